@@ -1,0 +1,295 @@
+"""The control protocol between the web plane, the media host and the room processes.
+
+Messages are msgspec structs, msgpack on the wire, each framed by a 4-byte big-endian length.
+Version 1. A field may be added with a default; nothing is renamed or removed within a version, so
+that today's web process gets on with yesterday's room process.
+
+Sockets (files in ``DIR/run``, mode 0600, reached through ``/proc/self/fd/N`` because a Unix
+address holds 107 bytes):
+
+``media.sock``               the media host: requests about rooms, room up/down events
+``room-{id}.control.sock``   one room: requests, status events, meters
+``room-{id}.data.sock``      one room: a snapshot, then media events, no requests
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from streamer.conference.programme import Broadcast, InitSection, Interval, Part, Segment
+
+PROTOCOL_VERSION = 1
+MAX_FRAME_BYTES = 32 * 1024 * 1024
+
+# --- requests and replies (control sockets) -------------------------------------------------------
+
+
+class Request(msgspec.Struct, tag="request"):
+    """``method`` is one of the ``*_METHODS`` below; ``params`` is the named struct, as builtins."""
+
+    id: int
+    method: str
+    params: dict[str, Any] = {}
+
+
+class Reply(msgspec.Struct, tag="reply"):
+    """Either ``result`` or ``error`` (a :class:`ProtocolError`)."""
+
+    id: int
+    result: Any = None
+    error: ProtocolError | None = None
+
+
+class ProtocolError(msgspec.Struct):
+    """A :class:`streamer.errors.StreamerError` on the wire."""
+
+    code: str
+    message: str
+    status: int = 500
+    details: Any = None
+    headers: dict[str, str] = {}
+
+
+class Event(msgspec.Struct, tag="event"):
+    """``kind``: ``status`` (RoomStatus), ``meters`` (dict), ``room`` (RoomEntry, media host only)."""
+
+    kind: str
+    data: Any
+
+
+ControlMessage = Request | Reply | Event
+
+HOST_METHODS = ("hello", "ensure", "list", "stop", "shutdown")
+"""``ensure`` takes RoomConfig and answers RoomEntry once the room's sockets are there;
+``list`` answers [RoomEntry]; ``stop`` {room} closes a room for good; ``shutdown`` {rooms: bool}."""
+
+ROOM_METHODS = (
+    "hello", "status", "configure", "offer", "candidates", "hangup", "air", "take", "keyframe", "close",
+)
+"""``configure`` RoomConfig · ``offer`` Offer -> Answer · ``candidates`` Candidates -> Answer | None ·
+``hangup`` {resource} · ``air`` {output, on} · ``take`` {source} · ``close`` ends the broadcast."""
+
+
+class RoomConfig(msgspec.Struct):
+    """What a room process must know of its room. Sent at start and whenever it changes."""
+
+    id: str
+    name: str
+    venue: str = ""
+    language: str = "en"
+    slate_title: str = ""
+    slate_text: str = ""
+    between: str = "slate"
+    max_height: int = 0
+    """Height of the top rendition if the room opens before a source's size is known; 0: setting."""
+
+
+class RoomEntry(msgspec.Struct):
+    """A room as the media host knows it."""
+
+    room: str
+    pid: int
+    state: str
+    """``starting``, ``up``, ``backing_off``, ``closed``."""
+    restarts: int = 0
+    since_ms: int = 0
+
+
+class Offer(msgspec.Struct):
+    """An SDP offer for WHIP (``kind`` publish) or WHEP (``kind`` play).
+
+    Errors: ``source_occupied`` 409, ``bad_offer`` 400, ``unsupported_media`` 422/406,
+    ``too_many_viewers`` 503 with Retry-After, ``too_many_publications`` 503.
+    """
+
+    kind: str
+    sdp: str
+    source: str = "main"
+    grant: str = ""
+    """Identity of the publish grant: the same grant takes over an occupied source."""
+    takeover: bool = False
+    client: str = ""
+    """The client's User-Agent, for the technician."""
+    output: str = "public"
+
+
+class Answer(msgspec.Struct):
+    """``resource`` is the unguessable secret that PATCH and DELETE name; ``etag`` the ICE session's."""
+
+    sdp: str
+    resource: str
+    etag: str
+
+
+class Candidates(msgspec.Struct):
+    """A trickle-ICE fragment (RFC 8840). With new ufrag and password it asks for an ICE restart.
+
+    Errors: ``no_such_resource`` 404, ``bad_fragment`` 400, ``etag_mismatch`` 412,
+    ``restart_unsupported`` 422, ``too_many_candidates`` 429.
+    """
+
+    resource: str
+    fragment: str
+    if_match: str | None = None
+
+
+class TrackStatus(msgspec.Struct):
+    codec: str
+    bitrate: int = 0
+    """Bits per second over the last seconds."""
+    packets: int = 0
+    lost: int = 0
+    jitter_ms: float = 0.0
+    width: int = 0
+    height: int = 0
+    frame_rate: float = 0.0
+    channels: int = 0
+
+
+class SourceStatus(msgspec.Struct):
+    """One source of a room, as technicians see it."""
+
+    name: str
+    up: bool
+    """Packets came within the last second."""
+    publication: str = ""
+    """Id of the publication that feeds it (not its secret)."""
+    client: str = ""
+    since_ms: int = 0
+    last_packet_ms: int = 0
+    connection: str = "new"
+    """``new``, ``connecting``, ``connected``, ``failed``, ``closed``."""
+    video: TrackStatus | None = None
+    audio: TrackStatus | None = None
+    round_trip_ms: float | None = None
+    passthrough: bool = False
+    notes: list[str] = []
+    """Stable codes of what the technician should know: ``encoded_b_frames``,
+    ``encoded_keyframe_interval``, ``encoded_irregular``, ``no_audio``, ``no_video`` ..."""
+
+
+class RoomStatus(msgspec.Struct):
+    """The whole of what a room process knows of itself, but the media. Sent on change."""
+
+    room: str
+    pid: int
+    version: int = PROTOCOL_VERSION
+    started_ms: int = 0
+    broadcast: str | None = None
+    """Id of the broadcast once its renditions are fixed."""
+    on_programme: str = "slate"
+    """The source that the programme takes now, or ``slate``."""
+    aired: bool = True
+    sources: dict[str, SourceStatus] = {}
+    viewers_whep: int = 0
+    shedding: list[str] = []
+    """Renditions that run at a reduced rate or stand in for one another, as ``v720:half``."""
+    alarms: list[str] = []
+    """Stable codes: ``encoder_overload``, ``disk_behind``, ``disk_full`` ..."""
+    counters: dict[str, float] = {}
+    """Monotonic counters for metrics, named without prefix: ``frames_dropped_total`` ..."""
+
+
+# --- media events (data socket) -------------------------------------------------------------------
+
+
+class Snapshot(msgspec.Struct, tag="snapshot"):
+    """First message on a data socket. ``outputs`` maps output -> rendition -> segments, oldest first."""
+
+    seq: int
+    broadcast: Broadcast | None
+    inits: list[InitSection] = []
+    outputs: dict[str, dict[str, list[Segment]]] = {}
+    intervals: dict[str, list[Interval]] = {}
+    discontinuity_sequence: dict[str, int] = {}
+    """Output -> discontinuities that left the window (EXT-X-DISCONTINUITY-SEQUENCE)."""
+    window_start: dict[str, int] = {}
+    """Output -> first msn of its DVR window."""
+    dvr_window_s: int = 7200
+
+
+class PartBytes(msgspec.Struct, tag="bytes"):
+    """Bytes of a part in the ring; follows the snapshot for each part still in memory."""
+
+    seq: int
+    file: str
+    offset: int
+    data: bytes
+
+
+class Opened(msgspec.Struct, tag="opened"):
+    seq: int
+    broadcast: Broadcast
+
+
+class InitMade(msgspec.Struct, tag="init"):
+    seq: int
+    init: InitSection
+
+
+class IntervalOpened(msgspec.Struct, tag="interval"):
+    seq: int
+    output: str
+    interval: Interval
+
+
+class SegmentOpened(msgspec.Struct, tag="segment"):
+    """A segment of one rendition begins; it has no parts yet."""
+
+    seq: int
+    output: str
+    rendition: str
+    segment: Segment
+
+
+class PartMade(msgspec.Struct, tag="part"):
+    """The next part of the newest segment of a rendition, bytes included."""
+
+    seq: int
+    output: str
+    rendition: str
+    msn: int
+    index: int
+    part: Part
+    data: bytes
+
+
+class SegmentDone(msgspec.Struct, tag="done"):
+    """No more parts will come for this segment of this rendition."""
+
+    seq: int
+    output: str
+    rendition: str
+    msn: int
+
+
+class Trimmed(msgspec.Struct, tag="trimmed"):
+    """The output's window now begins at ``first_msn``; what lies before is gone."""
+
+    seq: int
+    output: str
+    first_msn: int
+    discontinuity_sequence: int
+
+
+class StillMade(msgspec.Struct, tag="still"):
+    """A recent JPEG of an output."""
+
+    seq: int
+    output: str
+    at_ms: int
+    jpeg: bytes
+
+
+class Closed(msgspec.Struct, tag="closed"):
+    """The broadcast is over (EXT-X-ENDLIST)."""
+
+    seq: int
+
+
+MediaEvent = (
+    Snapshot | PartBytes | Opened | InitMade | IntervalOpened | SegmentOpened | PartMade | SegmentDone
+    | Trimmed | StillMade | Closed
+)

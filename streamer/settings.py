@@ -1,0 +1,171 @@
+"""One settings tree. Each field has its unit, bounds and a description; the commented default file
+``configs/streamer.toml`` is the manual and is tested against this module.
+
+Order of precedence: command line, environment (``STREAMER_``, sections by ``__``), ``--config`` file, defaults.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(Section):
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one.")
+    public_url: str = Field(
+        "", description="Address that people type, used for every link and cookie; empty: from host and port."
+    )
+    tls_cert: Path | None = Field(None, description="PEM file with the certificate chain; with tls_key: HTTPS.")
+    tls_key: Path | None = Field(None, description="PEM file with the private key.")
+    trusted_proxies: tuple[str, ...] = Field(
+        (), description="Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed."
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        (), description="Other sites' origins that may publish or send commands with cookies; own is implied."
+    )
+    max_body_bytes: int = Field(1_000_000, ge=1_000, description="Largest request body, bytes.")
+    shutdown_s: float = Field(10.0, gt=0, le=120, description="Time for requests to end on SIGTERM, seconds.")
+
+
+class IceSettings(Section):
+    host_addresses: tuple[str, ...] = Field(
+        (), description="Addresses to bind media to. Empty: server.host if it is one address, else all interfaces'."
+    )
+    announce_addresses: tuple[str, ...] = Field(
+        (), description="Addresses to announce instead (NAT 1:1), in the order of host_addresses."
+    )
+    port_min: int = Field(0, ge=0, le=65535, description="Lowest UDP port for media; 0: any.")
+    port_max: int = Field(0, ge=0, le=65535, description="Highest UDP port for media; 0: any.")
+    stun_servers: tuple[str, ...] = Field((), description="STUN URIs, e.g. stun:stun.example.org:3478.")
+    turn_servers: tuple[str, ...] = Field((), description="TURN URIs, e.g. turn:turn.example.org?transport=udp.")
+    turn_username: str = Field("", description="User name for the TURN servers.")
+    turn_credential: str = Field("", description="Password for the TURN servers.")
+    connect_timeout_s: float = Field(10.0, gt=0, le=60, description="Give up a connection not made in this, seconds.")
+    silence_timeout_s: float = Field(
+        30.0, gt=1, le=600, description="Close a publication that has sent nothing for this long, seconds."
+    )
+    socket_buffer_bytes: int = Field(4 * 1024 * 1024, ge=65536, description="Receive buffer of a media socket, bytes.")
+    max_candidates: int = Field(64, ge=1, description="Remote candidates taken for one publication.")
+
+
+class Rung(Section):
+    height: int = Field(ge=90, le=2160, description="Picture height, pixels.")
+    bitrate_kbps: int = Field(ge=50, le=20_000, description="Average bitrate, kbit/s.")
+
+
+class MediaSettings(Section):
+    rungs: tuple[Rung, ...] = Field(
+        (
+            Rung(height=720, bitrate_kbps=2500),
+            Rung(height=480, bitrate_kbps=1200),
+            Rung(height=360, bitrate_kbps=700),
+            Rung(height=240, bitrate_kbps=350),
+        ),
+        description="Encoded renditions below the source; those not smaller than the source are left out.",
+    )
+    top_bitrate_kbps: int = Field(4500, ge=200, le=30_000, description="Bitrate of an encoded top rendition at 1080p.")
+    max_height: int = Field(1080, ge=144, le=2160, description="Largest picture height that is made or passed.")
+    max_frame_rate: int = Field(30, ge=10, le=60, description="Frame rate above which encoded rungs drop frames.")
+    preset: str = Field("veryfast", description="libx264 preset.")
+    encoder: str = Field("libx264", description="H.264 encoder: libx264, h264_nvenc, h264_qsv, h264_v4l2m2m.")
+    encoder_threads: int = Field(1, ge=0, le=16, description="Threads inside each encoder; 0: the encoder's choice.")
+    audio_bitrate_kbps: int = Field(128, ge=32, le=320, description="AAC bitrate, kbit/s.")
+    passthrough: bool = Field(True, description="Let a fitting H.264 source be the top rendition as it is.")
+    silence_before_slate_s: float = Field(1.0, ge=0.3, le=10, description="No packet for this long ends a take, s.")
+    still_interval_s: float = Field(5.0, ge=1, le=60, description="How often a still is made, seconds.")
+    slate_frame_rate: int = Field(30, ge=5, le=60, description="Frame rate of the slate.")
+
+
+class HlsSettings(Section):
+    segment_s: float = Field(2.0, ge=1, le=6, description="Nominal segment duration, seconds.")
+    target_duration_s: int = Field(3, ge=2, le=10, description="EXT-X-TARGETDURATION, seconds.")
+    part_target_ms: int = Field(
+        333, ge=100, le=1000, description="Part duration, ms: latency, and what a crash may lose."
+    )
+    ring_s: float = Field(30.0, ge=9, le=300, description="How much is kept in memory, seconds.")
+    dvr_s: int = Field(7200, ge=60, le=86_400, description="How far back viewers may seek, seconds.")
+    live_window_s: int = Field(600, ge=30, le=7200, description="Length of the playlist without ?dvr=1, seconds.")
+    max_held_total: int = Field(20_000, ge=10, description="Requests held for a blocking reload, in all.")
+    max_held_per_address: int = Field(1000, ge=1, description="The same per client address (a hall is one address).")
+    max_held_per_connection: int = Field(16, ge=1, description="The same per connection.")
+    cache_bytes_per_room: int = Field(96 * 1024 * 1024, ge=1_000_000, description="Part cache of a web process, bytes.")
+
+
+class WhepSettings(Section):
+    max_viewers: int = Field(20, ge=0, le=500, description="Lowest-latency viewers per room; past it 503.")
+
+
+class RoomSettings(Section):
+    close_after_s: float = Field(1800, ge=5, description="A room closes this long after its last publication, seconds.")
+    open_timeout_s: float = Field(
+        5.0, ge=0.5, le=60, description="Wait for the first picture's size before the renditions are fixed, seconds."
+    )
+    max_sources: int = Field(8, ge=1, le=64, description="Sources a room holds at once.")
+    max_rooms: int = Field(32, ge=1, le=500, description="Room processes under one media host.")
+    restart_backoff_s: float = Field(0.5, ge=0, le=60, description="First wait before a crashed room is restarted, s.")
+    attempts_per_minute: int = Field(60, ge=1, description="Publication attempts per address and minute.")
+    failed_attempts_per_minute: int = Field(20, ge=1, description="Refused tokens per address and minute.")
+
+
+class StoreSettings(Section):
+    url: str = Field("", description="SQLAlchemy database URL; empty: SQLite in the data folder.")
+
+
+class LogSettings(Section):
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged.")
+    format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="STREAMER_", env_nested_delimiter="__", extra="ignore", frozen=True)
+
+    data: Path = Field(Path("data"), description="Folder for everything that is kept.")
+    admin_token: str = Field("", description="Accepted as an admin bearer token when set (environment only).")
+    web_dist: Path | None = Field(None, description="Folder of the built pages; empty: beside the program.")
+    server: ServerSettings = ServerSettings()
+    ice: IceSettings = IceSettings()
+    media: MediaSettings = MediaSettings()
+    hls: HlsSettings = HlsSettings()
+    whep: WhepSettings = WhepSettings()
+    room: RoomSettings = RoomSettings()
+    store: StoreSettings = StoreSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def run_dir(self) -> Path:
+        """Pid files and sockets."""
+        return self.data / "run"
+
+    def room_dir(self, room: str) -> Path:
+        """Media files and index of one room."""
+        return self.data / "rooms" / room
+
+
+def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings. ``overrides`` are nested dicts from the command line.
+
+    Raises pydantic.ValidationError with the field's path, or OSError / tomllib.TOMLDecodeError for the file.
+    """
+    from_file: dict[str, Any] = tomllib.loads(config.read_text("utf-8")) if config else {}
+    env = Settings().model_dump(exclude_unset=True)
+    merged = _merge(_merge(from_file, env), overrides)
+    return Settings.model_validate(merged)
+
+
+def _merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
+    out = dict(low)
+    for key, value in high.items():
+        if isinstance(value, dict) and isinstance(out.get(key), dict):
+            out[key] = _merge(out[key], value)
+        elif value is not None:
+            out[key] = value
+    return out
