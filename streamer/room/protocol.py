@@ -9,7 +9,7 @@ address holds 107 bytes):
 
 ``media.sock``               the media host: requests about rooms, room up/down events
 ``room-{id}.control.sock``   one room: requests, status events, meters
-``room-{id}.data.sock``      one room: a snapshot, then media events, no requests
+``room-{id}.data.sock``      one room: a snapshot, then media events (conference/media_events.py), no requests
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-
-from streamer.conference.programme import Broadcast, InitSection, Interval, Part, Segment
 
 PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 32 * 1024 * 1024
@@ -66,7 +64,16 @@ HOST_METHODS = ("hello", "ensure", "list", "stop", "shutdown")
 ``list`` answers [RoomEntry]; ``stop`` {room} closes a room for good; ``shutdown`` {rooms: bool}."""
 
 ROOM_METHODS = (
-    "hello", "status", "configure", "offer", "candidates", "hangup", "air", "take", "keyframe", "close",
+    "hello",
+    "status",
+    "configure",
+    "offer",
+    "candidates",
+    "hangup",
+    "air",
+    "take",
+    "keyframe",
+    "close",
 )
 """``configure`` RoomConfig · ``offer`` Offer -> Answer · ``candidates`` Candidates -> Answer | None ·
 ``hangup`` {resource} · ``air`` {output, on} · ``take`` {source} · ``close`` ends the broadcast."""
@@ -190,106 +197,3 @@ class RoomStatus(msgspec.Struct):
     """Stable codes: ``encoder_overload``, ``disk_behind``, ``disk_full`` ..."""
     counters: dict[str, float] = {}
     """Monotonic counters for metrics, named without prefix: ``frames_dropped_total`` ..."""
-
-
-# --- media events (data socket) -------------------------------------------------------------------
-
-
-class Snapshot(msgspec.Struct, tag="snapshot"):
-    """First message on a data socket. ``outputs`` maps output -> rendition -> segments, oldest first."""
-
-    seq: int
-    broadcast: Broadcast | None
-    inits: list[InitSection] = []
-    outputs: dict[str, dict[str, list[Segment]]] = {}
-    intervals: dict[str, list[Interval]] = {}
-    discontinuity_sequence: dict[str, int] = {}
-    """Output -> discontinuities that left the window (EXT-X-DISCONTINUITY-SEQUENCE)."""
-    window_start: dict[str, int] = {}
-    """Output -> first msn of its DVR window."""
-    dvr_window_s: int = 7200
-
-
-class PartBytes(msgspec.Struct, tag="bytes"):
-    """Bytes of a part in the ring; follows the snapshot for each part still in memory."""
-
-    seq: int
-    file: str
-    offset: int
-    data: bytes
-
-
-class Opened(msgspec.Struct, tag="opened"):
-    seq: int
-    broadcast: Broadcast
-
-
-class InitMade(msgspec.Struct, tag="init"):
-    seq: int
-    init: InitSection
-
-
-class IntervalOpened(msgspec.Struct, tag="interval"):
-    seq: int
-    output: str
-    interval: Interval
-
-
-class SegmentOpened(msgspec.Struct, tag="segment"):
-    """A segment of one rendition begins; it has no parts yet."""
-
-    seq: int
-    output: str
-    rendition: str
-    segment: Segment
-
-
-class PartMade(msgspec.Struct, tag="part"):
-    """The next part of the newest segment of a rendition, bytes included."""
-
-    seq: int
-    output: str
-    rendition: str
-    msn: int
-    index: int
-    part: Part
-    data: bytes
-
-
-class SegmentDone(msgspec.Struct, tag="done"):
-    """No more parts will come for this segment of this rendition."""
-
-    seq: int
-    output: str
-    rendition: str
-    msn: int
-
-
-class Trimmed(msgspec.Struct, tag="trimmed"):
-    """The output's window now begins at ``first_msn``; what lies before is gone."""
-
-    seq: int
-    output: str
-    first_msn: int
-    discontinuity_sequence: int
-
-
-class StillMade(msgspec.Struct, tag="still"):
-    """A recent JPEG of an output."""
-
-    seq: int
-    output: str
-    at_ms: int
-    jpeg: bytes
-
-
-class Closed(msgspec.Struct, tag="closed"):
-    """The broadcast is over (EXT-X-ENDLIST)."""
-
-    seq: int
-
-
-MediaEvent = (
-    Snapshot | PartBytes | Opened | InitMade | IntervalOpened | SegmentOpened | PartMade | SegmentDone
-    | Trimmed | StillMade | Closed
-)
