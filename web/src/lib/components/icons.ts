@@ -1,0 +1,34 @@
+/** Icons as paths in a 24 by 24 box, drawn with strokes of 2 (`stroke`) or filled (`fill`). */
+export const ICONS = {
+  close: { stroke: 'M6 6l12 12M18 6L6 18' },
+  check: { stroke: 'M5 12.5l4.5 4.5L19 7.5' },
+  chevronRight: { stroke: 'M9 6l6 6-6 6' },
+  chevronLeft: { stroke: 'M15 6l-6 6 6 6' },
+  settings: {
+    stroke:
+      'M4 7h9m5 0h2M4 17h2m5 0h9M13.5 7a2.25 2.25 0 104.5 0 2.25 2.25 0 10-4.5 0zM6 17a2.25 2.25 0 104.5 0A2.25 2.25 0 106 17z',
+  },
+  keyboard: { stroke: 'M3 6.5h18v11H3zM7 10h.01M10.3 10h.01M13.7 10h.01M17 10h.01M8 14h8' },
+  volumeOff: { stroke: 'M11 5L6.5 9H3v6h3.5L11 19zM16 9.5l5 5m0-5l-5 5' },
+  volume: { stroke: 'M11 5L6.5 9H3v6h3.5L11 19zM15 9a4.2 4.2 0 010 6M17.7 6.3a8 8 0 010 11.4' },
+  play: { fill: 'M8 5.2v13.6a.9.9 0 001.38.76l10.6-6.8a.9.9 0 000-1.52L9.38 4.44A.9.9 0 008 5.2z' },
+  bolt: { fill: 'M13.2 2.5L5 13.5h5.6L9.8 21.5 19 9.8h-6.1z' },
+  signalLow: { stroke: 'M5 18v-2.5M10 18v-6M15 18V8.5M20 18V5M3.5 4.5l17 16' },
+  headphones: {
+    stroke: 'M4 15v-2.5a8 8 0 0116 0V15M4 15h3.2v5.2H5.5A1.5 1.5 0 014 18.7zm16 0h-3.2v5.2h1.7a1.5 1.5 0 001.5-1.5z',
+  },
+  warning: { stroke: 'M12 4L2.8 19.8h18.4zM12 10v4.5M12 17.3v.01' },
+  info: { stroke: 'M12 21a9 9 0 100-18 9 9 0 000 18zM12 11v5.5M12 7.6v.01' },
+  external: { stroke: 'M14 4h6v6M20 4l-9 9M18 14v5.5H4.5V6H10' },
+  camera: { stroke: 'M3 7h12v10H3zM15 11l6-3.5v9L15 13' },
+  microphone: {
+    stroke:
+      'M12 3.5a2.8 2.8 0 00-2.8 2.8v5a2.8 2.8 0 005.6 0v-5A2.8 2.8 0 0012 3.5zM5.8 11a6.2 6.2 0 0012.4 0M12 17.2v3.3',
+  },
+  screen: { stroke: 'M3 5h18v11.5H3zM9 20h6m-3-3.5V20' },
+  copy: { stroke: 'M9 9h11v11H9zM5.5 15H4V4h11v1.5' },
+  stop: { fill: 'M6.5 5.5h11a1 1 0 011 1v11a1 1 0 01-1 1h-11a1 1 0 01-1-1v-11a1 1 0 011-1z' },
+  refresh: { stroke: 'M20 5v5h-5M4 19v-5h5M19.4 10A8 8 0 006 6.4L4.5 8M4.6 14A8 8 0 0018 17.6l1.5-1.6' },
+} as const satisfies Record<string, { stroke: string } | { fill: string }>
+
+export type IconName = keyof typeof ICONS

@@ -1,0 +1,28 @@
+/** What the server tells a page in `<script type="application/json" id="streamer-config">`. */
+export interface PageConfig {
+  page: 'home' | 'watch' | 'embed' | 'studio'
+  /** Null on pages of no room, and where the room is unknown. */
+  room: { id: string; name: string; venue: string | null } | null
+  publicUrl: string
+  version: string
+  /** Whether this server offers WHEP to viewers. */
+  whep: boolean
+  iceServers: RTCIceServer[]
+}
+
+const ROOM_ADDRESS = /^\/(watch|embed|studio)\/([^/]+)\/?$/
+
+function fromAddress(): PageConfig {
+  const [, page, id] = ROOM_ADDRESS.exec(location.pathname) ?? []
+  const room = id ? { id: decodeURIComponent(id), name: decodeURIComponent(id), venue: null } : null
+  const known = page === 'watch' || page === 'embed' || page === 'studio' ? page : 'home'
+  return { page: known, room, publicUrl: location.origin, version: 'dev', whep: true, iceServers: [] }
+}
+
+/** The page's configuration; in development, where no server puts one in, what the address itself tells. */
+export function readConfig(): PageConfig {
+  const fallback = fromAddress()
+  const text = document.getElementById('streamer-config')?.textContent
+  if (!text) return fallback
+  return { ...fallback, ...(JSON.parse(text) as Partial<PageConfig>) }
+}

@@ -1,0 +1,22 @@
+import { locale } from './locale.svelte'
+import { type Arguments, type Catalogue, format, type Locale, LOCALES, type Translation } from './messages'
+
+export { locale, LOCALES }
+export type { Catalogue, Locale, Translation }
+
+/** What `translator` returns: `t('key')` or `t('key', { name: … })`, typed by the English catalogue. */
+export type Translate<C extends Catalogue> = <K extends keyof C & string>(key: K, ...rest: Arguments<C[K]>) => string
+
+/**
+ * Reads messages in the page's current language. Used in a template or a `$derived`, the text follows the language
+ * switch by itself.
+ *
+ * @param catalogues one per language, all with the English one's keys
+ */
+export function translator<const C extends Catalogue>(catalogues: { en: C; fr: Translation<C> }): Translate<C> {
+  return (key, ...rest) => {
+    const language = locale.current
+    const catalogue: Catalogue = catalogues[language]
+    return format(language, catalogue[key] ?? key, rest[0])
+  }
+}

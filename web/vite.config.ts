@@ -1,0 +1,44 @@
+import { fileURLToPath } from 'node:url'
+import { svelte } from '@sveltejs/vite-plugin-svelte'
+import { defineConfig, type Plugin } from 'vitest/config'
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+/** One shell per role; the server puts its configuration into it and serves it for every address of that role. */
+const SHELLS = ['index', 'watch', 'embed', 'studio'] as const
+
+/** In development the addresses of the real server lead to the shells; everything else goes to a running Streamer. */
+const SERVER = process.env['STREAMER_URL'] ?? 'http://127.0.0.1:8080'
+
+function roomAddresses(): Plugin {
+  return {
+    name: 'streamer-room-addresses',
+    configureServer(server) {
+      server.middlewares.use((request, _response, next) => {
+        const role = /^\/(watch|embed|studio)(\/[^/.]*)?(\?.*)?$/.exec(request.url ?? '')?.[1]
+        if (role) request.url = `/${role}.html`
+        next()
+      })
+    },
+  }
+}
+
+export default defineConfig({
+  plugins: [svelte(), roomAddresses()],
+  resolve: { alias: { $lib: here('./src/lib') } },
+  build: {
+    target: 'es2022',
+    // The pages' policy allows no inline script, and data: addresses for pictures only.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: Object.fromEntries(SHELLS.map((shell) => [shell, here(`./${shell}.html`)])),
+    },
+  },
+  server: {
+    proxy: Object.fromEntries(
+      ['/api', '/live', '/whip', '/whep', '/replay', '/socket.io'].map((path) => [path, { target: SERVER, ws: true }]),
+    ),
+  },
+  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+})
