@@ -1,0 +1,112 @@
+"""Which source the programme takes (design, section 3.3). Pure: time is an argument, in nanoseconds.
+
+``main`` (or the source that a person took) while its packets come; else ``spare`` if it is up; else the slate.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from streamer.conference.programme import SLATE
+from streamer.media.types import AccessUnit
+
+NS = 1_000_000_000
+MAIN, SPARE = "main", "spare"
+STANDBY_NS = 3 * NS
+"""How much of a standby source is kept, so that its take can begin in the past."""
+STANDBY_BYTES = 16 * 1024 * 1024
+SUSPICION_NS = 3 * NS // 10
+"""Silence after which the standby source is asked for a key frame."""
+
+
+@dataclass(slots=True)
+class SourceState:
+    """What the switch knows of one source."""
+
+    name: str
+    codec: str = ""
+    video_ns: int = 0
+    """Arrival of the last picture; 0: none yet."""
+    audio_ns: int = 0
+    connected: bool = False
+    seen_ns: int = 0
+    """Arrival of the first packet since the source came up."""
+    standby: deque[AccessUnit] = field(default_factory=deque)
+    """Pictures and sounds since the newest IDR while the source is not on the programme."""
+    standby_bytes: int = 0
+
+    @property
+    def last_ns(self) -> int:
+        return max(self.video_ns, self.audio_ns)
+
+    def heard(self, unit: AccessUnit) -> None:
+        if not self.seen_ns:
+            self.seen_ns = unit.arrival_ns
+        if unit.kind == "video":
+            self.video_ns = unit.arrival_ns
+            self.codec = unit.codec
+        else:
+            self.audio_ns = unit.arrival_ns
+
+    def keep(self, unit: AccessUnit, *, idr: bool) -> None:
+        """Hold a unit of a standby source; an IDR drops the pictures before it."""
+        if idr:
+            # Sound of the last moments stays: it may belong to pictures after this IDR.
+            recent = [u for u in self.standby if u.kind == "audio" and unit.arrival_ns - u.arrival_ns < NS]
+            self.drop_standby()
+            self.standby.extend(recent)
+            self.standby_bytes = sum(len(u.data) for u in recent)
+        self.standby.append(unit)
+        self.standby_bytes += len(unit.data)
+        while self.standby and (
+            self.standby_bytes > STANDBY_BYTES or unit.arrival_ns - self.standby[0].arrival_ns > STANDBY_NS
+        ):
+            self.standby_bytes -= len(self.standby.popleft().data)
+
+    def drop_standby(self) -> None:
+        self.standby.clear()
+        self.standby_bytes = 0
+
+    def gone(self) -> None:
+        self.connected = False
+        self.video_ns = self.audio_ns = self.seen_ns = 0
+        self.drop_standby()
+
+
+@dataclass(slots=True)
+class SourceSwitch:
+    """The sources of a room and the rule between them."""
+
+    silence_ns: int
+    preferred: str = MAIN
+    """The source that a person took; ``main`` unless somebody did; ``slate`` shows the slate."""
+    sources: dict[str, SourceState] = field(default_factory=dict)
+
+    def source(self, name: str) -> SourceState:
+        state = self.sources.get(name)
+        if state is None:
+            state = self.sources[name] = SourceState(name)
+        return state
+
+    def up(self, name: str, now_ns: int) -> bool:
+        state = self.sources.get(name)
+        return bool(state and state.connected and state.last_ns and now_ns - state.last_ns < self.silence_ns)
+
+    def picture_up(self, name: str, now_ns: int) -> bool:
+        state = self.sources.get(name)
+        return bool(state and state.connected and state.video_ns and now_ns - state.video_ns < self.silence_ns)
+
+    def wanted(self, now_ns: int) -> str:
+        """The source that ought to be on the programme now, or ``slate``."""
+        if self.preferred == SLATE:
+            return SLATE
+        for name in (self.preferred, SPARE):
+            if self.up(name, now_ns):
+                return name
+        return SLATE
+
+    def suspicious(self, name: str, now_ns: int) -> bool:
+        """Silent for long enough that the standby source should get ready."""
+        state = self.sources.get(name)
+        return bool(state and now_ns - state.last_ns > SUSPICION_NS)

@@ -1,0 +1,152 @@
+"""Clocks of a room: from a sender's RTP time to ticks on the broadcast's timeline.
+
+Pure: time comes in as arguments (monotonic nanoseconds), nothing is read from the system.
+
+The room's own clock is monotonic and laid on UTC once, when the broadcast opens, so that
+EXT-X-PROGRAM-DATE-TIME never jumps back, whatever happens to the machine's clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S
+from streamer.media.types import AccessUnit
+
+SLEW_PER_SEGMENT_TICKS = 1 * TICKS_PER_MS
+"""The most that a running take follows the sender's drift, per segment (design, section 3.2)."""
+SOUND_SLEW_TICKS_PER_S = 5 * TICKS_PER_MS
+"""How fast sound is moved to the picture once sender reports tell where it belongs."""
+REANCHOR_TICKS = 3 * TICKS_PER_S // 2
+"""A mapped time this far from arrival means that the sender's clock jumped."""
+DRIFT_WINDOW = 256
+"""Frames over which the least delay stands for the path's: queues only ever add to it."""
+
+
+def ns_to_ticks(ns: int) -> int:
+    return ns * 9 // 100_000
+
+
+@dataclass(slots=True)
+class RoomClock:
+    """Ticks since the broadcast's epoch from monotonic nanoseconds."""
+
+    epoch_ms: int
+    anchor_ns: int
+    anchor_ticks: int = 0
+
+    def ticks(self, monotonic_ns: int) -> int:
+        return self.anchor_ticks + ns_to_ticks(monotonic_ns - self.anchor_ns)
+
+    def media_time_ms(self, ticks: int) -> int:
+        return self.epoch_ms + ticks // TICKS_PER_MS
+
+    @classmethod
+    def opened(cls, *, now_ms: int, now_ns: int) -> RoomClock:
+        return cls(epoch_ms=now_ms, anchor_ns=now_ns)
+
+    @classmethod
+    def resumed(cls, *, epoch_ms: int, end_ticks: int, now_ms: int, now_ns: int) -> RoomClock:
+        """The clock of a broadcast that goes on after a crash: never before ``end_ticks``."""
+        return cls(epoch_ms, now_ns, max((now_ms - epoch_ms) * TICKS_PER_MS, end_ticks))
+
+
+def rtp_ticks(unit: AccessUnit) -> int:
+    """RTP time in ticks, from an origin of the track's own."""
+    return unit.rtp_time * TICKS_PER_S // unit.clock_rate
+
+
+@dataclass(slots=True)
+class SourceClock:
+    """Maps both tracks of one source to the timeline, for the length of one take.
+
+    The picture leads: its first frame stands at its arrival. Sound follows the sender's clock where
+    both tracks' sender reports are in; until then its own arrival, and what that was wrong by is
+    made up at SOUND_SLEW_TICKS_PER_S.
+    """
+
+    room: RoomClock
+    not_before: int = 0
+    """The take's first frame does not stand before this tick."""
+    _video_offset: int | None = None
+    _sound_offset: int | None = None
+    _sound_fresh: bool = True
+    _last_sound: int = 0
+    _sender_offset: int | None = None
+    _first_delay: int | None = None
+    _delays: deque[int] = field(default_factory=lambda: deque(maxlen=DRIFT_WINDOW))
+    _last_slew_ticks: int = 0
+
+    @property
+    def anchored(self) -> bool:
+        return self._video_offset is not None or self._sound_offset is not None
+
+    def video_start(self, unit: AccessUnit) -> int:
+        """The picture's tick. Monotonic as far as the sender's RTP time is."""
+        arrival = self.room.ticks(unit.arrival_ns)
+        rtp = rtp_ticks(unit)
+        if self._video_offset is None:
+            start = max(arrival, self.not_before)
+            if self._sender_offset is not None and unit.sender_us is not None:
+                start = max(self.not_before, self._sender_ticks(unit.sender_us) + self._sender_offset)
+            self._video_offset = start - rtp
+            self._last_slew_ticks = start
+        start = rtp + self._video_offset
+        self._follow_drift(arrival, start)
+        if unit.sender_us is not None:
+            self._sender_offset = start - self._sender_ticks(unit.sender_us)
+        return start
+
+    def sound_start(self, unit: AccessUnit) -> int:
+        """The sound's tick: from the sender's clock if it is known for both tracks, else from arrival."""
+        arrival = self.room.ticks(unit.arrival_ns)
+        rtp = rtp_ticks(unit)
+        if self._sound_offset is None:
+            self._sound_offset = max(arrival, self.not_before) - rtp
+            self._last_sound = arrival
+        if unit.sender_us is not None:
+            if self._sender_offset is not None:
+                self._approach(self._sender_ticks(unit.sender_us) + self._sender_offset - rtp, arrival)
+            elif self._video_offset is None:
+                # Sound alone: nothing to be in step with yet; the picture will find this mapping here.
+                self._sender_offset = rtp + self._sound_offset - self._sender_ticks(unit.sender_us)
+        self._sound_fresh = False
+        self._last_sound = arrival
+        return rtp + self._sound_offset
+
+    def jumped(self, start: int, unit: AccessUnit) -> bool:
+        """Whether the sender's clock left ours: the take has to be anchored anew."""
+        return abs(start - self.room.ticks(unit.arrival_ns)) > REANCHOR_TICKS
+
+    def _approach(self, wanted: int, now: int) -> None:
+        assert self._sound_offset is not None
+        error = wanted - self._sound_offset
+        if abs(error) > REANCHOR_TICKS:
+            return  # a report of before the sender's clock jumped
+        if self._sound_fresh:
+            self._sound_offset = wanted  # nothing was heard yet
+            return
+        most = max(1, (now - self._last_sound) * SOUND_SLEW_TICKS_PER_S // TICKS_PER_S)
+        self._sound_offset += max(-most, min(most, error))
+
+    def _follow_drift(self, arrival: int, start: int) -> None:
+        self._delays.append(arrival - start)
+        if len(self._delays) < DRIFT_WINDOW:
+            return
+        least = min(self._delays)
+        if self._first_delay is None:
+            self._first_delay = least
+            return
+        if start - self._last_slew_ticks < 2 * TICKS_PER_S:
+            return
+        self._last_slew_ticks = start
+        drift = least - self._first_delay
+        slew = max(-SLEW_PER_SEGMENT_TICKS, min(SLEW_PER_SEGMENT_TICKS, drift))
+        if slew and self._video_offset is not None:
+            self._video_offset += slew
+            self._delays = deque((delay - slew for delay in self._delays), maxlen=DRIFT_WINDOW)
+
+    @staticmethod
+    def _sender_ticks(sender_us: int) -> int:
+        return sender_us * 9 // 100

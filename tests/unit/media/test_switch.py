@@ -1,0 +1,127 @@
+"""Which source is on, what may pass, and when a segment ends."""
+
+from __future__ import annotations
+
+from streamer.conference.programme import SLATE, TICKS_PER_S
+from streamer.media.fitness import REHABILITATION_TICKS, Fitness
+from streamer.media.grid import SegmentGrid
+from streamer.media.switch import NS, SourceSwitch
+from streamer.media.types import AccessUnit
+
+FRAME = TICKS_PER_S // 30
+
+
+def unit(at_s: float, kind: str = "video", size: int = 100) -> AccessUnit:
+    return AccessUnit(kind, "h264" if kind == "video" else "opus", bytes(size), 0, 90_000, int(at_s * NS))  # type: ignore[arg-type]
+
+
+def switch_with(**last_s: float) -> SourceSwitch:
+    switch = SourceSwitch(silence_ns=NS)
+    for name, at in last_s.items():
+        state = switch.source(name)
+        state.connected = True
+        state.heard(unit(at))
+    return switch
+
+
+def test_main_while_it_comes_then_spare_then_the_slate() -> None:
+    switch = switch_with(main=10, spare=10.9)
+    assert switch.wanted(int(10.5 * NS)) == "main"
+    assert switch.wanted(int(11.5 * NS)) == "spare"
+    assert switch.wanted(int(12.5 * NS)) == SLATE
+
+
+def test_a_source_that_a_person_took_comes_first_and_the_slate_on_demand() -> None:
+    switch = switch_with(main=10, slides=10)
+    switch.preferred = "slides"
+    assert switch.wanted(int(10.1 * NS)) == "slides"
+    switch.preferred = SLATE
+    assert switch.wanted(int(10.1 * NS)) == SLATE
+
+
+def test_a_standby_source_keeps_what_a_take_needs_and_no_more() -> None:
+    switch = switch_with(spare=1)
+    spare = switch.source("spare")
+    for n in range(300):
+        spare.keep(unit(1 + n / 30), idr=n == 0)
+    assert len(spare.standby) <= 91
+    spare.keep(unit(11.1), idr=True)
+    assert [u.arrival_ns for u in spare.standby] == [int(11.1 * NS)]
+    for n in range(4):
+        spare.keep(unit(11.2 + n / 30, size=8 * 1024 * 1024), idr=False)
+    assert spare.standby_bytes <= 16 * 1024 * 1024 + 8 * 1024 * 1024
+
+
+def fed(fitness: Fitness, *, seconds: float, rate: float, idr_every_s: float, start: int = 0) -> int:
+    frames = int(seconds * rate)
+    for n in range(frames):
+        at = start + int(n * TICKS_PER_S / rate)
+        fitness.frame(at, idr=n % max(1, int(idr_every_s * rate)) == 0)
+    return start + int(frames * TICKS_PER_S / rate)
+
+
+def test_a_regular_source_fits_and_a_screen_share_does_not() -> None:
+    camera = Fitness(1080)
+    fed(camera, seconds=5, rate=25, idr_every_s=2)
+    assert camera.fits
+    screen = Fitness(1080)
+    fed(screen, seconds=5, rate=5, idr_every_s=2)
+    assert screen.note == "encoded_irregular"
+
+
+def test_obs_with_its_default_key_frame_interval_is_encoded_and_told_why() -> None:
+    fitness = Fitness(1080)
+    now = fed(fitness, seconds=4, rate=30, idr_every_s=8)
+    fitness.asked(now)
+    assert not fitness.late(now + TICKS_PER_S // 2)
+    assert fitness.late(now + TICKS_PER_S)
+    assert fitness.note == "encoded_keyframe_interval"
+
+
+def test_a_source_that_ignores_pli_but_shows_idrs_often_passes() -> None:
+    fitness = Fitness(1080)
+    now = fed(fitness, seconds=9, rate=30, idr_every_s=2)
+    fitness.asked(now)
+    assert not fitness.late(now + TICKS_PER_S)
+
+
+def test_a_fault_is_forgiven_after_half_a_minute_of_good_behaviour() -> None:
+    fitness = Fitness(1080)
+    now = fed(fitness, seconds=4, rate=5, idr_every_s=2)
+    now = fed(fitness, seconds=10, rate=30, idr_every_s=2, start=now)
+    assert not fitness.fits
+    fed(fitness, seconds=REHABILITATION_TICKS / TICKS_PER_S + 5, rate=30, idr_every_s=2, start=now)
+    assert fitness.fits
+
+
+def test_b_frames_sizes_and_profiles_that_players_refuse_are_encoded() -> None:
+    declared = Fitness(1080)
+    declared.parameters(profile_idc=100, level_idc=40, width=1920, height=1080, reorder_frames=2)
+    assert declared.note == "encoded_b_frames"
+    large = Fitness(1080)
+    large.parameters(profile_idc=100, level_idc=51, width=3840, height=2160, reorder_frames=0)
+    assert large.note == "encoded_size"
+    large.parameters(profile_idc=100, level_idc=40, width=1920, height=1080, reorder_frames=0)
+    assert large.fits
+    chroma = Fitness(1080)
+    chroma.parameters(profile_idc=244, level_idc=40, width=1280, height=720, reorder_frames=0)
+    assert chroma.note == "encoded_profile"
+
+
+def test_a_segment_ends_at_the_first_idr_from_1_7_s_and_asks_from_1_9_s() -> None:
+    grid = SegmentGrid(nominal=2 * TICKS_PER_S, longest=34 * TICKS_PER_S // 10)
+    grid.cut(0)
+    assert not grid.may_cut(16 * TICKS_PER_S // 10, idr=True)
+    assert not grid.may_cut(2 * TICKS_PER_S, idr=False)
+    assert grid.may_cut(17 * TICKS_PER_S // 10, idr=True)
+    asked = [ms for ms in range(0, 3000, 10) if grid.wants_keyframe(ms * 90)]
+    assert asked == [1900, 2200, 2500, 2800]
+    assert grid.cut(2 * TICKS_PER_S).number == 2
+    assert not grid.wants_keyframe(2 * TICKS_PER_S)
+
+
+def test_an_encoded_segment_ends_at_the_frame_nearest_to_the_nominal_duration() -> None:
+    grid = SegmentGrid(nominal=2 * TICKS_PER_S, longest=34 * TICKS_PER_S // 10)
+    grid.cut(0)
+    assert not grid.due(2 * TICKS_PER_S - FRAME, frame_ticks=FRAME)
+    assert grid.due(2 * TICKS_PER_S - FRAME // 3, frame_ticks=FRAME)
