@@ -30,6 +30,9 @@ class Snapshot(Sequenced, tag="snapshot"):
     window_start: dict[str, int] = {}
     """Output -> first msn of its DVR window."""
     dvr_window_s: int = 7200
+    stills: dict[str, StillMade] = {}
+    """Output -> its newest still."""
+    closed: bool = False
 
 
 class PartBytes(Sequenced, tag="bytes"):

@@ -1,0 +1,532 @@
+"""The mirror of a room's broadcast: what each output lists now.
+
+Pure: events in (:mod:`streamer.conference.media_events`), state out; no clock, no I/O, one owner, not
+thread-safe. The room process mirrors its own events to make the snapshot of a new data socket; a web process
+mirrors what it is told and renders playlists from it.
+
+Memory is bounded by the output's window: segments leave at ``Trimmed``, and the parts of a segment that left
+the live edge :data:`MERGE_AFTER_TARGETS` target durations ago become one part when they lie side by side on disk.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Iterator
+
+import msgspec
+
+from streamer.conference.media_events import (
+    PUBLIC,
+    Closed,
+    InitMade,
+    IntervalOpened,
+    MediaEvent,
+    Opened,
+    PartBytes,
+    PartMade,
+    SegmentDone,
+    SegmentOpened,
+    Snapshot,
+    StillMade,
+    Trimmed,
+)
+from streamer.conference.programme import (
+    TICKS_PER_S,
+    Broadcast,
+    Chunk,
+    InitSection,
+    Interval,
+    Part,
+    Rendition,
+    Segment,
+)
+
+MERGE_AFTER_TARGETS = 8
+"""A playlist lists the parts of the last three target durations; a slow client may still ask for one that it
+saw there a while ago, so parts keep their own bounds for some time after that."""
+
+
+class OutOfStep(ValueError):
+    """An event does not follow from what the mirror knows: events were lost. The caller asks for a snapshot."""
+
+
+class Still(msgspec.Struct, frozen=True):
+    """A recent JPEG of an output, taken at ``at_ms`` (UTC milliseconds)."""
+
+    at_ms: int
+    jpeg: bytes
+
+
+class TrackView:
+    """One rendition of one output: its segments by media sequence number, the newest last.
+
+    ``version`` grows with every change of what the rendition's playlist says and never repeats within the
+    life of a :class:`BroadcastView`, snapshots included: it is fit for cache keys.
+    """
+
+    __slots__ = (
+        "_dropped_below",
+        "_init_refs",
+        "_last",
+        "_merge_after",
+        "_merge_from",
+        "_newest_whole",
+        "rendition",
+        "segments",
+        "version",
+    )
+
+    def __init__(self, rendition: Rendition, *, merge_after_ticks: int) -> None:
+        self.rendition = rendition
+        self.segments: dict[int, Segment] = {}
+        self.version = 0
+        self._merge_after = merge_after_ticks
+        self._merge_from = 0
+        self._last: Segment | None = None
+        self._dropped_below = 0
+        self._init_refs: Counter[tuple[int, int]] = Counter()
+        self._newest_whole: Segment | None = None
+
+    @property
+    def first(self) -> Segment | None:
+        """The oldest segment that is still listed."""
+        return next(iter(self.segments.values()), None)
+
+    @property
+    def last(self) -> Segment | None:
+        """The newest segment, perhaps without parts yet."""
+        return self._last
+
+    @property
+    def last_complete_msn(self) -> int:
+        """Number of the newest complete segment (a gap counts); -1 when there is none in the window."""
+        last = self._last
+        if last is None:
+            return -1
+        msn = last.msn if last.complete else last.msn - 1
+        return msn if msn in self.segments else -1
+
+    @property
+    def edge(self) -> tuple[int, int] | None:
+        """``(msn, part index)`` of the newest part, the index -1 for a gap; None before the first part."""
+        last = self._last
+        if last is None:
+            return None
+        if last.msn in self.segments:
+            if last.parts:
+                return last.msn, len(last.parts) - 1
+            if last.gap:
+                return last.msn, -1
+        before = self.segments.get(last.msn - 1)
+        return None if before is None else (before.msn, len(before.parts) - 1)
+
+    @property
+    def end(self) -> int:
+        """Where the newest part (or gap) ends, in ticks; 0 before the first."""
+        last = self._last
+        if last is None:
+            return 0
+        return last.start + last.duration
+
+    @property
+    def newest_whole(self) -> Segment | None:
+        """The newest complete segment that has bytes, if it is still in the window."""
+        whole = self._newest_whole
+        return whole if whole is not None and whole.msn in self.segments else None
+
+    def get(self, msn: int) -> Segment | None:
+        return self.segments.get(msn)
+
+    def lists_init(self, interval: int, init: int) -> bool:
+        """Whether a listed segment of the interval needs that init section."""
+        return self._init_refs[(interval, init)] > 0
+
+    def reached(self, msn: int, part: int | None = None) -> bool:
+        """Whether the playlist has come to segment ``msn`` as a whole, or to its part ``part`` or a later one.
+
+        RFC 8216bis, 6.2.5.2: a part number past the last part of a complete segment stands for the first part
+        of the next segment.
+        """
+        last = self._last
+        if last is None:
+            return False
+        if part is None:
+            return msn < last.msn or (msn == last.msn and last.complete)
+        if msn > last.msn:
+            return False
+        if msn == last.msn:
+            return part < len(last.parts)
+        segment = self.segments.get(msn)
+        if segment is None or part < len(segment.parts) or msn + 1 < last.msn:
+            return True
+        return bool(last.parts) or last.complete
+
+    # --- changes; BroadcastView calls them ---------------------------------------------------------
+
+    def open(self, segment: Segment, version: int) -> bool:
+        """A segment begins. Returns False if it lies before the window and is not kept."""
+        last = self._last
+        if last is not None:
+            if not last.complete:
+                raise OutOfStep(f"segment {segment.msn} opened before {last.msn} was done")
+            if segment.msn != last.msn + 1 and not (segment.msn > last.msn and not self.segments):
+                raise OutOfStep(f"segment {segment.msn} opened after {last.msn}")
+        kept = msgspec.structs.replace(segment, parts=list(segment.parts), complete=segment.complete or segment.gap)
+        self._last = kept
+        if kept.msn < self._dropped_below:
+            return False
+        self._keep(kept)
+        self.version = version
+        return True
+
+    def add_part(self, msn: int, index: int, part: Part, version: int) -> None:
+        last = self._last
+        if last is None or last.msn != msn or last.complete or index != len(last.parts):
+            raise OutOfStep(f"part {msn}.{index} does not follow")
+        last.parts.append(part)
+        if msn in self.segments:
+            self.version = version
+
+    def done(self, msn: int, version: int) -> None:
+        last = self._last
+        if last is None or last.msn != msn or last.complete:
+            raise OutOfStep(f"segment {msn} done but not open")
+        # A complete segment never changes in place: snapshots share it.
+        last.complete = True
+        if msn in self.segments:
+            if last.parts:
+                self._newest_whole = last
+            self.version = version
+        self._merge_old()
+
+    def trim(self, first_msn: int, version: int) -> None:
+        self._dropped_below = first_msn
+        for msn in list(self._before(first_msn)):
+            gone = self.segments.pop(msn)
+            if not gone.gap:
+                key = (gone.interval, gone.init)
+                self._init_refs[key] -= 1
+                if not self._init_refs[key]:
+                    del self._init_refs[key]
+        self.version = version
+
+    def _before(self, first_msn: int) -> Iterator[int]:
+        for msn in self.segments:
+            if msn >= first_msn:
+                return
+            yield msn
+
+    def _keep(self, segment: Segment) -> None:
+        self.segments[segment.msn] = segment
+        if segment.gap:
+            return
+        self._init_refs[(segment.interval, segment.init)] += 1
+        if segment.complete and segment.parts:
+            self._newest_whole = segment
+
+    def _merge_old(self) -> None:
+        limit = self.end - self._merge_after
+        first = self.first
+        if first is None:
+            return
+        msn = max(self._merge_from, first.msn)
+        while (segment := self.segments.get(msn)) is not None and segment.complete:
+            if segment.start + segment.duration > limit:
+                break
+            merged = _merge(segment.parts)
+            if merged is not None:
+                self.segments[msn] = whole = msgspec.structs.replace(segment, parts=[merged])
+                if self._newest_whole is segment:
+                    self._newest_whole = whole
+            msn += 1
+        self._merge_from = msn
+
+    def load(self, segments: list[Segment], first_msn: int, version: int) -> None:
+        """Take over a snapshot's segments, oldest first."""
+        self._dropped_below = first_msn
+        for segment in segments:
+            kept = msgspec.structs.replace(segment, parts=list(segment.parts), complete=segment.complete or segment.gap)
+            if self._last is not None and kept.msn != self._last.msn + 1:
+                raise OutOfStep(f"snapshot lists {kept.msn} after {self._last.msn}")
+            self._last = kept
+            if kept.msn >= first_msn:
+                self._keep(kept)
+        self.version = version
+
+    def copy_segments(self) -> list[Segment]:
+        """For a snapshot: complete segments are shared, an open one is copied."""
+        out = list(self.segments.values())
+        last = self._last
+        if last is None:
+            return out
+        if not out or out[-1].msn != last.msn:
+            out.append(last)  # an open segment before the window: the reader needs it to follow the next event
+        if not last.complete:
+            out[-1] = msgspec.structs.replace(last, parts=list(last.parts))
+        return out
+
+
+class OutputView:
+    """One audience's view of the programme. Numbers, intervals and discontinuities are the same in all renditions."""
+
+    __slots__ = (
+        "_discontinuities",
+        "discontinuity_sequence",
+        "first_msn",
+        "intervals",
+        "name",
+        "still",
+        "tracks",
+        "version",
+    )
+
+    def __init__(self, name: str, broadcast: Broadcast) -> None:
+        self.name = name
+        self.first_msn = 0
+        self.discontinuity_sequence = 0
+        """Discontinuities that left the window (EXT-X-DISCONTINUITY-SEQUENCE)."""
+        self.intervals: dict[int, Interval] = {}
+        """By index, oldest first; those that no listed segment belongs to are dropped."""
+        self.still: Still | None = None
+        self.version = 0
+        """Version of the newest change in any rendition."""
+        merge_after = MERGE_AFTER_TARGETS * broadcast.target_duration_s * TICKS_PER_S
+        self.tracks = {r.name: TrackView(r, merge_after_ticks=merge_after) for r in broadcast.renditions}
+        self._discontinuities: list[int] = []
+
+    @property
+    def interval(self) -> Interval | None:
+        """The newest interval: what the output shows now."""
+        return next(reversed(self.intervals.values()), None)
+
+    @property
+    def edge_msn(self) -> int:
+        """Number of the newest segment of which any rendition has a part; ``first_msn - 1`` before the first."""
+        edges = [edge[0] for track in self.tracks.values() if (edge := track.edge)]
+        return max(edges, default=self.first_msn - 1)
+
+    @property
+    def last_complete_msn(self) -> int:
+        """Number of the newest segment that any rendition has as a whole; ``first_msn - 1`` before the first."""
+        return max(self.first_msn - 1, *(track.last_complete_msn for track in self.tracks.values()), -1)
+
+    @property
+    def has_whole_segment(self) -> bool:
+        """Whether every rendition lists a whole segment."""
+        return bool(self.tracks) and all(track.newest_whole is not None for track in self.tracks.values())
+
+    @property
+    def has_aired_segment(self) -> bool:
+        """Whether the output shows the programme and every rendition lists a whole segment of this interval."""
+        interval = self.interval
+        if interval is None or not interval.aired or not self.tracks:
+            return False
+        for track in self.tracks.values():
+            whole = track.newest_whole
+            if whole is None or whole.interval != interval.index:
+                return False
+        return True
+
+    def discontinuities_before(self, msn: int) -> int:
+        """Discontinuity sequence of a playlist whose first segment is ``msn`` (RFC 8216bis, 4.4.3.3)."""
+        return self.discontinuity_sequence + bisect_left(self._discontinuities, msn)
+
+    def interval_by_key(self, key: str) -> Interval | None:
+        for interval in reversed(self.intervals.values()):
+            if interval.key == key:
+                return interval
+        return None
+
+    # --- changes; BroadcastView calls them ---------------------------------------------------------
+
+    def note_discontinuity(self, segment: Segment) -> None:
+        if segment.discontinuity and segment.msn >= self.first_msn:
+            at = bisect_left(self._discontinuities, segment.msn)
+            if at == len(self._discontinuities) or self._discontinuities[at] != segment.msn:
+                insort(self._discontinuities, segment.msn)
+
+    def trim(self, first_msn: int, discontinuity_sequence: int, version: int) -> None:
+        if first_msn < self.first_msn:
+            raise OutOfStep(f"window of {self.name} moved back from {self.first_msn} to {first_msn}")
+        self.first_msn = first_msn
+        self.discontinuity_sequence = discontinuity_sequence
+        del self._discontinuities[: bisect_left(self._discontinuities, first_msn)]
+        for track in self.tracks.values():
+            track.trim(first_msn, version)
+        self.version = version
+        # One that no rendition has begun yet is kept, however far the window is cut.
+        oldest = [first.interval for track in self.tracks.values() if (first := track.first)]
+        newest = self.interval
+        if newest is not None:
+            keep_from = min(oldest, default=newest.index)
+            self.intervals = {i: interval for i, interval in self.intervals.items() if i >= keep_from}
+
+
+class BroadcastView:
+    """What a room's broadcast consists of now.
+
+    ``seq`` is that of the last event; an event without one (``seq`` 0) is not checked, which is how the room
+    process applies its own events before they are stamped.
+    """
+
+    def __init__(self) -> None:
+        self.broadcast: Broadcast | None = None
+        self.inits: dict[int, InitSection] = {}
+        self.outputs: dict[str, OutputView] = {}
+        self.closed = False
+        self.seq = 0
+        self.version = 0
+        """Grows with every event that changed anything."""
+
+    @property
+    def public(self) -> OutputView | None:
+        return self.outputs.get(PUBLIC)
+
+    def apply(self, event: MediaEvent) -> None:
+        """Take in one event.
+
+        Raises :class:`OutOfStep` when ``event.seq`` or the event itself does not follow; the mirror is then
+        unchanged by it (and ``seq`` as well) and the caller reconnects for a snapshot, which resets everything.
+        """
+        if isinstance(event, Snapshot):
+            self._load(event)
+            return
+        if isinstance(event, PartBytes):
+            return  # bytes for the part cache: the mirror holds no media
+        if event.seq and event.seq != self.seq + 1:
+            raise OutOfStep(f"event {event.seq} after {self.seq}")
+        self._change(event)
+        if event.seq:
+            self.seq = event.seq
+
+    def snapshot(self) -> Snapshot:
+        """The whole state as one message; ``seq`` is that of the last event it contains."""
+        return Snapshot(
+            seq=self.seq,
+            broadcast=self.broadcast,
+            inits=list(self.inits.values()),
+            outputs={
+                name: {rendition: track.copy_segments() for rendition, track in output.tracks.items()}
+                for name, output in self.outputs.items()
+            },
+            intervals={name: list(output.intervals.values()) for name, output in self.outputs.items()},
+            discontinuity_sequence={name: o.discontinuity_sequence for name, o in self.outputs.items()},
+            window_start={name: output.first_msn for name, output in self.outputs.items()},
+            dvr_window_s=self.broadcast.dvr_s if self.broadcast else 7200,
+            stills={
+                name: StillMade(output=name, at_ms=o.still.at_ms, jpeg=o.still.jpeg)
+                for name, o in self.outputs.items()
+                if o.still
+            },
+            closed=self.closed,
+        )
+
+    def _change(self, event: MediaEvent) -> None:
+        version = self.version + 1
+        match event:
+            case PartMade():
+                output, track = self._track(event.output, event.rendition)
+                track.add_part(event.msn, event.index, event.part, version)
+                output.version = version
+            case SegmentOpened():
+                output, track = self._track(event.output, event.rendition)
+                if track.open(event.segment, version):
+                    output.note_discontinuity(event.segment)
+                output.version = version
+            case SegmentDone():
+                output, track = self._track(event.output, event.rendition)
+                track.done(event.msn, version)
+                output.version = version
+            case Trimmed():
+                self._output(event.output).trim(event.first_msn, event.discontinuity_sequence, version)
+            case IntervalOpened():
+                output = self._output(event.output)
+                newest = output.interval
+                if newest is not None and event.interval.index <= newest.index:
+                    raise OutOfStep(f"interval {event.interval.index} opened after {newest.index}")
+                output.intervals[event.interval.index] = event.interval
+            case InitMade():
+                self.inits[event.init.id] = event.init
+            case StillMade():
+                self._output(event.output).still = Still(event.at_ms, event.jpeg)
+            case Opened():
+                self._reset(event.broadcast)
+            case Closed():
+                self.closed = True
+                for output in self.outputs.values():
+                    output.version = version
+                    for track in output.tracks.values():
+                        track.version = version
+            case _:
+                raise OutOfStep(f"unexpected {type(event).__name__}")
+        self.version = version
+
+    def _reset(self, broadcast: Broadcast | None) -> None:
+        self.broadcast = broadcast
+        self.inits = {}
+        self.outputs = {}
+        self.closed = False
+
+    def _load(self, snapshot: Snapshot) -> None:
+        fresh: dict[str, OutputView] = {}
+        version = self.version + 1
+        broadcast = snapshot.broadcast
+        if broadcast is not None:
+            for name in {*snapshot.outputs, *snapshot.intervals, *snapshot.window_start}:
+                output = fresh[name] = OutputView(name, broadcast)
+                output.first_msn = snapshot.window_start.get(name, 0)
+                output.discontinuity_sequence = snapshot.discontinuity_sequence.get(name, 0)
+                output.intervals = {interval.index: interval for interval in snapshot.intervals.get(name, [])}
+                output.version = version
+                for rendition, segments in snapshot.outputs.get(name, {}).items():
+                    track = output.tracks.get(rendition)
+                    if track is None:
+                        raise OutOfStep(f"snapshot has segments of {rendition}, which is no rendition")
+                    track.load(segments, output.first_msn, version)
+                    for segment in segments:
+                        output.note_discontinuity(segment)
+                if still := snapshot.stills.get(name):
+                    output.still = Still(still.at_ms, still.jpeg)
+        elif snapshot.outputs:
+            raise OutOfStep("snapshot has outputs but no broadcast")
+        self._reset(broadcast)
+        self.inits = {init.id: init for init in snapshot.inits}
+        self.outputs = fresh
+        self.closed = snapshot.closed
+        self.seq = snapshot.seq
+        self.version = version
+
+    def _output(self, name: str) -> OutputView:
+        if self.broadcast is None:
+            raise OutOfStep(f"output {name} before the broadcast was opened")
+        output = self.outputs.get(name)
+        if output is None:
+            output = self.outputs[name] = OutputView(name, self.broadcast)
+        return output
+
+    def _track(self, output_name: str, rendition: str) -> tuple[OutputView, TrackView]:
+        output = self._output(output_name)
+        track = output.tracks.get(rendition)
+        if track is None:
+            raise OutOfStep(f"{rendition} is no rendition of this broadcast")
+        return output, track
+
+
+def _merge(parts: list[Part]) -> Part | None:
+    """One part in place of several; None where there is nothing to merge or the bytes do not lie side by side."""
+    if len(parts) < 2:
+        return None
+    first, end = parts[0].chunk, parts[0].chunk.offset
+    for part in parts:
+        chunk = part.chunk
+        if not chunk.file or chunk.file != first.file or chunk.offset != end:
+            return None
+        end += chunk.size
+    last = parts[-1]
+    return Part(
+        start=parts[0].start,
+        duration=last.start + last.duration - parts[0].start,
+        independent=parts[0].independent,
+        chunk=Chunk(file=first.file, offset=first.offset, size=end - first.offset),
+    )
