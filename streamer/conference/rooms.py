@@ -1,0 +1,72 @@
+"""Rooms and venues as values, and the rules for their names. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+
+from streamer.conference.programme import SLATE
+
+SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$"
+"""A room's or venue's id: part of addresses, file names and encoder settings, so nothing needs quoting."""
+SOURCE_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}$"
+MAIN = "main"
+SPARE = "spare"
+RESERVED_SOURCES = frozenset({SLATE, "public", "preview", "programme"})
+"""Names that an address or an output already uses."""
+
+_SLUG = re.compile(SLUG_PATTERN)
+_SOURCE = re.compile(SOURCE_PATTERN)
+
+
+class Start(StrEnum):
+    """How a planned session of the room begins: by the technician's tap, or by the clock."""
+
+    TAP = "tap"
+    AUTO = "auto"
+
+
+class Between(StrEnum):
+    """What the public output shows between two sessions."""
+
+    SLATE = "slate"
+    PICTURE_MUTED = "picture_muted"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """A place. ``timezone`` is an IANA name, ``language`` the slate's and the door signs' (``en``, ``fr``)."""
+
+    id: str
+    name: str
+    timezone: str = "Europe/Paris"
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room with its permanent watch page and publish address."""
+
+    id: str
+    name: str
+    venue: str | None = None
+    start: Start = Start.TAP
+    between: Between = Between.SLATE
+
+
+def is_slug(text: str) -> bool:
+    return _SLUG.match(text) is not None
+
+
+def is_source_name(text: str) -> bool:
+    """Whether a publication may feed a source of this name."""
+    return _SOURCE.match(text) is not None and text not in RESERVED_SOURCES
+
+
+def slug_of(name: str) -> str:
+    """A slug that people recognise in ``name``: ``Grande Salle d'Été`` -> ``grande-salle-d-ete``; may be empty."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii").lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].rstrip("-")

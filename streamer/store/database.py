@@ -1,0 +1,175 @@
+"""The database: engine, transactions and migrations.
+
+SQLite in the data folder by default: WAL, ``synchronous=FULL`` (a mark that was answered must survive a power
+cut), foreign keys on. PostgreSQL by URL. All methods belong to one asyncio loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import event, text
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from streamer.errors import StreamerError
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+_MIGRATION_LOCK_S = 60.0
+_POSTGRES_LOCK_ID = 0x5374726D
+"""Any constant: the advisory lock under which one process at a time migrates."""
+
+
+class StoreUnavailable(StreamerError):
+    code, status = "store_unavailable", 503
+
+
+def database_url(url: str, data: Path) -> URL:
+    """The URL to use: the setting's with an async driver filled in, or SQLite in the data folder."""
+    if not url:
+        return URL.create("sqlite+aiosqlite", database=str((data / "streamer.sqlite3").absolute()))
+    parsed = make_url(url)
+    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+    return parsed.set(drivername=drivers.get(parsed.drivername, parsed.drivername))
+
+
+class Database:
+    """Hands out transactions. ``start`` first; ``close`` last."""
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        self._engine: AsyncEngine | None = None
+        self._writer: AsyncEngine | None = None
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.url.get_backend_name() == "sqlite"
+
+    async def start(self) -> None:
+        """Bring the schema up to date (safe when several processes start) and open the pool.
+
+        Raises StoreUnavailable when the database cannot be reached or is newer than this program.
+        """
+        try:
+            if self.is_sqlite:
+                await asyncio.to_thread(self._prepare_file)
+            self._engine = self._make_engine()
+            # SQLite: a transaction that reads and then writes cannot wait for another writer, it fails at
+            # once. One that is going to write takes the write lock first.
+            self._writer = self._engine.execution_options(streamer_write=True)
+            await self._migrate()
+        except StreamerError:
+            await self.close()
+            raise
+        except Exception as error:
+            await self.close()
+            raise StoreUnavailable(f"The database cannot be used: {error}") from error
+
+    async def close(self) -> None:
+        engine, self._engine, self._writer = self._engine, None, None
+        if engine is not None:
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads."""
+        if self._engine is None:
+            raise StoreUnavailable("The database is not open.")
+        async with self._engine.begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that may write; committed at the end, rolled back on an exception."""
+        if self._writer is None:
+            raise StoreUnavailable("The database is not open.")
+        async with self._writer.begin() as connection:
+            yield connection
+
+    async def ping(self, timeout_s: float = 2.0) -> None:
+        """Raises StoreUnavailable when the database does not answer in time."""
+        try:
+            async with asyncio.timeout(timeout_s), self.read() as connection:
+                await connection.execute(text("SELECT 1"))
+        except StreamerError:
+            raise
+        except Exception as error:
+            raise StoreUnavailable("The database does not answer.") from error
+
+    def _prepare_file(self) -> None:
+        if self.url.database and self.url.database != ":memory:":
+            path = Path(self.url.database)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Tokens' digests and people's names are in it: nobody else's business, whatever the umask is.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+    def _make_engine(self) -> AsyncEngine:
+        if not self.is_sqlite:
+            return create_async_engine(self.url, pool_pre_ping=True)
+        engine = create_async_engine(self.url)
+        event.listen(engine.sync_engine, "connect", _sqlite_connect)
+        event.listen(engine.sync_engine, "begin", _sqlite_begin)
+        return engine
+
+    async def _migrate(self) -> None:
+        assert self._engine is not None
+        async with asyncio.timeout(_MIGRATION_LOCK_S):
+            if not self.is_sqlite:
+                async with self._engine.begin() as connection:
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _POSTGRES_LOCK_ID})
+                    await connection.run_sync(upgrade)
+                return
+            assert self._writer is not None
+            lock = Path(f"{self.url.database}.migrate")
+            fd = await asyncio.to_thread(os.open, lock, os.O_CREAT | os.O_RDWR, 0o600)
+            try:
+                while True:
+                    try:
+                        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        break
+                    except BlockingIOError:
+                        await asyncio.sleep(0.05)
+                async with self._writer.begin() as connection:
+                    await connection.run_sync(upgrade)
+            finally:
+                os.close(fd)
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the migrations that are missing, in the caller's transaction."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _sqlite_connect(dbapi_connection: Any, _record: Any) -> None:
+    # The driver would otherwise begin transactions by rules of its own and leave DDL outside them.
+    dbapi_connection.isolation_level = None
+    with _cursor(dbapi_connection) as cursor:
+        cursor.execute("PRAGMA busy_timeout = 5000")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    write = connection.get_execution_options().get("streamer_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextmanager
+def _cursor(dbapi_connection: Any) -> Iterator[Any]:
+    cursor = dbapi_connection.cursor()
+    try:
+        yield cursor
+    finally:
+        cursor.close()

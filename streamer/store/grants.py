@@ -1,0 +1,163 @@
+"""Grants in the database, and the connections that they opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Row, delete, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.conference.grants import Grant, Role, Target, secret_matches, split_token
+from streamer.errors import NotFound
+from streamer.store.paging import Page, decode_cursor, page_of
+from streamer.store.tables import connections, grants, rooms
+
+ConnectionKind = Literal["publish", "play"]
+
+_FORGET_PLAY_AFTER_MS = 24 * 3600 * 1000
+"""A preview that nobody ended properly is forgotten after a day, so that the table stays small."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenConnection:
+    """A WebRTC connection that a grant opened; ``resource`` is its secret in the room process."""
+
+    resource: str
+    grant: str
+    room: str
+    kind: ConnectionKind
+    source: str
+    created_ms: int
+
+
+class Grants:
+    """One transaction's view of the grants."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, grant_id: str) -> Grant:
+        """Raises NotFound."""
+        row = (await self._connection.execute(select(grants).where(grants.c.id == grant_id))).first()
+        if row is None:
+            raise NotFound("There is no such grant.")
+        return _grant(row)
+
+    async def exists(self, grant_id: str) -> bool:
+        found = await self._connection.execute(select(grants.c.id).where(grants.c.id == grant_id))
+        return found.first() is not None
+
+    async def by_token(self, token: str) -> Grant | None:
+        """The grant whose token this is, in force or not; None for an unknown one."""
+        parts = split_token(token)
+        if parts is None:
+            return None
+        grant_id, secret = parts
+        row = (await self._connection.execute(select(grants).where(grants.c.id == grant_id))).first()
+        if row is None or not secret_matches(secret, row.secret_sha256):
+            return None
+        return _grant(row)
+
+    async def page(self, limit: int, cursor: str | None, *, scope: Target) -> Page[Grant]:
+        """The grants whose scope lies inside ``scope``, oldest first."""
+        query = select(grants).order_by(grants.c.created_ms, grants.c.id).limit(limit + 1)
+        after = decode_cursor(cursor)
+        if after is not None:
+            query = query.where(_after(after))
+        if scope.room is not None:
+            query = query.where(grants.c.room_id == scope.room)
+        elif scope.venue is not None:
+            of_venue = select(rooms.c.id).where(rooms.c.venue_id == scope.venue)
+            query = query.where(or_(grants.c.venue_id == scope.venue, grants.c.room_id.in_(of_venue)))
+        rows = (await self._connection.execute(query)).all()
+        return page_of([(f"{row.created_ms}.{row.id}", _grant(row)) for row in rows], limit)
+
+    async def add(self, grant: Grant, secret_sha256: bytes) -> None:
+        await self._connection.execute(
+            insert(grants).values(
+                id=grant.id,
+                secret_sha256=secret_sha256,
+                role=grant.role,
+                room_id=grant.room,
+                venue_id=grant.venue,
+                label=grant.label,
+                not_before_ms=grant.not_before_ms,
+                expires_ms=grant.expires_ms,
+                created_ms=grant.created_ms,
+            )
+        )
+
+    async def save_times(self, grant: Grant) -> None:
+        """Store what may be changed of a grant: label and times."""
+        await self._connection.execute(
+            grants.update()
+            .where(grants.c.id == grant.id)
+            .values(label=grant.label, not_before_ms=grant.not_before_ms, expires_ms=grant.expires_ms)
+        )
+
+    async def remove(self, grant_id: str) -> None:
+        await self._connection.execute(delete(grants).where(grants.c.id == grant_id))
+
+    async def ids_labelled(self, label: str) -> list[str]:
+        rows = await self._connection.execute(select(grants.c.id).where(grants.c.label == label))
+        return [row.id for row in rows]
+
+
+class Connections:
+    """One transaction's view of the open WebRTC connections."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, opened: OpenConnection) -> None:
+        """A source has one publication: what fed it before has been taken over or is gone."""
+        stale = connections.c.created_ms < opened.created_ms - _FORGET_PLAY_AFTER_MS
+        await self._connection.execute(delete(connections).where(connections.c.kind == "play", stale))
+        if opened.kind == "publish":
+            await self._connection.execute(
+                delete(connections).where(
+                    connections.c.kind == "publish",
+                    connections.c.room_id == opened.room,
+                    connections.c.source == opened.source,
+                )
+            )
+        await self._connection.execute(
+            insert(connections).values(
+                resource=opened.resource,
+                grant_id=opened.grant,
+                room_id=opened.room,
+                kind=opened.kind,
+                source=opened.source,
+                created_ms=opened.created_ms,
+            )
+        )
+
+    async def of_grant(self, grant_id: str) -> list[OpenConnection]:
+        rows = await self._connection.execute(select(connections).where(connections.c.grant_id == grant_id))
+        return [
+            OpenConnection(row.resource, row.grant_id, row.room_id, row.kind, row.source, row.created_ms)
+            for row in rows
+        ]
+
+    async def remove(self, resource: str) -> None:
+        await self._connection.execute(delete(connections).where(connections.c.resource == resource))
+
+
+def _after(cursor: str) -> Any:
+    created, _, grant_id = cursor.partition(".")
+    at = int(created) if created.isascii() and created.isdigit() and len(created) < 19 else 0
+    return or_(grants.c.created_ms > at, (grants.c.created_ms == at) & (grants.c.id > grant_id))
+
+
+def _grant(row: Row[Any]) -> Grant:
+    return Grant(
+        id=row.id,
+        role=Role(row.role),
+        room=row.room_id,
+        venue=row.venue_id,
+        label=row.label,
+        not_before_ms=row.not_before_ms,
+        expires_ms=row.expires_ms,
+        created_ms=row.created_ms,
+    )

@@ -1,0 +1,10 @@
+"""Alembic's entry: runs on the connection that ``streamer.store.database.upgrade`` hands over."""
+
+from alembic import context
+
+from streamer.store.tables import metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=False)
+# The caller's transaction is the migration's: all of it or nothing.
+context.run_migrations()
