@@ -1,0 +1,284 @@
+"""The web plane's only door to the media plane. All on the loop.
+
+:class:`MediaPlane` knows the rooms that are open on this machine, opens them by the media host, and finds them
+again when the web process starts: it holds nothing that it could not ask for once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from streamer.errors import StreamerError, Unavailable
+from streamer.room import sockets
+from streamer.room.channel import Channel
+from streamer.room.framing import builtins_to
+from streamer.room.link import RoomLink
+from streamer.room.part_cache import PartCache
+from streamer.room.protocol import Event, RoomConfig, RoomEntry
+from streamer.settings import Settings
+
+__all__ = ["Listener", "MediaPlane", "PartCache", "RoomLink"]
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY_S = 0.1
+LAST_RETRY_S = 1.0
+ENSURE_LIMIT_S = 15.0
+HOST_LIMIT_S = 5.0
+"""How long a request waits for a media host that is just restarting."""
+FIND_LIMIT_S = 2.0
+LINGER_S = 10.0
+"""A closed room's link stays for this long, so that players that wait get to see the end."""
+
+Listener = Callable[[RoomLink, str, Any], None]
+"""``(link, what, data)``: ``added``, ``up``, ``down``, ``removed`` (None), ``status`` (RoomStatus), ``meters`` (dict)."""
+
+
+class MediaPlane:
+    """The rooms of this machine, as a web process sees them."""
+
+    def __init__(self, settings: Settings, *, run_dir: Path | None = None, linger_s: float = LINGER_S) -> None:
+        self._settings = settings
+        self._run_dir = run_dir or settings.run_dir
+        self._linger_s = linger_s
+        self._links: dict[str, RoomLink] = {}
+        self.rooms: Mapping[str, RoomLink] = MappingProxyType(self._links)
+        """By room id; a link stays as long as the room is open, whether or not its process is up just now."""
+        self.host_reconnects = 0
+        self._entries: dict[str, RoomEntry] = {}
+        self._listeners: dict[object, Listener] = {}
+        self._host: Channel | None = None
+        self._host_changed = asyncio.Event()
+        self._lingering: dict[str, asyncio.Task[None]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Connect to whoever is there. Returns once the rooms that run have told their state, or soon at the latest."""
+        sockets.make_run_dir(self._run_dir)
+        await self._find_rooms()
+        self._tasks.append(asyncio.create_task(self._keep_host(), name="media host link"))
+        try:
+            async with asyncio.timeout(FIND_LIMIT_S):
+                for link in list(self._links.values()):
+                    await link.wait_up()
+        except TimeoutError:
+            log.warning("not every room has told its state yet")
+
+    async def close(self) -> None:
+        """Let go of everything; the media plane goes on."""
+        tasks = [*self._tasks, *self._lingering.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._host is not None:
+            await self._host.close()
+        for link in list(self._links.values()):
+            await link.disconnect()
+        self._links.clear()
+
+    @property
+    def host_up(self) -> bool:
+        return self._host is not None and self._host.up
+
+    @property
+    def entries(self) -> Mapping[str, RoomEntry]:
+        """What the media host last told of each room."""
+        return MappingProxyType(self._entries)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Have ``listener`` called on the loop for what happens to any room. It must be quick and not raise.
+
+        Returns the function that ends it.
+        """
+        ticket = object()
+        self._listeners[ticket] = listener
+
+        def end() -> None:
+            self._listeners.pop(ticket, None)
+
+        return end
+
+    async def ensure(self, config: RoomConfig, *, limit_s: float = ENSURE_LIMIT_S) -> RoomLink:
+        """The room's link, up; the room is opened if it is not, and gets ``config`` in any case.
+
+        Errors: ``media_host_unavailable`` 503 with Retry-After, ``too_many_rooms`` 503, ``room_start_failed``
+        503, ``bad_room_id`` 400.
+        """
+        sockets.check_room_id(config.id)
+        try:
+            async with asyncio.timeout(limit_s):
+                while True:
+                    try:
+                        await self._ask_host(config)
+                    except _HostAway:
+                        # The host is away, its rooms are not: what is up can be used.
+                        link = self._links.get(config.id)
+                        if link is None or not link.up:
+                            raise
+                        await link.request("configure", config)
+                        return link
+                    if await self._comes_up(config.id):
+                        return self._links[config.id]
+        except TimeoutError as error:
+            raise Unavailable(
+                "The room could not be opened in time.", code="room_start_failed", headers={"Retry-After": "5"}
+            ) from error
+
+    async def configure(self, config: RoomConfig) -> None:
+        """Tell an open room its new config; one that is not open learns it when it opens."""
+        if config.id in self._links:
+            await self.ensure(config)
+
+    async def stop(self, room: str) -> None:
+        """Close a room for good. Errors: ``media_host_unavailable`` 503, ``no_such_room`` 404."""
+        await (await self._reach_host()).request("stop", {"room": room})
+
+    # --- the media host --------------------------------------------------------------------------------
+
+    async def _ask_host(self, config: RoomConfig) -> None:
+        host = await self._reach_host()
+        try:
+            entry = builtins_to(await host.request("ensure", config), RoomEntry)
+        except StreamerError as error:
+            if error.code in ("connection_lost", "timed_out"):
+                raise _HostAway() from error
+            raise
+        except msgspec.ValidationError as error:
+            raise StreamerError("The media host's answer is unreadable.", code="bad_reply") from error
+        self._take_in(entry)
+
+    async def _reach_host(self) -> Channel:
+        try:
+            async with asyncio.timeout(HOST_LIMIT_S):
+                while self._host is None or not self._host.up:
+                    await self._host_changed.wait()
+                return self._host
+        except TimeoutError as error:
+            raise _HostAway() from error
+
+    async def _comes_up(self, room: str) -> bool:
+        """False if it closed instead: it was about to, and has to be opened again."""
+        while True:
+            link = self._links.get(room)
+            if link is None or room in self._lingering:
+                return False
+            if link.up:
+                return True
+            try:
+                async with asyncio.timeout(FIRST_RETRY_S):
+                    await link.wait_up()
+            except TimeoutError:
+                continue
+
+    async def _keep_host(self) -> None:
+        retry_s = FIRST_RETRY_S
+        while True:
+            try:
+                host = await Channel.open(self._run_dir, sockets.MEDIA_SOCKET, self._on_event)
+                try:
+                    await self._greet(host)
+                    retry_s = FIRST_RETRY_S
+                    await host.wait_closed()
+                finally:
+                    await host.close()
+                    self._set_host(None)
+                self.host_reconnects += 1
+                log.warning("the media host is away")
+            except (OSError, StreamerError) as error:
+                log.debug("no media host: %s", error)
+            except Exception:
+                log.exception("the link to the media host failed")
+            await asyncio.sleep(retry_s)
+            retry_s = min(retry_s * 2, LAST_RETRY_S)
+            await self._find_rooms()
+
+    async def _greet(self, host: Channel) -> None:
+        try:
+            entries = builtins_to(await host.request("list"), list[RoomEntry])
+        except msgspec.ValidationError as error:
+            raise StreamerError("The media host's answer is unreadable.", code="bad_reply") from error
+        for entry in entries:
+            self._take_in(entry)
+        known = {entry.room for entry in entries}
+        for room in [room for room in self._links if room not in known]:
+            self._linger(room)
+        self._set_host(host)
+        log.info("media host found, %d rooms", len(entries))
+
+    def _set_host(self, host: Channel | None) -> None:
+        self._host = host
+        self._host_changed.set()
+        self._host_changed = asyncio.Event()
+
+    def _on_event(self, event: Event) -> None:
+        if event.kind != "room":
+            return
+        try:
+            self._take_in(builtins_to(event.data, RoomEntry))
+        except msgspec.ValidationError as error:
+            log.error("unreadable event of the media host: %s", error)
+
+    def _take_in(self, entry: RoomEntry) -> None:
+        if entry.state == "closed":
+            self._entries.pop(entry.room, None)
+            self._linger(entry.room)
+            return
+        self._entries[entry.room] = entry
+        lingering = self._lingering.pop(entry.room, None)
+        if lingering is not None:
+            lingering.cancel()
+        self._link(entry.room)
+
+    # --- links -----------------------------------------------------------------------------------------
+
+    async def _find_rooms(self) -> None:
+        """Rooms that answer although no media host tells of them."""
+        for room in sockets.rooms_with_sockets(self._run_dir):
+            if room in self._links:
+                continue
+            try:
+                channel = await Channel.open(self._run_dir, sockets.control_socket(room))
+            except OSError:
+                continue
+            await channel.close()
+            self._link(room)
+
+    def _link(self, room: str) -> RoomLink:
+        link = self._links.get(room)
+        if link is None:
+            link = RoomLink(
+                self._run_dir,
+                room,
+                cache_bytes=self._settings.hls.cache_bytes_per_room,
+                listener=self._tell,
+            )
+            self._links[room] = link
+            self._tell(link, "added", None)
+        return link
+
+    def _linger(self, room: str) -> None:
+        if room in self._links and room not in self._lingering:
+            self._lingering[room] = asyncio.create_task(self._remove(room), name=f"room {room} ends")
+
+    async def _remove(self, room: str) -> None:
+        await asyncio.sleep(self._linger_s)
+        link = self._links.pop(room)
+        self._lingering.pop(room, None)
+        await link.disconnect()
+        self._tell(link, "removed", None)
+
+    def _tell(self, link: RoomLink, what: str, data: Any) -> None:
+        for listener in list(self._listeners.values()):
+            listener(link, what, data)
+
+
+class _HostAway(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("The media host is away.", code="media_host_unavailable", headers={"Retry-After": "2"})

@@ -1,0 +1,287 @@
+"""One room under the media host: its process is started, watched, restarted, adopted and stopped here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from streamer.errors import StreamerError, Unavailable
+from streamer.room import sockets, spawn
+from streamer.room.channel import Channel
+from streamer.room.protocol import RoomConfig, RoomEntry
+from streamer.settings import Settings
+
+log = logging.getLogger(__name__)
+
+START_LIMIT_S = 20.0
+"""A process that does not answer by then is killed and started again."""
+START_POLL_S = 0.05
+PING_EVERY_S = 5.0
+PING_LIMIT_S = 15.0
+"""A room whose loop has not answered for this long does not serve anybody: it is killed and restarted."""
+CLOSE_LIMIT_S = 10.0
+MAX_BACKOFF_S = 10.0
+GOOD_RUN_S = 60.0
+"""After this long up, a crash is the first one again."""
+
+
+class RoomKeeper:
+    """Keeps one room's process running until it closes by itself (exit code 0) or is stopped.
+
+    ``run`` is the one task that owns the process; the other methods ask it. All on the loop.
+    ``on_change`` is called with each new :class:`RoomEntry`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        config: RoomConfig,
+        settings_file: Path,
+        program: Sequence[str],
+        on_change: Callable[[RoomEntry], None],
+    ) -> None:
+        self.config = config
+        self._settings = settings
+        self._settings_file = settings_file
+        self._program = program
+        self._on_change = on_change
+        self._process: spawn.RoomProcess | None = None
+        self._channel: Channel | None = None
+        self._state = "starting"
+        self._since_ms = int(time.time() * 1000)
+        self._changed = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._config_changed = asyncio.Event()
+        self._drain = False
+        self.restarts = 0
+
+    # --- what the host asks ------------------------------------------------------------------------
+
+    @property
+    def entry(self) -> RoomEntry:
+        pid = self._process.pid if self._process is not None and self._process.alive else 0
+        return RoomEntry(
+            room=self.config.id, pid=pid, state=self._state, restarts=self.restarts, since_ms=self._since_ms
+        )
+
+    @property
+    def closed(self) -> bool:
+        return self._state == "closed"
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    async def wait_settled(self) -> RoomEntry:
+        """Until the room is up or closed. The caller sets the limit."""
+        while self._state not in ("up", "closed"):
+            changed = self._changed
+            await changed.wait()
+        return self.entry
+
+    async def wait_closed(self) -> None:
+        while not self.closed:
+            await self._changed.wait()
+
+    def configure(self, config: RoomConfig) -> None:
+        """Keep the new config and tell the room, now or once it is up."""
+        if config != self.config:
+            self.config = config
+            self._save()
+            self._config_changed.set()
+
+    def stop(self, *, drain: bool) -> None:
+        """End the process. ``drain``: only for now, the next media host opens the room again."""
+        self._drain = self._drain or drain
+        self._stopping.set()
+
+    # --- the task -----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until the room is closed. Cancelled: the process is left alone and lives on."""
+        self._save()
+        backoff_s = self._settings.room.restart_backoff_s
+        orderly = False
+        try:
+            while not self._stopping.is_set():
+                began = time.monotonic()
+                orderly = await self._one_life()
+                if orderly or self._stopping.is_set():
+                    break
+                if time.monotonic() - began > GOOD_RUN_S:
+                    backoff_s = self._settings.room.restart_backoff_s
+                self.restarts += 1
+                self._become("backing_off")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(backoff_s):
+                        await self._stopping.wait()
+                backoff_s = min(max(backoff_s * 2, 0.1), MAX_BACKOFF_S)
+        except asyncio.CancelledError:
+            if self._process is not None:
+                self._process.detach()
+            raise
+        if not self._drain:
+            spawn.mark_closed(self._settings, self.config.id)
+        self._become("closed")
+
+    async def _one_life(self) -> bool:
+        """One process, from its start or adoption to its end. True: it ended in order and is not wanted again."""
+        room = self.config.id
+        self._become("starting")
+        try:
+            process = spawn.RoomProcess.adopt(self._settings, room) or spawn.RoomProcess.start(
+                self._settings, room, self._settings_file, self._program
+            )
+        except OSError as error:
+            log.error("room %s cannot be started: %s", room, error)
+            return False
+        if process is None:
+            log.error("room %s has a process that cannot be adopted", room)
+            return False
+        self._process = process
+        log.info("room %s: process %d %s", room, process.pid, "adopted" if process.adopted else "started")
+        try:
+            ended = asyncio.create_task(process.wait(), name=f"room {room} end")
+            care = asyncio.create_task(self._care(process), name=f"room {room} care")
+            try:
+                await asyncio.wait((ended, care), return_when=asyncio.FIRST_COMPLETED)
+                if not process.alive:
+                    care.cancel()
+                await asyncio.wait((care,))
+                if not care.cancelled() and (failure := care.exception()) is not None:
+                    log.error("room %s: watching failed", room, exc_info=failure)
+                    await process.kill()
+            finally:
+                ended.cancel()
+                care.cancel()
+                await asyncio.gather(ended, care, return_exceptions=True)
+        finally:
+            if self._channel is not None:
+                await self._channel.close()
+                self._channel = None
+        return self._was_orderly(process)
+
+    def _was_orderly(self, process: spawn.RoomProcess) -> bool:
+        room = self.config.id
+        run_dir = self._settings.run_dir
+        code = process.exit_code
+        # Nobody tells us the exit code of a process that is not our child; but one that ends in order takes its
+        # control socket away.
+        orderly = not (run_dir / sockets.control_socket(room)).exists() if code is None else code == 0
+        level = logging.INFO if orderly or self._stopping.is_set() else logging.ERROR
+        log.log(level, "room %s: process %d ended, code %s", room, process.pid, code)
+        with contextlib.suppress(FileNotFoundError):
+            spawn.room_pid_file(run_dir, room).unlink()
+        return orderly
+
+    async def _care(self, process: spawn.RoomProcess) -> None:
+        """From the start to the order to stop, and its execution. Returns once the process is to be gone."""
+        stop = asyncio.create_task(self._stopping.wait(), name=f"room {self.config.id} stop")
+        work = asyncio.create_task(self._watch(), name=f"room {self.config.id} watch")
+        try:
+            await asyncio.wait((stop, work), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            work.cancel()
+            outcomes = await asyncio.gather(stop, work, return_exceptions=True)
+        if self._stopping.is_set():
+            await self._end(process)
+            return
+        reason = outcomes[1]
+        if process.alive:
+            log.error("room %s does not answer and is killed: %s", self.config.id, reason)
+            await process.kill()
+
+    async def _watch(self) -> None:
+        """Returns or raises when the process is not of use any more."""
+        async with asyncio.timeout(START_LIMIT_S):
+            await self._reach()
+        self._become("up")
+        while True:
+            if self._channel is None or not self._channel.up:
+                # It may have cut us off while the machine was stalled: only one that cannot be reached is dead.
+                async with asyncio.timeout(PING_LIMIT_S):
+                    await self._reach()
+            assert self._channel is not None
+            try:
+                await self._channel.request("hello", limit_s=PING_LIMIT_S)
+                spawn.mark_open(self._settings, self.config.id)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(PING_EVERY_S):
+                        await self._config_changed.wait()
+                if self._config_changed.is_set():
+                    await self._send_config()
+            except StreamerError as error:
+                if error.code != "connection_lost":
+                    raise
+                await asyncio.sleep(START_POLL_S)
+
+    async def _reach(self) -> None:
+        """Connect to the room and tell it its config; the caller sets the limit."""
+        name = sockets.control_socket(self.config.id)
+        while True:
+            try:
+                channel = await Channel.open(self._settings.run_dir, name)
+            except OSError:
+                await asyncio.sleep(START_POLL_S)
+                continue
+            if self._channel is not None:
+                await self._channel.close()
+            self._channel = channel
+            try:
+                await channel.request("hello")
+                await self._send_config()
+            except StreamerError as error:
+                if error.code not in ("connection_lost", "timed_out"):
+                    raise
+                await asyncio.sleep(START_POLL_S)
+                continue
+            return
+
+    async def _send_config(self) -> None:
+        self._config_changed.clear()
+        assert self._channel is not None
+        try:
+            await self._channel.request("configure", self.config)
+        except StreamerError as error:
+            if error.code == "connection_lost":
+                raise
+            log.warning("room %s did not take its config: %s", self.config.id, error.message)
+
+    async def _end(self, process: spawn.RoomProcess) -> None:
+        if not self._drain and self._channel is not None and self._channel.up:
+            try:
+                await self._channel.request("close", limit_s=CLOSE_LIMIT_S)
+                async with asyncio.timeout(CLOSE_LIMIT_S):
+                    await process.wait()
+            except (StreamerError, TimeoutError) as error:
+                log.warning("room %s did not close by itself: %s", self.config.id, error)
+        if process.alive:
+            await process.stop(self._settings.server.shutdown_s)
+
+    def _save(self) -> None:
+        try:
+            spawn.save_room(self._settings, self.config)
+            spawn.mark_open(self._settings, self.config.id)
+        except OSError as error:
+            # A full disk is no reason to keep a room dark; it costs what a restarted host would have known.
+            log.error("room %s: its record cannot be written: %s", self.config.id, error)
+
+    def _become(self, state: str) -> None:
+        if state == "closed":
+            self._process = None
+        self._state = state
+        self._since_ms = int(time.time() * 1000)
+        self._changed.set()
+        self._changed = asyncio.Event()
+        self._on_change(self.entry)
+
+
+def too_many_rooms(limit: int) -> StreamerError:
+    return Unavailable(
+        f"This machine holds {limit} rooms at once.", code="too_many_rooms", headers={"Retry-After": "30"}
+    )

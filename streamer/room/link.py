@@ -1,0 +1,275 @@
+"""A web process's link to one room: its status, the mirror of its broadcast, the bytes of recent parts, and
+requests. All on the loop.
+
+The link reconnects for ever. While a room process is away the mirror stays as it was, so that viewers keep what
+they have; the snapshot of the process that comes back either continues the broadcast or begins another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from streamer.conference.media_events import MediaEvent, PartBytes, PartMade, Snapshot
+from streamer.conference.view import BroadcastView, OutOfStep
+from streamer.errors import StreamerError, Unavailable
+from streamer.room import sockets
+from streamer.room.channel import READ_LIMIT_BYTES, REQUEST_LIMIT_S, Channel
+from streamer.room.framing import FrameError, builtins_to, decode_media, read_frame
+from streamer.room.part_cache import PartCache
+from streamer.room.protocol import Answer, Candidates, Event, Offer, RoomStatus
+from streamer.room.serving import close_writer
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY_S = 0.05
+LAST_RETRY_S = 1.0
+YIELD_EVERY = 16
+"""Frames of a burst that are taken in before other tasks get their turn."""
+CLOSE_LIMIT_S = 12.0
+
+Callback = Callable[[], None]
+LinkListener = Callable[["RoomLink", str, Any], None]
+"""Called with the link, what happened and its data: ``up``, ``down`` (None), ``status`` (RoomStatus),
+``meters`` (dict), ``media`` is not told here: see :meth:`RoomLink.subscribe`."""
+
+
+class RoomLink:
+    """``view`` and ``bytes`` are the link's own: others read them, on the loop, and never change them."""
+
+    def __init__(self, run_dir: Path, room: str, *, cache_bytes: int, listener: LinkListener) -> None:
+        self.room = room
+        self.view = BroadcastView()
+        self.bytes = PartCache(cache_bytes)
+        self.status: RoomStatus | None = None
+        """The newest; it stays while the room process is away."""
+        self.reconnects = 0
+        """Connections lost, of either socket."""
+        self.out_of_step = 0
+        """Events that did not follow, so that a snapshot was asked for again."""
+        self._run_dir = run_dir
+        self._listener = listener
+        self._subscribers: dict[object, Callback] = {}
+        self._channel: Channel | None = None
+        self._told = False
+        self._following = False
+        self._was_up = False
+        self._held_snapshot: Snapshot | None = None
+        self._changed = asyncio.Event()
+        self._tasks = [
+            asyncio.create_task(self._keep(self._follow_control), name=f"room {room} control"),
+            asyncio.create_task(self._keep(self._follow_data), name=f"room {room} data"),
+        ]
+
+    # --- what there is -----------------------------------------------------------------------------
+
+    @property
+    def up(self) -> bool:
+        """Both sockets are connected and have told their state."""
+        return self._following and self._told and self._channel is not None and self._channel.up
+
+    def subscribe(self, callback: Callback) -> Callback:
+        """Have ``callback`` called after every media event and when the link comes up or goes down.
+
+        It must be quick and not raise. Returns the function that ends the subscription.
+        """
+        ticket = object()
+        self._subscribers[ticket] = callback
+
+        def end() -> None:
+            self._subscribers.pop(ticket, None)
+
+        return end
+
+    async def wait_up(self) -> None:
+        """The caller sets the limit."""
+        while not self.up:
+            await self._changed.wait()
+
+    def counters(self) -> dict[str, float]:
+        """Monotonic, for metrics."""
+        return {
+            "room_reconnects_total": self.reconnects,
+            "room_out_of_step_total": self.out_of_step,
+            "part_cache_hits_total": self.bytes.hits,
+            "part_cache_misses_total": self.bytes.misses,
+            "part_cache_evicted_total": self.bytes.evicted,
+        }
+
+    # --- requests -----------------------------------------------------------------------------------
+
+    async def request(self, method: str, params: Any = None, *, limit_s: float = REQUEST_LIMIT_S) -> Any:
+        """One of ``protocol.ROOM_METHODS``; the result as builtins.
+
+        Raises the room's StreamerError, ``room_unavailable`` 503 while its process is away, ``timed_out`` 504.
+        """
+        channel = self._channel
+        if channel is None or not channel.up:
+            raise _unavailable()
+        try:
+            return await channel.request(method, params, limit_s=limit_s)
+        except StreamerError as error:
+            raise (_unavailable() if error.code == "connection_lost" else error) from error
+
+    async def offer(self, offer: Offer) -> Answer:
+        """Errors: as :class:`Offer` tells."""
+        return _as(Answer, await self.request("offer", offer))
+
+    async def candidates(self, candidates: Candidates) -> Answer | None:
+        """An answer only to an ICE restart. Errors: as :class:`Candidates` tells."""
+        result = await self.request("candidates", candidates)
+        return None if result is None else _as(Answer, result)
+
+    async def hangup(self, resource: str) -> None:
+        """Errors: ``no_such_resource`` 404."""
+        await self.request("hangup", {"resource": resource})
+
+    async def air(self, output: str, on: bool) -> None:
+        await self.request("air", {"output": output, "on": on})
+
+    async def take(self, source: str) -> None:
+        await self.request("take", {"source": source})
+
+    async def keyframe(self, source: str) -> None:
+        await self.request("keyframe", {"source": source})
+
+    async def close(self) -> None:
+        """End the room's broadcast; its process ends by itself after that."""
+        await self.request("close", limit_s=CLOSE_LIMIT_S)
+
+    # --- following -----------------------------------------------------------------------------------
+
+    async def disconnect(self) -> None:
+        """Stop following. The room process is not concerned."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._note()
+
+    async def _keep(self, follow: Callable[[], Any]) -> None:
+        retry_s = FIRST_RETRY_S
+        while True:
+            try:
+                await follow()
+                retry_s = FIRST_RETRY_S
+                self.reconnects += 1
+            except OSError as error:
+                log.debug("room %s: %s", self.room, error)
+            except Exception:
+                log.exception("room %s: following failed", self.room)
+                self.reconnects += 1
+            self._note()
+            await asyncio.sleep(retry_s)
+            retry_s = min(retry_s * 2, LAST_RETRY_S)
+
+    async def _follow_control(self) -> None:
+        channel = await Channel.open(self._run_dir, sockets.control_socket(self.room), self._on_event)
+        self._channel = channel
+        self._note()
+        try:
+            await channel.wait_closed()
+        finally:
+            self._channel = None
+            self._told = False
+            await channel.close()
+
+    def _on_event(self, event: Event) -> None:
+        data = event.data
+        if event.kind == "status":
+            try:
+                self.status = data = builtins_to(event.data, RoomStatus)
+            except msgspec.ValidationError as error:
+                log.error("room %s: unreadable status: %s", self.room, error)
+                return
+            self._told = True
+            self._note()
+        self._listener(self, event.kind, data)
+
+    async def _follow_data(self) -> None:
+        sock = sockets.connect(self._run_dir, sockets.data_socket(self.room))
+        reader, writer = await asyncio.open_unix_connection(sock=sock, limit=READ_LIMIT_BYTES)
+        try:
+            taken = 0
+            while (payload := await read_frame(reader)) is not None:
+                self._take_in(decode_media(payload))
+                taken += 1
+                if taken % YIELD_EVERY == 0:
+                    await asyncio.sleep(0)
+        except OutOfStep as error:
+            self.out_of_step += 1
+            log.warning("room %s: %s", self.room, error)
+        except (FrameError, ConnectionError) as error:
+            log.warning("room %s: data connection lost: %s", self.room, error)
+        finally:
+            self._following = False
+            await close_writer(writer)
+
+    def _take_in(self, event: MediaEvent) -> None:
+        if isinstance(event, PartBytes):
+            self.bytes.put((event.file, event.offset), event.data)
+            return
+        if isinstance(event, Snapshot):
+            self._begin(event)
+        else:
+            if self._held_snapshot is not None:
+                self._replace(self._held_snapshot)
+            if isinstance(event, PartMade):
+                self.bytes.put((event.part.chunk.file, event.part.chunk.offset), event.data)
+            self.view.apply(event)
+        self._call_subscribers()
+
+    def _begin(self, snapshot: Snapshot) -> None:
+        known = self.view.broadcast
+        if snapshot.broadcast is None and known is not None and not self.view.closed:
+            # A room process that has just come back and has nothing to show yet. Viewers keep what they have
+            # until it tells of something newer.
+            self._held_snapshot = snapshot
+        else:
+            self._replace(snapshot)
+        self._following = True
+        self._note()
+
+    def _replace(self, snapshot: Snapshot) -> None:
+        known = self.view.broadcast
+        self._held_snapshot = None
+        self.view.apply(snapshot)
+        if known is None or snapshot.broadcast is None or snapshot.broadcast.id != known.id:
+            self.bytes.clear()
+
+    def _note(self) -> None:
+        up = self.up
+        if up == self._was_up:
+            return
+        self._was_up = up
+        log.info("room %s is %s", self.room, "up" if up else "away")
+        self._changed.set()
+        self._changed = asyncio.Event()
+        self._call_subscribers()
+        self._listener(self, "up" if up else "down", None)
+
+    def _call_subscribers(self) -> None:
+        for callback in list(self._subscribers.values()):
+            callback()
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    try:
+        yield
+    except msgspec.ValidationError as error:
+        raise StreamerError(f"The room answered with an unreadable {what}.", code="bad_reply") from error
+
+
+def _as(kind: type[Answer], value: Any) -> Answer:
+    with _readable(kind.__name__):
+        return builtins_to(value, kind)
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("The room is restarting.", code="room_unavailable", headers={"Retry-After": "1"})
