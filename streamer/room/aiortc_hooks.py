@@ -1,0 +1,460 @@
+"""Everything that Streamer does to the private parts of aiortc 1.16.0 and aioice 0.13.0.
+
+``tests/unit/room/test_hooks.py`` holds one test per attribute used here, so that a new version of either
+library fails there and not in a talk. Nothing in this module patches a library for the whole process, except
+:func:`install`, which only adds rows to aiortc's table of codecs.
+
+How a peer is put together (all on the loop; ``receiver.EncodedReceiver`` and ``sender.EncodedSender`` take the
+place of aiortc's own, which decode and encode)::
+
+    install()
+    pc = new_peer(binding.servers)
+    # answering                                        # offering
+    await pc.setRemoteDescription(offer)               transceiver = pc.addTransceiver("video", "sendonly")
+    for t in pc.getTransceivers():                     use_sender(transceiver, EncodedSender(...))
+        use_receiver(t, EncodedReceiver(...))          offer = await pc.createOffer()
+    answer_as_dtls_server(pc)     # for setup:actpass  bind(pc, binding)
+    bind(pc, binding)                                  tap(pc)
+    tap(pc)                                            await pc.setLocalDescription(offer)
+    await pc.setLocalDescription(await pc.createAnswer())
+    ...
+    await pc.close()
+
+:func:`bind` decides addresses, ports, buffers and what is announced. :func:`tap` takes SRTP off the sockets
+directly: no queue, no task, no thread per track.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import aioice.ice
+import aiortc.codecs
+import structlog
+from aioice.candidate import candidate_foundation, candidate_priority
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpTransceiver
+from aiortc.rtcconfiguration import RTCBundlePolicy
+from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport
+from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpCodecParameters
+from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket, is_rtcp
+
+from streamer.room.ice import LOOPBACK, IceBinding, IceServer
+
+log = structlog.get_logger(__name__)
+
+DATAGRAM_QUEUE_MAX = 512
+"""Datagrams that wait for the DTLS handshake, at most; media does not pass through this queue."""
+RTT_TIMEOUT_S = 2.0
+
+_H264_EXTRA = (
+    # profile-level-id, packetization-mode: Main, High and Constrained High, and mode 0 of what aiortc has in mode 1.
+    ("4d001f", "1"),
+    ("64001f", "1"),
+    ("640c1f", "1"),
+    ("42001f", "0"),
+    ("42e01f", "0"),
+    ("4d001f", "0"),
+    ("64001f", "0"),
+)
+_RSA_TOO = (
+    b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:"
+    b"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-SHA:ECDHE-RSA-AES256-SHA"
+)
+
+
+class MediaEndpoint(Protocol):
+    """A receiver or sender that takes packets straight from the socket. Called on the loop; must not block."""
+
+    def on_rtp(self, packet: RtpPacket, now_ns: int) -> None: ...
+
+    def on_rtcp(self, packet: AnyRtcpPacket, now_ns: int) -> None: ...
+
+
+# --- codecs -----------------------------------------------------------------------------------------
+
+
+def install() -> None:
+    """Add the H.264 profiles that aiortc refuses to its table. Idempotent."""
+    video = aiortc.codecs.CODECS["video"]
+    known = {
+        (c.parameters.get("profile-level-id"), c.parameters.get("packetization-mode"))
+        for c in video
+        if c.name == "H264"
+    }
+    payload_type = max((c.payloadType or 0) for c in video) + 1
+    for profile, mode in _H264_EXTRA:
+        if (profile, mode) in known:
+            continue
+        video.append(
+            RTCRtpCodecParameters(
+                mimeType="video/H264",
+                clockRate=90_000,
+                payloadType=payload_type,
+                rtcpFeedback=[
+                    RTCRtcpFeedback(type="nack"),
+                    RTCRtcpFeedback(type="nack", parameter="pli"),
+                    RTCRtcpFeedback(type="ccm", parameter="fir"),
+                    RTCRtcpFeedback(type="goog-remb"),
+                ],
+                parameters={
+                    "level-asymmetry-allowed": "1",
+                    "packetization-mode": mode,
+                    "profile-level-id": profile,
+                },
+            )
+        )
+        video.append(
+            RTCRtpCodecParameters(
+                mimeType="video/rtx", clockRate=90_000, payloadType=payload_type + 1, parameters={"apt": payload_type}
+            )
+        )
+        payload_type += 2
+
+
+def codecs_of(transceiver: RTCRtpTransceiver) -> list[RTCRtpCodecParameters]:
+    """The codecs of a transceiver that both sides have, in the order of preference."""
+    private: Any = transceiver
+    return list(private._codecs)
+
+
+def set_codecs(transceiver: RTCRtpTransceiver, codecs: Sequence[RTCRtpCodecParameters]) -> None:
+    """Narrow or reorder them, between setRemoteDescription and createAnswer."""
+    private: Any = transceiver
+    private._codecs = list(codecs)
+
+
+def offer_codecs(transceiver: RTCRtpTransceiver, wanted: Iterable[tuple[str, str]]) -> None:
+    """Offer only these (codec name, H.264 ``profile-level-id`` in mode 1 or ``""``), with RTX, in this order."""
+    table = aiortc.codecs.CODECS[transceiver.kind]
+    chosen = []
+    for name, profile in wanted:
+        for codec in table:
+            if codec.name.lower() != name.lower():
+                continue
+            parameters = codec.parameters
+            if profile and (parameters.get("profile-level-id"), parameters.get("packetization-mode")) != (profile, "1"):
+                continue
+            chosen.append(
+                aiortc.rtcrtpparameters.RTCRtpCodecCapability(
+                    mimeType=codec.mimeType,
+                    clockRate=codec.clockRate,
+                    channels=codec.channels,
+                    parameters=codec.parameters,
+                )
+            )
+            break
+    if transceiver.kind == "video":
+        chosen.append(aiortc.rtcrtpparameters.RTCRtpCodecCapability(mimeType="video/rtx", clockRate=90_000))
+    private: Any = transceiver
+    private._preferred_codecs = chosen
+
+
+# --- peers --------------------------------------------------------------------------------------------
+
+
+class _Certificate(RTCCertificate):
+    """As a DTLS client aiortc only admits servers with ECDSA certificates; GStreamer's has RSA."""
+
+    def _create_ssl_context(self, srtp_profiles: Any) -> Any:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(_RSA_TOO)
+        return context
+
+
+def new_peer(servers: Sequence[IceServer] = (), *, bundle: bool = False) -> RTCPeerConnection:
+    """A peer connection without aiortc's default (public) STUN server.
+
+    ``bundle``: one transport from the start, for offers; answers follow what was offered.
+    """
+    ice_servers = [
+        RTCIceServer(urls=s.url, username=s.username or None, credential=s.credential or None) for s in servers
+    ]
+    policy = RTCBundlePolicy.MAX_BUNDLE if bundle else RTCBundlePolicy.BALANCED
+    pc = RTCPeerConnection(RTCConfiguration(iceServers=ice_servers, bundlePolicy=policy))
+    private: Any = pc
+    private._RTCPeerConnection__certificates[0] = _Certificate.generateCertificate()
+    return pc
+
+
+def dtls_transports(pc: RTCPeerConnection) -> list[RTCDtlsTransport]:
+    private: Any = pc
+    return list(private._RTCPeerConnection__dtlsTransports)
+
+
+def use_receiver(transceiver: RTCRtpTransceiver, receiver: Any) -> None:
+    """Put a receiver of our own in place of aiortc's, before the connection is made."""
+    private: Any = transceiver
+    private._RTCRtpTransceiver__receiver = receiver
+
+
+def use_sender(transceiver: RTCRtpTransceiver, sender: Any) -> None:
+    """The same for a sender; before createOffer or createAnswer, because its SSRCs stand in the description."""
+    private: Any = transceiver
+    sender._stream_id = private.sender._stream_id
+    private._RTCRtpTransceiver__sender = sender
+
+
+def answer_as_dtls_server(pc: RTCPeerConnection) -> None:
+    """Answer ``setup:passive`` where the offer leaves the choice (actpass).
+
+    RFC 8842, section 5.3 lets the answerer choose; as server we admit every client certificate.
+    """
+    for transport in dtls_transports(pc):
+        private: Any = transport
+        if private._role == "auto":
+            private._set_role("server")
+
+
+def remote_track_ids(pc: RTCPeerConnection) -> None:
+    """Drop the queues of the remote tracks: nobody reads them, and our receivers do not fill them."""
+    for transceiver in pc.getTransceivers():
+        private: Any = transceiver.receiver
+        private._track = None
+
+
+# --- sockets ------------------------------------------------------------------------------------------
+
+
+class _DatagramQueue(asyncio.Queue[Any]):
+    """aioice's queue of datagrams, with a bound: the oldest goes. None (the end) always fits."""
+
+    def __init__(self) -> None:
+        super().__init__(DATAGRAM_QUEUE_MAX)
+        self.dropped = 0
+
+    def put_nowait(self, item: Any) -> None:
+        if self.full():
+            self.get_nowait()
+            self.dropped += 1
+        super().put_nowait(item)
+
+
+class _Gatherer:
+    """Takes the place of ``Connection.get_component_candidates`` of one connection."""
+
+    def __init__(self, connection: Any, binding: IceBinding) -> None:
+        self._connection = connection
+        self._binding = binding
+        self._relayed = connection.get_component_candidates
+
+    async def __call__(self, component: int, addresses: list[str], timeout: float = 5) -> list[Any]:
+        connection, binding = self._connection, self._binding
+        # With the relay policy aioice passes no addresses: host candidates are not wanted then.
+        relay_only = connection._transport_policy == aioice.ice.TransportPolicy.RELAY
+        hosts = [] if relay_only else list(binding.addresses or addresses or (LOOPBACK,))
+        candidates = []
+        protocols = []
+        for index, address in enumerate(hosts):
+            protocol = await self._listen(address)
+            if protocol is None:
+                continue
+            protocols.append(protocol)
+            connection._protocols.append(protocol)
+            host, port = protocol.transport.get_extra_info("sockname")[:2]
+            local = aioice.Candidate(
+                foundation=candidate_foundation("host", "udp", host),
+                component=component,
+                transport="udp",
+                # RFC 8445, section 5.1.2.1: a multihomed agent gives each address a preference of its own.
+                priority=candidate_priority(component, "host", 65535 - index),
+                host=host,
+                port=port,
+                type="host",
+            )
+            protocol.local_candidate = local
+            shown = aioice.Candidate(**{k: v for k, v in vars(local).items() if not k.startswith("_")})
+            if index < len(binding.announce) and binding.announce[index]:
+                shown.host = binding.announce[index]
+            candidates.append(shown)
+        if connection.stun_server and not relay_only:
+            lookups = [
+                asyncio.create_task(aioice.ice.server_reflexive_candidate(p, connection.stun_server), name="stun")
+                for p in protocols
+                if ":" not in p.local_candidate.host
+            ]
+            if lookups:
+                done, pending = await asyncio.wait(lookups, timeout=timeout)
+                candidates += [task.result()[0] for task in done if task.exception() is None]
+                for task in pending:
+                    task.cancel()
+                if pending:
+                    await asyncio.wait(pending)
+        if connection.turn_server:
+            stun_server, connection.stun_server = connection.stun_server, None
+            try:
+                candidates += await self._relayed(component=component, addresses=[], timeout=timeout)
+            finally:
+                connection.stun_server = stun_server
+        return candidates
+
+    async def _listen(self, address: str) -> Any:
+        loop = asyncio.get_running_loop()
+        for port in _ports(self._binding):
+            try:
+                transport, protocol = await loop.create_datagram_endpoint(
+                    lambda: aioice.ice.StunProtocol(self._connection), local_addr=(address, port)
+                )
+            except OSError as error:
+                if port:
+                    continue
+                log.warning("ice_address_not_bound", address=address, error=str(error))
+                return None
+            size_buffers(transport.get_extra_info("socket"), self._binding.buffer_bytes)
+            return protocol
+        log.warning("ice_ports_used_up", address=address, low=self._binding.port_min, high=self._binding.port_max)
+        return None
+
+
+def _ports(binding: IceBinding) -> Sequence[int]:
+    if not binding.port_min and not binding.port_max:
+        return (0,)
+    low = max(binding.port_min, 1)
+    span = range(low, max(binding.port_max, low) + 1)
+    start = random.randrange(len(span))  # noqa: S311 - spreads ports, guards nothing
+    return [span[(start + i) % len(span)] for i in range(len(span))]
+
+
+def size_buffers(sock: Any, size: int) -> int:
+    """Ask for socket buffers of ``size`` bytes and tell what the kernel granted for receiving."""
+    if sock is None:
+        return 0
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+    # Linux doubles the value for its own bookkeeping and reports the doubled one (socket(7)).
+    return int(sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)) // 2
+
+
+def granted_receive_buffer(size: int) -> int:
+    """What the kernel would grant of a receive buffer of ``size`` bytes; less means net.core.rmem_max is low."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        return size_buffers(sock, size)
+
+
+def bind(pc: RTCPeerConnection, binding: IceBinding) -> None:
+    """Decide where the peer's sockets will be. Before setLocalDescription, which opens them."""
+    for transport in dtls_transports(pc):
+        connection: Any = transport.transport._connection
+        connection._queue = _DatagramQueue()
+        connection.get_component_candidates = _Gatherer(connection, binding)
+
+
+# --- packets ------------------------------------------------------------------------------------------
+
+
+class _Tap:
+    """Takes the place of ``Connection.data_received``: SRTP and SRTCP go to the media endpoints at once."""
+
+    def __init__(self, dtls: Any, connection: Any) -> None:
+        self._dtls = dtls
+        self._connection = connection
+        self.refused = 0
+        """Datagrams that were not authentic, not parsed or not wanted."""
+
+    def __call__(self, data: bytes, component: int) -> None:
+        if not data:
+            return
+        dtls = self._dtls
+        # RFC 7983: 128..191 is RTP and RTCP, 20..63 DTLS.
+        if not 127 < data[0] < 192:
+            self._connection._queue.put_nowait((data, component))
+            return
+        srtp = dtls._rx_srtp
+        if srtp is None:
+            return
+        now_ns = time.monotonic_ns()
+        try:
+            if is_rtcp(data):
+                for report in RtcpPacket.parse(srtp.unprotect_rtcp(data)):
+                    for recipient in dtls._rtp_router.route_rtcp(report):
+                        recipient.on_rtcp(report, now_ns)
+            else:
+                packet = RtpPacket.parse(srtp.unprotect(data), dtls._rtp_header_extensions_map)
+                receiver = dtls._rtp_router.route_rtp(packet)
+                if receiver is None:
+                    self.refused += 1
+                else:
+                    receiver.on_rtp(packet, now_ns)
+        except Exception as error:
+            # An exception that got out of a datagram callback would close the socket, and whatever a peer
+            # sends must not do that.
+            self.refused += 1
+            if self.refused in (1, 100, 10_000):
+                log.warning("datagram_refused", error=repr(error), count=self.refused)
+
+
+def tap(pc: RTCPeerConnection) -> None:
+    """Deliver media straight from the sockets to the peer's :class:`MediaEndpoint` s."""
+    for dtls in dtls_transports(pc):
+        connection: Any = dtls.transport._connection
+        connection.data_received = _Tap(dtls, connection)
+
+
+def register_receiver(dtls: RTCDtlsTransport, receiver: Any, parameters: Any) -> None:
+    private: Any = dtls
+    private._register_rtp_receiver(receiver, parameters)
+
+
+def unregister_receiver(dtls: RTCDtlsTransport, receiver: Any) -> None:
+    private: Any = dtls
+    private._unregister_rtp_receiver(receiver)
+
+
+def register_sender(dtls: RTCDtlsTransport, sender: Any, parameters: Any) -> None:
+    private: Any = dtls
+    private._register_rtp_sender(sender, parameters)
+
+
+def unregister_sender(dtls: RTCDtlsTransport, sender: Any) -> None:
+    private: Any = dtls
+    private._unregister_rtp_sender(sender)
+
+
+def send(dtls: RTCDtlsTransport, data: bytes) -> bool:
+    """Protect and send one RTP packet or one compound RTCP packet, now. False: not connected."""
+    private: Any = dtls
+    pair = private.transport._connection._nominated.get(1)
+    if pair is None or private._tx_srtp is None or dtls.state != "connected":
+        return False
+    protected = private._tx_srtp.protect_rtcp(data) if is_rtcp(data) else private._tx_srtp.protect(data)
+    transport = pair.protocol.transport
+    if transport.is_closing():
+        return False
+    transport.sendto(protected, pair.remote_addr)
+    return True
+
+
+async def round_trip(dtls: RTCDtlsTransport) -> float | None:
+    """One STUN binding request on the selected pair: seconds there and back, None if there is no answer.
+
+    It renews consent as well (RFC 7675).
+    """
+    connection: Any = dtls.transport._connection
+    pair = connection._nominated.get(1)
+    if pair is None or connection.remote_password is None:
+        return None
+    request = connection.build_request(pair, nominate=False)
+    started = time.monotonic()
+    try:
+        async with asyncio.timeout(RTT_TIMEOUT_S):
+            await pair.protocol.request(
+                request, pair.remote_addr, integrity_key=connection.remote_password.encode(), retransmissions=0
+            )
+    except (aioice.stun.TransactionError, TimeoutError, ConnectionError):
+        return None
+    return time.monotonic() - started
+
+
+def remote_address(dtls: RTCDtlsTransport) -> str:
+    """Address of the other side of the selected pair, empty before there is one."""
+    connection: Any = dtls.transport._connection
+    pair = connection._nominated.get(1)
+    return "" if pair is None else str(pair.remote_addr[0])
+
+
+def remote_candidate_count(pc: RTCPeerConnection) -> int:
+    return sum(len(t.transport.getRemoteCandidates()) for t in dtls_transports(pc))

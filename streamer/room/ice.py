@@ -1,0 +1,126 @@
+"""Where media is bound, what is announced, and which ICE servers peers are told of.
+
+Pure: settings in, values out; ``aiortc_hooks`` applies them to a peer. The web plane uses
+:func:`link_headers`, publishers use :func:`parse_link_headers`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from streamer.settings import IceSettings, Settings
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server (RFC 7064, RFC 7065)."""
+
+    url: str
+    username: str = ""
+    credential: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IceBinding:
+    """Where the sockets of one peer are bound.
+
+    ``addresses`` empty means: every interface's address but loopback, and loopback if there is none.
+    ``announce[i]`` stands in candidates instead of ``addresses[i]`` (NAT 1:1). Ports 0 mean any.
+    ``buffer_bytes`` is asked for as SO_RCVBUF and SO_SNDBUF; the kernel may grant less (``net.core.rmem_max``).
+    """
+
+    addresses: tuple[str, ...] = ()
+    announce: tuple[str, ...] = ()
+    port_min: int = 0
+    port_max: int = 0
+    buffer_bytes: int = 4 * 1024 * 1024
+    servers: tuple[IceServer, ...] = ()
+
+
+def binding_from(settings: Settings) -> IceBinding:
+    """The binding of a room's peers: ``ice.host_addresses``, else ``server.host`` if it is one address."""
+    ice = settings.ice
+    addresses = ice.host_addresses or _single_address(settings.server.host)
+    return IceBinding(
+        addresses=addresses,
+        announce=ice.announce_addresses,
+        port_min=ice.port_min,
+        port_max=ice.port_max,
+        buffer_bytes=ice.socket_buffer_bytes,
+        servers=ice_servers(ice),
+    )
+
+
+def binding_towards(url: str) -> IceBinding:
+    """The binding of a client that talks to ``url``: loopback stays on loopback."""
+    return IceBinding(addresses=(LOOPBACK,) if _is_loopback(urlsplit(url).hostname or "") else ())
+
+
+def ice_servers(ice: IceSettings) -> tuple[IceServer, ...]:
+    stun = [IceServer(url) for url in ice.stun_servers]
+    turn = [IceServer(url, ice.turn_username, ice.turn_credential) for url in ice.turn_servers]
+    return (*stun, *turn)
+
+
+def link_headers(ice: IceSettings) -> list[str]:
+    """Values of the ``Link`` headers of a 201 answer (RFC 9725, section 4.6)."""
+    values = []
+    for server in ice_servers(ice):
+        value = f'<{server.url}>; rel="ice-server"'
+        if server.username:
+            value += (
+                f'; username="{_quoted(server.username)}"; credential="{_quoted(server.credential)}"'
+                '; credential-type="password"'
+            )
+        values.append(value)
+    return values
+
+
+_LINK = re.compile(r'<([^>]+)>((?:\s*;\s*[\w-]+\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,]+))*)')
+_PARAMETER = re.compile(r';\s*([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,]+))')
+
+
+def parse_link_headers(values: Iterable[str]) -> tuple[IceServer, ...]:
+    """ICE servers out of ``Link`` headers; links of other relations and other schemes are passed over."""
+    servers = []
+    for value in values:
+        for match in _LINK.finditer(value):
+            parameters = {
+                name.lower(): re.sub(r"\\(.)", r"\1", quoted) if quoted else bare
+                for name, quoted, bare in _PARAMETER.findall(match[2])
+            }
+            if "ice-server" not in parameters.get("rel", "").split():
+                continue
+            if not match[1].startswith(("stun:", "turn:", "turns:")):
+                continue
+            servers.append(IceServer(match[1], parameters.get("username", ""), parameters.get("credential", "")))
+    return tuple(servers)
+
+
+def _quoted(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _single_address(host: str) -> tuple[str, ...]:
+    if host == "localhost":
+        return (LOOPBACK,)
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return ()
+    return () if address.is_unspecified else (str(address),)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
