@@ -1,0 +1,75 @@
+"""Who asks and under which address: behind trusted proxies, and for links."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+from aiohttp import web
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Proxies:
+    """Believes ``X-Forwarded-For`` and ``X-Forwarded-Proto`` from trusted addresses only."""
+
+    def __init__(self, trusted: Iterable[str]) -> None:
+        self._trusted: tuple[_Network, ...] = tuple(ipaddress.ip_network(item, strict=False) for item in trusted)
+
+    def client_address(self, request: web.BaseRequest) -> str:
+        """The nearest address that is not a trusted proxy's; never empty."""
+        address = _peer(request)
+        if not self._is_trusted(address):
+            return address
+        # A client may put anything in front: read from the right, where our own proxies write.
+        for hop in reversed(",".join(request.headers.getall("X-Forwarded-For", [])).split(",")):
+            candidate = _normal(hop)
+            if candidate is None:
+                break
+            address = candidate
+            if not self._is_trusted(address):
+                break
+        return address
+
+    def is_https(self, request: web.BaseRequest) -> bool:
+        """Whether the client speaks TLS, to us or to a trusted proxy."""
+        if self._is_trusted(_peer(request)):
+            forwarded = request.headers.get("X-Forwarded-Proto", "")
+            if forwarded:
+                return forwarded.rsplit(",", 1)[-1].strip().lower() == "https"
+        return request.transport is not None and request.transport.get_extra_info("sslcontext") is not None
+
+    def _is_trusted(self, address: str) -> bool:
+        if not self._trusted:
+            return False
+        if address == "local":
+            # A Unix socket: whoever reaches it runs on this machine, as a proxy does.
+            return True
+        try:
+            ip = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(ip in network for network in self._trusted)
+
+
+def _peer(request: web.BaseRequest) -> str:
+    peer = request.transport.get_extra_info("peername") if request.transport is not None else None
+    if isinstance(peer, tuple) and peer:
+        return _normal(str(peer[0])) or "unknown"
+    return "local"
+
+
+def _normal(text: str) -> str | None:
+    """One spelling per address: ``::ffff:192.0.2.1`` and ``192.0.2.1`` are the same client."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ip)

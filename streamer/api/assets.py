@@ -1,0 +1,89 @@
+"""The built pages: shells with the configuration put in, and hashed assets from memory."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import mimetypes
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_COMPRESSIBLE = ("text/", "application/javascript", "application/json", "image/svg+xml")
+_MAX_CACHED_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """A file ready to send. ``gzipped`` is None where compression gains nothing."""
+
+    body: bytes
+    gzipped: bytes | None
+    content_type: str
+    etag: str
+
+
+class PageFiles:
+    """Reads ``web/dist``. Files are kept in memory and read again when they change on disk.
+
+    Blocking reads of small local files; each happens once.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._cache: dict[str, tuple[int, StaticFile]] = {}
+        self._cached_bytes = 0
+
+    def shell(self, name: str, config: dict[str, Any]) -> bytes | None:
+        """The page ``name`` with its configuration in it; None where the front end is not built."""
+        file = self._read(f"{name}.html")
+        if file is None:
+            return None
+        # In a data block only "</" could end it early; "<!--" confuses parsers as well.
+        text = json.dumps(config, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+        block = f'<script type="application/json" id="streamer-config">{text}</script>'
+        return file.body.replace(b"</head>", block.encode("utf-8") + b"</head>", 1)
+
+    def asset(self, path: str) -> StaticFile | None:
+        """A file of ``assets/`` or the folder's root by its address below it; None if there is none."""
+        if not path or path.endswith(".html") or any(part in ("", ".", "..") for part in path.split("/")):
+            return None
+        return self._read(path)
+
+    def _read(self, path: str) -> StaticFile | None:
+        full = self.folder / path
+        try:
+            changed = full.stat().st_mtime_ns
+            cached = self._cache.get(path)
+            if cached is not None and cached[0] == changed:
+                return cached[1]
+            # Links could lead out of the folder.
+            if not full.resolve().is_relative_to(self.folder.resolve()) or not full.is_file():
+                return None
+            body = full.read_bytes()
+        except (OSError, ValueError):
+            return None
+        content_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        if content_type == "text/javascript":
+            content_type = "application/javascript"
+        packed = gzip.compress(body, 9, mtime=0) if content_type.startswith(_COMPRESSIBLE) else None
+        file = StaticFile(
+            body,
+            packed if packed is not None and len(packed) < len(body) else None,
+            content_type,
+            f'"{hashlib.sha256(body).hexdigest()[:20]}"',
+        )
+        if self._cached_bytes + len(body) <= _MAX_CACHED_BYTES:
+            self._cached_bytes += len(body)
+            self._cache[path] = (changed, file)
+        return file
+
+
+def default_folder() -> Path | None:
+    """``web/dist`` beside the program: in a checkout, or installed with it."""
+    here = Path(__file__).resolve()
+    for folder in (here.parents[1] / "web_dist", here.parents[2] / "web" / "dist"):
+        if (folder / "index.html").is_file():
+            return folder
+    return None

@@ -1,0 +1,69 @@
+"""Bearer tokens: who asks, and may they?"""
+
+from __future__ import annotations
+
+import hmac
+
+from aiohttp import web
+
+from streamer.api.context import Services, now_ms
+from streamer.conference.grants import Action, Grant, Role, Target
+from streamer.errors import Forbidden, TooMany, Unauthorized
+from streamer.store.grants import Grants
+
+ADMIN = Grant(id="admin", role=Role.ADMIN, label="STREAMER_ADMIN_TOKEN")
+"""The holder of the token from the environment."""
+
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="streamer"'}
+_BAD_TOKEN = {"WWW-Authenticate": 'Bearer realm="streamer", error="invalid_token"'}
+
+
+async def authenticate(request: web.Request, services: Services) -> Grant | None:
+    """The grant whose bearer token the request carries; None without an Authorization header.
+
+    Raises Unauthorized for a token that is unknown, revoked, not yet or no longer in force, and TooMany
+    when an address has sent too many unknown ones. A valid token is never refused for others' failures:
+    a whole lecture hall may share the address.
+    """
+    header = request.headers.get("Authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    token = token.strip()
+    grant = await find_grant(token, services) if scheme.lower() == "bearer" and token else None
+    if grant is None:
+        try:
+            services.failed_tokens.take(services.proxies.client_address(request))
+        except TooMany as error:
+            error.headers.update(_BAD_TOKEN)
+            raise
+        raise Unauthorized("The token is not valid.", code="invalid_token", headers=_BAD_TOKEN)
+    if not grant.in_force(now_ms()):
+        raise Unauthorized("The grant is not in force at this time.", code="grant_not_in_force", headers=_BAD_TOKEN)
+    return grant
+
+
+async def find_grant(token: str, services: Services) -> Grant | None:
+    """The grant of a token, in force or not."""
+    admin_token = services.settings.admin_token
+    if admin_token and hmac.compare_digest(token.encode("utf-8"), admin_token.encode("utf-8")):
+        return ADMIN
+    async with services.database.read() as connection:
+        return await Grants(connection).by_token(token)
+
+
+def require_role(grant: Grant | None, action: Action) -> Grant:
+    """The first check, before anything is read. Raises Unauthorized or Forbidden."""
+    if grant is None:
+        raise Unauthorized("This needs a bearer token.", headers=_CHALLENGE)
+    if not grant.may(action):
+        raise Forbidden("The grant's role does not allow this.", details={"role": grant.role, "action": action})
+    return grant
+
+
+def require(grant: Grant | None, action: Action, target: Target) -> Grant:
+    """Role and scope. Raises Unauthorized or Forbidden."""
+    holder = require_role(grant, action)
+    if not holder.covers(target):
+        raise Forbidden("The grant's scope does not reach this.", code="out_of_scope", details={"action": action})
+    return holder

@@ -1,0 +1,59 @@
+"""What the handlers share, under one typed key."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from streamer.api.addresses import Proxies
+from streamer.api.limits import RateLimit
+from streamer.api.ports import MediaPlane, PublicState
+from streamer.conference.rooms import Room, Venue
+from streamer.room.protocol import RoomConfig
+from streamer.settings import Settings
+from streamer.store.database import Database
+
+
+def now_ms() -> int:
+    """UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class Services:
+    """One web process's dependencies. Filled by ``streamer.app``, used on the loop only."""
+
+    settings: Settings
+    database: Database
+    plane: MediaPlane
+    public_state: PublicState
+    public_url: str
+    """Without a trailing slash; used for every link."""
+    proxies: Proxies = field(init=False)
+    publish_attempts: RateLimit = field(init=False)
+    play_attempts: RateLimit = field(init=False)
+    failed_tokens: RateLimit = field(init=False)
+
+    def __post_init__(self) -> None:
+        room = self.settings.room
+        self.proxies = Proxies(self.settings.server.trusted_proxies)
+        self.publish_attempts = RateLimit(room.attempts_per_minute)
+        # A lecture hall is one address: as many people may try WHEP as may hold a playlist.
+        self.play_attempts = RateLimit(self.settings.hls.max_held_per_address)
+        self.failed_tokens = RateLimit(room.failed_attempts_per_minute)
+
+
+SERVICES = web.AppKey("services", Services)
+
+
+def room_config(room: Room, venue: Venue | None) -> RoomConfig:
+    """What the room process is told of a room."""
+    return RoomConfig(
+        id=room.id,
+        name=room.name,
+        venue=venue.name if venue else "",
+        language=venue.language if venue else "en",
+        between=room.between.value,
+    )

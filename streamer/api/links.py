@@ -1,0 +1,42 @@
+"""Links that are handed to people."""
+
+from __future__ import annotations
+
+import socket
+
+from streamer.conference.grants import Grant, Role
+from streamer.settings import Settings
+
+_PAGES = {
+    Role.ADMIN: "studio",
+    Role.ORGANISER: "studio",
+    Role.TECHNICIAN: "studio",
+    Role.MODERATOR: "moderate",
+    Role.CAPTIONER: "caption",
+    Role.SPEAKER: "stage",
+    Role.VIEWER: "watch",
+}
+
+
+def public_url(settings: Settings, port: int | None = None) -> str:
+    """Where people find this instance, without a trailing slash. ``port``: the one that was really bound."""
+    server = settings.server
+    if server.public_url:
+        return server.public_url.rstrip("/")
+    secure = server.tls_cert is not None
+    host = server.host
+    if host in ("", "0.0.0.0", "::"):
+        host = socket.gethostname()
+    elif ":" in host:
+        host = f"[{host}]"
+    number = server.port if port is None else port
+    default = 443 if secure else 80
+    return f"{'https' if secure else 'http'}://{host}" + ("" if number == default else f":{number}")
+
+
+def grant_link(base: str, grant: Grant, token: str) -> str:
+    """The role's page; the token stands in the fragment, which browsers send to no server and in no Referer."""
+    path = _PAGES[grant.role] + (f"/{grant.room}" if grant.room else "")
+    if grant.role is Role.VIEWER and not grant.room:
+        path = ""
+    return f"{base}/{path}#token={token}"

@@ -1,0 +1,169 @@
+"""What holds for every request: request ids, access log, error shape, CSRF, security headers."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from streamer.api.context import SERVICES
+from streamer.api.signalling import add_cors, is_signalling
+from streamer.errors import Forbidden, StreamerError
+
+Observe = Callable[[str, str, int, float], None]
+"""Route template, method, status, seconds."""
+
+REQUEST_ID = web.RequestKey("request_id", str)
+
+_log = structlog.get_logger("streamer.access")
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+PAGE_CSP = (
+    "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; img-src 'self' data: blob:; "
+    "connect-src 'self'; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors {frames}"
+)
+
+_HTTP_CODES = {
+    400: "bad_request",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "timeout",
+    411: "length_required",
+    413: "too_large",
+    415: "unsupported_media_type",
+    417: "expectation_failed",
+}
+
+
+def error_response(error: StreamerError) -> web.Response:
+    return web.json_response(
+        error.body(), status=error.status, headers={hdrs.CACHE_CONTROL: "no-store", **error.headers}
+    )
+
+
+@web.middleware
+async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error in our shape, whoever raised it."""
+    try:
+        return await handler(request)
+    except StreamerError as error:
+        return error_response(error)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        mapped = StreamerError(error.reason, code=_HTTP_CODES.get(error.status, "http_error"), status=error.status)
+        if hdrs.ALLOW in error.headers:
+            mapped.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+        return error_response(mapped)
+    except ConnectionResetError:
+        raise
+    except Exception:
+        _log.exception("request_failed", method=request.method, route=route_of(request))
+        return error_response(StreamerError("Something went wrong on our side."))
+
+
+def make_access_middleware(observe: Observe) -> Middleware:
+    prefix = secrets.token_hex(4)
+    numbers = itertools.count(1)
+
+    @web.middleware
+    async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Request id, one log line and one metric for each request. No query, no token, no resource address."""
+        request_id = f"{prefix}-{next(numbers):x}"
+        request[REQUEST_ID] = request_id
+        started = time.perf_counter()
+        status = 499
+        try:
+            response = await handler(request)
+            status = response.status
+            return response
+        except web.HTTPException as error:
+            status = error.status
+            raise
+        finally:
+            seconds = time.perf_counter() - started
+            route = route_of(request)
+            observe(route, request.method, status, seconds)
+            # Players ask several times a second: those lines would drown the others.
+            log = _log.debug if route.startswith(("/live/", "/assets/")) or route == "/livez" else _log.info
+            log(
+                "request",
+                id=request_id,
+                method=request.method,
+                route=route,
+                room=request.match_info.get("room", ""),
+                status=status,
+                ms=round(seconds * 1000, 1),
+                client=request.app[SERVICES].proxies.client_address(request),
+            )
+
+    return access
+
+
+@web.middleware
+async def csrf(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A changing request that browsers decorate with cookies must come from our own pages.
+
+    One with a bearer token cannot be forged by another site, and one without cookies has nothing to steal.
+    """
+    if (
+        request.method not in _SAFE_METHODS
+        and hdrs.COOKIE in request.headers
+        and hdrs.AUTHORIZATION not in request.headers
+        and not _same_origin(request)
+    ):
+        raise Forbidden("This request comes from another site.", code="cross_site")
+    return await handler(request)
+
+
+def _same_origin(request: web.Request) -> bool:
+    services = request.app[SERVICES]
+    origin = request.headers.get(hdrs.ORIGIN)
+    site = request.headers.get("Sec-Fetch-Site")
+    if origin is not None and origin in services.settings.server.allowed_origins:
+        return True
+    if site is not None:
+        return site in ("same-origin", "none")
+    if origin is None:
+        # Neither header: no browser of this decade, so no page that could be tricked.
+        return True
+    own = urlsplit(services.public_url)
+    return origin in (f"{own.scheme}://{own.netloc}", f"{request.scheme}://{request.host}")
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """``on_response_prepare``: runs for errors as well."""
+    headers = response.headers
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    request_id = request.get(REQUEST_ID)
+    if request_id is not None:
+        headers["X-Request-Id"] = request_id
+    if is_signalling(request.path):
+        add_cors(headers)
+    services = request.app.get(SERVICES)
+    if services is not None and services.proxies.is_https(request):
+        headers.setdefault(hdrs.STRICT_TRANSPORT_SECURITY, "max-age=31536000")
+    if headers.get(hdrs.CONTENT_TYPE, "").startswith("text/html"):
+        framed = request.path.startswith("/embed/")
+        headers.setdefault("Content-Security-Policy", PAGE_CSP.format(frames="*" if framed else "'none'"))
+        headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+        headers.setdefault(
+            "Permissions-Policy", "camera=(self), microphone=(self), display-capture=(self), geolocation=()"
+        )
+        if not framed:
+            headers.setdefault("X-Frame-Options", "DENY")
+            headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+
+
+def route_of(request: web.Request) -> str:
+    """The route's template, so that neither logs nor metric labels hold addresses that are secrets."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unmatched"

@@ -1,0 +1,343 @@
+"""The bodies of the REST interface. The OpenAPI document is made from these."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    model_validator,
+)
+
+from streamer.conference.grants import Grant, Role
+from streamer.conference.rooms import SLUG_PATTERN, Between, Room, Start, Venue
+from streamer.room.protocol import RoomStatus, SourceStatus, TrackStatus
+
+
+def _one_line(text: str) -> str:
+    if any(ord(character) < 32 or ord(character) == 127 for character in text):
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+def _timezone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("must be an IANA time zone such as Europe/Paris")
+    return name
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_one_line)]
+Label = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_one_line)]
+Timezone = Annotated[str, AfterValidator(_timezone)]
+Language = Annotated[str, StringConstraints(pattern=r"^(en|fr)$")]
+Moment = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+"""RFC 3339 with an offset."""
+
+
+def to_ms(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1000)
+
+
+def to_moment(ms: int | None) -> datetime | None:
+    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
+
+
+class Body(BaseModel):
+    """What clients send: unknown fields are refused, so that a typing error is not an accepted wish."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ListQuery(BaseModel):
+    limit: int = Field(50, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=256)
+
+
+class ErrorDetail(BaseModel):
+    code: str
+    message: str
+    details: Any = None
+
+
+class ErrorBody(BaseModel):
+    """The shape of every error."""
+
+    error: ErrorDetail
+
+
+# --- venues -----------------------------------------------------------------------------------------
+
+
+class VenueCreate(Body):
+    id: Slug | None = None
+    name: Line
+    timezone: Timezone = "Europe/Paris"
+    language: Language = "en"
+
+
+class VenueChange(Body):
+    name: Line | None = None
+    timezone: Timezone | None = None
+    language: Language | None = None
+
+    _no_null = model_validator(mode="after")(lambda model: _refuse_null(model))
+
+
+class VenueView(BaseModel):
+    id: str
+    name: str
+    timezone: str
+    language: str
+
+    @classmethod
+    def of(cls, venue: Venue) -> Self:
+        return cls(id=venue.id, name=venue.name, timezone=venue.timezone, language=venue.language)
+
+
+class VenueList(BaseModel):
+    items: list[VenueView]
+    cursor: str | None
+
+
+# --- rooms ------------------------------------------------------------------------------------------
+
+
+class RoomCreate(Body):
+    id: Slug
+    name: Line
+    venue: Slug | None = None
+    start: Start = Start.TAP
+    between: Between = Between.SLATE
+
+
+class RoomChange(Body):
+    name: Line | None = None
+    venue: Slug | None = None
+    """null takes the room out of its venue."""
+    start: Start | None = None
+    between: Between | None = None
+
+    _no_null = model_validator(mode="after")(lambda model: _refuse_null(model, but=("venue",)))
+
+
+class TrackView(BaseModel):
+    codec: str
+    bitrate: int
+    packets: int
+    lost: int
+    jitter_ms: float
+    width: int
+    height: int
+    frame_rate: float
+    channels: int
+
+    @classmethod
+    def of(cls, track: TrackStatus) -> Self:
+        return cls(
+            codec=track.codec,
+            bitrate=track.bitrate,
+            packets=track.packets,
+            lost=track.lost,
+            jitter_ms=track.jitter_ms,
+            width=track.width,
+            height=track.height,
+            frame_rate=track.frame_rate,
+            channels=track.channels,
+        )
+
+
+class SourceView(BaseModel):
+    """What everybody may know of a source."""
+
+    up: bool
+
+
+class SourceCrewView(SourceView):
+    """What the room's crew sees of a source."""
+
+    publication: str
+    client: str
+    since_ms: int
+    last_packet_ms: int
+    connection: str
+    video: TrackView | None
+    audio: TrackView | None
+    round_trip_ms: float | None
+    passthrough: bool
+    notes: list[str]
+
+    @classmethod
+    def of(cls, source: SourceStatus) -> Self:
+        return cls(
+            up=source.up,
+            publication=source.publication,
+            client=source.client,
+            since_ms=source.since_ms,
+            last_packet_ms=source.last_packet_ms,
+            connection=source.connection,
+            video=None if source.video is None else TrackView.of(source.video),
+            audio=None if source.audio is None else TrackView.of(source.audio),
+            round_trip_ms=source.round_trip_ms,
+            passthrough=source.passthrough,
+            notes=list(source.notes),
+        )
+
+
+class RoomView(BaseModel):
+    """A room as everybody may see it."""
+
+    id: str
+    name: str
+    venue: str | None
+    start: Start
+    between: Between
+    state: str
+    """``off``, ``slate`` or ``live``: the public output."""
+    sources: dict[str, SourceView]
+    session: dict[str, Any] | None = None
+    next: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, room: Room, state: str, status: RoomStatus | None) -> RoomView:
+        return RoomView(
+            id=room.id,
+            name=room.name,
+            venue=room.venue,
+            start=room.start,
+            between=room.between,
+            state=state,
+            sources={name: SourceView(up=source.up) for name, source in (status.sources if status else {}).items()},
+        )
+
+
+class RoomCrewView(BaseModel):
+    """A room as its crew sees it."""
+
+    id: str
+    name: str
+    venue: str | None
+    start: Start
+    between: Between
+    state: str
+    sources: dict[str, SourceCrewView]
+    session: dict[str, Any] | None = None
+    next: dict[str, Any] | None = None
+    broadcast: str | None
+    on_programme: str | None
+    """The source that the programme takes now, or ``slate``; null while the room is off."""
+    viewers_whep: int
+    shedding: list[str]
+    alarms: list[str]
+
+    @classmethod
+    def of(cls, room: Room, state: str, status: RoomStatus | None) -> RoomCrewView:
+        return RoomCrewView(
+            id=room.id,
+            name=room.name,
+            venue=room.venue,
+            start=room.start,
+            between=room.between,
+            state=state,
+            sources={name: SourceCrewView.of(source) for name, source in (status.sources if status else {}).items()},
+            broadcast=status.broadcast if status else None,
+            on_programme=status.on_programme if status else None,
+            viewers_whep=status.viewers_whep if status else 0,
+            shedding=list(status.shedding) if status else [],
+            alarms=list(status.alarms) if status else [],
+        )
+
+
+class RoomList(BaseModel):
+    items: list[RoomView]
+    cursor: str | None
+
+
+# --- grants -----------------------------------------------------------------------------------------
+
+
+class GrantCreate(Body):
+    role: Role
+    room: Slug | None = None
+    venue: Slug | None = None
+    event: Annotated[str, StringConstraints(max_length=64)] | None = None
+    session: Annotated[str, StringConstraints(max_length=64)] | None = None
+    label: Label = ""
+    not_before: Moment | None = None
+    expires: Moment | None = None
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if sum(scope is not None for scope in (self.room, self.venue, self.event, self.session)) > 1:
+            raise ValueError("a grant has one scope: room, venue, event or session")
+        if self.not_before and self.expires and self.expires <= self.not_before:
+            raise ValueError("expires must come after not_before")
+        return self
+
+
+class GrantChange(Body):
+    label: Label | None = None
+    not_before: Moment | None = None
+    """null: from now on."""
+    expires: Moment | None = None
+    """null: never."""
+
+    _no_null = model_validator(mode="after")(lambda model: _refuse_null(model, but=("not_before", "expires")))
+
+
+class GrantView(BaseModel):
+    """A grant without its token, which is shown once only."""
+
+    id: str
+    role: Role
+    room: str | None
+    venue: str | None
+    label: str
+    not_before: Moment | None
+    expires: Moment | None
+    created: Moment
+
+    @classmethod
+    def of(cls, grant: Grant) -> Self:
+        created = to_moment(grant.created_ms)
+        assert created is not None
+        return cls(
+            id=grant.id,
+            role=grant.role,
+            room=grant.room,
+            venue=grant.venue,
+            label=grant.label,
+            not_before=to_moment(grant.not_before_ms),
+            expires=to_moment(grant.expires_ms),
+            created=created,
+        )
+
+
+class GrantCreated(GrantView):
+    token: str
+    link: str
+
+
+class GrantList(BaseModel):
+    items: list[GrantView]
+    cursor: str | None
+
+
+def _refuse_null(model: Any, but: tuple[str, ...] = ()) -> Any:
+    """In a change, a field that is left out stays; null is a value, and only some fields have it."""
+    for name in model.model_fields_set:
+        if name not in but and getattr(model, name) is None:
+            raise ValueError(f"{name} cannot be null")
+    return model

@@ -1,0 +1,102 @@
+"""The OpenAPI 3.1 document, made from the route table and the models."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from streamer import __version__
+from streamer.api.models import ErrorBody
+from streamer.api.routing import PREFIX, Route
+
+_REF = "#/components/schemas/{model}"
+
+
+def openapi_document(routes: Sequence[Route]) -> dict[str, Any]:
+    """JSON-able. Every route of the table is in it, and nothing else."""
+    inputs = {route.body for route in routes if route.body is not None}
+    outputs = {ErrorBody, *(answer for route in routes for answer in route.answers)}
+    wanted: list[tuple[type[BaseModel], Any]] = [
+        *((model, "validation") for model in sorted(inputs, key=lambda model: model.__name__)),
+        *((model, "serialization") for model in sorted(outputs, key=lambda model: model.__name__)),
+    ]
+    references, definitions = models_json_schema(wanted, ref_template=_REF)
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.full_path, {})[route.method.lower()] = _operation(route, references)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Streamer",
+            "version": __version__,
+            "description": (
+                "Rooms, venues and grants of one Streamer. Media goes by WHIP (`/whip/{room}`), WHEP "
+                "(`/whep/{room}`) and HLS (`/live/{room}/index.m3u8`)."
+            ),
+            "license": {"name": "AGPL-3.0-or-later", "identifier": "AGPL-3.0-or-later"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": definitions.get("$defs", {}),
+            "securitySchemes": {"grant": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": route.handler.__name__,  # type: ignore[attr-defined]
+        "summary": route.summary,
+        "tags": [route.tag],
+        "responses": _responses(route, references),
+    }
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", route.path)
+    ]
+    if route.query is not None:
+        schema = route.query.model_json_schema()
+        parameters += [
+            {"name": name, "in": "query", "required": False, "schema": field}
+            for name, field in schema["properties"].items()
+        ]
+    if parameters:
+        operation["parameters"] = parameters
+    if route.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": references[(route.body, "validation")]}},
+        }
+    # An empty requirement beside the bearer: open to all, and a token shows more.
+    operation["security"] = [{"grant": []}] if route.action is not None else [{}, {"grant": []}]
+    return operation
+
+
+def _responses(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
+    schemas = [references[(answer, "serialization")] for answer in route.answers]
+    answer: dict[str, Any] = {"description": route.summary}
+    if schemas:
+        schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+        answer["content"] = {"application/json": {"schema": schema}}
+    error = {
+        "description": "An error",
+        "content": {"application/json": {"schema": references[(ErrorBody, "serialization")]}},
+    }
+    codes = {"401"}
+    if route.action is not None:
+        codes |= {"403", "429"}
+    if route.body is not None:
+        codes |= {"400", "413", "415", "422"}
+    if route.query is not None:
+        codes |= {"400", "422"}
+    if "{" in route.path:
+        codes.add("404")
+    return {str(route.status): answer, **dict.fromkeys(sorted(codes), error), "default": error}
+
+
+DOCUMENT_PATH = f"{PREFIX}/openapi.json"

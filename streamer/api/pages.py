@@ -1,0 +1,171 @@
+"""The pages' shells. Their content comes from the API; here is only what the first byte must know."""
+
+from __future__ import annotations
+
+import gzip
+from html import escape
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from streamer import __version__
+from streamer.api.assets import PageFiles, default_folder
+from streamer.api.context import SERVICES
+from streamer.api.whip import room_of
+from streamer.conference.rooms import Room, Venue
+from streamer.errors import NotFound
+
+FILES = web.AppKey("page_files", PageFiles)
+
+_TEXTS = {
+    "en": {
+        "missing": "There is nothing here",
+        "missing_text": "There is no such page. The address may be mistyped, or the room may have been removed.",
+        "home": "To the list of rooms",
+        "unbuilt": "The pages are not built yet",
+        "unbuilt_text": "The server runs, but web/dist is missing. Run “make setup”.",
+    },
+    "fr": {
+        "missing": "Il n’y a rien ici",
+        "missing_text": "Cette page n’existe pas. L’adresse est peut-être mal tapée, ou la salle a été supprimée.",
+        "home": "Vers la liste des salles",
+        "unbuilt": "Les pages ne sont pas encore construites",
+        "unbuilt_text": "Le serveur tourne, mais web/dist manque. Lancez « make setup ».",
+    },
+}
+
+_PLAIN = """<!doctype html>
+<html lang="{lang}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<title>{title} · Streamer</title><style>
+:root{{color-scheme:light dark}}
+body{{margin:0;min-height:100vh;display:grid;place-items:center;font:1.1rem/1.5 system-ui,sans-serif}}
+main{{max-width:34rem;padding:2rem}}h1{{font-size:1.6rem;margin:0 0 1rem}}
+</style></head><body><main><h1>{title}</h1><p>{text}</p>{link}</main></body></html>
+"""
+
+
+def locale_of(request: web.Request) -> str:
+    """``en`` or ``fr``: the first of ``Accept-Language`` that we speak, by its weight."""
+    best, best_weight = "en", 0.0
+    for item in request.headers.get(hdrs.ACCEPT_LANGUAGE, "")[:500].split(","):
+        tag, _, parameter = item.strip().partition(";")
+        language = tag.strip().lower().partition("-")[0]
+        try:
+            weight = float(parameter.strip().removeprefix("q=")) if parameter else 1.0
+        except ValueError:
+            continue
+        if language in _TEXTS and weight > best_weight:
+            best, best_weight = language, weight
+    return best
+
+
+async def home(request: web.Request) -> web.Response:
+    return _shell(request, "index", "home", None, None)
+
+
+async def watch(request: web.Request) -> web.Response:
+    return await _room_page(request, "watch")
+
+
+async def embed(request: web.Request) -> web.Response:
+    """The only page that other sites may frame."""
+    return await _room_page(request, "embed")
+
+
+async def studio(request: web.Request) -> web.Response:
+    if "room" in request.match_info:
+        return await _room_page(request, "studio")
+    return _shell(request, "studio", "studio", None, None)
+
+
+async def asset(request: web.Request) -> web.Response:
+    """Hashed names never change their content; others (favicon) are asked for again."""
+    hashed = request.path.startswith("/assets/")
+    name = request.path.removeprefix("/")
+    file = request.app[FILES].asset(name)
+    if file is None:
+        raise NotFound("There is no such file.")
+    headers = {
+        hdrs.ETAG: file.etag,
+        hdrs.CACHE_CONTROL: "public, max-age=31536000, immutable" if hashed else "public, max-age=3600",
+        hdrs.VARY: "Accept-Encoding",
+        hdrs.CONTENT_TYPE: file.content_type + ("; charset=utf-8" if file.gzipped is not None else ""),
+    }
+    if request.headers.get(hdrs.IF_NONE_MATCH) == file.etag:
+        return web.Response(status=304, headers=headers)
+    if file.gzipped is not None and _takes_gzip(request):
+        return web.Response(body=file.gzipped, headers={**headers, hdrs.CONTENT_ENCODING: "gzip"})
+    return web.Response(body=file.body, headers=headers)
+
+
+async def _room_page(request: web.Request, name: str) -> web.Response:
+    services = request.app[SERVICES]
+    try:
+        room, venue = await room_of(services.database, request.match_info["room"])
+    except NotFound:
+        return missing_page(request)
+    return _shell(request, name, name, room, venue)
+
+
+def _shell(request: web.Request, file: str, page: str, room: Room | None, venue: Venue | None) -> web.Response:
+    services = request.app[SERVICES]
+    config = {
+        "page": page,
+        "room": None if room is None else {"id": room.id, "name": room.name, "venue": venue.name if venue else None},
+        "publicUrl": services.public_url,
+        "version": __version__,
+        "whep": services.settings.whep.max_viewers > 0,
+        # TURN carries a password: publishers get it from the WHIP answer, with their token.
+        "iceServers": [{"urls": url} for url in services.settings.ice.stun_servers],
+        "locale": locale_of(request),
+    }
+    body = request.app[FILES].shell(file, config)
+    if body is None:
+        return _plain(request, 503, "unbuilt", "unbuilt_text")
+    headers = {hdrs.CACHE_CONTROL: "no-cache", hdrs.VARY: "Accept-Encoding, Accept-Language"}
+    if _takes_gzip(request):
+        # A few kilobytes: a fraction of a millisecond.
+        body = gzip.compress(body, 5, mtime=0)
+        headers[hdrs.CONTENT_ENCODING] = "gzip"
+    return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
+
+
+@web.middleware
+async def people(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A browser that navigates to an address that is not there gets a page; programs get our JSON."""
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        if request.method in ("GET", "HEAD") and "text/html" in request.headers.get(hdrs.ACCEPT, ""):
+            return missing_page(request)
+        raise
+
+
+def missing_page(request: web.Request) -> web.Response:
+    """404 for people, in their language."""
+    return _plain(request, 404, "missing", "missing_text", link="home")
+
+
+def _plain(request: web.Request, status: int, title: str, text: str, link: str | None = None) -> web.Response:
+    lang = locale_of(request)
+    texts = _TEXTS[lang]
+    anchor = f'<p><a href="/">{escape(texts[link])}</a></p>' if link else ""
+    body = _PLAIN.format(lang=lang, title=escape(texts[title]), text=escape(texts[text]), link=anchor)
+    headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.VARY: "Accept-Language"}
+    return web.Response(status=status, text=body, content_type="text/html", headers=headers)
+
+
+def _takes_gzip(request: web.Request) -> bool:
+    return "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "").lower()
+
+
+def add_routes(app: web.Application) -> None:
+    folder = app[SERVICES].settings.web_dist or default_folder()
+    app[FILES] = PageFiles(folder if folder is not None else app[SERVICES].settings.data / "no-pages")
+    app.router.add_get("/", home)
+    app.router.add_get("/watch/{room}", watch)
+    app.router.add_get("/embed/{room}", embed)
+    app.router.add_get("/studio", studio)
+    app.router.add_get("/studio/{room}", studio)
+    app.router.add_get("/assets/{path:.+}", asset)
+    app.router.add_get("/{path:favicon[.](?:ico|svg)|robots[.]txt|site[.]webmanifest}", asset)

@@ -1,0 +1,53 @@
+"""What the API needs of the media plane. ``streamer.room.client`` fulfils it; tests use hand-written fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from streamer.room.protocol import Answer, Candidates, Offer, RoomConfig, RoomStatus
+
+
+class RoomLink(Protocol):
+    """A web process's connection to one room process. Errors are StreamerErrors, waits are bounded."""
+
+    @property
+    def status(self) -> RoomStatus | None: ...
+
+    @property
+    def up(self) -> bool:
+        """Whether the room process answers right now."""
+
+    @property
+    def view(self) -> Any:
+        """The broadcast's mirror (conference/view.py)."""
+
+    async def offer(self, offer: Offer) -> Answer: ...
+
+    async def candidates(self, candidates: Candidates) -> Answer | None: ...
+
+    async def hangup(self, resource: str) -> None: ...
+
+    async def configure(self, config: RoomConfig) -> None: ...
+
+
+class MediaPlane(Protocol):
+    """All rooms of this machine's media host."""
+
+    @property
+    def rooms(self) -> Mapping[str, RoomLink]:
+        """The open rooms."""
+
+    @property
+    def up(self) -> bool:
+        """Whether the media host answers right now."""
+
+    async def ensure(self, config: RoomConfig) -> RoomLink:
+        """Open the room if it is not; idempotent."""
+
+    async def stop(self, room: str) -> None:
+        """Close a room for good."""
+
+
+PublicState = Callable[[RoomLink], str]
+"""``off``, ``slate`` or ``live``: what the room's public output shows."""

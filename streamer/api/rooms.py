@@ -1,0 +1,139 @@
+"""``/api/v1/rooms``"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.api.context import Services, room_config
+from streamer.api.models import ListQuery, RoomChange, RoomCreate, RoomCrewView, RoomList, RoomView, Slug
+from streamer.api.routing import Call, Route, invalid_field
+from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.rooms import Room, Venue
+from streamer.errors import NotFound
+from streamer.store.rooms import Rooms
+from streamer.store.venues import Venues
+
+
+class RoomQuery(ListQuery):
+    venue: Slug | None = None
+
+
+def target_of(room: Room) -> Target:
+    return Target(room=room.id, venue=room.venue)
+
+
+def view_of(room: Room, services: Services, grant: Grant | None) -> RoomView | RoomCrewView:
+    """As much of a room as the grant's holder may see."""
+    link = services.plane.rooms.get(room.id)
+    state = "off" if link is None else services.public_state(link)
+    status = None if link is None else link.status
+    if grant is not None and grant.allows(Action.ROOM_CREW, target_of(room)):
+        return RoomCrewView.of(room, state, status)
+    return RoomView.of(room, state, status)
+
+
+async def list_rooms(call: Call) -> RoomList:
+    query = call.query(RoomQuery)
+    async with call.services.database.read() as connection:
+        page = await Rooms(connection).page(query.limit, query.cursor, venue=query.venue)
+    items = [view_of(room, call.services, None) for room in page.items]
+    return RoomList(items=[item for item in items if isinstance(item, RoomView)], cursor=page.cursor)
+
+
+async def create_room(call: Call) -> RoomView | RoomCrewView:
+    body = call.body(RoomCreate)
+    room = Room(id=body.id, name=body.name, venue=body.venue, start=body.start, between=body.between)
+    call.require(Target(venue=room.venue))
+    async with call.services.database.write() as connection:
+        await _venue_named(connection, room.venue)
+        await Rooms(connection).add(room)
+    call.headers["Location"] = f"/api/v1/rooms/{room.id}"
+    return view_of(room, call.services, call.grant)
+
+
+async def get_room(call: Call) -> RoomView | RoomCrewView:
+    async with call.services.database.read() as connection:
+        room = await Rooms(connection).get(call.path("id"))
+    return view_of(room, call.services, call.grant)
+
+
+async def change_room(call: Call) -> RoomView | RoomCrewView:
+    body = call.body(RoomChange)
+    async with call.services.database.write() as connection:
+        rooms = Rooms(connection)
+        room = await rooms.get(call.path("id"))
+        call.require(target_of(room))
+        room = replace(room, **body.model_dump(exclude_unset=True))
+        # A room may only be moved to where the grant reaches too.
+        call.require(target_of(room))
+        venue = await _venue_named(connection, room.venue)
+        await rooms.save(room)
+    link = call.services.plane.rooms.get(room.id)
+    if link is not None and link.up:
+        await link.configure(room_config(room, venue))
+    return view_of(room, call.services, call.grant)
+
+
+async def delete_room(call: Call) -> None:
+    """Closes the room. What it recorded stays on disk until retention takes it."""
+    async with call.services.database.write() as connection:
+        rooms = Rooms(connection)
+        room = await rooms.get(call.path("id"))
+        call.require(target_of(room))
+        await rooms.remove(room.id)
+    if room.id in call.services.plane.rooms:
+        await call.services.plane.stop(room.id)
+
+
+async def _venue_named(connection: AsyncConnection, venue: str | None) -> Venue | None:
+    if venue is None:
+        return None
+    try:
+        return await Venues(connection).get(venue)
+    except NotFound as error:
+        raise invalid_field("venue", "there is no such venue") from error
+
+
+ROUTES = (
+    Route("GET", "/rooms", list_rooms, "List the rooms", "rooms", query=RoomQuery, answers=(RoomList,)),
+    Route(
+        "POST",
+        "/rooms",
+        create_room,
+        "Add a room",
+        "rooms",
+        action=Action.ROOM_CREATE,
+        body=RoomCreate,
+        answers=(RoomView, RoomCrewView),
+        status=201,
+    ),
+    Route(
+        "GET",
+        "/rooms/{id}",
+        get_room,
+        "One room: state, sources, session; more for its crew",
+        "rooms",
+        answers=(RoomView, RoomCrewView),
+    ),
+    Route(
+        "PATCH",
+        "/rooms/{id}",
+        change_room,
+        "Change a room",
+        "rooms",
+        action=Action.ROOM_CHANGE,
+        body=RoomChange,
+        answers=(RoomView, RoomCrewView),
+    ),
+    Route(
+        "DELETE",
+        "/rooms/{id}",
+        delete_room,
+        "Close and remove a room, with its grants",
+        "rooms",
+        action=Action.ROOM_DELETE,
+        status=204,
+    ),
+)

@@ -1,0 +1,46 @@
+"""The whole of the API in one application."""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+
+from streamer.api import grants, pages, rooms, venues, whep, whip
+from streamer.api.context import SERVICES, Services
+from streamer.api.middlewares import (
+    Observe,
+    add_headers,
+    csrf,
+    errors,
+    make_access_middleware,
+)
+from streamer.api.openapi import DOCUMENT_PATH, openapi_document
+from streamer.api.routing import add_routes
+
+ROUTES = (*venues.ROUTES, *rooms.ROUTES, *grants.ROUTES)
+"""The REST interface."""
+
+
+def make_application(services: Services, observe: Observe) -> web.Application:
+    """An application with the API, the pages and the signalling; delivery and health are added by the caller."""
+    app = web.Application(
+        client_max_size=services.settings.server.max_body_bytes,
+        middlewares=[
+            make_access_middleware(observe),
+            errors,
+            pages.people,
+            csrf,
+        ],
+    )
+    app[SERVICES] = services
+    app.on_response_prepare.append(add_headers)
+    document = openapi_document(ROUTES)
+
+    async def openapi(_request: web.Request) -> web.Response:
+        return web.json_response(document, headers={hdrs.CACHE_CONTROL: "public, max-age=300"})
+
+    app.router.add_get(DOCUMENT_PATH, openapi)
+    add_routes(app, ROUTES)
+    whip.add_routes(app)
+    whep.add_routes(app)
+    pages.add_routes(app)
+    return app

@@ -1,0 +1,142 @@
+"""The REST route table: from one :class:`Route` come the handler, its checks and its OpenAPI entry."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from aiohttp import hdrs, web
+from pydantic import BaseModel, ValidationError
+
+from streamer.api.auth import authenticate, require, require_role
+from streamer.api.context import SERVICES, Services
+from streamer.conference.grants import Action, Grant, Target
+from streamer.errors import BadRequest, StreamerError, Unprocessable
+
+PREFIX = "/api/v1"
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class UnsupportedMediaType(StreamerError):
+    code, status = "unsupported_media_type", 415
+
+
+@dataclass(slots=True)
+class Call:
+    """One request of the REST interface, as a handler sees it."""
+
+    request: web.Request
+    services: Services
+    grant: Grant | None
+    action: Action | None
+    _body: BaseModel | None
+    _query: BaseModel | None
+    headers: dict[str, str] = field(default_factory=dict)
+    """Extra headers of the answer."""
+
+    def body(self, kind: type[_Model]) -> _Model:
+        assert isinstance(self._body, kind)
+        return self._body
+
+    def query(self, kind: type[_Model]) -> _Model:
+        assert isinstance(self._query, kind)
+        return self._query
+
+    def path(self, name: str) -> str:
+        return self.request.match_info[name]
+
+    def require(self, target: Target) -> Grant:
+        """Role and scope for the route's action. Every handler of a route with an action calls it."""
+        assert self.action is not None
+        return require(self.grant, self.action, target)
+
+
+Handler = Callable[[Call], Awaitable[BaseModel | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """``path`` is below ``/api/v1``. ``action`` None: open to everybody. ``answers``: alternatives of one shape."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    tag: str
+    action: Action | None = None
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    answers: tuple[type[BaseModel], ...] = ()
+    status: int = 200
+
+    @property
+    def full_path(self) -> str:
+        return PREFIX + self.path
+
+
+def add_routes(app: web.Application, routes: Sequence[Route]) -> None:
+    for route in routes:
+        app.router.add_route(route.method, route.full_path, _adapter(route))
+
+
+def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        services = request.app[SERVICES]
+        grant = await authenticate(request, services)
+        if route.action is not None:
+            require_role(grant, route.action)
+        query = None if route.query is None else _validate(route.query, dict(request.query), "query")
+        body = None if route.body is None else await _read_json(request, route.body)
+        call = Call(request, services, grant, route.action, body, query)
+        answer = await route.handler(call)
+        # Whatever a token shows or changes is for its holder's eyes: no cache keeps it.
+        headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.VARY: "Authorization", **call.headers}
+        if answer is None:
+            return web.Response(status=204, headers=headers)
+        return web.Response(
+            status=route.status,
+            body=answer.model_dump_json().encode("utf-8"),
+            content_type="application/json",
+            headers=headers,
+        )
+
+    return handle
+
+
+async def _read_json(request: web.Request, model: type[_Model]) -> _Model:
+    if request.content_type != "application/json":
+        raise UnsupportedMediaType("The body must be application/json.", headers={"Accept": "application/json"})
+    raw = await request.read()
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        if any(item["type"] == "json_invalid" for item in error.errors(include_url=False)):
+            raise BadRequest("The body is not JSON.", code="bad_json") from error
+        raise invalid(error, "body") from error
+
+
+def _validate(model: type[_Model], values: dict[str, Any], where: str) -> _Model:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise invalid(error, where) from error
+
+
+def invalid(error: ValidationError, where: str) -> Unprocessable:
+    """Field by field: ``details`` is ``[{"field": "name", "message": …}]``."""
+    details = [
+        {"field": ".".join(str(step) for step in item["loc"]) or where, "message": item["msg"], "code": item["type"]}
+        for item in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return Unprocessable(f"The {where} is not valid.", code="invalid", details=details)
+
+
+def invalid_field(name: str, message: str) -> Unprocessable:
+    """A field whose value only the database can judge."""
+    return Unprocessable(
+        "The body is not valid.",
+        code="invalid",
+        details=[{"field": name, "message": message, "code": "unknown_reference"}],
+    )

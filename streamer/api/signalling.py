@@ -1,0 +1,197 @@
+"""What WHIP and WHEP have in common: bodies, answers, resources, CORS.
+
+RFC 9725 is meant where a section is named. The resource's address is the capability: PATCH and DELETE need no
+bearer, because deployed clients send none there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import structlog
+from aiohttp import hdrs, web
+
+from streamer.api.context import SERVICES, Services
+from streamer.api.ports import RoomLink
+from streamer.api.routing import UnsupportedMediaType
+from streamer.conference.rooms import is_slug
+from streamer.errors import BadRequest, NotFound, StreamerError, Unavailable
+from streamer.room.ice import link_headers
+from streamer.room.protocol import Answer, Candidates
+from streamer.store.grants import Connections
+
+SDP = "application/sdp"
+FRAGMENT = "application/trickle-ice-sdpfrag"
+MAX_SDP_BYTES = 64 * 1024
+_ROOM_ANSWER_S = 20.0
+"""Longest wait for a room process; its own limits are shorter and say more."""
+
+_EXPOSED = "Location, ETag, Link, Retry-After, Accept-Post, Accept-Patch, WWW-Authenticate, X-Request-Id"
+_ALLOWED_HEADERS = "Authorization, Content-Type, If-Match, ETag"
+
+_log = structlog.get_logger(__name__)
+_T = TypeVar("_T")
+
+
+class TooLarge(StreamerError):
+    code, status = "too_large", 413
+
+
+def is_signalling(path: str) -> bool:
+    return path.startswith(("/whip/", "/whep/"))
+
+
+def add_cors(headers: Any) -> None:
+    """Any page may publish or play: the right is in the token, and no cookie is ever looked at here."""
+    headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+    headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
+
+
+def preflight(methods: str, extra: dict[str, str]) -> web.Response:
+    """The answer to OPTIONS, a browser's preflight or a client's question."""
+    return web.Response(
+        status=204,
+        headers={
+            hdrs.ALLOW: methods,
+            hdrs.ACCESS_CONTROL_ALLOW_METHODS: methods,
+            hdrs.ACCESS_CONTROL_ALLOW_HEADERS: _ALLOWED_HEADERS,
+            hdrs.ACCESS_CONTROL_MAX_AGE: "86400",
+            **extra,
+        },
+    )
+
+
+async def read_offer(request: web.Request) -> str:
+    """The SDP offer of a POST.
+
+    Raises UnsupportedMediaType, TooLarge and BadRequest ``bad_offer``. Only what cannot be an offer at all is
+    refused here, so that no room opens for it; the room process judges the rest.
+    """
+    if request.content_type != SDP:
+        raise UnsupportedMediaType("The body must be application/sdp.", headers={"Accept-Post": SDP})
+    sdp = await _read_text(request)
+    lines = sdp.replace("\r\n", "\n").split("\n")
+    has_media = any(line.startswith(("m=audio ", "m=video ")) for line in lines)
+    has_ice = any(line.startswith("a=ice-ufrag:") for line in lines)
+    has_dtls = any(line.startswith("a=fingerprint:") for line in lines)
+    if not (sdp.startswith("v=0") and has_media and has_ice and has_dtls):
+        raise BadRequest("The body is no WebRTC offer with audio or video.", code="bad_offer")
+    return sdp
+
+
+async def _read_text(request: web.Request) -> str:
+    if request.content_length is not None and request.content_length > MAX_SDP_BYTES:
+        raise TooLarge("The body is too large.", details={"limit_bytes": MAX_SDP_BYTES})
+    body = bytearray()
+    async for chunk in request.content.iter_chunked(16 * 1024):
+        body += chunk
+        if len(body) > MAX_SDP_BYTES:
+            raise TooLarge("The body is too large.", details={"limit_bytes": MAX_SDP_BYTES})
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadRequest("The body is not UTF-8.", code="bad_offer") from error
+
+
+def created(request: web.Request, answer: Answer, location: str, *, with_turn: bool) -> web.Response:
+    """201 as section 4.2 wants it."""
+    services = request.app[SERVICES]
+    response = web.Response(
+        status=201,
+        body=answer.sdp.encode("utf-8"),
+        headers={
+            hdrs.CONTENT_TYPE: SDP,
+            hdrs.LOCATION: location,
+            hdrs.ETAG: _quoted(answer.etag),
+            "Accept-Patch": FRAGMENT,
+            hdrs.CACHE_CONTROL: "no-store",
+        },
+    )
+    for link in ice_links(services, with_turn=with_turn):
+        response.headers.add("Link", link)
+    return response
+
+
+def ice_links(services: Services, *, with_turn: bool) -> list[str]:
+    """``Link`` headers (section 4.6). TURN carries a password, so it is told to holders of a grant only."""
+    ice = services.settings.ice
+    return link_headers(ice if with_turn else ice.model_copy(update={"turn_servers": ()}))
+
+
+async def patch_resource(request: web.Request) -> web.Response:
+    """Trickle ICE (204) or an ICE restart (200 with the new fragment and ETag): section 4.3."""
+    link = _open_room(request)
+    if request.content_type != FRAGMENT:
+        raise UnsupportedMediaType(f"The body must be {FRAGMENT}.", headers={"Accept-Patch": FRAGMENT})
+    fragment = await _read_text(request)
+    # Clients in the wild send the tag as ``ETag`` where ``If-Match`` is meant.
+    if_match = request.headers.get(hdrs.IF_MATCH, request.headers.get(hdrs.ETAG))
+    wanted = Candidates(resource=request.match_info["secret"], fragment=fragment, if_match=_unquoted(if_match))
+    answer = await to_the_end(link.candidates(wanted))
+    if answer is None:
+        return web.Response(status=204)
+    return web.Response(
+        status=200,
+        body=answer.sdp.encode("utf-8"),
+        headers={hdrs.CONTENT_TYPE: FRAGMENT, hdrs.ETAG: _quoted(answer.etag), hdrs.CACHE_CONTROL: "no-store"},
+    )
+
+
+async def delete_resource(request: web.Request) -> web.Response:
+    """Section 4.2: 200 once the connection is down. Some clients accept nothing else."""
+    link = _open_room(request)
+    secret = request.match_info["secret"]
+    await to_the_end(link.hangup(secret))
+    async with request.app[SERVICES].database.write() as connection:
+        await Connections(connection).remove(secret)
+    return web.Response(status=200)
+
+
+async def resource_options(request: web.Request) -> web.Response:
+    return preflight("PATCH, DELETE, OPTIONS", {"Accept-Patch": FRAGMENT})
+
+
+async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Await ``work`` so that a client that hangs up in the middle leaves nothing half done.
+
+    Raises Unavailable when the room process does not answer in time.
+    """
+    task = asyncio.create_task(_limited(work), name="room-request")
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_log_orphan)
+        raise
+
+
+async def _limited(work: Coroutine[Any, Any, _T]) -> _T:
+    try:
+        async with asyncio.timeout(_ROOM_ANSWER_S):
+            return await work
+    except TimeoutError as error:
+        raise Unavailable("The room does not answer.", code="room_silent", headers={"Retry-After": "2"}) from error
+
+
+def _log_orphan(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.warning("request_of_gone_client_failed", error=str(error))
+
+
+def _open_room(request: web.Request) -> RoomLink:
+    room = request.match_info["room"]
+    link = request.app[SERVICES].plane.rooms.get(room) if is_slug(room) else None
+    if link is None:
+        raise NotFound("There is no such resource.", code="no_such_resource")
+    return link
+
+
+def _quoted(etag: str) -> str:
+    return etag if etag.startswith('"') else f'"{etag}"'
+
+
+def _unquoted(tag: str | None) -> str | None:
+    if tag is None:
+        return None
+    return tag.strip().removeprefix("W/").strip('"')

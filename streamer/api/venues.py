@@ -1,0 +1,102 @@
+"""``/api/v1/venues``"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from streamer.api.context import room_config
+from streamer.api.models import ListQuery, VenueChange, VenueCreate, VenueList, VenueView
+from streamer.api.routing import Call, Route, invalid_field
+from streamer.conference.grants import EVERYTHING, Action, Target
+from streamer.conference.rooms import Venue, slug_of
+from streamer.store.rooms import Rooms
+from streamer.store.venues import Venues
+
+
+async def list_venues(call: Call) -> VenueList:
+    query = call.query(ListQuery)
+    async with call.services.database.read() as connection:
+        page = await Venues(connection).page(query.limit, query.cursor)
+    return VenueList(items=[VenueView.of(venue) for venue in page.items], cursor=page.cursor)
+
+
+async def create_venue(call: Call) -> VenueView:
+    call.require(EVERYTHING)
+    body = call.body(VenueCreate)
+    venue_id = body.id or slug_of(body.name)
+    if not venue_id:
+        raise invalid_field("id", "no id can be made from this name")
+    venue = Venue(id=venue_id, name=body.name, timezone=body.timezone, language=body.language)
+    async with call.services.database.write() as connection:
+        await Venues(connection).add(venue)
+    call.headers["Location"] = f"/api/v1/venues/{venue.id}"
+    return VenueView.of(venue)
+
+
+async def get_venue(call: Call) -> VenueView:
+    async with call.services.database.read() as connection:
+        return VenueView.of(await Venues(connection).get(call.path("id")))
+
+
+async def change_venue(call: Call) -> VenueView:
+    body = call.body(VenueChange)
+    async with call.services.database.write() as connection:
+        venues = Venues(connection)
+        venue = await venues.get(call.path("id"))
+        call.require(Target(venue=venue.id))
+        venue = replace(venue, **body.model_dump(exclude_unset=True))
+        await venues.save(venue)
+        open_rooms = [
+            room
+            for name in call.services.plane.rooms
+            if (room := await Rooms(connection).find(name)) is not None and room.venue == venue.id
+        ]
+    for room in open_rooms:
+        link = call.services.plane.rooms.get(room.id)
+        if link is not None and link.up:
+            await link.configure(room_config(room, venue))
+    return VenueView.of(venue)
+
+
+async def delete_venue(call: Call) -> None:
+    async with call.services.database.write() as connection:
+        venues = Venues(connection)
+        venue = await venues.get(call.path("id"))
+        call.require(Target(venue=venue.id))
+        await venues.remove(venue.id)
+
+
+ROUTES = (
+    Route("GET", "/venues", list_venues, "List the venues", "venues", query=ListQuery, answers=(VenueList,)),
+    Route(
+        "POST",
+        "/venues",
+        create_venue,
+        "Add a venue",
+        "venues",
+        action=Action.VENUE_CREATE,
+        body=VenueCreate,
+        answers=(VenueView,),
+        status=201,
+    ),
+    Route("GET", "/venues/{id}", get_venue, "One venue", "venues", answers=(VenueView,)),
+    Route(
+        "PATCH",
+        "/venues/{id}",
+        change_venue,
+        "Change a venue",
+        "venues",
+        action=Action.VENUE_CHANGE,
+        body=VenueChange,
+        answers=(VenueView,),
+    ),
+    Route(
+        "DELETE",
+        "/venues/{id}",
+        delete_venue,
+        "Remove a venue that has no rooms",
+        "venues",
+        action=Action.VENUE_DELETE,
+        status=204,
+    ),
+)

@@ -1,0 +1,113 @@
+"""WHIP (RFC 9725): ``POST /whip/{room}[/{source}]``."""
+
+from __future__ import annotations
+
+from aiohttp import hdrs, web
+
+from streamer.api import signalling
+from streamer.api.auth import ADMIN, authenticate, require, require_role
+from streamer.api.context import SERVICES, Services, now_ms, room_config
+from streamer.api.ports import RoomLink
+from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.rooms import MAIN, Room, Venue, is_slug, is_source_name
+from streamer.errors import BadRequest, NotFound, StreamerError, Unauthorized
+from streamer.room.protocol import Answer, Offer
+from streamer.store.database import Database
+from streamer.store.grants import ConnectionKind, Connections, Grants, OpenConnection
+from streamer.store.rooms import Rooms
+from streamer.store.venues import Venues
+
+
+async def room_of(database: Database, room_id: str) -> tuple[Room, Venue | None]:
+    """Raises NotFound ``no_such_room``."""
+    if not is_slug(room_id):
+        raise NotFound("There is no such room.", code="no_such_room")
+    async with database.read() as connection:
+        room = await Rooms(connection).find(room_id)
+        if room is None:
+            raise NotFound("There is no such room.", code="no_such_room")
+        return room, None if room.venue is None else await Venues(connection).get(room.venue)
+
+
+def source_of(request: web.Request, default: str) -> str:
+    """Raises BadRequest ``bad_source``."""
+    source = request.match_info.get("source", default)
+    if not is_source_name(source):
+        raise BadRequest("This is no name for a source.", code="bad_source", details={"source": source[:64]})
+    return source
+
+
+async def publish(request: web.Request) -> web.Response:
+    """A camera comes in. The room opens with it if it was closed."""
+    services = request.app[SERVICES]
+    grant = require_role(await authenticate(request, services), Action.PUBLISH)
+    room, venue = await room_of(services.database, request.match_info["room"])
+    require(grant, Action.PUBLISH, Target(room=room.id, venue=room.venue))
+    source = source_of(request, MAIN)
+    services.publish_attempts.take(services.proxies.client_address(request))
+    sdp = await signalling.read_offer(request)
+    offer = Offer(
+        kind="publish",
+        sdp=sdp,
+        source=source,
+        grant=grant.id,
+        takeover=request.query.get("takeover", "") in ("1", "true"),
+        client=request.headers.get(hdrs.USER_AGENT, "")[:200],
+    )
+
+    async def open_and_offer() -> Answer:
+        link = await services.plane.ensure(room_config(room, venue))
+        return await offer_as(services, link, offer, grant, room.id, "publish", source)
+
+    answer = await signalling.to_the_end(open_and_offer())
+    location = f"/whip/{room.id}/{source}/{answer.resource}"
+    return signalling.created(request, answer, location, with_turn=True)
+
+
+async def offer_as(
+    services: Services, link: RoomLink, offer: Offer, grant: Grant, room: str, kind: ConnectionKind, source: str
+) -> Answer:
+    """Hand ``offer`` to the room and remember which grant opened the connection.
+
+    A grant that was revoked between its check and the room's answer has opened nothing.
+    """
+    answer = await link.offer(offer)
+    if grant is ADMIN:
+        return answer
+    opened = OpenConnection(answer.resource, grant.id, room, kind, source, now_ms())
+    try:
+        async with services.database.write() as connection:
+            valid = await Grants(connection).exists(grant.id)
+            if valid:
+                await Connections(connection).add(opened)
+    except BaseException:
+        await link.hangup(answer.resource)
+        raise
+    if not valid:
+        await link.hangup(answer.resource)
+        raise Unauthorized("The grant has been revoked.", code="invalid_token")
+    return answer
+
+
+async def endpoint_options(request: web.Request) -> web.Response:
+    """CORS preflight, and ``Accept-Post`` (section 4.2). A valid token is also told of the ICE servers."""
+    services = request.app[SERVICES]
+    response = signalling.preflight("POST, OPTIONS", {"Accept-Post": signalling.SDP})
+    try:
+        grant = await authenticate(request, services)
+    except StreamerError:
+        grant = None
+    for link in signalling.ice_links(services, with_turn=grant is not None and grant.may(Action.PUBLISH)):
+        response.headers.add("Link", link)
+    return response
+
+
+def add_routes(app: web.Application) -> None:
+    """GET, HEAD and PUT stay unnamed, so that they are 405 with Allow."""
+    for path in ("/whip/{room}", "/whip/{room}/{source}"):
+        app.router.add_route("POST", path, publish)
+        app.router.add_route("OPTIONS", path, endpoint_options)
+    resource = "/whip/{room}/{source}/{secret}"
+    app.router.add_route("PATCH", resource, signalling.patch_resource)
+    app.router.add_route("DELETE", resource, signalling.delete_resource)
+    app.router.add_route("OPTIONS", resource, signalling.resource_options)

@@ -1,0 +1,47 @@
+"""``/livez``, ``/readyz`` and ``/metrics``."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import hdrs, web
+
+from streamer.errors import StreamerError, Unavailable
+from streamer.observe.metrics import WebMetrics
+
+Check = Callable[[], Awaitable[None]]
+"""Raises a StreamerError when what it looks at does not work."""
+
+_NO_STORE = {hdrs.CACHE_CONTROL: "no-store"}
+
+
+def add_routes(app: web.Application, metrics: WebMetrics, checks: Mapping[str, Check]) -> None:
+    """``checks`` by name: all must pass for ``/readyz``."""
+
+    async def livez(_request: web.Request) -> web.Response:
+        """The loop turns: nothing else is asked, or a slow disk would get us restarted."""
+        return web.json_response({"status": "ok"}, headers=_NO_STORE)
+
+    async def readyz(_request: web.Request) -> web.Response:
+        found: dict[str, str] = {}
+        for name, check in checks.items():
+            try:
+                await check()
+                found[name] = "ok"
+            except StreamerError as error:
+                found[name] = error.code
+        failed = [name for name, state in found.items() if state != "ok"]
+        if failed:
+            answer = Unavailable("Not ready.", code="not_ready", details=found).body()
+            return web.json_response(answer, status=503, headers={**_NO_STORE, "Retry-After": "1"})
+        return web.json_response({"status": "ok", "checks": found}, headers=_NO_STORE)
+
+    async def metrics_page(_request: web.Request) -> web.Response:
+        return web.Response(
+            body=metrics.render(),
+            headers={**_NO_STORE, hdrs.CONTENT_TYPE: "text/plain; version=0.0.4; charset=utf-8"},
+        )
+
+    app.router.add_get("/livez", livez)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics_page)

@@ -1,0 +1,192 @@
+"""Prometheus metrics of one web process, in a registry of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from streamer import __version__
+from streamer.room.protocol import RoomStatus
+
+_BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class Link(Protocol):
+    @property
+    def status(self) -> RoomStatus | None: ...
+
+    @property
+    def up(self) -> bool: ...
+
+
+Rooms = Callable[[], Mapping[str, Link]]
+
+
+class WebMetrics:
+    """What the web process counts itself. ``observe`` is called for each request, so children are kept."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "streamer_http_requests", "Requests.", ("route", "method", "status"), registry=self.registry
+        )
+        self._seconds = Histogram(
+            "streamer_http_request_seconds",
+            "Time to answer; held playlists included.",
+            ("route",),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._count_children: dict[tuple[str, str, int], Counter] = {}
+        self._time_children: dict[str, Histogram] = {}
+
+    def observe(self, route: str, method: str, status: int, seconds: float) -> None:
+        # Methods are the client's to choose: an unknown one must not make a new series.
+        method = method if method in _METHODS else "other"
+        key = (route, method, status)
+        counter = self._count_children.get(key)
+        if counter is None:
+            counter = self._count_children[key] = self._requests.labels(route, method, str(status))
+        counter.inc()
+        histogram = self._time_children.get(route)
+        if histogram is None:
+            histogram = self._time_children[route] = self._seconds.labels(route)
+        histogram.observe(seconds)
+
+    def watch_rooms(self, rooms: Rooms) -> None:
+        self.registry.register(_RoomCollector(rooms))
+
+    def watch_values(self, prefix: str, values: Any) -> None:
+        """Export a dataclass of plain numbers. A field called ``*_total`` or ``*_now`` tells its kind."""
+        self.registry.register(_ValuesCollector(prefix, values))
+
+    def watch_counter(self, name: str, help_text: str, read: Callable[[], float]) -> None:
+        self.registry.register(_FunctionCollector(name, help_text, read))
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
+
+
+class _RoomCollector(Collector):
+    """What the room processes last told of themselves."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        build = GaugeMetricFamily("streamer_build_info", "The running version.", labels=("version",))
+        build.add_metric((__version__,), 1)
+        yield build
+        rooms = dict(self._rooms())
+        count = GaugeMetricFamily("streamer_rooms", "Open rooms.")
+        count.add_metric((), len(rooms))
+        yield count
+        per_room = {
+            name: GaugeMetricFamily(f"streamer_room_{name}", text, labels=("room",))
+            for name, text in (
+                ("up", "Whether the room process answers."),
+                ("on_programme", "Whether the programme takes a source, not the slate."),
+                ("whep_viewers", "Lowest-latency viewers."),
+                ("alarms", "Alarms that stand."),
+                ("shedding", "Renditions that run at a reduced rate or not at all."),
+            )
+        }
+        per_source = {
+            name: GaugeMetricFamily(f"streamer_source_{name}", text, labels=("room", "source", *extra))
+            for name, text, extra in (
+                ("up", "Whether packets came within the last second.", ()),
+                ("round_trip_seconds", "Round trip to the publisher.", ()),
+                ("bitrate_bits", "Bits per second that come in.", ("kind",)),
+                ("jitter_seconds", "Interarrival jitter.", ("kind",)),
+            )
+        }
+        packets = CounterMetricFamily(
+            "streamer_source_packets", "Packets that came.", labels=("room", "source", "kind")
+        )
+        lost = CounterMetricFamily(
+            "streamer_source_packets_lost", "Packets that did not.", labels=("room", "source", "kind")
+        )
+        counters: dict[str, CounterMetricFamily] = {}
+        for room, link in rooms.items():
+            per_room["up"].add_metric((room,), 1 if link.up else 0)
+            status = link.status
+            if status is None:
+                continue
+            per_room["on_programme"].add_metric((room,), 0 if status.on_programme == "slate" else 1)
+            per_room["whep_viewers"].add_metric((room,), status.viewers_whep)
+            per_room["alarms"].add_metric((room,), len(status.alarms))
+            per_room["shedding"].add_metric((room,), len(status.shedding))
+            for name, source in status.sources.items():
+                per_source["up"].add_metric((room, name), 1 if source.up else 0)
+                if source.round_trip_ms is not None:
+                    per_source["round_trip_seconds"].add_metric((room, name), source.round_trip_ms / 1000)
+                for kind, track in (("video", source.video), ("audio", source.audio)):
+                    if track is not None:
+                        per_source["bitrate_bits"].add_metric((room, name, kind), track.bitrate)
+                        per_source["jitter_seconds"].add_metric((room, name, kind), track.jitter_ms / 1000)
+                        packets.add_metric((room, name, kind), track.packets)
+                        lost.add_metric((room, name, kind), track.lost)
+            for counter, value in status.counters.items():
+                family = counters.get(counter)
+                if family is None:
+                    family = counters[counter] = CounterMetricFamily(
+                        f"streamer_room_{_metric_name(counter)}", "Told by the room process.", labels=("room",)
+                    )
+                family.add_metric((room,), value)
+        yield from per_room.values()
+        yield from per_source.values()
+        yield packets
+        yield lost
+        yield from counters.values()
+
+
+class _ValuesCollector(Collector):
+    def __init__(self, prefix: str, values: Any) -> None:
+        self._prefix = prefix
+        self._values = values
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        for field in dataclasses.fields(self._values):
+            value = getattr(self._values, field.name)
+            if not isinstance(value, int | float):
+                continue
+            name = f"{self._prefix}_{_metric_name(field.name)}"
+            if field.name.endswith("_now") or field.name.startswith("held_now"):
+                gauge = GaugeMetricFamily(name.removesuffix("_now"), field.name)
+                gauge.add_metric((), value)
+                yield gauge
+            else:
+                counter = CounterMetricFamily(name, field.name)
+                counter.add_metric((), value)
+                yield counter
+
+
+class _FunctionCollector(Collector):
+    def __init__(self, name: str, help_text: str, read: Callable[[], float]) -> None:
+        self._name, self._help, self._read = name, help_text, read
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        family = CounterMetricFamily(self._name, self._help)
+        family.add_metric((), self._read())
+        yield family
+
+
+def _metric_name(text: str) -> str:
+    return "".join(character if character.isalnum() and character.isascii() else "_" for character in text)
