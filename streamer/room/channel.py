@@ -88,6 +88,9 @@ class Channel:
     async def close(self) -> None:
         self._task.cancel()
         await asyncio.wait((self._task,))
+        # A task that is cancelled before its first step never reaches its own clean-up.
+        self._closed.set()
+        await close_writer(self._writer)
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:
@@ -104,7 +107,7 @@ class Channel:
             for answer in self._waiting.values():
                 if not answer.done():
                     answer.set_exception(_lost())
-            await close_writer(self._writer)
+            self._writer.close()
 
     def _settle(self, reply: Reply) -> None:
         answer = self._waiting.get(reply.id)

@@ -38,7 +38,8 @@ LINGER_S = 10.0
 """A closed room's link stays for this long, so that players that wait get to see the end."""
 
 Listener = Callable[[RoomLink, str, Any], None]
-"""``(link, what, data)``: ``added``, ``up``, ``down``, ``removed`` (None), ``status`` (RoomStatus), ``meters`` (dict)."""
+"""``(link, what, data)``: ``added``, ``up``, ``down``, ``removed`` (no data), ``status`` (RoomStatus), ``meters``
+(dict)."""
 
 
 class MediaPlane:

@@ -89,6 +89,10 @@ class ControlServer:
         due = [task for task in self._running if task is not current]
         if due:
             await asyncio.wait(due, timeout=DRAIN_LIMIT_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_LIMIT_S):
+                for connection in list(self._connections):
+                    await connection.flushed()
         await self._server.close()
 
     @property

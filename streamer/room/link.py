@@ -36,8 +36,8 @@ CLOSE_LIMIT_S = 12.0
 
 Callback = Callable[[], None]
 LinkListener = Callable[["RoomLink", str, Any], None]
-"""Called with the link, what happened and its data: ``up``, ``down`` (None), ``status`` (RoomStatus),
-``meters`` (dict), ``media`` is not told here: see :meth:`RoomLink.subscribe`."""
+"""Called with the link, what happened (``up``, ``down``, ``status``, ``meters``) and its data: None, None,
+RoomStatus, a dict."""
 
 
 class RoomLink:
@@ -153,11 +153,12 @@ class RoomLink:
         self._note()
 
     async def _keep(self, follow: Callable[[], Any]) -> None:
+        loop = asyncio.get_running_loop()
         retry_s = FIRST_RETRY_S
         while True:
+            began = loop.time()
             try:
                 await follow()
-                retry_s = FIRST_RETRY_S
                 self.reconnects += 1
             except OSError as error:
                 log.debug("room %s: %s", self.room, error)
@@ -165,6 +166,8 @@ class RoomLink:
                 log.exception("room %s: following failed", self.room)
                 self.reconnects += 1
             self._note()
+            if loop.time() - began > LAST_RETRY_S:
+                retry_s = FIRST_RETRY_S
             await asyncio.sleep(retry_s)
             retry_s = min(retry_s * 2, LAST_RETRY_S)
 

@@ -43,6 +43,8 @@ class SocketServer:
         task = asyncio.create_task(self._run(reader, writer), name=f"{self._path.name} connection")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # A task that is cancelled before its first step never reaches its own clean-up.
+        task.add_done_callback(lambda _: writer.close())
 
     async def _run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

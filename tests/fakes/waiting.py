@@ -1,0 +1,18 @@
+"""Wait for a condition, with a limit: never a fixed sleep."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+POLL_S = 0.01
+
+
+async def until(condition: Callable[[], object], *, limit_s: float = 10.0) -> None:
+    """Raises AssertionError with the condition's name if it does not come true in time."""
+    try:
+        async with asyncio.timeout(limit_s):
+            while not condition():
+                await asyncio.sleep(POLL_S)
+    except TimeoutError:
+        raise AssertionError(f"not within {limit_s} s: {condition}") from None

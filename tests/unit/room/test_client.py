@@ -1,0 +1,241 @@
+"""The web plane's door to the media plane: links that come back, mirrors that stay, rooms found again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamer.conference.media_events import Opened, StillMade
+from streamer.errors import StreamerError
+from streamer.room import client, spawn
+from streamer.room.client import MediaPlane, RoomLink
+from streamer.room.protocol import Offer, RoomConfig
+from streamer.settings import Settings
+from tests.fakes.room import FakeRoom
+from tests.fakes.waiting import until
+from tests.unit.room.test_host import make_settings, running_host, start_host
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    settings = make_settings(tmp_path)
+    yield settings
+    for room in spawn.rooms_running(settings.run_dir):
+        pid = spawn.read_pid(spawn.room_pid_file(settings.run_dir, room))
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+async def plane(settings: Settings) -> AsyncIterator[MediaPlane]:
+    plane = MediaPlane(settings, linger_s=0.3)
+    await plane.start()
+    yield plane
+    await plane.close()
+
+
+def track_end(link: RoomLink) -> int:
+    output = link.view.outputs.get("public")
+    return output.tracks["v360"].end if output is not None else 0
+
+
+async def test_a_room_is_opened_mirrored_and_asked(settings: Settings, plane: MediaPlane) -> None:
+    heard: list[str] = []
+    plane.listen(lambda link, what, data: heard.append(what))
+    async with running_host(settings):
+        link = await plane.ensure(RoomConfig(id="main", name="Main"))
+        assert link is plane.rooms["main"]
+        assert link.up
+        calls: list[int] = []
+        end = link.subscribe(lambda: calls.append(link.view.seq))
+        await until(lambda: len(calls) > 10)
+        assert calls == sorted(calls)
+        end()
+        assert link.view.broadcast is not None
+        last = link.view.outputs["public"].tracks["v360"].last
+        assert last is not None
+        for index, part in enumerate(last.parts):
+            data = link.bytes.get((part.chunk.file, part.chunk.offset))
+            assert data is not None
+            assert data.startswith(f"{last.msn}.{index}|".encode())
+        answer = await link.offer(Offer(kind="publish", sdp="v=0"))
+        assert (answer.resource, answer.etag) == ("secret", "e1")
+        with pytest.raises(StreamerError) as caught:
+            await link.offer(Offer(kind="publish", sdp="v=0", source="taken"))
+        assert (caught.value.code, caught.value.details) == ("source_occupied", {"source": "taken"})
+        await until(lambda: link.status is not None and link.status.alarms == ["named_Main"])
+        await plane.configure(RoomConfig(id="main", name="Other"))
+        await until(lambda: link.status is not None and link.status.alarms == ["named_Other"])
+    assert heard[:1] == ["added"]
+    assert {"status", "up"} <= set(heard)
+
+
+async def test_a_killed_room_leaves_its_mirror_and_comes_back_in_the_same_broadcast(
+    settings: Settings, plane: MediaPlane
+) -> None:
+    heard: list[str] = []
+    plane.listen(lambda link, what, data: heard.append(what))
+    async with running_host(settings):
+        link = await plane.ensure(RoomConfig(id="main", name="Main"))
+        await until(lambda: track_end(link) > 0)
+        broadcast = link.view.broadcast
+        assert broadcast is not None
+        assert link.status is not None
+        os.kill(link.status.pid, signal.SIGKILL)
+        await until(lambda: not link.up)
+        assert link.view.broadcast is broadcast
+        assert track_end(link) > 0
+        with pytest.raises(StreamerError) as caught:
+            await link.offer(Offer(kind="publish", sdp="v=0"))
+        assert (caught.value.code, caught.value.status) == ("room_unavailable", 503)
+        assert "Retry-After" in caught.value.headers
+        await until(lambda: link.up)
+        assert link.view.broadcast.id == broadcast.id
+        assert plane.rooms["main"] is link
+    assert heard.count("down") >= 1
+    assert heard.count("added") == 1
+
+
+async def test_a_restarted_web_process_finds_the_rooms(settings: Settings) -> None:
+    async with running_host(settings):
+        first = MediaPlane(settings)
+        await first.start()
+        await first.ensure(RoomConfig(id="main", name="Main"))
+        await first.close()
+        second = MediaPlane(settings)
+        await second.start()
+        assert second.rooms["main"].up
+        assert second.rooms["main"].view.broadcast is not None
+        await second.close()
+
+
+async def test_without_a_media_host_its_rooms_are_found_and_used(settings: Settings) -> None:
+    host = start_host(settings)
+    first = MediaPlane(settings)
+    await first.start()
+    await first.ensure(RoomConfig(id="main", name="Main"))
+    await first.close()
+    host.kill()
+    host.wait()
+    plane = MediaPlane(settings)
+    await plane.start()
+    assert plane.rooms["main"].up
+    assert not plane.host_up
+    # The next host adopts the room, and the plane finds that host.
+    host = start_host(settings)
+    await until(lambda: plane.host_up)
+    link = await plane.ensure(RoomConfig(id="main", name="Main"))
+    assert link is plane.rooms["main"]
+    assert link.reconnects == 0
+    await plane.close()
+    host.terminate()
+    assert host.wait(10) == 0
+
+
+async def test_no_media_host_is_a_503_with_retry_after(
+    settings: Settings, plane: MediaPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "HOST_LIMIT_S", 0.2)
+    with pytest.raises(StreamerError) as caught:
+        await plane.ensure(RoomConfig(id="main", name="Main"))
+    assert (caught.value.code, caught.value.status) == ("media_host_unavailable", 503)
+    assert "Retry-After" in caught.value.headers
+
+
+async def test_a_request_waits_for_a_media_host_that_just_starts(settings: Settings, plane: MediaPlane) -> None:
+    asking = asyncio.create_task(plane.ensure(RoomConfig(id="main", name="Main")))
+    await asyncio.sleep(0)
+    async with running_host(settings):
+        assert (await asking).up
+
+
+async def test_a_closed_room_shows_its_end_and_then_goes(settings: Settings, plane: MediaPlane) -> None:
+    heard: list[str] = []
+    plane.listen(lambda link, what, data: heard.append(what))
+    async with running_host(settings):
+        link = await plane.ensure(RoomConfig(id="main", name="Main"))
+        await link.close()
+        await until(lambda: link.view.closed)
+        assert "main" in plane.rooms
+        await until(lambda: "main" not in plane.rooms)
+        assert heard[-1] == "removed"
+        again = await plane.ensure(RoomConfig(id="main", name="Main"))
+        assert again is not link
+        assert not again.view.closed
+
+
+async def test_a_room_that_is_just_closing_is_opened_again(settings: Settings, plane: MediaPlane) -> None:
+    async with running_host(settings):
+        link = await plane.ensure(RoomConfig(id="main", name="Main"))
+        first = link.view.broadcast
+        await link.close()
+        await until(lambda: not link.up)
+        again = await plane.ensure(RoomConfig(id="main", name="Main"))
+        await until(lambda: again.up and not again.view.closed)
+        assert again.view.broadcast is not None
+        assert first is not None
+        assert again.view.broadcast.id != first.id
+
+
+# --- the link alone, against a room in this process -----------------------------------------------------
+
+
+def ignore(link: RoomLink, what: str, data: Any) -> None:
+    return None
+
+
+async def test_a_room_that_comes_back_empty_does_not_blank_the_mirror(tmp_path: Path) -> None:
+    room = FakeRoom(tmp_path, "main", broadcast="b1")
+    await room.start()
+    link = RoomLink(tmp_path, "main", cache_bytes=10_000, listener=ignore)
+    await asyncio.wait_for(link.wait_up(), 5)
+    room.tick()
+    await until(lambda: track_end(link) > 0)
+    await room.stop()
+    await until(lambda: not link.up)
+
+    empty = FakeRoom(tmp_path, "main")
+    await empty.start()
+    await asyncio.wait_for(link.wait_up(), 5)
+    assert link.view.broadcast is not None
+    assert link.view.broadcast.id == "b1"
+    assert len(link.bytes) == 1
+    empty.open("b2")
+    await until(lambda: link.view.broadcast is not None and link.view.broadcast.id == "b2")
+    assert track_end(link) == 0
+    assert len(link.bytes) == 0
+    await link.disconnect()
+    await empty.stop()
+
+
+async def test_an_event_that_does_not_follow_makes_the_link_ask_again(tmp_path: Path) -> None:
+    room = FakeRoom(tmp_path, "main", broadcast="b1")
+    await room.start()
+    link = RoomLink(tmp_path, "main", cache_bytes=10_000, listener=ignore)
+    await asyncio.wait_for(link.wait_up(), 5)
+    room.data.seq += 1  # an event got lost on the way
+    room.data.publish(StillMade(output="public", at_ms=5, jpeg=b"x"))
+    await until(lambda: link.out_of_step == 1)
+    await until(lambda: link.up and link.view.seq == room.data.seq)
+    room.tick()
+    await until(lambda: track_end(link) > 0)
+    await link.disconnect()
+    await room.stop()
+
+
+async def test_a_new_broadcast_in_the_same_process_is_followed(tmp_path: Path) -> None:
+    room = FakeRoom(tmp_path, "main", broadcast="b1")
+    await room.start()
+    link = RoomLink(tmp_path, "main", cache_bytes=10_000, listener=ignore)
+    await asyncio.wait_for(link.wait_up(), 5)
+    assert link.view.broadcast is not None
+    room.publish(Opened(broadcast=link.view.broadcast.__class__(id="b2", room="main", epoch_ms=1, renditions=())))
+    await until(lambda: link.view.broadcast is not None and link.view.broadcast.id == "b2")
+    await link.disconnect()
+    await room.stop()
