@@ -1,0 +1,193 @@
+"""From samples to CMAF parts: one rendition of the programme or of the slate.
+
+Called on the room process's loop; nothing blocks, nothing is kept longer than one part. Times are ticks of
+1/90000 s since the broadcast's epoch.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from streamer.conference.programme import TICKS_PER_S
+from streamer.media import cmaf
+from streamer.media.types import Cut, Sample, TrackConfig
+
+MIN_PART_PERCENT = 85
+"""RFC 8216bis, 4.4.3.7: each part lasts at least 85 % of the Part Target Duration, but for independent ones and the
+last of a segment."""
+MAX_PENDING_CUTS = 32
+"""Sound is encoded some hundred ms behind the picture that decides the cuts; more than this waiting is a fault."""
+MAX_PENDING_SAMPLES = 1024
+
+
+@dataclass(slots=True, frozen=True)
+class MadePart:
+    """One moof and mdat, finished."""
+
+    track: str
+    number: int
+    """Grid segment that it belongs to, :attr:`Cut.number`."""
+    index: int
+    """Place in its segment, from 0."""
+    start: int
+    duration: int
+    independent: bool
+    """Begins with a sync sample; always for sound."""
+    config: TrackConfig
+    data: bytes
+
+    @property
+    def end(self) -> int:
+        return self.start + self.duration
+
+
+class PackagerListener(Protocol):
+    """Who is told what a packager made. Called on the loop, in order, from within the packager's methods."""
+
+    def segment_opened(self, track: str, cut: Cut, start: int, config: TrackConfig) -> None:
+        """Grid segment ``cut.number`` begins in this track, with the sample at ``start``."""
+
+    def part(self, made: MadePart) -> None: ...
+
+    def segment_closed(self, track: str, number: int) -> None:
+        """No more parts come for this segment in this track. There may have been none."""
+
+
+class TrackPackager:
+    """Cuts one track into segments and parts.
+
+    A cut may be announced before the samples that precede it are in (``begin`` at once in every track, while the sound
+    encoder is still behind): it takes effect with the first sample at or after it. Sound is cut at the nearest frame.
+    """
+
+    def __init__(self, track: str, listener: PackagerListener, *, part_target_ticks: int = TICKS_PER_S // 3) -> None:
+        self.track = track
+        self.dropped_total = 0
+        """Samples refused: not after the one before, outside of any segment, or not decodable where a take begins."""
+        self.overlong_total = 0
+        """Parts over the target, made of a single frame that lasts longer than that."""
+        self._listener = listener
+        self._target = part_target_ticks
+        self._least = part_target_ticks * MIN_PART_PERCENT // 100
+        self._cuts: deque[tuple[Cut, TrackConfig]] = deque()
+        self._cut: Cut | None = None
+        self._config: TrackConfig | None = None
+        self._index = 0
+        self._opened = False
+        self._needs_sync = False
+        self._pending: list[Sample] = []
+        self._last = -1
+        self._frame = 0
+        """Duration of a sound frame; 0 for pictures."""
+
+    @property
+    def pending_start(self) -> int | None:
+        """Where the part that is not finished begins."""
+        return self._pending[0].start if self._pending else None
+
+    def begin(self, cut: Cut, config: TrackConfig) -> None:
+        """A new segment begins at ``cut.start``, from the first sample at or after it (sound: nearest to it).
+
+        The samples before the cut may still be pushed after this call.
+        """
+        if len(self._cuts) == MAX_PENDING_CUTS:
+            self._cuts.popleft()
+        self._cuts.append((cut, config))
+
+    def push(self, sample: Sample) -> None:
+        """Take the next sample. One that cannot be used is dropped and counted; nothing is raised."""
+        if sample.start <= self._last or sample.start < 0 or not sample.data:
+            self.dropped_total += 1
+            return
+        self._apply_cuts(sample.start)
+        if self._cut is None or (self._needs_sync and not sample.sync):
+            self.dropped_total += 1
+            return
+        self._needs_sync = False
+        self._tell_opened(sample.start)
+        self._close_full_parts(sample.start)
+        self._pending.append(sample)
+        self._last = sample.start
+        if self._frame and sample.start + 2 * self._frame - self._pending[0].start > self._target:
+            # The duration of a sound frame is known without the next one.
+            self._close_part(sample.start + self._frame)
+
+    def end(self, at: int) -> None:
+        """The take ends: the newest sample lasts until ``at`` (sound: its own length) and its segment is closed.
+
+        Samples that come later belong to no segment until a cut begins one.
+        """
+        if self._cut is None:
+            return
+        # A cut that no sample has followed yet stays: its samples are on their way.
+        self._end_segment(at)
+
+    # --- inside ------------------------------------------------------------------------------------
+
+    def _apply_cuts(self, start: int) -> None:
+        """Begin the segments whose cut the sample at ``start`` has reached."""
+        while self._cuts:
+            cut, config = self._cuts[0]
+            frame = 1024 * TICKS_PER_S // config.sample_rate if config.kind == "audio" and config.sample_rate else 0
+            if start + frame // 2 < cut.start:
+                return
+            self._cuts.popleft()
+            if self._cut is not None:
+                self._tell_opened(self._cut.start)  # passed over without a sample: it was there all the same
+                self._end_segment(cut.start if self._last < cut.start <= start else start)
+            self._needs_sync = config.kind == "video" and (cut.discontinuity or config != self._config)
+            self._cut, self._config, self._index, self._frame = cut, config, 0, frame
+            self._opened = False
+
+    def _tell_opened(self, start: int) -> None:
+        if not self._opened:
+            self._opened = True
+            assert self._cut is not None
+            assert self._config is not None
+            self._listener.segment_opened(self.track, self._cut, start, self._config)
+
+    def _close_full_parts(self, start: int) -> None:
+        """Finish the part before the sample at ``start`` where that one would take it over the target."""
+        pending = self._pending
+        if not pending:
+            return
+        if start - pending[0].start > self._target and len(pending) > 1:
+            # RFC 8216bis, 4.4.3.7: "The duration of each Partial Segment MUST be less than or equal to" the target. The
+            # newest frame has turned out longer than expected, so that it goes into the next part.
+            newest = pending.pop()
+            self._close_part(newest.start)
+            self._pending = pending = [newest]
+        length = start - pending[0].start
+        full = length >= self._least and length + start - pending[-1].start > self._target
+        if full or length >= self._target or len(pending) >= MAX_PENDING_SAMPLES:
+            self._close_part(start)
+
+    def _close_part(self, end: int) -> None:
+        samples, self._pending = self._pending, []
+        if self._frame:
+            end = min(end, samples[-1].start + self._frame)  # a hole in the sound is no longer frame
+        assert self._cut is not None
+        assert self._config is not None
+        start = samples[0].start
+        if end - start > self._target:
+            self.overlong_total += 1
+        try:
+            data = cmaf.fragment(self._config, cmaf.sequence_number(start), samples, end)
+        except ValueError:
+            # Two samples within one unit of the track's timescale; such a stream is not worth more than a count.
+            self.dropped_total += len(samples)
+            return
+        independent = samples[0].sync or self._config.kind == "audio"
+        made = MadePart(self.track, self._cut.number, self._index, start, end - start, independent, self._config, data)
+        self._index += 1
+        self._listener.part(made)
+
+    def _end_segment(self, at: int) -> None:
+        if self._pending:
+            last = self._pending[-1].start
+            self._close_part(last + self._frame if self._frame else max(at, last + 1))
+        if self._cut is not None:
+            self._listener.segment_closed(self.track, self._cut.number)
+        self._cut = None
