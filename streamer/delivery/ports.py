@@ -1,0 +1,78 @@
+"""What delivery needs of the media plane, and what it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from streamer.conference.view import BroadcastView
+from streamer.room.protocol import RoomStatus
+
+
+class ByteCache(Protocol):
+    """Bytes of recent parts. The key is a chunk's ``(file, offset)``."""
+
+    def get(self, place: tuple[str, int], /) -> bytes | None: ...
+
+
+class Room(Protocol):
+    """One open room: ``streamer.room.link.RoomLink``, as delivery sees it. On the loop."""
+
+    @property
+    def view(self) -> BroadcastView: ...
+
+    @property
+    def bytes(self) -> ByteCache: ...
+
+    @property
+    def status(self) -> RoomStatus | None: ...
+
+    @property
+    def up(self) -> bool: ...
+
+    def subscribe(self, callback: Callable[[], None], /) -> Callable[[], None]:
+        """Have ``callback`` called after every media event. Returns the function that ends it."""
+        ...
+
+
+class Plane(Protocol):
+    """``streamer.room.client.MediaPlane``, as delivery sees it."""
+
+    @property
+    def rooms(self) -> Mapping[str, Room]: ...
+
+
+@dataclass(slots=True)
+class DeliveryStats:
+    """Plain counters, all growing but ``held``. Exported by ``streamer.observe``."""
+
+    held: int = 0
+    """Requests that wait now (a gauge)."""
+    held_total: int = 0
+    hold_timeouts_total: int = 0
+    hold_disconnects_total: int = 0
+    hold_refused_total_total: int = 0
+    """Refused because of the limit on all held requests."""
+    hold_refused_address_total: int = 0
+    hold_refused_connection_total: int = 0
+    bad_directives_total: int = 0
+    multivariant_total: int = 0
+    playlists_total: int = 0
+    playlists_delta_total: int = 0
+    renders_total: int = 0
+    """Playlists rendered; the others were shared."""
+    not_modified_total: int = 0
+    parts_total: int = 0
+    segments_total: int = 0
+    inits_total: int = 0
+    stills_total: int = 0
+    not_listed_total: int = 0
+    """Media asked for under an address that its output does not list (any more)."""
+    memory_reads_total: int = 0
+    disk_reads_total: int = 0
+    disk_read_bytes_total: int = 0
+    disk_refused_total: int = 0
+    """Reads refused or given up because the disk did not keep up."""
+    media_bytes_total: int = 0
+    """Bytes of media answered with."""

@@ -1,0 +1,247 @@
+"""Media playlists put together from cached pieces. On the loop; no I/O.
+
+A viewer's reload must not cost a rendering, and a rendering must not cost two hours of segments. So the lines of
+a segment that nothing can change any more are written once and kept in blocks of :data:`BLOCK` segments, each
+block compressed once; a new version of a playlist joins its head, the blocks and its last few segments. The
+finished playlist is shared by everybody who waits for it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from streamer.conference.programme import TICKS_PER_S, Broadcast, Segment
+from streamer.conference.view import OutputView, TrackView
+from streamer.delivery import playlists
+from streamer.delivery.playlists import TrackText
+
+BLOCK = 32
+_GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+
+
+@dataclass(slots=True)
+class Playlist:
+    """A finished playlist: ``text`` as it is, :meth:`packed` gzipped; made once, sent to many."""
+
+    text: bytes
+    crc: int
+    _pieces: Sequence[bytes] = field(default=(), repr=False)
+    """Raw deflate of all but the last piece of the text."""
+    _tail: bytes = field(default=b"", repr=False)
+    _packed: bytes | None = field(default=None, repr=False)
+
+    @property
+    def etag(self) -> str:
+        """Weak, as it stands for both encodings; of the text alone, so that web processes agree on it."""
+        return f'W/"{self.crc:08x}-{len(self.text):x}"'
+
+    def packed(self) -> bytes:
+        """gzip (RFC 1952) of the text. Each piece ends with a full flush, so that pieces can be joined."""
+        if self._packed is None:
+            trailer = self.crc.to_bytes(4, "little") + (len(self.text) & 0xFFFFFFFF).to_bytes(4, "little")
+            self._packed = b"".join((_GZIP_HEAD, *self._pieces, deflate(self._tail, last=True), trailer))
+        return self._packed
+
+
+def deflate(data: bytes, *, last: bool = False) -> bytes:
+    """Raw deflate that refers to nothing before it; ``last`` closes the stream."""
+    squeeze = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return squeeze.compress(data) + squeeze.flush(zlib.Z_FINISH if last else zlib.Z_FULL_FLUSH)
+
+
+@dataclass(slots=True)
+class _Block:
+    """Lines of segments ``n * BLOCK`` and following, as far as they are settled."""
+
+    lines: dict[int, bytes] = field(default_factory=dict)
+    text: bytes = b""
+    packed: bytes = b""
+
+    def joined(self, first: int, end: int) -> bytes:
+        return b"".join(line for msn, line in self.lines.items() if first <= msn < end)
+
+
+class TrackRenderer:
+    """The playlists of one rendition of one output."""
+
+    def __init__(self, broadcast: Broadcast, output: OutputView, track: TrackView, live_window_ticks: int) -> None:
+        self._broadcast = broadcast
+        self._output = output
+        self._track = track
+        self._live_window = live_window_ticks
+        self._blocks: dict[int, _Block] = {}
+        self._settled_to = 0
+        """Segments below this number have their lines in a block."""
+        self._settled_last: Segment | None = None
+        """The last of them that has bytes."""
+        self._live_start = (-1, -1, 0)
+        self._finished: dict[tuple[bool, bool], tuple[int, Playlist]] = {}
+        self.renders = 0
+
+    def playlist(self, *, dvr: bool, skip: bool, closed: bool) -> Playlist:
+        """The playlist as of now. There must be at least one part or gap (``track.edge``)."""
+        version = self._output.version
+        kept = self._finished.get((dvr, skip))
+        if kept is not None and kept[0] == version:
+            return kept[1]
+        made = self._render(dvr=dvr, skip=skip, closed=closed)
+        self._finished[(dvr, skip)] = (version, made)
+        self.renders += 1
+        return made
+
+    def _render(self, *, dvr: bool, skip: bool, closed: bool) -> Playlist:
+        output, track = self._output, self._track
+        text = TrackText(self._broadcast, track.rendition.name, output.intervals)
+        first = track.first
+        start = first.msn if first else output.first_msn
+        boundary, parts_from = self._boundaries(start)
+        self._settle(text, start, boundary)
+        if not dvr:
+            start = max(start, self._window_start())
+
+        head = text.head(start, output.discontinuities_before(start))
+        leave_out = skip and boundary > start
+        if leave_out:
+            head += playlists.skip(boundary - start)
+        else:
+            head += self._opening_map(text, start)
+        tail = self._tail(text, max(boundary, start), parts_from)
+        if closed:
+            tail += "#EXT-X-ENDLIST\n"
+        else:
+            tail += text.hint(self._listed_last())
+            tail += playlists.reports(output.tracks.values(), track.rendition.name, dvr=dvr)
+
+        texts, pieces = [head.encode()], [deflate(head.encode())]
+        if not leave_out:
+            for block_text, block_packed in self._settled(start, boundary):
+                texts.append(block_text)
+                pieces.append(block_packed)
+        texts.append(tail.encode())
+        whole = b"".join(texts)
+        return Playlist(whole, zlib.crc32(whole), pieces, texts[-1])
+
+    def _boundaries(self, first: int) -> tuple[int, int]:
+        """``(skip boundary, parts from)``: the first segments of a delta update, and with parts.
+
+        A segment lies before a boundary when it ends further from the playlist's end than that.
+        """
+        target = self._broadcast.target_duration_s * TICKS_PER_S
+        last = self._track.last
+        msn = last.msn if last is not None else first
+        distance, parts_from = 0, first
+        while msn >= first and (segment := self._track.get(msn)) is not None:
+            if parts_from == first and distance >= playlists.PARTS_TARGETS * target:
+                parts_from = msn + 1
+            if distance >= playlists.SKIP_TARGETS * target:
+                return msn + 1, parts_from
+            distance += segment.duration
+            msn -= 1
+        return first, parts_from
+
+    def _settle(self, text: TrackText, first: int, boundary: int) -> None:
+        """Write the lines of what passed the boundary; forget what left the window."""
+        begin = max(self._settled_to, first)
+        for msn in range(begin, boundary):
+            segment = self._track.segments[msn]
+            block = self._blocks.setdefault(msn // BLOCK, _Block())
+            block.lines[msn] = text.segment(segment, self._settled_last, parts=False).encode()
+            if not segment.gap:
+                self._settled_last = segment
+            if len(block.lines) == BLOCK:
+                block.text = block.joined(0, msn + 1)
+                block.packed = deflate(block.text)
+        self._settled_to = max(boundary, begin)
+        for n in [n for n in self._blocks if (n + 1) * BLOCK <= first]:
+            del self._blocks[n]
+
+    def _settled(self, first: int, boundary: int) -> list[tuple[bytes, bytes]]:
+        """Text and deflate of the settled segments from ``first`` to below ``boundary``."""
+        out: list[tuple[bytes, bytes]] = []
+        for n in range(first // BLOCK, -(-boundary // BLOCK)):
+            block = self._blocks.get(n)
+            if block is None:
+                continue
+            if block.packed and n * BLOCK >= first:
+                out.append((block.text, block.packed))
+            elif some := block.joined(first, boundary):
+                out.append((some, deflate(some)))
+        return out
+
+    def _tail(self, text: TrackText, begin: int, parts_from: int) -> str:
+        out: list[str] = []
+        before = self._before(begin)
+        last = self._track.last
+        for msn in range(begin, last.msn + 1 if last else begin):
+            segment = self._track.get(msn)
+            # An open segment is not mentioned before its first part: nothing stands there yet.
+            if segment is None or not (segment.complete or segment.parts):
+                continue
+            out.append(text.segment(segment, before, parts=msn >= parts_from))
+            if not segment.gap:
+                before = segment
+        return "".join(out)
+
+    def _before(self, msn: int) -> Segment | None:
+        """The newest segment with bytes below ``msn``."""
+        msn -= 1
+        while (segment := self._track.get(msn)) is not None:
+            if not segment.gap:
+                return segment
+            msn -= 1
+        return self._settled_last if self._settled_last is not None and self._settled_last.msn <= msn else None
+
+    def _opening_map(self, text: TrackText, start: int) -> str:
+        """The init section of a playlist's first segment, whose own lines name it only where it changed."""
+        msn = start
+        while (segment := self._track.get(msn)) is not None and segment.gap:
+            msn += 1
+        if segment is None or not (segment.complete or segment.parts):
+            return ""
+        before = self._before(msn)
+        names_it = segment.discontinuity or before is None or not playlists.same_init(segment, before)
+        return "" if names_it and msn == start else text.map(segment)
+
+    def _listed_last(self) -> Segment | None:
+        last = self._track.last
+        return last if last is not None and last.msn in self._track.segments else None
+
+    def _window_start(self) -> int:
+        first = self._track.first
+        key = (self._track.last_complete_msn, first.msn if first else -1)
+        if self._live_start[:2] != key:
+            start = playlists.live_window_start(self._output, self._track, self._live_window)
+            self._live_start = (*key, start)
+        return self._live_start[2]
+
+
+class Renderers:
+    """The renderers of a room's outputs; begins afresh when the mirror was reset by a snapshot."""
+
+    def __init__(self, live_window_s: int) -> None:
+        self._live_window = live_window_s * TICKS_PER_S
+        self._of: dict[tuple[str, str], tuple[OutputView, TrackRenderer]] = {}
+        self._multivariant: dict[tuple[str, bool], Playlist] = {}
+
+    @property
+    def renders(self) -> int:
+        return sum(renderer.renders for _, renderer in self._of.values())
+
+    def track(self, broadcast: Broadcast, output: OutputView, track: TrackView) -> TrackRenderer:
+        key = (output.name, track.rendition.name)
+        kept = self._of.get(key)
+        if kept is None or kept[0] is not output:
+            kept = (output, TrackRenderer(broadcast, output, track, self._live_window))
+            self._of[key] = kept
+        return kept[1]
+
+    def multivariant(self, broadcast: Broadcast, *, dvr: bool) -> Playlist:
+        made = self._multivariant.get((broadcast.id, dvr))
+        if made is None:
+            if len(self._multivariant) >= 2:
+                self._multivariant.clear()  # those of a broadcast that is over
+            text = playlists.multivariant(broadcast, dvr=dvr).encode()
+            made = self._multivariant[(broadcast.id, dvr)] = Playlist(text, zlib.crc32(text), (), text)
+        return made
