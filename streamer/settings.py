@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -55,6 +55,12 @@ class IceSettings(Section):
     )
     socket_buffer_bytes: int = Field(4 * 1024 * 1024, ge=65536, description="Receive buffer of a media socket, bytes.")
     max_candidates: int = Field(64, ge=1, description="Remote candidates taken for one publication.")
+    video_start_kbps: int = Field(
+        2500, ge=100, le=50_000, description="Bitrate that browsers are asked to begin with (Chromium), kbit/s."
+    )
+    video_min_kbps: int = Field(300, ge=30, le=50_000, description="Bitrate that they should not go below, kbit/s.")
+    video_max_kbps: int = Field(8000, ge=100, le=50_000, description="Bitrate that they should not exceed, kbit/s.")
+    opus_kbps: int = Field(128, ge=16, le=510, description="Opus bitrate that publishers are asked for, kbit/s.")
 
 
 class Rung(Section):
@@ -151,21 +157,39 @@ class Settings(BaseSettings):
 
 
 def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
-    """Read the settings. ``overrides`` are nested dicts from the command line.
+    """Read the settings. ``overrides`` are nested dicts from the command line; None in them means: not given.
 
-    Raises pydantic.ValidationError with the field's path, or OSError / tomllib.TOMLDecodeError for the file.
+    Raises pydantic.ValidationError with the field's path, or OSError / tomllib.TOMLDecodeError for the file,
+    or ValueError for a section that does not exist.
     """
     from_file: dict[str, Any] = tomllib.loads(config.read_text("utf-8")) if config else {}
+    unknown = sorted(set(from_file) - set(Settings.model_fields))
+    if unknown:
+        raise ValueError(f"{config}: there is no setting or section called {', '.join(unknown)}")
+    if "admin_token" in from_file:
+        # A settings file is copied around and committed; the token that may do everything is not to be in it.
+        raise ValueError(f"{config}: admin_token is taken from the environment only (STREAMER_ADMIN_TOKEN)")
     env = Settings().model_dump(exclude_unset=True)
     merged = _merge(_merge(from_file, env), overrides)
     return Settings.model_validate(merged)
 
 
+def describe_problems(error: ValidationError) -> list[str]:
+    """One line for each wrong setting: its path, what is wrong, what was found."""
+    lines = []
+    for item in error.errors(include_url=False):
+        where = ".".join(str(step) for step in item["loc"]) or "settings"
+        found = "" if where == "admin_token" or isinstance(item["input"], dict) else f" (found {item['input']!r})"
+        lines.append(f"{where}: {item['msg']}{found}")
+    return lines
+
+
 def _merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:
     out = dict(low)
     for key, value in high.items():
-        if isinstance(value, dict) and isinstance(out.get(key), dict):
-            out[key] = _merge(out[key], value)
+        if isinstance(value, dict):
+            under = out.get(key)
+            out[key] = _merge(under if isinstance(under, dict) else {}, value)
         elif value is not None:
             out[key] = value
     return out

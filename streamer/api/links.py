@@ -18,8 +18,8 @@ _PAGES = {
 }
 
 
-def public_url(settings: Settings, port: int | None = None) -> str:
-    """Where people find this instance, without a trailing slash. ``port``: the one that was really bound."""
+def public_url(settings: Settings) -> str:
+    """Where people find this instance, without a trailing slash."""
     server = settings.server
     if server.public_url:
         return server.public_url.rstrip("/")
@@ -29,9 +29,8 @@ def public_url(settings: Settings, port: int | None = None) -> str:
         host = socket.gethostname()
     elif ":" in host:
         host = f"[{host}]"
-    number = server.port if port is None else port
     default = 443 if secure else 80
-    return f"{'https' if secure else 'http'}://{host}" + ("" if number == default else f":{number}")
+    return f"{'https' if secure else 'http'}://{host}" + ("" if server.port == default else f":{server.port}")
 
 
 def grant_link(base: str, grant: Grant, token: str) -> str:

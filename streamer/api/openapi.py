@@ -18,12 +18,10 @@ _REF = "#/components/schemas/{model}"
 
 def openapi_document(routes: Sequence[Route]) -> dict[str, Any]:
     """JSON-able. Every route of the table is in it, and nothing else."""
-    inputs = {route.body for route in routes if route.body is not None}
-    outputs = {ErrorBody, *(answer for route in routes for answer in route.answers)}
-    wanted: list[tuple[type[BaseModel], Any]] = [
-        *((model, "validation") for model in sorted(inputs, key=lambda model: model.__name__)),
-        *((model, "serialization") for model in sorted(outputs, key=lambda model: model.__name__)),
-    ]
+    inputs: set[type[BaseModel]] = {route.body for route in routes if route.body is not None}
+    outputs: set[type[BaseModel]] = {ErrorBody}.union(answer for route in routes for answer in route.answers)
+    wanted: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in sorted(inputs, key=_name)]
+    wanted += [(model, "serialization") for model in sorted(outputs, key=_name)]
     references, definitions = models_json_schema(wanted, ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -48,9 +46,13 @@ def openapi_document(routes: Sequence[Route]) -> dict[str, Any]:
     }
 
 
+def _name(model: type[BaseModel]) -> str:
+    return model.__name__
+
+
 def _operation(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": route.handler.__name__,  # type: ignore[attr-defined]
+        "operationId": route.handler.__name__,
         "summary": route.summary,
         "tags": [route.tag],
         "responses": _responses(route, references),

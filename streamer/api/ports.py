@@ -28,22 +28,23 @@ class RoomLink(Protocol):
 
     async def hangup(self, resource: str) -> None: ...
 
-    async def configure(self, config: RoomConfig) -> None: ...
-
 
 class MediaPlane(Protocol):
     """All rooms of this machine's media host."""
 
     @property
     def rooms(self) -> Mapping[str, RoomLink]:
-        """The open rooms."""
+        """The open rooms, and for some seconds those that have just closed."""
 
     @property
-    def up(self) -> bool:
+    def host_up(self) -> bool:
         """Whether the media host answers right now."""
 
     async def ensure(self, config: RoomConfig) -> RoomLink:
         """Open the room if it is not; idempotent."""
+
+    async def configure(self, config: RoomConfig) -> None:
+        """Tell an open room its new config; one that is not open learns it when it opens."""
 
     async def stop(self, room: str) -> None:
         """Close a room for good."""

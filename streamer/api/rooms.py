@@ -70,9 +70,7 @@ async def change_room(call: Call) -> RoomView | RoomCrewView:
         call.require(target_of(room))
         venue = await _venue_named(connection, room.venue)
         await rooms.save(room)
-    link = call.services.plane.rooms.get(room.id)
-    if link is not None and link.up:
-        await link.configure(room_config(room, venue))
+    await call.services.plane.configure(room_config(room, venue))
     return view_of(room, call.services, call.grant)
 
 

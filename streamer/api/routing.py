@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from streamer.api.auth import authenticate, require, require_role
 from streamer.api.context import SERVICES, Services
+from streamer.api.endurance import to_the_end
 from streamer.conference.grants import Action, Grant, Target
 from streamer.errors import BadRequest, StreamerError, Unprocessable
 
@@ -53,7 +54,7 @@ class Call:
         return require(self.grant, self.action, target)
 
 
-Handler = Callable[[Call], Awaitable[BaseModel | None]]
+Handler = Callable[[Call], Coroutine[Any, Any, BaseModel | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         query = None if route.query is None else _validate(route.query, dict(request.query), "query")
         body = None if route.body is None else await _read_json(request, route.body)
         call = Call(request, services, grant, route.action, body, query)
-        answer = await route.handler(call)
+        # A client that hangs up must not leave a change half done.
+        answer = await (route.handler(call) if route.method == "GET" else to_the_end(route.handler(call)))
         # Whatever a token shows or changes is for its holder's eyes: no cache keeps it.
         headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.VARY: "Authorization", **call.headers}
         if answer is None:

@@ -6,18 +6,16 @@ bearer, because deployed clients send none there.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
-import structlog
 from aiohttp import hdrs, web
 
 from streamer.api.context import SERVICES, Services
+from streamer.api.endurance import to_the_end
 from streamer.api.ports import RoomLink
 from streamer.api.routing import UnsupportedMediaType
 from streamer.conference.rooms import is_slug
-from streamer.errors import BadRequest, NotFound, StreamerError, Unavailable
+from streamer.errors import BadRequest, NotFound, StreamerError
 from streamer.room.ice import link_headers
 from streamer.room.protocol import Answer, Candidates
 from streamer.store.grants import Connections
@@ -25,14 +23,9 @@ from streamer.store.grants import Connections
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
 MAX_SDP_BYTES = 64 * 1024
-_ROOM_ANSWER_S = 20.0
-"""Longest wait for a room process; its own limits are shorter and say more."""
 
 _EXPOSED = "Location, ETag, Link, Retry-After, Accept-Post, Accept-Patch, WWW-Authenticate, X-Request-Id"
 _ALLOWED_HEADERS = "Authorization, Content-Type, If-Match, ETag"
-
-_log = structlog.get_logger(__name__)
-_T = TypeVar("_T")
 
 
 class TooLarge(StreamerError):
@@ -151,32 +144,6 @@ async def delete_resource(request: web.Request) -> web.Response:
 
 async def resource_options(request: web.Request) -> web.Response:
     return preflight("PATCH, DELETE, OPTIONS", {"Accept-Patch": FRAGMENT})
-
-
-async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
-    """Await ``work`` so that a client that hangs up in the middle leaves nothing half done.
-
-    Raises Unavailable when the room process does not answer in time.
-    """
-    task = asyncio.create_task(_limited(work), name="room-request")
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        task.add_done_callback(_log_orphan)
-        raise
-
-
-async def _limited(work: Coroutine[Any, Any, _T]) -> _T:
-    try:
-        async with asyncio.timeout(_ROOM_ANSWER_S):
-            return await work
-    except TimeoutError as error:
-        raise Unavailable("The room does not answer.", code="room_silent", headers={"Retry-After": "2"}) from error
-
-
-def _log_orphan(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.warning("request_of_gone_client_failed", error=str(error))
 
 
 def _open_room(request: web.Request) -> RoomLink:

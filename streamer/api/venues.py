@@ -52,9 +52,7 @@ async def change_venue(call: Call) -> VenueView:
             if (room := await Rooms(connection).find(name)) is not None and room.venue == venue.id
         ]
     for room in open_rooms:
-        link = call.services.plane.rooms.get(room.id)
-        if link is not None and link.up:
-            await link.configure(room_config(room, venue))
+        await call.services.plane.configure(room_config(room, venue))
     return VenueView.of(venue)
 
 

@@ -11,6 +11,7 @@ from aiohttp import hdrs, web
 from streamer.api import signalling
 from streamer.api.auth import authenticate, require, require_role
 from streamer.api.context import SERVICES
+from streamer.api.endurance import to_the_end
 from streamer.api.ports import RoomLink
 from streamer.api.whip import endpoint_options, offer_as, room_of, source_of
 from streamer.conference.grants import Action, Target
@@ -22,8 +23,9 @@ PREVIEW = "preview"
 
 
 def _link(request: web.Request, room: str) -> RoomLink:
-    link = request.app[SERVICES].plane.rooms.get(room)
-    if link is None:
+    services = request.app[SERVICES]
+    link = services.plane.rooms.get(room)
+    if link is None or services.public_state(link) == "off":
         # A room opens with a publication, never because a viewer asks.
         raise NotOnAir("The room is off.", headers={"Retry-After": "5"})
     return link
@@ -36,7 +38,7 @@ async def play(request: web.Request) -> web.Response:
     services.play_attempts.take(services.proxies.client_address(request))
     sdp = await signalling.read_offer(request)
     offer = Offer(kind="play", sdp=sdp, output=PUBLIC, client=request.headers.get(hdrs.USER_AGENT, "")[:200])
-    answer = await signalling.to_the_end(_link(request, room.id).offer(offer))
+    answer = await to_the_end(_link(request, room.id).offer(offer))
     location = f"/whep/{room.id}/{PUBLIC}/{answer.resource}"
     return signalling.created(request, answer, location, with_turn=False)
 
@@ -59,7 +61,7 @@ async def preview(request: web.Request) -> web.Response:
         client=request.headers.get(hdrs.USER_AGENT, "")[:200],
     )
     link = _link(request, room.id)
-    answer = await signalling.to_the_end(offer_as(services, link, offer, grant, room.id, "play", source))
+    answer = await to_the_end(offer_as(services, link, offer, grant, room.id, "play", source))
     location = f"/whep/{room.id}/{source}/{answer.resource}"
     return signalling.created(request, answer, location, with_turn=True)
 

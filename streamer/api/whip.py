@@ -7,6 +7,7 @@ from aiohttp import hdrs, web
 from streamer.api import signalling
 from streamer.api.auth import ADMIN, authenticate, require, require_role
 from streamer.api.context import SERVICES, Services, now_ms, room_config
+from streamer.api.endurance import to_the_end
 from streamer.api.ports import RoomLink
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.rooms import MAIN, Room, Venue, is_slug, is_source_name
@@ -59,7 +60,7 @@ async def publish(request: web.Request) -> web.Response:
         link = await services.plane.ensure(room_config(room, venue))
         return await offer_as(services, link, offer, grant, room.id, "publish", source)
 
-    answer = await signalling.to_the_end(open_and_offer())
+    answer = await to_the_end(open_and_offer())
     location = f"/whip/{room.id}/{source}/{answer.resource}"
     return signalling.created(request, answer, location, with_turn=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import hdrs, web
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from streamer.errors import StreamerError, Unavailable
 from streamer.observe.metrics import WebMetrics
@@ -12,7 +13,8 @@ from streamer.observe.metrics import WebMetrics
 Check = Callable[[], Awaitable[None]]
 """Raises a StreamerError when what it looks at does not work."""
 
-_NO_STORE = {hdrs.CACHE_CONTROL: "no-store"}
+_NO_STORE: dict[str, str] = {hdrs.CACHE_CONTROL: "no-store"}
+_NOT_READY: dict[str, str] = {**_NO_STORE, hdrs.RETRY_AFTER: "1"}
 
 
 def add_routes(app: web.Application, metrics: WebMetrics, checks: Mapping[str, Check]) -> None:
@@ -33,13 +35,13 @@ def add_routes(app: web.Application, metrics: WebMetrics, checks: Mapping[str, C
         failed = [name for name, state in found.items() if state != "ok"]
         if failed:
             answer = Unavailable("Not ready.", code="not_ready", details=found).body()
-            return web.json_response(answer, status=503, headers={**_NO_STORE, "Retry-After": "1"})
+            return web.json_response(answer, status=503, headers=_NOT_READY)
         return web.json_response({"status": "ok", "checks": found}, headers=_NO_STORE)
 
     async def metrics_page(_request: web.Request) -> web.Response:
         return web.Response(
             body=metrics.render(),
-            headers={**_NO_STORE, hdrs.CONTENT_TYPE: "text/plain; version=0.0.4; charset=utf-8"},
+            headers={str(hdrs.CACHE_CONTROL): "no-store", str(hdrs.CONTENT_TYPE): CONTENT_TYPE_PLAIN_0_0_4},
         )
 
     app.router.add_get("/livez", livez)

@@ -13,13 +13,14 @@ from streamer.settings import LogSettings
 _SECRET_KEYS = frozenset({"token", "authorization", "secret", "resource", "cookie", "password", "credential"})
 
 
-def setup_logging(settings: LogSettings, *, role: str) -> None:
+def configure_logging(settings: LogSettings, *, role: str = "") -> None:
     """Once per process, before anything is logged. ``role`` is on every line (``serve``, ``web``, ``media`` ...)."""
     level = getattr(logging, settings.level.upper())
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
     renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _role_adder(role),
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
@@ -52,8 +53,15 @@ def setup_logging(settings: LogSettings, *, role: str) -> None:
     root.setLevel(level)
     for chatty in ("aiosqlite", "alembic", "asyncio", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(role=role)
+
+
+def _role_adder(role: str) -> structlog.typing.Processor:
+    def add(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        if role:
+            event["role"] = role
+        return event
+
+    return add
 
 
 def hide_secrets(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

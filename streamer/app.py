@@ -1,0 +1,70 @@
+"""Wiring: the only place where the web plane's parts meet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from streamer.api.context import SERVICES, Services
+from streamer.api.ports import MediaPlane as MediaPlanePort
+from streamer.api.routes import make_application
+from streamer.delivery import routes as delivery
+from streamer.errors import Unavailable
+from streamer.observe import health
+from streamer.observe.metrics import WebMetrics
+from streamer.room.client import MediaPlane
+from streamer.settings import Settings
+from streamer.store.database import Database, database_url
+
+
+def make_app(settings: Settings, *, public_url: str) -> web.Application:
+    """The web process's application. Its database and its link to the media plane live as long as it runs."""
+    plane = MediaPlane(settings)
+    database = Database(database_url(settings.store.url, settings.data))
+    app = assemble(settings, database, plane, public_url=public_url)
+
+    async def connections(_app: web.Application) -> AsyncIterator[None]:
+        await database.start()
+        try:
+            await plane.start()
+            try:
+                yield
+            finally:
+                await plane.close()
+        finally:
+            await database.close()
+
+    app.cleanup_ctx.append(connections)
+    return app
+
+
+def assemble(settings: Settings, database: Database, plane: MediaPlanePort, *, public_url: str) -> web.Application:
+    """The application over a database and a media plane that somebody else starts and closes."""
+    metrics = WebMetrics()
+    services = Services(
+        settings=settings,
+        database=database,
+        plane=plane,
+        public_state=lambda link: delivery.public_state(link.view, link.status),
+        public_url=public_url,
+    )
+    app = make_application(services, metrics.observe)
+    delivery.setup(app, plane, settings, services.proxies.client_address)
+    metrics.watch_rooms(lambda: plane.rooms)
+    metrics.watch_values("streamer_delivery", app[delivery.STATS])
+    for name, limit in (
+        ("publish", services.publish_attempts),
+        ("play", services.play_attempts),
+        ("failed_tokens", services.failed_tokens),
+    ):
+        metrics.watch_counter(
+            f"streamer_refused_{name}", "Requests over the limit of an address.", lambda limit=limit: limit.refused
+        )
+
+    async def media_host() -> None:
+        if not app[SERVICES].plane.host_up:
+            raise Unavailable("The media host does not answer.", code="media_host_unavailable")
+
+    health.add_routes(app, metrics, {"database": database.ping, "media_host": media_host})
+    return app

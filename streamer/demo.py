@@ -1,0 +1,91 @@
+"""``streamer demo``: a room that is on air by itself, and links to look around with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from streamer import __version__
+from streamer.conference.grants import Role
+from streamer.conference.rooms import Room, Venue
+from streamer.granting import MadeGrant, add_grant
+from streamer.room import spawn
+from streamer.serve import Child, Watched
+from streamer.settings import Settings
+from streamer.store.database import Database, database_url
+from streamer.store.grants import Grants
+from streamer.store.rooms import Rooms
+from streamer.store.venues import Venues
+
+VENUE = Venue(id="demo", name="Maison des associations", timezone="Europe/Paris", language="en")
+ROOM = Room(id="demo", name="Demo room", venue=VENUE.id)
+LABEL = "demo"
+_DRAIN_S = 5.0
+
+
+async def ready(url: str, settings: Settings) -> list[Child]:
+    """Set the room up, print the links and answer the publisher of the test card."""
+    database = Database(database_url(settings.store.url, settings.data))
+    await database.start()
+    try:
+        technician, admin = await _set_up(database, settings)
+    finally:
+        await database.close()
+    _print_links(url, technician, admin)
+
+    async def start() -> Watched:
+        return _start_publisher(settings, technician.token)
+
+    return [Child("publisher", start, drain_s=_DRAIN_S)]
+
+
+async def _set_up(database: Database, settings: Settings) -> tuple[MadeGrant, MadeGrant]:
+    async with database.write() as connection:
+        rooms, grants = Rooms(connection), Grants(connection)
+        if await rooms.find(ROOM.id) is None:
+            page = await Venues(connection).page(1, None)
+            if not any(venue.id == VENUE.id for venue in page.items):
+                await Venues(connection).add(VENUE)
+            await rooms.add(ROOM)
+        # Tokens are not kept, so those of the last run cannot be printed again.
+        for grant_id in await grants.ids_labelled(LABEL):
+            await grants.remove(grant_id)
+    technician = await add_grant(database, settings, Role.TECHNICIAN, room=ROOM.id, label=LABEL)
+    admin = await add_grant(database, settings, Role.ADMIN, label=LABEL)
+    return technician, admin
+
+
+def _start_publisher(settings: Settings, token: str) -> Watched:
+    server = settings.server
+    scheme = "https" if server.tls_cert is not None else "http"
+    host = "127.0.0.1" if server.host in ("", "0.0.0.0", "::") else server.host
+    host = f"[{host}]" if ":" in host else host
+    command = [sys.executable, "-m", "streamer.cli", "publish", "--parent", str(os.getpid())]
+    command += ["--url", f"{scheme}://{host}:{server.port}/whip/{ROOM.id}?takeover=1"]
+    child = subprocess.Popen(  # noqa: S603 - our own interpreter
+        command,
+        stdin=subprocess.DEVNULL,
+        # Not on the command line, where every user of the machine could read it.
+        env={**spawn.child_environment(), "STREAMER_PUBLISH_TOKEN": token},
+        process_group=0,
+    )
+    return Watched(child.pid, child)
+
+
+def _print_links(url: str, technician: MadeGrant, admin: MadeGrant) -> None:
+    links = Table(box=None, show_header=False, pad_edge=False)
+    links.add_row("Audience", f"{url}/watch/{ROOM.id}")
+    links.add_row("Technician", technician.link)
+    links.add_row("Admin", admin.link)
+    links.add_row("OBS (WHIP)", f"{url}/whip/{ROOM.id}")
+    links.add_row("", f"token {technician.token}")
+    links.add_row("Interface", f"{url}/api/v1/openapi.json")
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"[bold]Streamer {__version__}[/] serves on {url}, the demo room goes on air in a moment.\n")
+    console.print(links)
+    console.print("\nCtrl-C ends it.")
+    console.file.flush()

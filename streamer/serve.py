@@ -1,0 +1,347 @@
+"""The supervisor behind ``streamer serve``: a media host and a web process side by side.
+
+It binds the listening sockets itself and hands them to the web process, so that a restart of that one refuses
+nobody. Either child is restarted without the other. A media host that outlived a former ``serve`` is adopted with
+its rooms; one that somebody else runs (``--role media``) is used and left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import structlog
+
+from streamer.api.links import public_url
+from streamer.errors import StreamerError
+from streamer.room import sockets, spawn
+from streamer.room.host import EXIT_ALREADY_RUNNING, run_host
+from streamer.settings import Settings
+from streamer.web import WEB_PID
+
+Role = Literal["all", "web", "media"]
+
+SERVE_LOCK = "serve.lock"
+MEDIA_ROLE_LOCK = "serve-media.lock"
+WEB_SETTINGS = "web-settings.json"
+_BACKLOG = 1024
+_BIND_LIMIT_S = 5.0
+_FIRST_RETRY_S = 0.1
+_LAST_RETRY_S = 5.0
+_STEADY_S = 30.0
+"""A child that ran this long has earned a fresh back-off."""
+_KILL_MARGIN_S = 10.0
+"""What a child gets on top of ``server.shutdown_s`` before it is killed."""
+_POLL_S = 0.05
+
+_log = structlog.get_logger(__name__)
+
+
+class ServeError(StreamerError):
+    """Why ``serve`` cannot start; the message is for the operator."""
+
+    code, status = "cannot_serve", 500
+
+
+def prepare_data(settings: Settings) -> None:
+    """Create the data folder, closed to others. Raises ServeError."""
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sockets.make_run_dir(settings.run_dir)
+    except OSError as error:
+        raise ServeError(f"The data folder {settings.data} cannot be used: {error.strerror}.") from error
+
+
+def lock_data(settings: Settings, name: str) -> int:
+    """The descriptor that holds the folder for this process. Raises ServeError when another one has it."""
+    lock = spawn.try_lock(settings.run_dir / name)
+    if lock is None:
+        raise ServeError(f"Another streamer serves the data folder {settings.data} already.")
+    return lock
+
+
+async def bind(settings: Settings) -> list[socket.socket]:
+    """Listening sockets on every address of ``server.host``; all on one port. Raises ServeError.
+
+    Waits a moment for a port whose former owner is just going down.
+    """
+    host, port = settings.server.host, settings.server.port
+    deadline = time.monotonic() + _BIND_LIMIT_S
+    while True:
+        opened: list[socket.socket] = []
+        try:
+            loop = asyncio.get_running_loop()
+            found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            for family, kind, protocol, _, address in dict.fromkeys(found):
+                sock = socket.socket(family, kind, protocol)
+                opened.append(sock)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                if port == 0 and len(opened) > 1:
+                    address = (address[0], opened[0].getsockname()[1], *address[2:])
+                sock.bind(address)
+                sock.listen(_BACKLOG)
+                sock.setblocking(False)
+            return opened
+        except OSError as error:
+            for sock in opened:
+                sock.close()
+            if isinstance(error, socket.gaierror) or time.monotonic() > deadline:
+                raise ServeError(f"Cannot listen on {host or '*'}:{port}: {error.strerror or error}.") from error
+            await asyncio.sleep(0.2)
+
+
+class Watched:
+    """A process by its pidfd: our child, or one that we adopted."""
+
+    def __init__(self, pid: int, child: subprocess.Popen[bytes] | None) -> None:
+        """Raises ProcessLookupError."""
+        self.pid = pid
+        self.exit_code: int | None = None
+        self._child = child
+        self._pidfd = os.pidfd_open(pid)
+        self._ended = asyncio.Event()
+        asyncio.get_running_loop().add_reader(self._pidfd, self._on_end)
+
+    async def wait(self) -> None:
+        """Until it has ended. The caller sets the limit."""
+        await self._ended.wait()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        if not self._ended.is_set():
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    def _on_end(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        if self._child is not None:
+            self.exit_code = self._child.wait()
+        self._ended.set()
+
+
+class Child:
+    """One supervised process: started, watched, restarted with back-off, drained. Loop only."""
+
+    def __init__(self, name: str, start: Callable[[], Awaitable[Watched | None]], *, drain_s: float) -> None:
+        """``start`` answers None when there is nothing to watch any more."""
+        self.name = name
+        self.restarts = 0
+        self._start = start
+        self._drain_s = drain_s
+        self._process: Watched | None = None
+        self._leaving = False
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    async def keep(self) -> None:
+        """Run it until :meth:`drain`."""
+        retry_s = _FIRST_RETRY_S
+        while not self._leaving:
+            began = time.monotonic()
+            try:
+                self._process = await self._start()
+            except OSError as error:
+                _log.error("child_cannot_start", child=self.name, error=str(error))
+            if self._process is not None:
+                await self._process.wait()
+                if self._leaving:
+                    return
+                _log.error("child_ended", child=self.name, code=self._process.exit_code)
+                self._process = None
+            self.restarts += 1
+            if time.monotonic() - began > _STEADY_S:
+                retry_s = _FIRST_RETRY_S
+            await asyncio.sleep(retry_s)
+            retry_s = min(retry_s * 2, _LAST_RETRY_S)
+
+    async def drain(self) -> None:
+        """SIGTERM, and SIGKILL for one that takes too long."""
+        self._leaving = True
+        process = self._process
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(self._drain_s):
+                await process.wait()
+        except TimeoutError:
+            _log.error("child_killed", child=self.name)
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+
+Ready = Callable[[str, Settings], Awaitable[Sequence[Child]]]
+"""Called once people can come, with the public URL and the settings as served (the bound port filled in).
+What it answers is kept running beside the others and drained first."""
+
+
+class Supervisor:
+    """``serve`` in the roles ``all`` and ``web``."""
+
+    def __init__(self, settings: Settings, role: Role, listening: list[socket.socket]) -> None:
+        port = listening[0].getsockname()[1]
+        self._settings = settings.model_copy(update={"server": settings.server.model_copy(update={"port": port})})
+        self._listening = listening
+        self._companions: list[Child] = []
+        self._owns_host = False
+        self._settings_file = settings.run_dir / WEB_SETTINGS
+        limit_s = settings.server.shutdown_s + _KILL_MARGIN_S
+        self.web = Child("web", self._start_web, drain_s=limit_s)
+        self.host = Child("media", self._start_host, drain_s=limit_s + _KILL_MARGIN_S) if role == "all" else None
+        self._leaving = asyncio.Event()
+
+    async def run(self, ready: Ready) -> int:
+        """Until SIGTERM or SIGINT; then everything is drained. ``ready`` runs once the web process serves.
+
+        Raises ServeError when the web process cannot start at all.
+        """
+        self._write_settings()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._leave)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self.web.signal(signal.SIGHUP))
+        children = [child for child in (self.host, self.web) if child is not None]
+        keepers = [asyncio.create_task(child.keep(), name=f"keep-{child.name}") for child in children]
+        waiter = asyncio.create_task(self._leaving.wait(), name="leaving")
+        announcer = asyncio.create_task(self._announce(ready, keepers), name="announce")
+        try:
+            await asyncio.wait({waiter, announcer}, return_when=asyncio.FIRST_COMPLETED)
+            if announcer.done():
+                announcer.result()
+            await waiter
+        finally:
+            waiter.cancel()
+            announcer.cancel()
+            # First what sends, so that nobody sees a camera lose its server.
+            for group in (self._companions, children):
+                await asyncio.gather(*(child.drain() for child in group), return_exceptions=True)
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.gather(waiter, announcer, *keepers, return_exceptions=True)
+            if self._owns_host:
+                await self._end_rooms()
+        return 0
+
+    def _leave(self) -> None:
+        if self._leaving.is_set():
+            # The second Ctrl-C: somebody is in a hurry.
+            for child in (*self._companions, self.host, self.web):
+                if child is not None:
+                    child.signal(signal.SIGKILL)
+        self._leaving.set()
+
+    async def _announce(self, ready: Ready, keepers: list[asyncio.Task[None]]) -> None:
+        while not self._web_serves():
+            if self.web.restarts >= 3:
+                raise ServeError("The web process cannot start; its messages stand above.")
+            await asyncio.sleep(_POLL_S)
+        self._companions += await ready(public_url(self._settings), self._settings)
+        keepers += [asyncio.create_task(child.keep(), name=f"keep-{child.name}") for child in self._companions]
+
+    def _web_serves(self) -> bool:
+        return self.web.pid is not None and spawn.read_pid(self._settings.run_dir / WEB_PID) == self.web.pid
+
+    def _write_settings(self) -> None:
+        spawn.write_atomically(
+            self._settings_file, self._settings.model_dump_json(exclude={"admin_token"}).encode("utf-8")
+        )
+
+    async def _start_web(self) -> Watched:
+        environment = spawn.child_environment()
+        if self._settings.admin_token:
+            environment["STREAMER_ADMIN_TOKEN"] = self._settings.admin_token
+        descriptors = [sock.fileno() for sock in self._listening]
+        command = [sys.executable, "-m", "streamer.web", "--settings", str(self._settings_file)]
+        command += ["--parent", str(os.getpid())]
+        for descriptor in descriptors:
+            command += ["--listen-fd", str(descriptor)]
+        child = subprocess.Popen(  # noqa: S603, ASYNC220 - our own interpreter; a fork takes a millisecond
+            command,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+            pass_fds=descriptors,
+            # Ctrl-C in the terminal is for the supervisor, which drains us.
+            process_group=0,
+        )
+        return Watched(child.pid, child)
+
+    async def _start_host(self) -> Watched | None:
+        """Start a media host, or adopt the one that a former ``serve`` left."""
+        run_dir = self._settings.run_dir
+        if spawn.host_is_running(run_dir):
+            if spawn.is_locked(run_dir / MEDIA_ROLE_LOCK):
+                return None
+            pid = spawn.read_pid(run_dir / spawn.HOST_PID)
+            if pid is None:
+                return None
+            with contextlib.suppress(ProcessLookupError):
+                adopted = Watched(pid, None)
+                self._owns_host = True
+                _log.info("media_host_adopted", pid=pid)
+                return adopted
+            return None
+        settings_file = spawn.write_settings(self._settings)
+        child = subprocess.Popen(  # noqa: S603, ASYNC220 - our own interpreter; a fork takes a millisecond
+            spawn.host_command(self._settings, settings_file),
+            stdin=subprocess.DEVNULL,
+            env=spawn.child_environment(),
+            # A session of its own: it outlives us when we are killed, and the next ``serve`` finds it.
+            start_new_session=True,
+        )
+        self._owns_host = True
+        return Watched(child.pid, child)
+
+    async def _end_rooms(self) -> None:
+        """A media host that had to be killed leaves its rooms; we leave nothing running."""
+        for room in spawn.rooms_running(self._settings.run_dir):
+            process = spawn.RoomProcess.adopt(self._settings, room)
+            if process is not None:
+                await process.stop(self._settings.server.shutdown_s)
+
+
+async def serve(settings: Settings, role: Role, ready: Ready) -> int:
+    """Serve until SIGTERM. Returns the exit code. Raises ServeError with a message for the operator."""
+    prepare_data(settings)
+    if role == "media":
+        lock = lock_data(settings, MEDIA_ROLE_LOCK)
+        try:
+            code = await run_host(settings)
+        finally:
+            os.close(lock)
+        if code == EXIT_ALREADY_RUNNING:
+            raise ServeError(f"Another media host runs in the data folder {settings.data} already.")
+        return code
+    lock = lock_data(settings, SERVE_LOCK)
+    listening: list[socket.socket] = []
+    try:
+        listening = await bind(settings)
+        return await Supervisor(settings, role, listening).run(ready)
+    finally:
+        for sock in listening:
+            sock.close()
+        os.close(lock)
+
+
+def running_settings(data: Path) -> Settings | None:
+    """The settings of the instance that serves this folder, or served it last; None if nobody did."""
+    try:
+        return spawn.read_settings(data / "run" / WEB_SETTINGS)
+    except (OSError, ValueError):
+        return None
