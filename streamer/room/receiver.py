@@ -158,7 +158,7 @@ class Reception:
 class EncodedReceiver:
     """Receives one track over ``transport`` and calls ``on_unit`` with each access unit, on the loop.
 
-    ``local_ssrc`` signs our RTCP. ``rtx_of`` maps retransmission SSRCs to the SSRCs they repair; others are
+    ``on_disconnect`` hears that the sender said goodbye or the connection ended. ``local_ssrc`` signs our RTCP. ``rtx_of`` maps retransmission SSRCs to the SSRCs they repair; others are
     learned. ``drop`` is for tests: packets for which it answers True are lost on the way.
     """
 
@@ -184,6 +184,8 @@ class EncodedReceiver:
         self.reception: Reception | None = None
         self.drop = drop
         self.assembler: FrameAssembler | None = None
+        self.gone = False
+        """The sender said goodbye, or the connection ended."""
         self.keyframes_wanted = 0
         """PLIs sent."""
         self.nacks_sent = 0
@@ -247,6 +249,7 @@ class EncodedReceiver:
         self._tick = self._report_timer = self._keyframe_timer = None
 
     def _handle_disconnect(self) -> None:
+        self.gone = True
         if not self._stopped and self._on_disconnect is not None:
             self._on_disconnect()
 
@@ -269,8 +272,8 @@ class EncodedReceiver:
                 self._early_report = (packet.ssrc, info.ntp_timestamp, info.rtp_timestamp)
             else:
                 self._sender_report(info.ntp_timestamp, info.rtp_timestamp)
-        elif isinstance(packet, RtcpByePacket) and self._ssrc in packet.sources and self._on_disconnect is not None:
-            self._on_disconnect()
+        elif isinstance(packet, RtcpByePacket) and self._ssrc in packet.sources:
+            self._handle_disconnect()
 
     def _sender_report(self, ntp: int, rtp: int) -> None:
         assert self._clock is not None
@@ -306,6 +309,7 @@ class EncodedReceiver:
         assert self.assembler is not None
         assert self.reception is not None
         self.last_packet_ns = now_ns
+        self.gone = False
         if name != self.codec:
             self.codec, self.channels = name, codec.channels or 0
         try:

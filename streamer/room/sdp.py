@@ -304,14 +304,18 @@ def _extra(kind: str, codec: str, tuning: AnswerTuning) -> dict[str, str]:
 
 
 def _fmtp(payload_type: str, value: str, extra: dict[str, str]) -> str:
-    parameters = dict((part.split("=", 1) if "=" in part else (part, "")) for part in value.split(";") if part.strip())
+    parameters: dict[str, str] = {}
+    for part in value.split(";"):
+        if part.strip():
+            name, _, content = part.strip().partition("=")
+            parameters[name] = content
     if extra and parameters.get("level-asymmetry-allowed") == "1" and "profile-level-id" in parameters:
         profile = parameters["profile-level-id"]
         # RFC 6184, section 8.2.2: the answer's level is what we can take, and may be higher than the offer's.
         level = max(int(profile[4:], 16), LEVEL_4_2)
         parameters["profile-level-id"] = f"{profile[:4]}{level:02x}"
     parameters.update(extra)
-    text = ";".join(f"{name}={v}" if v else name for name, v in parameters.items())
+    text = ";".join(f"{name}={content}" if content else name for name, content in parameters.items())
     return f"a=fmtp:{payload_type} {text}"
 
 

@@ -1,0 +1,248 @@
+"""The publications of one room and the sources that they feed.
+
+A source (``main``, ``spare``, …) is fed by one publication at a time. Another may take its place when it comes by the
+same grant, when the one there has been silent for two seconds, or when it says ``takeover``; the one there goes on
+feeding until the new one is connected, so that a takeover that fails costs nothing. Everything runs on the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import re
+from typing import Protocol
+
+import structlog
+
+from streamer.errors import BadRequest, Conflict, NotFound, Unavailable
+from streamer.media.types import AccessUnit
+from streamer.room.ice import binding_from
+from streamer.room.protocol import Answer, Candidates, Offer, SourceStatus
+from streamer.room.publication import Publication
+from streamer.room.receiver import Drop
+from streamer.room.sdp import AnswerTuning, read_fragment, read_offer
+from streamer.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+SILENT_S = 2.0
+"""From the contract: a source that has been silent for this long is taken over by any valid grant."""
+SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+CLOSING_MAX = 32
+
+
+class Sink(Protocol):
+    """Who hears of sources. Called on the loop; must not block."""
+
+    def source_up(self, name: str) -> None:
+        """A publication is connected and feeds ``name``; also when it takes over from another."""
+
+    def access_unit(self, name: str, unit: AccessUnit) -> None: ...
+
+    def source_down(self, name: str, reason: str) -> None:
+        """``hung_up``, ``silent``, ``revoked``, ``connection_failed``, ``closed``."""
+
+    def changed(self) -> None:
+        """:meth:`Publications.status` has news."""
+
+
+class Publications:
+    """See the module. Make it on the loop that it is to live on."""
+
+    def __init__(self, settings: Settings, sink: Sink, *, drop: Drop | None = None) -> None:
+        self._settings = settings
+        self._binding = binding_from(settings)
+        ice = settings.ice
+        self._tuning = AnswerTuning(
+            video_start_kbps=ice.video_start_kbps,
+            video_min_kbps=ice.video_min_kbps,
+            video_max_kbps=ice.video_max_kbps,
+            opus_kbps=ice.opus_kbps,
+        )
+        self._sink = sink
+        self._drop = drop
+        self._feeding: dict[str, Publication] = {}
+        self._coming: dict[str, Publication] = {}
+        """Answered, not connected yet: at most one per source."""
+        self._gone: dict[str, SourceStatus] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._totals: dict[str, float] = {
+            "publications_total": 0.0,
+            "publications_failed_total": 0.0,
+            "takeovers_total": 0.0,
+        }
+        self._closed = False
+
+    # --- signalling ---
+
+    async def offer(self, offer: Offer) -> Answer:
+        """Answer a WHIP offer. Errors as in :class:`~streamer.room.protocol.Offer`."""
+        if not SOURCE_NAME.fullmatch(offer.source) or offer.source == "slate":
+            raise BadRequest("A source's name has up to 32 letters, digits, - and _.", code="bad_source")
+        self._admit(offer)
+        facts = read_offer(offer.sdp, max_candidates=self._settings.ice.max_candidates)
+        publication = Publication(
+            offer,
+            facts,
+            self._settings.ice,
+            self._binding,
+            on_unit=self._unit,
+            on_connected=self._connected,
+            on_ended=self._ended,
+            drop=self._drop,
+        )
+        before = self._coming.get(offer.source)
+        self._coming[offer.source] = publication
+        self._totals["publications_total"] += 1
+        if before is not None:
+            self._retire(before, "taken_over")
+        try:
+            return await publication.answer(self._tuning)
+        except BaseException:
+            self._totals["publications_failed_total"] += 1
+            self._forget(publication)
+            raise
+        finally:
+            self._sink.changed()
+
+    def _admit(self, offer: Offer) -> None:
+        if self._closed or len(self._closing) >= CLOSING_MAX:
+            raise Unavailable("The room is closing.", code="room_closing", headers={"Retry-After": "2"})
+        for there in (self._feeding.get(offer.source), self._coming.get(offer.source)):
+            if there is None or offer.takeover or there.silent_s() >= SILENT_S:
+                continue
+            if offer.grant and offer.grant == there.grant:
+                continue
+            raise Conflict(
+                f"Somebody else publishes as {offer.source!r}.",
+                code="source_occupied",
+                details={"source": offer.source, "client": there.client, "since_ms": there.started_ms},
+            )
+        names = self._feeding.keys() | self._coming.keys()
+        if offer.source not in names and len(names) >= self._settings.room.max_sources:
+            raise Unavailable(
+                "The room has as many sources as it may have.",
+                code="too_many_publications",
+                headers={"Retry-After": "10"},
+            )
+
+    async def candidates(self, candidates: Candidates) -> Answer | None:
+        """Take a trickle fragment. Always None: an ICE restart is answered with ``restart_unsupported``."""
+        publication = self._find(candidates.resource)
+        fragment = read_fragment(candidates.fragment)
+        await publication.trickle(fragment, candidates.if_match)
+        return None
+
+    async def hangup(self, resource: str) -> None:
+        """End the publication that the resource names. Error: ``no_such_resource`` 404."""
+        self._finish(self._find(resource), "hung_up")
+
+    async def hangup_grant(self, grant: str) -> None:
+        """End whatever came by a grant: it was revoked."""
+        for publication in self._all():
+            if grant and publication.grant == grant:
+                self._finish(publication, "revoked")
+
+    def owns(self, resource: str) -> bool:
+        return any(p.resource == resource for p in self._all())
+
+    def _find(self, resource: str) -> Publication:
+        for publication in self._all():
+            if publication.resource == resource:
+                return publication
+        raise NotFound("There is no such publication.", code="no_such_resource")
+
+    def _all(self) -> list[Publication]:
+        return [*self._feeding.values(), *self._coming.values()]
+
+    # --- from the publications ---
+
+    def _connected(self, publication: Publication) -> None:
+        name = publication.source
+        if self._coming.get(name) is not publication:
+            return
+        del self._coming[name]
+        before = self._feeding.get(name)
+        self._feeding[name] = publication
+        self._gone.pop(name, None)
+        if before is not None:
+            self._totals["takeovers_total"] += 1
+            self._retire(before, "taken_over")
+        self._sink.source_up(name)
+        self._sink.changed()
+
+    def _unit(self, publication: Publication, unit: AccessUnit) -> None:
+        if self._feeding.get(publication.source) is publication:
+            self._sink.access_unit(publication.source, unit)
+
+    def _ended(self, publication: Publication, reason: str) -> None:
+        self._finish(publication, reason)
+
+    def _finish(self, publication: Publication, reason: str) -> None:
+        """The publication is over: tell, and close it behind."""
+        name = publication.source
+        fed = self._feeding.get(name) is publication
+        if not fed and self._coming.get(name) is not publication:
+            return
+        if not fed:
+            self._totals["publications_failed_total"] += 1
+        self._forget(publication)
+        self._retire(publication, reason)
+        if fed:
+            self._sink.source_down(name, reason)
+        self._sink.changed()
+
+    def _forget(self, publication: Publication) -> None:
+        name = publication.source
+        for table in (self._feeding, self._coming):
+            if table.get(name) is publication:
+                del table[name]
+        if name not in self._feeding:
+            status = publication.status()
+            status.up = False
+            self._gone[name] = status
+            while len(self._gone) > self._settings.room.max_sources:
+                del self._gone[next(iter(self._gone))]
+
+    def _retire(self, publication: Publication, reason: str) -> None:
+        for name, count in publication.counters().items():
+            self._totals[name] = self._totals.get(name, 0.0) + count
+        task = asyncio.create_task(publication.close(reason), name=f"close publication {publication.id}")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    # --- what is asked and told ---
+
+    @property
+    def count(self) -> int:
+        """Publications that feed a source or are about to."""
+        return len(self._feeding) + len(self._coming)
+
+    def request_keyframe(self, source: str) -> None:
+        """PLI to whoever feeds the source; at most one every 200 ms goes out."""
+        publication = self._feeding.get(source)
+        if publication is not None:
+            publication.request_keyframe()
+
+    def status(self) -> dict[str, SourceStatus]:
+        """Every source that is or was fed, by name. Fresh values that the caller may change."""
+        out = {name: copy.copy(status) for name, status in self._gone.items()}
+        out |= {name: p.status() for name, p in self._coming.items() if name not in self._feeding}
+        out |= {name: p.status() for name, p in self._feeding.items()}
+        return out
+
+    @property
+    def counters(self) -> dict[str, float]:
+        totals = dict(self._totals)
+        for publication in self._all():
+            for name, count in publication.counters().items():
+                totals[name] = totals.get(name, 0.0) + count
+        return totals
+
+    async def close(self) -> None:
+        """End everything; returns when all sockets are closed, within a few seconds."""
+        self._closed = True
+        for publication in self._all():
+            self._finish(publication, "closed")
+        if self._closing:
+            await asyncio.gather(*self._closing, return_exceptions=True)
