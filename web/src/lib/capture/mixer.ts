@@ -1,0 +1,82 @@
+/**
+ * The outgoing sound: microphone and the screen's sound in one track that lives as long as the page, with levels on the way.
+ */
+
+import { peakOf } from './level'
+
+export type MixInput = 'microphone' | 'screen'
+
+export class Mixer {
+  private readonly context = new AudioContext({ latencyHint: 'interactive', sampleRate: 48_000 })
+  private readonly out: MediaStreamAudioDestinationNode
+  private readonly bus: GainNode
+  private readonly inputs = new Map<MixInput, { node: MediaStreamAudioSourceNode; gain: GainNode }>()
+  private readonly analysers: AnalyserNode[] = []
+  private readonly samples: Float32Array<ArrayBuffer>
+  private readonly gains = new Map<MixInput, number>()
+
+  constructor(onRunning: (running: boolean) => void) {
+    this.out = this.context.createMediaStreamDestination()
+    this.out.channelCount = 2
+    this.bus = this.context.createGain()
+    this.bus.channelCount = 2
+    this.bus.channelCountMode = 'explicit'
+    this.bus.connect(this.out)
+    const splitter = this.context.createChannelSplitter(2)
+    this.bus.connect(splitter)
+    for (const channel of [0, 1]) {
+      const analyser = this.context.createAnalyser()
+      // 43 ms of samples: longer than the time between two looks, so that no peak falls between them.
+      analyser.fftSize = 2048
+      splitter.connect(analyser, channel)
+      this.analysers.push(analyser)
+    }
+    this.samples = new Float32Array(2048)
+    this.context.onstatechange = () => onRunning(this.running)
+  }
+
+  /** Browsers hold sound processing back until the page was touched; `resume` is worth calling at each gesture. */
+  get running(): boolean {
+    return this.context.state === 'running'
+  }
+
+  get track(): MediaStreamTrack | null {
+    return this.out.stream.getAudioTracks()[0] ?? null
+  }
+
+  async resume(): Promise<void> {
+    if (this.context.state !== 'running' && this.context.state !== 'closed') await this.context.resume()
+  }
+
+  attach(input: MixInput, track: MediaStreamTrack | null): void {
+    const before = this.inputs.get(input)
+    before?.node.disconnect()
+    before?.gain.disconnect()
+    this.inputs.delete(input)
+    if (!track) return
+    const node = this.context.createMediaStreamSource(new MediaStream([track]))
+    const gain = this.context.createGain()
+    gain.gain.value = this.gains.get(input) ?? 1
+    node.connect(gain).connect(this.bus)
+    this.inputs.set(input, { node, gain })
+  }
+
+  /** 0 mutes; ramped, since a step clicks. */
+  setGain(input: MixInput, gain: number): void {
+    this.gains.set(input, gain)
+    this.inputs.get(input)?.gain.gain.setTargetAtTime(gain, this.context.currentTime, 0.015)
+  }
+
+  /** Largest amplitude of each channel in the last 43 ms. */
+  peaks(): number[] {
+    return this.analysers.map((analyser) => {
+      analyser.getFloatTimeDomainData(this.samples)
+      return peakOf(this.samples)
+    })
+  }
+
+  close(): void {
+    for (const input of [...this.inputs.keys()]) this.attach(input, null)
+    void this.context.close()
+  }
+}
