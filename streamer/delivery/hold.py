@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeVar
 
 from aiohttp import web
 from multidict import MultiMapping
@@ -229,7 +230,7 @@ class Holds:
 
     def _admit(self, address: str, connection: int) -> None:
         stats, limits = self._stats, self._limits
-        if stats.held >= limits.total:
+        if stats.held_now >= limits.total:
             stats.hold_refused_total_total += 1
             raise _unavailable("too_many_held", "Too many requests wait already.")
         if self._by_address[address] >= limits.per_address:
@@ -240,15 +241,13 @@ class Holds:
             raise _too_many("Too many requests of this connection wait already.")
         self._by_address[address] += 1
         self._by_connection[connection] += 1
-        stats.held += 1
+        stats.held_now += 1
         stats.held_total += 1
 
     def _release(self, address: str, connection: int) -> None:
-        self._stats.held -= 1
-        for counter, key in ((self._by_address, address), (self._by_connection, connection)):
-            counter[key] -= 1  # type: ignore[index]
-            if counter[key] <= 0:  # type: ignore[index]
-                del counter[key]  # type: ignore[arg-type]
+        self._stats.held_now -= 1
+        _count_down(self._by_address, address)
+        _count_down(self._by_connection, connection)
 
     def _enter(self, room: Room, want: Want, waiter: _Waiter) -> _RoomWaits:
         waits = self._rooms.get(id(room))
@@ -284,6 +283,15 @@ class Holds:
 
     def _everybody(self) -> list[_Waiter]:
         return [w for waits in self._rooms.values() for same in waits.waiters.values() for w in same]
+
+
+_K = TypeVar("_K")
+
+
+def _count_down(counter: Counter[_K], key: _K) -> None:
+    counter[key] -= 1
+    if counter[key] <= 0:
+        del counter[key]
 
 
 def hold_limit_s(broadcast: Broadcast) -> float:

@@ -45,9 +45,9 @@ class Plane(Protocol):
 
 @dataclass(slots=True)
 class DeliveryStats:
-    """Plain counters, all growing but ``held``. Exported by ``streamer.observe``."""
+    """Plain counters, all growing but ``held_now``. Exported by ``streamer.observe``."""
 
-    held: int = 0
+    held_now: int = 0
     """Requests that wait now (a gauge)."""
     held_total: int = 0
     hold_timeouts_total: int = 0

@@ -1,0 +1,323 @@
+"""The addresses below ``/live/{room}/``: what they stand for, and whether the output lists it. On the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import hdrs, web
+from multidict import CIMultiDict
+
+from streamer.conference.programme import Broadcast, Interval, Segment
+from streamer.conference.view import BroadcastView, OutputView, TrackView
+from streamer.delivery.hold import (
+    ClientGone,
+    Directives,
+    HoldLimits,
+    Holds,
+    Want,
+    check_reachable,
+    hold_limit_s,
+    parse_directives,
+)
+from streamer.delivery.parts import MediaBytes
+from streamer.delivery.ports import DeliveryStats, Plane, Room
+from streamer.delivery.rendering import Renderers
+from streamer.delivery.responses import (
+    AUDIO_TYPE,
+    CORS,
+    VIDEO_TYPE,
+    head_response,
+    media_headers,
+    media_response,
+    not_modified,
+    playlist_response,
+)
+from streamer.errors import BadRequest, NotFound, NotOnAir, Unavailable
+from streamer.settings import Settings
+
+ClientAddress = Callable[[web.BaseRequest], str]
+
+PLAYLIST_MAX_AGE_S = 1
+"""What a plain reload may get from a cache: less than half a target duration."""
+START_WAIT_S = 2.0
+"""After a restart of the web process, for the room's snapshot."""
+_NAME = re.compile(
+    r"(?:(?P<msn>[0-9]{1,15})(?:\.(?P<part>[0-9]{1,6}))?\.m4s|init-(?P<init>[0-9]{1,15})\.mp4)", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """Where in a broadcast a media address points."""
+
+    room_id: str
+    room: Room
+    broadcast: Broadcast
+    output: OutputView
+    track: TrackView
+    interval: Interval
+
+
+class LiveDelivery:
+    """Handlers for the public outputs of all rooms. Raises StreamerErrors; :mod:`.routes` maps them."""
+
+    def __init__(self, plane: Plane, settings: Settings, client_address: ClientAddress, stats: DeliveryStats) -> None:
+        hls = settings.hls
+        self._plane = plane
+        self._settings = settings
+        self._client_address = client_address
+        self.stats = stats
+        self.holds = Holds(
+            HoldLimits(hls.max_held_total, hls.max_held_per_address, hls.max_held_per_connection), self.stats
+        )
+        self.media_bytes = MediaBytes(self.stats)
+        self._renderers: dict[str, tuple[BroadcastView, Renderers]] = {}
+
+    # --- handlers -----------------------------------------------------------------------------------
+
+    async def multivariant(self, request: web.Request) -> web.StreamResponse:
+        room_id, room = await self._room(request)
+        if room.view.closed:
+            raise _not_on_air()
+        broadcast = _broadcast(room)
+        self.stats.multivariant_total += 1
+        dvr = request.query.get("dvr") == "1"
+        playlist = self._renderers_of(room_id, room).multivariant(broadcast, dvr=dvr)
+        return playlist_response(request, playlist, PLAYLIST_MAX_AGE_S)
+
+    async def playlist(self, request: web.Request) -> web.StreamResponse:
+        try:
+            wanted = parse_directives(request.query)
+        except BadRequest:
+            self.stats.bad_directives_total += 1
+            raise
+        room_id, room = await self._room(request)
+        broadcast, output, track = self._track(request, room)
+        held = await self._hold_playlist(request, room, output, track, wanted)
+        # While it was held, the broadcast may have ended or been replaced: look again.
+        broadcast, output, track = self._track(request, room)
+        if track.edge is None:
+            raise Unavailable("There is nothing to play yet.", code="not_in_time", headers={"Retry-After": "1"})
+        renderer = self._renderers_of(room_id, room).track(broadcast, output, track)
+        renders = renderer.renders
+        playlist = renderer.playlist(dvr=wanted.dvr, skip=wanted.skip, closed=room.view.closed)
+        self.stats.renders_total += renderer.renders - renders
+        self.stats.playlists_total += 1
+        self.stats.playlists_delta_total += wanted.skip
+        # The answer to a blocking reload is the same for everybody who asks for that part, and may be kept for as
+        # long as it is of use; a cache in front then asks once for a whole hall.
+        max_age = broadcast.target_duration_s if held or wanted.msn is not None else PLAYLIST_MAX_AGE_S
+        response = playlist_response(request, playlist, max_age)
+        self.stats.not_modified_total += response.status == 304
+        return response
+
+    async def media(self, request: web.Request) -> web.StreamResponse:
+        match = _NAME.fullmatch(request.match_info["name"])
+        if match is None:
+            raise self._not_listed()
+        room_id, room = await self._room(request)
+        listed = self._listed(request, room_id, room)
+        if match["init"] is not None:
+            return self._init(request, listed, int(match["init"]))
+        msn = int(match["msn"])
+        if match["part"] is None:
+            return await self._segment(request, listed, msn)
+        return await self._part(request, listed, msn, int(match["part"]))
+
+    async def still(self, request: web.Request) -> web.StreamResponse:
+        _, room = await self._room(request)
+        if room.view.closed:
+            raise _not_on_air()
+        _broadcast(room)
+        output = room.view.public
+        still = output.still if output is not None else None
+        if still is None:
+            raise NotFound("There is no picture yet.", code="no_still")
+        self.stats.stills_total += 1
+        max_age = max(1, int(self._settings.media.still_interval_s))
+        headers = media_headers("image/jpeg", f"public, max-age={max_age}", f'"{still.at_ms}"')
+        return not_modified(request, headers) or media_response(request, still.jpeg, headers)
+
+    async def close(self) -> None:
+        await self.media_bytes.close()
+
+    # --- looking up ---------------------------------------------------------------------------------
+
+    async def _room(self, request: web.Request) -> tuple[str, Room]:
+        """The room and its link. Raises NotOnAir where no such room is open, Unavailable ``starting`` while a
+        fresh web process does not know yet: players give up on a 404, and come again after a 503."""
+        room_id = request.match_info["room"]
+        room = self._plane.rooms.get(room_id)
+        if room is None:
+            raise _not_on_air()
+        if room.view.broadcast is None and (room.status is None or room.status.broadcast is not None):
+            await self._wait_for_snapshot(room)
+        return room_id, room
+
+    async def _wait_for_snapshot(self, room: Room) -> None:
+        told = asyncio.Event()
+        end = room.subscribe(told.set)
+        try:
+            async with asyncio.timeout(START_WAIT_S):
+                while room.view.broadcast is None:
+                    told.clear()
+                    await told.wait()
+        except TimeoutError:
+            raise Unavailable("The room is starting.", code="starting", headers={"Retry-After": "1"}) from None
+        finally:
+            end()
+
+    def _track(self, request: web.Request, room: Room) -> tuple[Broadcast, OutputView, TrackView]:
+        broadcast = _broadcast(room)
+        output = room.view.public
+        if request.match_info["broadcast"] != broadcast.id or output is None:
+            raise self._not_listed()
+        track = output.tracks.get(request.match_info["rendition"])
+        if track is None:
+            raise self._not_listed()
+        return broadcast, output, track
+
+    def _listed(self, request: web.Request, room_id: str, room: Room) -> _Listed:
+        broadcast, output, track = self._track(request, room)
+        interval = output.interval_by_key(request.match_info["key"])
+        if interval is None or not interval.public:
+            raise self._not_listed()
+        return _Listed(room_id, room, broadcast, output, track, interval)
+
+    def _renderers_of(self, room_id: str, room: Room) -> Renderers:
+        kept = self._renderers.get(room_id)
+        if kept is None or kept[0] is not room.view:
+            for gone in [r for r in self._renderers if r not in self._plane.rooms]:
+                del self._renderers[gone]
+            kept = (room.view, Renderers(self._settings.hls.live_window_s))
+            self._renderers[room_id] = kept
+        return kept[1]
+
+    # --- playlists ----------------------------------------------------------------------------------
+
+    async def _hold_playlist(
+        self, request: web.Request, room: Room, output: OutputView, track: TrackView, wanted: Directives
+    ) -> bool:
+        """Wait for what the directives name, and in any case for something to list. Returns whether it waited."""
+        broadcast = _broadcast(room)
+        if room.view.closed:
+            return False  # 6.2.5.2: directives mean nothing once the playlist has its EXT-X-ENDLIST
+        name = track.rendition.name
+        try:
+            check_reachable(wanted, broadcast, output, name)
+        except BadRequest:
+            self.stats.bad_directives_total += 1
+            raise
+        if wanted.msn is not None:
+            want = Want(broadcast.id, output.name, name, wanted.msn, wanted.part)
+        elif track.edge is None:
+            want = Want(broadcast.id, output.name, name, anything=True)
+        else:
+            return False
+        return await self._hold(request, room, want, broadcast)
+
+    async def _hold(self, request: web.Request, room: Room, want: Want, broadcast: Broadcast) -> bool:
+        if want.met(room.view):
+            return False
+        await self.holds.until(room, want, request, self._client_address(request), hold_limit_s(broadcast))
+        return True
+
+    # --- media --------------------------------------------------------------------------------------
+
+    def _init(self, request: web.Request, listed: _Listed, init_id: int) -> web.StreamResponse:
+        init = listed.room.view.inits.get(init_id)
+        if init is None or not listed.track.lists_init(listed.interval.index, init_id):
+            raise self._not_listed()
+        self.stats.inits_total += 1
+        headers = self._media_headers(listed, f"i{init_id}")
+        return not_modified(request, headers) or media_response(request, init.data, headers)
+
+    async def _segment(self, request: web.Request, listed: _Listed, msn: int) -> web.StreamResponse:
+        segment = self._segment_of(listed, msn)
+        if segment is None or not segment.complete or not segment.parts:
+            raise self._not_listed()
+        self.stats.segments_total += 1
+        return await self._send(request, listed, segment, f"{msn}", slice(None))
+
+    async def _part(self, request: web.Request, listed: _Listed, msn: int, part: int) -> web.StreamResponse:
+        if self._is_hinted(listed, msn, part):
+            want = Want(
+                listed.broadcast.id, listed.output.name, listed.track.rendition.name, msn, part, listed.interval.key
+            )
+            await self._hold(request, listed.room, want, listed.broadcast)
+            # 6.2.6 allows 404 for a hinted part that was not made: a segment that ended before it.
+            listed = self._listed(request, listed.room_id, listed.room)
+        segment = self._segment_of(listed, msn)
+        if segment is None or part >= len(segment.parts) or _is_merged(segment, listed.broadcast):
+            raise self._not_listed()
+        self.stats.parts_total += 1
+        return await self._send(request, listed, segment, f"{msn}.{part}", slice(part, part + 1))
+
+    async def _send(
+        self, request: web.Request, listed: _Listed, segment: Segment, name: str, parts: slice
+    ) -> web.StreamResponse:
+        chunks = [part.chunk for part in segment.parts[parts]]
+        headers = self._media_headers(listed, name)
+        if (unchanged := not_modified(request, headers)) is not None:
+            self.stats.not_modified_total += 1
+            return unchanged
+        if request.method == hdrs.METH_HEAD:
+            return head_response(sum(chunk.size for chunk in chunks), headers)
+        room_dir = self._settings.room_dir(listed.room_id)
+        data = await self.media_bytes.get(listed.room_id, room_dir, listed.room.bytes, chunks)
+        response = media_response(request, data, headers)
+        self.stats.media_bytes_total += response.content_length or 0
+        return response
+
+    def _media_headers(self, listed: _Listed, name: str) -> CIMultiDict[str]:
+        content_type = VIDEO_TYPE if listed.track.rendition.kind == "video" else AUDIO_TYPE
+        # The name is never used for other bytes, and is listed for no longer than the DVR window.
+        cache_control = f"public, max-age={listed.broadcast.dvr_s}, immutable"
+        etag = f'"{listed.interval.key}-{listed.track.rendition.name}-{name}"'
+        return media_headers(content_type, cache_control, etag)
+
+    def _segment_of(self, listed: _Listed, msn: int) -> Segment | None:
+        segment = listed.track.get(msn)
+        return segment if segment is not None and segment.interval == listed.interval.index else None
+
+    def _is_hinted(self, listed: _Listed, msn: int, part: int) -> bool:
+        """Whether the playlist's preload hint names this part now."""
+        if listed.room.view.closed:
+            return False
+        last = listed.track.last
+        if last is None or last.complete:
+            expected = last.msn + 1 if last is not None else listed.output.first_msn
+            newest = listed.output.interval
+            return (msn, part) == (expected, 0) and newest is not None and newest.index == listed.interval.index
+        return (msn, part) == (last.msn, len(last.parts)) and last.interval == listed.interval.index
+
+    def _not_listed(self) -> NotFound:
+        self.stats.not_listed_total += 1
+        return NotFound("Nothing is listed under this address.", code="not_listed")
+
+
+def client_gone() -> web.Response:
+    """For the log only: there is nobody to read it."""
+    return web.Response(status=499, reason="Client Closed Request", headers=CORS)
+
+
+def _broadcast(room: Room) -> Broadcast:
+    broadcast = room.view.broadcast
+    if broadcast is None:
+        raise _not_on_air()
+    return broadcast
+
+
+def _is_merged(segment: Segment, broadcast: Broadcast) -> bool:
+    """Whether the parts were joined by the mirror: the first's address must not stand for other bytes then."""
+    return len(segment.parts) == 1 and segment.parts[0].duration > broadcast.part_target_ticks
+
+
+def _not_on_air() -> NotOnAir:
+    return NotOnAir("This room is not on air.")
+
+
+__all__ = ["ClientAddress", "ClientGone", "LiveDelivery", "client_gone"]

@@ -1,0 +1,71 @@
+"""Live delivery in an aiohttp application: LL-HLS under ``/live/{room}/``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from aiohttp import web
+
+from streamer.delivery.media import ClientAddress, ClientGone, LiveDelivery, client_gone
+from streamer.delivery.ports import DeliveryStats, Plane
+from streamer.delivery.responses import error_response, preflight
+from streamer.delivery.state import PublicState, public_state
+from streamer.errors import NotFound, StreamerError
+from streamer.settings import Settings
+
+__all__ = ["STATS", "DeliveryStats", "PublicState", "public_state", "setup"]
+
+STATS: web.AppKey[DeliveryStats] = web.AppKey("delivery_stats", DeliveryStats)
+LIVE: web.AppKey[LiveDelivery] = web.AppKey("live_delivery", LiveDelivery)
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def setup(app: web.Application, plane: Plane, settings: Settings, client_address: ClientAddress) -> None:
+    """Add the routes. ``client_address`` tells who asks, for the limits on held requests.
+
+    Held requests are answered with 503 when the application shuts down.
+    """
+    live = LiveDelivery(plane, settings, client_address, DeliveryStats())
+    app[STATS] = live.stats
+    app[LIVE] = live
+    for path, handler in (
+        ("/live/{room}/index.m3u8", live.multivariant),
+        ("/live/{room}/still.jpg", live.still),
+        ("/live/{room}/{broadcast}/{rendition}.m3u8", live.playlist),
+        ("/live/{room}/{broadcast}/{key}/{rendition}/{name}", live.media),
+        ("/live/{tail:.*}", _nothing),
+    ):
+        resource = app.router.add_resource(path)
+        at_edge = _edge(handler)
+        resource.add_route("GET", at_edge)
+        resource.add_route("HEAD", at_edge)
+        resource.add_route("OPTIONS", preflight)
+
+    async def release(_app: web.Application) -> None:
+        live.holds.close()
+
+    async def reading(_app: web.Application) -> AsyncIterator[None]:
+        yield
+        await live.close()
+
+    app.on_shutdown.append(release)
+    app.cleanup_ctx.append(reading)
+
+
+def _edge(handler: _Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Errors in our shape, with the CORS headers that let another site's player read them."""
+
+    async def at_edge(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except StreamerError as error:
+            return error_response(error)
+        except ClientGone:
+            return client_gone()
+
+    return at_edge
+
+
+async def _nothing(_request: web.Request) -> web.StreamResponse:
+    raise NotFound("There is nothing under this address.")

@@ -1,0 +1,60 @@
+"""A real aiohttp server with delivery over a fake room."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from streamer.delivery import routes
+from streamer.delivery.ports import DeliveryStats
+from streamer.settings import Settings
+from tests.fakes.broadcast import FakeBroadcast, FakeLink, FakePlane
+
+
+@dataclass
+class Served:
+    url: str
+    link: FakeLink
+    plane: FakePlane
+    stats: DeliveryStats
+    room_dir: Path
+    app: web.Application
+
+    def broadcast(self, **options: Any) -> FakeBroadcast:
+        """A fake broadcast in the room, its bytes on disk and in memory."""
+        return FakeBroadcast(self.link.feed, room_dir=self.room_dir, **options)
+
+    def media(self, fake: FakeBroadcast, path: str) -> str:
+        """Address of a part, segment or init section in the newest interval, as ``v720/3.0.m4s``."""
+        assert fake.interval is not None
+        return f"/live/salle/{fake.id}/{fake.interval.key}/{path}"
+
+    def playlist(self, fake: FakeBroadcast, rendition: str = "v720", query: str = "") -> str:
+        return f"/live/salle/{fake.id}/{rendition}.m3u8{query}"
+
+
+def client_address(request: web.BaseRequest) -> str:
+    return request.headers.get("X-Test-Address", "127.0.0.1")
+
+
+@asynccontextmanager
+async def serve(data: Path, **hls: Any) -> AsyncIterator[Served]:
+    settings = Settings.model_validate({"data": data, "hls": hls})
+    link = FakeLink()
+    plane = FakePlane(salle=link)
+    app = web.Application()
+    routes.setup(app, plane, settings, client_address)
+    runner = web.AppRunner(app, shutdown_timeout=1.0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    try:
+        yield Served(f"http://127.0.0.1:{port}", link, plane, app[routes.STATS], settings.room_dir("salle"), app)
+    finally:
+        await runner.cleanup()

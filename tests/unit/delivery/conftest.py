@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+
+from tests.fakes.delivery_server import Served, serve
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    async with serve(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+async def http(served: Served) -> AsyncIterator[ClientSession]:
+    async with ClientSession(served.url, auto_decompress=True) as session:
+        yield session
