@@ -259,6 +259,7 @@ class MediaPlane:
                 room,
                 cache_bytes=self._settings.hls.cache_bytes_per_room,
                 listener=self._tell,
+                remember=self.configure,
             )
             self._links[room] = link
             self._tell(link, "added", None)

@@ -25,6 +25,7 @@ from typing import Any
 import msgspec
 
 from streamer.errors import NotFound, StreamerError, Unavailable
+from streamer.observe.logs import configure_logging
 from streamer.room import sockets, spawn
 from streamer.room.control import ControlServer, typed
 from streamer.room.keeper import RoomKeeper, too_many_rooms
@@ -228,9 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = spawn.read_settings(options.settings)
     if settings.data != options.data:
         settings = settings.model_copy(update={"data": options.data})
-    logging.basicConfig(
-        level=settings.log.level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    configure_logging(settings.log, role="media")
     return asyncio.run(run_host(settings))
 
 

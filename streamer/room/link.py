@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from streamer.room import sockets
 from streamer.room.channel import READ_LIMIT_BYTES, REQUEST_LIMIT_S, Channel
 from streamer.room.framing import FrameError, builtins_to, decode_media, read_frame
 from streamer.room.part_cache import PartCache
-from streamer.room.protocol import Answer, Candidates, Event, Offer, RoomStatus
+from streamer.room.protocol import Answer, Candidates, Event, Offer, RoomConfig, RoomStatus
 from streamer.room.serving import close_writer
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,15 @@ RoomStatus, a dict."""
 class RoomLink:
     """``view`` and ``bytes`` are the link's own: others read them, on the loop, and never change them."""
 
-    def __init__(self, run_dir: Path, room: str, *, cache_bytes: int, listener: LinkListener) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        room: str,
+        *,
+        cache_bytes: int,
+        listener: LinkListener,
+        remember: Callable[[RoomConfig], Awaitable[None]] | None = None,
+    ) -> None:
         self.room = room
         self.view = BroadcastView()
         self.bytes = PartCache(cache_bytes)
@@ -55,6 +63,7 @@ class RoomLink:
         """Events that did not follow, so that a snapshot was asked for again."""
         self._run_dir = run_dir
         self._listener = listener
+        self._remember = remember
         self._subscribers: dict[object, Callback] = {}
         self._channel: Channel | None = None
         self._told = False
@@ -129,6 +138,13 @@ class RoomLink:
     async def hangup(self, resource: str) -> None:
         """Errors: ``no_such_resource`` 404."""
         await self.request("hangup", {"resource": resource})
+
+    async def configure(self, config: RoomConfig) -> None:
+        """Tell the room its new config, by the media host where there is one: it keeps it for a restart."""
+        if self._remember is not None:
+            await self._remember(config)
+        else:
+            await self.request("configure", config)
 
     async def air(self, output: str, on: bool) -> None:
         await self.request("air", {"output": output, "on": on})

@@ -1,0 +1,124 @@
+"""One picture-and-sound stream that the relay hands to viewers, and what a newcomer needs to begin with it.
+
+Pure but for the sinks it calls; on the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from streamer.media.h264 import split_annexb, to_annexb
+
+GOP_MAX_US = 3_000_000
+"""Media time since the last IDR up to which a newcomer is started from what was kept."""
+GOP_MAX_BYTES = 6 * 1024 * 1024
+CATCH_UP_STEP_US = 1_000
+"""The kept pictures are sent a millisecond apart and end at the newest one. With their own times the player would
+take its clock from the first of them and stay as far behind live as the IDR was old."""
+WANT_INTERVAL_NS = 500_000_000
+"""Key frames are not asked for more often than this, whatever viewers ask."""
+
+NAL_SPS, NAL_PPS = 7, 8
+
+
+class Sink(Protocol):
+    """Where frames go: a viewer's connection. Never blocks."""
+
+    def video(self, data: bytes, media_us: int, *, idr: bool) -> None: ...
+
+    def audio(self, data: bytes, media_us: int) -> None: ...
+
+
+class Feed:
+    """``on_keyframe_wanted`` is called when viewers need an IDR that is not there; rate-limited."""
+
+    def __init__(self, name: str, on_keyframe_wanted: Callable[[], None]) -> None:
+        self.name = name
+        self._on_keyframe_wanted = on_keyframe_wanted
+        self._sinks: dict[Sink, bool] = {}
+        """Sink -> it has had an IDR."""
+        self._gop: list[tuple[bytes, int]] = []
+        self._gop_bytes = 0
+        self._sps = b""
+        self._pps: dict[bytes, bytes] = {}
+        self._wanted_ns = -WANT_INTERVAL_NS
+
+    @property
+    def profile(self) -> str:
+        """profile_idc and constraint flags of the newest sequence parameter set, as in ``profile-level-id``; or ''."""
+        return self._sps[1:3].hex() if len(self._sps) > 3 else ""
+
+    @property
+    def watched(self) -> bool:
+        return bool(self._sinks)
+
+    def push_video(self, data: bytes, media_us: int, idr: bool, now_ns: int) -> None:
+        """One access unit, Annex B. ``now_ns`` is time.monotonic_ns()."""
+        data = self._with_parameter_sets(data, idr)
+        if idr:
+            self._gop, self._gop_bytes = [(data, media_us)], len(data)
+        elif self._gop:
+            self._gop.append((data, media_us))
+            self._gop_bytes += len(data)
+            if self._gop_bytes > GOP_MAX_BYTES or media_us - self._gop[0][1] > GOP_MAX_US:
+                self._gop, self._gop_bytes = [], 0
+        waiting = False
+        for sink, started in self._sinks.items():
+            if idr or started:
+                sink.video(data, media_us, idr=idr)
+                self._sinks[sink] = True
+            else:
+                waiting = True
+        if waiting:
+            self.want_keyframe(now_ns)
+
+    def push_audio(self, data: bytes, media_us: int) -> None:
+        for sink in self._sinks:
+            sink.audio(data, media_us)
+
+    def join(self, sink: Sink, now_ns: int) -> None:
+        """Begin at once with the pictures since the last IDR, or ask for an IDR and begin there."""
+        self._sinks[sink] = bool(self._gop)
+        if not self._gop:
+            self.want_keyframe(now_ns)
+            return
+        newest = self._gop[-1][1]
+        behind = len(self._gop) - 1
+        for index, (data, _) in enumerate(self._gop):
+            sink.video(data, newest - (behind - index) * CATCH_UP_STEP_US, idr=index == 0)
+
+    def leave(self, sink: Sink) -> None:
+        self._sinks.pop(sink, None)
+
+    def want_keyframe(self, now_ns: int) -> None:
+        """A viewer lost pictures (PLI), or waits for its first."""
+        if now_ns - self._wanted_ns >= WANT_INTERVAL_NS:
+            self._wanted_ns = now_ns
+            self._on_keyframe_wanted()
+
+    def _with_parameter_sets(self, data: bytes, idr: bool) -> bytes:
+        # Senders may send parameter sets once, ahead of the IDR or in an access unit of their own; a newcomer needs
+        # them with each.
+        if not idr and not _begins_with_parameters(data):
+            return data
+        nals = list(split_annexb(data))
+        sps = [nal for nal in nals if nal[0] & 0x1F == NAL_SPS]
+        pps = [nal for nal in nals if nal[0] & 0x1F == NAL_PPS]
+        if sps and sps[-1] != self._sps:
+            self._sps = sps[-1]
+            self._pps.clear()
+        for nal in pps:
+            self._pps[nal[1:2]] = nal  # the id stands in the first bits
+        if not idr or (sps and pps) or not self._sps:
+            return data
+        others = [nal for nal in nals if nal[0] & 0x1F not in (NAL_SPS, NAL_PPS)]
+        return to_annexb([self._sps, *self._pps.values(), *others])
+
+
+def _begins_with_parameters(data: bytes) -> bool:
+    start = data.find(b"\x00\x00\x01", 0, 8)
+    if start < 0 or start + 3 >= len(data):
+        return False
+    # SPS, PPS, or a delimiter that they may follow.
+    return data[start + 3] & 0x1F in (NAL_SPS, NAL_PPS, 9)

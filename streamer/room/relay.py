@@ -1,0 +1,427 @@
+"""The room's side of its WHEP relay: starts the relay process with the first viewer, feeds it, stops it a minute
+after the last. All on the loop; pushing never waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from streamer.conference.media_events import PUBLIC
+from streamer.errors import NotFound, StreamerError, Unavailable
+from streamer.room import spawn
+from streamer.room.channel import READ_LIMIT_BYTES
+from streamer.room.feed import GOP_MAX_BYTES, GOP_MAX_US
+from streamer.room.framing import FrameError, builtins_to, encode_frame, from_protocol_error, read_frame
+from streamer.room.protocol import Answer, Candidates, Event, Offer, Reply
+from streamer.room.relay_wire import AudioFrame, VideoFrame, Viewers, decode_relay, feed_of
+from streamer.room.serving import close_writer
+from streamer.settings import Settings
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 60.0
+START_LIMIT_S = 10.0
+REQUEST_LIMIT_S = 12.0
+STOP_LIMIT_S = 3.0
+BEHIND_BYTES = 2 * 1024 * 1024
+"""Unsent bytes past which pictures are dropped up to the next IDR, and sound too."""
+RESYNC_US = 5_000_000
+"""A feed's clock that has moved this far from ours is taken anew."""
+
+
+class _Clock:
+    """Maps a feed's ticks to UTC microseconds; one for its pictures and its sound, so that they stay in step."""
+
+    def __init__(self) -> None:
+        self._base_us: int | None = None
+
+    def at(self, ticks: int) -> int:
+        us = ticks * 100 // 9
+        now_us = time.time_ns() // 1000
+        if self._base_us is None or abs(self._base_us + us - now_us) > RESYNC_US:
+            self._base_us = now_us - us
+        return self._base_us + us
+
+
+class _Feed:
+    """What the room side keeps of a feed: a relay that starts gets the pictures since the last IDR."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.clock = _Clock()
+        self.until_idr = False
+        self._gop: list[VideoFrame] = []
+        self._gop_bytes = 0
+
+    @property
+    def gop(self) -> list[VideoFrame]:
+        return list(self._gop)
+
+    def keep(self, frame: VideoFrame) -> None:
+        if frame.idr:
+            self._gop, self._gop_bytes = [frame], len(frame.data)
+        elif self._gop:
+            self._gop.append(frame)
+            self._gop_bytes += len(frame.data)
+            if self._gop_bytes > GOP_MAX_BYTES or frame.media_us - self._gop[0].media_us > GOP_MAX_US:
+                self._gop, self._gop_bytes = [], 0
+
+
+class Relay:
+    """``on_keyframe_wanted`` is called with the public feed's viewers in need of an IDR;
+    ``on_source_keyframe_wanted(source)`` with those of a source's preview. Both are rate-limited to two a second.
+
+    A feed is ``public`` (what the public output shows, the slate included) or ``source/NAME``. Feeds other than the
+    public one need only be pushed while :meth:`wants` them.
+    """
+
+    def __init__(
+        self,
+        room: str,
+        settings: Settings,
+        *,
+        on_keyframe_wanted: Callable[[], None],
+        on_source_keyframe_wanted: Callable[[str], None] | None = None,
+        idle_s: float = IDLE_S,
+    ) -> None:
+        self._room = room
+        self._settings = settings
+        self._on_keyframe_wanted = on_keyframe_wanted
+        self._on_source_keyframe_wanted = on_source_keyframe_wanted
+        self._idle_s = idle_s
+        self._feeds: dict[str, _Feed] = {}
+        self._process: _Process | None = None
+        self._starting = asyncio.Lock()
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._stopping: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._asking: dict[str, int] = {}
+        """Feed -> offers that are being answered."""
+        self._resources: dict[str, str] = {}
+        self._relay_counters: dict[str, float] = {}
+        self._earlier_counters: dict[str, float] = {}
+        self.dropped = 0
+        """Frames not handed on because the relay process was behind."""
+        self.crashes = 0
+
+    # --- media ----------------------------------------------------------------------------------------
+
+    def push_video(self, data: bytes, start: int, idr: bool, *, feed: str = PUBLIC) -> None:
+        """One access unit of H.264, Annex B, of the feed; ``start`` in ticks of 1/90000 s of the feed's clock."""
+        known = self._known(feed)
+        frame = VideoFrame(feed=feed, media_us=known.clock.at(start), idr=idr, data=data)
+        known.keep(frame)
+        process = self._process
+        if process is None or not process.ready:
+            return
+        if process.behind or (known.until_idr and not idr):
+            known.until_idr = True
+            self.dropped += 1
+            return
+        known.until_idr = False
+        process.write(encode_frame(frame))
+
+    def push_audio(self, data: bytes, start: int, *, feed: str = PUBLIC) -> None:
+        """One Opus packet, on the same clock."""
+        media_us = self._known(feed).clock.at(start)
+        process = self._process
+        if process is None or not process.ready:
+            return
+        if process.behind:
+            self.dropped += 1
+            return
+        process.write(encode_frame(AudioFrame(feed=feed, media_us=media_us, data=data)))
+
+    def wants(self, feed: str) -> bool:
+        """Whether anybody watches the feed or is about to."""
+        return feed in self._asking or feed in self._resources.values()
+
+    def _known(self, name: str) -> _Feed:
+        feed = self._feeds.get(name)
+        if feed is None:
+            feed = self._feeds[name] = _Feed(name)
+        return feed
+
+    # --- viewers ----------------------------------------------------------------------------------------
+
+    @property
+    def viewers(self) -> int:
+        return len(self._resources)
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """Monotonic, for metrics."""
+        totals = dict(self._earlier_counters)
+        for name, value in self._relay_counters.items():
+            totals[name] = totals.get(name, 0) + value
+        return {
+            **totals,
+            "relay_frames_dropped_total": float(self.dropped),
+            "relay_crashes_total": float(self.crashes),
+        }
+
+    def owns(self, resource: str) -> bool:
+        return resource in self._resources
+
+    async def offer(self, offer: Offer) -> Answer:
+        """Errors: ``too_many_viewers`` 503 with Retry-After, ``bad_offer`` 400, ``unsupported_media`` 406 or 422,
+        ``relay_unavailable`` 503."""
+        feed = feed_of(offer)
+        limit = self._settings.whep.max_viewers
+        if len(self._resources) + sum(self._asking.values()) >= limit:
+            raise Unavailable(
+                f"This room has {limit} lowest-latency viewers already.",
+                code="too_many_viewers",
+                headers={"Retry-After": "5"},
+            )
+        self._asking[feed] = self._asking.get(feed, 0) + 1
+        try:
+            process = await self._running()
+            try:
+                answer = builtins_to(await process.request("offer", offer), Answer)
+            except msgspec.ValidationError as error:
+                raise StreamerError("The relay's answer is unreadable.", code="bad_reply") from error
+            if process is self._process:
+                self._resources.setdefault(answer.resource, feed)
+            return answer
+        finally:
+            self._asking[feed] -= 1
+            if not self._asking[feed]:
+                del self._asking[feed]
+            self._note_idle()
+
+    async def candidates(self, candidates: Candidates) -> Answer | None:
+        """Errors: as :class:`Candidates` tells."""
+        await self._of(candidates.resource).request("candidates", candidates)
+        return None
+
+    async def hangup(self, resource: str) -> None:
+        """Errors: ``no_such_resource`` 404."""
+        await self._of(resource).request("hangup", {"resource": resource})
+
+    async def close(self) -> None:
+        """Ends the relay process and every viewer's connection with it."""
+        self._closed = True
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        self._stop()
+        if self._stopping:
+            await asyncio.wait(self._stopping)
+
+    def _of(self, resource: str) -> _Process:
+        process = self._process
+        if process is None or resource not in self._resources:
+            raise NotFound("There is no such connection.", code="no_such_resource")
+        return process
+
+    # --- the process --------------------------------------------------------------------------------------
+
+    async def _running(self) -> _Process:
+        async with self._starting:
+            if self._closed:
+                raise _unavailable()
+            process = self._process
+            if process is not None and process.ready:
+                return process
+            try:
+                process = await _Process.start(self._room, self._settings, self._on_event, self._on_end)
+            except (OSError, TimeoutError) as error:
+                log.error("room %s: the relay cannot be started: %s", self._room, error)
+                raise _unavailable() from error
+            self._process = process
+            for feed in self._feeds.values():
+                for frame in feed.gop:
+                    process.write(encode_frame(frame))
+            return process
+
+    def _on_event(self, event: Event) -> None:
+        if event.kind == "keyframe":
+            if event.data == PUBLIC:
+                self._on_keyframe_wanted()
+            elif self._on_source_keyframe_wanted is not None:
+                self._on_source_keyframe_wanted(str(event.data).removeprefix("source/"))
+        elif event.kind == "viewers":
+            told = builtins_to(event.data, Viewers)
+            self._resources = told.resources
+            self._relay_counters = told.counters
+            self._note_idle()
+
+    def _on_end(self, process: _Process) -> None:
+        """The process is gone, of itself: its viewers are too, and the next offer starts another."""
+        if process is self._process:
+            self.crashes += 1
+            log.error("room %s: the relay process died", self._room)
+            self._stop()
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        for name, value in self._relay_counters.items():
+            self._earlier_counters[name] = self._earlier_counters.get(name, 0) + value
+        self._relay_counters = {}
+        self._resources = {}
+        if process is not None:
+            task = asyncio.create_task(process.stop(), name=f"room {self._room} relay stop")
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
+
+    def _note_idle(self) -> None:
+        idle = not self._resources and not self._asking
+        if not idle and self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+        elif idle and self._idle_timer is None and self._process is not None:
+            self._idle_timer = asyncio.get_running_loop().call_later(self._idle_s, self._idle)
+
+    def _idle(self) -> None:
+        self._idle_timer = None
+        if not self._resources and not self._asking:
+            log.info("room %s: nobody watches by WHEP, the relay stops", self._room)
+            self._stop()
+
+
+class _Process:
+    """A relay process and the socket to it."""
+
+    def __init__(
+        self,
+        child: asyncio.subprocess.Process,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        on_event: Callable[[Event], None],
+        on_end: Callable[[_Process], None],
+    ) -> None:
+        self._child = child
+        self._writer = writer
+        self._on_event = on_event
+        self._on_end = on_end
+        self._numbers = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._ended = False
+        self._task = asyncio.create_task(self._read(reader), name="relay link")
+
+    @classmethod
+    async def start(
+        cls,
+        room: str,
+        settings: Settings,
+        on_event: Callable[[Event], None],
+        on_end: Callable[[_Process], None],
+    ) -> _Process:
+        """Raises OSError or TimeoutError."""
+        settings_file = settings.run_dir / spawn.SETTINGS_FILE
+        if not settings_file.exists():
+            settings_file = await asyncio.to_thread(spawn.write_settings, settings)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            async with asyncio.timeout(START_LIMIT_S):
+                child = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "streamer.room.relay_process",
+                    "--fd",
+                    str(theirs.fileno()),
+                    "--room",
+                    room,
+                    "--settings",
+                    str(settings_file),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(),),
+                    env=spawn.child_environment(),
+                )
+                reader, writer = await asyncio.open_connection(sock=ours, limit=READ_LIMIT_BYTES)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return cls(child, reader, writer, on_event, on_end)
+
+    @property
+    def ready(self) -> bool:
+        return not self._ended
+
+    @property
+    def behind(self) -> bool:
+        return self._writer.transport.get_write_buffer_size() > BEHIND_BYTES
+
+    def write(self, frame: bytes) -> None:
+        if not self._ended:
+            self._writer.write(frame)
+
+    async def request(self, method: str, params: Any) -> Any:
+        """Raises the relay's StreamerError, ``relay_unavailable`` 503 if it died or does not answer."""
+        if self._ended:
+            raise _unavailable()
+        number = next(self._numbers)
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            self.write(encode_frame({"type": "request", "id": number, "method": method, "params": params}))
+            async with asyncio.timeout(REQUEST_LIMIT_S):
+                return await answer
+        except TimeoutError as error:
+            # One that does not answer serves nobody: the next offer starts another.
+            with contextlib.suppress(ProcessLookupError):
+                self._child.kill()
+            raise _unavailable() from error
+        finally:
+            del self._waiting[number]
+
+    async def stop(self) -> None:
+        self._ended = True
+        self._task.cancel()
+        await asyncio.wait((self._task,))
+        await close_writer(self._writer)
+        try:
+            async with asyncio.timeout(STOP_LIMIT_S):
+                await self._child.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._child.kill()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_LIMIT_S):
+                    await self._child.wait()
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while (payload := await read_frame(reader)) is not None:
+                message = decode_relay(payload)
+                if isinstance(message, Event):
+                    self._on_event(message)
+                elif isinstance(message, Reply):
+                    self._settle(message)
+        except (ConnectionError, FrameError) as error:
+            log.warning("relay: %s", error)
+        finally:
+            ended_by_itself = not self._ended
+            self._ended = True
+            for answer in self._waiting.values():
+                if not answer.done():
+                    answer.set_exception(_unavailable())
+            if ended_by_itself:
+                self._on_end(self)
+
+    def _settle(self, reply: Reply) -> None:
+        answer = self._waiting.get(reply.id)
+        if answer is None or answer.done():
+            return
+        if reply.error is not None:
+            answer.set_exception(from_protocol_error(reply.error))
+        else:
+            answer.set_result(reply.result)
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable(
+        "Lowest latency is not available right now.", code="relay_unavailable", headers={"Retry-After": "5"}
+    )

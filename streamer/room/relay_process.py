@@ -1,0 +1,210 @@
+"""The relay process of a room: hands the programme's encoded pictures and sound to WHEP viewers.
+
+A process of its own, so that what viewers cost never delays a camera's packets. It lives as long as its socket to
+the room process. ``python -m streamer.room.relay_process --fd N --room ID --settings FILE``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+
+from streamer.errors import BadRequest, NotFound, StreamerError, Unavailable
+from streamer.observe.logs import configure_logging
+from streamer.room import aiortc_hooks as hooks
+from streamer.room import spawn
+from streamer.room.channel import READ_LIMIT_BYTES
+from streamer.room.feed import Feed
+from streamer.room.framing import FrameError, builtins_to, encode_frame, read_frame, to_protocol_error
+from streamer.room.ice import binding_from
+from streamer.room.outbound import Outbound
+from streamer.room.protocol import Answer, Candidates, Event, Offer, ProtocolError, Reply, Request
+from streamer.room.relay_wire import AudioFrame, VideoFrame, Viewers, decode_relay, feed_of
+from streamer.room.serving import close_writer
+from streamer.room.whep import Viewer
+from streamer.settings import Settings
+
+log = logging.getLogger(__name__)
+
+OFFER_LIMIT_S = 10.0
+TELL_EVERY_S = 1.0
+FEEDS_MAX = 16
+
+
+class RelayServer:
+    """The feeds and the viewers. All on the loop."""
+
+    def __init__(self, settings: Settings, writer: asyncio.StreamWriter) -> None:
+        self._settings = settings
+        self._binding = binding_from(settings)
+        self._out = Outbound(writer)
+        self._feeds: dict[str, Feed] = {}
+        self._viewers: dict[str, Viewer] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._answering = 0
+        self._counted: dict[str, float] = {}
+
+    async def run(self, reader: asyncio.StreamReader) -> None:
+        """Until the room closes the connection."""
+        pump = asyncio.create_task(self._out.run(), name="relay pump")
+        tell = asyncio.create_task(self._tell_regularly(), name="relay viewers")
+        try:
+            while (payload := await read_frame(reader)) is not None:
+                self._take_in(payload)
+        finally:
+            for viewer in self._viewers.values():
+                viewer.hang_up()
+            for task in (pump, tell):
+                task.cancel()
+            await asyncio.gather(pump, tell, return_exceptions=True)
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=OFFER_LIMIT_S)
+
+    def _take_in(self, payload: bytes) -> None:
+        message = decode_relay(payload)
+        if isinstance(message, VideoFrame):
+            self._feed(message.feed).push_video(message.data, message.media_us, message.idr, time.monotonic_ns())
+        elif isinstance(message, AudioFrame):
+            self._feed(message.feed).push_audio(message.data, message.media_us)
+        elif isinstance(message, Request):
+            self._own(self._answer(message), f"relay {message.method}")
+
+    def _feed(self, name: str) -> Feed:
+        feed = self._feeds.get(name)
+        if feed is None:
+            if len(self._feeds) >= FEEDS_MAX:
+                self._feeds = {known: feed for known, feed in self._feeds.items() if feed.watched}
+            feed = self._feeds[name] = Feed(name, lambda: self._say("keyframe", name))
+        return feed
+
+    def _own(self, work: Any, name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _say(self, kind: str, data: Any) -> None:
+        self._out.send(encode_frame(Event(kind=kind, data=data)))
+
+    # --- viewers -------------------------------------------------------------------------------------
+
+    async def _answer(self, request: Request) -> None:
+        try:
+            reply = Reply(id=request.id, result=await self._call(request))
+        except StreamerError as error:
+            reply = Reply(id=request.id, error=to_protocol_error(error))
+        except msgspec.ValidationError as error:
+            reply = Reply(id=request.id, error=to_protocol_error(BadRequest(str(error), code="bad_params")))
+        except Exception:
+            log.exception("relay request %s failed", request.method)
+            reply = Reply(id=request.id, error=ProtocolError(code="internal", message="The relay failed.", status=500))
+        self._out.send(encode_frame(reply))
+
+    async def _call(self, request: Request) -> Answer | None:
+        if request.method == "offer":
+            return await self._offer(builtins_to(request.params, Offer))
+        if request.method == "candidates":
+            wanted = builtins_to(request.params, Candidates)
+            await self._viewer(wanted.resource).candidates(wanted)
+            return None
+        if request.method == "hangup":
+            self._viewer(str(request.params.get("resource"))).hang_up()
+            return None
+        raise NotFound("No such method.", code="unknown_method")
+
+    def _viewer(self, resource: str) -> Viewer:
+        viewer = self._viewers.get(resource)
+        if viewer is None:
+            raise NotFound("There is no such connection.", code="no_such_resource")
+        return viewer
+
+    async def _offer(self, offer: Offer) -> Answer:
+        limit = self._settings.whep.max_viewers
+        if len(self._viewers) + self._answering >= limit:
+            raise Unavailable(
+                f"This room has {limit} lowest-latency viewers already.",
+                code="too_many_viewers",
+                headers={"Retry-After": "5"},
+            )
+        ice = self._settings.ice
+        viewer = Viewer(offer, self._feed(feed_of(offer)), self._binding, ice.connect_timeout_s, ice.max_candidates)
+        self._answering += 1
+        try:
+            async with asyncio.timeout(OFFER_LIMIT_S):
+                answer = await viewer.answer()
+        except BaseException:
+            await viewer.close()
+            raise
+        finally:
+            self._answering -= 1
+        self._viewers[viewer.resource] = viewer
+        self._own(self._keep(viewer), "whep viewer")
+        self._tell()
+        return answer
+
+    async def _keep(self, viewer: Viewer) -> None:
+        reason = await viewer.live()
+        log.info("a viewer of %s left: %s", viewer.feed.name, reason)
+        del self._viewers[viewer.resource]
+        for name, value in viewer.counters.items():
+            self._counted[name] = self._counted.get(name, 0) + value
+        self._tell()
+        await viewer.close()
+
+    # --- what is told ----------------------------------------------------------------------------------
+
+    async def _tell_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(TELL_EVERY_S)
+            if self._viewers:
+                self._tell()
+
+    def _tell(self) -> None:
+        counters = dict(self._counted)
+        for viewer in self._viewers.values():
+            for name, value in viewer.counters.items():
+                counters[name] = counters.get(name, 0) + value
+        resources = {resource: viewer.feed.name for resource, viewer in self._viewers.items()}
+        self._say("viewers", Viewers(resources=resources, counters=counters))
+
+
+async def serve_relay(settings: Settings, descriptor: int) -> int:
+    """The relay on an open socket to its room. Returns the exit code once the room has closed it."""
+    hooks.install()
+    # Ctrl-C and a service manager's SIGTERM reach the whole group; the room decides when its viewers' time is over.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, lambda: None)
+    reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=descriptor), limit=READ_LIMIT_BYTES)
+    try:
+        await RelayServer(settings, writer).run(reader)
+    except (ConnectionError, FrameError) as error:
+        log.warning("the connection to the room broke: %s", error)
+        return 1
+    finally:
+        await close_writer(writer)
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="streamer.room.relay_process")
+    parser.add_argument("--fd", type=int, required=True)
+    parser.add_argument("--room", required=True)
+    parser.add_argument("--settings", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    settings = spawn.read_settings(options.settings)
+    configure_logging(settings.log, role="relay")
+    return uvloop.run(serve_relay(settings, options.fd))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

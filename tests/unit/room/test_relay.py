@@ -1,0 +1,266 @@
+"""The WHEP relay: a real relay process, and a viewer (aiortc) that decodes what comes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc.mediastreams import MediaStreamError
+
+from streamer.errors import StreamerError
+from streamer.room import aiortc_hooks as hooks
+from streamer.room import sockets, spawn
+from streamer.room.ice import LOOPBACK, IceBinding
+from streamer.room.protocol import Answer, Candidates, Offer
+from streamer.room.relay import Relay
+from streamer.settings import Settings
+from tests.fakes.encoded import FPS, GREYS, h264_seconds, opus_second
+from tests.fakes.waiting import until
+
+TICKS = 90_000
+
+
+class Stage:
+    """A relay that is fed in real time by a made-up programme."""
+
+    def __init__(self, tmp_path: Path, *, max_viewers: int = 3, idle_s: float = 60.0) -> None:
+        self.settings = Settings.model_validate({"data": tmp_path, "whep": {"max_viewers": max_viewers}})
+        sockets.make_run_dir(self.settings.run_dir)
+        spawn.write_settings(self.settings)
+        self.keyframes_wanted = 0
+        self.relay = Relay("main", self.settings, on_keyframe_wanted=self._wanted, idle_s=idle_s)
+        self.next_idr_only = False
+        self._force_idr = False
+        self._task = asyncio.create_task(self._play())
+
+    def _wanted(self) -> None:
+        self.keyframes_wanted += 1
+
+    @property
+    def pid(self) -> int:
+        process = self.relay._process
+        assert process is not None
+        return process._child.pid
+
+    async def _play(self) -> None:
+        video, audio = h264_seconds(), opus_second()
+        loop = asyncio.get_running_loop()
+        began, frames, packets = loop.time(), 0, 0
+        while True:
+            elapsed = loop.time() - began
+            while frames <= elapsed * FPS:
+                data, idr = video[frames % len(video)]
+                self.relay.push_video(data, frames * TICKS // FPS, idr)
+                frames += 1
+            while packets <= elapsed * 50:
+                self.relay.push_audio(audio[packets % len(audio)], packets * TICKS // 50)
+                packets += 1
+            await asyncio.sleep(0.005)
+
+    async def close(self) -> None:
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        await self.relay.close()
+
+
+class Watcher:
+    """A WHEP player on aiortc."""
+
+    def __init__(self) -> None:
+        self.pc = RTCPeerConnection()
+        self.pictures: list[tuple[float, float]] = []
+        """(loop time, mean luma)"""
+        self.peaks: list[int] = []
+        self.frequencies: list[float] = []
+        self.answer: Answer | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def offer(self, kinds: tuple[str, ...] = ("audio", "video")) -> str:
+        self.pc = hooks.new_peer(bundle=True)
+        for kind in kinds:
+            self.pc.addTransceiver(kind, direction="recvonly")
+        self.pc.on("track", lambda track: self._tasks.append(asyncio.create_task(self._watch(track))))
+        hooks.bind(self.pc, IceBinding(addresses=(LOOPBACK,)))
+        await self.pc.setLocalDescription(await self.pc.createOffer())
+        return str(self.pc.localDescription.sdp)
+
+    async def play(self, relay: Relay, kinds: tuple[str, ...] = ("audio", "video")) -> None:
+        sdp = await self.offer(kinds)
+        self.answer = await relay.offer(Offer(kind="play", sdp=sdp))
+        await self.pc.setRemoteDescription(RTCSessionDescription(self.answer.sdp, "answer"))
+
+    async def _watch(self, track: object) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(MediaStreamError):
+            while True:
+                frame = await track.recv()  # type: ignore[attr-defined]
+                samples = frame.to_ndarray()
+                if track.kind == "video":  # type: ignore[attr-defined]
+                    self.pictures.append((loop.time(), float(samples[: frame.height].mean())))
+                else:
+                    left = samples.reshape(-1)[::2].astype(float)
+                    self.peaks.append(int(np.abs(left).max()))
+                    self.frequencies.append(float(np.sum(left[1:] * left[:-1] < 0)) * 25)
+
+    async def close(self) -> None:
+        await self.pc.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    stage = Stage(tmp_path)
+    yield stage
+    await stage.close()
+
+
+@pytest.fixture
+async def watcher() -> AsyncIterator[Watcher]:
+    watcher = Watcher()
+    yield watcher
+    await watcher.close()
+
+
+async def test_a_viewer_sees_and_hears_the_programme(stage: Stage, watcher: Watcher) -> None:
+    await watcher.play(stage.relay)
+    began = time.monotonic()
+    await until(lambda: watcher.pictures and watcher.peaks)
+    # It begins with the pictures since the last IDR: no waiting for the next one, no request to the camera.
+    assert stage.keyframes_wanted == 0
+    await until(lambda: len(watcher.pictures) > 75)
+    assert time.monotonic() - began < 10
+    greys = {min(GREYS, key=lambda grey: abs(grey - luma)) for _, luma in watcher.pictures[-70:]}
+    assert len(greys) >= 2
+    assert all(min(abs(grey - luma) for grey in GREYS) < 4 for _, luma in watcher.pictures[5:])
+    await until(lambda: len(watcher.peaks) > 100)
+    assert 6000 < max(watcher.peaks[50:]) < 10_000
+    assert abs(sorted(watcher.frequencies[50:])[len(watcher.frequencies[50:]) // 2] - 440) < 30
+    assert stage.relay.viewers == 1
+    assert stage.relay.wants("public")
+    assert not stage.relay.wants("source/spare")
+    await until(lambda: stage.relay.counters.get("whep_packets_total", 0) > 100)
+
+
+async def test_sound_and_pictures_alone(stage: Stage) -> None:
+    ears, eyes = Watcher(), Watcher()
+    await ears.play(stage.relay, ("audio",))
+    await eyes.play(stage.relay, ("video",))
+    await until(lambda: ears.peaks and eyes.pictures)
+    await ears.close()
+    await eyes.close()
+
+
+async def test_viewers_are_bounded_and_hanging_up_makes_room(stage: Stage) -> None:
+    watchers = [Watcher() for _ in range(4)]
+    for watcher in watchers[:3]:
+        await watcher.play(stage.relay)
+    with pytest.raises(StreamerError) as caught:
+        await watchers[3].play(stage.relay)
+    assert (caught.value.code, caught.value.status) == ("too_many_viewers", 503)
+    assert caught.value.headers == {"Retry-After": "5"}
+    assert watchers[0].answer is not None
+    await stage.relay.hangup(watchers[0].answer.resource)
+    await until(lambda: stage.relay.viewers == 2)
+    with pytest.raises(StreamerError) as caught:
+        await stage.relay.hangup(watchers[0].answer.resource)
+    assert (caught.value.code, caught.value.status) == ("no_such_resource", 404)
+    await watchers[3].close()
+    await watchers[3].play(stage.relay)
+    await until(lambda: watchers[3].pictures)
+    for watcher in watchers:
+        await watcher.close()
+
+
+async def test_offers_that_cannot_be_served(stage: Stage, watcher: Watcher) -> None:
+    sdp = await watcher.offer()
+    without_h264 = sdp.replace("H264/90000", "H265/90000")
+    with pytest.raises(StreamerError) as caught:
+        await stage.relay.offer(Offer(kind="play", sdp=without_h264))
+    assert (caught.value.code, caught.value.status) == ("unsupported_media", 406)
+    with pytest.raises(StreamerError) as caught:
+        await stage.relay.offer(Offer(kind="play", sdp="hello"))
+    assert (caught.value.code, caught.value.status) == ("bad_offer", 400)
+    assert stage.relay.viewers == 0
+    assert not stage.relay.wants("public")
+
+
+async def test_trickle(stage: Stage, watcher: Watcher) -> None:
+    await watcher.play(stage.relay)
+    assert watcher.answer is not None
+    candidate = "a=candidate:1 1 udp 2113937151 127.0.0.1 9 typ host\r\n"
+    resource, etag = watcher.answer.resource, watcher.answer.etag
+    assert await stage.relay.candidates(Candidates(resource, candidate, f'"{etag}"')) is None
+    for wanted, status in (
+        (Candidates("unknown", candidate), 404),
+        (Candidates(resource, candidate, "another"), 412),
+        (Candidates(resource, "a=ice-ufrag:new\r\na=ice-pwd:" + "x" * 24), 422),
+        (Candidates(resource, "".join(candidate.replace(" 9 ", f" {1000 + n} ") for n in range(80))), 429),
+        (Candidates(resource, "hello"), 400),
+    ):
+        with pytest.raises(StreamerError) as caught:
+            await stage.relay.candidates(wanted)
+        assert caught.value.status == status, wanted
+    await until(lambda: watcher.pictures)
+
+
+async def test_a_relay_that_is_killed_is_started_again_for_the_next_viewer(stage: Stage, watcher: Watcher) -> None:
+    await watcher.play(stage.relay)
+    await until(lambda: watcher.pictures)
+    os.kill(stage.pid, signal.SIGKILL)
+    await until(lambda: stage.relay.viewers == 0)
+    assert stage.relay.crashes == 1
+    again = Watcher()
+    await again.play(stage.relay)
+    await until(lambda: again.pictures)
+    await again.close()
+
+
+async def test_a_relay_that_stands_still_costs_pictures_and_nothing_else(
+    stage: Stage, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from streamer.room import relay as relay_module
+
+    await watcher.play(stage.relay)
+    await until(lambda: watcher.pictures)
+    monkeypatch.setattr(relay_module, "BEHIND_BYTES", 20_000)
+    os.kill(stage.pid, signal.SIGSTOP)
+    try:
+        await until(lambda: stage.relay.dropped > 10, limit_s=20)
+    finally:
+        os.kill(stage.pid, signal.SIGCONT)
+    seen = len(watcher.pictures)
+    await until(lambda: len(watcher.pictures) > seen + 30)
+    # It went on at an IDR: nothing torn.
+    assert all(min(abs(grey - luma) for grey in GREYS) < 4 for _, luma in watcher.pictures[-20:])
+
+
+async def test_the_relay_stops_when_nobody_watches_any_more(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, idle_s=0.3)
+    watcher = Watcher()
+    await watcher.play(stage.relay)
+    await until(lambda: watcher.pictures)
+    process = stage.relay._process
+    assert process is not None
+    assert watcher.answer is not None
+    await stage.relay.hangup(watcher.answer.resource)
+    await until(lambda: stage.relay._process is None)
+    await until(lambda: process._child.returncode is not None)
+    assert process._child.returncode == 0
+    assert stage.relay.crashes == 0
+    await watcher.close()
+    again = Watcher()
+    await again.play(stage.relay)
+    await until(lambda: again.pictures)
+    await again.close()
+    await stage.close()
