@@ -79,7 +79,11 @@ class Route:
 
 def add_routes(app: web.Application, routes: Sequence[Route]) -> None:
     for route in routes:
-        app.router.add_route(route.method, route.full_path, _adapter(route))
+        if route.method == hdrs.METH_GET:
+            # HEAD comes with it.
+            app.router.add_get(route.full_path, _adapter(route))
+        else:
+            app.router.add_route(route.method, route.full_path, _adapter(route))
 
 
 def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -62,7 +62,7 @@ class WebMetrics:
         self.registry.register(_RoomCollector(rooms))
 
     def watch_values(self, prefix: str, values: Any) -> None:
-        """Export a dataclass of plain numbers. A field called ``*_total`` or ``*_now`` tells its kind."""
+        """Export a dataclass of plain numbers. A field called ``*_total`` is a counter, another a gauge."""
         self.registry.register(_ValuesCollector(prefix, values))
 
     def watch_counter(self, name: str, help_text: str, read: Callable[[], float]) -> None:
@@ -165,8 +165,8 @@ class _ValuesCollector(Collector):
             if not isinstance(value, int | float):
                 continue
             name = f"{self._prefix}_{_metric_name(field.name)}"
-            if field.name.endswith("_now") or field.name.startswith("held_now"):
-                gauge = GaugeMetricFamily(name.removesuffix("_now"), field.name)
+            if not field.name.endswith("_total"):
+                gauge = GaugeMetricFamily(name, field.name)
                 gauge.add_metric((), value)
                 yield gauge
             else:

@@ -1,0 +1,14 @@
+"""For all tests: nothing of the developer's environment gets in, and nothing leaves this machine."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith("STREAMER_"):
+            monkeypatch.delenv(name)

@@ -1,0 +1,112 @@
+"""The API over a real database and a real HTTP server, with a fake media plane."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from streamer.api.context import Services
+from streamer.api.routes import make_application
+from streamer.observe.metrics import WebMetrics
+from streamer.settings import Settings, load_settings
+from streamer.store.database import Database, database_url
+from tests.fakes.media_plane import FakePlane
+
+ADMIN = "admin-token-of-the-tests"
+
+Client = TestClient[web.Request, web.Application]
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    dist = tmp_path / "dist"
+    (dist / "assets").mkdir(parents=True)
+    for page in ("index", "watch", "studio", "embed"):
+        (dist / f"{page}.html").write_text(
+            f"<!doctype html><html><head><title>{page}</title></head><body></body></html>"
+        )
+    (dist / "assets" / "app-abc123.js").write_text("console.log('hello');" * 50)
+    return load_settings(
+        None, data=tmp_path / "data", admin_token=ADMIN, web_dist=dist, room={"failed_attempts_per_minute": 5}
+    )
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(database_url("", settings.data))
+    await database.start()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def plane() -> FakePlane:
+    return FakePlane()
+
+
+@pytest.fixture
+async def serve(database: Database, plane: FakePlane) -> AsyncIterator[Callable[[Settings], Awaitable[Client]]]:
+    """Start the API with settings of one's own."""
+    clients: list[Client] = []
+
+    async def start(settings: Settings) -> Client:
+        services = Services(
+            settings=settings,
+            database=database,
+            plane=plane,  # type: ignore[arg-type]
+            public_state=lambda link: link.state,  # type: ignore[attr-defined]
+            public_url="http://streamer.test",
+        )
+        client: Client = TestClient(TestServer(make_application(services, WebMetrics().observe)))
+        await client.start_server()
+        clients.append(client)
+        return client
+
+    yield start
+    for client in clients:
+        await client.close()
+
+
+@pytest.fixture
+async def client(serve: Callable[[Settings], Awaitable[Client]], settings: Settings) -> Client:
+    return await serve(settings)
+
+
+class Api:
+    """Short for requests with a token."""
+
+    def __init__(self, client: Client, token: str = ADMIN) -> None:
+        self.client = client
+        self.token = token
+
+    def as_(self, token: str) -> Api:
+        return Api(self.client, token)
+
+    async def __call__(self, method: str, path: str, body: Any = None, *, expect: int | None = None) -> Any:
+        """The answer's JSON; fails when the status is not the expected one."""
+        wanted = expect or {"POST": 201, "DELETE": 204}.get(method, 200)
+        async with self.client.request(
+            method, f"/api/v1{path}", json=body, headers=bearer(self.token) if self.token else {}
+        ) as response:
+            text = await response.text()
+            assert response.status == wanted, text
+            return await response.json() if text else None
+
+    async def grant(self, role: str, **scope: Any) -> str:
+        """A new grant's token."""
+        token: str = (await self("POST", "/grants", {"role": role, **scope}))["token"]
+        return token
+
+
+@pytest.fixture
+def api(client: Client) -> Api:
+    return Api(client)

@@ -1,0 +1,157 @@
+"""Grants: who may hand out what, times, revocation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from streamer.conference.grants import PERMISSIONS, Action, Grant, Role, Target, may_grant
+from tests.fakes.media_plane import FakePlane
+from tests.unit.api.conftest import ADMIN, Api, Client, bearer
+from tests.unit.api.test_signalling import OFFER, SDP
+
+
+async def test_a_grant_shows_its_token_once(api: Api) -> None:
+    await api("POST", "/rooms", {"id": "a", "name": "A"})
+    made = await api("POST", "/grants", {"role": "technician", "room": "a", "label": "Ana"})
+    assert made["token"].startswith(made["id"] + ".")
+    assert made["link"] == f"http://streamer.test/studio/a#token={made['token']}"
+    again = await api("GET", f"/grants/{made['id']}")
+    assert again == {key: value for key, value in made.items() if key not in ("token", "link")}
+    listed = await api("GET", "/grants")
+    assert listed["items"] == [again]
+    assert made["token"].partition(".")[2] not in str(listed)
+
+
+async def test_a_grant_is_in_force_between_its_times_only(api: Api) -> None:
+    await api("POST", "/rooms", {"id": "a", "name": "A"})
+    now = datetime.now(UTC)
+    future = await api.grant("admin", not_before=(now + timedelta(hours=1)).isoformat())
+    past = await api.grant("admin", expires=(now - timedelta(seconds=1)).isoformat())
+    for token in (future, past):
+        answer = await api.as_(token)("GET", "/rooms", expect=401)
+        assert answer["error"]["code"] == "grant_not_in_force"
+    made = await api("POST", "/grants", {"role": "admin", "expires": "2030-01-01T00:00:00+02:00", "not_before": None})
+    assert made["expires"] == "2029-12-31T22:00:00.000Z"
+    await api.as_(made["token"])("GET", "/grants")
+    await api("PATCH", f"/grants/{made['id']}", {"expires": now.isoformat()})
+    await api.as_(made["token"])("GET", "/grants", expect=401)
+    assert (await api("PATCH", f"/grants/{made['id']}", {"expires": None}))["expires"] is None
+    await api.as_(made["token"])("GET", "/grants")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"role": "king"},
+        {"role": "technician", "room": "nowhere"},
+        {"role": "technician", "venue": "nowhere"},
+        {"role": "technician", "session": "nothing"},
+        {"role": "technician", "event": "nothing"},
+        {"role": "technician", "expires": "2030-01-01T00:00:00"},
+        {"role": "technician", "expires": "tomorrow"},
+        {"role": "technician", "not_before": "2030-01-02T00:00:00Z", "expires": "2030-01-01T00:00:00Z"},
+        {"role": "technician", "room": "a", "venue": "v"},
+    ],
+)
+async def test_a_grant_that_makes_no_sense_is_refused(api: Api, body: dict[str, object]) -> None:
+    await api("POST", "/grants", body, expect=422)
+
+
+async def test_an_organiser_hands_out_less_than_their_own_and_sees_their_scope_only(api: Api) -> None:
+    await api("POST", "/venues", {"id": "brest", "name": "Brest"})
+    await api("POST", "/rooms", {"id": "in", "name": "In", "venue": "brest"})
+    await api("POST", "/rooms", {"id": "out", "name": "Out"})
+    outside = await api("POST", "/grants", {"role": "technician", "room": "out"})
+    organiser = api.as_(await api.grant("organiser", venue="brest"))
+    inside = await organiser("POST", "/grants", {"role": "technician", "room": "in"})
+    await organiser("POST", "/grants", {"role": "moderator", "venue": "brest"})
+    for body in (
+        {"role": "technician", "room": "out"},
+        {"role": "technician"},
+        {"role": "organiser", "venue": "brest"},
+        {"role": "admin"},
+    ):
+        await organiser("POST", "/grants", body, expect=403)
+    assert {item["role"] for item in (await organiser("GET", "/grants"))["items"]} == {
+        "organiser",
+        "technician",
+        "moderator",
+    }
+    await organiser("GET", f"/grants/{outside['id']}", expect=403)
+    await organiser("DELETE", f"/grants/{outside['id']}", expect=403)
+    await organiser("DELETE", f"/grants/{inside['id']}")
+    technician = api.as_(outside["token"])
+    await technician("GET", "/grants", expect=403)
+    await technician("POST", "/grants", {"role": "viewer", "room": "out"}, expect=403)
+
+
+async def test_revocation_hangs_up_what_the_grant_opened(api: Api, client: Client, plane: FakePlane) -> None:
+    await api("POST", "/rooms", {"id": "a", "name": "A"})
+    made = await api("POST", "/grants", {"role": "technician", "room": "a"})
+    other = await api.grant("technician", room="a")
+    for path, token in (("/whip/a", made["token"]), ("/whip/a/spare", other), ("/whep/a/main", made["token"])):
+        async with client.post(path, data=OFFER, headers={**bearer(token), **SDP}) as response:
+            assert response.status == 201, await response.text()
+    room = plane.rooms["a"]
+    assert len(room.resources) == 3
+    await api("DELETE", f"/grants/{made['id']}")
+    assert [offer.grant for offer in room.resources.values()] == [other.partition(".")[0]]
+    await api("GET", f"/grants/{made['id']}", expect=404)
+    async with client.post("/whip/a", data=OFFER, headers={**bearer(made["token"]), **SDP}) as response:
+        assert response.status == 401
+
+
+async def test_a_grant_revoked_while_the_room_opens_has_opened_nothing(
+    api: Api, client: Client, plane: FakePlane
+) -> None:
+    await api("POST", "/rooms", {"id": "a", "name": "A"})
+    made = await api("POST", "/grants", {"role": "technician", "room": "a"})
+    ensure = plane.ensure
+
+    async def slow_ensure(config):  # type: ignore[no-untyped-def]
+        await api("DELETE", f"/grants/{made['id']}")
+        return await ensure(config)
+
+    plane.ensure = slow_ensure  # type: ignore[method-assign]
+    async with client.post("/whip/a", data=OFFER, headers={**bearer(made["token"]), **SDP}) as response:
+        assert response.status == 401
+    assert plane.rooms["a"].resources == {}
+    assert len(plane.rooms["a"].hung_up) == 1
+
+
+async def test_many_wrong_tokens_are_slowed_down_and_a_right_one_never_is(api: Api) -> None:
+    codes = [(await _status(api, f"wrong.{number}")) for number in range(8)]
+    assert codes == [401] * 5 + [429] * 3
+    assert await _status(api, ADMIN) == 200
+    assert await _status(api, "") == 401
+
+
+async def _status(api: Api, token: str) -> int:
+    async with api.client.get("/api/v1/grants", headers=bearer(token) if token else {}) as response:
+        if response.status == 429:
+            assert int(response.headers["Retry-After"]) > 0
+        if response.status == 401:
+            assert response.headers["WWW-Authenticate"].startswith("Bearer")
+        return response.status
+
+
+@pytest.mark.parametrize(
+    "header", ["Bearer", "Bearer ", "Basic YWRtaW46eA==", "bearer x", "Bearer é.é", "Bearer " + "x" * 4000, "x"]
+)
+async def test_what_is_no_token_of_ours_is_401(client: Client, header: str) -> None:
+    async with client.get("/api/v1/rooms", headers={"Authorization": header}) as response:
+        assert response.status == 401
+
+
+def test_the_permission_table_knows_every_role_and_nobody_lifts_themselves() -> None:
+    assert set(PERMISSIONS) == set(Role)
+    for holder in set(Role) - {Role.ADMIN}:
+        grant = Grant(id="g", role=holder)
+        assert not may_grant(grant, Role.ADMIN, Target())
+        assert not may_grant(grant, holder, Target()) or holder not in (Role.ORGANISER, Role.TECHNICIAN)
+    assert not Grant(id="g", role=Role.VIEWER).may(Action.PUBLISH)
+    assert not Grant(id="g", role=Role.TECHNICIAN, room="a").covers(Target(room="b", venue="v"))
+    assert not Grant(id="g", role=Role.TECHNICIAN, venue="v").covers(Target(room="b"))
+    assert Grant(id="g", role=Role.TECHNICIAN, venue="v").covers(Target(room="b", venue="v"))

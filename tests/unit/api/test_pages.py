@@ -1,0 +1,151 @@
+"""Pages, assets, security headers and the answer to other sites."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamer.settings import Settings
+from tests.unit.api.conftest import ADMIN, Api, Client, bearer
+
+
+def config_of(html: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="streamer-config">(.*?)</script></head>', html)
+    assert found is not None, html
+    config: dict[str, Any] = json.loads(found[1])
+    return config
+
+
+async def test_a_page_tells_its_room_and_is_never_stale(client: Client, api: Api) -> None:
+    await api("POST", "/venues", {"id": "v", "name": "Maison"})
+    name = 'Salle </script><!-- & "Été"'
+    await api("POST", "/rooms", {"id": "a", "name": name, "venue": "v"})
+    for page in ("watch", "studio", "embed"):
+        async with client.get(f"/{page}/a") as response:
+            assert response.status == 200
+            assert response.headers["Cache-Control"] == "no-cache"
+            config = config_of(await response.text())
+        assert config["page"] == page
+        assert config["room"] == {"id": "a", "name": name, "venue": "Maison"}
+        assert config["publicUrl"] == "http://streamer.test"
+        assert (config["whep"], config["iceServers"], config["locale"]) == (True, [], "en")
+    for page, path in (("home", "/"), ("studio", "/studio")):
+        async with client.get(path) as response:
+            config = config_of(await response.text())
+            assert (config["page"], config["room"]) == (page, None)
+
+
+async def test_an_unknown_room_is_said_in_the_visitors_language(client: Client) -> None:
+    for accept, words in (("fr-FR,fr;q=0.9,en;q=0.5", "Il n’y a rien ici"), ("de, en;q=0.1", "nothing here")):
+        async with client.get("/watch/nowhere", headers={"Accept-Language": accept}) as response:
+            assert response.status == 404
+            assert response.headers["Content-Type"].startswith("text/html")
+            assert words in await response.text()
+    async with client.get("/no/such/page", headers={"Accept": "text/html", "Accept-Language": "fr"}) as response:
+        assert response.status == 404
+        assert "Il n’y a rien ici" in await response.text()
+
+
+async def test_only_the_embed_page_may_be_framed(client: Client, api: Api) -> None:
+    await api("POST", "/rooms", {"id": "a", "name": "A"})
+    for path, frames in (("/watch/a", "'none'"), ("/studio/a", "'none'"), ("/", "'none'"), ("/embed/a", "*")):
+        async with client.get(path) as response:
+            policy = response.headers["Content-Security-Policy"]
+            assert f"frame-ancestors {frames}" in policy
+            assert "default-src 'self'" in policy
+            assert ("X-Frame-Options" in response.headers) == (frames != "*")
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+            assert "X-Request-Id" in response.headers
+            assert "Strict-Transport-Security" not in response.headers
+
+
+async def test_assets_are_compressed_and_kept_for_ever(client: Client) -> None:
+    async with client.get("/assets/app-abc123.js", headers={"Accept-Encoding": "gzip"}) as response:
+        assert response.status == 200
+        assert response.headers["Content-Encoding"] == "gzip"
+        assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert response.headers["Content-Type"].startswith("application/javascript")
+        etag = response.headers["ETag"]
+        assert (await response.text()).startswith("console.log")
+    async with client.get("/assets/app-abc123.js", headers={"Accept-Encoding": "identity"}) as response:
+        assert "Content-Encoding" not in response.headers
+    async with client.get("/assets/app-abc123.js", headers={"If-None-Match": etag}) as response:
+        assert response.status == 304
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/assets/nothing.js", "/assets/../index.html", "/assets/%2e%2e/index.html", "/assets//etc/passwd", "/assets/%00"],
+)
+async def test_nothing_outside_the_assets_is_served(client: Client, path: str) -> None:
+    import yarl
+
+    async with client.session.get(yarl.URL(str(client.make_url("/"))[:-1] + path, encoded=True)) as response:
+        assert response.status in (400, 404)
+
+
+async def test_without_a_built_front_end_the_pages_say_so(
+    serve: Callable[[Settings], Awaitable[Client]], settings: Settings, tmp_path: Path
+) -> None:
+    client = await serve(settings.model_copy(update={"web_dist": tmp_path / "nothing"}))
+    async with client.get("/", headers={"Accept-Language": "fr"}) as response:
+        assert response.status == 503
+        assert "make setup" in await response.text()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://evil.test"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 401),
+        ({"Origin": "http://streamer.test"}, 401),
+        ({"Origin": "https://friend.test", "Sec-Fetch-Site": "cross-site"}, 401),
+        ({}, 401),
+    ],
+)
+async def test_a_cookie_is_no_permission_for_another_site(
+    serve: Callable[[Settings], Awaitable[Client]], settings: Settings, headers: dict[str, str], status: int
+) -> None:
+    server = settings.server.model_copy(update={"allowed_origins": ("https://friend.test",)})
+    client = await serve(settings.model_copy(update={"server": server}))
+    async with client.post(
+        "/api/v1/rooms", json={"id": "a", "name": "A"}, headers={"Cookie": "session=1", **headers}
+    ) as response:
+        assert response.status == status
+    async with client.post(
+        "/api/v1/rooms",
+        json={"id": "a", "name": "A"},
+        headers={"Cookie": "session=1", **headers, **bearer(ADMIN)},
+    ) as response:
+        assert response.status == 201
+
+
+async def test_behind_a_trusted_proxy_tls_and_address_are_the_clients(
+    serve: Callable[[Settings], Awaitable[Client]], settings: Settings
+) -> None:
+    forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
+    client = await serve(settings)
+    async with client.get("/", headers=forwarded) as response:
+        assert "Strict-Transport-Security" not in response.headers
+    server = settings.server.model_copy(update={"trusted_proxies": ("127.0.0.0/8",)})
+    client = await serve(settings.model_copy(update={"server": server}))
+    async with client.get("/", headers=forwarded) as response:
+        assert "Strict-Transport-Security" in response.headers
+    wrong = [await _wrong_token(client, f"203.0.113.{number}") for number in range(7)]
+    assert wrong == [401] * 7
+    wrong = [await _wrong_token(client, f"6.6.6.{number}, 203.0.113.200") for number in range(7)]
+    assert wrong == [401] * 5 + [429] * 2
+
+
+async def _wrong_token(client: Client, forwarded_for: str) -> int:
+    headers = {"X-Forwarded-For": forwarded_for, **bearer("wrong.token")}
+    async with client.get("/api/v1/grants", headers=headers) as response:
+        return response.status

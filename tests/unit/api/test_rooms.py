@@ -1,0 +1,202 @@
+"""Rooms and venues over REST, as the contract has them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from streamer.room.protocol import SourceStatus, TrackStatus
+from tests.fakes.media_plane import FakePlane
+from tests.unit.api.conftest import ADMIN, Api, Client, bearer
+
+
+async def test_a_new_room_has_the_contracts_defaults_and_is_off(api: Api) -> None:
+    room = await api("POST", "/rooms", {"id": "grande-salle", "name": "Grande salle"})
+    assert room["id"] == "grande-salle"
+    assert (room["start"], room["between"]) == ("tap", "slate")
+    assert (room["state"], room["sources"], room["session"], room["next"]) == ("off", {}, None, None)
+    assert await api("GET", "/rooms/grande-salle") == room
+
+
+async def test_everybody_may_read_rooms_but_only_the_crew_sees_who_publishes(api: Api, plane: FakePlane) -> None:
+    await api("POST", "/rooms", {"id": "a", "name": "A"})
+    from streamer.room.protocol import RoomConfig
+
+    room = await plane.ensure(RoomConfig(id="a", name="A"))
+    assert room.status is not None
+    room.state = "live"
+    room.status.alarms = ["encoder_overload"]
+    room.status.sources["main"] = SourceStatus(
+        name="main", up=True, client="OBS", publication="p", video=TrackStatus(codec="h264", bitrate=5)
+    )
+    public = await api.as_("")("GET", "/rooms/a")
+    assert public["state"] == "live"
+    assert public["sources"] == {"main": {"up": True}}
+    assert "alarms" not in public
+    crew = await api.as_(await api.grant("technician", room="a"))("GET", "/rooms/a")
+    assert crew["sources"]["main"]["client"] == "OBS"
+    assert crew["sources"]["main"]["video"]["codec"] == "h264"
+    assert crew["alarms"] == ["encoder_overload"]
+    other = await api.as_(await api.grant("viewer", room="a"))("GET", "/rooms/a")
+    assert other["sources"] == {"main": {"up": True}}
+
+
+@pytest.mark.parametrize("slug", ["", "A", "a b", "a/b", "-a", "a-", "é", "a" * 49, "../x", "a\n"])
+async def test_what_is_no_slug_is_refused_with_the_field_named(api: Api, slug: str) -> None:
+    answer = await api("POST", "/rooms", {"id": slug, "name": "A"}, expect=422)
+    assert answer["error"]["code"] == "invalid"
+    assert answer["error"]["details"][0]["field"] == "id"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"id": "a"}, "name"),
+        ({"id": "a", "name": "  "}, "name"),
+        ({"id": "a", "name": "x" * 201}, "name"),
+        ({"id": "a", "name": "two\nlines"}, "name"),
+        ({"id": "a", "name": "A", "start": "now"}, "start"),
+        ({"id": "a", "name": "A", "between": None}, "between"),
+        ({"id": "a", "name": "A", "venue": "nowhere"}, "venue"),
+        ({"id": "a", "name": "A", "colour": "red"}, "colour"),
+    ],
+)
+async def test_a_wrong_field_is_named(api: Api, body: dict[str, object], field: str) -> None:
+    answer = await api("POST", "/rooms", body, expect=422)
+    assert [detail["field"] for detail in answer["error"]["details"]] == [field]
+
+
+async def test_an_id_is_taken_once(api: Api) -> None:
+    await api("POST", "/rooms", {"id": "a", "name": "A"})
+    answer = await api("POST", "/rooms", {"id": "a", "name": "B"}, expect=409)
+    assert answer["error"]["code"] == "exists"
+    assert (await api("GET", "/rooms/a"))["name"] == "A"
+
+
+async def test_a_change_touches_what_it_names_and_tells_the_open_room(api: Api, plane: FakePlane) -> None:
+    await api("POST", "/venues", {"id": "nantes", "name": "Nantes", "language": "fr"})
+    await api("POST", "/rooms", {"id": "a", "name": "A", "between": "open"})
+    from streamer.room.protocol import RoomConfig
+
+    await plane.ensure(RoomConfig(id="a", name="A"))
+    room = await api("PATCH", "/rooms/a", {"venue": "nantes"})
+    assert (room["name"], room["between"], room["venue"]) == ("A", "open", "nantes")
+    assert (plane.configured[-1].venue, plane.configured[-1].language) == ("Nantes", "fr")
+    await api("PATCH", "/venues/nantes", {"name": "Nantes Centre"})
+    assert plane.configured[-1].venue == "Nantes Centre"
+    assert (await api("PATCH", "/rooms/a", {"venue": None}))["venue"] is None
+    await api("PATCH", "/rooms/a", {"name": None}, expect=422)
+    await api("PATCH", "/rooms/a", {"id": "b"}, expect=422)
+
+
+async def test_removing_a_room_closes_it_and_its_grants(api: Api, plane: FakePlane) -> None:
+    await api("POST", "/rooms", {"id": "a", "name": "A"})
+    from streamer.room.protocol import RoomConfig
+
+    await plane.ensure(RoomConfig(id="a", name="A"))
+    token = await api.grant("technician", room="a")
+    await api("DELETE", "/rooms/a")
+    assert plane.stopped == ["a"]
+    await api("GET", "/rooms/a", expect=404)
+    await api("DELETE", "/rooms/a", expect=404)
+    await api.as_(token)("GET", "/rooms", expect=401)
+
+
+async def test_lists_page_through_everything_once(api: Api) -> None:
+    names = [f"room-{number:02}" for number in range(7)]
+    for name in names:
+        await api("POST", "/rooms", {"id": name, "name": name})
+    seen: list[str] = []
+    path = "/rooms?limit=3"
+    pages = 0
+    while True:
+        page = await api.as_("")("GET", path)
+        seen += [item["id"] for item in page["items"]]
+        pages += 1
+        if page["cursor"] is None:
+            break
+        path = f"/rooms?limit=3&cursor={page['cursor']}"
+    assert (seen, pages) == (names, 3)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("limit=0", 422), ("limit=201", 422), ("limit=x", 422), ("cursor=%25%25", 400), ("cursor=%C3%A9", 400)],
+)
+async def test_bad_paging_is_refused(api: Api, query: str, status: int) -> None:
+    await api("GET", f"/rooms?{query}", expect=status)
+
+
+async def test_a_venue_gets_an_id_from_its_name_and_stays_while_it_has_rooms(api: Api) -> None:
+    venue = await api("POST", "/venues", {"name": "Maison de l'Été"})
+    assert venue["id"] == "maison-de-l-ete"
+    await api("POST", "/rooms", {"id": "a", "name": "A", "venue": venue["id"]})
+    assert (await api("DELETE", f"/venues/{venue['id']}", expect=409))["error"]["code"] == "in_use"
+    await api("DELETE", "/rooms/a")
+    await api("DELETE", f"/venues/{venue['id']}")
+    await api("GET", f"/venues/{venue['id']}", expect=404)
+    await api("POST", "/venues", {"name": "X", "timezone": "Mars/Base"}, expect=422)
+
+
+async def test_an_organiser_of_a_venue_reaches_its_rooms_and_no_other(api: Api) -> None:
+    for venue in ("brest", "rennes"):
+        await api("POST", "/venues", {"id": venue, "name": venue})
+        await api("POST", "/rooms", {"id": f"{venue}-1", "name": venue, "venue": venue})
+    organiser = api.as_(await api.grant("organiser", venue="brest"))
+    await organiser("POST", "/rooms", {"id": "brest-2", "name": "B2", "venue": "brest"})
+    await organiser("POST", "/rooms", {"id": "rennes-2", "name": "R2", "venue": "rennes"}, expect=403)
+    await organiser("POST", "/rooms", {"id": "free", "name": "F"}, expect=403)
+    await organiser("PATCH", "/rooms/brest-1", {"name": "New"})
+    await organiser("PATCH", "/rooms/brest-1", {"venue": "rennes"}, expect=403)
+    await organiser("PATCH", "/rooms/rennes-1", {"name": "New"}, expect=403)
+    assert (await organiser("DELETE", "/rooms/rennes-1", expect=403))["error"]["code"] == "out_of_scope"
+    await organiser("POST", "/venues", {"name": "Another"}, expect=403)
+
+
+async def test_errors_have_one_shape_whoever_raises_them(client: Client) -> None:
+    async def error(method: str, path: str, **options: object) -> tuple[int, str]:
+        async with client.request(method, path, **options) as response:  # type: ignore[arg-type]
+            body = await response.json()
+            assert set(body["error"]) == {"code", "message", "details"}
+            assert response.headers["Cache-Control"] == "no-store"
+            return response.status, body["error"]["code"]
+
+    json = {"Content-Type": "application/json", **bearer(ADMIN)}
+    assert await error("GET", "/api/v1/nothing") == (404, "not_found")
+    assert await error("GET", "/api/v1/sessions") == (404, "not_found")
+    assert await error("PUT", "/api/v1/rooms") == (405, "method_not_allowed")
+    assert await error("POST", "/api/v1/rooms") == (401, "unauthorized")
+    assert await error("POST", "/api/v1/rooms", data=b"{", headers=json) == (400, "bad_json")
+    assert await error("POST", "/api/v1/rooms", data=b'{"id":"\xff"}', headers=json) == (400, "bad_json")
+    assert await error("POST", "/api/v1/rooms", data=b"[" * 100_000, headers=json) == (400, "bad_json")
+    assert await error("POST", "/api/v1/rooms", data=b"[]", headers=json) == (422, "invalid")
+    assert await error("POST", "/api/v1/rooms", data=b"{}", headers=bearer(ADMIN)) == (415, "unsupported_media_type")
+    assert await error("POST", "/api/v1/rooms", data=b" " * 1_000_001, headers=json) == (413, "too_large")
+    async with client.put("/api/v1/rooms/a") as response:
+        assert set(response.headers["Allow"].split(",")) == {"GET", "HEAD", "PATCH", "DELETE"}
+
+
+async def test_a_handler_that_breaks_tells_nothing_of_itself(client: Client, plane: FakePlane, api: Api) -> None:
+    await api("POST", "/rooms", {"id": "a", "name": "A"})
+
+    class Broken(dict[str, object]):
+        def get(self, *_args: object) -> object:
+            raise RuntimeError("the password is hunter2")
+
+    plane.rooms = Broken()  # type: ignore[assignment]
+    async with client.get("/api/v1/rooms/a") as response:
+        assert response.status == 500
+        assert (await response.json())["error"]["code"] == "internal"
+        assert "hunter2" not in await response.text()
+
+
+async def test_two_at_once_make_one_room(api: Api) -> None:
+    body = {"id": "a", "name": "A"}
+    statuses = await asyncio.gather(
+        *(
+            api.client.post("/api/v1/rooms", json={**body, "name": f"N{number}"}, headers=bearer(ADMIN))
+            for number in range(8)
+        )
+    )
+    assert sorted(response.status for response in statuses) == [201] + [409] * 7
