@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 from aiohttp import web
 
 from streamer.api.context import SERVICES, Services
-from streamer.api.ports import MediaPlane as MediaPlanePort
 from streamer.api.routes import make_application
 from streamer.delivery import routes as delivery
 from streamer.errors import Unavailable
@@ -39,7 +39,7 @@ def make_app(settings: Settings, *, public_url: str) -> web.Application:
     return app
 
 
-def assemble(settings: Settings, database: Database, plane: MediaPlanePort, *, public_url: str) -> web.Application:
+def assemble(settings: Settings, database: Database, plane: MediaPlane, *, public_url: str) -> web.Application:
     """The application over a database and a media plane that somebody else starts and closes."""
     metrics = WebMetrics()
     services = Services(
@@ -59,7 +59,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlanePort, *, p
         ("failed_tokens", services.failed_tokens),
     ):
         metrics.watch_counter(
-            f"streamer_refused_{name}", "Requests over the limit of an address.", lambda limit=limit: limit.refused
+            f"streamer_refused_{name}", "Requests over the limit of an address.", partial(getattr, limit, "refused")
         )
 
     async def media_host() -> None:

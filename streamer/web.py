@@ -94,8 +94,6 @@ async def run_web(settings: Settings, sockets: Sequence[socket.socket]) -> int:
             app,
             access_log=None,
             handle_signals=False,
-            # A held request must end with its connection.
-            handler_cancellation=True,
             shutdown_timeout=server.shutdown_s,
         )
         await runner.setup()
