@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -16,7 +17,11 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
+from numpy.typing import NDArray
+
 from streamer.media.encoders import TIME_BASE
+
+Luma = NDArray[np.uint8]
 
 PIXEL_FORMAT = "yuv420p"
 BLACK = (16, 128, 128)
@@ -71,7 +76,7 @@ class PictureDecoder:
         """The pictures held back for reordering. The decoder is of no further use."""
         return self._run(None)
 
-    def _run(self, packet: av.Packet | None) -> Decoded:
+    def _run(self, packet: av.Packet[Any] | None) -> Decoded:
         decoded = Decoded()
         try:
             frames = self._context.decode(packet)
@@ -148,10 +153,12 @@ class Scaler:
         return canvas
 
 
-def plane_view(plane: VideoPlane) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+def plane_view(plane: VideoPlane) -> Luma:
     """The visible samples of an 8-bit plane, rows x columns, sharing its memory."""
     flat = np.frombuffer(plane, np.uint8)  # type: ignore[call-overload]
-    view: np.ndarray[tuple[int, int], np.dtype[np.uint8]] = flat.reshape(plane.height, plane.line_size)[:, : plane.width]
+    view: np.ndarray[tuple[int, int], np.dtype[np.uint8]] = flat.reshape(plane.height, plane.line_size)[
+        :, : plane.width
+    ]
     return view
 
 

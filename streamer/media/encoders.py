@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import av
 import structlog
@@ -113,13 +114,17 @@ class RungEncoder:
         self.reopen()
         return samples
 
+    def expect_idr(self) -> None:
+        """The next frame is an IDR, whatever it is asked for."""
+        self._next_is_idr = True
+
     def reopen(self) -> None:
         """Begin anew, after an error or a flush, with the same parameters."""
         self._opened = self._open()
         self._held = 0
         self._next_is_idr = True
 
-    def _samples(self, packets: list[av.Packet]) -> list[Sample]:
+    def _samples(self, packets: list[av.Packet[Any]]) -> list[Sample]:
         samples = []
         for packet in packets:
             self._held -= 1

@@ -1,0 +1,495 @@
+"""The ladder: a source decoded once, scaled in cascade, encoded in every rung, with cuts at the same tick.
+
+Threads: one decodes and scales (the *feed*), one a rendition encodes (its *lane*); what belongs to a rendition passes
+through both in the order of the calls. A top that is passed through needs neither: its samples go straight on.
+All public methods are called on the loop and return at once; all callbacks run on it.
+
+    loop -- decode, show, forward, end_take --> feed --> lane v720 --> on_sample ...
+                                                    \\-> lane v480 --> on_sample ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import av
+import structlog
+from av.video.frame import VideoFrame
+
+from streamer.media.decode import PictureDecoder, Scaler, black_picture
+from streamer.media.encoders import RungEncoder
+from streamer.media.lanes import Job, Lane
+from streamer.media.meters import PictureMeter
+from streamer.media.overload import BEHIND_S, FrameGate, ShedPolicy
+from streamer.media.stills import MAX_WIDTH, StillMaker
+from streamer.media.types import Cut, RungSpec, Sample, TrackConfig
+from streamer.settings import MediaSettings
+
+log = structlog.get_logger(__name__)
+
+DROP_BEHIND_S = 2 * BEHIND_S
+"""A lane takes no frame but a cut's while it is further behind than this: no delay is ever built up."""
+MAX_FEED_JOBS = 240
+FEED_GIVES_UP_S = 1.0
+"""A decoder further behind leaves everything out until the next key frame."""
+METER_TICKS = 22_500
+"""The picture is measured four times a second."""
+
+OnSample = Callable[[str, Sample, "Cut | None", TrackConfig], None]
+
+
+def _ignore(*_: object) -> None:
+    """A callback that nobody asked for."""
+
+
+@dataclass(slots=True)
+class LadderCallbacks:
+    """Run on the loop. ``on_sample`` and those of rungs and takes keep a rendition's order."""
+
+    on_sample: OnSample
+    on_decode_error: Callable[[], None] = _ignore
+    """A key frame is needed. At most one a call of ``decode``; the caller limits the rate."""
+    on_end: Callable[[str, int], None] = _ignore
+    """A rendition's samples before ``at`` are all out."""
+    on_rung_off: Callable[[str, Cut], None] = _ignore
+    """The rung has no samples from this cut on."""
+    on_rung_on: Callable[[str, Cut], None] = _ignore
+    """It has again, from this cut on, which its next sample carries."""
+    on_shedding: Callable[[list[str]], None] = _ignore
+    """``Ladder.shedding`` is another."""
+    on_still: Callable[[bytes, int], None] = _ignore
+
+
+@dataclass(slots=True)
+class _Rung:
+    spec: RungSpec
+    lane: Lane
+    scaler: Scaler
+    gate: FrameGate
+    encoder: RungEncoder | None = None
+    """Opened by the lane with its first frame; used by it only."""
+    owed: Cut | None = None
+    """A cut whose IDR has not come out yet. Lane only."""
+    scaled: tuple[int, VideoFrame] | None = None
+    """Number of the picture, and it in this size. Feed only."""
+    odd: bool = False
+
+
+@dataclass(slots=True)
+class _Picture:
+    """The newest picture of the take."""
+
+    number: int
+    frame: VideoFrame
+    sample_aspect: Fraction = field(default_factory=lambda: Fraction(1))
+
+
+class Ladder:
+    """``rungs`` are the picture renditions, best first. The first is the top: see :meth:`use_top`."""
+
+    def __init__(
+        self,
+        rungs: Sequence[RungSpec],
+        settings: MediaSettings,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        callbacks: LadderCallbacks,
+        meter: PictureMeter | None = None,
+        encoder_factory: Callable[[RungSpec, MediaSettings], RungEncoder] = RungEncoder,
+    ) -> None:
+        if len({(r.width, r.height) for r in rungs}) != len(rungs) or not rungs:
+            # A picture object belongs to one lane; two rungs of a size would share it, and make no sense.
+            raise ValueError("a ladder needs rungs of different sizes")
+        self._loop = loop
+        self._settings = settings
+        self._call = callbacks
+        self._meter = meter
+        self._make_encoder = encoder_factory
+        self._counters: Counter[str] = Counter()
+        self._rungs = {
+            spec.name: _Rung(
+                spec, Lane(f"lane-{spec.name}"), Scaler(spec.width, spec.height), FrameGate(spec.frame_rate)
+            )
+            for spec in rungs
+        }
+        self.top = rungs[0].name
+        self._feed = Lane("feed")
+        self._closed = False
+        # Loop only.
+        self._top_direct = True
+        self._held: deque[Job] | None = None
+        self._barrier = 0
+        self._top_off = False
+        """The encoded top was shed when it became a passed-through one: it returns with the next cut."""
+        # Feed only.
+        self._policy = ShedPolicy()
+        self._top_encoded = False
+        self._decoder: PictureDecoder | None = None
+        self._picture = _Picture(0, black_picture(rungs[0].width, rungs[0].height))
+        self._pending_cut: Cut | None = None
+        self._last_start = -1
+        self._skipping = False
+        self._overflowed = False
+        """Set on the loop, taken back on the feed: frames were not even put into its queue."""
+        self._stills = StillMaker(settings.still_interval_s)
+        self._metered = -METER_TICKS
+        self._shedding: list[str] = []
+        self._feed.put(self._choose_encoded)
+
+    # --- for the loop --------------------------------------------------------------------------------
+
+    @property
+    def shedding(self) -> list[str]:
+        """What is given up now: ``v720:half``, ``v480:off``."""
+        return self._shedding
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """Monotonic: ``frames_dropped_total``, ``decode_errors_total``, ``encode_errors_total``."""
+        failures = self._feed.failures + sum(r.lane.failures for r in self._rungs.values())
+        return {
+            "frames_dropped_total": float(self._counters["dropped"]),
+            "decode_errors_total": float(self._counters["decode_errors"]),
+            "encode_errors_total": float(self._counters["encode_errors"]),
+            "media_job_failures_total": float(failures),
+        }
+
+    @property
+    def lag_s(self) -> float:
+        """How far the slowest thread is behind."""
+        return max(self._feed.lag, *(r.lane.lag for r in self._rungs.values()))
+
+    def decode(self, codec: str, data: bytes, start: int, *, show: bool, cut: Cut | None = None) -> None:
+        """Decode one frame of the take's source, at tick ``start``; with ``show`` encode it in every rung there.
+
+        ``cut``: the first picture at or after ``cut.start`` is an IDR in every rung and begins the segment.
+        """
+        if self._feed.depth >= MAX_FEED_JOBS:
+            self._counters["dropped"] += 1
+            self._overflowed = True
+            if cut is not None:
+                self._feed.put(lambda: self._leave_out(cut))
+            return
+        arrived = time.monotonic()
+        self._feed.put(lambda: self._decode(codec, data, start, show, cut, arrived))
+
+    def show(self, start: int, *, cut: Cut | None = None) -> None:
+        """Encode the newest picture again, at ``start``."""
+        if self._feed.depth >= MAX_FEED_JOBS and cut is None:
+            self._counters["dropped"] += 1
+            return
+        self._feed.put(lambda: self._show(start, cut))
+
+    def set_picture(self, frame: VideoFrame) -> None:
+        """``frame`` (yuv420p, square pixels) is the newest picture from now on, until one is decoded."""
+        self._feed.put(lambda: self._set_picture(frame, Fraction(1)))
+
+    def forward(self, rendition: str, sample: Sample, cut: Cut | None, config: TrackConfig) -> None:
+        """Pass an encoded sample on, after everything that was asked of this rendition before."""
+        if rendition == self.top and self._top_direct:
+            self._direct(self._forward_top, sample, cut, config)
+            return
+        rung = self._rungs[rendition]
+        self._feed.put(lambda: self._forward(rung, sample, cut, config))
+
+    def use_top(self, *, encoded: bool) -> None:
+        """Whether the top rendition is encoded like the others, or comes by :meth:`forward` only (as at first)."""
+        if encoded == (not self._top_direct):
+            return
+        self._barrier += 1
+        if encoded:
+            self._top_direct = False
+            held, self._held = self._held, None
+            self._feed.put(lambda: self._choose_encoded(top=True))
+            for job in held or ():
+                self._feed.put(partial(self._rungs[self.top].lane.put, partial(self._post, job)))
+            return
+        # What is still being encoded comes first; what is passed through meanwhile waits for that.
+        self._top_direct = True
+        self._held = deque() if self._held is None else self._held
+        number = self._barrier
+        self._feed.put(lambda: self._release_top(number))
+
+    def end_take(self, at: int) -> None:
+        """The take of this source ends at tick ``at``: every rendition's ``on_end`` follows its last sample.
+
+        The next :meth:`decode` begins with a fresh decoder.
+        """
+        if self._top_direct:
+            self._direct(self._call.on_end, self.top, at)
+        top_direct = self._top_direct
+        self._feed.put(lambda: self._end_take(at, skip=self.top if top_direct else ""))
+
+    def close(self) -> None:
+        """Stop the threads without waiting; nothing is called back any more."""
+        self._closed = True
+        self._feed.close()
+        for rung in self._rungs.values():
+            rung.lane.close()
+
+    async def wait_closed(self, timeout_s: float = 5.0) -> bool:
+        """Whether all threads have ended in time after :meth:`close`."""
+        lanes = [self._feed, *(r.lane for r in self._rungs.values())]
+        deadline = time.monotonic() + timeout_s
+        joins = (asyncio.to_thread(lane.join, max(0.0, deadline - time.monotonic())) for lane in lanes)
+        return all(await asyncio.gather(*joins))
+
+    def _direct(self, callback: Callable[..., None], *arguments: Any) -> None:
+        job: Job = partial(callback, *arguments)
+        if self._held is not None:
+            self._held.append(job)
+        else:
+            # Not from within the caller's call: the caller is seldom ready for it.
+            self._loop.call_soon(self._run, job)
+
+    def _run(self, job: Job) -> None:
+        if not self._closed:
+            job()
+
+    def _forward_top(self, sample: Sample, cut: Cut | None, config: TrackConfig) -> None:
+        if self._top_off and cut is not None:
+            self._top_off = False
+            self._call.on_rung_on(self.top, cut)
+        if not self._top_off:
+            self._call.on_sample(self.top, sample, cut, config)
+
+    def _top_released(self, number: int, was_off: bool) -> None:
+        self._top_off = self._top_off or was_off
+        if number != self._barrier or self._held is None:
+            return
+        held, self._held = self._held, None
+        for job in held:
+            job()
+
+    # --- on the feed's thread ------------------------------------------------------------------------
+
+    def _post(self, callback: Callable[..., None], *arguments: Any) -> None:
+        """Call back on the loop, from any thread."""
+        if not self._closed:
+            try:
+                self._loop.call_soon_threadsafe(self._run, partial(callback, *arguments))
+            except RuntimeError:
+                # The loop is closed: the room process is on its way out.
+                self._closed = True
+
+    def _choose_encoded(self, *, top: bool = False) -> None:
+        self._top_encoded = top
+        names = [name for name in self._rungs if top or name != self.top]
+        self._policy.begin(names, time.monotonic())
+
+    def _release_top(self, number: int) -> None:
+        was_off = self._policy.level(self.top) == "off"
+        self._choose_encoded(top=False)
+        rung = self._rungs[self.top]
+        rung.lane.put(lambda: self._drain(rung))
+        rung.lane.put(lambda: self._post(self._top_released, number, was_off))
+
+    def _encoded_rungs(self) -> list[_Rung]:
+        return [r for name, r in self._rungs.items() if self._top_encoded or name != self.top]
+
+    def _decode(self, codec: str, data: bytes, start: int, show: bool, cut: Cut | None, arrived: float) -> None:
+        if time.monotonic() - arrived > FEED_GIVES_UP_S:
+            self._counters["dropped"] += 1
+            self._leave_out(cut)
+            return
+        if self._overflowed:
+            self._overflowed = False
+            self._leave_out(None)
+        if self._decoder is None or self._decoder.codec != codec:
+            self._decoder = PictureDecoder(codec)
+        decoded = self._decoder.decode(data, start)
+        if self._skipping and decoded.damaged:
+            # Pictures were left out; what refers to them is of no use.
+            decoded.pictures.clear()
+        if decoded.damaged:
+            self._counters["decode_errors"] += 1
+            self._post(self._call.on_decode_error)
+        elif decoded.pictures:
+            self._skipping = False
+        self._owe(cut)
+        for at, frame in decoded.pictures:
+            self._set_picture(frame, self._decoder.sample_aspect)
+            if show:
+                self._emit(at)
+        if show and not decoded.pictures and decoded.damaged:
+            # The rungs go on with the last good picture.
+            self._emit(start)
+
+    def _leave_out(self, cut: Cut | None) -> None:
+        """A frame is not decoded: too much waits. A segment's beginning is kept, with the picture at hand."""
+        if not self._skipping:
+            self._skipping = True
+            self._decoder = None
+            self._post(self._call.on_decode_error)
+        if cut is not None:
+            self._owe(cut)
+            self._emit(cut.start)
+
+    def _show(self, start: int, cut: Cut | None) -> None:
+        self._owe(cut)
+        self._emit(start)
+
+    def _owe(self, cut: Cut | None) -> None:
+        if cut is None:
+            return
+        if self._pending_cut is not None:
+            # No picture came for the one before: its segment exists nevertheless.
+            self._emit(self._pending_cut.start)
+        self._pending_cut = cut
+
+    def _set_picture(self, frame: VideoFrame, sample_aspect: Fraction) -> None:
+        self._picture = _Picture(self._picture.number + 1, frame, sample_aspect)
+
+    def _emit(self, start: int) -> None:
+        """Encode the newest picture at ``start`` in every rung that takes it."""
+        cut = self._pending_cut
+        if cut is not None and start < cut.start:
+            cut = None
+        if start <= self._last_start:
+            # Out of order (B-frames), or late. A cut is kept for the next one.
+            self._counters["dropped"] += 1
+            return
+        self._last_start = start
+        if cut is not None:
+            self._pending_cut = None
+        now = time.monotonic()
+        rungs = self._encoded_rungs()
+        lags = {r.spec.name: r.lane.lag for r in rungs}
+        self._policy.observe(lags, self._feed.lag, now)
+        if cut is not None:
+            self._change_rungs(cut, now)
+        taking = [r for r in rungs if self._takes(r, start, cut, lags[r.spec.name])]
+        try:
+            pictures = self._cascade(taking)
+        except (av.FFmpegError, ValueError) as error:
+            # A picture of a form that swscale does not take. The segment needs its frame all the same.
+            self._counters["decode_errors"] += 1
+            log.warning("picture_refused", error=str(error))
+            self._set_picture(black_picture(taking[0].spec.width, taking[0].spec.height), Fraction(1))
+            pictures = self._cascade(taking)
+        for rung, picture in zip(taking, pictures, strict=True):
+            rung.lane.put(partial(self._encode, rung, picture, start, cut), sheddable=cut is None)
+        self._observe_picture(pictures, start)
+        self._tell_shedding()
+
+    def _cascade(self, rungs: Sequence[_Rung]) -> list[VideoFrame]:
+        """The newest picture in the sizes of ``rungs``, best first, each made from the one above."""
+        source, aspect = self._picture.frame, self._picture.sample_aspect
+        pictures = []
+        for rung in rungs:
+            if rung.scaled is None or rung.scaled[0] != self._picture.number:
+                rung.scaled = (self._picture.number, rung.scaler.scale(source, aspect))
+            source, aspect = rung.scaled[1], Fraction(1)
+            pictures.append(source)
+        return pictures
+
+    def _takes(self, rung: _Rung, start: int, cut: Cut | None, lag: float) -> bool:
+        level = self._policy.level(rung.spec.name)
+        if level == "off":
+            return False
+        if not rung.gate.admits(start, always=cut is not None):
+            return False
+        if cut is not None:
+            rung.odd = False
+            return True
+        rung.odd = not rung.odd
+        if level == "closing" or lag > DROP_BEHIND_S or (level == "half" and rung.odd):
+            self._counters["dropped"] += 1
+            if level == "closing":
+                self._counters["dropped"] += rung.lane.shed()
+            return False
+        return True
+
+    def _change_rungs(self, cut: Cut, now: float) -> None:
+        for name, on in self._policy.at_cut(now).items():
+            rung = self._rungs[name]
+            log.warning("rung_returns" if on else "rung_shed", rung=name, segment=cut.number)
+            if not on:
+                self._counters["dropped"] += rung.lane.shed()
+            callback = self._call.on_rung_on if on else self._call.on_rung_off
+            rung.lane.put(partial(self._post, callback, name, cut))
+
+    def _forward(self, rung: _Rung, sample: Sample, cut: Cut | None, config: TrackConfig) -> None:
+        name = rung.spec.name
+        if self._policy.level(name) in ("off", "closing"):
+            if cut is None and self._policy.level(name) == "off":
+                return
+            if cut is not None and self._policy.restore(name, time.monotonic()):
+                rung.lane.put(lambda: self._post(self._call.on_rung_on, name, cut))
+        rung.lane.put(lambda: self._forwarded(rung, sample, cut, config))
+        self._last_start = max(self._last_start, sample.start)
+
+    def _end_take(self, at: int, *, skip: str) -> None:
+        if self._decoder is not None:
+            for start, frame in self._decoder.flush().pictures:
+                if start < at:
+                    self._set_picture(frame, self._decoder.sample_aspect)
+                    self._emit(start)
+        if self._pending_cut is not None and self._pending_cut.start < at:
+            self._emit(self._pending_cut.start)
+        self._pending_cut = None
+        self._decoder = None
+        self._skipping = False
+        for name, rung in self._rungs.items():
+            if name != skip:
+                rung.lane.put(partial(self._drain, rung))
+                rung.lane.put(partial(self._post, self._call.on_end, name, at))
+
+    def _observe_picture(self, pictures: Sequence[VideoFrame], start: int) -> None:
+        wide = [p for p in pictures if p.width >= MAX_WIDTH]
+        frame = (wide or pictures or [self._picture.frame])[-1 if wide else 0]
+        if self._stills.due(start):
+            self._post(self._call.on_still, self._stills.make(frame, start), start)
+        if self._meter is not None and abs(start - self._metered) >= METER_TICKS:
+            self._metered = start
+            self._meter.push(frame, start)
+
+    def _tell_shedding(self) -> None:
+        shedding = self._policy.shedding
+        if shedding != self._shedding:
+            self._shedding = shedding
+            self._post(self._call.on_shedding, shedding)
+
+    # --- on a lane's thread --------------------------------------------------------------------------
+
+    def _encode(self, rung: _Rung, frame: VideoFrame, start: int, cut: Cut | None) -> None:
+        if rung.encoder is None:
+            rung.encoder = self._make_encoder(rung.spec, self._settings)
+        rung.owed = cut or rung.owed
+        try:
+            samples = rung.encoder.encode(frame, start, idr=cut is not None)
+        except av.FFmpegError as error:
+            self._counters["encode_errors"] += 1
+            log.warning("encode_failed", rung=rung.spec.name, error=str(error))
+            rung.encoder.reopen()
+            return
+        self._give(rung, samples)
+
+    def _drain(self, rung: _Rung) -> None:
+        if rung.encoder is not None:
+            self._give(rung, rung.encoder.drain())
+
+    def _give(self, rung: _Rung, samples: list[Sample]) -> None:
+        """Samples of the encoder, in order. A cut goes with the first IDR at or after it: hardware answers later."""
+        config = rung.encoder.config if rung.encoder else None
+        if config is None:
+            return
+        for sample in samples:
+            cut = rung.owed if rung.owed is not None and sample.sync and sample.start >= rung.owed.start else None
+            if cut is not None:
+                rung.owed = None
+            self._post(self._call.on_sample, rung.spec.name, sample, cut, config)
+
+    def _forwarded(self, rung: _Rung, sample: Sample, cut: Cut | None, config: TrackConfig) -> None:
+        rung.owed = None
+        if rung.encoder is not None:
+            # What it makes next must not refer to what lies before this sample.
+            rung.encoder.expect_idr()
+        self._post(self._call.on_sample, rung.spec.name, sample, cut, config)

@@ -1,0 +1,94 @@
+"""Worker threads of the ladder: an ordered queue each, whose age is known from outside."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+Job = Callable[[], Any]
+
+
+class Lane:
+    """A thread that does its jobs in order. All methods can be called from any thread and never wait for a job.
+
+    A job that raises is logged and counted; the lane goes on. How many jobs may wait is up to the caller, who
+    sees :attr:`lag` and :attr:`depth`; there is no limit of its own, because some jobs must not be lost.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.failures = 0
+        """Jobs that raised."""
+        self._jobs: deque[tuple[float, bool, Job]] = deque()
+        self._condition = threading.Condition()
+        self._closing = False
+        self._busy_since: float | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    @property
+    def lag(self) -> float:
+        """Seconds for which the oldest unfinished job has been waiting."""
+        with self._condition:
+            oldest = self._busy_since
+            if oldest is None and self._jobs:
+                oldest = self._jobs[0][0]
+        return 0.0 if oldest is None else time.monotonic() - oldest
+
+    @property
+    def depth(self) -> int:
+        """Jobs that wait."""
+        return len(self._jobs)
+
+    def put(self, job: Job, *, sheddable: bool = False) -> None:
+        """Do ``job`` after all that were put before. ``sheddable`` ones can be taken back by :meth:`shed`."""
+        with self._condition:
+            if self._closing:
+                return
+            self._jobs.append((time.monotonic(), sheddable, job))
+            self._condition.notify()
+
+    def shed(self) -> int:
+        """Take back the sheddable jobs that have not begun; how many there were."""
+        with self._condition:
+            kept = [entry for entry in self._jobs if not entry[1]]
+            dropped = len(self._jobs) - len(kept)
+            if dropped:
+                self._jobs = deque(kept)
+        return dropped
+
+    def close(self) -> None:
+        """Finish the job in hand, forget the others, end the thread. Does not wait."""
+        with self._condition:
+            self._closing = True
+            self._jobs.clear()
+            self._condition.notify()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the thread's end after :meth:`close`. Blocks: not for the loop."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while True:
+            with self._condition:
+                self._busy_since = None
+                while not self._jobs and not self._closing:
+                    self._condition.wait()
+                if self._closing:
+                    return
+                self._busy_since, _, job = self._jobs.popleft()
+            try:
+                job()
+            except Exception:
+                self.failures += 1
+                log.exception("media_job_failed", lane=self.name)
+            # A frame is large: it must not live on in a local until the next job comes.
+            del job
