@@ -50,6 +50,8 @@ log = structlog.get_logger(__name__)
 DATAGRAM_QUEUE_MAX = 512
 """Datagrams that wait for the DTLS handshake, at most; media does not pass through this queue."""
 RTT_TIMEOUT_S = 2.0
+MAX_SOCKETS = 8
+"""Sockets of one ICE transport."""
 
 _H264_EXTRA = (
     # profile-level-id, packetization-mode: Main, High and Constrained High, and mode 0 of what aiortc has in mode 1.
@@ -255,19 +257,8 @@ class _Gatherer:
                 continue
             protocols.append(protocol)
             connection._protocols.append(protocol)
-            host, port = protocol.transport.get_extra_info("sockname")[:2]
-            local = aioice.Candidate(
-                foundation=candidate_foundation("host", "udp", host),
-                component=component,
-                transport="udp",
-                # RFC 8445, section 5.1.2.1: a multihomed agent gives each address a preference of its own.
-                priority=candidate_priority(component, "host", 65535 - index),
-                host=host,
-                port=port,
-                type="host",
-            )
-            protocol.local_candidate = local
-            shown = aioice.Candidate(**{k: v for k, v in vars(local).items() if not k.startswith("_")})
+            protocol.local_candidate = _host_candidate(protocol, component, index)
+            shown = _host_candidate(protocol, component, index)
             if index < len(binding.announce) and binding.announce[index]:
                 shown.host = binding.announce[index]
             candidates.append(shown)
@@ -293,21 +284,57 @@ class _Gatherer:
         return candidates
 
     async def _listen(self, address: str) -> Any:
-        loop = asyncio.get_running_loop()
-        for port in _ports(self._binding):
-            try:
-                transport, protocol = await loop.create_datagram_endpoint(
-                    lambda: aioice.ice.StunProtocol(self._connection), local_addr=(address, port)
-                )
-            except OSError as error:
-                if port:
-                    continue
-                log.warning("ice_address_not_bound", address=address, error=str(error))
-                return None
-            size_buffers(transport.get_extra_info("socket"), self._binding.buffer_bytes)
-            return protocol
-        log.warning("ice_ports_used_up", address=address, low=self._binding.port_min, high=self._binding.port_max)
-        return None
+        return await _listen(self._connection, address, self._binding)
+
+
+async def _listen(connection: Any, address: str, binding: IceBinding) -> Any:
+    """A StunProtocol on a socket of its own; None, with a warning, where there is no such address or no port left."""
+    loop = asyncio.get_running_loop()
+    for port in _ports(binding):
+        try:
+            transport, protocol = await loop.create_datagram_endpoint(
+                lambda: aioice.ice.StunProtocol(connection), local_addr=(address, port)
+            )
+        except OSError as error:
+            if port:
+                continue
+            log.warning("ice_address_not_bound", address=address, error=str(error))
+            return None
+        size_buffers(transport.get_extra_info("socket"), binding.buffer_bytes)
+        return protocol
+    log.warning("ice_ports_used_up", address=address, low=binding.port_min, high=binding.port_max)
+    return None
+
+
+def _host_candidate(protocol: Any, component: int, index: int) -> Any:
+    host, port = protocol.transport.get_extra_info("sockname")[:2]
+    return aioice.Candidate(
+        foundation=candidate_foundation("host", "udp", host),
+        component=component,
+        transport="udp",
+        # RFC 8445, section 5.1.2.1: a multihomed agent gives each address a preference of its own.
+        priority=candidate_priority(component, "host", 65535 - index),
+        host=host,
+        port=port,
+        type="host",
+    )
+
+
+async def listen_too(pc: RTCPeerConnection, address: str, binding: IceBinding) -> None:
+    """Open one more socket, without announcing it, for checks towards a peer; see ``ice.same_machine``."""
+    for dtls in dtls_transports(pc):
+        connection: Any = dtls.transport._connection
+        bound = [p.local_candidate.host for p in connection._protocols]
+        if address in bound or len(bound) >= MAX_SOCKETS or connection._closing:
+            continue
+        protocol = await _listen(connection, address, binding)
+        if protocol is None:
+            continue
+        protocol.local_candidate = _host_candidate(protocol, 1, len(bound))
+        if connection._closing:
+            await protocol.close()
+        else:
+            connection._protocols.append(protocol)
 
 
 def _ports(binding: IceBinding) -> Sequence[int]:
@@ -456,5 +483,6 @@ def remote_address(dtls: RTCDtlsTransport) -> str:
     return "" if pair is None else str(pair.remote_addr[0])
 
 
-def remote_candidate_count(pc: RTCPeerConnection) -> int:
-    return sum(len(t.transport.getRemoteCandidates()) for t in dtls_transports(pc))
+def remote_addresses(pc: RTCPeerConnection) -> list[str]:
+    """Addresses of the remote candidates so far."""
+    return [c.ip for t in dtls_transports(pc) for c in t.transport.getRemoteCandidates()]

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import ifaddr
+
 from streamer.settings import IceSettings, Settings
 
 LOOPBACK = "127.0.0.1"
@@ -101,6 +103,23 @@ def parse_link_headers(values: Iterable[str]) -> tuple[IceServer, ...]:
                 continue
             servers.append(IceServer(match[1], parameters.get("username", ""), parameters.get("credential", "")))
     return tuple(servers)
+
+
+def same_machine(binding: IceBinding, remote: Iterable[str]) -> list[str]:
+    """Addresses that a peer on this machine uses instead of loopback, where loopback alone is bound.
+
+    libnice (GStreamer) leaves loopback out and ties its sockets to an interface, so that its packets to
+    127.0.0.1 never arrive. Checks from the very address that it named do reach it, and come back.
+    """
+    if not binding.addresses or not all(_is_loopback(a) for a in binding.addresses):
+        return []
+    own = {ip.ip if isinstance(ip.ip, str) else ip.ip[0] for adapter in ifaddr.get_adapters() for ip in adapter.ips}
+    wanted = []
+    for address in dict.fromkeys(remote):
+        parsed = ipaddress.ip_address(address)
+        if address in own and not parsed.is_loopback and not parsed.is_link_local:
+            wanted.append(address)
+    return wanted
 
 
 def _quoted(value: str) -> str:

@@ -15,7 +15,7 @@ from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 from streamer.errors import StreamerError, TooMany
 from streamer.media.types import AccessUnit
 from streamer.room import aiortc_hooks as hooks
-from streamer.room.ice import IceBinding
+from streamer.room.ice import IceBinding, same_machine
 from streamer.room.protocol import Answer, Offer, SourceStatus, TrackStatus
 from streamer.room.receiver import Drop, EncodedReceiver
 from streamer.room.sdp import (
@@ -110,6 +110,7 @@ class Publication:
                 hooks.tap(pc)
                 pc.on("connectionstatechange", self._on_state)
                 await pc.setLocalDescription(await pc.createAnswer())
+                await self._meet(pc, hooks.remote_addresses(pc))
         except TimeoutError as error:
             await self.close("answer_timeout")
             raise StreamerError(
@@ -150,8 +151,13 @@ class Publication:
             raise TooMany(f"At most {self._settings.max_candidates} candidates are taken.", code="too_many_candidates")
         self._candidates_taken += len(fragment.candidates)
         # End-of-candidates is not handed on: aioice would fail at once where peer-reflexive candidates may still come.
+        await self._meet(self._pc, [candidate.ip for candidate in fragment.candidates])
         for candidate in for_mid(fragment.candidates, self._facts.media[0].mid):
             await self._pc.addIceCandidate(candidate)
+
+    async def _meet(self, pc: RTCPeerConnection, remote: list[str]) -> None:
+        for address in same_machine(self._binding, remote):
+            await hooks.listen_too(pc, address, self._binding)
 
     # --- life ---
 

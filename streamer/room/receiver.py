@@ -158,8 +158,9 @@ class Reception:
 class EncodedReceiver:
     """Receives one track over ``transport`` and calls ``on_unit`` with each access unit, on the loop.
 
-    ``on_disconnect`` hears that the sender said goodbye or the connection ended. ``local_ssrc`` signs our RTCP. ``rtx_of`` maps retransmission SSRCs to the SSRCs they repair; others are
-    learned. ``drop`` is for tests: packets for which it answers True are lost on the way.
+    ``on_disconnect`` hears that the sender said goodbye or the connection ended. ``local_ssrc`` signs our RTCP.
+    ``rtx_of`` maps retransmission SSRCs to the SSRCs they repair; others are learned. ``drop`` is for tests: packets
+    for which it answers True are lost on the way.
     """
 
     def __init__(

@@ -1,0 +1,96 @@
+"""FFmpeg's WHIP muxer: passive DTLS, no candidates, a retransmission SSRC without a line of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from streamer.media import h264
+from tests.fakes.whip import WhipShim, until, whip_shim
+
+
+def ffmpeg() -> str:
+    """PyPI's build has the muxer; a distribution's older one has not."""
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        pytest.skip("imageio-ffmpeg is not installed")
+    path = imageio_ffmpeg.get_ffmpeg_exe()
+    if not shutil.which(path) and not Path(path).exists():
+        pytest.skip("imageio-ffmpeg has no program")
+    return path
+
+
+async def publish(shim: WhipShim, *options: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        ffmpeg(),
+        *("-hide_banner", "-loglevel", "warning", "-re"),
+        *("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30"),
+        *("-f", "lavfi", "-i", "sine=frequency=1000:sample_rate=48000"),
+        *options,
+        *("-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-tune", "zerolatency"),
+        *("-b:v", "1M", "-g", "60", "-bf", "0", "-pix_fmt", "yuv420p", "-c:a", "libopus", "-ac", "2"),
+        *("-f", "whip", "-authorization", "secret", shim.url),
+        stdin=asyncio.subprocess.DEVNULL,
+    )
+
+
+async def stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), 5)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def test_sound_and_picture_arrive_with_the_senders_clock() -> None:
+    async with whip_shim() as shim:
+        process = await publish(shim)
+        try:
+            await until(lambda: len(shim.sink.of("video")) > 60 and len(shim.sink.of("audio")) > 100, 20)
+            status = shim.publications.status()["main"]
+        finally:
+            await stop(process)
+    assert status.up
+    assert status.video is not None
+    assert (status.video.width, status.video.height, status.video.codec) == (640, 360, "h264")
+    first = shim.sink.of("video")[0]
+    assert h264.parse_access_unit(first.data).idr
+    assert not first.damaged
+    assert shim.requests[0][1]["Authorization"] == "Bearer secret"
+    assert {unit.codec for unit in shim.sink.of("audio")} == {"opus"}
+
+
+async def test_one_percent_loss_costs_no_frame() -> None:
+    count = 0
+
+    def drop(packet: object) -> bool:
+        nonlocal count
+        count += 1
+        return count % 100 == 50
+
+    async with whip_shim(drop=drop) as shim:
+        process = await publish(shim)
+        try:
+            await until(lambda: len(shim.sink.of("video")) > 120, 20)
+            counters = shim.publications.counters
+        finally:
+            await stop(process)
+    assert counters["rtp_packets_recovered_total"] > 0
+    assert counters["rtp_frames_dropped_total"] == 0
+    assert not any(unit.damaged for unit in shim.sink.of("video"))
+
+
+async def test_the_resource_is_deleted_at_the_end() -> None:
+    async with whip_shim() as shim:
+        process = await publish(shim, "-t", "2")
+        try:
+            await until(lambda: ("up", "main") in shim.sink.events, 20)
+            await until(lambda: ("down", "main", "hung_up") in shim.sink.events, 20)
+        finally:
+            await stop(process)
