@@ -1,11 +1,16 @@
 import { fileURLToPath } from 'node:url'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig, type Plugin } from 'vitest/config'
+import { earlyScript } from './scripts/early-script'
+import { trimmedHls } from './scripts/hls-build'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 /** One shell per role; the server puts its configuration into it and serves it for every address of that role. */
 const SHELLS = ['index', 'watch', 'embed', 'studio'] as const
+
+/** Asks for the playlist before the player's code is here. */
+const EARLY = here('./src/watch/early.ts')
 
 /** In development the addresses of the real server lead to the shells; everything else goes to a running Streamer. */
 const SERVER = process.env['STREAMER_URL'] ?? 'http://127.0.0.1:8080'
@@ -24,7 +29,7 @@ function roomAddresses(): Plugin {
 }
 
 export default defineConfig({
-  plugins: [svelte(), roomAddresses()],
+  plugins: [svelte(), trimmedHls(), roomAddresses(), earlyScript(EARLY, ['watch', 'embed'])],
   resolve: { alias: { $lib: here('./src/lib') } },
   build: {
     target: 'es2022',
@@ -32,7 +37,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      input: Object.fromEntries(SHELLS.map((shell) => [shell, here(`./${shell}.html`)])),
+      input: { ...Object.fromEntries(SHELLS.map((shell) => [shell, here(`./${shell}.html`)])), early: EARLY },
     },
   },
   server: {

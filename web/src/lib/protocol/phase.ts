@@ -1,0 +1,33 @@
+import type { RoomAnswer, RoomState } from './room'
+
+/** What a viewer is told about the broadcast as a whole. */
+export type Phase =
+  | 'starting'
+  | 'live'
+  /** The slate is shown: the broadcast goes on, the programme is back in a moment. */
+  | 'slate'
+  | 'notStarted'
+  | 'ended'
+  /** The connection is lost; everything that can be done about it is being done. */
+  | 'reconnecting'
+  | 'unknownRoom'
+
+export interface PhaseInputs {
+  answer: RoomAnswer | null
+  /** The last state that an answer told, kept while the server is out of reach. */
+  state: RoomState | null
+  /** Whether a broadcast was seen since the page was opened. */
+  seen: boolean
+  playback: 'idle' | 'loading' | 'playing' | 'stalled' | 'failing'
+}
+
+/** One word for viewers out of what the API and the media element tell: what is seen to play outranks what is told. */
+export function phaseOf({ answer, state, seen, playback }: PhaseInputs): Phase {
+  if (answer?.kind === 'unknown') return 'unknownRoom'
+  if (playback === 'playing') return state === 'slate' ? 'slate' : 'live'
+  if (answer?.kind === 'unreachable') return 'reconnecting'
+  if (state === 'off') return seen ? 'ended' : 'notStarted'
+  if (playback === 'failing') return 'reconnecting'
+  if (playback === 'stalled') return state === 'slate' ? 'slate' : 'live'
+  return 'starting'
+}

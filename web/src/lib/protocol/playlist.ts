@@ -1,0 +1,73 @@
+/** The little that the player itself reads from playlists; the rest is hls.js's work. Pure. */
+
+/** What a media playlist covers, in UTC ms. */
+export interface PlaylistWindow {
+  start_ms: number
+  end_ms: number
+  /** Segments in order: [program date, position from the playlist's start in s]. */
+  readonly segments: readonly (readonly [date_ms: number, offset_s: number])[]
+}
+
+/** The first value of an attribute in an attribute list, quotes taken off (RFC 8216bis section 4.2). */
+export function attribute(line: string, name: string): string | null {
+  const found = new RegExp(`(?:^|[:,])${name}=(?:"([^"]*)"|([^",]*))`).exec(line)
+  return found ? (found[1] ?? found[2] ?? null) : null
+}
+
+/**
+ * The address of the sound alone: the AUDIO group's default rendition, else the variant without a picture.
+ *
+ * @param base the multivariant playlist's own address, which the answer is resolved against
+ */
+export function audioPlaylist(multivariant: string, base: string): string | null {
+  const lines = multivariant.split(/\r?\n/)
+  const media = lines.filter((line) => line.startsWith('#EXT-X-MEDIA:') && attribute(line, 'TYPE') === 'AUDIO')
+  const preferred = media.find((line) => attribute(line, 'DEFAULT') === 'YES') ?? media[0]
+  const uri = preferred && attribute(preferred, 'URI')
+  if (uri) return new URL(uri, base).href
+  for (const [index, line] of lines.entries()) {
+    if (!line.startsWith('#EXT-X-STREAM-INF:')) continue
+    const codecs = attribute(line, 'CODECS') ?? ''
+    const next = lines.slice(index + 1).find((other) => other !== '' && !other.startsWith('#'))
+    if (next && !attribute(line, 'RESOLUTION') && /^(mp4a|opus|ac-3)/.test(codecs)) return new URL(next, base).href
+  }
+  return null
+}
+
+/** Reads what a media playlist covers; null where it has no segment or no program date. */
+export function playlistWindow(playlist: string): PlaylistWindow | null {
+  const segments: [number, number][] = []
+  let date_ms: number | null = null
+  let offset_s = 0
+  let duration_s = 0
+  for (const line of playlist.split(/\r?\n/)) {
+    if (line.startsWith('#EXT-X-PROGRAM-DATE-TIME:')) {
+      const parsed = Date.parse(line.slice('#EXT-X-PROGRAM-DATE-TIME:'.length))
+      if (!Number.isNaN(parsed)) date_ms = parsed
+    } else if (line.startsWith('#EXTINF:')) {
+      duration_s = Number.parseFloat(line.slice('#EXTINF:'.length))
+    } else if (line !== '' && !line.startsWith('#')) {
+      if (date_ms !== null) segments.push([date_ms, offset_s])
+      offset_s += duration_s
+      if (date_ms !== null) date_ms += duration_s * 1000
+      duration_s = 0
+    }
+  }
+  const first = segments[0]
+  if (!first || date_ms === null) return null
+  return { start_ms: first[0], end_ms: date_ms, segments }
+}
+
+/** Where a date lies from the playlist's start, in s; dates outside are brought to the nearest end. */
+export function offsetOf(window: PlaylistWindow, date_ms: number): number {
+  let low = 0
+  let high = window.segments.length - 1
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    if ((window.segments[middle]?.[0] ?? 0) <= date_ms) low = middle
+    else high = middle - 1
+  }
+  const [start_ms, offset_s] = window.segments[low] ?? [window.start_ms, 0]
+  const until_ms = window.segments[low + 1]?.[0] ?? window.end_ms
+  return offset_s + Math.max(0, Math.min(date_ms, until_ms) - start_ms) / 1000
+}

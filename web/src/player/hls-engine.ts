@@ -1,0 +1,174 @@
+import Hls, { type ErrorData, type Fragment, type LevelDetails } from 'hls.js'
+import { Backoff } from '$lib/whip/backoff'
+import type { Engine, EngineEvents, Playhead, Quality } from './engine'
+import { hlsConfig, rememberBandwidth, type Source, statusOf } from './hls-config'
+import { earlyPlaylistLoader } from './early'
+
+/** Between two decoder resets; a second one sooner means that resetting does not help. */
+const RECOVERY_PAUSE_MS = 6_000
+
+function dateOf(details: LevelDetails | null | undefined, end: 'first' | 'last'): number | null {
+  const fragments = details?.fragments
+  const fragment = end === 'first' ? fragments?.[0] : fragments?.at(-1)
+  const date = fragment?.programDateTime
+  if (!details || !fragment || date == null) return null
+  return end === 'first' ? date : date + (details.edge - fragment.start) * 1000
+}
+
+/** hls.js around one media element: loads, and whatever goes wrong, loads again. */
+export class HlsEngine implements Engine {
+  qualities: readonly Quality[] = []
+  private hls: Hls | null = null
+  private wanted = -1
+  private recovered_ms = -Infinity
+  private timer: ReturnType<typeof setTimeout> | undefined
+  private closed = false
+  private continuity = -1
+  private readonly backoff = new Backoff(500, 6_000)
+
+  /**
+   * @param address of the multivariant playlist, or of the sound's own playlist for `audio`
+   * @param start_s position in the playlist to begin at; null for live
+   */
+  constructor(
+    private readonly media: HTMLVideoElement,
+    private readonly address: string,
+    private readonly source: Source,
+    private start_s: number | null,
+    private readonly events: EngineEvents,
+  ) {
+    this.build()
+  }
+
+  static get supported(): boolean {
+    return Hls.isSupported()
+  }
+
+  get current(): number {
+    return this.hls?.currentLevel ?? -1
+  }
+
+  get playhead(): Playhead {
+    const hls = this.hls
+    const details = hls?.latestLevelDetails
+    const target = hls?.liveSyncPosition
+    return {
+      at_ms: hls?.playingDate?.getTime() ?? null,
+      edge_ms: dateOf(details, 'last'),
+      start_ms: dateOf(details, 'first'),
+      behind_s: target == null ? null : target - this.media.currentTime,
+    }
+  }
+
+  choose(index: number): void {
+    this.wanted = index
+    if (this.hls) this.hls.nextLevel = index
+  }
+
+  jump(): void {
+    const target = this.hls?.liveSyncPosition
+    if (target != null && Number.isFinite(target)) this.media.currentTime = target
+  }
+
+  seek(date_ms: number): boolean {
+    const fragments = this.hls?.latestLevelDetails?.fragments ?? []
+    const start = fragments[0]?.programDateTime
+    if (start == null || date_ms < start - 1000) return false
+    let found: Fragment | undefined
+    for (const fragment of fragments) {
+      if (fragment.programDateTime != null && fragment.programDateTime <= date_ms) found = fragment
+    }
+    found ??= fragments[0]
+    if (!found) return false
+    const into_s = Math.max(0, date_ms - (found.programDateTime ?? date_ms)) / 1000
+    const target = this.hls?.liveSyncPosition ?? Infinity
+    this.media.currentTime = Math.min(found.start + Math.min(into_s, found.duration), target)
+    return true
+  }
+
+  recover(): void {
+    const now = performance.now()
+    if (!this.hls || now - this.recovered_ms < RECOVERY_PAUSE_MS) return this.reload()
+    this.recovered_ms = now
+    this.hls.recoverMediaError()
+    void this.media.play().catch(() => undefined)
+  }
+
+  reload(): void {
+    if (this.closed) return
+    // Live again: an old start position may be out of the window by now.
+    if (this.source !== 'dvr') this.start_s = null
+    this.build()
+  }
+
+  close(): void {
+    this.closed = true
+    clearTimeout(this.timer)
+    this.drop()
+  }
+
+  private build(): void {
+    clearTimeout(this.timer)
+    this.drop()
+    const hls = new Hls({ ...hlsConfig(this.source, this.start_s), pLoader: earlyPlaylistLoader() })
+    this.hls = hls
+    hls.on(Hls.Events.ERROR, (_event, data) => this.error(data))
+    hls.on(Hls.Events.MANIFEST_PARSED, () => {
+      this.qualities = hls.levels
+        .map((level, index) => ({ index, height: level.height, bitrate: level.maxBitrate }))
+        .filter((quality) => quality.height > 0)
+      if (this.wanted >= 0 && this.wanted < hls.levels.length) hls.nextLevel = this.wanted
+      this.events.onqualities()
+    })
+    hls.on(Hls.Events.LEVEL_SWITCHED, () => this.events.onqualities())
+    hls.on(Hls.Events.FRAG_CHANGED, (_event, { frag }) => {
+      if (this.continuity >= 0 && frag.cc !== this.continuity) this.events.ondiscontinuity()
+      this.continuity = frag.cc
+    })
+    hls.on(Hls.Events.FRAG_BUFFERED, () => {
+      this.backoff.reset()
+      rememberBandwidth(hls.bandwidthEstimate)
+      this.events.onfailing(false)
+    })
+    hls.loadSource(this.address)
+    hls.attachMedia(this.media)
+    void this.media.play().catch(() => undefined)
+  }
+
+  private drop(): void {
+    this.hls?.destroy()
+    this.hls = null
+    this.continuity = -1
+  }
+
+  private error(data: ErrorData): void {
+    const status = statusOf(data.response)
+    const playlist =
+      data.details === Hls.ErrorDetails.MANIFEST_LOAD_ERROR ||
+      data.details === Hls.ErrorDetails.LEVEL_LOAD_ERROR ||
+      data.details === Hls.ErrorDetails.AUDIO_TRACK_LOAD_ERROR
+    if (playlist && (status === 404 || status === 410)) {
+      if (data.details === Hls.ErrorDetails.MANIFEST_LOAD_ERROR || this.source === 'audio') {
+        this.drop()
+        this.events.onoff()
+      } else {
+        // A new broadcast, or a rendition that is gone: the multivariant playlist knows.
+        this.again()
+      }
+      return
+    }
+    if (!data.fatal) {
+      if (data.type === Hls.ErrorTypes.NETWORK_ERROR) this.events.onfailing(true)
+      return
+    }
+    if (data.type === Hls.ErrorTypes.MEDIA_ERROR) this.recover()
+    else this.again()
+  }
+
+  private again(): void {
+    this.events.onfailing(true)
+    // Out of the callback before hls.js is taken apart.
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => this.reload(), this.backoff.next())
+  }
+}

@@ -1,0 +1,91 @@
+import { Backoff } from '$lib/whip/backoff'
+import type { Engine, EngineEvents, Playhead, Quality } from './engine'
+
+/** The browser's own HLS, where there is no MediaSource (older iPhones). It chooses qualities by itself. */
+export class NativeEngine implements Engine {
+  readonly qualities: readonly Quality[] = []
+  readonly current = -1
+  private readonly listening = new AbortController()
+  private timer: ReturnType<typeof setTimeout> | undefined
+  private readonly backoff = new Backoff(1_000, 8_000)
+
+  constructor(
+    private readonly media: HTMLVideoElement,
+    private readonly address: string,
+    private readonly events: EngineEvents,
+  ) {
+    const { signal } = this.listening
+    media.addEventListener('error', () => void this.failed(), { signal })
+    media.addEventListener(
+      'playing',
+      () => {
+        this.backoff.reset()
+        events.onfailing(false)
+      },
+      { signal },
+    )
+    this.reload()
+  }
+
+  static supported(media: HTMLVideoElement): boolean {
+    return media.canPlayType('application/vnd.apple.mpegurl') !== ''
+  }
+
+  get playhead(): Playhead {
+    const media = this.media as HTMLVideoElement & { getStartDate?: () => Date }
+    const origin_ms = media.getStartDate?.().getTime()
+    const { seekable } = media
+    const known = origin_ms !== undefined && !Number.isNaN(origin_ms) && seekable.length > 0
+    const edge_s = seekable.length > 0 ? seekable.end(seekable.length - 1) : null
+    return {
+      at_ms: known ? origin_ms + media.currentTime * 1000 : null,
+      edge_ms: known && edge_s !== null ? origin_ms + edge_s * 1000 : null,
+      start_ms: known ? origin_ms + seekable.start(0) * 1000 : null,
+      behind_s: edge_s === null ? null : edge_s - media.currentTime,
+    }
+  }
+
+  choose(): void {
+    // The system's player adapts by itself.
+  }
+
+  jump(): void {
+    const { seekable } = this.media
+    if (seekable.length > 0) this.media.currentTime = seekable.end(seekable.length - 1)
+  }
+
+  seek(date_ms: number): boolean {
+    const { at_ms, start_ms } = this.playhead
+    if (at_ms === null || start_ms === null || date_ms < start_ms) return false
+    this.media.currentTime += (date_ms - at_ms) / 1000
+    return true
+  }
+
+  recover(): void {
+    this.reload()
+  }
+
+  reload(): void {
+    clearTimeout(this.timer)
+    this.media.src = this.address
+    void this.media.play().catch(() => undefined)
+  }
+
+  close(): void {
+    this.listening.abort()
+    clearTimeout(this.timer)
+    this.media.removeAttribute('src')
+    this.media.load()
+  }
+
+  private async failed(): Promise<void> {
+    this.events.onfailing(true)
+    const status = await fetch(this.address).then(
+      (response) => response.status,
+      () => 0,
+    )
+    if (this.listening.signal.aborted) return
+    if (status === 404) this.events.onoff()
+    else this.timer = setTimeout(() => this.reload(), this.backoff.next())
+  }
+}

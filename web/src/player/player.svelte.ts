@@ -1,0 +1,511 @@
+import { PlaybackHealth } from '$lib/protocol/health'
+import { audioPlaylist, offsetOf, type PlaylistWindow, playlistWindow } from '$lib/protocol/playlist'
+import { type Phase, phaseOf } from '$lib/protocol/phase'
+import { type RoomAnswer, type RoomStatus, RoomWatcher } from '$lib/protocol/room'
+import { WhepClient, type WhepFailure } from '$lib/protocol/whep'
+import type { Engine, EngineEvents, Quality } from './engine'
+import type { Source } from './hls-config'
+import { HlsEngine } from './hls-engine'
+import { NativeEngine } from './native-engine'
+import { BrowserWhepPeer } from './whep-peer'
+
+/** How the viewer wants to watch. */
+export type Mode =
+  /** LL-HLS, two seconds behind. */
+  | 'standard'
+  /** WHEP where there is room, HLS where there is not. */
+  | 'lowest'
+  /** Sound, and a still every ten seconds. */
+  | 'poor'
+
+export interface PlayerOptions {
+  room: string
+  mode: Mode
+  whep: boolean
+  iceServers: RTCIceServer[]
+  autoplay: boolean
+}
+
+/** What the bar along the picture shows, in UTC ms. */
+export interface Timeline {
+  start_ms: number
+  end_ms: number
+  at_ms: number
+}
+
+const TICK_MS = 500
+/** Behind the aimed-at position by more than this, a live viewer is brought back at once; below, by playing faster. */
+const DRIFT_S = 5
+/** Behind by more than this is no longer "live". */
+const LIVE_SLACK_S = 4
+const WHEP_FIRST_FRAME_MS = 5_000
+/** A new attempt at the lowest latency after it was full or lost. */
+const WHEP_AGAIN_MS = 60_000
+const DVR_FRESH_MS = 60_000
+
+/**
+ * One player on a page: which engine runs, what the viewer wants, what is shown. All fields are read-only for components;
+ * they change them through the methods.
+ */
+export class Player {
+  status = $state.raw<RoomStatus | null>(null)
+  answer = $state.raw<RoomAnswer | null>(null)
+  mode = $state<Mode>('standard')
+  /** What plays really: `lowest` falls back to HLS without a word. */
+  playing = $state<'hls' | 'whep' | 'audio' | 'none'>('none')
+  playback = $state<'idle' | 'loading' | 'playing' | 'stalled' | 'failing'>('idle')
+  qualities = $state.raw<readonly Quality[]>([])
+  chosen = $state(-1)
+  current = $state(-1)
+  latency_ms = $state<number | null>(null)
+  timeline = $state.raw<Timeline | null>(null)
+  /** Following the live edge; false once the viewer went back or paused. */
+  following = $state(true)
+  paused = $state(false)
+  muted = $state(true)
+  /** The browser refused to start by itself: the viewer has to press. */
+  refused = $state(false)
+  offerPoor = $state(false)
+  seen = $state(false)
+  phase: Phase = $derived(
+    phaseOf({
+      answer: this.answer,
+      state: this.status?.state ?? null,
+      seen: this.seen,
+      playback: this.playback,
+    }),
+  )
+
+  readonly whepOffered: boolean
+  private media: HTMLVideoElement | null = null
+  private engine: Engine | null = null
+  private source: Source = 'live'
+  private whep: { client: WhepClient; peer: BrowserWhepPeer } | null = null
+  private whepTimer: ReturnType<typeof setTimeout> | undefined
+  private ticker: ReturnType<typeof setInterval> | undefined
+  private wanted: boolean
+  private failing = false
+  /** Counts what was started: late answers to an earlier wish are recognised by it. */
+  private turn = 0
+  private poorRefused = false
+  private health = new PlaybackHealth()
+  private dvr: { window: PlaylistWindow; asked_ms: number } | null = null
+  private clockOffset_ms = 0
+  private readonly listening = new AbortController()
+  private readonly watcher: RoomWatcher
+
+  constructor(private readonly options: PlayerOptions) {
+    this.whepOffered = options.whep && typeof RTCPeerConnection === 'function'
+    this.mode = options.mode === 'lowest' && !this.whepOffered ? 'standard' : options.mode
+    this.wanted = options.autoplay
+    this.watcher = new RoomWatcher(options.room, (answer) => this.answered(answer), {
+      fetch: (input, init) => fetch(input, init),
+      now: () => Date.now(),
+      random: Math.random,
+    })
+  }
+
+  get supported(): boolean {
+    return HlsEngine.supported || (this.media !== null && NativeEngine.supported(this.media))
+  }
+
+  get address(): string {
+    return `/live/${encodeURIComponent(this.options.room)}/index.m3u8`
+  }
+
+  get stillAddress(): string {
+    return `/live/${encodeURIComponent(this.options.room)}/still.jpg`
+  }
+
+  /** Begins; call once, with the element in the page. */
+  attach(media: HTMLVideoElement): void {
+    this.media = media
+    media.muted = true
+    const { signal } = this.listening
+    media.addEventListener('pause', () => this.pausedByViewer(), { signal })
+    media.addEventListener('play', () => this.played(), { signal })
+    media.addEventListener('playing', () => this.moving(), { signal })
+    media.addEventListener('volumechange', () => (this.muted = media.muted || media.volume === 0), { signal })
+    document.addEventListener('visibilitychange', () => this.awake(), { signal })
+    window.addEventListener('online', () => this.awake(), { signal })
+    window.addEventListener('pagehide', () => this.dropWhep(), { signal })
+    window.addEventListener('pageshow', ({ persisted }) => persisted && this.begin(), { signal })
+    this.ticker = setInterval(() => this.tick(), TICK_MS)
+    this.watcher.start()
+    if (this.wanted) this.begin()
+    else this.refused = true
+  }
+
+  close(): void {
+    this.listening.abort()
+    this.watcher.stop()
+    clearInterval(this.ticker)
+    this.drop()
+  }
+
+  /** The viewer presses play: where the browser, or the address, did not let it start by itself. */
+  press(): void {
+    this.refused = false
+    this.wanted = true
+    if (this.playing === 'none') this.begin()
+    else void this.play()
+  }
+
+  unmute(): void {
+    if (!this.media) return
+    if (this.media.volume < 0.1) this.media.volume = 1
+    this.media.muted = false
+    if (this.refused) this.press()
+  }
+
+  choose(index: number): void {
+    this.chosen = index
+    if (this.mode === 'poor') this.setMode('standard')
+    this.engine?.choose(index)
+  }
+
+  setMode(mode: Mode): void {
+    if (mode === this.mode) return
+    this.mode = mode
+    this.offerPoor = false
+    this.following = true
+    this.health.forgive()
+    this.wanted = true
+    this.begin()
+  }
+
+  declinePoor(): void {
+    this.offerPoor = false
+    this.poorRefused = true
+  }
+
+  goLive(): void {
+    this.following = true
+    this.wanted = true
+    this.paused = false
+    if (this.source === 'dvr') return this.begin()
+    this.engine?.jump()
+    void this.play()
+  }
+
+  /** To a media time; beyond the loaded window the long playlist is fetched first. */
+  async seek(date_ms: number): Promise<void> {
+    if (this.playing !== 'hls' && this.playing !== 'audio') return
+    const end_ms = this.timeline?.end_ms ?? Infinity
+    if (date_ms >= end_ms - LIVE_SLACK_S * 1000) return this.goLive()
+    this.following = false
+    this.wanted = true
+    if (this.engine?.seek(date_ms)) return void this.play()
+    const window = await this.loadDvr()
+    if (!window || this.following) return
+    this.begin('dvr', offsetOf(window, date_ms))
+  }
+
+  /**
+   * A seek that media-chrome asks for (keys, the system's controls), in the element's own time.
+   *
+   * @returns whether the element may carry it out; what leads past live is done here
+   */
+  mayMoveTo(position_s: number): boolean {
+    const behind_s = this.engine?.playhead.behind_s
+    if (!this.media || behind_s == null) return false
+    if (position_s > this.media.currentTime + behind_s - 1) {
+      if (!this.following) this.goLive()
+      return false
+    }
+    this.following = false
+    return true
+  }
+
+  /** Learns how far back the broadcast goes: asked for when the viewer reaches for the bar. */
+  async loadDvr(): Promise<PlaylistWindow | null> {
+    if (this.dvr && performance.now() - this.dvr.asked_ms < DVR_FRESH_MS) return this.dvr.window
+    const address = new URL(`${this.address}?dvr=1`, location.href).href
+    try {
+      const master = await fetchText(address)
+      const audio = master === null ? null : audioPlaylist(master, address)
+      const playlist = audio === null ? null : await fetchText(audio)
+      const window = playlist === null ? null : playlistWindow(playlist)
+      if (window) {
+        this.dvr = { window, asked_ms: performance.now() }
+        this.look()
+      }
+      return window
+    } catch {
+      return null
+    }
+  }
+
+  // --- what runs -----------------------------------------------------------------------------------------------------
+
+  private begin(source: 'live' | 'dvr' = 'live', start_s: number | null = null): void {
+    this.drop()
+    if (!this.media || !this.wanted) return
+    this.turn++
+    this.health.restarted(performance.now())
+    this.setPlayback('loading')
+    if (this.mode === 'poor') void this.beginAudio(this.turn)
+    else if (this.mode === 'lowest' && source === 'live') this.beginWhep(this.media)
+    else this.beginHls(this.address + (source === 'dvr' ? '?dvr=1' : ''), source, start_s)
+  }
+
+  private beginHls(address: string, source: Source, start_s: number | null): void {
+    if (!this.media) return
+    this.source = source
+    this.playing = source === 'audio' ? 'audio' : 'hls'
+    const engine: { current: Engine | null } = { current: null }
+    const events: EngineEvents = {
+      onoff: () => this.off(),
+      onfailing: (failing) => (this.failing = failing),
+      onqualities: () => this.showQualities(engine.current),
+      ondiscontinuity: () => this.watcher.poke(),
+    }
+    if (HlsEngine.supported) engine.current = new HlsEngine(this.media, address, source, start_s, events)
+    else if (NativeEngine.supported(this.media)) engine.current = new NativeEngine(this.media, address, events)
+    this.engine = engine.current
+    if (source !== 'audio' && this.chosen >= 0) this.engine?.choose(this.chosen)
+    void this.play()
+  }
+
+  private async beginAudio(turn: number): Promise<void> {
+    this.playing = 'audio'
+    const address = new URL(this.address, location.href).href
+    const master = await fetchText(address).catch(() => undefined)
+    if (turn !== this.turn) return
+    const audio = typeof master === 'string' ? audioPlaylist(master, address) : null
+    if (audio) return this.beginHls(audio, 'audio', null)
+    if (master === null) return this.off()
+    this.failing = true
+    this.whepTimer = setTimeout(() => turn === this.turn && this.begin(), 3_000)
+  }
+
+  private beginWhep(media: HTMLVideoElement): void {
+    const peer = new BrowserWhepPeer(this.options.iceServers)
+    const endpoint = `/whep/${encodeURIComponent(this.options.room)}`
+    const ports = { fetch: (input: string, init: RequestInit) => fetch(input, init), now: () => Date.now() }
+    const client = new WhepClient(endpoint, peer, ports, (state, failure) => {
+      if (this.whep?.client !== client) return
+      if (state === 'playing') this.whepConnected(media)
+      if (state === 'failed') this.whepFailed(failure)
+    })
+    this.whep = { client, peer }
+    this.playing = 'whep'
+    media.srcObject = peer.stream
+    void client.start()
+    void this.play()
+  }
+
+  private whepConnected(media: HTMLVideoElement): void {
+    clearTimeout(this.whepTimer)
+    this.whepTimer = setTimeout(() => {
+      if (media.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) this.whepFailed({ reason: 'unreachable' })
+    }, WHEP_FIRST_FRAME_MS)
+    void this.play()
+  }
+
+  /** HLS at once, without a word; the wish stays, and is tried again in a while. */
+  private whepFailed(failure: WhepFailure | null): void {
+    const wait_ms = failure?.reason === 'full' ? (failure.retryAfter_ms ?? WHEP_AGAIN_MS) : WHEP_AGAIN_MS
+    this.dropWhep()
+    this.turn++
+    this.health.restarted(performance.now())
+    this.beginHls(this.address, 'live', null)
+    const turn = this.turn
+    this.whepTimer = setTimeout(() => {
+      if (turn === this.turn && this.mode === 'lowest' && this.following) this.begin()
+    }, Math.max(wait_ms, WHEP_AGAIN_MS / 2))
+  }
+
+  private dropWhep(): void {
+    clearTimeout(this.whepTimer)
+    const { whep } = this
+    this.whep = null
+    if (!whep) return
+    whep.client.close()
+    if (this.media) this.media.srcObject = null
+  }
+
+  private drop(): void {
+    this.turn++
+    this.dropWhep()
+    this.engine?.close()
+    this.engine = null
+    this.source = 'live'
+    this.playing = 'none'
+    this.failing = false
+    this.latency_ms = null
+    this.qualities = []
+    this.current = -1
+  }
+
+  private async play(): Promise<void> {
+    const { media, turn } = this
+    if (!media || !this.wanted) return
+    try {
+      await media.play()
+      this.refused = false
+    } catch (reason) {
+      if (turn !== this.turn || !(reason instanceof DOMException) || reason.name !== 'NotAllowedError') return
+      if (media.muted) this.refused = true
+      else {
+        media.muted = true // Sound is what was refused: the picture at least.
+        await media.play().catch(() => (this.refused = true))
+      }
+    }
+  }
+
+  // --- what happens --------------------------------------------------------------------------------------------------
+
+  private answered(answer: RoomAnswer): void {
+    this.answer = answer
+    if (answer.kind !== 'status') return
+    const before = this.status?.state
+    const { state, clockOffset_ms } = answer.status
+    this.status = answer.status
+    // Date has whole seconds: only a clock that is really off is corrected.
+    this.clockOffset_ms = clockOffset_ms !== null && Math.abs(clockOffset_ms) > 1_500 ? clockOffset_ms : 0
+    if (state === 'off') {
+      // What is buffered plays to its end; then the engine meets the 404 itself.
+      if (this.playback !== 'playing' && this.playing !== 'none' && before !== undefined) this.off()
+    } else if (this.playing === 'none' && this.wanted) {
+      this.begin()
+    }
+  }
+
+  /** The room has no broadcast: wait for the next. */
+  private off(): void {
+    this.drop()
+    this.following = true
+    this.timeline = null
+    this.dvr = null
+    this.setPlayback('idle')
+    this.watcher.poke()
+  }
+
+  private played(): void {
+    this.paused = false
+    this.wanted = true
+  }
+
+  private pausedByViewer(): void {
+    // An element that loses its source pauses too.
+    if (!this.media || this.playing === 'none' || this.media.ended || this.media.readyState === 0) return
+    this.paused = true
+    this.wanted = false
+    this.following = false
+  }
+
+  private moving(): void {
+    this.seen = true
+    this.refused = false
+    this.setPlayback('playing')
+  }
+
+  /** Back from a hidden tab, sleep or a lost network. */
+  private awake(): void {
+    if (document.hidden) return
+    this.watcher.poke()
+    const behind_s = this.engine?.playhead.behind_s ?? 0
+    if (this.wanted && this.following && behind_s > DRIFT_S) this.engine?.jump()
+    if (this.wanted && this.playing !== 'none') void this.play()
+  }
+
+  private tick(): void {
+    const { media } = this
+    if (!media) return
+    this.look()
+    if (this.playing === 'none') return
+    const now_ms = performance.now()
+    const remedy = this.health.sample({
+      now_ms,
+      position_s: media.currentTime,
+      wanted: this.wanted && !this.refused && !document.hidden,
+      ahead_s: bufferedAhead(media),
+    })
+    if (this.health.takeWoken() && this.following) {
+      if (this.whep) this.begin()
+      else this.engine?.jump()
+    }
+    if (this.playback === 'playing' && this.health.stalled) this.setPlayback('stalled')
+    else if (this.playback === 'stalled' && this.failing) this.setPlayback('failing')
+    else if (this.playback === 'loading' && this.failing) this.setPlayback('failing')
+    else if (this.playback !== 'playing' && !media.paused && !this.health.stalled && media.readyState > 2) this.moving()
+    this.remedy(remedy)
+    this.keepUp()
+    if (this.mode !== 'poor' && !this.poorRefused && this.seen && this.health.poor(now_ms)) this.offerPoor = true
+  }
+
+  private remedy(remedy: 'none' | 'jump' | 'recover' | 'reload'): void {
+    if (remedy === 'none') return
+    this.watcher.poke()
+    if (this.whep) {
+      // Its picture stands still: HLS has a buffer, and remedies of its own.
+      if (remedy !== 'jump') this.whepFailed({ reason: 'lost' })
+    } else if (remedy === 'jump') {
+      if (this.following) this.engine?.jump()
+      void this.play()
+    } else if (remedy === 'recover') {
+      this.engine?.recover()
+    } else {
+      this.engine?.reload()
+    }
+  }
+
+  /** A live viewer who fell behind (a long stall, a hidden tab) is brought back; one who went back is left in peace. */
+  private keepUp(): void {
+    const behind_s = this.engine?.playhead.behind_s
+    if (behind_s == null || !this.wanted) return
+    if (this.following && behind_s > DRIFT_S && this.playback === 'playing') this.engine?.jump()
+  }
+
+  /** Reads the playhead into what is shown. */
+  private look(): void {
+    const { media, engine } = this
+    if (this.whep) {
+      this.timeline = null
+      void this.whep.peer.delay_ms().then(
+        (delay_ms) => this.whep && (this.latency_ms = delay_ms),
+        () => undefined,
+      )
+      return
+    }
+    if (!engine || !media) return
+    const { at_ms, edge_ms, start_ms, behind_s } = engine.playhead
+    this.current = engine.current
+    this.latency_ms = at_ms === null ? null : Math.max(0, Date.now() + this.clockOffset_ms - at_ms)
+    if (at_ms === null || edge_ms === null || start_ms === null) return
+    const earliest_ms = Math.min(start_ms, this.dvr?.window.start_ms ?? start_ms)
+    this.timeline = { start_ms: earliest_ms, end_ms: Math.max(edge_ms, at_ms), at_ms }
+    if (!this.following && !this.paused && behind_s !== null && behind_s < LIVE_SLACK_S / 2 && this.source === 'live') {
+      this.following = true
+    }
+  }
+
+  private showQualities(engine: Engine | null): void {
+    if (!engine) return
+    this.qualities = engine.qualities
+    this.current = engine.current
+  }
+
+  private setPlayback(playback: Player['playback']): void {
+    this.playback = playback
+  }
+}
+
+function bufferedAhead(media: HTMLMediaElement): number {
+  const { buffered, currentTime } = media
+  for (let index = 0; index < buffered.length; index++) {
+    if (buffered.start(index) <= currentTime + 0.1 && buffered.end(index) > currentTime) {
+      return buffered.end(index) - currentTime
+    }
+  }
+  return 0
+}
+
+/** The text behind an address; null for 404. Other failures are errors. */
+async function fetchText(address: string): Promise<string | null> {
+  const response = await fetch(address, { signal: AbortSignal.timeout(10_000) })
+  if (response.status === 404) return null
+  if (!response.ok) throw new Error(`status ${response.status}`)
+  return await response.text()
+}
