@@ -333,8 +333,12 @@ async def listen_too(pc: RTCPeerConnection, address: str, binding: IceBinding) -
         protocol.local_candidate = _host_candidate(protocol, 1, len(bound))
         if connection._closing:
             await protocol.close()
-        else:
-            connection._protocols.append(protocol)
+            continue
+        connection._protocols.append(protocol)
+        # Candidates that are there already were paired without it.
+        for candidate in connection._remote_candidates:
+            connection._pair_remote_candidate(candidate)
+        connection.sort_check_list()
 
 
 def _ports(binding: IceBinding) -> Sequence[int]:
