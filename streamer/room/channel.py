@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from streamer.errors import StreamerError, Unavailable
 from streamer.room import sockets
@@ -15,7 +16,7 @@ from streamer.room.framing import FrameError, decode_control, encode_frame, from
 from streamer.room.protocol import Event, Reply
 from streamer.room.serving import close_writer
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 READ_LIMIT_BYTES = 4 * 1024 * 1024
 """Buffer of a stream before reading pauses: frames of some hundred kB come in one go."""
@@ -101,7 +102,7 @@ class Channel:
                 elif isinstance(message, Reply):
                     self._settle(message)
         except (ConnectionError, FrameError) as error:
-            log.warning("control connection lost: %s", error)
+            log.warning("control_connection_lost", error=str(error))
         finally:
             self._closed.set()
             for answer in self._waiting.values():

@@ -7,13 +7,13 @@ again when the web process starts: it holds nothing that it could not ask for on
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
+import structlog
 
 from streamer.errors import StreamerError, Unavailable
 from streamer.room import sockets
@@ -26,7 +26,7 @@ from streamer.settings import Settings
 
 __all__ = ["Listener", "MediaPlane", "PartCache", "RoomLink"]
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 1.0
@@ -70,7 +70,7 @@ class MediaPlane:
                 for link in list(self._links.values()):
                     await link.wait_up()
         except TimeoutError:
-            log.warning("not every room has told its state yet")
+            log.warning("rooms_still_silent", rooms=[room for room, link in self._links.items() if not link.up])
 
     async def close(self) -> None:
         """Let go of everything; the media plane goes on."""
@@ -191,11 +191,11 @@ class MediaPlane:
                     await host.close()
                     self._set_host(None)
                 self.host_reconnects += 1
-                log.warning("the media host is away")
+                log.warning("media_host_away")
             except (OSError, StreamerError) as error:
-                log.debug("no media host: %s", error)
+                log.debug("media_host_not_reached", error=str(error))
             except Exception:
-                log.exception("the link to the media host failed")
+                log.exception("media_host_link_failed")
             await asyncio.sleep(retry_s)
             retry_s = min(retry_s * 2, LAST_RETRY_S)
             await self._find_rooms()
@@ -211,7 +211,7 @@ class MediaPlane:
         for room in [room for room in self._links if room not in known]:
             self._linger(room)
         self._set_host(host)
-        log.info("media host found, %d rooms", len(entries))
+        log.info("media_host_found", rooms=len(entries))
 
     def _set_host(self, host: Channel | None) -> None:
         self._host = host
@@ -224,7 +224,7 @@ class MediaPlane:
         try:
             self._take_in(builtins_to(event.data, RoomEntry))
         except msgspec.ValidationError as error:
-            log.error("unreadable event of the media host: %s", error)
+            log.error("media_host_event_unreadable", error=str(error))
 
     def _take_in(self, entry: RoomEntry) -> None:
         if entry.state == "closed":

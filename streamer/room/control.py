@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 
 from streamer.errors import BadRequest, NotFound, StreamerError, TooMany
 from streamer.room.framing import FrameError, builtins_to, decode_control, encode_frame, read_frame, to_protocol_error
@@ -20,7 +20,7 @@ from streamer.room.outbound import BACKLOG_BYTES, BEHIND_LIMIT_S, Outbound
 from streamer.room.protocol import Event, ProtocolError, Reply, Request
 from streamer.room.serving import SocketServer
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 REQUEST_LIMIT_S = 15.0
 MAX_PENDING = 256
@@ -128,14 +128,14 @@ class ControlServer:
             self._connections.discard(out)
             if out.cut_reason is not None:
                 self.cut_off += 1
-                log.warning("control connection cut off: %s", out.cut_reason)
+                log.warning("control_reader_cut", reason=out.cut_reason)
             tasks = [pump, read, *requests]
             for task in tasks:
                 task.cancel()
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
             for outcome in outcomes:
                 if isinstance(outcome, Exception) and not isinstance(outcome, (ConnectionError, FrameError)):
-                    log.error("control connection failed", exc_info=outcome)
+                    log.error("control_connection_failed", exc_info=outcome)
 
     async def _read(self, reader: asyncio.StreamReader, out: Outbound, requests: set[asyncio.Task[None]]) -> None:
         while (payload := await read_frame(reader)) is not None:
@@ -158,7 +158,7 @@ class ControlServer:
         except StreamerError as error:
             frame = encode_frame(Reply(id=request.id, error=to_protocol_error(error)))
         except Exception:
-            log.exception("control request %s failed", request.method)
+            log.exception("control_request_failed", method=request.method)
             internal = ProtocolError(code="internal", message="Something went wrong in the media plane.", status=500)
             frame = encode_frame(Reply(id=request.id, error=internal))
         out.send(frame)

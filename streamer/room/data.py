@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import structlog
 
 from streamer.conference.media_events import MediaEvent, PartBytes, Snapshot
 from streamer.room.framing import encode_frame
 from streamer.room.outbound import BACKLOG_BYTES, BEHIND_LIMIT_S, SNAPSHOT_LIMIT_S, Outbound
 from streamer.room.serving import SocketServer
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 SnapshotSource = Callable[[], tuple[Snapshot, list[PartBytes]]]
 
@@ -105,10 +106,10 @@ class DataServer:
             self._readers.discard(out)
             if out.cut_reason is not None:
                 self.cut_off += 1
-                log.warning("data reader cut off: %s", out.cut_reason)
+                log.warning("data_reader_cut", reason=out.cut_reason)
             pump.cancel()
             gone.cancel()
             outcomes = await asyncio.gather(pump, gone, return_exceptions=True)
             for outcome in outcomes:
                 if isinstance(outcome, Exception) and not isinstance(outcome, ConnectionError):
-                    log.error("data connection failed", exc_info=outcome)
+                    log.error("data_connection_failed", exc_info=outcome)

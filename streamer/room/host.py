@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import sys
@@ -23,16 +22,17 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 
 from streamer.errors import NotFound, StreamerError, Unavailable
 from streamer.observe.logs import configure_logging
 from streamer.room import sockets, spawn
 from streamer.room.control import ControlServer, typed
-from streamer.room.keeper import RoomKeeper, too_many_rooms
+from streamer.room.keeper import RoomKeeper
 from streamer.room.protocol import PROTOCOL_VERSION, RoomConfig, RoomEntry
 from streamer.settings import Settings
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -86,7 +86,7 @@ class MediaHost:
         for room in sorted({*alive, *spawn.rooms_marked_open(self._settings, now_s=time.time())}):
             config = spawn.load_room(self._settings, room)
             if config is None:
-                log.error("room %s has no readable room.json", room)
+                log.error("room_record_unreadable", room=room)
                 config = RoomConfig(id=room, name=room)
             self._keep(config)
         await self._server.start()
@@ -128,7 +128,11 @@ class MediaHost:
                         keeper = None
                     if keeper is None or keeper.closed:
                         if len(self._tasks) >= self._settings.room.max_rooms:
-                            raise too_many_rooms(self._settings.room.max_rooms)
+                            raise Unavailable(
+                                f"This machine holds {self._settings.room.max_rooms} rooms at once.",
+                                code="too_many_rooms",
+                                headers={"Retry-After": "30"},
+                            )
                         keeper = self._keep(config)
                     else:
                         keeper.configure(config)
@@ -154,7 +158,7 @@ class MediaHost:
             del self._rooms[room]
             self._server.forget("room", key=room)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("keeping room %s failed", room, exc_info=error)
+            log.error("room_keeper_failed", room=room, exc_info=error)
 
     def _changed(self, entry: RoomEntry) -> None:
         self._server.publish("room", entry, key=entry.room)
@@ -185,7 +189,7 @@ async def run_host(settings: Settings, *, program: Sequence[str] = (sys.executab
     run_dir = sockets.make_run_dir(settings.run_dir)
     lock = await _take_lock(run_dir / spawn.HOST_LOCK)
     if lock is None:
-        log.warning("another media host runs in %s", settings.data)
+        log.warning("media_host_already_running", data=str(settings.data))
         return EXIT_ALREADY_RUNNING
     pid_file = run_dir / spawn.HOST_PID
     loop = asyncio.get_running_loop()
@@ -195,7 +199,7 @@ async def run_host(settings: Settings, *, program: Sequence[str] = (sys.executab
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, host.leave)
         spawn.write_atomically(pid_file, f"{os.getpid()}\n".encode())
-        log.info("media host %d runs in %s", os.getpid(), settings.data)
+        log.info("media_host_started", pid=os.getpid(), data=str(settings.data))
         try:
             await host.run()
         finally:
@@ -203,7 +207,7 @@ async def run_host(settings: Settings, *, program: Sequence[str] = (sys.executab
                 loop.remove_signal_handler(number)
         return EXIT_OK
     except (OSError, StreamerError) as error:
-        log.error("the media host cannot run in %s: %s", settings.data, error)
+        log.error("media_host_failed", data=str(settings.data), error=str(error))
         return EXIT_FAILED
     finally:
         with contextlib.suppress(FileNotFoundError):

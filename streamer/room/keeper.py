@@ -9,13 +9,15 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from streamer.errors import StreamerError, Unavailable
+import structlog
+
+from streamer.errors import StreamerError
 from streamer.room import sockets, spawn
 from streamer.room.channel import Channel
 from streamer.room.protocol import RoomConfig, RoomEntry
 from streamer.settings import Settings
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 START_LIMIT_S = 20.0
 """A process that does not answer by then is killed and started again."""
@@ -137,13 +139,13 @@ class RoomKeeper:
                 self._settings, room, self._settings_file, self._program
             )
         except OSError as error:
-            log.error("room %s cannot be started: %s", room, error)
+            log.error("room_not_started", room=room, error=str(error))
             return False
         if process is None:
-            log.error("room %s has a process that cannot be adopted", room)
+            log.error("room_not_adoptable", room=room)
             return False
         self._process = process
-        log.info("room %s: process %d %s", room, process.pid, "adopted" if process.adopted else "started")
+        log.info("room_adopted" if process.adopted else "room_started", room=room, pid=process.pid)
         try:
             ended = asyncio.create_task(process.wait(), name=f"room {room} end")
             care = asyncio.create_task(self._care(process), name=f"room {room} care")
@@ -153,7 +155,7 @@ class RoomKeeper:
                     care.cancel()
                 await asyncio.wait((care,))
                 if not care.cancelled() and (failure := care.exception()) is not None:
-                    log.error("room %s: watching failed", room, exc_info=failure)
+                    log.error("room_watch_failed", room=room, exc_info=failure)
                     await process.kill()
             finally:
                 ended.cancel()
@@ -173,7 +175,7 @@ class RoomKeeper:
         # control socket away.
         orderly = not (run_dir / sockets.control_socket(room)).exists() if code is None else code == 0
         level = logging.INFO if orderly or self._stopping.is_set() else logging.ERROR
-        log.log(level, "room %s: process %d ended, code %s", room, process.pid, code)
+        log.log(level, "room_process_ended", room=room, pid=process.pid, code=code)
         with contextlib.suppress(FileNotFoundError):
             spawn.room_pid_file(run_dir, room).unlink()
         return orderly
@@ -193,7 +195,7 @@ class RoomKeeper:
             return
         reason = outcomes[1]
         if process.alive:
-            log.error("room %s does not answer and is killed: %s", self.config.id, reason)
+            log.error("room_killed_silent", room=self.config.id, reason=repr(reason))
             await process.kill()
 
     async def _watch(self) -> None:
@@ -250,7 +252,7 @@ class RoomKeeper:
         except StreamerError as error:
             if error.code == "connection_lost":
                 raise
-            log.warning("room %s did not take its config: %s", self.config.id, error.message)
+            log.warning("room_config_refused", room=self.config.id, error=error.message)
 
     async def _end(self, process: spawn.RoomProcess) -> None:
         if not self._drain and self._channel is not None and self._channel.up:
@@ -259,7 +261,7 @@ class RoomKeeper:
                 async with asyncio.timeout(CLOSE_LIMIT_S):
                     await process.wait()
             except (StreamerError, TimeoutError) as error:
-                log.warning("room %s did not close by itself: %s", self.config.id, error)
+                log.warning("room_not_closing", room=self.config.id, error=str(error))
         if process.alive:
             await process.stop(self._settings.server.shutdown_s)
 
@@ -269,7 +271,7 @@ class RoomKeeper:
             spawn.mark_open(self._settings, self.config.id)
         except OSError as error:
             # A full disk is no reason to keep a room dark; it costs what a restarted host would have known.
-            log.error("room %s: its record cannot be written: %s", self.config.id, error)
+            log.error("room_record_not_written", room=self.config.id, error=str(error))
 
     def _become(self, state: str) -> None:
         if state == "closed":
@@ -279,9 +281,3 @@ class RoomKeeper:
         self._changed.set()
         self._changed = asyncio.Event()
         self._on_change(self.entry)
-
-
-def too_many_rooms(limit: int) -> StreamerError:
-    return Unavailable(
-        f"This machine holds {limit} rooms at once.", code="too_many_rooms", headers={"Retry-After": "30"}
-    )

@@ -8,13 +8,13 @@ they have; the snapshot of the process that comes back either continues the broa
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 
 from streamer.conference.media_events import MediaEvent, PartBytes, PartMade, Snapshot
 from streamer.conference.view import BroadcastView, OutOfStep
@@ -26,7 +26,7 @@ from streamer.room.part_cache import PartCache
 from streamer.room.protocol import Answer, Candidates, Event, Offer, RoomConfig, RoomStatus
 from streamer.room.serving import close_writer
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 FIRST_RETRY_S = 0.05
 LAST_RETRY_S = 1.0
@@ -177,9 +177,9 @@ class RoomLink:
                 await follow()
                 self.reconnects += 1
             except OSError as error:
-                log.debug("room %s: %s", self.room, error)
+                log.debug("room_not_reached", room=self.room, error=str(error))
             except Exception:
-                log.exception("room %s: following failed", self.room)
+                log.exception("room_link_failed", room=self.room)
                 self.reconnects += 1
             self._note()
             if loop.time() - began > LAST_RETRY_S:
@@ -204,7 +204,7 @@ class RoomLink:
             try:
                 self.status = data = builtins_to(event.data, RoomStatus)
             except msgspec.ValidationError as error:
-                log.error("room %s: unreadable status: %s", self.room, error)
+                log.error("room_status_unreadable", room=self.room, error=str(error))
                 return
             self._told = True
             self._note()
@@ -222,9 +222,9 @@ class RoomLink:
                     await asyncio.sleep(0)
         except OutOfStep as error:
             self.out_of_step += 1
-            log.warning("room %s: %s", self.room, error)
+            log.warning("room_out_of_step", room=self.room, error=str(error))
         except (FrameError, ConnectionError) as error:
-            log.warning("room %s: data connection lost: %s", self.room, error)
+            log.warning("data_connection_lost", room=self.room, error=str(error))
         finally:
             self._following = False
             await close_writer(writer)
@@ -266,7 +266,7 @@ class RoomLink:
         if up == self._was_up:
             return
         self._was_up = up
-        log.info("room %s is %s", self.room, "up" if up else "away")
+        log.info("room_up" if up else "room_away", room=self.room)
         self._changed.set()
         self._changed = asyncio.Event()
         self._call_subscribers()

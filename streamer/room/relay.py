@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import logging
 import socket
 import sys
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import structlog
 
 from streamer.conference.media_events import PUBLIC
 from streamer.errors import NotFound, StreamerError, Unavailable
@@ -27,7 +27,7 @@ from streamer.room.relay_wire import AudioFrame, VideoFrame, Viewers, decode_rel
 from streamer.room.serving import close_writer
 from streamer.settings import Settings
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 IDLE_S = 60.0
 START_LIMIT_S = 10.0
@@ -236,7 +236,7 @@ class Relay:
             try:
                 process = await _Process.start(self._room, self._settings, self._on_event, self._on_end)
             except (OSError, TimeoutError) as error:
-                log.error("room %s: the relay cannot be started: %s", self._room, error)
+                log.error("relay_not_started", room=self._room, error=str(error))
                 raise _unavailable() from error
             self._process = process
             for feed in self._feeds.values():
@@ -260,7 +260,7 @@ class Relay:
         """The process is gone, of itself: its viewers are too, and the next offer starts another."""
         if process is self._process:
             self.crashes += 1
-            log.error("room %s: the relay process died", self._room)
+            log.error("relay_died", room=self._room)
             self._stop()
 
     def _stop(self) -> None:
@@ -285,7 +285,7 @@ class Relay:
     def _idle(self) -> None:
         self._idle_timer = None
         if not self._resources and not self._asking:
-            log.info("room %s: nobody watches by WHEP, the relay stops", self._room)
+            log.info("relay_idle", room=self._room)
             self._stop()
 
 
@@ -401,7 +401,7 @@ class _Process:
                 elif isinstance(message, Reply):
                     self._settle(message)
         except (ConnectionError, FrameError) as error:
-            log.warning("relay: %s", error)
+            log.warning("relay_connection_lost", error=str(error))
         finally:
             ended_by_itself = not self._ended
             self._ended = True

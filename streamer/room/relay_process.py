@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 import uvloop
 
 from streamer.errors import BadRequest, NotFound, StreamerError, Unavailable
@@ -35,7 +36,7 @@ from streamer.room.serving import close_writer
 from streamer.room.whep import Viewer
 from streamer.settings import Settings
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 OFFER_LIMIT_S = 10.0
 TELL_EVERY_S = 1.0
@@ -45,7 +46,8 @@ FEEDS_MAX = 16
 class RelayServer:
     """The feeds and the viewers. All on the loop."""
 
-    def __init__(self, settings: Settings, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, room: str, settings: Settings, writer: asyncio.StreamWriter) -> None:
+        self._room = room
         self._settings = settings
         self._binding = binding_from(settings)
         self._out = Outbound(writer)
@@ -106,7 +108,7 @@ class RelayServer:
         except msgspec.ValidationError as error:
             reply = Reply(id=request.id, error=to_protocol_error(BadRequest(str(error), code="bad_params")))
         except Exception:
-            log.exception("relay request %s failed", request.method)
+            log.exception("relay_request_failed", method=request.method)
             reply = Reply(id=request.id, error=ProtocolError(code="internal", message="The relay failed.", status=500))
         self._out.send(encode_frame(reply))
 
@@ -154,7 +156,7 @@ class RelayServer:
 
     async def _keep(self, viewer: Viewer) -> None:
         reason = await viewer.live()
-        log.info("a viewer of %s left: %s", viewer.feed.name, reason)
+        log.info("viewer_left", room=self._room, feed=viewer.feed.name, reason=reason)
         del self._viewers[viewer.resource]
         for name, value in viewer.counters.items():
             self._counted[name] = self._counted.get(name, 0) + value
@@ -178,7 +180,7 @@ class RelayServer:
         self._say("viewers", Viewers(resources=resources, counters=counters))
 
 
-async def serve_relay(settings: Settings, descriptor: int) -> int:
+async def serve_relay(room: str, settings: Settings, descriptor: int) -> int:
     """The relay on an open socket to its room. Returns the exit code once the room has closed it."""
     hooks.install()
     # Ctrl-C and a service manager's SIGTERM reach the whole group; the room decides when its viewers' time is over.
@@ -186,9 +188,9 @@ async def serve_relay(settings: Settings, descriptor: int) -> int:
         asyncio.get_running_loop().add_signal_handler(number, lambda: None)
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=descriptor), limit=READ_LIMIT_BYTES)
     try:
-        await RelayServer(settings, writer).run(reader)
+        await RelayServer(room, settings, writer).run(reader)
     except (ConnectionError, FrameError) as error:
-        log.warning("the connection to the room broke: %s", error)
+        log.warning("relay_connection_lost", error=str(error))
         return 1
     finally:
         await close_writer(writer)
@@ -203,7 +205,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     settings = spawn.read_settings(options.settings)
     configure_logging(settings.log, role="relay")
-    return uvloop.run(serve_relay(settings, options.fd))
+    for chatty in ("aioice", "aiortc"):
+        # Each connectivity check of each viewer would be a line.
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    return uvloop.run(serve_relay(options.room, settings, options.fd))
 
 
 if __name__ == "__main__":

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+
+import structlog
 
 from streamer.room import sockets
 from streamer.room.framing import FrameError
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 CLOSE_LIMIT_S = 2.0
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -50,10 +51,10 @@ class SocketServer:
         try:
             await self._serve(reader, writer)
         except (ConnectionError, FrameError) as error:
-            log.debug("%s: connection ended: %s", self._path.name, error)
+            log.debug("socket_connection_ended", socket=self._path.name, error=str(error))
         except Exception:
             # One connection's failure is its own: the room goes on for all the others.
-            log.exception("%s: connection failed", self._path.name)
+            log.exception("socket_connection_failed", socket=self._path.name)
         finally:
             await close_writer(writer)
 

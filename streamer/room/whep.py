@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
-from collections.abc import Callable
 from typing import Any
 
+import structlog
 from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 
 from streamer.errors import StreamerError
@@ -19,7 +18,7 @@ from streamer.room.ice import IceBinding
 from streamer.room.protocol import Answer, Candidates, Offer
 from streamer.room.sender import EncodedSender
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 CHECK_EVERY_S = 1.0
 SILENT_LIMIT_S = 15.0
@@ -161,7 +160,7 @@ class Viewer:
         reports = [s.last_report_at for s in (self._video, self._audio) if s is not None]
         return max((at for at in reports if at is not None), default=0.0)
 
-    async def close(self, on_error: Callable[[str], None] = log.warning) -> None:
+    async def close(self) -> None:
         """Leaves no socket, timer or task behind, whatever state the connection is in."""
         self._over.set()
         self.feed.leave(self)
@@ -169,7 +168,7 @@ class Viewer:
             async with asyncio.timeout(CLOSE_LIMIT_S):
                 await self._pc.close()
         except TimeoutError:
-            on_error("a viewer's connection took too long to close")
+            log.warning("viewer_not_closing", feed=self.feed.name)
 
 
 def _read_offer(offer: Offer, max_candidates: int) -> sdp.OfferFacts:

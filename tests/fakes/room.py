@@ -18,6 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import uvloop
+
 from streamer.conference.media_events import (
     PUBLIC,
     Closed,
@@ -208,4 +210,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(uvloop.run(main()))  # as the real one

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from streamer.conference.media_events import Opened, StillMade
 from streamer.errors import StreamerError
@@ -227,6 +228,26 @@ async def test_an_event_that_does_not_follow_makes_the_link_ask_again(tmp_path: 
     await until(lambda: track_end(link) > 0)
     await link.disconnect()
     await room.stop()
+
+
+def test_the_link_keeps_up_on_uvloop_with_a_full_ring(tmp_path: Path) -> None:
+    """30 s of a room with five renditions: about 36 MB, within the time that a newcomer is given."""
+
+    async def scenario() -> None:
+        room = FakeRoom(tmp_path, "main", broadcast="b1", part_bytes=300_000)
+        await room.start()
+        for _ in range(120):
+            room.tick()
+        link = RoomLink(tmp_path, "main", cache_bytes=96 * 1024 * 1024, listener=ignore)
+        await asyncio.wait_for(link.wait_up(), 5)
+        await until(lambda: len(link.bytes) == 120, limit_s=5)
+        room.tick()
+        await until(lambda: len(link.bytes) == 121)
+        assert (link.reconnects, room.data.cut_off) == (0, 0)
+        await link.disconnect()
+        await room.stop()
+
+    uvloop.run(scenario())
 
 
 async def test_a_new_broadcast_in_the_same_process_is_followed(tmp_path: Path) -> None:

@@ -134,6 +134,23 @@ async def test_a_room_that_stops_answering_is_killed_and_restarted(
         assert pid_of(settings, "main") != first.pid
 
 
+async def test_a_room_that_never_listens_is_killed_and_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from streamer.room import keeper
+
+    monkeypatch.setattr(keeper, "START_LIMIT_S", 0.5)
+    settings = make_settings(tmp_path)
+    settings.room_dir("main").mkdir(parents=True)
+    (settings.room_dir("main") / "behaviour").write_text("deaf")
+    async with running_host(settings) as host:
+        asking = asyncio.create_task(host.ensure(RoomConfig(id="main", name="Main")))
+        await until(lambda: host.entries and host.entries[0].restarts == 1)
+        monkeypatch.setattr(keeper, "START_LIMIT_S", 10)
+        (settings.room_dir("main") / "behaviour").unlink()
+        assert (await asking).state == "up"
+
+
 async def test_rooms_are_bounded(tmp_path: Path) -> None:
     settings = make_settings(tmp_path, max_rooms=1)
     async with running_host(settings) as host:
