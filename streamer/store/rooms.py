@@ -65,6 +65,4 @@ class Rooms:
 
 
 def _room(row: Row[Any]) -> Room:
-    return Room(
-        id=row.id, name=row.name, venue=row.venue_id, start=Start(row.start), between=Between(row.between)
-    )
+    return Room(id=row.id, name=row.name, venue=row.venue_id, start=Start(row.start), between=Between(row.between))

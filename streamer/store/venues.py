@@ -39,9 +39,7 @@ class Venues:
         """Raises Conflict when the id is taken."""
         try:
             await self._connection.execute(
-                insert(venues).values(
-                    id=venue.id, name=venue.name, timezone=venue.timezone, language=venue.language
-                )
+                insert(venues).values(id=venue.id, name=venue.name, timezone=venue.timezone, language=venue.language)
             )
         except IntegrityError as error:
             raise Conflict("A venue with this id exists.", code="exists") from error

@@ -1,0 +1,57 @@
+# make run    serves the demo on http://127.0.0.1:8080      make test   runs every check and test
+# make bench  prints the benchmark tables                   make setup  only the set-up that these share
+#
+# PYTHON chooses the interpreter (3.11 to 3.13), HOST, PORT and DATA the demo's.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8080
+DATA ?= data
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON_STAMP := $(VENV)/.installed
+NODE_STAMP := web/node_modules/.installed
+WEB_STAMP := web/dist/.built
+WEB_SOURCES := $(shell find web/src web/public web/*.html web/*.ts web/*.js web/package-lock.json -type f 2>/dev/null)
+
+.PHONY: run test bench setup setup-app setup-system lock format clean
+
+run: setup-app
+	exec $(BIN)/streamer demo --host $(HOST) --port $(PORT) --data $(DATA)
+
+test: setup
+	$(BIN)/python scripts/run_checks.py
+
+bench: setup
+	$(BIN)/python -m tests.bench
+
+setup: setup-app setup-system
+
+setup-app: $(PYTHON_STAMP) $(WEB_STAMP)
+
+$(PYTHON_STAMP): requirements-dev.txt pyproject.toml
+	PYTHON="$(PYTHON)" sh scripts/setup.sh python $(VENV)
+	touch $@
+
+$(NODE_STAMP): web/package.json web/package-lock.json
+	sh scripts/setup.sh node
+	touch $@
+
+$(WEB_STAMP): $(NODE_STAMP) $(WEB_SOURCES)
+	cd web && npm run --silent build
+	touch $@
+
+# Programs that only tests use. Without root they are left out, and their tests are skipped with the reason.
+setup-system:
+	@sh scripts/setup.sh system
+
+lock: $(PYTHON_STAMP)
+	sh scripts/setup.sh lock $(VENV)
+
+format:
+	$(BIN)/ruff format .
+	cd web && npm run --silent format
+
+clean:
+	rm -rf $(VENV) web/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,128 @@
+"""``make test``: every check and test, one after the other, to the end even when one fails.
+
+The last line is the sum: ``N passed, N failed, N skipped in N s``. With CI=true a test that is skipped because a
+program is missing has failed (tests/conftest.py).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+SERIAL = ("tests/integration", "tests/interop", "tests/e2e", "tests/faults")
+_PYTEST_NO_TESTS = 5
+
+
+@dataclass
+class Sum:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, other: Sum) -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+
+def run(name: str, command: list[str | Path], folder: Path = ROOT) -> tuple[int, str, float]:
+    """Run one step with its output shown. Returns exit code, output and seconds."""
+    print(f"\n=== {name}", flush=True)
+    started = time.monotonic()
+    output: list[str] = []
+    with subprocess.Popen(  # noqa: S603 - our own commands
+        [str(part) for part in command],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            output.append(line)
+            print(line, end="", flush=True)
+    return process.returncode, "".join(output), time.monotonic() - started
+
+
+def check(name: str, command: list[str | Path], folder: Path = ROOT) -> tuple[Sum, float]:
+    """A step that passes or fails as a whole."""
+    code, _, seconds = run(name, command, folder)
+    return (Sum(passed=1) if code == 0 else Sum(failed=1)), seconds
+
+
+def pytest(name: str, paths: list[str], *options: str) -> tuple[Sum, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        code, _, seconds = run(name, [BIN / "pytest", "-q", f"--junitxml={report}", *options, *paths])
+        if not report.exists():
+            return Sum(failed=1), seconds
+        # Written a moment ago by our own pytest.
+        suite = ElementTree.parse(report).getroot().find("testsuite")  # noqa: S314
+    assert suite is not None
+    total, failures, errors, skipped = (int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped"))
+    failed = failures + errors
+    if code not in (0, _PYTEST_NO_TESTS) and not failed:
+        failed = 1
+    return Sum(total - failures - errors - skipped, failed, skipped), seconds
+
+
+def vitest() -> tuple[Sum, float]:
+    code, output, seconds = run("unit tests of the pages", ["npm", "test", "--silent"], ROOT / "web")
+    # "Tests  2 failed | 41 passed | 1 skipped (44)"
+    line = next((line for line in output.splitlines() if re.match(r"\s*Tests\s", line)), "")
+    counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|skipped)", line)}
+    found = Sum(counts.get("passed", 0), counts.get("failed", 0), counts.get("skipped", 0))
+    if code != 0 and not found.failed:
+        found.failed = 1
+    return found, seconds
+
+
+def main() -> int:
+    started = time.monotonic()
+    results: list[tuple[str, Sum, float]] = []
+
+    def note(name: str, result: tuple[Sum, float]) -> None:
+        results.append((name, *result))
+
+    web = ROOT / "web"
+    note("ruff check", check("ruff check", [BIN / "ruff", "check", "."]))
+    note("ruff format", check("ruff format", [BIN / "ruff", "format", "--check", "."]))
+    note("mypy", check("mypy", [BIN / "mypy"]))
+    note("import laws", check("import laws", [BIN / "lint-imports"]))
+    note("pages: types and lint", check("pages: types and lint", ["npm", "run", "--silent", "check"], web))
+    note("pages: size budget", check("pages: size budget", ["npm", "run", "--silent", "budget"], web))
+    note("pages: unit tests", vitest())
+    # Two workers for what is small; what measures time or starts whole servers has the machine to itself.
+    note("unit tests", pytest("unit tests", ["tests/unit"], "-n", "2"))
+    for path in SERIAL:
+        if any((ROOT / path).rglob("test_*.py")):
+            note(path, pytest(path, [path]))
+
+    total = Sum()
+    print("\n=== in short")
+    for name, result, seconds in results:
+        total.add(result)
+        print(
+            f"{'FAILED' if result.failed else 'ok':7} {name:24} {result.passed:5} passed {result.failed:3} failed "
+            f"{result.skipped:3} skipped {seconds:6.0f} s"
+        )
+    if total.skipped:
+        print("Skipped tests and their reasons stand above, at the end of their run (SKIPPED).")
+    seconds = time.monotonic() - started
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped in {seconds:.0f} s", flush=True)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

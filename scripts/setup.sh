@@ -1,0 +1,86 @@
+#!/bin/sh
+# The steps of "make setup". Each is safe to repeat.
+set -eu
+
+say() { printf '%s\n' "setup: $*" >&2; }
+fail() { say "$*"; exit 1; }
+is_root() { [ "$(id -u)" = 0 ]; }
+has_apt() { command -v apt-get >/dev/null 2>&1; }
+
+apt_install() {
+    say "installing $*"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+setup_python() {
+    venv=$1
+    python=${PYTHON:-python3}
+    if ! command -v "$python" >/dev/null 2>&1; then
+        if is_root && has_apt; then apt_install python3 python3-venv; else
+            fail "Python 3.11 to 3.13 is needed and '$python' is not there; install it, or say make PYTHON=/path/to/python3"
+        fi
+    fi
+    "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' ||
+        fail "Python 3.11 to 3.13 is needed; '$python' is $("$python" -V 2>&1). Say make PYTHON=/path/to/python3"
+    if [ -x "$venv/bin/python" ] && ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+        rm -rf "$venv"
+    fi
+    if [ ! -x "$venv/bin/python" ]; then
+        # Debian ships venv without the part that puts pip in.
+        if ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+            if is_root && has_apt; then apt_install python3-venv; else
+                fail "'$python -m venv' does not work; as root: apt-get install python3-venv"
+            fi
+        fi
+        "$python" -m venv "$venv"
+    fi
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+}
+
+setup_node() {
+    if ! command -v npm >/dev/null 2>&1; then
+        if is_root && has_apt; then apt_install nodejs npm; else
+            fail "Node 20.19 or later with npm is needed; on Debian 13: apt-get install nodejs npm"
+        fi
+    fi
+    node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
+        fail "Node 20.19 or later is needed; this is $(node --version)"
+    cd web
+    npm ci --silent --no-audit --no-fund
+}
+
+setup_system() {
+    wanted=
+    command -v chromium >/dev/null 2>&1 || wanted="$wanted chromium"
+    command -v whip-client >/dev/null 2>&1 || wanted="$wanted simple-whip-client"
+    [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null 2>&1 || wanted="$wanted nginx-light"
+    [ -n "$wanted" ] || return 0
+    if is_root && has_apt; then
+        # shellcheck disable=SC2086
+        apt_install $wanted || say "could not install$wanted: tests that need them will be skipped"
+    else
+        say "not there:$wanted. Tests that need them will be skipped; as root: apt-get install$wanted"
+    fi
+}
+
+lock() {
+    venv=$1
+    "$venv/bin/python" -m pip install --quiet pip-tools
+    flags="--quiet --strip-extras --allow-unsafe --no-header --no-annotate --no-emit-index-url --no-emit-find-links --no-emit-trusted-host"
+    # shellcheck disable=SC2086
+    "$venv/bin/pip-compile" $flags --extra postgres -o requirements.txt pyproject.toml
+    # shellcheck disable=SC2086
+    "$venv/bin/pip-compile" $flags --extra postgres --extra test -c requirements.txt -o requirements-dev.txt pyproject.toml
+}
+
+step=$1
+shift
+case $step in
+python) setup_python "$@" ;;
+node) setup_node ;;
+system) setup_system ;;
+lock) lock "$@" ;;
+*) fail "unknown step $step" ;;
+esac

@@ -1,0 +1,116 @@
+"""Metrics, health and logs."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from dataclasses import dataclass
+
+import pytest
+import structlog
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client.parser import text_string_to_metric_families
+
+from streamer.errors import Unavailable
+from streamer.observe import health
+from streamer.observe.logs import configure_logging
+from streamer.observe.metrics import WebMetrics
+from streamer.room.protocol import RoomConfig, RoomStatus, SourceStatus, TrackStatus
+from streamer.settings import LogSettings
+from tests.fakes.media_plane import FakeRoom
+
+
+def samples(metrics: WebMetrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(metrics.render().decode())
+        for sample in family.samples
+    }
+
+
+def test_requests_rooms_and_delivery_are_told() -> None:
+    metrics = WebMetrics()
+    metrics.observe("/live/{room}/index.m3u8", "GET", 200, 0.004)
+    metrics.observe("/live/{room}/index.m3u8", "BREW", 405, 0.004)
+    room = FakeRoom(RoomConfig(id="a", name="A"))
+    room.status = RoomStatus(
+        room="a",
+        pid=1,
+        on_programme="main",
+        viewers_whep=3,
+        alarms=["disk_behind"],
+        sources={
+            "main": SourceStatus(
+                name="main", up=True, video=TrackStatus(codec="h264", bitrate=2_000_000, packets=10, lost=1)
+            )
+        },
+        counters={"frames_dropped_total": 7},
+    )
+    metrics.watch_rooms(lambda: {"a": room})
+
+    @dataclass
+    class Stats:
+        held: int = 4
+        parts_total: int = 9
+
+    metrics.watch_values("streamer_delivery", Stats())
+    found = samples(metrics)
+    route = ("route", "/live/{room}/index.m3u8")
+    assert found["streamer_http_requests_total", (("method", "GET"), route, ("status", "200"))] == 1
+    assert found["streamer_http_requests_total", (("method", "other"), route, ("status", "405"))] == 1
+    assert found["streamer_rooms", ()] == 1
+    assert found["streamer_room_on_programme", (("room", "a"),)] == 1
+    assert found["streamer_room_whep_viewers", (("room", "a"),)] == 3
+    assert found["streamer_room_alarms", (("room", "a"),)] == 1
+    assert found["streamer_source_up", (("room", "a"), ("source", "main"))] == 1
+    video = (("kind", "video"), ("room", "a"), ("source", "main"))
+    assert found["streamer_source_bitrate_bits", video] == 2_000_000
+    assert found["streamer_source_packets_lost_total", video] == 1
+    assert found["streamer_room_frames_dropped_total", (("room", "a"),)] == 7
+    assert found["streamer_delivery_held", ()] == 4
+    assert found["streamer_delivery_parts_total", ()] == 9
+
+
+async def test_ready_means_every_check_passes_and_live_asks_none() -> None:
+    broken = [False]
+
+    async def host() -> None:
+        if broken[0]:
+            raise Unavailable("away", code="media_host_unavailable")
+
+    async def database() -> None:
+        return None
+
+    app = web.Application()
+    health.add_routes(app, WebMetrics(), {"database": database, "media_host": host})
+    async with TestClient(TestServer(app)) as client:
+        assert (await client.get("/readyz")).status == 200
+        broken[0] = True
+        response = await client.get("/readyz")
+        assert (response.status, response.headers["Retry-After"]) == (503, "1")
+        error = (await response.json())["error"]
+        assert (error["code"], error["details"]) == (
+            "not_ready",
+            {"database": "ok", "media_host": "media_host_unavailable"},
+        )
+        assert (await client.get("/livez")).status == 200
+        metrics = await client.get("/metrics")
+        assert metrics.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        assert "streamer_http" in await metrics.text()
+
+
+def test_logs_are_json_lines_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    configure_logging(LogSettings(format="json"), role="web")
+    try:
+        structlog.get_logger("test").info("hello", token="abc.secret", room="a")
+        structlog.get_logger("test").debug("not this")
+        lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    finally:
+        structlog.reset_defaults()
+    assert [(line["event"], line["room"], line["role"], line["token"]) for line in lines] == [
+        ("hello", "a", "web", "…")
+    ]

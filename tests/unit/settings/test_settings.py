@@ -1,0 +1,67 @@
+"""Settings: precedence, problems in plain words, and the commented default file."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from streamer.settings import Settings, describe_problems, load_settings
+from streamer.settings_file import render
+
+FILE = Path(__file__).resolve().parents[3] / "configs" / "streamer.toml"
+
+
+def test_the_commented_file_is_the_model_with_every_default() -> None:
+    # python -m streamer.settings_file > configs/streamer.toml
+    assert FILE.read_text("utf-8") == render()
+
+
+def test_the_commented_file_changes_nothing() -> None:
+    assert load_settings(FILE) == Settings()
+    written = tomllib.loads(FILE.read_text("utf-8"))
+    for name, section in Settings():
+        if name in written and hasattr(section, "model_fields_set"):
+            missing = {key for key, value in section if value is not None} - set(written[name])
+            assert not missing, name
+
+
+def test_the_command_line_outranks_the_environment_and_that_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text('[server]\nhost = "10.0.0.1"\nport = 1\npublic_url = "https://file"\n[hls]\ndvr_s = 600\n')
+    monkeypatch.setenv("STREAMER_SERVER__HOST", "10.0.0.2")
+    monkeypatch.setenv("STREAMER_SERVER__PORT", "2")
+    monkeypatch.setenv("STREAMER_ADMIN_TOKEN", "secret")
+    settings = load_settings(file, server={"host": "10.0.0.3", "port": None, "tls_cert": None})
+    assert (settings.server.host, settings.server.port, settings.server.public_url) == ("10.0.0.3", 2, "https://file")
+    assert (settings.hls.dvr_s, settings.admin_token) == (600, "secret")
+    assert load_settings(None, server={"port": 3}).server.port == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[server]\nport = 70000\n", "server.port"),
+        ("[server]\nprot = 1\n", "server.prot"),
+        ("[media]\nrungs = [{ height = 5, bitrate_kbps = 100 }]\n", "media.rungs.0.height"),
+        ('[log]\nlevel = "loud"\n', "log.level"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_path(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text(text)
+    with pytest.raises(ValidationError) as caught:
+        load_settings(file)
+    assert any(line.startswith(f"{words}: ") for line in describe_problems(caught.value))
+
+
+@pytest.mark.parametrize("text", ["[sever]\nport = 1\n", 'admin_token = "x"\n'])
+def test_what_does_not_belong_in_the_file_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=r"s\.toml"):
+        load_settings(file)
