@@ -187,7 +187,10 @@ class TrackPackager:
     def _end_segment(self, at: int) -> None:
         if self._pending:
             last = self._pending[-1].start
-            self._close_part(last + self._frame if self._frame else max(at, last + 1))
+            at = last + self._frame if self._frame else max(at, last + 1)
+            self._close_full_parts(at)  # a last picture that is held for long has a part of its own
+        if self._pending:
+            self._close_part(at)
         if self._cut is not None:
             self._listener.segment_closed(self.track, self._cut.number)
         self._cut = None

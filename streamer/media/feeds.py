@@ -1,0 +1,105 @@
+"""Between packagers and outputs: stores each part once, hands it to every output that lists it.
+
+There is a feed for the programme and one for the slate that stands in for it. Runs on the room process's loop.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from streamer.conference.programme import Chunk
+from streamer.media.packager import MadePart
+from streamer.media.types import Cut, TrackConfig
+
+PROGRAMME = "programme"
+SLATE_FEED = "slate"
+
+
+class PartStore(Protocol):
+    """Where the bytes of parts go. ``media/recorder.py`` is the real one."""
+
+    def write(self, stream: str, start: int, data: bytes, *, new_segment: bool) -> Chunk:
+        """Take the next part of a stream; never blocks. ``start`` in ticks; ``new_segment`` allows a new file."""
+
+
+class FeedOutput(Protocol):
+    """What a feed needs of an output."""
+
+    def segment_opened(self, feed: str, track: str, cut: Cut) -> None: ...
+
+    def wants(self, feed: str, made: MadePart) -> bool: ...
+
+    def part(self, feed: str, made: MadePart, chunk: Chunk) -> None: ...
+
+    def segment_closed(self, feed: str, track: str, number: int) -> None: ...
+
+
+@dataclass(slots=True, frozen=True)
+class _StandIn:
+    number: int
+    track: str
+
+
+class Feed:
+    """A :class:`~streamer.media.packager.PackagerListener` for all tracks of one feed.
+
+    ``name`` is :data:`PROGRAMME` or :data:`SLATE_FEED`. A part that no output lists is not stored.
+    """
+
+    def __init__(self, name: str, store: PartStore, outputs: Sequence[FeedOutput] = ()) -> None:
+        self.name = name
+        self.outputs: list[FeedOutput] = list(outputs)
+        self.unlisted_total = 0
+        """Parts that no output wanted."""
+        self._store = store
+        self._stand_ins: dict[str, deque[_StandIn]] = {}
+
+    def stand_in(self, track: str, other: str, cut: Cut) -> None:
+        """From segment ``cut.number`` on ``track`` lists the segments of ``other``, or its own again if that is itself.
+
+        Call it before the first part of that segment comes in either track. The cut has to be a discontinuity, for
+        the picture's size changes.
+        """
+        # Tracks that lag may still be in a segment before it.
+        self._stand_ins.setdefault(track, deque(maxlen=4)).append(_StandIn(cut.number, other))
+
+    def segment_opened(self, track: str, cut: Cut, start: int, config: TrackConfig) -> None:
+        for name in self._listed_as(track, cut.number):
+            for output in self.outputs:
+                output.segment_opened(self.name, name, cut)
+
+    def part(self, made: MadePart) -> None:
+        chunk: Chunk | None = None
+        for name in self._listed_as(made.track, made.number):
+            named = made if name == made.track else replace(made, track=name)
+            for output in self.outputs:
+                if output.wants(self.name, named):
+                    if chunk is None:
+                        chunk = self._write(made)
+                    output.part(self.name, named, chunk)
+        if chunk is None:
+            self.unlisted_total += 1
+
+    def segment_closed(self, track: str, number: int) -> None:
+        for name in self._listed_as(track, number):
+            for output in self.outputs:
+                output.segment_closed(self.name, name, number)
+
+    def _write(self, made: MadePart) -> Chunk:
+        # A file of its own for each track of each feed, so that the parts of a segment lie side by side.
+        stream = made.track if self.name == PROGRAMME else f"{self.name}-{made.track}"
+        return self._store.write(stream, made.start, made.data, new_segment=made.index == 0)
+
+    def _listed_as(self, track: str, number: int) -> list[str]:
+        """The tracks that list segment ``number`` of ``track``: itself, unless another stands in for it, and others."""
+        own = [track] if self._source_of(track, number) == track else []
+        return own + [name for name in self._stand_ins if name != track and self._source_of(name, number) == track]
+
+    def _source_of(self, track: str, number: int) -> str:
+        for entry in reversed(self._stand_ins.get(track, ())):
+            if entry.number <= number:
+                return entry.track
+        return track

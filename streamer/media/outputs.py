@@ -1,0 +1,434 @@
+"""Outputs: one audience's view of the programme, as numbered segments of programme and slate.
+
+Runs on the room process's loop. An output decides the media sequence numbers (the same in every rendition), the aired
+intervals and the discontinuities; a rendition may lag behind the others by some seconds and still gets the same ones.
+What an output has listed never changes; it is told in the events of ``conference/media_events.py``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from streamer.conference.media_events import (
+    PUBLIC,
+    InitMade,
+    IntervalOpened,
+    MediaEvent,
+    PartMade,
+    SegmentDone,
+    SegmentOpened,
+    Trimmed,
+)
+from streamer.conference.programme import TICKS_PER_S, Broadcast, Chunk, InitSection, Interval, Part, Segment
+from streamer.media import cmaf
+from streamer.media.feeds import PROGRAMME, SLATE_FEED
+from streamer.media.packager import MIN_PART_PERCENT, MadePart
+from streamer.media.types import Cut, TrackConfig
+
+MAX_LAG_TICKS = 4 * TICKS_PER_S
+"""A rendition may be two seconds behind by rights, and a segment more before it is given up on."""
+SLACK_TICKS = 1920
+"""Sound ends at the nearest AAC frame, so up to half a frame past the picture."""
+REMEMBERED_SEGMENTS = 16
+MIN_SEGMENTS = 6
+"""Apple's authoring rules ask for six segments in a live playlist."""
+
+
+class Inits:
+    """The init sections of a broadcast, shared by its outputs: one id for each distinct one of a rendition."""
+
+    def __init__(self, known: Iterable[InitSection] = ()) -> None:
+        self._ids: dict[tuple[str, bytes], int] = {(init.rendition, init.data): init.id for init in known}
+        self._by_config: dict[tuple[str, TrackConfig], int] = {}
+        self._next = max(self._ids.values(), default=0) + 1
+
+    def find(self, rendition: str, config: TrackConfig) -> tuple[int, InitSection | None]:
+        """The id of the init section that ``config`` needs, and the section itself where it is new.
+
+        Raises ValueError for parameter sets that cannot be read.
+        """
+        known = self._by_config.get((rendition, config))
+        if known is not None:
+            return known, None
+        data = cmaf.init_section(config)
+        made: InitSection | None = None
+        number = self._ids.get((rendition, data))
+        if number is None:
+            number, self._next = self._next, self._next + 1
+            self._ids[(rendition, data)] = number
+            made = InitSection(number, rendition, config.codecs, data)
+        self._by_config[(rendition, config)] = number
+        return number, made
+
+
+@dataclass(slots=True, frozen=True)
+class OutputState:
+    """Where an output stands that goes on after a crash."""
+
+    next_msn: int = 0
+    next_interval: int = 0
+    discontinuity_sequence: int = 0
+    window: tuple[tuple[int, int, bool], ...] = ()
+    """The segments in the window, oldest first: (msn, end in ticks, discontinuity)."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One media sequence number: a segment of a feed, or the beginning of one."""
+
+    msn: int
+    feed: str
+    number: int
+    start: int
+    discontinuity: bool
+    interval: Interval
+    until: int | None = None
+    """Parts that end after this (and SLACK_TICKS) are not listed."""
+    end: int = 0
+    """The furthest that any rendition has come."""
+
+
+@dataclass(slots=True)
+class _Slot:
+    """What came of a segment for a rendition that is still in an earlier one."""
+
+    parts: deque[tuple[MadePart, Chunk]] = field(default_factory=deque)
+    closed: bool = False
+
+
+@dataclass(slots=True)
+class _Track:
+    """How far one rendition has come in the output."""
+
+    name: str
+    msn: int
+    opened: bool = False
+    parts: int = 0
+    end: int = 0
+    init: int = 0
+    slots: dict[int, _Slot] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Segments:
+    """The newest grid segments of a feed."""
+
+    newest: int = -1
+    cuts: dict[int, Cut] = field(default_factory=dict)
+    closed: dict[int, set[str]] = field(default_factory=dict)
+    listed_from: int = 0
+    """Segments before this number are not listed any more, or not yet."""
+
+
+class Output:
+    """Numbers the segments of one audience.
+
+    ``emit`` takes the events in order and must not raise. The output begins with the programme if ``aired``, else
+    with the slate, at the first part that comes.
+    """
+
+    def __init__(
+        self,
+        broadcast: Broadcast,
+        inits: Inits,
+        emit: Callable[[MediaEvent], None],
+        *,
+        name: str = PUBLIC,
+        aired: bool = True,
+        state: OutputState | None = None,
+    ) -> None:
+        state = state or OutputState()
+        self.name = name
+        self.late_total = 0
+        """Parts that came after their rendition had been given up on for that segment."""
+        self.gaps_total = 0
+        """Segments that a rendition has nothing of."""
+        self._broadcast = broadcast
+        self._inits = inits
+        self._emit = emit
+        self._aired = aired
+        self._pending_air = False
+        self._interval: Interval | None = None
+        self._next_interval = state.next_interval
+        self._next_msn = state.next_msn
+        self._first_msn = state.window[0][0] if state.window else state.next_msn
+        self._discontinuity_sequence = state.discontinuity_sequence
+        self._past = deque(state.window)
+        self._plan: dict[int, _Entry] = {}
+        self._by_segment: dict[tuple[str, int], _Entry] = {}
+        self._last_entry: _Entry | None = None
+        self._tracks = {r.name: _Track(r.name, state.next_msn) for r in broadcast.renditions}
+        self._feeds = {PROGRAMME: _Segments(), SLATE_FEED: _Segments()}
+        self._resumed = state.next_msn > 0
+        self._least_part = broadcast.part_target_ticks * MIN_PART_PERCENT // 100
+
+    # --- what people and the director ask --------------------------------------------------------------
+
+    @property
+    def aired(self) -> bool:
+        """Whether the output shows the programme, or will from the next cut on."""
+        return self._aired or self._pending_air
+
+    @property
+    def next_msn(self) -> int:
+        return self._next_msn
+
+    @property
+    def end(self) -> int:
+        """Where the newest listed part ends, in ticks; 0 before the first."""
+        return max(track.end for track in self._tracks.values())
+
+    def air(self, on: bool) -> int | None:
+        """Show the programme, from its next cut on, or the slate, at once.
+
+        Returns the tick where the slate has to begin, with a cut of its own, where the output went off air with
+        something listed; else None. Nothing of the programme that ends after that tick will be listed.
+        """
+        if on:
+            if not self._aired and not self._pending_air:
+                self._pending_air = True
+                self._feeds[PROGRAMME].listed_from = self._feeds[PROGRAMME].newest + 1
+            return None
+        self._pending_air = False
+        if not self._aired:
+            return None
+        self._aired = False
+        self._feeds[SLATE_FEED].listed_from = self._feeds[SLATE_FEED].newest + 1
+        entry = self._last_entry
+        if entry is None or entry.feed != PROGRAMME:
+            return None
+        end = entry.end
+        entry.until = end
+        self._open_interval(end)
+        # "Going off air needs no key frame: the output ends at the last part that was finished before the tap." A
+        # rendition that lags may still bring the parts that the others have shown already.
+        for track in self._tracks.values():
+            if track.msn == entry.msn and max(track.end, entry.start) > end - self._least_part:
+                self._slot(track, entry).closed = True
+            self._advance(track)
+        return end
+
+    def cut_window(self) -> None:
+        """Take everything before the segment at the live edge out of the window, for good."""
+        if self._last_entry is not None:
+            self._trim(self._last_entry.msn)
+
+    def close(self) -> None:
+        """The broadcast ends: every rendition is closed where it is."""
+        for track in self._tracks.values():
+            while track.msn < self._next_msn:
+                self._slot(track, self._plan[track.msn]).closed = True
+                self._advance(track)
+
+    # --- what feeds bring ------------------------------------------------------------------------------
+
+    def segment_opened(self, feed: str, track: str, cut: Cut) -> None:
+        """A segment begins in one track of a feed. Those before it are over in this track."""
+        segments = self._feeds[feed]
+        segments.cuts[cut.number] = cut
+        segments.newest = max(segments.newest, cut.number)
+        for old in [number for number in segments.cuts if number <= segments.newest - REMEMBERED_SEGMENTS]:
+            del segments.cuts[old]
+            segments.closed.pop(old, None)
+        state = self._tracks.get(track)
+        if state is None:
+            return
+        for entry in list(self._plan.values()):
+            if entry.feed == feed and entry.number < cut.number and entry.msn >= state.msn:
+                self._slot(state, entry).closed = True
+        self._advance(state)
+
+    def wants(self, feed: str, made: MadePart) -> bool:
+        """Whether this part is going to be listed, as far as can be told now."""
+        track = self._tracks.get(made.track)
+        if track is None:
+            return False
+        entry = self._by_segment.get((feed, made.number))
+        if entry is None:
+            return self._is_next(feed, made.number)
+        if entry.msn < track.msn:
+            # Given up on; that the output went off air in the middle of it is no lateness.
+            self.late_total += entry.until is None
+            return False
+        if entry.until is not None and made.end > entry.until + SLACK_TICKS:
+            self._slot(track, entry).closed = True
+            self._advance(track)
+            return False
+        return not self._slot(track, entry).closed
+
+    def part(self, feed: str, made: MadePart, chunk: Chunk) -> None:
+        """List a part that the output wants, or keep it until its rendition has come to that segment."""
+        track = self._tracks[made.track]
+        entry = self._by_segment.get((feed, made.number)) or self._plan_entry(feed, made)
+        entry.end = max(entry.end, made.end)
+        self._slot(track, entry).parts.append((made, chunk))
+        self._advance(track)
+        self._give_up_on_stragglers()
+
+    def segment_closed(self, feed: str, track: str, number: int) -> None:
+        state = self._tracks.get(track)
+        if state is None:
+            return
+        if number in self._feeds[feed].cuts:
+            self._feeds[feed].closed.setdefault(number, set()).add(track)
+        entry = self._by_segment.get((feed, number))
+        if entry is not None and entry.msn >= state.msn:
+            self._slot(state, entry).closed = True
+            self._advance(state)
+
+    # --- inside ----------------------------------------------------------------------------------------
+
+    def _is_next(self, feed: str, number: int) -> bool:
+        """Whether a segment that is not listed yet is the one to go on with."""
+        segments = self._feeds[feed]
+        if number < segments.listed_from:
+            return False
+        if feed == PROGRAMME:
+            return self._aired or self._pending_air
+        return not self._aired
+
+    def _plan_entry(self, feed: str, made: MadePart) -> _Entry:
+        """Give the next media sequence number to the segment that this part begins."""
+        before = self._last_entry
+        cut = self._feeds[feed].cuts.get(made.number) or Cut(made.number, made.start, discontinuity=True)
+        if feed == PROGRAMME and self._pending_air:
+            self._pending_air, self._aired = False, True
+            self._interval = None
+            if before is not None and before.feed == SLATE_FEED:
+                before.until = cut.start
+        if self._interval is None:
+            self._open_interval(cut.start)
+        assert self._interval is not None
+        follows = (
+            before is not None
+            and before.feed == feed
+            and before.number + 1 == made.number
+            and before.interval.index == self._interval.index
+        )
+        first = before is None and not self._resumed
+        entry = _Entry(
+            msn=self._next_msn,
+            feed=feed,
+            number=made.number,
+            start=made.start,
+            discontinuity=not first and (cut.discontinuity or not follows),
+            interval=self._interval,
+        )
+        self._next_msn += 1
+        self._feeds[feed].listed_from = made.number + 1
+        self._last_entry = entry
+        self._plan[entry.msn] = entry
+        self._by_segment[(feed, made.number)] = entry
+        for name in self._feeds[feed].closed.get(made.number, ()):
+            self._slot(self._tracks[name], entry).closed = True
+        return entry
+
+    def _open_interval(self, start: int) -> None:
+        self._interval = Interval(
+            index=self._next_interval, key=secrets.token_urlsafe(9), aired=self._aired, start=start
+        )
+        self._next_interval += 1
+        self._emit(IntervalOpened(output=self.name, interval=self._interval))
+
+    def _slot(self, track: _Track, entry: _Entry) -> _Slot:
+        return track.slots.setdefault(entry.msn, _Slot())
+
+    def _advance(self, track: _Track) -> None:
+        """List what there is for the rendition, as far as its segments follow one another."""
+        while (entry := self._plan.get(track.msn)) is not None:
+            slot = track.slots.get(track.msn)
+            if slot is None:
+                return
+            while slot.parts:
+                self._list(track, entry, *slot.parts.popleft())
+            if not slot.closed:
+                return
+            self._finish(track, entry)
+
+    def _list(self, track: _Track, entry: _Entry, made: MadePart, chunk: Chunk) -> None:
+        if not track.opened:
+            try:
+                init, new = self._inits.find(track.name, made.config)
+            except ValueError:
+                self.late_total += 1
+                return
+            if new is not None:
+                self._emit(InitMade(init=new))
+            track.opened, track.init = True, init
+            self._emit_segment(track, entry, made.start)
+        part = Part(made.start, made.duration, made.independent, chunk)
+        self._emit(
+            PartMade(
+                output=self.name,
+                rendition=track.name,
+                msn=entry.msn,
+                index=track.parts,
+                part=part,
+                data=made.data,
+            )
+        )
+        track.parts += 1
+        track.end = made.end
+
+    def _finish(self, track: _Track, entry: _Entry) -> None:
+        if track.opened:
+            self._emit(SegmentDone(output=self.name, rendition=track.name, msn=entry.msn))
+        else:
+            self.gaps_total += 1
+            self._emit_segment(track, entry, entry.start, gap_duration=max(1, entry.end - entry.start))
+            track.end = max(track.end, entry.end)
+        track.slots.pop(entry.msn, None)
+        track.msn += 1
+        track.opened, track.parts = False, 0
+        if all(other.msn > entry.msn for other in self._tracks.values()):
+            self._retire(entry)
+
+    def _emit_segment(self, track: _Track, entry: _Entry, start: int, *, gap_duration: int = 0) -> None:
+        segment = Segment(
+            msn=entry.msn,
+            start=start,
+            init=track.init,
+            discontinuity=entry.discontinuity,
+            interval=entry.interval.index,
+            complete=gap_duration > 0,
+            gap=gap_duration > 0,
+            gap_duration=gap_duration,
+        )
+        self._emit(SegmentOpened(output=self.name, rendition=track.name, segment=segment))
+
+    def _retire(self, entry: _Entry) -> None:
+        """Every rendition has this segment as a whole."""
+        del self._plan[entry.msn]
+        del self._by_segment[(entry.feed, entry.number)]
+        self._past.append((entry.msn, entry.end, entry.discontinuity))
+        oldest_end = entry.end - self._broadcast.dvr_s * TICKS_PER_S
+        keep, first = len(self._past), self._first_msn
+        for msn, end, _ in self._past:
+            if end >= oldest_end or keep <= MIN_SEGMENTS:
+                break
+            keep, first = keep - 1, msn + 1
+        if first > self._first_msn:
+            self._trim(first)
+
+    def _trim(self, first_msn: int) -> None:
+        if first_msn <= self._first_msn:
+            return
+        # RFC 8216bis, 4.4.3.3: the number grows with each EXT-X-DISCONTINUITY tag that is removed.
+        gone = [(msn, discontinuity) for msn, _, discontinuity in self._past if msn < first_msn]
+        gone += [(entry.msn, entry.discontinuity) for entry in self._plan.values() if entry.msn < first_msn]
+        self._discontinuity_sequence += sum(discontinuity for msn, discontinuity in gone if msn >= self._first_msn)
+        while self._past and self._past[0][0] < first_msn:
+            self._past.popleft()
+        self._first_msn = first_msn
+        self._emit(Trimmed(output=self.name, first_msn=first_msn, discontinuity_sequence=self._discontinuity_sequence))
+
+    def _give_up_on_stragglers(self) -> None:
+        """Close the segments of a rendition that has fallen too far behind; what comes of them later is dropped."""
+        edge = self.end
+        for track in self._tracks.values():
+            while track.msn + 1 < self._next_msn and edge - max(track.end, self._plan[track.msn].end) > MAX_LAG_TICKS:
+                self._slot(track, self._plan[track.msn]).closed = True
+                self._advance(track)

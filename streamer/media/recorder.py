@@ -1,0 +1,203 @@
+"""Memory first, disk behind: the ring, the media files and the index of one broadcast.
+
+All public methods are called on the room process's loop and never block. A part's place on disk is known before its
+bytes are there, because files are append-only and have one writer: a thread behind a queue that is bounded in bytes.
+Where the disk stalls or is full, parts stay in memory only; live never waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamer.conference.media_events import MediaEvent, PartMade, Snapshot, Trimmed
+from streamer.conference.programme import TICKS_PER_S, Broadcast, Chunk
+from streamer.media.disk import QUEUE_BYTES, DiskWriter, JobQueue, NewIndex, PutPart, PutRecord, Remove
+from streamer.media.index import encode_event
+from streamer.media.ring import Ring
+
+FILE_TICKS = 600 * TICKS_PER_S
+"""A media file takes ten minutes; it ends with a segment."""
+INDEX_FILE_BYTES = 4 * 1024 * 1024
+"""An index that has grown by this much is begun anew with a snapshot, which bounds the time that a recovery takes."""
+RETRY_S = 2.0
+"""After the disk refused something, parts stay in memory for this long before it is tried again."""
+BEHIND_FOR_S = 10.0
+"""How long the alarm outlasts the last part that found the queue full."""
+
+
+@dataclass(slots=True)
+class _File:
+    name: str
+    first: int
+    """Tick of its first part."""
+    size: int = 0
+
+
+class Recorder:
+    """Keeps the parts of one broadcast: the newest in ``ring``, all of them in ``room_dir``.
+
+    ``snapshot`` gives the state that the index is begun with, usually ``BroadcastView.snapshot``. ``next_files`` (by
+    stream) and ``next_index`` are what a recovery found.
+    """
+
+    def __init__(
+        self,
+        room_dir: Path,
+        broadcast: Broadcast,
+        snapshot: Callable[[], Snapshot],
+        *,
+        ring_s: float = 30.0,
+        next_files: Mapping[str, int] | None = None,
+        next_index: int = 0,
+        queue_bytes: int = QUEUE_BYTES,
+    ) -> None:
+        self.ring = Ring(ring_s)
+        self.record = True
+        """False: parts are kept in memory only, until it is True again (minutes that must not be recorded)."""
+        self.memory_only_total = 0
+        """Parts that were not written, by intent or not."""
+        self.refused_total = 0
+        """Those that found the queue full."""
+        self._folder = broadcast.id
+        self._snapshot = snapshot
+        self._numbers = dict(next_files or {})
+        self._next_index = next_index
+        self._files: dict[str, _File] = {}
+        self._uses: dict[str, dict[str, int]] = {}
+        """File -> output -> the newest segment that has bytes in it."""
+        self._first_msn: dict[str, int] = {}
+        self._memory_offset = -time.time_ns()
+        """Unique even after a restart: the next process begins lower."""
+        self._behind_until = 0.0
+        self._retry_at = 0.0
+        self._index_retry_at = 0.0
+        self._index_bytes = 0
+        self._index_wanted = True
+        self._queue = JobQueue(max_part_bytes=queue_bytes)
+        self._writer = DiskWriter(room_dir, self._folder, self._queue)
+        self._thread = threading.Thread(target=self._writer.run, name=f"recorder-{broadcast.room}", daemon=True)
+
+    def start(self) -> None:
+        """Start the writer and begin the index: the broadcast is opened and ``snapshot`` shows it.
+
+        What the snapshot lists keeps its files from being removed.
+        """
+        first = self._snapshot()
+        for output, tracks in first.outputs.items():
+            self._first_msn[output] = first.window_start.get(output, 0)
+            for segments in tracks.values():
+                for segment in segments:
+                    for part in segment.parts:
+                        self._note_use(part.chunk.file, output, segment.msn)
+        self._thread.start()
+        self._begin_index(first)
+
+    def write(self, stream: str, start: int, data: bytes, *, new_segment: bool) -> Chunk:
+        """Keep a part that begins at ``start`` ticks; returns at once where its bytes are going to lie."""
+        chunk = self._place(stream, start, data, new_segment) if self.record else None
+        if chunk is None:
+            self.memory_only_total += 1
+            self._memory_offset -= 1
+            chunk = Chunk("", self._memory_offset, len(data))
+        self.ring.put(chunk, start, data)
+        return chunk
+
+    def journal(self, event: MediaEvent) -> None:
+        """Keep an event in the index. Call it after the view that ``snapshot`` shows has taken the event in."""
+        record = encode_event(event)
+        if record is None:
+            return
+        part = event if isinstance(event, PartMade) and event.part.chunk.file else None
+        if part is not None:
+            self._note_use(part.part.chunk.file, part.output, part.msn)
+        if self._index_wanted or self._writer.index_broken or self._index_bytes > INDEX_FILE_BYTES:
+            # What is not written while the index waits to be begun anew is part of the snapshot that begins it.
+            self._index_wanted = True
+            if time.monotonic() >= self._index_retry_at:
+                self._begin_index(self._snapshot(), record)
+        elif self._queue.put(PutRecord(record, part)):
+            self._index_bytes += len(record)
+        else:
+            self._index_wanted = True
+        if isinstance(event, Trimmed):
+            self._first_msn[event.output] = event.first_msn
+            self._expire()
+
+    @property
+    def alarms(self) -> list[str]:
+        """Stable codes of what is wrong now: ``disk_behind``, ``disk_full``, ``disk_error``."""
+        found = ["disk_behind"] if time.monotonic() < self._behind_until else []
+        if self._writer.trouble:
+            found.append(self._writer.trouble)
+        return found
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """Monotonic counters, and the queue's length in bytes."""
+        return {
+            "parts_memory_only_total": self.memory_only_total,
+            "disk_refused_parts_total": self.refused_total,
+            "disk_lost_parts_total": self._writer.lost_total,
+            "disk_bytes_written_total": self._writer.written_bytes,
+            "disk_queue_bytes": self._queue.part_bytes + self._queue.index_bytes,
+        }
+
+    async def close(self, timeout_s: float = 5.0) -> bool:
+        """Write what is queued and stop; False where the disk did not take it in time."""
+        self._queue.close()
+        if self._thread.ident is None:
+            return True
+        await asyncio.to_thread(self._thread.join, timeout_s)
+        return not self._thread.is_alive()
+
+    # --- inside ------------------------------------------------------------------------------------
+
+    def _place(self, stream: str, start: int, data: bytes, new_segment: bool) -> Chunk | None:
+        now = time.monotonic()
+        file = self._files.get(stream)
+        if file is not None and self._writer.has_failed(file.name):
+            # What was meant to follow in this file has no place any more: go on in another one, when there is hope.
+            del self._files[stream]
+            file = None
+            self._retry_at = now + RETRY_S
+        if now < self._retry_at:
+            return None
+        if file is None or (new_segment and start - file.first >= FILE_TICKS):
+            number = self._numbers.get(stream, 0)
+            self._numbers[stream] = number + 1
+            file = _File(f"{self._folder}/{stream}-{number:04d}.m4s", start)
+            self._files[stream] = file
+            self._uses.setdefault(file.name, {})
+        chunk = Chunk(file.name, file.size, len(data))
+        if not self._queue.put(PutPart(stream, chunk, data)):
+            self.refused_total += 1
+            self._behind_until = now + BEHIND_FOR_S
+            return None
+        file.size += len(data)
+        return chunk
+
+    def _begin_index(self, snapshot: Snapshot, record: bytes = b"") -> None:
+        self._index_retry_at = time.monotonic() + RETRY_S
+        self._writer.index_broken = False
+        self._index_wanted = not self._queue.put(NewIndex(self._next_index, snapshot, record))
+        self._next_index += not self._index_wanted
+        self._index_bytes = 0
+
+    def _note_use(self, file: str, output: str, msn: int) -> None:
+        if file:
+            uses = self._uses.setdefault(file, {})
+            uses[output] = max(msn, uses.get(output, msn))
+
+    def _expire(self) -> None:
+        """Remove the files that no output's window refers to any more."""
+        current = {file.name for file in self._files.values()}
+        for name, uses in list(self._uses.items()):
+            if name in current or any(msn >= self._first_msn.get(output, 0) for output, msn in uses.items()):
+                continue
+            if self._queue.put(Remove(name)):
+                del self._uses[name]

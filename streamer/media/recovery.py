@@ -1,0 +1,245 @@
+"""Going on in the same broadcast after a room process was killed: what the files tell of it.
+
+Blocks on the disk: call it before the loop has work to do, or in a thread.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from streamer.conference.media_events import Snapshot
+from streamer.conference.programme import Broadcast, InitSection, Part, Segment
+from streamer.conference.view import BroadcastView, OutOfStep
+from streamer.media.disk import INDEX_GLOB
+from streamer.media.index import IndexContent, read_index
+from streamer.media.outputs import OutputState
+
+log = structlog.get_logger(__name__)
+
+_MEDIA_NAME = re.compile(r"(.+)-(\d{4,})\.m4s")
+_INDEX_NAME = re.compile(r"index-(\d+)\.sx")
+
+
+@dataclass(slots=True)
+class Recovered:
+    """A broadcast that goes on. ``snapshot`` is what a :class:`BroadcastView` begins with."""
+
+    broadcast: Broadcast
+    snapshot: Snapshot
+    end: int
+    """Where the newest part that is on disk ends, in ticks; 0 where there is none."""
+    outputs: dict[str, OutputState] = field(default_factory=dict)
+    next_files: dict[str, int] = field(default_factory=dict)
+    """Stream -> number of its next media file."""
+    next_index: int = 0
+    lost_parts: int = 0
+    """Listed, but not on disk: kept in memory only, or not written in time."""
+    gaps: int = 0
+    """Segments of a rendition of which nothing is left, or too little."""
+    torn_bytes: int = 0
+    """Of the index: a record that was being written, or damage."""
+
+    @property
+    def inits(self) -> list[InitSection]:
+        return self.snapshot.inits
+
+
+def recover(room_dir: Path, *, now_ms: int, close_after_s: float) -> Recovered | None:
+    """The room's newest broadcast, if it was not closed and its last data is at most ``close_after_s`` old.
+
+    Damage costs what it hit: nothing is raised for it, and None means that a new broadcast has to be opened.
+    """
+    found = _newest_index(room_dir)
+    if found is None:
+        return None
+    path, content = found
+    view = BroadcastView()
+    torn = content.torn_bytes
+    for event in content.events:
+        try:
+            view.apply(event)
+        except OutOfStep as error:
+            log.warning("index_out_of_step", index=str(path), error=str(error))
+            break
+    if view.broadcast is None or view.closed:
+        return None
+    recovered = _mend(room_dir, view.snapshot(), view.broadcast)
+    last_ms = view.broadcast.media_time_ms(recovered.end)
+    if now_ms - last_ms > close_after_s * 1000:
+        return None
+    recovered.torn_bytes = torn
+    number = _INDEX_NAME.fullmatch(path.name)
+    recovered.next_index = int(number[1]) + 1 if number else 0
+    recovered.next_files = _next_files(room_dir / view.broadcast.id)
+    log.info(
+        "broadcast_recovered",
+        room=view.broadcast.room,
+        lost_parts=recovered.lost_parts,
+        gaps=recovered.gaps,
+        torn_bytes=torn,
+        end_ms=last_ms,
+    )
+    return recovered
+
+
+def remove_old_broadcasts(room_dir: Path, *, keep: Iterable[str], now_ms: int, older_than_s: float) -> list[str]:
+    """Delete the folders of broadcasts whose files have not changed for ``older_than_s``, but for ``keep`` (ids).
+
+    Returns what was deleted. Folders without an index are not ours and stay.
+    """
+    kept = set(keep)
+    removed = []
+    for folder in _broadcast_folders(room_dir):
+        newest = max((file.stat().st_mtime for file in folder.iterdir()), default=0.0)
+        if folder.name not in kept and now_ms / 1000 - newest > older_than_s:
+            shutil.rmtree(folder, ignore_errors=True)
+            removed.append(folder.name)
+    return removed
+
+
+def _broadcast_folders(room_dir: Path) -> list[Path]:
+    if not room_dir.is_dir():
+        return []
+    return [folder for folder in room_dir.iterdir() if folder.is_dir() and any(folder.glob(INDEX_GLOB))]
+
+
+def _newest_index(room_dir: Path) -> tuple[Path, IndexContent] | None:
+    """The newest index of the broadcast that was written to last; an older one of it where that cannot be read."""
+    folders = sorted(
+        _broadcast_folders(room_dir), key=lambda f: max(i.stat().st_mtime_ns for i in f.glob(INDEX_GLOB)), reverse=True
+    )
+    for path in sorted(folders[0].glob(INDEX_GLOB), reverse=True) if folders else ():
+        try:
+            content = read_index(path)
+        except (OSError, ValueError) as error:
+            log.warning("index_unreadable", index=str(path), error=str(error))
+            continue
+        if content.events:
+            return path, content
+    return None
+
+
+def _next_files(folder: Path) -> dict[str, int]:
+    following: dict[str, int] = {}
+    for file in folder.iterdir():
+        if match := _MEDIA_NAME.fullmatch(file.name):
+            following[match[1]] = max(following.get(match[1], 0), int(match[2]) + 1)
+    return following
+
+
+def _mend(room_dir: Path, snapshot: Snapshot, broadcast: Broadcast) -> Recovered:
+    """Bring the state to what is on disk, every rendition at the same last segment."""
+    sizes = _Sizes(room_dir)
+    recovered = Recovered(broadcast, snapshot, 0)
+    outputs: dict[str, dict[str, list[Segment]]] = {}
+    for name, tracks in snapshot.outputs.items():
+        first_msn = snapshot.window_start.get(name, 0)
+        mended = {
+            rendition.name: [
+                segment
+                for old in tracks.get(rendition.name, [])
+                if old.msn >= first_msn and (segment := _mend_segment(old, sizes, recovered))
+            ]
+            for rendition in broadcast.renditions
+        }
+        outputs[name] = _align(mended, first_msn, recovered)
+        recovered.outputs[name] = _state(snapshot, name, outputs[name], first_msn)
+        ends = [s.start + s.duration for segments in outputs[name].values() for s in segments if s.parts]
+        recovered.end = max([recovered.end, *ends])
+    recovered.snapshot = msgspec.structs.replace(snapshot, seq=0, outputs=outputs)
+    return recovered
+
+
+def _mend_segment(segment: Segment, sizes: _Sizes, recovered: Recovered) -> Segment | None:
+    """The segment with what is on disk of it, complete; a gap where a whole one is not whole any more; None where an
+    unfinished one has nothing."""
+    if segment.gap:
+        return segment
+    good = sizes.leading(segment.parts)
+    recovered.lost_parts += len(segment.parts) - len(good)
+    if segment.complete and len(good) < len(segment.parts):
+        recovered.gaps += 1
+        return _gap(segment, max(1, segment.duration))
+    if not good:
+        return None
+    return msgspec.structs.replace(segment, parts=good, complete=True)
+
+
+def _gap(like: Segment, duration: int) -> Segment:
+    return msgspec.structs.replace(like, parts=[], complete=True, gap=True, gap_duration=duration)
+
+
+def _align(tracks: dict[str, list[Segment]], first_msn: int, recovered: Recovered) -> dict[str, list[Segment]]:
+    """Every rendition from the same first to the same last segment, gaps where one has nothing.
+
+    The last is the last one that any rendition has bytes of.
+    """
+    last = max((s.msn for segments in tracks.values() for s in segments if s.parts), default=first_msn - 1)
+    by_msn: dict[int, list[Segment]] = {}
+    for segments in tracks.values():
+        for segment in segments:
+            by_msn.setdefault(segment.msn, []).append(segment)
+    begin = min(by_msn, default=first_msn)
+    aligned: dict[str, list[Segment]] = {}
+    for name, segments in tracks.items():
+        own = {segment.msn: segment for segment in segments}
+        row = aligned[name] = []
+        for msn in range(begin, last + 1):
+            if msn in own:
+                row.append(own[msn])
+            elif others := by_msn.get(msn):
+                longest = max(others, key=lambda s: s.duration)
+                row.append(_gap(longest, max(1, longest.duration)))
+                recovered.gaps += 1
+    return aligned
+
+
+def _state(snapshot: Snapshot, name: str, tracks: dict[str, list[Segment]], first_msn: int) -> OutputState:
+    ends: dict[int, int] = {}
+    discontinuous: set[int] = set()
+    for segments in tracks.values():
+        for segment in segments:
+            ends[segment.msn] = max(ends.get(segment.msn, 0), segment.start + segment.duration)
+            if segment.discontinuity:
+                discontinuous.add(segment.msn)
+    return OutputState(
+        next_msn=max(ends, default=first_msn - 1) + 1,
+        next_interval=max((interval.index for interval in snapshot.intervals.get(name, [])), default=-1) + 1,
+        discontinuity_sequence=snapshot.discontinuity_sequence.get(name, 0),
+        window=tuple((msn, ends[msn], msn in discontinuous) for msn in sorted(ends)),
+    )
+
+
+class _Sizes:
+    """Sizes of media files, asked once."""
+
+    def __init__(self, room_dir: Path) -> None:
+        self._room_dir = room_dir
+        self._known: dict[str, int] = {}
+
+    def leading(self, parts: Sequence[Part]) -> list[Part]:
+        """The parts before the first one whose bytes are not there."""
+        good = []
+        for part in parts:
+            chunk = part.chunk
+            if not chunk.file or chunk.offset < 0 or chunk.offset + chunk.size > self._size(chunk.file):
+                break
+            good.append(part)
+        return good
+
+    def _size(self, file: str) -> int:
+        size = self._known.get(file)
+        if size is None:
+            try:
+                size = (self._room_dir / file).stat().st_size
+            except OSError:
+                size = -1
+            self._known[file] = size
+        return size
