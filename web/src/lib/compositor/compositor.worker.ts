@@ -3,7 +3,7 @@
  * and frame callbacks of a hidden tab sleep, and a technician does look at the slides in another tab.
  */
 
-import { compose, isUntouched, type Layout, type Size, type SourceName } from './geometry'
+import { compose, type Layout, type Size, type SourceName } from './geometry'
 import { FrameGrid } from './pace'
 import { isDark, paint } from './paint'
 import type { FromWorker, Placeholder, ToWorker } from './protocol'
@@ -28,6 +28,8 @@ class Source {
   private frame: VideoFrame | null = null
   private reader: ReadableStreamDefaultReader<VideoFrame> | null = null
   private size: Size | null = null
+  /** A picture (or its end) came since this was last set to false. */
+  fresh = true
 
   constructor(private readonly name: SourceName) {}
 
@@ -72,6 +74,7 @@ class Source {
     // Capture buffers are few: a frame that is not closed at once stops a camera after a dozen.
     this.frame?.close()
     this.frame = frame
+    this.fresh = true
     const size = frame ? { width: frame.displayWidth, height: frame.displayHeight } : null
     if (size?.width !== this.size?.width || size?.height !== this.size?.height) {
       this.size = size
@@ -89,6 +92,8 @@ class Compositor {
   private readonly sources = { camera: new Source('camera'), slides: new Source('slides') }
   private timer: ReturnType<typeof setTimeout> | undefined
   private underWay = 0
+  /** The canvas does not show what it should; sources say the same of themselves. */
+  private changed = true
   private made = 0
   private held = 0
   private reportedAt = 0
@@ -112,6 +117,7 @@ class Compositor {
 
   arrange(layout: Layout): void {
     this.layout = layout
+    this.changed = true
   }
 
   attach(name: SourceName, frames: ReadableStream<VideoFrame> | null): void {
@@ -136,30 +142,25 @@ class Compositor {
     this.timer = setTimeout(() => this.tick(), this.grid.wait(performance.now()))
   }
 
+  /**
+   * Always drawn, even where a camera's frame would fit as it is: a frame that is handed on keeps its capture time, and
+   * senders drop what does not come later than the frame before, repeated frames and the first ones after a scene change.
+   */
   private make(timestamp: number): void {
     const { camera, slides } = this.sources
-    const layers = compose(this.layout, this.size, {
-      ...(camera.pictureSize ? { camera: camera.pictureSize } : {}),
-      ...(slides.pictureSize ? { slides: slides.pictureSize } : {}),
-    })
-    const only = layers[0] && this.sources[layers[0].source].picture
-    let frame: VideoFrame
-    if (only && isUntouched(layers, this.size) && isPlain(only, this.size)) {
-      // The camera's own frame, on the programme's clock: no copy.
-      frame = new VideoFrame(only, { timestamp })
-    } else {
-      paint(
-        this.context,
-        this.size,
-        layers,
-        {
-          ...(camera.picture ? { camera: camera.picture } : {}),
-          ...(slides.picture ? { slides: slides.picture } : {}),
-        },
-        this.placeholder,
-      )
-      frame = new VideoFrame(this.canvas, { timestamp, alpha: 'discard' })
+    if (this.changed || camera.fresh || slides.fresh) {
+      this.changed = camera.fresh = slides.fresh = false
+      const layers = compose(this.layout, this.size, {
+        ...(camera.pictureSize ? { camera: camera.pictureSize } : {}),
+        ...(slides.pictureSize ? { slides: slides.pictureSize } : {}),
+      })
+      const pictures = {
+        ...(camera.picture ? { camera: camera.picture } : {}),
+        ...(slides.picture ? { slides: slides.picture } : {}),
+      }
+      paint(this.context, this.size, layers, pictures, this.placeholder)
     }
+    const frame = new VideoFrame(this.canvas, { timestamp, alpha: 'discard' })
     this.made++
     this.underWay++
     this.writer
@@ -179,13 +180,6 @@ class Compositor {
     this.probe.drawImage(picture, 0, 0, 4, 4)
     return isDark(this.probe.getImageData(0, 0, 4, 4).data)
   }
-}
-
-/** Not turned and not cropped: phones mark their frames with a rotation that the encoder would have to follow. */
-function isPlain(frame: VideoFrame, size: Size): boolean {
-  const rotation = (frame as VideoFrame & { rotation?: number }).rotation ?? 0
-  const visible = frame.visibleRect
-  return rotation === 0 && visible?.width === size.width && visible.height === size.height
 }
 
 let compositor: Compositor | null = null

@@ -131,18 +131,3 @@ export function covering(source: SourceName, size: Size, box: Rect, radius: numb
 function even(value: number): number {
   return Math.round(value / 2) * 2
 }
-
-/** True where the layers are one source that fills the canvas pixel for pixel: its frames can pass undrawn. */
-export function isUntouched(layers: readonly Layer[], canvas: Size): boolean {
-  const [only] = layers
-  return (
-    layers.length === 1 &&
-    only !== undefined &&
-    only.to.x === 0 &&
-    only.to.y === 0 &&
-    only.to.width === canvas.width &&
-    only.to.height === canvas.height &&
-    only.from.width === canvas.width &&
-    only.from.height === canvas.height
-  )
-}
