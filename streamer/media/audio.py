@@ -1,0 +1,303 @@
+"""The programme's sound: whatever comes in, one AAC-LC track at 48 kHz in stereo, from one encoder through all takes.
+
+A thread of its own decodes, lays the sound on the timeline and encodes. All public methods are called on the loop and
+return at once; the callback runs on it. Inside, positions are samples at 48 kHz since the broadcast's epoch:
+a tick of 1/90000 s is 8/15 of one, an AAC frame of 1024 samples exactly 1920 ticks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from fractions import Fraction
+from functools import partial
+
+import av
+import numpy as np
+from av.audio.codeccontext import AudioCodecContext
+from av.codec.context import Flags
+from numpy.typing import NDArray
+
+from streamer.media.lanes import Lane
+from streamer.media.meters import LoudnessMeter
+from streamer.media.pcm import FADE, SAMPLE_RATE, PcmLine, conceal, crossfade, fade_in, fade_out, slew
+from streamer.media.types import Sample, TrackConfig
+from streamer.settings import MediaSettings
+
+Pcm = NDArray[np.float32]
+
+AAC_FRAME = 1024
+AAC_TICKS = 1920
+GLUE = SAMPLE_RATE * 15 // 1000
+"""A packet this near to the end of the one before follows it without a seam: that is jitter, not a gap. Less than a
+packet of 20 ms, so that a lost one is seen."""
+CONCEAL = SAMPLE_RATE * 65 // 1000
+"""The longest hole that is filled with what was heard before; a longer one is silence."""
+MAX_AHEAD = 8 * SAMPLE_RATE
+MAX_JOBS = 1000
+CODECS = "mp4a.40.2"
+OPUS_SILENCE = b"\xfc\xff\xfe"
+"""20 ms of silence, stereo, for a peer that expects Opus (RFC 6716, 3.1: CELT, full band, 20 ms, one frame)."""
+OPUS_SILENCE_TICKS = 1800
+
+_DECODERS = {
+    "opus": ("libopus", 48_000, "stereo"),
+    "pcma": ("pcm_alaw", 8000, "mono"),
+    "pcmu": ("pcm_mulaw", 8000, "mono"),
+    "g722": ("g722", 16_000, "mono"),
+}
+"""FFmpeg's decoder, its sample rate and layout."""
+
+
+class SoundDecoder:
+    """Decodes one source's packets to 2 x n floats at 48 kHz. Not thread-safe.
+
+    Opus that changes between mono and stereo comes out as stereo throughout.
+    """
+
+    def __init__(self, codec: str) -> None:
+        """``codec``: opus, pcma, pcmu or g722. Raises ValueError for another."""
+        if codec not in _DECODERS:
+            raise ValueError(f"no sound decoder for {codec}")
+        self.codec = codec
+        name, rate, layout = _DECODERS[codec]
+        context = av.CodecContext.create(name, "r")
+        assert isinstance(context, AudioCodecContext)
+        context.sample_rate, context.layout = rate, layout
+        self._context = context
+        # Mono is doubled below: swresample would take 3 dB off each side.
+        self._resampler = av.AudioResampler(format="fltp", layout=layout, rate=SAMPLE_RATE)
+        self.behind = 0
+        """Samples that went in and have not come out yet: the resampler's delay."""
+
+    def decode(self, data: bytes) -> Pcm:
+        """Raises av.FFmpegError or ValueError on a broken packet."""
+        blocks: list[Pcm] = []
+        for frame in self._context.decode(av.Packet(data)):
+            self.behind += frame.samples * SAMPLE_RATE // frame.sample_rate
+            frame.pts = None
+            blocks += [out.to_ndarray() for out in self._resampler.resample(frame)]
+        if not blocks:
+            return np.zeros((2, 0), np.float32)
+        joined = np.concatenate(blocks, axis=1) if len(blocks) > 1 else blocks[0]
+        self.behind -= joined.shape[1]
+        return np.repeat(joined, 2, axis=0) if joined.shape[0] == 1 else joined
+
+
+class AacEncoder:
+    """AAC-LC of a continuous run of sound that begins at tick ``start``, a multiple of 1920. Not thread-safe."""
+
+    def __init__(self, bitrate: int, start: int) -> None:
+        context = av.CodecContext.create("aac", "w")
+        assert isinstance(context, AudioCodecContext)
+        context.sample_rate, context.layout, context.format = SAMPLE_RATE, "stereo", "fltp"
+        context.bit_rate = bitrate
+        context.time_base = Fraction(1, SAMPLE_RATE)
+        context.flags |= Flags.global_header
+        # The fast search costs a third, and from 64 kbit/s on it is the better one (FFmpeg's own documentation).
+        context.options = {"aac_coder": "fast" if bitrate >= 64_000 else "twoloop"}
+        context.open()
+        self._context = context
+        self._start = start
+        self._samples = 0
+        self.config = TrackConfig(
+            "audio",
+            CODECS,
+            SAMPLE_RATE,
+            audio_specific_config=bytes(context.extradata or b""),
+            channels=2,
+            sample_rate=SAMPLE_RATE,
+        )
+
+    def encode(self, pcm: Pcm) -> list[Sample]:
+        """The next 2 x 1024 floats. A sample's start is where its sound is heard."""
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm, np.float32), format="fltp", layout="stereo")
+        frame.sample_rate, frame.time_base, frame.pts = SAMPLE_RATE, Fraction(1, SAMPLE_RATE), self._samples
+        self._samples += AAC_FRAME
+        samples = []
+        for packet in self._context.encode(frame):
+            # The encoder numbers its priming frame -1024: with that, a packet's time is that of the sound which a
+            # decoder gives out for it. The priming itself has no place on the timeline (no edit lists).
+            if packet.pts is not None and packet.pts >= 0:
+                samples.append(Sample(bytes(packet), self._start + packet.pts // AAC_FRAME * AAC_TICKS, sync=True))
+        return samples
+
+
+class SoundTrack:
+    """Lays decoded sound on the timeline and encodes it, silence where there is none.
+
+    ``start``: tick of the first frame at the earliest; frames stand at multiples of 1920 ticks.
+    ``meter`` hears what is encoded, on the sound's thread.
+    """
+
+    def __init__(
+        self,
+        settings: MediaSettings,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        start: int,
+        on_frame: Callable[[Sample], None],
+        meter: LoudnessMeter | None = None,
+    ) -> None:
+        origin = -(-start // AAC_TICKS) * AAC_TICKS
+        self._loop = loop
+        self._on_frame = on_frame
+        self._meter = meter
+        self._encoder = AacEncoder(settings.audio_bitrate_kbps * 1000, origin)
+        self._counters: Counter[str] = Counter()
+        self._lane = Lane("sound")
+        self._closed = False
+        # The sound's thread only.
+        self._line = PcmLine(to_samples(origin))
+        self._next = to_samples(origin)
+        """Next sample to encode."""
+        self._end: int | None = None
+        """Where the last packet's sound ends; None after silence."""
+        self._drift = 0.0
+        self._decoder: SoundDecoder | None = None
+        self._gain = 1.0
+        self._wanted_gain = 1.0
+
+    @property
+    def config(self) -> TrackConfig:
+        return self._encoder.config
+
+    @property
+    def counters(self) -> dict[str, float]:
+        names = ("sound_late_total", "sound_refused_total", "sound_concealed_total", "sound_errors_total")
+        return {name: float(self._counters[name]) for name in names}
+
+    def push(self, codec: str, data: bytes, start: int) -> None:
+        """One encoded packet whose sound begins at tick ``start``."""
+        if self._lane.depth >= MAX_JOBS:
+            self._counters["sound_refused_total"] += 1
+            return
+        self._lane.put(partial(self._push, codec, data, start))
+
+    def advance(self, to: int) -> None:
+        """Encode what lies before tick ``to``; sound for it that comes later is dropped."""
+        if self._lane.depth < MAX_JOBS:
+            self._lane.put(partial(self._advance, to))
+
+    def reset(self, at: int) -> None:
+        """A take ends: what is not encoded yet is heard until tick ``at`` only; another source comes next."""
+        self._lane.put(partial(self._reset, at))
+
+    def set_gain(self, decibels: float) -> None:
+        """Amplify from the next frame on, without a click."""
+        self._wanted_gain = 10 ** (decibels / 20)
+
+    def close(self) -> None:
+        """Stop the thread without waiting."""
+        self._closed = True
+        self._lane.close()
+
+    async def wait_closed(self, timeout_s: float = 5.0) -> bool:
+        return await asyncio.to_thread(self._lane.join, timeout_s)
+
+    # --- on the sound's thread -----------------------------------------------------------------------
+
+    def _push(self, codec: str, data: bytes, start: int) -> None:
+        try:
+            if self._decoder is None or self._decoder.codec != codec:
+                self._decoder = SoundDecoder(codec)
+            behind = self._decoder.behind
+            block = self._decoder.decode(data)
+        except (av.FFmpegError, ValueError):
+            self._counters["sound_errors_total"] += 1
+            return
+        if block.shape[1]:
+            self._lay(block, to_samples(start) - behind)
+
+    def _lay(self, block: Pcm, at: int) -> None:
+        size = block.shape[1]
+        if at + size <= self._next:
+            self._counters["sound_late_total"] += 1
+            return
+        if at > self._next + MAX_AHEAD:
+            self._counters["sound_refused_total"] += 1
+            return
+        end = self._end
+        if end is None or end <= self._next:
+            block = fade_in(block)
+        elif abs(at - end) <= GLUE:
+            self._drift += (at - end - self._drift) / 16
+            block, at = slew(block, self._drift), end
+        elif at < end:
+            # The source's clock was set back, or a packet came twice: what was laid first stays.
+            self._drift = 0.0
+            if at + size <= end:
+                self._counters["sound_refused_total"] += 1
+                return
+            block, at = fade_in(block[:, end - at :]), end
+            self._soften_end(end)
+        else:
+            self._drift = 0.0
+            block = self._bridge(end, at, block)
+        if at < self._next:
+            block, at = fade_in(block[:, self._next - at :]), self._next
+        self._line.write(at, block)
+        self._end = at + block.shape[1]
+
+    def _bridge(self, end: int, at: int, block: Pcm) -> Pcm:
+        """Fill the hole from ``end`` to ``at`` if it is one lost packet or two; silence otherwise."""
+        if at - end > CONCEAL:
+            self._soften_end(end)
+            return fade_in(block)
+        self._counters["sound_concealed_total"] += 1
+        filled = conceal(self._line.read(end - SAMPLE_RATE // 20, SAMPLE_RATE // 20), at - end + FADE)
+        self._line.write(end, filled[:, :-FADE])
+        return crossfade(filled[:, -FADE:], block)
+
+    def _soften_end(self, end: int) -> None:
+        """Let the sound that ends at ``end`` fade instead of clicking."""
+        begin = max(end - FADE, self._next)
+        if begin < end:
+            self._line.write(begin, fade_out(self._line.read(begin, end - begin)))
+
+    def _advance(self, to: int) -> None:
+        target = to_samples(to)
+        while self._next + AAC_FRAME <= target:
+            if self._end is not None and self._end < self._next + AAC_FRAME:
+                self._soften_end(self._end)
+                self._end = None
+            self._encode(self._line.take(self._next, AAC_FRAME))
+            self._next += AAC_FRAME
+
+    def _encode(self, pcm: Pcm) -> None:
+        wanted = self._wanted_gain
+        if wanted != 1.0 or self._gain != 1.0:
+            pcm = np.clip(pcm * np.linspace(self._gain, wanted, AAC_FRAME, dtype=np.float32), -1.0, 1.0)
+            self._gain = wanted
+        if self._meter is not None:
+            self._meter.push(pcm, self._next * 15 // 8)
+        for sample in self._encoder.encode(pcm):
+            self._post(sample)
+
+    def _reset(self, at: int) -> None:
+        position = max(to_samples(at), self._next)
+        if self._end is not None and self._end > position:
+            self._line.clear(position)
+            self._soften_end(position)
+        # The next source's sound begins with a fade, whatever its clock says.
+        self._end = None
+        self._drift = 0.0
+        self._decoder = None
+
+    def _post(self, sample: Sample) -> None:
+        if not self._closed:
+            try:
+                self._loop.call_soon_threadsafe(self._give, sample)
+            except RuntimeError:
+                # The loop is closed: the room process is on its way out.
+                self._closed = True
+
+    def _give(self, sample: Sample) -> None:
+        if not self._closed:
+            self._on_frame(sample)
+
+
+def to_samples(ticks: int) -> int:
+    """Samples at 48 kHz, rounded."""
+    return (ticks * 8 + 7) // 15
