@@ -1,0 +1,90 @@
+"""The other commands and their exit codes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamer.store.database import Database, database_url
+from streamer.store.grants import Grants
+from streamer.store.rooms import Room, Rooms
+
+
+def streamer(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "streamer.cli", *arguments], capture_output=True, text=True, timeout=60
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["serve", "--port", "x"],
+        ["serve", "--port", "70000"],
+        ["serve", "--role", "king"],
+        ["serve", "--tls-cert", "cert.pem"],
+        ["grant"],
+        ["grant", "--role", "king"],
+        ["grant", "--role", "viewer", "--room", "a", "--venue", "v"],
+        ["serve", "--config", "/no/such/file.toml"],
+        ["publish", "--url", "http://127.0.0.1:1/whip/a"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
+    result = streamer(*arguments)
+    assert result.returncode == 2, result.stderr
+    assert result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_wrong_setting_is_named_and_exit_code_2(tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text("[hls]\ndvr_s = 1\n[server]\nprot = 1\n")
+    result = streamer("serve", "--config", str(file), "--data", str(tmp_path / "d"))
+    assert result.returncode == 2
+    assert "hls.dvr_s: " in result.stderr
+    assert "server.prot: " in result.stderr
+    assert not (tmp_path / "d").exists()
+
+
+async def test_a_grant_from_the_command_line_opens_what_it_says(tmp_path: Path) -> None:
+    missing = streamer("grant", "--role", "technician", "--room", "a", "--data", str(tmp_path))
+    assert missing.returncode == 1
+    assert "no such room" in missing.stderr
+    database = Database(database_url("", tmp_path))
+    await database.start()
+    async with database.write() as connection:
+        await Rooms(connection).add(Room("a", "A"))
+    result = streamer("grant", "--role", "technician", "--room", "a", "--hours", "2", "--data", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    found = re.search(r"Link:  (\S+)\nToken: (\S+)\n", result.stdout)
+    assert found is not None
+    link, token = found.groups()
+    assert link == f"http://127.0.0.1:8080/studio/a#token={token}"
+    async with database.read() as connection:
+        grant = await Grants(connection).by_token(token)
+    assert grant is not None
+    assert (grant.role, grant.room) == ("technician", "a")
+    assert grant.expires_ms is not None
+    assert grant.expires_ms - grant.created_ms == pytest.approx(7_200_000, abs=5_000)
+    await database.close()
+
+
+def test_check_tells_what_an_operator_should_know(tmp_path: Path) -> None:
+    result = streamer("check", "--data", str(tmp_path / "none"), "--port", "0")
+    assert "Traceback" not in result.stderr
+    for subject in ("settings", "codecs", "disk", "port", "clock", "addresses", "TLS"):
+        assert re.search(rf"^(ok|look|bad)\s+{subject}\s", result.stdout, re.MULTILINE), (subject, result.stdout)
+    assert "room hours" in result.stdout
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_version_is_the_packages() -> None:
+    from importlib.metadata import version
+
+    assert streamer("version").stdout.strip() == version("streamer")

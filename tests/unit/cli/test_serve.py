@@ -1,0 +1,252 @@
+"""``streamer serve`` with real processes: restarts, adoption, draining."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from streamer.room import spawn
+
+STREAMER = [sys.executable, "-m", "streamer.cli"]
+LIMIT_S = 20.0
+
+
+def wait_for(condition: Callable[[], object], what: str, limit_s: float = LIMIT_S) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+class Serve:
+    """One ``streamer serve`` and what it left in its data folder."""
+
+    def __init__(self, data: Path, port: int, *arguments: str) -> None:
+        self.data, self.port = data, port
+        self.url = f"http://127.0.0.1:{port}"
+        self.log = data.with_name(f"{data.name}-{time.monotonic_ns()}.log")
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [*STREAMER, "serve", "--port", str(port), "--data", str(data), *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def pid(self, name: str) -> int | None:
+        return spawn.read_pid(self.data / "run" / f"{name}.pid")
+
+    def get(self, path: str, context: ssl.SSLContext | None = None) -> int:
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=10, context=context) as answer:
+                status: int = answer.status
+                return status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    def ready(self) -> bool:
+        assert self.process.poll() is None, self.log.read_text()
+        with contextlib.suppress(OSError):
+            return self.get("/readyz") == 200
+        return False
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(LIMIT_S + 10)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Serve]]:
+    """Start instances on one data folder; whatever they left is ended at the end."""
+    started: list[Serve] = []
+
+    def begin(*arguments: str, port: int | None = None, wait: bool = True) -> Serve:
+        instance = Serve(tmp_path / "data", port or free_port(), *arguments)
+        started.append(instance)
+        if wait:
+            wait_for(instance.ready, "serve is ready")
+        return instance
+
+    yield begin
+    for instance in started:
+        if instance.process.poll() is None:
+            instance.stop()
+    for instance in started:
+        for name in ("web", "media"):
+            pid = instance.pid(name)
+            if pid is not None and alive(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_it_serves_and_ends_without_leaving_anything(start: Callable[..., Serve]) -> None:
+    instance = start()
+    web, media = instance.pid("web"), instance.pid("media")
+    assert web is not None
+    assert media is not None
+    assert instance.get("/livez") == 200
+    assert instance.get("/metrics") == 200
+    assert instance.get("/api/v1/rooms") == 200
+    assert instance.get("/live/nothing/index.m3u8") == 404
+    assert instance.data.stat().st_mode & 0o777 == 0o700
+    assert instance.stop() == 0
+    assert not alive(web)
+    assert not alive(media)
+    assert list((instance.data / "run").glob("*.pid")) == []
+    assert f"serves on {instance.url}" in instance.log.read_text()
+
+
+def test_a_killed_web_process_comes_back_and_refuses_nobody(start: Callable[..., Serve]) -> None:
+    instance = start()
+    web, media = instance.pid("web"), instance.pid("media")
+    assert web is not None
+    os.kill(web, signal.SIGKILL)
+    # The listening socket is the supervisor's: who comes now waits in it.
+    assert instance.get("/livez") == 200
+    assert instance.pid("web") != web
+    assert instance.pid("media") == media
+
+
+def test_a_killed_media_host_comes_back_alone(start: Callable[..., Serve]) -> None:
+    instance = start()
+    web, media = instance.pid("web"), instance.pid("media")
+    assert media is not None
+    os.kill(media, signal.SIGKILL)
+    wait_for(lambda: instance.pid("media") not in (None, media), "a new media host")
+    wait_for(instance.ready, "ready again")
+    assert instance.pid("web") == web
+
+
+def test_a_killed_serve_takes_its_web_process_along_and_leaves_the_media_host_to_the_next(
+    start: Callable[..., Serve],
+) -> None:
+    first = start()
+    web, media = first.pid("web"), first.pid("media")
+    assert web is not None
+    assert media is not None
+    first.process.kill()
+    first.process.wait()
+    wait_for(lambda: not alive(web), "the web process ends")
+    assert alive(media)
+    second = start(port=first.port)
+    assert second.pid("media") == media
+    assert second.stop() == 0
+    wait_for(lambda: not alive(media), "the adopted media host ends")
+
+
+def test_a_second_serve_on_one_folder_is_refused_in_words(start: Callable[..., Serve]) -> None:
+    first = start()
+    second = start(wait=False)
+    assert second.process.wait(LIMIT_S) == 1
+    assert "Another streamer serves the data folder" in second.log.read_text()
+    assert first.ready()
+
+
+def test_a_port_that_is_taken_is_said_and_starts_nothing(start: Callable[..., Serve]) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        instance = start(port=sock.getsockname()[1], wait=False)
+        assert instance.process.wait(LIMIT_S) == 1
+    assert "Cannot listen on 127.0.0.1" in instance.log.read_text()
+    assert not spawn.host_is_running(instance.data / "run")
+
+
+def test_the_two_planes_run_apart(start: Callable[..., Serve]) -> None:
+    media = start("--role", "media", wait=False)
+    wait_for(lambda: media.pid("media"), "the media host")
+    web = start("--role", "web")
+    host = media.pid("media")
+    assert web.stop() == 0
+    assert host is not None
+    assert alive(host)
+    assert media.stop() == 0
+    assert not alive(host)
+
+
+def test_tls_by_files_and_a_new_certificate_without_a_restart(start: Callable[..., Serve], tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    _write_certificate(certificate, key, serial=1111)
+    instance = start("--tls-cert", str(certificate), "--tls-key", str(key), wait=False)
+    wait_for(lambda: instance.pid("web"), "the web process")
+    assert _serial(instance.port) == 1111
+    _write_certificate(certificate, key, serial=2222)
+    instance.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: _serial(instance.port) == 2222, "the new certificate")
+    instance.url = f"https://127.0.0.1:{instance.port}"
+    assert instance.get("/livez", ssl._create_unverified_context()) == 200
+
+
+async def test_a_web_process_that_cannot_start_ends_serve(start: Callable[..., Serve], tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "streamer.sqlite3").write_bytes(b"no database" * 500)
+    instance = start(wait=False)
+    assert await asyncio.to_thread(instance.process.wait, LIMIT_S) == 1
+    text = instance.log.read_text()
+    assert "cannot be used" in text
+    assert "cannot start" in text
+
+
+def _write_certificate(certificate: Path, key: Path, *, serial: int) -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(serial)
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .sign(private, hashes.SHA256())
+    )
+    key.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+
+
+def _serial(port: int) -> int:
+    context = ssl._create_unverified_context()
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as sock,
+        context.wrap_socket(sock) as secure,
+    ):
+        binary = secure.getpeercert(binary_form=True)
+    assert binary is not None
+    return x509.load_der_x509_certificate(binary).serial_number
