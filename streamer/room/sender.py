@@ -109,7 +109,8 @@ class EncodedSender:
         self._resent_at: dict[int, int] = {}
         self._queue: deque[RtpPacket] = deque()
         self._pacer: asyncio.TimerHandle | None = None
-        self._until_key = False
+        self._until_key = kind == "video"
+        """Frames are of no use to the other side before a key frame."""
         self._anchor: tuple[int, int] | None = None
         self._report_timer: asyncio.TimerHandle | None = None
         self._reports_sent: deque[tuple[int, float]] = deque(maxlen=8)
@@ -201,7 +202,7 @@ class EncodedSender:
     # --- frames ---
 
     def push(self, data: bytes, media_us: int, *, key: bool = True) -> bool:
-        """Send one frame. H.264: Annex B; VP8, Opus: the frame.
+        """Send one frame. H.264: Annex B; VP8, Opus: the frame. A picture begins with a ``key`` frame.
 
         ``media_us`` is when it was captured, in UTC microseconds of the caller's clock; it makes both the RTP time
         and the mapping of the sender reports, so that tracks pushed with one clock stay in step. False: not sent.
