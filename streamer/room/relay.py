@@ -5,36 +5,24 @@ after the last. All on the loop; pushing never waits.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
-import socket
-import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 import structlog
 
 from streamer.conference.media_events import PUBLIC
 from streamer.errors import NotFound, StreamerError, Unavailable
-from streamer.room import spawn
-from streamer.room.channel import READ_LIMIT_BYTES
 from streamer.room.feed import GOP_MAX_BYTES, GOP_MAX_US
-from streamer.room.framing import FrameError, builtins_to, encode_frame, from_protocol_error, read_frame
-from streamer.room.protocol import Answer, Candidates, Event, Offer, Reply
-from streamer.room.relay_wire import AudioFrame, VideoFrame, Viewers, decode_relay, feed_of
-from streamer.room.serving import close_writer
+from streamer.room.framing import builtins_to, encode_frame
+from streamer.room.protocol import Answer, Candidates, Event, Offer
+from streamer.room.relay_link import RelayProcess, relay_unavailable
+from streamer.room.relay_wire import AudioFrame, VideoFrame, Viewers, feed_of
 from streamer.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 IDLE_S = 60.0
-START_LIMIT_S = 10.0
-REQUEST_LIMIT_S = 12.0
-STOP_LIMIT_S = 3.0
-BEHIND_BYTES = 2 * 1024 * 1024
-"""Unsent bytes past which pictures are dropped up to the next IDR, and sound too."""
 RESYNC_US = 5_000_000
 """A feed's clock that has moved this far from ours is taken anew."""
 
@@ -100,7 +88,7 @@ class Relay:
         self._on_source_keyframe_wanted = on_source_keyframe_wanted
         self._idle_s = idle_s
         self._feeds: dict[str, _Feed] = {}
-        self._process: _Process | None = None
+        self._process: RelayProcess | None = None
         self._starting = asyncio.Lock()
         self._idle_timer: asyncio.TimerHandle | None = None
         self._stopping: set[asyncio.Task[None]] = set()
@@ -218,7 +206,7 @@ class Relay:
         if self._stopping:
             await asyncio.wait(self._stopping)
 
-    def _of(self, resource: str) -> _Process:
+    def _of(self, resource: str) -> RelayProcess:
         process = self._process
         if process is None or resource not in self._resources:
             raise NotFound("There is no such connection.", code="no_such_resource")
@@ -226,18 +214,18 @@ class Relay:
 
     # --- the process --------------------------------------------------------------------------------------
 
-    async def _running(self) -> _Process:
+    async def _running(self) -> RelayProcess:
         async with self._starting:
             if self._closed:
-                raise _unavailable()
+                raise relay_unavailable()
             process = self._process
             if process is not None and process.ready:
                 return process
             try:
-                process = await _Process.start(self._room, self._settings, self._on_event, self._on_end)
+                process = await RelayProcess.start(self._room, self._settings, self._on_event, self._on_end)
             except (OSError, TimeoutError) as error:
                 log.error("relay_not_started", room=self._room, error=str(error))
-                raise _unavailable() from error
+                raise relay_unavailable() from error
             self._process = process
             for feed in self._feeds.values():
                 for frame in feed.gop:
@@ -256,7 +244,7 @@ class Relay:
             self._relay_counters = told.counters
             self._note_idle()
 
-    def _on_end(self, process: _Process) -> None:
+    def _on_end(self, process: RelayProcess) -> None:
         """The process is gone, of itself: its viewers are too, and the next offer starts another."""
         if process is self._process:
             self.crashes += 1
@@ -287,141 +275,3 @@ class Relay:
         if not self._resources and not self._asking:
             log.info("relay_idle", room=self._room)
             self._stop()
-
-
-class _Process:
-    """A relay process and the socket to it."""
-
-    def __init__(
-        self,
-        child: asyncio.subprocess.Process,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        on_event: Callable[[Event], None],
-        on_end: Callable[[_Process], None],
-    ) -> None:
-        self._child = child
-        self._writer = writer
-        self._on_event = on_event
-        self._on_end = on_end
-        self._numbers = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self._ended = False
-        self._task = asyncio.create_task(self._read(reader), name="relay link")
-
-    @classmethod
-    async def start(
-        cls,
-        room: str,
-        settings: Settings,
-        on_event: Callable[[Event], None],
-        on_end: Callable[[_Process], None],
-    ) -> _Process:
-        """Raises OSError or TimeoutError."""
-        settings_file = settings.run_dir / spawn.SETTINGS_FILE
-        if not settings_file.exists():
-            settings_file = await asyncio.to_thread(spawn.write_settings, settings)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            async with asyncio.timeout(START_LIMIT_S):
-                child = await asyncio.create_subprocess_exec(
-                    sys.executable,
-                    "-m",
-                    "streamer.room.relay_process",
-                    "--fd",
-                    str(theirs.fileno()),
-                    "--room",
-                    room,
-                    "--settings",
-                    str(settings_file),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    pass_fds=(theirs.fileno(),),
-                    env=spawn.child_environment(),
-                )
-                reader, writer = await asyncio.open_connection(sock=ours, limit=READ_LIMIT_BYTES)
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        return cls(child, reader, writer, on_event, on_end)
-
-    @property
-    def ready(self) -> bool:
-        return not self._ended
-
-    @property
-    def behind(self) -> bool:
-        return self._writer.transport.get_write_buffer_size() > BEHIND_BYTES
-
-    def write(self, frame: bytes) -> None:
-        if not self._ended:
-            self._writer.write(frame)
-
-    async def request(self, method: str, params: Any) -> Any:
-        """Raises the relay's StreamerError, ``relay_unavailable`` 503 if it died or does not answer."""
-        if self._ended:
-            raise _unavailable()
-        number = next(self._numbers)
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
-        try:
-            self.write(encode_frame({"type": "request", "id": number, "method": method, "params": params}))
-            async with asyncio.timeout(REQUEST_LIMIT_S):
-                return await answer
-        except TimeoutError as error:
-            # One that does not answer serves nobody: the next offer starts another.
-            with contextlib.suppress(ProcessLookupError):
-                self._child.kill()
-            raise _unavailable() from error
-        finally:
-            del self._waiting[number]
-
-    async def stop(self) -> None:
-        self._ended = True
-        self._task.cancel()
-        await asyncio.wait((self._task,))
-        await close_writer(self._writer)
-        try:
-            async with asyncio.timeout(STOP_LIMIT_S):
-                await self._child.wait()
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self._child.kill()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(STOP_LIMIT_S):
-                    await self._child.wait()
-
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        try:
-            while (payload := await read_frame(reader)) is not None:
-                message = decode_relay(payload)
-                if isinstance(message, Event):
-                    self._on_event(message)
-                elif isinstance(message, Reply):
-                    self._settle(message)
-        except (ConnectionError, FrameError) as error:
-            log.warning("relay_connection_lost", error=str(error))
-        finally:
-            ended_by_itself = not self._ended
-            self._ended = True
-            for answer in self._waiting.values():
-                if not answer.done():
-                    answer.set_exception(_unavailable())
-            if ended_by_itself:
-                self._on_end(self)
-
-    def _settle(self, reply: Reply) -> None:
-        answer = self._waiting.get(reply.id)
-        if answer is None or answer.done():
-            return
-        if reply.error is not None:
-            answer.set_exception(from_protocol_error(reply.error))
-        else:
-            answer.set_result(reply.result)
-
-
-def _unavailable() -> Unavailable:
-    return Unavailable(
-        "Lowest latency is not available right now.", code="relay_unavailable", headers={"Retry-After": "5"}
-    )

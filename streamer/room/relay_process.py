@@ -38,7 +38,8 @@ from streamer.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-OFFER_LIMIT_S = 10.0
+OFFER_LIMIT_S = 8.0
+"""Candidates from STUN and TURN servers may be waited for."""
 TELL_EVERY_S = 1.0
 FEEDS_MAX = 16
 
@@ -144,6 +145,9 @@ class RelayServer:
         try:
             async with asyncio.timeout(OFFER_LIMIT_S):
                 answer = await viewer.answer()
+        except TimeoutError as error:
+            await viewer.close()
+            raise Unavailable("No address for media was found in time.", code="ice_unavailable") from error
         except BaseException:
             await viewer.close()
             raise

@@ -14,7 +14,7 @@ from streamer.errors import StreamerError
 from streamer.room import aiortc_hooks as hooks
 from streamer.room import sdp
 from streamer.room.feed import Feed
-from streamer.room.ice import IceBinding
+from streamer.room.ice import IceBinding, same_machine
 from streamer.room.protocol import Answer, Candidates, Offer
 from streamer.room.sender import EncodedSender
 
@@ -57,7 +57,8 @@ class Viewer:
             hooks.bind(pc, self._binding)
             hooks.tap(pc)
             await pc.setLocalDescription(await pc.createAnswer())
-        except StreamerError:
+            await self._meet(hooks.remote_addresses(pc))
+        except (StreamerError, TimeoutError):
             raise
         except Exception as error:
             # aiortc raises ValueError, AssertionError, KeyError and its own at descriptions that it cannot take.
@@ -92,7 +93,7 @@ class Viewer:
 
     async def candidates(self, wanted: Candidates) -> None:
         """Raises StreamerError as :class:`Candidates` tells."""
-        if wanted.if_match is not None and wanted.if_match.strip('"') not in ("*", self.etag):
+        if wanted.if_match is not None and _bare(wanted.if_match) not in ("*", self.etag):
             raise StreamerError("This is not the session's ETag.", code="etag_mismatch", status=412)
         fragment = sdp.read_fragment(wanted.fragment)
         if sdp.is_restart(fragment, self._facts.ufrag, self._facts.password):
@@ -100,8 +101,13 @@ class Viewer:
         if len(fragment.candidates) > self._candidates_left:
             raise StreamerError("Too many candidates.", code="too_many_candidates", status=429)
         self._candidates_left -= len(fragment.candidates)
+        await self._meet([candidate.ip for candidate in fragment.candidates])
         for candidate in sdp.for_mid(fragment.candidates, self._facts.media[0].mid):
             await self._pc.addIceCandidate(candidate)
+
+    async def _meet(self, remote: list[str]) -> None:
+        for address in same_machine(self._binding, remote):
+            await hooks.listen_too(self._pc, address, self._binding)
 
     # --- media --------------------------------------------------------------------------------------
 
@@ -178,6 +184,10 @@ def _read_offer(offer: Offer, max_candidates: int) -> sdp.OfferFacts:
         if media is not None and wanted not in media.codecs:
             raise _not_acceptable(kind)
     return facts
+
+
+def _bare(tag: str) -> str:
+    return tag.strip().removeprefix("W/").strip('"')
 
 
 def _not_acceptable(kind: str) -> StreamerError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import time
@@ -16,10 +17,12 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
 from streamer.errors import StreamerError
+from streamer.media.types import AccessUnit
 from streamer.room import aiortc_hooks as hooks
 from streamer.room import sockets, spawn
 from streamer.room.ice import LOOPBACK, IceBinding
 from streamer.room.protocol import Answer, Candidates, Offer
+from streamer.room.receiver import EncodedReceiver
 from streamer.room.relay import Relay
 from streamer.settings import Settings
 from tests.fakes.encoded import FPS, GREYS, h264_seconds, opus_second
@@ -37,8 +40,6 @@ class Stage:
         spawn.write_settings(self.settings)
         self.keyframes_wanted = 0
         self.relay = Relay("main", self.settings, on_keyframe_wanted=self._wanted, idle_s=idle_s)
-        self.next_idr_only = False
-        self._force_idr = False
         self._task = asyncio.create_task(self._play())
 
     def _wanted(self) -> None:
@@ -195,6 +196,61 @@ async def test_offers_that_cannot_be_served(stage: Stage, watcher: Watcher) -> N
     assert not stage.relay.wants("public")
 
 
+async def test_a_viewer_that_just_goes_makes_room(stage: Stage, watcher: Watcher) -> None:
+    await watcher.play(stage.relay)
+    await until(lambda: watcher.pictures)
+    await watcher.close()
+    await until(lambda: stage.relay.viewers == 0)
+
+
+class ClockReader:
+    """A player that reads the sender's clock off each frame instead of decoding it."""
+
+    def __init__(self) -> None:
+        self.units: dict[str, list[AccessUnit]] = {"audio": [], "video": []}
+
+    async def play(self, relay: Relay) -> RTCPeerConnection:
+        pc = hooks.new_peer(bundle=True)
+        for kind in ("audio", "video"):
+            transceiver = pc.addTransceiver(kind, direction="recvonly")
+            receiver = EncodedReceiver(
+                kind,  # type: ignore[arg-type]
+                transceiver.receiver.transport,
+                local_ssrc=transceiver.sender._ssrc,
+                on_unit=self.units[kind].append,
+            )
+            hooks.use_receiver(transceiver, receiver)
+        hooks.bind(pc, IceBinding(addresses=(LOOPBACK,)))
+        hooks.tap(pc)
+        await pc.setLocalDescription(await pc.createOffer())
+        answer = await relay.offer(Offer(kind="play", sdp=pc.localDescription.sdp))
+        await pc.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
+        return pc
+
+
+async def test_sound_and_picture_are_on_one_clock_and_it_is_the_time_of_day(stage: Stage) -> None:
+    reader = ClockReader()
+    pc = await reader.play(stage.relay)
+    units = reader.units
+    await until(lambda: all(u and u[-1].sender_us is not None for u in units.values()) and len(units["video"]) > 90)
+    await pc.close()
+    # What is on the wire at one moment: a picture was pushed each 33.3 ms, a sound each 20 ms, on one timeline.
+    distances = []
+    for unit in units["video"][-30:]:
+        assert unit.sender_us is not None
+        sound = min(units["audio"], key=lambda a: abs(a.arrival_ns - unit.arrival_ns))
+        assert sound.sender_us is not None
+        distances.append((unit.sender_us - sound.sender_us) / 1000)
+    distances.sort()
+    assert abs(distances[len(distances) // 2]) < 30
+    now_us = time.time_ns() // 1000
+    assert units["video"][-1].sender_us is not None
+    assert 0 <= now_us - units["video"][-1].sender_us < 1_500_000
+    # After the burst of kept pictures time runs in steps of a frame.
+    steps = [b.rtp_time - a.rtp_time for a, b in itertools.pairwise(units["video"][-40:])]
+    assert all(abs(step - TICKS // FPS) <= 2 for step in steps)
+
+
 async def test_trickle(stage: Stage, watcher: Watcher) -> None:
     await watcher.play(stage.relay)
     assert watcher.answer is not None
@@ -229,11 +285,11 @@ async def test_a_relay_that_is_killed_is_started_again_for_the_next_viewer(stage
 async def test_a_relay_that_stands_still_costs_pictures_and_nothing_else(
     stage: Stage, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from streamer.room import relay as relay_module
+    from streamer.room import relay_link
 
     await watcher.play(stage.relay)
     await until(lambda: watcher.pictures)
-    monkeypatch.setattr(relay_module, "BEHIND_BYTES", 20_000)
+    monkeypatch.setattr(relay_link, "BEHIND_BYTES", 20_000)
     os.kill(stage.pid, signal.SIGSTOP)
     try:
         await until(lambda: stage.relay.dropped > 10, limit_s=20)
