@@ -11,8 +11,9 @@ const HOLD_MS = 1500
 /** Fall of the bar and of the held peak after its time, dB per second, as on a studio's meter (IEC 60268-18). */
 const FALL_DB_PER_S = 20
 
+/** Between `FLOOR_DB` and 0: a mix of several inputs can pass full scale, what is sent cannot. */
 export function decibels(amplitude: number): number {
-  return amplitude <= 0.001 ? FLOOR_DB : Math.max(FLOOR_DB, 20 * Math.log10(amplitude))
+  return amplitude <= 0.001 ? FLOOR_DB : Math.min(0, Math.max(FLOOR_DB, 20 * Math.log10(amplitude)))
 }
 
 /** Largest absolute sample of a block. */

@@ -165,6 +165,13 @@ describe('a publication', () => {
     expect(world.posted).toHaveLength(1)
   })
 
+  it('goes on counting where a reloaded page left off', async () => {
+    world.client.start(TRACKS, { liveSinceMs: 1234 })
+    await vi.advanceTimersByTimeAsync(0)
+    world.peer.onState('connected')
+    expect(world.client.current).toMatchObject({ state: 'live', liveSinceMs: 1234 })
+  })
+
   it('leaves no ghost when it is ended while the answer is under way', async () => {
     let answer: (response: Response) => void = () => undefined
     world.posts = [() => new Promise<Response>((resolve) => (answer = resolve))]
@@ -280,7 +287,7 @@ describe('a server that says no', () => {
     world.posts = [() => refusal(409, 'source_occupied'), () => created(1)]
     world.client.start(TRACKS)
     await vi.advanceTimersByTimeAsync(0)
-    world.client.start(TRACKS, true)
+    world.client.start(TRACKS, { takeover: true })
     await vi.advanceTimersByTimeAsync(0)
     expect(world.posted[1]?.url).toBe('/whip/r?takeover=1')
     world.peer.onState('connected')

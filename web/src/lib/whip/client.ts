@@ -81,6 +81,11 @@ export interface WhipOptions {
   encoder: EncoderOptions
 }
 
+export interface StartOptions {
+  takeover?: boolean
+  liveSinceMs?: number | null
+}
+
 export interface WhipStatus {
   state: WhipState
   reason: WhipReason
@@ -152,8 +157,11 @@ export class WhipClient {
     return () => this.listeners.delete(listener)
   }
 
-  /** Begins to publish; without effect while a publication is under way. */
-  start(tracks: OutgoingTracks, takeover = false): void {
+  /**
+   * Begins to publish; without effect while a publication is under way. `liveSinceMs` goes on with a publication that a
+   * page began before it was reloaded.
+   */
+  start(tracks: OutgoingTracks, { takeover = false, liveSinceMs = null }: StartOptions = {}): void {
     if (!['idle', 'ended', 'refused'].includes(this.status.state)) return
     const resumed = this.status.state === 'refused'
     this.tracks = tracks
@@ -163,7 +171,7 @@ export class WhipClient {
       reason: '',
       detail: '',
       retryAtMs: null,
-      ...(resumed ? {} : { liveSinceMs: null, interruptedAtMs: null, reconnections: 0 }),
+      ...(resumed ? {} : { liveSinceMs, interruptedAtMs: null, reconnections: 0 }),
     })
     void this.offer()
   }

@@ -20,7 +20,7 @@ import { captureProblem, environmentProblem, type CaptureProblem } from '$lib/ca
 import { createCompositor, type Compositor } from '$lib/compositor/compositor'
 import type { Corner, Scene, Size, SourceName } from '$lib/compositor/geometry'
 import { UploadWatch, type UploadAdvice } from '$lib/whip/advice'
-import { WhipClient, type OutgoingTracks, type WhipStatus } from '$lib/whip/client'
+import { WhipClient, type OutgoingTracks, type StartOptions, type WhipStatus } from '$lib/whip/client'
 import { BrowserPeer } from '$lib/whip/peer'
 import { readStats, type OutgoingStats } from '$lib/whip/stats'
 import type { PageConfig } from '$lib/config'
@@ -37,6 +37,7 @@ const LEVELS_MS = 50
 /** Nothing at all from the server for so long, although STUN and RTCP answer each second or so. */
 const PEER_SILENT_MS = 5000
 const DARK_AFTER_S = 4
+const LOOK_AGAIN_MS = 600
 
 export interface StudioRoom {
   id: string
@@ -102,6 +103,7 @@ export class Studio {
   private skippedBefore = 0
   private wakeLock: WakeLockSentinel | null = null
   private microphoneTrack: MediaStreamTrack | null = null
+  private lookAgain: ReturnType<typeof setTimeout> | undefined
   private readonly timers: ReturnType<typeof setInterval>[] = []
   private readonly abort = new AbortController()
 
@@ -167,6 +169,7 @@ export class Studio {
   stop(): void {
     this.abort.abort()
     this.timers.forEach(clearInterval)
+    clearTimeout(this.lookAgain)
     this.roomWatch.stop()
     this.client.end()
     this.closeDevices()
@@ -183,7 +186,7 @@ export class Studio {
     const [navigation] = performance.getEntriesByType('navigation') as PerformanceNavigationTiming[]
     if (!air || navigation?.type === 'navigate') return
     this.resumed = true
-    await this.goOnAir()
+    await this.goOnAir({ liveSinceMs: air.since })
   }
 
   private left(event: PageTransitionEvent): void {
@@ -490,12 +493,12 @@ export class Studio {
 
   // --- on air -------------------------------------------------------------------------------------------------------
 
-  async goOnAir(takeover = false): Promise<void> {
+  async goOnAir(options: StartOptions = {}): Promise<void> {
     if (this.environment) return
     await this.startCompositor()
     this.endedAtMs = null
     this.upload.reset()
-    this.client.start(this.tracks(), takeover)
+    this.client.start(this.tracks(), options)
     await this.keepAwake()
   }
 
@@ -532,6 +535,11 @@ export class Studio {
     if (state.problem !== '' || !state.info || this.whip.state !== 'live') return
     const source = state.info.sources[SOURCE]
     if (source?.up && !this.ownPublication) this.ownPublication = source.publication ?? ''
+    if (!source?.up) {
+      // Suspicious: look again soon instead of at the next turn.
+      clearTimeout(this.lookAgain)
+      this.lookAgain = setTimeout(() => void this.roomWatch.read(), LOOK_AGAIN_MS)
+    }
     if (this.sourceWatch.lost(source?.up ?? false, state.atMs)) {
       this.sourceWatch.reset()
       this.client.reconnect('source_lost')
