@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig, type Plugin } from 'vitest/config'
-import { earlyScript } from './scripts/early-script'
-import { trimmedHls } from './scripts/hls-build'
+import { earlyScript } from './scripts/early-script.ts'
+import { trimmedHls } from './scripts/hls-build.ts'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 

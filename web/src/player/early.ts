@@ -1,4 +1,11 @@
-import Hls, { type LoaderCallbacks, type LoaderConfiguration, type LoaderContext, type PlaylistLoaderConstructor, type PlaylistLoaderContext } from 'hls.js'
+import Hls, {
+  type LoaderCallbacks,
+  type LoaderConfiguration,
+  type LoaderContext,
+  type PlaylistLoaderConstructor,
+  type PlaylistLoaderContext,
+} from 'hls.js'
+import { absolute } from '$lib/address'
 
 /**
  * The multivariant playlist is asked for by the page's first script, while the player's own code is still on its way;
@@ -22,7 +29,8 @@ export function earlyPlaylistLoader(): PlaylistLoaderConstructor {
     ): void {
       const early = globalThis.streamerEarly
       const usual = () => super.load(context, config, callbacks)
-      if (!early || !sameAddress(context, early.address) || performance.now() - early.asked_ms > FRESH_MS) return usual()
+      if (!early || !sameAddress(context, early.address) || performance.now() - early.asked_ms > FRESH_MS)
+        return usual()
       globalThis.streamerEarly = undefined
       void early.text.then((text) => {
         if (this.stats.aborted) return
@@ -30,12 +38,12 @@ export function earlyPlaylistLoader(): PlaylistLoaderConstructor {
         const now = performance.now()
         Object.assign(this.stats, { total: text.length, loaded: text.length, bwEstimate: 0 })
         Object.assign(this.stats.loading, { start: early.asked_ms, first: now, end: now })
-        callbacks.onSuccess({ url: context.url, data: text, code: 200 }, this.stats, context, null)
+        callbacks.onSuccess({ url: absolute(context.url), data: text, code: 200 }, this.stats, context, null)
       })
     }
   }
 }
 
 function sameAddress(context: LoaderContext, address: string): boolean {
-  return new URL(context.url, location.href).href === new URL(address, location.href).href
+  return absolute(context.url) === absolute(address)
 }

@@ -35,7 +35,10 @@ const PLAYLIST = policy(12_000, 20_000)
 
 const BANDWIDTH_KEY = 'streamer.bandwidth'
 
-/** Bits per second to begin with: what was measured on this device last time, what the browser tells, or a fair guess. */
+/**
+ * Bits per second to begin with: what was measured on this device last time, or what a connection of the kind that the
+ * browser tells carries at least. (Its `downlink` is a guess of its own until the page has loaded much.)
+ */
 export function bandwidthGuess(): number {
   let known = 0
   try {
@@ -43,10 +46,10 @@ export function bandwidthGuess(): number {
   } catch {
     // Storage may be denied to embedded pages.
   }
-  const told = (navigator as { connection?: { downlink?: number; saveData?: boolean } }).connection
-  if (told?.saveData) return 600_000
-  const guess = known > 0 ? known * 0.8 : told?.downlink ? told.downlink * 600_000 : 3_000_000
-  return Math.min(Math.max(guess, 400_000), 12_000_000)
+  const { connection } = navigator as { connection?: { effectiveType?: string; saveData?: boolean } }
+  if (connection?.saveData) return 600_000
+  if (known > 0) return Math.min(Math.max(known * 0.8, 400_000), 12_000_000)
+  return connection?.effectiveType && connection.effectiveType !== '4g' ? 600_000 : 3_500_000
 }
 
 export function rememberBandwidth(bits_per_s: number): void {

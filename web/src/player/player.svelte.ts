@@ -1,3 +1,4 @@
+import { absolute } from '$lib/address'
 import { PlaybackHealth } from '$lib/protocol/health'
 import { audioPlaylist, offsetOf, type PlaylistWindow, playlistWindow } from '$lib/protocol/playlist'
 import { type Phase, phaseOf } from '$lib/protocol/phase'
@@ -109,8 +110,9 @@ export class Player {
     return HlsEngine.supported || (this.media !== null && NativeEngine.supported(this.media))
   }
 
+  /** Absolute: hls.js puts its delivery directives (blocking reload) on absolute addresses only. */
   get address(): string {
-    return `/live/${encodeURIComponent(this.options.room)}/index.m3u8`
+    return absolute(`/live/${encodeURIComponent(this.options.room)}/index.m3u8`)
   }
 
   get stillAddress(): string {
@@ -220,7 +222,7 @@ export class Player {
   /** Learns how far back the broadcast goes: asked for when the viewer reaches for the bar. */
   async loadDvr(): Promise<PlaylistWindow | null> {
     if (this.dvr && performance.now() - this.dvr.asked_ms < DVR_FRESH_MS) return this.dvr.window
-    const address = new URL(`${this.address}?dvr=1`, location.href).href
+    const address = `${this.address}?dvr=1`
     try {
       const master = await fetchText(address)
       const audio = master === null ? null : audioPlaylist(master, address)
@@ -269,7 +271,7 @@ export class Player {
 
   private async beginAudio(turn: number): Promise<void> {
     this.playing = 'audio'
-    const address = new URL(this.address, location.href).href
+    const { address } = this
     const master = await fetchText(address).catch(() => undefined)
     if (turn !== this.turn) return
     const audio = typeof master === 'string' ? audioPlaylist(master, address) : null
@@ -311,9 +313,12 @@ export class Player {
     this.health.restarted(performance.now())
     this.beginHls(this.address, 'live', null)
     const turn = this.turn
-    this.whepTimer = setTimeout(() => {
-      if (turn === this.turn && this.mode === 'lowest' && this.following) this.begin()
-    }, Math.max(wait_ms, WHEP_AGAIN_MS / 2))
+    this.whepTimer = setTimeout(
+      () => {
+        if (turn === this.turn && this.mode === 'lowest' && this.following) this.begin()
+      },
+      Math.max(wait_ms, WHEP_AGAIN_MS / 2),
+    )
   }
 
   private dropWhep(): void {

@@ -4,7 +4,11 @@
  */
 const [, role, room] = location.pathname.split('/')
 const asked = new URLSearchParams(location.search)
-if (room && (role === 'watch' || (role === 'embed' && asked.get('autoplay') !== '0')) && asked.get('latency') !== 'lowest') {
+if (
+  room &&
+  (role === 'watch' || (role === 'embed' && asked.get('autoplay') !== '0')) &&
+  asked.get('latency') !== 'lowest'
+) {
   const address = `/live/${encodeURIComponent(decodeURIComponent(room))}/index.m3u8`
   globalThis.streamerEarly = {
     address,

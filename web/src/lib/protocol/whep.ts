@@ -149,7 +149,9 @@ export class WhepClient {
     if (candidate === null) {
       this.gathered = true
     } else if (candidate.candidate !== '') {
-      this.candidates.push(`m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:${candidate.sdpMid ?? '0'}\r\na=${candidate.candidate}\r\n`)
+      this.candidates.push(
+        `m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:${candidate.sdpMid ?? '0'}\r\na=${candidate.candidate}\r\n`,
+      )
     }
     this.trickle()
   }
@@ -158,7 +160,8 @@ export class WhepClient {
   private trickle(): void {
     if (!this.resource || this.over) return
     if (this.candidates.length === 0 && !this.gathered) return
-    const fragment = credentials(this.offerSdp) + this.candidates.join('') + (this.gathered ? 'a=end-of-candidates\r\n' : '')
+    const fragment =
+      credentials(this.offerSdp) + this.candidates.join('') + (this.gathered ? 'a=end-of-candidates\r\n' : '')
     this.candidates = []
     this.gathered = false
     // A lost candidate is not the end: the server's own candidates, or the next ones, may do.
