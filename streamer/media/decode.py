@@ -16,7 +16,6 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
-
 from numpy.typing import NDArray
 
 from streamer.media.encoders import TIME_BASE

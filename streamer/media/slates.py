@@ -1,0 +1,117 @@
+"""The slates of a broadcast at hand: made beforehand in a thread, one of each kind in every rendition."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import av
+import structlog
+
+from streamer.errors import StreamerError
+from streamer.media.lanes import Lane
+from streamer.media.slate import KINDS, SLATE_KIND, SlateClip, SlateText, encode_clips, slate_image
+from streamer.media.stills import MAX_WIDTH, encode_jpeg
+from streamer.media.types import RungSpec
+from streamer.settings import MediaSettings
+
+log = structlog.get_logger(__name__)
+
+Clips = Mapping[str, SlateClip]
+
+
+class SlateShelf:
+    """Called on the loop. A new text takes a second or two to appear; until then the old slate goes on.
+
+    ``on_ready(kind)`` is called on the loop when the clips of a kind are new.
+    """
+
+    def __init__(
+        self,
+        rungs: Sequence[RungSpec],
+        settings: MediaSettings,
+        text: SlateText,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        segment_s: float = 2.0,
+        on_ready: Callable[[str], None] | None = None,
+    ) -> None:
+        self._rungs = tuple(rungs)
+        self._settings = settings
+        self._loop = loop
+        self._segment_s = segment_s
+        self._on_ready = on_ready
+        self._clips: dict[str, Clips] = {}
+        self._stills: dict[str, bytes] = {}
+        self._text = text
+        self._stop = threading.Event()
+        self._lane = Lane("slate")
+        self._prepare()
+
+    @property
+    def text(self) -> SlateText:
+        """What the slates say, or soon will."""
+        return self._text
+
+    def set_text(self, text: SlateText) -> None:
+        """Make the slates anew, if the text is another. One that is still being made is given up."""
+        if text != self._text:
+            self._text = text
+            self._prepare()
+
+    def clips(self, kind: str = SLATE_KIND) -> Clips:
+        """The clip of each rendition. The very first may not be ready: then a plain one is made at once, which holds
+        the caller up for about a tenth of a second."""
+        if kind not in self._clips:
+            made = encode_clips(self._text, kind, self._rungs, self._settings, length_s=0)
+            assert made is not None
+            self._clips[kind] = made
+        return self._clips[kind]
+
+    def still(self, kind: str = SLATE_KIND) -> bytes | None:
+        """A JPEG of the slate; None before the first is ready."""
+        return self._stills.get(kind)
+
+    def close(self) -> None:
+        """Stop the thread without waiting."""
+        self._stop.set()
+        self._lane.close()
+
+    async def wait_closed(self, timeout_s: float = 5.0) -> bool:
+        return await asyncio.to_thread(self._lane.join, timeout_s)
+
+    def _prepare(self) -> None:
+        self._stop.set()
+        self._stop = threading.Event()
+        # One text at a time is made: those before it that have not begun are of no use any more.
+        self._lane.shed()
+        for kind in KINDS:
+            self._lane.put(partial(self._make, self._text, kind, self._stop), sheddable=True)
+
+    def _make(self, text: SlateText, kind: str, stop: threading.Event) -> None:
+        """On the shelf's thread."""
+        first = self._rungs[0]
+        width = min(MAX_WIDTH, first.width)
+        try:
+            still = encode_jpeg(slate_image(width, first.height * width // first.width, text, kind))
+            clips = encode_clips(text, kind, self._rungs, self._settings, length_s=self._segment_s, stop=stop)
+        except (av.FFmpegError, StreamerError, OSError) as error:
+            log.warning("slate_not_made", kind=kind, error=str(error))
+            return
+        if clips is None or stop.is_set():
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._ready, text, kind, clips, still)
+        except RuntimeError:
+            # The loop is closed: the room process is on its way out.
+            stop.set()
+
+    def _ready(self, text: SlateText, kind: str, clips: Clips, still: bytes) -> None:
+        if text != self._text:
+            return
+        self._clips[kind] = clips
+        self._stills[kind] = still
+        if self._on_ready is not None:
+            self._on_ready(kind)

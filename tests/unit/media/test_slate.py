@@ -1,0 +1,120 @@
+"""The slate: legible, in the viewer's language, and playable wherever it is laid."""
+
+from __future__ import annotations
+
+import asyncio
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from streamer.media import h264
+from streamer.media.encoders import RungEncoder
+from streamer.media.slate import SlateClip, SlateText, encode_clips, render_slate, saying
+from streamer.media.slates import SlateShelf
+from streamer.media.types import RungSpec, Sample
+from streamer.settings import MediaSettings
+
+RUNGS = (
+    RungSpec("v360", 640, 360, 700_000, 1_050_000, 30.0, "avc1.64001e"),
+    RungSpec("v240", 426, 240, 350_000, 525_000, 30.0, "avc1.640015"),
+)
+TEXT = SlateText("Salle Belle-Île", venue="Médiathèque", title="L’œuvre à venir", language="fr-FR")
+
+
+def play(clip: SlateClip, samples: list[Sample]) -> list[np.ndarray]:
+    context = av.CodecContext.create("h264", "r")
+    pictures = []
+    for sample in samples:
+        sets = (clip.config.sps, clip.config.pps) if sample.sync else ((), ())
+        packet = av.Packet(h264.avcc_to_annexb(sample.data, *sets))
+        packet.pts = sample.start
+        pictures += [frame.to_ndarray(format="rgb24") for frame in context.decode(packet)]
+    return pictures + [frame.to_ndarray(format="rgb24") for frame in context.decode(None)]
+
+
+def ink(image: Image.Image) -> int:
+    """Bright pixels: those of the letters."""
+    return int((np.asarray(image.convert("L")) > 110).sum())
+
+
+def test_the_small_line_speaks_the_rooms_language() -> None:
+    assert saying("fr", "slate") == "Bientôt de retour"
+    assert saying("fr-FR", "sound_only") == "Son seul"
+    assert saying("en", "slate") == "Back in a moment"
+    assert saying("de", "sound_only") == "Sound only"
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (426, 240), (480, 854)])
+def test_french_letters_are_drawn(size: tuple[int, int]) -> None:
+    """A letter without a glyph would come out as the same box whatever it is."""
+    pictures = [render_slate(*size, room=letter, text=" ") for letter in "éèêëàâùûîïôçœÉÀÇŒ’«»…"]
+    assert len({picture.tobytes() for picture in pictures}) == len(pictures)
+    assert render_slate(*size, room="a", language="fr").tobytes() != render_slate(*size, room="a").tobytes()
+
+
+def test_a_long_text_stays_inside_the_picture() -> None:
+    for room in ("Une salle dont le nom ne finit jamais " * 6, "Anticonstitutionnellement" * 6):
+        picture = np.asarray(render_slate(426, 240, room=room, venue=room, title=room, text=room).convert("L"))
+        assert picture[:, -12:].max() < 60
+        assert picture[-4:].max() < 60
+        assert (picture > 110).sum() > 1000
+
+
+def test_every_part_of_the_text_is_shown() -> None:
+    base = ink(render_slate(640, 360, room="Salle"))
+    for more in ({"venue": "Nantes"}, {"title": "Un titre"}, {"text": "De retour à 14 h 30, après la pause"}):
+        assert ink(render_slate(640, 360, room="Salle", **more)) > base
+    assert ink(render_slate(640, 360, room="Salle", kind="sound_only")) > base
+
+
+def test_a_clip_plays_on_any_grid_and_looks_like_the_slate() -> None:
+    settings = MediaSettings()
+    clips = encode_clips(TEXT, "slate", RUNGS, settings)
+    assert clips is not None
+    for spec in RUNGS:
+        clip = clips[spec.name]
+        # The rung's own parameter sets: no new init section, no discontinuity for it.
+        assert clip.config == RungEncoder(spec, settings).config
+        start, end = 12_345, 12_345 + 5 * 90_000 + 1000
+        samples = list(clip.samples(start, end))
+        assert samples[0].sync
+        assert [s.start for s in samples] == list(range(start, end, clip.frame_ticks))
+        pictures = play(clip, samples)
+        assert len(pictures) == len(samples)
+        wanted = np.asarray(
+            render_slate(spec.width, spec.height, room=TEXT.room, venue=TEXT.venue, title=TEXT.title, language="fr")
+        )
+        for picture in pictures:
+            assert np.abs(picture.astype(int) - wanted).mean() < 4
+
+
+async def test_the_shelf_has_a_slate_at_once_and_a_better_one_soon() -> None:
+    ready: list[str] = []
+    shelf = SlateShelf(RUNGS, MediaSettings(), TEXT, asyncio.get_running_loop(), segment_s=0.5, on_ready=ready.append)
+    try:
+        first = shelf.clips("sound_only")
+        assert set(first) == {"v360", "v240"}
+        assert len(play(first["v240"], list(first["v240"].samples(0, 60_000)))) == 20
+        async with asyncio.timeout(20):
+            while len(ready) < 2:
+                await asyncio.sleep(0.01)
+        second = shelf.clips("sound_only")
+        assert second["v360"].config == first["v360"].config
+        assert sum(f.sync for f in second["v360"].frames) == 1
+        still = shelf.still()
+        assert still is not None
+        assert still[:2] == b"\xff\xd8"
+        shelf.set_text(TEXT)
+        assert shelf.clips("sound_only") is second
+        shelf.set_text(SlateText("Autre salle"))
+        shelf.set_text(SlateText("Encore une"))
+        async with asyncio.timeout(20):
+            while len(ready) < 4:
+                await asyncio.sleep(0.01)
+        assert shelf.clips("sound_only") is not second
+        assert shelf.text.room == "Encore une"
+    finally:
+        shelf.close()
+        assert await shelf.wait_closed()
