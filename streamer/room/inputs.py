@@ -32,6 +32,9 @@ LATE_US = 300_000
 JUMP_US = 2_000_000
 KEYFRAME_MIN_S = 0.3
 GOP_S = 2
+MAX_KEYFRAME_GAP_S = 2.5
+SCAN_PACKETS = 1500
+"""Video packets of a file that are looked at for this: a minute of 25 frames a second."""
 MAX_WIDTH, MAX_HEIGHT = 1920, 1080
 LIVE_SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "udp://", "rtp://", "srt://", "tcp://")
 
@@ -250,6 +253,9 @@ class MediaFeed(Feed):
         return av.open(self.url, options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S))
 
     def _play(self) -> None:
+        while not self.live and not self.wanted.wait(0.5):
+            if self._stop.is_set():
+                return
         with self._open() as container:
             video = next(iter(container.streams.video), None) if self.options.video else None
             audio = next(iter(container.streams.audio), None) if self.options.audio else None
@@ -285,9 +291,26 @@ class MediaFeed(Feed):
             and not context.has_b_frames
             and context.pix_fmt in ("yuv420p", "yuvj420p")
             and context.profile in ("Baseline", "Constrained Baseline", "Main", "High", "Constrained High")
+            and (self.live or self._has_regular_keyframes())
         )
         log.info("input_picture", passed_through=plain, codec=context.name, width=context.width, height=context.height)
         return _Copied(stream) if plain else _Transcoded(stream, self.options)
+
+    def _has_regular_keyframes(self) -> bool:
+        """Whether a file can be sent as it is: key frames cannot be asked of it, so they must come by themselves."""
+        last: float | None = None
+        with av.open(self.url, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S)) as container:
+            for count, packet in enumerate(container.demux(video=0)):
+                if packet.dts is None:
+                    continue
+                at = float(packet.dts * packet.time_base)
+                if packet.is_keyframe or last is None:
+                    last = at
+                if at - last > MAX_KEYFRAME_GAP_S:
+                    return False
+                if count > SCAN_PACKETS:
+                    break
+        return True
 
     def _pace(self, at_us: int) -> int:
         """Wait for real time where the input does not keep it; how late we are, in microseconds."""
@@ -370,6 +393,7 @@ class _Sound:
         self._resampler = av.AudioResampler("s16", "stereo", SAMPLE_RATE, frame_size=BLOCK)
         self._anchor_us: int | None = None
         self._samples = 0
+        self._blocks = 0
 
     def take(self, packet: Any) -> Iterator[tuple[bytes, int]]:
         for frame in packet.decode():
@@ -384,6 +408,8 @@ class _Sound:
             self._samples += frame.samples * SAMPLE_RATE // frame.sample_rate
             frame.pts = None
             for block in self._resampler.resample(frame):
+                block.pts, block.time_base = self._blocks * BLOCK, Fraction(1, SAMPLE_RATE)
+                self._blocks += 1
                 for data, pts in self._encoder.encode(block):
                     yield data, self._anchor_us + pts * 1_000_000 // SAMPLE_RATE
 
