@@ -273,8 +273,8 @@ class MediaPlane:
         await asyncio.sleep(self._linger_s)
         link = self._links.pop(room)
         self._lingering.pop(room, None)
-        await link.disconnect()
         self._tell(link, "removed", None)
+        await link.disconnect()
 
     def _tell(self, link: RoomLink, what: str, data: Any) -> None:
         for listener in list(self._listeners.values()):

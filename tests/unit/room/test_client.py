@@ -18,9 +18,9 @@ from streamer.room import client, spawn
 from streamer.room.client import MediaPlane, RoomLink
 from streamer.room.protocol import Offer, RoomConfig
 from streamer.settings import Settings
+from tests.fakes.media_host import make_settings, running_host, start_host
 from tests.fakes.room import FakeRoom
 from tests.fakes.waiting import until
-from tests.unit.room.test_host import make_settings, running_host, start_host
 
 
 @pytest.fixture

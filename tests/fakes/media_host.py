@@ -1,0 +1,50 @@
+"""Media hosts whose rooms are fakes (tests/fakes/room.py), in the test's loop or as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import streamer
+from streamer.room import spawn
+from streamer.room.host import MediaHost
+from streamer.settings import Settings
+
+REPOSITORY = Path(streamer.__file__).parent.parent
+PROGRAM = (sys.executable, str(REPOSITORY / "tests/fakes/room.py"))
+
+
+def make_settings(tmp_path: Path, **room: float) -> Settings:
+    return Settings.model_validate(
+        {"data": tmp_path, "admin_token": "sesame", "room": {"restart_backoff_s": 0.05, **room}}
+    )
+
+
+HOST_SCRIPT = """
+import asyncio, sys, pathlib
+from streamer.room import spawn
+from streamer.room.host import run_host
+settings = spawn.read_settings(pathlib.Path(sys.argv[1]))
+sys.exit(asyncio.run(run_host(settings, program=sys.argv[2:])))
+"""
+
+
+def start_host(settings: Settings) -> subprocess.Popen[bytes]:
+    file = spawn.write_settings(settings)
+    return subprocess.Popen([sys.executable, "-c", HOST_SCRIPT, str(file), *PROGRAM], cwd=REPOSITORY)
+
+
+@asynccontextmanager
+async def running_host(settings: Settings) -> AsyncIterator[MediaHost]:
+    host = MediaHost(settings, program=PROGRAM)
+    await host.start()
+    task = asyncio.create_task(host.run())
+    try:
+        yield host
+    finally:
+        host.leave()
+        await task
