@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from streamer.conference.programme import TICKS_PER_S
+from streamer.media.h264 import Sps
 
 PLAYABLE_PROFILES = frozenset({66, 77, 100})
 """Baseline, Main, High: what every player's hardware decodes."""
@@ -45,17 +46,18 @@ class Fitness:
     def fits(self) -> bool:
         return self.note is None
 
-    def parameters(self, *, profile_idc: int, level_idc: int, width: int, height: int, reorder_frames: int) -> None:
-        """New parameter sets came. ``reorder_frames`` as the stream declares it, 0 where it does not."""
-        permanent: str | None = None
-        if profile_idc not in PLAYABLE_PROFILES or level_idc > MAX_LEVEL_IDC:
-            permanent = "encoded_profile"
-        elif min(width, height) > self.max_height:
-            permanent = "encoded_size"
-        elif reorder_frames > 0:
-            permanent = "encoded_b_frames"
+    def parameters(self, sps: Sps) -> None:
+        """New parameter sets came."""
         if not self.allowed:
             return
+        permanent: str | None = None
+        eight_bit = sps.chroma_format == 1 and sps.bit_depth == 8 and sps.progressive
+        if sps.profile not in PLAYABLE_PROFILES or sps.level > MAX_LEVEL_IDC or not eight_bit:
+            permanent = "encoded_profile"
+        elif min(sps.width, sps.height) > self.max_height:
+            permanent = "encoded_size"
+        elif sps.max_reorder_frames:
+            permanent = "encoded_b_frames"
         if permanent or self.note in ("encoded_profile", "encoded_size"):
             self.note = permanent
 

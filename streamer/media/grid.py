@@ -12,6 +12,10 @@ from streamer.conference.programme import TICKS_PER_S
 from streamer.media.types import Cut
 
 ASK_AGAIN_TICKS = 3 * TICKS_PER_S // 10
+SHORTEST_TICKS = TICKS_PER_S // 10
+"""No segment is cut shorter than this: each rendition has to have something of it, and an AAC frame lasts 21 ms."""
+DEMAND_LIMIT_TICKS = TICKS_PER_S // 2
+"""From the tap to the cut: "none in half a second: encoded top" (design, section 3.6)."""
 
 
 @dataclass(slots=True)
@@ -24,6 +28,7 @@ class SegmentGrid:
     number: int = 0
     start: int = 0
     _asked: int | None = None
+    _demanded: int | None = None
 
     @property
     def earliest(self) -> int:
@@ -35,14 +40,21 @@ class SegmentGrid:
 
     def may_cut(self, start: int, *, idr: bool) -> bool:
         """Whether a passed-through frame at ``start`` ends the segment."""
-        return idr and start - self.start >= self.earliest
+        return idr and start - self.start >= (self.earliest if self._demanded is None else SHORTEST_TICKS)
 
     def due(self, start: int, *, frame_ticks: int) -> bool:
         """Whether an encoded frame at ``start`` has to be an IDR: the nearest to the nominal duration."""
-        return start - self.start >= self.nominal - frame_ticks // 2
+        due_at = self.nominal - frame_ticks // 2 if self._demanded is None else SHORTEST_TICKS
+        return start - self.start >= due_at
 
-    def overdue(self, start: int) -> bool:
-        return start - self.start >= self.longest
+    def overdue(self, now: int) -> bool:
+        """No key frame came in time: the take has to go on with an encoded top."""
+        late = self._demanded is not None and now - self._demanded > DEMAND_LIMIT_TICKS
+        return late or now - self.start >= self.longest
+
+    def demand(self, now: int) -> None:
+        """Somebody goes on air: the segment ends at the next key frame, however short it is."""
+        self._demanded = now
 
     def wants_keyframe(self, now: int) -> bool:
         """True at 1.9 s of a segment's age and every 0.3 s from then, once each."""
@@ -55,5 +67,5 @@ class SegmentGrid:
         """Begin the next segment at ``start``."""
         self.number += 1
         self.start = start
-        self._asked = None
+        self._asked = self._demanded = None
         return Cut(self.number, start, discontinuity)

@@ -173,6 +173,11 @@ class Output:
         return self._aired or self._pending_air
 
     @property
+    def shows_programme(self) -> bool:
+        """Whether it shows the programme now."""
+        return self._aired
+
+    @property
     def next_msn(self) -> int:
         return self._next_msn
 
@@ -228,7 +233,11 @@ class Output:
     def segment_opened(self, feed: str, track: str, cut: Cut) -> None:
         """A segment begins in one track of a feed. Those before it are over in this track."""
         segments = self._feeds[feed]
-        segments.cuts[cut.number] = cut
+        known = segments.cuts.get(cut.number)
+        if known is None or not known.discontinuity:
+            # A discontinuity that is found out late (a rung was shed) is not taken back by a track that knows nothing
+            # of it.
+            segments.cuts[cut.number] = cut
         segments.newest = max(segments.newest, cut.number)
         for old in [number for number in segments.cuts if number <= segments.newest - REMEMBERED_SEGMENTS]:
             del segments.cuts[old]

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from streamer.conference.programme import SLATE
+from streamer.media.incoming import Incoming
 from streamer.media.types import AccessUnit
 
 NS = 1_000_000_000
@@ -32,7 +33,7 @@ class SourceState:
     connected: bool = False
     seen_ns: int = 0
     """Arrival of the first packet since the source came up."""
-    standby: deque[AccessUnit] = field(default_factory=deque)
+    standby: deque[Incoming] = field(default_factory=deque)
     """Pictures and sounds since the newest IDR while the source is not on the programme."""
     standby_bytes: int = 0
 
@@ -49,20 +50,21 @@ class SourceState:
         else:
             self.audio_ns = unit.arrival_ns
 
-    def keep(self, unit: AccessUnit, *, idr: bool) -> None:
+    def keep(self, incoming: Incoming) -> None:
         """Hold a unit of a standby source; an IDR drops the pictures before it."""
-        if idr:
+        now_ns = incoming.unit.arrival_ns
+        if incoming.idr:
             # Sound of the last moments stays: it may belong to pictures after this IDR.
-            recent = [u for u in self.standby if u.kind == "audio" and unit.arrival_ns - u.arrival_ns < NS]
+            recent = [i for i in self.standby if not i.is_video and now_ns - i.unit.arrival_ns < NS]
             self.drop_standby()
             self.standby.extend(recent)
-            self.standby_bytes = sum(len(u.data) for u in recent)
-        self.standby.append(unit)
-        self.standby_bytes += len(unit.data)
+            self.standby_bytes = sum(len(i.unit.data) for i in recent)
+        self.standby.append(incoming)
+        self.standby_bytes += len(incoming.unit.data)
         while self.standby and (
-            self.standby_bytes > STANDBY_BYTES or unit.arrival_ns - self.standby[0].arrival_ns > STANDBY_NS
+            self.standby_bytes > STANDBY_BYTES or now_ns - self.standby[0].unit.arrival_ns > STANDBY_NS
         ):
-            self.standby_bytes -= len(self.standby.popleft().data)
+            self.standby_bytes -= len(self.standby.popleft().unit.data)
 
     def drop_standby(self) -> None:
         self.standby.clear()

@@ -1,0 +1,254 @@
+"""The production line of a broadcast: what a take writes becomes parts of every rendition.
+
+    take -> forward, decode, show -> Ladder -> TrackPackager (one a rendition) -> Feed -> Output -> events
+         -> sound ----------------> SoundTrack -> TrackPackager
+
+The line knows renditions, cuts and outputs, and nothing of sources. Everything runs on the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Protocol
+
+from streamer.conference.media_events import PUBLIC, MediaEvent, StillMade
+from streamer.conference.programme import TICKS_PER_S, Broadcast
+from streamer.media import h264
+from streamer.media.audio import OPUS_SILENCE, OPUS_SILENCE_TICKS, SoundTrack
+from streamer.media.feeds import PROGRAMME, SLATE_FEED, Feed, PartStore
+from streamer.media.grid import SegmentGrid
+from streamer.media.ladder import Ladder, LadderCallbacks
+from streamer.media.off_air import OffAir
+from streamer.media.outputs import Inits, Output
+from streamer.media.packager import TrackPackager
+from streamer.media.recovery import Recovered
+from streamer.media.renditions import Plan
+from streamer.media.slate import SlateClip, SlateText
+from streamer.media.slates import SlateShelf
+from streamer.media.types import AccessUnit, Cut, Sample, TrackConfig
+from streamer.settings import Settings
+
+
+class LineListener(Protocol):
+    """Where the line's products go. Called on the loop."""
+
+    def event(self, event: MediaEvent) -> None: ...
+
+    def relay_video(self, annexb: bytes, start: int, *, idr: bool) -> None:
+        """The top rendition's newest frame, parameter sets before an IDR."""
+
+    def relay_audio(self, opus: bytes, start: int) -> None: ...
+
+    def decode_failed(self) -> None:
+        """The decoder wants a key frame."""
+
+    def changed(self) -> None: ...
+
+
+class Line:
+    """One broadcast's renditions and outputs. ``start`` is the tick from which it is written."""
+
+    def __init__(
+        self,
+        broadcast: Broadcast,
+        plan: Plan,
+        settings: Settings,
+        listener: LineListener,
+        store: PartStore,
+        text: SlateText,
+        *,
+        start: int,
+        recovered: Recovered | None,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.broadcast = broadcast
+        self.top = plan.top
+        self.rungs = plan.rungs
+        self._sound_name = plan.sound
+        self._listener = listener
+        self.grid = SegmentGrid(
+            nominal=int(settings.hls.segment_s * TICKS_PER_S),
+            # EXTINF "rounded to the nearest integer" may not exceed EXT-X-TARGETDURATION (RFC 8216bis, 4.4.3.1).
+            longest=int((broadcast.target_duration_s + 0.4) * TICKS_PER_S),
+            start=start,
+        )
+        state = recovered.outputs.get(PUBLIC) if recovered else None
+        self._inits = Inits(recovered.inits if recovered else ())
+        self.output = Output(broadcast, self._inits, listener.event, name=PUBLIC, state=state)
+        feed = Feed(PROGRAMME, store, [self.output])
+        self._programme = feed
+        self._packagers = {
+            r.name: TrackPackager(r.name, feed, part_target_ticks=broadcast.part_target_ticks)
+            for r in broadcast.renditions
+        }
+        self._off_air: OffAir | None = None
+        """While the output shows the slate although the programme goes on."""
+        self._store = store
+        self._sound_bitrate = settings.media.audio_bitrate_kbps * 1000
+        self._relay_next = start
+        self._slate_on: str | None = None
+        self.ladder = Ladder(
+            plan.rungs,
+            settings.media,
+            loop=loop,
+            callbacks=LadderCallbacks(
+                on_sample=self._on_sample,
+                on_decode_error=listener.decode_failed,
+                on_end=self._on_end,
+                on_rung_off=self._on_rung_off,
+                on_rung_on=self._on_rung_on,
+                on_shedding=lambda shedding: listener.changed(),
+                on_still=self._on_still,
+            ),
+        )
+        self.slates = SlateShelf(
+            plan.rungs, settings.media, text, loop, segment_s=settings.hls.segment_s, on_ready=self._on_slate_ready
+        )
+        self._sound = SoundTrack(settings.media, loop=loop, start=start, on_frame=self._on_sound_frame)
+
+    # --- what takes write --------------------------------------------------------------------------
+
+    def cut(self, start: int, *, discontinuity: bool = False) -> Cut:
+        """Begin the next segment at ``start`` in every rendition."""
+        cut = self.grid.cut(start, discontinuity=discontinuity)
+        self._packagers[self._sound_name].begin(cut, self._sound.config)
+        return cut
+
+    def use_top(self, *, encoded: bool) -> None:
+        self.ladder.use_top(encoded=encoded)
+
+    def forward(self, rendition: str, sample: Sample, cut: Cut | None, config: TrackConfig) -> None:
+        self.ladder.forward(rendition, sample, cut, config)
+
+    def decode(self, codec: str, data: bytes, start: int, *, show: bool, cut: Cut | None) -> None:
+        self.ladder.decode(codec, data, start, show=show, cut=cut)
+
+    def show(self, start: int, cut: Cut | None) -> None:
+        self.ladder.show(start, cut=cut)
+
+    def sound(self, unit: AccessUnit, start: int) -> None:
+        self._sound.push(unit.codec, unit.data, start)
+        if unit.codec == "opus" and self.output.shows_programme:
+            self._relay_sound(unit.data, start)
+
+    def advance(self, to: int) -> None:
+        """Encode the sound up to ``to``."""
+        self._sound.advance(to)
+
+    def end_take(self, at: int) -> None:
+        """The running take ends at ``at`` in every rendition; its sound after that is not heard."""
+        self.ladder.end_take(at)
+        self._sound.reset(at)
+
+    def finish(self, at: int) -> None:
+        """The broadcast is over."""
+        for packager in self._packagers.values():
+            packager.end(at)
+        self.output.close()
+
+    @property
+    def counters(self) -> dict[str, float]:
+        packagers = self._packagers.values()
+        return {
+            **self.ladder.counters,
+            **self._sound.counters,
+            "samples_refused_total": float(sum(p.dropped_total for p in packagers)),
+            "parts_overlong_total": float(sum(p.overlong_total for p in packagers)),
+            "parts_late_total": float(self.output.late_total),
+            "gaps_total": float(self.output.gaps_total),
+        }
+
+    # --- outputs -----------------------------------------------------------------------------------
+
+    def air(self, on: bool, now: int) -> None:
+        """Show the programme in the public output from its next key frame on, or the slate at once."""
+        ended = self.output.air(on)
+        if on:
+            self.grid.demand(now)
+        elif self._off_air is None and not self.output.shows_programme:
+            feed = Feed(SLATE_FEED, self._store, [self.output])
+            self._off_air = OffAir(self, feed, self._sound.config, self._sound_bitrate, now if ended is None else ended)
+
+    def tick(self, now: int) -> None:
+        if self._off_air is not None:
+            if self.output.shows_programme:
+                self._off_air.end(self.grid.start)
+                self._off_air = None
+            else:
+                self._off_air.write(now)
+
+    def silence(self, to: int) -> None:
+        """Lowest-latency viewers hear silence up to ``to``: a stream of packets that stops is a fault to them."""
+        while self._relay_next + OPUS_SILENCE_TICKS <= to:
+            self._relay_sound(OPUS_SILENCE, self._relay_next)
+
+    def relay_picture(self, sample: Sample, config: TrackConfig) -> None:
+        sets = (config.sps, config.pps) if sample.sync else ((), ())
+        self._listener.relay_video(h264.avcc_to_annexb(sample.data, *sets), sample.start, idr=sample.sync)
+
+    def clips(self, still: str) -> Mapping[str, SlateClip]:
+        return self.slates.clips(still)
+
+    def set_text(self, text: SlateText) -> None:
+        self.slates.set_text(text)
+
+    def close(self) -> None:
+        self.ladder.close()
+        self._sound.close()
+        self.slates.close()
+
+    def _relay_sound(self, packet: bytes, start: int) -> None:
+        self._relay_next = start + OPUS_SILENCE_TICKS
+        self._listener.relay_audio(packet, start)
+
+    # --- what the workers made ---------------------------------------------------------------------
+
+    def _on_sample(self, rendition: str, sample: Sample, cut: Cut | None, config: TrackConfig) -> None:
+        packager = self._packagers[rendition]
+        if cut is not None:
+            packager.begin(cut, config)
+        packager.push(sample)
+        if rendition == self.top and self.output.shows_programme:
+            self.relay_picture(sample, config)
+
+    def _on_end(self, rendition: str, at: int) -> None:
+        self._packagers[rendition].end(at)
+
+    def _on_sound_frame(self, sample: Sample) -> None:
+        self._packagers[self._sound_name].push(sample)
+
+    def _on_rung_off(self, name: str, cut: Cut) -> None:
+        names = [rung.name for rung in self.rungs]
+        lower = names[names.index(name) + 1 :]
+        if lower:
+            self._stand_in(name, lower[0], cut)
+
+    def _on_rung_on(self, name: str, cut: Cut) -> None:
+        self._stand_in(name, name, cut)
+
+    def _stand_in(self, name: str, other: str, cut: Cut) -> None:
+        """The picture's size changes in one rendition: a discontinuity in all of them, at the same place.
+
+        The segment has no parts yet, so nothing that was listed changes.
+        """
+        self._programme.stand_in(name, other, cut)
+        self.output.segment_opened(PROGRAMME, other, replace(cut, discontinuity=True))
+
+    def _on_slate_ready(self, kind: str) -> None:
+        if kind == self._slate_on:
+            self.slate_still(kind)
+
+    def slate_still(self, kind: str | None) -> None:
+        """The slate of that kind is what is seen from now on; None: it is not."""
+        self._slate_on = kind
+        jpeg = self.slates.still(kind) if kind else None
+        if jpeg is not None:
+            at_ms = self.broadcast.media_time_ms(self.grid.start)
+            self._listener.event(StillMade(output=PUBLIC, at_ms=at_ms, jpeg=jpeg))
+
+    def _on_still(self, jpeg: bytes, start: int) -> None:
+        if not self.output.shows_programme or self._slate_on:
+            return
+        self._listener.event(StillMade(output=PUBLIC, at_ms=self.broadcast.media_time_ms(start), jpeg=jpeg))

@@ -1,0 +1,95 @@
+"""The slate in place of a programme that goes on unseen: the public output between going off and on air.
+
+Runs on the loop. Nothing is encoded: clips with their times patched, and one frame of silence again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from streamer.conference.programme import TICKS_PER_S, Broadcast
+from streamer.media.audio import AAC_FRAME, AAC_TICKS, AacEncoder
+from streamer.media.feeds import Feed
+from streamer.media.grid import SegmentGrid
+from streamer.media.packager import TrackPackager
+from streamer.media.slate import SLATE_KIND, SlateClip
+from streamer.media.types import Cut, Sample, TrackConfig
+
+
+class SlateSource(Protocol):
+    """What the line lends."""
+
+    broadcast: Broadcast
+    grid: SegmentGrid
+    top: str
+
+    def clips(self, kind: str) -> Mapping[str, SlateClip]: ...
+
+    def relay_picture(self, sample: Sample, config: TrackConfig) -> None: ...
+
+    def silence(self, to: int) -> None: ...
+
+
+def silent_frame(bitrate: int) -> bytes:
+    """One AAC frame of silence, from an encoder that has been silent for a while, so that any number may follow."""
+    encoder = AacEncoder(bitrate, 0)
+    silence = np.zeros((2, AAC_FRAME), dtype=np.float32)
+    frames = [sample for _ in range(8) for sample in encoder.encode(silence)]
+    return frames[-1].data
+
+
+class OffAir:
+    """Writes slate segments from ``start`` on to the slate's feed. ``bitrate``: of the sound, bits per second."""
+
+    def __init__(self, line: SlateSource, feed: Feed, sound: TrackConfig, bitrate: int, start: int) -> None:
+        self._line = line
+        self._sound = sound
+        self._silence = silent_frame(bitrate)
+        self._packagers = {
+            r.name: TrackPackager(r.name, feed, part_target_ticks=line.broadcast.part_target_ticks)
+            for r in line.broadcast.renditions
+        }
+        self._sound_name = line.broadcast.renditions[-1].name
+        self._number = 0
+        self._segment = start
+        self._next = start
+        self._next_sound = -(-start // AAC_TICKS) * AAC_TICKS
+        self._frames: dict[str, Iterator[Sample]] = {}
+        self._configs: dict[str, TrackConfig] = {}
+        self._frame_ticks = TICKS_PER_S // 15
+
+    def write(self, to: int) -> None:
+        """Write pictures and silence up to ``to``."""
+        while self._next <= to:
+            if not self._frames or self._next - self._segment >= self._line.grid.nominal - self._frame_ticks // 2:
+                self._open(self._next)
+            for rendition, frames in self._frames.items():
+                sample = next(frames)
+                self._packagers[rendition].push(sample)
+                if rendition == self._line.top:
+                    self._line.relay_picture(sample, self._configs[rendition])
+            self._next += self._frame_ticks
+        while self._next_sound + AAC_TICKS <= to:
+            self._packagers[self._sound_name].push(Sample(self._silence, self._next_sound, sync=True))
+            self._next_sound += AAC_TICKS
+        self._line.silence(to)
+
+    def end(self, at: int) -> None:
+        """The programme is back from ``at`` on."""
+        for packager in self._packagers.values():
+            packager.end(at)
+
+    def _open(self, start: int) -> None:
+        clips = self._line.clips(SLATE_KIND)
+        configs = {name: clip.config for name, clip in clips.items()}
+        self._number += 1
+        cut = Cut(self._number, start, discontinuity=not self._frames or configs != self._configs)
+        self._configs, self._segment = configs, start
+        for name, clip in clips.items():
+            self._frame_ticks = clip.frame_ticks
+            self._packagers[name].begin(cut, clip.config)
+        self._frames = {name: clip.samples(start, start + 2 * self._line.grid.nominal) for name, clip in clips.items()}
+        self._packagers[self._sound_name].begin(cut, self._sound)

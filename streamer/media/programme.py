@@ -1,0 +1,455 @@
+"""The programme of a room: one continuous timeline from opening to closing, whatever comes in.
+
+Runs on the room process's loop. Sources push encoded frames in; a tick drives what depends on time.
+The way of a packet from here: :class:`SourceSwitch` says who is on, the take (``takes.py``) lays the frame
+on the timeline, the :class:`Line` (``line.py``) passes it through, decodes, scales, encodes and packages it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from streamer.conference.media_events import MediaEvent
+from streamer.conference.programme import SLATE, TICKS_PER_S, Broadcast
+from streamer.media.feeds import PartStore
+from streamer.media.fitness import Fitness
+from streamer.media.grid import SHORTEST_TICKS
+from streamer.media.incoming import Incoming, frame_size
+from streamer.media.line import Line
+from streamer.media.recovery import Recovered
+from streamer.media.renditions import Plan, plan_renditions, plan_resumed
+from streamer.media.slate import SLATE_KIND, SOUND_ONLY_KIND, SlateText
+from streamer.media.switch import MAIN, NS, SPARE, SourceState, SourceSwitch
+from streamer.media.takes import PictureTake, SlateTake, SoundDelay
+from streamer.media.timeline import RoomClock, SourceClock
+from streamer.media.types import AccessUnit
+from streamer.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+ASK_NS = 3 * NS // 10
+RETURN_NS = NS // 2
+"""``main`` has to be back for this long before it takes over from ``spare``."""
+STRETCH_TICKS = 7 * TICKS_PER_S // 10
+"""The last picture of a take is held for at most this long until the standby source's IDR."""
+SOUND_ONLY_NS = 3 * NS // 2
+DEFAULT_SIZE = (1280, 720)
+
+
+class ProgrammeListener(Protocol):
+    """What a programme needs of its room process. Called on the loop."""
+
+    def request_keyframe(self, source: str) -> None: ...
+
+    def opened(self, broadcast: Broadcast, recovered: Recovered | None) -> PartStore:
+        """The renditions are fixed; events follow. ``recovered``: it goes on after a crash. Where parts go."""
+
+    def event(self, event: MediaEvent) -> None: ...
+
+    def relay_video(self, annexb: bytes, start: int, *, idr: bool) -> None: ...
+
+    def relay_audio(self, opus: bytes, start: int) -> None: ...
+
+    def changed(self) -> None:
+        """The room's status (who is on, what is shed) is another."""
+
+
+@dataclass(slots=True)
+class Programme:
+    """``text`` is what the slate says."""
+
+    room: str
+    settings: Settings
+    listener: ProgrammeListener
+    text: SlateText
+    max_height: int = 0
+    """Of the top rendition where no source told a size in time; 0: 720."""
+    switch: SourceSwitch = field(init=False)
+    clock: RoomClock | None = None
+    line: Line | None = None
+    take: PictureTake | SlateTake | None = None
+    delay: SoundDelay = field(default_factory=SoundDelay)
+    aired: bool = True
+    _fitness: dict[str, Fitness] = field(default_factory=dict)
+    _asked_ns: dict[str, int] = field(default_factory=dict)
+    _first_unit_ns: int = 0
+    _takes: int = 0
+    _clock_ns: Callable[[], int] = time.monotonic_ns
+
+    def __post_init__(self) -> None:
+        self.switch = SourceSwitch(int(self.settings.media.silence_before_slate_s * NS))
+
+    # --- sources -----------------------------------------------------------------------------------
+
+    def source_up(self, name: str) -> None:
+        """A publication feeds ``name`` from now on. The same source may come back any number of times."""
+        state = self.switch.source(name)
+        state.gone()
+        state.connected = True
+        self._fitness[name] = Fitness(self.settings.media.max_height, allowed=self.settings.media.passthrough)
+        if isinstance(self.take, PictureTake) and self.take.source == name:
+            # Another sender's clock and parameter sets: the old take ends where it is, at the next tick.
+            self._to_slate(self._clock_ns())
+        self._ask(name, self._clock_ns())
+
+    def source_down(self, name: str) -> None:
+        """The publication ended: no need to wait for the silence."""
+        self.switch.source(name).gone()
+        if self.take is not None and self.take.source == name:
+            self._change(self._clock_ns())
+
+    def take_in(self, name: str, incoming: Incoming) -> None:
+        """One encoded frame of a source, on the programme or not."""
+        state, unit = self.switch.source(name), incoming.unit
+        if not state.connected:
+            return
+        state.heard(unit)
+        if self.line is None:
+            self._consider_opening(state, incoming)
+        take = self.take
+        if take is not None and take.source == name:
+            if not incoming.is_video:
+                start = take.sound(unit)
+                if self.clock is not None and start is not None:
+                    self.delay.heard(start, self.clock.ticks(unit.arrival_ns))
+                return
+            if isinstance(take, PictureTake):
+                if not self._jumped(take, unit):
+                    take.video(incoming)
+                return
+        state.keep(incoming)
+        if incoming.idr:
+            self._consider(name, unit.arrival_ns)
+        elif incoming.is_video and self.switch.wanted(unit.arrival_ns) == name:
+            self._want_idr(name, unit.arrival_ns)
+
+    # --- people ------------------------------------------------------------------------------------
+
+    def prefer(self, source: str) -> None:
+        """Take ``source`` (or ``slate``) from its next key frame on."""
+        self.switch.preferred = source
+        self._asked_ns.clear()
+        self._change(self._clock_ns())
+        self.listener.changed()
+
+    def air(self, on: bool) -> None:
+        """Show the programme in the public output, or the slate."""
+        self.aired = on
+        if self.line is not None and self.clock is not None:
+            now_ns = self._clock_ns()
+            self.line.air(on, self.clock.ticks(now_ns))
+            if on and isinstance(self.take, PictureTake):
+                self._ask(self.take.source, now_ns)
+        self.listener.changed()
+
+    def configure(self, text: SlateText) -> None:
+        self.text = text
+        if self.line is not None:
+            self.line.set_text(text)
+
+    # --- time --------------------------------------------------------------------------------------
+
+    def tick(self) -> None:
+        """Call every 10 to 50 ms."""
+        now_ns = self._clock_ns()
+        if self.line is None or self.clock is None:
+            if self._first_unit_ns and now_ns - self._first_unit_ns > self.settings.room.open_timeout_s * NS:
+                self._open_default(now_ns)
+            return
+        now = self.clock.ticks(now_ns)
+        self._change(now_ns)
+        take = self.take
+        if isinstance(take, PictureTake):
+            if self.line.grid.wants_keyframe(now) and take.passthrough:
+                self._ask(take.source, now_ns)
+                take.fitness.asked(now)
+            take.overdue(now)
+            take.fill(now)
+            self._ready_standby(take, now_ns)
+        elif take is not None:
+            take.write(now)
+        if take is not None:
+            self.line.advance(min(now - self.delay.ticks, take.edge))
+            if take.source == SLATE:
+                self.line.silence(now)
+            self.line.tick(now)
+
+    # --- opening -----------------------------------------------------------------------------------
+
+    def resume(self, recovered: Recovered, *, now_ms: int) -> None:
+        """Go on in the broadcast that the files tell of."""
+        broadcast = recovered.broadcast
+        now_ns = self._clock_ns()
+        self.clock = RoomClock.resumed(
+            epoch_ms=broadcast.epoch_ms, end_ticks=recovered.end, now_ms=now_ms, now_ns=now_ns
+        )
+        plan = plan_resumed(broadcast.renditions, self.settings.media)
+        self._start_line(broadcast, plan, self.clock.ticks(now_ns), recovered)
+
+    def _consider_opening(self, state: SourceState, incoming: Incoming) -> None:
+        arrival_ns = incoming.unit.arrival_ns
+        if not self._first_unit_ns:
+            self._first_unit_ns = arrival_ns
+        if incoming.is_video:
+            size = frame_size(incoming) if incoming.idr else None
+            if size is None:
+                self._want_idr(state.name, arrival_ns)
+                return
+            width, height, codecs = size
+            self._open(plan_renditions(width, height, 0, codecs, self.settings.media), arrival_ns)
+        elif not state.video_ns and arrival_ns - state.seen_ns > SOUND_ONLY_NS:
+            self._open_default(arrival_ns)
+
+    def _open_default(self, now_ns: int) -> None:
+        width, height = DEFAULT_SIZE
+        if self.max_height:
+            width, height = self.max_height * 16 // 9, self.max_height
+        self._open(plan_renditions(width, height, 0, "", self.settings.media), now_ns)
+
+    def _open(self, plan: Plan, now_ns: int) -> None:
+        hls = self.settings.hls
+        self.clock = RoomClock.opened(now_ms=int(time.time() * 1000), now_ns=now_ns)
+        broadcast = Broadcast(
+            id=secrets.token_urlsafe(12),
+            room=self.room,
+            epoch_ms=self.clock.epoch_ms,
+            renditions=plan.renditions,
+            target_duration_s=hls.target_duration_s,
+            part_target_ticks=hls.part_target_ms * TICKS_PER_S // 1000,
+            dvr_s=hls.dvr_s,
+        )
+        self._start_line(broadcast, plan, 0, None)
+
+    def _start_line(self, broadcast: Broadcast, plan: Plan, start: int, recovered: Recovered | None) -> None:
+        store = self.listener.opened(broadcast, recovered)
+        self.line = Line(broadcast, plan, self.settings, self, store, self.text, start=start, recovered=recovered)
+        if not self.aired:
+            self.line.air(False, start)
+        log.info("room_opened", room=self.room, broadcast=broadcast.id, renditions=[r.name for r in plan.renditions])
+        if recovered is not None:
+            self._slate_from(start)
+
+    # --- takes -------------------------------------------------------------------------------------
+
+    def _consider(self, name: str, now_ns: int) -> None:
+        """A key frame of a source that is not on came: is it to take over?"""
+        if self.line is None or self.switch.wanted(now_ns) != name:
+            return
+        if isinstance(self.take, PictureTake) and not self._may_relieve(self.take, name, now_ns):
+            return
+        self._picture_from(name, now_ns)
+
+    def _may_relieve(self, take: PictureTake, name: str, now_ns: int) -> bool:
+        """Whether ``name`` may end a take that is running well: not on the first packets after an outage."""
+        if not self.switch.picture_up(take.source, now_ns):
+            return True
+        return now_ns - self.switch.source(name).seen_ns > RETURN_NS
+
+    def _change(self, now_ns: int) -> None:
+        """End a take whose source fell silent, or is not wanted any more."""
+        take = self.take
+        wanted = self.switch.wanted(now_ns)
+        if self.line is None or self.clock is None:
+            return
+        if take is None:
+            self._slate_from(self.clock.ticks(now_ns) if self.line.grid.number else 0)
+            return
+        if isinstance(take, PictureTake):
+            if self.switch.picture_up(take.source, now_ns):
+                if wanted != take.source:
+                    self._relieve(take, wanted, now_ns)
+                return
+            if wanted not in (SLATE, take.source) and self._picture_from(wanted, now_ns):
+                return
+            self._to_slate(now_ns)
+        else:
+            self._relieve_slate(take, wanted, now_ns)
+
+    def _relieve(self, take: PictureTake, wanted: str, now_ns: int) -> None:
+        """A take that runs well gives way: at once to the slate, to a source at its next key frame."""
+        if wanted == SLATE:
+            self._to_slate(now_ns)
+        else:
+            self._want_idr(wanted, now_ns)
+
+    def _relieve_slate(self, take: SlateTake, wanted: str, now_ns: int) -> None:
+        if wanted == SLATE:
+            if not take.silent:
+                self._slate_from(take.edge)
+            return
+        if self.switch.picture_up(wanted, now_ns):
+            self._want_idr(wanted, now_ns)
+        elif take.source != wanted and now_ns - self.switch.source(wanted).seen_ns > SOUND_ONLY_NS:
+            self._slate_from(take.edge, sound_of=wanted)
+
+    def _picture_from(self, name: str, now_ns: int) -> bool:
+        """Begin a take of ``name`` at the earliest key frame at hand. False where there is none."""
+        assert self.line is not None
+        assert self.clock is not None
+        state = self.switch.source(name)
+        units = list(state.standby)
+        first = next((i for i, u in enumerate(units) if u.idr), None)
+        if first is None:
+            self._want_idr(name, now_ns)
+            return False
+        not_before = self._end_take(self.clock.ticks(units[first].unit.arrival_ns))
+        fitness = self._fitness.setdefault(
+            name, Fitness(self.settings.media.max_height, allowed=self.settings.media.passthrough)
+        )
+        fitness.restart()
+        take = PictureTake(name, self.line, SourceClock(self.clock, not_before), fitness)
+        take.passthrough = units[first].avc is not None and fitness.fits
+        self.line.use_top(encoded=not take.passthrough)
+        self.take = take
+        self.line.slate_still(None)
+        state.drop_standby()
+        # The picture first, so that the sound around it finds where it belongs.
+        take.video(units[first])
+        for i, incoming in enumerate(units):
+            if not incoming.is_video:
+                take.sound(incoming.unit)
+            elif i > first:
+                take.video(incoming)
+        self._on(name)
+        return True
+
+    def _end_take(self, wanted: int) -> int:
+        """End the running take for one that begins about ``wanted``; the tick where that one may begin."""
+        assert self.line is not None
+        take = self.take
+        if take is None:
+            return max(0, self.line.grid.start)
+        if isinstance(take, SlateTake):
+            take.write(wanted - 1)
+            at = max(wanted, take.last + 1, self.line.grid.start + SHORTEST_TICKS)
+        else:
+            # A short hole is bridged by holding the last picture; a longer one has been slate already.
+            at = wanted if take.edge <= wanted <= take.edge + STRETCH_TICKS else max(take.edge, wanted)
+            if at > take.edge + STRETCH_TICKS:
+                self._slate_from(take.edge)
+                return self._end_take(wanted)
+        self.line.end_take(at)
+        return at
+
+    def _to_slate(self, now_ns: int) -> None:
+        take = self.take
+        assert self.clock is not None
+        if not isinstance(take, PictureTake):
+            return
+        state = self.switch.source(take.source)
+        keeps_sound = (
+            state.connected and self.switch.up(take.source, now_ns) and self.switch.wanted(now_ns) == take.source
+        )
+        self._slate_from(max(take.edge, 0), sound_of=take.source if keeps_sound else None)
+
+    def _slate_from(self, start: int, sound_of: str | None = None) -> None:
+        """Write the slate from ``start`` to now, at once."""
+        assert self.line is not None
+        assert self.clock is not None
+        start = max(start, self.line.grid.start + SHORTEST_TICKS if self.line.grid.number else 0)
+        if self.take is not None:
+            self.line.end_take(start)
+        clock = SourceClock(self.clock, start) if sound_of else None
+        self.line.use_top(encoded=False)
+        still = SOUND_ONLY_KIND if sound_of else SLATE_KIND
+        line = self.line
+        self.take = SlateTake(sound_of or SLATE, line, lambda: line.clips(still), start, clock)
+        self.take.write(self.clock.ticks(self._clock_ns()))
+        line.slate_still(still)
+        self._on(sound_of or SLATE)
+
+    def _on(self, source: str) -> None:
+        self._takes += 1
+        log.info("take", room=self.room, source=source, passthrough=getattr(self.take, "passthrough", None))
+        self.listener.changed()
+
+    def _jumped(self, take: PictureTake, unit: AccessUnit) -> bool:
+        """The sender's clock left ours (it slept, or restarted under the same SSRC): begin a new take."""
+        if not take.clock.anchored or not take.clock.jumped(take.clock.video_start(unit), unit):
+            return False
+        self._to_slate(unit.arrival_ns)
+        self._want_idr(take.source, unit.arrival_ns)
+        return True
+
+    # --- key frames --------------------------------------------------------------------------------
+
+    def _ready_standby(self, take: PictureTake, now_ns: int) -> None:
+        """The source on the programme stutters: have the standby source's key frame at hand when it is out."""
+        if take.source != SPARE and self.switch.suspicious(take.source, now_ns) and self.switch.up(SPARE, now_ns):
+            self._want_idr(SPARE, now_ns)
+        if take.source == SPARE and self.switch.preferred == MAIN and self.switch.up(MAIN, now_ns):
+            self._want_idr(MAIN, now_ns)
+
+    def _want_idr(self, name: str, now_ns: int) -> None:
+        if now_ns - self._asked_ns.get(name, 0) >= ASK_NS:
+            self._ask(name, now_ns)
+
+    def _ask(self, name: str, now_ns: int) -> None:
+        self._asked_ns[name] = now_ns
+        self.listener.request_keyframe(name)
+
+    # --- from the line -----------------------------------------------------------------------------
+
+    def event(self, event: MediaEvent) -> None:
+        self.listener.event(event)
+
+    def relay_video(self, annexb: bytes, start: int, *, idr: bool) -> None:
+        self.listener.relay_video(annexb, start, idr=idr)
+
+    def relay_audio(self, opus: bytes, start: int) -> None:
+        self.listener.relay_audio(opus, start)
+
+    def decode_failed(self) -> None:
+        if isinstance(self.take, PictureTake):
+            self._want_idr(self.take.source, self._clock_ns())
+
+    def changed(self) -> None:
+        self.listener.changed()
+
+    # --- what is told ------------------------------------------------------------------------------
+
+    def passes(self, source: str) -> bool:
+        """Whether the source's own bits are the top rendition now."""
+        return isinstance(self.take, PictureTake) and self.take.source == source and self.take.passthrough
+
+    def notes(self, source: str) -> list[str]:
+        """Codes of what the technician should know of a source."""
+        fitness, state = self._fitness.get(source), self.switch.sources.get(source)
+        notes = [fitness.note] if fitness is not None and fitness.note else []
+        now_ns = self._clock_ns()
+        if state is not None and self.switch.up(source, now_ns):
+            if now_ns - state.video_ns > SOUND_ONLY_NS:
+                notes.append("no_video")
+            if now_ns - state.audio_ns > SOUND_ONLY_NS:
+                notes.append("no_audio")
+        return notes
+
+    @property
+    def shedding(self) -> list[str]:
+        return list(self.line.ladder.shedding) if self.line is not None else []
+
+    @property
+    def alarms(self) -> list[str]:
+        return ["encoder_overload"] if self.shedding else []
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """Monotonic, for metrics."""
+        own = {"takes_total": float(self._takes)}
+        return own | (self.line.counters if self.line is not None else {})
+
+    def finish(self) -> None:
+        """The broadcast is over: close the segments where they are."""
+        if self.line is not None and self.take is not None:
+            self.line.finish(self.take.edge)
+
+    def close(self) -> None:
+        """Stop the workers; what was finished stays."""
+        if self.line is not None:
+            self.line.close()

@@ -1,0 +1,261 @@
+"""Takes: an uninterrupted run of one source, or of the slate, in the programme.
+
+Called on the loop, never blocks. A take writes to the programme's :class:`~streamer.media.line.Line`;
+who is on, and when, is the business of :mod:`streamer.media.programme`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from streamer.conference.programme import SLATE, TICKS_PER_S
+from streamer.media import cmaf, h264
+from streamer.media.fitness import Fitness
+from streamer.media.incoming import Incoming
+from streamer.media.line import Line
+from streamer.media.slate import SlateClip
+from streamer.media.timeline import SourceClock
+from streamer.media.types import AccessUnit, Cut, Sample, TrackConfig
+
+FILL_AFTER_TICKS = TICKS_PER_S // 10
+"""An encoded picture that is missing for this long is repeated."""
+FILL_LAG_TICKS = 8 * TICKS_PER_S // 100
+"""Repeats stay this far behind now, so that a frame that is merely late still finds its place."""
+MIN_FRAME_TICKS = TICKS_PER_S // 120
+MEND_LIMIT_TICKS = TICKS_PER_S
+"""After a loss, pictures are left out until the next IDR for at most this long."""
+MAX_SOUND_DELAY_TICKS = 8 * TICKS_PER_S // 10
+MIN_SOUND_DELAY_TICKS = TICKS_PER_S // 10
+SOUND_MARGIN_TICKS = TICKS_PER_S // 25
+
+
+@dataclass(slots=True)
+class SoundDelay:
+    """How far sound is encoded behind now: just more than the latest packets came late."""
+
+    ticks: int = MIN_SOUND_DELAY_TICKS
+    late_total: int = 0
+
+    def heard(self, start: int, now: int) -> None:
+        needed = now - start + SOUND_MARGIN_TICKS
+        if needed > self.ticks:
+            self.ticks = min(needed, MAX_SOUND_DELAY_TICKS)
+        else:
+            # Comes down slowly (about 2 ms per second of packets), for a burst is seldom the last one.
+            self.ticks = max(MIN_SOUND_DELAY_TICKS, self.ticks - 4)
+
+
+@dataclass(slots=True)
+class PictureTake:
+    """A source with its picture: passed through as the top rendition, or encoded in all of them."""
+
+    source: str
+    line: Line
+    clock: SourceClock
+    fitness: Fitness
+    passthrough: bool = False
+    first: int = -1
+    """Tick of the first frame."""
+    last: int = -1
+    """Tick of the newest frame in the programme."""
+    frame_ticks: int = 3000
+    _sps: tuple[bytes, ...] = ()
+    _pps: tuple[bytes, ...] = ()
+    _config: TrackConfig | None = None
+    _mending_since: int | None = None
+    _turned: bool = False
+    dropped: int = 0
+
+    @property
+    def _sets(self) -> tuple[bytes, ...]:
+        return self._sps + self._pps
+
+    @property
+    def edge(self) -> int:
+        """Where the picture that was written so far ends."""
+        return self.last + self.frame_ticks
+
+    def video(self, incoming: Incoming) -> None:
+        """Take one frame in. The first one of a take is an IDR."""
+        unit = incoming.unit
+        start = self.clock.video_start(unit)
+        if self.last >= 0 and self.passthrough and start < self.last + MIN_FRAME_TICKS:
+            self.dropped += 1
+            return
+        if incoming.avc is not None:
+            self._h264(unit, incoming.avc, start)
+        else:
+            self._encoded(unit, start, data=unit.data)
+
+    def sound(self, unit: AccessUnit) -> int:
+        """Lay a packet of sound on the timeline. Its tick."""
+        start = self.clock.sound_start(unit)
+        self.line.sound(unit, start)
+        return start
+
+    def fill(self, now: int) -> None:
+        """Repeat the picture where an encoded source sends none (a still slide, a poor camera)."""
+        if self.passthrough or self.last < 0:
+            return
+        while now - self.last > FILL_AFTER_TICKS + FILL_LAG_TICKS:
+            start = self.last + FILL_AFTER_TICKS
+            cut = self.line.cut(start) if self.line.grid.due(start, frame_ticks=FILL_AFTER_TICKS) else None
+            self.line.show(start, cut)
+            self.last = start
+
+    def overdue(self, now: int) -> None:
+        """No IDR came although it was asked for: go on with an encoded top, from the next frame."""
+        if self.passthrough and (self.fitness.late(now) or self.line.grid.overdue(now)):
+            self._encode_top()
+
+    def _h264(self, unit: AccessUnit, avc: h264.AvcAccessUnit, start: int) -> None:
+        if avc.has_b:
+            self.fitness.b_frame()
+        fresh = self._read_parameters(avc)
+        if not avc.data:
+            return
+        self.fitness.frame(start, idr=avc.idr)
+        if self._missing_reference(unit, start, idr=avc.idr):
+            return
+        # "take SPS and PPS from the stream, keep the latest, put them before each IDR": OBS and FFmpeg
+        # send them once in a while only, and a decoder that begins here needs them.
+        data = unit.data if avc.sps or not avc.idr else h264.to_annexb(self._sets) + unit.data
+        if self.passthrough and not self.fitness.fits:
+            self._encode_top()
+        elif not self.passthrough and self.fitness.fits and avc.idr and self._may_pass(start):
+            self.passthrough = True
+            self.line.use_top(encoded=False)
+            self._pass(avc.data, data, start, idr=True, discontinuity=True)
+            return
+        if self.passthrough:
+            self._pass(avc.data, data, start, idr=avc.idr, discontinuity=fresh and avc.idr and self.first >= 0)
+        else:
+            self._encoded(unit, start, data=data)
+
+    def _read_parameters(self, avc: h264.AvcAccessUnit) -> bool:
+        """Keep the latest parameter sets; True where they are others than before."""
+        sps, pps = avc.sps or self._sps, avc.pps or self._pps
+        if (sps, pps) == (self._sps, self._pps):
+            return False
+        self._sps, self._pps = sps, pps
+        try:
+            self._config = cmaf.video_config(sps, pps)
+            self.fitness.parameters(h264.parse_sps(sps[0]))
+        except (ValueError, IndexError):
+            return False  # half of a set; the other half is on its way
+        return True
+
+    def _may_pass(self, start: int) -> bool:
+        return self.first < 0 or self.line.grid.may_cut(start, idr=True)
+
+    def _pass(self, avcc: bytes, annexb: bytes, start: int, *, idr: bool, discontinuity: bool) -> None:
+        assert self._config is not None
+        cut: Cut | None = None
+        if idr and (self.first < 0 or discontinuity or self.line.grid.may_cut(start, idr=True)):
+            cut = self.line.cut(start, discontinuity=discontinuity or self.first < 0)
+        self._written(start)
+        self.line.forward(self.line.top, Sample(avcc, start, idr), cut, self._config)
+        self.line.decode("h264", annexb, start, show=True, cut=cut)
+
+    def _encoded(self, unit: AccessUnit, start: int, *, data: bytes) -> None:
+        # A repeat may stand where this frame belongs: it comes right after it, for a moment's lip error
+        # is better than a frame that is lost.
+        reordered = self.fitness.note == "encoded_b_frames"
+        if self.last >= 0 and not reordered:
+            start = max(start, self.last + MIN_FRAME_TICKS)
+        cut: Cut | None = None
+        if self.first < 0 or self._turned:
+            cut = self.line.cut(start, discontinuity=True)
+            self._turned = False
+        elif self.line.grid.due(start, frame_ticks=self.frame_ticks):
+            cut = self.line.cut(start)
+        self._written(max(start, self.last))
+        self.line.decode(unit.codec, data, start, show=True, cut=cut)
+
+    def _encode_top(self) -> None:
+        """From the next frame on the top is encoded like the others: other parameter sets, so a discontinuity."""
+        self.passthrough = False
+        self.line.use_top(encoded=True)
+        self._turned = True
+
+    def _missing_reference(self, unit: AccessUnit, start: int, *, idr: bool) -> bool:
+        """Leave out what refers to lost pictures: some hardware decoders give up on it."""
+        if idr:
+            self._mending_since = None
+        elif unit.damaged and self._mending_since is None:
+            self._mending_since = start
+        if self._mending_since is None or start - self._mending_since > MEND_LIMIT_TICKS:
+            return False
+        self.dropped += 1
+        return True
+
+    def _written(self, start: int) -> None:
+        if self.first < 0:
+            self.first = start
+        elif 0 < start - self.last < FILL_AFTER_TICKS:
+            self.frame_ticks += (start - self.last - self.frame_ticks) // 8
+        self.last = start
+
+
+@dataclass(slots=True)
+class SlateTake:
+    """The slate, or a still with a source's sound where it has no picture."""
+
+    source: str
+    """``slate``, or the source whose sound goes on."""
+    line: Line
+    clips: Callable[[], Mapping[str, SlateClip]]
+    """The clip of each picture rendition; asked again at each segment, for its text may have changed."""
+    start: int
+    clock: SourceClock | None = None
+    last: int = -1
+    frame_ticks: int = 6000
+    _frames: dict[str, Iterator[Sample]] = field(default_factory=dict)
+    _next: dict[str, Sample] = field(default_factory=dict)
+    _configs: dict[str, TrackConfig] = field(default_factory=dict)
+    _segment: int = -1
+    _cut: Cut | None = None
+
+    @property
+    def silent(self) -> bool:
+        return self.source == SLATE
+
+    @property
+    def edge(self) -> int:
+        return self.start if self.last < 0 else self.last + self.frame_ticks
+
+    def sound(self, unit: AccessUnit) -> int | None:
+        """Lay a packet of sound on the timeline, if this take has any. Its tick."""
+        if self.clock is None:
+            return None
+        start = self.clock.sound_start(unit)
+        self.line.sound(unit, start)
+        return start
+
+    def write(self, to: int) -> None:
+        """Write frames on the slate's grid up to ``to``."""
+        while True:
+            start = self.start if self.last < 0 else self.last + self.frame_ticks
+            if start > to:
+                return
+            if self._segment < 0 or self.line.grid.due(start, frame_ticks=self.frame_ticks):
+                self._open(start)
+            for rendition, frames in self._frames.items():
+                sample = next(frames)
+                self.line.forward(
+                    rendition, Sample(sample.data, start, sample.sync), self._cut, self._configs[rendition]
+                )
+            self._cut = None
+            self.last = start
+
+    def _open(self, start: int) -> None:
+        clips = self.clips()
+        configs = {name: clip.config for name, clip in clips.items()}
+        # New parameter sets mean a new init section and a discontinuity in every rendition at the same place.
+        changed = self._segment >= 0 and configs != self._configs
+        self._cut = self.line.cut(start, discontinuity=self._segment < 0 or changed)
+        self._configs = configs
+        self._frames = {name: clip.samples(start, start + 2 * self.line.grid.nominal) for name, clip in clips.items()}
+        self.frame_ticks = next(iter(clips.values())).frame_ticks
+        self._segment = start

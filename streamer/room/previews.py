@@ -1,0 +1,38 @@
+"""The crew's previews: one source as it comes in, before anybody decided that it goes out.
+
+Runs on the loop. Costs nothing while nobody watches.
+"""
+
+from __future__ import annotations
+
+from streamer.media.incoming import Incoming
+from streamer.media.timeline import RoomClock, SourceClock
+from streamer.room.relay import Relay
+
+SOURCE_FEED = "source/"
+
+
+class Previews:
+    """Feeds the relay with the sources whose preview is watched. H.264 and Opus only: nothing is re-encoded."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+        self._clocks: dict[str, SourceClock] = {}
+
+    def take_in(self, name: str, incoming: Incoming) -> None:
+        clock, feed, unit = self._clocks.get(name), f"{SOURCE_FEED}{name}", incoming.unit
+        if not self._relay.wants(feed):
+            if clock is not None:
+                del self._clocks[name]
+            return
+        if clock is None:
+            # A clock of its own: monotonic time itself, for a preview is on no broadcast's timeline.
+            clock = self._clocks[name] = SourceClock(RoomClock(epoch_ms=0, anchor_ns=0))
+        if unit.codec == "h264":
+            self._relay.push_video(unit.data, clock.video_start(unit), incoming.idr, feed=feed)
+        elif unit.codec == "opus":
+            self._relay.push_audio(unit.data, clock.sound_start(unit), feed=feed)
+
+    def restart(self, name: str) -> None:
+        """Another publication feeds the source: another sender's clock."""
+        self._clocks.pop(name, None)

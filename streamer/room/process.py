@@ -1,0 +1,351 @@
+"""The room process: one open room, from its first publication to thirty minutes after its last.
+
+``python -m streamer.room.process --data DIR --room ID --settings FILE``, started by the media host. It
+wires publishers (:mod:`publications`) to the programme (:mod:`streamer.media.programme`), and what the
+programme makes to the disk, the data socket and the WHEP relay. It knows no HTTP, no database, no user.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+
+from streamer.conference.media_events import PUBLIC, Closed, MediaEvent, Opened, PartBytes, Snapshot
+from streamer.conference.programme import Broadcast
+from streamer.conference.view import BroadcastView
+from streamer.errors import BadRequest
+from streamer.media.incoming import read_unit
+from streamer.media.programme import Programme
+from streamer.media.recorder import Recorder
+from streamer.media.recovery import Recovered, recover
+from streamer.media.slate import SlateText
+from streamer.media.types import AccessUnit
+from streamer.observe.logs import configure_logging
+from streamer.room import sockets, spawn
+from streamer.room.control import ControlServer, typed, wait_cancelled
+from streamer.room.data import DataServer
+from streamer.room.previews import Previews
+from streamer.room.protocol import Candidates, Offer, RoomConfig, RoomStatus
+from streamer.room.publications import Publications
+from streamer.room.relay import Relay
+from streamer.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.02
+STATUS_INTERVAL_S = 1.0
+DRAIN_S = 3.0
+EXIT_STOPPED = 75
+"""Told to stop while the broadcast goes on (EX_TEMPFAIL)."""
+
+
+class Room:
+    """All that one room process holds. Everything runs on its loop."""
+
+    def __init__(self, settings: Settings, config: RoomConfig) -> None:
+        self.settings = settings
+        self.config = config
+        self.view = BroadcastView()
+        self.recorder: Recorder | None = None
+        """Of the broadcast, once its renditions are fixed."""
+        self.data = DataServer(settings.run_dir / sockets.data_socket(config.id), self._snapshot)
+        self.control = ControlServer(
+            settings.run_dir / sockets.control_socket(config.id),
+            {
+                "hello": self._hello,
+                "status": self._tell_status,
+                "configure": typed(RoomConfig, self._configure),
+                "offer": typed(Offer, self._offer),
+                "candidates": typed(Candidates, self._candidates),
+                "hangup": self._hangup,
+                "air": self._air,
+                "take": self._take,
+                "keyframe": self._keyframe,
+                "close": self._close,
+            },
+        )
+        self.publications = Publications(settings, self)
+        self.relay = Relay(
+            config.id,
+            settings,
+            on_keyframe_wanted=self._keyframe_for_viewers,
+            on_source_keyframe_wanted=self.publications.request_keyframe,
+        )
+        self.previews = Previews(self.relay)
+        self.programme = Programme(config.id, settings, self, slate_text(config), max_height=config.max_height)
+        self.closed = asyncio.Event()
+        """Set when the process is to end: the broadcast is over, or SIGTERM came."""
+        self.ended = False
+        """The broadcast is over; a process that merely stops leaves it to the next one."""
+        self._started_ms = int(time.time() * 1000)
+        self._idle_since = time.monotonic()
+        self._status_due = True
+        self._malformed = 0
+
+    # --- life --------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until the room closes or SIGTERM."""
+        recovered = await asyncio.to_thread(
+            recover,
+            self.settings.room_dir(self.config.id),
+            now_ms=int(time.time() * 1000),
+            close_after_s=self.settings.room.close_after_s,
+        )
+        if recovered is not None:
+            log.info("broadcast_resumed", room=self.config.id, broadcast=recovered.broadcast.id)
+            self.view.apply(recovered.snapshot)
+            self.programme.resume(recovered, now_ms=int(time.time() * 1000))
+        await self.data.start()
+        await self.control.start()
+        tasks = [
+            asyncio.create_task(self._tick(), name="programme tick"),
+            asyncio.create_task(self._report(), name="status report"),
+        ]
+        stop = asyncio.create_task(self.closed.wait(), name="room closed")
+        try:
+            # A tick that fails must not leave a room that looks alive: the media host starts it anew.
+            done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (stop, *tasks):
+                await wait_cancelled(task)
+            await self._shut_down()
+
+    async def _shut_down(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self.publications.close()
+                await self.relay.close()
+        self.programme.close()
+        if self.recorder is not None and not await self.recorder.close():
+            log.warning("disk_left_behind", room=self.config.id)
+        await self.data.close()
+        await self.control.close()
+
+    async def _tick(self) -> None:
+        while True:
+            self.programme.tick()
+            if self._nobody_for() > self.settings.room.close_after_s:
+                self._end_broadcast()
+            await asyncio.sleep(TICK_S)
+
+    def _nobody_for(self) -> float:
+        if self.publications.count:
+            self._idle_since = time.monotonic()
+        return time.monotonic() - self._idle_since
+
+    def _end_broadcast(self) -> None:
+        log.info("room_closed", room=self.config.id)
+        self.programme.finish()
+        self.event(Closed())
+        self.ended = True
+        self.closed.set()
+
+    async def _report(self) -> None:
+        last = 0.0
+        while True:
+            if self._status_due or time.monotonic() - last >= STATUS_INTERVAL_S:
+                self._status_due = False
+                last = time.monotonic()
+                self.control.publish("status", self.status())
+            await asyncio.sleep(0.1)
+
+    # --- from the publications ---------------------------------------------------------------------
+
+    def source_up(self, name: str) -> None:
+        self.programme.source_up(name)
+        self.previews.restart(name)
+        self._status_due = True
+
+    def source_down(self, name: str, reason: str) -> None:
+        log.info("source_down", room=self.config.id, source=name, reason=reason)
+        self.programme.source_down(name)
+        self._status_due = True
+
+    def access_unit(self, name: str, unit: AccessUnit) -> None:
+        incoming = read_unit(unit)
+        if incoming is None:
+            self._malformed += 1
+            return
+        self.programme.take_in(name, incoming)
+        self.previews.take_in(name, incoming)
+
+    # --- from the programme ------------------------------------------------------------------------
+
+    def request_keyframe(self, source: str) -> None:
+        self.publications.request_keyframe(source)
+
+    def opened(self, broadcast: Broadcast, recovered: Recovered | None) -> Recorder:
+        if recovered is None:
+            self._announce(Opened(broadcast=broadcast))
+        self.recorder = Recorder(
+            self.settings.room_dir(self.config.id),
+            broadcast,
+            self.view.snapshot,
+            ring_s=self.settings.hls.ring_s,
+            next_files=recovered.next_files if recovered else None,
+            next_index=recovered.next_index if recovered else 0,
+        )
+        self.recorder.start()
+        self._status_due = True
+        return self.recorder
+
+    def event(self, event: MediaEvent) -> None:
+        self._announce(event)
+        if self.recorder is not None:
+            self.recorder.journal(event)
+
+    def _announce(self, event: MediaEvent) -> None:
+        """Mirror an event and tell the web plane, in one turn of the loop."""
+        self.view.apply(event)
+        self.data.publish(event)
+
+    def relay_video(self, annexb: bytes, start: int, *, idr: bool) -> None:
+        self.relay.push_video(annexb, start, idr)
+
+    def relay_audio(self, opus: bytes, start: int) -> None:
+        self.relay.push_audio(opus, start)
+
+    def changed(self) -> None:
+        self._status_due = True
+
+    # --- from the web plane ------------------------------------------------------------------------
+
+    async def _hello(self, params: dict[str, Any]) -> dict[str, Any]:
+        status = self.status()
+        return {"room": status.room, "pid": status.pid, "version": status.version}
+
+    async def _tell_status(self, params: dict[str, Any]) -> RoomStatus:
+        return self.status()
+
+    async def _configure(self, config: RoomConfig) -> None:
+        if config.id != self.config.id:
+            raise BadRequest("This is another room's process.", code="wrong_room")
+        self.config = config
+        self.programme.configure(slate_text(config))
+
+    async def _offer(self, offer: Offer) -> Any:
+        if offer.kind == "publish":
+            return await self.publications.offer(offer)
+        return await self.relay.offer(offer)
+
+    async def _candidates(self, candidates: Candidates) -> Any:
+        if self.publications.owns(candidates.resource):
+            return await self.publications.candidates(candidates)
+        return await self.relay.candidates(candidates)
+
+    async def _hangup(self, params: dict[str, Any]) -> None:
+        resource, grant = params.get("resource"), params.get("grant")
+        if isinstance(grant, str):
+            await self.publications.hangup_grant(grant)
+        elif not isinstance(resource, str):
+            raise BadRequest("A resource or a grant has to be named.", code="bad_params")
+        elif self.publications.owns(resource):
+            await self.publications.hangup(resource)
+        else:
+            await self.relay.hangup(resource)
+
+    async def _air(self, params: dict[str, Any]) -> None:
+        output, on = params.get("output", PUBLIC), params.get("on")
+        if output != PUBLIC or not isinstance(on, bool):
+            raise BadRequest("air takes an output and on or off.", code="bad_params")
+        self.programme.air(on)
+
+    async def _take(self, params: dict[str, Any]) -> None:
+        source = params.get("source")
+        if not isinstance(source, str):
+            raise BadRequest("take takes a source's name.", code="bad_params")
+        self.programme.prefer(source)
+
+    async def _keyframe(self, params: dict[str, Any]) -> None:
+        self._keyframe_for_viewers()
+
+    async def _close(self, params: dict[str, Any]) -> None:
+        self._end_broadcast()
+
+    def _keyframe_for_viewers(self) -> None:
+        take = self.programme.take
+        if take is not None:
+            self.publications.request_keyframe(take.source)
+
+    # --- what is told ------------------------------------------------------------------------------
+
+    def status(self) -> RoomStatus:
+        programme = self.programme
+        sources = self.publications.status()
+        for name, source in sources.items():
+            source.passthrough = programme.passes(name)
+            source.notes = [*source.notes, *programme.notes(name)]
+        return RoomStatus(
+            room=self.config.id,
+            pid=os.getpid(),
+            started_ms=self._started_ms,
+            broadcast=self.view.broadcast.id if self.view.broadcast else None,
+            on_programme=programme.take.source if programme.take else "slate",
+            aired=programme.aired,
+            sources=sources,
+            viewers_whep=self.relay.viewers,
+            shedding=programme.shedding,
+            alarms=[*programme.alarms, *(self.recorder.alarms if self.recorder else [])],
+            counters={
+                **self.publications.counters,
+                **(self.recorder.counters if self.recorder else {}),
+                **programme.counters,
+                **self.relay.counters,
+                "units_malformed_total": float(self._malformed),
+                "data_readers_cut_total": float(self.data.cut_off),
+                "control_readers_cut_total": float(self.control.cut_off),
+            },
+        )
+
+    def _snapshot(self) -> tuple[Snapshot, list[PartBytes]]:
+        held = self.recorder.ring.items() if self.recorder is not None else ()
+        return self.view.snapshot(), [PartBytes(file=c.file, offset=c.offset, data=data) for c, data in held]
+
+
+def slate_text(config: RoomConfig) -> SlateText:
+    return SlateText(
+        room=config.name,
+        venue=config.venue,
+        title=config.slate_title,
+        text=config.slate_text,
+        language=config.language,
+    )
+
+
+async def serve_room(settings: Settings, room: str) -> int:
+    """Run the room until it closes. The media host starts it anew unless the exit code is 0."""
+    config = spawn.load_room(settings, room) or RoomConfig(id=room, name=room)
+    process = Room(settings, config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, process.closed.set)
+    await process.run()
+    return 0 if process.ended else EXIT_STOPPED
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="streamer room")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--room", type=sockets.check_room_id, required=True)
+    parser.add_argument("--settings", type=Path, required=True)
+    arguments = parser.parse_args(argv)
+    settings = spawn.read_settings(arguments.settings).model_copy(update={"data": arguments.data})
+    configure_logging(settings.log)
+    return uvloop.run(serve_room(settings, arguments.room))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

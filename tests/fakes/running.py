@@ -1,0 +1,137 @@
+"""A real ``streamer serve`` on a free port of the loopback, for integration, end-to-end and fault tests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.fakes.waiting import until
+
+ADMIN_TOKEN = "admin-token-of-the-tests"
+START_LIMIT_S = 30.0
+
+
+@dataclass
+class Running:
+    """The server's address, its data folder and its processes."""
+
+    url: str
+    data: Path
+    process: asyncio.subprocess.Process
+    session: aiohttp.ClientSession
+    log: Path
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def pid(self, name: str) -> int:
+        """Of ``web``, ``media`` or ``room-{id}``."""
+        return int((self.data / "run" / f"{name}.pid").read_text())
+
+    async def kill(self, name: str) -> int:
+        """kill -9 one process of the server."""
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    async def api(self, method: str, path: str, body: Any = None, *, status: int | None = None) -> Any:
+        headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+        async with self.session.request(method, f"{self.url}/api/v1{path}", json=body, headers=headers) as response:
+            answer = await response.json() if response.status != 204 else None
+            if status is not None:
+                assert response.status == status, answer
+            return answer
+
+    async def room(self, room: str, **fields: Any) -> str:
+        """Make a room and a technician's grant for it. Returns the token."""
+        await self.api("POST", "/rooms", {"id": room, "name": fields.pop("name", room.title()), **fields}, status=201)
+        grant = await self.api("POST", "/grants", {"role": "technician", "room": room, "label": "test"}, status=201)
+        self.tokens[room] = grant["token"]
+        return str(grant["token"])
+
+    async def state(self, room: str) -> dict[str, Any]:
+        answer = await self.api("GET", f"/rooms/{room}")
+        assert isinstance(answer, dict)
+        return answer
+
+    async def wait_state(self, room: str, state: str, *, within_s: float = 20.0) -> dict[str, Any]:
+        latest: dict[str, Any] = {}
+
+        async def reached() -> bool:
+            with contextlib.suppress(aiohttp.ClientError):
+                latest.clear()
+                latest.update(await self.state(room))
+            return latest.get("state") == state
+
+        await until(reached, within_s=within_s, what=f"room {room} is {state}, last {latest}")
+        return latest
+
+    def logged(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    *arguments: str,
+    data: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    command: str = "serve",
+    port: int = 0,
+) -> AsyncIterator[Running]:
+    """``environment`` holds settings (``STREAMER_HLS__DVR_S``). SIGTERM at the end has to leave nothing behind."""
+    own = data is None
+    folder = Path(tempfile.mkdtemp(prefix="streamer-")) if data is None else data
+    port = port or free_port()
+    log = folder.with_suffix(".log")
+    env = {**os.environ, "STREAMER_ADMIN_TOKEN": ADMIN_TOKEN, "STREAMER_LOG__FORMAT": "console", **(environment or {})}
+    base = [sys.executable, "-m", "streamer.cli", command, "--host", "127.0.0.1", "--port", str(port)]
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            *base, "--data", str(folder), *arguments, env=env, stdout=output, stderr=output
+        )
+    scheme = "https" if "--tls-cert" in arguments else "http"
+    try:
+        async with aiohttp.ClientSession() as session:
+            running = Running(f"{scheme}://127.0.0.1:{port}", folder, process, session, log)
+            await until(lambda: _ready(running), within_s=START_LIMIT_S, what=f"ready: {log.read_text()[-2000:]}")
+            yield running
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                async with asyncio.timeout(30):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+                raise AssertionError(f"serve did not end on SIGTERM: {log.read_text()[-4000:]}") from None
+        if own:
+            shutil.rmtree(folder, ignore_errors=True)
+            log.unlink(missing_ok=True)
+
+
+async def _ready(running: Running) -> bool:
+    assert running.process.returncode is None, running.logged()[-4000:]
+    try:
+        async with running.session.get(f"{running.url}/readyz", ssl=False) as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
