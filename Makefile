@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PYTHON_STAMP := $(VENV)/.installed
 NODE_STAMP := web/node_modules/.installed
 WEB_STAMP := web/dist/.built
-WEB_SOURCES := $(shell find web/src web/public web/*.html web/*.ts web/*.js web/package-lock.json -type f 2>/dev/null)
+WEB_SOURCES := $(shell find web/src web/public web/scripts web/*.html web/*.ts web/*.js web/package-lock.json -type f 2>/dev/null)
 
 .PHONY: run test bench setup setup-app setup-system lock format clean
 

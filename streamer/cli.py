@@ -148,6 +148,7 @@ def publish(
         str | None,
         typer.Argument(metavar="INPUT", help="A file (looped), rtsp://, rtmp:// or udp:// address; else a test card."),
     ] = None,
+    takeover: Annotated[bool, typer.Option("--takeover", help="Replace whoever publishes there.")] = False,
     parent: Annotated[int | None, typer.Option(hidden=True, help="End with this process.")] = None,
 ) -> None:
     """Publish a test card, a file or a camera over WHIP, until stopped."""
@@ -158,7 +159,7 @@ def publish(
     if parent is not None:
         die_with_parent(parent)
     configure_logging(read_settings(None).log, role="publish")
-    raise typer.Exit(asyncio.run(run_publisher(url, token, source)))
+    raise typer.Exit(asyncio.run(run_publisher(url, token, source, takeover=takeover)))
 
 
 @app.command()

@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 from rich.console import Console
-from rich.table import Table
 
 from streamer import __version__
 from streamer.conference.grants import Role
@@ -65,7 +64,7 @@ def _start_publisher(settings: Settings, token: str) -> Watched:
     host = "127.0.0.1" if server.host in ("", "0.0.0.0", "::") else server.host
     host = f"[{host}]" if ":" in host else host
     command = [sys.executable, "-m", "streamer.cli", "publish", "--parent", str(os.getpid())]
-    command += ["--url", f"{scheme}://{host}:{server.port}/whip/{ROOM.id}?takeover=1"]
+    command += ["--url", f"{scheme}://{host}:{server.port}/whip/{ROOM.id}", "--takeover"]
     child = subprocess.Popen(  # noqa: S603 - our own interpreter
         command,
         stdin=subprocess.DEVNULL,
@@ -77,15 +76,17 @@ def _start_publisher(settings: Settings, token: str) -> Watched:
 
 
 def _print_links(url: str, technician: MadeGrant, admin: MadeGrant) -> None:
-    links = Table(box=None, show_header=False, pad_edge=False)
-    links.add_row("Audience", f"{url}/watch/{ROOM.id}")
-    links.add_row("Technician", technician.link)
-    links.add_row("Admin", admin.link)
-    links.add_row("OBS (WHIP)", f"{url}/whip/{ROOM.id}")
-    links.add_row("", f"token {technician.token}")
-    links.add_row("Interface", f"{url}/api/v1/openapi.json")
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(f"[bold]Streamer {__version__}[/] serves on {url}, the demo room goes on air in a moment.\n")
-    console.print(links)
+    """One link a line, never wrapped or cut: people copy them, and terminals make them clickable."""
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(f"Streamer {__version__} serves on {url}; the demo room goes on air in a moment.\n", style="bold")
+    for name, link in (
+        ("Audience", f"{url}/watch/{ROOM.id}"),
+        ("Technician", technician.link),
+        ("Admin", admin.link),
+        ("OBS (WHIP)", f"{url}/whip/{ROOM.id}"),
+        ("  its token", technician.token),
+        ("Interface", f"{url}/api/v1/openapi.json"),
+    ):
+        console.print(f"{name:12}{link}")
     console.print("\nCtrl-C ends it.")
     console.file.flush()

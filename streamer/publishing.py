@@ -8,11 +8,14 @@ import signal
 from streamer.room.publisher import publish
 
 
-async def run_publisher(url: str, token: str, source: str | None) -> int:
-    """Returns the exit code. The publisher reconnects by itself for ever, so only a signal ends it."""
+async def run_publisher(url: str, token: str, source: str | None, *, takeover: bool) -> int:
+    """Returns the exit code. The publisher reconnects by itself for ever; a signal ends it, or a refusal at first.
+
+    Raises StreamerError for that refusal.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await publish(url, token, source, stop=stop)
+    await publish(url, token, source, stop=stop, takeover=takeover)
     return 0

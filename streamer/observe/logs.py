@@ -51,7 +51,7 @@ def configure_logging(settings: LogSettings, *, role: str = "") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("aiosqlite", "alembic", "asyncio", "aiohttp.access"):
+    for chatty in ("aiosqlite", "alembic", "asyncio", "aiohttp.access", "aioice", "aiortc"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
 
 

@@ -14,16 +14,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from streamer.room import spawn
+from tests.fakes.certificates import write_certificate
 
 STREAMER = [sys.executable, "-m", "streamer.cli"]
 LIMIT_S = 20.0
@@ -198,11 +195,11 @@ def test_the_two_planes_run_apart(start: Callable[..., Serve]) -> None:
 
 def test_tls_by_files_and_a_new_certificate_without_a_restart(start: Callable[..., Serve], tmp_path: Path) -> None:
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    _write_certificate(certificate, key, serial=1111)
+    write_certificate(certificate, key, serial=1111)
     instance = start("--tls-cert", str(certificate), "--tls-key", str(key), wait=False)
     wait_for(lambda: instance.pid("web"), "the web process")
     assert _serial(instance.port) == 1111
-    _write_certificate(certificate, key, serial=2222)
+    write_certificate(certificate, key, serial=2222)
     instance.process.send_signal(signal.SIGHUP)
     wait_for(lambda: _serial(instance.port) == 2222, "the new certificate")
     instance.url = f"https://127.0.0.1:{instance.port}"
@@ -217,28 +214,6 @@ async def test_a_web_process_that_cannot_start_ends_serve(start: Callable[..., S
     text = instance.log.read_text()
     assert "cannot be used" in text
     assert "cannot start" in text
-
-
-def _write_certificate(certificate: Path, key: Path, *, serial: int) -> None:
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
-        .serial_number(serial)
-        .not_valid_before(now - timedelta(minutes=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .sign(private, hashes.SHA256())
-    )
-    key.write_bytes(
-        private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
 
 
 def _serial(port: int) -> int:

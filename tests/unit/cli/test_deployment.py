@@ -1,0 +1,168 @@
+"""The files for containers, systemd and nginx: what of them can be tried on one machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from streamer.settings import load_settings
+from tests.fakes.certificates import write_certificate
+from tests.fakes.nginx import nginx, nginx_config, nginx_program
+
+ROOT = Path(__file__).resolve().parents[3]
+NAME = "salle.example"
+
+needs_nginx = pytest.mark.skipif(nginx_program() is None, reason="nginx is not installed")
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("file", ["Dockerfile", "configs/compose.yaml"])
+def test_every_setting_that_a_container_is_given_exists(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (ROOT / file).read_text("utf-8")
+    found: Mapping[str, str] = dict(re.findall(r"(STREAMER_[A-Z_]+)(?:=|: *)['\"]?(.*?)['\"]?(?: \\)?$", text, re.M))
+    assert found
+    for name, value in found.items():
+        if name == "STREAMER_ADMIN_TOKEN":
+            continue
+        value = re.sub(r"\$\{ANNOUNCE[^}]*\}", "203.0.113.1", re.sub(r"\$\{DOMAIN[^}]*\}", "a.example", value))
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    for name in set(found) - {"STREAMER_ADMIN_TOKEN", "STREAMER_DATA", "STREAMER_WEB_DIST"}:
+        section, _, key = name.removeprefix("STREAMER_").lower().partition("__")
+        assert key in type(getattr(settings, section)).model_fields, name
+    if "compose" in file:
+        assert settings.ice.announce_addresses == ("203.0.113.1",)
+        assert len(settings.ice.announce_addresses) == len(settings.ice.host_addresses)
+        published = (
+            f"{settings.ice.port_min}-{settings.ice.port_max}:{settings.ice.port_min}-{settings.ice.port_max}/udp"
+        )
+        assert published in text
+
+
+def test_what_the_image_copies_is_there_and_not_ignored() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    kept = {line[1:] for line in ignored if line.startswith("!")}
+    for line in (ROOT / "Dockerfile").read_text().splitlines():
+        if line.startswith("COPY ") and "--from" not in line:
+            for source in line.split()[1:-1]:
+                assert (ROOT / source).exists(), source
+                assert any(source == item or source.startswith(f"{item}/") or source == f"{item}/" for item in kept)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="optional: no systemd here")
+@pytest.mark.parametrize("unit", sorted((ROOT / "configs/systemd").glob("*.service")), ids=lambda path: path.name)
+def test_the_units_are_understood_by_systemd(unit: Path, tmp_path: Path) -> None:
+    program = tmp_path / "streamer"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    text = unit.read_text().replace("/opt/streamer/bin/streamer", str(program))
+    copy = tmp_path / unit.name
+    copy.write_text(text.replace("Documentation=file:///usr/share/doc/streamer/README.md\n", ""))
+    result = subprocess.run(
+        ["systemd-analyze", "verify", "--recursive-errors=no", str(copy)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"},
+    )
+    complaints = [line for line in result.stderr.splitlines() if unit.name in line]
+    assert complaints == []
+    assert "NoNewPrivileges=yes" in text
+
+
+@needs_nginx
+async def test_the_front_proxy_speaks_http2_keeps_media_and_passes_on_what_is_held(tmp_path: Path) -> None:
+    asked: list[str] = []
+    go_on = asyncio.Event()
+
+    async def playlist(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        assert request.headers["X-Forwarded-Proto"] == "https"
+        assert request.headers["Host"] == f"{NAME}:{port}"
+        await go_on.wait()
+        return web.Response(text="#EXTM3U\n", headers={"Cache-Control": "max-age=1"})
+
+    async def media(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(body=b"x" * 100_000, headers={"Cache-Control": "public, max-age=7200, immutable"})
+
+    app = web.Application()
+    app.router.add_get("/live/a/b/v.m3u8", playlist)
+    app.router.add_get("/live/a/b/key/v/{name}", media)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    upstream, port = _free_port(), _free_port()
+    await web.TCPSite(runner, "127.0.0.1", upstream).start()
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    write_certificate(certificate, key, names=(NAME,))
+    # Workers of a root-run nginx give up their rights and must still reach their folder.
+    tmp_path.chmod(0o755)
+    config = nginx_config(tmp_path, upstream=upstream, port=port, certificate=certificate, key=key, name=NAME)
+    try:
+        with nginx(config) as process:
+            await _reachable(port, process)
+            waiting = asyncio.create_task(_curl(certificate, port, "/live/a/b/v.m3u8?_HLS_msn=5"))
+            async with asyncio.timeout(10):
+                while not asked:
+                    await asyncio.sleep(0.01)
+            for _ in range(3):
+                status, http, size = await _curl(certificate, port, "/live/a/b/key/v/7.0.m4s")
+                assert (status, http, size) == ("200", "2", "100000")
+            assert asked.count("/live/a/b/key/v/7.0.m4s") == 1
+            assert not waiting.done()
+            go_on.set()
+            assert await waiting == ("200", "2", "8")
+    finally:
+        await runner.cleanup()
+
+
+async def _reachable(port: int, process: subprocess.Popen[bytes]) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            assert process.poll() is None
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(0.02)
+                continue
+            writer.close()
+            return
+
+
+async def _curl(certificate: Path, port: int, path: str) -> tuple[str, str, str]:
+    """Status, HTTP version and size of the answer, over verified TLS."""
+    process = await asyncio.create_subprocess_exec(
+        "curl",
+        "-sS",
+        "--http2",
+        "--max-time",
+        "15",
+        "--cacert",
+        str(certificate),
+        "--resolve",
+        f"{NAME}:{port}:127.0.0.1",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code} %{http_version} %{size_download}",
+        f"https://{NAME}:{port}{path}",
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    status, version, size = output.decode().split()
+    return status, version, size
