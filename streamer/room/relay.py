@@ -263,6 +263,9 @@ class Relay:
             task.add_done_callback(self._stopping.discard)
 
     def _note_idle(self) -> None:
+        for name in [name for name in self._feeds if name != PUBLIC and not self.wants(name)]:
+            # It is not pushed any more: what was kept of it would not go on where it is pushed again.
+            del self._feeds[name]
         idle = not self._resources and not self._asking
         if not idle and self._idle_timer is not None:
             self._idle_timer.cancel()

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import msgspec
 import structlog
 import uvloop
 
+from streamer.conference.media_events import PUBLIC
 from streamer.errors import BadRequest, NotFound, StreamerError, Unavailable
 from streamer.observe.logs import configure_logging
 from streamer.room import aiortc_hooks as hooks
@@ -41,7 +43,6 @@ log = structlog.get_logger(__name__)
 OFFER_LIMIT_S = 8.0
 """Candidates from STUN and TURN servers may be waited for."""
 TELL_EVERY_S = 1.0
-FEEDS_MAX = 16
 
 
 class RelayServer:
@@ -55,7 +56,8 @@ class RelayServer:
         self._feeds: dict[str, Feed] = {}
         self._viewers: dict[str, Viewer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._answering = 0
+        self._answering: Counter[str] = Counter()
+        """Feed -> offers that are being answered."""
         self._counted: dict[str, float] = {}
 
     async def run(self, reader: asyncio.StreamReader) -> None:
@@ -86,8 +88,6 @@ class RelayServer:
     def _feed(self, name: str) -> Feed:
         feed = self._feeds.get(name)
         if feed is None:
-            if len(self._feeds) >= FEEDS_MAX:
-                self._feeds = {known: feed for known, feed in self._feeds.items() if feed.watched}
             feed = self._feeds[name] = Feed(name, lambda: self._say("keyframe", name))
         return feed
 
@@ -133,27 +133,30 @@ class RelayServer:
 
     async def _offer(self, offer: Offer) -> Answer:
         limit = self._settings.whep.max_viewers
-        if len(self._viewers) + self._answering >= limit:
+        if len(self._viewers) + self._answering.total() >= limit:
             raise Unavailable(
                 f"This room has {limit} lowest-latency viewers already.",
                 code="too_many_viewers",
                 headers={"Retry-After": "5"},
             )
         ice = self._settings.ice
-        viewer = Viewer(offer, self._feed(feed_of(offer)), self._binding, ice.connect_timeout_s, ice.max_candidates)
-        self._answering += 1
+        feed = self._feed(feed_of(offer))
+        self._answering[feed.name] += 1
         try:
-            async with asyncio.timeout(OFFER_LIMIT_S):
-                answer = await viewer.answer()
-        except TimeoutError as error:
-            await viewer.close()
-            raise Unavailable("No address for media was found in time.", code="ice_unavailable") from error
-        except BaseException:
-            await viewer.close()
-            raise
+            viewer = Viewer(offer, feed, self._binding, ice.connect_timeout_s, ice.max_candidates)
+            try:
+                async with asyncio.timeout(OFFER_LIMIT_S):
+                    answer = await viewer.answer()
+            except TimeoutError as error:
+                await viewer.close()
+                raise Unavailable("No address for media was found in time.", code="ice_unavailable") from error
+            except BaseException:
+                await viewer.close()
+                raise
+            self._viewers[viewer.resource] = viewer
         finally:
-            self._answering -= 1
-        self._viewers[viewer.resource] = viewer
+            self._answering[feed.name] -= 1
+            self._forget(feed)
         self._own(self._keep(viewer), "whep viewer")
         self._tell()
         return answer
@@ -164,8 +167,16 @@ class RelayServer:
         del self._viewers[viewer.resource]
         for name, value in viewer.counters.items():
             self._counted[name] = self._counted.get(name, 0) + value
+        self._forget(viewer.feed)
         self._tell()
         await viewer.close()
+
+    def _forget(self, feed: Feed) -> None:
+        # The room stops feeding a preview that nobody watches. Pictures kept across that gap would lack those in
+        # between, and show the next viewer rubble up to the next IDR.
+        watched = self._answering[feed.name] or any(viewer.feed is feed for viewer in self._viewers.values())
+        if feed.name != PUBLIC and not watched:
+            self._feeds.pop(feed.name, None)
 
     # --- what is told ----------------------------------------------------------------------------------
 

@@ -35,7 +35,8 @@ TICKS = 90_000
 class Stage:
     """A relay that is fed in real time by a made-up programme."""
 
-    def __init__(self, tmp_path: Path, *, max_viewers: int = 3, idle_s: float = 60.0) -> None:
+    def __init__(self, tmp_path: Path, *, max_viewers: int = 3, idle_s: float = 60.0, feed: str = "public") -> None:
+        self.feed = feed
         self.settings = Settings.model_validate({"data": tmp_path, "whep": {"max_viewers": max_viewers}})
         sockets.make_run_dir(self.settings.run_dir)
         spawn.write_settings(self.settings)
@@ -60,10 +61,12 @@ class Stage:
             elapsed = loop.time() - began
             while frames <= elapsed * FPS:
                 data, idr = video[frames % len(video)]
-                self.relay.push_video(data, frames * TICKS // FPS, idr)
+                if self.feed == "public" or self.relay.wants(self.feed):
+                    self.relay.push_video(data, frames * TICKS // FPS, idr, feed=self.feed)
                 frames += 1
             while packets <= elapsed * 50:
-                self.relay.push_audio(audio[packets % len(audio)], packets * TICKS // 50)
+                if self.feed == "public" or self.relay.wants(self.feed):
+                    self.relay.push_audio(audio[packets % len(audio)], packets * TICKS // 50, feed=self.feed)
                 packets += 1
             await asyncio.sleep(0.005)
 
@@ -95,9 +98,11 @@ class Watcher:
         await self.pc.setLocalDescription(await self.pc.createOffer())
         return str(self.pc.localDescription.sdp)
 
-    async def play(self, relay: Relay, kinds: tuple[str, ...] = ("audio", "video")) -> None:
+    async def play(self, relay: Relay, kinds: tuple[str, ...] = ("audio", "video"), offer: Offer | None = None) -> None:
         sdp = await self.offer(kinds)
-        self.answer = await relay.offer(Offer(kind="play", sdp=sdp))
+        asked = offer or Offer(kind="play", sdp="")
+        asked.sdp = sdp
+        self.answer = await relay.offer(asked)
         await self.pc.setRemoteDescription(RTCSessionDescription(self.answer.sdp, "answer"))
 
     async def _watch(self, track: object) -> None:
@@ -180,6 +185,26 @@ async def test_viewers_are_bounded_and_hanging_up_makes_room(stage: Stage) -> No
     await until(lambda: watchers[3].pictures)
     for watcher in watchers:
         await watcher.close()
+
+
+async def test_a_preview_is_fed_while_it_is_watched_and_begins_anew_each_time(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, feed="source/spare")
+    wanted: list[str] = []
+    stage.relay._on_source_keyframe_wanted = wanted.append
+    for round_ in range(2):
+        await until(lambda: not stage.relay.wants("source/spare"))
+        watcher = Watcher()
+        await watcher.play(stage.relay, offer=Offer(kind="play", sdp="", source="spare", output="preview"))
+        assert stage.relay.wants("source/spare")
+        assert not stage.relay.wants("public")
+        await until(lambda seen=watcher.pictures: len(seen) > 20)
+        # Nothing kept from the round before: every picture is whole.
+        assert all(min(abs(grey - luma) for grey in GREYS) < 4 for _, luma in watcher.pictures), round_
+        assert watcher.answer is not None
+        await stage.relay.hangup(watcher.answer.resource)
+        await watcher.close()
+    assert set(wanted) <= {"spare"}
+    await stage.close()
 
 
 async def test_offers_that_cannot_be_served(stage: Stage, watcher: Watcher) -> None:
