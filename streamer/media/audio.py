@@ -73,6 +73,9 @@ class SoundDecoder:
 
     def decode(self, data: bytes) -> Pcm:
         """Raises av.FFmpegError or ValueError on a broken packet."""
+        if not data:
+            # FFmpeg takes an empty packet for the end of the stream, and no other after it.
+            raise ValueError("an empty packet")
         blocks: list[Pcm] = []
         for frame in self._context.decode(av.Packet(data)):
             self.behind += frame.samples * SAMPLE_RATE // frame.sample_rate

@@ -66,6 +66,9 @@ class PictureDecoder:
 
     def decode(self, data: bytes, start: int) -> Decoded:
         """Never raises for bad data: that is ``damaged``."""
+        if not data:
+            # FFmpeg takes an empty packet for the end of the stream, and no other after it.
+            return Decoded(damaged=True)
         packet = av.Packet(data)
         packet.pts = packet.dts = start
         packet.time_base = TIME_BASE

@@ -27,15 +27,16 @@ from streamer.media.decode import PictureDecoder, Scaler, black_picture
 from streamer.media.encoders import RungEncoder
 from streamer.media.lanes import Job, Lane
 from streamer.media.meters import PictureMeter
-from streamer.media.overload import BEHIND_S, FrameGate, ShedPolicy
+from streamer.media.overload import FrameGate, ShedPolicy
 from streamer.media.stills import MAX_WIDTH, StillMaker
 from streamer.media.types import Cut, RungSpec, Sample, TrackConfig
 from streamer.settings import MediaSettings
 
 log = structlog.get_logger(__name__)
 
-DROP_BEHIND_S = 2 * BEHIND_S
-"""A lane takes no frame but a cut's while it is further behind than this: no delay is ever built up."""
+DROP_AT = 2
+"""A lane takes no frame but a cut's while it is this many times as far behind as makes it shed: no delay is ever
+built up."""
 MAX_FEED_JOBS = 240
 FEED_GIVES_UP_S = 1.0
 """A decoder further behind leaves everything out until the next key frame."""
@@ -102,6 +103,7 @@ class Ladder:
         loop: asyncio.AbstractEventLoop,
         callbacks: LadderCallbacks,
         meter: PictureMeter | None = None,
+        policy: ShedPolicy | None = None,
         encoder_factory: Callable[[RungSpec, MediaSettings], RungEncoder] = RungEncoder,
     ) -> None:
         if len({(r.width, r.height) for r in rungs}) != len(rungs) or not rungs:
@@ -129,7 +131,7 @@ class Ladder:
         self._top_off = False
         """The encoded top was shed when it became a passed-through one: it returns with the next cut."""
         # Feed only.
-        self._policy = ShedPolicy()
+        self._policy = policy or ShedPolicy()
         self._top_encoded = False
         self._decoder: PictureDecoder | None = None
         self._picture = _Picture(0, black_picture(rungs[0].width, rungs[0].height))
@@ -400,7 +402,7 @@ class Ladder:
             rung.odd = False
             return True
         rung.odd = not rung.odd
-        if level == "closing" or lag > DROP_BEHIND_S or (level == "half" and rung.odd):
+        if level == "closing" or lag > DROP_AT * self._policy.behind_s or (level == "half" and rung.odd):
             self._counters["dropped"] += 1
             if level == "closing":
                 self._counters["dropped"] += rung.lane.shed()

@@ -30,17 +30,22 @@ class Lane:
         self._condition = threading.Condition()
         self._closing = False
         self._busy_since: float | None = None
+        """When the job in hand was put in."""
+        self._mean_s = 0.0
+        """Of the last jobs."""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     @property
     def lag(self) -> float:
-        """Seconds for which the oldest unfinished job has been waiting."""
+        """How far the lane is behind, seconds: for how long the oldest unfinished job has been waiting, or how long
+        those that wait will take, whichever is more."""
         with self._condition:
             oldest = self._busy_since
             if oldest is None and self._jobs:
                 oldest = self._jobs[0][0]
-        return 0.0 if oldest is None else time.monotonic() - oldest
+            ahead = len(self._jobs) * self._mean_s
+        return max(0.0 if oldest is None else time.monotonic() - oldest, ahead)
 
     @property
     def depth(self) -> int:
@@ -85,10 +90,12 @@ class Lane:
                 if self._closing:
                     return
                 self._busy_since, _, job = self._jobs.popleft()
+            began = time.monotonic()
             try:
                 job()
             except Exception:
                 self.failures += 1
                 log.exception("media_job_failed", lane=self.name)
+            self._mean_s += (time.monotonic() - began - self._mean_s) / 3
             # A frame is large: it must not live on in a local until the next job comes.
             del job

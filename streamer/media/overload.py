@@ -52,6 +52,8 @@ class ShedPolicy:
     At least one rung always stays: its frames are halved, never all of them.
     """
 
+    behind_s: float = BEHIND_S
+
     _rungs: dict[str, _Rung] = field(default_factory=dict)
     _calm_since: float | None = None
     """Since when no lane at all was behind."""
@@ -81,13 +83,13 @@ class ShedPolicy:
             self._calm_since = None
         for name, rung in self._rungs.items():
             lag = lags.get(name, 0.0)
-            if lag > BEHIND_S:
+            if lag > self.behind_s:
                 self._behind(name, rung, now)
             elif lag < CALM_S and feed_lag < CALM_S:
                 self._calm(rung, now)
             else:
                 rung.calm_since = None
-        if feed_lag > BEHIND_S:
+        if feed_lag > self.behind_s:
             self._relieve_feed(now)
 
     def at_cut(self, now: float) -> dict[str, bool]:
