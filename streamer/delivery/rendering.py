@@ -102,12 +102,9 @@ class TrackRenderer:
             start = max(start, self._window_start())
 
         head = text.head(start, output.discontinuities_before(start))
-        leave_out = skip and boundary > start
-        if leave_out:
-            head += playlists.skip(boundary - start)
-        else:
-            head += self._opening_map(text, start)
         tail = self._tail(text, max(boundary, start), parts_from)
+        leave_out = skip and boundary > start
+        head += playlists.skip(boundary - start) if leave_out else self._opening_map(text, start, tail)
         if closed:
             tail += "#EXT-X-ENDLIST\n"
         else:
@@ -193,16 +190,17 @@ class TrackRenderer:
             msn -= 1
         return self._settled_last if self._settled_last is not None and self._settled_last.msn <= msn else None
 
-    def _opening_map(self, text: TrackText, start: int) -> str:
+    def _opening_map(self, text: TrackText, start: int, tail: str) -> str:
         """The init section of a playlist's first segment, whose own lines name it only where it changed."""
+        block = self._blocks.get(start // BLOCK)
+        line = block.lines.get(start) if block is not None else None
+        own = line.decode() if line is not None else tail
+        if "#EXT-X-MAP" in own.partition("#EXT-X-PROGRAM-DATE-TIME")[0]:
+            return ""
         msn = start
         while (segment := self._track.get(msn)) is not None and segment.gap:
             msn += 1
-        if segment is None or not (segment.complete or segment.parts):
-            return ""
-        before = self._before(msn)
-        names_it = segment.discontinuity or before is None or not playlists.same_init(segment, before)
-        return "" if names_it and msn == start else text.map(segment)
+        return text.map(segment) if segment is not None and (segment.complete or segment.parts) else ""
 
     def _listed_last(self) -> Segment | None:
         last = self._track.last

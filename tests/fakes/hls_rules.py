@@ -373,7 +373,7 @@ class TrackReader:
         base = fresh.discontinuity_sequence
         for segment in fresh.segments:
             segment.number += number - base
-            if segment.map is None and not segment.gap:
+            if segment.map is None:
                 segment.map = map_uri
         for segment in kept:
             segment.parts = []

@@ -180,6 +180,20 @@ def test_a_gap_is_marked_and_the_init_section_is_named_after_it() -> None:
     assert not check_playlist(playlist)
 
 
+def test_the_first_segment_of_a_trimmed_window_names_its_init_section() -> None:
+    """Its lines were written while the segment before it was there."""
+    h = Harness()
+    h.fake.open()
+    h.fake.segments(40)
+    h.text("v720", dvr=True)
+    for first_msn in (5, 32, 38):
+        h.fake.trim(first_msn)
+        playlist = parse_media(h.text("v720", dvr=True))
+        assert playlist.first_msn == first_msn
+        assert playlist.tags["EXT-X-MAP"] == 1
+        assert playlist.segments[0].map is not None
+
+
 def test_a_rendering_is_shared_until_something_changes() -> None:
     h = Harness()
     h.fake.open()
@@ -267,7 +281,7 @@ def test_any_broadcast_keeps_the_rules_at_every_part(steps: list[tuple[str, int,
     def look() -> None:
         nonlocal events
         events += 1
-        if events % 7:
+        if events % 11:
             return
         for (name, dvr, skip), reader in readers.items():
             playlist = h.playlist(name, dvr=dvr, skip=skip and reader.last is not None)
