@@ -159,6 +159,8 @@ describe('a publication', () => {
     await world.goLive()
     world.client.end()
     expect(world.state).toBe('ended')
+    expect(world.peer.closed).toBe(false)
+    await vi.advanceTimersByTimeAsync(0)
     expect(world.peer.closed).toBe(true)
     expect(world.calls.at(-1)).toMatchObject({ method: 'DELETE', url: '/whip/r/main/s1', keepalive: true })
     await vi.advanceTimersByTimeAsync(60_000)

@@ -105,6 +105,7 @@ export const CONNECT_TIMEOUT_MS = 10_000
 export const DISCONNECTED_GRACE_MS = 2_000
 const TRICKLE_BATCH_MS = 60
 const PATCH_TIMEOUT_MS = 5_000
+const GOODBYE_MS = 1_000
 
 interface Attempt {
   peer: Peer
@@ -260,7 +261,7 @@ export class WhipClient {
     const location = response.headers.get('Location')
     if (stale()) {
       // Ended or restarted while the answer was under way: do not leave a ghost on the source.
-      if (response.status === 201 && location) this.remove(this.absolute(location, response.url), '')
+      if (response.status === 201 && location) void this.remove(this.absolute(location, response.url), '')
       return
     }
     this.cancel('post')
@@ -423,12 +424,22 @@ export class WhipClient {
     if (!attempt) return
     attempt.peer.onCandidate = () => undefined
     attempt.peer.onState = () => undefined
-    attempt.peer.close()
-    if (hangUp && attempt.resource) this.remove(attempt.resource, attempt.etag)
+    if (!hangUp || !attempt.resource) {
+      attempt.peer.close()
+      return
+    }
+    // Closed once the server has the DELETE: by a peer that vanishes first it would end the publication itself, and
+    // answer 404. It is not waited for long, since that server may be what was lost.
+    const close = (): void => {
+      this.ports.clearTimeout(limit)
+      attempt.peer.close()
+    }
+    const limit = this.ports.setTimeout(close, GOODBYE_MS)
+    void this.remove(attempt.resource, attempt.etag).then(close)
   }
 
-  private remove(resource: string, etag: string): void {
-    this.ports
+  private async remove(resource: string, etag: string): Promise<void> {
+    await this.ports
       .fetch(resource, {
         method: 'DELETE',
         headers: { Authorization: `Bearer ${this.options.token}`, ...(etag ? { 'If-Match': etag } : {}) },

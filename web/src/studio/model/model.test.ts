@@ -6,7 +6,7 @@ import { keepToken, keptToken, type KeyStore, readPasted, tokenInHash } from './
 import { readRoom, type RoomInfo, type RoomState, RoomWatch } from './room'
 import { DEFAULTS, loadSettings, markOnAir, RESUME_WITHIN_MS, saveSettings, wasOnAir } from './settings'
 import { shortcut } from './shortcuts'
-import { elapsed, otherPublisher, SourceWatch, tally } from './tally'
+import { elapsed, otherPublisher, SilenceWatch, SourceWatch, tally } from './tally'
 
 class Memory implements KeyStore {
   values = new Map<string, string>()
@@ -130,6 +130,27 @@ describe('a source that the server has lost', () => {
     expect(watch.lost(false, 0)).toBe(false)
     expect(watch.lost(false, 7900)).toBe(false)
     expect(watch.lost(false, 8000)).toBe(true)
+  })
+})
+
+describe('a server that went silent', () => {
+  it('is given up at once where its own readings agree', () => {
+    const watch = new SilenceWatch()
+    watch.reset(0)
+    watch.read(5000, 100)
+    watch.read(5000, 2100)
+    expect(watch.gone(1900, 2100)).toBe(false)
+    expect(watch.gone(2000, 2100)).toBe(true)
+  })
+
+  it('has twice as long while it still counts packets, or says nothing', () => {
+    const watch = new SilenceWatch()
+    watch.reset(0)
+    expect(watch.gone(3000, 3000)).toBe(false)
+    watch.read(5000, 100)
+    watch.read(7000, 2900)
+    expect(watch.gone(3000, 3000)).toBe(false)
+    expect(watch.gone(4000, 3000)).toBe(true)
   })
 })
 

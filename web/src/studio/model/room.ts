@@ -14,6 +14,8 @@ export interface TrackInfo {
 export interface SourceInfo {
   up: boolean
   publication?: string
+  /** Server time of the last packet. */
+  last_packet_ms?: number
   connection?: string
   client?: string
   video?: TrackInfo | null

@@ -26,7 +26,7 @@ import { readStats, type OutgoingStats } from '$lib/whip/stats'
 import type { PageConfig } from '$lib/config'
 import { RoomWatch, type RoomState } from './room'
 import { loadSettings, markOnAir, saveSettings, wasOnAir, type StudioSettings } from './settings'
-import { otherPublisher, SourceWatch, tally, type Tally } from './tally'
+import { otherPublisher, SilenceWatch, SourceWatch, tally, type Tally } from './tally'
 
 /** The source that this page feeds. */
 export const SOURCE = 'main'
@@ -34,8 +34,6 @@ export const SOURCE = 'main'
 const POLL_MS = 1500
 const TICK_MS = 1000
 const LEVELS_MS = 50
-/** Nothing at all from the server for so long, although STUN and RTCP answer each second or so. */
-const PEER_SILENT_MS = 5000
 const DARK_AFTER_S = 4
 const LOOK_AGAIN_MS = 600
 
@@ -97,6 +95,7 @@ export class Studio {
   private readonly client: WhipClient
   private readonly roomWatch: RoomWatch
   private readonly sourceWatch = new SourceWatch()
+  private readonly silence = new SilenceWatch()
   private readonly upload: UploadWatch
   private ownPublication = ''
   private darkSeconds = 0
@@ -517,6 +516,7 @@ export class Studio {
     this.whip = status
     if (status.state === 'live' && before.state !== 'live') {
       this.sourceWatch.reset()
+      this.silence.reset(Date.now())
       this.upload.reset()
       this.ownPublication = ''
       this.stats = null
@@ -534,6 +534,7 @@ export class Studio {
     this.room = state
     if (state.problem !== '' || !state.info || this.whip.state !== 'live') return
     const source = state.info.sources[SOURCE]
+    this.silence.read(source?.last_packet_ms, state.atMs)
     if (source?.up && !this.ownPublication) this.ownPublication = source.publication ?? ''
     if (!source?.up) {
       // Suspicious: look again soon instead of at the next turn.
@@ -566,7 +567,7 @@ export class Studio {
     this.stats = readStats(entries, performance.now(), this.stats)
     this.upload.take(this.stats)
     this.advice = this.upload.advice
-    if (this.upload.silentMs(this.stats.atMs) > PEER_SILENT_MS) this.client.reconnect('peer_silent')
+    if (this.silence.gone(this.upload.silentMs(this.stats.atMs), this.nowMs)) this.client.reconnect('peer_silent')
   }
 
   private readLevels(): void {

@@ -89,3 +89,36 @@ export class SourceWatch {
     return nowMs - this.downSinceMs >= (this.seenUp ? this.graceMs : this.startMs)
   }
 }
+
+/** Nothing at all from the server for so long, although STUN and RTCP answer each second or so. */
+const PEER_SILENT_MS = 4000
+/** The same, where the server's own reading agrees. */
+const BOTH_SILENT_MS = 2000
+
+/**
+ * Decides when nobody is there any more, out of two signs that each deceive alone: what comes back on the connection
+ * (a wireless hop can swallow that for a moment) and the server's time of the last packet (its readings can be late).
+ */
+export class SilenceWatch {
+  private lastPacketMs: number | undefined
+  private movedAtMs = 0
+
+  reset(nowMs: number): void {
+    this.lastPacketMs = undefined
+    this.movedAtMs = nowMs
+  }
+
+  /** A reading of the server. */
+  read(lastPacketMs: number | undefined, nowMs: number): void {
+    if (lastPacketMs === this.lastPacketMs) return
+    this.lastPacketMs = lastPacketMs
+    this.movedAtMs = nowMs
+  }
+
+  /** `peerSilentMs`: since anything came back on the connection. */
+  gone(peerSilentMs: number, nowMs: number): boolean {
+    if (peerSilentMs >= PEER_SILENT_MS) return true
+    const stale = this.lastPacketMs !== undefined && nowMs - this.movedAtMs >= BOTH_SILENT_MS
+    return stale && peerSilentMs >= BOTH_SILENT_MS
+  }
+}
