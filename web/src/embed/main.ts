@@ -17,5 +17,9 @@ const player = new Player({
 })
 mount(Embed, {
   target: document.getElementById('app') ?? document.body,
-  props: { player, room: config.room, address: new URL(`/watch/${encodeURIComponent(room)}`, config.publicUrl).href },
+  props: {
+    player,
+    room: config.room,
+    address: new URL(`/watch/${encodeURIComponent(room)}`, config.publicUrl || location.origin).href,
+  },
 })

@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { readStatus, type RoomAnswer, RoomWatcher } from './room'
+
+const json = (body: unknown, status = 200, headers: Record<string, string> = {}) =>
+  new Response(JSON.stringify(body), { status, headers: { 'Content-Type': 'application/json', ...headers } })
+
+const ROOM = {
+  id: 'turing',
+  name: 'Salle Turing',
+  venue: 'Nantes',
+  state: 'live',
+  sources: {},
+  session: null,
+  next: null,
+}
+
+describe('a room’s status', () => {
+  it('takes titles from session and next where the schedule has them', () => {
+    const status = readStatus(
+      { ...ROOM, session: { title: 'Opening' }, next: { title: 'Keynote', start: '2026-11-24T10:00:00+01:00' } },
+      null,
+    )
+    expect(status).toMatchObject({
+      title: 'Opening',
+      venue: 'Nantes',
+      next: { title: 'Keynote', start: '2026-11-24T10:00:00+01:00' },
+    })
+  })
+
+  it.each([[null], [[]], [{ ...ROOM, state: 'sideways' }], ['live'], [{}]])('is not read from %j', (body) => {
+    expect(readStatus(body, null)).toBeNull()
+  })
+})
+
+describe('the watcher', () => {
+  let answers: RoomAnswer[]
+  let replies: (() => Response | Promise<Response>)[]
+  let asked: number
+  let watcher: RoomWatcher
+
+  beforeEach(() => {
+    vi.useFakeTimers()
+    vi.setSystemTime(1_000_000)
+    answers = []
+    replies = []
+    asked = 0
+    watcher = new RoomWatcher('turing', (answer) => answers.push(answer), {
+      fetch: async () => {
+        asked++
+        const reply = replies.length > 1 ? replies.shift() : replies[0]
+        if (!reply) throw new Error('refused')
+        return reply()
+      },
+      now: () => Date.now(),
+      random: () => 0.5,
+    })
+  })
+  afterEach(() => {
+    watcher.stop()
+    vi.useRealTimers()
+  })
+
+  it('asks every few seconds while somebody waits for the start, rarely while it plays', async () => {
+    replies = [() => json({ ...ROOM, state: 'off' }), () => json(ROOM)]
+    watcher.start()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(asked).toBe(1)
+    await vi.advanceTimersByTimeAsync(3_500)
+    expect(asked).toBe(2)
+    await vi.advanceTimersByTimeAsync(19_000)
+    expect(asked).toBe(2)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(asked).toBe(3)
+  })
+
+  it('tells how far the server’s clock is from ours', async () => {
+    replies = [() => json(ROOM, 200, { Date: new Date(1_060_000).toUTCString() })]
+    watcher.start()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(answers[0]).toMatchObject({ kind: 'status', status: { clockOffset_ms: 60_500 } })
+  })
+
+  it('goes on with growing waits while the server is away, and comes back to the usual pace', async () => {
+    replies = [() => json({}, 502), () => json({}, 502), () => json({ ...ROOM, state: 'off' })]
+    watcher.start()
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(answers.slice(0, 3).map((answer) => answer.kind)).toEqual(['unreachable', 'unreachable', 'status'])
+  })
+
+  it('counts an answer that never comes as unreachable', async () => {
+    const never = vi.fn(
+      (_input: string, init: { signal: AbortSignal }) =>
+        new Promise<Response>((_resolve, reject) =>
+          init.signal.addEventListener('abort', () => reject(new Error('aborted'))),
+        ),
+    )
+    const patient = new RoomWatcher('turing', (answer) => answers.push(answer), {
+      fetch: never,
+      now: () => Date.now(),
+      random: () => 0,
+    })
+    patient.start()
+    await vi.advanceTimersByTimeAsync(8_000)
+    expect(answers).toEqual([{ kind: 'unreachable' }])
+    patient.stop()
+  })
+
+  it('stops asking for a room that does not exist', async () => {
+    replies = [() => json({ error: { code: 'not_found' } }, 404)]
+    watcher.start()
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(answers).toEqual([{ kind: 'unknown' }])
+    expect(asked).toBe(1)
+  })
+
+  it('asks at once when it is poked, but never twice at a time', async () => {
+    replies = [() => json(ROOM)]
+    watcher.start()
+    watcher.poke()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(asked).toBe(1)
+    watcher.poke()
+    watcher.poke()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(asked).toBe(2)
+  })
+})
