@@ -53,6 +53,11 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     delivery.setup(app, plane, settings, services.proxies.client_address)
     metrics.watch_rooms(lambda: plane.rooms)
     metrics.watch_values("streamer_delivery", app[delivery.STATS])
+    metrics.watch_counter(
+        "streamer_media_host_reconnects",
+        "Connections to the media host lost.",
+        partial(getattr, plane, "host_reconnects"),
+    )
     for name, limit in (
         ("publish", services.publish_attempts),
         ("play", services.play_attempts),

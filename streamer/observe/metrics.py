@@ -23,6 +23,9 @@ class Link(Protocol):
     @property
     def up(self) -> bool: ...
 
+    def counters(self) -> dict[str, float]:
+        """What this process counts of its link to the room; monotonic."""
+
 
 Rooms = Callable[[], Mapping[str, Link]]
 
@@ -121,6 +124,15 @@ class _RoomCollector(Collector):
         for room, link in rooms.items():
             per_room["up"].add_metric((room,), 1 if link.up else 0)
             status = link.status
+            counted = {**link.counters(), **(status.counters if status else {})}
+            for counter, value in counted.items():
+                family = counters.get(counter)
+                if family is None:
+                    name = _metric_name(counter.removeprefix("room_"))
+                    family = counters[counter] = CounterMetricFamily(
+                        f"streamer_room_{name}", "Counted for a room.", labels=("room",)
+                    )
+                family.add_metric((room,), value)
             if status is None:
                 continue
             per_room["on_programme"].add_metric((room,), 0 if status.on_programme == "slate" else 1)
@@ -137,13 +149,6 @@ class _RoomCollector(Collector):
                         per_source["jitter_seconds"].add_metric((room, name, kind), track.jitter_ms / 1000)
                         packets.add_metric((room, name, kind), track.packets)
                         lost.add_metric((room, name, kind), track.lost)
-            for counter, value in status.counters.items():
-                family = counters.get(counter)
-                if family is None:
-                    family = counters[counter] = CounterMetricFamily(
-                        f"streamer_room_{_metric_name(counter)}", "Told by the room process.", labels=("room",)
-                    )
-                family.add_metric((room,), value)
         yield from per_room.values()
         yield from per_source.values()
         yield packets

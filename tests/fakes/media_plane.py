@@ -30,6 +30,9 @@ class FakeRoom:
     def __post_init__(self) -> None:
         self.status = RoomStatus(room=self.config.id, pid=1)
 
+    def counters(self) -> dict[str, float]:
+        return {"room_reconnects_total": 2}
+
     async def offer(self, offer: Offer) -> Answer:
         if self.fail_with is not None:
             raise self.fail_with

@@ -69,6 +69,7 @@ def test_requests_rooms_and_delivery_are_told() -> None:
     assert found["streamer_source_bitrate_bits", video] == 2_000_000
     assert found["streamer_source_packets_lost_total", video] == 1
     assert found["streamer_room_frames_dropped_total", (("room", "a"),)] == 7
+    assert found["streamer_room_reconnects_total", (("room", "a"),)] == 2
     assert found["streamer_delivery_held", ()] == 4
     assert found["streamer_delivery_parts_total", ()] == 9
 
