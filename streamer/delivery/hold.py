@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from aiohttp import web
 from multidict import MultiMapping
@@ -23,7 +23,7 @@ from streamer.conference.view import BroadcastView, OutputView
 from streamer.delivery.ports import DeliveryStats, Room
 from streamer.errors import BadRequest, StreamerError, TooMany, Unavailable
 
-SWEEP_S = 0.25
+SWEEP_S = 0.5
 HOLD_TARGETS = 3
 """6.2.5.2: a server that cannot answer within three target durations should say 503."""
 HOLD_MARGIN_S = 1.0
@@ -134,6 +134,22 @@ class Want:
         )
 
 
+class Condition(Protocol):
+    """Something hashable that holds of a mirror or does not yet; many who wait for the same share one."""
+
+    def met(self, view: BroadcastView) -> bool: ...
+
+    def __hash__(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AnyBroadcast:
+    """The room's mirror has a broadcast: after a restart of the web process, its snapshot has come."""
+
+    def met(self, view: BroadcastView) -> bool:
+        return view.broadcast is not None
+
+
 class _End(Enum):
     MET = "met"
     TIME_IS_UP = "time is up"
@@ -163,7 +179,7 @@ class _Waiter:
 class _RoomWaits:
     room: Room
     unsubscribe: Callable[[], None] = lambda: None
-    waiters: dict[Want, set[_Waiter]] = field(default_factory=dict)
+    waiters: dict[Condition, set[_Waiter]] = field(default_factory=dict)
 
     def changed(self) -> None:
         """Called after every media event: must be quick. Players wait for few different things."""
@@ -187,7 +203,7 @@ class Holds:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def until(self, room: Room, want: Want, request: web.BaseRequest, address: str, limit_s: float) -> None:
+    async def until(self, room: Room, want: Condition, request: web.BaseRequest, address: str, limit_s: float) -> None:
         """Returns once ``want`` is met (at once if it is already).
 
         Raises TooMany ``too_many_held`` 429 (this address or connection), Unavailable ``too_many_held`` or
@@ -231,7 +247,7 @@ class Holds:
     def _admit(self, address: str, connection: int) -> None:
         stats, limits = self._stats, self._limits
         if stats.held_now >= limits.total:
-            stats.hold_refused_total_total += 1
+            stats.hold_refused_overall_total += 1
             raise _unavailable("too_many_held", "Too many requests wait already.")
         if self._by_address[address] >= limits.per_address:
             stats.hold_refused_address_total += 1
@@ -249,7 +265,7 @@ class Holds:
         _count_down(self._by_address, address)
         _count_down(self._by_connection, connection)
 
-    def _enter(self, room: Room, want: Want, waiter: _Waiter) -> _RoomWaits:
+    def _enter(self, room: Room, want: Condition, waiter: _Waiter) -> _RoomWaits:
         waits = self._rooms.get(id(room))
         if waits is None:
             waits = self._rooms[id(room)] = _RoomWaits(room)
@@ -259,7 +275,7 @@ class Holds:
             self._timer = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
         return waits
 
-    def _leave(self, waits: _RoomWaits, want: Want, waiter: _Waiter) -> None:
+    def _leave(self, waits: _RoomWaits, want: Condition, waiter: _Waiter) -> None:
         if (same := waits.waiters.get(want)) is not None:
             same.discard(waiter)
             if not same:

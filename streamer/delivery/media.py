@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from multidict import CIMultiDict
 from streamer.conference.programme import Broadcast, Interval, Segment
 from streamer.conference.view import BroadcastView, OutputView, TrackView
 from streamer.delivery.hold import (
+    AnyBroadcast,
     ClientGone,
     Directives,
     HoldLimits,
@@ -147,28 +147,15 @@ class LiveDelivery:
     # --- looking up ---------------------------------------------------------------------------------
 
     async def _room(self, request: web.Request) -> tuple[str, Room]:
-        """The room and its link. Raises NotOnAir where no such room is open, Unavailable ``starting`` while a
-        fresh web process does not know yet: players give up on a 404, and come again after a 503."""
+        """The room and its link. Raises NotOnAir where no such room is open, Unavailable while a fresh web
+        process does not know yet: players give up on a 404, and come again after a 503."""
         room_id = request.match_info["room"]
         room = self._plane.rooms.get(room_id)
         if room is None:
             raise _not_on_air()
         if room.view.broadcast is None and (room.status is None or room.status.broadcast is not None):
-            await self._wait_for_snapshot(room)
+            await self.holds.until(room, AnyBroadcast(), request, self._client_address(request), START_WAIT_S)
         return room_id, room
-
-    async def _wait_for_snapshot(self, room: Room) -> None:
-        told = asyncio.Event()
-        end = room.subscribe(told.set)
-        try:
-            async with asyncio.timeout(START_WAIT_S):
-                while room.view.broadcast is None:
-                    told.clear()
-                    await told.wait()
-        except TimeoutError:
-            raise Unavailable("The room is starting.", code="starting", headers={"Retry-After": "1"}) from None
-        finally:
-            end()
 
     def _track(self, request: web.Request, room: Room) -> tuple[Broadcast, OutputView, TrackView]:
         broadcast = _broadcast(room)

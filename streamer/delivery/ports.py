@@ -52,7 +52,7 @@ class DeliveryStats:
     held_total: int = 0
     hold_timeouts_total: int = 0
     hold_disconnects_total: int = 0
-    hold_refused_total_total: int = 0
+    hold_refused_overall_total: int = 0
     """Refused because of the limit on all held requests."""
     hold_refused_address_total: int = 0
     hold_refused_connection_total: int = 0

@@ -283,7 +283,7 @@ async def test_limits_per_address_and_in_all(tmp_path: Path) -> None:
             held += many(5, address)
         await until(lambda: served.stats.held_now == 20)
         assert (await get(http, path, **{"X-Test-Address": "d"}))[0] == 503
-        assert (served.stats.hold_refused_address_total, served.stats.hold_refused_total_total) == (1, 1)
+        assert (served.stats.hold_refused_address_total, served.stats.hold_refused_overall_total) == (1, 1)
         assert (await get(http, served.playlist(fake), **{"X-Test-Address": "hall"}))[0] == 200, "plain ones go on"
         fake.segment()
         assert {status for status, _, _ in await asyncio.gather(*held)} == {200}
