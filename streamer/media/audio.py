@@ -80,7 +80,7 @@ class SoundDecoder:
         for frame in self._context.decode(av.Packet(data)):
             self.behind += frame.samples * SAMPLE_RATE // frame.sample_rate
             frame.pts = None
-            blocks += [out.to_ndarray() for out in self._resampler.resample(frame)]
+            blocks += [np.asarray(out.to_ndarray(), np.float32) for out in self._resampler.resample(frame)]
         if not blocks:
             return np.zeros((2, 0), np.float32)
         joined = np.concatenate(blocks, axis=1) if len(blocks) > 1 else blocks[0]

@@ -40,6 +40,8 @@ built up."""
 MAX_FEED_JOBS = 240
 FEED_GIVES_UP_S = 1.0
 """A decoder further behind leaves everything out until the next key frame."""
+MAX_EMPTY = 4
+"""A decoder that gave no picture for more frames than this in a row is not reordering: it lacks a key frame."""
 METER_TICKS = 22_500
 """The picture is measured four times a second."""
 
@@ -137,6 +139,8 @@ class Ladder:
         self._picture = _Picture(0, black_picture(rungs[0].width, rungs[0].height))
         self._pending_cut: Cut | None = None
         self._last_start = -1
+        self._empty = 0
+        """Frames since the last picture."""
         self._skipping = False
         self._overflowed = False
         """Set on the loop, taken back on the feed: frames were not even put into its queue."""
@@ -307,10 +311,12 @@ class Ladder:
         if self._decoder is None or self._decoder.codec != codec:
             self._decoder = PictureDecoder(codec)
         decoded = self._decoder.decode(data, start)
-        if self._skipping and decoded.damaged:
+        self._empty = 0 if decoded.pictures else self._empty + 1
+        lost = decoded.damaged or self._empty > MAX_EMPTY
+        if self._skipping and lost:
             # Pictures were left out; what refers to them is of no use.
             decoded.pictures.clear()
-        if decoded.damaged:
+        if lost:
             self._counters["decode_errors"] += 1
             self._post(self._call.on_decode_error)
         elif decoded.pictures:
@@ -320,7 +326,7 @@ class Ladder:
             self._set_picture(frame, self._decoder.sample_aspect)
             if show:
                 self._emit(at)
-        if show and not decoded.pictures and decoded.damaged:
+        if show and not decoded.pictures and (lost or self._skipping):
             # The rungs go on with the last good picture.
             self._emit(start)
 
@@ -438,6 +444,7 @@ class Ladder:
             self._emit(self._pending_cut.start)
         self._pending_cut = None
         self._decoder = None
+        self._empty = 0
         self._skipping = False
         for name, rung in self._rungs.items():
             if name != skip:

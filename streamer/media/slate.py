@@ -251,8 +251,9 @@ def _background(width: int, height: int) -> Image.Image:
     ramp = np.linspace(0, 1, height)[:, None, None]
     colours = np.array(_TOP) * (1 - ramp) + np.array(_BOTTOM) * ramp
     dither = np.array([[0.125, 0.625], [0.875, 0.375]])
-    pattern = np.tile(dither, (height // 2 + 1, width // 2 + 1))[:height, :width, None]
-    pixels = np.floor(np.broadcast_to(colours, (height, width, 3)) + pattern).clip(0, 255).astype(np.uint8)
+    pattern = np.tile(dither, (height // 2 + 1, 1))[:height, :, None]
+    columns = np.floor(colours + pattern).astype(np.uint8)
+    pixels = np.tile(columns, (1, width // 2 + 1, 1))[:, :width]
     return Image.fromarray(pixels)
 
 

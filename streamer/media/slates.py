@@ -63,7 +63,7 @@ class SlateShelf:
 
     def clips(self, kind: str = SLATE_KIND) -> Clips:
         """The clip of each rendition. The very first may not be ready: then a plain one is made at once, which holds
-        the caller up for about a tenth of a second."""
+        the caller up for some tenths of a second: better wait for ``on_ready`` where there is time."""
         if kind not in self._clips:
             made = encode_clips(self._text, kind, self._rungs, self._settings, length_s=0)
             assert made is not None

@@ -317,6 +317,38 @@ async def test_garbage_from_the_first_frame_on_still_makes_segments(bench: Bench
     assert bench.heard.pictures("v144")[0].to_ndarray(format="gray").max() < 20
 
 
+async def test_a_source_without_a_key_frame_is_asked_for_one_and_nothing_stands_still(bench: Bench) -> None:
+    data = source(40, gop=20)
+    for number, unit in enumerate(data[1:]):
+        bench.ladder.decode("h264", unit, number * FRAME, show=True, cut=cuts_every(10)(number))
+        await bench.pace()
+    await bench.end(39 * FRAME)
+    assert bench.heard.errors > 5
+    assert [n for n, _ in bench.heard.cuts["v240"]] == [0, 1, 2, 3]
+    assert len(bench.heard.starts("v240")) >= 39 - 4
+    assert bench.heard.numbers("v240")[-20:] == list(range(20, 40))
+
+
+async def test_a_decoder_that_is_swamped_gives_up_until_the_next_key_frame(bench: Bench) -> None:
+    """Everything comes at once: segments still begin where they shall, and the newest pictures are right."""
+    data = source(60, gop=60) + source(30, gop=30)
+    release = threading.Event()
+    bench.ladder._feed.put(lambda: release.wait(10))
+    for number in range(300):
+        bench.ladder.decode("h264", data[number % 60], number * FRAME, show=True, cut=cuts_every(30)(number))
+    release.set()
+    await bench.until(lambda: bench.ladder._feed.depth == 0)
+    await bench.pace()
+    for number in range(300, 330):
+        bench.ladder.decode("h264", data[number % 60 + 60 - 300 % 60], number * FRAME, show=True)
+        await bench.pace()
+    await bench.end(330 * FRAME)
+    assert [n for n, _ in bench.heard.cuts["v240"]] == list(range(10))
+    assert bench.heard.errors > 0
+    assert bench.ladder.counters["frames_dropped_total"] >= 50
+    assert bench.heard.numbers("v240")[-25:] == list(range(5, 30))
+
+
 async def test_a_fast_source_is_thinned_out_evenly(bench: Bench) -> None:
     for number, data in enumerate(source(60)):
         bench.ladder.decode("h264", data, number * 1500, show=True, cut=cuts_every(60)(number))
@@ -365,7 +397,7 @@ async def test_an_encoder_that_falls_behind_sheds_and_no_delay_builds_up() -> No
             late.append((time.monotonic() - began) - bench.heard.starts("v240")[-1] / 90_000)
     assert ["v360:half"] in bench.heard.shedding
     assert ["v360:off"] in bench.heard.shedding
-    assert max(lags) < 0.9
+    assert max(lags) < 1.5
     # The others do not suffer.
     assert max(late) < 0.5
     assert bench.heard.starts("v240") == [n * FRAME for n in range(len(bench.heard.starts("v240")))]
