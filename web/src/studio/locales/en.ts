@@ -30,6 +30,7 @@ export const en = {
   'says.preview': 'Only you see this. Check picture and sound, then go on air.',
   'says.connecting': 'Connecting to the room…',
   'says.sending': 'The room receives you, but viewers see the slate.',
+  'says.sending.other': 'The room receives you, but viewers see another source: {source}.',
   'says.on_air': 'Viewers see and hear you.',
   'says.on_air.other': 'The room is on air with another publisher: {client}',
   'says.reconnecting': 'The connection is gone. It comes back by itself; leave this page open.',

@@ -32,6 +32,7 @@ export const fr: Translation<typeof en> = {
   'says.preview': 'Vous seul voyez ceci. Vérifiez image et son, puis passez à l’antenne.',
   'says.connecting': 'Connexion à la salle…',
   'says.sending': 'La salle vous reçoit, mais le public voit le carton d’attente.',
+  'says.sending.other': 'La salle vous reçoit, mais le public voit une autre source : {source}.',
   'says.on_air': 'Le public vous voit et vous entend.',
   'says.on_air.other': 'La salle est à l’antenne avec une autre source : {client}',
   'says.reconnecting': 'La connexion est coupée. Elle revient d’elle-même ; laissez cette page ouverte.',

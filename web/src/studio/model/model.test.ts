@@ -6,7 +6,7 @@ import { keepToken, keptToken, type KeyStore, readPasted, tokenInHash } from './
 import { readRoom, type RoomInfo, type RoomState, RoomWatch } from './room'
 import { DEFAULTS, loadSettings, markOnAir, RESUME_WITHIN_MS, saveSettings, wasOnAir } from './settings'
 import { shortcut } from './shortcuts'
-import { elapsed, otherPublisher, SilenceWatch, SourceWatch, tally } from './tally'
+import { clientName, elapsed, otherPublisher, SilenceWatch, SourceWatch, tally } from './tally'
 
 class Memory implements KeyStore {
   values = new Map<string, string>()
@@ -24,7 +24,14 @@ const IDLE: WhipStatus = {
   retryAtMs: null,
   reconnections: 0,
 }
-const ROOM: RoomInfo = { id: 'r', name: 'R', state: 'live', sources: { main: { up: true, client: 'OBS' } }, alarms: [] }
+const ROOM: RoomInfo = {
+  id: 'r',
+  name: 'R',
+  state: 'live',
+  sources: { main: { up: true, client: 'OBS-Studio/31.0' } },
+  alarms: [],
+  onProgramme: null,
+}
 
 describe('the token', () => {
   it('comes out of a link, a fragment or as it is', () => {
@@ -93,6 +100,7 @@ describe('the tally', () => {
   it('is on air only when the public output is', () => {
     expect(tally({ ...inputs, whip: live })).toBe('on_air')
     expect(tally({ ...inputs, whip: live, room: { ...ROOM, state: 'slate' } })).toBe('sending')
+    expect(tally({ ...inputs, whip: live, room: { ...ROOM, onProgramme: 'spare' } })).toBe('sending')
     expect(tally({ ...inputs, whip: { ...live, liveSinceMs: 99_000 }, room: { ...ROOM, state: 'off' } })).toBe(
       'connecting',
     )
@@ -105,9 +113,19 @@ describe('the tally', () => {
   })
 
   it('names another publisher while we are not one', () => {
-    expect(otherPublisher(ROOM, 'main', IDLE)).toBe('OBS')
+    expect(otherPublisher(ROOM, 'main', IDLE)).toBe('OBS 31')
     expect(otherPublisher(ROOM, 'main', live)).toBe('')
     expect(otherPublisher({ ...ROOM, sources: { main: { up: false } } }, 'main', IDLE)).toBe('')
+  })
+
+  it('names clients as people do', () => {
+    expect(clientName('Mozilla/5.0 (X11) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36')).toBe(
+      'Chrome 156',
+    )
+    expect(clientName('Mozilla/5.0 AppleWebKit/537.36 Chrome/156.0.0.0 Safari/537.36 Edg/156.0')).toBe('Edge 156')
+    expect(clientName('Mozilla/5.0 (Macintosh) AppleWebKit/605.1 (KHTML) Version/26.0 Safari/605.1')).toBe('Safari 26')
+    expect(clientName('Mozilla/5.0 (X11; rv:150.0) Gecko/20100101 Firefox/150.0')).toBe('Firefox 150')
+    expect(clientName('my-encoder')).toBe('my-encoder')
   })
 
   it('counts the time on air', () => {

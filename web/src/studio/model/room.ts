@@ -31,6 +31,8 @@ export interface RoomInfo {
   state: 'off' | 'slate' | 'live'
   sources: Record<string, SourceInfo>
   alarms: string[]
+  /** The source that the programme takes, or `slate`; null where the server does not say. */
+  onProgramme: string | null
 }
 
 export type RoomProblem = '' | 'unreachable' | 'unauthorized' | 'unknown_room'
@@ -67,6 +69,7 @@ export function readRoom(value: unknown): RoomInfo | null {
     name: typeof room['name'] === 'string' ? room['name'] : room['id'],
     state,
     sources: typeof sources === 'object' && sources !== null ? (sources as Record<string, SourceInfo>) : {},
+    onProgramme: typeof room['on_programme'] === 'string' ? room['on_programme'] : null,
     alarms: alarms.filter((alarm): alarm is string => typeof alarm === 'string'),
   }
 }

@@ -28,19 +28,25 @@ import { RoomWatch, type RoomState } from './room'
 import { loadSettings, markOnAir, saveSettings, wasOnAir, type StudioSettings } from './settings'
 import { otherPublisher, SilenceWatch, SourceWatch, tally, type Tally } from './tally'
 
-/** The source that this page feeds. */
-export const SOURCE = 'main'
-
 const POLL_MS = 1500
 const TICK_MS = 1000
 const LEVELS_MS = 50
 const DARK_AFTER_S = 4
+/** A page that starts, or a tab that comes back, stumbles for a moment. */
+const SLOW_AFTER_S = 4
 const LOOK_AGAIN_MS = 600
 
 export interface StudioRoom {
   id: string
   name: string
   venue: string | null
+  /** The source of the room that this page feeds. */
+  source: string
+}
+
+/** `/whip/{room}`, with the source where it is not the room's main one. */
+export function whipPath({ id, source }: Pick<StudioRoom, 'id' | 'source'>): string {
+  return `/whip/${encodeURIComponent(id)}${source === 'main' ? '' : `/${encodeURIComponent(source)}`}`
 }
 
 export class Studio {
@@ -57,7 +63,7 @@ export class Studio {
   levels = $state.raw<readonly ChannelLevel[]>([])
   levelHint = $state<LevelHint>('')
   dark = $state(false)
-  composed = $state({ engine: '' as Compositor['engine'] | '', skippedPerSecond: 0 })
+  composed = $state({ engine: '' as Compositor['engine'] | '', slow: false })
   preview = $state.raw<MediaStream | null>(null)
   whip = $state.raw<WhipStatus>(undefined as never)
   stats = $state.raw<OutgoingStats | null>(null)
@@ -75,14 +81,14 @@ export class Studio {
     tally({
       whip: this.whip,
       room: this.room.info,
-      source: SOURCE,
+      source: this.place.source,
       previewing: this.open.camera || this.open.microphone || this.open.screen,
       nowMs: this.nowMs,
     }),
   )
   readonly publishing = $derived(!['idle', 'ended', 'refused'].includes(this.whip.state))
-  readonly other = $derived(otherPublisher(this.room.info, SOURCE, this.whip))
-  readonly source = $derived(this.room.info?.sources[SOURCE] ?? null)
+  readonly other = $derived.by(() => otherPublisher(this.room.info, this.place.source, this.whip))
+  readonly source = $derived.by(() => this.room.info?.sources[this.place.source] ?? null)
 
   private readonly capture = new Capture({
     onEnded: (kind) => this.lostDevice(kind),
@@ -100,6 +106,7 @@ export class Studio {
   private ownPublication = ''
   private darkSeconds = 0
   private skippedBefore = 0
+  private slowSeconds = 0
   private wakeLock: WakeLockSentinel | null = null
   private microphoneTrack: MediaStreamTrack | null = null
   private lookAgain: ReturnType<typeof setTimeout> | undefined
@@ -128,7 +135,7 @@ export class Studio {
         heldByAnother: () => this.heldByAnother(),
       },
       {
-        endpoint: `${location.origin}/whip/${encodeURIComponent(place.id)}`,
+        endpoint: `${location.origin}${whipPath(place)}`,
         token,
         encoder: this.encoder(),
       },
@@ -439,7 +446,8 @@ export class Studio {
       onStats: ({ skipped, dark }) => {
         this.darkSeconds = dark ? this.darkSeconds + 1 : 0
         this.dark = this.darkSeconds >= DARK_AFTER_S
-        this.composed = { engine: this.compositor?.engine ?? '', skippedPerSecond: skipped - this.skippedBefore }
+        this.slowSeconds = skipped - this.skippedBefore > FRAME_RATE / 6 ? this.slowSeconds + 1 : 0
+        this.composed = { engine: this.compositor?.engine ?? '', slow: this.slowSeconds >= SLOW_AFTER_S }
         this.skippedBefore = skipped
       },
     })
@@ -533,7 +541,7 @@ export class Studio {
   private roomChanged(state: RoomState): void {
     this.room = state
     if (state.problem !== '' || !state.info || this.whip.state !== 'live') return
-    const source = state.info.sources[SOURCE]
+    const source = state.info.sources[this.place.source]
     this.silence.read(source?.last_packet_ms, state.atMs)
     if (source?.up && !this.ownPublication) this.ownPublication = source.publication ?? ''
     if (!source?.up) {
@@ -550,7 +558,7 @@ export class Studio {
   private async heldByAnother(): Promise<boolean> {
     if (!this.ownPublication) return false
     const { info, problem } = await this.roomWatch.read()
-    const source = problem === '' ? info?.sources[SOURCE] : undefined
+    const source = problem === '' ? info?.sources[this.place.source] : undefined
     return Boolean(source?.up && source.publication && source.publication !== this.ownPublication)
   }
 

@@ -38,7 +38,8 @@ export function tally({ whip, room, source, previewing, nowMs }: TallyInputs): T
       return 'refused'
     case 'live': {
       if (room === null) return 'on_air'
-      if (room.state === 'live' && room.sources[source]?.up !== false) return 'on_air'
+      const taken = room.onProgramme === null || room.onProgramme === source
+      if (room.state === 'live' && taken && room.sources[source]?.up !== false) return 'on_air'
       return nowMs - (whip.liveSinceMs ?? nowMs) < STARTING_MS ? 'connecting' : 'sending'
     }
     default:
@@ -50,7 +51,17 @@ export function tally({ whip, room, source, previewing, nowMs }: TallyInputs): T
 export function otherPublisher(room: RoomInfo | null, source: string, whip: WhipStatus): string {
   const info = room?.sources[source]
   if (!info?.up || ['live', 'connecting', 'offering', 'reconnecting'].includes(whip.state)) return ''
-  return info.client || '?'
+  return clientName(info.client ?? '') || '?'
+}
+
+/** `OBS 31.0` or `Chrome 156` out of a User-Agent header. */
+export function clientName(agent: string): string {
+  const found = /\b(OBS|Firefox|Edg|Chrome|GStreamer|Version(?=\/[\d.]+ .*Safari)|Lavf)[\w-]*\/(\d+)/.exec(
+    agent.replace('HeadlessChrome', 'Chrome').replace(/Chrome\S* (?=.*Edg)/, ''),
+  )
+  if (!found?.[1]) return agent.slice(0, 40)
+  const names: Record<string, string> = { Edg: 'Edge', Version: 'Safari', Lavf: 'FFmpeg' }
+  return `${names[found[1]] ?? found[1]} ${found[2]}`
 }
 
 /** `1:02:03`, or `02:03` under an hour. */
