@@ -437,7 +437,9 @@ export class Player {
     else if (this.playback !== 'playing' && !media.paused && !this.health.stalled && media.readyState > 2) this.moving()
     this.remedy(remedy)
     this.keepUp()
-    if (this.mode !== 'poor' && !this.poorRefused && this.seen && this.health.poor(now_ms)) this.offerPoor = true
+    // A server that is away is no weak connection.
+    if (this.phase === 'reconnecting') this.health.forgive()
+    this.offerPoor = this.mode !== 'poor' && !this.poorRefused && this.seen && this.health.poor(now_ms)
   }
 
   private remedy(remedy: 'none' | 'jump' | 'recover' | 'reload'): void {
