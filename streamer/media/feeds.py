@@ -60,8 +60,8 @@ class Feed:
     def stand_in(self, track: str, other: str, cut: Cut) -> None:
         """From segment ``cut.number`` on ``track`` lists the segments of ``other``, or its own again if that is itself.
 
-        Call it before the first part of that segment comes in either track. The cut has to be a discontinuity, for
-        the picture's size changes.
+        Call it before the first part of that segment comes in either track. Where ``other`` has a stand-in itself, that
+        one's segments are listed.
         """
         # Tracks that lag may still be in a segment before it.
         self._stand_ins.setdefault(track, deque(maxlen=4)).append(_StandIn(cut.number, other))
@@ -99,6 +99,14 @@ class Feed:
         return own + [name for name in self._stand_ins if name != track and self._source_of(name, number) == track]
 
     def _source_of(self, track: str, number: int) -> str:
+        """Whose segment ``number`` stands for the track's; chains of stand-ins are followed to their end."""
+        seen = {track}
+        while (other := self._stand_in_of(track, number)) not in seen:
+            seen.add(other)
+            track = other
+        return track
+
+    def _stand_in_of(self, track: str, number: int) -> str:
         for entry in reversed(self._stand_ins.get(track, ())):
             if entry.number <= number:
                 return entry.track
