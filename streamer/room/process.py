@@ -128,6 +128,8 @@ class Room:
             async with asyncio.timeout(DRAIN_S):
                 await self.publications.close()
                 await self.relay.close()
+        # A whole last segment, not a torn one, for the process that goes on with it.
+        self.programme.finish()
         self.programme.close()
         if self.recorder is not None and not await self.recorder.close():
             log.warning("disk_left_behind", room=self.config.id)
@@ -189,7 +191,7 @@ class Room:
 
     def opened(self, broadcast: Broadcast, recovered: Recovered | None) -> Recorder:
         if recovered is None:
-            self._announce(Opened(broadcast=broadcast))
+            self.event(Opened(broadcast=broadcast))
         self.recorder = Recorder(
             self.settings.room_dir(self.config.id),
             broadcast,
@@ -203,13 +205,13 @@ class Room:
         return self.recorder
 
     def event(self, event: MediaEvent) -> None:
-        self._announce(event)
+        """Mirror an event, keep it and tell the web plane, in one turn of the loop.
+
+        The data socket comes last: it numbers the event for its readers, and the index has no such numbers.
+        """
+        self.view.apply(event)
         if self.recorder is not None:
             self.recorder.journal(event)
-
-    def _announce(self, event: MediaEvent) -> None:
-        """Mirror an event and tell the web plane, in one turn of the loop."""
-        self.view.apply(event)
         self.data.publish(event)
 
     def relay_video(self, annexb: bytes, start: int, *, idr: bool) -> None:

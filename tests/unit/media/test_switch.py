@@ -5,6 +5,8 @@ from __future__ import annotations
 from streamer.conference.programme import SLATE, TICKS_PER_S
 from streamer.media.fitness import REHABILITATION_TICKS, Fitness
 from streamer.media.grid import SegmentGrid
+from streamer.media.h264 import Sps
+from streamer.media.incoming import Incoming
 from streamer.media.switch import NS, SourceSwitch
 from streamer.media.types import AccessUnit
 
@@ -13,6 +15,10 @@ FRAME = TICKS_PER_S // 30
 
 def unit(at_s: float, kind: str = "video", size: int = 100) -> AccessUnit:
     return AccessUnit(kind, "h264" if kind == "video" else "opus", bytes(size), 0, 90_000, int(at_s * NS))  # type: ignore[arg-type]
+
+
+def sps(profile: int, width: int, height: int, *, reorder: int = 0) -> Sps:
+    return Sps(profile, 0, 40, 0, width, height, 1, 8, True, 4, reorder, 30.0, (1, 1))
 
 
 def switch_with(**last_s: float) -> SourceSwitch:
@@ -43,12 +49,12 @@ def test_a_standby_source_keeps_what_a_take_needs_and_no_more() -> None:
     switch = switch_with(spare=1)
     spare = switch.source("spare")
     for n in range(300):
-        spare.keep(unit(1 + n / 30), idr=n == 0)
+        spare.keep(Incoming(unit(1 + n / 30), n == 0))
     assert len(spare.standby) <= 91
-    spare.keep(unit(11.1), idr=True)
-    assert [u.arrival_ns for u in spare.standby] == [int(11.1 * NS)]
+    spare.keep(Incoming(unit(11.1), True))
+    assert [i.unit.arrival_ns for i in spare.standby] == [int(11.1 * NS)]
     for n in range(4):
-        spare.keep(unit(11.2 + n / 30, size=8 * 1024 * 1024), idr=False)
+        spare.keep(Incoming(unit(11.2 + n / 30, size=8 * 1024 * 1024)))
     assert spare.standby_bytes <= 16 * 1024 * 1024 + 8 * 1024 * 1024
 
 
@@ -96,15 +102,15 @@ def test_a_fault_is_forgiven_after_half_a_minute_of_good_behaviour() -> None:
 
 def test_b_frames_sizes_and_profiles_that_players_refuse_are_encoded() -> None:
     declared = Fitness(1080)
-    declared.parameters(profile_idc=100, level_idc=40, width=1920, height=1080, reorder_frames=2)
+    declared.parameters(sps(100, 1920, 1080, reorder=2))
     assert declared.note == "encoded_b_frames"
     large = Fitness(1080)
-    large.parameters(profile_idc=100, level_idc=51, width=3840, height=2160, reorder_frames=0)
+    large.parameters(sps(100, 3840, 2160, reorder=0))
     assert large.note == "encoded_size"
-    large.parameters(profile_idc=100, level_idc=40, width=1920, height=1080, reorder_frames=0)
+    large.parameters(sps(100, 1920, 1080, reorder=0))
     assert large.fits
     chroma = Fitness(1080)
-    chroma.parameters(profile_idc=244, level_idc=40, width=1280, height=720, reorder_frames=0)
+    chroma.parameters(sps(244, 1280, 720, reorder=0))
     assert chroma.note == "encoded_profile"
 
 
