@@ -151,6 +151,7 @@ class Output:
         self._emit = emit
         self._aired = aired
         self._pending_air = False
+        self._air_from = 0
         self._interval: Interval | None = None
         self._next_interval = state.next_interval
         self._next_msn = state.next_msn
@@ -159,6 +160,7 @@ class Output:
         self._past = deque(state.window)
         self._plan: dict[int, _Entry] = {}
         self._by_segment: dict[tuple[str, int], _Entry] = {}
+        self._retired: deque[tuple[str, int]] = deque()
         self._last_entry: _Entry | None = None
         self._tracks = {r.name: _Track(r.name, state.next_msn) for r in broadcast.renditions}
         self._feeds = {PROGRAMME: _Segments(), SLATE_FEED: _Segments()}
@@ -189,12 +191,15 @@ class Output:
     def air(self, on: bool) -> int | None:
         """Show the programme, from its next cut on, or the slate, at once.
 
-        Returns the tick where the slate has to begin, with a cut of its own, where the output went off air with
-        something listed; else None. Nothing of the programme that ends after that tick will be listed.
+        Going on air: a cut that lies before what was listed by now is passed over; whoever makes the slate ends it at
+        the cut (``TrackPackager.end``). Going off air: returns the tick where the slate has to begin, with a cut of its
+        own, where the output listed the programme; else None. Nothing of the programme that ends after that tick will
+        be listed.
         """
         if on:
             if not self._aired and not self._pending_air:
                 self._pending_air = True
+                self._air_from = self._last_entry.end if self._last_entry is not None else 0
                 self._feeds[PROGRAMME].listed_from = self._feeds[PROGRAMME].newest + 1
             return None
         self._pending_air = False
@@ -296,7 +301,11 @@ class Output:
         if number < segments.listed_from:
             return False
         if feed == PROGRAMME:
-            return self._aired or self._pending_air
+            if self._pending_air:
+                # The encoders are behind: a cut that was under way at the tap may lie in what the slate has covered.
+                cut = segments.cuts.get(number)
+                return cut is not None and cut.start + SLACK_TICKS >= self._air_from
+            return self._aired
         return not self._aired
 
     def _plan_entry(self, feed: str, made: MadePart) -> _Entry:
@@ -411,7 +420,10 @@ class Output:
     def _retire(self, entry: _Entry) -> None:
         """Every rendition has this segment as a whole."""
         del self._plan[entry.msn]
-        del self._by_segment[(entry.feed, entry.number)]
+        # Remembered for a while, to tell a late part from one that was never to be listed.
+        self._retired.append((entry.feed, entry.number))
+        if len(self._retired) > REMEMBERED_SEGMENTS:
+            self._by_segment.pop(self._retired.popleft(), None)
         self._past.append((entry.msn, entry.end, entry.discontinuity))
         oldest_end = entry.end - self._broadcast.dvr_s * TICKS_PER_S
         keep, first = len(self._past), self._first_msn
