@@ -44,6 +44,8 @@ FLASH_BOX: Box = (0.69, 0.16, 0.95, 0.54)
 TEXT_BOX: Box = (0.05, 0.60, 0.95, 0.80)
 MARK_MS = 100
 LEAST_CONTRAST = 40
+LEAST_CELL = 3
+"""Pixels; narrower cells cannot be told apart."""
 BLACK, WHITE = 16, 235
 SAMPLE_RATE = 48_000
 BLOCK = 960
@@ -80,7 +82,7 @@ def decode_strip(luma: Luma) -> int | None:
     _, top, _, bottom = STRIP_BOX
     margin = (bottom - top) * 0.3
     rows = luma[round((top + margin) * height) : max(round((bottom - margin) * height), round(top * height) + 1)]
-    if width < 2 * CELLS or not rows.size:
+    if width < LEAST_CELL * CELLS or not rows.size:
         return None
     columns = rows.mean(axis=0)
     cell = width / CELLS
