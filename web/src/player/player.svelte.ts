@@ -471,7 +471,8 @@ export class Player {
     if (this.whep) {
       this.timeline = null
       void this.whep.peer.delay_ms().then(
-        (delay_ms) => this.whep && (this.latency_ms = delay_ms),
+        // What the camera and the codecs take is not in it: a tenth of a second is the least that can be true.
+        (delay_ms) => this.whep && (this.latency_ms = delay_ms && Math.max(100, delay_ms)),
         () => undefined,
       )
       return

@@ -16,6 +16,15 @@ describe('audioPlaylist', () => {
     )
   })
 
+  it('takes the leanest of several variants without a picture', () => {
+    const variant = (bandwidth: number, uri: string) =>
+      `#EXT-X-STREAM-INF:BANDWIDTH=${bandwidth},CODECS="mp4a.40.2",AUDIO="a"\n${uri}\n`
+    const text = MULTIVARIANT + variant(154_000, 'b1/a128.m3u8') + variant(58_000, 'b1/a48.m3u8')
+    expect(audioPlaylist(text, 'https://live.example/live/turing/index.m3u8')).toBe(
+      'https://live.example/live/turing/b1/a48.m3u8',
+    )
+  })
+
   it('takes the variant without a picture where there is no group', () => {
     const text = '#EXTM3U\r\n#EXT-X-STREAM-INF:BANDWIDTH=90000,CODECS="mp4a.40.2"\r\n\r\nsound.m3u8\r\n'
     expect(audioPlaylist(text, 'https://live.example/x/index.m3u8')).toBe('https://live.example/x/sound.m3u8')

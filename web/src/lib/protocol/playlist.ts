@@ -15,23 +15,25 @@ export function attribute(line: string, name: string): string | null {
 }
 
 /**
- * The address of the sound alone: the AUDIO group's default rendition, else the variant without a picture.
+ * The address of the sound alone: the leanest variant without a picture, else the AUDIO group's default rendition.
  *
  * @param base the multivariant playlist's own address, which the answer is resolved against
  */
 export function audioPlaylist(multivariant: string, base: string): string | null {
   const lines = multivariant.split(/\r?\n/)
+  let leanest: { uri: string; bandwidth: number } | null = null
+  for (const [index, line] of lines.entries()) {
+    if (!line.startsWith('#EXT-X-STREAM-INF:') || attribute(line, 'RESOLUTION')) continue
+    if (!/^(mp4a|opus|ac-3)/i.test(attribute(line, 'CODECS') ?? '')) continue
+    const bandwidth = Number(attribute(line, 'BANDWIDTH') ?? Infinity)
+    const uri = lines.slice(index + 1).find((other) => other !== '' && !other.startsWith('#'))
+    if (uri && (!leanest || bandwidth < leanest.bandwidth)) leanest = { uri, bandwidth }
+  }
+  if (leanest) return new URL(leanest.uri, base).href
   const media = lines.filter((line) => line.startsWith('#EXT-X-MEDIA:') && attribute(line, 'TYPE') === 'AUDIO')
   const preferred = media.find((line) => attribute(line, 'DEFAULT') === 'YES') ?? media[0]
   const uri = preferred && attribute(preferred, 'URI')
-  if (uri) return new URL(uri, base).href
-  for (const [index, line] of lines.entries()) {
-    if (!line.startsWith('#EXT-X-STREAM-INF:')) continue
-    const codecs = attribute(line, 'CODECS') ?? ''
-    const next = lines.slice(index + 1).find((other) => other !== '' && !other.startsWith('#'))
-    if (next && !attribute(line, 'RESOLUTION') && /^(mp4a|opus|ac-3)/.test(codecs)) return new URL(next, base).href
-  }
-  return null
+  return uri ? new URL(uri, base).href : null
 }
 
 /** Reads what a media playlist covers; null where it has no segment or no program date. */

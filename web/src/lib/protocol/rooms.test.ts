@@ -48,3 +48,23 @@ it('follows the pages of the list and goes on after a failure', async () => {
   expect(answers[2]).toHaveLength(2)
   list.stop()
 })
+
+it('shows venues by name where the list of them tells it', async () => {
+  const answers: (ListedRoom[] | null)[] = []
+  const list = new RoomList((rooms) => answers.push(rooms), {
+    fetch: async (input) =>
+      input.startsWith('/api/v1/venues')
+        ? Response.json({ items: [{ id: 'nantes', name: 'Maison des associations' }], cursor: null })
+        : Response.json({
+            items: [
+              { ...room('a', 'live'), venue: 'nantes' },
+              { ...room('b', 'live'), venue: 'brest' },
+            ],
+            cursor: null,
+          }),
+    random: () => 0,
+  })
+  await list.start()
+  list.stop()
+  expect(answers[0]?.map(({ venue }) => venue)).toEqual(['Maison des associations', 'brest'])
+})

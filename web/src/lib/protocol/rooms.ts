@@ -5,6 +5,17 @@ export interface ListedRoom extends RoomStatus {
   id: string
 }
 
+/** Reads `GET /api/v1/venues` into names by id. */
+export function readVenues(body: unknown): Map<string, string> {
+  const names = new Map<string, string>()
+  if (typeof body !== 'object' || body === null || !('items' in body) || !Array.isArray(body.items)) return names
+  for (const item of body.items as unknown[]) {
+    if (typeof item !== 'object' || item === null || !('id' in item) || !('name' in item)) continue
+    if (typeof item.id === 'string' && typeof item.name === 'string') names.set(item.id, item.name)
+  }
+  return names
+}
+
 export interface RoomListPorts {
   fetch: (input: string, init: { signal: AbortSignal }) => Promise<Response>
   random: () => number
@@ -41,6 +52,7 @@ export class RoomList {
   private timer: ReturnType<typeof setTimeout> | undefined
   private stopped = false
   private readonly backoff: Backoff
+  private venues = new Map<string, string>()
 
   constructor(
     private readonly onanswer: (rooms: ListedRoom[] | null) => void,
@@ -77,6 +89,19 @@ export class RoomList {
       cursor = read.cursor
       if (cursor === null) break
     }
-    return all
+    if (all.some(({ venue }) => venue !== null && !this.venues.has(venue))) await this.learnVenues()
+    return all.map((room) => ({ ...room, venue: this.venues.get(room.venue ?? '') ?? room.venue }))
+  }
+
+  /** Rooms tell their venue by its id. A venue that stays unknown shows as that. */
+  private async learnVenues(): Promise<void> {
+    try {
+      const response = await this.ports.fetch('/api/v1/venues?limit=200', {
+        signal: AbortSignal.timeout(ASK_TIMEOUT_MS),
+      })
+      if (response.ok) this.venues = readVenues(await response.json())
+    } catch {
+      // The rooms are what matters.
+    }
   }
 }
