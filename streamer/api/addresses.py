@@ -53,7 +53,10 @@ class Proxies:
 
 
 def _peer(request: web.BaseRequest) -> str:
-    peer = request.transport.get_extra_info("peername") if request.transport is not None else None
+    if request.transport is None:
+        # The client has gone in the meantime.
+        return "unknown"
+    peer = request.transport.get_extra_info("peername")
     if isinstance(peer, tuple) and peer:
         return _normal(str(peer[0])) or "unknown"
     return "local"

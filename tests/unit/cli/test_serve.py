@@ -118,11 +118,11 @@ def test_it_serves_and_ends_without_leaving_anything(start: Callable[..., Serve]
     assert instance.get("/api/v1/rooms") == 200
     assert instance.get("/live/nothing/index.m3u8") == 404
     assert instance.data.stat().st_mode & 0o777 == 0o700
+    wait_for(lambda: f"serves on {instance.url}" in instance.log.read_text(), "it says where")
     assert instance.stop() == 0
     assert not alive(web)
     assert not alive(media)
     assert list((instance.data / "run").glob("*.pid")) == []
-    assert f"serves on {instance.url}" in instance.log.read_text()
 
 
 def test_a_killed_web_process_comes_back_and_refuses_nobody(start: Callable[..., Serve]) -> None:
