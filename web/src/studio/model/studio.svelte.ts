@@ -24,6 +24,7 @@ import { WhipClient, type OutgoingTracks, type StartOptions, type WhipStatus } f
 import { BrowserPeer } from '$lib/whip/peer'
 import { readStats, type OutgoingStats } from '$lib/whip/stats'
 import type { PageConfig } from '$lib/config'
+import { whipPath, type StudioRoom } from './place'
 import { RoomWatch, type RoomState } from './room'
 import { loadSettings, markOnAir, saveSettings, wasOnAir, type StudioSettings } from './settings'
 import { otherPublisher, SilenceWatch, SourceWatch, tally, type Tally } from './tally'
@@ -35,19 +36,6 @@ const DARK_AFTER_S = 4
 /** A page that starts, or a tab that comes back, stumbles for a moment. */
 const SLOW_AFTER_S = 4
 const LOOK_AGAIN_MS = 600
-
-export interface StudioRoom {
-  id: string
-  name: string
-  venue: string | null
-  /** The source of the room that this page feeds. */
-  source: string
-}
-
-/** `/whip/{room}`, with the source where it is not the room's main one. */
-export function whipPath({ id, source }: Pick<StudioRoom, 'id' | 'source'>): string {
-  return `/whip/${encodeURIComponent(id)}${source === 'main' ? '' : `/${encodeURIComponent(source)}`}`
-}
 
 export class Studio {
   settings = $state<StudioSettings>(undefined as never)
