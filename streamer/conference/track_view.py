@@ -98,6 +98,10 @@ class TrackView:
         """Whether a listed segment of the interval needs that init section."""
         return self._init_refs[(interval, init)] > 0
 
+    def keeps_parts(self, segment: Segment) -> bool:
+        """Whether the segment is so young that its parts are still as they were made (see ``MERGE_AFTER_TARGETS``)."""
+        return segment.start + segment.duration > self.end - self._merge_after
+
     def reached(self, msn: int, part: int | None = None) -> bool:
         """Whether the playlist has come to segment ``msn`` as a whole, or to its part ``part`` or a later one.
 
@@ -182,13 +186,12 @@ class TrackView:
             self._newest_whole = segment
 
     def _merge_old(self) -> None:
-        limit = self.end - self._merge_after
         first = self.first
         if first is None:
             return
         msn = max(self._merge_from, first.msn)
         while (segment := self.segments.get(msn)) is not None and segment.complete:
-            if segment.start + segment.duration > limit:
+            if self.keeps_parts(segment):
                 break
             merged = _merge(segment.parts)
             if merged is not None:

@@ -111,6 +111,14 @@ class OutputView:
         """Discontinuity sequence of a playlist whose first segment is ``msn`` (RFC 8216bis, 4.4.3.3)."""
         return self.discontinuity_sequence + bisect_left(self._discontinuities, msn)
 
+    def interval_of(self, msn: int) -> Interval | None:
+        """The interval that a segment belongs to, or will as far as can be told: a rendition that lags comes to the
+        segments that the others have begun; after those, the newest interval goes on."""
+        for track in self.tracks.values():
+            if (segment := track.get(msn)) is not None:
+                return self.intervals.get(segment.interval)
+        return self.interval
+
     def interval_by_key(self, key: str) -> Interval | None:
         for interval in reversed(self.intervals.values()):
             if interval.key == key:

@@ -123,8 +123,8 @@ class Want:
         segment = track.get(self.msn)
         if segment is None:
             last = track.last
-            newest = output.interval
-            return (last is not None and last.msn >= self.msn) or (newest is not None and newest.key != self.key)
+            expected = output.interval_of(self.msn)
+            return (last is not None and last.msn >= self.msn) or (expected is not None and expected.key != self.key)
         interval = output.intervals.get(segment.interval)
         return (
             segment.complete

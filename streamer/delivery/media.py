@@ -238,7 +238,8 @@ class LiveDelivery:
             # 6.2.6 allows 404 for a hinted part that was not made: a segment that ended before it.
             listed = self._listed(request, listed.room_id, listed.room)
         segment = self._segment_of(listed, msn)
-        if segment is None or part >= len(segment.parts) or _is_merged(segment, listed.broadcast):
+        # An old segment's parts may have been joined: the first's address must not stand for other bytes then.
+        if segment is None or part >= len(segment.parts) or not listed.track.keeps_parts(segment):
             raise self._not_listed()
         self.stats.parts_total += 1
         return await self._send(request, listed, segment, f"{msn}.{part}", slice(part, part + 1))
@@ -277,8 +278,8 @@ class LiveDelivery:
         last = listed.track.last
         if last is None or last.complete:
             expected = last.msn + 1 if last is not None else listed.output.first_msn
-            newest = listed.output.interval
-            return (msn, part) == (expected, 0) and newest is not None and newest.index == listed.interval.index
+            interval = listed.output.interval_of(expected)
+            return (msn, part) == (expected, 0) and interval is not None and interval.index == listed.interval.index
         return (msn, part) == (last.msn, len(last.parts)) and last.interval == listed.interval.index
 
     def _not_listed(self) -> NotFound:
@@ -296,11 +297,6 @@ def _broadcast(room: Room) -> Broadcast:
     if broadcast is None:
         raise _not_on_air()
     return broadcast
-
-
-def _is_merged(segment: Segment, broadcast: Broadcast) -> bool:
-    """Whether the parts were joined by the mirror: the first's address must not stand for other bytes then."""
-    return len(segment.parts) == 1 and segment.parts[0].duration > broadcast.part_target_ticks
 
 
 def _not_on_air() -> NotOnAir:

@@ -161,13 +161,13 @@ class TrackText:
         key = self.intervals[segment.interval].key
         return f'#EXT-X-MAP:URI="{init_uri(key, self.rendition, segment.init)}"\n'
 
-    def hint(self, last: Segment | None) -> str:
-        """4.4.5.3: the next part. What it names may turn out not to be made: then it is answered with 404."""
-        if last is None:
-            return ""
+    def hint(self, last: Segment, following: Interval) -> str:
+        """4.4.5.3: the part after those of ``last``; ``following`` is the interval of the segment after it.
+
+        What the hint names may turn out not to be made: then it is answered with 404.
+        """
         if last.complete:
-            newest = self.intervals[max(self.intervals)]
-            uri = part_uri(newest.key, self.rendition, last.msn + 1, 0)
+            uri = part_uri(following.key, self.rendition, last.msn + 1, 0)
         else:
             uri = part_uri(self.intervals[last.interval].key, self.rendition, last.msn, len(last.parts))
         return f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{uri}"\n'

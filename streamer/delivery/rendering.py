@@ -108,7 +108,10 @@ class TrackRenderer:
         if closed:
             tail += "#EXT-X-ENDLIST\n"
         else:
-            tail += text.hint(self._listed_last())
+            last = track.last
+            following = output.interval_of(last.msn + 1) if last is not None else None
+            if last is not None and following is not None:
+                tail += text.hint(last, following)
             tail += playlists.reports(output.tracks.values(), track.rendition.name, dvr=dvr)
 
         texts, pieces = [head.encode()], [deflate(head.encode())]
@@ -201,10 +204,6 @@ class TrackRenderer:
         while (segment := self._track.get(msn)) is not None and segment.gap:
             msn += 1
         return text.map(segment) if segment is not None and (segment.complete or segment.parts) else ""
-
-    def _listed_last(self) -> Segment | None:
-        last = self._track.last
-        return last if last is not None and last.msn in self._track.segments else None
 
     def _window_start(self) -> int:
         first = self._track.first
