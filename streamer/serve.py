@@ -26,7 +26,7 @@ from streamer.errors import StreamerError
 from streamer.room import sockets, spawn
 from streamer.room.host import EXIT_ALREADY_RUNNING, run_host
 from streamer.settings import Settings
-from streamer.web import WEB_PID
+from streamer.web import EXIT_FAILED, WEB_PID
 
 Role = Literal["all", "web", "media"]
 
@@ -37,6 +37,7 @@ _BACKLOG = 1024
 _BIND_LIMIT_S = 5.0
 _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 5.0
+_FIRST_ATTEMPTS = 3
 _STEADY_S = 30.0
 """A child that ran this long has earned a fresh back-off."""
 _KILL_MARGIN_S = 10.0
@@ -137,6 +138,7 @@ class Child:
         """``start`` answers None when there is nothing to watch any more."""
         self.name = name
         self.restarts = 0
+        self.last_exit_code: int | None = None
         self._start = start
         self._drain_s = drain_s
         self._process: Watched | None = None
@@ -159,7 +161,8 @@ class Child:
                 await self._process.wait()
                 if self._leaving:
                     return
-                _log.error("child_ended", child=self.name, code=self._process.exit_code)
+                self.last_exit_code = self._process.exit_code
+                _log.error("child_ended", child=self.name, code=self.last_exit_code)
                 self._process = None
             self.restarts += 1
             if time.monotonic() - began > _STEADY_S:
@@ -249,7 +252,8 @@ class Supervisor:
 
     async def _announce(self, ready: Ready, keepers: list[asyncio.Task[None]]) -> None:
         while not self._web_serves():
-            if self.web.restarts >= 3:
+            # It says so itself when trying again would not help; whatever else happens to it is tried again.
+            if self.web.last_exit_code == EXIT_FAILED or self.web.restarts >= _FIRST_ATTEMPTS:
                 raise ServeError("The web process cannot start; its messages stand above.")
             await asyncio.sleep(_POLL_S)
         self._companions += await ready(public_url(self._settings), self._settings)

@@ -23,7 +23,7 @@ from streamer.room import spawn
 from tests.fakes.certificates import write_certificate
 
 STREAMER = [sys.executable, "-m", "streamer.cli"]
-LIMIT_S = 20.0
+LIMIT_S = 40.0
 
 
 def wait_for(condition: Callable[[], object], what: str, limit_s: float = LIMIT_S) -> None:
