@@ -101,7 +101,7 @@ class FakeBroadcast:
 
     def jump(self, ticks: int) -> None:
         """The room process crashed: nothing for a while, then a discontinuity."""
-        self.at += ticks
+        self.at = max(self.at, *self.ends.values()) + ticks
         self.ends = dict.fromkeys(self.ends, self.at)
         self._pending_discontinuity = True
 
