@@ -16,7 +16,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.fakes.waiting import until
+from tests.fakes.waiting import until_answered
 
 ADMIN_TOKEN = "admin-token-of-the-tests"
 START_LIMIT_S = 30.0
@@ -72,7 +72,7 @@ class Running:
                 latest.update(await self.state(room))
             return latest.get("state") == state
 
-        await until(reached, within_s=within_s, what=f"room {room} is {state}, last {latest}")
+        await until_answered(reached, limit_s=within_s, what=lambda: f"room {room} is {state}, last {latest}")
         return latest
 
     def logged(self) -> str:
@@ -102,7 +102,9 @@ async def serving(
     try:
         async with aiohttp.ClientSession() as session:
             running = Running(f"{scheme}://127.0.0.1:{port}", folder, process, session, log)
-            await until(lambda: _ready(running), within_s=START_LIMIT_S, what=f"ready: {log.read_text()[-2000:]}")
+            await until_answered(
+                lambda: _ready(running), limit_s=START_LIMIT_S, what=lambda: f"ready: {running.logged()[-2000:]}"
+            )
             yield running
     finally:
         if process.returncode is None:

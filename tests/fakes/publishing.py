@@ -1,0 +1,108 @@
+"""Cameras for tests against a real server: our own WHIP publisher in this process, or as one to be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from streamer.room.inputs import FeedOptions
+from streamer.room.publisher import Publisher
+from tests.fakes.running import Running
+from tests.fakes.waiting import until
+
+SMALL = FeedOptions(width=640, height=360, bitrate=600_000, audio_bitrate=64_000)
+CONNECT_LIMIT_S = 20.0
+
+
+class Camera:
+    """A publisher that runs until :meth:`stop`."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self.publisher = publisher
+        self._stop = asyncio.Event()
+        self._task = asyncio.create_task(publisher.run(self._stop), name="camera")
+
+    @property
+    def connected(self) -> bool:
+        if self._task.done():
+            self._task.result()
+        return self.publisher.state.connected
+
+    async def wait_connected(self) -> None:
+        await until(lambda: self.connected, limit_s=CONNECT_LIMIT_S)
+
+    def fall_silent(self) -> None:
+        """Send nothing more and say nothing of it, as a camera does whose cable is out."""
+        self.publisher.feed.wanted.clear()
+
+    def speak_again(self) -> None:
+        self.publisher.feed.request_keyframe()
+        self.publisher.feed.wanted.set()
+
+    async def stop(self) -> None:
+        """DELETE, and the end."""
+        self._stop.set()
+        await self._task
+
+
+@contextlib.asynccontextmanager
+async def camera(
+    server: Running,
+    room: str,
+    *,
+    source: str = "main",
+    token: str | None = None,
+    options: FeedOptions = SMALL,
+    file: str | None = None,
+    takeover: bool = False,
+    **changes: object,
+) -> AsyncIterator[Camera]:
+    """A camera that is connected. ``changes`` are fields of :class:`FeedOptions`."""
+    url = f"{server.url}/whip/{room}" + ("" if source == "main" else f"/{source}")
+    options = replace(options, label=f"{room} {source}", **changes)  # type: ignore[arg-type]
+    running = Camera(Publisher(url, token or server.tokens[room], file, options, takeover=takeover))
+    try:
+        await running.wait_connected()
+        yield running
+    finally:
+        await running.stop()
+
+
+@contextlib.asynccontextmanager
+async def camera_process(
+    server: Running, room: str, *, source: str = "main"
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The small test card from a process of its own, to be killed. It is told to end at the end."""
+    url = f"{server.url}/whip/{room}" + ("" if source == "main" else f"/{source}")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.fakes.publishing", url, server.tokens[room]),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        try:
+            async with asyncio.timeout(15):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def _publish(url: str, token: str) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await Publisher(url, token, options=SMALL).run(stop)
+
+
+if __name__ == "__main__":
+    asyncio.run(_publish(*sys.argv[1:3]))

@@ -1,0 +1,206 @@
+"""A WHIP client publishes, and what comes out is played: followed, demuxed, decoded, looked at and listened to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import av
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from tests.fakes import decoding
+from tests.fakes.decoding import TICKS, Picture, Sound
+from tests.fakes.hls_client import HlsFollower
+from tests.fakes.publishing import camera
+from tests.fakes.running import Running, serving
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+FOLLOW_S = 21.0
+LADDER = '[{"height": 240, "bitrate_kbps": 300}, {"height": 180, "bitrate_kbps": 150}]'
+VIDEO = {"v360": (640, 360), "v240": (426, 240), "v180": (320, 180)}
+TOP = "v360"
+
+
+@dataclass
+class Followed:
+    """A room that was followed for a while and is still on air."""
+
+    server: Running
+    follower: HlsFollower
+    audio: str
+    first: int
+    last: int
+    shown: dict[str, list[Picture]]
+    heard: Sound
+
+    @property
+    def url(self) -> str:
+        return self.follower.url
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def live() -> AsyncIterator[Followed]:
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serving(environment={"STREAMER_MEDIA__RUNGS": LADDER}))
+        await server.room("hall")
+        await stack.enter_async_context(camera(server, "hall"))
+        await server.wait_state("hall", "live")
+        follower = HlsFollower(f"{server.url}/live/hall/index.m3u8", prefetch=True)
+        await stack.enter_async_context(follower)
+        await follower.open()
+        end = asyncio.get_running_loop().time() + FOLLOW_S
+        await follower.follow(until=lambda _: asyncio.get_running_loop().time() > end, limit_s=FOLLOW_S + 15)
+        (audio,) = (name for name, track in follower.tracks.items() if track.kind == "audio")
+        complete = [{msn for msn, s in track.reader.known.items() if s.complete} for track in follower.tracks.values()]
+        everywhere = sorted(set.intersection(*complete))
+        # The slate may have been on before the first key frame: the programme is one run of one init section.
+        run = [m for m in everywhere if follower.segment(TOP, m).map == follower.segment(TOP, everywhere[-1]).map]
+        first, last = run[-8], run[-1]
+        shown = {name: decoding.pictures(await follower.run_bytes(name, first, last)) for name in VIDEO}
+        heard = decoding.sound(await follower.run_bytes(audio, first, last))
+        yield Followed(server, follower, audio, first, last, shown, heard)
+
+
+async def test_a_strict_reader_finds_no_fault_in_twenty_seconds(live: Followed) -> None:
+    assert live.follower.violations == []
+    assert set(live.follower.tracks) == {*VIDEO, live.audio}
+    for track in live.follower.tracks.values():
+        assert track.reader.reloads > 45, "blocking reloads come with each part"
+        # A segment may end where a part was hinted; more often than once in each would cost players a request.
+        assert track.reader.hints_missed <= FOLLOW_S / 2
+
+
+async def test_blocking_reloads_wait_for_the_part_and_no_longer(live: Followed) -> None:
+    for track in live.follower.tracks.values():
+        waits = sorted(track.waits_s)
+        assert waits[len(waits) // 2] < 0.6
+        assert waits[-1] < 1.5
+
+
+async def test_every_rendition_has_its_size_and_the_same_pictures(live: Followed) -> None:
+    for name, size in VIDEO.items():
+        assert {p.shape for p in live.shown[name]} == {size}
+        strips = [p.strip for p in live.shown[name]]
+        assert strips.count(None) <= len(strips) // 100, f"{name}: strips that cannot be read"
+    top = [p.strip for p in live.shown[TOP] if p.strip is not None]
+    assert top == sorted(set(top)), "the top rendition is the camera's own frames, each of them, in order"
+    assert np.diff(top).max() < 70, "no frame of the camera is missing"
+    for name in VIDEO:
+        own = [p.strip for p in live.shown[name] if p.strip is not None]
+        assert own == sorted(own)
+
+
+async def test_a_picture_stands_at_the_same_time_in_every_rendition(live: Followed) -> None:
+    top = {p.strip: p.at for p in live.shown[TOP]}
+    for name in VIDEO:
+        both = [abs(p.at - top[p.strip]) for p in live.shown[name] if p.strip in top and p.strip is not None]
+        assert len(both) > len(live.shown[TOP]) // 2
+        assert float(np.median(both)) <= TICKS / 25, f"{name} is {np.median(both) / 90:.0f} ms off"
+
+
+async def test_segments_follow_each_other_without_hole_or_overlap(live: Followed) -> None:
+    for name in (*VIDEO, live.audio):
+        known = live.follower.tracks[name].reader.known
+        for msn in range(live.first, live.last):
+            before, after = known[msn], known[msn + 1]
+            assert before.pdt_ms is not None
+            assert after.pdt_ms is not None
+            assert abs(before.pdt_ms + float(before.duration) * 1000 - after.pdt_ms) <= 2
+    for name in VIDEO:
+        times = decoding.picture_times(await live.follower.run_bytes(name, live.first, live.last))
+        for (at, duration, _), (following, _, _) in zip(times, times[1:], strict=False):
+            assert abs(at + duration - following) <= 2, f"{name}: hole or overlap at {at}"
+    frames = np.diff(live.heard.frames)
+    assert set(frames.tolist()) == {1920}, "AAC frames follow each other exactly"
+
+
+async def test_each_segment_begins_with_a_key_frame_and_parts_say_which_are_independent(live: Followed) -> None:
+    for name in VIDEO:
+        for msn in range(live.last - 2, live.last + 1):
+            segment = live.follower.segment(name, msn)
+            init = await live.follower.init_bytes(name, msn)
+            assert segment.parts
+            assert segment.parts[0].independent
+            for index, part in enumerate(segment.parts):
+                begins_with_key = decoding.picture_times(init + await live.follower.part_bytes(name, msn, index))[0][2]
+                assert begins_with_key or not part.independent
+
+
+async def test_flash_and_beep_are_together_in_every_rendition(live: Followed) -> None:
+    beeps = decoding.beeps(live.heard)
+    assert len(beeps) >= 12
+    for name in VIDEO:
+        flashes = decoding.flashes(live.shown[name])
+        assert len(flashes) >= 12
+        apart = [decoding.nearest(flash, beeps) / 90 for flash in flashes[1:-1]]
+        assert max(apart) <= 45, f"{name}: up to {max(apart):.0f} ms"
+
+
+async def test_the_sound_is_the_tone_in_stereo(live: Followed) -> None:
+    assert live.heard.samples.shape[0] == 2
+    for at in decoding.beeps(live.heard)[1:-1]:
+        assert abs(decoding.frequency(live.heard, at) - 1000) < 20
+    assert np.abs(live.heard.mono).max() > 0.15
+
+
+async def test_program_date_time_is_when_the_picture_was_taken(live: Followed) -> None:
+    for name in VIDEO:
+        pdt = live.follower.segment(name, live.first).pdt_ms
+        assert pdt is not None
+        shown = live.shown[name]
+        off = [abs(pdt + (p.at - shown[0].at) / 90 - p.strip) for p in shown if p.strip is not None]
+        assert max(off) < 500, f"{name}: {max(off):.0f} ms"
+
+
+async def test_bandwidths_hold_what_the_multivariant_playlist_promises(live: Followed) -> None:
+    for variant in live.follower.variants:
+        name = variant.uri.rpartition("/")[2].partition(".m3u8")[0]
+        peak = 0.0
+        for msn in range(live.first, live.last + 1):
+            size = len(await live.follower.segment_bytes(name, msn, init=False))
+            peak = max(peak, size * 8 / float(live.follower.segment(name, msn).duration))
+        promised = int(variant.attributes["BANDWIDTH"])
+        assert peak <= promised * 1.1, f"{name}: {peak:.0f} bit/s, {promised} are promised"
+
+
+async def test_plain_hls_players_play_the_same_address(live: Followed) -> None:
+    def play() -> tuple[set[str], int]:
+        kinds, count = set(), 0
+        with av.open(live.url, timeout=15) as container:
+            streams = [next(iter(container.streams.video)), next(iter(container.streams.audio))]
+            for frame in container.decode(streams):
+                kinds.add("video" if isinstance(frame, av.VideoFrame) else "audio")
+                count += 1
+                if count > 150 and len(kinds) == 2:
+                    break
+        return kinds, count
+
+    kinds, count = await asyncio.to_thread(play)
+    assert kinds == {"video", "audio"}
+    assert count > 150
+
+
+async def test_a_still_shows_the_programme(live: Followed) -> None:
+    async with live.server.session.get(f"{live.server.url}/live/hall/still.jpg") as response:
+        assert response.status == 200
+        assert response.content_type == "image/jpeg"
+        data = await response.read()
+    with av.open(io.BytesIO(data)) as container:
+        frame = next(container.decode(video=0))
+    luma = frame.to_ndarray(format="gray")
+    assert luma.std() > 20
+    assert frame.width >= 320
+
+
+async def test_metrics_tell_of_the_room(live: Followed) -> None:
+    async with live.server.session.get(f"{live.server.url}/metrics") as response:
+        text = await response.text()
+    for line in text.splitlines():
+        if line.startswith(("streamer_samples_refused_total", "streamer_parts_overlong_total", "streamer_gaps_total")):
+            assert float(line.rpartition(" ")[2]) == 0, line
