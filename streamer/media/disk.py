@@ -228,10 +228,15 @@ class DiskWriter:
             finally:
                 os.close(known[1])
         path = self._room_dir / file
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_folder()
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._media[stream] = (file, descriptor)
         return descriptor
+
+    def _make_folder(self) -> None:
+        # The mode of mkdir's ``parents`` is the umask's, so the room's folder is made by itself.
+        self._room_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
 
     def _lose(self, chunk: Chunk) -> None:
         self.lost_total += 1
@@ -272,7 +277,7 @@ class DiskWriter:
         fresh = path.with_suffix(".new")
         descriptor = -1
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._make_folder()
             descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             _write_all(descriptor, content, 0)
             os.fsync(descriptor)
