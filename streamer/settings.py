@@ -117,6 +117,9 @@ class RoomSettings(Section):
     )
     max_sources: int = Field(8, ge=1, le=64, description="Sources a room holds at once.")
     max_rooms: int = Field(32, ge=1, le=500, description="Room processes under one media host.")
+    warm_spare: bool = Field(
+        True, description="Keep a room process ready (about 80 MB), so that a camera is answered at once."
+    )
     restart_backoff_s: float = Field(0.5, ge=0, le=60, description="First wait before a crashed room is restarted, s.")
     attempts_per_minute: int = Field(60, ge=1, description="Publication attempts per address and minute.")
     failed_attempts_per_minute: int = Field(20, ge=1, description="Refused tokens per address and minute.")

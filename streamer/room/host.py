@@ -30,6 +30,7 @@ from streamer.room import sockets, spawn
 from streamer.room.control import ControlServer, typed
 from streamer.room.keeper import RoomKeeper
 from streamer.room.protocol import PROTOCOL_VERSION, RoomConfig, RoomEntry
+from streamer.room.spare import Spare
 from streamer.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,7 @@ class MediaHost:
         self._settings = settings
         self._program = program
         self._settings_file = settings.run_dir / spawn.SETTINGS_FILE
+        self._spare = Spare(settings, self._settings_file, program)
         self._rooms: dict[str, RoomKeeper] = {}
         self._tasks: dict[RoomKeeper, asyncio.Task[None]] = {}
         self._leaving = asyncio.Event()
@@ -90,10 +92,13 @@ class MediaHost:
                 config = RoomConfig(id=room, name=room)
             self._keep(config)
         await self._server.start()
+        if self._settings.room.warm_spare:
+            self._spare.prepare()
 
     async def run(self) -> None:
         """Until :meth:`leave`; then the rooms are drained (or left alone) and the socket is closed."""
         await self._leaving.wait()
+        await self._spare.close()
         if not self._leave_rooms:
             for keeper in self._rooms.values():
                 keeper.stop(drain=True)
@@ -108,6 +113,11 @@ class MediaHost:
         """End the host. ``rooms``: end their processes in order, too; else they wait for the next host."""
         self._leave_rooms = not rooms
         self._leaving.set()
+
+    @property
+    def spare_pid(self) -> int | None:
+        """Of the process that waits for the next room."""
+        return self._spare.pid
 
     @property
     def entries(self) -> list[RoomEntry]:
@@ -144,7 +154,8 @@ class MediaHost:
         raise Unavailable("The room could not be started.", code="room_start_failed", headers={"Retry-After": "5"})
 
     def _keep(self, config: RoomConfig) -> RoomKeeper:
-        keeper = RoomKeeper(self._settings, config, self._settings_file, self._program, self._changed)
+        warm = self._spare.hand_over if self._settings.room.warm_spare else spawn.no_spare
+        keeper = RoomKeeper(self._settings, config, self._settings_file, self._program, self._changed, warm)
         self._rooms[config.id] = keeper
         task = asyncio.create_task(keeper.run(), name=f"room {config.id}")
         self._tasks[keeper] = task

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 START_LIMIT_S = 20.0
 """A process that does not answer by then is killed and started again."""
-START_POLL_S = 0.05
+START_POLL_S = 0.02
 PING_EVERY_S = 5.0
 PING_LIMIT_S = 15.0
 """A room whose loop has not answered for this long does not serve anybody: it is killed and restarted."""
@@ -45,12 +45,14 @@ class RoomKeeper:
         settings_file: Path,
         program: Sequence[str],
         on_change: Callable[[RoomEntry], None],
+        warm: spawn.Warm = spawn.no_spare,
     ) -> None:
         self.config = config
         self._settings = settings
         self._settings_file = settings_file
         self._program = program
         self._on_change = on_change
+        self._warm = warm
         self._process: spawn.RoomProcess | None = None
         self._channel: Channel | None = None
         self._state = "starting"
@@ -136,7 +138,7 @@ class RoomKeeper:
         self._become("starting")
         try:
             process = spawn.RoomProcess.adopt(self._settings, room) or spawn.RoomProcess.start(
-                self._settings, room, self._settings_file, self._program
+                self._settings, room, self._settings_file, self._program, self._warm
             )
         except OSError as error:
             log.error("room_not_started", room=room, error=str(error))

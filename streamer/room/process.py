@@ -1,8 +1,9 @@
 """The room process: one open room, from its first publication to thirty minutes after its last.
 
-``python -m streamer.room.process --data DIR --room ID --settings FILE``, started by the media host. It
-wires publishers (:mod:`publications`) to the programme (:mod:`streamer.media.programme`), and what the
-programme makes to the disk, the data socket and the WHEP relay. It knows no HTTP, no database, no user.
+``python -m streamer.room.process --data DIR --room ID --settings FILE``, started by the media host; with
+``--spare`` instead of ``--room ID`` it is told its room later (:mod:`streamer.room.spare`). It wires publishers
+(:mod:`publications`) to the programme (:mod:`streamer.media.programme`), and what the programme makes to the
+disk, the data socket and the WHEP relay. It knows no HTTP, no database, no user.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -38,6 +40,7 @@ from streamer.room.previews import Previews
 from streamer.room.protocol import Candidates, Offer, RoomConfig, RoomStatus
 from streamer.room.publications import Publications
 from streamer.room.relay import Relay
+from streamer.room.spare import wait_for_room
 from streamer.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -341,12 +344,18 @@ async def serve_room(settings: Settings, room: str) -> int:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="streamer room")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--room", type=sockets.check_room_id, required=True)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--room", type=sockets.check_room_id)
+    which.add_argument("--spare", action="store_true", help="wait for a room on the standard input")
     parser.add_argument("--settings", type=Path, required=True)
     arguments = parser.parse_args(argv)
     settings = spawn.read_settings(arguments.settings).model_copy(update={"data": arguments.data})
     configure_logging(settings.log)
-    return uvloop.run(serve_room(settings, arguments.room))
+    # What the imports made lives as long as the process: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    room = wait_for_room() if arguments.spare else arguments.room
+    return uvloop.run(serve_room(settings, room)) if room is not None else 0
 
 
 if __name__ == "__main__":

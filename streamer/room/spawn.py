@@ -15,7 +15,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -167,6 +167,28 @@ def host_command(settings: Settings, settings_file: Path) -> list[str]:
     return [sys.executable, "-m", HOST_MODULE, "--data", str(settings.data), "--settings", str(settings_file)]
 
 
+Warm = Callable[[str, int], "subprocess.Popen[bytes] | None"]
+"""Takes a room and the descriptor of its lock; answers a waiting process that is the room's from now on, if any."""
+
+
+def no_spare(room: str, lock: int) -> subprocess.Popen[bytes] | None:
+    return None
+
+
+def launch(
+    command: Sequence[str], *, stdin: int = subprocess.DEVNULL, pass_fds: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
+    """A process of the media plane, in a session of its own, which outlives us. Raises OSError."""
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and slugs
+        command,
+        stdin=stdin,
+        stdout=sys.stderr.fileno() if _has_stderr() else subprocess.DEVNULL,
+        env=child_environment(),
+        pass_fds=pass_fds,
+        start_new_session=True,
+    )
+
+
 class RoomProcess:
     """A room process, our child or a former host's. Loop only."""
 
@@ -179,10 +201,12 @@ class RoomProcess:
         asyncio.get_running_loop().add_reader(self._pidfd, self._on_end)
 
     @classmethod
-    def start(cls, settings: Settings, room: str, settings_file: Path, program: Sequence[str]) -> RoomProcess | None:
+    def start(
+        cls, settings: Settings, room: str, settings_file: Path, program: Sequence[str], warm: Warm = no_spare
+    ) -> RoomProcess | None:
         """Start ``program --data --room --settings`` in a session of its own. None if the room's process is alive.
 
-        Raises OSError if it cannot be started.
+        ``warm`` may have a process at hand that becomes the room's. Raises OSError if none can be started.
         """
         path = room_pid_file(settings.run_dir, room)
         lock = try_lock(path)
@@ -191,14 +215,7 @@ class RoomProcess:
         try:
             os.ftruncate(lock, 0)
             command = [*program, "--data", str(settings.data), "--room", room, "--settings", str(settings_file)]
-            child = subprocess.Popen(  # noqa: S603 - our own interpreter and slugs
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=sys.stderr.fileno() if _has_stderr() else subprocess.DEVNULL,
-                env=child_environment(),
-                pass_fds=(lock,),
-                start_new_session=True,
-            )
+            child = warm(room, lock) or launch(command, pass_fds=(lock,))
             os.pwrite(lock, f"{child.pid}\n".encode(), 0)
         finally:
             os.close(lock)

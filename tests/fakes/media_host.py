@@ -10,9 +10,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamer
-from streamer.room import spawn
+from streamer.room import sockets, spawn
+from streamer.room.channel import Channel
 from streamer.room.host import MediaHost
+from streamer.room.protocol import RoomConfig
 from streamer.settings import Settings
+from tests.fakes.waiting import until
 
 REPOSITORY = Path(streamer.__file__).parent.parent
 PROGRAM = (sys.executable, str(REPOSITORY / "tests/fakes/room.py"))
@@ -20,13 +23,14 @@ PROGRAM = (sys.executable, str(REPOSITORY / "tests/fakes/room.py"))
 
 def make_settings(tmp_path: Path, **room: float) -> Settings:
     return Settings.model_validate(
-        {"data": tmp_path, "admin_token": "sesame", "room": {"restart_backoff_s": 0.05, **room}}
+        {"data": tmp_path, "admin_token": "sesame", "room": {"restart_backoff_s": 0.05, "warm_spare": False, **room}}
     )
 
 
 HOST_SCRIPT = """
 import asyncio, sys, pathlib
-from streamer.room import spawn
+from streamer.room import sockets, spawn
+from streamer.room.channel import Channel
 from streamer.room.host import run_host
 settings = spawn.read_settings(pathlib.Path(sys.argv[1]))
 sys.exit(asyncio.run(run_host(settings, program=sys.argv[2:])))
@@ -36,6 +40,24 @@ sys.exit(asyncio.run(run_host(settings, program=sys.argv[2:])))
 def start_host(settings: Settings) -> subprocess.Popen[bytes]:
     file = spawn.write_settings(settings)
     return subprocess.Popen([sys.executable, "-c", HOST_SCRIPT, str(file), *PROGRAM], cwd=REPOSITORY)
+
+
+async def ensure_over_socket(settings: Settings, config: RoomConfig) -> dict[str, object]:
+    await until(lambda: reachable(settings))
+    channel = await Channel.open(settings.run_dir, sockets.MEDIA_SOCKET)
+    try:
+        result: dict[str, object] = await channel.request("ensure", config)
+        return result
+    finally:
+        await channel.close()
+
+
+def reachable(settings: Settings) -> bool:
+    try:
+        sockets.connect(settings.run_dir, sockets.MEDIA_SOCKET).close()
+    except OSError:
+        return False
+    return True
 
 
 @asynccontextmanager

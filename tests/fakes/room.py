@@ -40,6 +40,7 @@ from streamer.room import sockets, spawn
 from streamer.room.control import ControlServer, typed
 from streamer.room.data import DataServer
 from streamer.room.protocol import Answer, Offer, RoomConfig, RoomStatus, SourceStatus
+from streamer.room.spare import wait_for_room
 
 PART_TICKS = 30_000
 PARTS = 6
@@ -175,9 +176,14 @@ class FakeRoom:
 async def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--room", required=True)
+    parser.add_argument("--room")
+    parser.add_argument("--spare", action="store_true")
     parser.add_argument("--settings", type=Path, required=True)
     options = parser.parse_args()
+    if options.spare:
+        options.room = await asyncio.to_thread(wait_for_room)
+        if options.room is None:
+            return 0
     settings = spawn.read_settings(options.settings)
     folder = settings.room_dir(options.room)
     behaviour = folder / "behaviour"

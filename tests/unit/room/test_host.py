@@ -16,7 +16,7 @@ from streamer.room.channel import Channel
 from streamer.room.host import EXIT_ALREADY_RUNNING, MediaHost, run_host
 from streamer.room.protocol import RoomConfig, RoomEntry
 from streamer.settings import Settings
-from tests.fakes.media_host import PROGRAM, make_settings, running_host, start_host
+from tests.fakes.media_host import PROGRAM, ensure_over_socket, make_settings, running_host, start_host
 from tests.fakes.waiting import until
 
 
@@ -171,24 +171,6 @@ async def test_stop_closes_the_broadcast(tmp_path: Path) -> None:
 
 
 # --- whole processes -----------------------------------------------------------------------------------
-
-
-async def ensure_over_socket(settings: Settings, config: RoomConfig) -> dict[str, object]:
-    await until(lambda: reachable(settings))
-    channel = await Channel.open(settings.run_dir, sockets.MEDIA_SOCKET)
-    try:
-        result: dict[str, object] = await channel.request("ensure", config)
-        return result
-    finally:
-        await channel.close()
-
-
-def reachable(settings: Settings) -> bool:
-    try:
-        sockets.connect(settings.run_dir, sockets.MEDIA_SOCKET).close()
-    except OSError:
-        return False
-    return True
 
 
 async def test_a_room_survives_its_host_and_the_next_host_adopts_it(tmp_path: Path) -> None:
