@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,11 +96,7 @@ def sound(data: bytes) -> Sound:
 
 def flashes(shown: list[Picture]) -> list[int]:
     """Ticks where a flash of the test card begins: a dark picture before, a bright one from then on."""
-    return [
-        now.at
-        for before, now in zip(shown, shown[1:], strict=False)
-        if is_flash(now.luma) and not is_flash(before.luma)
-    ]
+    return [now.at for before, now in itertools.pairwise(shown) if is_flash(now.luma) and not is_flash(before.luma)]
 
 
 def beeps(heard: Sound) -> list[int]:

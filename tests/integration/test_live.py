@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -114,7 +115,7 @@ async def test_segments_follow_each_other_without_hole_or_overlap(live: Followed
             assert abs(before.pdt_ms + float(before.duration) * 1000 - after.pdt_ms) <= 2
     for name in VIDEO:
         times = decoding.picture_times(await live.follower.run_bytes(name, live.first, live.last))
-        for (at, duration, _), (following, _, _) in zip(times, times[1:], strict=False):
+        for (at, duration, _), (following, _, _) in itertools.pairwise(times):
             assert abs(at + duration - following) <= 2, f"{name}: hole or overlap at {at}"
     frames = np.diff(live.heard.frames)
     assert set(frames.tolist()) == {1920}, "AAC frames follow each other exactly"

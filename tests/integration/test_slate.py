@@ -1,0 +1,185 @@
+"""A room's public state, and its picture when the camera goes: slate, back, the end, and a new broadcast."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from tests.fakes import decoding
+from tests.fakes.hls_client import HlsFollower
+from tests.fakes.publishing import camera
+from tests.fakes.running import Running, serving
+from tests.fakes.waiting import until_answered
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+SETTINGS = {
+    "STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]',
+    "STREAMER_ROOM__CLOSE_AFTER_S": "5",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Running]:
+    async with serving(environment=SETTINGS) as running:
+        yield running
+
+
+async def get(server: Running, path: str) -> tuple[int, bytes]:
+    async with server.session.get(f"{server.url}{path}") as response:
+        return response.status, await response.read()
+
+
+async def refused_as(server: Running, path: str) -> tuple[int, str]:
+    async with server.session.get(f"{server.url}{path}") as response:
+        body = await response.json()
+        return response.status, body["error"]["code"]
+
+
+async def test_a_room_that_is_off_shows_nothing_and_no_viewer_opens_it(server: Running) -> None:
+    await server.room("dark")
+    for path in (
+        "index.m3u8",
+        "index.m3u8?dvr=1",
+        "still.jpg",
+        "abc/v360.m3u8",
+        "abc/key/v360/0.m4s",
+        "abc/k/a/init-0.mp4",
+    ):
+        assert await refused_as(server, f"/live/dark/{path}") == (404, "not_on_air"), path
+    assert (await server.state("dark"))["state"] == "off"
+    assert not (server.data / "run" / "room-dark.pid").exists()
+    assert (await get(server, "/watch/dark"))[0] == 200
+
+
+async def test_off_live_slate_live_and_off_in_one_broadcast_and_then_another(server: Running) -> None:
+    await server.room("stage")
+    states: list[str] = []
+
+    async def watch() -> None:
+        while True:
+            state = (await server.state("stage"))["state"]
+            if states[-1:] != [state]:
+                states.append(state)
+                if state == "live":
+                    await all_renditions_answer()
+            await asyncio.sleep(0.05)
+
+    async def all_renditions_answer() -> None:
+        """``live`` only once every rendition's playlist answers with a whole segment."""
+        async with HlsFollower(f"{server.url}/live/stage/index.m3u8") as first_look:
+            await first_look.open()
+            for track in first_look.tracks.values():
+                assert track.playlist is not None
+                assert any(s.complete for s in track.playlist.segments), f"{track.name} has no whole segment"
+
+    watching = asyncio.create_task(watch())
+    follower = HlsFollower(f"{server.url}/live/stage/index.m3u8", prefetch=True)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(watching.cancel)
+        await stack.enter_async_context(follower)
+        async with camera(server, "stage"):
+            await server.wait_state("stage", "live")
+            await follower.open()
+            address = follower.tracks["v360"].url
+            await follower.follow(until=lambda f: f.edge("v360")[0] >= 3)
+        gone_at = time.time()
+        await server.wait_state("stage", "slate", within_s=3)
+        edge = follower.edge("v360")[0]
+        await follower.follow(until=lambda f: f.edge("v360")[0] >= edge + 3 and f.edge("a128")[0] >= edge + 3)
+        assert time.time() - gone_at < 15
+        async with camera(server, "stage"):
+            await server.wait_state("stage", "live")
+            edge = follower.edge("v360")[0]
+            await follower.follow(until=lambda f: min(f.edge("v360"), f.edge("a128")) >= (edge + 3, 0))
+            assert (await get(server, "/live/stage/index.m3u8"))[1].count(address.split("/")[-2].encode()) > 0
+        await follower.follow(until=lambda f: f.ended, limit_s=15)
+        watching.cancel()
+    # Before the first whole segment the room may already show its slate.
+    assert [s for s in states if s != "off"][-4:] == ["live", "slate", "live", "slate"]
+    assert follower.violations == []
+    check_one_timeline(follower)
+
+    await server.wait_state("stage", "off", within_s=10)
+    await until_answered(lambda: room_is_gone(server, "stage"), limit_s=5)
+    assert await refused_as(server, "/live/stage/index.m3u8") == (404, "not_on_air")
+    assert await refused_as(server, "/live/stage/still.jpg") == (404, "not_on_air")
+    async with camera(server, "stage"):
+        await server.wait_state("stage", "live")
+        async with HlsFollower(f"{server.url}/live/stage/index.m3u8") as again:
+            await again.open()
+            assert again.tracks["v360"].url != address
+            assert again.violations == []
+
+
+async def room_is_gone(server: Running, room: str) -> bool:
+    return not (server.data / "run" / f"room-{room}.pid").exists()
+
+
+def check_one_timeline(follower: HlsFollower) -> None:
+    """Numbering goes on, and media time without a hole, through camera, slate and camera."""
+    for track in follower.tracks.values():
+        known = track.reader.known
+        assert sorted(known) == list(range(min(known), max(known) + 1))
+        last = 0.0
+        for msn in sorted(known):
+            pdt = known[msn].pdt_ms
+            assert pdt is not None
+            if last:
+                assert abs(pdt - last) <= 2 or (track.kind == "audio" and abs(pdt - last) < 25), (track.name, msn)
+            last = pdt + float(known[msn].duration) * 1000
+
+
+async def test_the_slate_can_be_seen_and_the_still_shows_it(server: Running) -> None:
+    await server.room("salle", name="Grande Salle")
+    async with camera(server, "salle"):
+        await server.wait_state("salle", "live")
+        _, still_live = await get(server, "/live/salle/still.jpg")
+    await server.wait_state("salle", "slate")
+    async with HlsFollower(f"{server.url}/live/salle/index.m3u8") as follower:
+        await follower.open()
+        edge = follower.edge("v360")[0]
+        await follower.follow(until=lambda f: min(f.edge(name) for name in f.tracks) >= (edge + 2, 0))
+        for name, size in (("v360", (640, 360)), ("v180", (320, 180))):
+            (picture, *others) = decoding.pictures(await follower.segment_bytes(name, edge + 1))
+            assert picture.shape == size
+            assert picture.strip is None
+            assert 10 < picture.luma.mean() < 200
+            assert picture.luma.std() > 8, "a slate has writing on it"
+            assert all(np.abs(o.luma.astype(int) - picture.luma).mean() < 4 for o in others)
+        heard = decoding.sound(await follower.segment_bytes("a128", edge + 1))
+        assert np.abs(heard.samples).max() < 0.01
+        status, still = await get(server, "/live/salle/still.jpg")
+        assert status == 200
+        assert still != still_live
+        assert follower.violations == []
+
+
+async def test_a_camera_that_falls_silent_gives_way_to_the_slate_within_two_seconds(server: Running) -> None:
+    await server.room("quiet")
+    async with camera(server, "quiet") as source:
+        await server.wait_state("quiet", "live")
+        async with HlsFollower(f"{server.url}/live/quiet/index.m3u8") as follower:
+            await follower.open()
+            silent_at = time.time()
+            source.fall_silent()
+            await server.wait_state("quiet", "slate", within_s=2.5)
+            assert time.time() - silent_at < 2.5
+            assert (await server.state("quiet"))["sources"]["main"]["up"] is False
+            edge = follower.edge("v360")[0]
+            await follower.follow(until=lambda f: f.edge("v360")[0] >= edge + 3)
+            source.speak_again()
+            await server.wait_state("quiet", "live", within_s=6)
+            edge = follower.edge("v360")[0]
+            await follower.follow(until=lambda f: min(f.edge(n) for n in f.tracks) >= (edge + 2, 0))
+            shown = decoding.pictures(await follower.segment_bytes("v180", edge + 1))
+            assert shown[-1].strip is not None
+            check_one_timeline(follower)
+            assert follower.violations == []
+            assert source.publisher.state.connections == 1
