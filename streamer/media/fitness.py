@@ -17,7 +17,11 @@ PLAYABLE_PROFILES = frozenset({66, 77, 100})
 """Baseline, Main, High: what every player's hardware decodes."""
 MAX_LEVEL_IDC = 52
 MIN_FRAME_RATE = 20
-REGULAR_WINDOW_TICKS = 2 * TICKS_PER_S
+REGULAR_WINDOW_TICKS = 5 * TICKS_PER_S
+"""Long enough that a second's stall on the way does not look like a slow camera."""
+SLOW_INTERVAL_TICKS = TICKS_PER_S // 15
+SLOW_INTERVALS = 4
+"""So many intervals in a row that are longer than that are no stall: a screen share, or a camera in the dark."""
 IDR_INTERVAL_TICKS = 5 * TICKS_PER_S // 2
 PLI_ANSWER_TICKS = TICKS_PER_S
 REHABILITATION_TICKS = 30 * TICKS_PER_S
@@ -36,6 +40,7 @@ class Fitness:
     _faulty_since: int | None = None
     _last_idr: int | None = None
     _pli_at: int | None = None
+    _slow_run: int = 0
     _times: deque[int] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
@@ -45,6 +50,11 @@ class Fitness:
     @property
     def fits(self) -> bool:
         return self.note is None
+
+    @property
+    def wants_proof(self) -> bool:
+        """Encoded because key frames did not come when asked for: asking goes on, for they may come again."""
+        return self.note == "encoded_keyframe_interval"
 
     def parameters(self, sps: Sps) -> None:
         """New parameter sets came."""
@@ -66,22 +76,22 @@ class Fitness:
 
     def frame(self, start: int, *, idr: bool) -> None:
         """A frame came; judged after it whether the run of frames is regular and IDRs come often enough."""
+        interval = start - self._times[-1] if self._times else 0
+        self._slow_run = self._slow_run + 1 if interval > SLOW_INTERVAL_TICKS else 0
         self._times.append(start)
-        while self._times and start - self._times[0] > REGULAR_WINDOW_TICKS:
+        while start - self._times[0] > REGULAR_WINDOW_TICKS:
             self._times.popleft()
         if idr:
             self._last_idr = start
             self._pli_at = None
         if self._faulty_since is None:
-            span = start - self._times[0]
-            if span > REGULAR_WINDOW_TICKS * 9 // 10 and len(self._times) * TICKS_PER_S < MIN_FRAME_RATE * span:
+            if self._slow(start):
                 self._fault("encoded_irregular", start)
-        elif self._good(start, idr=idr):
-            if start - self._faulty_since > REHABILITATION_TICKS:
-                self.note = None
-                self._faulty_since = None
-        else:
+        elif self._slow(start) or not self._idrs_come(start):
             self._faulty_since = start
+        elif start - self._faulty_since > REHABILITATION_TICKS and self.note != "encoded_b_frames":
+            self.note = None
+            self._faulty_since = None
 
     def asked(self, now: int) -> None:
         """A key frame was asked for."""
@@ -92,7 +102,7 @@ class Fitness:
         """No IDR although one was due: the take has to go on with an encoded top."""
         if self._pli_at is None or now - self._pli_at < PLI_ANSWER_TICKS:
             return False
-        if self._last_idr is not None and now - self._last_idr <= IDR_INTERVAL_TICKS:
+        if self._idrs_come(now):
             return False
         self._fault("encoded_keyframe_interval", now)
         return True
@@ -100,16 +110,20 @@ class Fitness:
     def restart(self) -> None:
         """A gap in the stream: what was seen of its rhythm no longer counts."""
         self._times.clear()
+        self._slow_run = 0
         self._last_idr = None
         self._pli_at = None
+        self._slow_run = 0
 
-    def _good(self, start: int, *, idr: bool) -> bool:
-        """While encoded nobody asks for key frames, so they have to come by themselves."""
-        if self.note == "encoded_b_frames":
-            return False
+    def _slow(self, start: int) -> bool:
         span = start - self._times[0]
-        slow = span > REGULAR_WINDOW_TICKS * 9 // 10 and len(self._times) * TICKS_PER_S < MIN_FRAME_RATE * span
-        return not slow and self._last_idr is not None and start - self._last_idr <= IDR_INTERVAL_TICKS
+        long_enough = span > REGULAR_WINDOW_TICKS * 9 // 10
+        return self._slow_run >= SLOW_INTERVALS or (
+            long_enough and len(self._times) * TICKS_PER_S < MIN_FRAME_RATE * span
+        )
+
+    def _idrs_come(self, start: int) -> bool:
+        return self._last_idr is not None and start - self._last_idr <= IDR_INTERVAL_TICKS
 
     def _fault(self, note: str, at: int) -> None:
         if self.note is None:

@@ -28,7 +28,6 @@ from streamer.media.slate import SLATE_KIND, SOUND_ONLY_KIND, SlateText
 from streamer.media.switch import MAIN, NS, SPARE, SourceState, SourceSwitch
 from streamer.media.takes import PictureTake, SlateTake, SoundDelay
 from streamer.media.timeline import RoomClock, SourceClock
-from streamer.media.types import AccessUnit
 from streamer.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -120,8 +119,10 @@ class Programme:
                     self.delay.heard(start, self.clock.ticks(unit.arrival_ns))
                 return
             if isinstance(take, PictureTake):
-                if not self._jumped(take, unit):
-                    take.video(incoming)
+                if not take.video(incoming):
+                    # The sender slept, or restarted under the same SSRC: a new take begins at its next key frame.
+                    self._to_slate(unit.arrival_ns)
+                    self._want_idr(name, unit.arrival_ns)
                 return
         state.keep(incoming)
         if incoming.idr:
@@ -166,10 +167,9 @@ class Programme:
         self._change(now_ns)
         take = self.take
         if isinstance(take, PictureTake):
-            if self.line.grid.wants_keyframe(now) and take.passthrough:
+            if (take.passthrough or take.fitness.wants_proof) and self.line.grid.wants_keyframe(now):
                 self._ask(take.source, now_ns)
                 take.fitness.asked(now)
-            take.overdue(now)
             take.fill(now)
             self._ready_standby(take, now_ns)
         elif take is not None:
@@ -368,14 +368,6 @@ class Programme:
         self._takes += 1
         log.info("take", room=self.room, source=source, passthrough=getattr(self.take, "passthrough", None))
         self.listener.changed()
-
-    def _jumped(self, take: PictureTake, unit: AccessUnit) -> bool:
-        """The sender's clock left ours (it slept, or restarted under the same SSRC): begin a new take."""
-        if not take.clock.anchored or not take.clock.jumped(take.clock.video_start(unit), unit):
-            return False
-        self._to_slate(unit.arrival_ns)
-        self._want_idr(take.source, unit.arrival_ns)
-        return True
 
     # --- key frames --------------------------------------------------------------------------------
 

@@ -76,17 +76,21 @@ class PictureTake:
         """Where the picture that was written so far ends."""
         return self.last + self.frame_ticks
 
-    def video(self, incoming: Incoming) -> None:
-        """Take one frame in. The first one of a take is an IDR."""
+    def video(self, incoming: Incoming) -> bool:
+        """Take one frame in. The first one of a take is an IDR. False where the sender's clock jumped: the frame is
+        left out, and the take has to end."""
         unit = incoming.unit
         start = self.clock.video_start(unit)
+        if self.clock.jumped(start, unit):
+            return False
         if self.last >= 0 and self.passthrough and start < self.last + MIN_FRAME_TICKS:
             self.dropped += 1
-            return
+            return True
         if incoming.avc is not None:
             self._h264(unit, incoming.avc, start)
         else:
             self._encoded(unit, start, data=unit.data)
+        return True
 
     def sound(self, unit: AccessUnit) -> int:
         """Lay a packet of sound on the timeline. Its tick."""
@@ -104,11 +108,6 @@ class PictureTake:
             self.line.show(start, cut)
             self.last = start
 
-    def overdue(self, now: int) -> None:
-        """No IDR came although it was asked for: go on with an encoded top, from the next frame."""
-        if self.passthrough and (self.fitness.late(now) or self.line.grid.overdue(now)):
-            self._encode_top()
-
     def _h264(self, unit: AccessUnit, avc: h264.AvcAccessUnit, start: int) -> None:
         if avc.has_b:
             self.fitness.b_frame()
@@ -121,7 +120,9 @@ class PictureTake:
         # "take SPS and PPS from the stream, keep the latest, put them before each IDR": OBS and FFmpeg
         # send them once in a while only, and a decoder that begins here needs them.
         data = unit.data if avc.sps or not avc.idr else h264.to_annexb(self._sets) + unit.data
-        if self.passthrough and not self.fitness.fits:
+        overdue = not avc.idr and (self.fitness.late(start) or self.line.grid.overdue(start))
+        if self.passthrough and (overdue or not self.fitness.fits):
+            # No IDR came although it was asked for, or the source turned out not to fit.
             self._encode_top()
         elif not self.passthrough and self.fitness.fits and avc.idr and self._may_pass(start):
             self.passthrough = True

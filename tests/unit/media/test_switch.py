@@ -75,6 +75,15 @@ def test_a_regular_source_fits_and_a_screen_share_does_not() -> None:
     assert screen.note == "encoded_irregular"
 
 
+def test_a_stall_of_a_second_is_no_slow_camera() -> None:
+    camera = Fitness(1080)
+    now = fed(camera, seconds=6, rate=30, idr_every_s=2)
+    now = fed(camera, seconds=3, rate=30, idr_every_s=2, start=now + TICKS_PER_S)
+    assert camera.fits
+    fed(camera, seconds=1, rate=10, idr_every_s=2, start=now)
+    assert camera.note == "encoded_irregular"
+
+
 def test_obs_with_its_default_key_frame_interval_is_encoded_and_told_why() -> None:
     fitness = Fitness(1080)
     now = fed(fitness, seconds=4, rate=30, idr_every_s=8)
