@@ -5,7 +5,6 @@ export const en = {
   unmute: 'Turn on sound',
   start: 'Play',
   live: 'LIVE',
-  'live.behind': '{seconds} s behind',
   'live.following': 'Live, {seconds} seconds behind',
   'live.unknown': 'Live',
   'live.go': 'Go live',
@@ -51,7 +50,7 @@ export const en = {
   'ended.text': 'Thank you for watching. If the room comes back, so does the picture.',
   'unknownRoom.text': 'There is no room at this address. Was the link copied in full?',
   'unknownRoom.home': 'All rooms',
-  unsupported: 'This browser cannot play the broadcast',
+  'state.unsupported': 'This browser cannot play the broadcast',
   'unsupported.text': 'Please try a current version of Firefox, Chrome, Edge or Safari.',
   'offer.title': 'The connection is struggling',
   'offer.accept': 'Sound and stills',
@@ -59,7 +58,6 @@ export const en = {
   still: 'Picture of the room, renewed every 10 seconds',
   'poor.badge': 'Poor link: sound and stills',
   'poor.leave': 'Back to video',
-  paused: 'Paused',
 } as const
 
 export const fr: Translation<typeof en> = {
@@ -67,7 +65,6 @@ export const fr: Translation<typeof en> = {
   unmute: 'Activer le son',
   start: 'Lire',
   live: 'DIRECT',
-  'live.behind': '{seconds} s de retard',
   'live.following': 'En direct, {seconds} secondes de retard',
   'live.unknown': 'En direct',
   'live.go': 'Revenir au direct',
@@ -113,7 +110,7 @@ export const fr: Translation<typeof en> = {
   'ended.text': 'Merci de l’avoir suivie. Si la salle revient, l’image reviendra aussi.',
   'unknownRoom.text': 'Il n’y a pas de salle à cette adresse. Le lien a-t-il été copié en entier ?',
   'unknownRoom.home': 'Toutes les salles',
-  unsupported: 'Ce navigateur ne peut pas lire la diffusion',
+  'state.unsupported': 'Ce navigateur ne peut pas lire la diffusion',
   'unsupported.text': 'Essayez une version récente de Firefox, Chrome, Edge ou Safari.',
   'offer.title': 'La connexion a du mal à suivre',
   'offer.accept': 'Son et images fixes',
@@ -121,7 +118,6 @@ export const fr: Translation<typeof en> = {
   still: 'Image de la salle, renouvelée toutes les 10 secondes',
   'poor.badge': 'Connexion faible : son et images fixes',
   'poor.leave': 'Revenir à la vidéo',
-  paused: 'En pause',
 }
 
 export const t = translator({ en, fr })

@@ -7,7 +7,8 @@ const asked = new URLSearchParams(location.search)
 if (
   room &&
   (role === 'watch' || (role === 'embed' && asked.get('autoplay') !== '0')) &&
-  asked.get('latency') !== 'lowest'
+  asked.get('latency') !== 'lowest' &&
+  !asked.has('poor')
 ) {
   const address = `/live/${encodeURIComponent(decodeURIComponent(room))}/index.m3u8`
   globalThis.streamerEarly = {
