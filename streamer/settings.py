@@ -85,6 +85,9 @@ class MediaSettings(Section):
     encoder: str = Field("libx264", description="H.264 encoder: libx264, h264_nvenc, h264_qsv, h264_v4l2m2m.")
     encoder_threads: int = Field(1, ge=0, le=16, description="Threads inside each encoder; 0: the encoder's choice.")
     audio_bitrate_kbps: int = Field(128, ge=32, le=320, description="AAC bitrate, kbit/s.")
+    poor_link_audio_kbps: int = Field(
+        48, ge=0, le=128, description="AAC bitrate of a second sound for poor links, kbit/s; 0: none."
+    )
     passthrough: bool = Field(True, description="Let a fitting H.264 source be the top rendition as it is.")
     silence_before_slate_s: float = Field(1.0, ge=0.3, le=10, description="No packet for this long ends a take, s.")
     still_interval_s: float = Field(5.0, ge=1, le=60, description="How often a still is made, seconds.")

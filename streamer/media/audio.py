@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import partial
 
@@ -23,7 +23,6 @@ from streamer.media.lanes import Lane
 from streamer.media.meters import LoudnessMeter
 from streamer.media.pcm import FADE, SAMPLE_RATE, PcmLine, conceal, crossfade, fade_in, fade_out, slew
 from streamer.media.types import Sample, TrackConfig
-from streamer.settings import MediaSettings
 
 Pcm = NDArray[np.float32]
 
@@ -130,24 +129,25 @@ class AacEncoder:
 class SoundTrack:
     """Lays decoded sound on the timeline and encodes it, silence where there is none.
 
+    ``bitrates``: of each sound rendition, bits per second by name; the same sound in all of them.
     ``start``: tick of the first frame at the earliest; frames stand at multiples of 1920 ticks.
     ``meter`` hears what is encoded, on the sound's thread.
     """
 
     def __init__(
         self,
-        settings: MediaSettings,
+        bitrates: Mapping[str, int],
         *,
         loop: asyncio.AbstractEventLoop,
         start: int,
-        on_frame: Callable[[Sample], None],
+        on_frame: Callable[[str, Sample], None],
         meter: LoudnessMeter | None = None,
     ) -> None:
         origin = -(-start // AAC_TICKS) * AAC_TICKS
         self._loop = loop
         self._on_frame = on_frame
         self._meter = meter
-        self._encoder = AacEncoder(settings.audio_bitrate_kbps * 1000, origin)
+        self._encoders = {name: AacEncoder(bitrate, origin) for name, bitrate in bitrates.items()}
         self._counters: Counter[str] = Counter()
         self._lane = Lane("sound")
         self._closed = False
@@ -163,8 +163,9 @@ class SoundTrack:
         self._wanted_gain = 1.0
 
     @property
-    def config(self) -> TrackConfig:
-        return self._encoder.config
+    def configs(self) -> dict[str, TrackConfig]:
+        """By rendition; there at once."""
+        return {name: encoder.config for name, encoder in self._encoders.items()}
 
     @property
     def counters(self) -> dict[str, float]:
@@ -275,8 +276,9 @@ class SoundTrack:
             self._gain = wanted
         if self._meter is not None:
             self._meter.push(pcm, self._next * 15 // 8)
-        for sample in self._encoder.encode(pcm):
-            self._post(sample)
+        for name, encoder in self._encoders.items():
+            for sample in encoder.encode(pcm):
+                self._post(name, sample)
 
     def _reset(self, at: int) -> None:
         position = max(to_samples(at), self._next)
@@ -288,17 +290,17 @@ class SoundTrack:
         self._drift = 0.0
         self._decoder = None
 
-    def _post(self, sample: Sample) -> None:
+    def _post(self, name: str, sample: Sample) -> None:
         if not self._closed:
             try:
-                self._loop.call_soon_threadsafe(self._give, sample)
+                self._loop.call_soon_threadsafe(self._give, name, sample)
             except RuntimeError:
                 # The loop is closed: the room process is on its way out.
                 self._closed = True
 
-    def _give(self, sample: Sample) -> None:
+    def _give(self, name: str, sample: Sample) -> None:
         if not self._closed:
-            self._on_frame(sample)
+            self._on_frame(name, sample)
 
 
 def to_samples(ticks: int) -> int:

@@ -66,7 +66,7 @@ class Line:
         self.broadcast = broadcast
         self.top = plan.top
         self.rungs = plan.rungs
-        self._sound_name = plan.sound
+        self._sound_bitrates = plan.sounds
         self._listener = listener
         self.grid = SegmentGrid(
             nominal=int(settings.hls.segment_s * TICKS_PER_S),
@@ -86,7 +86,6 @@ class Line:
         self._off_air: OffAir | None = None
         """While the output shows the slate although the programme goes on."""
         self._store = store
-        self._sound_bitrate = settings.media.audio_bitrate_kbps * 1000
         self._relay_next = start
         self._slate_on: str | None = None
         self.ladder = Ladder(
@@ -106,14 +105,19 @@ class Line:
         self.slates = SlateShelf(
             plan.rungs, settings.media, text, loop, segment_s=settings.hls.segment_s, on_ready=self._on_slate_ready
         )
-        self._sound = SoundTrack(settings.media, loop=loop, start=start, on_frame=self._on_sound_frame)
+        self._sound = SoundTrack(plan.sounds, loop=loop, start=start, on_frame=self._on_sound_frame)
 
     # --- what takes write --------------------------------------------------------------------------
 
     def cut(self, start: int, *, discontinuity: bool = False) -> Cut:
         """Begin the next segment at ``start`` in every rendition."""
         cut = self.grid.cut(start, discontinuity=discontinuity)
-        self._packagers[self._sound_name].begin(cut, self._sound.config)
+        for name, config in self._sound.configs.items():
+            self._packagers[name].begin(cut, config)
+        if self._off_air is not None and self.output.airs_at(start):
+            # From here on the programme is seen: the slate must not be listed past it.
+            self._off_air.end(start)
+            self._off_air = None
         return cut
 
     def use_top(self, *, encoded: bool) -> None:
@@ -169,15 +173,12 @@ class Line:
             self.grid.demand(now)
         elif self._off_air is None and not self.output.shows_programme:
             feed = Feed(SLATE_FEED, self._store, [self.output])
-            self._off_air = OffAir(self, feed, self._sound.config, self._sound_bitrate, now if ended is None else ended)
+            start = now if ended is None else ended
+            self._off_air = OffAir(self, feed, self._sound.configs, self._sound_bitrates, start)
 
     def tick(self, now: int) -> None:
         if self._off_air is not None:
-            if self.output.shows_programme:
-                self._off_air.end(self.grid.start)
-                self._off_air = None
-            else:
-                self._off_air.write(now)
+            self._off_air.write(now)
 
     def silence(self, to: int) -> None:
         """Lowest-latency viewers hear silence up to ``to``: a stream of packets that stops is a fault to them."""
@@ -216,8 +217,8 @@ class Line:
     def _on_end(self, rendition: str, at: int) -> None:
         self._packagers[rendition].end(at)
 
-    def _on_sound_frame(self, sample: Sample) -> None:
-        self._packagers[self._sound_name].push(sample)
+    def _on_sound_frame(self, rendition: str, sample: Sample) -> None:
+        self._packagers[rendition].push(sample)
 
     def _on_rung_off(self, name: str, cut: Cut) -> None:
         names = [rung.name for rung in self.rungs]

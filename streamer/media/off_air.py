@@ -42,17 +42,26 @@ def silent_frame(bitrate: int) -> bytes:
 
 
 class OffAir:
-    """Writes slate segments from ``start`` on to the slate's feed. ``bitrate``: of the sound, bits per second."""
+    """Writes slate segments from ``start`` on to the slate's feed.
 
-    def __init__(self, line: SlateSource, feed: Feed, sound: TrackConfig, bitrate: int, start: int) -> None:
+    ``sounds`` and ``bitrates`` (bits per second) are those of the sound renditions, by name.
+    """
+
+    def __init__(
+        self,
+        line: SlateSource,
+        feed: Feed,
+        sounds: Mapping[str, TrackConfig],
+        bitrates: Mapping[str, int],
+        start: int,
+    ) -> None:
         self._line = line
-        self._sound = sound
-        self._silence = silent_frame(bitrate)
+        self._sounds = sounds
+        self._silence = {name: silent_frame(bitrate) for name, bitrate in bitrates.items()}
         self._packagers = {
             r.name: TrackPackager(r.name, feed, part_target_ticks=line.broadcast.part_target_ticks)
             for r in line.broadcast.renditions
         }
-        self._sound_name = line.broadcast.renditions[-1].name
         self._number = 0
         self._segment = start
         self._next = start
@@ -73,7 +82,8 @@ class OffAir:
                     self._line.relay_picture(sample, self._configs[rendition])
             self._next += self._frame_ticks
         while self._next_sound + AAC_TICKS <= to:
-            self._packagers[self._sound_name].push(Sample(self._silence, self._next_sound, sync=True))
+            for name, silence in self._silence.items():
+                self._packagers[name].push(Sample(silence, self._next_sound, sync=True))
             self._next_sound += AAC_TICKS
         self._line.silence(to)
 
@@ -92,4 +102,5 @@ class OffAir:
             self._frame_ticks = clip.frame_ticks
             self._packagers[name].begin(cut, clip.config)
         self._frames = {name: clip.samples(start, start + 2 * self._line.grid.nominal) for name, clip in clips.items()}
-        self._packagers[self._sound_name].begin(cut, self._sound)
+        for name, config in self._sounds.items():
+            self._packagers[name].begin(cut, config)

@@ -179,6 +179,10 @@ class Output:
         """Whether it shows the programme now."""
         return self._aired
 
+    def airs_at(self, start: int) -> bool:
+        """Whether a programme cut at ``start`` is the one from which the output shows the programme again."""
+        return self._pending_air and start + SLACK_TICKS >= self._air_from
+
     @property
     def next_msn(self) -> int:
         return self._next_msn
@@ -304,7 +308,7 @@ class Output:
             if self._pending_air:
                 # The encoders are behind: a cut that was under way at the tap may lie in what the slate has covered.
                 cut = segments.cuts.get(number)
-                return cut is not None and cut.start + SLACK_TICKS >= self._air_from
+                return cut is not None and self.airs_at(cut.start)
             return self._aired
         return not self._aired
 

@@ -17,8 +17,9 @@ BEHIND_S = 0.25
 """A lane that is this far behind sheds."""
 CALM_S = 0.08
 """Below this a lane keeps up."""
-STUCK_S = 1.0
-"""Half the frame rate has this long to help."""
+STUCK_S = 4.0
+"""Half the frame rate has this long to help: a rung that goes costs every viewer a discontinuity, and frames are
+dropped anyway where the delay would grow."""
 RETRY_S = 10.0
 """First wait before something comes back."""
 RETRY_MAX_S = 160.0

@@ -35,8 +35,8 @@ log = structlog.get_logger(__name__)
 ASK_NS = 3 * NS // 10
 RETURN_NS = NS // 2
 """``main`` has to be back for this long before it takes over from ``spare``."""
-STRETCH_TICKS = 7 * TICKS_PER_S // 10
-"""The last picture of a take is held for at most this long until the standby source's IDR."""
+STRETCH_TICKS = 3 * TICKS_PER_S // 10
+"""The last picture of a take is held for at most this long until the standby source's IDR: no part may last longer."""
 SOUND_ONLY_NS = 3 * NS // 2
 DEFAULT_SIZE = (1280, 720)
 

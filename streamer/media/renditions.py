@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from streamer.conference.programme import Rendition
@@ -19,19 +19,17 @@ LEVELS = ((396, "0d"), (792, "15"), (1620, "1e"), (3600, "1f"), (8192, "28"), (2
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The renditions of a broadcast, best first, sound last, and how to encode each picture."""
+    """The renditions of a broadcast, best first, sounds last, and how to encode each."""
 
     renditions: tuple[Rendition, ...]
     rungs: tuple[RungSpec, ...]
     """One for each picture rendition; the first is the top, encoded only where the source does not fit."""
+    sounds: dict[str, int]
+    """Bits per second of each sound rendition."""
 
     @property
     def top(self) -> str:
         return self.rungs[0].name
-
-    @property
-    def sound(self) -> str:
-        return self.renditions[-1].name
 
 
 def plan_renditions(width: int, height: int, frame_rate: float, codecs: str, settings: MediaSettings) -> Plan:
@@ -48,7 +46,9 @@ def plan_renditions(width: int, height: int, frame_rate: float, codecs: str, set
         scaled = even(max(width, height) * rung.height / short)
         size = (rung.height, scaled) if portrait else (scaled, rung.height)
         specs.append(_spec(*size, rate, rung.bitrate_kbps * 1000, settings))
-    return Plan((*_declare(specs, codecs), sound_rendition(settings)), tuple(specs))
+    kbps = sorted({settings.audio_bitrate_kbps, settings.poor_link_audio_kbps} - {0}, reverse=True)
+    sounds = [sound_rendition(each * 1000) for each in kbps]
+    return Plan((*_declare(specs, codecs), *sounds), tuple(specs), _bitrates(sounds))
 
 
 def plan_resumed(renditions: Sequence[Rendition], settings: MediaSettings) -> Plan:
@@ -58,7 +58,7 @@ def plan_resumed(renditions: Sequence[Rendition], settings: MediaSettings) -> Pl
         for r in renditions
         if r.kind == "video"
     ]
-    return Plan(tuple(renditions), tuple(specs))
+    return Plan(tuple(renditions), tuple(specs), _bitrates(r for r in renditions if r.kind == "audio"))
 
 
 def fit(width: int, height: int, max_height: int) -> tuple[int, int]:
@@ -73,16 +73,15 @@ def even(value: float) -> int:
     return max(2, round(value / 2) * 2)
 
 
-def sound_rendition(settings: MediaSettings) -> Rendition:
-    rate = settings.audio_bitrate_kbps * 1000 + CONTAINER_OVERHEAD_BPS
-    return Rendition(
-        f"a{settings.audio_bitrate_kbps}",
-        "audio",
-        AAC_CODECS,
-        bandwidth=rate * 11 // 10,
-        average_bandwidth=rate,
-        channels=2,
-    )
+def sound_rendition(bitrate: int) -> Rendition:
+    """``bitrate`` in bits per second, of the AAC alone."""
+    rate = bitrate + CONTAINER_OVERHEAD_BPS
+    name = f"a{bitrate // 1000}"
+    return Rendition(name, "audio", AAC_CODECS, bandwidth=rate * 11 // 10, average_bandwidth=rate, channels=2)
+
+
+def _bitrates(sounds: Iterable[Rendition]) -> dict[str, int]:
+    return {sound.name: sound.average_bandwidth - CONTAINER_OVERHEAD_BPS for sound in sounds}
 
 
 def _spec(width: int, height: int, frame_rate: float, bitrate: int, settings: MediaSettings) -> RungSpec:

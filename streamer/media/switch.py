@@ -17,7 +17,7 @@ MAIN, SPARE = "main", "spare"
 STANDBY_NS = 3 * NS
 """How much of a standby source is kept, so that its take can begin in the past."""
 STANDBY_BYTES = 16 * 1024 * 1024
-SUSPICION_NS = 3 * NS // 10
+SUSPICION_NS = NS // 5
 """Silence after which the standby source is asked for a key frame."""
 
 

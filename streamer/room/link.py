@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from streamer.conference.media_events import MediaEvent, PartBytes, PartMade, Snapshot
+from streamer.conference.programme import SLATE
 from streamer.conference.view import BroadcastView, OutOfStep
 from streamer.errors import StreamerError, Unavailable
 from streamer.room import sockets
@@ -266,6 +267,16 @@ class RoomLink:
         if up == self._was_up:
             return
         self._was_up = up
+        if not up and self.status is not None:
+            # What fed the room is gone with its process, until the next one tells.
+            self.status = msgspec.structs.replace(
+                self.status,
+                on_programme=SLATE,
+                sources={
+                    name: msgspec.structs.replace(source, up=False, connection="closed")
+                    for name, source in self.status.sources.items()
+                },
+            )
         log.info("room_up" if up else "room_away", room=self.room)
         self._changed.set()
         self._changed = asyncio.Event()

@@ -5,7 +5,9 @@ Runs on the loop. Costs nothing while nobody watches.
 
 from __future__ import annotations
 
+from streamer.errors import NotFound, StreamerError
 from streamer.media.incoming import Incoming
+from streamer.media.switch import SourceState
 from streamer.media.timeline import RoomClock, SourceClock
 from streamer.room.relay import Relay
 
@@ -32,6 +34,17 @@ class Previews:
             self._relay.push_video(unit.data, clock.video_start(unit), incoming.idr, feed=feed)
         elif unit.codec == "opus":
             self._relay.push_audio(unit.data, clock.sound_start(unit), feed=feed)
+
+    def check(self, source: SourceState | None) -> None:
+        """Errors: ``no_such_source`` 404, ``unsupported_media`` 406 for a picture that cannot be relayed as it is."""
+        if source is None or not source.connected:
+            raise NotFound("Nothing comes in under that name.", code="no_such_source")
+        if source.codec not in ("", "h264"):
+            raise StreamerError(
+                f"A preview is not re-encoded, and this source sends {source.codec}.",
+                code="unsupported_media",
+                status=406,
+            )
 
     def restart(self, name: str) -> None:
         """Another publication feeds the source: another sender's clock."""

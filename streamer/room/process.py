@@ -29,7 +29,7 @@ from streamer.errors import BadRequest
 from streamer.media.incoming import read_unit
 from streamer.media.programme import Programme
 from streamer.media.recorder import Recorder
-from streamer.media.recovery import Recovered, recover
+from streamer.media.recovery import Recovered, recover, remove_old_broadcasts
 from streamer.media.slate import SlateText
 from streamer.media.types import AccessUnit
 from streamer.observe.logs import configure_logging
@@ -104,6 +104,13 @@ class Room:
             self.settings.room_dir(self.config.id),
             now_ms=int(time.time() * 1000),
             close_after_s=self.settings.room.close_after_s,
+        )
+        await asyncio.to_thread(
+            remove_old_broadcasts,
+            self.settings.room_dir(self.config.id),
+            keep=(recovered.broadcast.id,) if recovered else (),
+            now_ms=int(time.time() * 1000),
+            older_than_s=self.settings.hls.dvr_s,
         )
         if recovered is not None:
             log.info("broadcast_resumed", room=self.config.id, broadcast=recovered.broadcast.id)
@@ -244,6 +251,8 @@ class Room:
     async def _offer(self, offer: Offer) -> Any:
         if offer.kind == "publish":
             return await self.publications.offer(offer)
+        if offer.output == "preview":
+            self.previews.check(self.programme.switch.sources.get(offer.source))
         return await self.relay.offer(offer)
 
     async def _candidates(self, candidates: Candidates) -> Any:

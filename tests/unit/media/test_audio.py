@@ -52,10 +52,10 @@ class Listener:
     def __init__(self, start: int = 0, meter: LoudnessMeter | None = None, **settings: object) -> None:
         self.samples: list[Sample] = []
         self.track = SoundTrack(
-            MediaSettings(**settings),
+            {"a128": MediaSettings(**settings).audio_bitrate_kbps * 1000},
             loop=asyncio.get_running_loop(),
             start=start,
-            on_frame=self.samples.append,
+            on_frame=lambda _, sample: self.samples.append(sample),
             meter=meter,
         )
 
@@ -73,7 +73,7 @@ class Listener:
         self.track.close()
         assert await self.track.wait_closed()
         context = av.CodecContext.create("aac", "r")
-        context.extradata = self.track.config.audio_specific_config
+        context.extradata = self.track.configs["a128"].audio_specific_config
         blocks = []
         for sample in self.samples:
             blocks += [frame.to_ndarray() for frame in context.decode(av.Packet(sample.data))]
@@ -106,8 +106,8 @@ async def test_frames_stand_on_one_grid_from_the_start() -> None:
     assert starts[0] == -(-1_000_001 // AAC_TICKS) * AAC_TICKS
     assert set(np.diff(starts)) == {AAC_TICKS}
     assert all(sample.sync for sample in listener.samples)
-    assert listener.track.config.codecs == "mp4a.40.2"
-    assert listener.track.config.audio_specific_config
+    assert listener.track.configs["a128"].codecs == "mp4a.40.2"
+    assert listener.track.configs["a128"].audio_specific_config
 
 
 async def test_nothing_in_gives_silence() -> None:

@@ -63,7 +63,7 @@ def test_the_last_rung_stays_and_dearer_ones_give_way() -> None:
     watch(policy, 0, 60, dict.fromkeys(NAMES, LATE))
     assert policy.shedding == ["v720:off", "v480:off", "v240:half"]
     policy = started()
-    watch(policy, 0, 3, {"v240": LATE})
+    watch(policy, 0, STUCK_S + 3, {"v240": LATE})
     assert policy.level("v720") == "off"
     assert policy.level("v240") == "half"
 
@@ -72,7 +72,7 @@ def test_a_starved_decoder_sheds_from_the_top() -> None:
     policy = started()
     watch(policy, 0, 1, {}, feed=LATE)
     assert policy.shedding == ["v720:half", "v480:half", "v240:half"]
-    watch(policy, 1, 4, {}, feed=LATE)
+    watch(policy, 1, STUCK_S + 4, {}, feed=LATE)
     assert policy.level("v720") == "off"
 
 
@@ -91,10 +91,10 @@ def test_shed_rungs_come_back_one_by_one_the_cheapest_first() -> None:
 
 def test_the_slate_brings_a_rung_back() -> None:
     policy = started()
-    watch(policy, 0, 5, {"v720": LATE})
+    watch(policy, 0, STUCK_S + 4, {"v720": LATE})
     assert policy.level("v720") == "off"
-    assert policy.restore("v720", 5)
-    assert not policy.restore("v720", 5)
+    assert policy.restore("v720", STUCK_S + 4)
+    assert not policy.restore("v720", STUCK_S + 4)
     assert policy.level("v720") == "half"
 
 
