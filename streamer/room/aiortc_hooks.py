@@ -30,6 +30,7 @@ import asyncio
 import random
 import socket
 import time
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
@@ -49,6 +50,8 @@ log = structlog.get_logger(__name__)
 
 DATAGRAM_QUEUE_MAX = 512
 """Datagrams that wait for the DTLS handshake, at most; media does not pass through this queue."""
+EARLY_MAX = 1024
+"""Packets of media that wait for our end of the handshake: a large key frame."""
 RTT_TIMEOUT_S = 2.0
 MAX_SOCKETS = 8
 """Sockets of one ICE transport."""
@@ -385,15 +388,30 @@ class _Tap:
         self._connection = connection
         self.refused = 0
         """Datagrams that were not authentic, not parsed or not wanted."""
+        self._early: deque[bytes] | None = deque(maxlen=EARLY_MAX)
+        """What came before our end was ready; None once it is. The sender may be ready first, and its first packets
+        are its first key frame."""
 
     def __call__(self, data: bytes, component: int) -> None:
         if not data:
             return
-        dtls = self._dtls
         # RFC 7983: 128..191 is RTP and RTCP, 20..63 DTLS.
         if not 127 < data[0] < 192:
             self._connection._queue.put_nowait((data, component))
             return
+        if self._early is not None:
+            self._early.append(data)
+            return
+        self._media(data)
+
+    def flush(self) -> None:
+        """Receivers are registered: deliver what came before, and from now on at once."""
+        early, self._early = self._early, None
+        for data in early or ():
+            self._media(data)
+
+    def _media(self, data: bytes) -> None:
+        dtls = self._dtls
         srtp = dtls._rx_srtp
         if srtp is None:
             return
@@ -428,6 +446,7 @@ def tap(pc: RTCPeerConnection) -> None:
 def register_receiver(dtls: RTCDtlsTransport, receiver: Any, parameters: Any) -> None:
     private: Any = dtls
     private._register_rtp_receiver(receiver, parameters)
+    _flush_soon(private)
 
 
 def unregister_receiver(dtls: RTCDtlsTransport, receiver: Any) -> None:
@@ -438,6 +457,14 @@ def unregister_receiver(dtls: RTCDtlsTransport, receiver: Any) -> None:
 def register_sender(dtls: RTCDtlsTransport, sender: Any, parameters: Any) -> None:
     private: Any = dtls
     private._register_rtp_sender(sender, parameters)
+    _flush_soon(private)
+
+
+def _flush_soon(dtls: Any) -> None:
+    """In the next turn of the loop: aiortc registers all endpoints of a connection in one."""
+    received = dtls.transport._connection.data_received
+    if isinstance(received, _Tap):
+        asyncio.get_running_loop().call_soon(received.flush)
 
 
 def unregister_sender(dtls: RTCDtlsTransport, sender: Any) -> None:

@@ -31,6 +31,8 @@ LATE_US = 300_000
 """Behind real time by more than this, frames are passed over; ahead or behind by JUMP_US, the clock is set anew."""
 JUMP_US = 2_000_000
 KEYFRAME_MIN_S = 0.3
+STEADY_S = 5.0
+SHORTEST_CLIP_S = 0.1
 GOP_S = 2
 MAX_KEYFRAME_GAP_S = 2.5
 SCAN_PACKETS = 1500
@@ -124,6 +126,8 @@ class Feed:
 
     def __init__(self, emit: Emit, options: FeedOptions) -> None:
         self.options = options
+        self.live = False
+        """The input keeps its own time and may come back after its end."""
         self.wanted = threading.Event()
         self.error: str | None = None
         """Why the input could not be read last time."""
@@ -163,17 +167,19 @@ class Feed:
         failures = 0
         while not self._stop.is_set():
             began = time.monotonic()
+            steady = STEADY_S
             try:
                 self._play()
                 self.error = None
+                if not self.options.loop:
+                    return
+                # A file that was played to its end goes round at once, a camera that hung up is waited for.
+                steady = STEADY_S if self.live else SHORTEST_CLIP_S
             except Exception as error:
                 # Whatever a library makes of an input, a publisher goes on trying: the camera may be back.
                 self.error = f"{type(error).__name__}: {error}"
                 log.warning("input_failed", error=self.error)
-            else:
-                if not self.options.loop:
-                    return
-            failures = 0 if time.monotonic() - began > 5 else failures + 1
+            failures = 0 if time.monotonic() - began > steady else failures + 1
             if failures:
                 self._stop.wait(BACKOFF_S[min(failures, len(BACKOFF_S)) - 1])
 

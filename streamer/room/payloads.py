@@ -74,11 +74,12 @@ def depayload_h264(payload: bytes) -> Piece:
 def _begins(nal: bytes) -> bool:
     """Whether a NAL unit can only be the first of its access unit.
 
-    7.4.1.2.3 of H.264: parameter sets, SEI and delimiters come before the primary coded picture; a slice
-    whose first_mb_in_slice is 0 (a single 1 bit in Exp-Golomb) begins the picture where none of them does.
+    7.4.1.2.3 of H.264: delimiters, parameter sets and SEI come before the primary coded picture, and the first of
+    them begins the unit; a slice whose first_mb_in_slice is 0 (a single 1 bit in Exp-Golomb) begins the picture where
+    there are none. A PPS is not counted: it practically always follows an SPS.
     """
     nal_type = nal[0] & 0x1F
-    if nal_type in (NAL_AUD, NAL_SPS):
+    if nal_type in (NAL_AUD, NAL_SPS, NAL_SEI):
         return True
     return nal_type in (1, NAL_IDR) and len(nal) > 1 and bool(nal[1] & 0x80)
 

@@ -18,8 +18,8 @@ pytestmark = [
 H264 = (
     "videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=360,framerate=30/1 ! videoconvert ! "
     "x264enc tune=zerolatency speed-preset=ultrafast bitrate=1000 key-int-max=600 aud=false ! "
-    "video/x-h264,profile=constrained-baseline ! rtph264pay pt=96 ssrc=11 config-interval=-1 aggregate-mode=zero-latency ! "
-    "queue ! application/x-rtp,media=video,encoding-name=H264,payload=96"
+    "video/x-h264,profile=constrained-baseline ! rtph264pay pt=96 ssrc=11 config-interval=-1 "
+    "aggregate-mode=zero-latency ! queue ! application/x-rtp,media=video,encoding-name=H264,payload=96"
 )
 VP8 = (
     "videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=360,framerate=30/1 ! videoconvert ! "

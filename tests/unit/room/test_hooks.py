@@ -354,3 +354,16 @@ def test_packets_have_the_fields_that_are_read() -> None:
     assert packet.extensions.abs_send_time is None
     assert packet.padding_size == 0
     assert {"ssrc", "sender_info", "reports"} <= set(RtcpSrPacket.__dataclass_fields__)
+
+
+async def test_what_the_sender_sends_before_our_end_is_ready_is_not_lost() -> None:
+    async with pair() as joined:
+        tap = hooks.dtls_transports(joined.receiver_pc)[0].transport._connection.data_received
+        await until(lambda: tap._early is None)
+        # As it was before the receivers were registered.
+        tap._early = hooks.deque(maxlen=hooks.EARLY_MAX)
+        joined.senders["video"].push(h264_frame(30_000, key=True), now_us())
+        await until(lambda: len(tap._early or ()) == joined.senders["video"].packets_sent)
+        assert joined.units == []
+        tap.flush()
+        assert len(joined.of("video")) == 1

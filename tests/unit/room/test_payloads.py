@@ -68,3 +68,8 @@ def test_cut_packets_are_refused_or_empty(data: bytes) -> None:
             assert len(depayload(codec, data).data) <= len(data) + 4
         except ValueError:
             continue
+
+
+def test_a_frame_that_begins_with_encoder_notes_begins() -> None:
+    packets = payload("h264", b"".join(START_CODE + n for n in (b"\x06\x05" + bytes(range(1, 200)), SPS, PPS)))
+    assert depayload_h264(packets[0]).begins
