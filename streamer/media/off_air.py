@@ -65,7 +65,8 @@ class OffAir:
         self._number = 0
         self._segment = start
         self._next = start
-        self._next_sound = -(-start // AAC_TICKS) * AAC_TICKS
+        self._next_sound = (start + AAC_TICKS // 2) // AAC_TICKS * AAC_TICKS
+        """The nearest frame, where the programme's sound was cut."""
         self._frames: dict[str, Iterator[Sample]] = {}
         self._configs: dict[str, TrackConfig] = {}
         self._frame_ticks = TICKS_PER_S // 15
@@ -81,16 +82,20 @@ class OffAir:
                 if rendition == self._line.top:
                     self._line.relay_picture(sample, self._configs[rendition])
             self._next += self._frame_ticks
-        while self._next_sound + AAC_TICKS <= to:
-            for name, silence in self._silence.items():
-                self._packagers[name].push(Sample(silence, self._next_sound, sync=True))
-            self._next_sound += AAC_TICKS
+        self._write_silence(to)
         self._line.silence(to)
 
     def end(self, at: int) -> None:
         """The programme is back from ``at`` on."""
+        self._write_silence(at + AAC_TICKS // 2)
         for packager in self._packagers.values():
             packager.end(at)
+
+    def _write_silence(self, to: int) -> None:
+        while self._next_sound + AAC_TICKS <= to:
+            for name, silence in self._silence.items():
+                self._packagers[name].push(Sample(silence, self._next_sound, sync=True))
+            self._next_sound += AAC_TICKS
 
     def _open(self, start: int) -> None:
         clips = self._line.clips(SLATE_KIND)
