@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
 from collections import deque
@@ -22,8 +24,10 @@ class Lane:
     sees :attr:`lag` and :attr:`depth`; there is no limit of its own, because some jobs must not be lost.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, niceness: int = 0) -> None:
+        """``niceness`` puts the lane's work behind that of the process's other threads, as nice(1) does."""
         self.name = name
+        self._niceness = niceness
         self.failures = 0
         """Jobs that raised."""
         self._jobs: deque[tuple[float, bool, Job]] = deque()
@@ -82,6 +86,11 @@ class Lane:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        if self._niceness:
+            # Linux has priorities a thread. PyAV works without the GIL, so nobody waits for a thread that yields.
+            thread = threading.get_native_id()
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + self._niceness)
         while True:
             with self._condition:
                 self._busy_since = None

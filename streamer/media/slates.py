@@ -19,6 +19,9 @@ from streamer.settings import MediaSettings
 
 log = structlog.get_logger(__name__)
 
+NICENESS = 10
+"""A room opens with live pictures to encode and slates to make: those that are watched come first."""
+
 Clips = Mapping[str, SlateClip]
 
 
@@ -47,7 +50,7 @@ class SlateShelf:
         self._stills: dict[str, bytes] = {}
         self._text = text
         self._stop = threading.Event()
-        self._lane = Lane("slate")
+        self._lane = Lane("slate", niceness=NICENESS)
         self._prepare()
 
     @property
