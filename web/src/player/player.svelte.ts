@@ -126,7 +126,7 @@ export class Player {
     const { signal } = this.listening
     media.addEventListener('pause', () => this.pausedByViewer(), { signal })
     media.addEventListener('play', () => this.played(), { signal })
-    media.addEventListener('playing', () => this.moving(), { signal })
+    media.addEventListener('playing', () => this.began(), { signal })
     media.addEventListener('volumechange', () => (this.muted = media.muted || media.volume === 0), { signal })
     document.addEventListener('visibilitychange', () => this.awake(), { signal })
     window.addEventListener('online', () => this.awake(), { signal })
@@ -400,6 +400,11 @@ export class Player {
     this.following = false
   }
 
+  /** The element says that it plays. After a stall it may say so of a single frame: then the watchdog decides. */
+  private began(): void {
+    if (this.playback === 'loading' || this.playback === 'idle') this.moving()
+  }
+
   private moving(): void {
     this.seen = true
     this.refused = false
@@ -434,7 +439,7 @@ export class Player {
     if (this.playback === 'playing' && this.health.stalled) this.setPlayback('stalled')
     else if (this.playback === 'stalled' && this.failing) this.setPlayback('failing')
     else if (this.playback === 'loading' && this.failing) this.setPlayback('failing')
-    else if (this.playback !== 'playing' && !media.paused && !this.health.stalled && media.readyState > 2) this.moving()
+    else if (this.playback !== 'playing' && !media.paused && this.health.flowing) this.moving()
     this.remedy(remedy)
     this.keepUp()
     // A server that is away is no weak connection.

@@ -54,6 +54,15 @@ describe('the watchdog', () => {
     expect(pass(5_000, false)).toEqual(['jump'])
   })
 
+  it('does not take the seek of a remedy for playback', () => {
+    pass(10_000, true)
+    expect(pass(5_000, false)).toEqual(['jump'])
+    position_s += 5
+    expect(health.stalled).toBe(true)
+    expect(pass(6_000, false)).toEqual(['recover'])
+    expect(health.flowing).toBe(false)
+  })
+
   it('knows a machine that slept from a stall', () => {
     pass(10_000, true)
     now_ms += 600_000

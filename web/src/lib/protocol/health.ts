@@ -18,6 +18,8 @@ export interface PlaybackSample {
   ahead_s: number
 }
 
+/** Less than this between two samples is a nudge of the engine's, not playback. */
+const MOVED_S = 0.1
 const STALL_AFTER_MS = 700
 const JUMP_AFTER_MS = 4_000
 const RECOVER_AFTER_MS = 9_000
@@ -44,6 +46,8 @@ export class PlaybackHealth {
   private applied: Remedy = 'none'
   private quietUntil_ms = 0
   private stalls: Stall[] = []
+  /** Samples in a row in which the position moved. */
+  private moves = 0
   /** True after the machine slept or the tab was frozen, until `takeWoken` reads it. */
   private woken = false
 
@@ -52,6 +56,7 @@ export class PlaybackHealth {
     this.last = null
     this.stuckSince_ms = null
     this.applied = 'none'
+    this.moves = 0
     this.quietUntil_ms = now_ms + GRACE_MS
   }
 
@@ -65,12 +70,21 @@ export class PlaybackHealth {
       this.applied = 'none'
       return 'none'
     }
-    const moved = Math.abs(sample.position_s - last.position_s) > 0.01
-    if (!sample.wanted || moved) {
+    if (!sample.wanted) {
       this.stuckSince_ms = null
       this.applied = 'none'
+      this.moves = 0
       return 'none'
     }
+    if (Math.abs(sample.position_s - last.position_s) > MOVED_S) {
+      this.moves++
+      if (this.flowing) {
+        this.stuckSince_ms = null
+        this.applied = 'none'
+      }
+      return 'none'
+    }
+    this.moves = 0
     if (this.stuckSince_ms === null) this.stuckSince_ms = last.now_ms
     const stuck_ms = sample.now_ms - this.stuckSince_ms
     this.count(sample.now_ms, stuck_ms)
@@ -80,6 +94,11 @@ export class PlaybackHealth {
   /** Whether playback, though wanted, has not moved for a moment: show that it is waiting. */
   get stalled(): boolean {
     return this.stuckSince_ms !== null && this.last !== null && this.last.now_ms - this.stuckSince_ms >= STALL_AFTER_MS
+  }
+
+  /** Whether it moves by itself: one move alone may be a seek, a remedy of ours for instance. */
+  get flowing(): boolean {
+    return this.moves >= 2
   }
 
   /** Repeated or long stalls within a minute: the connection does not carry what is played. */
