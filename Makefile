@@ -20,7 +20,7 @@ run: setup-app
 	exec $(BIN)/streamer demo --host $(HOST) --port $(PORT) --data $(DATA)
 
 test: setup
-	$(BIN)/python scripts/run_checks.py
+	$(BIN)/python -m tests.checks
 
 bench: setup
 	$(BIN)/python -m tests.bench
@@ -30,11 +30,11 @@ setup: setup-app setup-system
 setup-app: $(PYTHON_STAMP) $(WEB_STAMP)
 
 $(PYTHON_STAMP): requirements-dev.txt pyproject.toml
-	PYTHON="$(PYTHON)" sh scripts/setup.sh python $(VENV)
+	PYTHON="$(PYTHON)" sh .ci/setup.sh python $(VENV)
 	touch $@
 
 $(NODE_STAMP): web/package.json web/package-lock.json
-	sh scripts/setup.sh node
+	sh .ci/setup.sh node
 	touch $@
 
 $(WEB_STAMP): $(NODE_STAMP) $(WEB_SOURCES)
@@ -43,10 +43,10 @@ $(WEB_STAMP): $(NODE_STAMP) $(WEB_SOURCES)
 
 # Programs that only tests use. Without root they are left out, and their tests are skipped with the reason.
 setup-system:
-	@sh scripts/setup.sh system
+	@sh .ci/setup.sh system
 
 lock: $(PYTHON_STAMP)
-	sh scripts/setup.sh lock $(VENV)
+	sh .ci/setup.sh lock $(VENV)
 
 format:
 	$(BIN)/ruff format .

@@ -1,6 +1,6 @@
 """``make test``: every check and test, one after the other, to the end even when one fails.
 
-The last line is the sum: ``N passed, N failed, N skipped in N s``. With CI=true a test that is skipped because a
+The last line is the sum: ``N passed, N failed, N skipped``. With CI=true a test that is skipped because a
 program is missing has failed (tests/conftest.py).
 """
 
@@ -119,8 +119,8 @@ def main() -> int:
         )
     if total.skipped:
         print("Skipped tests and their reasons stand above, at the end of their run (SKIPPED).")
-    seconds = time.monotonic() - started
-    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped in {seconds:.0f} s", flush=True)
+    print(f"All together {time.monotonic() - started:.0f} s.")
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
     return 1 if total.failed else 0
 
 
