@@ -1,0 +1,95 @@
+"""The other public pages: the list of rooms, the player in other people's pages, and addresses that lead nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from playwright.async_api import Browser
+
+from tests.fakes.browser import chromium, needs_chromium, opened
+from tests.fakes.publishing import camera
+from tests.fakes.running import Running, free_port, serving
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+
+SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Running]:
+    async with serving(environment=SETTINGS) as running:
+        await running.room("hall", name="Grande salle")
+        await running.room("attic", name="Grenier")
+        async with camera(running, "hall"):
+            await running.wait_state("hall", "live")
+            yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    # Another origin for the browser, the same machine for us.
+    async with chromium("--host-resolver-rules=MAP asso.example.test 127.0.0.1") as running:
+        yield running
+
+
+async def test_home_lists_the_rooms_and_shows_what_is_on(browser: Browser, server: Running) -> None:
+    async with opened(browser, f"{server.url}/") as seen:
+        on = seen.page.get_by_role("link").filter(has_text="Grande salle")
+        await on.get_by_text("Live", exact=True).wait_for()
+        off = seen.page.get_by_role("link").filter(has_text="Grenier")
+        await off.get_by_text("Off air").wait_for()
+        await seen.holds("document.querySelector('a[href=\"/watch/hall\"] img')?.naturalWidth > 300")
+        await on.click()
+        await seen.wait_moving()
+        assert seen.page.url == f"{server.url}/watch/hall"
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("fr-FR", "Vers la liste des salles"), ("en-GB", "To the list of rooms")]
+)
+@pytest.mark.parametrize("page", ["watch", "embed", "studio"])
+async def test_an_unknown_room_is_404_in_the_readers_language(
+    browser: Browser, server: Running, language: str, words: str, page: str
+) -> None:
+    async with opened(browser, language=language) as seen:
+        answer = await seen.page.goto(f"{server.url}/{page}/nowhere")
+        assert answer is not None
+        assert answer.status == 404
+        assert await seen.page.evaluate("document.documentElement.lang") == language[:2]
+        await seen.page.get_by_role("link", name=words).click()
+        await seen.page.wait_for_url(f"{server.url}/")
+
+
+async def test_the_embedded_player_plays_in_a_page_of_another_site(browser: Browser, server: Running) -> None:
+    async def article(request: web.Request) -> web.Response:
+        body = f'<!doctype html><title>Asso</title><iframe src="{server.url}/embed/hall" width=640 height=360></iframe>'
+        return web.Response(text=body, content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/", article)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        async with opened(browser, f"http://asso.example.test:{port}/") as seen:
+            (frame,) = (frame for frame in seen.page.frames if "/embed/" in frame.url)
+            await frame.wait_for_function("() => readStrip() !== null")
+            first = await frame.evaluate("readStrip()")
+            await frame.wait_for_function("(first) => (readStrip() ?? 0) > first", arg=first)
+            link = frame.get_by_role("link", name="Open the room’s page")
+            assert await link.get_attribute("href") == f"{server.url}/watch/hall"
+    finally:
+        await runner.cleanup()
+
+
+async def test_no_other_page_may_be_framed_by_another_site(browser: Browser, server: Running) -> None:
+    async with opened(browser) as seen:
+        for page in ("watch/hall", "studio/hall", ""):
+            answer = await seen.page.goto(f"{server.url}/{page}")
+            assert answer is not None
+            assert "frame-ancestors" in answer.headers["content-security-policy"]
+            assert "frame-ancestors *" not in answer.headers["content-security-policy"]

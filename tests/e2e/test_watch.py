@@ -1,0 +1,235 @@
+"""The watch page in Chromium: it plays, and each of its controls does what it says."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import statistics
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.fakes.browser import Opened, chromium, needs_chromium, opened
+from tests.fakes.publishing import camera
+from tests.fakes.running import Running, serving
+from tests.fakes.waiting import until, until_answered
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+
+SETTINGS = {
+    "STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]',
+    "STREAMER_WHEP__MAX_VIEWERS": "1",
+}
+PART = re.compile(r"/\d+\.\d+\.m4s$")
+FIRST_PICTURE_S = 5.0
+LATENCY_LIMIT_MS = 4_000
+SEEK_BACK_MS = 15_000
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Running]:
+    async with serving(environment=SETTINGS) as running:
+        await running.room("hall", name="Grande salle")
+        async with camera(running, "hall"):
+            await running.wait_state("hall", "live")
+            yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def watching(browser: Browser, server: Running, query: str = "", language: str = "en-GB") -> AsyncIterator[Opened]:
+    async with opened(browser, f"{server.url}/watch/hall{query}", language=language) as seen:
+        yield seen
+
+
+async def choose(seen: Opened, label: str) -> None:
+    """An entry of the menu of qualities and delays."""
+    await seen.page.get_by_role("button", name="Quality and delay").click()
+    await seen.page.locator("[role^=menuitem]").filter(has_text=label).click()
+
+
+async def test_opens_and_plays_without_sound_in_a_few_seconds(browser: Browser, server: Running) -> None:
+    async with opened(browser) as seen:
+        began = time.monotonic()
+        await seen.page.goto(f"{server.url}/watch/hall")
+        await seen.wait_moving(within_s=FIRST_PICTURE_S)
+        assert time.monotonic() - began < FIRST_PICTURE_S
+        assert await seen.page.evaluate("document.querySelector('video').muted")
+        assert any(PART.search(request.url) for request in seen.requests), "parts are played, not whole segments"
+        await seen.text("Grande salle")
+        assert "Grande salle" in await seen.page.title()
+
+
+async def test_is_a_few_seconds_behind_the_camera_and_says_so(browser: Browser, server: Running) -> None:
+    async with watching(browser, server) as seen:
+        await seen.wait_moving()
+        measured: list[float] = []
+
+        async def steady() -> bool:
+            late = await seen.latency_ms()
+            if late is not None:
+                measured.append(late)
+            return len(measured) >= 30 and statistics.median(measured[-30:]) < LATENCY_LIMIT_MS
+
+        await until_answered(steady, limit_s=15, what=lambda: f"latencies {measured[-30:]}")
+        assert min(measured) > 100, "nothing is shown before it was filmed"
+        label = await seen.page.get_by_role("button", name=re.compile(r"Live, [\d.]+ seconds behind")).get_attribute(
+            "aria-label"
+        )
+        assert label is not None
+        said = float(label.split()[1])
+        assert abs(said * 1000 - statistics.median(measured[-30:])) < 1500
+
+
+async def test_sound_is_a_click_away(browser: Browser, server: Running) -> None:
+    async with watching(browser, server) as seen:
+        await seen.wait_moving()
+        unmute = seen.page.get_by_role("button", name="Turn on sound", exact=True)
+        await unmute.click()
+        await seen.holds("!document.querySelector('video').muted")
+        await unmute.wait_for(state="hidden")
+        await seen.wait_moving(beyond_ms=await seen.wait_moving())
+        # What the sound decoder has put out; the browser counts it for its own page only.
+        await seen.holds("document.querySelector('video').webkitAudioDecodedByteCount > 10_000")
+
+
+async def test_quality_menu_switches_the_picture_and_back_to_automatic(browser: Browser, server: Running) -> None:
+    async with watching(browser, server) as seen:
+        await seen.wait_moving()
+        for height in (180, 360):
+            await choose(seen, f"{height}p")
+            await seen.holds("(height) => document.querySelector('video').videoHeight === height", height)
+            await seen.wait_moving()
+        await choose(seen, "Automatic")
+        await seen.wait_moving()
+
+
+async def test_seeks_back_in_the_broadcast_and_returns_to_live(browser: Browser, server: Running) -> None:
+    async with watching(browser, server) as seen:
+        await seen.wait_moving()
+        bar = seen.page.get_by_role("slider", name="Position in the broadcast")
+        await bar.focus()
+        # Until there is that much to go back to.
+        await seen.holds(
+            "(ms) => { const bar = document.querySelector('.timeline input'); return bar.max - bar.min > ms }",
+            SEEK_BACK_MS + 5_000,
+            within_s=30,
+        )
+        for _ in range(2):
+            await bar.press("ArrowLeft")
+        at = await seen.wait_moving()
+        late = time.time() * 1000 - at
+        assert SEEK_BACK_MS - 3_000 < late < SEEK_BACK_MS + 15_000
+        live = seen.page.get_by_role("button", name=re.compile("^Go live"))
+        await live.click()
+        await live.wait_for(state="hidden")
+        await until_answered(lambda: _is_live(seen), limit_s=15)
+
+
+async def _is_live(seen: Opened) -> bool:
+    late = await seen.latency_ms()
+    return late is not None and late < LATENCY_LIMIT_MS
+
+
+async def test_keys_pause_mute_and_fill_the_screen(browser: Browser, server: Running) -> None:
+    async with watching(browser, server) as seen:
+        await seen.wait_moving()
+        await seen.page.keyboard.press("k")
+        await seen.holds("document.querySelector('video').paused")
+        await seen.page.keyboard.press("k")
+        await seen.holds("!document.querySelector('video').paused")
+        await seen.page.keyboard.press("m")
+        await seen.holds("!document.querySelector('video').muted")
+        await seen.page.keyboard.press("m")
+        await seen.holds("document.querySelector('video').muted")
+        await seen.page.keyboard.press("f")
+        await seen.holds("document.fullscreenElement?.matches('.player')")
+        await seen.page.keyboard.press("f")
+        await seen.holds("document.fullscreenElement === null")
+        await seen.page.keyboard.press("?")
+        await seen.page.get_by_role("dialog", name="Keyboard shortcuts").wait_for(state="visible")
+        await seen.page.get_by_text("Work anywhere on the page").click()
+        await seen.page.keyboard.press("Escape")
+        await seen.page.get_by_role("dialog").wait_for(state="hidden")
+        await seen.page.locator("body").evaluate("(body) => document.activeElement?.blur?.()")
+        await seen.page.keyboard.press("m")
+        assert await seen.page.evaluate("document.querySelector('video').muted"), "single keys were turned off"
+
+
+async def test_lowest_latency_plays_over_webrtc_and_falls_back_when_it_is_full(
+    browser: Browser, server: Running
+) -> None:
+    async with watching(browser, server, "?latency=lowest") as first:
+        await first.wait_moving()
+        await first.holds("document.querySelector('video').srcObject instanceof MediaStream")
+        measured: list[float] = []
+
+        async def quick() -> bool:
+            late = await first.latency_ms()
+            if late is not None:
+                measured.append(late)
+            return len(measured) >= 20 and statistics.median(measured[-20:]) < 1_000
+
+        await until_answered(quick, limit_s=15, what=lambda: f"latencies {measured[-20:]}")
+        assert not any(PART.search(request.url) for request in first.requests)
+        async with watching(browser, server, "?latency=lowest") as second:
+            answers: list[int] = []
+            second.page.on("response", lambda answer: answers.append(answer.status) if "/whep/" in answer.url else None)
+            await second.page.reload()
+            await second.wait_moving()
+            assert answers == [503]
+            await second.holds("document.querySelector('video').srcObject === null")
+            assert any(PART.search(request.url) for request in second.requests)
+
+
+async def test_a_poor_link_gets_sound_and_stills_and_no_parts(browser: Browser, server: Running) -> None:
+    async with watching(browser, server) as seen:
+        await seen.wait_moving()
+        await choose(seen, "Poor link")
+        await seen.text("Poor link: sound and stills")
+        await seen.page.get_by_alt_text("Picture of the room, renewed every 10 seconds").wait_for(state="visible")
+        before = await seen.page.evaluate("document.querySelector('video').currentTime")
+        await seen.holds("(before) => document.querySelector('video').currentTime > before + 3", before)
+        asked = len(seen.requests)
+        await until(lambda: len(_segments(seen, asked)) >= 2, limit_s=20)
+        later = seen.requests[asked:]
+        assert not [request.url for request in later if PART.search(request.url)]
+        assert not [request.url for request in later if re.search(r"/v\d+(/|\.m3u8)", request.url)], "no pictures"
+        await seen.page.get_by_role("button", name="Back to video").click()
+        await seen.wait_moving()
+
+
+def _segments(seen: Opened, since: int) -> list[str]:
+    return [request.url for request in seen.requests[since:] if request.url.endswith(".m4s")]
+
+
+async def test_speaks_the_browsers_language_and_the_one_that_is_chosen(browser: Browser, server: Running) -> None:
+    async with watching(browser, server, language="fr-FR") as seen:
+        await seen.page.get_by_role("button", name="Activer le son", exact=True).wait_for()
+        assert await seen.page.evaluate("document.documentElement.lang") == "fr"
+        await seen.page.get_by_role("button", name="English").click()
+        await seen.page.get_by_role("button", name="Turn on sound", exact=True).wait_for()
+        assert await seen.page.evaluate("document.documentElement.lang") == "en"
+        await seen.page.reload()
+        await seen.page.get_by_role("button", name="Turn on sound", exact=True).wait_for()
+
+
+async def test_a_viewer_without_network_is_told_and_goes_on_when_it_is_back(browser: Browser, server: Running) -> None:
+    async with watching(browser, server) as seen:
+        await seen.mark()
+        last = await seen.wait_moving()
+        await seen.context.set_offline(True)
+        await seen.text("Connection lost, trying again", within_s=25)
+        await seen.context.set_offline(False)
+        last = await seen.wait_moving(beyond_ms=last + 1_000)
+        await until_answered(lambda: _is_live(seen), limit_s=20)
+        await seen.page.get_by_text("Connection lost, trying again").first.wait_for(state="hidden")
+        await seen.check_mark()
