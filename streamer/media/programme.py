@@ -124,7 +124,8 @@ class Programme:
                     self._to_slate(unit.arrival_ns)
                     self._want_idr(name, unit.arrival_ns)
                 return
-        state.keep(incoming)
+        since_ns = self.switch.silent_since(take.source, unit.arrival_ns) if isinstance(take, PictureTake) else None
+        state.keep(incoming, since_ns=since_ns)
         if incoming.idr:
             self._consider(name, unit.arrival_ns)
         elif incoming.is_video and self.switch.wanted(unit.arrival_ns) == name:
@@ -373,8 +374,10 @@ class Programme:
 
     def _ready_standby(self, take: PictureTake, now_ns: int) -> None:
         """The source on the programme stutters: have the standby source's key frame at hand when it is out."""
-        if take.source != SPARE and self.switch.suspicious(take.source, now_ns) and self.switch.up(SPARE, now_ns):
-            self._want_idr(SPARE, now_ns)
+        since_ns = self.switch.silent_since(take.source, now_ns)
+        if take.source != SPARE and since_ns is not None and self.switch.up(SPARE, now_ns):
+            if not self.switch.source(SPARE).can_begin_after(since_ns):
+                self._want_idr(SPARE, now_ns)
         if take.source == SPARE and self.switch.preferred == MAIN and self.switch.up(MAIN, now_ns):
             self._want_idr(MAIN, now_ns)
 

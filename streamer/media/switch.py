@@ -50,10 +50,18 @@ class SourceState:
         else:
             self.audio_ns = unit.arrival_ns
 
-    def keep(self, incoming: Incoming) -> None:
-        """Hold a unit of a standby source; an IDR drops the pictures before it."""
+    def can_begin_after(self, since_ns: int) -> bool:
+        """Whether a key frame that came at ``since_ns`` or later is held."""
+        return any(i.idr and i.unit.arrival_ns >= since_ns for i in self.standby)
+
+    def keep(self, incoming: Incoming, *, since_ns: int | None = None) -> None:
+        """Hold a unit of a standby source; an IDR drops the pictures before it.
+
+        ``since_ns``: the source on the programme has been silent since then, and the first key frame after that is
+        where this one would take over; it stays.
+        """
         now_ns = incoming.unit.arrival_ns
-        if incoming.idr:
+        if incoming.idr and not (since_ns is not None and self.can_begin_after(since_ns)):
             # Sound of the last moments stays: it may belong to pictures after this IDR.
             recent = [i for i in self.standby if not i.is_video and now_ns - i.unit.arrival_ns < NS]
             self.drop_standby()
@@ -108,7 +116,7 @@ class SourceSwitch:
                 return name
         return SLATE
 
-    def suspicious(self, name: str, now_ns: int) -> bool:
-        """Silent for long enough that the standby source should get ready."""
+    def silent_since(self, name: str, now_ns: int) -> int | None:
+        """When its last packet came, if that is so long ago that the standby source should get ready."""
         state = self.sources.get(name)
-        return bool(state and now_ns - state.last_ns > SUSPICION_NS)
+        return state.last_ns if state and now_ns - state.last_ns > SUSPICION_NS else None

@@ -58,6 +58,23 @@ def test_a_standby_source_keeps_what_a_take_needs_and_no_more() -> None:
     assert spare.standby_bytes <= 16 * 1024 * 1024 + 8 * 1024 * 1024
 
 
+def test_the_first_key_frame_after_the_camera_fell_silent_is_kept_for_the_take() -> None:
+    switch = switch_with(main=10, spare=10)
+    spare = switch.source("spare")
+    assert switch.silent_since("main", int(10.1 * NS)) is None
+    since = switch.silent_since("main", int(10.3 * NS))
+    assert since == 10 * NS
+    spare.keep(Incoming(unit(9.9), True), since_ns=since)
+    assert not spare.can_begin_after(since)
+    for at in (10.25, 10.6, 10.9):
+        spare.keep(Incoming(unit(at), True), since_ns=since)
+        assert spare.can_begin_after(since)
+    assert [i.unit.arrival_ns for i in spare.standby] == [int(at * NS) for at in (10.25, 10.6, 10.9)]
+    # Without a silence the newest is enough.
+    spare.keep(Incoming(unit(11), True))
+    assert len(spare.standby) == 1
+
+
 def fed(fitness: Fitness, *, seconds: float, rate: float, idr_every_s: float, start: int = 0) -> int:
     frames = int(seconds * rate)
     for n in range(frames):
