@@ -176,6 +176,14 @@ def _gap(like: Segment, duration: int) -> Segment:
     return msgspec.structs.replace(like, parts=[], complete=True, gap=True, gap_duration=duration)
 
 
+def _gap_beside(other: Segment, before: Segment | None) -> Segment:
+    """A gap where another rendition has ``other``. Sound is cut at its own frames: it begins where ``before`` ended."""
+    end = other.start + max(1, other.duration)
+    if before is not None and not other.discontinuity:
+        other = msgspec.structs.replace(other, start=min(before.start + before.duration, end - 1))
+    return _gap(other, end - other.start)
+
+
 def _align(tracks: dict[str, list[Segment]], first_msn: int, recovered: Recovered) -> dict[str, list[Segment]]:
     """Every rendition from the same first to the same last segment, gaps where one has nothing.
 
@@ -195,8 +203,7 @@ def _align(tracks: dict[str, list[Segment]], first_msn: int, recovered: Recovere
             if msn in own:
                 row.append(own[msn])
             elif others := by_msn.get(msn):
-                longest = max(others, key=lambda s: s.duration)
-                row.append(_gap(longest, max(1, longest.duration)))
+                row.append(_gap_beside(max(others, key=lambda s: s.duration), row[-1] if row else None))
                 recovered.gaps += 1
     return aligned
 
