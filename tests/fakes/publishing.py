@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
-from streamer.room.inputs import FeedOptions
+from streamer.room.inputs import Emit, Feed, FeedOptions
 from streamer.room.publisher import Publisher
 from tests.fakes.running import Running
 from tests.fakes.waiting import until
@@ -58,13 +58,17 @@ async def camera(
     token: str | None = None,
     options: FeedOptions = SMALL,
     file: str | None = None,
+    feed: Callable[[Emit, FeedOptions], Feed] | None = None,
     takeover: bool = False,
     **changes: object,
 ) -> AsyncIterator[Camera]:
-    """A camera that is connected. ``changes`` are fields of :class:`FeedOptions`."""
+    """A camera that is connected. ``feed`` makes what it sends; ``changes`` are fields of :class:`FeedOptions`."""
     url = f"{server.url}/whip/{room}" + ("" if source == "main" else f"/{source}")
     options = replace(options, label=f"{room} {source}", **changes)  # type: ignore[arg-type]
-    running = Camera(Publisher(url, token or server.tokens[room], file, options, takeover=takeover))
+    publisher = Publisher(url, token or server.tokens[room], file, options, takeover=takeover)
+    if feed is not None:
+        publisher.feed = feed(publisher._from_thread, options)
+    running = Camera(publisher)
     try:
         await running.wait_connected()
         yield running

@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from tests.fakes import decoding
 from tests.fakes.decoding import TICKS, Picture, Sound
+from tests.fakes.following import faultless
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import camera
 from tests.fakes.running import Running, serving
@@ -69,7 +70,7 @@ async def live() -> AsyncIterator[Followed]:
 
 
 async def test_a_strict_reader_finds_no_fault_in_twenty_seconds(live: Followed) -> None:
-    assert live.follower.violations == []
+    faultless(live.follower)
     assert set(live.follower.tracks) == {*VIDEO, live.audio}
     for track in live.follower.tracks.values():
         assert track.reader.reloads > 45, "blocking reloads come with each part"

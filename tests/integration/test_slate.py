@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests.fakes import decoding
+from tests.fakes.following import faultless
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import camera
 from tests.fakes.running import Running, serving
@@ -103,7 +104,7 @@ async def test_off_live_slate_live_and_off_in_one_broadcast_and_then_another(ser
         watching.cancel()
     # Before the first whole segment the room may already show its slate.
     assert [s for s in states if s != "off"][-4:] == ["live", "slate", "live", "slate"]
-    assert follower.violations == []
+    faultless(follower)
     check_one_timeline(follower)
 
     await server.wait_state("stage", "off", within_s=10)
@@ -115,7 +116,7 @@ async def test_off_live_slate_live_and_off_in_one_broadcast_and_then_another(ser
         async with HlsFollower(f"{server.url}/live/stage/index.m3u8") as again:
             await again.open()
             assert again.tracks["v360"].url != address
-            assert again.violations == []
+            faultless(again)
 
 
 async def room_is_gone(server: Running, room: str) -> bool:
@@ -158,7 +159,7 @@ async def test_the_slate_can_be_seen_and_the_still_shows_it(server: Running) -> 
         status, still = await get(server, "/live/salle/still.jpg")
         assert status == 200
         assert still != still_live
-        assert follower.violations == []
+        faultless(follower)
 
 
 async def test_a_camera_that_falls_silent_gives_way_to_the_slate_within_two_seconds(server: Running) -> None:
@@ -181,5 +182,5 @@ async def test_a_camera_that_falls_silent_gives_way_to_the_slate_within_two_seco
             shown = decoding.pictures(await follower.segment_bytes("v180", edge + 1))
             assert shown[-1].strip is not None
             check_one_timeline(follower)
-            assert follower.violations == []
+            faultless(follower)
             assert source.publisher.state.connections == 1

@@ -1,0 +1,66 @@
+"""What the tests of the whole server ask of a follower."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.fakes import decoding
+from tests.fakes.hls_client import HlsFollower
+
+TOLD = 25
+
+
+def all_past(segments: int) -> Callable[[HlsFollower], bool]:
+    """Every rendition has ``segments`` whole segments more than where the first was when this was first asked."""
+    begun: list[int] = []
+
+    def condition(follower: HlsFollower) -> bool:
+        edges = [follower.edge(name)[0] for name in follower.tracks]
+        if not begun:
+            begun.append(max(edges))
+        return min(edges) >= begun[0] + segments + 1
+
+    return condition
+
+
+def faultless(follower: HlsFollower, *, crashed: bool = False) -> None:
+    """Nothing broke a rule; the error tells the first that did.
+
+    ``crashed``: a room process was killed in between. A segment whose last part was shown and not yet on disk is then
+    a gap, once for each rendition: the part that a crash may lose.
+    """
+    found = list(dict.fromkeys(follower.violations))
+    if crashed:
+        lost = [text for text in found if text.endswith("gap was False, is True")]
+        renditions = {text.partition(":")[0] for text in lost}
+        if len(renditions) == len(lost):
+            found = [text for text in found if text not in lost and not _of_lost(text, lost)]
+    assert not found, f"{len(found)} faults:\n" + "\n".join(found[:TOLD])
+
+
+def _of_lost(text: str, lost: list[str]) -> bool:
+    """``changed after it was complete`` of the same segment says the same."""
+    return any(text == f"{gap.partition(': gap')[0]} changed after it was complete" for gap in lost)
+
+
+def whole(follower: HlsFollower, name: str) -> list[int]:
+    """Numbers of the segments that were seen whole, oldest first."""
+    return sorted(m for m, s in follower.tracks[name].reader.known.items() if s.complete and not s.gap)
+
+
+async def newest(follower: HlsFollower, name: str, back: int = 0) -> list[decoding.Picture]:
+    """The pictures of the newest whole segment, or of one some segments back."""
+    return decoding.pictures(await follower.segment_bytes(name, whole(follower, name)[-1 - back]))
+
+
+def holes_ms(follower: HlsFollower, name: str) -> list[float]:
+    """Jumps of media time between the segments of a rendition, beyond what rounding and AAC frames make."""
+    known = follower.tracks[name].reader.known
+    out = []
+    for msn in sorted(known)[:-1]:
+        before, after = known[msn], known.get(msn + 1)
+        assert after is not None, f"{name}: no segment {msn + 1}"
+        assert before.pdt_ms is not None
+        assert after.pdt_ms is not None
+        out.append(after.pdt_ms - before.pdt_ms - float(before.known_duration) * 1000)
+    return [hole for hole in out if abs(hole) > 2]

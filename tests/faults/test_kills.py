@@ -1,0 +1,188 @@
+"""kill -9 of each process, with a camera on air and a viewer following: the broadcast goes on, and its files play."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.fakes import decoding
+from tests.fakes.following import all_past, faultless, holes_ms
+from tests.fakes.hls_client import HlsFollower
+from tests.fakes.publishing import Camera, camera
+from tests.fakes.running import Running, free_port, serving
+from tests.fakes.stored import Stored, read_stored
+from tests.fakes.waiting import until, until_answered
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
+PART_MS = 334
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Running]:
+    async with serving(environment=SETTINGS) as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def on_air(server: Running, room: str) -> AsyncIterator[tuple[Camera, HlsFollower]]:
+    """A camera that comes back by itself, and a viewer who tries failed requests again as players do."""
+    await server.room(room)
+    async with (
+        camera(server, room) as source,
+        HlsFollower(f"{server.url}/live/{room}/index.m3u8", retry_s=10) as follower,
+    ):
+        await server.wait_state(room, "live")
+        await follower.open()
+        await follower.follow(until=all_past(1))
+        yield source, follower
+
+
+async def files_play(server: Running, room: str, *, live: bool = False) -> Stored:
+    stored = await asyncio.to_thread(read_stored, server.data / "rooms" / room, missing_tail=live)
+    assert await asyncio.to_thread(stored.play_everything) > 0
+    return stored
+
+
+async def test_a_killed_room_process_goes_on_in_the_same_broadcast(server: Running) -> None:
+    async with on_air(server, "crash") as (source, follower):
+        broadcast = follower.tracks["v360"].url
+        seen = {name: follower.edge(name) for name in follower.tracks}
+        old = await server.kill("room-crash")
+        killed_ms = time.time() * 1000
+        await until(lambda: source.publisher.state.connections >= 2, limit_s=15)
+        await server.wait_state("crash", "live", within_s=15)
+        assert server.pid("room-crash") != old
+        await follower.follow(until=all_past(3), limit_s=40)
+        faultless(follower, crashed=True)
+
+        async with HlsFollower(f"{server.url}/live/crash/index.m3u8?dvr=1") as newcomer:
+            await newcomer.open()
+            assert newcomer.tracks["v360"].url.partition("?")[0] == broadcast
+            for name, edge in seen.items():
+                known = newcomer.tracks[name].reader.known
+                assert min(known) == 0
+                crash = [m for m, s in known.items() if m >= edge[0] and s.discontinuity]
+                assert crash, f"{name}: no discontinuity after the crash"
+                last = known[crash[0] - 1]
+                assert last.pdt_ms is not None
+                kept_ms = last.pdt_ms + float(last.known_duration) * 1000
+                # One part may be lost, and one is always in the making.
+                assert killed_ms - kept_ms < 3 * PART_MS + 300, f"{name}: {killed_ms - kept_ms:.0f} ms are lost"
+            shown = decoding.pictures(await newcomer.segment_bytes("v180", min(follower.edge("v180")[0] - 1, 99)))
+            assert shown[-1].strip is not None
+            faultless(newcomer)
+    await files_play(server, "crash")
+
+
+async def test_a_killed_web_process_costs_viewers_failed_requests_and_the_files_nothing(server: Running) -> None:
+    async with on_air(server, "web") as (source, follower):
+        room, media, web = server.pid("room-web"), server.pid("media"), server.pid("web")
+        address = follower.tracks["v360"].url
+        for _ in range(2):
+            await server.kill("web")
+            await follower.follow(until=all_past(2), limit_s=30)
+        assert (server.pid("room-web"), server.pid("media")) == (room, media)
+        assert server.pid("web") != web
+        assert source.publisher.state.connections == 1, "the camera goes straight to the room"
+        await server.wait_state("web", "live")
+        faultless(follower)
+        for name in follower.tracks:
+            assert holes_ms(follower, name) == []
+            assert not any(s.discontinuity for m, s in follower.tracks[name].reader.known.items() if m > 1)
+        async with HlsFollower(f"{server.url}/live/web/index.m3u8?dvr=1") as newcomer:
+            await newcomer.open()
+            assert newcomer.tracks["v360"].url.partition("?")[0] == address
+            assert min(newcomer.tracks["v360"].reader.known) == 0
+            first = decoding.pictures(await newcomer.segment_bytes("v180", 1))
+            assert first[-1].strip is not None, "what the new web process never saw comes from the files"
+            faultless(newcomer)
+    stored = await files_play(server, "web", live=True)
+    for segments in stored.segments.values():
+        assert [s.msn for s in segments] == list(range(segments[0].msn, segments[0].msn + len(segments)))
+
+
+async def test_a_killed_media_host_leaves_the_rooms_to_the_next(server: Running) -> None:
+    async with on_air(server, "host") as (source, follower):
+        room, media = server.pid("room-host"), server.pid("media")
+        await server.kill("media")
+
+        async def another() -> bool:
+            with contextlib.suppress(OSError, ValueError):
+                return server.pid("media") != media
+            return False
+
+        await until_answered(another, limit_s=15)
+        await follower.follow(until=all_past(2))
+        assert server.pid("room-host") == room
+        assert source.publisher.state.connections == 1
+        faultless(follower)
+        assert follower.retried == 0
+        # The new host watches the room that it found: killed, it comes back.
+        await server.kill("room-host")
+        await until(lambda: source.publisher.state.connections >= 2, limit_s=15)
+        await server.wait_state("host", "live", within_s=15)
+        await follower.follow(until=all_past(2), limit_s=40)
+        faultless(follower, crashed=True)
+    await files_play(server, "host")
+
+
+async def test_a_killed_supervisor_leaves_the_broadcast_to_the_next_serve(tmp_path: Path) -> None:
+    port, data = free_port(), tmp_path / "data"
+    async with contextlib.AsyncExitStack() as stack:
+        first = await stack.enter_async_context(serving(data=data, port=port, environment=SETTINGS))
+        source, follower = await stack.enter_async_context(on_air(first, "stage"))
+        room, media = first.pid("room-stage"), first.pid("media")
+        first.process.kill()
+        await first.process.wait()
+        assert alive(room)
+        async with serving(data=data, port=port, environment=SETTINGS) as second:
+            assert (second.pid("room-stage"), second.pid("media")) == (room, media)
+            await follower.follow(until=all_past(2), limit_s=30)
+            faultless(follower)
+            assert source.publisher.state.connections == 1
+            assert holes_ms(follower, "v360") == []
+            second.process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(25):
+                assert await second.process.wait() == 0
+            await until(lambda: not alive(room) and not alive(media), limit_s=5)
+            assert list((data / "run").glob("*.pid")) == []
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(room, 0)
+            raise AssertionError("the room process is left over")
+        await files_play(first, "stage")
+
+
+async def test_a_restart_on_sigterm_goes_on_in_the_same_broadcast(tmp_path: Path) -> None:
+    port, data = free_port(), tmp_path / "data"
+    async with contextlib.AsyncExitStack() as stack:
+        first = await stack.enter_async_context(serving(data=data, port=port, environment=SETTINGS))
+        source, follower = await stack.enter_async_context(on_air(first, "stage"))
+        pids = [first.pid(name) for name in ("web", "media", "room-stage")]
+        first.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(25):
+            assert await first.process.wait() == 0
+        assert not any(alive(pid) for pid in pids)
+        async with serving(data=data, port=port, environment=SETTINGS) as second:
+            await until(lambda: source.publisher.state.connections >= 2, limit_s=20)
+            await second.wait_state("stage", "live", within_s=15)
+            await follower.follow(until=all_past(2), limit_s=40)
+            faultless(follower)
+            stored = await files_play(second, "stage", live=True)
+            assert stored.broadcast in follower.tracks["v360"].url

@@ -1,0 +1,211 @@
+"""What cameras do in mid-stream, and cameras of all kinds: the programme goes on whatever comes in."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from streamer.room.inputs import TestCardFeed
+from tests.fakes import decoding
+from tests.fakes.clips import ClipFeed, MonoFeed, h264_clip
+from tests.fakes.following import all_past, faultless, newest
+from tests.fakes.hls_client import HlsFollower
+from tests.fakes.publishing import camera, camera_process
+from tests.fakes.running import Running, serving
+from tests.fakes.waiting import until_answered
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
+VIDEO = ("v360", "v180")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Running]:
+    async with serving(environment=SETTINGS) as running:
+        yield running
+
+
+async def source(server: Running, room: str, name: str = "main") -> dict[str, Any]:
+    found = (await server.state(room))["sources"].get(name, {})
+    assert isinstance(found, dict)
+    return found
+
+
+async def test_another_resolution_in_mid_stream_is_a_discontinuity_everywhere_at_once(server: Running) -> None:
+    await server.room("turn")
+    async with camera(server, "turn") as lens, HlsFollower(f"{server.url}/live/turn/index.m3u8") as follower:
+        await server.wait_state("turn", "live")
+        await follower.open()
+        await follower.follow(until=all_past(1))
+        assert isinstance(lens.publisher.feed, TestCardFeed)
+        changed = follower.edge("v360")[0]
+        lens.publisher.feed.resize(360, 480)
+        await follower.follow(until=all_past(3))
+        places = {
+            name: [m for m, s in track.reader.known.items() if m >= changed and s.discontinuity]
+            for name, track in follower.tracks.items()
+        }
+        assert len({tuple(found) for found in places.values()}) == 1, places
+        (place,) = places["v360"]
+        before, after = follower.segment("v360", place - 1), follower.segment("v360", place)
+        assert before.map != after.map, "new parameter sets are a new init section"
+        top = await newest(follower, "v360")
+        low = await newest(follower, "v180")
+        assert top[-1].strip is not None
+        # The rung keeps its size, the picture is letterboxed into it and keeps its shape.
+        assert {p.shape for p in low} == {(320, 180)}
+        column = low[-1].luma[40:140].astype(int)
+        assert column[:, :60].mean() < 24
+        assert column[:, -60:].mean() < 24
+        assert column[:, 110:210].std() > 10
+        faultless(follower)
+
+
+async def test_vp8_becomes_an_encoded_top(server: Running) -> None:
+    await server.room("vp8")
+    async with camera(server, "vp8", codec="vp8"), HlsFollower(f"{server.url}/live/vp8/index.m3u8") as follower:
+        await server.wait_state("vp8", "live")
+        await follower.open()
+        await follower.follow(until=all_past(2))
+        for name in VIDEO:
+            shown = await newest(follower, name)
+            assert sum(p.strip is None for p in shown) <= 2
+        told = await source(server, "vp8")
+        assert told["video"]["codec"] == "vp8"
+        assert told["passthrough"] is False
+        faultless(follower)
+
+
+async def test_sound_alone_goes_with_a_still_and_picture_alone_with_silence(server: Running) -> None:
+    await server.room("radio")
+    await server.room("mime")
+    async with camera(server, "radio", video=False), camera(server, "mime", audio=False):
+        await server.wait_state("radio", "live")
+        await server.wait_state("mime", "live")
+        async with (
+            HlsFollower(f"{server.url}/live/radio/index.m3u8") as radio,
+            HlsFollower(f"{server.url}/live/mime/index.m3u8") as mime,
+        ):
+            await asyncio.gather(radio.open(), mime.open())
+            await asyncio.gather(radio.follow(until=all_past(2)), mime.follow(until=all_past(2)))
+            video = next(name for name, track in radio.tracks.items() if track.kind == "video")
+            still = await newest(radio, video)
+            assert still[0].luma.std() > 8
+            assert still[0].strip is None
+            msn = max(m for m, s in radio.tracks["a128"].reader.known.items() if s.complete)
+            heard = decoding.sound(await radio.run_bytes("a128", msn - 1, msn))
+            assert len(decoding.beeps(heard)) >= 3
+            assert abs(decoding.frequency(heard, decoding.beeps(heard)[1]) - 1000) < 20
+
+            assert (await newest(mime, "v360"))[-1].strip is not None
+            msn = max(m for m, s in mime.tracks["a128"].reader.known.items() if s.complete)
+            assert np.abs(decoding.sound(await mime.segment_bytes("a128", msn)).samples).max() < 0.001
+            faultless(radio)
+            faultless(mime)
+        assert "no_video" in (await source(server, "radio"))["notes"]
+        assert "no_audio" in (await source(server, "mime"))["notes"]
+
+
+async def test_one_channel_and_then_two_are_one_sound(server: Running) -> None:
+    await server.room("mono")
+    async with (
+        camera(server, "mono", video=False, feed=lambda emit, options: MonoFeed(emit, options, mono_s=7)),
+        HlsFollower(f"{server.url}/live/mono/index.m3u8") as follower,
+    ):
+        await server.wait_state("mono", "live")
+        await follower.open()
+        await follower.follow(until=all_past(4))
+        known = follower.tracks["a128"].reader.known
+        whole = sorted(m for m, s in known.items() if s.complete)
+        heard = decoding.sound(await follower.run_bytes("a128", whole[-4], whole[-1]))
+        assert heard.samples.shape[0] == 2
+        loud = np.abs(heard.mono[: len(heard.mono) // 480 * 480]).reshape(-1, 480).max(axis=1)
+        assert (loud > 0.1).mean() > 0.98, "no hole where the channels change"
+        faultless(follower)
+
+
+@pytest.mark.parametrize(
+    ("room", "note", "clip"),
+    [
+        ("bframes", "encoded_b_frames", {"seconds": 4, "keyframe_s": 1, "bf": "2"}),
+        ("stubborn", "encoded_keyframe_interval", {"seconds": 12, "keyframe_s": 12, "tune": "zerolatency"}),
+    ],
+)
+async def test_a_picture_that_cannot_be_passed_is_encoded_and_the_technician_told_why(
+    server: Running, room: str, note: str, clip: dict[str, Any]
+) -> None:
+    await server.room(room)
+    frames = await asyncio.to_thread(lambda: h264_clip(**clip))
+    async with (
+        camera(server, room, audio=False, feed=lambda emit, options: ClipFeed(frames, emit, options)),
+        HlsFollower(f"{server.url}/live/{room}/index.m3u8") as follower,
+    ):
+        await server.wait_state(room, "live")
+
+        async def told() -> bool:
+            return note in (await source(server, room)).get("notes", [])
+
+        await until_answered(told, limit_s=10)
+        assert (await source(server, room))["passthrough"] is False
+        await follower.open()
+        await follower.follow(until=all_past(3))
+        for name in VIDEO:
+            for back in (0, 1):
+                shown = await newest(follower, name, back)
+                strips = [p.strip for p in shown if p.strip is not None]
+                assert len(strips) >= len(shown) - 2
+                assert len(shown) >= 40
+                backwards = sum(b < a for a, b in itertools.pairwise(strips))
+                assert backwards <= 1, f"{name}: pictures out of order, beyond the clip's own turn"
+        faultless(follower)
+        assert (await server.state(room))["state"] == "live"
+
+
+async def test_spare_takes_over_in_three_seconds_and_main_takes_back(server: Running) -> None:
+    await server.room("double")
+    async with (
+        camera(server, "double", source="spare", width=480, height=360),
+        HlsFollower(f"{server.url}/live/double/index.m3u8") as follower,
+    ):
+        async with camera_process(server, "double") as main:
+
+            async def on_main() -> bool:
+                told = await server.state("double")
+                return told["state"] == "live" and (await source(server, "double")).get("passthrough") is True
+
+            await until_answered(on_main, limit_s=20)
+            await follower.open()
+            await follower.follow(until=all_past(1))
+            main.kill()
+            killed = time.time()
+
+            async def on_spare() -> bool:
+                return (await source(server, "double", "spare")).get("passthrough") is True
+
+            await until_answered(on_spare, limit_s=3)
+            assert time.time() - killed < 3
+        edge = follower.edge("v360")[0]
+        await follower.follow(until=all_past(2))
+        assert (await server.state("double"))["state"] == "live"
+        # The top rendition: a rung shows one of the two in letterbox, where no strip can be read.
+        later = [p for msn in range(edge, edge + 4) for p in await at(follower, "v360", msn)]
+        assert {p.shape for p in later} == {(640, 360), (480, 360)}
+        strips = [p.strip for p in later if p.strip is not None]
+        assert len(strips) >= len(later) - 2, "no slate in between"
+        async with camera_process(server, "double"):
+            await until_answered(on_main, limit_s=15)
+            await follower.follow(until=all_past(2))
+            assert (await newest(follower, "v360"))[-1].shape == (640, 360)
+        faultless(follower)
+
+
+async def at(follower: HlsFollower, name: str, msn: int) -> list[decoding.Picture]:
+    return decoding.pictures(await follower.segment_bytes(name, msn))
