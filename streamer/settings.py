@@ -98,7 +98,7 @@ class HlsSettings(Section):
     segment_s: float = Field(2.0, ge=1, le=6, description="Nominal segment duration, seconds.")
     target_duration_s: int = Field(3, ge=2, le=10, description="EXT-X-TARGETDURATION, seconds.")
     part_target_ms: int = Field(
-        333, ge=100, le=1000, description="Part duration, ms: latency, and what a crash may lose."
+        334, ge=100, le=1000, description="Longest part, ms: latency, and what a crash may lose."
     )
     ring_s: float = Field(30.0, ge=9, le=300, description="How much is kept in memory, seconds.")
     dvr_s: int = Field(7200, ge=60, le=86_400, description="How far back viewers may seek, seconds.")

@@ -65,3 +65,13 @@ def test_what_does_not_belong_in_the_file_is_refused(tmp_path: Path, text: str) 
     file.write_text(text)
     with pytest.raises(ValueError, match=r"s\.toml"):
         load_settings(file)
+
+
+@pytest.mark.parametrize("frame_rate", [10, 12, 12.5, 15, 20, 24, 25, 30, 50, 60])
+def test_parts_of_whole_frames_come_near_the_target_at_every_usual_rate(frame_rate: float) -> None:
+    """RFC 8216bis, 4.4.3.7: a part lasts at least 85 % of the target. Ten frames of 30 a second are 333.3 ms, five of
+    the half rate too: a target of 333 ms would leave that at 80 %."""
+    target_s = Settings().hls.part_target_ms / 1000
+    frames = int(target_s * frame_rate)
+    assert frames / frame_rate >= 0.85 * target_s
+    assert target_s <= 0.35
