@@ -69,6 +69,7 @@ class Programme:
     text: SlateText
     max_height: int = 0
     """Of the top rendition where no source told a size in time; 0: 720."""
+    clock_ns: Callable[[], int] = time.monotonic_ns
     switch: SourceSwitch = field(init=False)
     clock: RoomClock | None = None
     line: Line | None = None
@@ -79,7 +80,6 @@ class Programme:
     _asked_ns: dict[str, int] = field(default_factory=dict)
     _first_unit_ns: int = 0
     _takes: int = 0
-    _clock_ns: Callable[[], int] = time.monotonic_ns
 
     def __post_init__(self) -> None:
         self.switch = SourceSwitch(int(self.settings.media.silence_before_slate_s * NS))
@@ -94,14 +94,14 @@ class Programme:
         self._fitness[name] = Fitness(self.settings.media.max_height, allowed=self.settings.media.passthrough)
         if isinstance(self.take, PictureTake) and self.take.source == name:
             # Another sender's clock and parameter sets: the old take ends where it is, at the next tick.
-            self._to_slate(self._clock_ns())
-        self._ask(name, self._clock_ns())
+            self._to_slate(self.clock_ns())
+        self._ask(name, self.clock_ns())
 
     def source_down(self, name: str) -> None:
         """The publication ended: no need to wait for the silence."""
         self.switch.source(name).gone()
         if self.take is not None and self.take.source == name:
-            self._change(self._clock_ns())
+            self._change(self.clock_ns())
 
     def take_in(self, name: str, incoming: Incoming) -> None:
         """One encoded frame of a source, on the programme or not."""
@@ -137,14 +137,14 @@ class Programme:
         """Take ``source`` (or ``slate``) from its next key frame on."""
         self.switch.preferred = source
         self._asked_ns.clear()
-        self._change(self._clock_ns())
+        self._change(self.clock_ns())
         self.listener.changed()
 
     def air(self, on: bool) -> None:
         """Show the programme in the public output, or the slate."""
         self.aired = on
         if self.line is not None and self.clock is not None:
-            now_ns = self._clock_ns()
+            now_ns = self.clock_ns()
             self.line.air(on, self.clock.ticks(now_ns))
             if on and isinstance(self.take, PictureTake):
                 self._ask(self.take.source, now_ns)
@@ -159,7 +159,7 @@ class Programme:
 
     def tick(self) -> None:
         """Call every 10 to 50 ms."""
-        now_ns = self._clock_ns()
+        now_ns = self.clock_ns()
         if self.line is None or self.clock is None:
             if self._first_unit_ns and now_ns - self._first_unit_ns > self.settings.room.open_timeout_s * NS:
                 self._open_default(now_ns)
@@ -186,7 +186,7 @@ class Programme:
     def resume(self, recovered: Recovered, *, now_ms: int) -> None:
         """Go on in the broadcast that the files tell of."""
         broadcast = recovered.broadcast
-        now_ns = self._clock_ns()
+        now_ns = self.clock_ns()
         self.clock = RoomClock.resumed(
             epoch_ms=broadcast.epoch_ms, end_ticks=recovered.end, now_ms=now_ms, now_ns=now_ns
         )
@@ -361,7 +361,7 @@ class Programme:
         still = SOUND_ONLY_KIND if sound_of else SLATE_KIND
         line = self.line
         self.take = SlateTake(sound_of or SLATE, line, lambda: line.clips(still), start, clock)
-        self.take.write(self.clock.ticks(self._clock_ns()))
+        self.take.write(self.clock.ticks(self.clock_ns()))
         line.slate_still(still)
         self._on(sound_of or SLATE)
 
@@ -375,9 +375,9 @@ class Programme:
     def _ready_standby(self, take: PictureTake, now_ns: int) -> None:
         """The source on the programme stutters: have the standby source's key frame at hand when it is out."""
         since_ns = self.switch.silent_since(take.source, now_ns)
-        if take.source != SPARE and since_ns is not None and self.switch.up(SPARE, now_ns):
-            if not self.switch.source(SPARE).can_begin_after(since_ns):
-                self._want_idr(SPARE, now_ns)
+        stutters = take.source != SPARE and since_ns is not None and self.switch.up(SPARE, now_ns)
+        if stutters and not self.switch.source(SPARE).can_begin_after(since_ns or 0):
+            self._want_idr(SPARE, now_ns)
         if take.source == SPARE and self.switch.preferred == MAIN and self.switch.up(MAIN, now_ns):
             self._want_idr(MAIN, now_ns)
 
@@ -402,7 +402,7 @@ class Programme:
 
     def decode_failed(self) -> None:
         if isinstance(self.take, PictureTake):
-            self._want_idr(self.take.source, self._clock_ns())
+            self._want_idr(self.take.source, self.clock_ns())
 
     def changed(self) -> None:
         self.listener.changed()
@@ -417,7 +417,7 @@ class Programme:
         """Codes of what the technician should know of a source."""
         fitness, state = self._fitness.get(source), self.switch.sources.get(source)
         notes = [fitness.note] if fitness is not None and fitness.note else []
-        now_ns = self._clock_ns()
+        now_ns = self.clock_ns()
         if state is not None and self.switch.up(source, now_ns):
             if now_ns - state.video_ns > SOUND_ONLY_NS:
                 notes.append("no_video")
