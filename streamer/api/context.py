@@ -10,6 +10,7 @@ from aiohttp import web
 from streamer.api.addresses import Proxies
 from streamer.api.limits import RateLimit
 from streamer.api.ports import MediaPlane, PublicState
+from streamer.api.waiting import StateWaiters
 from streamer.conference.rooms import Room, Venue
 from streamer.room.protocol import RoomConfig
 from streamer.settings import Settings
@@ -35,6 +36,7 @@ class Services:
     publish_attempts: RateLimit = field(init=False)
     play_attempts: RateLimit = field(init=False)
     failed_tokens: RateLimit = field(init=False)
+    waiters: StateWaiters = field(init=False)
 
     def __post_init__(self) -> None:
         room = self.settings.room
@@ -43,6 +45,12 @@ class Services:
         # A lecture hall is one address: as many people may try WHEP as may hold a playlist.
         self.play_attempts = RateLimit(self.settings.hls.max_held_per_address)
         self.failed_tokens = RateLimit(room.failed_attempts_per_minute)
+        self.waiters = StateWaiters(self.state_of, limit=self.settings.hls.max_held_total)
+
+    def state_of(self, room: str) -> str:
+        """``off``, ``slate`` or ``live``: the public output of a room, whether or not there is one of this id."""
+        link = self.plane.rooms.get(room)
+        return "off" if link is None else self.public_state(link)
 
 
 SERVICES = web.AppKey("services", Services)

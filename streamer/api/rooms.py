@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
+from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.context import Services, room_config
@@ -14,6 +16,11 @@ from streamer.conference.rooms import Room, Venue
 from streamer.errors import NotFound
 from streamer.store.rooms import Rooms
 from streamer.store.venues import Venues
+
+
+class RoomStateQuery(BaseModel):
+    unless: Literal["off", "slate", "live"] | None = None
+    """Answer when the state is another, within 20 s in any case."""
 
 
 class RoomQuery(ListQuery):
@@ -27,7 +34,7 @@ def target_of(room: Room) -> Target:
 def view_of(room: Room, services: Services, grant: Grant | None) -> RoomView | RoomCrewView:
     """As much of a room as the grant's holder may see."""
     link = services.plane.rooms.get(room.id)
-    state = "off" if link is None else services.public_state(link)
+    state = services.state_of(room.id)
     status = None if link is None else link.status
     if grant is not None and grant.allows(Action.ROOM_CREW, target_of(room)):
         return RoomCrewView.of(room, state, status)
@@ -54,8 +61,12 @@ async def create_room(call: Call) -> RoomView | RoomCrewView:
 
 
 async def get_room(call: Call) -> RoomView | RoomCrewView:
+    unless = call.query(RoomStateQuery).unless
     async with call.services.database.read() as connection:
         room = await Rooms(connection).get(call.path("id"))
+    if unless is not None:
+        # Nothing of the database is held meanwhile; the names are those of the question.
+        await call.services.waiters.wait_other(room.id, unless)
     return view_of(room, call.services, call.grant)
 
 
@@ -111,8 +122,9 @@ ROUTES = (
         "GET",
         "/rooms/{id}",
         get_room,
-        "One room: state, sources, session; more for its crew",
+        "One room: state, sources, session; more for its crew. With unless, waits for another state",
         "rooms",
+        query=RoomStateQuery,
         answers=(RoomView, RoomCrewView),
     ),
     Route(

@@ -33,6 +33,11 @@ def make_application(services: Services, observe: Observe) -> web.Application:
     )
     app[SERVICES] = services
     app.on_response_prepare.append(add_headers)
+
+    async def release(_app: web.Application) -> None:
+        await services.waiters.close()
+
+    app.on_shutdown.append(release)
     document = openapi_document(ROUTES)
 
     async def openapi(_request: web.Request) -> web.Response:

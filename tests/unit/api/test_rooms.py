@@ -6,8 +6,11 @@ import asyncio
 
 import pytest
 
-from streamer.room.protocol import SourceStatus, TrackStatus
+from streamer.api.context import SERVICES, Services
+from streamer.api.waiting import StateWaiters
+from streamer.room.protocol import RoomConfig, SourceStatus, TrackStatus
 from tests.fakes.media_plane import FakePlane
+from tests.fakes.waiting import until
 from tests.unit.api.conftest import ADMIN, Api, Client, bearer
 
 
@@ -21,8 +24,6 @@ async def test_a_new_room_has_the_contracts_defaults_and_is_off(api: Api) -> Non
 
 async def test_everybody_may_read_rooms_but_only_the_crew_sees_who_publishes(api: Api, plane: FakePlane) -> None:
     await api("POST", "/rooms", {"id": "a", "name": "A"})
-    from streamer.room.protocol import RoomConfig
-
     room = await plane.ensure(RoomConfig(id="a", name="A"))
     assert room.status is not None
     room.state = "live"
@@ -77,8 +78,6 @@ async def test_an_id_is_taken_once(api: Api) -> None:
 async def test_a_change_touches_what_it_names_and_tells_the_open_room(api: Api, plane: FakePlane) -> None:
     await api("POST", "/venues", {"id": "nantes", "name": "Nantes", "language": "fr"})
     await api("POST", "/rooms", {"id": "a", "name": "A", "between": "open"})
-    from streamer.room.protocol import RoomConfig
-
     await plane.ensure(RoomConfig(id="a", name="A"))
     room = await api("PATCH", "/rooms/a", {"venue": "nantes"})
     assert (room["name"], room["between"], room["venue"]) == ("A", "open", "nantes")
@@ -92,8 +91,6 @@ async def test_a_change_touches_what_it_names_and_tells_the_open_room(api: Api, 
 
 async def test_removing_a_room_closes_it_and_its_grants(api: Api, plane: FakePlane) -> None:
     await api("POST", "/rooms", {"id": "a", "name": "A"})
-    from streamer.room.protocol import RoomConfig
-
     await plane.ensure(RoomConfig(id="a", name="A"))
     token = await api.grant("technician", room="a")
     await api("DELETE", "/rooms/a")
@@ -200,3 +197,42 @@ async def test_two_at_once_make_one_room(api: Api) -> None:
         )
     )
     assert sorted(response.status for response in statuses) == [201] + [409] * 7
+
+
+def services_of(api: Api) -> Services:
+    return api.client.app[SERVICES]
+
+
+async def test_a_question_waits_until_the_room_is_in_another_state(api: Api, plane: FakePlane) -> None:
+    await api("POST", "/rooms", {"id": "main", "name": "Main"})
+    asked = asyncio.create_task(api("GET", "/rooms/main?unless=off"))
+    await until(lambda: services_of(api).waiters.waiting == 1)
+    assert not asked.done()
+    (await plane.ensure(RoomConfig(id="main", name="Main"))).state = "live"
+    assert (await asked)["state"] == "live"
+    # What is another already is told at once, and so is everything to those who do not ask to wait.
+    assert (await api("GET", "/rooms/main?unless=off"))["state"] == "live"
+    assert (await api("GET", "/rooms/main"))["state"] == "live"
+
+
+async def test_those_who_wait_are_bounded_and_answered_in_time(api: Api, plane: FakePlane) -> None:
+    await api("POST", "/rooms", {"id": "main", "name": "Main"})
+    services = services_of(api)
+    services.waiters = StateWaiters(services.state_of, limit=1, hold_s=0.3)
+    first = asyncio.create_task(api("GET", "/rooms/main?unless=off"))
+    await until(lambda: services.waiters.waiting == 1)
+    assert (await api("GET", "/rooms/main?unless=off"))["state"] == "off"
+    assert not first.done()
+    assert services.waiters.turned_away == 1
+    assert (await first)["state"] == "off"
+    assert services.waiters.waiting == 0
+    await api("GET", "/rooms/main?unless=sideways", expect=422)
+    await services.waiters.close()
+
+
+async def test_a_server_that_ends_answers_those_who_wait(api: Api) -> None:
+    await api("POST", "/rooms", {"id": "main", "name": "Main"})
+    asked = asyncio.create_task(api("GET", "/rooms/main?unless=off"))
+    await until(lambda: services_of(api).waiters.waiting == 1)
+    await services_of(api).waiters.close()
+    assert (await asked)["state"] == "off"

@@ -36,6 +36,7 @@ describe('the watcher', () => {
   let answers: RoomAnswer[]
   let replies: (() => Response | Promise<Response>)[]
   let asked: number
+  let addresses: string[]
   let watcher: RoomWatcher
 
   beforeEach(() => {
@@ -44,9 +45,11 @@ describe('the watcher', () => {
     answers = []
     replies = []
     asked = 0
+    addresses = []
     watcher = new RoomWatcher('turing', (answer) => answers.push(answer), {
-      fetch: async () => {
+      fetch: async (input) => {
         asked++
+        addresses.push(input)
         const reply = replies.length > 1 ? replies.shift() : replies[0]
         if (!reply) throw new Error('refused')
         return reply()
@@ -60,17 +63,44 @@ describe('the watcher', () => {
     vi.useRealTimers()
   })
 
-  it('asks every few seconds while somebody waits for the start, rarely while it plays', async () => {
-    replies = [() => json({ ...ROOM, state: 'off' }), () => json(ROOM)]
+  it('waits for the start with a question that is held, and asks rarely while it plays', async () => {
+    let start: () => void = () => undefined
+    const held = new Promise<Response>((resolve) => (start = () => resolve(json(ROOM))))
+    replies = [() => json({ ...ROOM, state: 'off' }), () => held, () => json(ROOM)]
     watcher.start()
-    await vi.advanceTimersByTimeAsync(0)
-    expect(asked).toBe(1)
-    await vi.advanceTimersByTimeAsync(3_500)
+    await vi.advanceTimersByTimeAsync(500)
+    expect(addresses).toEqual(['/api/v1/rooms/turing', '/api/v1/rooms/turing?unless=off'])
+    await vi.advanceTimersByTimeAsync(15_000)
     expect(asked).toBe(2)
+    start()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(answers.map((answer) => answer.kind === 'status' && answer.status.state)).toEqual(['off', 'live'])
     await vi.advanceTimersByTimeAsync(19_000)
     expect(asked).toBe(2)
     await vi.advanceTimersByTimeAsync(1_000)
+    expect(addresses[2]).toBe('/api/v1/rooms/turing')
+  })
+
+  it('asks every few seconds where the server holds no question', async () => {
+    replies = [() => json({ ...ROOM, state: 'off' })]
+    watcher.start()
+    await vi.advanceTimersByTimeAsync(300)
+    expect(asked).toBe(2)
+    await vi.advanceTimersByTimeAsync(3_400)
     expect(asked).toBe(3)
+    await vi.advanceTimersByTimeAsync(3_500)
+    expect(asked).toBe(4)
+  })
+
+  it('gives a held question up when it is poked: its connection may be gone', async () => {
+    replies = [() => json({ ...ROOM, state: 'off' }), () => new Promise<Response>(() => undefined), () => json(ROOM)]
+    watcher.start()
+    await vi.advanceTimersByTimeAsync(500)
+    watcher.poke()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(addresses).toHaveLength(3)
+    expect(addresses[2]).toBe('/api/v1/rooms/turing')
+    expect(answers.at(-1)).toMatchObject({ kind: 'status', status: { state: 'live' } })
   })
 
   it('tells how far the server’s clock is from ours', async () => {

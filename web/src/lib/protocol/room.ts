@@ -29,6 +29,12 @@ export interface RoomWatcherPorts {
 }
 
 const ASK_TIMEOUT_MS = 8_000
+/** The same for a question that waits for the start (`?unless=off`): the server answers within 20 s. */
+const HELD_TIMEOUT_MS = 28_000
+/** An answer that took at least this long was held; a server that holds no more requests answers at once. */
+const HELD_MS = 1_000
+/** After an answer that was held, the next question at once, but not of all pages together. */
+const AGAIN_MS = 400
 
 /** Between two questions, [least, most] ms; the spread keeps a thousand pages from asking in step. */
 const PACE: Record<RoomState, readonly [number, number]> = {
@@ -67,6 +73,10 @@ export class RoomWatcher {
   private asking: AbortController | null = null
   private stopped = true
   private readonly backoff: Backoff
+  /** The last answer was "off": the next question may wait for the start. */
+  private off = false
+  /** The question that is under way waits for the start. */
+  private holding = false
 
   constructor(
     private readonly room: string,
@@ -91,21 +101,30 @@ export class RoomWatcher {
 
   /** Asks now (the stream changed, the tab came back, the network came back) instead of at the next turn. */
   poke(): void {
-    if (this.stopped || this.asking) return
+    if (this.stopped || (this.asking && !this.holding)) return
     clearTimeout(this.timer)
+    // One that waits for the start may wait on a connection that is gone.
+    this.asking?.abort()
+    this.off = false
     void this.ask()
   }
 
   private async ask(): Promise<void> {
     const abort = new AbortController()
     this.asking = abort
-    const timeout = setTimeout(() => abort.abort(), ASK_TIMEOUT_MS)
-    const answer = await this.answer(abort.signal)
+    const began_ms = this.ports.now()
+    const hold = (this.holding = this.off)
+    const timeout = setTimeout(() => abort.abort(), hold ? HELD_TIMEOUT_MS : ASK_TIMEOUT_MS)
+    const answer = await this.answer(abort.signal, hold)
     clearTimeout(timeout)
-    if (this.stopped) return
+    // Another question has taken this one's place.
+    if (this.stopped || this.asking !== abort) return
     this.asking = null
+    this.off = answer.kind === 'status' && answer.status.state === 'off'
+    // The first one after "off" goes out at once: it is held.
+    const held = this.off && (!hold || this.ports.now() - began_ms >= HELD_MS)
     if (answer.kind === 'unknown') this.stopped = true
-    else this.timer = setTimeout(() => void this.ask(), this.wait(answer))
+    else this.timer = setTimeout(() => void this.ask(), held ? AGAIN_MS * this.ports.random() : this.wait(answer))
     this.onanswer(answer)
   }
 
@@ -116,9 +135,9 @@ export class RoomWatcher {
     return least + (most - least) * this.ports.random()
   }
 
-  private async answer(signal: AbortSignal): Promise<RoomAnswer> {
+  private async answer(signal: AbortSignal, hold: boolean): Promise<RoomAnswer> {
     try {
-      const address = `/api/v1/rooms/${encodeURIComponent(this.room)}`
+      const address = `/api/v1/rooms/${encodeURIComponent(this.room)}${hold ? '?unless=off' : ''}`
       const response = await this.ports.fetch(address, { signal, headers: { Accept: 'application/json' } })
       if (response.status === 404) return { kind: 'unknown' }
       if (!response.ok) return { kind: 'unreachable' }

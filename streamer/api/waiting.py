@@ -1,0 +1,67 @@
+"""Questions that wait for a room's public state to be another: a page that waits for the start costs one request in
+twenty seconds and learns of it at once. On the loop.
+
+One look at the rooms that are waited for, some times a second, answers all who wait: no timer for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+HOLD_S = 20.0
+"""Less than what proxies in between give an answer."""
+LOOK_S = 0.1
+
+
+class StateWaiters:
+    """``state_of`` tells a room's public state now. ``limit``: how many may wait; past it there is no waiting."""
+
+    def __init__(self, state_of: Callable[[str], str], *, limit: int, hold_s: float = HOLD_S) -> None:
+        self._state_of = state_of
+        self._limit = limit
+        self._hold_s = hold_s
+        self._changed: dict[tuple[str, str], asyncio.Event] = {}
+        self._looker: asyncio.Task[None] | None = None
+        self._closed = False
+        self.waiting = 0
+        self.turned_away = 0
+        """Answered at once because too many waited."""
+
+    async def wait_other(self, room: str, state: str) -> None:
+        """Return when the room's state is not ``state``, after ``hold_s`` at the latest."""
+        if self._closed or self._state_of(room) != state:
+            return
+        if self.waiting >= self._limit:
+            self.turned_away += 1
+            return
+        event = self._changed.setdefault((room, state), asyncio.Event())
+        if self._looker is None or self._looker.done():
+            self._looker = asyncio.create_task(self._look(), name="room state waiters")
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(self._hold_s):
+                await event.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self.waiting -= 1
+
+    async def close(self) -> None:
+        """Answer everybody: the web process is about to end."""
+        self._closed = True
+        for event in self._changed.values():
+            event.set()
+        self._changed.clear()
+        if self._looker is not None:
+            self._looker.cancel()
+            await asyncio.gather(self._looker, return_exceptions=True)
+
+    async def _look(self) -> None:
+        while self.waiting or self._changed:
+            for room, state in list(self._changed):
+                if self._state_of(room) != state:
+                    self._changed.pop((room, state)).set()
+            if not self.waiting:
+                self._changed.clear()
+            await asyncio.sleep(LOOK_S)
