@@ -45,7 +45,9 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @contextlib.asynccontextmanager
-async def watching(browser: Browser, server: Running, query: str = "", language: str = "en-GB") -> AsyncIterator[Opened]:
+async def watching(
+    browser: Browser, server: Running, query: str = "", language: str = "en-GB"
+) -> AsyncIterator[Opened]:
     async with opened(browser, f"{server.url}/watch/hall{query}", language=language) as seen:
         yield seen
 

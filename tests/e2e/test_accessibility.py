@@ -1,0 +1,115 @@
+"""axe in Chromium: nothing serious or critical in any page and state, in both languages, on desks and on phones."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.fakes.browser import AXE, Opened, chromium, needs_chromium, opened
+from tests.fakes.publishing import camera
+from tests.fakes.running import Running, serving
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.slow,
+    *needs_chromium,
+    pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make setup)"),
+]
+
+SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
+LANGUAGES = ("en-GB", "fr-FR")
+NARROWEST = 320
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Running]:
+    async with serving(environment=SETTINGS) as running:
+        venue = await running.api("POST", "/venues", {"id": "asso", "name": "Maison des associations"}, status=201)
+        for room in ("live", "slate", "dark"):
+            await running.room(room, name=f"Salle {room}", venue=venue["id"])
+        async with camera(running, "slate"):
+            await running.wait_state("slate", "live")
+        async with camera(running, "live"):
+            await running.wait_state("live", "live")
+            await running.wait_state("slate", "slate")
+            yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
+
+
+async def check(seen: Opened) -> None:
+    """At the widths of a desk and a phone, and the narrowest that there is."""
+    found: list[str] = []
+    for width, height in ((1280, 800), (360, 740)):
+        await seen.page.set_viewport_size({"width": width, "height": height})
+        found += [f"at {width} px: {line}" for line in await seen.accessibility()]
+    await seen.page.set_viewport_size({"width": NARROWEST, "height": 640})
+    overflow = await seen.overflow_px()
+    assert found == []
+    assert overflow == 0, f"{overflow} px have to be scrolled sideways at {NARROWEST} px"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("path", "ready"),
+    [
+        ("/watch/live", "document.querySelector('video')?.currentTime > 0"),
+        ("/watch/slate", "document.querySelector('video')?.currentTime > 0"),
+        ("/watch/dark", "document.querySelector('.card')"),
+        ("/embed/live", "document.querySelector('video')?.currentTime > 0"),
+        ("/", "document.querySelectorAll('a.card').length === 3"),
+        ("/studio", "document.querySelectorAll('main a').length === 3"),
+        ("/studio/dark", "document.querySelector('input')"),
+        ("/watch/nowhere", "document.querySelector('h1')"),
+    ],
+)
+async def test_a_page_is_accessible(browser: Browser, server: Running, path: str, ready: str, language: str) -> None:
+    async with opened(browser, f"{server.url}{path}", language=language) as seen:
+        await seen.holds(f"Boolean({ready})")
+        await check(seen)
+
+
+async def test_the_players_menu_and_its_help_are_accessible(browser: Browser, server: Running) -> None:
+    async with opened(browser, f"{server.url}/watch/live") as seen:
+        await seen.holds("document.querySelector('video')?.currentTime > 0")
+        await seen.page.get_by_role("button", name="Quality and delay").click()
+        await check(seen)
+        await seen.page.keyboard.press("Escape")
+        await seen.page.keyboard.press("?")
+        await seen.page.get_by_role("dialog").wait_for()
+        await check(seen)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_studio_is_accessible_before_and_on_air(browser: Browser, server: Running, language: str) -> None:
+    room = f"studio-{language[:2]}"
+    token = await server.room(room)
+    async with opened(
+        browser,
+        f"{server.url}/studio/{room}#token={token}",
+        language=language,
+        permissions=("camera", "microphone"),
+    ) as seen:
+        tally = "document.querySelector('[data-testid=tally]')?.dataset.state === '{}'"
+        await seen.holds(tally.format("standby"))
+        await check(seen)
+        await seen.page.set_viewport_size({"width": 1280, "height": 800})
+        await seen.page.locator(".empty button").click()
+        await seen.holds(tally.format("preview"))
+        await seen.page.locator("input[type=radio][value='720p']").check()
+        await seen.page.keyboard.press("o")
+        await seen.holds(tally.format("on_air"))
+        await check(seen)
+        await seen.page.keyboard.press("o")
+        await seen.page.locator("dialog[open], [role=dialog]").first.wait_for()
+        await check(seen)
+    with contextlib.suppress(AssertionError):
+        await server.wait_state(room, "slate", within_s=3)

@@ -1,0 +1,306 @@
+"""The studio page in Chromium, with the browser's fake camera and microphone, up to what viewers get of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.fakes import decoding
+from tests.fakes.browser import Opened, chromium, needs_chromium, opened
+from tests.fakes.devtools import tabbed_chromium
+from tests.fakes.hls_client import HlsFollower
+from tests.fakes.publishing import camera
+from tests.fakes.running import Running, serving
+from tests.fakes.waiting import until_answered
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+
+SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
+ELSEWHERE = "salle.example.test"
+BACK_WITHIN_S = 10.0
+LEAST_RATE = 20
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Running]:
+    async with serving(environment=SETTINGS) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    arguments = (
+        f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
+        "--auto-select-desktop-capture-source=Entire screen",
+    )
+    async with chromium(*arguments) as running:
+        yield running
+
+
+@contextlib.asynccontextmanager
+async def studio(
+    browser: Browser, server: Running, room: str, token: str | None = None, *, language: str = "en-GB"
+) -> AsyncIterator[Opened]:
+    address = f"{server.url}/studio/{room}#token={token or server.tokens[room]}"
+    async with opened(browser, address, language=language, permissions=("camera", "microphone")) as seen:
+        yield seen
+
+
+async def open_devices(seen: Opened) -> None:
+    await seen.page.get_by_role("button", name="Open camera and microphone").click()
+    await seen.holds("document.querySelector('[data-testid=preview]').videoWidth > 0")
+    # Two cores have to encode this, and all else besides.
+    await seen.page.get_by_role("radio", name="720p").check()
+    await seen.holds("document.querySelector('[data-testid=preview]').videoHeight === 720")
+
+
+async def tally(seen: Opened, state: str, *, within_s: float = 20) -> None:
+    await seen.holds(
+        "(state) => document.querySelector('[data-testid=tally]')?.dataset.state === state", state, within_s=within_s
+    )
+
+
+async def go_on_air(seen: Opened) -> None:
+    await open_devices(seen)
+    await seen.page.get_by_role("button", name="Go on air").click()
+    await tally(seen, "on_air")
+
+
+async def main_source(server: Running, room: str) -> dict[str, Any]:
+    source = (await server.state(room))["sources"].get("main", {})
+    assert isinstance(source, dict)
+    return source
+
+
+async def test_goes_on_air_and_viewers_get_moving_pictures_and_sound(browser: Browser, server: Running) -> None:
+    token = await server.room("amphi", name="Amphi")
+    async with studio(browser, server, "amphi") as seen:
+        assert token not in seen.page.url, "the token leaves the address bar"
+        await open_devices(seen)
+        await seen.page.get_by_label("Camera", exact=True).select_option(label="fake_device_0")
+        await seen.page.get_by_label("Microphone", exact=True).select_option(label="Fake Audio Input 1")
+        await seen.page.get_by_role("button", name="Go on air").click()
+        await tally(seen, "on_air")
+        await server.wait_state("amphi", "live")
+        source = await main_source(server, "amphi")
+        assert source["video"]["codec"] == "h264"
+        assert (source["video"]["width"], source["video"]["height"]) == (1280, 720)
+        assert source["audio"]["codec"] == "opus"
+        assert source["audio"]["channels"] == 2
+        # What goes out, beside it.
+        await seen.holds("document.querySelector('[data-testid=output]').currentTime > 1")
+        async with HlsFollower(f"{server.url}/live/amphi/index.m3u8") as follower:
+            await follower.open()
+            await follower.follow(until=lambda f: min(f.edge("v720"), f.edge("v180"), f.edge("a128")) >= (5, 0))
+            for name in ("v720", "v180"):
+                shown = decoding.pictures(await whole_segments(follower, name))
+                # A machine that encodes, decodes and plays all of it may shed pictures of the lower ones.
+                assert len(shown) > (60 if name == "v720" else 10)
+                apart = np.abs(shown[0].luma.astype(int) - shown[-1].luma.astype(int)).mean()
+                assert apart > 0.5, f"{name} stands still"
+                assert shown[0].luma.std() > 10
+            heard = decoding.sound(await whole_segments(follower, "a128"))
+            # The fake microphone beeps.
+            assert np.abs(heard.mono).max() > 0.02
+            # Where a browser's camera misses a beat, no cut makes a part of 85 % to 100 % of the target.
+            assert [fault for fault in follower.violations if "under 85 %" not in fault] == []
+        await seen.page.keyboard.press("o")
+        await seen.page.get_by_role("button", name="End now").click()
+        await tally(seen, "preview")
+        await server.wait_state("amphi", "slate", within_s=5)
+        await seen.text(re.compile("Viewers see the slate"))
+
+
+async def whole_segments(follower: HlsFollower, name: str) -> bytes:
+    """The last run of whole segments behind one init section."""
+    whole = sorted(msn for msn, s in follower.tracks[name].reader.known.items() if s.complete)
+    run = [msn for msn in whole if follower.segment(name, msn).map == follower.segment(name, whole[-1]).map][-3:]
+    return await follower.run_bytes(name, run[0], run[-1])
+
+
+async def test_scenes_and_a_shared_screen_by_the_keys(browser: Browser, server: Running) -> None:
+    await server.room("scenes")
+    async with studio(browser, server, "scenes") as seen:
+        await open_devices(seen)
+        share = seen.page.get_by_role("button", name="Share screen or window")
+        stop = seen.page.get_by_role("button", name="Stop sharing")
+        await share.click()
+        await seen.text(re.compile(r"1920 × 1080"))
+        await stop.click()
+        # The browser's fake screen looks like its fake camera, which is green: red slides instead.
+        await seen.page.evaluate(RED_SLIDES)
+        await share.click()
+        await stop.wait_for()
+        left, right, corner = (0.25, 0.5), (0.85, 0.4), (0.9, 0.85)
+        expected = {
+            "Camera": {left: "green", right: "green", corner: "green"},
+            "Slides": {left: "red", right: "red", corner: "red"},
+            "Side by side": {left: "red", right: "green"},
+            "Slides with camera": {left: "red", right: "red", corner: "green"},
+        }
+        for key, (scene, places) in enumerate(expected.items(), 1):
+            await seen.page.keyboard.press(str(key))
+            await seen.page.get_by_role("button", name=scene, exact=True, pressed=True).wait_for()
+            for place, colour in places.items():
+                await seen.holds(f"([place, colour]) => ({COLOUR})(place) === colour", [place, colour], within_s=5)
+        await stop.click()
+        await share.wait_for()
+
+
+RED_SLIDES = """() => {
+  const canvas = document.createElement('canvas'), context = canvas.getContext('2d')
+  canvas.width = 1280; canvas.height = 720
+  setInterval(() => { context.fillStyle = '#d01010'; context.fillRect(0, 0, 1280, 720) }, 50)
+  navigator.mediaDevices.getDisplayMedia = async () => canvas.captureStream(20)
+}"""
+COLOUR = """([x, y]) => {
+  const video = document.querySelector('[data-testid=preview]'), canvas = document.createElement('canvas')
+  canvas.width = 64; canvas.height = 36
+  const context = canvas.getContext('2d')
+  context.drawImage(video, 0, 0, 64, 36)
+  const [red, green] = context.getImageData(Math.floor(x * 64), Math.floor(y * 36), 1, 1).data
+  return red > 2 * green ? 'red' : green > 2 * red ? 'green' : 'other'
+}"""
+
+
+async def test_comes_back_by_itself_after_a_crash_and_after_a_reload(browser: Browser, server: Running) -> None:
+    await server.room("crash")
+    async with studio(browser, server, "crash") as seen:
+        await go_on_air(seen)
+        await server.wait_state("crash", "live")
+        chosen = await devices(seen)
+        before = (await main_source(server, "crash"))["publication"]
+        killed_at = time.monotonic()
+        await server.kill("room-crash")
+
+        async def published_again() -> bool:
+            source = await main_source(server, "crash")
+            return bool(source.get("up")) and source["publication"] != before
+
+        await until_answered(published_again, limit_s=BACK_WITHIN_S)
+        await server.wait_state("crash", "live")
+        await tally(seen, "on_air")
+        assert time.monotonic() - killed_at < BACK_WITHIN_S + 5
+
+        before = (await main_source(server, "crash"))["publication"]
+        await seen.page.reload()
+        await tally(seen, "on_air")
+        await until_answered(published_again, limit_s=BACK_WITHIN_S)
+        assert await devices(seen) == chosen
+        await server.wait_state("crash", "live")
+        assert "token" not in seen.page.url
+
+
+async def devices(seen: Opened) -> list[str]:
+    found = await seen.page.evaluate(
+        "[...document.querySelectorAll('select')].map((select) => select.selectedOptions[0].label)"
+    )
+    return [str(label) for label in found]
+
+
+async def test_goes_on_in_a_tab_that_is_hidden(server: Running) -> None:
+    token = await server.room("hidden")
+    async with tabbed_chromium("--autoplay-policy=no-user-gesture-required") as browser:
+        tab = await browser.tab(f"{server.url}/studio/hidden#token={token}")
+        await tab.show()
+        await tab.holds(click("Open camera and microphone"))
+        await tab.holds("document.querySelector('[data-testid=preview]').videoWidth > 0")
+        await tab.evaluate("document.querySelector('input[type=radio][value=\"720p\"]').click()")
+        await tab.holds("document.querySelector('[data-testid=preview]').videoHeight === 720")
+        await tab.holds(click("Go on air"))
+        await server.wait_state("hidden", "live")
+        front = await browser.tab("about:blank")
+        await front.show()
+        await tab.holds("document.hidden")
+        hidden_at = time.monotonic()
+        rates: list[float] = []
+
+        async def keeps_its_rate() -> bool:
+            source = await main_source(server, "hidden")
+            assert source["up"]
+            if time.monotonic() - hidden_at > 3:
+                rates.append(source["video"]["frame_rate"])
+            return len(rates) >= 20 and float(np.median(rates[-20:])) >= LEAST_RATE
+
+        await until_answered(keeps_its_rate, limit_s=20, what=lambda: f"pictures a second {rates[-20:]}")
+        assert await tab.evaluate("document.hidden")
+        async with HlsFollower(f"{server.url}/live/hidden/index.m3u8") as follower:
+            await follower.open()
+            edge = follower.edge("v720")[0]
+            await follower.follow(until=lambda f: f.edge("v720")[0] >= edge + 3)
+            shown = decoding.pictures(await whole_segments(follower, "v720"))
+        assert np.abs(shown[0].luma.astype(int) - shown[-1].luma.astype(int)).mean() > 0.5
+
+
+def click(name: str) -> str:
+    """JavaScript that presses a button by its words; false while there is none that can be pressed."""
+    return f"""(() => {{
+      const button = [...document.querySelectorAll('button:enabled')].find((one) => one.innerText.includes('{name}'))
+      button?.click()
+      return Boolean(button)
+    }})()"""
+
+
+async def test_a_bad_token_is_told_and_another_can_be_pasted(browser: Browser, server: Running) -> None:
+    await server.room("locked", name="Locked")
+    async with studio(browser, server, "locked", "wrong.token-that-nobody-made") as seen:
+        await seen.text(re.compile("does not accept this link"))
+        field = seen.page.get_by_label("Link or token")
+        await field.fill("no")
+        await seen.page.get_by_role("button", name="Open the studio").click()
+        await seen.text("That is neither a studio link nor a token.")
+        await field.fill(f"{server.url}/studio/locked#token={server.tokens['locked']}")
+        await seen.page.get_by_role("button", name="Open the studio").click()
+        await seen.page.get_by_role("button", name="Open camera and microphone").wait_for()
+
+
+async def test_takes_over_a_room_that_another_encoder_holds(browser: Browser, server: Running) -> None:
+    await server.room("taken")
+    grant = await server.api(
+        "POST", "/grants", {"role": "technician", "room": "taken", "label": "the other"}, status=201
+    )
+    async with camera(server, "taken"):
+        await server.wait_state("taken", "live")
+        async with studio(browser, server, "taken", grant["token"]) as seen:
+            await open_devices(seen)
+            await seen.text(re.compile("on air with another publisher"))
+            await seen.page.get_by_role("button", name="Take over").click()
+            dialog = seen.page.get_by_role("dialog", name="Take over the room?")
+            await dialog.get_by_role("button", name="Take over").click()
+            await tally(seen, "on_air")
+            assert "Chrome" in (await main_source(server, "taken"))["client"]
+            # The one that was cut off does not take it back.
+            since = (await main_source(server, "taken"))["publication"]
+            await asyncio.gather(server.wait_state("taken", "live"), tally(seen, "on_air"))
+            assert (await main_source(server, "taken"))["publication"] == since
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "how"),
+    [
+        ("en-GB", "This page cannot use your camera", "--tls-cert"),
+        ("fr-FR", "Cette page ne peut pas utiliser votre caméra", "--tls-cert"),
+    ],
+)
+async def test_without_encryption_it_says_so_and_how_to_get_it(
+    browser: Browser, server: Running, language: str, title: str, how: str
+) -> None:
+    room = f"plain-{language[:2]}"
+    token = await server.room(room)
+    port = server.url.rpartition(":")[2]
+    async with opened(browser, f"http://{ELSEWHERE}:{port}/studio/{room}#token={token}", language=language) as seen:
+        assert not await seen.page.evaluate("isSecureContext")
+        await seen.text(title)
+        await seen.text(re.compile(re.escape(how)))
+        assert await seen.page.locator("select").count() == 0, "no list of devices that cannot be had"
+        # An encoder is the way on air from here: what it needs stands open.
+        await seen.text(re.compile("WHIP"))
