@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests.fakes import decoding
-from tests.fakes.following import all_past, faultless, whole
+from tests.fakes.following import faultless, whole
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import camera
 from tests.fakes.running import Running, serving
@@ -115,7 +115,6 @@ async def test_directives_that_make_no_sense_are_refused_at_once(server: Running
 async def test_one_address_may_hold_so_many_and_others_go_on(server: Running) -> None:
     """A hall behind one address; the others come from elsewhere, as the trusted proxy tells."""
     follower = await playlist(server)
-    await follower.follow(until=all_past(0))
     url = follower.tracks["v360"].url
     ahead = follower.edge("v360")[0] + 1
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as viewers:
@@ -142,7 +141,6 @@ async def test_one_address_may_hold_so_many_and_others_go_on(server: Running) ->
 
 async def test_held_requests_are_bounded_in_all(server: Running) -> None:
     follower = await playlist(server)
-    await follower.follow(until=all_past(0))
     url = follower.tracks["a128"].url
     ahead = follower.edge("a128")[0] + 1
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as viewers:
