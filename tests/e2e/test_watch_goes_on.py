@@ -1,4 +1,4 @@
-"""One page through everything that happens to a room, never loaded again: no camera yet, gone, back, crashes, the end."""
+"""One page, never loaded again, through all that happens to a room: no camera yet, gone, back, crashes, the end."""
 
 from __future__ import annotations
 

@@ -59,7 +59,8 @@ globalThis.readStrip = (selector = 'video') => {
     const centre = (index + 0.5) * cell, reach = Math.max(cell * 0.2, 0.5)
     let sum = 0, count = 0
     for (let y = 0; y < rows; y++)
-      for (let x = Math.floor(centre - reach); x <= Math.floor(centre + reach); x++, count++) sum += data[(y * width + x) * 4 + 1]
+      for (let x = Math.floor(centre - reach); x <= Math.floor(centre + reach); x++, count++)
+        sum += data[(y * width + x) * 4 + 1]
     return sum / count
   })
   const white = (levels[0] + levels[55]) / 2, black = (levels[1] + levels[54]) / 2
