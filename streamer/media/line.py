@@ -85,8 +85,10 @@ class Line:
         }
         self._off_air: OffAir | None = None
         """While the output shows the slate although the programme goes on."""
+        self._slates_made = 0
         self._store = store
         self._relay_next = start
+        self._relayed_sound = self._relayed_picture = -1
         self._slate_on: str | None = None
         self.ladder = Ladder(
             plan.rungs,
@@ -117,6 +119,7 @@ class Line:
         if self._off_air is not None and self.output.airs_at(start):
             # From here on the programme is seen: the slate must not be listed past it.
             self._off_air.end(start)
+            self._slates_made = self._off_air.number
             self._off_air = None
         return cut
 
@@ -174,7 +177,9 @@ class Line:
         elif self._off_air is None and not self.output.shows_programme:
             feed = Feed(SLATE_FEED, self._store, [self.output])
             start = now if ended is None else ended
-            self._off_air = OffAir(self, feed, self._sound.configs, self._sound_bitrates, start)
+            self._off_air = OffAir(
+                self, feed, self._sound.configs, self._sound_bitrates, start, number=self._slates_made
+            )
 
     def tick(self, now: int) -> None:
         if self._off_air is not None:
@@ -187,7 +192,10 @@ class Line:
 
     def relay_picture(self, sample: Sample, config: TrackConfig) -> None:
         sets = (config.sps, config.pps) if sample.sync else ((), ())
-        self._listener.relay_video(h264.avcc_to_annexb(sample.data, *sets), sample.start, idr=sample.sync)
+        # Where slate and programme overlap, as at a tap, every picture is needed for those after it, and time never
+        # goes back.
+        start = self._relayed_picture = max(sample.start, self._relayed_picture + 1)
+        self._listener.relay_video(h264.avcc_to_annexb(sample.data, *sets), start, idr=sample.sync)
 
     def clips(self, still: str) -> Mapping[str, SlateClip]:
         return self.slates.clips(still)
@@ -201,6 +209,9 @@ class Line:
         self.slates.close()
 
     def _relay_sound(self, packet: bytes, start: int) -> None:
+        if start <= self._relayed_sound:
+            return  # silence was heard in its place
+        self._relayed_sound = start
         self._relay_next = start + OPUS_SILENCE_TICKS
         self._listener.relay_audio(packet, start)
 

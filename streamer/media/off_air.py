@@ -44,7 +44,8 @@ def silent_frame(bitrate: int) -> bytes:
 class OffAir:
     """Writes slate segments from ``start`` on to the slate's feed.
 
-    ``sounds`` and ``bitrates`` (bits per second) are those of the sound renditions, by name.
+    ``sounds`` and ``bitrates`` (bits per second) are those of the sound renditions, by name. ``number`` is that of the
+    last segment of the times before: the output knows the feed's segments by their numbers.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class OffAir:
         sounds: Mapping[str, TrackConfig],
         bitrates: Mapping[str, int],
         start: int,
+        *,
+        number: int = 0,
     ) -> None:
         self._line = line
         self._sounds = sounds
@@ -62,7 +65,7 @@ class OffAir:
             r.name: TrackPackager(r.name, feed, part_target_ticks=line.broadcast.part_target_ticks)
             for r in line.broadcast.renditions
         }
-        self._number = 0
+        self.number = number
         self._segment = start
         self._next = start
         self._next_sound = (start + AAC_TICKS // 2) // AAC_TICKS * AAC_TICKS
@@ -100,8 +103,8 @@ class OffAir:
     def _open(self, start: int) -> None:
         clips = self._line.clips(SLATE_KIND)
         configs = {name: clip.config for name, clip in clips.items()}
-        self._number += 1
-        cut = Cut(self._number, start, discontinuity=not self._frames or configs != self._configs)
+        self.number += 1
+        cut = Cut(self.number, start, discontinuity=not self._frames or configs != self._configs)
         self._configs, self._segment = configs, start
         for name, clip in clips.items():
             self._frame_ticks = clip.frame_ticks
