@@ -18,8 +18,16 @@ SLEW_PER_SEGMENT_TICKS = 1 * TICKS_PER_MS
 """The most that a running take follows the sender's drift, per segment (design, section 3.2)."""
 SOUND_SLEW_TICKS_PER_S = 5 * TICKS_PER_MS
 """How fast sound is moved to the picture once sender reports tell where it belongs."""
+SOUND_STEP_TICKS = 150 * TICKS_PER_MS
+"""Sound that lies further beside the picture than this is moved in one step: slewing would take half a minute."""
+STEP_PACKETS = 10
+"""So many packets in a row have to say so: a single report may be wrong."""
+STRANGE_PACKETS = 50
+"""The same where the reports say more than REANCHOR_TICKS."""
 REANCHOR_TICKS = 3 * TICKS_PER_S // 2
-"""A mapped time this far from arrival means that the sender's clock jumped."""
+"""A mapped time this far behind arrival means that the sender's clock jumped."""
+AHEAD_TICKS = TICKS_PER_S // 2
+"""The same before arrival: a picture is not there before it was taken, and the first of a take was not much late."""
 DRIFT_WINDOW = 256
 """Frames over which the least delay stands for the path's: queues only ever add to it."""
 
@@ -61,9 +69,9 @@ def rtp_ticks(unit: AccessUnit) -> int:
 class SourceClock:
     """Maps both tracks of one source to the timeline, for the length of one take.
 
-    The picture leads: its first frame stands at its arrival. Sound follows the sender's clock where
-    both tracks' sender reports are in; until then its own arrival, and what that was wrong by is
-    made up at SOUND_SLEW_TICKS_PER_S.
+    The picture leads: its first frame stands at its arrival, or later where the take cannot begin by then. Sound
+    follows the sender's clock where both tracks' sender reports are in; until then its own arrival, moved as the
+    picture was, and what that was wrong by is made up at SOUND_SLEW_TICKS_PER_S.
     """
 
     room: RoomClock
@@ -71,7 +79,11 @@ class SourceClock:
     """The take's first frame does not stand before this tick."""
     _video_offset: int | None = None
     _sound_offset: int | None = None
+    _shift: int | None = None
+    """From the arrival of what came first to its place."""
     _sound_fresh: bool = True
+    _far: int = 0
+    """Packets of sound in a row that lie far from where the reports have them."""
     _last_sound: int = 0
     _sender_offset: int | None = None
     _first_delay: int | None = None
@@ -91,6 +103,7 @@ class SourceClock:
             if self._sender_offset is not None and unit.sender_us is not None:
                 start = max(self.not_before, self._sender_ticks(unit.sender_us) + self._sender_offset)
             self._video_offset = start - rtp
+            self._shift = start - arrival
             self._last_slew_ticks = start
         start = rtp + self._video_offset
         self._follow_drift(arrival, start)
@@ -103,7 +116,9 @@ class SourceClock:
         arrival = self.room.ticks(unit.arrival_ns)
         rtp = rtp_ticks(unit)
         if self._sound_offset is None:
-            self._sound_offset = max(arrival, self.not_before) - rtp
+            if self._shift is None:
+                self._shift = max(arrival, self.not_before) - arrival
+            self._sound_offset = arrival + self._shift - rtp
             self._last_sound = arrival
         if unit.sender_us is not None:
             if self._sender_offset is not None:
@@ -117,15 +132,17 @@ class SourceClock:
 
     def jumped(self, start: int, unit: AccessUnit) -> bool:
         """Whether the sender's clock left ours: the take has to be anchored anew."""
-        return abs(start - self.room.ticks(unit.arrival_ns)) > REANCHOR_TICKS
+        return not -REANCHOR_TICKS <= start - self.room.ticks(unit.arrival_ns) <= AHEAD_TICKS
 
     def _approach(self, wanted: int, now: int) -> None:
         assert self._sound_offset is not None
         error = wanted - self._sound_offset
-        if abs(error) > REANCHOR_TICKS:
+        self._far = self._far + 1 if abs(error) > SOUND_STEP_TICKS else 0
+        if abs(error) > REANCHOR_TICKS and self._far < STRANGE_PACKETS:
             return  # a report of before the sender's clock jumped
-        if self._sound_fresh:
-            self._sound_offset = wanted  # nothing was heard yet
+        if self._sound_fresh or self._far >= STEP_PACKETS:
+            self._sound_offset = wanted
+            self._far = 0
             return
         most = max(1, (now - self._last_sound) * SOUND_SLEW_TICKS_PER_S // TICKS_PER_S)
         self._sound_offset += max(-most, min(most, error))
