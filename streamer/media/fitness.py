@@ -87,7 +87,7 @@ class Fitness:
         if self._faulty_since is None:
             if self._slow(start):
                 self._fault("encoded_irregular", start)
-        elif self._slow(start) or not self._idrs_come(start):
+        elif self._slow(start) or (self.wants_proof and not self._idrs_come(start)):
             self._faulty_since = start
         elif start - self._faulty_since > REHABILITATION_TICKS and self.note != "encoded_b_frames":
             self.note = None

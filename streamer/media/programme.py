@@ -38,6 +38,8 @@ RETURN_NS = NS // 2
 STRETCH_TICKS = 3 * TICKS_PER_S // 10
 """The last picture of a take is held for at most this long until the standby source's IDR: no part may last longer."""
 SOUND_ONLY_NS = 3 * NS // 2
+STALL_NS = NS // 4
+"""Ticks further apart than this: the loop was held up."""
 DEFAULT_SIZE = (1280, 720)
 
 
@@ -79,6 +81,7 @@ class Programme:
     _fitness: dict[str, Fitness] = field(default_factory=dict)
     _asked_ns: dict[str, int] = field(default_factory=dict)
     _first_unit_ns: int = 0
+    _ticked_ns: int = 0
     _takes: int = 0
 
     def __post_init__(self) -> None:
@@ -108,7 +111,7 @@ class Programme:
         state, unit = self.switch.source(name), incoming.unit
         if not state.connected:
             return
-        state.heard(unit)
+        state.heard(unit, silence_ns=self.switch.silence_ns)
         if self.line is None:
             self._consider_opening(state, incoming)
         take = self.take
@@ -122,6 +125,8 @@ class Programme:
                 if not take.video(incoming):
                     # The sender slept, or restarted under the same SSRC: a new take begins at its next key frame.
                     self._to_slate(unit.arrival_ns)
+                    self._want_idr(name, unit.arrival_ns)
+                elif take.bridged:
                     self._want_idr(name, unit.arrival_ns)
                 return
         since_ns = self.switch.silent_since(take.source, unit.arrival_ns) if isinstance(take, PictureTake) else None
@@ -165,10 +170,13 @@ class Programme:
                 self._open_default(now_ns)
             return
         now = self.clock.ticks(now_ns)
-        self._change(now_ns)
+        stalled, self._ticked_ns = now_ns - self._ticked_ns > STALL_NS, now_ns
+        if not stalled:
+            # After a stall of the loop the packets that came meanwhile are still to be read.
+            self._change(now_ns)
         take = self.take
         if isinstance(take, PictureTake):
-            if (take.passthrough or take.fitness.wants_proof) and self.line.grid.wants_keyframe(now):
+            if take.wants_keyframes and self.line.grid.wants_keyframe(now):
                 self._ask(take.source, now_ns)
                 take.fitness.asked(now)
             take.fill(now)
@@ -259,7 +267,8 @@ class Programme:
         if self.line is None or self.clock is None:
             return
         if take is None:
-            self._slate_from(self.clock.ticks(now_ns) if self.line.grid.number else 0)
+            lone = wanted if wanted != SLATE and self._sound_only(wanted, now_ns) else None
+            self._slate_from(self.clock.ticks(now_ns) if self.line.grid.number else 0, sound_of=lone)
             return
         if isinstance(take, PictureTake):
             if self.switch.picture_up(take.source, now_ns):
@@ -286,8 +295,12 @@ class Programme:
             return
         if self.switch.picture_up(wanted, now_ns):
             self._want_idr(wanted, now_ns)
-        elif take.source != wanted and now_ns - self.switch.source(wanted).seen_ns > SOUND_ONLY_NS:
+        elif take.source != wanted and self._sound_only(wanted, now_ns):
             self._slate_from(take.edge, sound_of=wanted)
+
+    def _sound_only(self, name: str, now_ns: int) -> bool:
+        """Whether a source that is up has had no picture for so long that its sound is heard without one."""
+        return not self.switch.picture_up(name, now_ns) and now_ns - self.switch.source(name).seen_ns > SOUND_ONLY_NS
 
     def _picture_from(self, name: str, now_ns: int) -> bool:
         """Begin a take of ``name`` at the earliest key frame at hand. False where there is none."""
@@ -333,7 +346,7 @@ class Programme:
             # A short hole is bridged by holding the last picture; a longer one has been slate already.
             at = wanted if take.edge <= wanted <= take.edge + STRETCH_TICKS else max(take.edge, wanted)
             if at > take.edge + STRETCH_TICKS:
-                self._slate_from(take.edge)
+                self._slate_from(take.edge, to=wanted - 1)
                 return self._end_take(wanted)
         self.line.end_take(at)
         return at
@@ -345,12 +358,16 @@ class Programme:
             return
         state = self.switch.source(take.source)
         keeps_sound = (
-            state.connected and self.switch.up(take.source, now_ns) and self.switch.wanted(now_ns) == take.source
+            state.connected
+            and self.switch.up(take.source, now_ns)
+            and self.switch.wanted(now_ns) == take.source
+            # Sound that came a little longer than the picture fell silent with it.
+            and state.audio_ns - state.video_ns > self.switch.silence_ns // 2
         )
         self._slate_from(max(take.edge, 0), sound_of=take.source if keeps_sound else None)
 
-    def _slate_from(self, start: int, sound_of: str | None = None) -> None:
-        """Write the slate from ``start`` to now, at once."""
+    def _slate_from(self, start: int, sound_of: str | None = None, *, to: int | None = None) -> None:
+        """Write the slate from ``start`` to ``to`` (now, where it is None), at once."""
         assert self.line is not None
         assert self.clock is not None
         start = max(start, self.line.grid.start + SHORTEST_TICKS if self.line.grid.number else 0)
@@ -361,7 +378,7 @@ class Programme:
         still = SOUND_ONLY_KIND if sound_of else SLATE_KIND
         line = self.line
         self.take = SlateTake(sound_of or SLATE, line, lambda: line.clips(still), start, clock)
-        self.take.write(self.clock.ticks(self.clock_ns()))
+        self.take.write(self.clock.ticks(self.clock_ns()) if to is None else to)
         line.slate_still(still)
         self._on(sound_of or SLATE)
 

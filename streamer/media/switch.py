@@ -32,7 +32,7 @@ class SourceState:
     audio_ns: int = 0
     connected: bool = False
     seen_ns: int = 0
-    """Arrival of the first packet since the source came up."""
+    """Arrival of the first packet since the source came up, or came back from a silence."""
     standby: deque[Incoming] = field(default_factory=deque)
     """Pictures and sounds since the newest IDR while the source is not on the programme."""
     standby_bytes: int = 0
@@ -41,8 +41,8 @@ class SourceState:
     def last_ns(self) -> int:
         return max(self.video_ns, self.audio_ns)
 
-    def heard(self, unit: AccessUnit) -> None:
-        if not self.seen_ns:
+    def heard(self, unit: AccessUnit, *, silence_ns: int = NS) -> None:
+        if not self.seen_ns or unit.arrival_ns - self.last_ns > silence_ns:
             self.seen_ns = unit.arrival_ns
         if unit.kind == "video":
             self.video_ns = unit.arrival_ns

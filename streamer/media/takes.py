@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from streamer.conference.programme import SLATE, TICKS_PER_S
 from streamer.media import cmaf, h264
 from streamer.media.fitness import Fitness
+from streamer.media.grid import SHORTEST_TICKS
 from streamer.media.incoming import Incoming
 from streamer.media.line import Line
 from streamer.media.slate import SlateClip
@@ -23,10 +24,14 @@ FILL_AFTER_TICKS = TICKS_PER_S // 10
 FILL_LAG_TICKS = 8 * TICKS_PER_S // 100
 """Repeats stay this far behind now, so that a frame that is merely late still finds its place."""
 MIN_FRAME_TICKS = TICKS_PER_S // 120
+HOLE_TICKS = 3 * TICKS_PER_S // 10
+"""A frame that is passed through lasts for at most this long: no part may last longer than PART-TARGET (1/3 s)."""
 MEND_LIMIT_TICKS = TICKS_PER_S
 """After a loss, pictures are left out until the next IDR for at most this long."""
 MAX_SOUND_DELAY_TICKS = 8 * TICKS_PER_S // 10
 MIN_SOUND_DELAY_TICKS = TICKS_PER_S // 10
+SOUND_BEFORE_TICKS = TICKS_PER_S // 100
+"""Sound that begins more than this before the take's first picture is of before the take."""
 SOUND_MARGIN_TICKS = TICKS_PER_S // 25
 
 
@@ -65,6 +70,10 @@ class PictureTake:
     _config: TrackConfig | None = None
     _mending_since: int | None = None
     _turned: bool = False
+    _passed: TrackConfig | None = None
+    """The parameter sets of what is passed through."""
+    bridged: bool = False
+    """The top is encoded because of a hole, until the next IDR only."""
     dropped: int = 0
 
     @property
@@ -75,6 +84,11 @@ class PictureTake:
     def edge(self) -> int:
         """Where the picture that was written so far ends."""
         return self.last + self.frame_ticks
+
+    @property
+    def wants_keyframes(self) -> bool:
+        """Whether key frames of the source are of use: it is passed through, or may be again."""
+        return self.passthrough or (self._config is not None and (self.fitness.fits or self.fitness.wants_proof))
 
     def video(self, incoming: Incoming) -> bool:
         """Take one frame in. The first one of a take is an IDR. False where the sender's clock jumped: the frame is
@@ -89,29 +103,46 @@ class PictureTake:
         if incoming.avc is not None:
             self._h264(unit, incoming.avc, start)
         else:
+            if self.passthrough:
+                self._encode_top()  # the sender went over to another codec
+            self._config = None
             self._encoded(unit, start, data=unit.data)
         return True
 
     def sound(self, unit: AccessUnit) -> int:
         """Lay a packet of sound on the timeline. Its tick."""
         start = self.clock.sound_start(unit)
-        self.line.sound(unit, start)
+        if start >= self.first - SOUND_BEFORE_TICKS:
+            self.line.sound(unit, start)
         return start
 
     def fill(self, now: int) -> None:
         """Repeat the picture where an encoded source sends none (a still slide, a poor camera)."""
         if self.passthrough or self.last < 0:
             return
-        while now - self.last > FILL_AFTER_TICKS + FILL_LAG_TICKS:
+        self._repeat(now - FILL_LAG_TICKS)
+
+    def _repeat(self, to: int) -> None:
+        while to - self.last > FILL_AFTER_TICKS:
             start = self.last + FILL_AFTER_TICKS
             cut = self.line.cut(start) if self.line.grid.due(start, frame_ticks=FILL_AFTER_TICKS) else None
             self.line.show(start, cut)
             self.last = start
 
+    def _bridge(self, start: int) -> None:
+        """Fill a hole that ends at ``start`` with the last picture, encoded."""
+        self.bridged = True
+        self._encode_top()
+        self._turned = False
+        at = max(self.edge, self.line.grid.start + SHORTEST_TICKS)
+        self.line.show(at, self.line.cut(at, discontinuity=True))
+        self.last = at
+        self._repeat(start - MIN_FRAME_TICKS)
+
     def _h264(self, unit: AccessUnit, avc: h264.AvcAccessUnit, start: int) -> None:
         if avc.has_b:
             self.fitness.b_frame()
-        fresh = self._read_parameters(avc)
+        self._read_parameters(avc)
         if not avc.data:
             return
         self.fitness.frame(start, idr=avc.idr)
@@ -124,37 +155,41 @@ class PictureTake:
         if self.passthrough and (overdue or not self.fitness.fits):
             # No IDR came although it was asked for, or the source turned out not to fit.
             self._encode_top()
-        elif not self.passthrough and self.fitness.fits and avc.idr and self._may_pass(start):
-            self.passthrough = True
+        elif self.passthrough and self.first >= 0 and start - self.last > HOLE_TICKS:
+            self._bridge(start)
+        if not self.passthrough and self.fitness.fits and avc.idr and self._may_pass(start):
+            self.passthrough, self.bridged, self._passed = True, False, None
             self.line.use_top(encoded=False)
-            self._pass(avc.data, data, start, idr=True, discontinuity=True)
-            return
         if self.passthrough:
-            self._pass(avc.data, data, start, idr=avc.idr, discontinuity=fresh and avc.idr and self.first >= 0)
+            self._pass(avc.data, data, start, idr=avc.idr)
         else:
             self._encoded(unit, start, data=data)
 
-    def _read_parameters(self, avc: h264.AvcAccessUnit) -> bool:
-        """Keep the latest parameter sets; True where they are others than before."""
+    def _read_parameters(self, avc: h264.AvcAccessUnit) -> None:
+        """Keep the latest parameter sets."""
         sps, pps = avc.sps or self._sps, avc.pps or self._pps
-        if (sps, pps) == (self._sps, self._pps):
-            return False
+        if (sps, pps) == (self._sps, self._pps) and self._config is not None:
+            return
         self._sps, self._pps = sps, pps
         try:
             self._config = cmaf.video_config(sps, pps)
             self.fitness.parameters(h264.parse_sps(sps[0]))
         except (ValueError, IndexError):
-            return False  # half of a set; the other half is on its way
-        return True
+            return  # half of a set; the other half is on its way
 
     def _may_pass(self, start: int) -> bool:
-        return self.first < 0 or self.line.grid.may_cut(start, idr=True)
+        grid = self.line.grid
+        return grid.may_cut(start, idr=True) or (self.bridged and start - grid.start >= SHORTEST_TICKS)
 
-    def _pass(self, avcc: bytes, annexb: bytes, start: int, *, idr: bool, discontinuity: bool) -> None:
+    def _pass(self, avcc: bytes, annexb: bytes, start: int, *, idr: bool) -> None:
         assert self._config is not None
         cut: Cut | None = None
-        if idr and (self.first < 0 or discontinuity or self.line.grid.may_cut(start, idr=True)):
-            cut = self.line.cut(start, discontinuity=discontinuity or self.first < 0)
+        # A take begins, the top was encoded until now, or the sender has other parameter sets: they may have come
+        # before the IDR that they are for.
+        discontinuity = self._config != self._passed
+        if idr and (discontinuity or self.line.grid.may_cut(start, idr=True)):
+            cut = self.line.cut(start, discontinuity=discontinuity)
+            self._passed = self._config
         self._written(start)
         self.line.forward(self.line.top, Sample(avcc, start, idr), cut, self._config)
         self.line.decode("h264", annexb, start, show=True, cut=cut)
