@@ -45,8 +45,13 @@ async def authenticate(request: web.Request, services: Services) -> Grant | None
 
 async def find_grant(token: str, services: Services) -> Grant | None:
     """The grant of a token, in force or not."""
+    try:
+        sent = token.encode("utf-8")
+    except UnicodeEncodeError:
+        # Bytes that are no UTF-8 come as surrogates. We never gave such a token away.
+        return None
     admin_token = services.settings.admin_token
-    if admin_token and hmac.compare_digest(token.encode("utf-8"), admin_token.encode("utf-8")):
+    if admin_token and hmac.compare_digest(sent, admin_token.encode("utf-8")):
         return ADMIN
     async with services.database.read() as connection:
         return await Grants(connection).by_token(token)

@@ -14,7 +14,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from streamer.api.context import SERVICES
 from streamer.api.signalling import add_cors, is_signalling
-from streamer.errors import Forbidden, StreamerError
+from streamer.errors import BadRequest, Forbidden, StreamerError
 
 Observe = Callable[[str, str, int, float], None]
 """Route template, method, status, seconds."""
@@ -63,6 +63,9 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         if hdrs.ALLOW in error.headers:
             mapped.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
         return error_response(mapped)
+    except web.RequestPayloadError:
+        # A body that is not what its Content-Encoding or Transfer-Encoding says.
+        return error_response(BadRequest("The body cannot be decoded.", code="bad_body"))
     except ConnectionResetError:
         raise
     except Exception:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from streamer.api import grants, pages, rooms, venues, whep, whip
+from streamer.api import grants, malformed, pages, rooms, venues, whep, whip
 from streamer.api.context import SERVICES, Services
 from streamer.api.middlewares import (
     Observe,
@@ -22,6 +22,7 @@ ROUTES = (*venues.ROUTES, *rooms.ROUTES, *grants.ROUTES)
 
 def make_application(services: Services, observe: Observe) -> web.Application:
     """An application with the API, the pages and the signalling; delivery and health are added by the caller."""
+    malformed.install()
     app = web.Application(
         client_max_size=services.settings.server.max_body_bytes,
         middlewares=[

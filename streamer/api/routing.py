@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -18,6 +20,14 @@ from streamer.errors import BadRequest, StreamerError, Unprocessable
 PREFIX = "/api/v1"
 
 _Model = TypeVar("_Model", bound=BaseModel)
+
+
+BODY_LIMIT_S = 15.0
+"""Bodies have a few kilobytes; this is a very poor link."""
+
+
+class RequestTimeout(StreamerError):
+    code, status = "timeout", 408
 
 
 class UnsupportedMediaType(StreamerError):
@@ -111,10 +121,21 @@ def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
     return handle
 
 
+@contextlib.asynccontextmanager
+async def body_limit() -> AsyncIterator[None]:
+    """For reading a request's body: a client that sends it by drops keeps no handler. Raises RequestTimeout."""
+    try:
+        async with asyncio.timeout(BODY_LIMIT_S):
+            yield
+    except TimeoutError as error:
+        raise RequestTimeout("The body did not come in time.", headers={"Connection": "close"}) from error
+
+
 async def _read_json(request: web.Request, model: type[_Model]) -> _Model:
     if request.content_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.", headers={"Accept": "application/json"})
-    raw = await request.read()
+    async with body_limit():
+        raw = await request.read()
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:

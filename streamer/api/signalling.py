@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 from streamer.api.context import SERVICES, Services
 from streamer.api.endurance import to_the_end
 from streamer.api.ports import RoomLink
-from streamer.api.routing import UnsupportedMediaType
+from streamer.api.routing import UnsupportedMediaType, body_limit
 from streamer.conference.rooms import is_slug
 from streamer.errors import BadRequest, NotFound, StreamerError
 from streamer.room.ice import link_headers
@@ -64,7 +64,7 @@ async def read_offer(request: web.Request) -> str:
     """
     if request.content_type != SDP:
         raise UnsupportedMediaType("The body must be application/sdp.", headers={"Accept-Post": SDP})
-    sdp = await _read_text(request)
+    sdp = await _read_text(request, "bad_offer")
     lines = sdp.replace("\r\n", "\n").split("\n")
     has_media = any(line.startswith(("m=audio ", "m=video ")) for line in lines)
     has_ice = any(line.startswith("a=ice-ufrag:") for line in lines)
@@ -74,18 +74,29 @@ async def read_offer(request: web.Request) -> str:
     return sdp
 
 
-async def _read_text(request: web.Request) -> str:
+async def _read_text(request: web.Request, code: str) -> str:
     if request.content_length is not None and request.content_length > MAX_SDP_BYTES:
         raise TooLarge("The body is too large.", details={"limit_bytes": MAX_SDP_BYTES})
     body = bytearray()
-    async for chunk in request.content.iter_chunked(16 * 1024):
-        body += chunk
-        if len(body) > MAX_SDP_BYTES:
-            raise TooLarge("The body is too large.", details={"limit_bytes": MAX_SDP_BYTES})
+    async with body_limit():
+        async for chunk in request.content.iter_chunked(16 * 1024):
+            body += chunk
+            if len(body) > MAX_SDP_BYTES:
+                raise TooLarge("The body is too large.", details={"limit_bytes": MAX_SDP_BYTES})
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BadRequest("The body is not UTF-8.", code="bad_offer") from error
+        raise BadRequest("The body is not UTF-8.", code=code) from error
+
+
+def client_of(request: web.Request) -> str:
+    """What the client calls itself, for the crew's eyes."""
+    return _readable(request.headers.get(hdrs.USER_AGENT, ""))[:200]
+
+
+def _readable(header: str) -> str:
+    """A header's text; bytes that are no UTF-8, which aiohttp hands on as surrogates, become question marks."""
+    return header.encode("utf-8", "replace").decode("utf-8")
 
 
 def created(request: web.Request, answer: Answer, location: str, *, with_turn: bool) -> web.Response:
@@ -118,7 +129,7 @@ async def patch_resource(request: web.Request) -> web.Response:
     link = _open_room(request)
     if request.content_type != FRAGMENT:
         raise UnsupportedMediaType(f"The body must be {FRAGMENT}.", headers={"Accept-Patch": FRAGMENT})
-    fragment = await _read_text(request)
+    fragment = await _read_text(request, "bad_fragment")
     # Clients in the wild send the tag as ``ETag`` where ``If-Match`` is meant.
     if_match = request.headers.get(hdrs.IF_MATCH, request.headers.get(hdrs.ETAG))
     wanted = Candidates(resource=request.match_info["secret"], fragment=fragment, if_match=_unquoted(if_match))
@@ -161,4 +172,4 @@ def _quoted(etag: str) -> str:
 def _unquoted(tag: str | None) -> str | None:
     if tag is None:
         return None
-    return tag.strip().removeprefix("W/").strip('"')
+    return _readable(tag).strip().removeprefix("W/").strip('"')

@@ -6,7 +6,7 @@ there is something to play as soon as the room is open, so that only a room that
 
 from __future__ import annotations
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from streamer.api import signalling
 from streamer.api.auth import authenticate, require, require_role
@@ -37,7 +37,7 @@ async def play(request: web.Request) -> web.Response:
     room, _ = await room_of(services.database, request.match_info["room"])
     services.play_attempts.take(services.proxies.client_address(request))
     sdp = await signalling.read_offer(request)
-    offer = Offer(kind="play", sdp=sdp, output=PUBLIC, client=request.headers.get(hdrs.USER_AGENT, "")[:200])
+    offer = Offer(kind="play", sdp=sdp, output=PUBLIC, client=signalling.client_of(request))
     answer = await to_the_end(_link(request, room.id).offer(offer))
     location = f"/whep/{room.id}/{PUBLIC}/{answer.resource}"
     return signalling.created(request, answer, location, with_turn=False)
@@ -58,7 +58,7 @@ async def preview(request: web.Request) -> web.Response:
         source=source,
         grant=grant.id,
         output=PREVIEW,
-        client=request.headers.get(hdrs.USER_AGENT, "")[:200],
+        client=signalling.client_of(request),
     )
     link = _link(request, room.id)
     answer = await to_the_end(offer_as(services, link, offer, grant, room.id, "play", source))

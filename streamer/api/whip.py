@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from streamer.api import signalling
 from streamer.api.auth import ADMIN, authenticate, require, require_role
@@ -53,7 +53,7 @@ async def publish(request: web.Request) -> web.Response:
         source=source,
         grant=grant.id,
         takeover=request.query.get("takeover", "") in ("1", "true"),
-        client=request.headers.get(hdrs.USER_AGENT, "")[:200],
+        client=signalling.client_of(request),
     )
 
     async def open_and_offer() -> Answer:
