@@ -18,6 +18,7 @@ from streamer.api.links import public_url
 from streamer.media.capabilities import missing_codecs, versions
 from streamer.room import spawn
 from streamer.room.ice import binding_from
+from streamer.serve import is_serving
 from streamer.settings import Settings
 from streamer.web import WEB_PID, Certificate
 
@@ -75,7 +76,7 @@ def _disk(settings: Settings) -> Iterator[Finding]:
 
 def _ports(settings: Settings) -> Iterator[Finding]:
     server, ice = settings.server, settings.ice
-    running = spawn.is_locked(settings.run_dir / "serve.lock")
+    running = is_serving(settings.data)
     if running:
         pid = spawn.read_pid(settings.run_dir / WEB_PID)
         yield Finding("ok", "port", f"a streamer serves this folder now (web process {pid})")

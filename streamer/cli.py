@@ -16,7 +16,7 @@ from rich.table import Table
 
 from streamer import __version__
 from streamer.errors import StreamerError
-from streamer.settings import Settings, describe_problems, load_settings
+from streamer.settings import Settings, describe_problems, is_http_url, load_settings
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
@@ -156,6 +156,12 @@ def publish(
     from streamer.publishing import run_publisher
     from streamer.web import die_with_parent
 
+    if not is_http_url(url):
+        _complain(f"--url is a WHIP address that begins with http:// or https://, not {url}")
+        raise typer.Exit(EXIT_USAGE)
+    if source is not None and "://" not in source and not Path(source).exists():
+        _complain(f"there is no file {source}")
+        raise typer.Exit(EXIT_USAGE)
     if parent is not None:
         die_with_parent(parent)
     configure_logging(read_settings(None).log, role="publish")
@@ -192,8 +198,11 @@ def grant(
 def check(data: Data = None, config: Config = None, host: Host = None, port: Port = None) -> None:
     """What an operator should know before the day."""
     from streamer.check import check as run
+    from streamer.serve import is_serving, running_settings
 
     settings = read_settings(config, data=data, server={"host": host, "port": port})
+    if config is None and host is None and port is None and is_serving(settings.data):
+        settings = running_settings(settings.data) or settings
     marks = {"ok": "[green]ok[/]", "warn": "[yellow]look[/]", "bad": "[red]bad[/]"}
     table = Table(box=None, show_header=False, pad_edge=False)
     worst = 0

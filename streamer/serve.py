@@ -343,6 +343,11 @@ async def serve(settings: Settings, role: Role, ready: Ready) -> int:
         os.close(lock)
 
 
+def is_serving(data: Path) -> bool:
+    """Whether a ``serve`` with a web process uses this folder now."""
+    return spawn.is_locked(data / "run" / SERVE_LOCK)
+
+
 def running_settings(data: Path) -> Settings | None:
     """The settings of the instance that serves this folder, or served it last; None if nobody did."""
     try:

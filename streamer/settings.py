@@ -9,9 +9,20 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def is_http_url(text: str) -> bool:
+    """Whether it is the address of a server that speaks HTTP, as far as its form goes."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c.isspace() for c in text)
 
 
 class Section(BaseModel):
@@ -34,6 +45,13 @@ class ServerSettings(Section):
     )
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="Largest request body, bytes.")
     shutdown_s: float = Field(10.0, gt=0, le=120, description="Time for requests to end on SIGTERM, seconds.")
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if value and (not is_http_url(value) or "?" in value or "#" in value):
+            raise ValueError("is an address such as https://live.example.org")
+        return value
 
 
 class IceSettings(Section):

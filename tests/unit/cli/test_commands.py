@@ -32,7 +32,10 @@ def streamer(*arguments: str) -> subprocess.CompletedProcess[str]:
         ["grant", "--role", "king"],
         ["grant", "--role", "viewer", "--room", "a", "--venue", "v"],
         ["serve", "--config", "/no/such/file.toml"],
+        ["serve", "--public-url", "live.example.org"],
         ["publish", "--url", "http://127.0.0.1:1/whip/a"],
+        ["publish", "--url", "127.0.0.1/whip/a", "--token", "t"],
+        ["publish", "--url", "http://127.0.0.1:1/whip/a", "--token", "t", "/no/such/talk.mp4"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
