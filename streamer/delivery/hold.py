@@ -109,7 +109,7 @@ class Want:
     key: str | None = None
     """Wait for the bytes of the hinted part of this interval; None: for the playlist to list it."""
     anything: bool = False
-    """Wait for the playlist to have any segment or part."""
+    """Wait for the playlist to have a whole segment: hls.js gives up a rendition whose playlist has none."""
 
     def met(self, view: BroadcastView) -> bool:
         if view.closed or view.broadcast is None or view.broadcast.id != self.broadcast:
@@ -119,7 +119,9 @@ class Want:
         if output is None or track is None:
             return False
         if self.key is None:
-            return track.edge is not None and (self.anything or track.reached(self.msn, self.part))
+            if self.anything:
+                return track.newest_whole is not None
+            return track.edge is not None and track.reached(self.msn, self.part)
         segment = track.get(self.msn)
         if segment is None:
             last = track.last

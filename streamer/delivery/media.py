@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
+from streamer.conference.media_events import PUBLIC
 from streamer.conference.programme import Broadcast, Interval, Segment
 from streamer.conference.view import BroadcastView, OutputView, TrackView
 from streamer.delivery.hold import (
@@ -95,6 +96,7 @@ class LiveDelivery:
             self.stats.bad_directives_total += 1
             raise
         room_id, room = await self._room(request)
+        await self._hold_opening(request, room)
         broadcast, output, track = self._track(request, room)
         held = await self._hold_playlist(request, room, output, track, wanted)
         # While it was held, the broadcast may have ended or been replaced: look again.
@@ -200,11 +202,19 @@ class LiveDelivery:
             raise
         if wanted.msn is not None:
             want = Want(broadcast.id, output.name, name, wanted.msn, wanted.part)
-        elif track.edge is None:
+        elif track.newest_whole is None:
             want = Want(broadcast.id, output.name, name, anything=True)
         else:
             return False
         return await self._hold(request, room, want, broadcast)
+
+    async def _hold_opening(self, request: web.Request, room: Room) -> None:
+        """The multivariant playlist names every rendition at once; each of them begins with its first bytes."""
+        broadcast, output, name = _broadcast(room), room.view.public, request.match_info["rendition"]
+        if request.match_info["broadcast"] != broadcast.id or (output is not None and name in output.tracks):
+            return
+        if any(rendition.name == name for rendition in broadcast.renditions):
+            await self._hold(request, room, Want(broadcast.id, PUBLIC, name, anything=True), broadcast)
 
     async def _hold(self, request: web.Request, room: Room, want: Want, broadcast: Broadcast) -> bool:
         if want.met(room.view):

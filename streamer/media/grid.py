@@ -1,7 +1,8 @@
 """When a segment ends (design, section 3.5). Pure.
 
 A segment ends at the first IDR of the top rendition at or after 1.7 s; a key frame is asked for at 1.9 s
-and every 0.3 s from then; a top that is encoded gives its IDR exactly at the nominal duration.
+and every 0.3 s from then; a top that is encoded gives its IDR exactly at the nominal duration. The very first segment
+of a broadcast is half as long: many players show nothing before they have a whole one.
 """
 
 from __future__ import annotations
@@ -31,12 +32,17 @@ class SegmentGrid:
     _demanded: int | None = None
 
     @property
+    def aim(self) -> int:
+        """How long the running segment is to be."""
+        return self.nominal // 2 if self.number == 1 else self.nominal
+
+    @property
     def earliest(self) -> int:
-        return self.nominal * 17 // 20
+        return self.aim * 17 // 20
 
     @property
     def ask_at(self) -> int:
-        return self.nominal * 19 // 20
+        return self.aim * 19 // 20
 
     def may_cut(self, start: int, *, idr: bool) -> bool:
         """Whether a passed-through frame at ``start`` ends the segment."""
@@ -44,7 +50,7 @@ class SegmentGrid:
 
     def due(self, start: int, *, frame_ticks: int) -> bool:
         """Whether an encoded frame at ``start`` has to be an IDR: the nearest to the nominal duration."""
-        due_at = self.nominal - frame_ticks // 2 if self._demanded is None else SHORTEST_TICKS
+        due_at = self.aim - frame_ticks // 2 if self._demanded is None else SHORTEST_TICKS
         return start - self.start >= due_at
 
     def overdue(self, now: int) -> bool:

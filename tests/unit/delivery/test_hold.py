@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, TCPConnector
 
+from streamer.conference.media_events import Opened
+from streamer.conference.programme import Broadcast
 from tests.fakes.delivery_server import Served, serve
 from tests.fakes.hls_rules import parse_media
 
@@ -170,6 +172,37 @@ async def test_nothing_in_time_is_503_within_three_target_durations(served: Serv
             assert (await r.json())["error"]["code"] == "not_in_time"
         assert 1.5 < took <= 3.0
     assert served.stats.hold_timeouts_total == 2
+
+
+async def test_a_playlist_without_a_whole_segment_is_held_until_it_has_one(served: Served, http: ClientSession) -> None:
+    """hls.js takes such a playlist for an error, and gives the rendition up; its own reloads say what they know."""
+    fake = served.broadcast().open()
+    fake.begin()
+    for r in fake.renditions:
+        fake.part(r, 0, 30_000)
+    waiting = asyncio.create_task(get(http, served.playlist(fake)))
+    await until(lambda: served.stats.held_now == 1)
+    status, text, _ = await get(http, served.playlist(fake, query="?_HLS_msn=0&_HLS_part=0"))
+    assert (status, parse_media(text).edge) == (200, (0, 0))
+    assert not waiting.done()
+    fake.done()
+    status, text, _ = await asyncio.wait_for(waiting, 2)
+    assert status == 200
+    assert parse_media(text).segments[0].complete
+
+
+async def test_a_rendition_of_a_broadcast_that_has_just_opened_is_held_not_refused(
+    served: Served, http: ClientSession
+) -> None:
+    fake = served.broadcast()
+    fake.send(Opened(broadcast=Broadcast(fake.id, fake.room, 1_000_000, fake.renditions)))
+    waiting = asyncio.create_task(get(http, served.playlist(fake)))
+    await until(lambda: served.stats.held_now == 1)
+    # What the broadcast does not have is refused at once all the same.
+    assert (await get(http, served.playlist(fake, "v999")))[0] == 404
+    fake.open()
+    fake.segment()
+    assert (await asyncio.wait_for(waiting, 2))[0] == 200
 
 
 async def test_a_playlist_before_the_first_part_is_held(served: Served, http: ClientSession) -> None:

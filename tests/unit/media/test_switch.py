@@ -141,19 +141,30 @@ def test_b_frames_sizes_and_profiles_that_players_refuse_are_encoded() -> None:
 
 
 def test_a_segment_ends_at_the_first_idr_from_1_7_s_and_asks_from_1_9_s() -> None:
-    grid = SegmentGrid(nominal=2 * TICKS_PER_S, longest=34 * TICKS_PER_S // 10)
+    grid = SegmentGrid(nominal=2 * TICKS_PER_S, longest=34 * TICKS_PER_S // 10, number=1)
     grid.cut(0)
     assert not grid.may_cut(16 * TICKS_PER_S // 10, idr=True)
     assert not grid.may_cut(2 * TICKS_PER_S, idr=False)
     assert grid.may_cut(17 * TICKS_PER_S // 10, idr=True)
     asked = [ms for ms in range(0, 3000, 10) if grid.wants_keyframe(ms * 90)]
     assert asked == [1900, 2200, 2500, 2800]
-    assert grid.cut(2 * TICKS_PER_S).number == 2
+    assert grid.cut(2 * TICKS_PER_S).number == 3
     assert not grid.wants_keyframe(2 * TICKS_PER_S)
 
 
-def test_an_encoded_segment_ends_at_the_frame_nearest_to_the_nominal_duration() -> None:
+def test_the_first_segment_is_half_as_long_so_that_players_begin_soon() -> None:
     grid = SegmentGrid(nominal=2 * TICKS_PER_S, longest=34 * TICKS_PER_S // 10)
+    grid.cut(0)
+    assert not grid.may_cut(8 * TICKS_PER_S // 10, idr=True)
+    assert grid.may_cut(85 * TICKS_PER_S // 100, idr=True)
+    assert [ms for ms in range(0, 1400, 10) if grid.wants_keyframe(ms * 90)] == [950, 1250]
+    assert grid.due(TICKS_PER_S, frame_ticks=FRAME)
+    grid.cut(TICKS_PER_S)
+    assert not grid.may_cut(2 * TICKS_PER_S, idr=True)
+
+
+def test_an_encoded_segment_ends_at_the_frame_nearest_to_the_nominal_duration() -> None:
+    grid = SegmentGrid(nominal=2 * TICKS_PER_S, longest=34 * TICKS_PER_S // 10, number=1)
     grid.cut(0)
     assert not grid.due(2 * TICKS_PER_S - FRAME, frame_ticks=FRAME)
     assert grid.due(2 * TICKS_PER_S - FRAME // 3, frame_ticks=FRAME)
