@@ -235,7 +235,7 @@ class MediaPlane:
         lingering = self._lingering.pop(entry.room, None)
         if lingering is not None:
             lingering.cancel()
-        self._link(entry.room)
+        self._link(entry.room).ended = False
 
     # --- links -----------------------------------------------------------------------------------------
 
@@ -267,6 +267,7 @@ class MediaPlane:
 
     def _linger(self, room: str) -> None:
         if room in self._links and room not in self._lingering:
+            self._links[room].ended = True
             self._lingering[room] = asyncio.create_task(self._remove(room), name=f"room {room} ends")
 
     async def _remove(self, room: str) -> None:

@@ -19,7 +19,7 @@ import structlog
 from streamer.conference.media_events import MediaEvent, PartBytes, PartMade, Snapshot
 from streamer.conference.programme import SLATE
 from streamer.conference.view import BroadcastView, OutOfStep
-from streamer.errors import StreamerError, Unavailable
+from streamer.errors import NotFound, StreamerError, Unavailable
 from streamer.room import sockets
 from streamer.room.channel import READ_LIMIT_BYTES, REQUEST_LIMIT_S, Channel
 from streamer.room.framing import FrameError, builtins_to, decode_media, read_frame
@@ -60,6 +60,8 @@ class RoomLink:
         """The newest; it stays while the room process is away."""
         self.reconnects = 0
         """Connections lost, of either socket."""
+        self.ended = False
+        """Whether the media host told that the room has closed; this link lingers for its last viewers."""
         self.out_of_step = 0
         """Events that did not follow, so that a snapshot was asked for again."""
         self._run_dir = run_dir
@@ -133,12 +135,18 @@ class RoomLink:
 
     async def candidates(self, candidates: Candidates) -> Answer | None:
         """An answer only to an ICE restart. Errors: as :class:`Candidates` tells."""
-        result = await self.request("candidates", candidates)
+        result = await self._of_resource("candidates", candidates)
         return None if result is None else _as(Answer, result)
 
     async def hangup(self, resource: str) -> None:
         """Errors: ``no_such_resource`` 404."""
-        await self.request("hangup", {"resource": resource})
+        await self._of_resource("hangup", {"resource": resource})
+
+    async def _of_resource(self, method: str, params: Any) -> Any:
+        """A request about a connection: with the room's end it ended too, and to wait would be in vain."""
+        if self.ended and not self.up:
+            raise NotFound("There is no such connection.", code="no_such_resource")
+        return await self.request(method, params)
 
     async def configure(self, config: RoomConfig) -> None:
         """Tell the room its new config, by the media host where there is one: it keeps it for a restart."""

@@ -16,7 +16,7 @@ from streamer.conference.media_events import Opened, StillMade
 from streamer.errors import StreamerError
 from streamer.room import client, spawn
 from streamer.room.client import MediaPlane, RoomLink
-from streamer.room.protocol import Offer, RoomConfig
+from streamer.room.protocol import Candidates, Offer, RoomConfig
 from streamer.settings import Settings
 from tests.fakes.media_host import make_settings, running_host, start_host
 from tests.fakes.room import FakeRoom
@@ -169,6 +169,25 @@ async def test_a_closed_room_shows_its_end_and_then_goes(settings: Settings, pla
         again = await plane.ensure(RoomConfig(id="main", name="Main"))
         assert again is not link
         assert not again.view.closed
+
+
+async def test_a_connection_of_a_room_that_has_closed_is_gone_and_not_away(settings: Settings) -> None:
+    plane = MediaPlane(settings, linger_s=30.0)
+    await plane.start()
+    try:
+        async with running_host(settings):
+            link = await plane.ensure(RoomConfig(id="main", name="Main"))
+            await link.close()
+            await until(lambda: link.ended and not link.up)
+            assert "main" in plane.rooms
+            for request in (link.hangup("secret"), link.candidates(Candidates(resource="secret", fragment=""))):
+                with pytest.raises(StreamerError) as caught:
+                    await request
+                assert (caught.value.code, caught.value.status) == ("no_such_resource", 404)
+            assert await plane.ensure(RoomConfig(id="main", name="Main")) is link
+            assert not link.ended
+    finally:
+        await plane.close()
 
 
 async def test_a_room_that_is_just_closing_is_opened_again(settings: Settings, plane: MediaPlane) -> None:
