@@ -6,16 +6,20 @@ import asyncio
 import contextlib
 import signal
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
-from streamer.room.inputs import Emit, Feed, FeedOptions
+from streamer.room.inputs import Emit, Encoded, Feed, FeedOptions
 from streamer.room.publisher import Publisher
 from tests.fakes.running import Running
 from tests.fakes.waiting import until
 
 SMALL = FeedOptions(width=640, height=360, bitrate=600_000, audio_bitrate=64_000)
 CONNECT_LIMIT_S = 20.0
+STUTTER_US = 200_000
+STUTTERS: deque[int] = deque(maxlen=1000)
+"""UTC milliseconds where a camera of this process passed over frames, because the machine was too busy for it."""
 
 
 class Camera:
@@ -24,7 +28,17 @@ class Camera:
     def __init__(self, publisher: Publisher) -> None:
         self.publisher = publisher
         self._stop = asyncio.Event()
+        self._last_us = 0
+        self._pass_on, publisher.feed._emit = publisher.feed._emit, self._note
         self._task = asyncio.create_task(publisher.run(self._stop), name="camera")
+
+    def _note(self, encoded: Encoded) -> None:
+        """In the feed's thread."""
+        if encoded.kind == "video":
+            if 0 < self._last_us < encoded.media_us - STUTTER_US:
+                STUTTERS.append(self._last_us // 1000)
+            self._last_us = encoded.media_us
+        self._pass_on(encoded)
 
     @property
     def connected(self) -> bool:
