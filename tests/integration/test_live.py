@@ -27,6 +27,7 @@ FOLLOW_S = 21.0
 LADDER = '[{"height": 240, "bitrate_kbps": 300}, {"height": 180, "bitrate_kbps": 150}]'
 VIDEO = {"v360": (640, 360), "v240": (426, 240), "v180": (320, 180)}
 TOP = "v360"
+SOUND = ("a128", "a48")
 
 
 @dataclass
@@ -35,11 +36,10 @@ class Followed:
 
     server: Running
     follower: HlsFollower
-    audio: str
     first: int
     last: int
     shown: dict[str, list[Picture]]
-    heard: Sound
+    heard: dict[str, Sound]
 
     @property
     def url(self) -> str:
@@ -58,20 +58,19 @@ async def live() -> AsyncIterator[Followed]:
         await follower.open()
         end = asyncio.get_running_loop().time() + FOLLOW_S
         await follower.follow(until=lambda _: asyncio.get_running_loop().time() > end, limit_s=FOLLOW_S + 15)
-        (audio,) = (name for name, track in follower.tracks.items() if track.kind == "audio")
         complete = [{msn for msn, s in track.reader.known.items() if s.complete} for track in follower.tracks.values()]
         everywhere = sorted(set.intersection(*complete))
         # The slate may have been on before the first key frame: the programme is one run of one init section.
         run = [m for m in everywhere if follower.segment(TOP, m).map == follower.segment(TOP, everywhere[-1]).map]
         first, last = run[-8], run[-1]
         shown = {name: decoding.pictures(await follower.run_bytes(name, first, last)) for name in VIDEO}
-        heard = decoding.sound(await follower.run_bytes(audio, first, last))
-        yield Followed(server, follower, audio, first, last, shown, heard)
+        heard = {name: decoding.sound(await follower.run_bytes(name, first, last)) for name in SOUND}
+        yield Followed(server, follower, first, last, shown, heard)
 
 
 async def test_a_strict_reader_finds_no_fault_in_twenty_seconds(live: Followed) -> None:
     faultless(live.follower)
-    assert set(live.follower.tracks) == {*VIDEO, live.audio}
+    assert set(live.follower.tracks) == {*VIDEO, *SOUND}
     for track in live.follower.tracks.values():
         assert track.reader.reloads > 45, "blocking reloads come with each part"
         # A segment may end where a part was hinted; more often than once in each would cost players a request.
@@ -107,7 +106,7 @@ async def test_a_picture_stands_at_the_same_time_in_every_rendition(live: Follow
 
 
 async def test_segments_follow_each_other_without_hole_or_overlap(live: Followed) -> None:
-    for name in (*VIDEO, live.audio):
+    for name in (*VIDEO, *SOUND):
         known = live.follower.tracks[name].reader.known
         for msn in range(live.first, live.last):
             before, after = known[msn], known[msn + 1]
@@ -118,8 +117,9 @@ async def test_segments_follow_each_other_without_hole_or_overlap(live: Followed
         times = decoding.picture_times(await live.follower.run_bytes(name, live.first, live.last))
         for (at, duration, _), (following, _, _) in itertools.pairwise(times):
             assert abs(at + duration - following) <= 2, f"{name}: hole or overlap at {at}"
-    frames = np.diff(live.heard.frames)
-    assert set(frames.tolist()) == {1920}, "AAC frames follow each other exactly"
+    for name in SOUND:
+        frames = np.diff(live.heard[name].frames)
+        assert set(frames.tolist()) == {1920}, f"{name}: AAC frames follow each other exactly"
 
 
 async def test_each_segment_begins_with_a_key_frame_and_parts_say_which_are_independent(live: Followed) -> None:
@@ -135,20 +135,21 @@ async def test_each_segment_begins_with_a_key_frame_and_parts_say_which_are_inde
 
 
 async def test_flash_and_beep_are_together_in_every_rendition(live: Followed) -> None:
-    beeps = decoding.beeps(live.heard)
-    assert len(beeps) >= 12
-    for name in VIDEO:
+    for sound, name in itertools.product(SOUND, VIDEO):
+        beeps = decoding.beeps(live.heard[sound])
+        assert len(beeps) >= 12
         flashes = decoding.flashes(live.shown[name])
         assert len(flashes) >= 12
         apart = [decoding.nearest(flash, beeps) / 90 for flash in flashes[1:-1]]
-        assert max(apart) <= 45, f"{name}: up to {max(apart):.0f} ms"
+        assert max(apart) <= 45, f"{name}, {sound}: up to {max(apart):.0f} ms"
 
 
 async def test_the_sound_is_the_tone_in_stereo(live: Followed) -> None:
-    assert live.heard.samples.shape[0] == 2
-    for at in decoding.beeps(live.heard)[1:-1]:
-        assert abs(decoding.frequency(live.heard, at) - 1000) < 20
-    assert np.abs(live.heard.mono).max() > 0.15
+    for heard in live.heard.values():
+        assert heard.samples.shape[0] == 2
+        for at in decoding.beeps(heard)[1:-1]:
+            assert abs(decoding.frequency(heard, at) - 1000) < 20
+        assert np.abs(heard.mono).max() > 0.15
 
 
 async def test_program_date_time_is_when_the_picture_was_taken(live: Followed) -> None:
