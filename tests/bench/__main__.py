@@ -27,7 +27,7 @@ async def run(options: argparse.Namespace) -> str:
         parts.append(cost.table(ours, theirs, ffmpeg))
     if options.only in (None, "delays"):
         few = options.quick
-        figures = await delays.measure(10.0 if few else 30.0, 3 if few else 7, 1 if few else 5, say)
+        figures = await delays.measure(10.0 if few else 30.0, 3 if few else 7, 1 if few else 4, say)
         parts.append(delays.table(figures))
     return "\n\n".join(parts)
 
