@@ -30,7 +30,7 @@ class FeedOutput(Protocol):
 
     def segment_opened(self, feed: str, track: str, cut: Cut) -> None: ...
 
-    def wants(self, feed: str, made: MadePart) -> bool: ...
+    def wanted(self, feed: str, made: MadePart) -> MadePart | None: ...
 
     def part(self, feed: str, made: MadePart, chunk: Chunk) -> None: ...
 
@@ -73,14 +73,21 @@ class Feed:
 
     def part(self, made: MadePart) -> None:
         chunk: Chunk | None = None
+        listed = False
         for name in self._listed_as(made.track, made.number):
             named = made if name == made.track else replace(made, track=name)
             for output in self.outputs:
-                if output.wants(self.name, named):
-                    if chunk is None:
-                        chunk = self._write(made)
-                    output.part(self.name, named, chunk)
-        if chunk is None:
+                wanted = output.wanted(self.name, named)
+                if wanted is None:
+                    continue
+                listed = True
+                if wanted is not named:
+                    output.part(self.name, wanted, self._write(wanted))
+                    continue
+                if chunk is None:
+                    chunk = self._write(made)
+                output.part(self.name, named, chunk)
+        if not listed:
             self.unlisted_total += 1
 
     def segment_closed(self, track: str, number: int) -> None:

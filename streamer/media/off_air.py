@@ -18,6 +18,9 @@ from streamer.media.packager import TrackPackager
 from streamer.media.slate import SLATE_KIND, SlateClip
 from streamer.media.types import Cut, Sample, TrackConfig
 
+LAG_TICKS = TICKS_PER_S // 10
+"""Written so far behind now: the programme comes back at a key frame, which was some time on its way."""
+
 
 class SlateSource(Protocol):
     """What the line lends."""
@@ -75,7 +78,9 @@ class OffAir:
         self._frame_ticks = TICKS_PER_S // 15
 
     def write(self, to: int) -> None:
-        """Write pictures and silence up to ``to``."""
+        """Write pictures and silence; ``to`` is now."""
+        self._line.silence(to)
+        to -= LAG_TICKS
         while self._next <= to:
             if not self._frames or self._next - self._segment >= self._line.grid.nominal - self._frame_ticks // 2:
                 self._open(self._next)
@@ -86,7 +91,6 @@ class OffAir:
                     self._line.relay_picture(sample, self._configs[rendition])
             self._next += self._frame_ticks
         self._write_silence(to)
-        self._line.silence(to)
 
     def end(self, at: int) -> None:
         """The programme is back from ``at`` on."""

@@ -104,6 +104,7 @@ class _Track:
     """How far one rendition has come in the output."""
 
     name: str
+    sound: bool
     msn: int
     opened: bool = False
     parts: int = 0
@@ -162,7 +163,7 @@ class Output:
         self._by_segment: dict[tuple[str, int], _Entry] = {}
         self._retired: deque[tuple[str, int]] = deque()
         self._last_entry: _Entry | None = None
-        self._tracks = {r.name: _Track(r.name, state.next_msn) for r in broadcast.renditions}
+        self._tracks = {r.name: _Track(r.name, r.kind == "audio", state.next_msn) for r in broadcast.renditions}
         self._feeds = {PROGRAMME: _Segments(), SLATE_FEED: _Segments()}
         self._resumed = state.next_msn > 0
         self._least_part = broadcast.part_target_ticks * MIN_PART_PERCENT // 100
@@ -180,8 +181,13 @@ class Output:
         return self._aired
 
     def airs_at(self, start: int) -> bool:
-        """Whether a programme cut at ``start`` is the one from which the output shows the programme again."""
-        return self._pending_air and start + SLACK_TICKS >= self._air_from
+        """Whether a programme cut at ``start`` is the one from which the output shows the programme again: not before
+        what was listed by the tap, nor before what the slate has listed since."""
+        if not self._pending_air:
+            return False
+        entry = self._last_entry
+        slate_end = entry.end if entry is not None and entry.feed == SLATE_FEED else 0
+        return start + SLACK_TICKS >= max(self._air_from, slate_end)
 
     @property
     def next_msn(self) -> int:
@@ -218,9 +224,10 @@ class Output:
         entry.until = end
         self._open_interval(end)
         # "Going off air needs no key frame: the output ends at the last part that was finished before the tap." A
-        # rendition that lags may still bring the parts that the others have shown already.
+        # rendition that lags may still bring the parts that the others have shown already, and sound its last frames.
         for track in self._tracks.values():
-            if track.msn == entry.msn and max(track.end, entry.start) > end - self._least_part:
+            enough = SLACK_TICKS // 2 if track.sound else self._least_part
+            if track.msn == entry.msn and max(track.end, entry.start) > end - enough:
                 self._slot(track, entry).closed = True
             self._advance(track)
         return end
@@ -259,23 +266,31 @@ class Output:
                 self._slot(state, entry).closed = True
         self._advance(state)
 
-    def wants(self, feed: str, made: MadePart) -> bool:
-        """Whether this part is going to be listed, as far as can be told now."""
+    def wanted(self, feed: str, made: MadePart) -> MadePart | None:
+        """What of this part is going to be listed, as far as can be told now: all, nothing, or the sound up to where
+        the output went off air."""
         track = self._tracks.get(made.track)
         if track is None:
-            return False
+            return None
         entry = self._by_segment.get((feed, made.number))
         if entry is None:
-            return self._is_next(feed, made.number)
+            return made if self._is_next(feed, made.number) else None
         if entry.msn < track.msn:
             # Given up on; that the output went off air in the middle of it is no lateness.
             self.late_total += entry.until is None
-            return False
-        if entry.until is not None and made.end > entry.until + SLACK_TICKS:
-            self._slot(track, entry).closed = True
+            return None
+        slot = self._slot(track, entry)
+        if slot.closed:
+            return None
+        slack = SLACK_TICKS // 2 if track.sound else SLACK_TICKS
+        if entry.until is None or made.end <= entry.until + slack:
+            return made
+        # Sound is still to come where the picture ended already. A player stumbles over a hole in it.
+        rest = made.before(entry.until + slack)
+        if rest is None:
+            slot.closed = True
             self._advance(track)
-            return False
-        return not self._slot(track, entry).closed
+        return rest
 
     def part(self, feed: str, made: MadePart, chunk: Chunk) -> None:
         """List a part that the output wants, or keep it until its rendition has come to that segment."""

@@ -7,7 +7,7 @@ Called on the room process's loop; nothing blocks, nothing is kept longer than o
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from streamer.conference.programme import TICKS_PER_S
@@ -37,10 +37,23 @@ class MadePart:
     """Begins with a sync sample; always for sound."""
     config: TrackConfig
     data: bytes
+    samples: tuple[Sample, ...] = ()
 
     @property
     def end(self) -> int:
         return self.start + self.duration
+
+    def before(self, end: int) -> MadePart | None:
+        """The sound of the part that ends by ``end``; None where there is none. A picture part is not divided."""
+        if self.config.kind != "audio" or not self.samples:
+            return None
+        frame = self.duration // len(self.samples)
+        samples = tuple(sample for sample in self.samples if sample.start + frame <= end)
+        if not samples:
+            return None
+        until = samples[-1].start + frame
+        data = cmaf.fragment(self.config, cmaf.sequence_number(self.start), samples, until)
+        return replace(self, duration=until - self.start, data=data, samples=samples)
 
 
 class PackagerListener(Protocol):
@@ -117,11 +130,16 @@ class TrackPackager:
     def end(self, at: int) -> None:
         """The take ends: the newest sample lasts until ``at`` (sound: its own length) and its segment is closed.
 
+        Samples that stand at or after ``at`` (sound: nearer to its other side) are given up, if no part has them yet.
+
         Samples that come later belong to no segment until a cut begins one.
         """
         if self._cut is None:
             return
         # A cut that no sample has followed yet stays: its samples are on their way.
+        while self._pending and self._pending[-1].start + self._frame // 2 >= at:
+            self._pending.pop()
+            self.dropped_total += 1
         self._end_segment(at)
 
     # --- inside ------------------------------------------------------------------------------------
@@ -180,7 +198,17 @@ class TrackPackager:
             self.dropped_total += len(samples)
             return
         independent = samples[0].sync or self._config.kind == "audio"
-        made = MadePart(self.track, self._cut.number, self._index, start, end - start, independent, self._config, data)
+        made = MadePart(
+            self.track,
+            self._cut.number,
+            self._index,
+            start,
+            end - start,
+            independent,
+            self._config,
+            data,
+            tuple(samples),
+        )
         self._index += 1
         self._listener.part(made)
 
