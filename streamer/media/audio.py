@@ -172,6 +172,11 @@ class SoundTrack:
         names = ("sound_late_total", "sound_refused_total", "sound_concealed_total", "sound_errors_total")
         return {name: float(self._counters[name]) for name in names}
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was asked for is done; what came of it may still be on its way to the loop."""
+        return self._lane.idle
+
     def push(self, codec: str, data: bytes, start: int) -> None:
         """One encoded packet whose sound begins at tick ``start``."""
         if self._lane.depth >= MAX_JOBS:

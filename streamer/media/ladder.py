@@ -168,6 +168,12 @@ class Ladder:
         }
 
     @property
+    def idle(self) -> bool:
+        """Whether everything that was asked for is done; what came of it may still be on its way to the loop."""
+        # In this order: what the feed does next is in a lane by then.
+        return self._feed.idle and all(rung.lane.idle for rung in self._rungs.values())
+
+    @property
     def lag_s(self) -> float:
         """How far the slowest thread is behind."""
         return max(self._feed.lag, *(r.lane.lag for r in self._rungs.values()))

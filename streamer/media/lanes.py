@@ -56,6 +56,12 @@ class Lane:
         """Jobs that wait."""
         return len(self._jobs)
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was put in is done."""
+        with self._condition:
+            return self._busy_since is None and not self._jobs
+
     def put(self, job: Job, *, sheddable: bool = False) -> None:
         """Do ``job`` after all that were put before. ``sheddable`` ones can be taken back by :meth:`shed`."""
         with self._condition:

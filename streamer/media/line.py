@@ -16,7 +16,7 @@ from typing import Protocol
 from streamer.conference.media_events import PUBLIC, MediaEvent, StillMade
 from streamer.conference.programme import TICKS_PER_S, Broadcast
 from streamer.media import h264
-from streamer.media.audio import OPUS_SILENCE, OPUS_SILENCE_TICKS, SoundTrack
+from streamer.media.audio import AAC_TICKS, OPUS_SILENCE, OPUS_SILENCE_TICKS, SoundTrack
 from streamer.media.feeds import PROGRAMME, SLATE_FEED, Feed, PartStore
 from streamer.media.grid import SegmentGrid
 from streamer.media.ladder import Ladder, LadderCallbacks
@@ -29,6 +29,9 @@ from streamer.media.slate import SlateClip, SlateText
 from streamer.media.slates import SlateShelf
 from streamer.media.types import AccessUnit, Cut, Sample, TrackConfig
 from streamer.settings import Settings
+
+FINISH_POLL_S = 0.005
+FINISH_POLLS = 200
 
 
 class LineListener(Protocol):
@@ -121,6 +124,8 @@ class Line:
             self._off_air.end(start)
             self._slates_made = self._off_air.number
             self._off_air = None
+        elif self._off_air is not None and self.output.aired:
+            self.grid.demand(start)  # this cut lies in what the slate has covered: the next one then
         return cut
 
     def use_top(self, *, encoded: bool) -> None:
@@ -149,8 +154,16 @@ class Line:
         self.ladder.end_take(at)
         self._sound.reset(at)
 
-    def finish(self, at: int) -> None:
-        """The broadcast is over."""
+    async def finish(self, at: int) -> None:
+        """The broadcast is over at ``at``: what the workers have in hand still comes out, for a second at most."""
+        self.ladder.end_take(at)
+        # The encoder is a frame behind.
+        self._sound.advance(at + 2 * AAC_TICKS)
+        for _ in range(FINISH_POLLS):
+            if self.ladder.idle and self._sound.idle:
+                break
+            await asyncio.sleep(FINISH_POLL_S)
+        await asyncio.sleep(0)  # for what they posted last
         for packager in self._packagers.values():
             packager.end(at)
         self.output.close()

@@ -78,6 +78,7 @@ class Programme:
     take: PictureTake | SlateTake | None = None
     delay: SoundDelay = field(default_factory=SoundDelay)
     aired: bool = True
+    finished: bool = False
     _fitness: dict[str, Fitness] = field(default_factory=dict)
     _asked_ns: dict[str, int] = field(default_factory=dict)
     _first_unit_ns: int = 0
@@ -109,7 +110,7 @@ class Programme:
     def take_in(self, name: str, incoming: Incoming) -> None:
         """One encoded frame of a source, on the programme or not."""
         state, unit = self.switch.source(name), incoming.unit
-        if not state.connected:
+        if not state.connected or self.finished:
             return
         state.heard(unit, silence_ns=self.switch.silence_ns)
         if self.line is None:
@@ -165,6 +166,8 @@ class Programme:
     def tick(self) -> None:
         """Call every 10 to 50 ms."""
         now_ns = self.clock_ns()
+        if self.finished:
+            return
         if self.line is None or self.clock is None:
             if self._first_unit_ns and now_ns - self._first_unit_ns > self.settings.room.open_timeout_s * NS:
                 self._open_default(now_ns)
@@ -264,7 +267,7 @@ class Programme:
         """End a take whose source fell silent, or is not wanted any more."""
         take = self.take
         wanted = self.switch.wanted(now_ns)
-        if self.line is None or self.clock is None:
+        if self.line is None or self.clock is None or self.finished:
             return
         if take is None:
             lone = wanted if wanted != SLATE and self._sound_only(wanted, now_ns) else None
@@ -341,7 +344,9 @@ class Programme:
             return max(0, self.line.grid.start)
         if isinstance(take, SlateTake):
             take.write(wanted - 1)
-            at = max(wanted, take.last + 1, self.line.grid.start + SHORTEST_TICKS)
+            # A slate that has nothing yet stands where the take before it was ended.
+            written = take.start if take.last < 0 else take.last + 1
+            at = max(wanted, written, self.line.grid.start + SHORTEST_TICKS)
         else:
             # A short hole is bridged by holding the last picture; a longer one has been slate already.
             at = wanted if take.edge <= wanted <= take.edge + STRETCH_TICKS else max(take.edge, wanted)
@@ -456,10 +461,12 @@ class Programme:
         own = {"takes_total": float(self._takes)}
         return own | (self.line.counters if self.line is not None else {})
 
-    def finish(self) -> None:
-        """The broadcast is over: close the segments where they are."""
-        if self.line is not None and self.take is not None:
-            self.line.finish(self.take.edge)
+    async def finish(self) -> None:
+        """The broadcast is over, whatever still comes in: close the segments where they are, whole ones where the
+        workers are quick enough."""
+        take, self.take, self.finished = self.take, None, True
+        if self.line is not None and take is not None:
+            await self.line.finish(take.edge)
 
     def close(self) -> None:
         """Stop the workers; what was finished stays."""

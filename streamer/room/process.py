@@ -134,12 +134,14 @@ class Room:
             await self._shut_down()
 
     async def _shut_down(self) -> None:
+        # A whole last segment, not a torn one: for the viewers, and for a process that goes on with it.
+        await self.programme.finish()
+        if self.ended:
+            self.event(Closed())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 await self.publications.close()
                 await self.relay.close()
-        # A whole last segment, not a torn one, for the process that goes on with it.
-        self.programme.finish()
         self.programme.close()
         if self.recorder is not None and not await self.recorder.close():
             log.warning("disk_left_behind", room=self.config.id)
@@ -160,8 +162,6 @@ class Room:
 
     def _end_broadcast(self) -> None:
         log.info("room_closed", room=self.config.id)
-        self.programme.finish()
-        self.event(Closed())
         self.ended = True
         self.closed.set()
 
