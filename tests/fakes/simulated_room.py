@@ -1,0 +1,387 @@
+"""A whole room's programme in virtual time, and the rules that hold for what it publishes, whatever came in."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from streamer.conference.media_events import MediaEvent, PartMade, StillMade
+from streamer.conference.programme import TICKS_PER_S, Broadcast
+from streamer.media.outputs import OutputState
+from streamer.media.programme import Programme
+from streamer.media.recovery import Recovered
+from streamer.media.slate import SlateText
+from streamer.settings import MediaSettings, Rung, Settings
+from tests.fakes.packaging import MemoryStore, Mirror
+from tests.fakes.simulated_camera import Camera, Lens
+from tests.fakes.simulated_workers import Tag, simulated_workers
+from tests.fakes.virtual_time import VirtualLoop, run
+
+TICK_S = 0.02
+TEXT = SlateText(room="Room", text="first")
+SETTINGS = Settings(media=MediaSettings(rungs=(Rung(height=90, bitrate_kbps=100),)))
+AAC_TICKS = 1920
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One sample that was published."""
+
+    start: int
+    duration: int
+    sync: bool
+    data: bytes
+    msn: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.duration
+
+    @property
+    def tag(self) -> Tag:
+        return Tag.of_sample(self.data)
+
+
+def samples_of(part: PartMade, timescale: int) -> list[Shown]:
+    """Read a fragment's samples as a player does."""
+    data = part.data
+    at, out = 0, []
+    boxes: dict[bytes, tuple[int, int]] = {}
+    stack = [(0, len(data))]
+    while stack:
+        at, end = stack.pop()
+        while at < end:
+            size, kind = struct.unpack_from(">I4s", data, at)
+            boxes[kind] = (at + 8, at + size)
+            if kind in (b"moof", b"traf"):
+                stack.append((at + 8, at + size))
+            at += size
+    (time,) = struct.unpack_from(">Q", data, boxes[b"tfdt"][0] + 4)
+    at = boxes[b"tfhd"][0]
+    flags = int.from_bytes(data[at : at + 4], "big")
+    at += 8
+    default_duration = default_flags = 0
+    if flags & 0x08:
+        (default_duration,) = struct.unpack_from(">I", data, at)
+        at += 4
+    (default_flags,) = struct.unpack_from(">I", data, at)
+    at = boxes[b"trun"][0]
+    flags = int.from_bytes(data[at : at + 4], "big")
+    (count,) = struct.unpack_from(">I", data, at + 4)
+    at += 12
+    first_flags = None
+    if flags & 0x04:
+        (first_flags,) = struct.unpack_from(">I", data, at)
+        at += 4
+    place = boxes[b"mdat"][0]
+    for index in range(count):
+        duration, sample_flags = default_duration, default_flags
+        if flags & 0x100:
+            (duration,) = struct.unpack_from(">I", data, at)
+            at += 4
+        (size,) = struct.unpack_from(">I", data, at)
+        at += 4
+        if flags & 0x400:
+            (sample_flags,) = struct.unpack_from(">I", data, at)
+            at += 4
+        elif index == 0 and first_flags is not None:
+            sample_flags = first_flags
+        start = time * TICKS_PER_S // timescale
+        end_ticks = (time + duration) * TICKS_PER_S // timescale
+        sync = not sample_flags & 0x1_0000
+        out.append(Shown(start, end_ticks - start, sync, data[place : place + size], part.msn))
+        time, place = time + duration, place + size
+    return out
+
+
+@dataclass
+class Room:
+    """The programme with cameras around it. ``takes`` are ``(now in ticks, source)`` as they began."""
+
+    loop: VirtualLoop
+    settings: Settings = SETTINGS
+    store: MemoryStore = field(default_factory=MemoryStore)
+    cameras: dict[str, Camera] = field(default_factory=dict)
+    mirror: Mirror | None = None
+    lag: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """By rendition: (now, how far the published edge is behind it), at each tick."""
+    relayed: list[tuple[int, bytes, bool]] = field(default_factory=list)
+    relayed_sound: list[tuple[int, bytes]] = field(default_factory=list)
+    stills: list[tuple[int, bytes]] = field(default_factory=list)
+    asked: dict[str, int] = field(default_factory=dict)
+    takes: list[tuple[int, str, bool]] = field(default_factory=list)
+    """(now, source, passed through) whenever it is another."""
+    resumed_at: int | None = None
+    _seeds: int = 0
+
+    def __post_init__(self) -> None:
+        self.programme = Programme("room", self.settings, self, TEXT, clock_ns=self.loop.time_ns)
+
+    # --- what the programme calls --------------------------------------------------------------------
+
+    def request_keyframe(self, source: str) -> None:
+        self.asked[source] = self.asked.get(source, 0) + 1
+        if source in self.cameras:
+            self.cameras[source].ask()
+
+    def opened(self, broadcast: Broadcast, recovered: Recovered | None) -> MemoryStore:
+        if recovered is None:
+            self.mirror = Mirror(broadcast)
+        return self.store
+
+    def event(self, event: MediaEvent) -> None:
+        assert self.mirror is not None
+        self.mirror.event(event)
+        if isinstance(event, StillMade):
+            self.stills.append((self.now, event.jpeg))
+
+    def relay_video(self, annexb: bytes, start: int, *, idr: bool) -> None:
+        self.relayed.append((start, annexb, idr))
+
+    def relay_audio(self, opus: bytes, start: int) -> None:
+        self.relayed_sound.append((start, opus))
+
+    def changed(self) -> None: ...
+
+    # --- what scripts do -----------------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        clock = self.programme.clock
+        return clock.ticks(self.loop.time_ns()) if clock else 0
+
+    @property
+    def on(self) -> str:
+        return self.programme.take.source if self.programme.take else ""
+
+    async def come(self, name: str = "main", **lens: object) -> Camera:
+        """A publication of ``name`` begins; it takes the place of an earlier one."""
+        await self._stop(name)
+        self._seeds += 1
+        camera = Camera(name, self.loop, self.programme.take_in, Lens(**lens), self._seeds)  # type: ignore[arg-type]
+        camera.clock_s += 100_000 * self._seeds
+        self.cameras[name] = camera
+        camera.start()
+        self.programme.source_up(name)
+        return camera
+
+    async def go(self, name: str = "main") -> None:
+        await self._stop(name)
+        self.programme.source_down(name)
+
+    async def _stop(self, name: str) -> None:
+        camera = self.cameras.pop(name, None)
+        if camera is not None:
+            await camera.stop()
+
+    async def pass_time(self, seconds: float) -> None:
+        until = self.loop.time() + seconds
+        while self.loop.time() < until:
+            self.tick()
+            await asyncio.sleep(min(TICK_S, max(1e-4, until - self.loop.time())))
+
+    async def until(self, condition: Callable[[], object], limit_s: float = 10.0) -> float:
+        """Seconds that it took."""
+        begun = self.loop.time()
+        while not condition():
+            assert self.loop.time() - begun < limit_s, f"not within {limit_s} s"
+            await self.pass_time(TICK_S)
+        return self.loop.time() - begun
+
+    def tick(self) -> None:
+        self.programme.tick()
+        take = self.programme.take
+        if take is not None:
+            entry = (take.source, bool(getattr(take, "passthrough", False)))
+            if not self.takes or self.takes[-1][1:] != entry:
+                self.takes.append((self.now, *entry))
+        if self.mirror is not None and self.mirror.view.outputs:
+            for name, track in self.mirror.view.outputs["public"].tracks.items():
+                self.lag.setdefault(name, []).append((self.now, self.now - track.end))
+
+    async def end(self) -> None:
+        """Close the broadcast and let the workers finish."""
+        for name in list(self.cameras):
+            await self._stop(name)
+        await self.programme.finish()
+        await asyncio.sleep(0.2)
+
+    def crash(self, away_s: float) -> None:
+        """The process is killed; another goes on in the broadcast after ``away_s``."""
+        assert self.mirror is not None
+        self.programme.close()
+        view = self.mirror.view
+        output = view.outputs["public"]
+        tracks = dict(output.tracks.items())
+        # What recovery makes of it: every rendition ends with the same whole segment.
+        last = max(track.last.msn for track in tracks.values() if track.last)
+        snapshot = view.snapshot()
+        for name, segments in snapshot.outputs["public"].items():
+            assert segments[-1].msn == last, f"{name} lags"
+            segments[-1].complete = True
+        end = max(track.end for track in tracks.values())
+        recovered = Recovered(
+            view.broadcast or fail("no broadcast"),
+            snapshot,
+            end,
+            {
+                "public": OutputState(
+                    next_msn=last + 1,
+                    next_interval=max(output.intervals) + 1,
+                    discontinuity_sequence=output.discontinuity_sequence,
+                    window=tuple(
+                        (s.msn, s.start + s.duration, s.discontinuity) for s in output.tracks["v180"].segments.values()
+                    ),
+                )
+            },
+        )
+        self.loop.stall(away_s)
+        view.apply(snapshot)
+        self.programme = Programme("room", self.settings, self, TEXT, clock_ns=self.loop.time_ns)
+        for camera in self.cameras.values():
+            camera.push = self.programme.take_in
+        broadcast = recovered.broadcast
+        self.programme.resume(recovered, now_ms=broadcast.epoch_ms + end // 90 + int(away_s * 1000))
+        self.resumed_at = self.now
+        for name in self.cameras:
+            self.programme.source_up(name)
+
+    # --- what was published --------------------------------------------------------------------------
+
+    def shown(self, rendition: str) -> list[Shown]:
+        assert self.mirror is not None
+        timescale = 48_000 if rendition.startswith("a") else TICKS_PER_S
+        return [
+            sample
+            for (name, _), parts in sorted(self.mirror.parts.items())
+            if name == rendition
+            for part in parts
+            for sample in samples_of(part, timescale)
+        ]
+
+    @property
+    def renditions(self) -> list[str]:
+        assert self.mirror is not None
+        assert self.mirror.view.broadcast is not None
+        return [r.name for r in self.mirror.view.broadcast.renditions]
+
+    @property
+    def pictures(self) -> list[str]:
+        return [name for name in self.renditions if name.startswith("v")]
+
+    @property
+    def top(self) -> str:
+        return self.pictures[0]
+
+    def runs(self, rendition: str | None = None) -> list[tuple[str, int, int]]:
+        """(source, first tick, end) of what a viewer of a rendition sees, one after the other."""
+        out: list[tuple[str, int, int]] = []
+        for sample in self.shown(rendition or self.top):
+            name = sample.tag.source
+            if out and out[-1][0] == name:
+                out[-1] = (name, out[-1][1], sample.end)
+            else:
+                out.append((name, sample.start, sample.end))
+        return out
+
+
+def fail(message: str) -> Broadcast:
+    raise AssertionError(message)
+
+
+Script = Callable[[Room], Awaitable[None]]
+
+
+def played(script: Script, settings: Settings = SETTINGS) -> Room:
+    """The room after a script, its workers idle."""
+
+    async def main(loop: VirtualLoop) -> Room:
+        room = Room(loop, settings)
+        try:
+            await script(room)
+        finally:
+            await room.end()
+            room.programme.close()
+        return room
+
+    with simulated_workers():
+        return run(main)
+
+
+# --- the rules -----------------------------------------------------------------------------------------
+
+
+def faults(room: Room) -> list[str]:
+    """What a strict reader would object to, in any rendition."""
+    found: list[str] = []
+    assert room.mirror is not None
+    mirror = room.mirror
+    shown = {name: room.shown(name) for name in room.renditions}
+    segments = {name: {m: e.segment for (n, m), e in mirror.segments.items() if n == name} for name in room.renditions}
+    first = segments[room.top]
+    target = mirror.view.broadcast.target_duration_s if mirror.view.broadcast else 0
+    part_target = mirror.view.broadcast.part_target_ticks if mirror.view.broadcast else 0
+    for name, own in segments.items():
+        audio = name.startswith("a")
+        if list(own) != list(first):
+            found.append(f"{name}: segments {sorted(set(own) ^ set(first))} are not in every rendition")
+        for msn, segment in own.items():
+            other = first.get(msn)
+            if other is None:
+                continue
+            if segment.gap:
+                found.append(f"{name} {msn}: a gap")
+            if segment.discontinuity != other.discontinuity or segment.interval != other.interval:
+                found.append(f"{name} {msn}: another discontinuity or interval than {room.top}")
+            if abs(segment.start - other.start) > (AAC_TICKS if audio else 3000):
+                found.append(f"{name} {msn}: begins {segment.start - other.start} ticks beside {room.top}")
+            parts = mirror.parts.get((name, msn), [])
+            duration = sum(p.part.duration for p in parts)
+            if round(duration / TICKS_PER_S) > target:
+                found.append(f"{name} {msn}: lasts {duration / TICKS_PER_S:.3f} s")
+            for part in parts:
+                if part.part.duration > part_target + 1:
+                    found.append(f"{name} {msn}.{part.index}: a part of {part.part.duration / TICKS_PER_S:.3f} s")
+            samples = [s for part in parts for s in samples_of(part, 48_000 if audio else TICKS_PER_S)]
+            if samples and not samples[0].sync:
+                found.append(f"{name} {msn}: does not begin with a key frame")
+        for before, after in pairwise(shown[name]):
+            hole = after.start - before.end
+            if hole and not (room.resumed_at is not None and before.end <= room.resumed_at <= after.start + 100):
+                found.append(f"{name} {after.msn}: {hole} ticks between {before.end} and {after.start}")
+    for name in room.pictures:
+        for before, after in pairwise(shown[name]):
+            segment = segments[name][after.msn]
+            # Another text on the slate is no other source.
+            one, other = (tag.source.split("-")[0] for tag in (before.tag, after.tag))
+            if one != other and (before.msn == after.msn or not segment.discontinuity):
+                found.append(f"{name} {after.msn}: {one} to {other} without a discontinuity")
+    for before, after in pairwise(first.values()):
+        if before.init != after.init and not after.discontinuity:
+            found.append(f"{room.top} {after.msn}: another init section without a discontinuity")
+    for stamp, rows in (("picture", room.relayed), ("sound", room.relayed_sound)):
+        for (before, *_), (after, *_) in pairwise(rows):  # type: ignore[misc]
+            if after <= before:
+                found.append(f"relayed {stamp} goes back from {before} to {after}")
+    return found
+
+
+def lip_errors(room: Room, source: str, number: int) -> list[float]:
+    """Seconds by which the sound of a source is late, in the programme, sample by sample."""
+    offsets: list[tuple[int, float]] = [
+        (s.start, s.start / TICKS_PER_S - s.tag.capture_us / 1e6 + 1000)
+        for s in room.shown(room.top)
+        if s.tag.source == source
+    ]
+    out, place = [], 0
+    for sample in room.shown(next(n for n in room.renditions if n.startswith("a"))):
+        if not sample.data.startswith(f"sound|{number}|".encode()):
+            continue
+        while place + 1 < len(offsets) and offsets[place + 1][0] <= sample.start:
+            place += 1
+        if offsets and abs(offsets[place][0] - sample.start) < 9000:
+            out.append(sample.start / TICKS_PER_S - int(sample.data.split(b"|")[2]) / 1e6 - offsets[place][1])
+    return out
