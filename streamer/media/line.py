@@ -149,10 +149,11 @@ class Line:
         """Encode the sound up to ``to``."""
         self._sound.advance(to)
 
-    def end_take(self, at: int) -> None:
-        """The running take ends at ``at`` in every rendition; its sound after that is not heard."""
+    def end_take(self, at: int, *, sound_goes_on: bool = False) -> None:
+        """The running take ends at ``at`` in every rendition; its sound after that is not heard, unless it goes on."""
         self.ladder.end_take(at)
-        self._sound.reset(at)
+        if not sound_goes_on:
+            self._sound.reset(at)
 
     async def finish(self, at: int) -> None:
         """The broadcast is over at ``at``: what the workers have in hand still comes out, for a second at most."""

@@ -369,16 +369,25 @@ class Programme:
             # Sound that came a little longer than the picture fell silent with it.
             and state.audio_ns - state.video_ns > self.switch.silence_ns // 2
         )
-        self._slate_from(max(take.edge, 0), sound_of=take.source if keeps_sound else None)
+        if keeps_sound:
+            self._slate_from(max(take.edge, 0), sound_of=take.source, clock=take.clock)
+        else:
+            self._slate_from(max(take.edge, 0))
 
-    def _slate_from(self, start: int, sound_of: str | None = None, *, to: int | None = None) -> None:
-        """Write the slate from ``start`` to ``to`` (now, where it is None), at once."""
+    def _slate_from(
+        self, start: int, sound_of: str | None = None, *, clock: SourceClock | None = None, to: int | None = None
+    ) -> None:
+        """Write the slate from ``start`` to ``to`` (now, where it is None), at once.
+
+        ``clock``: of the take before, whose sound goes on.
+        """
         assert self.line is not None
         assert self.clock is not None
         start = max(start, self.line.grid.start + SHORTEST_TICKS if self.line.grid.number else 0)
         if self.take is not None:
-            self.line.end_take(start)
-        clock = SourceClock(self.clock, start) if sound_of else None
+            self.line.end_take(start, sound_goes_on=clock is not None)
+        if sound_of and clock is None:
+            clock = SourceClock(self.clock, start)
         self.line.use_top(encoded=False)
         still = SOUND_ONLY_KIND if sound_of else SLATE_KIND
         line = self.line

@@ -103,9 +103,12 @@ class PictureTake:
         if incoming.avc is not None:
             self._h264(unit, incoming.avc, start)
         else:
+            if self._config is not None:
+                # The sender went over to another codec. What it does next in H.264 is judged anew.
+                self._config = None
+                self.fitness.restart()
             if self.passthrough:
-                self._encode_top()  # the sender went over to another codec
-            self._config = None
+                self._encode_top()
             self._encoded(unit, start, data=unit.data)
         return True
 
@@ -178,8 +181,8 @@ class PictureTake:
             return  # half of a set; the other half is on its way
 
     def _may_pass(self, start: int) -> bool:
-        grid = self.line.grid
-        return grid.may_cut(start, idr=True) or (self.bridged and start - grid.start >= SHORTEST_TICKS)
+        # At any key frame: one that was asked for comes a little after the segment was cut without it.
+        return start - self.line.grid.start >= SHORTEST_TICKS
 
     def _pass(self, avcc: bytes, annexb: bytes, start: int, *, idr: bool) -> None:
         assert self._config is not None
