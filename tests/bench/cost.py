@@ -30,6 +30,7 @@ SETTLE_S = 10.0
 """Between live and the window: the ladder, the slate and the spare process have been made by then."""
 
 CALM_LIMIT_S = 60.0
+LOOK_S = 2.0
 TRIES = 3
 """A round in which work was left out is done again."""
 
@@ -131,24 +132,26 @@ async def measure_room(source: Path, window_s: float, *, on_steady: Any = None) 
                 await on_steady(running)
             pids = machine.family(running.process.pid)
             began, before = time.monotonic(), machine.cpu_seconds(pids)
-            await asyncio.sleep(window_s)
+            notes: set[str] = set()
+            while time.monotonic() - began < window_s:
+                await asyncio.sleep(min(LOOK_S, window_s))
+                notes |= _judge(await running.state(ROOM))
             took = time.monotonic() - began
             after = machine.cpu_seconds(machine.family(running.process.pid))
             cost = RoomCost(
                 {role: seconds / took for role, seconds in machine.spent(before, after).items()}, machine.load()
             )
-            room = await running.state(ROOM)
-            cost.notes = _judge(room)
+            cost.notes = sorted(notes)
             return cost
 
 
-def _judge(room: dict[str, Any]) -> list[str]:
+def _judge(room: dict[str, Any]) -> set[str]:
     """What makes a figure not comparable: work that was left out."""
-    notes = []
+    notes = set()
     if room["shedding"]:
-        notes.append("the ladder shed work, the machine was too busy")
+        notes.add("the ladder shed work, the machine was too busy")
     if not room["sources"]["main"]["passthrough"]:
-        notes.append("the source was not passed through")
+        notes.add("the source was not passed through")
     return notes
 
 
