@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs
 
 SETTINGS = {
     "STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]',
-    "STREAMER_ROOM__CLOSE_AFTER_S": "12",
+    "STREAMER_ROOM__CLOSE_AFTER_S": "9",
 }
 BEHIND_MS = 4_000
 

@@ -197,6 +197,8 @@ export class Player {
     if (date_ms >= end_ms - LIVE_SLACK_S * 1000) return this.goLive()
     this.following = false
     this.wanted = true
+    // At once, not at the next look: keys pressed in a row add up.
+    if (this.timeline) this.timeline = { ...this.timeline, at_ms: date_ms }
     if (this.engine?.seek(date_ms)) return void this.play()
     const window = await this.loadDvr()
     if (!window || this.following) return
