@@ -103,6 +103,9 @@ class MediaSettings(Section):
     encoder: str = Field("libx264", description="H.264 encoder: libx264, h264_nvenc, h264_qsv, h264_v4l2m2m.")
     encoder_threads: int = Field(1, ge=0, le=16, description="Threads inside each encoder; 0: the encoder's choice.")
     audio_bitrate_kbps: int = Field(128, ge=32, le=320, description="AAC bitrate, kbit/s.")
+    overload_behind_ms: int = Field(
+        250, ge=50, le=5000, description="An encoder this far behind gives up frames, then its rendition, ms."
+    )
     poor_link_audio_kbps: int = Field(
         48, ge=0, le=128, description="AAC bitrate of a second sound for poor links, kbit/s; 0: none."
     )

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-SERIAL = ("tests/integration", "tests/interop", "tests/e2e", "tests/faults")
+WHOLE_SERVER = ("tests/integration", "tests/interop", "tests/faults")
 _PYTEST_NO_TESTS = 5
 
 
@@ -103,11 +103,10 @@ def main() -> int:
     note("pages: types and lint", check("pages: types and lint", ["npm", "run", "--silent", "check"], web))
     note("pages: size budget", check("pages: size budget", ["npm", "run", "--silent", "budget"], web))
     note("pages: unit tests", vitest())
-    # Two workers for what is small; what measures time or starts whole servers has the machine to itself.
     note("unit tests", pytest("unit tests", ["tests/unit"], "-n", "2"))
-    for path in SERIAL:
-        if any((ROOT / path).rglob("test_*.py")):
-            note(path, pytest(path, [path]))
+    # Each module has a server of its own, and they wait more than they work: two at a time. Browsers do not.
+    note("the whole server", pytest("the whole server", [*WHOLE_SERVER], "-n", "2", "--dist", "loadfile"))
+    note("in Chromium", pytest("in Chromium", ["tests/e2e"]))
 
     total = Sum()
     print("\n=== in short")

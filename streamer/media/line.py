@@ -22,6 +22,7 @@ from streamer.media.grid import SegmentGrid
 from streamer.media.ladder import Ladder, LadderCallbacks
 from streamer.media.off_air import OffAir
 from streamer.media.outputs import Inits, Output
+from streamer.media.overload import ShedPolicy
 from streamer.media.packager import TrackPackager
 from streamer.media.recovery import Recovered
 from streamer.media.renditions import Plan
@@ -97,6 +98,7 @@ class Line:
             plan.rungs,
             settings.media,
             loop=loop,
+            policy=ShedPolicy(settings.media.overload_behind_ms / 1000),
             callbacks=LadderCallbacks(
                 on_sample=self._on_sample,
                 on_decode_error=listener.decode_failed,

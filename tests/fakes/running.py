@@ -18,6 +18,8 @@ import aiohttp
 
 from tests.fakes.waiting import until_answered
 
+PATIENCE = {"STREAMER_MEDIA__OVERLOAD_BEHIND_MS": "2000"}
+"""Several servers and browsers share the machine with the tests: what is shed for that is not what they ask about."""
 ADMIN_TOKEN = "admin-token-of-the-tests"
 START_LIMIT_S = 30.0
 
@@ -92,7 +94,13 @@ async def serving(
     folder = Path(tempfile.mkdtemp(prefix="streamer-")) if data is None else data
     port = port or free_port()
     log = folder.with_suffix(".log")
-    env = {**os.environ, "STREAMER_ADMIN_TOKEN": ADMIN_TOKEN, "STREAMER_LOG__FORMAT": "console", **(environment or {})}
+    env = {
+        **os.environ,
+        "STREAMER_ADMIN_TOKEN": ADMIN_TOKEN,
+        "STREAMER_LOG__FORMAT": "console",
+        **PATIENCE,
+        **(environment or {}),
+    }
     base = [sys.executable, "-m", "streamer.cli", command, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
