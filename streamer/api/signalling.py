@@ -150,7 +150,8 @@ async def delete_resource(request: web.Request) -> web.Response:
     await to_the_end(link.hangup(secret))
     async with request.app[SERVICES].database.write() as connection:
         await Connections(connection).remove(secret)
-    return web.Response(status=200)
+    # FFmpeg's WHIP muxer takes an answer without a body for a failure.
+    return web.Response(status=200, text="ended\n")
 
 
 async def resource_options(request: web.Request) -> web.Response:
