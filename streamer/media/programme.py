@@ -37,6 +37,8 @@ RETURN_NS = NS // 2
 """``main`` has to be back for this long before it takes over from ``spare``."""
 STRETCH_TICKS = 3 * TICKS_PER_S // 10
 """The last picture of a take is held for at most this long until the standby source's IDR: no part may last longer."""
+JOIN_TICKS = TICKS_PER_S // 10
+FILL_NS = 3 * NS // 10
 SOUND_ONLY_NS = 3 * NS // 2
 STALL_NS = NS // 4
 """Ticks further apart than this: the loop was held up."""
@@ -182,7 +184,8 @@ class Programme:
             if take.wants_keyframes and self.line.grid.wants_keyframe(now):
                 self._ask(take.source, now_ns)
                 take.fitness.asked(now)
-            take.fill(now)
+            # A source that is quite silent is not filled up: the one that stands in for it may begin there.
+            take.fill(min(now, self.clock.ticks(self.switch.source(take.source).last_ns + FILL_NS)))
             self._ready_standby(take, now_ns)
         elif take is not None:
             take.write(now)
@@ -278,7 +281,9 @@ class Programme:
                 if wanted != take.source:
                     self._relieve(take, wanted, now_ns)
                 return
-            if wanted not in (SLATE, take.source) and self._picture_from(wanted, now_ns):
+            # Not from before what was shown: the whole take would lie in the future.
+            since = take.edge - JOIN_TICKS
+            if wanted not in (SLATE, take.source) and self._picture_from(wanted, now_ns, since=since):
                 return
             self._to_slate(now_ns)
         else:
@@ -305,22 +310,24 @@ class Programme:
         """Whether a source that is up has had no picture for so long that its sound is heard without one."""
         return not self.switch.picture_up(name, now_ns) and now_ns - self.switch.source(name).seen_ns > SOUND_ONLY_NS
 
-    def _picture_from(self, name: str, now_ns: int) -> bool:
-        """Begin a take of ``name`` at the earliest key frame at hand. False where there is none."""
+    def _picture_from(self, name: str, now_ns: int, *, since: int = 0) -> bool:
+        """Begin a take of ``name`` at the earliest key frame at hand that came at ``since`` or later. False where
+        there is none."""
         assert self.line is not None
-        assert self.clock is not None
+        clock = self.clock
+        assert clock is not None
         state = self.switch.source(name)
         units = list(state.standby)
-        first = next((i for i, u in enumerate(units) if u.idr), None)
+        first = next((i for i, u in enumerate(units) if u.idr and clock.ticks(u.unit.arrival_ns) >= since), None)
         if first is None:
             self._want_idr(name, now_ns)
             return False
-        not_before = self._end_take(self.clock.ticks(units[first].unit.arrival_ns))
+        not_before = self._end_take(clock.ticks(units[first].unit.arrival_ns))
         fitness = self._fitness.setdefault(
             name, Fitness(self.settings.media.max_height, allowed=self.settings.media.passthrough)
         )
         fitness.restart()
-        take = PictureTake(name, self.line, SourceClock(self.clock, not_before), fitness)
+        take = PictureTake(name, self.line, SourceClock(clock, not_before), fitness)
         take.passthrough = units[first].avc is not None and fitness.fits
         self.line.use_top(encoded=not take.passthrough)
         self.take = take
