@@ -54,7 +54,11 @@ class Tag:
 
     @classmethod
     def of_sample(cls, avcc: bytes) -> Tag:
-        return cls.unpack(avcc[4:])
+        """Of the picture, the last NAL unit; parameter sets may stand before it."""
+        at = 0
+        while (end := at + 4 + int.from_bytes(avcc[at : at + 4], "big")) < len(avcc):
+            at = end
+        return cls.unpack(avcc[at + 4 :])
 
 
 @cache
@@ -304,6 +308,7 @@ def simulated_workers() -> Iterator[None]:
         patch.setattr(audio, "AacEncoder", SimulatedAac)
         patch.setattr(line, "Ladder", partial(ladder.Ladder, encoder_factory=SimulatedEncoder))
         patch.setattr(line, "SlateShelf", SimulatedShelf)
+        patch.setattr(line, "PictureMeter", lambda: None)
         yield
     if SimulatedLane.raised:
         raise SimulatedLane.raised[0]
