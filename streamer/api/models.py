@@ -241,9 +241,13 @@ class RoomCrewView(BaseModel):
     viewers_whep: int
     shedding: list[str]
     alarms: list[str]
+    meters: dict[str, dict[str, Any]] | None
+    """``sound`` (LUFS, dBFS, dBTP, silence) and ``picture`` (luma, black, frozen) of the programme; null while off."""
 
     @classmethod
-    def of(cls, room: Room, state: str, status: RoomStatus | None) -> RoomCrewView:
+    def of(
+        cls, room: Room, state: str, status: RoomStatus | None, meters: dict[str, dict[str, Any]] | None = None
+    ) -> RoomCrewView:
         return RoomCrewView(
             id=room.id,
             name=room.name,
@@ -257,6 +261,7 @@ class RoomCrewView(BaseModel):
             viewers_whep=status.viewers_whep if status else 0,
             shedding=list(status.shedding) if status else [],
             alarms=list(status.alarms) if status else [],
+            meters=meters,
         )
 
 

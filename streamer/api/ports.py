@@ -15,6 +15,10 @@ class RoomLink(Protocol):
     def status(self) -> RoomStatus | None: ...
 
     @property
+    def meters(self) -> dict[str, dict[str, Any]] | None:
+        """The newest reading of the programme's meters."""
+
+    @property
     def up(self) -> bool:
         """Whether the room process answers right now."""
 

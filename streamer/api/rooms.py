@@ -37,7 +37,7 @@ def view_of(room: Room, services: Services, grant: Grant | None) -> RoomView | R
     state = services.state_of(room.id)
     status = None if link is None else link.status
     if grant is not None and grant.allows(Action.ROOM_CREW, target_of(room)):
-        return RoomCrewView.of(room, state, status)
+        return RoomCrewView.of(room, state, status, None if link is None else link.meters)
     return RoomView.of(room, state, status)
 
 

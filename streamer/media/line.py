@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from streamer.conference.media_events import PUBLIC, MediaEvent, StillMade
 from streamer.conference.programme import TICKS_PER_S, Broadcast
@@ -20,6 +20,7 @@ from streamer.media.audio import AAC_TICKS, OPUS_SILENCE, OPUS_SILENCE_TICKS, So
 from streamer.media.feeds import PROGRAMME, SLATE_FEED, Feed, PartStore
 from streamer.media.grid import SegmentGrid
 from streamer.media.ladder import Ladder, LadderCallbacks
+from streamer.media.meters import LoudnessMeter, PictureMeter, reading_as_dict
 from streamer.media.off_air import OffAir
 from streamer.media.outputs import Inits, Output
 from streamer.media.overload import ShedPolicy
@@ -94,11 +95,13 @@ class Line:
         self._relay_next = start
         self._relayed_sound = self._relayed_picture = -1
         self._slate_on: str | None = None
+        self._picture_meter, self._loudness = PictureMeter(), LoudnessMeter()
         self.ladder = Ladder(
             plan.rungs,
             settings.media,
             loop=loop,
             policy=ShedPolicy(settings.media.overload_behind_ms / 1000),
+            meter=self._picture_meter,
             callbacks=LadderCallbacks(
                 on_sample=self._on_sample,
                 on_decode_error=listener.decode_failed,
@@ -112,7 +115,9 @@ class Line:
         self.slates = SlateShelf(
             plan.rungs, settings.media, text, loop, segment_s=settings.hls.segment_s, on_ready=self._on_slate_ready
         )
-        self._sound = SoundTrack(plan.sounds, loop=loop, start=start, on_frame=self._on_sound_frame)
+        self._sound = SoundTrack(
+            plan.sounds, loop=loop, start=start, on_frame=self._on_sound_frame, meter=self._loudness
+        )
 
     # --- what takes write --------------------------------------------------------------------------
 
@@ -182,6 +187,20 @@ class Line:
             "parts_late_total": float(self.output.late_total),
             "gaps_total": float(self.output.gaps_total),
         }
+
+    @property
+    def meters(self) -> dict[str, dict[str, Any]]:
+        """What the programme looks and sounds like now: ``picture`` and ``sound`` (``meters.py``), times as media
+        time. The picture is measured while a source is decoded, not on the slate."""
+        values = {
+            "picture": reading_as_dict(self._picture_meter.reading),
+            "sound": reading_as_dict(self._loudness.reading),
+        }
+        for reading in values.values():
+            for name, value in reading.items():
+                if name.endswith("_since") and value is not None:
+                    reading[name] = self.broadcast.media_time_ms(value)
+        return values
 
     # --- outputs -----------------------------------------------------------------------------------
 

@@ -57,6 +57,8 @@ class RoomLink:
         self.view = BroadcastView()
         self.bytes = PartCache(cache_bytes)
         self.status: RoomStatus | None = None
+        self.meters: dict[str, Any] | None = None
+        """The newest reading of the programme's meters (``Line.meters``)."""
         """The newest; it stays while the room process is away."""
         self.reconnects = 0
         """Connections lost, of either socket."""
@@ -217,6 +219,8 @@ class RoomLink:
                 return
             self._told = True
             self._note()
+        elif event.kind == "meters":
+            self.meters = data if isinstance(data, dict) else None
         self._listener(self, event.kind, data)
 
     async def _follow_data(self) -> None:
@@ -275,6 +279,8 @@ class RoomLink:
         if up == self._was_up:
             return
         self._was_up = up
+        if not up:
+            self.meters = None
         if not up and self.status is not None:
             # What fed the room is gone with its process, until the next one tells.
             self.status = msgspec.structs.replace(

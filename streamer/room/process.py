@@ -47,6 +47,7 @@ log = structlog.get_logger(__name__)
 
 TICK_S = 0.02
 STATUS_INTERVAL_S = 1.0
+METERS_INTERVAL_S = 0.25
 DRAIN_S = 3.0
 EXIT_STOPPED = 75
 """Told to stop while the broadcast goes on (EX_TEMPFAIL)."""
@@ -166,8 +167,12 @@ class Room:
         self.closed.set()
 
     async def _report(self) -> None:
-        last = 0.0
+        last = measured = 0.0
         while True:
+            line = self.programme.line
+            if line is not None and self.control.connections and time.monotonic() - measured >= METERS_INTERVAL_S:
+                measured = time.monotonic()
+                self.control.publish("meters", line.meters)
             if self._status_due or time.monotonic() - last >= STATUS_INTERVAL_S:
                 self._status_due = False
                 last = time.monotonic()

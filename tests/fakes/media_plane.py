@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from typing import Any
 
 from streamer.errors import NotFound, StreamerError
 from streamer.room.protocol import Answer, Candidates, Offer, RoomConfig, RoomStatus, SourceStatus
@@ -17,6 +18,7 @@ class FakeRoom:
 
     config: RoomConfig
     status: RoomStatus | None = None
+    meters: dict[str, dict[str, Any]] | None = None
     up: bool = True
     state: str = "slate"
     view: None = None

@@ -207,3 +207,13 @@ async def test_metrics_tell_of_the_room(live: Followed) -> None:
     for line in text.splitlines():
         if line.startswith(("streamer_samples_refused_total", "streamer_parts_overlong_total", "streamer_gaps_total")):
             assert float(line.rpartition(" ")[2]) == 0, line
+
+
+async def test_the_crew_sees_meters_of_what_goes_out(live: Followed) -> None:
+    meters = (await live.server.state("hall"))["meters"]
+    # A beep of 0.1 s a second at -12 dBFS or so, and a card that is neither black nor frozen.
+    assert -50 < meters["sound"]["integrated"] < -10
+    assert meters["sound"]["silent_since"] is None
+    assert meters["picture"]["black_since"] is None
+    assert meters["picture"]["frozen_since"] is None
+    assert 0.02 < meters["picture"]["luma"] < 0.98
