@@ -185,9 +185,10 @@ class Output:
         what was listed by the tap, nor before what the slate has listed since."""
         if not self._pending_air:
             return False
-        entry = self._last_entry
-        slate_end = entry.end if entry is not None and entry.feed == SLATE_FEED else 0
-        return start + SLACK_TICKS >= max(self._air_from, slate_end)
+        if self._last_entry is None or self._last_entry.feed != SLATE_FEED:
+            return start + SLACK_TICKS >= self._air_from
+        # Sound ends at the nearest frame, pictures where the next ones begin.
+        return all(start + (SLACK_TICKS // 2 if track.sound else 0) >= track.end for track in self._tracks.values())
 
     @property
     def next_msn(self) -> int:
