@@ -58,6 +58,11 @@ class SegmentGrid:
         late = self._demanded is not None and now - self._demanded > DEMAND_LIMIT_TICKS
         return late or now - self.start >= self.longest
 
+    @property
+    def demanded(self) -> bool:
+        """Whether somebody waits for the next cut."""
+        return self._demanded is not None
+
     def demand(self, now: int) -> None:
         """Somebody goes on air: the segment ends at the next key frame, however short it is."""
         self._demanded = now

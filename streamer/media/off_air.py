@@ -81,8 +81,11 @@ class OffAir:
         """Write pictures and silence; ``to`` is now."""
         self._line.silence(to)
         to -= LAG_TICKS
+        grid = self._line.grid
+        # One that is about to end is not followed by another: of a few ms there would be no sound.
+        longest = grid.longest if grid.demanded else grid.nominal
         while self._next <= to:
-            if not self._frames or self._next - self._segment >= self._line.grid.nominal - self._frame_ticks // 2:
+            if not self._frames or self._next - self._segment >= longest - self._frame_ticks // 2:
                 self._open(self._next)
             for rendition, frames in self._frames.items():
                 sample = next(frames)
