@@ -150,8 +150,8 @@ async def delete_resource(request: web.Request) -> web.Response:
     await to_the_end(link.hangup(secret))
     async with request.app[SERVICES].database.write() as connection:
         await Connections(connection).remove(secret)
-    # FFmpeg's WHIP muxer takes an answer without a body for a failure.
-    return web.Response(status=200, text="ended\n")
+    # FFmpeg's WHIP muxer calls any answer a failure, with a body or without, and ends all the same.
+    return web.Response(status=200)
 
 
 async def resource_options(request: web.Request) -> web.Response:

@@ -48,7 +48,6 @@ async def test_a_publication_opens_the_room_and_gets_its_resource(client: Client
         assert response.status == 204
     async with client.delete(location) as response:
         assert response.status == 200
-        assert await response.text()  # FFmpeg's WHIP muxer wants some
     async with client.delete(location) as response:
         assert response.status == 404
         assert (await response.json())["error"]["code"] == "no_such_resource"
