@@ -131,6 +131,9 @@ def init_section(config: TrackConfig) -> bytes:
 def fragment(config: TrackConfig, sequence: int, samples: Sequence[Sample], end: int) -> bytes:
     """moof and mdat of the samples, which must be in order; the last one ends at ``end``, in ticks.
 
+    Pictures that decoding may begin with carry the parameter sets too. For "avc1" the init section's would do
+    (14496-15, 5.3.2), but FFmpeg's players skip all but a playlist's first: after a change they decode by old sets.
+
     Raises ValueError where there is no sample or one would have no duration.
     """
     if not samples:
@@ -141,7 +144,9 @@ def fragment(config: TrackConfig, sequence: int, samples: Sequence[Sample], end:
     durations = [after - before for before, after in pairwise(times)]
     if min(durations) <= 0:
         raise ValueError("samples must follow one another in time")
-    sizes = [len(sample.data) for sample in samples]
+    sets = b"".join(len(nal).to_bytes(4, "big") + nal for nal in (*config.sps, *config.pps))
+    payloads = [sets + sample.data if sample.sync else sample.data for sample in samples]
+    sizes = [len(payload) for payload in payloads]
 
     tfhd_flags = _TFHD_DEFAULT_BASE_IS_MOOF | _TFHD_DEFAULT_FLAGS
     trun_flags = _TRUN_DATA_OFFSET | _TRUN_SIZE
@@ -175,7 +180,7 @@ def fragment(config: TrackConfig, sequence: int, samples: Sequence[Sample], end:
     trun = _full(b"trun", 0, trun_flags, struct.pack(">Ii", len(samples), moof_size + 8) + trun_tail)
     moof = _box(b"moof", mfhd_box + _box(b"traf", track_head + trun))
     mdat_head = struct.pack(">I", 8 + sum(sizes)) + b"mdat"
-    return b"".join((moof, mdat_head, *(sample.data for sample in samples)))
+    return b"".join((moof, mdat_head, *payloads))
 
 
 def _avc1(config: TrackConfig) -> bytes:

@@ -33,7 +33,7 @@ class Sample:
     """One encoded frame of a rendition on the broadcast's timeline, ready for a fragment."""
 
     data: bytes
-    """H.264: NAL units with 4-byte lengths, no parameter sets, no AUD. AAC: one raw frame."""
+    """H.264: NAL units with 4-byte lengths, no parameter sets (:mod:`.cmaf` adds them), no AUD. AAC: one raw frame."""
     start: int
     """Decode and presentation time (no B-frames) in ticks since the broadcast's epoch."""
     sync: bool

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from streamer.media import cmaf, h264
-from streamer.media.types import Sample
-from tests.fakes.encoded import GREYS
+from streamer.media.types import Sample, TrackConfig
+from tests.fakes.encoded import GREYS, h264_seconds
 from tests.fakes.packaging import AAC_FRAME, FRAME, video_samples
 
 START = 90_000 * 3600 * 30
@@ -25,6 +25,11 @@ def packets(data: bytes) -> list[tuple[int, int, bool, bytes]]:
         return [
             (int(p.pts * scale), int(p.duration * scale), p.is_keyframe, bytes(p)) for p in file.demux(stream) if p.size
         ]
+
+
+def in_band(config: TrackConfig) -> bytes:
+    """The parameter sets as they stand in front of a picture."""
+    return b"".join(len(nal).to_bytes(4, "big") + nal for nal in (*config.sps, *config.pps))
 
 
 def greys(data: bytes) -> list[float]:
@@ -53,7 +58,8 @@ def test_pictures_come_back_with_their_times_and_bytes() -> None:
     for at in range(0, len(samples), 10):
         end = samples[at + 10].start if at + 10 < len(samples) else samples[-1].start + FRAME
         data += cmaf.fragment(config, cmaf.sequence_number(samples[at].start), samples[at : at + 10], end)
-    assert packets(data) == [(s.start, FRAME, s.sync, s.data) for s in samples]
+    sets = in_band(config)
+    assert packets(data) == [(s.start, FRAME, s.sync, sets + s.data if s.sync else s.data) for s in samples]
     pictures = greys(data)
     assert len(pictures) == 60
     assert pictures[:30] == pytest.approx([GREYS[0]] * 30, abs=4)
@@ -66,6 +72,18 @@ def test_one_fragment_can_be_played_by_itself_after_its_init_section() -> None:
     found = packets(cmaf.init_section(config) + third)
     assert [row[0] for row in found] == [s.start for s in samples[60:]]
     assert greys(cmaf.init_section(config) + third) == pytest.approx([GREYS[2]] * 30, abs=4)
+
+
+def test_a_player_that_skips_a_new_init_section_decodes_by_the_sets_in_the_pictures() -> None:
+    # As FFmpeg's HLS demuxer does where passed-through pictures follow encoded ones.
+    config, samples = video_samples(START, seconds=1)
+    other = h264.parse_access_unit(h264_seconds(640, 480, seconds=1)[0][0])
+    stale = cmaf.video_config(other.sps, other.pps)
+    assert stale.sps != config.sps
+    data = cmaf.init_section(stale) + cmaf.fragment(config, 1, samples, samples[-1].start + FRAME)
+    with av.open(io.BytesIO(data)) as file:
+        sizes = {(frame.width, frame.height) for frame in file.decode(video=0)}
+    assert sizes == {(config.width, config.height)}
 
 
 def test_durations_that_differ_are_kept_exactly() -> None:
