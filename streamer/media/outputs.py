@@ -228,7 +228,7 @@ class Output:
         # rendition that lags may still bring the parts that the others have shown already, and sound its last frames.
         for track in self._tracks.values():
             enough = SLACK_TICKS // 2 if track.sound else self._least_part
-            if track.msn == entry.msn and max(track.end, entry.start) > end - enough:
+            if track.msn == entry.msn and track.parts and track.end > end - enough:
                 self._slot(track, entry).closed = True
             self._advance(track)
         return end
