@@ -34,6 +34,11 @@ ARGUMENTS = (
     "--use-fake-ui-for-media-stream",
 )
 PATIENCE_MS = 15_000
+FINISH_TRANSITIONS = """
+document.getAnimations().forEach((animation) => {
+  if (animation.effect?.getComputedTiming().endTime !== Infinity) animation.finish()
+})
+"""
 SEVERE = frozenset({"serious", "critical"})
 
 needs_chromium = [
@@ -146,6 +151,8 @@ class Opened:
         # By the driver, not as an element: the pages' Content-Security-Policy has no say in it.
         if not await self.page.evaluate("'axe' in globalThis"):
             await self.page.evaluate(AXE.read_text("utf-8"))
+        # A colour on its way to another is nobody's choice.
+        await self.page.evaluate(FINISH_TRANSITIONS)
         found = await self.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
         return [
             f"{violation['id']}: {node['target']} {node['failureSummary']}"
