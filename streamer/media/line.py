@@ -95,6 +95,8 @@ class Line:
         self._relay_next = start
         self._relayed_sound = self._relayed_picture = -1
         self._slate_on: str | None = None
+        self.left_out_total = 0
+        """Frames of sources that takes could not use: out of order, or referring to what was lost."""
         self._picture_meter, self._loudness = PictureMeter(), LoudnessMeter()
         self.ladder = Ladder(
             plan.rungs,
@@ -186,6 +188,7 @@ class Line:
             "parts_overlong_total": float(sum(p.overlong_total for p in packagers)),
             "parts_late_total": float(self.output.late_total),
             "gaps_total": float(self.output.gaps_total),
+            "frames_left_out_total": float(self.left_out_total),
         }
 
     @property

@@ -38,7 +38,9 @@ RETURN_NS = NS // 2
 STRETCH_TICKS = 3 * TICKS_PER_S // 10
 """The last picture of a take is held for at most this long until the standby source's IDR: no part may last longer."""
 JOIN_TICKS = TICKS_PER_S // 10
+"""A standby source's key frame may have come this long before the end of what was shown: its take begins there."""
 FILL_NS = 3 * NS // 10
+"""A source that is silent for longer than this is not filled up any more."""
 SOUND_ONLY_NS = 3 * NS // 2
 STALL_NS = NS // 4
 """Ticks further apart than this: the loop was held up."""

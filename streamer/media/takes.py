@@ -74,7 +74,6 @@ class PictureTake:
     """The parameter sets of what is passed through."""
     bridged: bool = False
     """The top is encoded because of a hole, until the next IDR only."""
-    dropped: int = 0
 
     @property
     def _sets(self) -> tuple[bytes, ...]:
@@ -98,7 +97,7 @@ class PictureTake:
         if self.clock.jumped(start, unit):
             return False
         if self.last >= 0 and self.passthrough and start < self.last + MIN_FRAME_TICKS:
-            self.dropped += 1
+            self.line.left_out_total += 1
             return True
         if incoming.avc is not None:
             self._h264(unit, incoming.avc, start)
@@ -226,7 +225,7 @@ class PictureTake:
             self._mending_since = start
         if self._mending_since is None or start - self._mending_since > MEND_LIMIT_TICKS:
             return False
-        self.dropped += 1
+        self.line.left_out_total += 1
         return True
 
     def _written(self, start: int) -> None:
