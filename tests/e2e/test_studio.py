@@ -105,7 +105,9 @@ async def test_goes_on_air_and_viewers_get_moving_pictures_and_sound(browser: Br
                 shown = decoding.pictures(await whole_segments(follower, name))
                 # A machine that encodes, decodes and plays all of it may shed pictures of the lower ones.
                 assert len(shown) > (60 if name == "v720" else 10)
-                apart = np.abs(shown[0].luma.astype(int) - shown[-1].luma.astype(int)).mean()
+                # The fake camera's figure goes round: any two pictures may be alike, not all of them.
+                first = shown[0].luma.astype(int)
+                apart = max(np.abs(first - picture.luma.astype(int)).mean() for picture in shown[1:])
                 assert apart > 0.5, f"{name} stands still"
                 assert shown[0].luma.std() > 10
             heard = decoding.sound(await whole_segments(follower, "a128"))

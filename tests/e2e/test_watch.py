@@ -128,9 +128,14 @@ async def test_seeks_back_in_the_broadcast_and_returns_to_live(browser: Browser,
         )
         for _ in range(SEEK_BACK_MS // SEEK_STEP_MS):
             await bar.press("ArrowLeft")
-        at = await seen.wait_moving()
-        late = time.time() * 1000 - at
-        assert SEEK_BACK_MS - 3_000 < late < SEEK_BACK_MS + 10_000, "keys pressed in a row add up"
+        await seen.wait_moving()
+
+        async def went_back() -> bool:
+            late = await seen.latency_ms()
+            return late is not None and SEEK_BACK_MS - 3_000 < late < SEEK_BACK_MS + 10_000
+
+        # Keys pressed in a row add up; the picture of the first may be seen for a moment.
+        await until_answered(went_back, limit_s=10)
         live = seen.page.get_by_role("button", name=re.compile("^Go live"))
         await live.click()
         await live.wait_for(state="hidden")
