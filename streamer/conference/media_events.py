@@ -12,6 +12,11 @@ from streamer.conference.programme import Broadcast, InitSection, Interval, Part
 
 PUBLIC = "public"
 """The name of the output that everybody may see."""
+PROGRAMME_OUTPUT = "programme"
+"""The name of the output that nobody may ask for: all that the programme made, whoever might see it. Replays are cut
+from it."""
+PRIVATE_PREFIX = "~"
+"""``~{key}`` is the output of an unlisted or private session."""
 
 
 class Sequenced(msgspec.Struct, kw_only=True):

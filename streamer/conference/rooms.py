@@ -44,6 +44,8 @@ class Venue:
     name: str
     timezone: str = "Europe/Paris"
     language: str = "en"
+    logos: tuple[str, ...] = ()
+    """Addresses of partners' logos, for the slate and the pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,12 @@ class Room:
     venue: str | None = None
     start: Start = Start.TAP
     between: Between = Between.SLATE
+    aliases: tuple[str, ...] = ()
+    """Other names and guids that schedules know the room by."""
+    guid: str = ""
+    """Globally unique, for schedules that we write; as a schedule that we read gave it."""
+    retention_days: int | None = None
+    """After so many days recordings of the room are deleted unless pinned; None: the setting."""
 
 
 def is_slug(text: str) -> bool:

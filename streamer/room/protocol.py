@@ -18,6 +18,8 @@ from typing import Any
 
 import msgspec
 
+from streamer.conference.orders import RoomOrders
+
 PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 
@@ -91,6 +93,8 @@ class RoomConfig(msgspec.Struct):
     between: str = "slate"
     max_height: int = 0
     """Height of the top rendition if the room opens before a source's size is known; 0: setting."""
+    orders: RoomOrders = RoomOrders()
+    """What the director wants of the room now."""
 
 
 class RoomEntry(msgspec.Struct):

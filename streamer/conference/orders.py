@@ -1,0 +1,50 @@
+"""What a room process is told to do: the director's answer, as one value. Pure.
+
+Orders are a state, not steps: a room process that is told the same twice does nothing, one that was restarted takes
+up the last that it was told, and the web plane may send them again at any time.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Shows = Literal["programme", "slate", "picture_muted"]
+"""``picture_muted``: the programme's pictures with silence."""
+
+
+class OutputOrder(msgspec.Struct, frozen=True):
+    """An output besides the public one: ``~{key}`` of a closed session. One that is no longer named is closed."""
+
+    name: str
+    shows: Shows = "programme"
+
+
+class SlateOrder(msgspec.Struct, frozen=True):
+    """What the slate says."""
+
+    title: str = ""
+    text: str = ""
+    until_ms: int | None = None
+    """A time it counts down to."""
+    logos: tuple[str, ...] = ()
+    """Files of partners' logos in the data folder, at most six."""
+
+
+class RoomOrders(msgspec.Struct, frozen=True):
+    """The default is a room with nothing planned: on air when its camera is."""
+
+    public: Shows = "programme"
+    outputs: tuple[OutputOrder, ...] = ()
+    record: bool = True
+    """False: parts stay in memory, outputs list no more than is there, and the DVR window is cut where this changes."""
+    stretch: str = ""
+    """Names what the programme belongs to; a new one begins new media files, so that the minutes of a closed session
+    share no file with others."""
+    keep_from_ms: int | None = None
+    """Programme from this media time on belongs to a session; what is older than 35 minutes and not kept is deleted."""
+    source: str | None = None
+    """The source to take; None: ``main``, with ``spare`` behind it."""
+    gain_db: float = 0.0
+    slate: SlateOrder = SlateOrder()

@@ -1,0 +1,80 @@
+"""A schedule as read from a file or about to be written: what frab XML, c3voc JSON and iCalendar have in common. Pure.
+
+Times are UTC milliseconds. Nothing here is trusted: titles may be empty, rooms unknown, times doubled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streamer.conference.sessions import Flag, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRoom:
+    name: str
+    guid: str = ""
+    slug: str = ""
+    """As the file calls it elsewhere (an alias); empty where it has none."""
+    capacity: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleItem:
+    """One session of a schedule. ``guid`` or ``id`` says which it is when the schedule is read again."""
+
+    title: str
+    start_ms: int
+    end_ms: int
+    room: str
+    """The name of a :class:`ScheduleRoom`."""
+    guid: str = ""
+    id: str = ""
+    subtitle: str = ""
+    abstract: str = ""
+    description: str = ""
+    speakers: tuple[str, ...] = ()
+    language: str = ""
+    track: str = ""
+    kind: Kind = Kind.CONFERENCE
+    type_name: str = ""
+    """The file's own word for its kind, kept for writing it again."""
+    tags: tuple[str, ...] = ()
+    url: str = ""
+    slug: str = ""
+    do_not_record: Flag = Flag.NO
+    do_not_stream: Flag = Flag.NO
+    cancelled: bool = False
+    all_day: bool = False
+    sequence: int = 0
+    links: tuple[tuple[str, str], ...] = ()
+    """(title, address)"""
+    attachments: tuple[tuple[str, str], ...] = ()
+    logo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleWarning:
+    """Something odd that was read all the same, or one item that could not be."""
+
+    code: str
+    message: str
+    item: str = ""
+    """Which session: its guid, id or title; empty: the whole schedule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    title: str
+    acronym: str = ""
+    timezone: str = ""
+    """IANA name; empty where the file does not say."""
+    version: str = ""
+    url: str = ""
+    language: str = ""
+    start_ms: int | None = None
+    end_ms: int | None = None
+    day_change_minutes: int = 0
+    rooms: tuple[ScheduleRoom, ...] = ()
+    items: tuple[ScheduleItem, ...] = ()
+    warnings: tuple[ScheduleWarning, ...] = ()

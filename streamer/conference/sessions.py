@@ -1,0 +1,210 @@
+"""Sessions, events and marks as values. Pure.
+
+Times are UTC milliseconds. A session's planned times are ``start_ms`` and ``end_ms``, with every delay included;
+``started_ms`` and ``ended_ms`` are its start and end marks: the media times at which it really began and ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class SessionState(StrEnum):
+    """``scheduled -> armed -> on_air -> (overrun) -> ended``, or ``cancelled``."""
+
+    SCHEDULED = "scheduled"
+    ARMED = "armed"
+    ON_AIR = "on_air"
+    OVERRUN = "overrun"
+    ENDED = "ended"
+    CANCELLED = "cancelled"
+
+
+RUNNING = frozenset({SessionState.ON_AIR, SessionState.OVERRUN})
+OPEN = frozenset({SessionState.SCHEDULED, SessionState.ARMED, *RUNNING})
+"""States from which a session may still go on air, or is."""
+
+
+class Kind(StrEnum):
+    CONFERENCE = "conference"
+    WORKSHOP = "workshop"
+    SEMINAR = "seminar"
+    TRAINING = "training"
+    MEETING = "meeting"
+    SOCIAL = "social"
+    BREAK = "break"
+
+
+class Visibility(StrEnum):
+    """``unlisted``: whoever has the link; ``private``: whoever has a grant. Neither is told of in public."""
+
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    PRIVATE = "private"
+
+
+class Flag(StrEnum):
+    """``do_not_record`` and ``do_not_stream``. ``ask``: the technician is asked when the session is armed;
+    unanswered means recorded and not published."""
+
+    NO = "no"
+    YES = "yes"
+    ASK = "ask"
+
+
+class ReplayPolicy(StrEnum):
+    AT_ONCE = "at_once"
+    AFTER_REVIEW = "after_review"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class KindDefaults:
+    """What a session of a kind is unless somebody says otherwise."""
+
+    visibility: Visibility = Visibility.PUBLIC
+    do_not_record: Flag = Flag.NO
+    do_not_stream: Flag = Flag.NO
+    replay: ReplayPolicy = ReplayPolicy.AT_ONCE
+    minutes: int = 60
+
+
+KIND_DEFAULTS: Mapping[Kind, KindDefaults] = {
+    Kind.CONFERENCE: KindDefaults(minutes=45),
+    Kind.WORKSHOP: KindDefaults(minutes=120),
+    Kind.SEMINAR: KindDefaults(minutes=90),
+    Kind.TRAINING: KindDefaults(visibility=Visibility.UNLISTED, minutes=180),
+    Kind.MEETING: KindDefaults(visibility=Visibility.PRIVATE, minutes=120),
+    Kind.SOCIAL: KindDefaults(replay=ReplayPolicy.NEVER, minutes=120),
+    Kind.BREAK: KindDefaults(replay=ReplayPolicy.NEVER, minutes=30),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One slot of the schedule. ``id`` is unguessable and part of addresses."""
+
+    id: str
+    room: str
+    title: str
+    start_ms: int
+    end_ms: int
+    kind: Kind = Kind.CONFERENCE
+    event: str | None = None
+    subtitle: str = ""
+    abstract: str = ""
+    speakers: tuple[str, ...] = ()
+    language: str = ""
+    """BCP 47, or empty where nobody said."""
+    tags: tuple[str, ...] = ()
+    track: str = ""
+    url: str = ""
+    """The session's page elsewhere (the schedule's own)."""
+    capacity: int | None = None
+    visibility: Visibility = Visibility.PUBLIC
+    do_not_record: Flag = Flag.NO
+    do_not_stream: Flag = Flag.NO
+    replay: ReplayPolicy = ReplayPolicy.AT_ONCE
+    state: SessionState = SessionState.SCHEDULED
+    delay_ms: int = 0
+    """How far ``start_ms`` lies behind what the schedule said; the schedule's own start is the difference."""
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    extended_until_ms: int | None = None
+    """Until when a person has extended it: a closed session that follows waits for that, and no longer."""
+    ad_hoc: bool = False
+    """Begun without a plan."""
+    record_answer: bool | None = None
+    """The technician's answer where ``do_not_record`` is ``ask``: may it be recorded?"""
+    stream_answer: bool | None = None
+    """The technician's answer where ``do_not_stream`` is ``ask``: may it be streamed?"""
+    key: str = ""
+    """Unguessable; names the output ``~{key}`` of an unlisted or private session. Empty for a public one."""
+    guid: str = ""
+    """The schedule's globally unique id, or empty."""
+    external_id: str = ""
+    """The schedule's id within its event, or empty."""
+    sequence: int = 0
+    """iCalendar's SEQUENCE: grows with each change that an attendee should be told of."""
+
+    @property
+    def running(self) -> bool:
+        return self.state in RUNNING
+
+    @property
+    def closed(self) -> bool:
+        """Unlisted or private: nothing of it may be told or shown in public."""
+        return self.visibility is not Visibility.PUBLIC
+
+    @property
+    def recorded(self) -> bool:
+        """Whether its programme may be written to disk. Unanswered means yes."""
+        if self.do_not_record is Flag.ASK:
+            return self.record_answer is not False
+        return self.do_not_record is Flag.NO
+
+    @property
+    def streamed(self) -> bool:
+        """Whether its audience may see it live. Unanswered means no."""
+        if self.do_not_stream is Flag.ASK:
+            return self.stream_answer is True
+        return self.do_not_stream is Flag.NO
+
+    @property
+    def published(self) -> bool:
+        """Whether a replay may be shown without a review, as far as flags and policy say."""
+        if self.do_not_record is Flag.ASK and self.record_answer is None:
+            return False
+        return self.recorded and self.streamed and self.replay is ReplayPolicy.AT_ONCE
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A named run of sessions. ``id`` is a slug. Times are None where they follow from its sessions."""
+
+    id: str
+    name: str
+    venue: str | None = None
+    start_ms: int | None = None
+    end_ms: int | None = None
+    language: str = ""
+    url: str = ""
+    acronym: str = ""
+    logos: tuple[str, ...] = ()
+    """Addresses of partners' logos, for the slate and the pages."""
+    source_url: str = ""
+    """Where its schedule is polled; empty: nowhere."""
+    colour: str = ""
+
+
+class MarkKind(StrEnum):
+    CHAPTER = "chapter"
+    INCIDENT = "incident"
+    """A stretch that replays skip while it is hidden (a hold, a fire alarm)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Start and end are the session's own ``started_ms`` and ``ended_ms``; these are the others. Media times."""
+
+    id: str
+    session: str
+    kind: MarkKind
+    at_ms: int
+    until_ms: int | None = None
+    """Of an incident; None while it lasts."""
+    label: str = ""
+    hidden: bool = True
+    """Whether replays skip the incident."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Everything stops (fire alarm): slate, silence, a message. Sessions keep their state."""
+
+    since_ms: int
+    message: str
+    until_ms: int | None = None
+    """When it is thought to end; only told, nothing resumes by itself."""
