@@ -93,7 +93,7 @@ class VenueChange(Body):
     timezone: Timezone | None = None
     language: Language | None = None
 
-    _no_null = model_validator(mode="after")(lambda model: _refuse_null(model))
+    _no_null = model_validator(mode="after")(lambda model: refuse_null(model))
 
 
 class VenueView(BaseModel):
@@ -130,7 +130,7 @@ class RoomChange(Body):
     start: Start | None = None
     between: Between | None = None
 
-    _no_null = model_validator(mode="after")(lambda model: _refuse_null(model, but=("venue",)))
+    _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("venue",)))
 
 
 class TrackView(BaseModel):
@@ -299,7 +299,7 @@ class GrantChange(Body):
     expires: Moment | None = None
     """null: never."""
 
-    _no_null = model_validator(mode="after")(lambda model: _refuse_null(model, but=("not_before", "expires")))
+    _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("not_before", "expires")))
 
 
 class GrantView(BaseModel):
@@ -340,7 +340,7 @@ class GrantList(BaseModel):
     cursor: str | None
 
 
-def _refuse_null(model: Any, but: tuple[str, ...] = ()) -> Any:
+def refuse_null(model: Any, but: tuple[str, ...] = ()) -> Any:
     """In a change, a field that is left out stays; null is a value, and only some fields have it."""
     for name in model.model_fields_set:
         if name not in but and getattr(model, name) is None:

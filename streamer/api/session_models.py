@@ -1,0 +1,480 @@
+"""The bodies of events, sessions, holds and actions. The OpenAPI document is made from these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, model_validator
+
+from streamer.api.models import Body, Label, Line, ListQuery, Moment, Slug, refuse_null, to_moment, to_ms
+from streamer.conference.sessions import (
+    KIND_DEFAULTS,
+    Event,
+    Flag,
+    Hold,
+    Kind,
+    ReplayPolicy,
+    Session,
+    SessionState,
+    Visibility,
+)
+
+EARLIEST_MS = 946_684_800_000
+LATEST_MS = 4_102_444_800_000
+"""Sessions lie between the years 2000 and 2100: anything else is a typing error."""
+LONGEST_MS = 7 * 24 * 3600 * 1000
+
+
+def _flag(value: Any) -> Any:
+    """A flag may be sent as a boolean too."""
+    return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+
+
+def _in_reach(moment: datetime) -> datetime:
+    if not EARLIEST_MS <= moment.timestamp() * 1000 < LATEST_MS:
+        raise ValueError("must lie between the years 2000 and 2100")
+    return moment
+
+
+FlagWord = Annotated[Flag, BeforeValidator(_flag)]
+Ident = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Text = Annotated[str, StringConstraints(max_length=20_000)]
+Url = Annotated[str, StringConstraints(max_length=2000, pattern=r"^(https?://[^\s]+)?$")]
+LanguageTag = Annotated[str, StringConstraints(max_length=35, pattern=r"^([A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*)?$")]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Time = Annotated[Moment, AfterValidator(_in_reach)]
+
+
+# --- events -----------------------------------------------------------------------------------------
+
+
+class EventCreate(Body):
+    id: Slug | None = None
+    name: Line
+    venue: Slug | None = None
+    start: Time | None = None
+    end: Time | None = None
+    language: LanguageTag = ""
+    url: Url = ""
+    acronym: Label = ""
+    logos: list[Url] = Field(default=[], max_length=12)
+    source_url: Url = ""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.start and self.end and self.end <= self.start:
+            raise ValueError("end must come after start")
+        return self
+
+
+class EventChange(Body):
+    name: Line | None = None
+    venue: Slug | None = None
+    start: Time | None = None
+    end: Time | None = None
+    language: LanguageTag | None = None
+    url: Url | None = None
+    acronym: Label | None = None
+    logos: list[Url] | None = Field(default=None, max_length=12)
+    source_url: Url | None = None
+
+    _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("venue", "start", "end")))
+
+
+class EventView(BaseModel):
+    id: str
+    name: str
+    venue: str | None
+    start: Moment | None
+    end: Moment | None
+    language: str
+    url: str
+    acronym: str
+    logos: list[str]
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        return cls(
+            id=event.id,
+            name=event.name,
+            venue=event.venue,
+            start=to_moment(event.start_ms),
+            end=to_moment(event.end_ms),
+            language=event.language,
+            url=event.url,
+            acronym=event.acronym,
+            logos=list(event.logos),
+        )
+
+
+class EventCrewView(EventView):
+    source_url: str
+
+    @classmethod
+    def of(cls, event: Event) -> Self:
+        return cls(**EventView.of(event).model_dump(), source_url=event.source_url)
+
+
+class EventList(BaseModel):
+    items: list[EventView]
+    cursor: str | None
+
+
+class EventQuery(ListQuery):
+    venue: Slug | None = None
+
+
+# --- sessions ---------------------------------------------------------------------------------------
+
+
+class SessionCreate(Body):
+    room: Slug
+    title: Line
+    start: Time
+    end: Time
+    kind: Kind = Kind.CONFERENCE
+    event: Slug | None = None
+    subtitle: Label = ""
+    abstract: Text = ""
+    speakers: list[Tag] = Field(default=[], max_length=100)
+    language: LanguageTag = ""
+    tags: list[Tag] = Field(default=[], max_length=100)
+    track: Label = ""
+    url: Url = ""
+    capacity: int | None = Field(None, ge=0, le=1_000_000)
+    visibility: Visibility | None = None
+    """Left out, this and the three that follow are what the kind says."""
+    do_not_record: FlagWord | None = None
+    do_not_stream: FlagWord | None = None
+    replay: ReplayPolicy | None = None
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        check_span(ms_of(self.start), ms_of(self.end))
+        return self
+
+    def session(self, session_id: str, key: str) -> Session:
+        """A new session of this body; ``key`` is used where it is closed."""
+        usual = KIND_DEFAULTS[self.kind]
+        visibility = self.visibility or usual.visibility
+        return Session(
+            id=session_id,
+            room=self.room,
+            title=self.title,
+            start_ms=ms_of(self.start),
+            end_ms=ms_of(self.end),
+            kind=self.kind,
+            event=self.event,
+            subtitle=self.subtitle,
+            abstract=self.abstract,
+            speakers=tuple(self.speakers),
+            language=self.language,
+            tags=tuple(self.tags),
+            track=self.track,
+            url=self.url,
+            capacity=self.capacity,
+            visibility=visibility,
+            do_not_record=self.do_not_record or usual.do_not_record,
+            do_not_stream=self.do_not_stream or usual.do_not_stream,
+            replay=self.replay or usual.replay,
+            key=key if visibility is not Visibility.PUBLIC else "",
+        )
+
+
+class SessionChange(Body):
+    room: Slug | None = None
+    title: Line | None = None
+    start: Time | None = None
+    end: Time | None = None
+    kind: Kind | None = None
+    event: Slug | None = None
+    subtitle: Label | None = None
+    abstract: Text | None = None
+    speakers: list[Tag] | None = Field(None, max_length=100)
+    language: LanguageTag | None = None
+    tags: list[Tag] | None = Field(None, max_length=100)
+    track: Label | None = None
+    url: Url | None = None
+    capacity: int | None = Field(None, ge=0, le=1_000_000)
+    visibility: Visibility | None = None
+    do_not_record: FlagWord | None = None
+    do_not_stream: FlagWord | None = None
+    replay: ReplayPolicy | None = None
+
+    _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("event", "capacity")))
+
+    def fields(self) -> dict[str, Any]:
+        """What was sent, as fields of a :class:`Session`."""
+        sent: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
+        for name in ("start", "end"):
+            if name in sent:
+                sent[f"{name}_ms"] = to_ms(sent.pop(name))
+        for name in ("speakers", "tags"):
+            if name in sent:
+                sent[name] = tuple(sent[name])
+        return sent
+
+
+def ms_of(moment: datetime) -> int:
+    """UTC milliseconds."""
+    return round(moment.timestamp() * 1000)
+
+
+def check_span(start_ms: int, end_ms: int) -> None:
+    """Raises ValueError, in the words of the body."""
+    if end_ms <= start_ms:
+        raise ValueError("end must come after start")
+    if end_ms - start_ms > LONGEST_MS:
+        raise ValueError("a session lasts a week at most")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionContext:
+    """What a session's view needs besides the session. ``shown`` are the times that the audience is told."""
+
+    zone: ZoneInfo
+    public_url: str
+    shown: tuple[int, int]
+    replay: bool = False
+    """Whether its replay answers."""
+
+
+class SessionView(BaseModel):
+    """A session as everybody may see it, if it is public at all."""
+
+    id: str
+    room: str
+    event: str | None
+    title: str
+    subtitle: str
+    abstract: str
+    speakers: list[str]
+    language: str
+    tags: list[str]
+    track: str
+    url: str
+    kind: Kind
+    capacity: int | None
+    visibility: Visibility
+    do_not_record: Flag
+    do_not_stream: Flag
+    replay: ReplayPolicy
+    state: SessionState
+    start: str
+    """As planned now, delays included; RFC 3339 in the venue's zone, like all of its times."""
+    end: str
+    shown_start: str
+    """As the audience is told: moved while something before it overruns."""
+    shown_end: str
+    delay_minutes: int
+    started: str | None
+    ended: str | None
+    started_at_ms: int | None
+    """Its start mark, a media time."""
+    ended_at_ms: int | None
+    ad_hoc: bool
+    watch_url: str
+    replay_url: str | None
+
+    @classmethod
+    def of(cls, session: Session, context: SessionContext) -> SessionView:
+        return SessionView(**_fields(session, context))
+
+
+class SessionCrewView(SessionView):
+    """A session as its crew and the holders of its grants see it."""
+
+    key: str
+    live_url: str
+    record_answer: bool | None
+    stream_answer: bool | None
+    guid: str
+    external_id: str
+
+    @classmethod
+    def of(cls, session: Session, context: SessionContext) -> SessionCrewView:
+        output = f"~{session.key}/" if session.key else ""
+        return SessionCrewView(
+            **_fields(session, context),
+            key=session.key,
+            live_url=f"/live/{session.room}/{output}index.m3u8",
+            record_answer=session.record_answer,
+            stream_answer=session.stream_answer,
+            guid=session.guid,
+            external_id=session.external_id,
+        )
+
+
+def _fields(session: Session, context: SessionContext) -> dict[str, Any]:
+    def told(ms: int | None) -> str | None:
+        return None if ms is None else in_zone(ms, context.zone)
+
+    replay = f"{context.public_url}/replay/{session.id}/index.m3u8" if context.replay else None
+    if replay is not None and session.key:
+        replay += f"?key={session.key}"
+    return {
+        "id": session.id,
+        "room": session.room,
+        "event": session.event,
+        "title": session.title,
+        "subtitle": session.subtitle,
+        "abstract": session.abstract,
+        "speakers": list(session.speakers),
+        "language": session.language,
+        "tags": list(session.tags),
+        "track": session.track,
+        "url": session.url,
+        "kind": session.kind,
+        "capacity": session.capacity,
+        "visibility": session.visibility,
+        "do_not_record": session.do_not_record,
+        "do_not_stream": session.do_not_stream,
+        "replay": session.replay,
+        "state": session.state,
+        "start": told(session.start_ms),
+        "end": told(session.end_ms),
+        "shown_start": told(context.shown[0]),
+        "shown_end": told(context.shown[1]),
+        "delay_minutes": round(session.delay_ms / 60_000),
+        "started": told(session.started_ms),
+        "ended": told(session.ended_ms),
+        "started_at_ms": session.started_ms,
+        "ended_at_ms": session.ended_ms,
+        "ad_hoc": session.ad_hoc,
+        "watch_url": f"{context.public_url}/session/{session.id}",
+        "replay_url": replay,
+    }
+
+
+def in_zone(ms: int, zone: ZoneInfo) -> str:
+    """RFC 3339 with the zone's offset; milliseconds only where there are any."""
+    moment = datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone)
+    return moment.isoformat(timespec="milliseconds" if ms % 1000 else "seconds")
+
+
+class SessionList(BaseModel):
+    items: list[SessionView | SessionCrewView]
+    cursor: str | None
+
+
+class SessionQuery(ListQuery):
+    room: Slug | None = None
+    venue: Slug | None = None
+    event: Slug | None = None
+    language: LanguageTag | None = None
+    state: SessionState | None = None
+    from_: Moment | None = Field(None, alias="from")
+    """Sessions that end after this."""
+    until: Moment | None = None
+    """Sessions that begin before this."""
+
+
+# --- taps -------------------------------------------------------------------------------------------
+
+
+class AtBody(Body):
+    at: int | Moment | None = None
+    """A media time (integer milliseconds UTC, or RFC 3339) up to 30 minutes back; left out: now."""
+
+    @property
+    def at_ms(self) -> int | None:
+        return self.at if self.at is None or isinstance(self.at, int) else to_ms(self.at)
+
+
+class ExtendBody(Body):
+    minutes: int = Field(ge=1, le=24 * 60)
+
+
+class DelayBody(Body):
+    minutes: int = Field(ge=-24 * 60, le=24 * 60)
+    """Negative: earlier again."""
+    following: bool = False
+
+
+class AnswerBody(Body):
+    record: bool | None = None
+    stream: bool | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.record is None and self.stream is None:
+            raise ValueError("record or stream has to be answered")
+        return self
+
+
+class AdHocBody(Body):
+    title: Line | None = None
+
+
+class HoldBody(Body):
+    message: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
+    until: Moment | None = None
+
+
+class ResumeBody(Body):
+    shift: bool = False
+    """Move what is left of the day by as long as the hold lasted."""
+
+
+class AirBody(Body):
+    slate: bool | None = None
+    source: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")] | None = None
+    gain_db: float | None = Field(None, ge=-60, le=20)
+
+
+class ForgetBody(Body):
+    minutes: float = Field(gt=0, le=180)
+
+
+class HoldView(BaseModel):
+    message: str
+    since: Moment
+    until: Moment | None
+
+    @classmethod
+    def of(cls, hold: Hold | None) -> HoldView | None:
+        if hold is None:
+            return None
+        since = to_moment(hold.since_ms)
+        assert since is not None
+        return cls(message=hold.message, since=since, until=to_moment(hold.until_ms))
+
+
+class SessionDone(SessionView):
+    """A session after a tap, and the action that undoes it; null where nothing changed."""
+
+    action: str | None
+
+
+class SessionCrewDone(SessionCrewView):
+    action: str | None
+
+
+class Done(BaseModel):
+    """What a tap on rooms did."""
+
+    action: str | None
+    actions: list[str] = []
+    """One for each room, where there are several."""
+    rooms: list[str] = []
+    sessions: list[SessionCrewView] = []
+
+
+class ActionView(BaseModel):
+    """Somebody's tap."""
+
+    id: str
+    room: str
+    session: str | None
+    kind: str
+    at: Moment
+    by: str
+    undone: bool
+
+
+class ActionList(BaseModel):
+    items: list[ActionView]
+    cursor: Literal[None] = None
