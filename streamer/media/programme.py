@@ -134,7 +134,9 @@ class Programme:
                 elif take.bridged:
                     self._want_idr(name, unit.arrival_ns)
                 return
-        since_ns = self.switch.silent_since(take.source, unit.arrival_ns) if isinstance(take, PictureTake) else None
+        since_ns = None
+        if isinstance(take, PictureTake) and self.switch.silent(take.source, unit.arrival_ns):
+            since_ns = self._relief_ns(take)
         state.keep(incoming, since_ns=since_ns)
         if incoming.idr:
             self._consider(name, unit.arrival_ns)
@@ -283,9 +285,8 @@ class Programme:
                 if wanted != take.source:
                     self._relieve(take, wanted, now_ns)
                 return
-            # Not from before what was shown: the whole take would lie in the future.
-            since = take.edge - JOIN_TICKS
-            if wanted not in (SLATE, take.source) and self._picture_from(wanted, now_ns, since=since):
+            relief_ns = self._relief_ns(take)
+            if wanted not in (SLATE, take.source) and self._picture_from(wanted, now_ns, since_ns=relief_ns):
                 return
             self._to_slate(now_ns)
         else:
@@ -312,15 +313,21 @@ class Programme:
         """Whether a source that is up has had no picture for so long that its sound is heard without one."""
         return not self.switch.picture_up(name, now_ns) and now_ns - self.switch.source(name).seen_ns > SOUND_ONLY_NS
 
-    def _picture_from(self, name: str, now_ns: int, *, since: int = 0) -> bool:
-        """Begin a take of ``name`` at the earliest key frame at hand that came at ``since`` or later. False where
+    def _relief_ns(self, take: PictureTake) -> int:
+        """A key frame that came then or later may begin the take after this one. Not one of before what was shown: the
+        whole take would lie in the future. A take that is late shows its last picture well after that arrived."""
+        assert self.clock is not None
+        return self.clock.reached_ns(take.edge - JOIN_TICKS)
+
+    def _picture_from(self, name: str, now_ns: int, *, since_ns: int = 0) -> bool:
+        """Begin a take of ``name`` at the earliest key frame at hand that came at ``since_ns`` or later. False where
         there is none."""
         assert self.line is not None
         clock = self.clock
         assert clock is not None
         state = self.switch.source(name)
         units = list(state.standby)
-        first = next((i for i, u in enumerate(units) if u.idr and clock.ticks(u.unit.arrival_ns) >= since), None)
+        first = next((i for i, u in enumerate(units) if u.idr and u.unit.arrival_ns >= since_ns), None)
         if first is None:
             self._want_idr(name, now_ns)
             return False
@@ -375,8 +382,7 @@ class Programme:
             state.connected
             and self.switch.up(take.source, now_ns)
             and self.switch.wanted(now_ns) == take.source
-            # Sound that came a little longer than the picture fell silent with it.
-            and state.audio_ns - state.video_ns > self.switch.silence_ns // 2
+            and self.switch.outlasts_picture(take.source)
         )
         if keeps_sound:
             self._slate_from(max(take.edge, 0), sound_of=take.source, clock=take.clock)
@@ -414,9 +420,8 @@ class Programme:
 
     def _ready_standby(self, take: PictureTake, now_ns: int) -> None:
         """The source on the programme stutters: have the standby source's key frame at hand when it is out."""
-        since_ns = self.switch.silent_since(take.source, now_ns)
-        stutters = take.source != SPARE and since_ns is not None and self.switch.up(SPARE, now_ns)
-        if stutters and not self.switch.source(SPARE).can_begin_after(since_ns or 0):
+        stutters = take.source != SPARE and self.switch.silent(take.source, now_ns) and self.switch.up(SPARE, now_ns)
+        if stutters and not self.switch.source(SPARE).can_begin_after(self._relief_ns(take)):
             self._want_idr(SPARE, now_ns)
         if take.source == SPARE and self.switch.preferred == MAIN and self.switch.up(MAIN, now_ns):
             self._want_idr(MAIN, now_ns)

@@ -57,8 +57,8 @@ class SourceState:
     def keep(self, incoming: Incoming, *, since_ns: int | None = None) -> None:
         """Hold a unit of a standby source; an IDR drops the pictures before it.
 
-        ``since_ns``: the source on the programme has been silent since then, and the first key frame after that is
-        where this one would take over; it stays.
+        ``since_ns``: the source on the programme is silent, and the first key frame since then is where this one would
+        take over; it stays.
         """
         now_ns = incoming.unit.arrival_ns
         if incoming.idr and not (since_ns is not None and self.can_begin_after(since_ns)):
@@ -100,8 +100,17 @@ class SourceSwitch:
         return state
 
     def up(self, name: str, now_ns: int) -> bool:
+        """Whether something comes from the source: a picture, or sound that goes on without one."""
         state = self.sources.get(name)
-        return bool(state and state.connected and state.last_ns and now_ns - state.last_ns < self.silence_ns)
+        if not state or not state.connected or not state.last_ns or now_ns - state.last_ns >= self.silence_ns:
+            return False
+        return self.picture_up(name, now_ns) or self.outlasts_picture(name)
+
+    def outlasts_picture(self, name: str) -> bool:
+        """Whether the sound came for so much longer than the picture that it did not fall silent with it: the last
+        packet of a camera that is cut off is one of sound more often than not."""
+        state = self.sources.get(name)
+        return bool(state and state.audio_ns - state.video_ns > self.silence_ns // 2)
 
     def picture_up(self, name: str, now_ns: int) -> bool:
         state = self.sources.get(name)
@@ -116,7 +125,7 @@ class SourceSwitch:
                 return name
         return SLATE
 
-    def silent_since(self, name: str, now_ns: int) -> int | None:
-        """When its last packet came, if that is so long ago that the standby source should get ready."""
+    def silent(self, name: str, now_ns: int) -> bool:
+        """Whether its last packet came so long ago that the standby source should get ready."""
         state = self.sources.get(name)
-        return state.last_ns if state and now_ns - state.last_ns > SUSPICION_NS else None
+        return bool(state and now_ns - state.last_ns > SUSPICION_NS)

@@ -47,6 +47,10 @@ class RoomClock:
     def ticks(self, monotonic_ns: int) -> int:
         return self.anchor_ticks + ns_to_ticks(monotonic_ns - self.anchor_ns)
 
+    def reached_ns(self, ticks: int) -> int:
+        """The first nanosecond at which :meth:`ticks` is there."""
+        return self.anchor_ns - (self.anchor_ticks - ticks) * 100_000 // 9
+
     def media_time_ms(self, ticks: int) -> int:
         return self.epoch_ms + ticks // TICKS_PER_MS
 

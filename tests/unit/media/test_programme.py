@@ -115,6 +115,35 @@ def test_the_spare_is_on_from_its_key_frame_and_not_in_the_future() -> None:
     assert abs(lip_errors(room, "spare", 2)[0]) < LIP_S
 
 
+@pytest.mark.parametrize("phase_s", [0.0, 0.007, 0.014, 0.021, 0.028])
+def test_a_spare_with_a_quick_key_frame_needs_no_slate_whichever_packet_was_the_last(phase_s: float) -> None:
+    async def script(room: Room) -> None:
+        camera = await room.come()
+        await room.pass_time(2)
+        await room.come("spare", delay_s=0.02, skew_s=0.01, answer_s=0.0)
+        await room.pass_time(4 + phase_s)
+        camera.change(alive=False)
+        await room.pass_time(4)
+
+    assert names(checked(played(script))) == ["main", "spare"]
+
+
+@pytest.mark.parametrize("late_s", [0.15, 0.25, 0.35, 0.45])
+def test_the_spare_relieves_a_take_that_is_as_late_as_its_first_picture_was(late_s: float) -> None:
+    async def script(room: Room) -> None:
+        camera = await room.come(delay_s=0.06 + late_s)
+        await room.pass_time(2)
+        camera.change(delay_s=0.06)
+        await room.come("spare", delay_s=0.02, skew_s=0.01, answer_s=0.0)
+        await room.pass_time(4)
+        camera.change(alive=False)
+        await room.pass_time(4)
+
+    room = played(script)
+    assert faults(room) == []
+    assert names(room) == ["main", "spare"]
+
+
 def test_main_has_to_be_back_for_a_moment_before_it_relieves_the_spare() -> None:
     async def script(room: Room) -> None:
         camera = await room.come()

@@ -37,6 +37,23 @@ def test_main_while_it_comes_then_spare_then_the_slate() -> None:
     assert switch.wanted(int(12.5 * NS)) == SLATE
 
 
+def test_sound_that_came_a_little_longer_than_the_picture_fell_silent_with_it() -> None:
+    switch = switch_with(main=10, spare=10.9)
+    switch.source("main").heard(unit(10.4, "audio"))
+    assert switch.wanted(int(10.9 * NS)) == "main"
+    assert switch.wanted(int(11.1 * NS)) == "spare"
+    switch.source("main").heard(unit(11.1, "audio"))
+    assert switch.wanted(int(11.2 * NS)) == "main", "its sound goes on"
+
+
+def test_a_source_of_sound_alone_is_up() -> None:
+    switch = SourceSwitch(silence_ns=NS)
+    switch.source("main").connected = True
+    switch.source("main").heard(unit(10, "audio"))
+    assert switch.up("main", int(10.9 * NS))
+    assert not switch.up("main", int(11.1 * NS))
+
+
 def test_a_source_that_a_person_took_comes_first_and_the_slate_on_demand() -> None:
     switch = switch_with(main=10, slides=10)
     switch.preferred = "slides"
@@ -61,9 +78,9 @@ def test_a_standby_source_keeps_what_a_take_needs_and_no_more() -> None:
 def test_the_first_key_frame_after_the_camera_fell_silent_is_kept_for_the_take() -> None:
     switch = switch_with(main=10, spare=10)
     spare = switch.source("spare")
-    assert switch.silent_since("main", int(10.1 * NS)) is None
-    since = switch.silent_since("main", int(10.3 * NS))
-    assert since == 10 * NS
+    assert not switch.silent("main", int(10.1 * NS))
+    assert switch.silent("main", int(10.3 * NS))
+    since = 10 * NS
     spare.keep(Incoming(unit(9.9), True), since_ns=since)
     assert not spare.can_begin_after(since)
     for at in (10.25, 10.6, 10.9):

@@ -86,6 +86,13 @@ def test_a_clock_that_jumped_is_noticed() -> None:
     assert not clock.jumped(clock.video_start(picture(100)), picture(100))
 
 
+def test_a_tick_is_reached_at_its_nanosecond_and_not_before() -> None:
+    clock = RoomClock(epoch_ms=0, anchor_ns=12_345, anchor_ticks=7)
+    for ticks in (-90_001, 0, 7, 8, 9, 16, 90_000):
+        assert clock.ticks(clock.reached_ns(ticks)) == ticks
+        assert clock.ticks(clock.reached_ns(ticks) - 1) == ticks - 1
+
+
 def test_a_broadcast_that_goes_on_never_steps_back_even_if_the_machines_clock_did() -> None:
     clock = RoomClock.resumed(epoch_ms=1_000_000, end_ticks=50 * TICKS_PER_S, now_ms=1_010_000, now_ns=5 * 10**9)
     assert clock.ticks(5 * 10**9) == 50 * TICKS_PER_S
