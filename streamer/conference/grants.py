@@ -26,37 +26,90 @@ class Action(StrEnum):
     VENUE_CREATE = "venue.create"
     VENUE_CHANGE = "venue.change"
     VENUE_DELETE = "venue.delete"
+
     ROOM_CREATE = "room.create"
     ROOM_CHANGE = "room.change"
     ROOM_DELETE = "room.delete"
     ROOM_CREW = "room.crew"
-    """See a room as its crew does: connections, codecs, alarms."""
+    """See a room as its crew does: connections, codecs, orders, alarms."""
+    ROOM_HOLD = "room.hold"
+    """Hold and resume; with a venue or an event as the target, all of its rooms."""
+    ROOM_AIR = "room.air"
+    """Slate, source and gain by hand."""
+    ALARM_ACKNOWLEDGE = "alarm.acknowledge"
     PUBLISH = "publish"
     PREVIEW = "preview"
+    """See and hear a source before the audience does."""
+
+    EVENT_CREATE = "event.create"
+    EVENT_CHANGE = "event.change"
+    EVENT_DELETE = "event.delete"
+    SCHEDULE_IMPORT = "schedule.import"
+
+    SESSION_CREATE = "session.create"
+    SESSION_CHANGE = "session.change"
+    SESSION_DELETE = "session.delete"
+    SESSION_RUN = "session.run"
+    """Start, end, extend, reopen, begin ad hoc, and undo of these."""
+    SESSION_DELAY = "session.delay"
+    SESSION_CANCEL = "session.cancel"
+    SESSION_ANSWER = "session.answer"
+    """Answer what ``do_not_record`` and ``do_not_stream`` ask."""
+    SESSION_READ_CLOSED = "session.read_closed"
+    """See an unlisted or private session in lists and the running order, as its crew and organisers do."""
+    SESSION_VIEW_CLOSED = "session.view_closed"
+    """Watch one: its page, its output's key, its replay, its chat."""
+
+    RECORDING_READ = "recording.read"
+    """See recordings that are not published, their cuts and files."""
+    RECORDING_CHANGE = "recording.change"
+    """Cuts, chapters, incidents, pins."""
+    RECORDING_PUBLISH = "recording.publish"
+    RECORDING_DELETE = "recording.delete"
+    MEDIA_FORGET = "media.forget"
+    """Remove minutes of the programme for good."""
+
+    CAPTION_WRITE = "caption.write"
+    CHAT_MODERATE = "chat.moderate"
+    QUESTION_MODERATE = "question.moderate"
+    POLL_RUN = "poll.run"
+    STAGE_READ = "stage.read"
+    """The speaker's page: ordered questions, timer, cues."""
+
     GRANT_READ = "grant.read"
     GRANT_CREATE = "grant.create"
     GRANT_REVOKE = "grant.revoke"
+    AUDIT_READ = "audit.read"
+    PASSWORD_CHANGE = "password.change"  # noqa: S105
+    """Set the instance's admin password."""
 
 
-_CREW = frozenset({Action.ROOM_CREW, Action.PUBLISH, Action.PREVIEW})
-_ORGANISER = _CREW | {
-    Action.ROOM_CREATE,
-    Action.ROOM_CHANGE,
-    Action.ROOM_DELETE,
-    Action.VENUE_CHANGE,
-    Action.GRANT_READ,
-    Action.GRANT_CREATE,
-    Action.GRANT_REVOKE,
+_VIEWER = frozenset({Action.SESSION_VIEW_CLOSED})
+_CREW = _VIEWER | {Action.ROOM_CREW, Action.SESSION_READ_CLOSED}
+_TECHNICIAN = _CREW | {
+    Action.PUBLISH,
+    Action.PREVIEW,
+    Action.ROOM_HOLD,
+    Action.ROOM_AIR,
+    Action.ALARM_ACKNOWLEDGE,
+    Action.SESSION_RUN,
+    Action.SESSION_DELAY,
+    Action.SESSION_ANSWER,
+    Action.RECORDING_READ,
+    Action.MEDIA_FORGET,
+    Action.STAGE_READ,
 }
+_MODERATOR = _CREW | {Action.CHAT_MODERATE, Action.QUESTION_MODERATE, Action.POLL_RUN, Action.STAGE_READ}
+_ORGANISER = frozenset(Action) - {Action.VENUE_CREATE, Action.VENUE_DELETE, Action.PASSWORD_CHANGE}
 
 PERMISSIONS: Mapping[Role, frozenset[Action]] = {
     Role.ADMIN: frozenset(Action),
     Role.ORGANISER: _ORGANISER,
-    Role.TECHNICIAN: _CREW,
-    Role.MODERATOR: frozenset({Action.ROOM_CREW}),
-    Role.CAPTIONER: frozenset(),
-    Role.SPEAKER: frozenset(),
-    Role.VIEWER: frozenset(),
+    Role.TECHNICIAN: _TECHNICIAN,
+    Role.MODERATOR: _MODERATOR,
+    Role.CAPTIONER: _VIEWER | {Action.CAPTION_WRITE},
+    Role.SPEAKER: _VIEWER | {Action.STAGE_READ},
+    Role.VIEWER: _VIEWER,
 }
 """Role -> actions, inside the grant's scope."""
 
@@ -66,13 +119,37 @@ GRANTABLE: Mapping[Role, frozenset[Role]] = {
 }
 """Which roles a role may hand out or take back. Nobody lifts somebody to their own height, but admins."""
 
+IN_THE_ROOM = frozenset(
+    {
+        Action.ROOM_CREW,
+        Action.ROOM_HOLD,
+        Action.ROOM_AIR,
+        Action.ALARM_ACKNOWLEDGE,
+        Action.PUBLISH,
+        Action.PREVIEW,
+        Action.CAPTION_WRITE,
+        Action.CHAT_MODERATE,
+        Action.QUESTION_MODERATE,
+        Action.POLL_RUN,
+        Action.STAGE_READ,
+    }
+)
+"""What a session's or an event's grant may do to a room itself, in the rooms and hours that it reaches
+(:mod:`streamer.conference.reach`). Everything else of it stays with its own sessions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an action is about. Both fields None: the whole instance."""
+    """What an action is about, and in what that lies. All None: the whole instance.
+
+    Of a session: itself, its room, that room's venue and its event. Of a room: itself and its venue. Of an event:
+    itself and its venue. What is left out is covered by fewer grants, never by more.
+    """
 
     room: str | None = None
     venue: str | None = None
+    event: str | None = None
+    session: str | None = None
 
 
 EVERYTHING = Target()
@@ -80,7 +157,11 @@ EVERYTHING = Target()
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A stored grant. Times are UTC milliseconds; no ``room`` and no ``venue``: the whole instance."""
+    """A stored grant. Times are UTC milliseconds; no scope at all: the whole instance.
+
+    ``rooms``, ``about`` and ``lapses_ms`` are not stored: they say how far the grant of a session or an event
+    reached when it was looked up.
+    """
 
     id: str
     role: Role
@@ -90,27 +171,52 @@ class Grant:
     not_before_ms: int | None = None
     expires_ms: int | None = None
     created_ms: int = 0
+    event: str | None = None
+    session: str | None = None
+    rooms: frozenset[str] = frozenset()
+    """Rooms in which it may act now."""
+    about: frozenset[str] = frozenset()
+    """Rooms that its sessions are in, at whatever time."""
+    lapses_ms: int | None = None
+    """When a session's grant ends by itself; None: not yet known, or of another scope."""
+
+    @property
+    def ends_ms(self) -> int | None:
+        """From when it is good for nothing new. An end that somebody named outlives the session's, for its replay."""
+        return self.expires_ms if self.expires_ms is not None else self.lapses_ms
 
     def in_force(self, now_ms: int) -> bool:
-        """Whether it may be used for something new. What is already on air goes on past ``expires_ms``."""
+        """Whether it may be used for something new. What is already on air goes on past its end."""
         return (self.not_before_ms is None or now_ms >= self.not_before_ms) and (
-            self.expires_ms is None or now_ms < self.expires_ms
+            self.ends_ms is None or now_ms < self.ends_ms
         )
 
-    def covers(self, target: Target) -> bool:
-        """Whether ``target`` lies inside the grant's scope. A room grant does not cover the room's venue."""
+    def covers(self, target: Target, action: Action | None = None) -> bool:
+        """Whether ``target`` lies inside the grant's scope, for ``action`` where one is named.
+
+        A room's grant does not cover the room's venue. A session's or an event's grant covers a room for what
+        :data:`IN_THE_ROOM` names only.
+        """
         if self.room is not None:
             return target.room == self.room
         if self.venue is not None:
             return target.venue == self.venue
+        if self.session is not None:
+            return target.session == self.session or self._covers_room(target, action)
+        if self.event is not None:
+            return target.event == self.event or self._covers_room(target, action)
         return True
+
+    def _covers_room(self, target: Target, action: Action | None) -> bool:
+        the_room_itself = target.room is not None and target.event is None and target.session is None
+        return the_room_itself and target.room in self.rooms and (action is None or action in IN_THE_ROOM)
 
     def may(self, action: Action) -> bool:
         """Whether the role has ``action`` in any scope."""
         return action in PERMISSIONS[self.role]
 
     def allows(self, action: Action, target: Target) -> bool:
-        return self.may(action) and self.covers(target)
+        return self.may(action) and self.covers(target, action)
 
 
 def may_grant(holder: Grant, role: Role, target: Target) -> bool:
