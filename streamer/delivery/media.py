@@ -1,7 +1,12 @@
-"""The addresses below ``/live/{room}/``: what they stand for, and whether the output lists it. On the loop."""
+"""The addresses below ``/live/{room}/``: what they stand for, and whether the output lists it. On the loop.
+
+The same handlers serve the public output and, below ``/live/{room}/~{key}/``, that of a closed session. Who does not
+know a key is answered like somebody who asks for a room that is not there.
+"""
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +14,7 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
-from streamer.conference.media_events import PUBLIC
+from streamer.conference.media_events import PRIVATE_PREFIX, PUBLIC
 from streamer.conference.programme import Broadcast, Interval, Segment
 from streamer.conference.view import BroadcastView, OutputView, TrackView
 from streamer.delivery.hold import (
@@ -29,6 +34,7 @@ from streamer.delivery.rendering import Renderers
 from streamer.delivery.responses import (
     AUDIO_TYPE,
     CORS,
+    PRIVATE,
     VIDEO_TYPE,
     head_response,
     media_headers,
@@ -82,12 +88,13 @@ class LiveDelivery:
     async def multivariant(self, request: web.Request) -> web.StreamResponse:
         room_id, room = await self._room(request)
         if room.view.closed:
-            raise _not_on_air()
+            raise not_on_air()
         broadcast = _broadcast(room)
+        _output_name(request, room)
         self.stats.multivariant_total += 1
         dvr = request.query.get("dvr") == "1"
         playlist = self._renderers_of(room_id, room).multivariant(broadcast, dvr=dvr)
-        return playlist_response(request, playlist, PLAYLIST_MAX_AGE_S)
+        return playlist_response(request, playlist, _cache_control(request, f"max-age={PLAYLIST_MAX_AGE_S}"))
 
     async def playlist(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -112,7 +119,7 @@ class LiveDelivery:
         # The answer to a blocking reload is the same for everybody who asks for that part, and may be kept for as
         # long as it is of use; a cache in front then asks once for a whole hall.
         max_age = broadcast.target_duration_s if held or wanted.msn is not None else PLAYLIST_MAX_AGE_S
-        response = playlist_response(request, playlist, max_age)
+        response = playlist_response(request, playlist, _cache_control(request, f"max-age={max_age}"))
         self.stats.not_modified_total += response.status == 304
         return response
 
@@ -132,15 +139,15 @@ class LiveDelivery:
     async def still(self, request: web.Request) -> web.StreamResponse:
         _, room = await self._room(request)
         if room.view.closed:
-            raise _not_on_air()
+            raise not_on_air()
         _broadcast(room)
-        output = room.view.public
+        output = room.view.outputs.get(_output_name(request, room))
         still = output.still if output is not None else None
         if still is None:
             raise NotFound("There is no picture yet.", code="no_still")
         self.stats.stills_total += 1
         max_age = max(1, int(self._settings.media.still_interval_s))
-        headers = media_headers("image/jpeg", f"public, max-age={max_age}", f'"{still.at_ms}"')
+        headers = media_headers("image/jpeg", _cache_control(request, f"max-age={max_age}"), f'"{still.at_ms}"')
         return not_modified(request, headers) or media_response(request, still.jpeg, headers)
 
     async def close(self) -> None:
@@ -154,14 +161,14 @@ class LiveDelivery:
         room_id = request.match_info["room"]
         room = self._plane.rooms.get(room_id)
         if room is None:
-            raise _not_on_air()
+            raise not_on_air()
         if room.view.broadcast is None and (room.status is None or room.status.broadcast is not None):
             await self.holds.until(room, AnyBroadcast(), request, self._client_address(request), START_WAIT_S)
         return room_id, room
 
     def _track(self, request: web.Request, room: Room) -> tuple[Broadcast, OutputView, TrackView]:
         broadcast = _broadcast(room)
-        output = room.view.public
+        output = room.view.outputs.get(_output_name(request, room))
         if request.match_info["broadcast"] != broadcast.id or output is None:
             raise self._not_listed()
         track = output.tracks.get(request.match_info["rendition"])
@@ -172,7 +179,8 @@ class LiveDelivery:
     def _listed(self, request: web.Request, room_id: str, room: Room) -> _Listed:
         broadcast, output, track = self._track(request, room)
         interval = output.interval_by_key(request.match_info["key"])
-        if interval is None or not interval.public:
+        # Whatever an interval that is not public holds, it is never served without its session's key.
+        if interval is None or not (interval.public or output.name.startswith(PRIVATE_PREFIX)):
             raise self._not_listed()
         return _Listed(room_id, room, broadcast, output, track, interval)
 
@@ -183,6 +191,7 @@ class LiveDelivery:
                 del self._renderers[gone]
             kept = (room.view, Renderers(self._settings.hls.live_window_s))
             self._renderers[room_id] = kept
+        kept[1].keep_only(room.view.outputs)
         return kept[1]
 
     # --- playlists ----------------------------------------------------------------------------------
@@ -210,11 +219,13 @@ class LiveDelivery:
 
     async def _hold_opening(self, request: web.Request, room: Room) -> None:
         """The multivariant playlist names every rendition at once; each of them begins with its first bytes."""
-        broadcast, output, name = _broadcast(room), room.view.public, request.match_info["rendition"]
+        broadcast, name = _broadcast(room), request.match_info["rendition"]
+        output_name = _output_name(request, room)
+        output = room.view.outputs.get(output_name)
         if request.match_info["broadcast"] != broadcast.id or (output is not None and name in output.tracks):
             return
         if any(rendition.name == name for rendition in broadcast.renditions):
-            await self._hold(request, room, Want(broadcast.id, PUBLIC, name, anything=True), broadcast)
+            await self._hold(request, room, Want(broadcast.id, output_name, name, anything=True), broadcast)
 
     async def _hold(self, request: web.Request, room: Room, want: Want, broadcast: Broadcast) -> bool:
         if want.met(room.view):
@@ -229,7 +240,7 @@ class LiveDelivery:
         if init is None or not listed.track.lists_init(listed.interval.index, init_id):
             raise self._not_listed()
         self.stats.inits_total += 1
-        headers = self._media_headers(listed, f"i{init_id}")
+        headers = self._media_headers(request, listed, f"i{init_id}")
         return not_modified(request, headers) or media_response(request, init.data, headers)
 
     async def _segment(self, request: web.Request, listed: _Listed, msn: int) -> web.StreamResponse:
@@ -258,7 +269,7 @@ class LiveDelivery:
         self, request: web.Request, listed: _Listed, segment: Segment, name: str, parts: slice
     ) -> web.StreamResponse:
         chunks = [part.chunk for part in segment.parts[parts]]
-        headers = self._media_headers(listed, name)
+        headers = self._media_headers(request, listed, name)
         if (unchanged := not_modified(request, headers)) is not None:
             self.stats.not_modified_total += 1
             return unchanged
@@ -270,10 +281,10 @@ class LiveDelivery:
         self.stats.media_bytes_total += response.content_length or 0
         return response
 
-    def _media_headers(self, listed: _Listed, name: str) -> CIMultiDict[str]:
+    def _media_headers(self, request: web.Request, listed: _Listed, name: str) -> CIMultiDict[str]:
         content_type = VIDEO_TYPE if listed.track.rendition.kind == "video" else AUDIO_TYPE
         # The name is never used for other bytes, and is listed for no longer than the DVR window.
-        cache_control = f"public, max-age={listed.broadcast.dvr_s}, immutable"
+        cache_control = _cache_control(request, f"max-age={listed.broadcast.dvr_s}, immutable")
         etag = f'"{listed.interval.key}-{listed.track.rendition.name}-{name}"'
         return media_headers(content_type, cache_control, etag)
 
@@ -302,15 +313,38 @@ def client_gone() -> web.Response:
     return web.Response(status=499, reason="Client Closed Request", headers=CORS)
 
 
+def _output_name(request: web.Request, room: Room) -> str:
+    """The output that the address is about. Raises NotOnAir for a key that opens none.
+
+    Only names that begin with ``~`` can be asked for by key: the programme's own output has no address.
+    """
+    asked = request.match_info.get("secret")
+    if asked is None:
+        return PUBLIC
+    wanted = f"{PRIVATE_PREFIX}{asked}".encode()
+    found = None
+    for name in room.view.outputs:
+        # Every name is compared, and in constant time, so that the answer's time tells nothing of any key.
+        if name.startswith(PRIVATE_PREFIX) and hmac.compare_digest(name.encode(), wanted):
+            found = name
+    if found is None or not asked:
+        raise not_on_air()
+    return found
+
+
+def _cache_control(request: web.Request, public: str) -> str:
+    return PRIVATE if "secret" in request.match_info else f"public, {public}"
+
+
 def _broadcast(room: Room) -> Broadcast:
     broadcast = room.view.broadcast
     if broadcast is None:
-        raise _not_on_air()
+        raise not_on_air()
     return broadcast
 
 
-def _not_on_air() -> NotOnAir:
+def not_on_air() -> NotOnAir:
     return NotOnAir("This room is not on air.")
 
 
-__all__ = ["ClientAddress", "ClientGone", "LiveDelivery", "client_gone"]
+__all__ = ["ClientAddress", "ClientGone", "LiveDelivery", "client_gone", "not_on_air"]

@@ -9,7 +9,7 @@ finished playlist is shared by everybody who waits for it.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamer.conference.programme import TICKS_PER_S, Broadcast, Segment
@@ -220,6 +220,8 @@ class Renderers:
     def __init__(self, live_window_s: int) -> None:
         self._live_window = live_window_s * TICKS_PER_S
         self._of: dict[tuple[str, str], tuple[OutputView, TrackRenderer]] = {}
+        self._names: set[str] = set()
+        """Outputs that have a renderer."""
         self._multivariant: dict[tuple[str, bool], Playlist] = {}
 
     @property
@@ -232,7 +234,15 @@ class Renderers:
         if kept is None or kept[0] is not output:
             kept = (output, TrackRenderer(broadcast, output, track, self._live_window))
             self._of[key] = kept
+            self._names.add(output.name)
         return kept[1]
+
+    def keep_only(self, outputs: Mapping[str, OutputView]) -> None:
+        """Forget the renderers of outputs that are no more: a closed session's goes with it."""
+        if self._names <= outputs.keys():
+            return
+        self._names.intersection_update(outputs)
+        self._of = {key: kept for key, kept in self._of.items() if key[0] in self._names}
 
     def multivariant(self, broadcast: Broadcast, *, dvr: bool) -> Playlist:
         made = self._multivariant.get((broadcast.id, dvr))

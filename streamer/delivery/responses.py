@@ -14,6 +14,9 @@ PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 VIDEO_TYPE = "video/mp4"
 AUDIO_TYPE = "audio/mp4"
 
+PRIVATE = "private, no-store"
+"""Cache-Control of everything that is served for a key: no shared cache may keep it, and no other either."""
+
 CORS = {
     hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
     # hls.js reads Age to learn how old a cached playlist is (RFC 8216bis, appendix C).
@@ -41,11 +44,11 @@ def error_response(error: StreamerError) -> web.Response:
     )
 
 
-def playlist_response(request: web.Request, playlist: Playlist, max_age_s: int) -> web.Response:
+def playlist_response(request: web.Request, playlist: Playlist, cache_control: str) -> web.Response:
     """The playlist, gzipped for who takes it; 304 for who has it."""
     etag = playlist.etag
     headers = CIMultiDict(CORS)
-    headers[hdrs.CACHE_CONTROL] = f"public, max-age={max_age_s}"
+    headers[hdrs.CACHE_CONTROL] = cache_control
     headers[hdrs.VARY] = "Accept-Encoding"
     headers[hdrs.ETAG] = etag
     if has_etag(request, etag):

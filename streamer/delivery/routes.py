@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
-from streamer.delivery.media import ClientAddress, ClientGone, LiveDelivery, client_gone
+from streamer.delivery.media import ClientAddress, ClientGone, LiveDelivery, client_gone, not_on_air
 from streamer.delivery.ports import DeliveryStats, Plane
 from streamer.delivery.responses import error_response, preflight
 from streamer.delivery.state import PublicState, public_state
@@ -30,6 +30,12 @@ def setup(app: web.Application, plane: Plane, settings: Settings, client_address
     app[STATS] = live.stats
     app[LIVE] = live
     for path, handler in (
+        # A closed session's come first: "~" begins no broadcast's id.
+        ("/live/{room}/~{secret}/index.m3u8", live.multivariant),
+        ("/live/{room}/~{secret}/still.jpg", live.still),
+        ("/live/{room}/~{secret}/{broadcast}/{rendition}.m3u8", live.playlist),
+        ("/live/{room}/~{secret}/{broadcast}/{key}/{rendition}/{name}", live.media),
+        ("/live/{room}/~{tail:.*}", _no_such_key),
         ("/live/{room}/index.m3u8", live.multivariant),
         ("/live/{room}/still.jpg", live.still),
         ("/live/{room}/{broadcast}/{rendition}.m3u8", live.playlist),
@@ -65,6 +71,10 @@ def _edge(handler: _Handler) -> Callable[[web.Request], Awaitable[web.StreamResp
             return client_gone()
 
     return at_edge
+
+
+async def _no_such_key(_request: web.Request) -> web.StreamResponse:
+    raise not_on_air()
 
 
 async def _nothing(_request: web.Request) -> web.StreamResponse:
