@@ -157,11 +157,7 @@ EVERYTHING = Target()
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A stored grant. Times are UTC milliseconds; no scope at all: the whole instance.
-
-    ``rooms``, ``about`` and ``lapses_ms`` are not stored: they say how far the grant of a session or an event
-    reached when it was looked up.
-    """
+    """A stored grant. Times are UTC milliseconds; no scope at all: the whole instance."""
 
     id: str
     role: Role
@@ -173,23 +169,26 @@ class Grant:
     created_ms: int = 0
     event: str | None = None
     session: str | None = None
-    rooms: frozenset[str] = frozenset()
-    """Rooms in which it may act now."""
-    about: frozenset[str] = frozenset()
-    """Rooms that its sessions are in, at whatever time."""
-    lapses_ms: int | None = None
-    """When a session's grant ends by itself; None: not yet known, or of another scope."""
 
     @property
     def ends_ms(self) -> int | None:
-        """From when it is good for nothing new. An end that somebody named outlives the session's, for its replay."""
-        return self.expires_ms if self.expires_ms is not None else self.lapses_ms
+        """From when it is good for nothing new."""
+        return self.expires_ms
+
+    @property
+    def rooms_named(self) -> frozenset[str]:
+        """The rooms that it is about, at whatever time; empty where they are not named one by one."""
+        return frozenset() if self.room is None else frozenset({self.room})
 
     def in_force(self, now_ms: int) -> bool:
         """Whether it may be used for something new. What is already on air goes on past its end."""
         return (self.not_before_ms is None or now_ms >= self.not_before_ms) and (
             self.ends_ms is None or now_ms < self.ends_ms
         )
+
+    def reaches_room(self, room: str) -> bool:
+        """Whether it acts in a room that is not its scope. Only a :class:`ReachingGrant` knows."""
+        return False
 
     def covers(self, target: Target, action: Action | None = None) -> bool:
         """Whether ``target`` lies inside the grant's scope, for ``action`` where one is named.
@@ -208,8 +207,9 @@ class Grant:
         return True
 
     def _covers_room(self, target: Target, action: Action | None) -> bool:
-        the_room_itself = target.room is not None and target.event is None and target.session is None
-        return the_room_itself and target.room in self.rooms and (action is None or action in IN_THE_ROOM)
+        if target.room is None or target.event is not None or target.session is not None:
+            return False
+        return self.reaches_room(target.room) and (action is None or action in IN_THE_ROOM)
 
     def may(self, action: Action) -> bool:
         """Whether the role has ``action`` in any scope."""
@@ -217,6 +217,30 @@ class Grant:
 
     def allows(self, action: Action, target: Target) -> bool:
         return self.may(action) and self.covers(target, action)
+
+
+@dataclass(frozen=True, slots=True)
+class ReachingGrant(Grant):
+    """The grant of a session or an event with how far it reached when it was looked up."""
+
+    rooms: frozenset[str] = frozenset()
+    """Rooms in which it may act now."""
+    session_rooms: frozenset[str] = frozenset()
+    """Rooms that its sessions are in, at whatever time."""
+    lapses_ms: int | None = None
+    """When a session's grant ends by itself; None: never, or not yet."""
+
+    @property
+    def ends_ms(self) -> int | None:
+        """An end that somebody named outlives the session's own: it is for the replay."""
+        return self.expires_ms if self.expires_ms is not None else self.lapses_ms
+
+    @property
+    def rooms_named(self) -> frozenset[str]:
+        return self.session_rooms
+
+    def reaches_room(self, room: str) -> bool:
+        return room in self.rooms
 
 
 def may_grant(holder: Grant, role: Role, target: Target) -> bool:

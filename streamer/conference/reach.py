@@ -11,10 +11,10 @@ Neither reaches into a room while somebody else's closed session runs there or i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, tzinfo
 
-from streamer.conference.grants import Grant
+from streamer.conference.grants import Grant, ReachingGrant
 from streamer.conference.sessions import RUNNING, Session, SessionState
 
 EARLY_MS = 60 * 60_000
@@ -68,13 +68,19 @@ def keeps_others_out(session: Session, now_ms: int) -> bool:
     return session.running or due
 
 
-def resolved(
-    grant: Grant, own: Iterable[Session], others: Iterable[Session], now_ms: int, zones: Mapping[str, tzinfo]
-) -> Grant:
+def reaching(
+    grant: Grant,
+    own: Iterable[Session],
+    others: Iterable[Session],
+    now_ms: int,
+    zones: Mapping[str, tzinfo],
+    session_rooms: Iterable[str] | None = None,
+) -> ReachingGrant:
     """``grant`` with the rooms that it reaches now.
 
-    ``own``: the grant's session, or its event's sessions; ``others``: whatever else goes on in their rooms around
-    now; ``zones``: time zone by room, UTC for one that is not named.
+    ``own``: the grant's session, or its event's sessions around now; ``others``: whatever else goes on in their rooms;
+    ``zones``: time zone by room, UTC for one that is not named; ``session_rooms``: the rooms of all of the event's
+    sessions, where ``own`` are not all.
     """
     own = tuple(own)
     # Whoever is on the air there is still responsible for it.
@@ -90,10 +96,10 @@ def resolved(
         known = windows.get((session.room, day))
         windows[session.room, day] = window if known is None else known.joined(window)
     rooms = {room for (room, _), window in windows.items() if window.holds(now_ms)}
-    return replace(
-        grant,
+    return ReachingGrant(
+        **{field.name: getattr(grant, field.name) for field in fields(Grant)},
         rooms=frozenset(rooms - shut),
-        about=frozenset(session.room for session in own),
+        session_rooms=frozenset(session.room for session in own) if session_rooms is None else frozenset(session_rooms),
         lapses_ms=lapses_ms(own[0]) if grant.session is not None and own else None,
     )
 

@@ -7,8 +7,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from streamer.conference.grants import GRANTABLE, IN_THE_ROOM, PERMISSIONS, Action, Grant, Role, Target, may_grant
-from streamer.conference.reach import EARLY_MS, FORGOTTEN_MS, LATE_MS, resolved
+from streamer.conference.grants import (
+    GRANTABLE,
+    IN_THE_ROOM,
+    PERMISSIONS,
+    Action,
+    Grant,
+    ReachingGrant,
+    Role,
+    Target,
+    may_grant,
+)
+from streamer.conference.reach import EARLY_MS, FORGOTTEN_MS, LATE_MS, reaching
 from streamer.conference.sessions import Session, SessionState, Visibility
 
 NINE = 1_900_000_000_000 - 1_900_000_000_000 % 86_400_000 + 9 * 3600_000
@@ -18,8 +28,8 @@ TECHNICIAN = Grant(id="g", role=Role.TECHNICIAN, session="talk")
 ROOM_A = Target(room="a", venue="v")
 
 
-def at(now_ms: int, *sessions: Session, grant: Grant = TECHNICIAN, others: tuple[Session, ...] = ()) -> Grant:
-    return resolved(grant, sessions, others, now_ms, {"a": ZoneInfo("Europe/Paris")})
+def at(now_ms: int, *sessions: Session, grant: Grant = TECHNICIAN, others: tuple[Session, ...] = ()) -> ReachingGrant:
+    return reaching(grant, sessions, others, now_ms, {"a": ZoneInfo("Europe/Paris")})
 
 
 def test_every_role_stands_in_the_table_and_lesser_roles_hold_less() -> None:
@@ -69,7 +79,7 @@ def test_an_events_grant_covers_its_sessions_wherever_and_not_the_event_beside_i
 def test_a_sessions_grant_opens_the_room_an_hour_before_and_waits_for_a_start(minutes: int, reaches: bool) -> None:
     grant = at(NINE + minutes * MINUTE, TALK)
     assert grant.allows(Action.PUBLISH, ROOM_A) is reaches
-    assert grant.about == {"a"}
+    assert grant.rooms_named == {"a"}
     assert grant.lapses_ms == TALK.end_ms + FORGOTTEN_MS
 
 
