@@ -1,0 +1,133 @@
+"""From sessions to a :class:`Schedule` that may be shown to everybody. Pure.
+
+Nothing of a closed session gets in: no name, no time, and no room because of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from streamer.conference.rooms import Room, Venue
+from streamer.conference.schedule import Schedule, ScheduleItem, ScheduleRoom
+from streamer.conference.sessions import Event, Kind, Session, SessionState
+from streamer.schedules.fields import guid_of, line_of
+
+DAY_CHANGE_MINUTES = 240
+"""A session that begins before four in the morning belongs to the day before, as in pretalx."""
+_DAY_MS = 86_400_000
+_TYPE_NAMES: Mapping[Kind, str] = {kind: "talk" if kind is Kind.CONFERENCE else kind.value for kind in Kind}
+"""What readers of these files know the kinds by."""
+
+
+def session_page(public_url: str, session: Session) -> str:
+    """Where a session counts down, is live and is replayed."""
+    return f"{public_url}/session/{session.id}"
+
+
+def from_sessions(
+    sessions: Iterable[Session],
+    rooms: Sequence[Room],
+    venues: Mapping[str, Venue],
+    *,
+    title: str,
+    public_url: str,
+    event: Event | None = None,
+    url: str = "",
+    timezone: str = "UTC",
+    now_ms: int = 0,
+) -> Schedule:
+    """The public sessions in ``rooms``, with planned times (delays are in them, overruns are not).
+
+    ``rooms`` are listed whether or not they have a session; sessions in other rooms are left out. ``timezone`` is for
+    rooms without a venue. ``now_ms`` dates a schedule without sessions. ``url`` is the schedule's own page.
+    The version follows from what is public, and from nothing else.
+    """
+    names = room_names(rooms, venues)
+    shown = sorted(
+        (session for session in sessions if not session.closed and session.room in names),
+        key=lambda session: (session.start_ms, names[session.room], session.id),
+    )
+    taken: set[str] = set()
+    items: list[ScheduleItem] = []
+    for session in shown:
+        guid = session.guid
+        if not guid or guid.lower() in taken:
+            guid = guid_of("session", session.id)
+        taken.add(guid.lower())
+        items.append(_item(session, names[session.room], guid, public_url))
+    start_ms = min((item.start_ms for item in items), default=now_ms - now_ms % _DAY_MS)
+    end_ms = max((item.end_ms for item in items), default=start_ms + _DAY_MS)
+    schedule = Schedule(
+        title=title if event is None else event.name,
+        acronym="" if event is None else event.acronym or event.id,
+        timezone=_timezone(rooms, venues, event, timezone),
+        url=url or public_url,
+        language="" if event is None else event.language,
+        start_ms=event.start_ms if event is not None and event.start_ms is not None else start_ms,
+        end_ms=event.end_ms if event is not None and event.end_ms is not None else end_ms,
+        day_change_minutes=DAY_CHANGE_MINUTES,
+        rooms=tuple(
+            ScheduleRoom(name=names[room.id], guid=room.guid or guid_of("room", room.id), slug=room.id)
+            for room in rooms
+        ),
+        items=tuple(items),
+    )
+    return replace(schedule, version=digest_of(schedule)[:12])
+
+
+def room_names(rooms: Sequence[Room], venues: Mapping[str, Venue]) -> dict[str, str]:
+    """Room id -> a name that no other of these rooms has: files tell rooms apart by name alone."""
+    plain = {room.id: line_of(room.name) or room.id for room in rooms}
+    count = Counter(plain.values())
+    names: dict[str, str] = {}
+    for room in rooms:
+        name = plain[room.id]
+        venue = venues.get(room.venue) if room.venue is not None else None
+        if count[name] > 1 and venue is not None:
+            name = f"{name} ({line_of(venue.name)})"
+        names[room.id] = name
+    again = Counter(names.values())
+    return {room_id: name if again[name] == 1 else f"{name} ({room_id})" for room_id, name in names.items()}
+
+
+def digest_of(value: object) -> str:
+    """64 hexadecimal digits that change whenever the value does, and only then."""
+    return hashlib.sha256(msgspec.json.encode(value)).hexdigest()
+
+
+def _item(session: Session, room: str, guid: str, public_url: str) -> ScheduleItem:
+    return ScheduleItem(
+        title=session.title,
+        start_ms=session.start_ms,
+        end_ms=session.end_ms,
+        room=room,
+        guid=guid,
+        id=session.external_id,
+        subtitle=session.subtitle,
+        abstract=session.abstract,
+        speakers=session.speakers,
+        language=session.language,
+        track=session.track,
+        kind=session.kind,
+        type_name=_TYPE_NAMES[session.kind],
+        tags=session.tags,
+        url=session_page(public_url, session),
+        do_not_record=session.do_not_record,
+        do_not_stream=session.do_not_stream,
+        cancelled=session.state is SessionState.CANCELLED,
+        sequence=session.sequence,
+        links=((session.url, session.url),) if session.url else (),
+    )
+
+
+def _timezone(rooms: Sequence[Room], venues: Mapping[str, Venue], event: Event | None, otherwise: str) -> str:
+    """The event's venue's; else the zone of most of the rooms."""
+    if event is not None and event.venue is not None and event.venue in venues:
+        return venues[event.venue].timezone
+    zones = Counter(venues[room.venue].timezone for room in rooms if room.venue is not None and room.venue in venues)
+    return min(zones, key=lambda zone: (-zones[zone], zone)) if zones else otherwise
