@@ -110,10 +110,15 @@ class Session:
     state: SessionState = SessionState.SCHEDULED
     delay_ms: int = 0
     """How far ``start_ms`` lies behind what the schedule said; the schedule's own start is the difference."""
+    shortened_ms: int = 0
+    """What delays took of its length (a break absorbs them); the schedule's own length is the sum."""
     started_ms: int | None = None
     ended_ms: int | None = None
     extended_until_ms: int | None = None
     """Until when a person has extended it: a closed session that follows waits for that, and no longer."""
+    changed_ms: int | None = None
+    """When it last went on air, was extended, ended, reopened, cancelled, or had one of these undone. By the server's
+    clock, unlike the marks, which may lie minutes back."""
     ad_hoc: bool = False
     """Begun without a plan."""
     record_answer: bool | None = None
