@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import Row, delete, insert, or_, select
+from sqlalchemy import ColumnElement, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.conference.grants import Grant, Role, Target, secret_matches, split_token
+from streamer.conference.grants import Grant, Target, secret_matches, split_token
 from streamer.errors import NotFound
-from streamer.store.paging import Page, decode_cursor, page_of
-from streamer.store.tables import connections, grants, rooms
+from streamer.store.mapping import RowMapping
+from streamer.store.paging import Page, after_pair, decode_cursor, page_of, pair_cursor
+from streamer.store.tables import connections, events, grants, rooms, sessions
+from streamer.store.writing import add_rows
+
+_MAPPING = RowMapping(Grant, grants, unstored=("rooms", "about", "lapses_ms"))
 
 ConnectionKind = Literal["publish", "play"]
 
@@ -39,10 +43,14 @@ class Grants:
 
     async def get(self, grant_id: str) -> Grant:
         """Raises NotFound."""
-        row = (await self._connection.execute(select(grants).where(grants.c.id == grant_id))).first()
-        if row is None:
+        grant = await self.find(grant_id)
+        if grant is None:
             raise NotFound("There is no such grant.")
-        return _grant(row)
+        return grant
+
+    async def find(self, grant_id: str) -> Grant | None:
+        row = (await self._connection.execute(select(grants).where(grants.c.id == grant_id))).first()
+        return None if row is None else _MAPPING.item(row)
 
     async def exists(self, grant_id: str) -> bool:
         found = await self._connection.execute(select(grants.c.id).where(grants.c.id == grant_id))
@@ -57,35 +65,28 @@ class Grants:
         row = (await self._connection.execute(select(grants).where(grants.c.id == grant_id))).first()
         if row is None or not secret_matches(secret, row.secret_sha256):
             return None
-        return _grant(row)
+        return _MAPPING.item(row)
 
     async def page(self, limit: int, cursor: str | None, *, scope: Target) -> Page[Grant]:
         """The grants whose scope lies inside ``scope``, oldest first."""
         query = select(grants).order_by(grants.c.created_ms, grants.c.id).limit(limit + 1)
         after = decode_cursor(cursor)
         if after is not None:
-            query = query.where(_after(after))
-        if scope.room is not None:
-            query = query.where(grants.c.room_id == scope.room)
-        elif scope.venue is not None:
-            of_venue = select(rooms.c.id).where(rooms.c.venue_id == scope.venue)
-            query = query.where(or_(grants.c.venue_id == scope.venue, grants.c.room_id.in_(of_venue)))
+            query = query.where(after_pair(grants.c.created_ms, grants.c.id, after))
+        inside = _inside(scope)
+        if inside is not None:
+            query = query.where(inside)
         rows = (await self._connection.execute(query)).all()
-        return page_of([(f"{row.created_ms}.{row.id}", _grant(row)) for row in rows], limit)
+        return page_of([(pair_cursor(row.created_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
 
     async def add(self, grant: Grant, secret_sha256: bytes) -> None:
-        await self._connection.execute(
-            insert(grants).values(
-                id=grant.id,
-                secret_sha256=secret_sha256,
-                role=grant.role,
-                room_id=grant.room,
-                venue_id=grant.venue,
-                label=grant.label,
-                not_before_ms=grant.not_before_ms,
-                expires_ms=grant.expires_ms,
-                created_ms=grant.created_ms,
-            )
+        """Raises Unprocessable ``unknown_reference`` where what it is for is not there."""
+        await add_rows(
+            self._connection,
+            grants,
+            ({**_MAPPING.values(grant), "secret_sha256": secret_sha256},),
+            taken="A grant with this id exists.",
+            unknown="What the grant is for does not exist.",
         )
 
     async def save_times(self, grant: Grant) -> None:
@@ -144,20 +145,22 @@ class Connections:
         await self._connection.execute(delete(connections).where(connections.c.resource == resource))
 
 
-def _after(cursor: str) -> Any:
-    created, _, grant_id = cursor.partition(".")
-    at = int(created) if created.isascii() and created.isdigit() and len(created) < 19 else 0
-    return or_(grants.c.created_ms > at, (grants.c.created_ms == at) & (grants.c.id > grant_id))
-
-
-def _grant(row: Row[Any]) -> Grant:
-    return Grant(
-        id=row.id,
-        role=Role(row.role),
-        room=row.room_id,
-        venue=row.venue_id,
-        label=row.label,
-        not_before_ms=row.not_before_ms,
-        expires_ms=row.expires_ms,
-        created_ms=row.created_ms,
-    )
+def _inside(scope: Target) -> ColumnElement[bool] | None:
+    """Which grants are for something in ``scope``; None: all."""
+    if scope.session is not None:
+        return grants.c.session_id == scope.session
+    if scope.event is not None:
+        of_event = select(sessions.c.id).where(sessions.c.event_id == scope.event)
+        return or_(grants.c.event_id == scope.event, grants.c.session_id.in_(of_event))
+    if scope.room is not None:
+        of_room = select(sessions.c.id).where(sessions.c.room_id == scope.room)
+        return or_(grants.c.room_id == scope.room, grants.c.session_id.in_(of_room))
+    if scope.venue is not None:
+        of_venue = select(rooms.c.id).where(rooms.c.venue_id == scope.venue)
+        return or_(
+            grants.c.venue_id == scope.venue,
+            grants.c.room_id.in_(of_venue),
+            grants.c.event_id.in_(select(events.c.id).where(events.c.venue_id == scope.venue)),
+            grants.c.session_id.in_(select(sessions.c.id).where(sessions.c.room_id.in_(of_venue))),
+        )
+    return None

@@ -1,17 +1,20 @@
-"""Rooms in the database."""
+"""Rooms in the database. Each change bumps the revision."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Row, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.conference.rooms import Between, Room, Start
-from streamer.errors import Conflict, NotFound
+from streamer.conference.rooms import Room
+from streamer.errors import NotFound
+from streamer.store import revision
+from streamer.store.mapping import RowMapping
 from streamer.store.paging import Page, decode_cursor, page_of
 from streamer.store.tables import rooms
+from streamer.store.writing import add_rows, change_rows, remove_rows
+
+_MAPPING = RowMapping(Room, rooms)
+_UNKNOWN = "The room's venue does not exist."
 
 
 class Rooms:
@@ -29,7 +32,11 @@ class Rooms:
 
     async def find(self, room_id: str) -> Room | None:
         row = (await self._connection.execute(select(rooms).where(rooms.c.id == room_id))).first()
-        return None if row is None else _room(row)
+        return None if row is None else _MAPPING.item(row)
+
+    async def all(self) -> list[Room]:
+        """By id."""
+        return [_MAPPING.item(row) for row in await self._connection.execute(select(rooms).order_by(rooms.c.id))]
 
     async def page(self, limit: int, cursor: str | None, *, venue: str | None = None) -> Page[Room]:
         query = select(rooms).order_by(rooms.c.id).limit(limit + 1)
@@ -39,30 +46,29 @@ class Rooms:
         if venue is not None:
             query = query.where(rooms.c.venue_id == venue)
         rows = (await self._connection.execute(query)).all()
-        return page_of([(row.id, _room(row)) for row in rows], limit)
+        return page_of([(row.id, _MAPPING.item(row)) for row in rows], limit)
 
     async def add(self, room: Room) -> None:
-        """Raises Conflict when the id is taken. The venue must exist."""
-        try:
-            await self._connection.execute(
-                insert(rooms).values(
-                    id=room.id, name=room.name, venue_id=room.venue, start=room.start, between=room.between
-                )
-            )
-        except IntegrityError as error:
-            raise Conflict("A room with this id exists.", code="exists") from error
-
-    async def save(self, room: Room) -> None:
-        await self._connection.execute(
-            update(rooms)
-            .where(rooms.c.id == room.id)
-            .values(name=room.name, venue_id=room.venue, start=room.start, between=room.between)
+        """Raises Conflict ``exists``, Unprocessable ``unknown_reference`` where the venue is not there."""
+        await revision.bump(self._connection)
+        await add_rows(
+            self._connection,
+            rooms,
+            (_MAPPING.values(room),),
+            taken="A room with this id exists.",
+            unknown=_UNKNOWN,
         )
 
+    async def save(self, room: Room) -> None:
+        """Raises NotFound, Unprocessable ``unknown_reference``."""
+        await revision.bump(self._connection)
+        statement = update(rooms).where(rooms.c.id == room.id).values(_MAPPING.values(room))
+        if not await change_rows(self._connection, statement, unknown=_UNKNOWN):
+            raise NotFound("There is no such room.")
+
     async def remove(self, room_id: str) -> None:
-        """Takes the room's grants with it."""
-        await self._connection.execute(delete(rooms).where(rooms.c.id == room_id))
-
-
-def _room(row: Row[Any]) -> Room:
-    return Room(id=row.id, name=row.name, venue=row.venue_id, start=Start(row.start), between=Between(row.between))
+        """Takes the room's grants and state with it. Raises Conflict ``in_use`` while it has sessions."""
+        await revision.bump(self._connection)
+        await remove_rows(
+            self._connection, delete(rooms).where(rooms.c.id == room_id), in_use="The room still has sessions."
+        )

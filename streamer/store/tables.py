@@ -1,11 +1,26 @@
 """The tables. Changes go through a migration in ``migrations/versions``; a test compares the two.
 
-Times are UTC milliseconds in integers: exact, ordered, and the same in SQLite and PostgreSQL.
+Times are UTC milliseconds in integers: exact, ordered, and the same in SQLite and PostgreSQL. Lists and objects are
+JSON in text: no query looks into them. A column ``{word}_id`` names a row of another table; where it is no foreign
+key, the row must outlive what it names.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, LargeBinary, MetaData, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -24,6 +39,7 @@ venues = Table(
     Column("name", String(200), nullable=False),
     Column("timezone", String(64), nullable=False),
     Column("language", String(8), nullable=False),
+    Column("logos", Text, nullable=False),
 )
 
 rooms = Table(
@@ -34,6 +50,150 @@ rooms = Table(
     Column("venue_id", String(48), ForeignKey("venues.id", ondelete="RESTRICT"), index=True),
     Column("start", String(16), nullable=False),
     Column("between", String(16), nullable=False),
+    Column("aliases", Text, nullable=False),
+    Column("guid", Text, nullable=False),
+    Column("retention_days", BigInteger),
+)
+
+room_states = Table(
+    "room_states",
+    metadata,
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+    Column("hold_since_ms", BigInteger),
+    Column("hold_message", Text),
+    Column("hold_until_ms", BigInteger),
+    Column("slate", Boolean, nullable=False),
+    Column("source", String(32)),
+    Column("gain_db", Float, nullable=False),
+    Column("media_up_since_ms", BigInteger),
+    Column("media_stopped_ms", BigInteger),
+)
+"""What a room does that no session says. A room without a row does nothing of the kind."""
+
+alarm_acknowledgements = Table(
+    "alarm_acknowledgements",
+    metadata,
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), primary_key=True),
+    Column("alarm", String(200), primary_key=True),
+    Column("by_grant", String(32), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("venue_id", String(48), ForeignKey("venues.id", ondelete="RESTRICT"), index=True),
+    Column("start_ms", BigInteger),
+    Column("end_ms", BigInteger),
+    Column("language", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("acronym", Text, nullable=False),
+    Column("logos", Text, nullable=False),
+    Column("source_url", Text, nullable=False),
+    Column("colour", Text, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="RESTRICT"), nullable=False),
+    Column("event_id", String(48), ForeignKey("events.id", ondelete="RESTRICT"), index=True),
+    Column("title", Text, nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("subtitle", Text, nullable=False),
+    Column("abstract", Text, nullable=False),
+    Column("speakers", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("track", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("capacity", BigInteger),
+    Column("visibility", String(16), nullable=False),
+    Column("do_not_record", String(16), nullable=False),
+    Column("do_not_stream", String(16), nullable=False),
+    Column("replay", String(16), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("delay_ms", BigInteger, nullable=False),
+    Column("started_ms", BigInteger),
+    Column("ended_ms", BigInteger),
+    Column("extended_until_ms", BigInteger),
+    Column("ad_hoc", Boolean, nullable=False),
+    Column("record_answer", Boolean),
+    Column("stream_answer", Boolean),
+    Column("key", String(64), nullable=False),
+    Column("guid", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Index("ix_sessions_room_id_start_ms", "room_id", "start_ms"),
+    Index("ix_sessions_start_ms_id", "start_ms", "id"),
+)
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("session_id", String(48), ForeignKey("sessions.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger),
+    Column("label", Text, nullable=False),
+    Column("hidden", Boolean, nullable=False),
+    Index("ix_marks_session_id_at_ms", "session_id", "at_ms"),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("session_id", String(48)),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("by_grant", String(32), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("undone_ms", BigInteger),
+    Index("ix_actions_room_id_at_ms", "room_id", "at_ms"),
+    Index("ix_actions_at_ms", "at_ms"),
+)
+
+recordings = Table(
+    "recordings",
+    metadata,
+    Column("session_id", String(48), ForeignKey("sessions.id", ondelete="RESTRICT"), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="RESTRICT"), nullable=False),
+    Column("broadcast", Text, nullable=False),
+    Column("folder", Text, nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger),
+    Column("bytes", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("pinned", Boolean, nullable=False),
+    Column("published", Boolean, nullable=False),
+    Column("reviewed", Boolean, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Index("ix_recordings_room_id", "room_id"),
+    Index("ix_recordings_start_ms_session_id", "start_ms", "session_id"),
+)
+
+editions = Table(
+    "editions",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("session_id", String(48), ForeignKey("recordings.session_id", ondelete="CASCADE"), nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("end_ms", BigInteger),
+    Column("skips", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("replaced_ms", BigInteger),
+    Index("ix_editions_session_id_created_ms", "session_id", "created_ms"),
 )
 
 grants = Table(
@@ -44,6 +204,8 @@ grants = Table(
     Column("role", String(16), nullable=False),
     Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), index=True),
     Column("venue_id", String(48), ForeignKey("venues.id", ondelete="CASCADE"), index=True),
+    Column("event_id", String(48), ForeignKey("events.id", ondelete="CASCADE"), index=True),
+    Column("session_id", String(48), ForeignKey("sessions.id", ondelete="CASCADE"), index=True),
     Column("label", String(200), nullable=False),
     Column("not_before_ms", BigInteger),
     Column("expires_ms", BigInteger),
@@ -66,3 +228,75 @@ connections = Table(
 
 ``grant_id`` is no foreign key: the row must outlive the grant until the connection is hung up.
 """
+
+logins = Table(
+    "logins",
+    metadata,
+    Column("secret_sha256", LargeBinary(32), primary_key=True),
+    Column("grant_id", String(32), ForeignKey("grants.id", ondelete="CASCADE"), index=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("last_seen_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("agent", Text, nullable=False),
+    Index("ix_logins_expires_ms", "expires_ms"),
+)
+"""Login sessions. No ``grant_id``: the admin's, by password. A revoked grant takes its own with it."""
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", String(48), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    # SQLite counts up by itself in an INTEGER PRIMARY KEY only, and uses numbers again without AUTOINCREMENT.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("who", String(48), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("action", String(48), nullable=False),
+    Column("target_kind", String(32), nullable=False),
+    Column("target_id", Text, nullable=False),
+    Column("room_id", String(48)),
+    Column("venue_id", String(48)),
+    Column("details", Text, nullable=False),
+    Index("ix_audit_room_id_id", "room_id", "id"),
+    Index("ix_audit_venue_id_id", "venue_id", "id"),
+    Index("ix_audit_at_ms", "at_ms"),
+    sqlite_autoincrement=True,
+)
+
+schedule_sources = Table(
+    "schedule_sources",
+    metadata,
+    Column("event_id", String(48), ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("last_modified", Text, nullable=False),
+    Column("polled_ms", BigInteger),
+    Column("error", Text, nullable=False),
+    Column("applied_sha256", String(64), nullable=False),
+)
+
+import_previews = Table(
+    "import_previews",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("event_id", String(48), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("payload", Text, nullable=False),
+    Index("ix_import_previews_expires_ms", "expires_ms"),
+)
+"""Imports that were shown and not applied yet. ``event_id`` is no foreign key: the event may be new."""
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("value", BigInteger, nullable=False),
+)
+"""One row, 1: grows with each change of what the director keeps in memory."""

@@ -1,17 +1,19 @@
-"""Venues in the database."""
+"""Venues in the database. Each change bumps the revision."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Row, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.rooms import Venue
-from streamer.errors import Conflict, NotFound
+from streamer.errors import NotFound
+from streamer.store import revision
+from streamer.store.mapping import RowMapping
 from streamer.store.paging import Page, decode_cursor, page_of
 from streamer.store.tables import venues
+from streamer.store.writing import add_rows, remove_rows
+
+_MAPPING = RowMapping(Venue, venues)
 
 
 class Venues:
@@ -22,10 +24,18 @@ class Venues:
 
     async def get(self, venue_id: str) -> Venue:
         """Raises NotFound."""
-        row = (await self._connection.execute(select(venues).where(venues.c.id == venue_id))).first()
-        if row is None:
+        venue = await self.find(venue_id)
+        if venue is None:
             raise NotFound("There is no such venue.")
-        return _venue(row)
+        return venue
+
+    async def find(self, venue_id: str) -> Venue | None:
+        row = (await self._connection.execute(select(venues).where(venues.c.id == venue_id))).first()
+        return None if row is None else _MAPPING.item(row)
+
+    async def all(self) -> list[Venue]:
+        """By id."""
+        return [_MAPPING.item(row) for row in await self._connection.execute(select(venues).order_by(venues.c.id))]
 
     async def page(self, limit: int, cursor: str | None) -> Page[Venue]:
         query = select(venues).order_by(venues.c.id).limit(limit + 1)
@@ -33,31 +43,33 @@ class Venues:
         if after is not None:
             query = query.where(venues.c.id > after)
         rows = (await self._connection.execute(query)).all()
-        return page_of([(row.id, _venue(row)) for row in rows], limit)
+        return page_of([(row.id, _MAPPING.item(row)) for row in rows], limit)
 
     async def add(self, venue: Venue) -> None:
-        """Raises Conflict when the id is taken."""
-        try:
-            await self._connection.execute(
-                insert(venues).values(id=venue.id, name=venue.name, timezone=venue.timezone, language=venue.language)
-            )
-        except IntegrityError as error:
-            raise Conflict("A venue with this id exists.", code="exists") from error
-
-    async def save(self, venue: Venue) -> None:
-        await self._connection.execute(
-            update(venues)
-            .where(venues.c.id == venue.id)
-            .values(name=venue.name, timezone=venue.timezone, language=venue.language)
+        """Raises Conflict ``exists``."""
+        await revision.bump(self._connection)
+        await add_rows(
+            self._connection,
+            venues,
+            (_MAPPING.values(venue),),
+            taken="A venue with this id exists.",
+            unknown="",
         )
 
+    async def save(self, venue: Venue) -> None:
+        """Raises NotFound."""
+        await revision.bump(self._connection)
+        changed = await self._connection.execute(
+            update(venues).where(venues.c.id == venue.id).values(_MAPPING.values(venue))
+        )
+        if not changed.rowcount:
+            raise NotFound("There is no such venue.")
+
     async def remove(self, venue_id: str) -> None:
-        """Raises Conflict ``in_use`` while the venue has rooms."""
-        try:
-            await self._connection.execute(delete(venues).where(venues.c.id == venue_id))
-        except IntegrityError as error:
-            raise Conflict("The venue still has rooms.", code="in_use") from error
-
-
-def _venue(row: Row[Any]) -> Venue:
-    return Venue(id=row.id, name=row.name, timezone=row.timezone, language=row.language)
+        """Takes the venue's grants with it. Raises Conflict ``in_use`` while it has rooms or events."""
+        await revision.bump(self._connection)
+        await remove_rows(
+            self._connection,
+            delete(venues).where(venues.c.id == venue_id),
+            in_use="The venue still has rooms or events.",
+        )

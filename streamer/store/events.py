@@ -1,0 +1,75 @@
+"""Events in the database. Each change bumps the revision."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.conference.sessions import Event
+from streamer.errors import NotFound
+from streamer.store import revision
+from streamer.store.mapping import RowMapping
+from streamer.store.paging import Page, decode_cursor, page_of
+from streamer.store.tables import events
+from streamer.store.writing import add_rows, change_rows, remove_rows
+
+_MAPPING = RowMapping(Event, events)
+_UNKNOWN = "The event's venue does not exist."
+
+
+class Events:
+    """One transaction's view of the events."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, event_id: str) -> Event:
+        """Raises NotFound."""
+        event = await self.find(event_id)
+        if event is None:
+            raise NotFound("There is no such event.")
+        return event
+
+    async def find(self, event_id: str) -> Event | None:
+        row = (await self._connection.execute(select(events).where(events.c.id == event_id))).first()
+        return None if row is None else _MAPPING.item(row)
+
+    async def page(self, limit: int, cursor: str | None, *, venue: str | None = None) -> Page[Event]:
+        query = select(events).order_by(events.c.id).limit(limit + 1)
+        after = decode_cursor(cursor)
+        if after is not None:
+            query = query.where(events.c.id > after)
+        if venue is not None:
+            query = query.where(events.c.venue_id == venue)
+        rows = (await self._connection.execute(query)).all()
+        return page_of([(row.id, _MAPPING.item(row)) for row in rows], limit)
+
+    async def all(self) -> list[Event]:
+        """By id."""
+        rows = await self._connection.execute(select(events).order_by(events.c.id))
+        return [_MAPPING.item(row) for row in rows]
+
+    async def add(self, event: Event) -> None:
+        """Raises Conflict ``exists``, Unprocessable ``unknown_reference`` where the venue is not there."""
+        await revision.bump(self._connection)
+        await add_rows(
+            self._connection,
+            events,
+            (_MAPPING.values(event),),
+            taken="An event with this id exists.",
+            unknown=_UNKNOWN,
+        )
+
+    async def save(self, event: Event) -> None:
+        """Raises NotFound, Unprocessable ``unknown_reference``."""
+        await revision.bump(self._connection)
+        statement = update(events).where(events.c.id == event.id).values(_MAPPING.values(event))
+        if not await change_rows(self._connection, statement, unknown=_UNKNOWN):
+            raise NotFound("There is no such event.")
+
+    async def remove(self, event_id: str) -> None:
+        """Takes its grants and its schedule's source with it. Raises Conflict ``in_use`` while it has sessions."""
+        await revision.bump(self._connection)
+        await remove_rows(
+            self._connection, delete(events).where(events.c.id == event_id), in_use="The event still has sessions."
+        )

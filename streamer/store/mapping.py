@@ -1,0 +1,99 @@
+"""Between frozen dataclasses and rows: which field stands in which column, and how.
+
+A field ``room`` that names a row of another table stands in the column ``room_id``. Enumerations are stored by value,
+tuples and mappings as JSON in text. A field without a column is a mistake that is found when the module is imported;
+columns that the dataclass does not have (a digest) are the repository's own.
+"""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
+from enum import Enum
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from sqlalchemy import Column, Row, Table
+
+T = TypeVar("T")
+
+Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
+"""(to the column, from the column); neither sees None."""
+
+
+class RowMapping(Generic[T]):
+    """Maps ``kind``, a dataclass, to the rows of ``table``; fields named ``unstored`` keep their defaults."""
+
+    def __init__(self, kind: type[T], table: Table, *, unstored: Collection[str] = ()) -> None:
+        self._kind = kind
+        self._fields: list[tuple[str, str, Codec]] = []
+        hints = get_type_hints(kind)
+        for field in fields(kind):  # type: ignore[arg-type]  # T is a dataclass; there is no bound that says so
+            if field.name in unstored:
+                continue
+            column = _column(table, field.name)
+            if column is None:
+                raise TypeError(f"{kind.__name__}.{field.name} has no column in {table.name}")
+            self._fields.append((field.name, column.name, _codec(hints[field.name])))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(column for _, column, _ in self._fields)
+
+    def values(self, item: T) -> dict[str, Any]:
+        """``item`` as values by column name."""
+        out = {}
+        for name, column, (encode, _) in self._fields:
+            value = getattr(item, name)
+            out[column] = None if value is None else encode(value)
+        return out
+
+    def item(self, row: Row[Any]) -> T:
+        found = row._mapping
+        values = {}
+        for name, column, (_, decode) in self._fields:
+            value = found[column]
+            values[name] = None if value is None else decode(value)
+        return self._kind(**values)
+
+
+def storable(text: str) -> str:
+    """``text`` as both databases can hold it: PostgreSQL has no NUL, and lone surrogates are no UTF-8."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def to_json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _column(table: Table, name: str) -> Column[Any] | None:
+    return table.c[name] if name in table.c else table.c.get(f"{name}_id")
+
+
+def _codec(hint: Any) -> Codec:
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        (inner,) = (part for part in get_args(hint) if part is not type(None))
+        return _codec(inner)
+    if origin is tuple:
+        return to_json, lambda text: _tuples(json.loads(text))
+    if origin in (dict, Mapping):
+        return (lambda value: to_json(dict(value))), json.loads
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return (lambda value: value.value), hint
+    if hint is str:
+        return storable, _same
+    if hint in (int, bool, float, bytes):
+        return _same, _same
+    raise TypeError(f"no column holds a {hint!r}")
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

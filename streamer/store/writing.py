@@ -1,0 +1,71 @@
+"""Writes that may break a constraint, with the answer in words.
+
+Each runs in a savepoint: PostgreSQL gives up the whole transaction at the first error, SQLite does not, and a
+repository's caller need not know which it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Executable, Table, insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.errors import Conflict, Unprocessable
+
+_POSTGRES_FOREIGN_KEY = "23503"
+
+
+async def add_rows(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], *, taken: str, unknown: str
+) -> None:
+    """Insert all ``rows`` or none.
+
+    Raises Conflict ``exists`` with the message ``taken`` where a key is taken, Unprocessable ``unknown_reference``
+    with ``unknown`` where a row names one of another table that is not there.
+    """
+    if not rows:
+        return
+    try:
+        async with connection.begin_nested():
+            await connection.execute(insert(table), [dict(row) for row in rows])
+    except IntegrityError as error:
+        if _is_foreign_key(error):
+            raise Unprocessable(unknown, code="unknown_reference") from error
+        raise Conflict(taken, code="exists") from error
+
+
+async def change_rows(
+    connection: AsyncConnection,
+    statement: Executable,
+    rows: Sequence[Mapping[str, Any]] | None = None,
+    *,
+    unknown: str,
+) -> int:
+    """Update, once for each of ``rows`` (its parameters) where given; all or nothing.
+
+    Returns how many rows changed, which is not known (-1) for many. Raises Unprocessable ``unknown_reference``.
+    """
+    try:
+        async with connection.begin_nested():
+            return (await connection.execute(statement, rows)).rowcount
+    except IntegrityError as error:
+        raise Unprocessable(unknown, code="unknown_reference") from error
+
+
+async def remove_rows(connection: AsyncConnection, statement: Executable, *, in_use: str, code: str = "in_use") -> int:
+    """Delete. Returns how many rows; raises Conflict ``code`` with the message ``in_use`` while others need them."""
+    try:
+        async with connection.begin_nested():
+            return (await connection.execute(statement)).rowcount
+    except IntegrityError as error:
+        raise Conflict(in_use, code=code) from error
+
+
+def _is_foreign_key(error: IntegrityError) -> bool:
+    name = getattr(error.orig, "sqlite_errorname", None)
+    if name is not None:
+        return bool(name == "SQLITE_CONSTRAINT_FOREIGNKEY")
+    return getattr(error.orig, "sqlstate", None) == _POSTGRES_FOREIGN_KEY
