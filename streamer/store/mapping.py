@@ -34,7 +34,7 @@ class RowMapping(Generic[T]):
                 continue
             column = _column(table, field.name)
             if column is None:
-                raise TypeError(f"{kind.__name__}.{field.name} has no column in {table.name}")
+                raise TypeError(f"{kind.__name__}.{field.name} has no column in {table.name}: tables.py, a migration")
             self._fields.append((field.name, column.name, _codec(hints[field.name])))
 
     @property
