@@ -7,9 +7,10 @@ import hmac
 from aiohttp import web
 
 from streamer.api.context import Services, now_ms
-from streamer.conference.grants import Action, Grant, Role, Target
-from streamer.errors import Forbidden, TooMany, Unauthorized
+from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Role, Target
+from streamer.errors import Forbidden, NotFound, TooMany, Unauthorized
 from streamer.store.grants import Grants
+from streamer.store.reach import reaching
 
 ADMIN = Grant(id="admin", role=Role.ADMIN, label="STREAMER_ADMIN_TOKEN")
 """The holder of the token from the environment."""
@@ -54,7 +55,19 @@ async def find_grant(token: str, services: Services) -> Grant | None:
     if admin_token and hmac.compare_digest(sent, admin_token.encode("utf-8")):
         return ADMIN
     async with services.database.read() as connection:
-        return await Grants(connection).by_token(token)
+        grant = await Grants(connection).by_token(token)
+        return None if grant is None else await reaching(connection, grant, now_ms())
+
+
+async def find_grant_by_id(grant_id: str, services: Services) -> Grant | None:
+    """A grant as it is now, for connections that stay open: revoked ones are gone, sessions move."""
+    if grant_id == ADMIN.id:
+        return ADMIN
+    async with services.database.read() as connection:
+        try:
+            return await reaching(connection, await Grants(connection).get(grant_id), now_ms())
+        except NotFound:
+            return None
 
 
 def require_role(grant: Grant | None, action: Action) -> Grant:
@@ -69,6 +82,11 @@ def require_role(grant: Grant | None, action: Action) -> Grant:
 def require(grant: Grant | None, action: Action, target: Target) -> Grant:
     """Role and scope. Raises Unauthorized or Forbidden."""
     holder = require_role(grant, action)
-    if not holder.covers(target):
+    if not holder.covers(target, action):
+        if target.room in holder.rooms_named and holder.room is None and action in IN_THE_ROOM:
+            # The right room at the wrong time, or while a closed session has it.
+            raise Forbidden(
+                "The grant does not reach the room at this time.", code="not_now", details={"action": action}
+            )
         raise Forbidden("The grant's scope does not reach this.", code="out_of_scope", details={"action": action})
     return holder

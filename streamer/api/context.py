@@ -10,7 +10,9 @@ from aiohttp import web
 from streamer.api.addresses import Proxies
 from streamer.api.limits import RateLimit
 from streamer.api.ports import MediaPlane, PublicState
+from streamer.api.revocations import Revocations
 from streamer.api.waiting import StateWaiters
+from streamer.conference.notices import Notices
 from streamer.conference.rooms import Room, Venue
 from streamer.room.protocol import RoomConfig
 from streamer.settings import Settings
@@ -37,6 +39,8 @@ class Services:
     play_attempts: RateLimit = field(init=False)
     failed_tokens: RateLimit = field(init=False)
     waiters: StateWaiters = field(init=False)
+    notices: Notices = field(default_factory=Notices)
+    revocations: Revocations = field(default_factory=Revocations)
 
     def __post_init__(self) -> None:
         room = self.settings.room

@@ -3,47 +3,58 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import replace
+from typing import Protocol
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.api.context import Services, now_ms
+from streamer.api.context import now_ms
+from streamer.api.lapses import hang_up
 from streamer.api.links import grant_link
-from streamer.api.models import GrantChange, GrantCreate, GrantCreated, GrantList, GrantView, ListQuery, to_ms
+from streamer.api.models import (
+    GrantChange,
+    GrantCreate,
+    GrantCreated,
+    GrantCreateQuery,
+    GrantList,
+    GrantQuery,
+    GrantView,
+    to_ms,
+)
+from streamer.api.qr import qr_data_uri
 from streamer.api.routing import Call, Route, invalid_field
-from streamer.conference.grants import Action, Grant, Target, may_grant, new_token
-from streamer.errors import Forbidden, NotFound, StreamerError, Unprocessable
-from streamer.store.grants import Connections, Grants, OpenConnection
-from streamer.store.rooms import Rooms
+from streamer.conference.grants import EVERYTHING, Action, Grant, Target, may_grant, new_token
+from streamer.errors import Forbidden, NotFound, Unprocessable
+from streamer.store.grants import Connections, Grants
+from streamer.store.reach import reaching, target_of_event, target_of_room, target_of_session, with_ends
 from streamer.store.venues import Venues
-
-_HANGUP_S = 5.0
-_log = structlog.get_logger(__name__)
 
 
 async def list_grants(call: Call) -> GrantList:
     assert call.grant is not None
-    query = call.query(ListQuery)
-    scope = Target(room=call.grant.room, venue=call.grant.venue)
+    query = call.query(GrantQuery)
     async with call.services.database.read() as connection:
+        scope = await _target(connection, query)
+        if scope == EVERYTHING:
+            holder = call.grant
+            scope = Target(room=holder.room, venue=holder.venue, event=holder.event, session=holder.session)
+        else:
+            call.require(scope)
         page = await Grants(connection).page(query.limit, query.cursor, scope=scope)
-    return GrantList(items=[GrantView.of(grant) for grant in page.items], cursor=page.cursor)
+        items = await with_ends(connection, page.items, now_ms())
+    return GrantList(items=[GrantView.of(grant, now_ms()) for grant in items], cursor=page.cursor)
 
 
 async def create_grant(call: Call) -> GrantCreated:
     body = call.body(GrantCreate)
-    if body.event is not None:
-        raise invalid_field("event", "there is no such event")
-    if body.session is not None:
-        raise invalid_field("session", "there is no such session")
     made = new_token()
     grant = Grant(
         id=made.grant_id,
         role=body.role,
         room=body.room,
         venue=body.venue,
+        event=body.event,
+        session=body.session,
         label=body.label,
         not_before_ms=to_ms(body.not_before),
         expires_ms=to_ms(body.expires),
@@ -55,16 +66,19 @@ async def create_grant(call: Call) -> GrantCreated:
         if not may_grant(holder, grant.role, target):
             raise Forbidden("This role may not hand out that one.", details={"role": grant.role})
         await Grants(connection).add(grant, made.secret_sha256)
+        grant = await reaching(connection, grant, now_ms())
     call.headers["Location"] = f"/api/v1/grants/{grant.id}"
     link = grant_link(call.services.public_url, grant, made.token)
-    return GrantCreated(**GrantView.of(grant).model_dump(), token=made.token, link=link)
+    qr = qr_data_uri(link) if call.query(GrantCreateQuery).qr else None
+    return GrantCreated(**GrantView.of(grant, now_ms()).model_dump(), token=made.token, link=link, qr=qr)
 
 
 async def get_grant(call: Call) -> GrantView:
     async with call.services.database.read() as connection:
         grant = await Grants(connection).get(call.path("id"))
         call.require(await _target(connection, grant))
-    return GrantView.of(grant)
+        grant = await reaching(connection, grant, now_ms())
+    return GrantView.of(grant, now_ms())
 
 
 async def change_grant(call: Call) -> GrantView:
@@ -91,7 +105,8 @@ async def change_grant(call: Call) -> GrantView:
                 details=[{"field": "expires", "message": "must come after not_before", "code": "value_error"}],
             )
         await grants.save_times(grant)
-    return GrantView.of(grant)
+        grant = await reaching(connection, grant, now_ms())
+    return GrantView.of(grant, now_ms())
 
 
 async def revoke_grant(call: Call) -> None:
@@ -102,29 +117,9 @@ async def revoke_grant(call: Call) -> None:
         _require_over(call, grant, await _target(connection, grant))
         await grants.remove(grant.id)
         opened = await Connections(connection).of_grant(grant.id)
-    await hang_up(call.services, opened)
-
-
-async def hang_up(services: Services, opened: Iterable[OpenConnection]) -> None:
-    """Close connections, all at once; one that is gone already is no error."""
-
-    async def close(connection: OpenConnection) -> None:
-        link = services.plane.rooms.get(connection.room)
-        try:
-            if link is not None:
-                async with asyncio.timeout(_HANGUP_S):
-                    await link.hangup(connection.resource)
-        except NotFound:
-            pass
-        except (StreamerError, TimeoutError) as error:
-            _log.error("hangup_failed", room=connection.room, source=connection.source, error=str(error))
-            return
-        async with services.database.write() as database:
-            await Connections(database).remove(connection.resource)
-
     async with asyncio.TaskGroup() as group:
-        for number, connection in enumerate(opened):
-            group.create_task(close(connection), name=f"hangup-{connection.room}-{number}")
+        group.create_task(call.services.revocations.announce(grant.id), name="revocation")
+        group.create_task(hang_up(call.services, opened), name="hangups")
 
 
 def _require_over(call: Call, grant: Grant, target: Target) -> None:
@@ -133,19 +128,38 @@ def _require_over(call: Call, grant: Grant, target: Target) -> None:
         raise Forbidden("This role may not change that one's grants.", details={"role": grant.role})
 
 
-async def _target(connection: AsyncConnection, grant: Grant) -> Target:
-    """What a grant is about, with the room's venue, so that a venue's organiser reaches its rooms' grants."""
-    if grant.room is not None:
-        room = await Rooms(connection).find(grant.room)
-        if room is None:
-            raise invalid_field("room", "there is no such room")
-        return Target(room=room.id, venue=room.venue)
-    if grant.venue is not None:
-        try:
-            await Venues(connection).get(grant.venue)
-        except NotFound as error:
-            raise invalid_field("venue", "there is no such venue") from error
-    return Target(venue=grant.venue)
+class _Scoped(Protocol):
+    """A grant, or a question about grants."""
+
+    @property
+    def room(self) -> str | None: ...
+    @property
+    def venue(self) -> str | None: ...
+    @property
+    def event(self) -> str | None: ...
+    @property
+    def session(self) -> str | None: ...
+
+
+async def _target(connection: AsyncConnection, scoped: _Scoped) -> Target:
+    """What a grant is about, with what that lies in, so that a venue's organiser reaches its rooms' grants."""
+    kind = ""
+    try:
+        if scoped.room is not None:
+            kind = "room"
+            return await target_of_room(connection, scoped.room)
+        if scoped.session is not None:
+            kind = "session"
+            return await target_of_session(connection, scoped.session)
+        if scoped.event is not None:
+            kind = "event"
+            return await target_of_event(connection, scoped.event)
+        if scoped.venue is not None:
+            kind = "venue"
+            return Target(venue=(await Venues(connection).get(scoped.venue)).id)
+    except NotFound as error:
+        raise invalid_field(kind, f"there is no such {kind}") from error
+    return EVERYTHING
 
 
 ROUTES = (
@@ -156,16 +170,17 @@ ROUTES = (
         "List the grants inside one's own scope, without tokens",
         "grants",
         action=Action.GRANT_READ,
-        query=ListQuery,
+        query=GrantQuery,
         answers=(GrantList,),
     ),
     Route(
         "POST",
         "/grants",
         create_grant,
-        "Make a grant; its token is shown this once",
+        "Make a grant; its token is shown this once, as a QR code too with qr=1",
         "grants",
         action=Action.GRANT_CREATE,
+        query=GrantCreateQuery,
         body=GrantCreate,
         answers=(GrantCreated,),
         status=201,

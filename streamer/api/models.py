@@ -277,8 +277,8 @@ class GrantCreate(Body):
     role: Role
     room: Slug | None = None
     venue: Slug | None = None
-    event: Annotated[str, StringConstraints(max_length=64)] | None = None
-    session: Annotated[str, StringConstraints(max_length=64)] | None = None
+    event: Slug | None = None
+    session: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
     label: Label = ""
     not_before: Moment | None = None
     expires: Moment | None = None
@@ -309,13 +309,18 @@ class GrantView(BaseModel):
     role: Role
     room: str | None
     venue: str | None
+    event: str | None
+    session: str | None
     label: str
     not_before: Moment | None
     expires: Moment | None
+    ends: Moment | None
+    """From when it is good for nothing new: ``expires``, or half an hour after its session ended; null: open."""
+    in_force: bool
     created: Moment
 
     @classmethod
-    def of(cls, grant: Grant) -> Self:
+    def of(cls, grant: Grant, now_ms: int) -> Self:
         created = to_moment(grant.created_ms)
         assert created is not None
         return cls(
@@ -323,16 +328,42 @@ class GrantView(BaseModel):
             role=grant.role,
             room=grant.room,
             venue=grant.venue,
+            event=grant.event,
+            session=grant.session,
             label=grant.label,
             not_before=to_moment(grant.not_before_ms),
             expires=to_moment(grant.expires_ms),
+            ends=to_moment(grant.ends_ms),
+            in_force=grant.in_force(now_ms),
             created=created,
         )
+
+
+class GrantCreateQuery(BaseModel):
+    qr: bool = False
+    """Answer with the link as a QR code too."""
 
 
 class GrantCreated(GrantView):
     token: str
     link: str
+    qr: str | None = None
+    """The link as a ``data:image/svg+xml`` address; null where it was not asked for."""
+
+
+class GrantQuery(ListQuery):
+    """Lists the grants that name this, not those that reach it."""
+
+    room: Slug | None = None
+    venue: Slug | None = None
+    event: Slug | None = None
+    session: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if sum(scope is not None for scope in (self.room, self.venue, self.event, self.session)) > 1:
+            raise ValueError("one of room, venue, event and session")
+        return self
 
 
 class GrantList(BaseModel):

@@ -10,8 +10,9 @@ from streamer.api.context import SERVICES, Services, now_ms, room_config
 from streamer.api.endurance import to_the_end
 from streamer.api.ports import RoomLink
 from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.notices import WrongRoom
 from streamer.conference.rooms import MAIN, Room, Venue, is_slug, is_source_name
-from streamer.errors import BadRequest, NotFound, StreamerError, Unauthorized
+from streamer.errors import BadRequest, Forbidden, NotFound, StreamerError, Unauthorized
 from streamer.room.protocol import Answer, Offer
 from streamer.store.database import Database
 from streamer.store.grants import ConnectionKind, Connections, Grants, OpenConnection
@@ -43,8 +44,13 @@ async def publish(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     grant = require_role(await authenticate(request, services), Action.PUBLISH)
     room, venue = await room_of(services.database, request.match_info["room"])
-    require(grant, Action.PUBLISH, Target(room=room.id, venue=room.venue))
     source = source_of(request, MAIN)
+    try:
+        require(grant, Action.PUBLISH, Target(room=room.id, venue=room.venue))
+    except Forbidden as error:
+        if error.code == "out_of_scope":
+            _note_wrong_room(services, grant, room.id, source)
+        raise
     services.publish_attempts.take(services.proxies.client_address(request))
     sdp = await signalling.read_offer(request)
     offer = Offer(
@@ -61,8 +67,15 @@ async def publish(request: web.Request) -> web.Response:
         return await offer_as(services, link, offer, grant, room.id, "publish", source)
 
     answer = await to_the_end(open_and_offer())
+    services.notices.settle(grant.id)
     location = f"/whip/{room.id}/{source}/{answer.resource}"
     return signalling.created(request, answer, location, with_turn=True)
+
+
+def _note_wrong_room(services: Services, grant: Grant, room: str, source: str) -> None:
+    """For the alarm lists of both rooms: somebody stands in one with the key of the other."""
+    own = next(iter(grant.rooms_named)) if len(grant.rooms_named) == 1 else None
+    services.notices.wrong_room(WrongRoom(room, own, grant.venue, grant.id, grant.label, source, now_ms()))
 
 
 async def offer_as(

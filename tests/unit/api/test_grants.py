@@ -18,7 +18,8 @@ async def test_a_grant_shows_its_token_once(api: Api) -> None:
     assert made["token"].startswith(made["id"] + ".")
     assert made["link"] == f"http://streamer.test/studio/a#token={made['token']}"
     again = await api("GET", f"/grants/{made['id']}")
-    assert again == {key: value for key, value in made.items() if key not in ("token", "link")}
+    assert again == {key: value for key, value in made.items() if key not in ("token", "link", "qr")}
+    assert made["qr"] is None
     listed = await api("GET", "/grants")
     assert listed["items"] == [again]
     assert made["token"].partition(".")[2] not in str(listed)

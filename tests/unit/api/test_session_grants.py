@@ -1,0 +1,205 @@
+"""Grants of sessions and events: they follow what they are for, end with it, and take nobody off the air."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from streamer.api.context import SERVICES
+from streamer.api.lapses import sweep
+from streamer.api.revocations import Revocations
+from streamer.conference.sessions import SessionState, Visibility
+from streamer.store.database import Database
+from streamer.store.sessions import Sessions
+from tests.fakes.media_plane import FakePlane
+from tests.fakes.planned import MINUTE_MS, add_event, add_session, change_session
+from tests.unit.api.conftest import Api, Client, bearer
+from tests.unit.api.test_signalling import OFFER, SDP
+
+
+@pytest.fixture
+async def rooms(api: Api) -> None:
+    await api("POST", "/venues", {"id": "brest", "name": "Brest"})
+    for room in ("a", "b"):
+        await api("POST", "/rooms", {"id": room, "name": room, "venue": "brest"})
+
+
+async def ask(client: Client, path: str, token: str) -> tuple[int, str]:
+    async with client.post(path, data=OFFER, headers={**bearer(token), **SDP}) as response:
+        return response.status, "" if response.ok else (await response.json())["error"]["code"]
+
+
+async def test_a_sessions_grant_publishes_in_its_room_and_follows_it(
+    api: Api, client: Client, database: Database, rooms: None
+) -> None:
+    session = await add_session(database, "talk", "a", begins_in=30)
+    made = await api("POST", "/grants", {"role": "technician", "session": "talk", "label": "Ana"})
+    assert (made["session"], made["room"], made["in_force"]) == ("talk", None, True)
+    assert await ask(client, "/whip/a", made["token"]) == (201, "")
+    assert await ask(client, "/whip/b", made["token"]) == (403, "out_of_scope")
+    session = await change_session(database, session, room="b")
+    assert await ask(client, "/whip/b", made["token"]) == (201, "")
+    assert await ask(client, "/whip/a", made["token"]) == (403, "out_of_scope")
+    await change_session(
+        database, session, start_ms=session.start_ms + 300 * MINUTE_MS, end_ms=session.end_ms + 300 * MINUTE_MS
+    )
+    assert await ask(client, "/whip/b", made["token"]) == (403, "not_now")
+
+
+async def test_it_ends_half_an_hour_after_the_session_and_a_named_end_leaves_it_the_replay(
+    api: Api, client: Client, database: Database, rooms: None
+) -> None:
+    session = await add_session(database, "talk", "a", begins_in=-90)
+    made = await api("POST", "/grants", {"role": "technician", "session": "talk"})
+    kept = await api(
+        "POST",
+        "/grants",
+        {"role": "technician", "session": "talk", "expires": (datetime.now(UTC) + timedelta(days=9)).isoformat()},
+    )
+    now = time.time_ns() // 1_000_000
+    ended = await change_session(
+        database, session, state=SessionState.ENDED, started_ms=session.start_ms, ended_ms=now - 29 * MINUTE_MS
+    )
+    assert await ask(client, "/whip/a", made["token"]) == (201, "")
+    await change_session(database, ended, ended_ms=now - 30 * MINUTE_MS)
+    assert await ask(client, "/whip/a", made["token"]) == (401, "grant_not_in_force")
+    assert await ask(client, "/whip/a", kept["token"]) == (403, "not_now")
+    listed = {item["id"]: item for item in (await api("GET", "/grants", None))["items"]}
+    assert listed[made["id"]]["in_force"] is False
+    assert listed[made["id"]]["expires"] is None
+    assert datetime.fromisoformat(listed[made["id"]]["ends"]) <= datetime.now(UTC)
+    assert listed[kept["id"]]["in_force"] is True
+    assert (await api("GET", f"/grants/{made['id']}"))["ends"] == listed[made["id"]]["ends"]
+
+
+async def test_an_events_organiser_has_its_grants_and_no_others(api: Api, database: Database, rooms: None) -> None:
+    for event in ("conf", "other"):
+        await add_event(database, event, venue="brest")
+        await add_session(database, f"{event}-talk", "a", event=event)
+    organiser = api.as_(await api.grant("organiser", event="conf"))
+    inside = await organiser("POST", "/grants", {"role": "speaker", "session": "conf-talk", "label": "Bo"})
+    await organiser("POST", "/grants", {"role": "technician", "event": "conf"})
+    for body in (
+        {"role": "technician", "event": "other"},
+        {"role": "technician", "session": "other-talk"},
+        {"role": "technician", "room": "a"},
+        {"role": "technician", "venue": "brest"},
+        {"role": "technician"},
+        {"role": "organiser", "event": "conf"},
+    ):
+        await organiser("POST", "/grants", body, expect=403)
+    outside = await api("POST", "/grants", {"role": "speaker", "session": "other-talk"})
+    listed = (await organiser("GET", "/grants"))["items"]
+    assert inside["id"] in {item["id"] for item in listed}
+    assert {(item["event"], item["session"]) for item in listed} == {("conf", None), (None, "conf-talk")}
+    assert [item["id"] for item in (await organiser("GET", "/grants?session=conf-talk"))["items"]] == [inside["id"]]
+    await organiser("GET", "/grants?event=other", expect=403)
+    await organiser("GET", f"/grants/{outside['id']}", expect=403)
+    await organiser("DELETE", f"/grants/{outside['id']}", expect=403)
+    of_venue = api.as_(await api.grant("organiser", venue="brest"))
+    await of_venue("DELETE", f"/grants/{outside['id']}")
+    await api("GET", "/grants?event=conf&room=a", expect=422)
+    await api("GET", "/grants?event=nothing", expect=422)
+
+
+async def test_a_preview_closes_when_somebody_elses_private_session_begins(
+    api: Api, client: Client, database: Database, plane: FakePlane, rooms: None
+) -> None:
+    services = client.app[SERVICES]  # type: ignore[index]
+    await add_session(database, "talk", "a", begins_in=30)
+    token = await api.grant("technician", session="talk")
+    of_room = await api.grant("technician", room="a")
+    for path, key in (("/whip/a", token), ("/whep/a/main", token), ("/whep/a/main", of_room)):
+        assert (await ask(client, path, key))[0] == 201
+    assert await sweep(services) == ()
+    await add_session(database, "meeting", "a", begins_in=-1, minutes=10, visibility=Visibility.PRIVATE)
+    (lapse,) = await sweep(services)
+    assert (lapse.connection.kind, lapse.connection.source, lapse.connection.room) == ("publish", "main", "a")
+    assert {(offer.kind, offer.grant) for offer in plane.rooms["a"].resources.values()} == {
+        ("publish", token.partition(".")[0]),
+        ("play", of_room.partition(".")[0]),
+    }
+    assert await ask(client, "/whep/a/main", token) == (403, "not_now")
+
+
+async def test_expiry_leaves_a_publication_on_air_and_refuses_the_next(
+    api: Api, client: Client, plane: FakePlane, rooms: None
+) -> None:
+    services = client.app[SERVICES]  # type: ignore[index]
+    made = await api("POST", "/grants", {"role": "technician", "room": "a", "label": "Ana"})
+    for path in ("/whip/a", "/whep/a/main"):
+        assert (await ask(client, path, made["token"]))[0] == 201
+    await api("PATCH", f"/grants/{made['id']}", {"expires": datetime.now(UTC).isoformat()})
+    (lapse,) = await sweep(services)
+    assert lapse.grant is not None
+    assert (lapse.grant.label, lapse.connection.source) == ("Ana", "main")
+    assert [offer.kind for offer in plane.rooms["a"].resources.values()] == ["publish"]
+    assert await ask(client, "/whip/a", made["token"]) == (401, "grant_not_in_force")
+    plane.rooms["a"].status.sources["main"].up = False  # type: ignore[union-attr]
+    assert await sweep(services) == ()
+
+
+async def test_what_a_grant_opened_goes_with_the_session_that_it_was_for(
+    api: Api, client: Client, database: Database, plane: FakePlane, rooms: None
+) -> None:
+    await add_session(database, "talk", "a")
+    assert (await ask(client, "/whip/a", await api.grant("technician", session="talk")))[0] == 201
+    async with database.write() as connection:
+        await Sessions(connection).remove("talk")
+    assert await sweep(client.app[SERVICES]) == ()  # type: ignore[index]
+    assert plane.rooms["a"].resources == {}
+
+
+async def test_a_key_used_in_another_room_is_noticed_once_and_forgotten_in_its_own(
+    api: Api, client: Client, database: Database, rooms: None
+) -> None:
+    notices = client.app[SERVICES].notices  # type: ignore[index]
+    now = time.time_ns() // 1_000_000
+    made = await api("POST", "/grants", {"role": "technician", "room": "a", "label": "Ana"})
+    await add_session(database, "talk", "a", begins_in=300)
+    early = await api.grant("technician", session="talk")
+    for token in (made["token"], made["token"], early, "wrong.token"):
+        assert (await ask(client, "/whip/b/spare", token))[0] in (401, 403)
+    assert [(item.room, item.own_room, item.label, item.count) for item in notices.wrong_rooms(now)] == [
+        ("b", "a", "Ana", 2),
+        ("b", "a", "", 1),
+    ]
+    assert await ask(client, "/whip/a", early) == (403, "not_now")
+    assert await ask(client, "/whip/a", made["token"]) == (201, "")
+    assert [item.label for item in notices.wrong_rooms(now)] == [""]
+    assert notices.wrong_rooms(now + 11 * MINUTE_MS) == ()
+
+
+async def test_revocation_is_announced_to_whoever_holds_something_open(api: Api, client: Client, rooms: None) -> None:
+    told: list[str] = []
+
+    async def closes(grant: str) -> None:
+        told.append(grant)
+
+    async def fails(grant: str) -> None:
+        raise RuntimeError
+
+    for listener in (fails, closes):
+        client.app[SERVICES].revocations.listen(listener)  # type: ignore[index]
+    made = await api("POST", "/grants", {"role": "viewer", "room": "a"})
+    await api("DELETE", f"/grants/{made['id']}")
+    assert told == [made["id"]]
+
+
+async def test_a_listener_that_hangs_keeps_a_revocation_for_a_second_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.api.revocations.LISTENER_S", 0.01)
+    revocations = Revocations()
+    revocations.listen(lambda grant: asyncio.Event().wait())  # type: ignore[arg-type, return-value]
+    async with asyncio.timeout(1):
+        await revocations.announce("g")
+
+
+async def test_a_link_comes_as_a_code_to_scan_when_asked(api: Api, rooms: None) -> None:
+    made = await api("POST", "/grants?qr=1", {"role": "technician", "room": "a"})
+    assert made["qr"].startswith("data:image/svg+xml")
+    assert made["token"] not in made["qr"]
+    again = await api("POST", "/grants?qr=1", {"role": "technician", "room": "a"})
+    assert again["qr"] != made["qr"]
