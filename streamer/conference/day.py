@@ -92,6 +92,8 @@ class RoomDay:
     """When the rules last looked."""
     patience_ms: int | None = field(default=None, compare=False)
     """Nothing that waits for minutes counts from before this: a hold ended, or the clock stepped."""
+    leapt_ms: int | None = field(default=None, compare=False)
+    """When the clock stepped last."""
     previewed_ms: int | None = field(default=None, compare=False)
     """``up_since_ms`` of what came in while something was planned: it stays a preview when the plan goes away."""
 
@@ -207,12 +209,9 @@ def is_hidden(session: Session) -> bool:
 
 
 def exposes(running: Session, next_up: Session) -> bool:
-    """Whether going over to ``next_up`` while ``running`` goes on in the room would show or keep what must not be."""
-    return (
-        (running.closed and not next_up.closed)
-        or (not running.streamed and next_up.streamed)
-        or (not running.recorded and next_up.recorded)
-    )
+    """Whether going over to ``next_up`` while ``running`` goes on in the room would make public, or keep, what must
+    not be. People may do it, the clock may not."""
+    return (is_hidden(running) and not is_hidden(next_up)) or (not running.recorded and next_up.recorded)
 
 
 def due_guarded(day: RoomDay, now_ms: int) -> Session | None:

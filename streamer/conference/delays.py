@@ -1,0 +1,108 @@
+"""Running late: moving sessions, with breaks that absorb it, and the times shown while something overruns. Pure.
+
+Only breaks absorb a delay that somebody orders: a gap in the plan may be a change-over that is needed. What is
+*shown* while a session overruns is an estimate, and there a gap helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from streamer.conference.day import (
+    UNSTARTED,
+    RoomDay,
+    day_of,
+    planned_end_ms,
+    sorted_day,
+    whole_minute_ms,
+)
+from streamer.conference.sessions import Kind, Session
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTimes:
+    """UTC milliseconds."""
+
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """``left_ms`` of the delay were still there at the day's end: 0 where breaks absorbed all of it."""
+
+    day: RoomDay
+    left_ms: int
+    moved: tuple[str, ...] = ()
+    """Ids of sessions whose start or end moved, in order."""
+
+
+def moved(session: Session, by_ms: int) -> Session:
+    """The whole session later (or earlier)."""
+    return replace(
+        session,
+        start_ms=session.start_ms + by_ms,
+        end_ms=session.end_ms + by_ms,
+        delay_ms=session.delay_ms + by_ms,
+    )
+
+
+def absorbed(pause: Session, by_ms: int) -> tuple[Session, int]:
+    """A break that begins later and ends when it would, as far as its length goes; and what is left of the delay.
+    Brought forward again, it first takes back what it gave."""
+    taken_ms = min(by_ms, pause.end_ms - pause.start_ms) if by_ms >= 0 else max(by_ms, -pause.shortened_ms)
+    left_ms = by_ms - taken_ms
+    changed = replace(
+        pause,
+        start_ms=pause.start_ms + by_ms,
+        end_ms=pause.end_ms + left_ms,
+        delay_ms=pause.delay_ms + by_ms,
+        shortened_ms=pause.shortened_ms + taken_ms,
+    )
+    return changed, left_ms
+
+
+def shifted(day: RoomDay, after: Session, by_ms: int) -> Shifted:
+    """Move what has not begun and comes after ``after`` on the same day by ``by_ms``; breaks absorb it."""
+    today = day_of(after.start_ms, day.zone)
+    left_ms, changed, ids = by_ms, [], []
+    past = False
+    for session in day.sessions:
+        if session.id == after.id:
+            past = True
+        elif past and left_ms and session.state in UNSTARTED and day_of(session.start_ms, day.zone) == today:
+            if session.kind is Kind.BREAK:
+                session, left_ms = absorbed(session, left_ms)
+            else:
+                session = moved(session, left_ms)
+            ids.append(session.id)
+        changed.append(session)
+    return Shifted(sorted_day(day, changed), left_ms, tuple(ids))
+
+
+def shown_times(day: RoomDay, now_ms: int) -> Mapping[str, ShownTimes]:
+    """When each session is now thought to begin and end. Sessions that have begun keep their planned start.
+
+    What overruns pushes what follows on the same day until a break or a gap has swallowed it. Whole minutes.
+    """
+    shown: dict[str, ShownTimes] = {}
+    free_ms: int | None = None
+    today = None
+    for session in day.sessions:
+        start_ms, end_ms = session.start_ms, planned_end_ms(session)
+        if session.running:
+            end_ms = max(end_ms, whole_minute_ms(now_ms))
+            free_ms, today = end_ms, day_of(session.start_ms, day.zone)
+        elif (
+            session.state in UNSTARTED
+            and free_ms is not None
+            and start_ms < free_ms
+            and day_of(start_ms, day.zone) == today
+        ):
+            late_ms = free_ms - start_ms
+            start_ms = free_ms
+            end_ms = max(end_ms, start_ms) if session.kind is Kind.BREAK else end_ms + late_ms
+            free_ms = end_ms
+        shown[session.id] = ShownTimes(start_ms, end_ms)
+    return shown
