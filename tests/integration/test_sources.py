@@ -200,6 +200,7 @@ async def test_spare_takes_over_in_three_seconds_and_main_takes_back(server: Run
         assert {p.shape for p in later} == {(640, 360), (480, 360)}
         strips = [p.strip for p in later if p.strip is not None]
         assert len(strips) >= len(later) - 2, "no slate in between"
+        assert np.diff([p.at for p in later]).max() <= 0.35 * decoding.TICKS, "no hole"
         async with camera_process(server, "double"):
             await until_answered(on_main, limit_s=15)
             await follower.follow(until=all_past(2))

@@ -37,7 +37,7 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_fails_is_tried_once_more_and_named(suite: Path) -> None:
     suite.write_text(SUITE + FEW)
-    found, _ = checks.pytest("suite", [str(suite)], "-n", "2")
+    found, _ = checks.pytest("suite", [str(suite)], "-n", "1")
     assert (found.passed, found.failed, found.skipped) == (3, 1, 1)
     assert [name.partition("::")[2] for name in found.late] == ["test_timing[1]"]
     tries = [suite.with_name(f"tries_of_{failures}").read_text() for failures in range(3)]
