@@ -50,12 +50,16 @@ class RowMapping(Generic[T]):
         return out
 
     def item(self, row: Row[Any]) -> T:
-        found = row._mapping
-        values = {}
+        return self.of_values(row._mapping)
+
+    def of_values(self, values: Mapping[Any, Any]) -> T:
+        """Back from :meth:`values`; a field whose column is not there keeps its default."""
+        found = {}
         for name, column, (_, decode) in self._fields:
-            value = found[column]
-            values[name] = None if value is None else decode(value)
-        return self._kind(**values)
+            if column in values:
+                value = values[column]
+                found[name] = None if value is None else decode(value)
+        return self._kind(**found)
 
 
 def storable(text: str) -> str:

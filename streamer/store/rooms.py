@@ -67,8 +67,10 @@ class Rooms:
             raise NotFound("There is no such room.")
 
     async def remove(self, room_id: str) -> None:
-        """Takes the room's grants and state with it. Raises Conflict ``in_use`` while it has sessions."""
+        """Takes the room's grants and state with it. Raises Conflict ``in_use`` while it has sessions or recordings."""
         await revision.bump(self._connection)
         await remove_rows(
-            self._connection, delete(rooms).where(rooms.c.id == room_id), in_use="The room still has sessions."
+            self._connection,
+            delete(rooms).where(rooms.c.id == room_id),
+            in_use="The room still has sessions or recordings.",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
@@ -170,6 +170,16 @@ class Sessions:
 
     async def _all(self, query: Any) -> list[Session]:
         return [_MAPPING.item(row) for row in (await self._connection.execute(query)).all()]
+
+
+def image_of(session: Session) -> dict[str, Any]:
+    """All of a session as a JSON object, for :class:`~streamer.store.actions.StoredAction`."""
+    return _MAPPING.values(session)
+
+
+def session_of(image: Mapping[str, Any]) -> Session:
+    """Back from :func:`image_of`, also of an older version: fields that it does not have are as by default."""
+    return _MAPPING.of_values(image)
 
 
 def _lasts_past(from_ms: int, besides: Iterable[SessionState]) -> ColumnElement[bool]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Executable, Table, insert
+from sqlalchemy import Executable, Table, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -53,6 +53,18 @@ async def change_rows(
             return (await connection.execute(statement, rows)).rowcount
     except IntegrityError as error:
         raise Unprocessable(unknown, code="unknown_reference") from error
+
+
+async def put_row(
+    connection: AsyncConnection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any], *, unknown: str
+) -> None:
+    """Change the row that ``key`` (of the columns of the primary key) names, or add it.
+
+    Raises Unprocessable ``unknown_reference``. Two of these at once cannot both add: there is one writer at a time.
+    """
+    which = [table.c[name] == value for name, value in key.items()]
+    if not await change_rows(connection, update(table).where(*which).values(dict(values)), unknown=unknown):
+        await add_rows(connection, table, ({**key, **values},), taken="It exists.", unknown=unknown)
 
 
 async def remove_rows(connection: AsyncConnection, statement: Executable, *, in_use: str, code: str = "in_use") -> int:

@@ -1,0 +1,82 @@
+"""What people (and the clock) did to rooms and sessions, with what was before, so that it can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.errors import NotFound
+from streamer.store.mapping import RowMapping
+from streamer.store.tables import actions
+from streamer.store.writing import add_rows
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAction:
+    """``before`` and ``after`` are JSON objects of the director's own; it alone reads them."""
+
+    id: str
+    room: str
+    session: str | None
+    at_ms: int
+    who: str
+    """A grant's id, ``admin`` or ``clock``."""
+    label: str
+    """Whose grant it was."""
+    kind: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    undone_ms: int | None = None
+
+
+_MAPPING = RowMapping(StoredAction, actions)
+
+
+class Actions:
+    """One transaction's view of the actions."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, action_id: str) -> StoredAction:
+        """Raises NotFound."""
+        row = (await self._connection.execute(select(actions).where(actions.c.id == action_id))).first()
+        if row is None:
+            raise NotFound("There is no such action.")
+        return _MAPPING.item(row)
+
+    async def latest(
+        self, room: str, *, session: str | None = None, since_ms: int = 0, limit: int = 20
+    ) -> list[StoredAction]:
+        """A room's newest first, undone ones included; of one session where it is named."""
+        query = select(actions).where(actions.c.room_id == room, actions.c.at_ms >= since_ms)
+        if session is not None:
+            query = query.where(actions.c.session_id == session)
+        # Two in the same millisecond are in no order that matters, but in the same one at each call.
+        query = query.order_by(actions.c.at_ms.desc(), actions.c.id.desc()).limit(limit)
+        return [_MAPPING.item(row) for row in await self._connection.execute(query)]
+
+    async def add(self, action: StoredAction) -> None:
+        """Raises Conflict ``exists``, Unprocessable ``unknown_reference``."""
+        await add_rows(
+            self._connection,
+            actions,
+            (_MAPPING.values(action),),
+            taken="An action with this id exists.",
+            unknown="The action's room does not exist.",
+        )
+
+    async def mark_undone(self, action_id: str, at_ms: int) -> bool:
+        """Whether it was this call that did it: False where it has been undone before, or is not there."""
+        changed = await self._connection.execute(
+            update(actions).where(actions.c.id == action_id, actions.c.undone_ms.is_(None)).values(undone_ms=at_ms)
+        )
+        return changed.rowcount > 0
+
+    async def forget_before(self, at_ms: int) -> int:
+        """Those that are too old to be undone. Returns how many."""
+        return (await self._connection.execute(delete(actions).where(actions.c.at_ms < at_ms))).rowcount

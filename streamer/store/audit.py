@@ -1,0 +1,92 @@
+"""The audit log: every change, by whom. Rows are added and read, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.errors import BadRequest
+from streamer.store.mapping import RowMapping
+from streamer.store.paging import Page, decode_cursor, page_of
+from streamer.store.tables import audit
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """``id`` is 0 until it is stored; it grows."""
+
+    at_ms: int
+    who: str
+    """A grant's id, ``admin`` or ``clock``."""
+    label: str
+    """Whose grant it was, as it was called then."""
+    action: str
+    target_kind: str
+    target_id: str
+    room: str | None = None
+    venue: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    id: int = 0
+
+
+_MAPPING = RowMapping(AuditEntry, audit)
+
+
+class AuditLog:
+    """One transaction's view of the audit log."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, entry: AuditEntry) -> int:
+        """Returns the new entry's id."""
+        values = _MAPPING.values(entry)
+        del values["id"]
+        added = await self._connection.execute(insert(audit).values(values))
+        assert added.inserted_primary_key is not None
+        return int(added.inserted_primary_key[0])
+
+    async def page(
+        self,
+        limit: int,
+        cursor: str | None,
+        *,
+        room: str | None = None,
+        venue: str | None = None,
+        action: str | None = None,
+        who: str | None = None,
+        target: tuple[str, str] | None = None,
+        from_ms: int | None = None,
+        until_ms: int | None = None,
+    ) -> Page[AuditEntry]:
+        """Newest first. ``target`` is (kind, id)."""
+        query = select(audit).order_by(audit.c.id.desc()).limit(limit + 1)
+        after = decode_cursor(cursor)
+        if after is not None:
+            query = query.where(audit.c.id < _number(after))
+        if room is not None:
+            query = query.where(audit.c.room_id == room)
+        if venue is not None:
+            query = query.where(audit.c.venue_id == venue)
+        if action is not None:
+            query = query.where(audit.c.action == action)
+        if who is not None:
+            query = query.where(audit.c.who == who)
+        if target is not None:
+            query = query.where(audit.c.target_kind == target[0], audit.c.target_id == target[1])
+        if from_ms is not None:
+            query = query.where(audit.c.at_ms >= from_ms)
+        if until_ms is not None:
+            query = query.where(audit.c.at_ms < until_ms)
+        rows = (await self._connection.execute(query)).all()
+        return page_of([(str(row.id), _MAPPING.item(row)) for row in rows], limit)
+
+
+def _number(cursor: str) -> int:
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise BadRequest("The cursor is not one that this list gave.", code="bad_cursor")
+    return int(cursor)

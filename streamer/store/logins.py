@@ -1,0 +1,94 @@
+"""Login sessions behind cookies, and the instance's few secrets (the admin password's hash)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.store.mapping import RowMapping
+from streamer.store.tables import logins, secrets
+from streamer.store.writing import add_rows, put_row
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """``secret_sha256`` is the digest of what the cookie holds; ``grant`` None: the admin, by password."""
+
+    secret_sha256: bytes
+    grant: str | None
+    created_ms: int
+    last_seen_ms: int
+    expires_ms: int
+    agent: str = ""
+    """The browser, as it calls itself."""
+
+
+_MAPPING = RowMapping(Login, logins)
+
+
+class Logins:
+    """One transaction's view of the login sessions. A grant that is revoked takes its own with it."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find(self, secret_sha256: bytes) -> Login | None:
+        """Expired ones too: the caller has the clock."""
+        query = select(logins).where(logins.c.secret_sha256 == secret_sha256)
+        row = (await self._connection.execute(query)).first()
+        return None if row is None else _MAPPING.item(row)
+
+    async def of_grant(self, grant: str | None) -> list[Login]:
+        """Those of a grant, or the admin's; newest first."""
+        query = select(logins).where(logins.c.grant_id == grant).order_by(logins.c.created_ms.desc())
+        return [_MAPPING.item(row) for row in await self._connection.execute(query)]
+
+    async def add(self, login: Login) -> None:
+        """Raises Unprocessable ``unknown_reference`` where the grant has been revoked."""
+        await add_rows(
+            self._connection,
+            logins,
+            (_MAPPING.values(login),),
+            taken="The login exists.",
+            unknown="The grant has been revoked.",
+        )
+
+    async def touch(self, secret_sha256: bytes, last_seen_ms: int, expires_ms: int) -> None:
+        await self._connection.execute(
+            update(logins)
+            .where(logins.c.secret_sha256 == secret_sha256)
+            .values(last_seen_ms=last_seen_ms, expires_ms=expires_ms)
+        )
+
+    async def remove(self, secret_sha256: bytes) -> None:
+        await self._connection.execute(delete(logins).where(logins.c.secret_sha256 == secret_sha256))
+
+    async def remove_of_grant(self, grant: str | None, *, besides: bytes = b"") -> int:
+        """A grant's or (None) the admin's, but the one that asks for it. Returns how many."""
+        gone = await self._connection.execute(
+            delete(logins).where(logins.c.grant_id == grant, logins.c.secret_sha256 != besides)
+        )
+        return gone.rowcount
+
+    async def sweep(self, now_ms: int) -> int:
+        """Those that have expired. Returns how many."""
+        return (await self._connection.execute(delete(logins).where(logins.c.expires_ms <= now_ms))).rowcount
+
+
+class Secrets:
+    """One transaction's view of the secrets, by name."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find(self, name: str) -> str | None:
+        value: str | None = await self._connection.scalar(select(secrets.c.value).where(secrets.c.name == name))
+        return value
+
+    async def put(self, name: str, value: str) -> None:
+        await put_row(self._connection, secrets, {"name": name}, {"value": value}, unknown="")
+
+    async def remove(self, name: str) -> None:
+        await self._connection.execute(delete(secrets).where(secrets.c.name == name))

@@ -1,0 +1,235 @@
+"""Recordings and their editions in the database. The files are the archive's; what is here finds and describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.errors import NotFound, Unprocessable
+from streamer.store.mapping import RowMapping
+from streamer.store.paging import Page, after_pair, decode_cursor, page_of, pair_cursor
+from streamer.store.tables import editions, recordings, rooms, sessions
+from streamer.store.writing import add_rows, change_rows, put_row
+
+
+class RecordingState(StrEnum):
+    GROWING = "growing"
+    READY = "ready"
+    DELETED = "deleted"
+    """By retention or by hand: the files are gone, the row says that there was one."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A session's material. Times are media times and span the handles; ``end_ms`` is None while it grows."""
+
+    session: str
+    room: str
+    """Where it was recorded."""
+    broadcast: str
+    folder: str
+    """In the data folder."""
+    start_ms: int
+    end_ms: int | None = None
+    size_bytes: int = 0
+    state: RecordingState = RecordingState.GROWING
+    pinned: bool = False
+    published: bool = False
+    reviewed: bool = False
+    created_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEdition:
+    """One cut of a recording, under an unguessable id. Media times."""
+
+    id: str
+    session: str
+    start_ms: int
+    end_ms: int | None = None
+    """None while the session is on air."""
+    skips: tuple[tuple[int, int], ...] = ()
+    """Incidents that are left out, ``(from, to)``."""
+    created_ms: int = 0
+    replaced_ms: int | None = None
+    """When another took its place or it was unpublished; its addresses answer 410 from then on."""
+
+
+_RECORDINGS = RowMapping(Recording, recordings)
+_EDITIONS = RowMapping(StoredEdition, editions)
+_UNKNOWN = "The recording's session or room does not exist."
+
+
+class Recordings:
+    """One transaction's view of the recordings."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, session: str) -> Recording:
+        """Raises NotFound."""
+        recording = await self.find(session)
+        if recording is None:
+            raise NotFound("There is no recording of this session.")
+        return recording
+
+    async def find(self, session: str) -> Recording | None:
+        row = (await self._connection.execute(select(recordings).where(recordings.c.session_id == session))).first()
+        return None if row is None else _RECORDINGS.item(row)
+
+    async def find_many(self, session_ids: Iterable[str]) -> dict[str, Recording]:
+        """Those that are there, by session."""
+        query = select(recordings).where(recordings.c.session_id.in_(list(session_ids)))
+        return {row.session_id: _RECORDINGS.item(row) for row in await self._connection.execute(query)}
+
+    async def page(
+        self,
+        limit: int,
+        cursor: str | None,
+        *,
+        room: str | None = None,
+        venue: str | None = None,
+        event: str | None = None,
+        states: Iterable[RecordingState] | None = None,
+        published: bool | None = None,
+    ) -> Page[Recording]:
+        """Newest first."""
+        order = (recordings.c.start_ms.desc(), recordings.c.session_id.desc())
+        query = select(recordings).order_by(*order).limit(limit + 1)
+        after = decode_cursor(cursor)
+        if after is not None:
+            query = query.where(after_pair(recordings.c.start_ms, recordings.c.session_id, after, descending=True))
+        if room is not None:
+            query = query.where(recordings.c.room_id == room)
+        if venue is not None:
+            query = query.where(recordings.c.room_id.in_(select(rooms.c.id).where(rooms.c.venue_id == venue)))
+        if event is not None:
+            of_event = select(sessions.c.id).where(sessions.c.event_id == event)
+            query = query.where(recordings.c.session_id.in_(of_event))
+        if states is not None:
+            query = query.where(recordings.c.state.in_([state.value for state in states]))
+        if published is not None:
+            query = query.where(recordings.c.published == published)
+        rows = (await self._connection.execute(query)).all()
+        return page_of([(pair_cursor(row.start_ms, row.session_id), _RECORDINGS.item(row)) for row in rows], limit)
+
+    async def in_state(self, *states: RecordingState) -> list[Recording]:
+        """Oldest first."""
+        query = select(recordings).where(recordings.c.state.in_([state.value for state in states]))
+        rows = await self._connection.execute(query.order_by(recordings.c.start_ms, recordings.c.session_id))
+        return [_RECORDINGS.item(row) for row in rows]
+
+    async def unpinned_before(self, room: str, before_ms: int) -> list[Recording]:
+        """A room's that retention may delete: over before ``before_ms``, with files, not pinned. Oldest first."""
+        query = select(recordings).where(
+            recordings.c.room_id == room,
+            recordings.c.end_ms < before_ms,
+            recordings.c.pinned.is_(False),
+            recordings.c.state.in_([RecordingState.READY.value, RecordingState.FAILED.value]),
+        )
+        rows = await self._connection.execute(query.order_by(recordings.c.start_ms, recordings.c.session_id))
+        return [_RECORDINGS.item(row) for row in rows]
+
+    async def total_bytes(self, *, room: str | None = None) -> int:
+        """Of those with files."""
+        query = select(func.coalesce(func.sum(recordings.c.size_bytes), 0)).where(
+            recordings.c.state != RecordingState.DELETED.value
+        )
+        if room is not None:
+            query = query.where(recordings.c.room_id == room)
+        return int((await self._connection.execute(query)).scalar_one())
+
+    async def add(self, recording: Recording) -> None:
+        """Raises Conflict ``exists``, Unprocessable ``unknown_reference``."""
+        await add_rows(
+            self._connection,
+            recordings,
+            (_RECORDINGS.values(recording),),
+            taken="The session has a recording.",
+            unknown=_UNKNOWN,
+        )
+
+    async def put(self, recording: Recording) -> None:
+        """Add, or save where the session has one. Raises Unprocessable ``unknown_reference``."""
+        values = _RECORDINGS.values(recording)
+        key = {"session_id": values.pop("session_id")}
+        await put_row(self._connection, recordings, key, values, unknown=_UNKNOWN)
+
+    async def save(self, recording: Recording) -> None:
+        """Raises NotFound, Unprocessable ``unknown_reference``."""
+        statement = (
+            update(recordings).where(recordings.c.session_id == recording.session).values(_RECORDINGS.values(recording))
+        )
+        if not await change_rows(self._connection, statement, unknown=_UNKNOWN):
+            raise NotFound("There is no recording of this session.")
+
+    async def remove(self, session: str) -> None:
+        """The row and its editions; of the files the archive takes care."""
+        await self._connection.execute(delete(recordings).where(recordings.c.session_id == session))
+
+
+class Editions:
+    """One transaction's view of the editions."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find(self, edition_id: str) -> StoredEdition | None:
+        row = (await self._connection.execute(select(editions).where(editions.c.id == edition_id))).first()
+        return None if row is None else _EDITIONS.item(row)
+
+    async def current(self, session: str) -> StoredEdition | None:
+        """The one that the session's replay points to."""
+        return (await self.current_of((session,))).get(session)
+
+    async def current_of(self, session_ids: Iterable[str]) -> dict[str, StoredEdition]:
+        """By session; those without one are left out."""
+        query = select(editions).where(editions.c.session_id.in_(list(session_ids)), editions.c.replaced_ms.is_(None))
+        return {row.session_id: _EDITIONS.item(row) for row in await self._connection.execute(query)}
+
+    async def of_session(self, session: str) -> list[StoredEdition]:
+        """Oldest first, replaced ones included."""
+        query = select(editions).where(editions.c.session_id == session)
+        rows = await self._connection.execute(query.order_by(editions.c.created_ms, editions.c.id))
+        return [_EDITIONS.item(row) for row in rows]
+
+    async def add(self, edition: StoredEdition) -> None:
+        """Make it the session's current one: the one before is replaced at ``edition.created_ms``.
+
+        Raises Conflict ``exists``, Unprocessable ``unknown_reference`` where the session has no recording.
+        """
+        if edition.replaced_ms is None:
+            await self.withdraw(edition.session, edition.created_ms)
+        await add_rows(
+            self._connection,
+            editions,
+            (_EDITIONS.values(edition),),
+            taken="An edition with this id exists.",
+            unknown="The session has no recording.",
+        )
+
+    async def save(self, edition: StoredEdition) -> None:
+        """Raises NotFound, Unprocessable ``bad_edition`` where it would stand beside the current one."""
+        if edition.replaced_ms is None:
+            current = await self.current(edition.session)
+            if current is not None and current.id != edition.id:
+                raise Unprocessable("Another edition has replaced this one.", code="bad_edition")
+        changed = await self._connection.execute(
+            update(editions).where(editions.c.id == edition.id).values(_EDITIONS.values(edition))
+        )
+        if not changed.rowcount:
+            raise NotFound("There is no such edition.")
+
+    async def withdraw(self, session: str, at_ms: int) -> bool:
+        """Whether the session had a current edition, which is none from now on."""
+        changed = await self._connection.execute(
+            update(editions)
+            .where(editions.c.session_id == session, editions.c.replaced_ms.is_(None))
+            .values(replaced_ms=at_ms)
+        )
+        return changed.rowcount > 0

@@ -1,0 +1,110 @@
+"""What rooms do that no session says (holds, the slate by hand, the source, the gain), and who takes care of alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.conference.sessions import Hold
+from streamer.store import revision
+from streamer.store.mapping import RowMapping, storable
+from streamer.store.tables import alarm_acknowledgements, room_states
+from streamer.store.writing import put_row
+
+
+@dataclass(frozen=True, slots=True)
+class RoomState:
+    """The defaults are a room's of which nothing is stored."""
+
+    room: str
+    hold: Hold | None = None
+    slate: bool = False
+    """Somebody wants the slate, whatever runs."""
+    source: str | None = None
+    gain_db: float = 0.0
+    media_up_since_ms: int | None = None
+    media_stopped_ms: int | None = None
+    """When media were last seen, so that a session whose room lost them over a restart ends where they stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """``alarm`` is the alarm's stable id."""
+
+    room: str
+    alarm: str
+    who: str
+    label: str
+    at_ms: int
+
+
+_ACKNOWLEDGEMENTS = RowMapping(Acknowledgement, alarm_acknowledgements)
+_UNKNOWN = "The room does not exist."
+
+
+class RoomStates:
+    """One transaction's view of the rooms' states. Saving bumps the revision."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, room: str) -> RoomState:
+        row = (await self._connection.execute(select(room_states).where(room_states.c.room_id == room))).first()
+        return RoomState(room) if row is None else _state(row)
+
+    async def all(self) -> dict[str, RoomState]:
+        """By room; rooms of which nothing is stored are left out."""
+        return {row.room_id: _state(row) for row in await self._connection.execute(select(room_states))}
+
+    async def save(self, state: RoomState) -> None:
+        """Raises Unprocessable ``unknown_reference``."""
+        await revision.bump(self._connection)
+        hold = state.hold
+        values = {
+            "hold_since_ms": None if hold is None else hold.since_ms,
+            "hold_message": None if hold is None else storable(hold.message),
+            "hold_until_ms": None if hold is None else hold.until_ms,
+            "slate": state.slate,
+            "source": state.source,
+            "gain_db": state.gain_db,
+            "media_up_since_ms": state.media_up_since_ms,
+            "media_stopped_ms": state.media_stopped_ms,
+        }
+        await put_row(self._connection, room_states, {"room_id": state.room}, values, unknown=_UNKNOWN)
+
+
+class Acknowledgements:
+    """One transaction's view of who takes care of which alarm."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def all(self) -> dict[str, dict[str, Acknowledgement]]:
+        """By room and alarm."""
+        found: dict[str, dict[str, Acknowledgement]] = {}
+        for row in await self._connection.execute(select(alarm_acknowledgements)):
+            found.setdefault(row.room_id, {})[row.alarm] = _ACKNOWLEDGEMENTS.item(row)
+        return found
+
+    async def put(self, acknowledgement: Acknowledgement) -> None:
+        """Raises Unprocessable ``unknown_reference``. Somebody else's is replaced: whoever comes last takes care."""
+        values = _ACKNOWLEDGEMENTS.values(acknowledgement)
+        key = {name: values.pop(name) for name in ("room_id", "alarm")}
+        await put_row(self._connection, alarm_acknowledgements, key, values, unknown=_UNKNOWN)
+
+    async def remove(self, room: str, alarms: Iterable[str]) -> None:
+        """Of alarms that are over: the same again is a new one, which nobody has seen yet."""
+        await self._connection.execute(
+            delete(alarm_acknowledgements).where(
+                alarm_acknowledgements.c.room_id == room, alarm_acknowledgements.c.alarm.in_(list(alarms))
+            )
+        )
+
+
+def _state(row: Row[Any]) -> RoomState:
+    hold = None if row.hold_since_ms is None else Hold(row.hold_since_ms, row.hold_message, row.hold_until_ms)
+    return RoomState(row.room_id, hold, row.slate, row.source, row.gain_db, row.media_up_since_ms, row.media_stopped_ms)
