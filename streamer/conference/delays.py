@@ -65,13 +65,21 @@ def absorbed(pause: Session, by_ms: int) -> tuple[Session, int]:
 
 def shifted(day: RoomDay, after: Session, by_ms: int) -> Shifted:
     """Move what has not begun and comes after ``after`` on the same day by ``by_ms``; breaks absorb it."""
-    today = day_of(after.start_ms, day.zone)
-    left_ms, changed, ids = by_ms, [], []
-    past = False
-    for session in day.sessions:
-        if session.id == after.id:
-            past = True
-        elif past and left_ms and session.state in UNSTARTED and day_of(session.start_ms, day.zone) == today:
+    at = next(index for index, session in enumerate(day.sessions) if session.id == after.id)
+    return _shifted(day, at + 1, after.start_ms, by_ms)
+
+
+def shifted_since(day: RoomDay, since_ms: int, by_ms: int) -> Shifted:
+    """Move what has not begun and was not over at ``since_ms``, on that day, by ``by_ms``; breaks absorb it."""
+    at = (i for i, session in enumerate(day.sessions) if session.state in UNSTARTED and session.end_ms > since_ms)
+    return _shifted(day, next(at, len(day.sessions)), since_ms, by_ms)
+
+
+def _shifted(day: RoomDay, first: int, of_ms: int, by_ms: int) -> Shifted:
+    today = day_of(of_ms, day.zone)
+    left_ms, changed, ids = by_ms, list(day.sessions[:first]), []
+    for session in day.sessions[first:]:
+        if left_ms and session.state in UNSTARTED and day_of(session.start_ms, day.zone) == today:
             if session.kind is Kind.BREAK:
                 session, left_ms = absorbed(session, left_ms)
             else:

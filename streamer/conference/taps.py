@@ -1,0 +1,426 @@
+"""What people may do to a room's day: commands as values, and what each of them changes. Pure.
+
+People outrank the clock, and privacy outranks both: while the time of a guarded session is reserved, nothing else
+begins in the room. What already holds changes nothing: ``apply`` answers the very day that it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Never
+
+from streamer.conference.clockwork import ad_hoc_session, begun, ended
+from streamer.conference.day import (
+    MINUTE_MS,
+    UNSTARTED,
+    RoomDay,
+    current,
+    due_guarded,
+    exposes,
+    find,
+    is_guarded,
+    last_end_ms,
+    planned_end_ms,
+    running_state,
+    whole_minute_ms,
+    with_sessions,
+)
+from streamer.conference.delays import moved, shifted, shifted_since
+from streamer.conference.programme import SLATE
+from streamer.conference.rooms import is_source_name
+from streamer.conference.sessions import KIND_DEFAULTS, Flag, Hold, Kind, Session, SessionState
+from streamer.errors import StreamerError
+
+MAX_MINUTES = 24 * 60
+MIN_GAIN_DB, MAX_GAIN_DB = -60.0, 20.0
+
+
+class Refused(StreamerError):
+    """The day does not allow it: 409, or 422 where it never would. ``details`` say what would be possible."""
+
+    code, status = "refused", 409
+
+
+# --- commands: times are media times, UTC milliseconds; ids are sessions' ------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """On air; what runs in the room ends at the same mark. On a session that runs: its start mark moves."""
+
+    session: str
+    at_ms: int | None = None
+    """When it really began, up to half an hour back; None: now."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Ended. On a session that has ended a little ago: its end mark moves."""
+
+    session: str
+    at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """So much longer than planned, or than now where the end has passed. A guarded session that follows waits for
+    it, and so does the clock of an ``auto`` room."""
+
+    session: str
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Later by so much; ``following``: so is all that comes after it in the room on that day, breaks absorbing it.
+    A session that runs ends later instead."""
+
+    session: str
+    minutes: int
+    following: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reopen:
+    """A session that has just ended goes on; a cancelled one is planned again."""
+
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdHoc:
+    """Something without a plan begins now. ``session``: its new, unguessable id."""
+
+    session: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """To ``do_not_record: ask`` and ``do_not_stream: ask``: may it be recorded, streamed? None: no answer to that."""
+
+    session: str
+    record: bool | None = None
+    stream: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldOn:
+    message: str = ""
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """``shift``: what is left of the day moves by the hold's length."""
+
+    shift: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Slate:
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """None: ``main``, with ``spare`` behind it."""
+
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    db: float
+
+
+Command = Start | End | Extend | Delay | Cancel | Reopen | AdHoc | Answer | HoldOn | Resume | Slate | Take | Gain
+
+
+def apply(day: RoomDay, command: Command, now_ms: int) -> RoomDay:
+    """The day after ``command``; ``day`` itself where nothing changes. Raises :class:`Refused`."""
+    return _RULES[type(command)](day, command, now_ms)
+
+
+# --- start and end ----------------------------------------------------------------------------------
+
+
+def _start(day: RoomDay, command: Start, now_ms: int) -> RoomDay:
+    session = _session(day, command.session)
+    at_ms = _tapped(day, command.at_ms, now_ms)
+    if session.running:
+        return day if at_ms is None or at_ms == session.started_ms else _move_start(day, session, at_ms)
+    if session.state is SessionState.CANCELLED:
+        _refuse("cancelled", "This session is cancelled.")
+    if session.kind is Kind.BREAK:
+        _refuse("not_aired", "A break does not go on air.", 422)
+    if session.state is SessionState.ENDED and not _wrong_tap(session, now_ms):
+        _refuse("ended", "This session has ended. Reopen it.")
+    _not_reserved(day, session, now_ms)
+    running = current(day)
+    first_ms = max(last_end_ms(day, session.id) or 0, (running and running.started_ms) or 0)
+    if at_ms is None:
+        # A clock that stepped back must not let two sessions share minutes.
+        at_ms = max(now_ms, first_ms)
+    elif running is not None and exposes(running, session):
+        # Minutes of a closed or unrecorded session do not become another's by a late tap.
+        at_ms = max(now_ms, first_ms)
+    elif at_ms < first_ms:
+        _refuse("before_previous", "The session before had not ended then.", details={"not_before_ms": first_ms})
+    return begun(day, session, at_ms, now_ms)
+
+
+def _wrong_tap(session: Session, now_ms: int) -> bool:
+    """Begun and ended before its planned start: it was taken for another and still has its time."""
+    return session.ended_ms is not None and session.ended_ms <= session.start_ms and now_ms < session.end_ms
+
+
+def _move_start(day: RoomDay, session: Session, at_ms: int) -> RoomDay:
+    """Another start mark for a session that runs. Where it was begun by tapping the one before away, the two share a
+    mark and it stays shared."""
+    tapped_away = next((s for s in day.sessions if s.id != session.id and s.ended_ms == session.started_ms), None)
+    ends = [s.ended_ms for s in day.sessions if s is not tapped_away and s.id != session.id and s.ended_ms is not None]
+    first_ms = max(ends, default=0)
+    if tapped_away is not None:
+        if at_ms < (session.started_ms or 0) and exposes(tapped_away, session):
+            _refuse("into_closed", "Minutes of the session before stay with it.")
+        first_ms = max(first_ms, tapped_away.started_ms or 0)
+    if at_ms < first_ms:
+        _refuse("before_previous", "The session before had not ended then.", details={"not_before_ms": first_ms})
+    changed = [replace(session, started_ms=at_ms)]
+    if tapped_away is not None and not (at_ms > (session.started_ms or 0) and exposes(session, tapped_away)):
+        changed.append(replace(tapped_away, ended_ms=at_ms))
+    return with_sessions(day, *changed)
+
+
+def _end(day: RoomDay, command: End, now_ms: int) -> RoomDay:
+    session = _session(day, command.session)
+    at_ms = _tapped(day, command.at_ms, now_ms)
+    started_ms = session.started_ms
+    if session.state is SessionState.ENDED and started_ms is not None:
+        if at_ms is None or at_ms == session.ended_ms:
+            return day
+        _still_open(day, session, now_ms)
+        _before_start(at_ms, started_ms)
+        later = [s.started_ms for s in day.sessions if s.started_ms is not None and s.started_ms >= started_ms]
+        last_ms = min((ms for ms in later if ms >= (session.ended_ms or 0)), default=at_ms)
+        if at_ms > last_ms:
+            _refuse("after_next", "The next session had begun by then.", details={"not_after_ms": last_ms})
+        if any(is_guarded(s) and s.state in UNSTARTED and s.start_ms < at_ms <= s.end_ms for s in day.sessions):
+            _refuse("into_closed", "The room was reserved by then.")
+        return with_sessions(day, replace(session, ended_ms=at_ms))
+    if not session.running or started_ms is None:
+        _refuse("not_running", "This session is not on air.")
+    if at_ms is not None:
+        _before_start(at_ms, started_ms)
+    return with_sessions(day, ended(session, now_ms if at_ms is None else at_ms, now_ms))
+
+
+def _before_start(at_ms: int, started_ms: int) -> None:
+    if at_ms < started_ms:
+        _refuse("before_start", "The session had not begun then.", 422, {"not_before_ms": started_ms})
+
+
+def _reopen(day: RoomDay, command: Reopen, now_ms: int) -> RoomDay:
+    session = _session(day, command.session)
+    if session.running:
+        return day
+    if session.state is SessionState.CANCELLED:
+        if session.started_ms is not None or now_ms >= session.end_ms:
+            _refuse("over", "The time of this session has passed.")
+        return with_sessions(day, replace(session, state=SessionState.SCHEDULED, changed_ms=now_ms))
+    if session.state is not SessionState.ENDED or session.started_ms is None:
+        _refuse("not_ended", "This session has not begun yet.")
+    _still_open(day, session, now_ms)
+    if current(day) is not None:
+        _refuse("occupied", "Another session is on air in the room.")
+    if began_since(day, session):
+        _refuse("another_began", "Another session has been on air since.")
+    _not_reserved(day, session, now_ms)
+    session = replace(session, ended_ms=None, changed_ms=now_ms)
+    return with_sessions(day, replace(session, state=running_state(session, now_ms)))
+
+
+def began_since(day: RoomDay, session: Session) -> bool:
+    """Whether another session of the room began after ``session`` had."""
+    since_ms = session.started_ms or 0
+    return any(s.started_ms is not None and s.started_ms >= since_ms for s in day.sessions if s.id != session.id)
+
+
+def _still_open(day: RoomDay, session: Session, now_ms: int) -> None:
+    if session.changed_ms is None or now_ms - session.changed_ms > day.timing.reopen_ms:
+        _refuse("too_late", "It ended too long ago.", details={"reopen_minutes": day.timing.reopen_ms // MINUTE_MS})
+
+
+def _ad_hoc(day: RoomDay, command: AdHoc, now_ms: int) -> RoomDay:
+    running = current(day)
+    if running is not None and running.ad_hoc and command.title in ("", running.title):
+        return day
+    if find(day, command.session) is not None:
+        _refuse("exists", "There is a session of this id.")
+    length_ms = KIND_DEFAULTS[Kind.CONFERENCE].minutes * MINUTE_MS
+    session = ad_hoc_session(day, command.session, command.title, now_ms, length_ms)
+    _not_reserved(day, session, now_ms)
+    first_ms = max(last_end_ms(day) or 0, (running and running.started_ms) or 0)
+    return begun(day, session, max(now_ms, first_ms), now_ms)
+
+
+# --- the plan ---------------------------------------------------------------------------------------
+
+
+def _extend(day: RoomDay, command: Extend, now_ms: int) -> RoomDay:
+    session = _session(day, command.session)
+    if not 0 < command.minutes <= MAX_MINUTES:
+        _refuse("bad_minutes", f"One to {MAX_MINUTES} minutes.", 422)
+    if not session.running:
+        _refuse("not_running", "This session is not on air.")
+    return with_sessions(day, _longer(session, max(planned_end_ms(session), now_ms), command.minutes, now_ms))
+
+
+def _longer(session: Session, from_ms: int, minutes: int, now_ms: int) -> Session:
+    session = replace(session, extended_until_ms=from_ms + minutes * MINUTE_MS, changed_ms=now_ms)
+    return replace(session, state=running_state(session, now_ms))
+
+
+def _delay(day: RoomDay, command: Delay, now_ms: int) -> RoomDay:
+    session = _session(day, command.session)
+    by_ms = command.minutes * MINUTE_MS
+    if abs(command.minutes) > MAX_MINUTES:
+        _refuse("bad_minutes", f"At most {MAX_MINUTES} minutes.", 422)
+    if not by_ms:
+        return day
+    if session.running:
+        if by_ms < 0:
+            _refuse("not_before", "A session that is on air cannot begin earlier.", 422)
+        later = _longer(session, planned_end_ms(session), command.minutes, now_ms)
+    elif session.state in UNSTARTED:
+        if by_ms < 0 and session.start_ms + by_ms < now_ms:
+            _refuse("not_before", "It cannot begin in the past.", 422, {"not_before_ms": now_ms})
+        later = moved(session, by_ms)
+    else:
+        _refuse("over", "This session is over or cancelled.")
+    if command.following:
+        day = shifted(day, session, by_ms).day
+    return with_sessions(day, later)
+
+
+def _cancel(day: RoomDay, command: Cancel, now_ms: int) -> RoomDay:
+    session = _session(day, command.session)
+    if session.state is SessionState.CANCELLED:
+        return day
+    if session.running:
+        _refuse("running", "This session is on air. End it first.")
+    if session.state is SessionState.ENDED:
+        _refuse("ended", "This session has ended.")
+    return with_sessions(day, replace(session, state=SessionState.CANCELLED, changed_ms=now_ms))
+
+
+def _answer(day: RoomDay, command: Answer, now_ms: int) -> RoomDay:
+    session = _session(day, command.session)
+    asked = (
+        (command.record, session.do_not_record is Flag.ASK),
+        (command.stream, session.do_not_stream is Flag.ASK),
+    )
+    if any(given is not None and not ask for given, ask in asked):
+        _refuse("not_asked", "Nobody is asked: the plan says it.")
+    changed = replace(
+        session,
+        record_answer=session.record_answer if command.record is None else command.record,
+        stream_answer=session.stream_answer if command.stream is None else command.stream,
+    )
+    return day if changed == session else with_sessions(day, changed)
+
+
+# --- the room ---------------------------------------------------------------------------------------
+
+
+def _hold(day: RoomDay, command: HoldOn, now_ms: int) -> RoomDay:
+    hold = Hold(now_ms if day.hold is None else day.hold.since_ms, command.message, command.until_ms)
+    return day if hold == day.hold else replace(day, hold=hold)
+
+
+def _resume(day: RoomDay, command: Resume, now_ms: int) -> RoomDay:
+    if day.hold is None:
+        return day
+    since_ms = day.hold.since_ms
+    day = replace(day, hold=None, patience_ms=now_ms)
+    held_ms = whole_minute_ms(max(0, now_ms - since_ms))
+    if not command.shift or not held_ms:
+        return day
+    running = current(day)
+    if running is None:
+        return shifted_since(day, since_ms, held_ms).day
+    day = shifted(day, running, held_ms).day
+    return with_sessions(day, _longer(running, planned_end_ms(running), held_ms // MINUTE_MS, now_ms))
+
+
+def _slate(day: RoomDay, command: Slate, now_ms: int) -> RoomDay:
+    return day if day.slate == command.on else replace(day, slate=command.on)
+
+
+def _take(day: RoomDay, command: Take, now_ms: int) -> RoomDay:
+    if command.source is not None and command.source != SLATE and not is_source_name(command.source):
+        _refuse("bad_source", "This is no source's name.", 422)
+    return day if day.source == command.source else replace(day, source=command.source)
+
+
+def _gain(day: RoomDay, command: Gain, now_ms: int) -> RoomDay:
+    if not MIN_GAIN_DB <= command.db <= MAX_GAIN_DB:
+        _refuse("bad_gain", f"{MIN_GAIN_DB:g} to {MAX_GAIN_DB:g} dB.", 422)
+    return day if day.gain_db == command.db else replace(day, gain_db=command.db)
+
+
+_RULES: dict[type, Callable[[RoomDay, Any, int], RoomDay]] = {
+    Start: _start,
+    End: _end,
+    Extend: _extend,
+    Delay: _delay,
+    Cancel: _cancel,
+    Reopen: _reopen,
+    AdHoc: _ad_hoc,
+    Answer: _answer,
+    HoldOn: _hold,
+    Resume: _resume,
+    Slate: _slate,
+    Take: _take,
+    Gain: _gain,
+}
+
+
+# --- what they share --------------------------------------------------------------------------------
+
+
+def _refuse(code: str, message: str, status: int = 409, details: Any = None) -> Never:
+    raise Refused(message, code=code, status=status, details=details)
+
+
+def _session(day: RoomDay, session_id: str) -> Session:
+    session = find(day, session_id)
+    if session is None:
+        _refuse("unknown_session", "The room has no such session.", 404)
+    return session
+
+
+def _tapped(day: RoomDay, at_ms: int | None, now_ms: int) -> int | None:
+    """The media time that a tap names, checked; a little ahead of the clock is now."""
+    if at_ms is None:
+        return None
+    if at_ms > now_ms + day.timing.early_tap_ms:
+        _refuse("in_the_future", "A tap is not planned ahead.", 422, {"not_after_ms": now_ms})
+    if at_ms < now_ms - day.timing.late_tap_ms - day.timing.early_tap_ms:
+        first_ms = now_ms - day.timing.late_tap_ms
+        _refuse("too_far_back", "At most half an hour back.", 422, {"not_before_ms": first_ms})
+    return min(at_ms, now_ms)
+
+
+def _not_reserved(day: RoomDay, session: Session, now_ms: int) -> None:
+    """Nothing else begins in the time of a guarded session: it is begun, delayed or cancelled first."""
+    due = due_guarded(day, now_ms)
+    if due is not None and due.id != session.id:
+        _refuse("reserved", "The room is reserved for another session now.", details={"until_ms": due.end_ms})
