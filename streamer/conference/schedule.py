@@ -5,9 +5,9 @@ Times are UTC milliseconds. Nothing here is trusted: titles may be empty, rooms 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from streamer.conference.sessions import Flag, Kind
+from streamer.conference.sessions import Flag, Kind, Visibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,10 @@ class ScheduleItem:
     """(title, address)"""
     attachments: tuple[tuple[str, str], ...] = ()
     logo: str = ""
+    visibility: Visibility | None = None
+    """Where the file says it (iCalendar's CLASS); None: the kind decides."""
+    unsaid: frozenset[str] = field(default=frozenset(), compare=False)
+    """Fields of this class that the file is silent about: what a session has there already is left alone."""
 
 
 @dataclass(frozen=True, slots=True)
