@@ -57,11 +57,13 @@ class Timing:
 @dataclass(frozen=True, slots=True)
 class MediaState:
     """What comes in for the room's programme. ``stopped_ms``: the media time of its last picture or sound, while it is
-    not ``up``. All unknown (as after a restart, until the room process has answered): nothing follows from it."""
+    not ``up``. Not ``known`` (as after a restart, until the media host and the room process have answered): nothing
+    follows from it, and a camera that is there may be a preview."""
 
     up: bool = False
     up_since_ms: int | None = None
     stopped_ms: int | None = None
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)

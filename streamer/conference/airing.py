@@ -1,0 +1,300 @@
+"""What a room does at a moment: its orders, and what anybody may be told of it. Pure.
+
+First who may see: hold, then privacy, then the technician's slate, then the session on air, then the room's setting
+for the time between sessions. A guarded session counts from its planned start, begun or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from streamer.conference.clockwork import goes_on_air_by_itself
+from streamer.conference.day import (
+    RoomDay,
+    airable,
+    armed_at,
+    clock_text,
+    current,
+    following,
+    is_hidden,
+    never_streamed,
+    obeyed,
+    passed_over,
+)
+from streamer.conference.delays import ShownTimes, shown_times
+from streamer.conference.media_events import PRIVATE_PREFIX
+from streamer.conference.orders import OutputOrder, RoomOrders, Shows, SlateOrder
+from streamer.conference.rooms import Between
+from streamer.conference.sessions import Hold, Session
+
+
+@dataclass(frozen=True, slots=True)
+class SlateTexts:
+    """The slate's words in the venue's language; ``{time}`` is ``HH:MM`` in its zone."""
+
+    hold: str = "Please wait"
+    reserved: str = "Reserved until {time}"
+    not_streamed: str = "This session is not streamed"
+    soon: str = "Starts at {time}"
+    moment: str = "One moment, please"
+    until: str = "Until about {time}"
+
+
+TEXTS: Mapping[str, SlateTexts] = {
+    "en": SlateTexts(),
+    "fr": SlateTexts(
+        hold="Merci de patienter",
+        reserved="Réservée jusqu’à {time}",
+        not_streamed="Cette session n’est pas diffusée",
+        soon="Début à {time}",
+        moment="Un instant, s’il vous plaît",
+        until="Jusque vers {time}",
+    ),
+}
+"""Venue language -> texts."""
+
+Word = Literal["hold", "reserved", "not_streamed", "paused", "on_air", "overrun", "between", "before", "free"]
+"""What the public is told. ``paused``: on air behind the slate that a technician put up. ``before``: the armed
+session, or one later that day, is to begin. ``free``: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicSession:
+    """A public session and when it is now thought to begin and end (UTC milliseconds)."""
+
+    session: Session
+    shown: ShownTimes
+
+
+@dataclass(frozen=True, slots=True)
+class PublicFace:
+    """All that the public may know of a room; of a closed session nothing but until when the room is reserved."""
+
+    word: Word
+    shows: Shows
+    current: PublicSession | None = None
+    """On air or overrun."""
+    next: PublicSession | None = None
+    reserved_until_ms: int | None = None
+    hold: Hold | None = None
+    shown: Mapping[str, ShownTimes] | None = None
+    """Public session id -> times, for all of the day that are public."""
+
+
+# --- what is shown ----------------------------------------------------------------------------------
+
+
+def public_shows(day: RoomDay, now_ms: int) -> Shows:
+    """What the public output shows."""
+    if day.hold is not None:
+        return "slate"
+    running, due = current(day), obeyed(day, now_ms)
+    if (running is not None and is_hidden(running)) or (due is not None and is_hidden(due)) or day.slate:
+        return "slate"
+    if running is not None:
+        return "programme"
+    return _between(day, now_ms)
+
+
+def _between(day: RoomDay, now_ms: int) -> Shows:
+    """With nothing on air. The room's setting is for the time *between* sessions: before the first one a camera is a
+    preview, and half an hour after the last the room is closed. Next to a closed or unstreamed session it is the
+    slate: people come early and stay on."""
+    if day.media.known and not day.media.up and goes_on_air_by_itself(day, now_ms):
+        # The next camera begins a session by itself; the room process need not wait to be told.
+        return "programme"
+    if day.between is Between.SLATE:
+        return "slate"
+    last = last_ended(day, now_ms)
+    if last is None or is_hidden(last):
+        return "slate"
+    soon = _upcoming(day, now_ms)
+    over = soon is None and now_ms - (last.ended_ms or 0) > day.timing.after_last_ms
+    if over or (soon is not None and is_hidden(soon)) or _hidden_near(day, now_ms):
+        return "slate"
+    return "programme" if day.between is Between.OPEN else "picture_muted"
+
+
+def last_ended(day: RoomDay, now_ms: int) -> Session | None:
+    """The session that was last on air, in the twelve hours before."""
+    ended = [s for s in day.sessions if s.ended_ms is not None and s.started_ms is not None]
+    last = max(ended, key=lambda s: s.ended_ms or 0, default=None)
+    return None if last is None or now_ms - (last.ended_ms or 0) > day.timing.idle_ms else last
+
+
+def _upcoming(day: RoomDay, now_ms: int) -> Session | None:
+    """What follows within twelve hours."""
+    soon = following(day, now_ms)
+    return None if soon is None or soon.start_ms - now_ms > day.timing.idle_ms else soon
+
+
+def _hidden_near(day: RoomDay, now_ms: int) -> bool:
+    """Whether a closed or unstreamed session has not begun that could be in the room now: from when it is armed until
+    it can no more be tapped late."""
+    timing = day.timing
+    return any(
+        airable(s)
+        and is_hidden(s)
+        and s.start_ms - timing.arm_before_ms <= now_ms < s.end_ms + timing.late_tap_ms
+        and not passed_over(day, s)
+        for s in day.sessions
+    )
+
+
+# --- orders -----------------------------------------------------------------------------------------
+
+
+def orders(day: RoomDay, now_ms: int, texts: SlateTexts = TEXTS["en"]) -> RoomOrders:
+    """What the room process is told; the director adds the logos."""
+    running = current(day)
+    return RoomOrders(
+        public=public_shows(day, now_ms),
+        outputs=_outputs(day, now_ms),
+        record=not any(not session.recorded for session in _kept_by(day, now_ms)),
+        stretch=_stretch(day, now_ms),
+        keep_from_ms=(
+            None if running is None or running.started_ms is None else running.started_ms - day.timing.handle_ms
+        ),
+        source=day.source,
+        gain_db=day.gain_db,
+        slate=slate(day, now_ms, texts),
+    )
+
+
+def output_name(session: Session) -> str:
+    """``~{key}``, the output of a closed session."""
+    return f"{PRIVATE_PREFIX}{session.key}"
+
+
+def _outputs(day: RoomDay, now_ms: int) -> tuple[OutputOrder, ...]:
+    """An output for each closed session that is on air or could be: those who wait find the slate."""
+    running = current(day)
+    found: dict[str, OutputOrder] = {}
+    for session in (running, obeyed(day, now_ms), armed_at(day, now_ms)):
+        if session is None or not session.closed or not session.key:
+            continue
+        shown = session is running and session.streamed and day.hold is None and not day.slate
+        found.setdefault(output_name(session), OutputOrder(output_name(session), "programme" if shown else "slate"))
+    return tuple(found.values())
+
+
+def _kept_by(day: RoomDay, now_ms: int) -> tuple[Session, ...]:
+    """The sessions that have a say in whether anything is written to disk: each may forbid it.
+
+    With nothing on air that is the armed one too: tapped late, its first minutes lie in the time before. An ordinary
+    one wants them kept, one that must not be recorded does not.
+    """
+    running, due = current(day), obeyed(day, now_ms)
+    armed = armed_at(day, now_ms) if running is None else None
+    return tuple(session for session in (running, due, armed) if session is not None)
+
+
+def _stretch(day: RoomDay, now_ms: int) -> str:
+    """Whose minutes these are where they must not be found in another's: a closed or unrecorded session's."""
+    running, due = current(day), obeyed(day, now_ms)
+    for session in (running, due):
+        if session is not None and (session.closed or not session.recorded):
+            return session.id
+    if running is None:
+        armed = armed_at(day, now_ms)
+        if armed is not None and not armed.recorded:
+            return armed.id
+    return ""
+
+
+# --- the slate --------------------------------------------------------------------------------------
+
+
+def slate(day: RoomDay, now_ms: int, texts: SlateTexts) -> SlateOrder:
+    """What the slate says. It may be seen by anybody."""
+    name = day.name or day.room
+    if day.hold is not None:
+        until_ms = day.hold.until_ms
+        text = "" if until_ms is None else texts.until.format(time=clock_text(until_ms, day.zone))
+        return SlateOrder(title=day.hold.message or texts.hold, text=text)
+    reserved_ms = reserved_until_ms(day, now_ms)
+    if reserved_ms is not None:
+        return SlateOrder(title=name, text=texts.reserved.format(time=clock_text(reserved_ms, day.zone)))
+    session = current(day) or _open_due(day, now_ms)
+    if session is not None:
+        return SlateOrder(title=session.title, text=texts.moment if session.streamed else texts.not_streamed)
+    soon = _next_public(day, now_ms)
+    if soon is None or soon.start_ms - now_ms > day.timing.idle_ms:
+        return SlateOrder(title=name)
+    start_ms = shown_times(day, now_ms)[soon.id].start_ms
+    if start_ms <= now_ms:
+        return SlateOrder(title=soon.title, text=texts.moment)
+    text = texts.soon.format(time=clock_text(start_ms, day.zone))
+    return SlateOrder(title=soon.title, text=text, until_ms=start_ms)
+
+
+def reserved_until_ms(day: RoomDay, now_ms: int) -> int | None:
+    """The shown end of the closed session that the room is reserved for now, whether it has begun or not."""
+    running, due = current(day), obeyed(day, now_ms)
+    closed = [session for session in (running, due) if session is not None and session.closed]
+    if not closed:
+        return None
+    shown = shown_times(day, now_ms)
+    return max(shown[session.id].end_ms for session in closed)
+
+
+def _open_due(day: RoomDay, now_ms: int) -> Session | None:
+    """The public session whose time the room keeps although it has not begun."""
+    due = obeyed(day, now_ms)
+    return None if due is None or due.closed else due
+
+
+# --- the public face --------------------------------------------------------------------------------
+
+
+def public_face(day: RoomDay, now_ms: int) -> PublicFace:
+    """What may be told to anybody."""
+    shown = shown_times(day, now_ms)
+    running = current(day)
+    if running is not None and running.closed:
+        running = None
+    soon = _next_public(day, now_ms)
+    reserved_ms = reserved_until_ms(day, now_ms)
+    if reserved_ms is not None:
+        # A public session that the room obeys a closed one before is over for the public.
+        running = None
+    return PublicFace(
+        word=_word(day, now_ms, running, soon, reserved_ms),
+        shows=public_shows(day, now_ms),
+        current=None if running is None else PublicSession(running, shown[running.id]),
+        next=None if soon is None else PublicSession(soon, shown[soon.id]),
+        reserved_until_ms=reserved_ms,
+        hold=day.hold,
+        shown={session.id: shown[session.id] for session in day.sessions if not session.closed},
+    )
+
+
+def _next_public(day: RoomDay, now_ms: int) -> Session | None:
+    """The public session that is next as far as the public can know: closed ones in between are not there."""
+    first = following(day, now_ms)
+    if first is not None and not first.closed:
+        return first
+    for session in day.sessions:
+        if session.start_ms > now_ms and airable(session) and not session.closed and not passed_over(day, session):
+            return session
+    return None
+
+
+def _word(day: RoomDay, now_ms: int, running: Session | None, soon: Session | None, reserved_ms: int | None) -> Word:
+    if day.hold is not None:
+        return "hold"
+    if reserved_ms is not None:
+        return "reserved"
+    due = _open_due(day, now_ms)
+    if (running is not None and not running.streamed) or (due is not None and never_streamed(due)):
+        return "not_streamed"
+    if running is not None:
+        if day.slate:
+            return "paused"
+        return "on_air" if running.state.value == "on_air" else "overrun"
+    if soon is None or soon.start_ms - now_ms > day.timing.idle_ms:
+        return "free"
+    last = last_ended(day, now_ms)
+    return "before" if last is None or last.closed else "between"

@@ -1,0 +1,227 @@
+"""What somebody has to be told about a room now. Pure.
+
+An alarm's id is stable while its cause lasts: its code, the room and what it is about. Who acknowledged it keeps that
+by id, and forgets it when the alarm is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from streamer.conference.clockwork import takeover_ms
+from streamer.conference.day import (
+    UNSTARTED,
+    RoomDay,
+    armed_at,
+    current,
+    due_guarded,
+    exposes,
+    following,
+    is_guarded,
+    last_end_ms,
+    obeyed_from_ms,
+    passed_over,
+    planned_end_ms,
+)
+from streamer.conference.rooms import Start
+from streamer.conference.sessions import Flag, Kind, Session
+
+Level = Literal["notice", "warning", "alarm"]
+Owner = Literal["technician", "organiser", "operator"]
+Detail = str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """``since_ms``: when its cause began. ``details`` are for the crew, never for the public."""
+
+    id: str
+    code: str
+    level: Level
+    since_ms: int
+    owner: Owner
+    session: str | None = None
+    details: Mapping[str, Detail] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that is seen elsewhere and rings here: files, keys, later sound and picture. ``about`` tells several
+    of one code apart (a file, a source)."""
+
+    code: str
+    since_ms: int
+    level: Level = "alarm"
+    owner: Owner = "technician"
+    about: str = ""
+    details: Mapping[str, Detail] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmInputs:
+    """What the day itself does not know."""
+
+    wrong_keys: tuple[Trouble, ...] = ()
+    """A key of this room was used for another, or one of another for this."""
+    files: tuple[Trouble, ...] = ()
+    disk_left_s: int | None = None
+    """Seconds of programme that still fit on the disk."""
+    disk_since_ms: int | None = None
+    """When that was first less than an hour."""
+    media: tuple[Trouble, ...] = ()
+    """Loudness, silence, black, frozen."""
+
+
+def alarms_of(day: RoomDay, now_ms: int, inputs: AlarmInputs = AlarmInputs()) -> tuple[Alarm, ...]:
+    """All that rings now, the gravest first."""
+    grave = {"alarm": 0, "warning": 1, "notice": 2}
+    found = [*_media(day, now_ms), *_day(day, now_ms), *_from_elsewhere(day, now_ms, inputs)]
+    return tuple(sorted(found, key=lambda alarm: (grave[alarm.level], alarm.since_ms, alarm.id)))
+
+
+def alarm_id(code: str, room: str, about: str = "") -> str:
+    return f"{code}:{room}:{about}"
+
+
+def _alarm(
+    day: RoomDay,
+    code: str,
+    since_ms: int,
+    session: Session | None = None,
+    *,
+    level: Level = "alarm",
+    owner: Owner = "technician",
+    about: str | None = None,
+    details: Mapping[str, Detail] | None = None,
+) -> Alarm:
+    session_id = None if session is None else session.id
+    id_ = alarm_id(code, day.room, (session_id or "") if about is None else about)
+    return Alarm(id_, code, level, since_ms, owner, session_id, details or {})
+
+
+# --- sound and picture ------------------------------------------------------------------------------
+
+
+def _media(day: RoomDay, now_ms: int) -> Iterator[Alarm]:
+    media, timing, running = day.media, day.timing, current(day)
+    if running is not None:
+        if not media.up:
+            since_ms = max(running.started_ms or now_ms, media.stopped_ms or 0)
+            yield _alarm(day, "on_air_without_media", min(since_ms, now_ms), running)
+        return
+    soon = following(day, now_ms)
+    if not media.up:
+        if soon is not None and soon.start_ms - timing.coming_in_before_ms <= now_ms < soon.end_ms:
+            since_ms = max(soon.start_ms - timing.coming_in_before_ms, media.stopped_ms or 0)
+            level: Level = "warning" if now_ms < soon.start_ms else "alarm"
+            yield _alarm(day, "nothing_coming_in", min(since_ms, now_ms), soon, level=level)
+        return
+    near_ms = now_ms + 60 * 60_000
+    if any(s.state in UNSTARTED and s.start_ms <= near_ms and s.end_ms > now_ms for s in day.sessions):
+        return
+    if armed_at(day, now_ms) is not None:
+        return
+    since_ms = max(media.up_since_ms or 0, last_end_ms(day) or 0)
+    if now_ms - since_ms >= timing.unplanned_ms:
+        yield _alarm(day, "unplanned_media", since_ms, level="warning")
+
+
+# --- the day ----------------------------------------------------------------------------------------
+
+
+def _day(day: RoomDay, now_ms: int) -> Iterator[Alarm]:
+    if day.hold is not None:
+        yield _alarm(day, "hold", day.hold.since_ms, level="warning")
+    running, soon = current(day), following(day, now_ms)
+    for asked in (running, armed_at(day, now_ms)):
+        if asked is not None:
+            yield from _unanswered(day, asked, now_ms)
+    if soon is not None:
+        yield from _not_started(day, soon, now_ms)
+    if running is not None:
+        yield from _ahead(day, running, soon, now_ms)
+
+
+def _unanswered(day: RoomDay, session: Session, now_ms: int) -> Iterator[Alarm]:
+    record = session.do_not_record is Flag.ASK and session.record_answer is None
+    stream = session.do_not_stream is Flag.ASK and session.stream_answer is None
+    if record or stream:
+        armed_ms = session.start_ms - day.timing.arm_before_ms
+        since_ms = armed_ms if session.started_ms is None else min(armed_ms, session.started_ms)
+        details = {"record": int(record), "stream": int(stream)}
+        yield _alarm(day, "unanswered", since_ms, session, level="warning", details=details)
+
+
+def _not_started(day: RoomDay, soon: Session, now_ms: int) -> Iterator[Alarm]:
+    """Where a person has to tap. What the clock starts is late for want of media or for another reason that rings."""
+    by_clock = (day.start is Start.AUTO and soon.kind is not Kind.SOCIAL) or is_guarded(soon)
+    late_ms = soon.start_ms + day.timing.not_started_ms
+    if by_clock and soon.changed_ms is not None and soon.changed_ms >= soon.start_ms:
+        by_clock = False
+    if not by_clock and late_ms <= now_ms < soon.end_ms:
+        yield _alarm(day, "not_started", late_ms, soon)
+
+
+def _ahead(day: RoomDay, running: Session, soon: Session | None, now_ms: int) -> Iterator[Alarm]:
+    """The room will obey a guarded session, or an ``auto`` one takes over: warnings five and one minutes before."""
+    timing = day.timing
+    guarded = _next_guarded(day, running, now_ms)
+    if guarded is not None:
+        at_ms = obeyed_from_ms(guarded, running)
+        if now_ms >= at_ms and exposes(running, guarded):
+            yield _alarm(day, "reserved_for_next", at_ms, running, details={"next": guarded.id})
+        elif now_ms >= at_ms - timing.warn_ms:
+            yield _warning(day, "closed_ahead", guarded, at_ms, now_ms)
+    if soon is not None and not is_guarded(soon):
+        takeover = takeover_ms(day, running, soon)
+        if takeover is not None and day.media.up and takeover - timing.warn_ms <= now_ms < soon.end_ms:
+            yield _warning(day, "takeover_ahead", soon, takeover, now_ms)
+        elif (
+            day.start is Start.AUTO
+            and exposes(running, soon)
+            and soon.start_ms <= now_ms < soon.end_ms
+            and now_ms >= planned_end_ms(running)
+        ):
+            yield _alarm(day, "reserved_for_next", soon.start_ms, running, details={"next": soon.id})
+
+
+def _warning(day: RoomDay, code: str, session: Session, at_ms: int, now_ms: int) -> Alarm:
+    """Five minutes before, and again one minute before: the second rings although the first was acknowledged."""
+    last = now_ms >= at_ms - day.timing.warn_again_ms
+    since_ms = at_ms - (day.timing.warn_again_ms if last else day.timing.warn_ms)
+    about = f"{session.id}:{1 if last else 5}"
+    level: Level = "alarm" if last else "warning"
+    return _alarm(day, code, since_ms, session, level=level, about=about, details={"at_ms": at_ms})
+
+
+def _next_guarded(day: RoomDay, running: Session, now_ms: int) -> Session | None:
+    """The guarded session that ``running`` will have to give way to next, if it is due within minutes."""
+    due = due_guarded(day, now_ms)
+    if due is not None:
+        return None if is_guarded(running) and running.start_ms >= due.start_ms else due
+    for session in day.sessions:
+        ahead = now_ms < session.start_ms <= now_ms + day.timing.warn_ms
+        if ahead and session.state in UNSTARTED and session.kind is not Kind.BREAK and is_guarded(session):
+            return None if passed_over(day, session) else session
+    return None
+
+
+# --- seen elsewhere ---------------------------------------------------------------------------------
+
+
+def _from_elsewhere(day: RoomDay, now_ms: int, inputs: AlarmInputs) -> Iterator[Alarm]:
+    for trouble in (*inputs.wrong_keys, *inputs.files, *inputs.media):
+        yield _alarm(
+            day,
+            trouble.code,
+            trouble.since_ms,
+            level=trouble.level,
+            owner=trouble.owner,
+            about=trouble.about,
+            details=trouble.details,
+        )
+    if inputs.disk_left_s is not None and inputs.disk_left_s < day.timing.disk_s:
+        details: dict[str, Detail] = {"minutes_left": inputs.disk_left_s // 60}
+        yield _alarm(day, "disk_low", inputs.disk_since_ms or now_ms, owner="operator", details=details)

@@ -1,0 +1,140 @@
+"""What a command changed, as a value that can be stored, and taking it back. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Container
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from typing import Any
+
+from streamer.conference.day import (
+    UNSTARTED,
+    RoomDay,
+    find,
+    sorted_day,
+    without_sessions,
+)
+from streamer.conference.sessions import RUNNING, Hold, Session, SessionState
+from streamer.conference.taps import Refused
+
+_ROOM_FIELDS = ("hold", "slate", "source", "gain_db")
+_SESSION_FIELDS = tuple(f.name for f in fields(Session) if f.name != "id")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionImage:
+    """One session that a command touched. ``before`` None: it made it; ``after`` None: it removed it."""
+
+    id: str
+    before: Session | None
+    after: Session | None
+
+
+@dataclass(frozen=True, slots=True)
+class RoomImage:
+    """What a person sets in a room."""
+
+    hold: Hold | None = None
+    slate: bool = False
+    source: str | None = None
+    gain_db: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Before and after images of what one command changed."""
+
+    sessions: tuple[SessionImage, ...] = ()
+    before: RoomImage = RoomImage()
+    after: RoomImage = RoomImage()
+
+    @property
+    def empty(self) -> bool:
+        return not self.sessions and self.before == self.after
+
+
+def effect(before: RoomDay, after: RoomDay) -> Effect:
+    """What lies between two values of one room's day."""
+    old = {session.id: session for session in before.sessions}
+    new = {session.id: session for session in after.sessions}
+    images = tuple(
+        SessionImage(id_, old.get(id_), new.get(id_)) for id_ in {**old, **new} if old.get(id_) != new.get(id_)
+    )
+    return Effect(images, _room_image(before), _room_image(after))
+
+
+def restore(day: RoomDay, done: Effect, now_ms: int) -> RoomDay:
+    """``day`` with what ``done`` changed as it was before; what it did not change stays as it is now.
+
+    Raises Refused ``superseded`` where any of it has been changed again since (what the clock makes of a state,
+    ``armed`` or ``overrun``, does not count), or where another session has been on air since.
+    """
+    restored = day
+    for image in done.sessions:
+        restored = _restored(restored, image, now_ms)
+    changed = {
+        name: getattr(done.before, name)
+        for name in _ROOM_FIELDS
+        if getattr(done.before, name) != getattr(done.after, name)
+    }
+    if any(getattr(day, name) != getattr(done.after, name) for name in changed):
+        raise _superseded()
+    if changed:
+        if "hold" in changed:
+            changed["patience_ms"] = now_ms
+        restored = replace(restored, **changed)
+    _one_life(restored, {image.id for image in done.sessions})
+    return restored
+
+
+def _restored(day: RoomDay, image: SessionImage, now_ms: int) -> RoomDay:
+    present, before, after = find(day, image.id), image.before, image.after
+    if (present is None) != (after is None):
+        raise _superseded()
+    if present is None or after is None:
+        return day if before is None else sorted_day(day, (*day.sessions, before))
+    if before is None:
+        if _stage(present.state) != _stage(after.state) or present.ended_ms != after.ended_ms:
+            raise _superseded()
+        return without_sessions(day, (image.id,))
+    names = [name for name in _SESSION_FIELDS if getattr(before, name) != getattr(after, name)]
+    if any(not _same(name, getattr(present, name), getattr(after, name)) for name in names):
+        raise _superseded()
+    changes: dict[str, Any] = {name: getattr(before, name) for name in names}
+    if "changed_ms" in changes:
+        # An undo counts as a change: ten minutes without media begin anew, and the clock does not at once start again
+        # what a person took back.
+        changes["changed_ms"] = now_ms
+    restored = replace(present, **changes)
+    return sorted_day(day, (restored if s.id == restored.id else s for s in day.sessions))
+
+
+def _stage(state: SessionState) -> SessionState:
+    if state in UNSTARTED:
+        return SessionState.SCHEDULED
+    return SessionState.ON_AIR if state in RUNNING else state
+
+
+def _same(name: str, present: Any, after: Any) -> bool:
+    return bool(_stage(present) is _stage(after) if name == "state" else present == after)
+
+
+def _one_life(restored: RoomDay, touched: Container[str]) -> None:
+    """What is put back must not be on air beside another session, nor cover minutes of one that has been since."""
+    lives = sorted(
+        (session.started_ms, math.inf if session.ended_ms is None else session.ended_ms, session.id)
+        for session in restored.sessions
+        if session.started_ms is not None
+    )
+    for (_, ended_ms, one), (started_ms, _, other) in pairwise(lives):
+        if ended_ms > started_ms and (one in touched or other in touched):
+            raise _superseded()
+
+
+def _superseded() -> Refused:
+    return Refused("It has been changed again since. Undo the later change first.", code="superseded")
+
+
+def _room_image(day: RoomDay) -> RoomImage:
+    return RoomImage(day.hold, day.slate, day.source, day.gain_db)
