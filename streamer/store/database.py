@@ -2,6 +2,9 @@
 
 SQLite in the data folder by default: WAL, ``synchronous=FULL`` (a mark that was answered must survive a power
 cut), foreign keys on. PostgreSQL by URL. All methods belong to one asyncio loop.
+
+With either there is one writer at a time, and a reader sees one moment: what a transaction has read and checked
+still holds when it is committed.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +21,19 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from streamer.errors import StreamerError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK_S = 60.0
+_COMMAND_LIMIT_S = 60.0
+_CONNECT_LIMIT_S = 10.0
 _POSTGRES_LOCK_ID = 0x5374726D
 """Any constant: the advisory lock under which one process at a time migrates."""
+_POSTGRES_WRITER_ID = 0x53747277
+"""Another: the lock that a transaction holds which may write, as SQLite has it by itself."""
 
 
 class StoreUnavailable(StreamerError):
@@ -44,9 +52,12 @@ def database_url(url: str, data: Path) -> URL:
 class Database:
     """Hands out transactions. ``start`` first; ``close`` last."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, busy_limit_s: float = 5.0) -> None:
+        """``busy_limit_s``: how long to wait for another writer before StoreUnavailable."""
         self.url = url
+        self._busy_limit_ms = round(busy_limit_s * 1000)
         self._engine: AsyncEngine | None = None
+        self._reader: AsyncEngine | None = None
         self._writer: AsyncEngine | None = None
 
     @property
@@ -65,6 +76,9 @@ class Database:
             # SQLite: a transaction that reads and then writes cannot wait for another writer, it fails at
             # once. One that is going to write takes the write lock first.
             self._writer = self._engine.execution_options(streamer_write=True)
+            self._reader = (
+                self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="REPEATABLE READ")
+            )
             await self._migrate()
         except StreamerError:
             await self.close()
@@ -74,24 +88,34 @@ class Database:
             raise StoreUnavailable(f"The database cannot be used: {error}") from error
 
     async def close(self) -> None:
-        engine, self._engine, self._writer = self._engine, None, None
+        engine, self._engine, self._reader, self._writer = self._engine, None, None, None
         if engine is not None:
             await engine.dispose()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads."""
-        if self._engine is None:
-            raise StoreUnavailable("The database is not open.")
-        async with self._engine.begin() as connection:
+        """A transaction that only reads. Raises StoreUnavailable."""
+        async with self._transaction(self._reader) as connection:
             yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that may write; committed at the end, rolled back on an exception."""
-        if self._writer is None:
+        """A transaction that may write; committed at the end, rolled back on an exception.
+
+        Raises StoreUnavailable when the database cannot be reached or another writer does not end.
+        """
+        async with self._transaction(self._writer) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _transaction(self, engine: AsyncEngine | None) -> AsyncIterator[AsyncConnection]:
+        if engine is None:
             raise StoreUnavailable("The database is not open.")
-        async with self._writer.begin() as connection:
+        async with AsyncExitStack() as stack:
+            try:
+                connection = await stack.enter_async_context(engine.begin())
+            except (SQLAlchemyError, OSError) as error:
+                raise StoreUnavailable("The database is busy or cannot be reached.") from error
             yield connection
 
     async def ping(self, timeout_s: float = 2.0) -> None:
@@ -112,12 +136,29 @@ class Database:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
     def _make_engine(self) -> AsyncEngine:
-        if not self.is_sqlite:
-            return create_async_engine(self.url, pool_pre_ping=True)
-        engine = create_async_engine(self.url)
-        event.listen(engine.sync_engine, "connect", _sqlite_connect)
-        event.listen(engine.sync_engine, "begin", _sqlite_begin)
+        if self.is_sqlite:
+            engine = create_async_engine(self.url)
+            event.listen(engine.sync_engine, "connect", self._sqlite_connect)
+            event.listen(engine.sync_engine, "begin", _sqlite_begin)
+            return engine
+        limits = {"timeout": _CONNECT_LIMIT_S, "command_timeout": _COMMAND_LIMIT_S}
+        engine = create_async_engine(self.url, pool_pre_ping=True, connect_args=limits)
+        event.listen(engine.sync_engine, "begin", self._postgres_begin)
         return engine
+
+    def _sqlite_connect(self, dbapi_connection: Any, _record: Any) -> None:
+        # The driver would otherwise begin transactions by rules of its own and leave DDL outside them.
+        dbapi_connection.isolation_level = None
+        with _cursor(dbapi_connection) as cursor:
+            cursor.execute(f"PRAGMA busy_timeout = {self._busy_limit_ms}")
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA synchronous = FULL")
+            cursor.execute("PRAGMA foreign_keys = ON")
+
+    def _postgres_begin(self, connection: Connection) -> None:
+        if connection.get_execution_options().get("streamer_write", False):
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {self._busy_limit_ms}")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRES_WRITER_ID})")
 
     async def _migrate(self) -> None:
         assert self._engine is not None
@@ -143,22 +184,12 @@ class Database:
                 os.close(fd)
 
 
-def upgrade(connection: Connection) -> None:
-    """Run the migrations that are missing, in the caller's transaction."""
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run the migrations that are missing up to ``revision``, in the caller's transaction."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def _sqlite_connect(dbapi_connection: Any, _record: Any) -> None:
-    # The driver would otherwise begin transactions by rules of its own and leave DDL outside them.
-    dbapi_connection.isolation_level = None
-    with _cursor(dbapi_connection) as cursor:
-        cursor.execute("PRAGMA busy_timeout = 5000")
-        cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = FULL")
-        cursor.execute("PRAGMA foreign_keys = ON")
+    command.upgrade(config, revision)
 
 
 def _sqlite_begin(connection: Connection) -> None:

@@ -10,19 +10,25 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from streamer.conference.grants import Grant, Role, new_token
-from streamer.conference.rooms import Room, Venue
+from streamer.conference.rooms import Between, Room, Start, Venue
 from streamer.errors import Conflict
-from streamer.store.database import Database, StoreUnavailable, database_url
+from streamer.store import revision
+from streamer.store.database import Database, StoreUnavailable, database_url, upgrade
 from streamer.store.grants import Connections, Grants, OpenConnection
 from streamer.store.rooms import Rooms
 from streamer.store.tables import metadata
 from streamer.store.venues import Venues
 
 
-async def test_processes_that_start_together_migrate_once(tmp_path: Path) -> None:
-    databases = [Database(database_url("", tmp_path / "data")) for _ in range(4)]
+def opened(url: str) -> Database:
+    return Database(database_url(url, Path("/nowhere")), busy_limit_s=0.2)
+
+
+async def test_processes_that_start_together_migrate_once(store_url: str) -> None:
+    databases = [opened(store_url) for _ in range(4)]
     await asyncio.gather(*(database.start() for database in databases))
     async with databases[0].write() as connection:
         await Rooms(connection).add(Room("a", "A"))
@@ -30,22 +36,49 @@ async def test_processes_that_start_together_migrate_once(tmp_path: Path) -> Non
         assert await Rooms(connection).get("a") == Room("a", "A")
     for database in databases:
         await database.close()
-    again = Database(database_url("", tmp_path / "data"))
+    again = opened(store_url)
     await again.start()
     async with again.read() as connection:
         assert await Rooms(connection).find("a") is not None
     await again.close()
 
 
-async def test_the_migrations_make_the_tables_of_the_model(tmp_path: Path) -> None:
-    database = Database(database_url("", tmp_path))
-    await database.start()
-    async with database.read() as connection:
+async def test_the_migrations_make_the_tables_of_the_model(store: Database) -> None:
+    async with store.read() as connection:
         found = await connection.run_sync(
             lambda sync: compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), metadata)
         )
-    await database.close()
     assert found == []
+
+
+async def test_what_the_first_version_stored_is_still_there_after_the_migrations(store_url: str) -> None:
+    url = database_url(store_url, Path("/nowhere"))
+    if url.database and url.get_backend_name() == "sqlite":
+        Path(url.database).parent.mkdir()
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade, "0001")
+        for statement in (
+            "INSERT INTO venues (id, name, timezone, language) VALUES ('v', 'V', 'Europe/Paris', 'fr')",
+            "INSERT INTO rooms (id, name, venue_id, start, \"between\") VALUES ('a', 'A', 'v', 'auto', 'open')",
+            "INSERT INTO grants (id, secret_sha256, role, room_id, label, created_ms) "
+            "VALUES ('g', '12345678901234567890123456789012', 'technician', 'a', 'Ada', 5)",
+            "INSERT INTO connections (resource, grant_id, room_id, kind, source, created_ms) "
+            "VALUES ('p', 'g', 'a', 'publish', 'main', 6)",
+        ):
+            await connection.execute(text(statement))
+    await engine.dispose()
+    database = opened(store_url)
+    await database.start()
+    async with database.write() as connection:
+        assert await Venues(connection).get("v") == Venue("v", "V", language="fr")
+        assert await Rooms(connection).get("a") == Room("a", "A", "v", Start.AUTO, Between.OPEN)
+        assert await Grants(connection).get("g") == Grant("g", Role.TECHNICIAN, "a", label="Ada", created_ms=5)
+        assert len(await Connections(connection).of_grant("g")) == 1
+        # The grant still goes with its room.
+        await Rooms(connection).remove("a")
+        assert not await Grants(connection).exists("g")
+    await database.close()
 
 
 async def test_what_is_committed_survives_a_power_cut_and_is_for_us_alone(tmp_path: Path) -> None:
@@ -60,12 +93,11 @@ async def test_what_is_committed_survives_a_power_cut_and_is_for_us_alone(tmp_pa
     await database.close()
 
 
-async def test_writers_wait_for_each_other_instead_of_failing(tmp_path: Path) -> None:
-    first, second = (Database(database_url("", tmp_path)) for _ in range(2))
-    await first.start()
+async def test_writers_wait_for_each_other_instead_of_failing(store: Database, store_url: str) -> None:
+    second = Database(database_url(store_url, Path("/nowhere")))
     await second.start()
 
-    async def rename(database: Database, number: int) -> None:
+    async def add_where_missing(database: Database, number: int) -> None:
         async with database.write() as connection:
             rooms = Rooms(connection)
             room = await rooms.find(f"r{number}")
@@ -73,27 +105,51 @@ async def test_writers_wait_for_each_other_instead_of_failing(tmp_path: Path) ->
             if room is None:
                 await rooms.add(Room(f"r{number}", "x"))
 
-    await asyncio.gather(*(rename(database, number) for number in range(10) for database in (first, second)))
-    async with first.read() as connection:
+    everybody = [add_where_missing(database, number) for number in range(10) for database in (store, second)]
+    await asyncio.gather(*everybody)
+    async with store.read() as connection:
         assert len((await Rooms(connection).page(100, None)).items) == 10
-    await first.close()
     await second.close()
 
 
-async def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
-    database = Database(database_url("", tmp_path))
-    await database.start()
+async def test_a_writer_that_waits_for_too_long_is_told_so_and_readers_do_not_wait(
+    store: Database, store_url: str
+) -> None:
+    hasty = opened(store_url)
+    await hasty.start()
+    async with store.write() as connection:
+        await Rooms(connection).add(Room("a", "A"))
+        with pytest.raises(StoreUnavailable):
+            async with hasty.write():
+                pass
+        async with hasty.read() as reading:
+            assert await Rooms(reading).find("a") is None
+    async with hasty.write() as connection:
+        assert await Rooms(connection).find("a") is not None
+    await hasty.close()
 
+
+async def test_a_reader_sees_one_moment(store: Database) -> None:
+    async with store.read() as reading:
+        before = await revision.current(reading)
+        async with store.write() as connection:
+            await Rooms(connection).add(Room("a", "A"))
+        assert await Rooms(reading).find("a") is None
+        assert await revision.current(reading) == before
+    async with store.read() as reading:
+        assert await revision.current(reading) > before
+
+
+async def test_a_failed_transaction_leaves_nothing(store: Database) -> None:
     async def half() -> None:
-        async with database.write() as connection:
+        async with store.write() as connection:
             await Venues(connection).add(Venue("v", "V"))
             await Venues(connection).add(Venue("v", "again"))
 
     with pytest.raises(Conflict):
         await half()
-    async with database.read() as connection:
+    async with store.read() as connection:
         assert (await Venues(connection).page(10, None)).items == []
-    await database.close()
 
 
 async def test_a_database_that_cannot_be_used_is_said_in_words(tmp_path: Path) -> None:
@@ -105,11 +161,14 @@ async def test_a_database_that_cannot_be_used_is_said_in_words(tmp_path: Path) -
         await Database(database_url("", tmp_path)).ping()
 
 
-async def test_a_source_has_one_publication_on_record(tmp_path: Path) -> None:
-    database = Database(database_url("", tmp_path))
-    await database.start()
+async def test_a_server_that_is_not_there_is_said_in_words(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="cannot be used"):
+        await Database(database_url(f"postgresql://nobody@/none?host={tmp_path}", tmp_path)).start()
+
+
+async def test_a_source_has_one_publication_on_record(store: Database) -> None:
     token = new_token()
-    async with database.write() as connection:
+    async with store.write() as connection:
         await Rooms(connection).add(Room("a", "A"))
         await Grants(connection).add(Grant(token.grant_id, Role.TECHNICIAN, "a"), token.secret_sha256)
         connections = Connections(connection)
@@ -120,4 +179,3 @@ async def test_a_source_has_one_publication_on_record(tmp_path: Path) -> None:
         day_later = 3 + 25 * 3600 * 1000
         await connections.add(OpenConnection("w2", token.grant_id, "a", "play", "main", day_later))
         assert {item.resource for item in await connections.of_grant(token.grant_id)} == {"p2", "w2"}
-    await database.close()
