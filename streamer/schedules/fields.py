@@ -25,7 +25,7 @@ _FORBIDDEN = re.compile("[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,14}")
 _ADDRESS = re.compile(r"https?://[!-~]+")
-_MINUTE_MS = 60_000
+_SECOND_MS = 1000
 
 
 def text_of(text: str) -> str:
@@ -41,12 +41,16 @@ def line_of(text: str) -> str:
 def address_of(address: str) -> str:
     """An absolute web address in ASCII (RFC 3986), or empty for what is none."""
     address = line_of(address)
-    if " " not in address and _ADDRESS.fullmatch(address) is None:
-        try:
-            address = str(URL(address))
-        except ValueError:
+    if " " in address:
+        return ""
+    try:
+        parsed = URL(address)
+        if not parsed.host:
             return ""
-    return address if _ADDRESS.fullmatch(address) else ""
+        # An address that is in order stays as it is: others know it by its letters.
+        return address if _ADDRESS.fullmatch(address) else str(parsed) if _ADDRESS.fullmatch(str(parsed)) else ""
+    except ValueError:
+        return ""
 
 
 def pairs_of(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -60,7 +64,7 @@ def is_uuid(text: str) -> bool:
 
 def guid_of(*words: str) -> str:
     """A guid that follows from words."""
-    return str(uuid.uuid5(NAMESPACE, "\x1f".join(words)))
+    return str(uuid.uuid5(NAMESPACE, "\x1f".join(map(line_of, words))))
 
 
 def room_guid(room: ScheduleRoom) -> str:
@@ -109,7 +113,7 @@ def identities(items: Sequence[ScheduleItem]) -> list[Identity]:
 
 
 def _words_of(item: ScheduleItem) -> str:
-    return f"{item.room}\x1f{item.start_ms}\x1f{item.title}"
+    return f"{line_of(item.room)} {item.start_ms} {line_of(item.title)}"
 
 
 # --- slugs ----------------------------------------------------------------------------------------------
@@ -169,7 +173,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """``index`` from 1; ``end_ms`` is a minute before the next day begins, as is usual in these files."""
+    """``index`` from 1; ``end_ms`` is a second before the next day begins, as is usual in these files."""
 
     index: int
     date: date
@@ -213,7 +217,7 @@ def days_of(schedule: Schedule, zone: tzinfo) -> list[Day]:
             if index == 1 or line_of(room.name) in held
         )
         start_ms = _wall_ms(day, change, zone)
-        end_ms = _wall_ms(day + timedelta(days=1), change, zone) - _MINUTE_MS
+        end_ms = _wall_ms(day + timedelta(days=1), change, zone) - _SECOND_MS
         days.append(Day(index, day, start_ms, end_ms, listed))
     return days
 

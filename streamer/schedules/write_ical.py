@@ -6,6 +6,7 @@ paragraphs of the description. Times are in UTC; the zone is told beside them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -13,9 +14,10 @@ from icalendar import Calendar, Event, vText, vUri
 
 from streamer import __version__
 from streamer.conference.schedule import Schedule, ScheduleItem
-from streamer.conference.sessions import Visibility
+from streamer.conference.sessions import Kind, Visibility
 from streamer.schedules.fields import address_of, identities, line_of, moment, pairs_of, text_of, zone_of
 
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _REFRESH = timedelta(minutes=15)
 _CLASSES = {Visibility.PUBLIC: "PUBLIC", Visibility.UNLISTED: "CONFIDENTIAL", Visibility.PRIVATE: "PRIVATE"}
 
@@ -24,7 +26,8 @@ def write_ical(schedule: Schedule, *, stamp_ms: int, changed_ms: Mapping[str, in
     """The calendar, cancelled sessions too.
 
     ``changed_ms`` tells by an item's guid when it was changed last (UTC milliseconds); ``stamp_ms`` stands for those
-    that are not in it. An item's UID is its guid; one without gets a guid that stays the same.
+    that are not in it. An item's UID is its guid; one without gets a guid that stays the same. A schedule made by
+    :func:`streamer.schedules.assemble.from_sessions` has a guid for each item.
     """
     calendar = Calendar()
     calendar.add("PRODID", f"-//Streamer//Streamer {__version__}//EN")
@@ -81,24 +84,32 @@ def _event(item: ScheduleItem, uid: str, zone: str, changed_ms: int) -> Event:
         # RFC 5545, 3.8.2.2: DTEND must be later than DTSTART; without it the event takes no time.
         if _utc(item.end_ms) > _utc(item.start_ms):
             event.add("DTEND", _utc(item.end_ms))
-    event.add("SUMMARY", line_of(item.title))
+    language = {"LANGUAGE": item.language} if _LANGUAGE.fullmatch(item.language) else {}
+    event.add("SUMMARY", line_of(item.title), parameters=language)
     _optional(event, "DESCRIPTION", _description(item))
     _optional(event, "LOCATION", line_of(item.room))
     url = address_of(item.url)
     if url:
         event.add("URL", vUri(url))
-    # Without duplicates: a category is said or not.
-    tags = [tag for tag in dict.fromkeys(map(line_of, item.tags)) if tag]
-    if tags:
-        event.add("CATEGORIES", tags)
+    categories = _categories(item)
+    if categories:
+        event.add("CATEGORIES", categories)
     if item.visibility is not None:
         event.add("CLASS", _CLASSES[item.visibility])
-    for _, address in pairs_of(item.attachments):
-        event.add("ATTACH", vUri(address))
+    for title, address in pairs_of(item.attachments):
+        # RFC 8607, 4.2. A parameter's value cannot hold a quotation mark, and readers stumble over a backslash.
+        named = {"FILENAME": title.replace('"', "'").replace("\\", "/")} if title else {}
+        event.add("ATTACH", vUri(address), parameters=named)
     logo = address_of(item.logo)
     if logo:
         event.add("IMAGE", vUri(logo), parameters={"VALUE": "URI"})
     return event
+
+
+def _categories(item: ScheduleItem) -> list[str]:
+    """The tags, and the kind before them where it is not a talk: calendars have no other word for it."""
+    kind = [] if item.kind is Kind.CONFERENCE else [line_of(item.type_name) or item.kind.value]
+    return [name for name in dict.fromkeys((*kind, *map(line_of, item.tags))) if name]
 
 
 def _description(item: ScheduleItem) -> str:
