@@ -168,6 +168,13 @@ class Recordings:
         if not await change_rows(self._connection, statement, unknown=_UNKNOWN):
             raise NotFound("There is no recording of this session.")
 
+    async def drop_growing(self, session_ids: Iterable[str]) -> None:
+        """Of sessions that turned out to be none: the rows and their editions."""
+        growing = recordings.c.state == RecordingState.GROWING.value
+        await self._connection.execute(
+            delete(recordings).where(recordings.c.session_id.in_(list(session_ids)), growing)
+        )
+
     async def remove(self, session: str) -> None:
         """The row and its editions; of the files the archive takes care."""
         await self._connection.execute(delete(recordings).where(recordings.c.session_id == session))

@@ -1,0 +1,109 @@
+"""What rings in a room besides its day: keys at the wrong door, files, the disk. On the loop; remembers since when."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from streamer.conference.alarms import Alarm, AlarmInputs, Detail, Level, Trouble, alarms_of
+from streamer.conference.day import RoomDay
+from streamer.conference.notices import Notices
+from streamer.director.ports import Link
+
+DISK_EVERY_S = 10.0
+ROOM_BYTES_S = 700_000
+"""What a room writes a second where nothing is known of its renditions: five of them, the largest at 1080p."""
+FILE_CODES = frozenset({"disk_behind", "disk_full", "disk_error"})
+LEVELS: dict[str, Level] = {"disk_behind": "warning", "encoder_overload": "warning"}
+
+
+class Bells:
+    """``notices``: what the doors saw. ``expired``: labels of the grants whose publication in a room goes on although
+    they have ended. ``left_bytes``: free space for the data folder, None where that cannot be told."""
+
+    def __init__(
+        self,
+        notices: Notices,
+        expired: Callable[[str, int], Sequence[str]],
+        left_bytes: Callable[[], int | None],
+    ) -> None:
+        self._notices = notices
+        self._expired = expired
+        self._left_bytes = left_bytes
+        self._left: int | None = None
+        self._looked_at = -DISK_EVERY_S
+        self._since: dict[tuple[str, str, str], int] = {}
+
+    def ringing(self, day: RoomDay, link: Link | None, rooms_writing: int, now_ms: int) -> tuple[Alarm, ...]:
+        """All alarms of a room. ``rooms_writing``: how many share the disk."""
+        keys = self._wrong_keys(day.room, now_ms)
+        found = self._troubles(day.room, link, now_ms)
+        left_s = self._disk_left_s(link, rooms_writing)
+        ringing = {(trouble.code, trouble.about) for trouble in (*keys, *found)}
+        low_ms = None
+        if left_s is not None and left_s < day.timing.disk_s:
+            low_ms = self._since_ms(day.room, "disk_low", "", now_ms)
+            ringing.add(("disk_low", ""))
+        for key in [key for key in self._since if key[0] == day.room and key[1:] not in ringing]:
+            del self._since[key]
+        inputs = AlarmInputs(tuple(keys), tuple(found), left_s, low_ms)
+        return alarms_of(day, now_ms, inputs)
+
+    def _troubles(self, room: str, link: Link | None, now_ms: int) -> list[Trouble]:
+        status = None if link is None or not link.up else link.status
+        codes = [] if status is None else status.alarms
+        found = [
+            Trouble(
+                code,
+                self._since_ms(room, code, "", now_ms),
+                level=LEVELS.get(code, "alarm"),
+                owner="operator" if code in FILE_CODES else "technician",
+            )
+            for code in codes
+        ]
+        for label in self._expired(room, now_ms) if status is not None else ():
+            since_ms = self._since_ms(room, "grant_expired", label, now_ms)
+            found.append(Trouble("grant_expired", since_ms, level="warning", about=label, details={"label": label}))
+        return found
+
+    def _wrong_keys(self, room: str, now_ms: int) -> list[Trouble]:
+        """In the room where the key was tried, and in the one where it belongs."""
+        found = []
+        for notice in self._notices.wrong_rooms(now_ms):
+            if room not in (notice.room, notice.own_room):
+                continue
+            details: dict[str, Detail] = {
+                "used_in": notice.room,
+                "belongs_to": notice.own_room,
+                "label": notice.label,
+                "source": notice.source,
+            }
+            about = f"{notice.grant}:{notice.room}"
+            since_ms = self._since_ms(room, "wrong_room_key", about, notice.at_ms)
+            found.append(Trouble("wrong_room_key", since_ms, about=about, details=details))
+        return found
+
+    def _disk_left_s(self, link: Link | None, rooms_writing: int) -> int | None:
+        if time.monotonic() - self._looked_at >= DISK_EVERY_S:
+            self._looked_at = time.monotonic()
+            self._left = self._left_bytes()
+        if self._left is None or link is None:
+            return None
+        return self._left // (ROOM_BYTES_S * max(1, rooms_writing))
+
+    def _since_ms(self, room: str, code: str, about: str, now_ms: int) -> int:
+        return self._since.setdefault((room, code, about), now_ms)
+
+
+def free_bytes(folder: Path) -> Callable[[], int | None]:
+    """A look at the disk of ``folder``; takes microseconds."""
+
+    def look() -> int | None:
+        try:
+            return shutil.disk_usage(folder).free
+        except OSError:
+            return None
+
+    return look

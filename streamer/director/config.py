@@ -1,0 +1,29 @@
+"""What a room process is told: the room's names and the director's orders as one config. Pure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamer.conference.orders import RoomOrders
+from streamer.conference.rooms import Room, Venue
+from streamer.room.protocol import RoomConfig
+
+LOGO_PREFIX = "/logos/"
+MAX_LOGOS = 6
+
+
+def room_config(room: Room, venue: Venue | None, orders: RoomOrders) -> RoomConfig:
+    return RoomConfig(
+        id=room.id,
+        name=room.name,
+        venue=venue.name if venue else "",
+        language=venue.language if venue else "en",
+        between=room.between.value,
+        orders=orders,
+    )
+
+
+def logo_files(addresses: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    """Files of the logos that were uploaded here; those that lie elsewhere stand on pages only."""
+    names = [address.removeprefix(LOGO_PREFIX) for address in addresses if address.startswith(LOGO_PREFIX)]
+    return tuple(str(folder / name) for name in names if "/" not in name)[:MAX_LOGOS]

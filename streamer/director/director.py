@@ -1,0 +1,533 @@
+"""The director: takes in the clock, the media and people's taps, and puts into effect what the rules answer.
+
+Everything runs on one loop. A tap is written to the database before it takes effect; what the clock or the media do
+takes effect in any case (privacy must not wait for a disk) and is written as soon as that is possible.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from streamer.conference import airing, clockwork, taps
+from streamer.conference.airing import PublicFace
+from streamer.conference.alarms import Alarm
+from streamer.conference.day import RoomDay, current, find
+from streamer.conference.delays import shown_times
+from streamer.conference.orders import RoomOrders
+from streamer.conference.rooms import Room, Venue
+from streamer.conference.sessions import Mark, MarkKind, Session
+from streamer.conference.undo import effect, restore
+from streamer.director import editing
+from streamer.director.bells import Bells
+from streamer.director.config import logo_files, room_config
+from streamer.director.desk import Desk
+from streamer.director.kinds import kind_of, session_of
+from streamer.director.ledger import (
+    Acknowledgement,
+    Change,
+    Ledger,
+    Loaded,
+    StoredAction,
+    between,
+    effect_of,
+    state_of,
+)
+from streamer.director.media import media_of
+from streamer.director.news import CLOCK, Actor, AlarmsChanged, Forgotten, Listener, News, RoomChanged, SessionChanged
+from streamer.director.ports import Plane
+from streamer.errors import NotFound, StreamerError
+from streamer.room.protocol import RoomConfig
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.5
+REVISION_EVERY = 2
+"""Ticks between two looks whether somebody else changed the database."""
+ORDERS_S = 3.0
+"""A room process that takes longer is being restarted."""
+RELOAD_EVERY = 1200
+"""Ticks after which everything is read again: tomorrow's sessions come into view."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tapped:
+    """What a tap did. ``action`` names it for undo; None: nothing changed. ``sessions`` are those that changed."""
+
+    action: str | None
+    sessions: tuple[Session, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    action: str | None
+    session: Session
+
+
+class Director:
+    """``clock`` is UTC milliseconds. ``start`` first, ``close`` last; everything else in between, on the loop."""
+
+    def __init__(self, ledger: Ledger, plane: Plane, *, clock: Callable[[], int], bells: Bells, logos: Path) -> None:
+        self._ledger = ledger
+        self._plane = plane
+        self._clock = clock
+        self._bells = bells
+        self._logos = logos
+        self._desks: dict[str, Desk] = {}
+        self._listeners: dict[object, Listener] = {}
+        self._woken = asyncio.Event()
+        self._revision = 0
+        self._stale = False
+        """Somebody else has changed the database, and it has not been read since."""
+        self._task: asyncio.Task[None] | None = None
+        self._unlisten: Callable[[], None] | None = None
+        self.faults = 0
+        """Looks that failed; each is logged."""
+
+    # --- life --------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Raises StreamerError when the database does not answer."""
+        await self._load()
+        for desk in self._desks.values():
+            await self._look(desk)
+        self._unlisten = self._plane.listen(self._on_media)
+        self._task = asyncio.create_task(self._run(), name="director")
+
+    async def close(self) -> None:
+        if self._unlisten is not None:
+            self._unlisten()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Have ``listener`` told the news. Returns what ends it."""
+        ticket = object()
+        self._listeners[ticket] = listener
+        return lambda: self._listeners.pop(ticket, None) and None
+
+    # --- what there is -----------------------------------------------------------------------------
+
+    @property
+    def rooms(self) -> Mapping[str, Room]:
+        return {name: desk.room for name, desk in self._desks.items()}
+
+    def room(self, room_id: str) -> Room | None:
+        desk = self._desks.get(room_id)
+        return desk.room if desk is not None else None
+
+    def venue_of(self, room_id: str) -> Venue | None:
+        desk = self._desks.get(room_id)
+        return desk.venue if desk is not None else None
+
+    def rooms_of_venue(self, venue: str) -> list[Room]:
+        return [desk.room for desk in self._desks.values() if desk.room.venue == venue]
+
+    def rooms_of_event(self, event: str) -> list[Room]:
+        """Rooms that the event has a session in, of those in view."""
+        return [
+            desk.room for desk in self._desks.values() if any(session.event == event for session in desk.day.sessions)
+        ]
+
+    def day(self, room_id: str) -> RoomDay:
+        """Raises NotFound ``no_such_room``."""
+        return self._desk(room_id).day
+
+    def find(self, session_id: str) -> Session | None:
+        """A session of the days in view."""
+        for desk in self._desks.values():
+            if (session := find(desk.day, session_id)) is not None:
+                return session
+        return None
+
+    def face(self, room_id: str) -> PublicFace:
+        """What anybody may be told of the room. Raises NotFound."""
+        return airing.public_face(self._desk(room_id).day, self._clock())
+
+    def shown(self, session: Session) -> tuple[int, int]:
+        """When the session is now thought to begin and end; UTC milliseconds."""
+        desk = self._desks.get(session.room)
+        times = shown_times(desk.day, self._clock()).get(session.id) if desk is not None else None
+        return (session.start_ms, session.end_ms) if times is None else (times.start_ms, times.end_ms)
+
+    def alarms(self, room_id: str) -> tuple[Alarm, ...]:
+        return self._desk(room_id).alarms
+
+    def acknowledged(self, room_id: str) -> Mapping[str, Acknowledgement]:
+        """By alarm id: who has taken it on."""
+        return self._desk(room_id).acknowledged
+
+    def config(self, room_id: str) -> RoomConfig:
+        """What the room's process is to be told now; whoever opens the room sends this. Raises NotFound."""
+        desk = self._desk(room_id)
+        return room_config(desk.room, desk.venue, self._orders(desk, self._clock()))
+
+    # --- taps --------------------------------------------------------------------------------------
+
+    async def run(self, room_id: str, command: taps.Command, actor: Actor) -> Tapped:
+        """Raises NotFound, :class:`~streamer.conference.taps.Refused`, StoreUnavailable; nothing has changed then."""
+        desk = self._desk(room_id)
+        async with desk.lock:
+            now_ms = self._clock()
+            before = clockwork.advance(self._with_media(desk, now_ms), now_ms)
+            after = clockwork.advance(taps.apply(before, command, now_ms), now_ms)
+            return await self._tapped(desk, before, after, kind_of(command), session_of(command), actor, now_ms)
+
+    async def run_all(self, room_ids: Sequence[str], command: taps.Command, actor: Actor) -> list[tuple[str, Tapped]]:
+        """The same in several rooms; what does not apply to a room (a resume where nothing is held) changes nothing."""
+        done = []
+        for room_id in room_ids:
+            done.append((room_id, await self.run(room_id, command, actor)))
+        return done
+
+    async def action(self, action_id: str) -> StoredAction:
+        """Raises NotFound."""
+        return await self._ledger.action(action_id)
+
+    async def undo(self, action_id: str, actor: Actor) -> Tapped:
+        """Take a tap back. Doing it twice changes nothing. Raises NotFound, Refused ``superseded``."""
+        stored = await self._ledger.action(action_id)
+        desk = self._desk(stored.room)
+        async with desk.lock:
+            stored = await self._ledger.action(action_id)
+            if stored.undone_ms is not None:
+                return Tapped(None)
+            now_ms = self._clock()
+            before = clockwork.advance(self._with_media(desk, now_ms), now_ms)
+            after = clockwork.advance(restore(before, effect_of(stored), now_ms), now_ms)
+            kind = f"{stored.kind}.undo"
+            return await self._tapped(desk, before, after, kind, stored.session, actor, now_ms, undone=action_id)
+
+    async def acknowledge(self, room_id: str, alarm_id: str, actor: Actor) -> None:
+        """Take an alarm on. Raises NotFound where it does not ring."""
+        desk = self._desk(room_id)
+        if all(alarm.id != alarm_id for alarm in desk.alarms):
+            raise NotFound("There is no such alarm.", code="no_such_alarm")
+        now_ms = self._clock()
+        desk.acknowledged[alarm_id] = await self._ledger.acknowledge(room_id, alarm_id, actor, now_ms)
+        self._tell(AlarmsChanged(room_id, desk.alarms))
+
+    async def forget(self, room_id: str, length_ms: int, actor: Actor) -> tuple[int, int]:
+        """Remove the last ``length_ms`` of the programme from everywhere. Returns the span as media times.
+
+        Raises what the room process answers; then nothing is promised.
+        """
+        desk = self._desk(room_id)
+        now_ms = self._clock()
+        span = (now_ms - length_ms, now_ms)
+        link = self._plane.rooms.get(room_id)
+        await self._ledger.note(actor, "media.forget", desk.room, {"from_ms": span[0], "to_ms": span[1]}, now_ms)
+        if link is not None:
+            await link.forget(*span)
+        self._tell(Forgotten(room_id, *span))
+        return span
+
+    # --- planning ----------------------------------------------------------------------------------
+
+    async def add(self, sessions: Sequence[Session], actor: Actor) -> list[Session]:
+        """New sessions. Raises Conflict, Unprocessable."""
+        now_ms = self._clock()
+        await self._write(Change(added=tuple(sessions), actor=actor, kind="session.create", at_ms=now_ms))
+        await self.refresh()
+        return [self.find(session.id) or session for session in sessions]
+
+    async def change(self, session_id: str, fields: Mapping[str, Any], actor: Actor) -> Edited:
+        """Edit a session; privacy takes effect at once. Raises NotFound, Refused."""
+        session = self.find(session_id) or await self._ledger.session(session_id)
+        desk = self._desk(session.room)
+        async with desk.lock:
+            now_ms = self._clock()
+            session = find(desk.day, session_id) or await self._ledger.session(session_id)
+            edited = editing.edited(session, fields, key=secrets.token_urlsafe(18))
+            if edited == session:
+                return Edited(None, session)
+            change = Change(
+                changed=(edited,),
+                actor=actor,
+                kind="session.change",
+                at_ms=now_ms,
+                details={name: _plain(value) for name, value in fields.items()},
+            )
+            await self._write(change, desk.room.venue)
+        await self.refresh()
+        return Edited(None, self.find(session_id) or edited)
+
+    async def remove(self, session_id: str, actor: Actor) -> None:
+        """Raises NotFound, Refused ``session_began`` for one that has been on air."""
+        session = self.find(session_id) or await self._ledger.session(session_id)
+        editing.check_removable(session)
+        await self._write(Change(removed=(session,), actor=actor, kind="session.delete", at_ms=self._clock()))
+        await self.refresh()
+
+    async def refresh(self) -> None:
+        """Take in what has been changed in the database: rooms, venues, sessions."""
+        await self._load()
+        for desk in list(self._desks.values()):
+            await self._look(desk)
+
+    # --- looking -----------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        ticks = 0
+        while True:
+            self._woken.clear()
+            try:
+                ticks += 1
+                if await self._is_due(ticks):
+                    await self._load()
+            except Exception:
+                self._note_fault("director_cannot_read")
+            # Side by side: a room whose process does not answer keeps no other waiting.
+            async with asyncio.TaskGroup() as group:
+                for desk in list(self._desks.values()):
+                    group.create_task(self._look_safely(desk), name=f"director {desk.room.id}")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._woken.wait()
+
+    async def _look_safely(self, desk: Desk) -> None:
+        try:
+            await self._look(desk)
+        except Exception:
+            self._note_fault("director_look_failed", room=desk.room.id)
+
+    async def _is_due(self, ticks: int) -> bool:
+        """Whether the database has to be read: tomorrow comes into view, or somebody else has changed it."""
+        if self._stale or ticks % RELOAD_EVERY == 0:
+            return True
+        return ticks % REVISION_EVERY == 0 and await self._ledger.revision() != self._revision
+
+    def _on_media(self, link: Any, what: str, data: Any) -> None:
+        if what != "meters":
+            self._woken.set()
+
+    async def _look(self, desk: Desk) -> None:
+        """Bring one room to now: rules, orders, faces, alarms."""
+        async with desk.lock:
+            now_ms = self._clock()
+            before = desk.day
+            day = self._with_media(desk, now_ms)
+            if not day.spare_id:
+                day = replace(day, spare_id=secrets.token_urlsafe(9))
+            after = clockwork.advance(day, now_ms)
+            changed = after.sessions != before.sessions or after.hold != before.hold
+            desk.day = after
+            # Privacy does not wait for a disk.
+            await self._send_orders(desk, now_ms)
+            if changed or desk.unsaved or after.media != before.media:
+                await self._save_clockwork(desk, before, now_ms)
+            await self._put_into_effect(desk, before, now_ms)
+
+    async def _save_clockwork(self, desk: Desk, before: RoomDay, now_ms: int) -> None:
+        change = between(before, desk.day, actor=CLOCK, kind="clock", at_ms=now_ms)
+        if desk.unsaved:
+            change = replace(change, changed=desk.day.sessions, added=(), state=state_of(desk.day))
+        # What merely follows from the time (armed, overrun) and the media is in nobody's interest later.
+        change = replace(change, heard=any(_moved(before, session) for session in (*change.added, *change.changed)))
+        try:
+            await self._write(change, desk.room.venue)
+            desk.unsaved = False
+        except (StreamerError, OSError) as error:
+            desk.unsaved = True
+            self._note_fault("director_cannot_write", room=desk.room.id, error=str(error))
+        except Exception:
+            desk.unsaved = True
+            self._note_fault("director_cannot_write", room=desk.room.id)
+
+    async def _tapped(
+        self,
+        desk: Desk,
+        before: RoomDay,
+        after: RoomDay,
+        kind: str,
+        session: str | None,
+        actor: Actor,
+        now_ms: int,
+        undone: str | None = None,
+    ) -> Tapped:
+        """Write a tap and let it take effect. The lock is held."""
+        done = effect(before, after)
+        shown = desk.day
+        action = None if undone is not None or done.empty else secrets.token_urlsafe(9)
+        # What the clock had done by the tap is written with it.
+        change = between(shown, after, actor=actor, kind=kind, at_ms=now_ms)
+        change = replace(
+            change,
+            session=session,
+            action=action,
+            done=done,
+            undone=undone,
+            heard=not done.empty,
+            **_incidents(before, after, now_ms),
+        )
+        if not change.empty or action is not None or undone is not None:
+            await self._write(change, desk.room.venue)
+        desk.day = after
+        await self._put_into_effect(desk, shown, now_ms)
+        return Tapped(action, tuple(image.after for image in done.sessions if image.after is not None))
+
+    async def _put_into_effect(self, desk: Desk, before: RoomDay, now_ms: int) -> None:
+        await self._send_orders(desk, now_ms)
+        self._tell_sessions(desk.room.id, before.sessions, desk.day.sessions)
+        face = airing.public_face(desk.day, now_ms)
+        if face != desk.face or _by_hand(before) != _by_hand(desk.day):
+            desk.face = face
+            self._tell(RoomChanged(desk.room.id))
+        rooms = self._plane.rooms
+        alarms = self._bells.ringing(desk.day, rooms.get(desk.room.id), len(rooms), now_ms)
+        if alarms != desk.alarms:
+            desk.alarms = alarms
+            await self._let_go_of_alarms(desk)
+            self._tell(AlarmsChanged(desk.room.id, alarms))
+
+    async def _let_go_of_alarms(self, desk: Desk) -> None:
+        """An alarm that has stopped and rings again wants somebody again."""
+        ids = {alarm.id for alarm in desk.alarms}
+        over = [name for name in desk.acknowledged if name not in ids]
+        if not over:
+            return
+        for name in over:
+            del desk.acknowledged[name]
+        try:
+            await self._ledger.alarms_over(desk.room.id, over)
+        except StreamerError as error:
+            self._note_fault("director_cannot_write", room=desk.room.id, error=str(error))
+
+    async def _send_orders(self, desk: Desk, now_ms: int) -> None:
+        link = self._plane.rooms.get(desk.room.id)
+        if link is None:
+            desk.sent = None
+            return
+        config = room_config(desk.room, desk.venue, self._orders(desk, now_ms))
+        if config == desk.sent:
+            return
+        try:
+            async with asyncio.timeout(ORDERS_S):
+                await self._plane.configure(config)
+            desk.sent = config
+        except (StreamerError, TimeoutError) as error:
+            # The room is being restarted, and its media host will give it what it was told last: ask again soon.
+            desk.sent = None
+            log.warning("orders_not_taken", room=desk.room.id, error=str(error))
+
+    async def _write(self, change: Change, venue: str | None = None) -> None:
+        known = self._revision
+        seen, self._revision = await self._ledger.write(change, venue)
+        # Between our writes somebody else's was not taken in yet.
+        self._stale = self._stale or seen != known
+
+    def _orders(self, desk: Desk, now_ms: int) -> RoomOrders:
+        language = desk.venue.language if desk.venue is not None else ""
+        orders = airing.orders(desk.day, now_ms, airing.TEXTS.get(language, airing.TEXTS["en"]))
+        logos = logo_files(desk.venue.logos if desk.venue is not None else (), self._logos)
+        return msgspec.structs.replace(orders, slate=msgspec.structs.replace(orders.slate, logos=logos))
+
+    def _with_media(self, desk: Desk, now_ms: int) -> RoomDay:
+        link = self._plane.rooms.get(desk.room.id)
+        media = media_of(
+            None if link is None else link.status,
+            room_open=link is not None,
+            up=link is not None and link.up,
+            before=desk.day.media,
+            now_ms=now_ms,
+        )
+        return desk.day if media == desk.day.media else replace(desk.day, media=media)
+
+    # --- inside ------------------------------------------------------------------------------------
+
+    async def _load(self) -> None:
+        """Take in what the database holds; what was written meanwhile is read again."""
+        while not await self._loaded(await self._ledger.load(self._clock())):
+            pass
+
+    async def _loaded(self, loaded: Loaded) -> bool:
+        """False where a tap has been written since ``loaded`` was read."""
+        for room_id in set(self._desks) - set(loaded.rooms):
+            gone = self._desks.pop(room_id)
+            self._tell_sessions(room_id, gone.day.sessions, ())
+        for room_id, found in loaded.rooms.items():
+            desk = self._desks.get(room_id)
+            if desk is None:
+                desk = self._desks[room_id] = Desk(found.room, found.venue, replace(found.day, sessions=()))
+                desk.acknowledged = dict(found.acknowledged)
+            async with desk.lock:
+                if self._revision > loaded.revision:
+                    return False
+                desk.room, desk.venue = found.room, found.venue
+                if desk.unsaved:
+                    continue
+                before, fresh = desk.day.sessions, found.day
+                desk.day = replace(
+                    desk.day,
+                    name=fresh.name,
+                    start=fresh.start,
+                    between=fresh.between,
+                    zone=fresh.zone,
+                    sessions=fresh.sessions,
+                )
+                self._tell_sessions(room_id, before, fresh.sessions)
+        self._revision = max(self._revision, loaded.revision)
+        self._stale = False
+        return True
+
+    def _desk(self, room_id: str) -> Desk:
+        desk = self._desks.get(room_id)
+        if desk is None:
+            raise NotFound("There is no such room.", code="no_such_room")
+        return desk
+
+    def _tell_sessions(self, room: str, before: Sequence[Session], after: Sequence[Session]) -> None:
+        if before == after:
+            return
+        old, new = {s.id: s for s in before}, {s.id: s for s in after}
+        for session in after:
+            if old.get(session.id) != session:
+                self._tell(SessionChanged(room, old.get(session.id), session))
+        for session in before:
+            if session.id not in new:
+                self._tell(SessionChanged(room, session, None))
+
+    def _tell(self, news: News) -> None:
+        for listener in list(self._listeners.values()):
+            try:
+                listener(news)
+            except Exception:
+                self._note_fault("director_listener_failed")
+
+    def _note_fault(self, event: str, **values: Any) -> None:
+        self.faults += 1
+        log.exception(event, **values) if "error" not in values else log.error(event, **values)
+
+
+def _moved(before: RoomDay, session: Session) -> bool:
+    """Whether the clock has begun, ended or made the session."""
+    old = find(before, session.id)
+    return old is None or (old.started_ms, old.ended_ms) != (session.started_ms, session.ended_ms)
+
+
+def _incidents(before: RoomDay, after: RoomDay, now_ms: int) -> dict[str, Any]:
+    """A hold is an incident of the session that runs: replays skip it."""
+    running = current(after)
+    if running is None or (before.hold is None) == (after.hold is None):
+        return {}
+    if after.hold is None:
+        return {"closed": ((running.id, now_ms),)}
+    mark = Mark(secrets.token_urlsafe(9), running.id, MarkKind.INCIDENT, after.hold.since_ms, label=after.hold.message)
+    return {"opened": (mark,)}
+
+
+def _by_hand(day: RoomDay) -> tuple[Any, ...]:
+    return (day.hold, day.slate, day.source, day.gain_db)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

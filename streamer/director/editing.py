@@ -1,0 +1,47 @@
+"""What may be edited of a session, by its state. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from streamer.conference.sessions import OPEN, Session, SessionState, Visibility
+from streamer.errors import Conflict
+
+TOLD = frozenset({"room", "title", "start_ms", "end_ms", "speakers", "language", "subtitle", "url", "track"})
+"""Changes that somebody who has it in a calendar should be told of (SEQUENCE, RFC 5545, 3.8.7.4)."""
+PLANNED = frozenset({"room", "start_ms", "end_ms"})
+
+
+def edited(session: Session, fields: Mapping[str, Any], *, key: str) -> Session:
+    """``session`` with ``fields`` of it changed; ``key`` is taken where it becomes closed.
+
+    Raises Conflict ``session_runs`` or ``session_over`` where the plan of what has begun is to be changed.
+    """
+    changed = {name: value for name, value in fields.items() if getattr(session, name) != value}
+    if not changed:
+        return session
+    if session.state not in OPEN and PLANNED & set(changed):
+        raise Conflict("The session is over; its plan stays.", code="session_over")
+    if session.running and "room" in changed:
+        raise Conflict("The session is on air; it stays in its room.", code="session_runs")
+    if "start_ms" in changed:
+        # The plan itself is another: what it was delayed by is in it.
+        changed["delay_ms"] = 0
+    if session.running and "end_ms" in changed:
+        changed["extended_until_ms"] = None
+    new = replace(session, **changed)
+    if new.visibility is Visibility.PUBLIC:
+        new = replace(new, key="")
+    elif not new.key:
+        new = replace(new, key=key)
+    if TOLD & set(changed):
+        new = replace(new, sequence=session.sequence + 1)
+    return new
+
+
+def check_removable(session: Session) -> None:
+    """Raises Conflict ``session_began`` for one that has been on air: it is part of what happened."""
+    if session.started_ms is not None or session.running or session.state is SessionState.ENDED:
+        raise Conflict("The session has been on air and stays.", code="session_began")

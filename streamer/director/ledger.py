@@ -1,0 +1,261 @@
+"""The director's book: what it reads from the database and how a change is written, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.conference.day import HOUR_MS, MediaState, RoomDay, sorted_day
+from streamer.conference.rooms import Room, Venue
+from streamer.conference.sessions import Mark, MarkKind, Session
+from streamer.conference.undo import Effect
+from streamer.director.news import Actor
+from streamer.store import revision
+from streamer.store.actions import Actions, StoredAction
+from streamer.store.audit import AuditEntry, AuditLog
+from streamer.store.database import Database
+from streamer.store.marks import Marks
+from streamer.store.recordings import Recordings
+from streamer.store.room_states import Acknowledgement, Acknowledgements, RoomState, RoomStates
+from streamer.store.rooms import Rooms
+from streamer.store.sessions import Sessions
+from streamer.store.venues import Venues
+
+__all__ = ["Acknowledgement", "Change", "Ledger", "Loaded", "LoadedRoom", "StoredAction"]
+
+PAST_MS = 24 * HOUR_MS
+AHEAD_MS = 48 * HOUR_MS
+"""Days in view: what ended yesterday can be reopened, what comes tomorrow is told."""
+PAGE = 200
+UTC_ZONE = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRoom:
+    room: Room
+    venue: Venue | None
+    day: RoomDay
+    acknowledged: Mapping[str, Acknowledgement]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """All rooms as one transaction saw them."""
+
+    revision: int
+    rooms: Mapping[str, LoadedRoom]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be written in one transaction. ``action`` names it for undo, with the images that undo needs."""
+
+    actor: Actor
+    kind: str
+    at_ms: int
+    room: str | None = None
+    session: str | None = None
+    added: tuple[Session, ...] = ()
+    changed: tuple[Session, ...] = ()
+    removed: tuple[Session, ...] = ()
+    state: RoomState | None = None
+    opened: tuple[Mark, ...] = ()
+    """Incidents that begin."""
+    closed: tuple[tuple[str, int], ...] = ()
+    """(session, media time) of incidents that end."""
+    action: str | None = None
+    done: Effect = field(default_factory=Effect)
+    """What undo of the action takes back."""
+    undone: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    heard: bool = True
+    """Whether the audit log is told; what merely follows from the media is not."""
+
+    @property
+    def empty(self) -> bool:
+        return not (self.added or self.changed or self.removed or self.state is not None)
+
+
+class Ledger:
+    """Over one database. Raises StoreUnavailable and what the repositories raise."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self, now_ms: int) -> Loaded:
+        async with self._database.read() as connection:
+            seen = await revision.current(connection)
+            venues = {venue.id: venue for venue in await _all(Venues(connection).page)}
+            rooms: list[Room] = await _all(Rooms(connection).page)
+            states = await RoomStates(connection).all()
+            acknowledged = await Acknowledgements(connection).all()
+            by_room: dict[str, list[Session]] = {}
+            for session in await Sessions(connection).of_rooms(None, now_ms - PAST_MS, now_ms + AHEAD_MS):
+                by_room.setdefault(session.room, []).append(session)
+        found = {}
+        for room in rooms:
+            venue = venues.get(room.venue) if room.venue else None
+            state = states.get(room.id, RoomState(room.id))
+            day = day_of_room(room, venue, state, by_room.get(room.id, ()))
+            found[room.id] = LoadedRoom(room, venue, day, acknowledged.get(room.id, {}))
+        return Loaded(seen, found)
+
+    async def revision(self) -> int:
+        async with self._database.read() as connection:
+            return await revision.current(connection)
+
+    async def session(self, session_id: str) -> Session:
+        """Raises NotFound."""
+        async with self._database.read() as connection:
+            return await Sessions(connection).get(session_id)
+
+    async def action(self, action_id: str) -> StoredAction:
+        """Raises NotFound."""
+        async with self._database.read() as connection:
+            return await Actions(connection).get(action_id)
+
+    async def acknowledge(self, room: str, alarm: str, actor: Actor, now_ms: int) -> Acknowledgement:
+        taken = Acknowledgement(room, alarm, actor.id, actor.label, now_ms)
+        async with self._database.write() as connection:
+            await Acknowledgements(connection).put(taken)
+            await AuditLog(connection).add(
+                AuditEntry(now_ms, actor.id, actor.label, "alarm.acknowledge", "alarm", alarm, room=room)
+            )
+        return taken
+
+    async def alarms_over(self, room: str, alarms: Sequence[str]) -> None:
+        async with self._database.write() as connection:
+            await Acknowledgements(connection).remove(room, alarms)
+
+    async def note(self, actor: Actor, action: str, room: Room, details: Mapping[str, Any], now_ms: int) -> None:
+        """Only the audit log."""
+        async with self._database.write() as connection:
+            await AuditLog(connection).add(
+                AuditEntry(now_ms, actor.id, actor.label, action, "room", room.id, room.id, room.venue, details)
+            )
+
+    async def write(self, change: Change, venue: str | None = None) -> tuple[int, int]:
+        """Returns the revision before and after it."""
+        async with self._database.write() as connection:
+            seen = await revision.current(connection)
+            sessions = Sessions(connection)
+            known = await sessions.find_many([session.id for session in (*change.added, *change.changed)])
+            # What could not be written when it happened comes again, new and old together.
+            new = [session for session in (*change.added, *change.changed) if session.id not in known]
+            await sessions.add_many(new)
+            await sessions.save_many([s for s in (*change.added, *change.changed) if known.get(s.id, s) != s])
+            if change.removed:
+                ids = [session.id for session in change.removed]
+                # What an undo takes back was no session, so there is no recording of it.
+                await Recordings(connection).drop_growing(ids)
+                await sessions.remove_many(ids)
+            if change.state is not None:
+                await RoomStates(connection).save(change.state)
+            await _write_incidents(connection, change)
+            if change.action is not None and change.room is not None:
+                await Actions(connection).add(
+                    StoredAction(
+                        change.action,
+                        change.room,
+                        change.session,
+                        change.at_ms,
+                        change.actor.id,
+                        change.actor.label,
+                        change.kind,
+                        {},
+                        msgspec.to_builtins(change.done),
+                    )
+                )
+            if change.undone is not None:
+                await Actions(connection).mark_undone(change.undone, change.at_ms)
+            if change.heard:
+                await _audit(connection, change, venue)
+            return seen, await revision.current(connection)
+
+
+def effect_of(action: StoredAction) -> Effect:
+    """What an action changed. Raises msgspec.ValidationError for one of another version."""
+    return msgspec.convert(dict(action.after), Effect)
+
+
+def day_of_room(room: Room, venue: Venue | None, state: RoomState, sessions: Sequence[Session]) -> RoomDay:
+    """The day as it is found after a restart."""
+    day = RoomDay(
+        room=room.id,
+        name=room.name,
+        start=room.start,
+        between=room.between,
+        media=MediaState(False, state.media_up_since_ms, state.media_stopped_ms),
+        hold=state.hold,
+        slate=state.slate,
+        source=state.source,
+        gain_db=state.gain_db,
+        zone=venue.timezone if venue is not None else UTC_ZONE,
+    )
+    return sorted_day(day, sessions)
+
+
+def state_of(day: RoomDay) -> RoomState:
+    return RoomState(
+        day.room,
+        day.hold,
+        day.slate,
+        day.source,
+        day.gain_db,
+        day.media.up_since_ms,
+        day.media.stopped_ms,
+    )
+
+
+def between(before: RoomDay, after: RoomDay, *, actor: Actor, kind: str, at_ms: int) -> Change:
+    """What is to be written for ``after`` to hold where ``before`` is written."""
+    old = {session.id: session for session in before.sessions}
+    new = {session.id for session in after.sessions}
+    state = state_of(after)
+    return Change(
+        actor,
+        kind,
+        at_ms,
+        room=after.room,
+        added=tuple(s for s in after.sessions if s.id not in old),
+        changed=tuple(s for s in after.sessions if s.id in old and old[s.id] != s),
+        removed=tuple(s for s in before.sessions if s.id not in new),
+        state=state if state != state_of(before) else None,
+    )
+
+
+async def _write_incidents(connection: AsyncConnection, change: Change) -> None:
+    marks = Marks(connection)
+    for mark in change.opened:
+        if not await marks.open_incidents([mark.session]):
+            await marks.add(mark)
+    for session, at_ms in change.closed:
+        for mark in await marks.open_incidents([session]):
+            if mark.kind is MarkKind.INCIDENT:
+                await marks.save(replace(mark, until_ms=max(at_ms, mark.at_ms)))
+
+
+async def _audit(connection: AsyncConnection, change: Change, venue: str | None) -> None:
+    log = AuditLog(connection)
+    who = (change.at_ms, change.actor.id, change.actor.label)
+    touched = (*change.added, *change.changed, *change.removed)
+    for session in touched:
+        details = {**change.details, "state": session.state.value, "title": session.title}
+        await log.add(AuditEntry(*who, change.kind, "session", session.id, session.room, venue, details))
+    if not touched and change.room is not None:
+        await log.add(AuditEntry(*who, change.kind, "room", change.room, change.room, venue, change.details))
+
+
+async def _all(page: Any) -> list[Any]:
+    items: list[Any] = []
+    cursor = None
+    while True:
+        found = await page(PAGE, cursor)
+        items += found.items
+        cursor = found.cursor
+        if cursor is None:
+            return items

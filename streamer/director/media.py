@@ -1,0 +1,27 @@
+"""What comes in for a room, from what its process tells."""
+
+from __future__ import annotations
+
+from streamer.conference.day import MediaState
+from streamer.room.protocol import RoomStatus
+
+
+def media_of(status: RoomStatus | None, *, room_open: bool, up: bool, before: MediaState, now_ms: int) -> MediaState:
+    """The media state that the rules are asked with.
+
+    ``room_open``: the media plane knows the room; ``up``: its process answers right now. While the process of an open
+    room is away (it is being restarted, or this web process has just started) what was known stays: it comes back in
+    a moment, and a minute of doubt ends nothing. A room that is closed has nothing coming in.
+    """
+    if not room_open:
+        if not before.up and before.stopped_ms is not None:
+            return before
+        if not before.up and before.up_since_ms is None:
+            return before
+        return MediaState(up=False, up_since_ms=None, stopped_ms=before.stopped_ms or now_ms)
+    if not up or status is None:
+        return before
+    if status.media_up:
+        since_ms = status.media_since_ms if status.media_since_ms is not None else now_ms
+        return MediaState(up=True, up_since_ms=since_ms)
+    return MediaState(up=False, stopped_ms=status.media_stopped_ms or before.stopped_ms)

@@ -1,0 +1,34 @@
+"""What the director needs of the media plane. ``streamer.room.client`` fulfils it; tests use hand-written fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from streamer.room.protocol import RoomConfig, RoomStatus
+
+
+class Link(Protocol):
+    """A web process's connection to one room process."""
+
+    @property
+    def status(self) -> RoomStatus | None: ...
+
+    @property
+    def up(self) -> bool:
+        """Whether the room process answers right now."""
+
+    async def forget(self, from_ms: int, to_ms: int) -> None:
+        """Remove the media between two media times from every output and from disk."""
+
+
+class Plane(Protocol):
+    """All rooms of this machine's media host."""
+
+    @property
+    def rooms(self) -> Mapping[str, Link]: ...
+
+    def listen(self, listener: Callable[[Any, str, Any], None]) -> Callable[[], None]: ...
+
+    async def configure(self, config: RoomConfig) -> None:
+        """Tell an open room its new config; one that is not open learns it when it opens."""
