@@ -38,6 +38,8 @@ class Snapshot(Sequenced, tag="snapshot"):
     stills: dict[str, StillMade] = {}
     """Output -> its newest still."""
     closed: bool = False
+    closed_outputs: list[str] = []
+    """Outputs that are over while the broadcast goes on."""
 
 
 class PartBytes(Sequenced, tag="bytes"):
@@ -70,7 +72,8 @@ class SegmentOpened(Sequenced, tag="segment"):
 
 
 class PartMade(Sequenced, tag="part"):
-    """The next part of the newest segment of a rendition, bytes included."""
+    """The next part of the newest segment of a rendition. ``data`` is empty where another output told of the same
+    chunk before, bytes included."""
 
     output: str
     rendition: str
@@ -104,6 +107,31 @@ class StillMade(Sequenced, tag="still"):
     jpeg: bytes
 
 
+class OutputClosed(Sequenced, tag="output_closed"):
+    """This output is over (EXT-X-ENDLIST), the broadcast goes on. A new interval opens it again."""
+
+    output: str
+
+
+class OutputGone(Sequenced, tag="output_gone"):
+    """Nothing of this output is listed any more."""
+
+    output: str
+
+
+class Forgotten(Sequenced, tag="forgotten"):
+    """The segments ``first_msn`` to ``last_msn`` of the output hold media that is to be forgotten: whoever has bytes
+    of them drops them. In the output ``programme`` they are gaps from now on; from the others a ``Trimmed`` that
+    follows removes them. A still from that stretch is gone, too."""
+
+    output: str
+    from_tick: int
+    to_tick: int
+    first_msn: int
+    last_msn: int
+    """Less than ``first_msn``: the output lists nothing of it."""
+
+
 class Closed(Sequenced, tag="closed"):
     """The broadcast is over (EXT-X-ENDLIST)."""
 
@@ -119,5 +147,8 @@ MediaEvent = (
     | SegmentDone
     | Trimmed
     | StillMade
+    | OutputClosed
+    | OutputGone
+    | Forgotten
     | Closed
 )

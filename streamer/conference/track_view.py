@@ -165,11 +165,30 @@ class TrackView:
         for msn in list(self._before(first_msn)):
             gone = self.segments.pop(msn)
             if not gone.gap:
-                key = (gone.interval, gone.init)
-                self._init_refs[key] -= 1
-                if not self._init_refs[key]:
-                    del self._init_refs[key]
+                self._drop_init(gone)
         self.version = version
+
+    def forget(self, first_msn: int, last_msn: int, version: int) -> None:
+        """The segments from ``first_msn`` to ``last_msn`` are gaps from now on. The newest may still be open."""
+        for msn in range(first_msn, last_msn + 1):
+            segment = self.segments.get(msn)
+            if segment is None or segment.gap:
+                continue
+            # Parts of an open one may still be told of, by number: none is kept.
+            gap = msgspec.structs.replace(segment, parts=[], gap=True, gap_duration=max(1, segment.duration))
+            self.segments[msn] = gap
+            self._drop_init(segment)
+            if self._last is not None and self._last.msn == msn:
+                self._last = gap
+            if self._newest_whole is not None and self._newest_whole.msn == msn:
+                self._newest_whole = None
+        self.version = version
+
+    def _drop_init(self, segment: Segment) -> None:
+        key = (segment.interval, segment.init)
+        self._init_refs[key] -= 1
+        if not self._init_refs[key]:
+            del self._init_refs[key]
 
     def _before(self, first_msn: int) -> Iterator[int]:
         for msn in self.segments:

@@ -15,12 +15,16 @@ from bisect import bisect_left, insort
 import msgspec
 
 from streamer.conference.media_events import (
+    PROGRAMME_OUTPUT,
     PUBLIC,
     Closed,
+    Forgotten,
     InitMade,
     IntervalOpened,
     MediaEvent,
     Opened,
+    OutputClosed,
+    OutputGone,
     PartBytes,
     PartMade,
     SegmentDone,
@@ -37,6 +41,8 @@ __all__ = ["BroadcastView", "OutOfStep", "OutputView", "Still", "TrackView"]
 MERGE_AFTER_TARGETS = 8
 """A playlist lists the parts of the last three target durations; a slow client may still ask for one that it
 saw there a while ago, so parts keep their own bounds for some time after that."""
+PROGRAMME_MERGE_S = 2700
+"""Replays are cut from the programme at its parts, by marks that may be set half an hour late."""
 
 
 class Still(msgspec.Struct, frozen=True):
@@ -51,6 +57,7 @@ class OutputView:
 
     __slots__ = (
         "_discontinuities",
+        "closed",
         "discontinuity_sequence",
         "first_msn",
         "intervals",
@@ -68,9 +75,12 @@ class OutputView:
         self.intervals: dict[int, Interval] = {}
         """By index, oldest first; those that no listed segment belongs to are dropped."""
         self.still: Still | None = None
+        self.closed = False
+        """Nothing follows (EXT-X-ENDLIST): the output, or the whole broadcast, is over."""
         self.version = 0
         """Version of the newest change in any rendition."""
-        merge_after = MERGE_AFTER_TARGETS * broadcast.target_duration_s * TICKS_PER_S
+        merge_after_s = MERGE_AFTER_TARGETS * broadcast.target_duration_s
+        merge_after = (PROGRAMME_MERGE_S if name == PROGRAMME_OUTPUT else merge_after_s) * TICKS_PER_S
         self.tracks = {r.name: TrackView(r, merge_after_ticks=merge_after) for r in broadcast.renditions}
         self._discontinuities: list[int] = []
 
@@ -149,6 +159,32 @@ class OutputView:
             keep_from = min(oldest, default=newest.index)
             self.intervals = {i: interval for i, interval in self.intervals.items() if i >= keep_from}
 
+    def close(self, version: int) -> None:
+        self.closed = True
+        self._touch(version)
+
+    def open_interval(self, interval: Interval, version: int) -> None:
+        newest = self.interval
+        if newest is not None and interval.index <= newest.index:
+            raise OutOfStep(f"interval {interval.index} opened after {newest.index}")
+        self.intervals[interval.index] = interval
+        if self.closed:
+            self.closed = False
+            self._touch(version)
+
+    def forget(self, event: Forgotten, from_ms: int, to_ms: int, version: int) -> None:
+        if self.name == PROGRAMME_OUTPUT:
+            for track in self.tracks.values():
+                track.forget(event.first_msn, event.last_msn, version)
+            self.version = version
+        if self.still is not None and from_ms <= self.still.at_ms < to_ms:
+            self.still = None
+
+    def _touch(self, version: int) -> None:
+        self.version = version
+        for track in self.tracks.values():
+            track.version = version
+
 
 class BroadcastView:
     """What a room's broadcast consists of now.
@@ -207,6 +243,7 @@ class BroadcastView:
                 if o.still
             },
             closed=self.closed,
+            closed_outputs=[name for name, output in self.outputs.items() if output.closed and not self.closed],
         )
 
     def _change(self, event: MediaEvent) -> None:
@@ -228,23 +265,26 @@ class BroadcastView:
             case Trimmed():
                 self._output(event.output).trim(event.first_msn, event.discontinuity_sequence, version)
             case IntervalOpened():
-                output = self._output(event.output)
-                newest = output.interval
-                if newest is not None and event.interval.index <= newest.index:
-                    raise OutOfStep(f"interval {event.interval.index} opened after {newest.index}")
-                output.intervals[event.interval.index] = event.interval
+                self._output(event.output).open_interval(event.interval, version)
             case InitMade():
                 self.inits[event.init.id] = event.init
             case StillMade():
                 self._output(event.output).still = Still(event.at_ms, event.jpeg)
             case Opened():
                 self._reset(event.broadcast)
+            case OutputClosed():
+                self._output(event.output).close(version)
+            case OutputGone():
+                self.outputs.pop(event.output, None)
+            case Forgotten():
+                output = self._output(event.output)
+                assert self.broadcast is not None
+                from_ms, to_ms = (self.broadcast.media_time_ms(tick) for tick in (event.from_tick, event.to_tick))
+                output.forget(event, from_ms, to_ms, version)
             case Closed():
                 self.closed = True
                 for output in self.outputs.values():
-                    output.version = version
-                    for track in output.tracks.values():
-                        track.version = version
+                    output.close(version)
             case _:
                 raise OutOfStep(f"unexpected {type(event).__name__}")
         self.version = version
@@ -273,6 +313,7 @@ class BroadcastView:
                     track.load(segments, output.first_msn, version)
                     for segment in segments:
                         output.note_discontinuity(segment)
+                output.closed = snapshot.closed or name in snapshot.closed_outputs
                 if still := snapshot.stills.get(name):
                     output.still = Still(still.at_ms, still.jpeg)
         elif snapshot.outputs:

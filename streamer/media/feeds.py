@@ -5,13 +5,16 @@ There is a feed for the programme and one for the slate that stands in for it. R
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from streamer.conference.media_events import PRIVATE_PREFIX
 from streamer.conference.programme import Chunk
 from streamer.media.packager import MadePart
+from streamer.media.spans import Spans
 from streamer.media.types import Cut, TrackConfig
 
 PROGRAMME = "programme"
@@ -21,12 +24,19 @@ SLATE_FEED = "slate"
 class PartStore(Protocol):
     """Where the bytes of parts go. ``media/recorder.py`` is the real one."""
 
-    def write(self, stream: str, start: int, data: bytes, *, new_segment: bool) -> Chunk:
-        """Take the next part of a stream; never blocks. ``start`` in ticks; ``new_segment`` allows a new file."""
+    def write(self, stream: str, start: int, data: bytes, *, new_segment: bool, record: bool = True) -> Chunk:
+        """Take the next part of a stream; never blocks. ``start`` in ticks; ``new_segment`` allows a new file; without
+        ``record`` it stays in memory."""
+
+    def new_files(self, start: int) -> None:
+        """No file holds bytes of segments that begin at ``start`` or later together with earlier ones."""
 
 
 class FeedOutput(Protocol):
     """What a feed needs of an output."""
+
+    @property
+    def name(self) -> str: ...
 
     def segment_opened(self, feed: str, track: str, cut: Cut) -> None: ...
 
@@ -43,18 +53,34 @@ class _StandIn:
     track: str
 
 
+def stream_name(output: str) -> str:
+    """The output's name as part of a file's: the key of a closed session is not to be read there."""
+    return hashlib.sha256(output.encode()).hexdigest()[:8] if output.startswith(PRIVATE_PREFIX) else output
+
+
 class Feed:
     """A :class:`~streamer.media.packager.PackagerListener` for all tracks of one feed.
 
-    ``name`` is :data:`PROGRAMME` or :data:`SLATE_FEED`. A part that no output lists is not stored.
+    ``name`` is :data:`PROGRAMME` or :data:`SLATE_FEED`. A part that no output lists is not stored. ``streams`` is what
+    the names of its streams begin with; what lies in ``unrecorded`` is stored in memory only.
     """
 
-    def __init__(self, name: str, store: PartStore, outputs: Sequence[FeedOutput] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        store: PartStore,
+        outputs: Sequence[FeedOutput] = (),
+        *,
+        streams: str | None = None,
+        unrecorded: Spans | None = None,
+    ) -> None:
         self.name = name
         self.outputs: list[FeedOutput] = list(outputs)
         self.unlisted_total = 0
         """Parts that no output wanted."""
         self._store = store
+        self._streams = ("" if name == PROGRAMME else f"{name}-") if streams is None else streams
+        self._unrecorded = unrecorded or Spans()
         self._stand_ins: dict[str, deque[_StandIn]] = {}
 
     def stand_in(self, track: str, other: str, cut: Cut) -> None:
@@ -82,7 +108,7 @@ class Feed:
                     continue
                 listed = True
                 if wanted is not named:
-                    output.part(self.name, wanted, self._write(wanted))
+                    output.part(self.name, wanted, self._write(wanted, f"{stream_name(output.name)}-"))
                     continue
                 if chunk is None:
                     chunk = self._write(made)
@@ -95,10 +121,11 @@ class Feed:
             for output in self.outputs:
                 output.segment_closed(self.name, name, number)
 
-    def _write(self, made: MadePart) -> Chunk:
+    def _write(self, made: MadePart, altered_for: str = "") -> Chunk:
         # A file of its own for each track of each feed, so that the parts of a segment lie side by side.
-        stream = made.track if self.name == PROGRAMME else f"{self.name}-{made.track}"
-        return self._store.write(stream, made.start, made.data, new_segment=made.index == 0)
+        stream = f"{altered_for}{self._streams}{made.track}"
+        record = not self._unrecorded.overlap(made.start, made.end)
+        return self._store.write(stream, made.start, made.data, new_segment=made.index == 0, record=record)
 
     def _listed_as(self, track: str, number: int) -> list[str]:
         """The tracks that list segment ``number`` of ``track``: itself, unless another stands in for it, and others."""

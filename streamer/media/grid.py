@@ -46,12 +46,15 @@ class SegmentGrid:
 
     def may_cut(self, start: int, *, idr: bool) -> bool:
         """Whether a passed-through frame at ``start`` ends the segment."""
-        return idr and start - self.start >= (self.earliest if self._demanded is None else SHORTEST_TICKS)
+        return idr and start - self.start >= (SHORTEST_TICKS if self._is_demanded_by(start) else self.earliest)
 
     def due(self, start: int, *, frame_ticks: int) -> bool:
         """Whether an encoded frame at ``start`` has to be an IDR: the nearest to the nominal duration."""
-        due_at = self.aim - frame_ticks // 2 if self._demanded is None else SHORTEST_TICKS
+        due_at = SHORTEST_TICKS if self._is_demanded_by(start) else self.aim - frame_ticks // 2
         return start - self.start >= due_at
+
+    def _is_demanded_by(self, start: int) -> bool:
+        return self._demanded is not None and start >= self._demanded
 
     def overdue(self, now: int) -> bool:
         """No key frame came in time: the take has to go on with an encoded top."""
@@ -63,13 +66,14 @@ class SegmentGrid:
         """Whether somebody waits for the next cut."""
         return self._demanded is not None
 
-    def demand(self, now: int) -> None:
-        """Somebody goes on air: the segment ends at the next key frame, however short it is."""
-        self._demanded = now
+    def demand(self, at: int) -> None:
+        """Somebody goes on air: the segment ends at the next key frame at ``at`` or later, however short it is."""
+        self._demanded, self._asked = at, None
 
     def wants_keyframe(self, now: int) -> bool:
-        """True at 1.9 s of a segment's age and every 0.3 s from then, once each."""
-        if now - self.start < self.ask_at or (self._asked is not None and now - self._asked < ASK_AGAIN_TICKS):
+        """True at 1.9 s of a segment's age, or when somebody waits, and every 0.3 s from then, once each."""
+        early = self._demanded is None and now - self.start < self.ask_at
+        if early or (self._asked is not None and now - self._asked < ASK_AGAIN_TICKS):
             return False
         self._asked = now
         return True

@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
+from functools import cached_property
 from typing import Any, Protocol
 
-from streamer.conference.media_events import PUBLIC, MediaEvent, StillMade
+from streamer.conference.media_events import MediaEvent
+from streamer.conference.orders import RoomOrders, Shows
 from streamer.conference.programme import TICKS_PER_S, Broadcast
 from streamer.media import h264
 from streamer.media.audio import AAC_TICKS, OPUS_SILENCE, OPUS_SILENCE_TICKS, SoundTrack
-from streamer.media.feeds import PROGRAMME, SLATE_FEED, Feed, PartStore
+from streamer.media.feeds import PartStore
 from streamer.media.grid import SegmentGrid
 from streamer.media.ladder import Ladder, LadderCallbacks
 from streamer.media.meters import LoudnessMeter, PictureMeter, reading_as_dict
-from streamer.media.off_air import OffAir
-from streamer.media.outputs import Inits, Output
+from streamer.media.off_air import silent_frame
+from streamer.media.outlets import Outlets
+from streamer.media.outputs import Output
 from streamer.media.overload import ShedPolicy
 from streamer.media.packager import TrackPackager
 from streamer.media.recovery import Recovered
@@ -66,6 +68,7 @@ class Line:
         *,
         start: int,
         recovered: Recovered | None,
+        orders: RoomOrders,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.broadcast = broadcast
@@ -79,22 +82,8 @@ class Line:
             longest=int((broadcast.target_duration_s + 0.4) * TICKS_PER_S),
             start=start,
         )
-        state = recovered.outputs.get(PUBLIC) if recovered else None
-        self._inits = Inits(recovered.inits if recovered else ())
-        self.output = Output(broadcast, self._inits, listener.event, name=PUBLIC, state=state)
-        feed = Feed(PROGRAMME, store, [self.output])
-        self._programme = feed
-        self._packagers = {
-            r.name: TrackPackager(r.name, feed, part_target_ticks=broadcast.part_target_ticks)
-            for r in broadcast.renditions
-        }
-        self._off_air: OffAir | None = None
-        """While the output shows the slate although the programme goes on."""
-        self._slates_made = 0
-        self._store = store
         self._relay_next = start
         self._relayed_sound = self._relayed_picture = -1
-        self._slate_on: str | None = None
         self.left_out_total = 0
         """Frames of sources that takes could not use: out of order, or referring to what was lost."""
         self._picture_meter, self._loudness = PictureMeter(), LoudnessMeter()
@@ -120,6 +109,20 @@ class Line:
         self._sound = SoundTrack(
             plan.sounds, loop=loop, start=start, on_frame=self._on_sound_frame, meter=self._loudness
         )
+        self._sound.set_gain(orders.gain_db)
+        self._outlets = Outlets(
+            self,
+            store,
+            listener.event,
+            orders,
+            start=start,
+            fleeting_s=settings.hls.ring_s,
+            recovered=recovered,
+        )
+        self._packagers = {
+            r.name: TrackPackager(r.name, self._outlets.feed, part_target_ticks=broadcast.part_target_ticks)
+            for r in broadcast.renditions
+        }
 
     # --- what takes write --------------------------------------------------------------------------
 
@@ -128,13 +131,7 @@ class Line:
         cut = self.grid.cut(start, discontinuity=discontinuity)
         for name, config in self._sound.configs.items():
             self._packagers[name].begin(cut, config)
-        if self._off_air is not None and self.output.airs_at(start):
-            # From here on the programme is seen: the slate must not be listed past it.
-            self._off_air.end(start)
-            self._slates_made = self._off_air.number
-            self._off_air = None
-        elif self._off_air is not None and self.output.aired:
-            self.grid.demand(start)  # this cut lies in what the slate has covered: the next one then
+        self._outlets.cut(start)
         return cut
 
     def use_top(self, *, encoded: bool) -> None:
@@ -151,7 +148,12 @@ class Line:
 
     def sound(self, unit: AccessUnit, start: int) -> None:
         self._sound.push(unit.codec, unit.data, start)
-        if unit.codec == "opus" and self.output.shows_programme:
+        public = self._outlets.public
+        if public.shown_from is None or start < public.shown_from:
+            return
+        if public.shows == "picture_muted":
+            self.silence(start)
+        elif unit.codec == "opus":
             self._relay_sound(unit.data, start)
 
     def advance(self, to: int) -> None:
@@ -176,7 +178,7 @@ class Line:
         await asyncio.sleep(0)  # for what they posted last
         for packager in self._packagers.values():
             packager.end(at)
-        self.output.close()
+        self._outlets.finish()
 
     @property
     def counters(self) -> dict[str, float]:
@@ -186,10 +188,14 @@ class Line:
             **self._sound.counters,
             "samples_refused_total": float(sum(p.dropped_total for p in packagers)),
             "parts_overlong_total": float(sum(p.overlong_total for p in packagers)),
-            "parts_late_total": float(self.output.late_total),
-            "gaps_total": float(self.output.gaps_total),
+            **self._outlets.counters,
             "frames_left_out_total": float(self.left_out_total),
         }
+
+    @property
+    def words_since(self) -> int | None:
+        """Tick at which somebody began to speak after a silence; None: nobody did yet."""
+        return self._loudness.reading.words_since
 
     @property
     def meters(self) -> dict[str, dict[str, Any]]:
@@ -207,21 +213,40 @@ class Line:
 
     # --- outputs -----------------------------------------------------------------------------------
 
-    def air(self, on: bool, now: int) -> None:
-        """Show the programme in the public output from its next key frame on, or the slate at once."""
-        ended = self.output.air(on)
-        if on:
-            self.grid.demand(now)
-        elif self._off_air is None and not self.output.shows_programme:
-            feed = Feed(SLATE_FEED, self._store, [self.output])
-            start = now if ended is None else ended
-            self._off_air = OffAir(
-                self, feed, self._sound.configs, self._sound_bitrates, start, number=self._slates_made
-            )
+    @property
+    def output(self) -> Output:
+        """The public one."""
+        return self._outlets.public.output
+
+    @property
+    def shows(self) -> dict[str, Shows]:
+        """What each output shows now, by name."""
+        return self._outlets.shows
+
+    @property
+    def sound_configs(self) -> Mapping[str, TrackConfig]:
+        return self._sound.configs
+
+    @property
+    def sound_bitrates(self) -> Mapping[str, int]:
+        return self._sound_bitrates
+
+    @cached_property
+    def silent_frames(self) -> Mapping[str, bytes]:
+        """One frame of silence of each sound rendition."""
+        return {name: silent_frame(bitrate) for name, bitrate in self._sound_bitrates.items()}
+
+    def obey(self, orders: RoomOrders, now: int) -> None:
+        """An output shows the programme from its next key frame on, or the slate at once."""
+        self._sound.set_gain(orders.gain_db)
+        self._outlets.obey(orders, now)
+
+    def forget(self, start: int, end: int) -> None:
+        """What lies between two ticks is listed nowhere any more; ``end`` is now at the latest."""
+        self._outlets.forget(start, end)
 
     def tick(self, now: int) -> None:
-        if self._off_air is not None:
-            self._off_air.write(now)
+        self._outlets.tick(now)
 
     def silence(self, to: int) -> None:
         """Lowest-latency viewers hear silence up to ``to``: a stream of packets that stops is a fault to them."""
@@ -237,6 +262,9 @@ class Line:
 
     def clips(self, still: str) -> Mapping[str, SlateClip]:
         return self.slates.clips(still)
+
+    def slate_picture(self, kind: str) -> bytes | None:
+        return self.slates.still(kind)
 
     def set_text(self, text: SlateText) -> None:
         self.slates.set_text(text)
@@ -260,7 +288,8 @@ class Line:
         if cut is not None:
             packager.begin(cut, config)
         packager.push(sample)
-        if rendition == self.top and self.output.shows_programme:
+        shown_from = self._outlets.public.shown_from
+        if rendition == self.top and shown_from is not None and sample.start >= shown_from:
             self.relay_picture(sample, config)
 
     def _on_end(self, rendition: str, at: int) -> None:
@@ -279,26 +308,15 @@ class Line:
         self._stand_in(name, name, cut)
 
     def _stand_in(self, name: str, other: str, cut: Cut) -> None:
-        """The picture's size changes in one rendition: a discontinuity in all of them, at the same place.
-
-        The segment has no parts yet, so nothing that was listed changes.
-        """
-        self._programme.stand_in(name, other, cut)
-        self.output.segment_opened(PROGRAMME, other, replace(cut, discontinuity=True))
+        self._outlets.feed.stand_in(name, other, cut)
+        self._outlets.discontinuity(other, cut)
 
     def _on_slate_ready(self, kind: str) -> None:
-        if kind == self._slate_on:
-            self.slate_still(kind)
+        self._outlets.slate_ready(kind)
 
     def slate_still(self, kind: str | None) -> None:
-        """The slate of that kind is what is seen from now on; None: it is not."""
-        self._slate_on = kind
-        jpeg = self.slates.still(kind) if kind else None
-        if jpeg is not None:
-            at_ms = self.broadcast.media_time_ms(self.grid.start)
-            self._listener.event(StillMade(output=PUBLIC, at_ms=at_ms, jpeg=jpeg))
+        """The programme is the slate of that kind from now on; None: it is not."""
+        self._outlets.programme_slate(kind)
 
     def _on_still(self, jpeg: bytes, start: int) -> None:
-        if not self.output.shows_programme or self._slate_on:
-            return
-        self._listener.event(StillMade(output=PUBLIC, at_ms=self.broadcast.media_time_ms(start), jpeg=jpeg))
+        self._outlets.still(jpeg, start)

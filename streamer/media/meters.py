@@ -25,6 +25,11 @@ SHORT_TERM_BLOCKS = 30
 FLOOR_LUFS = -120.0
 SILENCE_DBFS = -60.0
 """A block whose peak is below this is silent."""
+WORDS_LUFS = -45.0
+"""Speech in 100 ms of a poorly adjusted microphone is louder than this."""
+WORDS_AFTER_BLOCKS = 100
+WORDS_LEAST_BLOCKS = 6
+WORDS_WITHIN_BLOCKS = 20
 CLIP_LEVEL = 0.9999
 CLIP_RUN = 3
 """As many samples in a row at full scale are a clipping."""
@@ -58,6 +63,38 @@ class SoundReading:
     """Times that the sound stood at full scale for three samples or more."""
     silent_since: int | None = None
     """Tick since which there has been no sound; None while there is."""
+    words_since: int | None = None
+    """Tick at which somebody began to speak after a silence of ten seconds; None before the first time."""
+
+
+class FirstWords:
+    """Finds where somebody begins to speak: sound that goes on for a second or so, where there was none for ten.
+
+    A door, a cough or a chair are short; a hall's hum is not loud.
+    """
+
+    def __init__(self) -> None:
+        self.since: int | None = None
+        """Tick of the newest beginning."""
+        self._quiet = 0
+        """Blocks since there was speech."""
+        self._began: int | None = None
+        self._heard = self._blocks = 0
+
+    def push(self, loudness: float, start: int) -> None:
+        """A block of 100 ms that begins at tick ``start``; ``loudness`` in LUFS."""
+        heard = loudness >= WORDS_LUFS
+        if self._began is None and heard and self._quiet >= WORDS_AFTER_BLOCKS:
+            self._began, self._heard, self._blocks = start, 0, 0
+        if self._began is None:
+            self._quiet = 0 if heard else self._quiet + 1
+            return
+        self._heard += heard
+        self._blocks += 1
+        if self._heard >= WORDS_LEAST_BLOCKS:
+            self.since, self._began, self._quiet = self._began, None, 0
+        elif self._blocks >= WORDS_WITHIN_BLOCKS:
+            self._began = None
 
 
 class LoudnessMeter:
@@ -74,6 +111,7 @@ class LoudnessMeter:
         self._clip_run = [0, 0]
         self._clipped = 0
         self._silent_since: int | None = None
+        self._words = FirstWords()
 
     def push(self, samples: NDArray[np.float32], start: int) -> None:
         """``samples``: 2 x n floats at full scale 1.0, the first at tick ``start``."""
@@ -96,6 +134,7 @@ class LoudnessMeter:
         if len(self._powers) >= MOMENTARY_BLOCKS and momentary >= _ABSOLUTE_GATE_LUFS:
             self._histogram[min(999, int((momentary - _ABSOLUTE_GATE_LUFS) * 10))] += 1
         self._count_clipping(wide)
+        self._words.push(_lufs(self._powers[-1]), start)
         if peak >= SILENCE_DBFS:
             self._silent_since = None
         elif self._silent_since is None:
@@ -108,6 +147,7 @@ class LoudnessMeter:
             true_peak=max(peak, self._true_peak(wide)),
             clipped_total=self._clipped,
             silent_since=self._silent_since,
+            words_since=self._words.since,
         )
 
     def _weigh(self, samples: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The slate in place of a programme that goes on unseen: the public output between going off and on air.
+"""The slate in place of a programme that goes on unseen: an output between going off and on air.
 
 Runs on the loop. Nothing is encoded: clips with their times patched, and one frame of silence again and again.
 """
@@ -6,6 +6,7 @@ Runs on the loop. Nothing is encoded: clips with their times patched, and one fr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -36,6 +37,7 @@ class SlateSource(Protocol):
     def silence(self, to: int) -> None: ...
 
 
+@lru_cache(maxsize=8)
 def silent_frame(bitrate: int) -> bytes:
     """One AAC frame of silence, from an encoder that has been silent for a while, so that any number may follow."""
     encoder = AacEncoder(bitrate, 0)
@@ -48,7 +50,8 @@ class OffAir:
     """Writes slate segments from ``start`` on to the slate's feed.
 
     ``sounds`` and ``bitrates`` (bits per second) are those of the sound renditions, by name. ``number`` is that of the
-    last segment of the times before: the output knows the feed's segments by their numbers.
+    last segment of the times before: the output knows the feed's segments by their numbers. With ``relay`` the
+    lowest-latency viewers get it, too.
     """
 
     def __init__(
@@ -60,8 +63,10 @@ class OffAir:
         start: int,
         *,
         number: int = 0,
+        relay: bool = True,
     ) -> None:
         self._line = line
+        self._relay = relay
         self._sounds = sounds
         self._silence = {name: silent_frame(bitrate) for name, bitrate in bitrates.items()}
         self._packagers = {
@@ -79,7 +84,8 @@ class OffAir:
 
     def write(self, to: int) -> None:
         """Write pictures and silence; ``to`` is now."""
-        self._line.silence(to)
+        if self._relay:
+            self._line.silence(to)
         to -= LAG_TICKS
         grid = self._line.grid
         # One that is about to end is not followed by another: of a few ms there would be no sound.
@@ -90,7 +96,7 @@ class OffAir:
             for rendition, frames in self._frames.items():
                 sample = next(frames)
                 self._packagers[rendition].push(sample)
-                if rendition == self._line.top:
+                if self._relay and rendition == self._line.top:
                     self._line.relay_picture(sample, self._configs[rendition])
             self._next += self._frame_ticks
         self._write_silence(to)

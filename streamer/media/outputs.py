@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from streamer.conference.media_events import (
     PUBLIC,
+    Forgotten,
     InitMade,
     IntervalOpened,
     MediaEvent,
@@ -22,46 +23,22 @@ from streamer.conference.media_events import (
     SegmentOpened,
     Trimmed,
 )
-from streamer.conference.programme import TICKS_PER_S, Broadcast, Chunk, InitSection, Interval, Part, Segment
-from streamer.media import cmaf
+from streamer.conference.programme import TICKS_PER_S, Broadcast, Chunk, Interval, Part, Segment
 from streamer.media.feeds import PROGRAMME, SLATE_FEED
+from streamer.media.inits import Inits
 from streamer.media.packager import MIN_PART_PERCENT, MadePart
-from streamer.media.types import Cut, TrackConfig
+from streamer.media.spans import Spans
+from streamer.media.types import Cut
 
 MAX_LAG_TICKS = 4 * TICKS_PER_S
 """A rendition may be two seconds behind by rights, and a segment more before it is given up on."""
 SLACK_TICKS = 1920
 """Sound ends at the nearest AAC frame, so up to half a frame past the picture."""
 REMEMBERED_SEGMENTS = 16
+ON_AIR_SLACK_TICKS = SLACK_TICKS // 2
+"""Sound is cut at the nearest frame: the first one that is heard may begin this much before the picture."""
 MIN_SEGMENTS = 6
 """Apple's authoring rules ask for six segments in a live playlist."""
-
-
-class Inits:
-    """The init sections of a broadcast, shared by its outputs: one id for each distinct one of a rendition."""
-
-    def __init__(self, known: Iterable[InitSection] = ()) -> None:
-        self._ids: dict[tuple[str, bytes], int] = {(init.rendition, init.data): init.id for init in known}
-        self._by_config: dict[tuple[str, TrackConfig], int] = {}
-        self._next = max(self._ids.values(), default=0) + 1
-
-    def find(self, rendition: str, config: TrackConfig) -> tuple[int, InitSection | None]:
-        """The id of the init section that ``config`` needs, and the section itself where it is new.
-
-        Raises ValueError for parameter sets that cannot be read.
-        """
-        known = self._by_config.get((rendition, config))
-        if known is not None:
-            return known, None
-        data = cmaf.init_section(config)
-        made: InitSection | None = None
-        number = self._ids.get((rendition, data))
-        if number is None:
-            number, self._next = self._next, self._next + 1
-            self._ids[(rendition, data)] = number
-            made = InitSection(number, rendition, config.codecs, data)
-        self._by_config[(rendition, config)] = number
-        return number, made
 
 
 @dataclass(slots=True, frozen=True)
@@ -89,6 +66,19 @@ class _Entry:
     """Parts that end after this (and SLACK_TICKS) are not listed."""
     end: int = 0
     """The furthest that any rendition has come."""
+    fleeting: bool = False
+    """Some of its parts are in memory only, by intent."""
+
+
+@dataclass(slots=True, frozen=True)
+class _Past:
+    """A segment that every rendition has as a whole."""
+
+    msn: int
+    start: int
+    end: int
+    discontinuity: bool
+    programme: bool = True
 
 
 @dataclass(slots=True)
@@ -128,7 +118,8 @@ class Output:
     """Numbers the segments of one audience.
 
     ``emit`` takes the events in order and must not raise. The output begins with the programme if ``aired``, else
-    with the slate, at the first part that comes.
+    with the slate, at the first part that comes. What lies in ``unrecorded`` leaves the window ``fleeting`` ticks
+    later, with all that came before it; None: it is listed like the rest.
     """
 
     def __init__(
@@ -140,9 +131,15 @@ class Output:
         name: str = PUBLIC,
         aired: bool = True,
         state: OutputState | None = None,
+        unrecorded: Spans | None = None,
+        fleeting: int | None = None,
     ) -> None:
         state = state or OutputState()
         self.name = name
+        self.window_ticks = broadcast.dvr_s * TICKS_PER_S
+        """How much is listed."""
+        self.keep_from: int | None = None
+        """What ends after this tick is listed, however long ago that is."""
         self.late_total = 0
         """Parts that came after their rendition had been given up on for that segment."""
         self.gaps_total = 0
@@ -153,12 +150,22 @@ class Output:
         self._aired = aired
         self._pending_air = False
         self._air_from = 0
+        self._not_before = 0
+        self._stopped = False
+        self._torn = False
+        """Something is missing before the next segment."""
+        self._unrecorded = unrecorded or Spans()
+        self._fleeting = fleeting
+        self._fleeting_msn = -1
+        """The newest segment that has parts in memory only."""
         self._interval: Interval | None = None
         self._next_interval = state.next_interval
         self._next_msn = state.next_msn
         self._first_msn = state.window[0][0] if state.window else state.next_msn
         self._discontinuity_sequence = state.discontinuity_sequence
-        self._past = deque(state.window)
+        self._past: deque[_Past] = deque()
+        for msn, end, discontinuity in state.window:
+            self._past.append(_Past(msn, self._past[-1].end if self._past else 0, end, discontinuity))
         self._plan: dict[int, _Entry] = {}
         self._by_segment: dict[tuple[str, int], _Entry] = {}
         self._retired: deque[tuple[str, int]] = deque()
@@ -183,7 +190,7 @@ class Output:
     def airs_at(self, start: int) -> bool:
         """Whether a programme cut at ``start`` is the one from which the output shows the programme again: not before
         what was listed by the tap, nor before what the slate has listed since."""
-        if not self._pending_air:
+        if not self._pending_air or start < self._not_before:
             return False
         if self._last_entry is None or self._last_entry.feed != SLATE_FEED:
             return start + SLACK_TICKS >= self._air_from
@@ -199,31 +206,55 @@ class Output:
         """Where the newest listed part ends, in ticks; 0 before the first."""
         return max(track.end for track in self._tracks.values())
 
-    def air(self, on: bool) -> int | None:
+    @property
+    def listing(self) -> str:
+        """The feed of the newest segment; empty before the first."""
+        return self._last_entry.feed if self._last_entry is not None else ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether every rendition has come as far as the others."""
+        return all(track.msn == self._next_msn for track in self._tracks.values())
+
+    def air(self, on: bool, *, at: int = 0, after: int = -1) -> int | None:
         """Show the programme, from its next cut on, or the slate, at once.
 
-        Going on air: a cut that lies before what was listed by now is passed over; whoever makes the slate ends it at
-        the cut (``TrackPackager.end``). Going off air: returns the tick where the slate has to begin, with a cut of its
-        own, where the output listed the programme; else None. Nothing of the programme that ends after that tick will
-        be listed.
+        Going on air: a cut that lies before tick ``at``, or before what was listed by now, is passed over, and so are
+        the grid segments up to number ``after``; whoever makes the slate ends it at the cut (``TrackPackager.end``).
+        Going off air: returns the tick where the slate has to begin, with a cut of its own, where the output listed the
+        programme; else None. Nothing of the programme that ends after that tick will be listed.
         """
+        self._stopped = False
         if on:
             if not self._aired and not self._pending_air:
                 self._pending_air = True
+                self._not_before = at + ON_AIR_SLACK_TICKS if at else 0
                 self._air_from = self._last_entry.end if self._last_entry is not None else 0
-                self._feeds[PROGRAMME].listed_from = self._feeds[PROGRAMME].newest + 1
+                self._feeds[PROGRAMME].listed_from = max(self._feeds[PROGRAMME].newest, after) + 1
             return None
         self._pending_air = False
         if not self._aired:
             return None
         self._aired = False
         self._feeds[SLATE_FEED].listed_from = self._feeds[SLATE_FEED].newest + 1
+        return self._end_programme(then_slate=True)
+
+    def stop(self) -> None:
+        """The output is over: nothing is listed any more but what slower renditions owe. See :attr:`settled`."""
+        self._pending_air, self._stopped = False, True
+        if self._aired:
+            self._aired = False
+            self._end_programme(then_slate=False)
+        self._interval = None
+
+    def _end_programme(self, *, then_slate: bool) -> int | None:
         entry = self._last_entry
         if entry is None or entry.feed != PROGRAMME:
             return None
         end = entry.end
         entry.until = end
-        self._open_interval(end)
+        if then_slate:
+            self._open_interval(end)
         # "Going off air needs no key frame: the output ends at the last part that was finished before the tap." A
         # rendition that lags may still bring the parts that the others have shown already, and sound its last frames.
         for track in self._tracks.values():
@@ -237,6 +268,37 @@ class Output:
         """Take everything before the segment at the live edge out of the window, for good."""
         if self._last_entry is not None:
             self._trim(self._last_entry.msn)
+
+    def touches(self, start: int, end: int) -> bool:
+        """Whether the newest segment, which still grows, is of the programme and lies in the stretch, wholly or in
+        part."""
+        entry = self._last_entry
+        return entry is not None and entry.feed == PROGRAMME and _overlap(entry.start, end, start, end)
+
+    def forget(self, start: int, end: int, *, gaps: bool, after: int = -1) -> None:
+        """Forget what of the programme lies between two ticks: with ``gaps`` its segments become gaps, else the window
+        begins after them. A segment that is not finished ends here. Grid segments up to number ``after`` that are not
+        listed yet will not be: they may have begun in that stretch."""
+        self._feeds[PROGRAMME].listed_from = max(self._feeds[PROGRAMME].listed_from, after + 1)
+        found = [p.msn for p in self._past if p.programme and _overlap(p.start, p.end, start, end)]
+        for entry in list(self._plan.values()):
+            grown = end if entry is self._last_entry else entry.end
+            if entry.feed != PROGRAMME or not _overlap(entry.start, grown, start, end):
+                continue
+            found.append(entry.msn)
+            entry.until = entry.start
+            for track in self._tracks.values():
+                if track.msn <= entry.msn:
+                    slot = self._slot(track, entry)
+                    slot.parts.clear()
+                    slot.closed = True
+            self._torn = True
+        for track in self._tracks.values():
+            self._advance(track)
+        first, last = (min(found), max(found)) if found else (0, -1)
+        self._emit(Forgotten(output=self.name, from_tick=start, to_tick=end, first_msn=first, last_msn=last))
+        if found and not gaps:
+            self._trim(last + 1)
 
     def close(self) -> None:
         """The broadcast ends: every rendition is closed where it is."""
@@ -298,6 +360,7 @@ class Output:
         track = self._tracks[made.track]
         entry = self._by_segment.get((feed, made.number)) or self._plan_entry(feed, made)
         entry.end = max(entry.end, made.end)
+        entry.fleeting = entry.fleeting or self._unrecorded.overlap(made.start, made.end)
         self._slot(track, entry).parts.append((made, chunk))
         self._advance(track)
         self._give_up_on_stragglers()
@@ -318,7 +381,7 @@ class Output:
     def _is_next(self, feed: str, number: int) -> bool:
         """Whether a segment that is not listed yet is the one to go on with."""
         segments = self._feeds[feed]
-        if number < segments.listed_from:
+        if number < segments.listed_from or self._stopped:
             return False
         if feed == PROGRAMME:
             if self._pending_air:
@@ -352,9 +415,10 @@ class Output:
             feed=feed,
             number=made.number,
             start=made.start,
-            discontinuity=not first and (cut.discontinuity or not follows),
+            discontinuity=not first and (cut.discontinuity or not follows or self._torn),
             interval=self._interval,
         )
+        self._torn = False
         self._next_msn += 1
         self._feeds[feed].listed_from = made.number + 1
         self._last_entry = entry
@@ -366,7 +430,11 @@ class Output:
 
     def _open_interval(self, start: int) -> None:
         self._interval = Interval(
-            index=self._next_interval, key=secrets.token_urlsafe(9), aired=self._aired, start=start
+            index=self._next_interval,
+            key=secrets.token_urlsafe(9),
+            aired=self._aired,
+            start=start,
+            public=self.name == PUBLIC,
         )
         self._next_interval += 1
         self._emit(IntervalOpened(output=self.name, interval=self._interval))
@@ -444,24 +512,34 @@ class Output:
         self._retired.append((entry.feed, entry.number))
         if len(self._retired) > REMEMBERED_SEGMENTS:
             self._by_segment.pop(self._retired.popleft(), None)
-        self._past.append((entry.msn, entry.end, entry.discontinuity))
-        oldest_end = entry.end - self._broadcast.dvr_s * TICKS_PER_S
+        if entry.msn < self._first_msn:
+            return  # it was taken out of the window before it was whole
+        self._past.append(_Past(entry.msn, entry.start, entry.end, entry.discontinuity, entry.feed == PROGRAMME))
+        if entry.fleeting:
+            self._fleeting_msn = entry.msn
+        self._trim(self._window_start(entry.end))
+
+    def _window_start(self, end: int) -> int:
+        """The first segment to list when the newest one that is whole ends at ``end``."""
+        oldest_end = end - self.window_ticks
+        if self.keep_from is not None:
+            oldest_end = min(oldest_end, self.keep_from)
         keep, first = len(self._past), self._first_msn
-        for msn, end, _ in self._past:
-            if end >= oldest_end or keep <= MIN_SEGMENTS:
+        for past in self._past:
+            fleeting = self._fleeting is not None and past.msn <= self._fleeting_msn
+            if keep <= MIN_SEGMENTS or past.end >= (end - (self._fleeting or 0) if fleeting else oldest_end):
                 break
-            keep, first = keep - 1, msn + 1
-        if first > self._first_msn:
-            self._trim(first)
+            keep, first = keep - 1, past.msn + 1
+        return first
 
     def _trim(self, first_msn: int) -> None:
         if first_msn <= self._first_msn:
             return
         # RFC 8216bis, 4.4.3.3: the number grows with each EXT-X-DISCONTINUITY tag that is removed.
-        gone = [(msn, discontinuity) for msn, _, discontinuity in self._past if msn < first_msn]
+        gone = [(past.msn, past.discontinuity) for past in self._past if past.msn < first_msn]
         gone += [(entry.msn, entry.discontinuity) for entry in self._plan.values() if entry.msn < first_msn]
         self._discontinuity_sequence += sum(discontinuity for msn, discontinuity in gone if msn >= self._first_msn)
-        while self._past and self._past[0][0] < first_msn:
+        while self._past and self._past[0].msn < first_msn:
             self._past.popleft()
         self._first_msn = first_msn
         self._emit(Trimmed(output=self.name, first_msn=first_msn, discontinuity_sequence=self._discontinuity_sequence))
@@ -473,3 +551,8 @@ class Output:
             while track.msn + 1 < self._next_msn and edge - max(track.end, self._plan[track.msn].end) > MAX_LAG_TICKS:
                 self._slot(track, self._plan[track.msn]).closed = True
                 self._advance(track)
+
+
+def _overlap(start: int, end: int, begin: int, until: int) -> bool:
+    """Whether a segment lies in a stretch, up to what its sound may reach past its picture."""
+    return start - SLACK_TICKS < until and end + SLACK_TICKS > begin

@@ -13,15 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from streamer.conference.media_events import MediaEvent
-from streamer.conference.programme import SLATE, TICKS_PER_S, Broadcast
+from streamer.conference.orders import RoomOrders, Shows
+from streamer.conference.programme import SLATE, TICKS_PER_MS, TICKS_PER_S, Broadcast
 from streamer.media.feeds import PartStore
 from streamer.media.fitness import Fitness
 from streamer.media.grid import SHORTEST_TICKS
 from streamer.media.incoming import Incoming, frame_size
 from streamer.media.line import Line
+from streamer.media.presence import Presence
 from streamer.media.recovery import Recovered
 from streamer.media.renditions import Plan, plan_renditions, plan_resumed
 from streamer.media.slate import SLATE_KIND, SOUND_ONLY_KIND, SlateText
@@ -81,8 +84,9 @@ class Programme:
     line: Line | None = None
     take: PictureTake | SlateTake | None = None
     delay: SoundDelay = field(default_factory=SoundDelay)
-    aired: bool = True
+    orders: RoomOrders = field(default_factory=RoomOrders)
     finished: bool = False
+    presence: Presence = field(default_factory=Presence)
     _fitness: dict[str, Fitness] = field(default_factory=dict)
     _asked_ns: dict[str, int] = field(default_factory=dict)
     _first_unit_ns: int = 0
@@ -91,6 +95,7 @@ class Programme:
 
     def __post_init__(self) -> None:
         self.switch = SourceSwitch(int(self.settings.media.silence_before_slate_s * NS))
+        self.switch.preferred = self.orders.source or MAIN
 
     # --- sources -----------------------------------------------------------------------------------
 
@@ -152,15 +157,38 @@ class Programme:
         self._change(self.clock_ns())
         self.listener.changed()
 
+    def obey(self, orders: RoomOrders) -> None:
+        """Do what the director wants from now on. The same again changes nothing."""
+        before, self.orders = self.orders, orders
+        if orders == before:
+            return
+        now_ns = self.clock_ns()
+        if self.line is not None and self.clock is not None:
+            now = self.clock.ticks(now_ns)
+            self.line.obey(orders, now)
+            take = self.take
+            if isinstance(take, PictureTake) and take.wants_keyframes and self.line.grid.wants_keyframe(now):
+                self._ask(take.source, now_ns)
+        if orders.source != before.source:
+            self.prefer(orders.source or MAIN)
+        self.listener.changed()
+
     def air(self, on: bool) -> None:
         """Show the programme in the public output, or the slate."""
-        self.aired = on
-        if self.line is not None and self.clock is not None:
-            now_ns = self.clock_ns()
-            self.line.air(on, self.clock.ticks(now_ns))
-            if on and isinstance(self.take, PictureTake):
-                self._ask(self.take.source, now_ns)
-        self.listener.changed()
+        self.obey(msgspec.structs.replace(self.orders, public="programme" if on else "slate"))
+
+    def forget(self, from_ms: int, to_ms: int) -> tuple[int, int] | None:
+        """List nowhere any more what lies between two media times, the second of which is now at the latest. The same
+        in ticks; None where there is nothing yet, or nothing between them."""
+        if self.line is None or self.clock is None:
+            return None
+        epoch_ms = self.line.broadcast.epoch_ms
+        start = max(0, (from_ms - epoch_ms) * TICKS_PER_MS)
+        end = min((to_ms - epoch_ms) * TICKS_PER_MS, self.clock.ticks(self.clock_ns()))
+        if end <= start:
+            return None
+        self.line.forget(start, end)
+        return start, end
 
     def configure(self, text: SlateText) -> None:
         self.text = text
@@ -174,6 +202,7 @@ class Programme:
         now_ns = self.clock_ns()
         if self.finished:
             return
+        self.presence.note(self._media_time_ms(self.switch.heard_ns(now_ns)))
         if self.line is None or self.clock is None:
             if self._first_unit_ns and now_ns - self._first_unit_ns > self.settings.room.open_timeout_s * NS:
                 self._open_default(now_ns)
@@ -208,6 +237,7 @@ class Programme:
         self.clock = RoomClock.resumed(
             epoch_ms=broadcast.epoch_ms, end_ticks=recovered.end, now_ms=now_ms, now_ns=now_ns
         )
+        self.presence.stopped_ms = broadcast.media_time_ms(recovered.end)
         plan = plan_resumed(broadcast.renditions, self.settings.media)
         self._start_line(broadcast, plan, self.clock.ticks(now_ns), recovered)
 
@@ -247,9 +277,17 @@ class Programme:
 
     def _start_line(self, broadcast: Broadcast, plan: Plan, start: int, recovered: Recovered | None) -> None:
         store = self.listener.opened(broadcast, recovered)
-        self.line = Line(broadcast, plan, self.settings, self, store, self.text, start=start, recovered=recovered)
-        if not self.aired:
-            self.line.air(False, start)
+        self.line = Line(
+            broadcast,
+            plan,
+            self.settings,
+            self,
+            store,
+            self.text,
+            start=start,
+            recovered=recovered,
+            orders=self.orders,
+        )
         log.info("room_opened", room=self.room, broadcast=broadcast.id, renditions=[r.name for r in plan.renditions])
         if recovered is not None:
             self._slate_from(start)
@@ -469,6 +507,31 @@ class Programme:
             if now_ns - state.audio_ns > SOUND_ONLY_NS:
                 notes.append("no_audio")
         return notes
+
+    @property
+    def aired(self) -> bool:
+        """Whether the public output shows the programme, or will from its next cut on."""
+        return self.orders.public != "slate"
+
+    @property
+    def shows(self) -> dict[str, Shows]:
+        """What each output shows now."""
+        return self.line.shows if self.line is not None else {}
+
+    @property
+    def first_words_ms(self) -> int | None:
+        """Media time at which somebody began to speak after a silence; None: nobody did yet."""
+        if self.line is None or self.line.words_since is None:
+            return None
+        return self.line.broadcast.media_time_ms(self.line.words_since)
+
+    def _media_time_ms(self, at_ns: int | None) -> int | None:
+        """Before the room is open, the time of day."""
+        if at_ns is None:
+            return None
+        if self.clock is not None:
+            return self.clock.epoch_ms + self.clock.ticks(at_ns) // TICKS_PER_MS
+        return int(time.time() * 1000) - (self.clock_ns() - at_ns) // 1_000_000
 
     @property
     def shedding(self) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamer.conference.media_events import MediaEvent, PartMade, Snapshot, Trimmed
+from streamer.conference.media_events import MediaEvent, OutputGone, PartMade, Snapshot, Trimmed
 from streamer.conference.programme import TICKS_PER_S, Broadcast, Chunk
 from streamer.media.disk import QUEUE_BYTES, DiskWriter, JobQueue, NewIndex, PutPart, PutRecord, Remove
 from streamer.media.index import encode_event
@@ -22,6 +22,7 @@ from streamer.media.ring import Ring
 
 FILE_TICKS = 600 * TICKS_PER_S
 """A media file takes ten minutes; it ends with a segment."""
+SOUND_SLACK_TICKS = 960
 INDEX_FILE_BYTES = 4 * 1024 * 1024
 """An index that has grown by this much is begun anew with a snapshot, which bounds the time that a recovery takes."""
 RETRY_S = 2.0
@@ -71,6 +72,7 @@ class Recorder:
         self._uses: dict[str, dict[str, int]] = {}
         """File -> output -> the newest segment that has bytes in it."""
         self._first_msn: dict[str, int] = {}
+        self._files_from = 0
         self._memory_offset = -time.time_ns()
         """Unique even after a restart: the next process begins lower."""
         self._behind_until = 0.0
@@ -97,15 +99,20 @@ class Recorder:
         self._thread.start()
         self._begin_index(first)
 
-    def write(self, stream: str, start: int, data: bytes, *, new_segment: bool) -> Chunk:
-        """Keep a part that begins at ``start`` ticks; returns at once where its bytes are going to lie."""
-        chunk = self._place(stream, start, data, new_segment) if self.record else None
+    def write(self, stream: str, start: int, data: bytes, *, new_segment: bool, record: bool = True) -> Chunk:
+        """Keep a part that begins at ``start`` ticks; returns at once where its bytes are going to lie. Without
+        ``record`` that is in memory only."""
+        chunk = self._place(stream, start, data, new_segment) if record and self.record else None
         if chunk is None:
             self.memory_only_total += 1
             self._memory_offset -= 1
             chunk = Chunk("", self._memory_offset, len(data))
         self.ring.put(chunk, start, data)
         return chunk
+
+    def new_files(self, start: int) -> None:
+        """No file holds bytes of segments that begin at ``start`` ticks or later together with earlier ones."""
+        self._files_from = start
 
     def journal(self, event: MediaEvent) -> None:
         """Keep an event in the index. Call it after the view that ``snapshot`` shows has taken the event in."""
@@ -126,6 +133,11 @@ class Recorder:
             self._index_wanted = True
         if isinstance(event, Trimmed):
             self._first_msn[event.output] = event.first_msn
+            self._expire()
+        elif isinstance(event, OutputGone):
+            for uses in self._uses.values():
+                uses.pop(event.output, None)
+            self._first_msn.pop(event.output, None)
             self._expire()
 
     @property
@@ -167,7 +179,7 @@ class Recorder:
             self._retry_at = now + RETRY_S
         if now < self._retry_at:
             return None
-        if file is None or (new_segment and start - file.first >= FILE_TICKS):
+        if file is None or (new_segment and self._is_full(file, start)):
             number = self._numbers.get(stream, 0)
             self._numbers[stream] = number + 1
             file = _File(f"{self._folder}/{stream}-{number:04d}.m4s", start)
@@ -180,6 +192,11 @@ class Recorder:
             return None
         file.size += len(data)
         return chunk
+
+    def _is_full(self, file: _File, start: int) -> bool:
+        # Sound is cut at the nearest frame: a segment of it may begin a little before the picture's.
+        boundary = self._files_from - SOUND_SLACK_TICKS
+        return start - file.first >= FILE_TICKS or file.first < boundary <= start
 
     def _begin_index(self, snapshot: Snapshot, record: bytes = b"") -> None:
         self._index_retry_at = time.monotonic() + RETRY_S

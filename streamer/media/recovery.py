@@ -89,8 +89,11 @@ def recover(room_dir: Path, *, now_ms: int, close_after_s: float) -> Recovered |
     return recovered
 
 
-def remove_old_broadcasts(room_dir: Path, *, keep: Iterable[str], now_ms: int, older_than_s: float) -> list[str]:
-    """Delete the folders of broadcasts whose files have not changed for ``older_than_s``, but for ``keep`` (ids).
+def remove_old_broadcasts(
+    room_dir: Path, *, keep: Iterable[str], now_ms: int, older_than_s: float, keep_from_ms: int | None = None
+) -> list[str]:
+    """Delete the folders of broadcasts whose files have not changed for ``older_than_s``, but for ``keep`` (ids), and
+    those that were still written to at ``keep_from_ms``: a session claims what was made from then on.
 
     Returns what was deleted. Folders without an index are not ours and stay.
     """
@@ -98,7 +101,8 @@ def remove_old_broadcasts(room_dir: Path, *, keep: Iterable[str], now_ms: int, o
     removed = []
     for folder in _broadcast_folders(room_dir):
         newest = max((file.stat().st_mtime for file in folder.iterdir()), default=0.0)
-        if folder.name not in kept and now_ms / 1000 - newest > older_than_s:
+        claimed = keep_from_ms is not None and newest * 1000 >= keep_from_ms
+        if folder.name not in kept and not claimed and now_ms / 1000 - newest > older_than_s:
             shutil.rmtree(folder, ignore_errors=True)
             removed.append(folder.name)
     return removed

@@ -116,6 +116,15 @@ class SourceSwitch:
         state = self.sources.get(name)
         return bool(state and state.connected and state.video_ns and now_ns - state.video_ns < self.silence_ns)
 
+    def heard_ns(self, now_ns: int) -> int | None:
+        """Arrival of the newest packet of a source that may stand on the programme; None where none comes now."""
+        newest = 0
+        for name in (self.preferred, MAIN, SPARE):
+            state = self.sources.get(name)
+            if state is not None and state.connected:
+                newest = max(newest, state.last_ns)
+        return newest if newest and now_ns - newest < self.silence_ns else None
+
     def wanted(self, now_ns: int) -> str:
         """The source that ought to be on the programme now, or ``slate``."""
         if self.preferred == SLATE:

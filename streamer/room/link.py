@@ -251,7 +251,7 @@ class RoomLink:
         else:
             if self._held_snapshot is not None:
                 self._replace(self._held_snapshot)
-            if isinstance(event, PartMade):
+            if isinstance(event, PartMade) and event.data:
                 self.bytes.put((event.part.chunk.file, event.part.chunk.offset), event.data)
             self.view.apply(event)
         self._call_subscribers()

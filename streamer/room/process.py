@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 import uvloop
 
@@ -37,7 +38,7 @@ from streamer.room import sockets, spawn
 from streamer.room.control import ControlServer, typed, wait_cancelled
 from streamer.room.data import DataServer
 from streamer.room.previews import Previews
-from streamer.room.protocol import Candidates, Offer, RoomConfig, RoomStatus
+from streamer.room.protocol import Candidates, Forget, Forgot, Offer, RoomConfig, RoomStatus
 from streamer.room.publications import Publications
 from streamer.room.relay import Relay
 from streamer.room.spare import wait_for_room
@@ -74,6 +75,7 @@ class Room:
                 "hangup": self._hangup,
                 "air": self._air,
                 "take": self._take,
+                "forget": typed(Forget, self._forget),
                 "keyframe": self._keyframe,
                 "close": self._close,
             },
@@ -86,7 +88,9 @@ class Room:
             on_source_keyframe_wanted=self.publications.request_keyframe,
         )
         self.previews = Previews(self.relay)
-        self.programme = Programme(config.id, settings, self, slate_text(config), max_height=config.max_height)
+        self.programme = Programme(
+            config.id, settings, self, slate_text(config), max_height=config.max_height, orders=config.orders
+        )
         self.closed = asyncio.Event()
         """Set when the process is to end: the broadcast is over, or SIGTERM came."""
         self.ended = False
@@ -112,6 +116,7 @@ class Room:
             keep=(recovered.broadcast.id,) if recovered else (),
             now_ms=int(time.time() * 1000),
             older_than_s=self.settings.hls.dvr_s,
+            keep_from_ms=self.config.orders.keep_from_ms,
         )
         if recovered is not None:
             log.info("broadcast_resumed", room=self.config.id, broadcast=recovered.broadcast.id)
@@ -252,6 +257,7 @@ class Room:
             raise BadRequest("This is another room's process.", code="wrong_room")
         self.config = config
         self.programme.configure(slate_text(config))
+        self.programme.obey(config.orders)
 
     async def _offer(self, offer: Offer) -> Any:
         if offer.kind == "publish":
@@ -280,13 +286,24 @@ class Room:
         output, on = params.get("output", PUBLIC), params.get("on")
         if output != PUBLIC or not isinstance(on, bool):
             raise BadRequest("air takes an output and on or off.", code="bad_params")
-        self.programme.air(on)
+        self._reorder(public="programme" if on else "slate")
 
     async def _take(self, params: dict[str, Any]) -> None:
         source = params.get("source")
         if not isinstance(source, str):
             raise BadRequest("take takes a source's name.", code="bad_params")
-        self.programme.prefer(source)
+        self._reorder(source=source)
+
+    def _reorder(self, **changes: Any) -> None:
+        """Change the orders that were told last, until others are."""
+        orders = msgspec.structs.replace(self.config.orders, **changes)
+        self.config = msgspec.structs.replace(self.config, orders=orders)
+        self.programme.obey(orders)
+
+    async def _forget(self, span: Forget) -> Forgot:
+        found = self.programme.forget(span.from_ms, span.to_ms)
+        log.info("forget", room=self.config.id, from_ms=span.from_ms, to_ms=span.to_ms, found=found is not None)
+        return Forgot()
 
     async def _keyframe(self, params: dict[str, Any]) -> None:
         self._keyframe_for_viewers()
@@ -317,6 +334,11 @@ class Room:
             sources=sources,
             viewers_whep=self.relay.viewers,
             shedding=programme.shedding,
+            shows=programme.shows,
+            media_up=programme.presence.up,
+            media_since_ms=programme.presence.since_ms,
+            media_stopped_ms=programme.presence.stopped_ms,
+            first_words_ms=programme.first_words_ms,
             alarms=[*programme.alarms, *(self.recorder.alarms if self.recorder else [])],
             counters={
                 **self.publications.counters,
@@ -338,8 +360,8 @@ def slate_text(config: RoomConfig) -> SlateText:
     return SlateText(
         room=config.name,
         venue=config.venue,
-        title=config.slate_title,
-        text=config.slate_text,
+        title=config.orders.slate.title or config.slate_title,
+        text=config.orders.slate.text or config.slate_text,
         language=config.language,
     )
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from streamer.conference.orders import RoomOrders
+from streamer.conference.orders import RoomOrders, Shows
 
 PROTOCOL_VERSION = 1
 MAX_FRAME_BYTES = 32 * 1024 * 1024
@@ -74,11 +74,13 @@ ROOM_METHODS = (
     "hangup",
     "air",
     "take",
+    "forget",
     "keyframe",
     "close",
 )
 """``configure`` RoomConfig · ``offer`` Offer -> Answer · ``candidates`` Candidates -> Answer | None ·
-``hangup`` {resource} · ``air`` {output, on} · ``take`` {source} · ``close`` ends the broadcast."""
+``hangup`` {resource} · ``air`` {output, on} and ``take`` {source} change the config's orders until the next
+``configure`` · ``forget`` Forget -> Forgot · ``close`` ends the broadcast."""
 
 
 class RoomConfig(msgspec.Struct):
@@ -95,6 +97,21 @@ class RoomConfig(msgspec.Struct):
     """Height of the top rendition if the room opens before a source's size is known; 0: setting."""
     orders: RoomOrders = RoomOrders()
     """What the director wants of the room now."""
+
+
+class Forget(msgspec.Struct):
+    """Media between two media times is to be gone: from every output, from memory and from the disk."""
+
+    from_ms: int
+    to_ms: int
+    """Now at the latest."""
+
+
+class Forgot(msgspec.Struct):
+    bytes: int = 0
+    """Of media that were made zeros on disk; those in memory only are not counted."""
+    complete: bool = True
+    """False: the disk did not take it, or not in time."""
 
 
 class RoomEntry(msgspec.Struct):
@@ -201,3 +218,13 @@ class RoomStatus(msgspec.Struct):
     """Stable codes: ``encoder_overload``, ``disk_behind``, ``disk_full`` ..."""
     counters: dict[str, float] = {}
     """Monotonic counters for metrics, named without prefix: ``frames_dropped_total`` ..."""
+    shows: dict[str, Shows] = {}
+    """What each output shows now: ``public``, and ``~key`` of each closed session that is not over."""
+    media_up: bool = False
+    """``main`` or ``spare``, or the source that was taken, delivers sound or picture."""
+    media_since_ms: int | None = None
+    """Media time since when; None while nothing comes."""
+    media_stopped_ms: int | None = None
+    """Media time of the last packet; None while something comes, and before the first."""
+    first_words_ms: int | None = None
+    """Media time at which somebody began to speak, the newest time after ten seconds of silence."""

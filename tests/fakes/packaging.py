@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 
-from streamer.conference.media_events import InitMade, MediaEvent, Opened, PartMade, SegmentOpened
+import msgspec
+
+from streamer.conference.media_events import PUBLIC, InitMade, MediaEvent, Opened, PartMade, SegmentOpened
 from streamer.conference.programme import Broadcast, Chunk, Rendition
 from streamer.conference.view import BroadcastView
 from streamer.media import cmaf, h264
@@ -52,13 +54,21 @@ class MemoryStore:
 
     written: dict[tuple[str, int], bytes] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
+    in_memory: dict[int, bytes] = field(default_factory=dict)
+    memory_offset: int = 0
 
-    def write(self, stream: str, start: int, data: bytes, *, new_segment: bool) -> Chunk:
+    def write(self, stream: str, start: int, data: bytes, *, new_segment: bool, record: bool = True) -> Chunk:
+        if not record:
+            self.memory_offset -= 1
+            self.in_memory[self.memory_offset] = data
+            return Chunk("", self.memory_offset, len(data))
         file = f"b/{stream}-0000.m4s"
         offset = self.sizes.get(file, 0)
         self.sizes[file] = offset + len(data)
         self.written[(file, offset)] = data
         return Chunk(file, offset, len(data))
+
+    def new_files(self, start: int) -> None: ...
 
 
 @dataclass
@@ -79,24 +89,50 @@ class PartLog:
         self.closed.append(number)
 
 
+@dataclass
+class Listed:
+    """Everything that an output ever listed, by (rendition, msn)."""
+
+    segments: dict[tuple[str, int], SegmentOpened] = field(default_factory=dict)
+    parts: dict[tuple[str, int], list[PartMade]] = field(default_factory=dict)
+
+
 class Mirror:
-    """Takes an output's events as a web process would, and remembers everything that was ever listed."""
+    """Takes the outputs' events as a web process would, and remembers everything that was ever listed."""
 
     def __init__(self, of: Broadcast) -> None:
         self.view = BroadcastView()
         self.view.apply(Opened(broadcast=of))
         self.events: list[MediaEvent] = []
-        self.segments: dict[tuple[str, int], SegmentOpened] = {}
-        self.parts: dict[tuple[str, int], list[PartMade]] = {}
+        self.outputs: dict[str, Listed] = {}
         self.inits: dict[int, InitMade] = {}
+        self.bytes: dict[tuple[str, int], bytes] = {}
+        """By place: they are told once."""
+
+    @property
+    def segments(self) -> dict[tuple[str, int], SegmentOpened]:
+        """Of the public output."""
+        return self.of(PUBLIC).segments
+
+    @property
+    def parts(self) -> dict[tuple[str, int], list[PartMade]]:
+        return self.of(PUBLIC).parts
+
+    def of(self, output: str) -> Listed:
+        return self.outputs.setdefault(output, Listed())
 
     def event(self, event: MediaEvent) -> None:
         self.view.apply(event)
         self.events.append(event)
         if isinstance(event, SegmentOpened):
-            self.segments[(event.rendition, event.segment.msn)] = event
+            self.of(event.output).segments[(event.rendition, event.segment.msn)] = event
         elif isinstance(event, PartMade):
-            self.parts.setdefault((event.rendition, event.msn), []).append(event)
+            place = (event.part.chunk.file, event.part.chunk.offset)
+            if event.data:
+                self.bytes[place] = event.data
+            else:
+                event = msgspec.structs.replace(event, data=self.bytes[place])
+            self.of(event.output).parts.setdefault((event.rendition, event.msn), []).append(event)
         elif isinstance(event, InitMade):
             self.inits[event.init.id] = event
 

@@ -10,7 +10,8 @@ from streamer.conference.programme import Broadcast
 from streamer.conference.view import BroadcastView
 from streamer.media import cmaf
 from streamer.media.feeds import PROGRAMME, Feed
-from streamer.media.outputs import Inits, Output
+from streamer.media.inits import Inits
+from streamer.media.outputs import Output
 from streamer.media.packager import TrackPackager
 from streamer.media.recorder import Recorder
 from streamer.media.recovery import Recovered

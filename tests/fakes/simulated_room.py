@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from streamer.conference.media_events import MediaEvent, PartMade, StillMade
+from streamer.conference.media_events import PUBLIC, MediaEvent, PartMade, StillMade
 from streamer.conference.programme import TICKS_PER_S, Broadcast
 from streamer.media.outputs import OutputState
 from streamer.media.programme import Programme
@@ -214,33 +214,28 @@ class Room:
         assert self.mirror is not None
         self.programme.close()
         view = self.mirror.view
-        output = view.outputs["public"]
-        tracks = dict(output.tracks.items())
         # What recovery makes of it: every rendition ends with the same whole segment.
-        last = max(track.last.msn for track in tracks.values() if track.last)
         snapshot = view.snapshot()
-        for name, segments in snapshot.outputs["public"].items():
-            assert segments[-1].msn == last, f"{name} lags"
-            segments[-1].complete = True
-        end = max(track.end for track in tracks.values())
-        recovered = Recovered(
-            view.broadcast or fail("no broadcast"),
-            snapshot,
-            end,
-            {
-                "public": OutputState(
-                    next_msn=last + 1,
-                    next_interval=max(output.intervals) + 1,
-                    discontinuity_sequence=output.discontinuity_sequence,
-                    window=tuple(
-                        (s.msn, s.start + s.duration, s.discontinuity) for s in output.tracks["v180"].segments.values()
-                    ),
-                )
-            },
-        )
+        states, end = {}, 0
+        for output in view.outputs.values():
+            last = max(track.last.msn for track in output.tracks.values() if track.last)
+            for name, segments in snapshot.outputs[output.name].items():
+                assert segments[-1].msn == last, f"{name} lags"
+                segments[-1].complete = True
+            end = max([end, *(track.end for track in output.tracks.values())])
+            states[output.name] = OutputState(
+                next_msn=last + 1,
+                next_interval=max(output.intervals) + 1,
+                discontinuity_sequence=output.discontinuity_sequence,
+                window=tuple(
+                    (s.msn, s.start + s.duration, s.discontinuity) for s in output.tracks["v180"].segments.values()
+                ),
+            )
+        recovered = Recovered(view.broadcast or fail("no broadcast"), snapshot, end, states)
         self.loop.stall(away_s)
         view.apply(snapshot)
-        self.programme = Programme("room", self.settings, self, TEXT, clock_ns=self.loop.time_ns)
+        orders = self.programme.orders
+        self.programme = Programme("room", self.settings, self, TEXT, clock_ns=self.loop.time_ns, orders=orders)
         for camera in self.cameras.values():
             camera.push = self.programme.take_in
         broadcast = recovered.broadcast
@@ -251,12 +246,12 @@ class Room:
 
     # --- what was published --------------------------------------------------------------------------
 
-    def shown(self, rendition: str) -> list[Shown]:
+    def shown(self, rendition: str, output: str = PUBLIC) -> list[Shown]:
         assert self.mirror is not None
         timescale = 48_000 if rendition.startswith("a") else TICKS_PER_S
         return [
             sample
-            for (name, _), parts in sorted(self.mirror.parts.items())
+            for (name, _), parts in sorted(self.mirror.of(output).parts.items())
             if name == rendition
             for part in parts
             for sample in samples_of(part, timescale)
@@ -276,10 +271,10 @@ class Room:
     def top(self) -> str:
         return self.pictures[0]
 
-    def runs(self, rendition: str | None = None) -> list[tuple[str, int, int]]:
+    def runs(self, rendition: str | None = None, output: str = PUBLIC) -> list[tuple[str, int, int]]:
         """(source, first tick, end) of what a viewer of a rendition sees, one after the other."""
         out: list[tuple[str, int, int]] = []
-        for sample in self.shown(rendition or self.top):
+        for sample in self.shown(rendition or self.top, output):
             name = sample.tag.source
             if out and out[-1][0] == name:
                 out[-1] = (name, out[-1][1], sample.end)
@@ -315,12 +310,23 @@ def played(script: Script, settings: Settings = SETTINGS) -> Room:
 
 
 def faults(room: Room) -> list[str]:
-    """What a strict reader would object to, in any rendition."""
+    """What a strict reader would object to, in any rendition of any output."""
+    assert room.mirror is not None
+    found = [fault for output in list(room.mirror.outputs) for fault in faults_of(room, output)]
+    for stamp, rows in (("picture", room.relayed), ("sound", room.relayed_sound)):
+        for (before, *_), (after, *_) in pairwise(rows):  # type: ignore[misc]
+            if after <= before:
+                found.append(f"relayed {stamp} goes back from {before} to {after}")
+    return found
+
+
+def faults_of(room: Room, output: str) -> list[str]:
+    """What a strict reader would object to, in any rendition of one output."""
     found: list[str] = []
     assert room.mirror is not None
-    mirror = room.mirror
-    shown = {name: room.shown(name) for name in room.renditions}
-    segments = {name: {m: e.segment for (n, m), e in mirror.segments.items() if n == name} for name in room.renditions}
+    mirror, listed = room.mirror, room.mirror.of(output)
+    shown = {name: room.shown(name, output) for name in room.renditions}
+    segments = {name: {m: e.segment for (n, m), e in listed.segments.items() if n == name} for name in room.renditions}
     first = segments[room.top]
     target = mirror.view.broadcast.target_duration_s if mirror.view.broadcast else 0
     part_target = mirror.view.broadcast.part_target_ticks if mirror.view.broadcast else 0
@@ -338,7 +344,7 @@ def faults(room: Room) -> list[str]:
                 found.append(f"{name} {msn}: another discontinuity or interval than {room.top}")
             if abs(segment.start - other.start) > (AAC_TICKS if audio else 3000):
                 found.append(f"{name} {msn}: begins {segment.start - other.start} ticks beside {room.top}")
-            parts = mirror.parts.get((name, msn), [])
+            parts = listed.parts.get((name, msn), [])
             duration = sum(p.part.duration for p in parts)
             if round(duration / TICKS_PER_S) > target:
                 found.append(f"{name} {msn}: lasts {duration / TICKS_PER_S:.3f} s")
@@ -350,7 +356,10 @@ def faults(room: Room) -> list[str]:
                 found.append(f"{name} {msn}: does not begin with a key frame")
         for before, after in pairwise(shown[name]):
             hole = after.start - before.end
-            if hole and not (room.resumed_at is not None and before.end <= room.resumed_at <= after.start + 100):
+            resumed = room.resumed_at is not None and before.end <= room.resumed_at <= after.start + 100
+            # An output that was closed is no output meanwhile.
+            reopened = output.startswith("~") and segments[name][after.msn].discontinuity
+            if hole and not resumed and not reopened:
                 found.append(f"{name} {after.msn}: {hole} ticks between {before.end} and {after.start}")
     for name in room.pictures:
         for before, after in pairwise(shown[name]):
@@ -359,13 +368,10 @@ def faults(room: Room) -> list[str]:
             one, other = (tag.source.split("-")[0] for tag in (before.tag, after.tag))
             if one != other and (before.msn == after.msn or not segment.discontinuity):
                 found.append(f"{name} {after.msn}: {one} to {other} without a discontinuity")
+    found = [f"{output} {fault}" for fault in found]
     for before, after in pairwise(first.values()):
         if before.init != after.init and not after.discontinuity:
             found.append(f"{room.top} {after.msn}: another init section without a discontinuity")
-    for stamp, rows in (("picture", room.relayed), ("sound", room.relayed_sound)):
-        for (before, *_), (after, *_) in pairwise(rows):  # type: ignore[misc]
-            if after <= before:
-                found.append(f"relayed {stamp} goes back from {before} to {after}")
     return found
 
 

@@ -20,7 +20,8 @@ from streamer.conference.view import BroadcastView
 from streamer.delivery.rendering import Renderers
 from streamer.media import cmaf
 from streamer.media.feeds import PROGRAMME, SLATE_FEED, Feed
-from streamer.media.outputs import Inits, Output
+from streamer.media.inits import Inits
+from streamer.media.outputs import Output
 from streamer.media.packager import TrackPackager
 from streamer.media.types import Cut, Sample, TrackConfig
 from tests.fakes.delivery_server import serve

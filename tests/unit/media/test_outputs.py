@@ -12,7 +12,8 @@ from streamer.conference.media_events import IntervalOpened, PartMade, Trimmed
 from streamer.conference.programme import Broadcast
 from streamer.media import cmaf
 from streamer.media.feeds import PROGRAMME, SLATE_FEED, Feed
-from streamer.media.outputs import MAX_LAG_TICKS, SLACK_TICKS, Inits, Output, OutputState
+from streamer.media.inits import Inits
+from streamer.media.outputs import MAX_LAG_TICKS, SLACK_TICKS, Output, OutputState
 from streamer.media.types import Cut, TrackConfig
 from tests.fakes.packaging import MemoryStore, Mirror, Scripted, broadcast, pictures
 

@@ -1,0 +1,24 @@
+"""Whether anything comes in, and since when. Pure; media times in UTC milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Presence:
+    up: bool = False
+    since_ms: int | None = None
+    """When it came up; None while it is down."""
+    stopped_ms: int | None = None
+    """When the last packet came; None while it is up, and before the first."""
+    _heard_ms: int | None = None
+
+    def note(self, heard_ms: int | None) -> None:
+        """``heard_ms``: when the newest packet came; None where nothing comes any more."""
+        if heard_ms is not None:
+            if not self.up:
+                self.up, self.since_ms, self.stopped_ms = True, heard_ms, None
+            self._heard_ms = heard_ms
+        elif self.up:
+            self.up, self.since_ms, self.stopped_ms = False, None, self._heard_ms

@@ -1,0 +1,39 @@
+"""Stretches of the timeline of which something holds: unrecorded, silent, forgotten. Pure; ticks throughout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+REMEMBERED = 64
+"""What is asked about lies at the live edge, a few seconds back at most."""
+
+
+@dataclass(slots=True)
+class Spans:
+    """Begun and ended in order."""
+
+    _spans: list[tuple[int, int | None]] = field(default_factory=list)
+
+    @property
+    def open(self) -> bool:
+        """Whether it holds now, until further notice."""
+        return bool(self._spans) and self._spans[-1][1] is None
+
+    def begin(self, at: int) -> None:
+        if not self.open:
+            self._spans.append((at, None))
+            del self._spans[:-REMEMBERED]
+
+    def end(self, at: int) -> None:
+        if self.open:
+            start = self._spans[-1][0]
+            self._spans[-1] = (start, max(start, at))
+
+    def add(self, start: int, end: int) -> None:
+        """A stretch that is over. Not between :meth:`begin` and :meth:`end`."""
+        self._spans.append((start, end))
+        del self._spans[:-REMEMBERED]
+
+    def overlap(self, start: int, end: int) -> bool:
+        """Whether it holds anywhere from ``start`` to ``end``."""
+        return any(begin < end and (until is None or start < until) for begin, until in self._spans)
