@@ -1,34 +1,55 @@
-"""Bearer tokens: who asks, and may they?"""
+"""Bearer tokens and login cookies: who asks, and may they?"""
 
 from __future__ import annotations
 
 import hmac
+from dataclasses import dataclass
 
 from aiohttp import web
 
 from streamer.api.context import Services, now_ms
+from streamer.api.cookies import SEEN_EVERY_MS, digest, idle_ms, secret_of
 from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Role, Target
 from streamer.errors import Forbidden, NotFound, TooMany, Unauthorized
 from streamer.store.grants import Grants
+from streamer.store.logins import Login, Logins
 from streamer.store.reach import reaching
 
 ADMIN = Grant(id="admin", role=Role.ADMIN, label="STREAMER_ADMIN_TOKEN")
 """The holder of the token from the environment."""
+BY_PASSWORD = Grant(id="admin", role=Role.ADMIN, label="admin")
+"""Whoever logged in with the admin password."""
 
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="streamer"'}
 _BAD_TOKEN = {"WWW-Authenticate": 'Bearer realm="streamer", error="invalid_token"'}
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks. ``login`` None: by a bearer token."""
+
+    grant: Grant
+    login: Login | None = None
+
+
 async def authenticate(request: web.Request, services: Services) -> Grant | None:
-    """The grant whose bearer token the request carries; None without an Authorization header.
+    """The grant of whoever asks, by bearer token or else by cookie; None for anybody. Raises as :func:`identify`."""
+    identity = await identify(request, services)
+    return None if identity is None else identity.grant
+
+
+async def identify(request: web.Request, services: Services) -> Identity | None:
+    """Whose bearer token the request carries; without an Authorization header, whose login cookie.
 
     Raises Unauthorized for a token that is unknown, revoked, not yet or no longer in force, and TooMany
     when an address has sent too many unknown ones. A valid token is never refused for others' failures:
-    a whole lecture hall may share the address.
+    a whole lecture hall may share the address. A cookie that is good for nothing any more is as good as none:
+    the public pages stay open to it.
     """
     header = request.headers.get("Authorization")
     if header is None:
-        return None
+        secret = secret_of(request)
+        return None if secret is None else await by_cookie(secret, services)
     scheme, _, token = header.partition(" ")
     token = token.strip()
     grant = await find_grant(token, services) if scheme.lower() == "bearer" and token else None
@@ -41,7 +62,29 @@ async def authenticate(request: web.Request, services: Services) -> Grant | None
         raise Unauthorized("The token is not valid.", code="invalid_token", headers=_BAD_TOKEN)
     if not grant.in_force(now_ms()):
         raise Unauthorized("The grant is not in force at this time.", code="grant_not_in_force", headers=_BAD_TOKEN)
-    return grant
+    return Identity(grant)
+
+
+async def by_cookie(secret: str, services: Services) -> Identity | None:
+    """Who is logged in with the cookie's secret, if they still are and their grant is in force."""
+    now = now_ms()
+    async with services.database.read() as connection:
+        login = await Logins(connection).find(digest(secret, services.settings.admin_token))
+    identity = None if login is None else await still_in(login, services)
+    if login is not None and identity is not None and now - login.last_seen_ms >= SEEN_EVERY_MS:
+        async with services.database.write() as connection:
+            await Logins(connection).touch(login.secret_sha256, now, now + idle_ms(login.grant))
+    return identity
+
+
+async def still_in(login: Login, services: Services) -> Identity | None:
+    """Whether a login holds now: for a request, and from time to time for a connection that stays open."""
+    async with services.database.read() as connection:
+        stored = await Logins(connection).find(login.secret_sha256)
+    if stored is None or now_ms() >= stored.expires_ms:
+        return None
+    grant = BY_PASSWORD if stored.grant is None else await find_grant_by_id(stored.grant, services)
+    return Identity(grant, stored) if grant is not None and grant.in_force(now_ms()) else None
 
 
 async def find_grant(token: str, services: Services) -> Grant | None:
@@ -73,7 +116,7 @@ async def find_grant_by_id(grant_id: str, services: Services) -> Grant | None:
 def require_role(grant: Grant | None, action: Action) -> Grant:
     """The first check, before anything is read. Raises Unauthorized or Forbidden."""
     if grant is None:
-        raise Unauthorized("This needs a bearer token.", headers=_CHALLENGE)
+        raise Unauthorized("This needs a login or a bearer token.", headers=_CHALLENGE)
     if not grant.may(action):
         raise Forbidden("The grant's role does not allow this.", details={"role": grant.role, "action": action})
     return grant

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from streamer.api.addresses import Proxies
-from streamer.api.limits import RateLimit
+from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.ports import MediaPlane, PublicState
 from streamer.api.revocations import Revocations
 from streamer.api.waiting import StateWaiters
@@ -17,6 +17,9 @@ from streamer.conference.rooms import Room, Venue
 from streamer.room.protocol import RoomConfig
 from streamer.settings import Settings
 from streamer.store.database import Database
+
+FAILED_PASSWORDS_PER_MINUTE = 5
+"""Per address. A password can be guessed, a token cannot."""
 
 
 def now_ms() -> int:
@@ -38,9 +41,11 @@ class Services:
     publish_attempts: RateLimit = field(init=False)
     play_attempts: RateLimit = field(init=False)
     failed_tokens: RateLimit = field(init=False)
+    failed_passwords: RateLimit = field(init=False)
     waiters: StateWaiters = field(init=False)
     notices: Notices = field(default_factory=Notices)
     revocations: Revocations = field(default_factory=Revocations)
+    hashing: Turnstile = field(default_factory=Turnstile)
 
     def __post_init__(self) -> None:
         room = self.settings.room
@@ -49,6 +54,7 @@ class Services:
         # A lecture hall is one address: as many people may try WHEP as may hold a playlist.
         self.play_attempts = RateLimit(self.settings.hls.max_held_per_address)
         self.failed_tokens = RateLimit(room.failed_attempts_per_minute)
+        self.failed_passwords = RateLimit(FAILED_PASSWORDS_PER_MINUTE)
         self.waiters = StateWaiters(self.state_of, limit=self.settings.hls.max_held_total)
 
     def state_of(self, room: str) -> str:

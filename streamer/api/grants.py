@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from streamer.api.audit import changed_fields, record
 from streamer.api.context import now_ms
 from streamer.api.lapses import hang_up
 from streamer.api.links import grant_link
@@ -22,6 +23,7 @@ from streamer.api.models import (
     to_ms,
 )
 from streamer.api.qr import qr_data_uri
+from streamer.api.revocations import Ended
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.conference.grants import EVERYTHING, Action, Grant, Target, may_grant, new_token
 from streamer.errors import Forbidden, NotFound, Unprocessable
@@ -66,6 +68,7 @@ async def create_grant(call: Call) -> GrantCreated:
         if not may_grant(holder, grant.role, target):
             raise Forbidden("This role may not hand out that one.", details={"role": grant.role})
         await Grants(connection).add(grant, made.secret_sha256)
+        await record(connection, holder, Action.GRANT_CREATE, target, "grant", grant.id, _said(grant))
         grant = await reaching(connection, grant, now_ms())
     call.headers["Location"] = f"/api/v1/grants/{grant.id}"
     link = grant_link(call.services.public_url, grant, made.token)
@@ -86,7 +89,9 @@ async def change_grant(call: Call) -> GrantView:
     async with call.services.database.write() as connection:
         grants = Grants(connection)
         grant = await grants.get(call.path("id"))
-        _require_over(call, grant, await _target(connection, grant))
+        target = await _target(connection, grant)
+        holder = _require_over(call, grant, target)
+        before = grant
         sent = body.model_fields_set
         grant = replace(
             grant,
@@ -105,6 +110,9 @@ async def change_grant(call: Call) -> GrantView:
                 details=[{"field": "expires", "message": "must come after not_before", "code": "value_error"}],
             )
         await grants.save_times(grant)
+        details = changed_fields(before, grant, {"label", "not_before_ms", "expires_ms"})
+        if details:
+            await record(connection, holder, "grant.change", target, "grant", grant.id, details)
         grant = await reaching(connection, grant, now_ms())
     return GrantView.of(grant, now_ms())
 
@@ -114,18 +122,27 @@ async def revoke_grant(call: Call) -> None:
     async with call.services.database.write() as connection:
         grants = Grants(connection)
         grant = await grants.get(call.path("id"))
-        _require_over(call, grant, await _target(connection, grant))
+        target = await _target(connection, grant)
+        holder = _require_over(call, grant, target)
         await grants.remove(grant.id)
+        await record(connection, holder, Action.GRANT_REVOKE, target, "grant", grant.id, _said(grant))
         opened = await Connections(connection).of_grant(grant.id)
     async with asyncio.TaskGroup() as group:
-        group.create_task(call.services.revocations.announce(grant.id), name="revocation")
+        group.create_task(call.services.revocations.announce(Ended(grant.id)), name="revocation")
         group.create_task(hang_up(call.services, opened), name="hangups")
 
 
-def _require_over(call: Call, grant: Grant, target: Target) -> None:
+def _said(grant: Grant) -> dict[str, str]:
+    """Whose it was, for the audit log, which outlives it."""
+    scope = {name: getattr(grant, name) for name in ("room", "venue", "event", "session") if getattr(grant, name)}
+    return {"role": grant.role.value, "label": grant.label, **scope}
+
+
+def _require_over(call: Call, grant: Grant, target: Target) -> Grant:
     holder = call.require(target)
     if not may_grant(holder, grant.role, target):
         raise Forbidden("This role may not change that one's grants.", details={"role": grant.role})
+    return holder
 
 
 class _Scoped(Protocol):

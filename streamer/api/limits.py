@@ -1,13 +1,18 @@
-"""Rate limits per client address: token buckets in bounded memory."""
+"""Rate limits per client address, token buckets in bounded memory; and heavy work one at a time."""
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
-from streamer.errors import TooMany
+from streamer.errors import TooMany, Unavailable
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 class RateLimit:
@@ -39,3 +44,29 @@ class RateLimit:
         self._buckets[key] = (tokens - 1, now)
         if len(self._buckets) > self._max_keys:
             self._buckets.popitem(last=False)
+
+    def give_back(self, key: str) -> None:
+        """Uncount one event: it was no failure after all."""
+        if key in self._buckets:
+            tokens, at = self._buckets[key]
+            self._buckets[key] = (min(self._size, tokens + 1), at)
+
+
+class Turnstile:
+    """Heavy work (hashing a password: 50 ms of a core, 64 MiB) in a thread, one after the other. Used on the loop."""
+
+    def __init__(self, most_waiting: int = 8) -> None:
+        self._most_waiting = most_waiting
+        self._turn = asyncio.Lock()
+        self.waiting = 0
+
+    async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Raises Unavailable ``busy`` where too many wait."""
+        if self.waiting >= self._most_waiting:
+            raise Unavailable("Too many people are logging in.", code="busy", headers={"Retry-After": "2"})
+        self.waiting += 1
+        try:
+            async with self._turn:
+                return await asyncio.to_thread(work, *args, **kwargs)
+        finally:
+            self.waiting -= 1

@@ -33,9 +33,23 @@ def public_url(settings: Settings) -> str:
     return f"{'https' if secure else 'http'}://{host}" + ("" if server.port == default else f":{server.port}")
 
 
+def page_of(grant: Grant) -> str:
+    """The path of the page that the grant is for, as far as one is named."""
+    room = grant.room
+    if room is None and len(grant.rooms_named) == 1:
+        room = next(iter(grant.rooms_named))
+    if grant.role is Role.VIEWER and grant.session is not None:
+        return f"/session/{grant.session}"
+    if room is not None:
+        return f"/{_PAGES[grant.role]}/{room}"
+    # The others have a page for each room.
+    return "/studio" if _PAGES[grant.role] == "studio" else "/"
+
+
 def grant_link(base: str, grant: Grant, token: str) -> str:
-    """The role's page; the token stands in the fragment, which browsers send to no server and in no Referer."""
-    path = _PAGES[grant.role] + (f"/{grant.room}" if grant.room else "")
-    if grant.role is Role.VIEWER and not grant.room:
-        path = ""
-    return f"{base}/{path}#token={token}"
+    """The role's page; the token stands in the fragment, which browsers send to no server and in no Referer.
+
+    A session may move to another room after its link is printed: that one leads to where it is then.
+    """
+    path = "/join" if grant.session is not None or grant.event is not None else page_of(grant)
+    return f"{base}{path}#token={token}"

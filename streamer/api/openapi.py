@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from streamer import __version__
+from streamer.api.cookies import COOKIE
 from streamer.api.models import ErrorBody
 from streamer.api.routing import PREFIX, Route
 
@@ -41,7 +42,10 @@ def openapi_document(routes: Sequence[Route]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": definitions.get("$defs", {}),
-            "securitySchemes": {"grant": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "grant": {"type": "http", "scheme": "bearer"},
+                "login": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+            },
         },
     }
 
@@ -74,8 +78,8 @@ def _operation(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": references[(route.body, "validation")]}},
         }
-    # An empty requirement beside the bearer: open to all, and a token shows more.
-    operation["security"] = [{"grant": []}] if route.action is not None else [{}, {"grant": []}]
+    # An empty requirement beside the others: open to all, and a grant shows more.
+    operation["security"] = [{"grant": []}, {"login": []}] if route.action is not None else [{}, {"grant": []}]
     return operation
 
 
@@ -90,7 +94,7 @@ def _responses(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
         "content": {"application/json": {"schema": references[(ErrorBody, "serialization")]}},
     }
     codes = {"401"}
-    if route.action is not None:
+    if route.action is not None or route.method != "GET":
         codes |= {"403", "429"}
     if route.body is not None:
         codes |= {"400", "413", "415", "422"}

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import structlog
 
 LISTENER_S = 1.0
 """Longest wait for one listener: revocation answers within a second or so, whoever hangs."""
 
-Listener = Callable[[str], Awaitable[None]]
-"""Is given the grant's id; closes what the grant had opened (sockets, held playlists). Must not raise for a grant that
-it does not know."""
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What is over. ``login`` None: all of the grant; else only what that login (its digest) had opened."""
+
+    grant: str
+    login: bytes | None = None
+
+
+Listener = Callable[[Ended], Awaitable[None]]
+"""Closes what was opened (sockets, held playlists); there may be nothing of it."""
 
 _log = structlog.get_logger(__name__)
 
@@ -27,15 +36,15 @@ class Revocations:
         """For as long as the process lives."""
         self._listeners.append(listener)
 
-    async def announce(self, grant_id: str) -> None:
+    async def announce(self, ended: Ended) -> None:
         """Tell all listeners at once, and wait for them within limits. Never raises."""
 
         async def tell(listener: Listener) -> None:
             try:
                 async with asyncio.timeout(LISTENER_S):
-                    await listener(grant_id)
+                    await listener(ended)
             except Exception as error:
-                _log.error("revocation_listener_failed", grant=grant_id, error=repr(error))
+                _log.error("revocation_listener_failed", grant=ended.grant, error=repr(error))
 
         async with asyncio.TaskGroup() as group:
             for number, listener in enumerate(self._listeners):

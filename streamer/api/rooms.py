@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from streamer.api.audit import changed_fields, record
 from streamer.api.context import Services, room_config
 from streamer.api.models import ListQuery, RoomChange, RoomCreate, RoomCrewView, RoomList, RoomView, Slug
 from streamer.api.routing import Call, Route, invalid_field
@@ -52,10 +53,11 @@ async def list_rooms(call: Call) -> RoomList:
 async def create_room(call: Call) -> RoomView | RoomCrewView:
     body = call.body(RoomCreate)
     room = Room(id=body.id, name=body.name, venue=body.venue, start=body.start, between=body.between)
-    call.require(Target(venue=room.venue))
+    holder = call.require(Target(venue=room.venue))
     async with call.services.database.write() as connection:
         await _venue_named(connection, room.venue)
         await Rooms(connection).add(room)
+        await record(connection, holder, Action.ROOM_CREATE, target_of(room), "room", room.id)
     call.headers["Location"] = f"/api/v1/rooms/{room.id}"
     return view_of(room, call.services, call.grant)
 
@@ -76,11 +78,13 @@ async def change_room(call: Call) -> RoomView | RoomCrewView:
         rooms = Rooms(connection)
         room = await rooms.get(call.path("id"))
         call.require(target_of(room))
-        room = replace(room, **body.model_dump(exclude_unset=True))
+        before, room = room, replace(room, **body.model_dump(exclude_unset=True))
         # A room may only be moved to where the grant reaches too.
-        call.require(target_of(room))
+        holder = call.require(target_of(room))
         venue = await _venue_named(connection, room.venue)
         await rooms.save(room)
+        details = changed_fields(before, room, body.model_fields_set)
+        await record(connection, holder, Action.ROOM_CHANGE, target_of(room), "room", room.id, details)
     await call.services.plane.configure(room_config(room, venue))
     return view_of(room, call.services, call.grant)
 
@@ -90,8 +94,9 @@ async def delete_room(call: Call) -> None:
     async with call.services.database.write() as connection:
         rooms = Rooms(connection)
         room = await rooms.get(call.path("id"))
-        call.require(target_of(room))
+        holder = call.require(target_of(room))
         await rooms.remove(room.id)
+        await record(connection, holder, Action.ROOM_DELETE, target_of(room), "room", room.id, {"name": room.name})
     if room.id in call.services.plane.rooms:
         await call.services.plane.stop(room.id)
 

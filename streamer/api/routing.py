@@ -108,7 +108,7 @@ def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         # A client that hangs up must not leave a change half done.
         answer = await (route.handler(call) if route.method == "GET" else to_the_end(route.handler(call)))
         # Whatever a token shows or changes is for its holder's eyes: no cache keeps it.
-        headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.VARY: "Authorization", **call.headers}
+        headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.VARY: "Authorization, Cookie", **call.headers}
         if answer is None:
             return web.Response(status=204, headers=headers)
         return web.Response(

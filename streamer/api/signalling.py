@@ -37,7 +37,8 @@ def is_signalling(path: str) -> bool:
 
 
 def add_cors(headers: Any) -> None:
-    """Any page may publish or play: the right is in the token, and no cookie is ever looked at here."""
+    """Any page may publish or play: the right is in the token. Without Allow-Credentials, other sites' scripts come
+    without our cookie, and see no answer where they send it all the same."""
     headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
     headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from streamer.api.audit import changed_fields, record
 from streamer.api.context import room_config
 from streamer.api.models import ListQuery, VenueChange, VenueCreate, VenueList, VenueView
 from streamer.api.routing import Call, Route, invalid_field
@@ -21,7 +22,7 @@ async def list_venues(call: Call) -> VenueList:
 
 
 async def create_venue(call: Call) -> VenueView:
-    call.require(EVERYTHING)
+    holder = call.require(EVERYTHING)
     body = call.body(VenueCreate)
     venue_id = body.id or slug_of(body.name)
     if not venue_id:
@@ -29,6 +30,7 @@ async def create_venue(call: Call) -> VenueView:
     venue = Venue(id=venue_id, name=body.name, timezone=body.timezone, language=body.language)
     async with call.services.database.write() as connection:
         await Venues(connection).add(venue)
+        await record(connection, holder, Action.VENUE_CREATE, Target(venue=venue.id), "venue", venue.id)
     call.headers["Location"] = f"/api/v1/venues/{venue.id}"
     return VenueView.of(venue)
 
@@ -43,9 +45,11 @@ async def change_venue(call: Call) -> VenueView:
     async with call.services.database.write() as connection:
         venues = Venues(connection)
         venue = await venues.get(call.path("id"))
-        call.require(Target(venue=venue.id))
-        venue = replace(venue, **body.model_dump(exclude_unset=True))
+        holder = call.require(Target(venue=venue.id))
+        before, venue = venue, replace(venue, **body.model_dump(exclude_unset=True))
         await venues.save(venue)
+        details = changed_fields(before, venue, body.model_fields_set)
+        await record(connection, holder, Action.VENUE_CHANGE, Target(venue=venue.id), "venue", venue.id, details)
         open_rooms = [
             room
             for name in call.services.plane.rooms
@@ -60,8 +64,10 @@ async def delete_venue(call: Call) -> None:
     async with call.services.database.write() as connection:
         venues = Venues(connection)
         venue = await venues.get(call.path("id"))
-        call.require(Target(venue=venue.id))
+        holder = call.require(Target(venue=venue.id))
         await venues.remove(venue.id)
+        details = {"name": venue.name}
+        await record(connection, holder, Action.VENUE_DELETE, Target(venue=venue.id), "venue", venue.id, details)
 
 
 ROUTES = (

@@ -10,7 +10,7 @@ import pytest
 
 from streamer.api.context import SERVICES
 from streamer.api.lapses import sweep
-from streamer.api.revocations import Revocations
+from streamer.api.revocations import Ended, Revocations
 from streamer.conference.sessions import SessionState, Visibility
 from streamer.store.database import Database
 from streamer.store.sessions import Sessions
@@ -174,19 +174,19 @@ async def test_a_key_used_in_another_room_is_noticed_once_and_forgotten_in_its_o
 
 
 async def test_revocation_is_announced_to_whoever_holds_something_open(api: Api, client: Client, rooms: None) -> None:
-    told: list[str] = []
+    told: list[Ended] = []
 
-    async def closes(grant: str) -> None:
-        told.append(grant)
+    async def closes(ended: Ended) -> None:
+        told.append(ended)
 
-    async def fails(grant: str) -> None:
+    async def fails(ended: Ended) -> None:
         raise RuntimeError
 
     for listener in (fails, closes):
         client.app[SERVICES].revocations.listen(listener)  # type: ignore[index]
     made = await api("POST", "/grants", {"role": "viewer", "room": "a"})
     await api("DELETE", f"/grants/{made['id']}")
-    assert told == [made["id"]]
+    assert told == [Ended(made["id"])]
 
 
 async def test_a_listener_that_hangs_keeps_a_revocation_for_a_second_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +194,7 @@ async def test_a_listener_that_hangs_keeps_a_revocation_for_a_second_only(monkey
     revocations = Revocations()
     revocations.listen(lambda grant: asyncio.Event().wait())  # type: ignore[arg-type, return-value]
     async with asyncio.timeout(1):
-        await revocations.announce("g")
+        await revocations.announce(Ended("g"))
 
 
 async def test_a_link_comes_as_a_code_to_scan_when_asked(api: Api, rooms: None) -> None:

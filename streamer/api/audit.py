@@ -1,0 +1,160 @@
+"""The audit log: writing to it, and ``/api/v1/audit``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, Field, StringConstraints
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.api.context import now_ms
+from streamer.api.models import ListQuery, Moment, Slug, to_moment, to_ms
+from streamer.api.routing import Call, Route, invalid_field
+from streamer.conference.grants import EVERYTHING, Action, Grant, Target
+from streamer.errors import NotFound
+from streamer.store.audit import AuditEntry, AuditLog
+from streamer.store.reach import target_of_event, target_of_room, target_of_session
+
+
+async def record(
+    connection: AsyncConnection,
+    grant: Grant,
+    action: str,
+    target: Target,
+    kind: str,
+    target_id: str,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Log a change in the transaction that makes it. ``kind`` and ``target_id`` name what was changed, ``target`` where
+    it lies; ``details`` is JSON-able and holds no secret. Refused attempts are not changes and are not logged."""
+    entry = AuditEntry(
+        at_ms=now_ms(),
+        who=grant.id,
+        label=grant.label,
+        action=str(action),
+        target_kind=kind,
+        target_id=target_id,
+        room=target.room,
+        venue=target.venue,
+        details=dict(details or {}),
+    )
+    await AuditLog(connection).add(entry)
+
+
+def changed_fields(before: Any, after: Any, names: Mapping[str, Any] | set[str]) -> dict[str, Any]:
+    """For ``details``: ``{"field": [before, after]}`` of those of ``names`` that differ."""
+    out = {}
+    for name in sorted(names):
+        old, new = getattr(before, name, None), getattr(after, name, None)
+        if old != new:
+            out[name] = [_plain(old), _plain(new)]
+    return out
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+class AuditQuery(ListQuery):
+    room: Slug | None = None
+    venue: Slug | None = None
+    action: Annotated[str, StringConstraints(max_length=48)] | None = None
+    who: Annotated[str, StringConstraints(max_length=48)] | None = None
+    kind: Annotated[str, StringConstraints(max_length=32)] | None = None
+    """What was changed: ``session``, ``room``, ``grant``…; with ``id``."""
+    id: Annotated[str, StringConstraints(max_length=200)] | None = None
+    from_: Moment | None = Field(None, alias="from")
+    until: Moment | None = None
+
+
+class AuditView(BaseModel):
+    id: int
+    at: Moment
+    who: str
+    """A grant's id, ``admin`` or ``clock``."""
+    label: str
+    action: str
+    kind: str
+    target: str
+    room: str | None
+    venue: str | None
+    details: dict[str, Any]
+
+    @classmethod
+    def of(cls, entry: AuditEntry) -> Self:
+        at = to_moment(entry.at_ms)
+        assert at is not None
+        return cls(
+            id=entry.id,
+            at=at,
+            who=entry.who,
+            label=entry.label,
+            action=entry.action,
+            kind=entry.target_kind,
+            target=entry.target_id,
+            room=entry.room,
+            venue=entry.venue,
+            details=dict(entry.details),
+        )
+
+
+class AuditList(BaseModel):
+    items: list[AuditView]
+    cursor: str | None
+
+
+async def list_audit(call: Call) -> AuditList:
+    """Newest first. The holder of a room or a venue sees what happened there; that of an event or a session asks for
+    it by ``kind`` and ``id``."""
+    query = call.query(AuditQuery)
+    holder = call.grant
+    assert holder is not None
+    if (query.kind is None) != (query.id is None):
+        raise invalid_field("id", "kind and id go together")
+    room = query.room or holder.room
+    venue = query.venue or (holder.venue if room is None else None)
+    async with call.services.database.read() as connection:
+        call.require(await _scope(connection, query, room, venue))
+        page = await AuditLog(connection).page(
+            query.limit,
+            query.cursor,
+            room=room,
+            venue=venue,
+            action=query.action,
+            who=query.who,
+            target=None if query.kind is None or query.id is None else (query.kind, query.id),
+            from_ms=to_ms(query.from_),
+            until_ms=to_ms(query.until),
+        )
+    return AuditList(items=[AuditView.of(entry) for entry in page.items], cursor=page.cursor)
+
+
+async def _scope(connection: AsyncConnection, query: AuditQuery, room: str | None, venue: str | None) -> Target:
+    """What the question is about. Something that is gone belongs to whoever may see everything of its place."""
+    try:
+        if query.kind == "session" and query.id is not None:
+            return await target_of_session(connection, query.id)
+        if query.kind == "event" and query.id is not None:
+            return await target_of_event(connection, query.id)
+        if room is not None:
+            return await target_of_room(connection, room)
+    except NotFound:
+        pass
+    return EVERYTHING if room is None and venue is None else Target(room=room, venue=venue)
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/audit",
+        list_audit,
+        "Who changed what, newest first, inside one's own scope",
+        "audit",
+        action=Action.AUDIT_READ,
+        query=AuditQuery,
+        answers=(AuditList,),
+    ),
+)

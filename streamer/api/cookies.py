@@ -1,0 +1,62 @@
+"""The login cookie: what a browser keeps instead of a token."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from aiohttp import web
+
+from streamer.api.context import Services
+
+COOKIE = "streamer_session"
+
+_BOUND = "t."
+
+PASSWORD_IDLE_MS = 12 * 3600_000
+"""A login by password ends when it has not been used for so long: an admin's laptop in a hall."""
+GRANT_IDLE_MS = 30 * 24 * 3600_000
+"""A login by a grant's link ends with the grant; a tablet at the mixing desk is used once a month."""
+SEEN_EVERY_MS = 5 * 60_000
+"""How exactly the last use is kept: a write in five minutes, not one for each request."""
+
+
+def idle_ms(grant_id: str | None) -> int:
+    return PASSWORD_IDLE_MS if grant_id is None else GRANT_IDLE_MS
+
+
+def new_secret(*, by_admin_token: bool = False) -> str:
+    """256 random bits, for one browser."""
+    return (_BOUND if by_admin_token else "") + secrets.token_urlsafe(32)
+
+
+def digest(secret: str, admin_token: str) -> bytes:
+    """What is stored of it. A login by the environment's admin token ends when that token is another."""
+    bound_to = admin_token if secret.startswith(_BOUND) else ""
+    return hashlib.sha256(f"{secret}.{bound_to}".encode()).digest()
+
+
+def secret_of(request: web.Request) -> str | None:
+    """The login secret that came along, if it can be one of ours."""
+    secret = request.cookies.get(COOKIE, "")
+    return secret if 20 <= len(secret) <= 100 and secret.isascii() else None
+
+
+def set_cookie(request: web.Request, services: Services, secret: str, lasts_ms: int) -> str:
+    """A ``Set-Cookie`` header. Not for scripts, not for other sites' requests but plain links, not without TLS where
+    there is TLS."""
+    secure = "; Secure" if _is_secure(request, services) else ""
+    return f"{COOKIE}={secret}; Path=/; Max-Age={lasts_ms // 1000}; HttpOnly; SameSite=Lax{secure}"
+
+
+def clear_cookie(request: web.Request, services: Services) -> str:
+    return set_cookie(request, services, "", 0)
+
+
+def _is_secure(request: web.Request, services: Services) -> bool:
+    if services.proxies.is_https(request):
+        return True
+    # Behind a proxy that is not named as trusted: the browser came by the address that people type.
+    return services.public_url == f"https://{request.host}" or services.public_url.startswith(
+        f"https://{request.host}/"
+    )
