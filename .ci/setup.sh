@@ -51,13 +51,26 @@ setup_node() {
     npm ci --silent --no-audit --no-fund
 }
 
+# Tests start servers of their own; Debian's package would also make one and start it at each boot.
+no_postgres_service() {
+    [ ! -e /etc/postgresql-common ] || return 0
+    mkdir -p /etc/postgresql-common
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+}
+
 setup_system() {
     wanted=
     command -v chromium >/dev/null 2>&1 || wanted="$wanted chromium"
     command -v whip-client >/dev/null 2>&1 || wanted="$wanted simple-whip-client"
     [ -x /usr/sbin/nginx ] || command -v nginx >/dev/null 2>&1 || wanted="$wanted nginx-light"
+    if ! command -v initdb >/dev/null 2>&1 && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then
+        wanted="$wanted postgresql"
+    fi
     [ -n "$wanted" ] || return 0
     if is_root && has_apt; then
+        case $wanted in
+        *postgresql*) no_postgres_service ;;
+        esac
         # shellcheck disable=SC2086
         apt_install $wanted || say "could not install$wanted: tests that need them will be skipped"
     else

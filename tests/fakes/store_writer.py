@@ -1,0 +1,40 @@
+"""A process that writes into a store for as long as it lives: ``python -m tests.fakes.store_writer URL FIRST``.
+
+Each transaction moves the one session "life" on, adds a session and a mark, and is told of on standard output, a line
+with its number, once it has been committed. Whoever reads the line may rely on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from streamer.conference.sessions import Mark, MarkKind, Session
+from streamer.store.database import Database, database_url
+from streamer.store.marks import Marks
+from streamer.store.sessions import Sessions
+
+
+def nth(number: int) -> Session:
+    return Session(f"s{number}", "a", f"Talk {number}", number, number + 1, speakers=("x" * (number % 3000),))
+
+
+async def write(url: str, first: int) -> None:
+    database = Database(database_url(url, Path()))
+    await database.start()
+    number = first
+    while True:
+        async with database.write() as connection:
+            sessions = Sessions(connection)
+            life = await sessions.get("life")
+            await sessions.save(replace(life, sequence=number))
+            await sessions.add(nth(number))
+            await Marks(connection).add(Mark(f"m{number}", f"s{number}", MarkKind.CHAPTER, number))
+        print(number, flush=True)
+        number += 1
+
+
+if __name__ == "__main__":
+    asyncio.run(write(sys.argv[1], int(sys.argv[2])))
