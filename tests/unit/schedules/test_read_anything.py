@@ -85,7 +85,7 @@ PIECES = st.one_of(
         [b"<", b">", b"<a>", b"</day>", b"&nbsp;", b"&", b"\x00", b"\xff", b"9" * 40, b"-1", b"null", b"[]", b"{}",
          b'"', b"true", b"1e999", b"\n", b"\r\n ", b"BEGIN:VEVENT\n", b"END:VEVENT\n", b"UNTIL=99991231",
          b";INTERVAL=0",
-                 b"FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", b"FREQ=SECONDLY", b"BYSETPOS=400", b"TZID=Nowhere", b"00010101T000000",
+         b"FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", b"FREQ=SECONDLY", b"BYSETPOS=400", b"TZID=Nowhere", b"00010101T000000",
          b"99991231T235959", b"0000-00-00", b"2026-13-45T99:99:99+99:99", b"\xed\xa0\x80", b"VALUE=DATE:",
          b"VALUE=PERIOD:"]
     ),

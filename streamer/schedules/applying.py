@@ -1,0 +1,102 @@
+"""From a difference to sessions that are to be written. Pure; ids and keys come from the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from streamer.conference.sessions import KIND_DEFAULTS, Session, Visibility
+from streamer.schedules.compare import Change, Difference, DifferenceItem, abstract_of
+
+_TOLD = frozenset({"room", "title", "start_ms", "end_ms", "speakers", "language", "subtitle", "url", "track", "state"})
+"""What an attendee's calendar should be told of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    new: tuple[Session, ...] = ()
+    changed: tuple[Session, ...] = ()
+    waiting: tuple[DifferenceItem, ...] = ()
+    """What needs a yes and has none, is blocked, or has no room."""
+
+
+def apply(
+    difference: Difference,
+    accept: Collection[str] | Literal["all"] = (),
+    *,
+    new_id: Callable[[], str],
+    new_key: Callable[[], str],
+    now_ms: int,
+    leave: Collection[str] = (),
+) -> Applied:
+    """``accept``: keys of the items that need a yes and have it. ``leave``: keys of items that are not to be applied
+    at all. ``new_id`` makes a session's id, ``new_key`` the key of a closed session's output, both unguessable."""
+    new: list[Session] = []
+    changed: list[Session] = []
+    waiting: list[DifferenceItem] = []
+    for item in difference.items:
+        if item.key in leave:
+            continue
+        if item.blocked or (item.needs_yes and accept != "all" and item.key not in accept):
+            waiting.append(item)
+        elif item.change is Change.ADDED:
+            new.append(_new(difference.event, item, new_id(), new_key))
+        else:
+            changed.append(_changed(item, new_key, now_ms))
+    return Applied(tuple(new), tuple(changed), tuple(waiting))
+
+
+def _new(event: str, difference: DifferenceItem, session_id: str, new_key: Callable[[], str]) -> Session:
+    item, room = difference.item, difference.room
+    if item is None or room is None:
+        raise ValueError("an added session has an item and a room")
+    defaults = KIND_DEFAULTS[item.kind]
+    visibility = item.visibility or defaults.visibility
+    return Session(
+        id=session_id,
+        room=room,
+        title=item.title,
+        start_ms=item.start_ms,
+        end_ms=item.end_ms,
+        kind=item.kind,
+        event=event,
+        subtitle=item.subtitle,
+        abstract=abstract_of(item),
+        speakers=item.speakers,
+        language=item.language,
+        tags=item.tags,
+        track=item.track,
+        url=item.url,
+        visibility=visibility,
+        do_not_record=defaults.do_not_record if "do_not_record" in item.unsaid else item.do_not_record,
+        do_not_stream=defaults.do_not_stream if "do_not_stream" in item.unsaid else item.do_not_stream,
+        replay=defaults.replay,
+        key="" if visibility is Visibility.PUBLIC else new_key(),
+        guid=item.guid,
+        external_id=item.id,
+        sequence=item.sequence,
+    )
+
+
+def _changed(difference: DifferenceItem, new_key: Callable[[], str], now_ms: int) -> Session:
+    session = difference.session
+    if session is None:
+        raise ValueError("a changed session is there")
+    values: dict[str, Any] = {field.name: field.new for field in difference.fields}
+    if "start_ms" in values or "end_ms" in values:
+        item = difference.item
+        if item is None:
+            raise ValueError("a moved session is in the schedule")
+        # Both are the schedule's again, and what people did to the old ones has gone with them.
+        values.update(start_ms=item.start_ms, end_ms=item.end_ms, delay_ms=0, shortened_ms=0, extended_until_ms=None)
+    if values.get("visibility") is Visibility.PUBLIC:
+        values["key"] = ""
+    elif "visibility" in values and not session.key:
+        values["key"] = new_key()
+    if "state" in values:
+        values["changed_ms"] = now_ms
+    if _TOLD & values.keys():
+        item_sequence = difference.item.sequence if difference.item is not None else 0
+        values["sequence"] = max(session.sequence + 1, item_sequence)
+    return replace(session, **values)

@@ -1,0 +1,121 @@
+"""Which of our rooms a schedule means: by guid, name, alias or slug. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from streamer.conference.rooms import Room, Venue, slug_of
+from streamer.conference.schedule import Schedule, ScheduleRoom
+from streamer.schedules.words import folded
+
+_SLUG_LENGTH = 48
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMatch:
+    """``room`` is the id, None for an unknown room; ``ambiguous``: several rooms are called so."""
+
+    room: str | None
+    ambiguous: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRooms:
+    """``new`` is to be made for the unknown rooms of a schedule; ``matcher`` knows them already."""
+
+    new: tuple[Room, ...]
+    matcher: RoomMatcher
+
+
+@dataclass(frozen=True, slots=True)
+class RoomMatcher:
+    """``venue``: names count within it only, as every venue has a *Grande salle*; guids count everywhere."""
+
+    rooms: tuple[Room, ...]
+    venue: str | None = None
+    venues: Mapping[str, Venue] = field(default_factory=dict)
+    _by_guid: dict[str, list[str]] = field(init=False, repr=False, compare=False)
+    _by_name: tuple[dict[str, list[str]], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_guid: dict[str, list[str]] = {}
+        names: dict[str, list[str]] = {}
+        aliases: dict[str, list[str]] = {}
+        slugs: dict[str, list[str]] = {}
+        for room in self.rooms:
+            for guid in (room.guid, *room.aliases):
+                _put(by_guid, guid.lower(), room.id)
+            if self.venue is not None and room.venue not in (None, self.venue):
+                continue
+            _put(names, folded(room.name), room.id)
+            venue = self.venues.get(room.venue or "")
+            if venue is not None:
+                # As our own exports call rooms whose name is another venue's room's too.
+                _put(aliases, folded(f"{room.name} ({venue.name})"), room.id)
+            for alias in room.aliases:
+                _put(aliases, folded(alias), room.id)
+            _put(slugs, room.id, room.id)
+            _put(slugs, slug_of(room.name), room.id)
+        object.__setattr__(self, "_by_guid", by_guid)
+        object.__setattr__(self, "_by_name", (names, aliases, slugs))
+
+    def match(self, room: ScheduleRoom) -> RoomMatch:
+        found = self._by_guid.get(room.guid.lower(), []) if room.guid else []
+        if len(found) == 1:
+            return RoomMatch(found[0])
+        names, aliases, slugs = self._by_name
+        for index, key in (
+            (names, folded(room.name)),
+            (aliases, folded(room.name)),
+            (aliases, folded(room.slug)),
+            (slugs, room.slug.lower()),
+            (slugs, slug_of(room.name)),
+        ):
+            found = index.get(key, []) if key else []
+            if len(found) == 1:
+                return RoomMatch(found[0])
+            if found:
+                return RoomMatch(None, tuple(found))
+        return RoomMatch(None)
+
+    def match_all(self, rooms: Iterable[ScheduleRoom]) -> dict[str, RoomMatch]:
+        """By the name that the schedule uses."""
+        return {room.name: self.match(room) for room in rooms}
+
+    def planned(self, schedule: Schedule) -> PlannedRooms:
+        """Rooms for those that nobody knows, in this matcher's venue. Ambiguous ones are not made: somebody is to
+        say which is meant (by an alias)."""
+        matcher: RoomMatcher = self
+        new: list[Room] = []
+        for room in schedule.rooms:
+            match = matcher.match(room)
+            if match.room is None and not match.ambiguous:
+                made = Room(
+                    id=_free_slug(slug_of(room.name) or "room", {known.id for known in matcher.rooms}),
+                    name=room.name,
+                    venue=self.venue,
+                    aliases=(room.slug,) if room.slug and room.slug != slug_of(room.name) else (),
+                    guid=room.guid,
+                )
+                new.append(made)
+                matcher = RoomMatcher((*matcher.rooms, made), self.venue, self.venues)
+        return PlannedRooms(tuple(new), matcher)
+
+
+def matcher_of(rooms: Sequence[Room], venues: Sequence[Venue] = (), venue: str | None = None) -> RoomMatcher:
+    return RoomMatcher(tuple(rooms), venue, {known.id: known for known in venues})
+
+
+def _put(index: dict[str, list[str]], key: str, room: str) -> None:
+    if key and room not in index.setdefault(key, []):
+        index[key].append(room)
+
+
+def _free_slug(slug: str, taken: set[str]) -> str:
+    made, count = slug, 1
+    while made in taken:
+        count += 1
+        ending = f"-{count}"
+        made = slug[: _SLUG_LENGTH - len(ending)].rstrip("-") + ending
+    return made
