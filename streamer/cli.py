@@ -176,6 +176,8 @@ def grant(
     ],
     room: Annotated[str | None, typer.Option(help="Only this room.")] = None,
     venue: Annotated[str | None, typer.Option(help="Only this venue's rooms.")] = None,
+    event: Annotated[str | None, typer.Option(help="Only this event's sessions, and their rooms meanwhile.")] = None,
+    session: Annotated[str | None, typer.Option(help="Only this session; ends half an hour after it.")] = None,
     hours: Annotated[float | None, typer.Option(min=0.01, help="Ends after this many hours; else never.")] = None,
     label: Annotated[str, typer.Option(help="Whose it is.")] = "",
     data: Data = None,
@@ -185,13 +187,28 @@ def grant(
     from streamer.conference.grants import Role
     from streamer.granting import make_grant
 
-    if room is not None and venue is not None:
-        _complain("a grant has one scope: --room or --venue")
+    scope = {"room": room, "venue": venue, "event": event, "session": session}
+    if sum(value is not None for value in scope.values()) > 1:
+        _complain("a grant has one scope: --room, --venue, --event or --session")
         raise typer.Exit(EXIT_USAGE)
     settings = _data_settings(data, config)
     expires_ms = None if hours is None else time.time_ns() // 1_000_000 + round(hours * 3_600_000)
-    made = asyncio.run(make_grant(settings, Role(role), room=room, venue=venue, label=label, expires_ms=expires_ms))
+    made = asyncio.run(make_grant(settings, Role(role), **scope, label=label, expires_ms=expires_ms))
     print(f"Link:  {made.link}\nToken: {made.token}")
+
+
+@app.command()
+def password(data: Data = None, config: Config = None) -> None:
+    """Set the admin password: asked for twice on a terminal, else the first line of standard input."""
+    from streamer.granting import set_password
+
+    settings = _data_settings(data, config)
+    if sys.stdin.isatty():
+        new = typer.prompt("New admin password", hide_input=True, confirmation_prompt=True)
+    else:
+        new = sys.stdin.readline().rstrip("\r\n")
+    asyncio.run(set_password(settings, new))
+    print("The admin password is set. Whoever was logged in with the old one is not any more.")
 
 
 @app.command()

@@ -13,6 +13,7 @@ from streamer.store.grants import Connections, OpenConnection
 from streamer.store.reach import Lapse, lapses
 
 _HANGUP_S = 5.0
+SWEEP_EVERY_S = 2.0
 _log = structlog.get_logger(__name__)
 
 
@@ -56,3 +57,27 @@ async def sweep(services: Services) -> tuple[Lapse, ...]:
         if not lapse.closes and source is not None and source.up:
             open_still.append(lapse)
     return tuple(open_still)
+
+
+class LapseWatch:
+    """Sweeps every few seconds, and knows whose publications outlive their grants. Owned by the application."""
+
+    def __init__(self, services: Services, every_s: float = SWEEP_EVERY_S) -> None:
+        self._services = services
+        self._every_s = every_s
+        self._found: tuple[Lapse, ...] = ()
+
+    def labels(self, room: str, now_ms: int) -> list[str]:
+        """Labels of the grants whose publication in ``room`` goes on although they have ended; a grant without a label
+        by its id. For the room's alarms."""
+        of_room = (lapse for lapse in self._found if lapse.connection.room == room and lapse.grant is not None)
+        return sorted({lapse.grant.label or lapse.grant.id for lapse in of_room if lapse.grant is not None})
+
+    async def run(self) -> None:
+        """Until cancelled. A database that does not answer is asked again next time."""
+        while True:
+            try:
+                self._found = await sweep(self._services)
+            except Exception as error:
+                _log.warning("lapses_unknown", error=repr(error))
+            await asyncio.sleep(self._every_s)

@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from streamer.api.context import SERVICES
-from streamer.api.lapses import sweep
+from streamer.api.lapses import LapseWatch, sweep
 from streamer.api.revocations import Ended, Revocations
 from streamer.conference.sessions import SessionState, Visibility
 from streamer.store.database import Database
 from streamer.store.sessions import Sessions
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.planned import MINUTE_MS, add_event, add_session, change_session
+from tests.fakes.waiting import until
 from tests.unit.api.conftest import Api, Client, bearer
 from tests.unit.api.test_signalling import OFFER, SDP
 
@@ -138,6 +139,12 @@ async def test_expiry_leaves_a_publication_on_air_and_refuses_the_next(
     assert (lapse.grant.label, lapse.connection.source) == ("Ana", "main")
     assert [offer.kind for offer in plane.rooms["a"].resources.values()] == ["publish"]
     assert await ask(client, "/whip/a", made["token"]) == (401, "grant_not_in_force")
+    watch = LapseWatch(services, every_s=60)
+    running = asyncio.create_task(watch.run(), name="lapses")
+    await until(lambda: bool(watch.labels("a", 0)))
+    assert (watch.labels("a", 0), watch.labels("b", 0)) == (["Ana"], [])
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
     plane.rooms["a"].status.sources["main"].up = False  # type: ignore[union-attr]
     assert await sweep(services) == ()
 

@@ -9,14 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from streamer.passwords import SECRET_NAME, password_matches
+from streamer.store.audit import AuditLog
 from streamer.store.database import Database, database_url
 from streamer.store.grants import Grants
+from streamer.store.logins import Secrets
 from streamer.store.rooms import Room, Rooms
+from tests.fakes.planned import add_session
 
 
-def streamer(*arguments: str) -> subprocess.CompletedProcess[str]:
+def streamer(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "streamer.cli", *arguments], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "streamer.cli", *arguments], capture_output=True, text=True, timeout=60, input=stdin
     )
 
 
@@ -31,6 +35,7 @@ def streamer(*arguments: str) -> subprocess.CompletedProcess[str]:
         ["grant"],
         ["grant", "--role", "king"],
         ["grant", "--role", "viewer", "--room", "a", "--venue", "v"],
+        ["grant", "--role", "viewer", "--event", "e", "--session", "s"],
         ["serve", "--config", "/no/such/file.toml"],
         ["serve", "--public-url", "live.example.org"],
         ["publish", "--url", "http://127.0.0.1:1/whip/a"],
@@ -91,3 +96,43 @@ def test_the_version_is_the_packages() -> None:
     from importlib.metadata import version
 
     assert streamer("version").stdout.strip() == version("streamer")
+
+
+async def test_the_admin_password_is_read_from_standard_input_and_never_shown(tmp_path: Path) -> None:
+    weak = streamer("password", "--data", str(tmp_path), stdin="short\n")
+    assert (weak.returncode, "12 characters" in weak.stderr) == (1, True)
+    secret = "a sentence that nobody guesses"
+    done = streamer("password", "--data", str(tmp_path), stdin=f"{secret}\n")
+    assert done.returncode == 0, done.stderr
+    assert secret not in done.stdout + done.stderr
+    database = Database(database_url("", tmp_path))
+    await database.start()
+    try:
+        async with database.read() as connection:
+            stored = await Secrets(connection).find(SECRET_NAME)
+            (entry,) = (await AuditLog(connection).page(9, None)).items
+    finally:
+        await database.close()
+    assert password_matches(secret, stored)
+    assert not password_matches(secret + "\n", stored)
+    assert (entry.action, entry.label, dict(entry.details)) == ("password.change", "command line", {})
+
+
+async def test_a_grant_of_a_session_from_the_command_line_ends_with_it(tmp_path: Path) -> None:
+    database = Database(database_url("", tmp_path))
+    await database.start()
+    try:
+        async with database.write() as connection:
+            await Rooms(connection).add(Room(id="a", name="A"))
+        await add_session(database, "talk", "a")
+        made = streamer("grant", "--role", "technician", "--session", "talk", "--data", str(tmp_path))
+        assert made.returncode == 0, made.stderr
+        assert "/join#token=" in made.stdout
+        token = made.stdout.split("Token: ")[1].strip()
+        async with database.read() as connection:
+            grant = await Grants(connection).by_token(token)
+        assert grant is not None
+        assert (grant.session, grant.expires_ms) == ("talk", None)
+        assert streamer("grant", "--role", "viewer", "--event", "none", "--data", str(tmp_path)).returncode == 1
+    finally:
+        await database.close()
