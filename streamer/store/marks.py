@@ -57,6 +57,8 @@ class Marks:
 
     async def add_many(self, new: Sequence[Mark]) -> None:
         """All or none. Raises as :meth:`add` does."""
+        if not new:
+            return
         await revision.bump(self._connection)
         await add_rows(
             self._connection,

@@ -110,6 +110,8 @@ class Sessions:
 
     async def add_many(self, new: Sequence[Session]) -> None:
         """All or none. Raises as :meth:`add` does."""
+        if not new:
+            return
         await revision.bump(self._connection)
         await add_rows(
             self._connection,
@@ -149,8 +151,10 @@ class Sessions:
 
     async def remove_many(self, session_ids: Iterable[str]) -> None:
         """All or none. Raises as :meth:`remove` does."""
-        await revision.bump(self._connection)
-        for ids in _batches(list(session_ids)):
+        batches = _batches(list(session_ids))
+        if batches:
+            await revision.bump(self._connection)
+        for ids in batches:
             gone = and_(recordings.c.session_id.in_(ids), recordings.c.state == "deleted")
             await self._connection.execute(delete(recordings).where(gone))
             await remove_rows(
