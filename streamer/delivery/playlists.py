@@ -7,7 +7,7 @@ puts together from the pieces made here, so that a segment's lines are written o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -54,27 +54,31 @@ def multivariant(broadcast: Broadcast, *, dvr: bool = False) -> str:
     Sound is an audio group, and a variant of its own. The first variant is the one that players without an
     estimate of their bandwidth begin with, so the middle of the ladder stands first; the others go from best to least.
     """
-    query = DVR_QUERY if dvr else ""
-    videos = sorted((r for r in broadcast.renditions if r.kind == "video"), key=lambda r: -r.bandwidth)
-    sounds = sorted((r for r in broadcast.renditions if r.kind == "audio"), key=lambda r: -r.bandwidth)
+    return variants(broadcast.renditions, broadcast.id, DVR_QUERY if dvr else "")
+
+
+def variants(renditions: Sequence[Rendition], folder: str, query: str = "", *, extra: Sequence[str] = ()) -> str:
+    """A multivariant playlist whose media playlists are ``{folder}/{rendition}.m3u8{query}``. ``extra``: more lines."""
+    videos = sorted((r for r in renditions if r.kind == "video"), key=lambda r: -r.bandwidth)
+    sounds = sorted((r for r in renditions if r.kind == "audio"), key=lambda r: -r.bandwidth)
     if videos:
         videos.insert(0, videos.pop(len(videos) // 2))
-    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS", *extra]
     for sound in sounds:
         channels = f',CHANNELS="{sound.channels}"' if sound.channels else ""
         lines.append(
             f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{sound.name}",NAME="{sound.name}",DEFAULT=YES,AUTOSELECT=YES'
-            f'{channels},URI="{broadcast.id}/{sound.name}.m3u8{query}"'
+            f'{channels},URI="{folder}/{sound.name}.m3u8{query}"'
         )
     sound_of_video = sounds[0] if sounds else None
     for video in videos:
-        lines += _variant(broadcast, video, sound_of_video, query)
+        lines += _variant(folder, video, sound_of_video, query)
     for sound in sounds:
-        lines += _variant(broadcast, sound, sound, query)
+        lines += _variant(folder, sound, sound, query)
     return "\n".join(lines) + "\n"
 
 
-def _variant(broadcast: Broadcast, rendition: Rendition, sound: Rendition | None, query: str) -> list[str]:
+def _variant(folder: str, rendition: Rendition, sound: Rendition | None, query: str) -> list[str]:
     """4.4.6.2: BANDWIDTH is the peak of everything the variant plays, its audio group included."""
     together = [rendition] if sound is None or sound is rendition else [rendition, sound]
     attributes = [
@@ -90,7 +94,7 @@ def _variant(broadcast: Broadcast, rendition: Rendition, sound: Rendition | None
         attributes.append(f'AUDIO="{sound.name}"')
     if rendition.kind == "video":
         attributes.append("CLOSED-CAPTIONS=NONE")
-    return [f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{broadcast.id}/{rendition.name}.m3u8{query}"]
+    return [f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{folder}/{rendition.name}.m3u8{query}"]
 
 
 # --- addresses, relative to /live/{room}/{broadcast}/ ---------------------------------------------

@@ -1,4 +1,4 @@
-"""Live delivery in an aiohttp application: LL-HLS under ``/live/{room}/``."""
+"""Delivery in an aiohttp application: LL-HLS under ``/live/{room}/``, replays under ``/replay/{session}/``."""
 
 from __future__ import annotations
 
@@ -6,30 +6,40 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
+from streamer.archive.catalogue import ReplayCatalogue
 from streamer.delivery.media import ClientAddress, ClientGone, LiveDelivery, client_gone, not_on_air
 from streamer.delivery.ports import DeliveryStats, Plane
+from streamer.delivery.replay import ReplayDelivery, ReplayStats
 from streamer.delivery.responses import error_response, preflight
 from streamer.delivery.state import PublicState, public_state
 from streamer.errors import NotFound, StreamerError
 from streamer.settings import Settings
 
-__all__ = ["STATS", "DeliveryStats", "PublicState", "public_state", "setup"]
+__all__ = ["REPLAY_STATS", "STATS", "DeliveryStats", "PublicState", "public_state", "setup"]
 
 STATS: web.AppKey[DeliveryStats] = web.AppKey("delivery_stats", DeliveryStats)
+REPLAY_STATS: web.AppKey[ReplayStats] = web.AppKey("replay_stats", ReplayStats)
 LIVE: web.AppKey[LiveDelivery] = web.AppKey("live_delivery", LiveDelivery)
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def setup(app: web.Application, plane: Plane, settings: Settings, client_address: ClientAddress) -> None:
-    """Add the routes. ``client_address`` tells who asks, for the limits on held requests.
+def setup(
+    app: web.Application,
+    plane: Plane,
+    settings: Settings,
+    client_address: ClientAddress,
+    catalogue: ReplayCatalogue | None = None,
+) -> None:
+    """Add the routes. ``client_address`` tells who asks, for the limits on held requests. Without a ``catalogue`` there
+    are no replays.
 
     Held requests are answered with 503 when the application shuts down.
     """
     live = LiveDelivery(plane, settings, client_address, DeliveryStats())
     app[STATS] = live.stats
     app[LIVE] = live
-    for path, handler in (
+    paths: list[tuple[str, _Handler]] = [
         # A closed session's come first: "~" begins no broadcast's id.
         ("/live/{room}/~{secret}/index.m3u8", live.multivariant),
         ("/live/{room}/~{secret}/still.jpg", live.still),
@@ -41,7 +51,18 @@ def setup(app: web.Application, plane: Plane, settings: Settings, client_address
         ("/live/{room}/{broadcast}/{rendition}.m3u8", live.playlist),
         ("/live/{room}/{broadcast}/{key}/{rendition}/{name}", live.media),
         ("/live/{tail:.*}", _nothing),
-    ):
+    ]
+    if catalogue is not None:
+        replay = ReplayDelivery(plane, settings, catalogue, client_address, live.holds, live.media_bytes)
+        app[REPLAY_STATS] = replay.stats
+        paths += [
+            ("/replay/{session}/index.m3u8", replay.index),
+            ("/replay/{session}/{edition}/index.m3u8", replay.edition_index),
+            ("/replay/{session}/{edition}/{rendition}.m3u8", replay.playlist),
+            ("/replay/{session}/{edition}/{rendition}/{name}", replay.media),
+            ("/replay/{tail:.*}", _nothing),
+        ]
+    for path, handler in paths:
         resource = app.router.add_resource(path)
         at_edge = _edge(handler)
         resource.add_route("GET", at_edge)

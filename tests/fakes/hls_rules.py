@@ -34,6 +34,7 @@ _KNOWN = {
     "EXT-X-RENDITION-REPORT",
     "EXT-X-ENDLIST",
     "EXT-X-PLAYLIST-TYPE",
+    "EXT-X-START",
 }
 _ONCE = {
     "EXT-X-VERSION",
@@ -311,6 +312,35 @@ def check_playlist(p: MediaPlaylist, *, others: Iterable[str] = ()) -> list[str]
                 else:
                     off = abs(s.pdt_ms - expected)
                     rule(off <= PDT_TOLERANCE_MS, f"{name}: media time is {off} ms off without a discontinuity")
+    return bad
+
+
+def check_replay(p: MediaPlaylist) -> list[str]:
+    """Rules of a playlist without parts that only grows (EVENT) or does not change (VOD)."""
+    bad: list[str] = []
+
+    def rule(kept: object, text: str) -> None:
+        if not kept:
+            bad.append(text)
+
+    rule(p.tags.get("EXT-X-PLAYLIST-TYPE") == 1, "no EXT-X-PLAYLIST-TYPE")
+    rule(p.first_msn == 0 and p.discontinuity_sequence == 0, "does not begin with its first segment")
+    rule(p.part_target == 0 and p.hint is None, "parts")
+    uris = [s.uri for s in p.segments]
+    rule(len(uris) == len(set(uris)), "an address is listed twice")
+    for n, s in enumerate(p.segments):
+        name = f"segment {s.msn}"
+        rounded = s.duration.quantize(Decimal(1), rounding=ROUND_HALF_UP)
+        rule(s.duration > 0 and rounded <= p.target, f"{name}: {s.duration} s")
+        rule(s.gap or s.map is not None, f"{name}: no EXT-X-MAP")
+        rule(s.pdt_ms is not None, f"{name}: no PROGRAM-DATE-TIME")
+        before = p.segments[n - 1] if n else None
+        if before is not None and s.pdt_ms is not None and before.pdt_ms is not None:
+            expected = before.pdt_ms + round(before.duration * 1000)
+            if s.discontinuity:
+                rule(s.pdt_ms >= expected - ALIGNMENT_MS, f"{name}: media time jumps back")
+            else:
+                rule(abs(s.pdt_ms - expected) <= PDT_TOLERANCE_MS, f"{name}: media time jumps without a discontinuity")
     return bad
 
 

@@ -1,0 +1,255 @@
+"""Editions: cuts through a session's material, as numbered pieces. Pure.
+
+The first and last segment of each stretch are cut inside, to the frame (:mod:`streamer.media.fragments`): a piece says
+from which frame to which. Pieces have the same numbers, and discontinuities at the same ones, in all renditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from streamer.archive.material import Material, Reel, Span, minus
+from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S, Chunk, Rendition, Segment
+from streamer.media.fragments import Frame, cut, to_ticks
+
+LEAST_TICKS = 50 * TICKS_PER_MS
+"""A stretch's edge gets no piece shorter than this in its pictures."""
+EDGE_TICKS = 1920
+"""Sound is cut at its own frames, up to half of one beside the picture: no reason to cut inside."""
+LAG_MS = 2500
+"""A rendition that is further behind than this at the end is left out there, instead of holding up the others."""
+
+Frames = tuple[Sequence[Frame], int]
+"""The frames of a segment with their timescale; no frames where its bytes cannot be had: it becomes a gap."""
+Place = tuple[str, str, int]
+"""(broadcast id, rendition in it, msn)"""
+
+
+class Wanted(Exception):
+    """The frames of a segment have to be known to cut inside it: give them to :meth:`Cutter.know` and go on."""
+
+    def __init__(self, place: Place, segment: Segment, init: int) -> None:
+        super().__init__(f"frames of {place}")
+        self.place = place
+        self.chunks = tuple(part.chunk for part in segment.parts)
+        self.init = init
+
+
+@dataclass(frozen=True, slots=True)
+class Trim:
+    """Times in the track's own timescale; None: from the first, or to the last frame."""
+
+    start: int | None
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One numbered segment of one rendition of an edition."""
+
+    number: int
+    reel: int
+    """Index in ``Material.reels``."""
+    track: str
+    """The rendition in that reel."""
+    msn: int
+    start: int
+    """Ticks of the reel's broadcast."""
+    duration: int
+    init: int
+    discontinuity: bool
+    chunks: tuple[Chunk, ...] = ()
+    trim: Trim | None = None
+
+    @property
+    def gap(self) -> bool:
+        return not self.chunks
+
+    @property
+    def end(self) -> int:
+        return self.start + self.duration
+
+
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """A finished cut. ``tracks``: rendition -> pieces, the same numbers in all."""
+
+    renditions: tuple[Rendition, ...]
+    tracks: Mapping[str, tuple[Piece, ...]]
+    epochs_ms: tuple[int, ...]
+    """UTC milliseconds of tick 0, by reel."""
+    target_duration_s: int
+    spans: tuple[Span, ...]
+
+    def pdt_ms(self, piece: Piece) -> int:
+        """When the piece begins, UTC milliseconds."""
+        return self.epochs_ms[piece.reel] + (piece.start + TICKS_PER_MS // 2) // TICKS_PER_MS
+
+    @property
+    def duration_ms(self) -> int:
+        """Of the longest rendition."""
+        return max((sum(p.duration for p in pieces) for pieces in self.tracks.values()), default=0) // TICKS_PER_MS
+
+
+def spans_of(material: Material, start_ms: int, end_ms: int, skips: Sequence[Span]) -> tuple[Span, ...]:
+    """The stretches that an edition shows."""
+    return minus(Span(start_ms, end_ms), (*skips, *material.gone))
+
+
+def common_end(material: Material, end_ms: int) -> int:
+    """Where the edition can end at most: a rendition that is a little behind the end mark when that was set is what
+    the others wait for, one that is far behind is not."""
+    if not material.reels:
+        return end_ms
+    reel = material.reels[-1]
+    ends = [reel.ms(s[-1].start + s[-1].duration) for s in reel.tracks.values() if s and not s[-1].gap]
+    if not ends or max(ends) < end_ms - LAG_MS:
+        return end_ms  # the media stopped before the mark
+    return min([end_ms, *(end for end in ends if end >= max(ends) - LAG_MS)])
+
+
+def make(material: Material, spans: Sequence[Span], frames_of: Callable[[Wanted], Frames]) -> Edition:
+    """Cut ``spans`` out of the material. An edition without pieces has empty tracks."""
+    cutter = Cutter(material)
+    while True:
+        try:
+            cutter.advance(material, spans)
+        except Wanted as wanted:
+            cutter.know(wanted.place, frames_of(wanted))
+        else:
+            return cutter.edition
+
+
+class Cutter:
+    """Makes an edition, piece by piece; what it has made never changes, so it may go on while a session is on air."""
+
+    def __init__(self, material: Material) -> None:
+        """The renditions are those of the longest reel."""
+        self._renditions: tuple[Rendition, ...] = ()
+        if material.reels:
+            longest = max(material.reels, key=lambda reel: max((len(s) for s in reel.tracks.values()), default=0))
+            self._renditions = longest.broadcast.renditions
+        self._tracks: dict[str, list[Piece]] = {r.name: [] for r in self._renditions}
+        self._frames: dict[Place, Frames] = {}
+        self._number = 0
+        self._at: tuple[int, int, int] = (-1, -1, -1)
+        """(begin of the span, reel, msn) of the newest piece."""
+        self._epochs: tuple[int, ...] = ()
+        self._target = 3
+        self._spans: tuple[Span, ...] = ()
+
+    @property
+    def pieces(self) -> int:
+        """How many numbers there are."""
+        return self._number
+
+    @property
+    def newest(self) -> tuple[int, int]:
+        """(reel, msn) of the newest piece; (-1, -1) before the first."""
+        return self._at[1:]
+
+    @property
+    def edition(self) -> Edition:
+        """What there is so far."""
+        tracks = {name: tuple(pieces) for name, pieces in self._tracks.items()}
+        return Edition(self._renditions, tracks, self._epochs, self._target, self._spans)
+
+    def know(self, place: Place, frames: Frames) -> None:
+        self._frames[place] = frames
+
+    def relabel(self, names: Callable[[str], str]) -> None:
+        """Give the files of what was made other names."""
+        for pieces in self._tracks.values():
+            for index, piece in enumerate(pieces):
+                chunks = tuple(Chunk(names(chunk.file), chunk.offset, chunk.size) for chunk in piece.chunks)
+                pieces[index] = replace(piece, chunks=chunks)
+
+    def advance(self, material: Material, spans: Sequence[Span]) -> None:
+        """Add the pieces that the material has of ``spans`` after the newest one.
+
+        Spans and reels are those of the call before, with more at the end. Raises :class:`Wanted`; call again then.
+        """
+        self._epochs = tuple(reel.broadcast.epoch_ms for reel in material.reels)
+        self._target = max((reel.broadcast.target_duration_s for reel in material.reels), default=self._target)
+        self._spans = tuple(spans)
+        for span in spans:
+            if span.from_ms < self._at[0]:
+                continue
+            for number, reel in enumerate(material.reels):
+                self._stretch(number, reel, span)
+        self._frames.clear()
+
+    def _stretch(self, number: int, reel: Reel, span: Span) -> None:
+        begin, end = reel.ticks(span.from_ms), reel.ticks(span.to_ms)
+        names = {r.name: _track_like(r, reel) for r in self._renditions}
+        by_track = {r.name: {s.msn: s for s in reel.tracks.get(names[r.name], ())} for r in self._renditions}
+        pictures = [r.name for r in self._renditions if r.kind == "video"] or [r.name for r in self._renditions]
+        for msn in sorted({n for segments in by_track.values() for n in segments}):
+            if (span.from_ms, number, msn) <= self._at:
+                continue
+            row = {name: segments[msn] for name, segments in by_track.items() if msn in segments}
+            shown = [row[name] for name in pictures if name in row and not row[name].gap] or list(row.values())
+            if (
+                max(s.start + s.duration for s in shown) < begin + LEAST_TICKS
+                or min(s.start for s in shown) > end - LEAST_TICKS
+            ):
+                continue
+            follows = self._at == (span.from_ms, number, msn - 1)
+            discontinuity = self._number > 0 and (
+                not follows or any(s.discontinuity for s in row.values()) or self._hole(row)
+            )
+            pieces: dict[str, Piece] = {}
+            for rendition in self._renditions:
+                name = rendition.name
+                source = row.get(name, shown[0])
+                start, stop = max(source.start, begin), min(source.start + source.duration, end)
+                empty = Piece(
+                    self._number, number, names[name], msn, start, max(1, stop - start), source.init, discontinuity
+                )
+                segment = row.get(name)
+                pieces[name] = empty if segment is None else self._piece(empty, reel, segment, begin, end)
+            if all(piece.gap for piece in pieces.values()):
+                continue
+            for name, piece in pieces.items():
+                self._tracks[name].append(piece)
+            self._number += 1
+            self._at = (span.from_ms, number, msn)
+
+    def _hole(self, row: Mapping[str, Segment]) -> bool:
+        """Whether something was left out before these segments that the numbers do not tell."""
+        for name, segment in row.items():
+            before = self._tracks[name][-1]
+            if not before.gap and not segment.gap and abs(segment.start - before.end) > 2 * EDGE_TICKS:
+                return True
+        return False
+
+    def _piece(self, empty: Piece, reel: Reel, segment: Segment, begin: int, end: int) -> Piece:
+        if segment.gap or not segment.parts:
+            return empty
+        chunks = tuple(part.chunk for part in segment.parts)
+        cuts_start = segment.start < begin - EDGE_TICKS
+        cuts_end = segment.start + segment.duration > end + EDGE_TICKS
+        if not cuts_start and not cuts_end:
+            return replace(empty, start=segment.start, duration=segment.duration, chunks=chunks)
+        place = (reel.broadcast.id, empty.track, segment.msn)
+        if place not in self._frames:
+            raise Wanted(place, segment, segment.init)
+        frames, scale = self._frames[place]
+        trim = Trim(
+            begin * scale // TICKS_PER_S if cuts_start else None, end * scale // TICKS_PER_S if cuts_end else None
+        )
+        kept, lead = cut(frames, trim.start, trim.end)
+        if not kept:
+            return empty
+        start = to_ticks(kept[lead].start, scale)
+        duration = to_ticks(kept[-1].start + kept[-1].duration, scale) - start
+        return replace(empty, start=start, duration=duration, chunks=chunks, trim=trim)
+
+
+def _track_like(rendition: Rendition, reel: Reel) -> str:
+    """The rendition of a reel that stands for one of the edition: of the same name, else the nearest of its kind."""
+    same = [r for r in reel.broadcast.renditions if r.kind == rendition.kind]
+    if any(r.name == rendition.name for r in same) or not same:
+        return rendition.name
+    return min(same, key=lambda r: (abs(r.height - rendition.height), abs(r.bandwidth - rendition.bandwidth))).name

@@ -1,0 +1,199 @@
+"""A recording's folder: hard links to the room's media files, and ``material.bin`` that says what is where.
+
+``DIR/recordings/{session}/media/{broadcast}-{stream}-{number}.m4s`` are the room's own files under a second name, so
+that nothing is copied and the room's own retention does not matter. Everything here blocks: call it in a thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import struct
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from streamer.archive.material import Material, renamed
+
+log = structlog.get_logger(__name__)
+
+MATERIAL_FILE = "material.bin"
+STATE_FILE = "recording.bin"
+MEDIA_FOLDER = "media"
+_HEAD = struct.Struct(">4sIII")
+"""Magic, version, length and CRC-32 of the payload."""
+VERSION = 1
+_NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+_encoder = msgspec.msgpack.Encoder()
+_T = TypeVar("_T")
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What a recording is besides its material: a copy of what the database says, for the day when that is lost."""
+
+    session: str
+    room: str
+    title: str = ""
+    start_ms: int = 0
+    end_ms: int | None = None
+    closed: bool = False
+    published: bool = False
+    reviewed: bool = False
+    pinned: bool = False
+    created_ms: int = 0
+    editions: tuple[KeptEdition, ...] = ()
+
+
+class KeptEdition(msgspec.Struct, frozen=True):
+    id: str
+    start_ms: int
+    end_ms: int | None
+    skips: tuple[tuple[int, int], ...]
+    created_ms: int
+    replaced_ms: int | None = None
+
+
+def link_name(room_file: str) -> str:
+    """``{broadcast}/{stream}-0001.m4s`` of a room as a recording's file."""
+    return f"{MEDIA_FOLDER}/{room_file.replace('/', '-')}"
+
+
+def keep(folder: Path, room_dir: Path, material: Material) -> Material:
+    """Link the files of ``material`` (a room's, or the recording's own already), then write it. Returns it with the
+    recording's names, without what is on no disk.
+
+    Raises OSError where the disk refuses.
+    """
+    media = folder / MEDIA_FOLDER
+    media.mkdir(mode=0o700, parents=True, exist_ok=True)
+    names: dict[str, str] = {}
+    for file in material.files:
+        if file.startswith(f"{MEDIA_FOLDER}/"):
+            if (folder / file).exists():
+                names[file] = file
+            continue
+        name = link_name(file)
+        if _link(room_dir / file, folder / name):
+            names[file] = name
+    kept = renamed(material, names)
+    write(folder / MATERIAL_FILE, kept)
+    return kept
+
+
+def write(path: Path, value: msgspec.Struct) -> None:
+    """Write a value so that after a crash there is the old one or the new one, whole."""
+    payload = _encoder.encode(value)
+    data = _HEAD.pack(b"SMAT", VERSION, len(payload), zlib.crc32(payload)) + payload
+    fresh = path.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    fresh.rename(path)
+    _sync_folder(path.parent)
+
+
+def read(path: Path, kind: type[_T]) -> _T:
+    """Raises OSError, and ValueError where it is damaged or of another version."""
+    data = path.read_bytes()
+    if len(data) < _HEAD.size:
+        raise ValueError(f"{path.name} is cut short")
+    magic, version, length, checksum = _HEAD.unpack_from(data)
+    payload = data[_HEAD.size :]
+    if magic != b"SMAT" or version != VERSION or len(payload) != length or zlib.crc32(payload) != checksum:
+        raise ValueError(f"{path.name} is damaged, or of another version")
+    try:
+        return msgspec.msgpack.decode(payload, type=kind)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{path.name} cannot be read") from error
+
+
+def read_material(folder: Path) -> Material:
+    """Raises as :func:`read` does."""
+    return read(folder / MATERIAL_FILE, Material)
+
+
+def drop_unused(folder: Path, material: Material) -> list[str]:
+    """Unlink the media files that the material does not need any more."""
+    needed = set(material.files)
+    gone = []
+    for file in sorted((folder / MEDIA_FOLDER).glob("*")):
+        name = f"{MEDIA_FOLDER}/{file.name}"
+        if name not in needed:
+            file.unlink(missing_ok=True)
+            gone.append(name)
+    return gone
+
+
+def remove(folder: Path) -> int:
+    """Delete a recording. Returns the bytes that its own names held (other recordings may share them)."""
+    size = disk_bytes(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    _sync_folder(folder.parent)
+    return size
+
+
+def disk_bytes(folder: Path) -> int:
+    """Bytes of all files in the folder, whether or not they have other names elsewhere."""
+    total = 0
+    for file in folder.rglob("*"):
+        try:
+            if file.is_file():
+                total += file.stat().st_size
+        except FileNotFoundError:
+            continue
+    return total
+
+
+def freed_bytes(folders: Iterable[Path]) -> int:
+    """What the disk would get back if these folders went: files whose every name is in them."""
+    names: dict[tuple[int, int], int] = {}
+    whole: dict[tuple[int, int], tuple[int, int]] = {}
+    for folder in folders:
+        for file in folder.rglob("*"):
+            try:
+                stat = file.stat()
+            except FileNotFoundError:
+                continue
+            if file.is_file():
+                place = (stat.st_dev, stat.st_ino)
+                names[place] = names.get(place, 0) + 1
+                whole[place] = (stat.st_nlink, stat.st_blocks * 512)
+    return sum(whole[place][1] for place, count in names.items() if count >= whole[place][0])
+
+
+def _link(source: Path, target: Path) -> bool:
+    """False where the source is not there (deleted, or not written yet)."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return True
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # A file system without hard links. What the room writes into the file later is copied when it is kept again.
+        log.warning("recording_copied", file=str(source), error=error.strerror)
+        try:
+            shutil.copyfile(source, target)
+        except FileNotFoundError:
+            return False
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

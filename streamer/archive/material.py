@@ -1,0 +1,248 @@
+"""The material of a session: where the bytes of its programme lie, from five minutes before to five after. Pure.
+
+Material names bytes and copies none. It is collected from the mirror of the room's ``programme`` output, again when
+more has come, and what nobody may see (other closed or unrecorded sessions, forgotten minutes) is left out part by
+part. A cut through it is an edition (:mod:`.editions`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import msgspec
+
+from streamer.conference.programme import TICKS_PER_MS, Broadcast, Chunk, InitSection, Part, Segment
+from streamer.conference.view import BroadcastView, TrackView
+
+HANDLE_MS = 5 * 60 * 1000
+"""What is kept before the start and after the end, so that a cut can be moved."""
+
+
+class Span(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """From ``from_ms`` to before ``to_ms``, media times."""
+
+    from_ms: int
+    to_ms: int
+
+
+class Reel(msgspec.Struct, frozen=True):
+    """What one broadcast of the room has of a session. A session that outlives its room's closing has several."""
+
+    broadcast: Broadcast
+    inits: tuple[InitSection, ...]
+    tracks: dict[str, tuple[Segment, ...]]
+    """Rendition -> segments, oldest first, the same numbers in all; ``chunk.file`` as in :class:`Material`."""
+
+    def init(self, number: int) -> InitSection | None:
+        return next((init for init in self.inits if init.id == number), None)
+
+    def ms(self, ticks: int) -> int:
+        return self.broadcast.media_time_ms(ticks)
+
+    def ticks(self, ms: int) -> int:
+        return (ms - self.broadcast.epoch_ms) * TICKS_PER_MS
+
+
+class Material(msgspec.Struct, frozen=True):
+    """All reels of a session, oldest first. Files are relative to the room's folder, or to the recording's after
+    :func:`streamer.archive.keeping.keep`."""
+
+    session: str
+    room: str
+    reels: tuple[Reel, ...] = ()
+    gone: tuple[Span, ...] = ()
+    """What was left out, for ever."""
+
+    @property
+    def files(self) -> dict[str, int]:
+        """Each file with how much of it is needed, in bytes from its beginning."""
+        found: dict[str, int] = {}
+        for chunk in chunks_of(self.reels):
+            found[chunk.file] = max(found.get(chunk.file, 0), chunk.offset + chunk.size)
+        return found
+
+    @property
+    def bytes(self) -> int:
+        return sum(chunk.size for chunk in chunks_of(self.reels))
+
+    @property
+    def span(self) -> Span | None:
+        """From the first to the end of the last part."""
+        ends = [
+            (reel.ms(s.parts[0].start), reel.ms(s.start + s.duration))
+            for reel in self.reels
+            for segments in reel.tracks.values()
+            for s in segments
+            if s.parts
+        ]
+        return Span(min(a for a, _ in ends), max(b for _, b in ends)) if ends else None
+
+
+def chunks_of(reels: Iterable[Reel]) -> Iterable[Chunk]:
+    for reel in reels:
+        for segments in reel.tracks.values():
+            for segment in segments:
+                for part in segment.parts:
+                    yield part.chunk
+
+
+def collect(
+    view: BroadcastView, output: str, span: Span, gone: Sequence[Span] = (), *, numbers: range | None = None
+) -> Reel | None:
+    """What ``output`` lists in ``span``, without ``gone`` and without what is on no disk; None where there is nothing.
+
+    ``numbers``: only of these segments.
+    """
+    broadcast, found = view.broadcast, view.outputs.get(output)
+    if broadcast is None or found is None:
+        return None
+    begin, end = ((ms - broadcast.epoch_ms) * TICKS_PER_MS for ms in (span.from_ms, span.to_ms))
+    tracks: dict[str, tuple[Segment, ...]] = {}
+    for name, track in found.tracks.items():
+        tracks[name] = tuple(
+            msgspec.structs.replace(segment, parts=list(segment.parts))
+            for segment in _numbered(track, numbers)
+            if segment.start < end and segment.start + segment.duration > begin and (segment.parts or segment.gap)
+        )
+    needed = {segment.init for segments in tracks.values() for segment in segments}
+    inits = tuple(init for number, init in view.inits.items() if number in needed)
+    reel = Reel(broadcast, inits, tracks)
+    return without(reel, gone)
+
+
+def _numbered(track: TrackView, numbers: range | None) -> Iterable[Segment]:
+    if numbers is None:
+        return track.segments.values()
+    return (segment for n in numbers if (segment := track.get(n)) is not None)
+
+
+def without(reel: Reel, gone: Sequence[Span]) -> Reel | None:
+    """The reel without the parts that touch ``gone``; None where nothing is left."""
+    spans = [(reel.ticks(span.from_ms), reel.ticks(span.to_ms)) for span in gone]
+    kinds = {rendition.name: rendition.kind for rendition in reel.broadcast.renditions}
+    kept = {
+        name: {s.msn: left for s in segments if (left := _left(s, spans, kinds.get(name) == "video"))}
+        for name, segments in reel.tracks.items()
+    }
+    numbers = sorted({n for by_msn in kept.values() for n, segment in by_msn.items() if segment.parts})
+    if not numbers:
+        return None
+    tracks = {name: tuple(_or_gap(n, by_msn, kept) for n in numbers) for name, by_msn in kept.items()}
+    return msgspec.structs.replace(reel, tracks=tracks)
+
+
+def _left(segment: Segment, spans: Sequence[tuple[int, int]], video: bool) -> Segment | None:
+    """One run of parts that can be played by itself: pictures from a part that needs no other."""
+    if segment.gap:
+        return None if any(segment.start < b and segment.start + segment.duration > a for a, b in spans) else segment
+
+    def allowed(part: Part) -> bool:
+        if not part.chunk.file or part.chunk.offset < 0:
+            return False
+        return not any(part.start < b and part.start + part.duration > a for a, b in spans)
+
+    run: list[Part] = []
+    for part in segment.parts:
+        if allowed(part):
+            if run or part.independent or not video:
+                run.append(part)
+        elif run:
+            break
+    if len(run) == len(segment.parts):
+        return segment
+    return msgspec.structs.replace(segment, parts=run, start=run[0].start, complete=True) if run else None
+
+
+def _or_gap(number: int, own: Mapping[int, Segment], all_tracks: Mapping[str, Mapping[int, Segment]]) -> Segment:
+    segment = own.get(number)
+    if segment is not None:
+        return segment
+    like = max((t[number] for t in all_tracks.values() if number in t), key=lambda s: s.duration)
+    return msgspec.structs.replace(like, parts=[], complete=True, gap=True, gap_duration=max(1, like.duration))
+
+
+def joined(old: Sequence[Reel], new: Reel) -> tuple[Reel, ...]:
+    """The reels with what is newer of one broadcast: its segments replace those of the same number where they hold at
+    least as much (a part list that was merged meanwhile holds the same)."""
+    same = next((reel for reel in old if reel.broadcast.id == new.broadcast.id), None)
+    if same is None:
+        return tuple(sorted((*old, new), key=_begin_ms))
+    tracks: dict[str, dict[int, Segment]] = {}
+    for name in {*same.tracks, *new.tracks}:
+        merged = {segment.msn: segment for segment in same.tracks.get(name, ())}
+        for segment in new.tracks.get(name, ()):
+            before = merged.get(segment.msn)
+            if before is None or before.gap or (not segment.gap and segment.duration > before.duration):
+                merged[segment.msn] = segment
+        tracks[name] = merged
+    numbers = sorted({n for by_msn in tracks.values() for n in by_msn})
+    inits = {init.id: init for init in (*same.inits, *new.inits)}
+    whole = Reel(
+        new.broadcast,
+        tuple(inits.values()),
+        {name: tuple(_or_gap(n, by_msn, tracks) for n in numbers) for name, by_msn in tracks.items()},
+    )
+    return tuple(whole if reel is same else reel for reel in old)
+
+
+def _begin_ms(reel: Reel) -> int:
+    return min((reel.ms(s[0].start) for s in reel.tracks.values() if s), default=reel.broadcast.epoch_ms)
+
+
+# --- spans ----------------------------------------------------------------------------------------------
+
+
+def union(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Sorted, without overlaps, without empty ones."""
+    out: list[Span] = []
+    for span in sorted(spans):
+        if span.to_ms <= span.from_ms:
+            continue
+        if out and span.from_ms <= out[-1].to_ms:
+            out[-1] = Span(out[-1].from_ms, max(out[-1].to_ms, span.to_ms))
+        else:
+            out.append(span)
+    return tuple(out)
+
+
+def minus(whole: Span, holes: Iterable[Span]) -> tuple[Span, ...]:
+    """What is left of ``whole``."""
+    out: list[Span] = []
+    at = whole.from_ms
+    for hole in union(holes):
+        if hole.to_ms <= at:
+            continue
+        if hole.from_ms >= whole.to_ms:
+            break
+        if hole.from_ms > at:
+            out.append(Span(at, hole.from_ms))
+        at = hole.to_ms
+    if at < whole.to_ms:
+        out.append(Span(at, whole.to_ms))
+    return tuple(out)
+
+
+def renamed(material: Material, names: Mapping[str, str]) -> Material:
+    """With other names for its files; parts of files that have none are left out."""
+    reels = []
+    for reel in material.reels:
+        tracks = {
+            name: tuple(_renamed(segment, names) for segment in segments) for name, segments in reel.tracks.items()
+        }
+        left = without(msgspec.structs.replace(reel, tracks=tracks), ())
+        if left is not None:
+            reels.append(left)
+    return msgspec.structs.replace(material, reels=tuple(reels))
+
+
+def _renamed(segment: Segment, names: Mapping[str, str]) -> Segment:
+    parts = [
+        msgspec.structs.replace(p, chunk=Chunk(names.get(p.chunk.file, ""), p.chunk.offset, p.chunk.size))
+        for p in segment.parts
+    ]
+    return msgspec.structs.replace(segment, parts=parts)
+
+
+def only_files(material: Material, there: Collection[str]) -> Material:
+    """Without the parts of files that are not there."""
+    return renamed(material, {file: file for file in there})

@@ -1,0 +1,255 @@
+"""The addresses below ``/replay/{session}/``. On the loop, but for reads.
+
+An edition's id is unguessable and is all that its playlists and media ask for: whoever was told of an edition that is
+not published (its reviewers), or of a closed session's, plays it by that. ``index.m3u8`` tells the id of the current
+one to everybody who may know it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from aiohttp import hdrs, web
+
+from streamer.archive.catalogue import EditionRef, ReplayCatalogue, ReplayState
+from streamer.archive.editions import Piece
+from streamer.conference.media_events import PROGRAMME_OUTPUT
+from streamer.conference.view import BroadcastView
+from streamer.delivery.hold import Holds
+from streamer.delivery.media import ClientAddress
+from streamer.delivery.parts import MediaBytes
+from streamer.delivery.ports import DeliveryStats, Plane
+from streamer.delivery.replay_editions import OpenEdition
+from streamer.delivery.replay_playlists import REELS, multivariant
+from streamer.delivery.responses import (
+    AUDIO_TYPE,
+    PRIVATE,
+    VIDEO_TYPE,
+    head_response,
+    media_headers,
+    media_response,
+    not_modified,
+    playlist_response,
+)
+from streamer.errors import NotFound, StreamerError, Unavailable
+from streamer.media import fragments
+from streamer.settings import Settings
+
+MAX_OPEN = 24
+"""Editions whose pieces are kept in memory: a few MB each."""
+MEDIA_MAX_AGE_S = 3600
+"""How long a cache may serve what has been replaced meanwhile."""
+INDEX_MAX_AGE_S = 1
+VOD_MAX_AGE_S = 10
+FIRST_PIECE_S = 8.0
+LEAST_MS = 100
+"""A start mark so shortly before the end of a segment makes no piece of it."""
+_NAME = re.compile(r"(?:(?P<number>[0-9]{1,9})\.m4s|init-(?P<init>[0-9]{1,15})\.mp4)", re.ASCII)
+
+
+class Gone(StreamerError):
+    code, status = "replaced", 410
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPiece:
+    """The room's programme has a whole segment that ends after a media time."""
+
+    after_ms: int
+
+    def met(self, view: BroadcastView) -> bool:
+        output, broadcast = view.outputs.get(PROGRAMME_OUTPUT), view.broadcast
+        if output is None or broadcast is None or view.closed:
+            return True  # nothing to wait for
+        wholes = [track.newest_whole for track in output.tracks.values()]
+        return all(
+            w is not None and broadcast.media_time_ms(w.start + w.duration) > self.after_ms + 100 for w in wholes
+        )
+
+
+@dataclass(slots=True)
+class ReplayStats:
+    """Plain counters. Exported by ``streamer.observe``."""
+
+    index_total: int = 0
+    playlists_total: int = 0
+    segments_total: int = 0
+    inits_total: int = 0
+    opened_total: int = 0
+    """Editions that were read from disk or begun."""
+    replaced_total: int = 0
+    """Requests for an edition that has been replaced."""
+    media_bytes_total: int = 0
+
+
+@dataclass(slots=True)
+class _Slot:
+    edition: OpenEdition
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class ReplayDelivery:
+    """Handlers for all recordings. Raises StreamerErrors; :mod:`.routes` maps them."""
+
+    def __init__(
+        self,
+        plane: Plane,
+        settings: Settings,
+        catalogue: ReplayCatalogue,
+        client_address: ClientAddress,
+        holds: Holds,
+        media_bytes: MediaBytes,
+    ) -> None:
+        self.stats = ReplayStats()
+        self._plane = plane
+        self._settings = settings
+        self._catalogue = catalogue
+        self._client_address = client_address
+        self._holds = holds
+        self._bytes = media_bytes
+        self._slots: OrderedDict[tuple[str, str], _Slot] = OrderedDict()
+
+    # --- handlers -----------------------------------------------------------------------------------
+
+    async def index(self, request: web.Request) -> web.StreamResponse:
+        state = await self._catalogue.find(request.match_info["session"])
+        if state is None or not state.published or not _opens(request, state):
+            raise _not_published()
+        ref = state.current
+        if ref is None:
+            raise _not_published()
+        return await self._multivariant(request, state, ref, ref.id)
+
+    async def edition_index(self, request: web.Request) -> web.StreamResponse:
+        """An edition under its own address, for its reviewers and for links that shall not change."""
+        state, ref = await self._edition(request)
+        return await self._multivariant(request, state, ref, ".")
+
+    async def playlist(self, request: web.Request) -> web.StreamResponse:
+        state, ref = await self._edition(request)
+        opened = await self._opened(state, ref)
+        if not opened.pieces and ref.end_ms is None and (room := self._plane.rooms.get(state.room)) is not None:
+            address = self._client_address(request)
+            await self._holds.until(room, FirstPiece(ref.start_ms), request, address, FIRST_PIECE_S)
+            opened = await self._opened(state, ref)
+        made = opened.playlist(request.match_info["rendition"])
+        if made is None:
+            raise _not_listed()
+        self.stats.playlists_total += 1
+        max_age = VOD_MAX_AGE_S if opened.finished else INDEX_MAX_AGE_S
+        return playlist_response(request, made, _cache_control(state, max_age))
+
+    async def media(self, request: web.Request) -> web.StreamResponse:
+        match = _NAME.fullmatch(request.match_info["name"])
+        if match is None:
+            raise _not_listed()
+        state, ref = await self._edition(request)
+        opened = await self._opened(state, ref)
+        rendition = request.match_info["rendition"]
+        kind = opened.kind(rendition)
+        if kind is None:
+            raise _not_listed()
+        name = match["number"] or f"i{match['init']}"
+        headers = media_headers(
+            VIDEO_TYPE if kind == "video" else AUDIO_TYPE,
+            _cache_control(state, MEDIA_MAX_AGE_S, immutable=True),
+            f'"{ref.id}-{rendition}-{name}"',
+        )
+        if match["init"] is not None:
+            reel, number = divmod(int(match["init"]), REELS)
+            data = opened.init(rendition, reel, number)
+            if data is None:
+                raise _not_listed()
+            self.stats.inits_total += 1
+            return not_modified(request, headers) or media_response(request, data, headers)
+        piece = opened.piece(rendition, int(match["number"]))
+        if piece is None or piece.gap:
+            raise _not_listed()
+        if (unchanged := not_modified(request, headers)) is not None:
+            return unchanged
+        if request.method == hdrs.METH_HEAD and piece.trim is None:
+            return head_response(sum(chunk.size for chunk in piece.chunks), headers)
+        data = await self._piece_bytes(opened, piece)
+        self.stats.segments_total += 1
+        response = media_response(request, data, headers)
+        self.stats.media_bytes_total += response.content_length or 0
+        return response
+
+    # --- looking up ---------------------------------------------------------------------------------
+
+    async def _edition(self, request: web.Request) -> tuple[ReplayState, EditionRef]:
+        """Raises NotFound for an id that never was one of the session's, Gone ``replaced`` for one that was."""
+        state = await self._catalogue.find(request.match_info["session"])
+        ref = state.edition(request.match_info["edition"]) if state is not None else None
+        if state is None or ref is None:
+            raise _not_listed()
+        if ref.replaced:
+            self.stats.replaced_total += 1
+            self._slots.pop((state.session, ref.id), None)
+            raise Gone("This edition has been replaced by another one.")
+        return state, ref
+
+    async def _multivariant(
+        self, request: web.Request, state: ReplayState, ref: EditionRef, folder: str
+    ) -> web.StreamResponse:
+        opened = await self._opened(state, ref)
+        if not opened.edition.renditions:
+            raise Unavailable("There is nothing to play yet.", code="not_in_time", headers={"Retry-After": "1"})
+        self.stats.index_total += 1
+        made = multivariant(opened.edition, folder, event=ref.event)
+        return playlist_response(request, made, _cache_control(state, INDEX_MAX_AGE_S))
+
+    async def _opened(self, state: ReplayState, ref: EditionRef) -> OpenEdition:
+        """The edition with all that it lists by now. Raises Unavailable while its files cannot be read."""
+        key = (state.session, ref.id)
+        slot = self._slots.get(key)
+        if slot is None:
+            slot = self._slots[key] = _Slot(OpenEdition(state, ref, self._settings.room_dir(state.room), self._bytes))
+            self.stats.opened_total += 1
+            while len(self._slots) > MAX_OPEN:
+                self._slots.popitem(last=False)
+        else:
+            self._slots.move_to_end(key)
+        opened = slot.edition
+        room = self._plane.rooms.get(state.room)
+        if not opened.is_current(ref, room):
+            async with slot.lock:
+                await opened.advance(ref, room)
+        return opened
+
+    async def _piece_bytes(self, opened: OpenEdition, piece: Piece) -> bytes:
+        data = await opened.read(piece.chunks, self._plane.rooms.get(opened.room))
+        if piece.trim is None:
+            return data
+        try:
+            return await asyncio.to_thread(fragments.trimmed, data, piece.trim.start, piece.trim.end)
+        except ValueError:
+            raise NotFound("This piece of media is damaged.", code="gone") from None
+
+
+def _opens(request: web.Request, state: ReplayState) -> bool:
+    """Whether the request has what the session asks for: nothing where it is public."""
+    if not state.closed:
+        return True
+    return bool(state.key) and hmac.compare_digest(request.query.get("key", "").encode(), state.key.encode())
+
+
+def _cache_control(state: ReplayState, max_age_s: int, *, immutable: bool = False) -> str:
+    if state.closed or not state.published:
+        return PRIVATE
+    return f"public, max-age={max_age_s}{', immutable' if immutable else ''}"
+
+
+def _not_published() -> NotFound:
+    return NotFound("There is no replay of this session.", code="not_published")
+
+
+def _not_listed() -> NotFound:
+    return NotFound("Nothing is listed under this address.", code="not_listed")
+
+
+__all__ = ["DeliveryStats", "ReplayDelivery", "ReplayStats"]

@@ -1,0 +1,226 @@
+"""One edition in memory: its pieces, its playlists, and where its bytes are. On the loop, reads in threads.
+
+While its session is on air an edition grows from the mirror of the room's ``programme`` output. When that has ended it
+takes what is missing from the recording's own material and is finished; what it had listed stays as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from streamer.archive import keeping
+from streamer.archive.catalogue import EditionRef, ReplayState
+from streamer.archive.editions import Cutter, Edition, Frames, Piece, Wanted, spans_of
+from streamer.archive.material import Material, Reel, Span, collect, minus
+from streamer.conference.media_events import PROGRAMME_OUTPUT
+from streamer.conference.programme import Chunk, MediaKind
+from streamer.conference.view import BroadcastView, OutputView
+from streamer.delivery.parts import MediaBytes
+from streamer.delivery.ports import ByteCache, Room
+from streamer.delivery.rendering import Playlist
+from streamer.delivery.replay_playlists import TrackWriter
+from streamer.errors import NotFound, Unavailable
+from streamer.media import fragments
+
+OPEN_END_MS = 1 << 52
+MAX_LAG_SEGMENTS = 3
+"""A rendition that is this far behind the others has a gap instead."""
+
+
+class _Recent:
+    """The room's part cache under the names that the recording has for its files."""
+
+    def __init__(self, cache: ByteCache | None, broadcast: str) -> None:
+        self._cache = cache
+        self._prefix = f"{keeping.MEDIA_FOLDER}/{broadcast}-"
+        self._folder = f"{broadcast}/"
+
+    def get(self, place: tuple[str, int], /) -> bytes | None:
+        file, offset = place
+        if self._cache is None:
+            return None
+        if file.startswith(self._prefix):
+            file = self._folder + file.removeprefix(self._prefix)
+        return self._cache.get((file, offset))
+
+
+class OpenEdition:
+    """``advance`` is called by one task at a time."""
+
+    def __init__(self, state: ReplayState, ref: EditionRef, room_dir: Path, media_bytes: MediaBytes) -> None:
+        self.room = state.room
+        self.finished = False
+        self.edition = Edition((), {}, (), 3, ())
+        self._session = state.session
+        self._folder = state.folder
+        self._room_dir = room_dir
+        self._bytes = media_bytes
+        self._event = ref.event
+        self._cutter: Cutter | None = None
+        self._reels: list[Reel] = []
+        """Those that pieces refer to, in order, without their segments."""
+        self._gone: tuple[Span, ...] = ()
+        self._writers: dict[str, TrackWriter] = {}
+        self._seen: tuple[object, ...] = ()
+
+    @property
+    def pieces(self) -> int:
+        return self._cutter.pieces if self._cutter is not None else 0
+
+    def kind(self, rendition: str) -> MediaKind | None:
+        return next((r.kind for r in self.edition.renditions if r.name == rendition), None)
+
+    def piece(self, rendition: str, number: int) -> Piece | None:
+        pieces = self.edition.tracks.get(rendition, ())
+        return pieces[number] if number < len(pieces) else None
+
+    def init(self, rendition: str, reel: int, number: int) -> bytes | None:
+        """An init section that a piece of the rendition needs."""
+        if reel >= len(self._reels):
+            return None
+        pieces = self.edition.tracks.get(rendition, ())
+        if not any(piece.init == number and piece.reel == reel and not piece.gap for piece in pieces):
+            return None
+        init = self._reels[reel].init(number)
+        return init.data if init is not None else None
+
+    def playlist(self, rendition: str) -> Playlist | None:
+        pieces = self.edition.tracks.get(rendition)
+        if pieces is None:
+            return None
+        if not pieces:
+            raise Unavailable("There is nothing to play yet.", code="not_in_time", headers={"Retry-After": "1"})
+        writer = self._writers.setdefault(rendition, TrackWriter(rendition, self._event))
+        return writer.playlist(self.edition, pieces, ended=self.finished)
+
+    # --- growing ------------------------------------------------------------------------------------
+
+    def is_current(self, ref: EditionRef, room: Room | None) -> bool:
+        """Whether there is nothing new to list."""
+        return self.finished or (self.edition.renditions != () and self._seen == self._sight(ref, room))
+
+    async def advance(self, ref: EditionRef, room: Room | None) -> None:
+        """Take in what there is by now. Raises Unavailable while the recording's files are not there."""
+        if self.is_current(ref, room):
+            return
+        if ref.end_ms is not None:
+            await self._finish(ref, ref.end_ms, room)
+            return
+        sight = self._sight(ref, room)
+        if room is not None:
+            await self._grow(ref, room)
+        self._seen = sight
+
+    def _sight(self, ref: EditionRef, room: Room | None) -> tuple[object, ...]:
+        """What tells that there may be something new."""
+        output = room.view.outputs.get(PROGRAMME_OUTPUT) if room is not None else None
+        limit = _listable(output) if output is not None else -1
+        broadcast = room.view.broadcast.id if room is not None and room.view.broadcast is not None else ""
+        return ref.end_ms, ref.skips, broadcast, limit
+
+    async def _grow(self, ref: EditionRef, room: Room) -> None:
+        fresh = await self._from_mirror(ref, room.view)
+        if fresh is None:
+            return
+        spans = minus(Span(ref.start_ms, OPEN_END_MS), (*ref.skips, *self._gone))
+        await self._cut(Material(self._session, self.room, tuple(fresh), self._gone), spans, room)
+
+    async def _from_mirror(self, ref: EditionRef, view: BroadcastView) -> list[Reel] | None:
+        """The known reels, the newest with what came after the newest piece. None where there is nothing at all."""
+        broadcast, output = view.broadcast, view.outputs.get(PROGRAMME_OUTPUT)
+        if broadcast is None or output is None:
+            return None
+        reels = list(self._reels)
+        if not any(reel.broadcast.id == broadcast.id for reel in reels):
+            # The room was closed and opened again meanwhile, or this process has just begun.
+            material = await self._material()
+            if material is not None:
+                self._gone = material.gone
+                known = {reel.broadcast.id for reel in reels}
+                reels += [r for r in material.reels if r.broadcast.id not in known and r.broadcast.id != broadcast.id]
+            reels.append(Reel(broadcast, (), {}))
+        index = next(n for n, reel in enumerate(reels) if reel.broadcast.id == broadcast.id)
+        after = self._cutter.newest[1] if self._cutter is not None and self._cutter.newest[0] == index else -1
+        # From the newest piece's own segment on: it may have to be taken up again behind an incident inside it.
+        oldest = min((track.first.msn for track in output.tracks.values() if track.first is not None), default=0)
+        numbers = range(max(after, oldest), _listable(output) + 1)
+        found = collect(view, PROGRAMME_OUTPUT, Span(ref.start_ms, OPEN_END_MS), self._gone, numbers=numbers)
+        tracks = found.tracks if found is not None else {}
+        reels[index] = Reel(broadcast, tuple(view.inits.values()), tracks)
+        return reels
+
+    async def _finish(self, ref: EditionRef, end_ms: int, room: Room | None) -> None:
+        material = await self._material()
+        if material is None:
+            raise Unavailable("The recording is being written.", code="not_in_time", headers={"Retry-After": "1"})
+        order = [reel.broadcast.id for reel in self._reels]
+        reels = [r for b in order for r in material.reels if r.broadcast.id == b]
+        if len(reels) < len(order):
+            # What was listed is not in the material any more; begin again with what is.
+            self._cutter, reels = None, []
+        known = {reel.broadcast.id for reel in reels}
+        reels += [reel for reel in material.reels if reel.broadcast.id not in known]
+        material = msgspec.structs.replace(material, reels=tuple(reels))
+        if self._cutter is not None:
+            self._cutter.relabel(_in_recording)
+        await self._cut(material, spans_of(material, ref.start_ms, end_ms, ref.skips), room)
+        self.finished = True
+
+    async def _cut(self, material: Material, spans: Sequence[Span], room: Room | None) -> None:
+        if self._cutter is None:
+            self._cutter = Cutter(material)
+        cutter = self._cutter
+        while True:
+            try:
+                if len(material.reels) and sum(map(len, material.reels[-1].tracks.values())) > 2000:
+                    await asyncio.to_thread(cutter.advance, material, spans)
+                else:
+                    cutter.advance(material, spans)
+                break
+            except Wanted as wanted:
+                cutter.know(wanted.place, await self._frames(material, wanted, room))
+        self._reels = [msgspec.structs.replace(reel, tracks={}) for reel in material.reels]
+        self.edition = cutter.edition
+
+    async def _frames(self, material: Material, wanted: Wanted, room: Room | None) -> Frames:
+        reel = next(reel for reel in material.reels if reel.broadcast.id == wanted.place[0])
+        init = reel.init(wanted.init)
+        if init is None:
+            return (), 1
+        try:
+            data = await self.read(wanted.chunks, room)
+            return fragments.frames_of(data), fragments.timescale_of(init.data)
+        except (NotFound, ValueError):
+            return (), 1
+
+    async def _material(self) -> Material | None:
+        try:
+            return await asyncio.to_thread(keeping.read_material, self._folder)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise Unavailable("The recording cannot be read.", code="disk_failed") from error
+
+    # --- bytes --------------------------------------------------------------------------------------
+
+    async def read(self, chunks: Sequence[Chunk], room: Room | None) -> bytes:
+        """Raises as :meth:`MediaBytes.get` does."""
+        broadcast = room.view.broadcast if room is not None else None
+        cache = _Recent(room.bytes if room is not None else None, broadcast.id if broadcast is not None else "")
+        own = chunks[0].file.startswith(f"{keeping.MEDIA_FOLDER}/")
+        folder, space = (self._folder, f"replay/{self._session}") if own else (self._room_dir, self.room)
+        return await self._bytes.get(space, folder, cache, chunks)
+
+
+def _in_recording(file: str) -> str:
+    return file if not file or file.startswith(f"{keeping.MEDIA_FOLDER}/") else keeping.link_name(file)
+
+
+def _listable(output: OutputView) -> int:
+    """The newest segment that every rendition has as a whole, but for those that are far behind."""
+    complete = [track.last_complete_msn for track in output.tracks.values()]
+    return max(min(complete), max(complete) - MAX_LAG_SEGMENTS) if complete else -1

@@ -1,0 +1,94 @@
+"""Playlists of replays as text (RFC 8216bis). No I/O.
+
+A replay has no parts and nothing to wait for: VOD, or EVENT while its session is on air. Lines are written once; an
+EVENT playlist that has grown joins what was written before.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from streamer.archive.editions import Edition, Piece
+from streamer.conference.programme import TICKS_PER_S
+from streamer.delivery import playlists
+from streamer.delivery.rendering import Playlist, deflate
+
+VERSION = 7
+"""EXT-X-MAP in a playlist that is not I-frames only needs version 6 (section 8); CMAF players expect 7."""
+BLOCK = 64
+FROM_THE_START = "#EXT-X-START:TIME-OFFSET=0.0,PRECISE=YES"
+"""Players begin an EVENT playlist at its end otherwise: 4.4.2.2."""
+REELS = 1_000_000
+"""An init section's number in addresses: its reel times this, and its id in the broadcast."""
+
+
+def multivariant(edition: Edition, folder: str, *, event: bool) -> Playlist:
+    """URIs are ``{folder}/{rendition}.m3u8``."""
+    text = playlists.variants(edition.renditions, folder, extra=(FROM_THE_START,) if event else ()).encode()
+    return Playlist(text, zlib.crc32(text), (), text)
+
+
+def init_number(piece: Piece) -> int:
+    return piece.reel * REELS + piece.init
+
+
+@dataclass(slots=True)
+class TrackWriter:
+    """The media playlist of one rendition of an edition. ``name`` is the rendition's, and a folder beside it."""
+
+    name: str
+    event: bool
+    _texts: list[bytes] = field(default_factory=list)
+    _packed: list[bytes] = field(default_factory=list)
+    """Raw deflate of the finished blocks; one less than texts while the last one grows."""
+    _count: int = 0
+    _open: list[str] = field(default_factory=list)
+    _map: int | None = None
+    _longest: int = 0
+    _made: tuple[int, bool, Playlist] | None = None
+
+    def playlist(self, edition: Edition, pieces: Sequence[Piece], *, ended: bool) -> Playlist:
+        """``pieces`` begin with those of the call before. There must be one."""
+        made = self._made
+        if made is not None and made[:2] == (len(pieces), ended):
+            return made[2]
+        for piece in pieces[self._count :]:
+            self._add(edition, piece)
+        longest = (self._longest + TICKS_PER_S // 2) // TICKS_PER_S
+        head = (
+            f"#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n"
+            f"#EXT-X-TARGETDURATION:{max(edition.target_duration_s, longest)}\n"
+            f"#EXT-X-PLAYLIST-TYPE:{'EVENT' if self.event else 'VOD'}\n"
+            "#EXT-X-MEDIA-SEQUENCE:0\n#EXT-X-DISCONTINUITY-SEQUENCE:0\n"
+        )
+        if self.event:
+            head += f"{FROM_THE_START}\n"
+        tail = "".join(self._open) + ("#EXT-X-ENDLIST\n" if ended else "")
+        text = b"".join((head.encode(), *self._texts, tail.encode()))
+        fresh = Playlist(text, zlib.crc32(text), (deflate(head.encode()), *self._packed), tail.encode())
+        self._made = (len(pieces), ended, fresh)
+        return fresh
+
+    def _add(self, edition: Edition, piece: Piece) -> None:
+        out = []
+        if piece.discontinuity:
+            out.append("#EXT-X-DISCONTINUITY\n")
+        number = init_number(piece)
+        if not piece.gap and (piece.discontinuity or number != self._map):
+            out.append(f'#EXT-X-MAP:URI="{self.name}/init-{number}.mp4"\n')
+            self._map = number
+        epoch = edition.epochs_ms[piece.reel]
+        out.append(f"#EXT-X-PROGRAM-DATE-TIME:{playlists.date_time(epoch, piece.start)}\n")
+        if piece.gap:
+            out.append("#EXT-X-GAP\n")
+        out.append(f"#EXTINF:{playlists.seconds(piece.duration)},\n{self.name}/{piece.number}.m4s\n")
+        self._open.append("".join(out))
+        self._longest = max(self._longest, piece.duration)
+        self._count += 1
+        if len(self._open) == BLOCK:
+            text = "".join(self._open).encode()
+            self._texts.append(text)
+            self._packed.append(deflate(text))
+            self._open.clear()

@@ -1,0 +1,142 @@
+"""A server with replays of a studio's programme, and a player of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import urljoin
+
+from aiohttp import ClientSession, web
+
+from streamer.archive import keeping
+from streamer.archive.catalogue import EditionRef, ReplayState
+from streamer.archive.editions import common_end
+from streamer.archive.material import HANDLE_MS, Material, Span, collect
+from streamer.conference.media_events import PROGRAMME_OUTPUT
+from streamer.delivery import routes
+from streamer.settings import Settings
+from tests.fakes.broadcast import FakeLink, FakePlane
+from tests.fakes.delivery_server import client_address
+from tests.fakes.hls_rules import MediaPlaylist, attributes, check_replay, parse_media
+from tests.fakes.studio import Studio
+
+
+@dataclass
+class FakeCatalogue:
+    states: dict[str, ReplayState] = field(default_factory=dict)
+
+    async def find(self, session: str) -> ReplayState | None:
+        return self.states.get(session)
+
+
+@dataclass
+class Replays:
+    http: ClientSession
+    link: FakeLink
+    studio: Studio
+    catalogue: FakeCatalogue
+    settings: Settings
+
+    @property
+    def folder(self) -> Path:
+        return self.settings.data / "recordings" / "talk"
+
+    @property
+    def state(self) -> ReplayState:
+        return self.catalogue.states["talk"]
+
+    def begin(self, start_s: float) -> None:
+        """The session goes on air."""
+        ref = EditionRef("live-edition", self.studio.at(start_s), None, created_ms=self.studio.at(start_s))
+        self.catalogue.states["talk"] = ReplayState("talk", "salle", self.folder, (ref,), published=True)
+
+    def change(self, **changes: object) -> None:
+        self.catalogue.states["talk"] = replace(self.state, **changes)  # type: ignore[arg-type]
+
+    def material(self, start_s: float, end_s: float, gone: tuple[Span, ...] = ()) -> Material:
+        span = Span(self.studio.at(start_s) - HANDLE_MS, self.studio.at(end_s) + HANDLE_MS)
+        reel = collect(self.link.view, PROGRAMME_OUTPUT, span, gone)
+        assert reel is not None
+        return keeping.keep(self.folder, self.settings.room_dir("salle"), Material("talk", "salle", (reel,), gone))
+
+    def end(self, end_s: float, *, edition: str = "vod", skips: tuple[Span, ...] = ()) -> Material:
+        """The session ends: what an archivist does."""
+        live = self.state.editions[0]
+        start_s = (live.start_ms - self.studio.broadcast.epoch_ms) / 1000
+        material = self.material(start_s, end_s)
+        end_ms = common_end(material, self.studio.at(end_s))
+        ended = replace(live, end_ms=end_ms)
+        vod = EditionRef(edition, live.start_ms, end_ms, skips, created_ms=end_ms + 1)
+        self.change(editions=(ended, vod))
+        return material
+
+    async def player(self, address: str = "/replay/talk/index.m3u8") -> Player:
+        player = Player(self.http, address)
+        await player.open()
+        return player
+
+
+class Player:
+    """Reads a replay as a player does, strictly."""
+
+    def __init__(self, http: ClientSession, address: str) -> None:
+        self._http = http
+        self.address = address
+        self.renditions: dict[str, str] = {}
+        """Name -> address of its playlist."""
+        self.playlists: dict[str, MediaPlaylist] = {}
+
+    async def open(self) -> None:
+        text = (await self.fetch(self.address)).decode()
+        for line in text.splitlines():
+            uri = attributes(line.partition(":")[2])["URI"].strip('"') if line.startswith("#EXT-X-MEDIA:") else line
+            if uri and not uri.startswith("#"):
+                self.renditions[uri.rpartition("/")[2].removesuffix(".m3u8")] = urljoin(self.address, uri)
+
+    async def reload(self) -> None:
+        for name, address in self.renditions.items():
+            fresh = parse_media((await self.fetch(address)).decode())
+            assert not (bad := check_replay(fresh)), (name, bad)
+            before = self.playlists.get(name)
+            if before is not None:
+                assert [s.uri for s in before.segments] == [s.uri for s in fresh.segments[: len(before.segments)]]
+                assert [s.duration for s in before.segments] == [
+                    s.duration for s in fresh.segments[: len(before.segments)]
+                ]
+            self.playlists[name] = fresh
+        numbers = {tuple(s.discontinuity for s in p.segments) for p in self.playlists.values()}
+        assert len(numbers) == 1, "renditions differ in numbers or discontinuities"
+
+    async def run(self, rendition: str, first: int = 0, end: int | None = None) -> bytes:
+        """An init section and the segments behind it, up to the next discontinuity or ``end``."""
+        playlist, address = self.playlists[rendition], self.renditions[rendition]
+        out = [await self.fetch(urljoin(address, playlist.segments[first].map or ""))]
+        for segment in playlist.segments[first:end]:
+            if segment.discontinuity and segment.msn > first:
+                break
+            out.append(await self.fetch(urljoin(address, segment.uri)))
+        return b"".join(out)
+
+    async def fetch(self, address: str) -> bytes:
+        async with self._http.get(address) as response:
+            assert response.status == 200, (address, response.status, await response.text())
+            return await response.read()
+
+
+@asynccontextmanager
+async def replays(data: Path) -> AsyncIterator[Replays]:
+    settings = Settings.model_validate({"data": data})
+    link, catalogue = FakeLink(), FakeCatalogue()
+    app = web.Application()
+    routes.setup(app, FakePlane(salle=link), settings, client_address, catalogue)
+    runner = web.AppRunner(app, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    studio = Studio(settings.room_dir("salle"), link.feed)
+    try:
+        async with ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as http:
+            yield Replays(http, link, studio, catalogue, settings)
+    finally:
+        await runner.cleanup()
