@@ -33,7 +33,7 @@ from streamer.conference.media_events import (
     StillMade,
     Trimmed,
 )
-from streamer.conference.programme import TICKS_PER_S, Broadcast, InitSection, Interval, Segment
+from streamer.conference.programme import TICKS_PER_S, Broadcast, Chunk, InitSection, Interval, Segment
 from streamer.conference.track_view import OutOfStep, TrackView
 
 __all__ = ["BroadcastView", "OutOfStep", "OutputView", "Still", "TrackView"]
@@ -116,6 +116,16 @@ class OutputView:
             if whole is None or whole.interval != interval.index:
                 return False
         return True
+
+    def chunks(self, first_msn: int, last_msn: int) -> list[Chunk]:
+        """Where the bytes of these segments lie, in every rendition."""
+        return [
+            part.chunk
+            for track in self.tracks.values()
+            for msn in range(max(first_msn, self.first_msn), last_msn + 1)
+            if (segment := track.get(msn)) is not None
+            for part in segment.parts
+        ]
 
     def discontinuities_before(self, msn: int) -> int:
         """Discontinuity sequence of a playlist whose first segment is ``msn`` (RFC 8216bis, 4.4.3.3)."""

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import structlog
 from streamer.conference.media_events import PartMade, Snapshot
 from streamer.conference.programme import Chunk
 from streamer.media.index import HEADER, encode_event
+from streamer.media.punching import punch
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +68,17 @@ class Remove:
     file: str
 
 
-Job = PutPart | PutRecord | NewIndex | Remove
+@dataclass(slots=True, frozen=True)
+class Punch:
+    """Make these bytes of a file zeros. ``done`` is called on the thread with the number of bytes; -1: it failed."""
+
+    file: str
+    runs: tuple[tuple[int, int], ...]
+    """``(offset, end)`` each."""
+    done: Callable[[int], None]
+
+
+Job = PutPart | PutRecord | NewIndex | Remove | Punch
 
 
 @dataclass(slots=True)
@@ -188,6 +200,8 @@ class DiskWriter:
                 self._put_record(job.record if job.part is None else self._checked(job.record, job.part))
             case NewIndex():
                 self._begin_index(job)
+            case Punch():
+                self._punch(job)
             case Remove():
                 self._failed.discard(job.file)
                 (self._room_dir / job.file).unlink(missing_ok=True)
@@ -215,6 +229,21 @@ class DiskWriter:
         self.written_bytes += len(job.data)
         self.trouble = ""
         self._unsynced.add(descriptor)
+
+    def _punch(self, job: Punch) -> None:
+        punched = -1
+        try:
+            descriptor = os.open(self._room_dir / job.file, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                for offset, end in job.runs:
+                    punch(descriptor, offset, end - offset)
+            finally:
+                os.close(descriptor)
+            punched = sum(end - offset for offset, end in job.runs)
+        except FileNotFoundError:
+            punched = 0
+        finally:
+            job.done(punched)
 
     def _open(self, stream: str, file: str) -> int:
         known = self._media.get(stream)

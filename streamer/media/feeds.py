@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -27,6 +27,13 @@ class PartStore(Protocol):
     def write(self, stream: str, start: int, data: bytes, *, new_segment: bool, record: bool = True) -> Chunk:
         """Take the next part of a stream; never blocks. ``start`` in ticks; ``new_segment`` allows a new file; without
         ``record`` it stays in memory."""
+
+
+class BroadcastStore(PartStore, Protocol):
+    """What a broadcast needs besides."""
+
+    def forget(self, chunks: Iterable[Chunk]) -> None:
+        """These bytes, which nothing lists, are to be gone."""
 
     def new_files(self, start: int) -> None:
         """No file holds bytes of segments that begin at ``start`` or later together with earlier ones."""

@@ -18,7 +18,7 @@ from streamer.conference.orders import RoomOrders, Shows
 from streamer.conference.programme import TICKS_PER_S, Broadcast
 from streamer.media import h264
 from streamer.media.audio import AAC_TICKS, OPUS_SILENCE, OPUS_SILENCE_TICKS, SoundTrack
-from streamer.media.feeds import PartStore
+from streamer.media.feeds import BroadcastStore
 from streamer.media.grid import SegmentGrid
 from streamer.media.ladder import Ladder, LadderCallbacks
 from streamer.media.meters import LoudnessMeter, PictureMeter, reading_as_dict
@@ -63,7 +63,7 @@ class Line:
         plan: Plan,
         settings: Settings,
         listener: LineListener,
-        store: PartStore,
+        store: BroadcastStore,
         text: SlateText,
         *,
         start: int,

@@ -74,6 +74,7 @@ class Outlet:
         self._silent = Spans()
         self._off_air: OffAir | None = None
         self._slates_made = 0
+        self._still_at: int | None = None
         self._slate_end: int | None = None
         """Where the slate ended, for a programme of which nothing has been listed yet."""
         self._set(shows, start)
@@ -107,14 +108,18 @@ class Outlet:
         elif was == "slate" or reopens:
             self._to_programme(now)
 
-    def forget(self, start: int, end: int) -> None:
-        """Take what was shown between two ticks out of the output; ``end`` is now at the latest."""
+    def forget(self, start: int, end: int) -> list[Chunk]:
+        """Take what was shown between two ticks out of the output; ``end`` is now at the latest. Returns where bytes
+        are that were not listed yet."""
         anew = self.output.touches(start, end)
         if anew:
             self._to_slate(end)
-        self.output.forget(start, end, gaps=False, after=self._line.grid.number)
+        unlisted = self.output.forget(start, end, gaps=False, after=self._line.grid.number)
+        if self._still_at is not None and start <= self._still_at < end:
+            self.slate_still(SLATE_KIND)
         if anew:
             self._to_programme(end)
+        return unlisted
 
     def close(self, now: int) -> None:
         """The output is over; :meth:`tick` tells so once every rendition has what it shows."""
@@ -236,4 +241,5 @@ class Outlet:
             self._off_air = None
 
     def _tell_still(self, jpeg: bytes, at: int) -> None:
+        self._still_at = at
         self._ports.emit(StillMade(output=self.name, at_ms=self._line.broadcast.media_time_ms(at), jpeg=jpeg))

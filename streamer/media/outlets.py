@@ -18,7 +18,7 @@ from streamer.conference.media_events import (
 )
 from streamer.conference.orders import RoomOrders, Shows
 from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S
-from streamer.media.feeds import PROGRAMME, Feed, PartStore
+from streamer.media.feeds import PROGRAMME, BroadcastStore, Feed
 from streamer.media.inits import Inits
 from streamer.media.outlet import Outlet, OutletLine, OutletPorts
 from streamer.media.outputs import Output, OutputState
@@ -28,8 +28,9 @@ from streamer.media.types import Cut
 
 KEEP_TICKS = 35 * 60 * TICKS_PER_S
 """Programme that no session claims: marks may be set half an hour late, and replays have handles of five minutes."""
-RING_MARGIN_TICKS = 4 * TICKS_PER_S
-"""Slower renditions are behind the one that fills the ring."""
+RING_MARGIN_TICKS = 8 * TICKS_PER_S
+"""The ring ends with the newest part of the fastest rendition: segments are counted by their ends, the open one is not
+counted, and slower renditions are behind."""
 SENT_PLACES = 4096
 """Chunks whose bytes were told of lately; a slow rendition is some seconds behind in one output and not in another."""
 
@@ -41,7 +42,7 @@ class Outlets:
     def __init__(
         self,
         line: OutletLine,
-        store: PartStore,
+        store: BroadcastStore,
         emit: Callable[[MediaEvent], None],
         orders: RoomOrders,
         *,
@@ -116,9 +117,9 @@ class Outlets:
 
     def forget(self, start: int, end: int) -> None:
         """What lies between two ticks is listed nowhere any more; ``end`` is now at the latest."""
-        for outlet in self._outlets.values():
-            outlet.forget(start, end)
-        self._programme.forget(start, end, gaps=True, after=self._line.grid.number)
+        unlisted = [chunk for outlet in self._outlets.values() for chunk in outlet.forget(start, end)]
+        unlisted += self._programme.forget(start, end, gaps=True, after=self._line.grid.number)
+        self._store.forget(unlisted)
 
     # --- what the line tells -------------------------------------------------------------------------------
 

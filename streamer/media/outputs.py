@@ -275,10 +275,12 @@ class Output:
         entry = self._last_entry
         return entry is not None and entry.feed == PROGRAMME and _overlap(entry.start, end, start, end)
 
-    def forget(self, start: int, end: int, *, gaps: bool, after: int = -1) -> None:
+    def forget(self, start: int, end: int, *, gaps: bool, after: int = -1) -> list[Chunk]:
         """Forget what of the programme lies between two ticks: with ``gaps`` its segments become gaps, else the window
         begins after them. A segment that is not finished ends here. Grid segments up to number ``after`` that are not
-        listed yet will not be: they may have begun in that stretch."""
+        listed yet will not be: they may have begun in that stretch. Returns where bytes are that were not listed yet.
+        """
+        unlisted: list[Chunk] = []
         self._feeds[PROGRAMME].listed_from = max(self._feeds[PROGRAMME].listed_from, after + 1)
         found = [p.msn for p in self._past if p.programme and _overlap(p.start, p.end, start, end)]
         for entry in list(self._plan.values()):
@@ -290,6 +292,7 @@ class Output:
             for track in self._tracks.values():
                 if track.msn <= entry.msn:
                     slot = self._slot(track, entry)
+                    unlisted += [chunk for _, chunk in slot.parts]
                     slot.parts.clear()
                     slot.closed = True
             self._torn = True
@@ -299,6 +302,7 @@ class Output:
         self._emit(Forgotten(output=self.name, from_tick=start, to_tick=end, first_msn=first, last_msn=last))
         if found and not gaps:
             self._trim(last + 1)
+        return unlisted
 
     def close(self) -> None:
         """The broadcast ends: every rendition is closed where it is."""
@@ -526,8 +530,10 @@ class Output:
             oldest_end = min(oldest_end, self.keep_from)
         keep, first = len(self._past), self._first_msn
         for past in self._past:
-            fleeting = self._fleeting is not None and past.msn <= self._fleeting_msn
-            if keep <= MIN_SEGMENTS or past.end >= (end - (self._fleeting or 0) if fleeting else oldest_end):
+            if self._fleeting is not None and past.msn <= self._fleeting_msn:
+                if past.end >= end - self._fleeting:
+                    break
+            elif keep <= MIN_SEGMENTS or past.end >= oldest_end:
                 break
             keep, first = keep - 1, past.msn + 1
         return first

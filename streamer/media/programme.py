@@ -19,7 +19,7 @@ import structlog
 from streamer.conference.media_events import MediaEvent
 from streamer.conference.orders import RoomOrders, Shows
 from streamer.conference.programme import SLATE, TICKS_PER_MS, TICKS_PER_S, Broadcast
-from streamer.media.feeds import PartStore
+from streamer.media.feeds import BroadcastStore
 from streamer.media.fitness import Fitness
 from streamer.media.grid import SHORTEST_TICKS
 from streamer.media.incoming import Incoming, frame_size
@@ -55,7 +55,7 @@ class ProgrammeListener(Protocol):
 
     def request_keyframe(self, source: str) -> None: ...
 
-    def opened(self, broadcast: Broadcast, recovered: Recovered | None) -> PartStore:
+    def opened(self, broadcast: Broadcast, recovered: Recovered | None) -> BroadcastStore:
         """The renditions are fixed; events follow. ``recovered``: it goes on after a crash. Where parts go."""
 
     def event(self, event: MediaEvent) -> None: ...

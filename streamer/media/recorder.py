@@ -8,15 +8,17 @@ Where the disk stalls or is full, parts stay in memory only; live never waits fo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from streamer.conference.chunks import ChunkSet
 from streamer.conference.media_events import MediaEvent, OutputGone, PartMade, Snapshot, Trimmed
 from streamer.conference.programme import TICKS_PER_S, Broadcast, Chunk
-from streamer.media.disk import QUEUE_BYTES, DiskWriter, JobQueue, NewIndex, PutPart, PutRecord, Remove
+from streamer.media.disk import QUEUE_BYTES, DiskWriter, JobQueue, NewIndex, Punch, PutPart, PutRecord, Remove
 from streamer.media.index import encode_event
 from streamer.media.ring import Ring
 
@@ -37,6 +39,41 @@ class _File:
     first: int
     """Tick of its first part."""
     size: int = 0
+
+
+class _Forgetting:
+    """Bytes that the writer is to make zeros. On the loop, but for what the writer calls."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._jobs: dict[asyncio.Future[int], None] = {}
+        self._asked: set[tuple[str, tuple[tuple[int, int], ...]]] = set()
+        self._refused = False
+
+    def add(self, file: str, runs: tuple[tuple[int, int], ...], queue: JobQueue) -> None:
+        if (file, runs) in self._asked:
+            return  # another output listed the same
+        self._asked.add((file, runs))
+        job: asyncio.Future[int] = self._loop.create_future()
+        self._jobs[job] = None
+
+        def done(size: int) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the process is on its way out
+                self._loop.call_soon_threadsafe(_resolve, job, size)
+
+        self._refused |= not queue.put(Punch(file, runs, done))
+
+    async def wait(self, timeout_s: float) -> tuple[int, bool]:
+        if not self._jobs:
+            return 0, not self._refused
+        done, late = await asyncio.wait(self._jobs, timeout=timeout_s)
+        sizes = [job.result() for job in done]
+        return sum(size for size in sizes if size > 0), not (self._refused or late or min(sizes, default=0) < 0)
+
+
+def _resolve(job: asyncio.Future[int], size: int) -> None:
+    if not job.done():
+        job.set_result(size)
 
 
 class Recorder:
@@ -73,6 +110,7 @@ class Recorder:
         """File -> output -> the newest segment that has bytes in it."""
         self._first_msn: dict[str, int] = {}
         self._files_from = 0
+        self._forgetting: _Forgetting | None = None
         self._memory_offset = -time.time_ns()
         """Unique even after a restart: the next process begins lower."""
         self._behind_until = 0.0
@@ -113,6 +151,22 @@ class Recorder:
     def new_files(self, start: int) -> None:
         """No file holds bytes of segments that begin at ``start`` ticks or later together with earlier ones."""
         self._files_from = start
+
+    def forget(self, chunks: Iterable[Chunk]) -> None:
+        """Have these bytes gone, from memory at once and from the disk by the writer; see :meth:`forgotten`."""
+        found = ChunkSet(chunks)
+        self.ring.drop(found)
+        if self._forgetting is None:
+            self._forgetting = _Forgetting(asyncio.get_running_loop())
+        for file, runs in found.runs.items():
+            if file:
+                self._forgetting.add(file, tuple(runs), self._queue)
+
+    async def forgotten(self, timeout_s: float) -> tuple[int, bool]:
+        """Wait until the disk has done what :meth:`forget` asked since the last time. The number of bytes, and whether
+        all are gone."""
+        forgetting, self._forgetting = self._forgetting, None
+        return await forgetting.wait(timeout_s) if forgetting is not None else (0, True)
 
     def journal(self, event: MediaEvent) -> None:
         """Keep an event in the index. Call it after the view that ``snapshot`` shows has taken the event in."""

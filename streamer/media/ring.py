@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from streamer.conference.chunks import ChunkSet
 from streamer.conference.programme import TICKS_PER_S, Chunk
 
 
@@ -29,6 +30,11 @@ class Ring:
                 return
             del self._held[key]
             self.bytes -= len(old)
+
+    def drop(self, chunks: ChunkSet) -> None:
+        """Forget the bytes of these."""
+        for key in [key for key in self._held if key in chunks]:
+            self.bytes -= len(self._held.pop(key)[2])
 
     def get(self, file: str, offset: int) -> bytes | None:
         found = self._held.get((file, offset))

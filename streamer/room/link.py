@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 import structlog
 
-from streamer.conference.media_events import MediaEvent, PartBytes, PartMade, Snapshot
+from streamer.conference.chunks import ChunkSet
+from streamer.conference.media_events import Forgotten, MediaEvent, PartBytes, PartMade, Snapshot
 from streamer.conference.programme import SLATE
 from streamer.conference.view import BroadcastView, OutOfStep
 from streamer.errors import NotFound, StreamerError, Unavailable
@@ -24,7 +25,7 @@ from streamer.room import sockets
 from streamer.room.channel import READ_LIMIT_BYTES, REQUEST_LIMIT_S, Channel
 from streamer.room.framing import FrameError, builtins_to, decode_media, read_frame
 from streamer.room.part_cache import PartCache
-from streamer.room.protocol import Answer, Candidates, Event, Offer, RoomConfig, RoomStatus
+from streamer.room.protocol import Answer, Candidates, Event, Forget, Forgot, Offer, RoomConfig, RoomStatus
 from streamer.room.serving import close_writer
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,8 @@ LAST_RETRY_S = 1.0
 YIELD_EVERY = 16
 """Frames of a burst that are taken in before other tasks get their turn."""
 CLOSE_LIMIT_S = 12.0
+FORGET_LIMIT_S = 15.0
+"""The room waits for its disk for ten seconds."""
 
 Callback = Callable[[], None]
 LinkListener = Callable[["RoomLink", str, Any], None]
@@ -163,6 +166,12 @@ class RoomLink:
     async def take(self, source: str) -> None:
         await self.request("take", {"source": source})
 
+    async def forget(self, from_ms: int, to_ms: int) -> Forgot:
+        """Have the media between two media times gone, from every output, memory and disk."""
+        result = await self.request("forget", Forget(from_ms, to_ms), limit_s=FORGET_LIMIT_S)
+        with _readable("Forgot"):
+            return builtins_to(result, Forgot)
+
     async def keyframe(self, source: str) -> None:
         await self.request("keyframe", {"source": source})
 
@@ -253,6 +262,8 @@ class RoomLink:
                 self._replace(self._held_snapshot)
             if isinstance(event, PartMade) and event.data:
                 self.bytes.put((event.part.chunk.file, event.part.chunk.offset), event.data)
+            if isinstance(event, Forgotten) and (output := self.view.outputs.get(event.output)) is not None:
+                self.bytes.drop(ChunkSet(output.chunks(event.first_msn, event.last_msn)))
             self.view.apply(event)
         self._call_subscribers()
 

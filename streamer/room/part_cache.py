@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from streamer.conference.chunks import ChunkSet
+
 Place = tuple[str, int]
 """(file, offset) of a :class:`streamer.conference.programme.Chunk`: it names bytes for ever."""
 
@@ -45,6 +47,11 @@ class PartCache:
             _, gone = self._items.popitem(last=False)
             self.size -= len(gone)
             self.evicted += 1
+
+    def drop(self, chunks: ChunkSet) -> None:
+        """Forget the bytes of these."""
+        for place in [place for place in self._items if place in chunks]:
+            self.size -= len(self._items.pop(place))
 
     def clear(self) -> None:
         self._items.clear()

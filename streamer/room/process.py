@@ -23,7 +23,7 @@ import msgspec
 import structlog
 import uvloop
 
-from streamer.conference.media_events import PUBLIC, Closed, MediaEvent, Opened, PartBytes, Snapshot
+from streamer.conference.media_events import PUBLIC, Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
 from streamer.conference.programme import Broadcast
 from streamer.conference.view import BroadcastView
 from streamer.errors import BadRequest
@@ -50,6 +50,7 @@ TICK_S = 0.02
 STATUS_INTERVAL_S = 1.0
 METERS_INTERVAL_S = 0.25
 DRAIN_S = 3.0
+FORGET_DISK_S = 10.0
 EXIT_STOPPED = 75
 """Told to stop while the broadcast goes on (EX_TEMPFAIL)."""
 
@@ -229,9 +230,12 @@ class Room:
 
         The data socket comes last: it numbers the event for its readers, and the index has no such numbers.
         """
+        recorder = self.recorder
+        if isinstance(event, Forgotten) and recorder is not None and (output := self.view.outputs.get(event.output)):
+            recorder.forget(output.chunks(event.first_msn, event.last_msn))
         self.view.apply(event)
-        if self.recorder is not None:
-            self.recorder.journal(event)
+        if recorder is not None:
+            recorder.journal(event)
         self.data.publish(event)
 
     def relay_video(self, annexb: bytes, start: int, *, idr: bool) -> None:
@@ -301,9 +305,10 @@ class Room:
         self.programme.obey(orders)
 
     async def _forget(self, span: Forget) -> Forgot:
-        found = self.programme.forget(span.from_ms, span.to_ms)
-        log.info("forget", room=self.config.id, from_ms=span.from_ms, to_ms=span.to_ms, found=found is not None)
-        return Forgot()
+        self.programme.forget(span.from_ms, span.to_ms)
+        size, complete = await self.recorder.forgotten(FORGET_DISK_S) if self.recorder is not None else (0, True)
+        log.info("forgotten", room=self.config.id, from_ms=span.from_ms, to_ms=span.to_ms, bytes=size, done=complete)
+        return Forgot(size, complete)
 
     async def _keyframe(self, params: dict[str, Any]) -> None:
         self._keyframe_for_viewers()

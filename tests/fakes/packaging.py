@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -69,6 +70,10 @@ class MemoryStore:
         return Chunk(file, offset, len(data))
 
     def new_files(self, start: int) -> None: ...
+
+    def forget(self, chunks: Iterable[Chunk]) -> None:
+        for chunk in chunks:
+            self.written.pop((chunk.file, chunk.offset), None)
 
 
 @dataclass
