@@ -7,9 +7,13 @@ from functools import partial
 
 from aiohttp import web
 
-from streamer.api.context import SERVICES, Services
+from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.routes import make_application
+from streamer.conference.notices import Notices
 from streamer.delivery import routes as delivery
+from streamer.director.bells import Bells, free_bytes
+from streamer.director.director import Director
+from streamer.director.ledger import Ledger
 from streamer.errors import Unavailable
 from streamer.observe import health
 from streamer.observe.metrics import WebMetrics
@@ -23,14 +27,17 @@ def make_app(settings: Settings, *, public_url: str) -> web.Application:
     plane = MediaPlane(settings)
     database = Database(database_url(settings.store.url, settings.data))
     app = assemble(settings, database, plane, public_url=public_url)
+    director = app[SERVICES].director
 
     async def connections(_app: web.Application) -> AsyncIterator[None]:
         await database.start()
         try:
             await plane.start()
             try:
+                await director.start()
                 yield
             finally:
+                await director.close()
                 await plane.close()
         finally:
             await database.close()
@@ -39,13 +46,22 @@ def make_app(settings: Settings, *, public_url: str) -> web.Application:
     return app
 
 
+def make_director(settings: Settings, database: Database, plane: MediaPlane, notices: Notices) -> Director:
+    """A director over what is given; ``start`` it when the database and the media plane are."""
+    bells = Bells(notices, lambda room, at_ms: (), free_bytes(settings.data))
+    return Director(Ledger(database), plane, clock=now_ms, bells=bells, logos=settings.data / "logos")
+
+
 def assemble(settings: Settings, database: Database, plane: MediaPlane, *, public_url: str) -> web.Application:
     """The application over a database and a media plane that somebody else starts and closes."""
     metrics = WebMetrics()
+    notices = Notices()
     services = Services(
         settings=settings,
         database=database,
         plane=plane,
+        director=make_director(settings, database, plane, notices),
+        notices=notices,
         public_state=lambda link: delivery.public_state(link.view, link.status),
         public_url=public_url,
     )

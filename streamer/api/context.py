@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -12,9 +13,10 @@ from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.ports import MediaPlane, PublicState
 from streamer.api.revocations import Revocations
 from streamer.api.waiting import StateWaiters
+from streamer.conference.grants import Grant
 from streamer.conference.notices import Notices
-from streamer.conference.rooms import Room, Venue
-from streamer.room.protocol import RoomConfig
+from streamer.director.director import Director
+from streamer.director.news import Actor
 from streamer.settings import Settings
 from streamer.store.database import Database
 
@@ -34,9 +36,12 @@ class Services:
     settings: Settings
     database: Database
     plane: MediaPlane
+    director: Director
     public_state: PublicState
     public_url: str
     """Without a trailing slash; used for every link."""
+    has_replay: Callable[[str], bool] = lambda session: False
+    """Whether a session's replay answers, by its id."""
     proxies: Proxies = field(init=False)
     publish_attempts: RateLimit = field(init=False)
     play_attempts: RateLimit = field(init=False)
@@ -66,12 +71,6 @@ class Services:
 SERVICES = web.AppKey("services", Services)
 
 
-def room_config(room: Room, venue: Venue | None) -> RoomConfig:
-    """What the room process is told of a room."""
-    return RoomConfig(
-        id=room.id,
-        name=room.name,
-        venue=venue.name if venue else "",
-        language=venue.language if venue else "en",
-        between=room.between.value,
-    )
+def actor_of(grant: Grant) -> Actor:
+    """Who does it, for the director."""
+    return Actor(grant.id, grant.label)

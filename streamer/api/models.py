@@ -18,8 +18,7 @@ from pydantic import (
 )
 
 from streamer.conference.grants import Grant, Role
-from streamer.conference.rooms import SLUG_PATTERN, Between, Room, Start, Venue
-from streamer.room.protocol import RoomStatus, SourceStatus, TrackStatus
+from streamer.conference.rooms import SLUG_PATTERN, Venue
 
 
 def _one_line(text: str) -> str:
@@ -43,6 +42,9 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Label = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(_one_line)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 Language = Annotated[str, StringConstraints(pattern=r"^(en|fr)$")]
+Address = Annotated[str, StringConstraints(max_length=2000, pattern=r"^(https?://[^\s]+|/logos/[A-Za-z0-9._-]+)$")]
+Logos = Annotated[tuple[Address, ...], Field(max_length=12)]
+"""Partners' logos: addresses elsewhere, or of files that were uploaded here."""
 Moment = Annotated[AwareDatetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
 """RFC 3339 with an offset."""
 
@@ -86,12 +88,14 @@ class VenueCreate(Body):
     name: Line
     timezone: Timezone = "Europe/Paris"
     language: Language = "en"
+    logos: Logos = ()
 
 
 class VenueChange(Body):
     name: Line | None = None
     timezone: Timezone | None = None
     language: Language | None = None
+    logos: Logos | None = None
 
     _no_null = model_validator(mode="after")(lambda model: refuse_null(model))
 
@@ -101,172 +105,21 @@ class VenueView(BaseModel):
     name: str
     timezone: str
     language: str
+    logos: list[str]
 
     @classmethod
     def of(cls, venue: Venue) -> Self:
-        return cls(id=venue.id, name=venue.name, timezone=venue.timezone, language=venue.language)
+        return cls(
+            id=venue.id,
+            name=venue.name,
+            timezone=venue.timezone,
+            language=venue.language,
+            logos=list(venue.logos),
+        )
 
 
 class VenueList(BaseModel):
     items: list[VenueView]
-    cursor: str | None
-
-
-# --- rooms ------------------------------------------------------------------------------------------
-
-
-class RoomCreate(Body):
-    id: Slug
-    name: Line
-    venue: Slug | None = None
-    start: Start = Start.TAP
-    between: Between = Between.SLATE
-
-
-class RoomChange(Body):
-    name: Line | None = None
-    venue: Slug | None = None
-    """null takes the room out of its venue."""
-    start: Start | None = None
-    between: Between | None = None
-
-    _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("venue",)))
-
-
-class TrackView(BaseModel):
-    codec: str
-    bitrate: int
-    packets: int
-    lost: int
-    jitter_ms: float
-    width: int
-    height: int
-    frame_rate: float
-    channels: int
-
-    @classmethod
-    def of(cls, track: TrackStatus) -> Self:
-        return cls(
-            codec=track.codec,
-            bitrate=track.bitrate,
-            packets=track.packets,
-            lost=track.lost,
-            jitter_ms=track.jitter_ms,
-            width=track.width,
-            height=track.height,
-            frame_rate=track.frame_rate,
-            channels=track.channels,
-        )
-
-
-class SourceView(BaseModel):
-    """What everybody may know of a source."""
-
-    up: bool
-
-
-class SourceCrewView(SourceView):
-    """What the room's crew sees of a source."""
-
-    publication: str
-    client: str
-    since_ms: int
-    last_packet_ms: int
-    connection: str
-    video: TrackView | None
-    audio: TrackView | None
-    round_trip_ms: float | None
-    passthrough: bool
-    notes: list[str]
-
-    @classmethod
-    def of(cls, source: SourceStatus) -> Self:
-        return cls(
-            up=source.up,
-            publication=source.publication,
-            client=source.client,
-            since_ms=source.since_ms,
-            last_packet_ms=source.last_packet_ms,
-            connection=source.connection,
-            video=None if source.video is None else TrackView.of(source.video),
-            audio=None if source.audio is None else TrackView.of(source.audio),
-            round_trip_ms=source.round_trip_ms,
-            passthrough=source.passthrough,
-            notes=list(source.notes),
-        )
-
-
-class RoomView(BaseModel):
-    """A room as everybody may see it."""
-
-    id: str
-    name: str
-    venue: str | None
-    start: Start
-    between: Between
-    state: str
-    """``off``, ``slate`` or ``live``: the public output."""
-    sources: dict[str, SourceView]
-    session: dict[str, Any] | None = None
-    next: dict[str, Any] | None = None
-
-    @classmethod
-    def of(cls, room: Room, state: str, status: RoomStatus | None) -> RoomView:
-        return RoomView(
-            id=room.id,
-            name=room.name,
-            venue=room.venue,
-            start=room.start,
-            between=room.between,
-            state=state,
-            sources={name: SourceView(up=source.up) for name, source in (status.sources if status else {}).items()},
-        )
-
-
-class RoomCrewView(BaseModel):
-    """A room as its crew sees it."""
-
-    id: str
-    name: str
-    venue: str | None
-    start: Start
-    between: Between
-    state: str
-    sources: dict[str, SourceCrewView]
-    session: dict[str, Any] | None = None
-    next: dict[str, Any] | None = None
-    broadcast: str | None
-    on_programme: str | None
-    """The source that the programme takes now, or ``slate``; null while the room is off."""
-    viewers_whep: int
-    shedding: list[str]
-    alarms: list[str]
-    meters: dict[str, dict[str, Any]] | None
-    """``sound`` (LUFS, dBFS, dBTP, silence) and ``picture`` (luma, black, frozen) of the programme; null while off."""
-
-    @classmethod
-    def of(
-        cls, room: Room, state: str, status: RoomStatus | None, meters: dict[str, dict[str, Any]] | None = None
-    ) -> RoomCrewView:
-        return RoomCrewView(
-            id=room.id,
-            name=room.name,
-            venue=room.venue,
-            start=room.start,
-            between=room.between,
-            state=state,
-            sources={name: SourceCrewView.of(source) for name, source in (status.sources if status else {}).items()},
-            broadcast=status.broadcast if status else None,
-            on_programme=status.on_programme if status else None,
-            viewers_whep=status.viewers_whep if status else 0,
-            shedding=list(status.shedding) if status else [],
-            alarms=list(status.alarms) if status else [],
-            meters=meters,
-        )
-
-
-class RoomList(BaseModel):
-    items: list[RoomView]
     cursor: str | None
 
 

@@ -9,9 +9,12 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.audit import changed_fields, record
-from streamer.api.context import Services, room_config
-from streamer.api.models import ListQuery, RoomChange, RoomCreate, RoomCrewView, RoomList, RoomView, Slug
+from streamer.api.context import Services
+from streamer.api.models import ListQuery, Slug
+from streamer.api.room_models import AlarmView, RoomChange, RoomCreate, RoomCrewView, RoomList, RoomView
 from streamer.api.routing import Call, Route, invalid_field
+from streamer.api.sessions import view_of as session_view
+from streamer.conference.day import current
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.rooms import Room, Venue
 from streamer.errors import NotFound
@@ -34,30 +37,59 @@ def target_of(room: Room) -> Target:
 
 def view_of(room: Room, services: Services, grant: Grant | None) -> RoomView | RoomCrewView:
     """As much of a room as the grant's holder may see."""
+    director = services.director
     link = services.plane.rooms.get(room.id)
     state = services.state_of(room.id)
     status = None if link is None else link.status
-    if grant is not None and grant.allows(Action.ROOM_CREW, target_of(room)):
-        return RoomCrewView.of(room, state, status, None if link is None else link.meters)
-    return RoomView.of(room, state, status)
+    face = director.face(room.id)
+    if grant is None or not grant.allows(Action.ROOM_CREW, target_of(room)):
+        now, following = (
+            None if told is None else session_view(services, told.session, grant) for told in (face.current, face.next)
+        )
+        return RoomView.of(room, state, status, face, now, following)
+    day = director.day(room.id)
+    running, soon = current(day), director.following(room.id)
+    taken = director.acknowledged(room.id)
+    return RoomCrewView.for_crew(
+        room,
+        state,
+        status,
+        None if link is None else link.meters,
+        face,
+        day,
+        director.config(room.id),
+        [AlarmView.of(alarm, taken.get(alarm.id)) for alarm in director.alarms(room.id)],
+        None if running is None else session_view(services, running, grant),
+        None if soon is None else session_view(services, soon, grant),
+    )
 
 
 async def list_rooms(call: Call) -> RoomList:
     query = call.query(RoomQuery)
     async with call.services.database.read() as connection:
         page = await Rooms(connection).page(query.limit, query.cursor, venue=query.venue)
-    items = [view_of(room, call.services, None) for room in page.items]
-    return RoomList(items=[item for item in items if isinstance(item, RoomView)], cursor=page.cursor)
+    known = [room for room in page.items if call.services.director.room(room.id) is not None]
+    return RoomList(items=[view_of(room, call.services, call.grant) for room in known], cursor=page.cursor)
 
 
 async def create_room(call: Call) -> RoomView | RoomCrewView:
     body = call.body(RoomCreate)
-    room = Room(id=body.id, name=body.name, venue=body.venue, start=body.start, between=body.between)
+    room = Room(
+        id=body.id,
+        name=body.name,
+        venue=body.venue,
+        start=body.start,
+        between=body.between,
+        aliases=body.aliases,
+        guid=body.guid,
+        retention_days=body.retention_days,
+    )
     holder = call.require(Target(venue=room.venue))
     async with call.services.database.write() as connection:
         await _venue_named(connection, room.venue)
         await Rooms(connection).add(room)
         await record(connection, holder, Action.ROOM_CREATE, target_of(room), "room", room.id)
+    await call.services.director.refresh()
     call.headers["Location"] = f"/api/v1/rooms/{room.id}"
     return view_of(room, call.services, call.grant)
 
@@ -66,6 +98,9 @@ async def get_room(call: Call) -> RoomView | RoomCrewView:
     unless = call.query(RoomStateQuery).unless
     async with call.services.database.read() as connection:
         room = await Rooms(connection).get(call.path("id"))
+    if call.services.director.room(room.id) is None:
+        # Made by another process a moment ago.
+        await call.services.director.refresh()
     if unless is not None:
         # Nothing of the database is held meanwhile; the names are those of the question.
         await call.services.waiters.wait_other(room.id, unless)
@@ -81,11 +116,11 @@ async def change_room(call: Call) -> RoomView | RoomCrewView:
         before, room = room, replace(room, **body.model_dump(exclude_unset=True))
         # A room may only be moved to where the grant reaches too.
         holder = call.require(target_of(room))
-        venue = await _venue_named(connection, room.venue)
+        await _venue_named(connection, room.venue)
         await rooms.save(room)
         details = changed_fields(before, room, body.model_fields_set)
         await record(connection, holder, Action.ROOM_CHANGE, target_of(room), "room", room.id, details)
-    await call.services.plane.configure(room_config(room, venue))
+    await call.services.director.refresh()
     return view_of(room, call.services, call.grant)
 
 
@@ -97,6 +132,7 @@ async def delete_room(call: Call) -> None:
         holder = call.require(target_of(room))
         await rooms.remove(room.id)
         await record(connection, holder, Action.ROOM_DELETE, target_of(room), "room", room.id, {"name": room.name})
+    await call.services.director.refresh()
     if room.id in call.services.plane.rooms:
         await call.services.plane.stop(room.id)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from streamer.api import audit, grants, login, malformed, pages, rooms, venues, whep, whip
+from streamer.api import audit, events, grants, login, malformed, pages, rooms, sessions, taps, venues, whep, whip
 from streamer.api.context import SERVICES, Services
 from streamer.api.middlewares import (
     Observe,
@@ -16,7 +16,16 @@ from streamer.api.middlewares import (
 from streamer.api.openapi import DOCUMENT_PATH, openapi_document
 from streamer.api.routing import add_routes
 
-ROUTES = (*venues.ROUTES, *rooms.ROUTES, *grants.ROUTES, *login.ROUTES, *audit.ROUTES)
+ROUTES = (
+    *venues.ROUTES,
+    *rooms.ROUTES,
+    *events.ROUTES,
+    *sessions.ROUTES,
+    *taps.ROUTES,
+    *grants.ROUTES,
+    *login.ROUTES,
+    *audit.ROUTES,
+)
 """The REST interface."""
 
 

@@ -64,7 +64,15 @@ class Call:
         return require(self.grant, self.action, target)
 
 
-Handler = Callable[[Call], Coroutine[Any, Any, BaseModel | None]]
+@dataclass(frozen=True, slots=True)
+class Text:
+    """An answer that is no JSON. ``content_type`` with its parameters."""
+
+    text: str
+    content_type: str
+
+
+Handler = Callable[[Call], Coroutine[Any, Any, BaseModel | Text | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,9 @@ def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.VARY: "Authorization, Cookie", **call.headers}
         if answer is None:
             return web.Response(status=204, headers=headers)
+        if isinstance(answer, Text):
+            headers[hdrs.CONTENT_TYPE] = answer.content_type
+            return web.Response(status=route.status, body=answer.text.encode("utf-8"), headers=headers)
         return web.Response(
             status=route.status,
             body=answer.model_dump_json().encode("utf-8"),
@@ -132,6 +143,9 @@ async def body_limit() -> AsyncIterator[None]:
 
 
 async def _read_json(request: web.Request, model: type[_Model]) -> _Model:
+    if not request.body_exists:
+        # As good as an empty object: a tap needs no more than its address.
+        return _validate(model, {}, "body")
     if request.content_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.", headers={"Accept": "application/json"})
     async with body_limit():

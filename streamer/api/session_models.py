@@ -410,8 +410,14 @@ class AdHocBody(Body):
 
 
 class HoldBody(Body):
+    """``until`` is only told; nothing resumes by itself."""
+
     message: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
     until: Moment | None = None
+
+    @property
+    def until_ms(self) -> int | None:
+        return to_ms(self.until)
 
 
 class ResumeBody(Body):

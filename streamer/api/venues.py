@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from streamer.api.audit import changed_fields, record
-from streamer.api.context import room_config
 from streamer.api.models import ListQuery, VenueChange, VenueCreate, VenueList, VenueView
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.conference.grants import EVERYTHING, Action, Target
 from streamer.conference.rooms import Venue, slug_of
-from streamer.store.rooms import Rooms
 from streamer.store.venues import Venues
 
 
@@ -27,7 +25,7 @@ async def create_venue(call: Call) -> VenueView:
     venue_id = body.id or slug_of(body.name)
     if not venue_id:
         raise invalid_field("id", "no id can be made from this name")
-    venue = Venue(id=venue_id, name=body.name, timezone=body.timezone, language=body.language)
+    venue = Venue(id=venue_id, name=body.name, timezone=body.timezone, language=body.language, logos=body.logos)
     async with call.services.database.write() as connection:
         await Venues(connection).add(venue)
         await record(connection, holder, Action.VENUE_CREATE, Target(venue=venue.id), "venue", venue.id)
@@ -50,13 +48,7 @@ async def change_venue(call: Call) -> VenueView:
         await venues.save(venue)
         details = changed_fields(before, venue, body.model_fields_set)
         await record(connection, holder, Action.VENUE_CHANGE, Target(venue=venue.id), "venue", venue.id, details)
-        open_rooms = [
-            room
-            for name in call.services.plane.rooms
-            if (room := await Rooms(connection).find(name)) is not None and room.venue == venue.id
-        ]
-    for room in open_rooms:
-        await call.services.plane.configure(room_config(room, venue))
+    await call.services.director.refresh()
     return VenueView.of(venue)
 
 

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from streamer.api import signalling
 from streamer.api.auth import ADMIN, authenticate, require, require_role
-from streamer.api.context import SERVICES, Services, now_ms, room_config
+from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.endurance import to_the_end
 from streamer.api.ports import RoomLink
 from streamer.conference.grants import Action, Grant, Target
@@ -43,7 +43,7 @@ async def publish(request: web.Request) -> web.Response:
     """A camera comes in. The room opens with it if it was closed."""
     services = request.app[SERVICES]
     grant = require_role(await authenticate(request, services), Action.PUBLISH)
-    room, venue = await room_of(services.database, request.match_info["room"])
+    room, _ = await room_of(services.database, request.match_info["room"])
     source = source_of(request, MAIN)
     try:
         require(grant, Action.PUBLISH, Target(room=room.id, venue=room.venue))
@@ -63,7 +63,7 @@ async def publish(request: web.Request) -> web.Response:
     )
 
     async def open_and_offer() -> Answer:
-        link = await services.plane.ensure(room_config(room, venue))
+        link = await services.plane.ensure(services.director.config(room.id))
         return await offer_as(services, link, offer, grant, room.id, "publish", source)
 
     answer = await to_the_end(open_and_offer())

@@ -20,7 +20,7 @@ import structlog
 from streamer.conference import airing, clockwork, taps
 from streamer.conference.airing import PublicFace
 from streamer.conference.alarms import Alarm
-from streamer.conference.day import RoomDay, current, find
+from streamer.conference.day import RoomDay, current, find, following
 from streamer.conference.delays import shown_times
 from streamer.conference.orders import RoomOrders
 from streamer.conference.rooms import Room, Venue
@@ -141,6 +141,10 @@ class Director:
     def day(self, room_id: str) -> RoomDay:
         """Raises NotFound ``no_such_room``."""
         return self._desk(room_id).day
+
+    def following(self, room_id: str) -> Session | None:
+        """The session that would go on air next, closed or not; for the crew. Raises NotFound."""
+        return following(self._desk(room_id).day, self._clock())
 
     def find(self, session_id: str) -> Session | None:
         """A session of the days in view."""

@@ -18,7 +18,7 @@ class Link(Protocol):
     def up(self) -> bool:
         """Whether the room process answers right now."""
 
-    async def forget(self, from_ms: int, to_ms: int) -> None:
+    async def forget(self, from_ms: int, to_ms: int) -> Any:
         """Remove the media between two media times from every output and from disk."""
 
 

@@ -50,6 +50,7 @@ class Sessions:
         from_ms: int | None = None,
         until_ms: int | None = None,
         states: Iterable[SessionState] | None = None,
+        language: str | None = None,
         public_only: bool = False,
     ) -> Page[Session]:
         """By planned start. ``from_ms`` and ``until_ms``: what lies or lasts between them, by plan or in fact."""
@@ -69,6 +70,9 @@ class Sessions:
             query = query.where(_begins_before(until_ms))
         if states is not None:
             query = query.where(sessions.c.state.in_([state.value for state in states]))
+        if language is not None:
+            # ``fr`` is asked for ``fr-CA`` too.
+            query = query.where(or_(sessions.c.language == language, sessions.c.language.startswith(f"{language}-")))
         if public_only:
             query = query.where(sessions.c.visibility == Visibility.PUBLIC.value)
         rows = (await self._connection.execute(query)).all()

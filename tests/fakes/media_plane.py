@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ class FakeRoom:
     offers: list[Offer] = field(default_factory=list)
     trickled: list[Candidates] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)
+    forgotten: list[tuple[int, int]] = field(default_factory=list)
     resources: dict[str, Offer] = field(default_factory=dict)
     fail_with: StreamerError | None = None
     restart_answer: Answer | None = None
@@ -59,6 +61,9 @@ class FakeRoom:
             raise NotFound("There is no such resource.", code="no_such_resource")
         self.hung_up.append(resource)
 
+    async def forget(self, from_ms: int, to_ms: int) -> None:
+        self.forgotten.append((from_ms, to_ms))
+
 
 class FakePlane:
     """Opens a room at once."""
@@ -68,6 +73,11 @@ class FakePlane:
         self.host_up = True
         self.configured: list[RoomConfig] = []
         self.stopped: list[str] = []
+        self.listeners: list[Callable[[Any, str, Any], None]] = []
+
+    def listen(self, listener: Callable[[Any, str, Any], None]) -> Callable[[], None]:
+        self.listeners.append(listener)
+        return lambda: self.listeners.remove(listener)
 
     async def ensure(self, config: RoomConfig) -> FakeRoom:
         self.configured.append(config)

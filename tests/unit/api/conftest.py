@@ -12,6 +12,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from streamer.api.context import Services
 from streamer.api.routes import make_application
+from streamer.app import make_director
+from streamer.conference.notices import Notices
+from streamer.director.director import Director
 from streamer.observe.metrics import WebMetrics
 from streamer.settings import Settings, load_settings
 from streamer.store.database import Database, database_url
@@ -58,11 +61,19 @@ async def serve(database: Database, plane: FakePlane) -> AsyncIterator[Callable[
     """Start the API with settings of one's own."""
     clients: list[Client] = []
 
+    directors: list[Director] = []
+
     async def start(settings: Settings) -> Client:
+        notices = Notices()
+        director = make_director(settings, database, plane, notices)  # type: ignore[arg-type]
+        await director.start()
+        directors.append(director)
         services = Services(
             settings=settings,
             database=database,
             plane=plane,  # type: ignore[arg-type]
+            director=director,
+            notices=notices,
             public_state=lambda link: link.state,  # type: ignore[attr-defined]
             public_url="http://streamer.test",
         )
@@ -74,6 +85,8 @@ async def serve(database: Database, plane: FakePlane) -> AsyncIterator[Callable[
     yield start
     for client in clients:
         await client.close()
+    for director in directors:
+        await director.close()
 
 
 @pytest.fixture

@@ -1,0 +1,139 @@
+"""``/api/v1/events``"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from streamer.api.audit import changed_fields, record
+from streamer.api.auth import require
+from streamer.api.models import to_ms
+from streamer.api.routing import Call, Route, invalid_field
+from streamer.api.session_models import EventChange, EventCreate, EventCrewView, EventList, EventQuery, EventView
+from streamer.conference.grants import Action, Target
+from streamer.conference.rooms import slug_of
+from streamer.conference.sessions import Event
+from streamer.errors import NotFound
+from streamer.store.events import Events
+from streamer.store.venues import Venues
+
+
+def target_of(event: Event) -> Target:
+    return Target(venue=event.venue, event=event.id)
+
+
+def _view(call: Call, event: Event) -> EventView | EventCrewView:
+    if call.grant is not None and call.grant.allows(Action.EVENT_CHANGE, target_of(event)):
+        return EventCrewView.of(event)
+    return EventView.of(event)
+
+
+async def list_events(call: Call) -> EventList:
+    query = call.query(EventQuery)
+    async with call.services.database.read() as connection:
+        page = await Events(connection).page(query.limit, query.cursor, venue=query.venue)
+    return EventList(items=[EventView.of(event) for event in page.items], cursor=page.cursor)
+
+
+async def create_event(call: Call) -> EventView | EventCrewView:
+    body = call.body(EventCreate)
+    event_id = body.id or slug_of(body.name)
+    if not event_id:
+        raise invalid_field("id", "no id can be made from this name")
+    grant = call.require(Target(venue=body.venue))
+    event = Event(
+        id=event_id,
+        name=body.name,
+        venue=body.venue,
+        start_ms=to_ms(body.start),
+        end_ms=to_ms(body.end),
+        language=body.language,
+        url=body.url,
+        acronym=body.acronym,
+        logos=tuple(body.logos),
+        source_url=body.source_url,
+    )
+    async with call.services.database.write() as connection:
+        if event.venue is not None and await Venues(connection).find(event.venue) is None:
+            raise invalid_field("venue", "there is no such venue")
+        await Events(connection).add(event)
+        await record(connection, grant, Action.EVENT_CREATE, target_of(event), "event", event.id)
+    call.headers["Location"] = f"/api/v1/events/{event.id}"
+    return _view(call, event)
+
+
+async def get_event(call: Call) -> EventView | EventCrewView:
+    async with call.services.database.read() as connection:
+        return _view(call, await Events(connection).get(call.path("id")))
+
+
+async def change_event(call: Call) -> EventView | EventCrewView:
+    sent = call.body(EventChange).model_dump(exclude_unset=True)
+    for name in ("start", "end"):
+        if name in sent:
+            sent[f"{name}_ms"] = to_ms(sent.pop(name))
+    if "logos" in sent:
+        sent["logos"] = tuple(sent["logos"])
+    async with call.services.database.write() as connection:
+        events = Events(connection)
+        event = await events.get(call.path("id"))
+        grant = call.require(target_of(event))
+        before, event = event, replace(event, **sent)
+        # An event may only be moved to where the grant reaches too.
+        require(grant, Action.EVENT_CHANGE, target_of(event))
+        if event.start_ms is not None and event.end_ms is not None and event.end_ms <= event.start_ms:
+            raise invalid_field("end", "must come after start")
+        if event.venue is not None and await Venues(connection).find(event.venue) is None:
+            raise invalid_field("venue", "there is no such venue")
+        await events.save(event)
+        details = changed_fields(before, event, set(sent))
+        await record(connection, grant, Action.EVENT_CHANGE, target_of(event), "event", event.id, details)
+    return _view(call, event)
+
+
+async def delete_event(call: Call) -> None:
+    """Raises Conflict while it has sessions."""
+    async with call.services.database.write() as connection:
+        events = Events(connection)
+        event = await events.find(call.path("id"))
+        if event is None:
+            raise NotFound("There is no such event.")
+        grant = call.require(target_of(event))
+        await events.remove(event.id)
+        details = {"name": event.name}
+        await record(connection, grant, Action.EVENT_DELETE, target_of(event), "event", event.id, details)
+
+
+ROUTES = (
+    Route("GET", "/events", list_events, "List the events", "events", query=EventQuery, answers=(EventList,)),
+    Route(
+        "POST",
+        "/events",
+        create_event,
+        "Add an event",
+        "events",
+        action=Action.EVENT_CREATE,
+        body=EventCreate,
+        answers=(EventView, EventCrewView),
+        status=201,
+    ),
+    Route("GET", "/events/{id}", get_event, "One event", "events", answers=(EventView, EventCrewView)),
+    Route(
+        "PATCH",
+        "/events/{id}",
+        change_event,
+        "Change an event",
+        "events",
+        action=Action.EVENT_CHANGE,
+        body=EventChange,
+        answers=(EventView, EventCrewView),
+    ),
+    Route(
+        "DELETE",
+        "/events/{id}",
+        delete_event,
+        "Remove an event that has no sessions",
+        "events",
+        action=Action.EVENT_DELETE,
+        status=204,
+    ),
+)

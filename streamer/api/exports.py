@@ -1,0 +1,418 @@
+"""What is planned and what is on, for other programs: ``/schedule.xml``, ``.json``, ``.ics`` and ``/streams/v2.json``.
+
+All of it is public and for any site's pages; nothing of a closed session is in it, whoever asks. An event that has
+closed sessions only, and a closed session's id, are answered like ones that do not exist.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlencode
+
+from aiohttp import hdrs, web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer import __version__
+from streamer.api.context import SERVICES, Services, now_ms
+from streamer.conference.delays import ShownTimes
+from streamer.conference.rooms import Room, Venue
+from streamer.conference.schedule import Schedule
+from streamer.conference.sessions import Event, Session
+from streamer.errors import NotFound, StreamerError
+from streamer.schedules.assemble import digest_of, from_sessions
+from streamer.schedules.fields import title_slug
+from streamer.schedules.streams import Gathering, StreamRoom, Talk, gathering, write_streams
+from streamer.schedules.write_frab import write_frab
+from streamer.schedules.write_ical import write_ical
+from streamer.schedules.write_json import write_json
+from streamer.store.events import Events
+from streamer.store.rooms import Rooms
+from streamer.store.sessions import Sessions
+from streamer.store.venues import Venues
+
+TITLE = "Streamer"
+"""Of a schedule of everything, where there is not just one venue to name it after."""
+DEFAULT_ZONE = "Europe/Paris"
+"""Of rooms without a venue."""
+SCHEDULE_AGE_S = 30
+STREAMS_AGE_S = 5
+_NEAR_MS = 36 * 3_600_000
+"""An event with a public session this near may be under way."""
+_AT_A_TIME = 2000
+_KEPT_DOCUMENTS = 32
+_KEPT_STAMPS = 50_000
+_NAMES = ("event", "room", "session")
+_IDENT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class PublicTalk(Protocol):
+    """:class:`streamer.conference.airing.PublicSession`."""
+
+    @property
+    def session(self) -> Session: ...
+
+    @property
+    def shown(self) -> ShownTimes: ...
+
+
+class Face(Protocol):
+    """What anybody may be told of a room: :class:`streamer.conference.airing.PublicFace`."""
+
+    @property
+    def current(self) -> PublicTalk | None: ...
+
+    @property
+    def next(self) -> PublicTalk | None: ...
+
+    @property
+    def reserved_until_ms(self) -> int | None: ...
+
+
+class Faces(Protocol):
+    """The director."""
+
+    def face(self, room_id: str) -> Face:
+        """Raises NotFound for a room that it does not know (yet)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    body: bytes
+    gzipped: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the query names, resolved."""
+
+    schedule: Schedule
+    changed_ms: Mapping[str, int]
+    """By guid: when a person or the clock changed the session last, as far as it is known."""
+    name: str
+    """For a file."""
+    query: str
+    """The query again, without what nobody asked for: ``?event=…`` or empty."""
+
+
+class _Stamps:
+    """When each session was first seen as it is now: DTSTAMP must not change while nothing else does."""
+
+    def __init__(self) -> None:
+        self._seen: OrderedDict[str, tuple[str, int]] = OrderedDict()
+
+    def of(self, asked: _Asked, now: int) -> dict[str, int]:
+        stamps: dict[str, int] = {}
+        for item in asked.schedule.items:
+            digest = digest_of(item)
+            known = self._seen.pop(item.guid, None)
+            seen_ms = known[1] if known is not None and known[0] == digest else now
+            self._seen[item.guid] = (digest, seen_ms)
+            stamps[item.guid] = max(seen_ms, asked.changed_ms.get(item.guid, 0))
+        while len(self._seen) > _KEPT_STAMPS:
+            self._seen.popitem(last=False)
+        return stamps
+
+
+class Exports:
+    """The handlers, and the documents that were written last. On one loop."""
+
+    def __init__(self, faces: Faces) -> None:
+        self._faces = faces
+        self._documents: OrderedDict[str, Document] = OrderedDict()
+        self._stamps = _Stamps()
+
+    async def xml(self, request: web.Request) -> web.StreamResponse:
+        asked = await _ask(request)
+        address = f"{request.app[SERVICES].public_url}{request.path}{asked.query}"
+        return await self._answer(
+            request, asked, "application/xml; charset=utf-8", lambda: write_frab(asked.schedule, address=address)
+        )
+
+    async def json(self, request: web.Request) -> web.StreamResponse:
+        asked = await _ask(request)
+        return await self._answer(request, asked, "application/json; charset=utf-8", lambda: write_json(asked.schedule))
+
+    async def ical(self, request: web.Request) -> web.StreamResponse:
+        asked = await _ask(request)
+        now = now_ms()
+        stamps = self._stamps.of(asked, now)
+        response = await self._answer(
+            request,
+            asked,
+            "text/calendar; charset=utf-8; method=PUBLISH",
+            lambda: write_ical(asked.schedule, stamp_ms=now, changed_ms=stamps),
+        )
+        # A single session is put into the calendar; everything else is subscribed to.
+        kind = "attachment" if "session" in request.query else "inline"
+        response.headers[hdrs.CONTENT_DISPOSITION] = f'{kind}; filename="{asked.name}.ics"'
+        return response
+
+    async def streams(self, request: web.Request) -> web.StreamResponse:
+        services = request.app[SERVICES]
+        now = now_ms()
+        async with services.database.read() as connection:
+            rooms = await Rooms(connection).all()
+            venues = {venue.id: venue for venue in await Venues(connection).all()}
+            gatherings = await _gatherings(connection, now)
+        body = write_streams(
+            [self._stream_room(services, room) for room in rooms],
+            venues,
+            gatherings,
+            title=TITLE,
+            public_url=services.public_url,
+            timezone=DEFAULT_ZONE,
+            now_ms=now,
+        )
+        tag = f'W/"{hashlib.sha256(body).hexdigest()[:24]}"'
+        return _response(
+            request,
+            Document(body, gzip.compress(body, 5, mtime=0)),
+            tag,
+            "application/json; charset=utf-8",
+            STREAMS_AGE_S,
+        )
+
+    def _stream_room(self, services: Services, room: Room) -> StreamRoom:
+        state = services.state_of(room.id)
+        try:
+            face: Face | None = self._faces.face(room.id)
+        except NotFound:
+            # Made by another process a moment ago.
+            face = None
+        if face is None:
+            return StreamRoom(room, state=state)
+        reserved = face.reserved_until_ms is not None
+        return StreamRoom(
+            room,
+            state=state,
+            current=None if reserved else _talk(face.current),
+            next=_talk(face.next),
+            reserved_until_ms=face.reserved_until_ms,
+            video_size=_video_size(services, room.id),
+        )
+
+    async def _answer(
+        self, request: web.Request, asked: _Asked, content_type: str, write: Callable[[], bytes]
+    ) -> web.StreamResponse:
+        changed = sorted(asked.changed_ms.items())
+        digest = digest_of((asked.schedule, content_type, changed, asked.query, __version__))
+        # Weak: another web process may have seen a session's change some seconds later.
+        tag = f'W/"{digest[:24]}"'
+        if _matches(request, tag):
+            return _not_modified(tag, SCHEDULE_AGE_S)
+        document = self._documents.pop(digest, None)
+        if document is None:
+            # Thousands of sessions take a while; media wait for this loop.
+            document = await asyncio.to_thread(_written, write)
+        self._documents[digest] = document
+        while len(self._documents) > _KEPT_DOCUMENTS:
+            self._documents.popitem(last=False)
+        return _response(request, document, tag, content_type, SCHEDULE_AGE_S)
+
+
+def add_routes(app: web.Application, faces: Faces) -> None:
+    """``faces``: the director."""
+    exports = Exports(faces)
+    for path, handler in (
+        ("/schedule.xml", exports.xml),
+        ("/schedule.json", exports.json),
+        ("/schedule.ics", exports.ical),
+        ("/streams/v2.json", exports.streams),
+    ):
+        app.router.add_get(path, _for_any_site(handler))
+        app.router.add_route(hdrs.METH_OPTIONS, path, _preflight)
+
+
+# --- what is asked for --------------------------------------------------------------------------------
+
+
+async def _ask(request: web.Request) -> _Asked:
+    """Raises NotFound for what is not there or not public."""
+    services = request.app[SERVICES]
+    event_id, room_id, session_id = (_ident(request, name) for name in _NAMES)
+    async with services.database.read() as connection:
+        rooms = await Rooms(connection).all()
+        venues = {venue.id: venue for venue in await Venues(connection).all()}
+        event = None if event_id is None else await Events(connection).find(event_id)
+        if session_id is not None:
+            session = await Sessions(connection).find(session_id)
+            sessions = [] if session is None or session.closed else [session]
+        else:
+            sessions = await _public_sessions(connection, event=event_id, room=room_id)
+        hidden = event is not None and not sessions and await Sessions(connection).count(event=event.id) > 0
+        if hidden and event is not None:
+            # None in this room is no secret; none at all, in an event that has some, is.
+            hidden = not await _public_sessions(connection, event=event.id, room=None, at_most=1)
+    if event_id is not None and (event is None or hidden):
+        raise NotFound("There is no such event.")
+    if room_id is not None and all(room.id != room_id for room in rooms):
+        raise NotFound("There is no such room.")
+    if session_id is not None and not sessions:
+        raise NotFound("There is no such session.")
+    listed = _listed(rooms, sessions, event, room_id, session_id)
+    schedule = from_sessions(
+        sessions,
+        listed,
+        venues,
+        title=_title(listed, venues, room_id),
+        public_url=services.public_url,
+        event=event,
+        timezone=DEFAULT_ZONE,
+        now_ms=now_ms(),
+    )
+    pages = {f"{services.public_url}/session/{session.id}": session.changed_ms for session in sessions}
+    changed = {item.guid: ms for item in schedule.items if (ms := pages.get(item.url)) is not None}
+    name = title_slug(sessions[0].title) if session_id is not None else event_id or room_id or "schedule"
+    query = [(key, value) for key, value in zip(_NAMES, (event_id, room_id, session_id), strict=True) if value]
+    return _Asked(schedule, changed, name, "?" + urlencode(query) if query else "")
+
+
+def _ident(request: web.Request, name: str) -> str | None:
+    value = request.query.get(name)
+    if not value:
+        return None
+    if _IDENT.fullmatch(value) is None:
+        raise NotFound(f"There is no such {name}.")
+    return value
+
+
+def _listed(
+    rooms: Sequence[Room], sessions: Sequence[Session], event: Event | None, room_id: str | None, session_id: str | None
+) -> list[Room]:
+    """The rooms to list. That a room has closed sessions never decides: of an event, those of its venue are listed and
+    those that it has public sessions in."""
+    used = {session.room for session in sessions}
+    if session_id is not None:
+        return [room for room in rooms if room.id in used]
+    if room_id is not None:
+        return [room for room in rooms if room.id == room_id]
+    if event is None:
+        return list(rooms)
+    return [room for room in rooms if room.id in used or (event.venue is not None and room.venue == event.venue)]
+
+
+def _title(rooms: Sequence[Room], venues: Mapping[str, Venue], room_id: str | None) -> str:
+    if room_id is not None and len(rooms) == 1:
+        return rooms[0].name
+    places = {room.venue for room in rooms}
+    venue = venues.get(next(iter(places)) or "") if len(places) == 1 else None
+    return TITLE if venue is None else venue.name
+
+
+async def _public_sessions(
+    connection: AsyncConnection, *, event: str | None, room: str | None, at_most: int | None = None
+) -> list[Session]:
+    found: list[Session] = []
+    cursor: str | None = None
+    while True:
+        page = await Sessions(connection).page(at_most or _AT_A_TIME, cursor, room=room, event=event, public_only=True)
+        found += page.items
+        cursor = page.cursor
+        if cursor is None or at_most is not None:
+            return found
+
+
+async def _gatherings(connection: AsyncConnection, now: int) -> list[Gathering]:
+    near = await Sessions(connection).of_rooms(None, now - _NEAR_MS, now + _NEAR_MS)
+    found: list[Gathering] = []
+    for event_id in sorted({session.event for session in near if session.event is not None and not session.closed}):
+        event = await Events(connection).find(event_id)
+        if event is not None:
+            sessions = await _public_sessions(connection, event=event_id, room=None)
+            held = gathering(event, sessions, now)
+            if held is not None:
+                found.append(held)
+    return found
+
+
+def _talk(known: PublicTalk | None) -> Talk | None:
+    # Twice checked: what is closed is never told of here, whatever a face says.
+    if known is None or known.session.closed:
+        return None
+    return Talk(known.session, known.shown.start_ms, known.shown.end_ms)
+
+
+def _video_size(services: Services, room_id: str) -> tuple[int, int] | None:
+    link = services.plane.rooms.get(room_id)
+    broadcast = getattr(getattr(link, "view", None), "broadcast", None)
+    if broadcast is None:
+        return None
+    sizes = [(r.width, r.height) for r in broadcast.renditions if r.width > 0 and r.height > 0]
+    return max(sizes, default=None)
+
+
+# --- answers ------------------------------------------------------------------------------------------
+
+
+def _written(write: Callable[[], bytes]) -> Document:
+    body = write()
+    return Document(body, gzip.compress(body, 6, mtime=0))
+
+
+_OPEN_HEADERS: dict[str, str] = {
+    hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
+    hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: "ETag",
+}
+
+
+def _headers(tag: str, age_s: int) -> dict[str, str]:
+    return {
+        **_OPEN_HEADERS,
+        hdrs.ETAG: tag,
+        hdrs.CACHE_CONTROL: f"public, max-age={age_s}",
+        hdrs.VARY: "Accept-Encoding",
+    }
+
+
+def _matches(request: web.Request, tag: str) -> bool:
+    """If-None-Match, compared weakly (RFC 9110, 13.1.2)."""
+    own = tag.removeprefix("W/")
+    sent = (part.strip().removeprefix("W/") for part in request.headers.get(hdrs.IF_NONE_MATCH, "").split(","))
+    return any(part in ("*", own) for part in sent)
+
+
+def _not_modified(tag: str, age_s: int) -> web.Response:
+    return web.Response(status=304, headers=_headers(tag, age_s))
+
+
+def _response(request: web.Request, document: Document, tag: str, content_type: str, age_s: int) -> web.Response:
+    if _matches(request, tag):
+        return _not_modified(tag, age_s)
+    headers = {**_headers(tag, age_s), hdrs.CONTENT_TYPE: content_type}
+    if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "").lower():
+        return web.Response(body=document.gzipped, headers={**headers, hdrs.CONTENT_ENCODING: "gzip"})
+    return web.Response(body=document.body, headers=headers)
+
+
+def _for_any_site(
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except StreamerError as error:
+            # Another site's page may read why, too.
+            error.headers.update(_OPEN_HEADERS)
+            raise
+
+    return answer
+
+
+async def _preflight(_request: web.Request) -> web.Response:
+    """``If-None-Match`` is none of the headers that browsers send without asking."""
+    return web.Response(
+        status=204,
+        headers={
+            **_OPEN_HEADERS,
+            hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD",
+            hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "If-None-Match",
+            hdrs.ACCESS_CONTROL_MAX_AGE: "86400",
+        },
+    )

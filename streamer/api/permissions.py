@@ -1,0 +1,137 @@
+"""What each address asks of whoever comes: the table that the rights test holds every registered route to.
+
+An address that is not listed here fails that test, so nothing is open by oversight. What a role may do stands in
+``conference/grants.py``; which addresses carry which action stands in the route tables, and here once more, for a reader
+who wants to see it whole and as a second opinion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from streamer.conference.grants import Action
+
+
+class Open(StrEnum):
+    """Addresses without an action."""
+
+    EVERYBODY = "everybody"
+    """What is public, and the shells of pages, which hold nothing: their content comes from the API."""
+    HOLDER = "holder"
+    """Whoever holds a grant, of any role and scope."""
+    CAPABILITY = "capability"
+    """The address itself is the secret: a WebRTC resource, a closed session's output by its key."""
+
+
+Rule = Action | Open
+
+_API: Mapping[str, Rule] = {
+    "GET /openapi.json": Open.EVERYBODY,
+    "POST /login": Open.EVERYBODY,
+    "POST /logout": Open.EVERYBODY,
+    "GET /me": Open.HOLDER,
+    "PUT /password": Action.PASSWORD_CHANGE,
+    "GET /audit": Action.AUDIT_READ,
+    "GET /venues": Open.EVERYBODY,
+    "POST /venues": Action.VENUE_CREATE,
+    "GET /venues/{id}": Open.EVERYBODY,
+    "PATCH /venues/{id}": Action.VENUE_CHANGE,
+    "DELETE /venues/{id}": Action.VENUE_DELETE,
+    "POST /venues/{id}/hold": Action.ROOM_HOLD,
+    "POST /venues/{id}/resume": Action.ROOM_HOLD,
+    "GET /rooms": Open.EVERYBODY,
+    "POST /rooms": Action.ROOM_CREATE,
+    "GET /rooms/{id}": Open.EVERYBODY,
+    "PATCH /rooms/{id}": Action.ROOM_CHANGE,
+    "DELETE /rooms/{id}": Action.ROOM_DELETE,
+    "POST /rooms/{id}/hold": Action.ROOM_HOLD,
+    "POST /rooms/{id}/resume": Action.ROOM_HOLD,
+    "POST /rooms/{id}/ad_hoc": Action.SESSION_RUN,
+    "POST /rooms/{id}/air": Action.ROOM_AIR,
+    "POST /rooms/{id}/forget": Action.MEDIA_FORGET,
+    "GET /events": Open.EVERYBODY,
+    "POST /events": Action.EVENT_CREATE,
+    "GET /events/{id}": Open.EVERYBODY,
+    "PATCH /events/{id}": Action.EVENT_CHANGE,
+    "DELETE /events/{id}": Action.EVENT_DELETE,
+    "POST /events/{id}/hold": Action.ROOM_HOLD,
+    "POST /events/{id}/resume": Action.ROOM_HOLD,
+    # Closed sessions are left out of lists, and are 404 by id, for whoever may not know of them.
+    "GET /sessions": Open.EVERYBODY,
+    "POST /sessions": Action.SESSION_CREATE,
+    "GET /sessions/{id}": Open.EVERYBODY,
+    "PATCH /sessions/{id}": Action.SESSION_CHANGE,
+    "DELETE /sessions/{id}": Action.SESSION_DELETE,
+    "POST /sessions/{id}/start": Action.SESSION_RUN,
+    "POST /sessions/{id}/end": Action.SESSION_RUN,
+    "POST /sessions/{id}/extend": Action.SESSION_RUN,
+    "POST /sessions/{id}/delay": Action.SESSION_DELAY,
+    "POST /sessions/{id}/cancel": Action.SESSION_CANCEL,
+    "POST /sessions/{id}/reopen": Action.SESSION_RUN,
+    "POST /sessions/{id}/answer": Action.SESSION_ANSWER,
+    # And the action that is undone.
+    "POST /actions/{id}/undo": Action.ROOM_CREW,
+    "GET /grants": Action.GRANT_READ,
+    "POST /grants": Action.GRANT_CREATE,
+    "GET /grants/{id}": Action.GRANT_READ,
+    "PATCH /grants/{id}": Action.GRANT_CREATE,
+    "DELETE /grants/{id}": Action.GRANT_REVOKE,
+}
+
+_REST: Mapping[str, Rule] = {
+    f"{method} /api/v1{path}": rule for (method, _, path), rule in ((key.partition(" "), _API[key]) for key in _API)
+}
+
+_PAGES: Mapping[str, Rule] = {
+    "GET /": Open.EVERYBODY,
+    "GET /watch/{room}": Open.EVERYBODY,
+    "GET /embed/{room}": Open.EVERYBODY,
+    "GET /studio": Open.EVERYBODY,
+    "GET /studio/{room}": Open.EVERYBODY,
+    "GET /session/{session}": Open.EVERYBODY,
+    "GET /admin": Open.EVERYBODY,
+    "GET /join": Open.EVERYBODY,
+    "GET /moderate/{room}": Open.EVERYBODY,
+    "GET /stage/{room}": Open.EVERYBODY,
+    "GET /caption/{room}": Open.EVERYBODY,
+    "GET /assets/{path}": Open.EVERYBODY,
+    "GET /{path}": Open.EVERYBODY,
+    "GET /livez": Open.EVERYBODY,
+    "GET /readyz": Open.EVERYBODY,
+    "GET /metrics": Open.EVERYBODY,
+    "GET /schedule.xml": Open.EVERYBODY,
+    "GET /schedule.json": Open.EVERYBODY,
+    "GET /schedule.ics": Open.EVERYBODY,
+    "GET /streams/v2.json": Open.EVERYBODY,
+}
+
+_MEDIA: Mapping[str, Rule] = {
+    "POST /whip/{room}": Action.PUBLISH,
+    "POST /whip/{room}/{source}": Action.PUBLISH,
+    "PATCH /whip/{room}/{source}/{secret}": Open.CAPABILITY,
+    "DELETE /whip/{room}/{source}/{secret}": Open.CAPABILITY,
+    "POST /whep/{room}": Open.EVERYBODY,
+    "POST /whep/{room}/{source}": Action.PREVIEW,
+    "PATCH /whep/{room}/{source}/{secret}": Open.CAPABILITY,
+    "DELETE /whep/{room}/{source}/{secret}": Open.CAPABILITY,
+    "GET /live/{room}/index.m3u8": Open.EVERYBODY,
+    "GET /live/{room}/still.jpg": Open.EVERYBODY,
+    "GET /live/{room}/{broadcast}/{rendition}.m3u8": Open.EVERYBODY,
+    "GET /live/{room}/{broadcast}/{key}/{rendition}/{name}": Open.EVERYBODY,
+    "GET /live/{tail}": Open.EVERYBODY,
+    "GET /live/{room}/~{secret}/index.m3u8": Open.CAPABILITY,
+    "GET /live/{room}/~{secret}/still.jpg": Open.CAPABILITY,
+    "GET /live/{room}/~{secret}/{broadcast}/{rendition}.m3u8": Open.CAPABILITY,
+    "GET /live/{room}/~{secret}/{broadcast}/{key}/{rendition}/{name}": Open.CAPABILITY,
+    "GET /live/{room}/~{tail}": Open.CAPABILITY,
+    # What is not published answers 404; what is closed wants its key.
+    "GET /replay/{session}/index.m3u8": Open.EVERYBODY,
+    "GET /replay/{session}/{edition}/index.m3u8": Open.CAPABILITY,
+    "GET /replay/{session}/{edition}/{rendition}.m3u8": Open.CAPABILITY,
+    "GET /replay/{session}/{edition}/{rendition}/{name}": Open.CAPABILITY,
+    "GET /replay/{tail}": Open.EVERYBODY,
+}
+
+RULES: Mapping[str, Rule] = {**_REST, **_PAGES, **_MEDIA}
+"""``METHOD template`` -> what it asks. HEAD follows GET; OPTIONS tells nothing but methods."""

@@ -1,0 +1,260 @@
+"""The bodies of rooms. The OpenAPI document is made from these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+import msgspec
+from pydantic import BaseModel, Field, StringConstraints, model_validator
+
+from streamer.api.models import Body, Line, Moment, Slug, refuse_null, to_moment
+from streamer.api.session_models import HoldView, SessionCrewView, SessionView
+from streamer.conference.airing import PublicFace
+from streamer.conference.alarms import Alarm
+from streamer.conference.day import RoomDay
+from streamer.conference.rooms import Between, Room, Start
+from streamer.room.protocol import RoomConfig, RoomStatus, SourceStatus, TrackStatus
+from streamer.store.room_states import Acknowledgement
+
+Alias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Aliases = Annotated[tuple[Alias, ...], Field(max_length=50)]
+Guid = Annotated[str, StringConstraints(max_length=100)]
+AnySession = SessionCrewView | SessionView
+# --- rooms ------------------------------------------------------------------------------------------
+
+
+class RoomCreate(Body):
+    id: Slug
+    name: Line
+    venue: Slug | None = None
+    start: Start = Start.TAP
+    between: Between = Between.SLATE
+    aliases: Aliases = ()
+    guid: Guid = ""
+    retention_days: int | None = Field(None, ge=1, le=36_500)
+
+
+class RoomChange(Body):
+    name: Line | None = None
+    venue: Slug | None = None
+    """null takes the room out of its venue."""
+    start: Start | None = None
+    between: Between | None = None
+    aliases: Aliases | None = None
+    guid: Guid | None = None
+    retention_days: int | None = Field(None, ge=1, le=36_500)
+    """null: as the settings say."""
+
+    _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("venue", "retention_days")))
+
+
+class TrackView(BaseModel):
+    codec: str
+    bitrate: int
+    packets: int
+    lost: int
+    jitter_ms: float
+    width: int
+    height: int
+    frame_rate: float
+    channels: int
+
+    @classmethod
+    def of(cls, track: TrackStatus) -> Self:
+        return cls(
+            codec=track.codec,
+            bitrate=track.bitrate,
+            packets=track.packets,
+            lost=track.lost,
+            jitter_ms=track.jitter_ms,
+            width=track.width,
+            height=track.height,
+            frame_rate=track.frame_rate,
+            channels=track.channels,
+        )
+
+
+class SourceView(BaseModel):
+    """What everybody may know of a source."""
+
+    up: bool
+
+
+class SourceCrewView(SourceView):
+    """What the room's crew sees of a source."""
+
+    publication: str
+    client: str
+    since_ms: int
+    last_packet_ms: int
+    connection: str
+    video: TrackView | None
+    audio: TrackView | None
+    round_trip_ms: float | None
+    passthrough: bool
+    notes: list[str]
+
+    @classmethod
+    def of(cls, source: SourceStatus) -> Self:
+        return cls(
+            up=source.up,
+            publication=source.publication,
+            client=source.client,
+            since_ms=source.since_ms,
+            last_packet_ms=source.last_packet_ms,
+            connection=source.connection,
+            video=None if source.video is None else TrackView.of(source.video),
+            audio=None if source.audio is None else TrackView.of(source.audio),
+            round_trip_ms=source.round_trip_ms,
+            passthrough=source.passthrough,
+            notes=list(source.notes),
+        )
+
+
+class AlarmView(BaseModel):
+    """What somebody has to be told."""
+
+    id: str
+    code: str
+    level: str
+    """``alarm``, ``warning`` or ``notice``."""
+    since: Moment
+    owner: str
+    """Whose it is: ``technician``, ``organiser``, ``operator``."""
+    session: str | None
+    details: dict[str, Any]
+    acknowledged: str | None
+    """Who has taken it on."""
+
+    @classmethod
+    def of(cls, alarm: Alarm, taken: Acknowledgement | None) -> Self:
+        since = to_moment(alarm.since_ms)
+        assert since is not None
+        return cls(
+            id=alarm.id,
+            code=alarm.code,
+            level=alarm.level,
+            since=since,
+            owner=alarm.owner,
+            session=alarm.session,
+            details=dict(alarm.details),
+            acknowledged=None if taken is None else taken.label or taken.who,
+        )
+
+
+class RoomView(BaseModel):
+    """A room as everybody may see it."""
+
+    id: str
+    name: str
+    venue: str | None
+    start: Start
+    between: Between
+    state: str
+    """``off``, ``slate`` or ``live``: the public output."""
+    sources: dict[str, SourceView]
+    word: str
+    """Why it shows what it shows: ``on_air``, ``overrun``, ``paused``, ``between``, ``before``, ``reserved``,
+    ``not_streamed``, ``hold``, ``free``."""
+    session: AnySession | None = None
+    """On air now."""
+    next: AnySession | None = None
+    reserved_until: Moment | None = None
+    hold: HoldView | None = None
+
+    @classmethod
+    def of(
+        cls,
+        room: Room,
+        state: str,
+        status: RoomStatus | None,
+        face: PublicFace,
+        now: AnySession | None,
+        following: AnySession | None,
+    ) -> RoomView:
+        sources = {name: SourceView(up=source.up) for name, source in (status.sources if status else {}).items()}
+        return RoomView(sources=sources, **_common(room, state, face, now, following))
+
+
+class RoomCrewView(RoomView):
+    """A room as its crew sees it."""
+
+    sources: dict[str, SourceCrewView]  # type: ignore[assignment]
+    aliases: list[str]
+    guid: str
+    retention_days: int | None
+    broadcast: str | None
+    on_programme: str | None
+    """The source that the programme takes now, or ``slate``; null while the room is off."""
+    shows: dict[str, str]
+    """Output -> ``programme``, ``slate`` or ``picture_muted``."""
+    orders: dict[str, Any]
+    """What the director wants of the room process."""
+    slate: bool
+    """Put up by hand."""
+    media_up: bool
+    media_stopped: Moment | None
+    first_words: Moment | None
+    """When somebody began to speak after the last long silence."""
+    viewers_whep: int
+    shedding: list[str]
+    alarms: list[AlarmView]
+    meters: dict[str, dict[str, Any]] | None
+    """``sound`` (LUFS, dBFS, dBTP, silence) and ``picture`` (luma, black, frozen) of the programme; null while off."""
+
+    @classmethod
+    def for_crew(
+        cls,
+        room: Room,
+        state: str,
+        status: RoomStatus | None,
+        meters: dict[str, dict[str, Any]] | None,
+        face: PublicFace,
+        day: RoomDay,
+        config: RoomConfig,
+        alarms: list[AlarmView],
+        now: AnySession | None,
+        following: AnySession | None,
+    ) -> RoomCrewView:
+        return RoomCrewView(
+            sources={name: SourceCrewView.of(source) for name, source in (status.sources if status else {}).items()},
+            aliases=list(room.aliases),
+            guid=room.guid,
+            retention_days=room.retention_days,
+            broadcast=status.broadcast if status else None,
+            on_programme=status.on_programme if status else None,
+            shows=dict(status.shows) if status else {},
+            orders=msgspec.to_builtins(config.orders),
+            slate=day.slate,
+            media_up=day.media.up,
+            media_stopped=to_moment(day.media.stopped_ms),
+            first_words=to_moment(status.first_words_ms) if status else None,
+            viewers_whep=status.viewers_whep if status else 0,
+            shedding=list(status.shedding) if status else [],
+            alarms=alarms,
+            meters=meters,
+            **_common(room, state, face, now, following),
+        )
+
+
+def _common(
+    room: Room, state: str, face: PublicFace, now: AnySession | None, following: AnySession | None
+) -> dict[str, Any]:
+    return {
+        "id": room.id,
+        "name": room.name,
+        "venue": room.venue,
+        "start": room.start,
+        "between": room.between,
+        "state": state,
+        "word": face.word,
+        "session": now,
+        "next": following,
+        "reserved_until": to_moment(face.reserved_until_ms),
+        "hold": HoldView.of(face.hold),
+    }
+
+
+class RoomList(BaseModel):
+    items: list[RoomCrewView | RoomView]
+    cursor: str | None

@@ -1,0 +1,218 @@
+"""``/api/v1/sessions``: reading and planning. Taps stand in :mod:`streamer.api.taps`."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+from streamer.api.auth import require
+from streamer.api.context import Services, actor_of
+from streamer.api.models import to_ms
+from streamer.api.routing import Call, Route, invalid_field
+from streamer.api.session_models import (
+    SessionChange,
+    SessionContext,
+    SessionCreate,
+    SessionCrewDone,
+    SessionCrewView,
+    SessionList,
+    SessionQuery,
+    SessionView,
+    check_span,
+)
+from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.sessions import Session, Visibility
+from streamer.errors import NotFound
+from streamer.store.events import Events
+from streamer.store.sessions import Sessions
+
+DEFAULT_ZONE = "Europe/Paris"
+
+
+def target_of(services: Services, session: Session) -> Target:
+    venue = services.director.venue_of(session.room)
+    return Target(room=session.room, venue=venue.id if venue else None, event=session.event, session=session.id)
+
+
+def may_see(services: Services, grant: Grant | None, session: Session) -> bool:
+    """Whether a list may name the session to the grant's holder."""
+    if not session.closed:
+        return True
+    if grant is None:
+        return False
+    target = target_of(services, session)
+    return grant.allows(Action.SESSION_READ_CLOSED, target) or grant.allows(Action.SESSION_VIEW_CLOSED, target)
+
+
+def context_of(services: Services, session: Session) -> SessionContext:
+    venue = services.director.venue_of(session.room)
+    return SessionContext(
+        zone=ZoneInfo(venue.timezone if venue else DEFAULT_ZONE),
+        public_url=services.public_url,
+        shown=services.director.shown(session),
+        replay=services.has_replay(session.id),
+    )
+
+
+def view_of(
+    services: Services, session: Session, grant: Grant | None, *, by_link: bool = False
+) -> SessionView | SessionCrewView:
+    """As much of a session as the grant's holder may see. ``by_link``: whoever asks named its unguessable id, which
+    is all that an unlisted one wants."""
+    context = context_of(services, session)
+    target = target_of(services, session)
+    knows = grant is not None and (
+        grant.allows(Action.SESSION_READ_CLOSED, target)
+        or (session.closed and grant.allows(Action.SESSION_VIEW_CLOSED, target))
+    )
+    if knows or (by_link and session.visibility is Visibility.UNLISTED):
+        return SessionCrewView.of(session, context)
+    return SessionView.of(session, context)
+
+
+async def find_session(call: Call) -> Session:
+    """The session of the path. Raises NotFound, for a closed one also where the holder may not know of it."""
+    session_id = call.path("id")
+    session = call.services.director.find(session_id)
+    if session is None:
+        async with call.services.database.read() as connection:
+            session = await Sessions(connection).find(session_id)
+    if session is None:
+        raise _no_such_session()
+    return session
+
+
+async def list_sessions(call: Call) -> SessionList:
+    query = call.query(SessionQuery)
+    services, grant = call.services, call.grant
+    async with services.database.read() as connection:
+        page = await Sessions(connection).page(
+            query.limit,
+            query.cursor,
+            room=query.room,
+            event=query.event,
+            venue=query.venue,
+            from_ms=to_ms(query.from_),
+            until_ms=to_ms(query.until),
+            states=None if query.state is None else (query.state,),
+            language=query.language,
+            public_only=grant is None,
+        )
+    seen = [services.director.find(session.id) or session for session in page.items]
+    items = [view_of(services, session, grant) for session in seen if may_see(services, grant, session)]
+    return SessionList(items=items, cursor=page.cursor)
+
+
+async def create_session(call: Call) -> SessionCrewView:
+    body = call.body(SessionCreate)
+    services = call.services
+    room = services.director.room(body.room)
+    if room is None:
+        raise invalid_field("room", "there is no such room")
+    grant = call.require(Target(room=room.id, venue=room.venue, event=body.event))
+    await _event_named(call, body.event)
+    session = body.session(secrets.token_urlsafe(9), secrets.token_urlsafe(18))
+    done = await services.director.add([session], actor_of(grant))
+    call.headers["Location"] = f"/api/v1/sessions/{session.id}"
+    return SessionCrewView.of(done[0], context_of(services, done[0]))
+
+
+async def get_session(call: Call) -> SessionView | SessionCrewView:
+    session = await find_session(call)
+    if session.visibility is not Visibility.UNLISTED and not may_see(call.services, call.grant, session):
+        raise _no_such_session()
+    return view_of(call.services, session, call.grant, by_link=True)
+
+
+async def change_session(call: Call) -> SessionCrewDone:
+    body = call.body(SessionChange)
+    services = call.services
+    session = await find_session(call)
+    grant = call.require(target_of(services, session))
+    fields = body.fields()
+    if "room" in fields:
+        room = services.director.room(fields["room"])
+        if room is None:
+            raise invalid_field("room", "there is no such room")
+    # A session may only be moved to where the grant reaches too.
+    moved = replace(session, room=fields.get("room", session.room), event=fields.get("event", session.event))
+    require(grant, Action.SESSION_CHANGE, target_of(services, moved))
+    await _event_named(call, fields.get("event"))
+    try:
+        check_span(fields.get("start_ms", session.start_ms), fields.get("end_ms", session.end_ms))
+    except ValueError as error:
+        raise invalid_field("end", str(error)) from error
+    done = await services.director.change(session.id, fields, actor_of(grant))
+    view = SessionCrewView.of(done.session, context_of(services, done.session))
+    return SessionCrewDone(**view.model_dump(), action=done.action)
+
+
+async def delete_session(call: Call) -> None:
+    """Only one that never began: what has been on air is cancelled or stays."""
+    session = await find_session(call)
+    grant = call.require(target_of(call.services, session))
+    await call.services.director.remove(session.id, actor_of(grant))
+
+
+async def _event_named(call: Call, event: str | None) -> None:
+    if event is None:
+        return
+    async with call.services.database.read() as connection:
+        if await Events(connection).find(event) is None:
+            raise invalid_field("event", "there is no such event")
+
+
+def _no_such_session() -> NotFound:
+    return NotFound("There is no such session.", code="no_such_session")
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/sessions",
+        list_sessions,
+        "List sessions in the order of their starts; closed ones only for whose grants cover them",
+        "sessions",
+        query=SessionQuery,
+        answers=(SessionList,),
+    ),
+    Route(
+        "POST",
+        "/sessions",
+        create_session,
+        "Plan a session",
+        "sessions",
+        action=Action.SESSION_CREATE,
+        body=SessionCreate,
+        answers=(SessionCrewView,),
+        status=201,
+    ),
+    Route(
+        "GET",
+        "/sessions/{id}",
+        get_session,
+        "One session; a closed one tells its key to whose grant covers it",
+        "sessions",
+        answers=(SessionView, SessionCrewView),
+    ),
+    Route(
+        "PATCH",
+        "/sessions/{id}",
+        change_session,
+        "Change a session",
+        "sessions",
+        action=Action.SESSION_CHANGE,
+        body=SessionChange,
+        answers=(SessionCrewDone,),
+    ),
+    Route(
+        "DELETE",
+        "/sessions/{id}",
+        delete_session,
+        "Remove a session that never began",
+        "sessions",
+        action=Action.SESSION_DELETE,
+        status=204,
+    ),
+)

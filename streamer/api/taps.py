@@ -1,0 +1,284 @@
+"""People's taps: a session's start and end, holds, what is on the programme, and undo."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from streamer.api.auth import require
+from streamer.api.context import Services, actor_of
+from streamer.api.routing import Call, Route, invalid_field
+from streamer.api.session_models import (
+    AdHocBody,
+    AirBody,
+    AnswerBody,
+    AtBody,
+    DelayBody,
+    Done,
+    ExtendBody,
+    ForgetBody,
+    HoldBody,
+    ResumeBody,
+    SessionCrewDone,
+    SessionCrewView,
+)
+from streamer.api.sessions import context_of, find_session, target_of
+from streamer.conference import taps
+from streamer.conference.grants import Action, Target
+from streamer.conference.rooms import Room
+from streamer.conference.sessions import Session
+from streamer.director.director import Tapped
+from streamer.director.kinds import permission_of
+from streamer.errors import NotFound
+from streamer.store.events import Events
+from streamer.store.venues import Venues
+
+MINUTE_MS = 60_000
+
+
+# --- sessions ---------------------------------------------------------------------------------------
+
+
+def _done(services: Services, session: Session, action: str | None) -> SessionCrewDone:
+    view = SessionCrewView.of(session, context_of(services, session))
+    return SessionCrewDone(**view.model_dump(), action=action)
+
+
+async def _tap(call: Call, command: Callable[[Session], taps.Command]) -> SessionCrewDone:
+    services = call.services
+    session = await find_session(call)
+    grant = call.require(target_of(services, session))
+    tapped = await services.director.run(session.room, command(session), actor_of(grant))
+    after = next((changed for changed in tapped.sessions if changed.id == session.id), None)
+    return _done(services, after or services.director.find(session.id) or session, tapped.action)
+
+
+async def start(call: Call) -> SessionCrewDone:
+    body = call.body(AtBody)
+    return await _tap(call, lambda session: taps.Start(session.id, body.at_ms))
+
+
+async def end(call: Call) -> SessionCrewDone:
+    body = call.body(AtBody)
+    return await _tap(call, lambda session: taps.End(session.id, body.at_ms))
+
+
+async def extend(call: Call) -> SessionCrewDone:
+    minutes = call.body(ExtendBody).minutes
+    return await _tap(call, lambda session: taps.Extend(session.id, minutes))
+
+
+async def delay(call: Call) -> SessionCrewDone:
+    body = call.body(DelayBody)
+    return await _tap(call, lambda session: taps.Delay(session.id, body.minutes, body.following))
+
+
+async def cancel(call: Call) -> SessionCrewDone:
+    return await _tap(call, lambda session: taps.Cancel(session.id))
+
+
+async def reopen(call: Call) -> SessionCrewDone:
+    return await _tap(call, lambda session: taps.Reopen(session.id))
+
+
+async def answer(call: Call) -> SessionCrewDone:
+    body = call.body(AnswerBody)
+    return await _tap(call, lambda session: taps.Answer(session.id, body.record, body.stream))
+
+
+# --- rooms ------------------------------------------------------------------------------------------
+
+
+def _room(call: Call, room_id: str) -> Room:
+    room = call.services.director.room(room_id)
+    if room is None:
+        raise NotFound("There is no such room.", code="no_such_room")
+    return room
+
+
+def _told(call: Call, tapped: Sequence[tuple[str, Tapped]]) -> Done:
+    services = call.services
+    actions = [one.action for _, one in tapped if one.action is not None]
+    return Done(
+        action=actions[0] if actions else None,
+        actions=actions,
+        rooms=[room for room, _ in tapped],
+        sessions=[
+            SessionCrewView.of(session, context_of(services, session)) for _, one in tapped for session in one.sessions
+        ],
+    )
+
+
+async def _in_room(call: Call, command: taps.Command) -> Done:
+    room = _room(call, call.path("id"))
+    grant = call.require(Target(room=room.id, venue=room.venue))
+    return _told(call, [(room.id, await call.services.director.run(room.id, command, actor_of(grant)))])
+
+
+async def ad_hoc(call: Call) -> Done:
+    body = call.body(AdHocBody)
+    return await _in_room(call, taps.AdHoc(secrets.token_urlsafe(9), body.title or ""))
+
+
+async def air(call: Call) -> Done:
+    body = call.body(AirBody)
+    room = _room(call, call.path("id"))
+    grant = call.require(Target(room=room.id, venue=room.venue))
+    commands: list[taps.Command] = []
+    if body.slate is not None:
+        commands.append(taps.Slate(body.slate))
+    if "source" in body.model_fields_set:
+        commands.append(taps.Take(body.source))
+    if body.gain_db is not None:
+        commands.append(taps.Gain(body.gain_db))
+    if not commands:
+        raise invalid_field("slate", "slate, source or gain_db has to be named")
+    done = [(room.id, await call.services.director.run(room.id, one, actor_of(grant))) for one in commands]
+    return _told(call, done)
+
+
+async def forget(call: Call) -> Done:
+    """Takes the last minutes out of live, DVR and replay at once, for good."""
+    body = call.body(ForgetBody)
+    room = _room(call, call.path("id"))
+    grant = call.require(Target(room=room.id, venue=room.venue))
+    await call.services.director.forget(room.id, round(body.minutes * MINUTE_MS), actor_of(grant))
+    return Done(action=None, rooms=[room.id])
+
+
+async def _rooms_of(call: Call, kind: str) -> tuple[Target, list[Room]]:
+    """The rooms that a hold of a room, a venue or an event is about."""
+    services, name = call.services, call.path("id")
+    if kind == "room":
+        room = _room(call, name)
+        return Target(room=room.id, venue=room.venue), [room]
+    async with services.database.read() as connection:
+        if kind == "venue":
+            await Venues(connection).get(name)
+            return Target(venue=name), services.director.rooms_of_venue(name)
+        event = await Events(connection).get(name)
+    return Target(venue=event.venue, event=event.id), services.director.rooms_of_event(event.id)
+
+
+def _hold(kind: str) -> Callable[[Call], Any]:
+    async def hold(call: Call) -> Done:
+        body = call.body(HoldBody)
+        return await _everywhere(call, kind, taps.HoldOn(body.message, body.until_ms))
+
+    hold.__name__ = f"hold_{kind}"
+    return hold
+
+
+def _resume(kind: str) -> Callable[[Call], Any]:
+    async def resume(call: Call) -> Done:
+        return await _everywhere(call, kind, taps.Resume(call.body(ResumeBody).shift))
+
+    resume.__name__ = f"resume_{kind}"
+    return resume
+
+
+async def _everywhere(call: Call, kind: str, command: taps.Command) -> Done:
+    target, rooms = await _rooms_of(call, kind)
+    grant = call.require(target)
+    return _told(call, await call.services.director.run_all([room.id for room in rooms], command, actor_of(grant)))
+
+
+# --- undo -------------------------------------------------------------------------------------------
+
+
+async def undo(call: Call) -> Done:
+    services = call.services
+    action = await services.director.action(call.path("id"))
+    room = _room(call, action.room)
+    session = services.director.find(action.session) if action.session else None
+    target = target_of(services, session) if session else Target(room=room.id, venue=room.venue)
+    grant = call.require(target)
+    # Whoever takes a tap back may make it.
+    require(grant, permission_of(action.kind), target)
+    return _told(call, [(room.id, await services.director.undo(action.id, actor_of(grant)))])
+
+
+def _session_tap(name: str, handler: Any, summary: str, action: Action, body: Any = None) -> Route:
+    return Route(
+        "POST", f"/sessions/{{id}}/{name}", handler, summary, "sessions", action=action, body=body,
+        answers=(SessionCrewDone,),
+    )  # fmt: skip
+
+
+def _holds(kind: str) -> tuple[Route, Route]:
+    return (
+        Route(
+            "POST",
+            f"/{kind}s/{{id}}/hold",
+            _hold(kind),
+            f"Stop everything in the {kind}: slate, silence, a message",
+            f"{kind}s",
+            action=Action.ROOM_HOLD,
+            body=HoldBody,
+            answers=(Done,),
+        ),
+        Route(
+            "POST",
+            f"/{kind}s/{{id}}/resume",
+            _resume(kind),
+            "Go on, and move what is left if asked",
+            f"{kind}s",
+            action=Action.ROOM_HOLD,
+            body=ResumeBody,
+            answers=(Done,),
+        ),
+    )
+
+
+ROUTES = (
+    _session_tap("start", start, "Put a session on air, up to 30 minutes back", Action.SESSION_RUN, AtBody),
+    _session_tap("end", end, "End a session, up to 30 minutes back", Action.SESSION_RUN, AtBody),
+    _session_tap("extend", extend, "Let a session last longer", Action.SESSION_RUN, ExtendBody),
+    _session_tap("delay", delay, "Move a session, and all that follow", Action.SESSION_DELAY, DelayBody),
+    _session_tap("cancel", cancel, "Cancel a session", Action.SESSION_CANCEL),
+    _session_tap("reopen", reopen, "Go on with a session that ended a short while ago", Action.SESSION_RUN),
+    _session_tap(
+        "answer", answer, "Answer what do_not_record and do_not_stream ask", Action.SESSION_ANSWER, AnswerBody
+    ),
+    *(route for kind in ("room", "venue", "event") for route in _holds(kind)),
+    Route(
+        "POST",
+        "/rooms/{id}/ad_hoc",
+        ad_hoc,
+        "Begin a session that nobody planned",
+        "rooms",
+        action=Action.SESSION_RUN,
+        body=AdHocBody,
+        answers=(Done,),
+    ),
+    Route(
+        "POST",
+        "/rooms/{id}/air",
+        air,
+        "Slate by hand, the source to take, gain",
+        "rooms",
+        action=Action.ROOM_AIR,
+        body=AirBody,
+        answers=(Done,),
+    ),
+    Route(
+        "POST",
+        "/rooms/{id}/forget",
+        forget,
+        "Remove the last minutes from DVR and replay at once, for good",
+        "rooms",
+        action=Action.MEDIA_FORGET,
+        body=ForgetBody,
+        answers=(Done,),
+    ),
+    Route(
+        "POST",
+        "/actions/{id}/undo",
+        undo,
+        "Take a tap back",
+        "actions",
+        action=Action.ROOM_CREW,
+        answers=(Done,),
+    ),
+)
