@@ -14,13 +14,13 @@ from streamer.conference.clockwork import goes_on_air_by_itself
 from streamer.conference.day import (
     RoomDay,
     airable,
+    all_obeyed,
     armed_at,
     clock_text,
     current,
     following,
     is_hidden,
     never_streamed,
-    obeyed,
     passed_over,
 )
 from streamer.conference.delays import ShownTimes, shown_times
@@ -90,12 +90,18 @@ def public_shows(day: RoomDay, now_ms: int) -> Shows:
     """What the public output shows."""
     if day.hold is not None:
         return "slate"
-    running, due = current(day), obeyed(day, now_ms)
-    if (running is not None and is_hidden(running)) or (due is not None and is_hidden(due)) or day.slate:
+    running = current(day)
+    if day.slate or any(is_hidden(session) for session in _in_force(day, now_ms)):
         return "slate"
     if running is not None:
         return "programme"
     return _between(day, now_ms)
+
+
+def _in_force(day: RoomDay, now_ms: int) -> tuple[Session, ...]:
+    """The session on air, and those that the room obeys although they have not begun: what one forbids is forbidden."""
+    running, due = current(day), all_obeyed(day, now_ms)
+    return due if running is None else (running, *due)
 
 
 def _between(day: RoomDay, now_ms: int) -> Shows:
@@ -172,10 +178,13 @@ def _outputs(day: RoomDay, now_ms: int) -> tuple[OutputOrder, ...]:
     """An output for each closed session that is on air or could be: those who wait find the slate."""
     running = current(day)
     found: dict[str, OutputOrder] = {}
-    for session in (running, obeyed(day, now_ms), armed_at(day, now_ms)):
-        if session is None or not session.closed or not session.key:
+    armed = armed_at(day, now_ms)
+    for session in (*_in_force(day, now_ms), *(() if armed is None else (armed,))):
+        if not session.closed or not session.key:
             continue
-        shown = session is running and session.streamed and day.hold is None and not day.slate
+        shown = (
+            running is not None and session.id == running.id and session.streamed and day.hold is None and not day.slate
+        )
         found.setdefault(output_name(session), OutputOrder(output_name(session), "programme" if shown else "slate"))
     return tuple(found.values())
 
@@ -186,18 +195,16 @@ def _kept_by(day: RoomDay, now_ms: int) -> tuple[Session, ...]:
     With nothing on air that is the armed one too: tapped late, its first minutes lie in the time before. An ordinary
     one wants them kept, one that must not be recorded does not.
     """
-    running, due = current(day), obeyed(day, now_ms)
-    armed = armed_at(day, now_ms) if running is None else None
-    return tuple(session for session in (running, due, armed) if session is not None)
+    armed = armed_at(day, now_ms) if current(day) is None else None
+    return _in_force(day, now_ms) if armed is None else (*_in_force(day, now_ms), armed)
 
 
 def _stretch(day: RoomDay, now_ms: int) -> str:
     """Whose minutes these are where they must not be found in another's: a closed or unrecorded session's."""
-    running, due = current(day), obeyed(day, now_ms)
-    for session in (running, due):
-        if session is not None and (session.closed or not session.recorded):
+    for session in _in_force(day, now_ms):
+        if session.closed or not session.recorded:
             return session.id
-    if running is None:
+    if current(day) is None:
         armed = armed_at(day, now_ms)
         if armed is not None and not armed.recorded:
             return armed.id
@@ -232,8 +239,7 @@ def slate(day: RoomDay, now_ms: int, texts: SlateTexts) -> SlateOrder:
 
 def reserved_until_ms(day: RoomDay, now_ms: int) -> int | None:
     """The shown end of the closed session that the room is reserved for now, whether it has begun or not."""
-    running, due = current(day), obeyed(day, now_ms)
-    closed = [session for session in (running, due) if session is not None and session.closed]
+    closed = [session for session in _in_force(day, now_ms) if session.closed]
     if not closed:
         return None
     shown = shown_times(day, now_ms)
@@ -242,8 +248,7 @@ def reserved_until_ms(day: RoomDay, now_ms: int) -> int | None:
 
 def _open_due(day: RoomDay, now_ms: int) -> Session | None:
     """The public session whose time the room keeps although it has not begun."""
-    due = obeyed(day, now_ms)
-    return None if due is None or due.closed else due
+    return next((session for session in reversed(all_obeyed(day, now_ms)) if not session.closed), None)
 
 
 # --- the public face --------------------------------------------------------------------------------

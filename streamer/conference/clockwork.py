@@ -24,7 +24,6 @@ from streamer.conference.day import (
     is_guarded,
     last_end_ms,
     mark_at,
-    obeyed,
     obeyed_from_ms,
     passed_over,
     running_state,
@@ -97,10 +96,12 @@ def takeover_ms(day: RoomDay, running: Session, next_up: Session) -> int | None:
 
 
 def idle(day: RoomDay, at_ms: int) -> bool:
-    """Whether nothing is planned at ``at_ms`` or in the twelve hours after it: neither what may still begin, nor
-    what has been cancelled or is over."""
+    """Whether nothing is planned at ``at_ms`` or in the twelve hours after it. What has been cancelled or has ended
+    early counts until its end, what has not begun as long as it may be tapped late."""
     return not any(
-        not session.ad_hoc and session.start_ms <= at_ms + day.timing.idle_ms and session.end_ms > at_ms
+        not session.ad_hoc
+        and session.start_ms <= at_ms + day.timing.idle_ms
+        and at_ms < session.end_ms + (day.timing.late_tap_ms if session.state in UNSTARTED else 0)
         for session in day.sessions
     )
 
@@ -141,10 +142,9 @@ def _end_without_media(day: RoomDay, now_ms: int) -> RoomDay:
 def _obey(day: RoomDay, now_ms: int) -> RoomDay:
     """The room obeys a guarded session at its planned start: the one before ends, and it begins if something comes
     in. Else the room is reserved for it and it begins as soon as something does."""
-    due = obeyed(day, now_ms)
-    if due is None:
+    running, due = current(day), due_guarded(day, now_ms)
+    if due is None or obeyed_from_ms(due, running) > now_ms:
         return day
-    running = current(day)
     when_ms = obeyed_from_ms(due, running)
     if running is not None:
         if exposes(running, due) or (is_guarded(running) and running.start_ms >= due.start_ms):

@@ -216,16 +216,22 @@ def exposes(running: Session, next_up: Session) -> bool:
     return (is_hidden(running) and not is_hidden(next_up)) or (not running.recorded and next_up.recorded)
 
 
-def due_guarded(day: RoomDay, now_ms: int) -> Session | None:
-    """The guarded session whose time it is and that has not begun (the one with the latest start), whether or not
-    anybody extended the one before."""
-    due: Session | None = None
+def all_due_guarded(day: RoomDay, now_ms: int) -> tuple[Session, ...]:
+    """The guarded sessions whose time it is and that have not begun, whether or not anybody extended the one before.
+    Plans that overlap have several: each is obeyed."""
+    found = []
     for session in day.sessions:
         if session.start_ms > now_ms:
             break
         if now_ms < session.end_ms and airable(session) and is_guarded(session):
-            due = session
-    return due
+            found.append(session)
+    return tuple(found)
+
+
+def due_guarded(day: RoomDay, now_ms: int) -> Session | None:
+    """The one of them that begins: with the latest start."""
+    due = all_due_guarded(day, now_ms)
+    return due[-1] if due else None
 
 
 def obeyed_from_ms(session: Session, running: Session | None) -> int:
@@ -236,12 +242,10 @@ def obeyed_from_ms(session: Session, running: Session | None) -> int:
     return max(session.start_ms, running.extended_until_ms)
 
 
-def obeyed(day: RoomDay, now_ms: int) -> Session | None:
-    """The guarded session that has not begun and that the room has to obey now."""
-    due = due_guarded(day, now_ms)
-    if due is None or obeyed_from_ms(due, current(day)) > now_ms:
-        return None
-    return due
+def all_obeyed(day: RoomDay, now_ms: int) -> tuple[Session, ...]:
+    """The guarded sessions that have not begun and that the room has to obey now."""
+    running = current(day)
+    return tuple(s for s in all_due_guarded(day, now_ms) if obeyed_from_ms(s, running) <= now_ms)
 
 
 # --- marks ------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Reopen:
-    """A session that has just ended goes on; a cancelled one is planned again."""
+    """A session that has just ended goes on; a cancelled one is planned again. Others are open as they are."""
 
     session: str
 
@@ -184,12 +184,14 @@ def _wrong_tap(session: Session, now_ms: int) -> bool:
 def _move_start(day: RoomDay, session: Session, at_ms: int) -> RoomDay:
     """Another start mark for a session that runs. Where it was begun by tapping the one before away, the two share a
     mark and it stays shared."""
-    tapped_away = next((s for s in day.sessions if s.id != session.id and s.ended_ms == session.started_ms), None)
+    shared = [s for s in day.sessions if s.id != session.id and s.ended_ms == session.started_ms]
+    tapped_away = max(shared, key=lambda s: s.started_ms or 0, default=None)
     ends = [s.ended_ms for s in day.sessions if s is not tapped_away and s.id != session.id and s.ended_ms is not None]
     first_ms = max(ends, default=0)
     if tapped_away is not None:
         if at_ms < (session.started_ms or 0) and exposes(tapped_away, session):
-            _refuse("into_closed", "Minutes of the session before stay with it.")
+            # Minutes of a closed or unrecorded session stay with it, as they did when it was tapped away.
+            return day
         first_ms = max(first_ms, tapped_away.started_ms or 0)
     if at_ms < first_ms:
         _refuse("before_previous", "The session before had not ended then.", details={"not_before_ms": first_ms})
@@ -229,14 +231,12 @@ def _before_start(at_ms: int, started_ms: int) -> None:
 
 def _reopen(day: RoomDay, command: Reopen, now_ms: int) -> RoomDay:
     session = _session(day, command.session)
-    if session.running:
+    if session.running or session.state in UNSTARTED:
         return day
     if session.state is SessionState.CANCELLED:
         if session.started_ms is not None or now_ms >= session.end_ms:
             _refuse("over", "The time of this session has passed.")
         return with_sessions(day, replace(session, state=SessionState.SCHEDULED, changed_ms=now_ms))
-    if session.state is not SessionState.ENDED or session.started_ms is None:
-        _refuse("not_ended", "This session has not begun yet.")
     _still_open(day, session, now_ms)
     if current(day) is not None:
         _refuse("occupied", "Another session is on air in the room.")

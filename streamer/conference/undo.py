@@ -98,7 +98,7 @@ def _restored(day: RoomDay, image: SessionImage, now_ms: int) -> RoomDay:
         if _stage(present.state) != _stage(after.state) or present.ended_ms != after.ended_ms:
             raise _superseded()
         return without_sessions(day, (image.id,))
-    names = [name for name in _SESSION_FIELDS if getattr(before, name) != getattr(after, name)]
+    names = [name for name in _SESSION_FIELDS if not _same(name, getattr(before, name), getattr(after, name))]
     if any(not _same(name, getattr(present, name), getattr(after, name)) for name in names):
         raise _superseded()
     changes: dict[str, Any] = {name: getattr(before, name) for name in names}
@@ -127,6 +127,8 @@ def _one_life(restored: RoomDay, touched: Container[str]) -> None:
         for session in restored.sessions
         if session.started_ms is not None
     )
+    if any(started_ms > ended_ms and one in touched for started_ms, ended_ms, one in lives):
+        raise _superseded()
     for (_, ended_ms, one), (started_ms, _, other) in pairwise(lives):
         if ended_ms > started_ms and (one in touched or other in touched):
             raise _superseded()
