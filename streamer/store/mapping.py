@@ -62,13 +62,6 @@ class RowMapping(Generic[T]):
         return self._kind(**found)
 
 
-def storable(text: str) -> str:
-    """``text`` as both databases can hold it: PostgreSQL has no NUL, and lone surrogates are no UTF-8."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-
-
 def to_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
@@ -88,9 +81,7 @@ def _codec(hint: Any) -> Codec:
         return (lambda value: to_json(dict(value))), json.loads
     if isinstance(hint, type) and issubclass(hint, Enum):
         return (lambda value: value.value), hint
-    if hint is str:
-        return storable, _same
-    if hint in (int, bool, float, bytes):
+    if hint in (str, int, bool, float, bytes):
         return _same, _same
     raise TypeError(f"no column holds a {hint!r}")
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.sessions import Hold
 from streamer.store import revision
-from streamer.store.mapping import RowMapping, storable
+from streamer.store.mapping import RowMapping
 from streamer.store.tables import alarm_acknowledgements, room_states
 from streamer.store.writing import put_row
 
@@ -66,7 +66,7 @@ class RoomStates:
         hold = state.hold
         values = {
             "hold_since_ms": None if hold is None else hold.since_ms,
-            "hold_message": None if hold is None else storable(hold.message),
+            "hold_message": None if hold is None else hold.message,
             "hold_until_ms": None if hold is None else hold.until_ms,
             "slate": state.slate,
             "source": state.source,

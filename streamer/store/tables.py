@@ -17,10 +17,10 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    String,
     Table,
-    Text,
 )
+
+from streamer.store.text import String, Text
 
 metadata = MetaData(
     naming_convention={

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Column, MetaData, Table, Text, create_engine, insert, select
 
-from streamer.store.mapping import RowMapping, storable
+from streamer.store.mapping import RowMapping
+from streamer.store.text import storable
 
 
 class Colour(StrEnum):

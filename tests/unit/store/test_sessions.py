@@ -121,6 +121,17 @@ async def test_text_that_no_database_holds_is_stored_without_what_breaks_it(with
     assert found.speakers == ("d\0e\ud800",)
 
 
+@pytest.mark.parametrize("odd", ["\0", "a\ud800", "'; DROP TABLE sessions; --", "x" * 100_000, "é" * 60, ""])
+async def test_what_cannot_be_stored_is_found_nowhere(with_rooms: Database, odd: str) -> None:
+    async with with_rooms.read() as connection:
+        sessions = Sessions(connection)
+        assert await sessions.find(odd) is None
+        assert await sessions.find_many([odd]) == {}
+        assert (await sessions.page(10, None, room=odd, event=odd, venue=odd)).items == []
+        assert await Rooms(connection).find(odd) is None
+        assert await Grants(connection).by_token(f"{odd}.{odd}") is None
+
+
 async def test_pages_follow_each_other_by_start_without_a_gap_or_a_repeat(with_rooms: Database) -> None:
     everything = [at(number, hour=number // 3) for number in range(20)]
     shuffled = random.Random(3).sample(everything, len(everything))
