@@ -1,7 +1,7 @@
 """What is planned and what is on, for other programs: ``/schedule.xml``, ``.json``, ``.ics`` and ``/streams/v2.json``.
 
-All of it is public and for any site's pages; nothing of a closed session is in it, whoever asks. An event that has
-closed sessions only, and a closed session's id, are answered like ones that do not exist.
+All of it is public and for any site's pages; nothing of a closed session is in it, whoever asks. A closed session's
+id is answered like one that does not exist, and an event that has closed sessions only like one that has none.
 """
 
 from __future__ import annotations
@@ -246,11 +246,7 @@ async def _ask(request: web.Request) -> _Asked:
             sessions = [] if session is None or session.closed else [session]
         else:
             sessions = await _public_sessions(connection, event=event_id, room=room_id)
-        hidden = event is not None and not sessions and await Sessions(connection).count(event=event.id) > 0
-        if hidden and event is not None:
-            # None in this room is no secret; none at all, in an event that has some, is.
-            hidden = not await _public_sessions(connection, event=event.id, room=None, at_most=1)
-    if event_id is not None and (event is None or hidden):
+    if event_id is not None and event is None:
         raise NotFound("There is no such event.")
     if room_id is not None and all(room.id != room_id for room in rooms):
         raise NotFound("There is no such room.")
@@ -306,16 +302,14 @@ def _title(rooms: Sequence[Room], venues: Mapping[str, Venue], room_id: str | No
     return TITLE if venue is None else venue.name
 
 
-async def _public_sessions(
-    connection: AsyncConnection, *, event: str | None, room: str | None, at_most: int | None = None
-) -> list[Session]:
+async def _public_sessions(connection: AsyncConnection, *, event: str | None, room: str | None) -> list[Session]:
     found: list[Session] = []
     cursor: str | None = None
     while True:
-        page = await Sessions(connection).page(at_most or _AT_A_TIME, cursor, room=room, event=event, public_only=True)
+        page = await Sessions(connection).page(_AT_A_TIME, cursor, room=room, event=event, public_only=True)
         found += page.items
         cursor = page.cursor
-        if cursor is None or at_most is not None:
+        if cursor is None:
             return found
 
 

@@ -44,7 +44,8 @@ def from_sessions(
     """The public sessions in ``rooms``, with planned times (delays are in them, overruns are not).
 
     ``rooms`` are listed whether or not they have a session; sessions in other rooms are left out. ``timezone`` is for
-    rooms without a venue. ``now_ms`` dates a schedule without sessions. ``url`` is the schedule's own page.
+    rooms without a venue. ``now_ms`` dates a schedule without sessions. ``url``: the page of what is planned; left out,
+    the event's or this instance's.
     The version follows from what is public, and from nothing else.
     """
     names = room_names(rooms, venues)
@@ -66,7 +67,7 @@ def from_sessions(
         title=title if event is None else event.name,
         acronym="" if event is None else event.acronym or event.id,
         timezone=_timezone(rooms, venues, event, timezone),
-        url=url or public_url,
+        url=url or (event.url if event is not None else "") or public_url,
         language="" if event is None else event.language,
         start_ms=event.start_ms if event is not None and event.start_ms is not None else start_ms,
         end_ms=event.end_ms if event is not None and event.end_ms is not None else end_ms,

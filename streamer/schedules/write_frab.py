@@ -35,13 +35,14 @@ _LONGEST_H = 99
 """``[0-9]{1,2}:[0-9]{2}``: what is longer than that is cut to it."""
 
 
-def write_frab(schedule: Schedule) -> bytes:
-    """The document in UTF-8. Times in the schedule's zone; a session belongs to the day on which it starts."""
+def write_frab(schedule: Schedule, *, address: str = "") -> bytes:
+    """The document in UTF-8. Times in the schedule's zone; a session belongs to the day on which it starts.
+    ``address``: where the document itself is found."""
     zone = zone_of(schedule.timezone)
     days = days_of(schedule, zone)
     root = ET.Element("schedule", {f"{{{_XSI}}}noNamespaceSchemaLocation": _SCHEMA})
     ET.SubElement(root, "generator", {"name": "Streamer", "version": __version__})
-    _optional(root, "url", address_of(schedule.url))
+    _optional(root, "url", address_of(address))
     _text(root, "version", line_of(schedule.version))
     _conference(ET.SubElement(root, "conference"), schedule, days, zone)
     slugs = Slugs()
