@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
 
 from aiohttp import web
 
 from streamer.api.context import SERVICES, Services, now_ms
+from streamer.api.lapses import LapseWatch
 from streamer.api.routes import make_application
 from streamer.conference.notices import Notices
 from streamer.delivery import routes as delivery
@@ -18,8 +20,11 @@ from streamer.errors import Unavailable
 from streamer.observe import health
 from streamer.observe.metrics import WebMetrics
 from streamer.room.client import MediaPlane
+from streamer.room.control import wait_cancelled
 from streamer.settings import Settings
 from streamer.store.database import Database, database_url
+
+LAPSES = web.AppKey("lapses", LapseWatch)
 
 
 def make_app(settings: Settings, *, public_url: str) -> web.Application:
@@ -28,6 +33,7 @@ def make_app(settings: Settings, *, public_url: str) -> web.Application:
     database = Database(database_url(settings.store.url, settings.data))
     app = assemble(settings, database, plane, public_url=public_url)
     director = app[SERVICES].director
+    lapses = app[LAPSES]
 
     async def connections(_app: web.Application) -> AsyncIterator[None]:
         await database.start()
@@ -35,7 +41,9 @@ def make_app(settings: Settings, *, public_url: str) -> web.Application:
             await plane.start()
             try:
                 await director.start()
+                sweeping = asyncio.create_task(lapses.run(), name="lapsed grants")
                 yield
+                await wait_cancelled(sweeping)
             finally:
                 await director.close()
                 await plane.close()
@@ -48,7 +56,7 @@ def make_app(settings: Settings, *, public_url: str) -> web.Application:
 
 def make_director(settings: Settings, database: Database, plane: MediaPlane, notices: Notices) -> Director:
     """A director over what is given; ``start`` it when the database and the media plane are."""
-    bells = Bells(notices, lambda room, at_ms: (), free_bytes(settings.data))
+    bells = Bells(notices, free_bytes(settings.data))
     return Director(Ledger(database), plane, clock=now_ms, bells=bells, logos=settings.data / "logos")
 
 
@@ -66,6 +74,8 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
         public_url=public_url,
     )
     app = make_application(services, metrics.observe)
+    app[LAPSES] = LapseWatch(services)
+    services.director.bells.lapsed = app[LAPSES].labels
     delivery.setup(app, plane, settings, services.proxies.client_address)
     metrics.watch_rooms(lambda: plane.rooms)
     metrics.watch_values("streamer_delivery", app[delivery.STATS])

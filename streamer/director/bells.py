@@ -20,17 +20,16 @@ LEVELS: dict[str, Level] = {"disk_behind": "warning", "encoder_overload": "warni
 
 
 class Bells:
-    """``notices``: what the doors saw. ``expired``: labels of the grants whose publication in a room goes on although
-    they have ended. ``left_bytes``: free space for the data folder, None where that cannot be told."""
+    """``notices``: what the doors saw. ``left_bytes``: free space for the data folder, None where it cannot be told."""
 
     def __init__(
         self,
         notices: Notices,
-        expired: Callable[[str, int], Sequence[str]],
         left_bytes: Callable[[], int | None],
     ) -> None:
+        self.lapsed: Callable[[str, int], Sequence[str]] = lambda room, now_ms: ()
+        """Labels of the grants whose publication in a room goes on although they have ended."""
         self._notices = notices
-        self._expired = expired
         self._left_bytes = left_bytes
         self._left: int | None = None
         self._looked_at = -DISK_EVERY_S
@@ -63,7 +62,7 @@ class Bells:
             )
             for code in codes
         ]
-        for label in self._expired(room, now_ms) if status is not None else ():
+        for label in self.lapsed(room, now_ms) if status is not None else ():
             since_ms = self._since_ms(room, "grant_expired", label, now_ms)
             found.append(Trouble("grant_expired", since_ms, level="warning", about=label, details={"label": label}))
         return found

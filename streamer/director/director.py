@@ -79,7 +79,7 @@ class Director:
         self._ledger = ledger
         self._plane = plane
         self._clock = clock
-        self._bells = bells
+        self.bells = bells
         self._logos = logos
         self._desks: dict[str, Desk] = {}
         self._listeners: dict[object, Listener] = {}
@@ -387,7 +387,7 @@ class Director:
             desk.face = face
             self._tell(RoomChanged(desk.room.id))
         rooms = self._plane.rooms
-        alarms = self._bells.ringing(desk.day, rooms.get(desk.room.id), len(rooms), now_ms)
+        alarms = self.bells.ringing(desk.day, rooms.get(desk.room.id), len(rooms), now_ms)
         if alarms != desk.alarms:
             desk.alarms = alarms
             await self._let_go_of_alarms(desk)
