@@ -211,6 +211,39 @@ def password(data: Data = None, config: Config = None) -> None:
     print("The admin password is set. Whoever was logged in with the old one is not any more.")
 
 
+@app.command(name="import")
+def import_(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE_OR_URL", help="frab XML, c3voc JSON or iCalendar; - reads it.")
+    ],
+    event: Annotated[str | None, typer.Option(help="Into this event; else the one that the file names.")] = None,
+    venue: Annotated[str | None, typer.Option(help="Venue of a new event and of new rooms.")] = None,
+    room: Annotated[str | None, typer.Option(help="Where sessions without a room take place.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference, write nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Also what touches sessions that are armed or on air.")] = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Read a schedule: show what is new, moved, changed and cancelled, and apply it."""
+    from streamer.importing import Wanted, explain, import_schedule, show
+    from streamer.schedules.reading import Unreadable
+
+    if "://" in source and not is_http_url(source):
+        _complain(f"an address begins with http:// or https://, not {source}")
+        raise typer.Exit(EXIT_USAGE)
+    if "://" not in source and source != "-" and not Path(source).is_file():
+        _complain(f"there is no file {source}")
+        raise typer.Exit(EXIT_USAGE)
+    settings = _data_settings(data, config)
+    try:
+        imported = asyncio.run(import_schedule(settings, Wanted(source, event, venue, room, dry_run, yes)))
+    except Unreadable as error:
+        for line in explain(error):
+            _complain(line)
+        raise typer.Exit(EXIT_FAILED) from None
+    show(imported, Console(soft_wrap=True), everything=dry_run)
+
+
 @app.command()
 def check(data: Data = None, config: Config = None, host: Host = None, port: Port = None) -> None:
     """What an operator should know before the day."""

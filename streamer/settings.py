@@ -7,6 +7,7 @@ Order of precedence: command line, environment (``STREAMER_``, sections by ``__`
 from __future__ import annotations
 
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -153,6 +154,22 @@ class StoreSettings(Section):
     url: str = Field("", description="SQLAlchemy database URL; empty: SQLite in the data folder.")
 
 
+class ScheduleSettings(Section):
+    allow_networks: tuple[str, ...] = Field(
+        (), description="Private addresses or networks that schedules may be fetched from, such as 10.1.0.0/16."
+    )
+    fetch_timeout_s: float = Field(15.0, gt=0, le=120, description="Time for fetching a schedule in all, seconds.")
+    max_bytes: int = Field(20_000_000, ge=10_000, le=20_000_000, description="Largest schedule, unpacked, bytes.")
+    poll_s: float = Field(300.0, ge=10, le=86_400, description="How often an event's schedule is looked at, seconds.")
+
+    @field_validator("allow_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ip_network(text, strict=False)
+        return value
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged.")
     format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
@@ -171,6 +188,7 @@ class Settings(BaseSettings):
     whep: WhepSettings = WhepSettings()
     room: RoomSettings = RoomSettings()
     store: StoreSettings = StoreSettings()
+    schedules: ScheduleSettings = ScheduleSettings()
     log: LogSettings = LogSettings()
 
     @property

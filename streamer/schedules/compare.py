@@ -116,6 +116,7 @@ def compare(
             warnings.append(
                 ScheduleWarning("ambiguous_room", f"{name} may be {' or '.join(match.ambiguous)}: give one an alias.")
             )
+    warnings.extend(_merged(schedule, {name: match.room for name, match in matches.items()}))
     pairs, left = _paired(existing, schedule.items, {name: match.room for name, match in matches.items()})
     found: dict[Change, list[DifferenceItem]] = {change: [] for change in Change}
     unchanged = left_out = 0
@@ -145,6 +146,16 @@ def compare(
         rooms_unknown=tuple(name for name, match in matches.items() if match.room is None),
         warnings=tuple(warnings),
     )
+
+
+def _merged(schedule: Schedule, rooms: dict[str, str | None]) -> Iterable[ScheduleWarning]:
+    """Two names for one of our rooms: mostly two spellings, and worth a look."""
+    names: dict[str, list[str]] = {}
+    for room in schedule.rooms:
+        names.setdefault(rooms[room.name] or "", []).append(room.name)
+    for room_id, several in names.items():
+        if room_id and len(several) > 1:
+            yield ScheduleWarning("one_room", f"{' and '.join(several)} are taken for one room ({room_id}).")
 
 
 # --- which is which ------------------------------------------------------------------------------------------------

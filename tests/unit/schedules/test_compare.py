@@ -277,6 +277,8 @@ def test_unknown_rooms_are_planned_once_under_free_slugs() -> None:
         ("room-2", "文", "rennes", ""),
     ]
     assert planned.matcher.planned(one).new == ()
+    told = [warning.message for warning in compare([], one, planned.matcher, "e").warnings]
+    assert told == ["Cave and Câve are taken for one room (cave-2)."]
 
 
 ITEMS = st.lists(
