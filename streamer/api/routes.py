@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from aiohttp import hdrs, web
 
-from streamer.api import audit, events, grants, login, malformed, pages, rooms, sessions, taps, venues, whep, whip
+from streamer.api import (
+    audit,
+    counting,
+    events,
+    exports,
+    grants,
+    login,
+    malformed,
+    pages,
+    rooms,
+    sessions,
+    taps,
+    venues,
+    whep,
+    whip,
+)
 from streamer.api.context import SERVICES, Services
 from streamer.api.middlewares import (
     Observe,
@@ -25,6 +40,7 @@ ROUTES = (
     *grants.ROUTES,
     *login.ROUTES,
     *audit.ROUTES,
+    *counting.ROUTES,
 )
 """The REST interface."""
 
@@ -57,5 +73,6 @@ def make_application(services: Services, observe: Observe) -> web.Application:
     add_routes(app, ROUTES)
     whip.add_routes(app)
     whep.add_routes(app)
+    exports.add_routes(app, services.director)
     pages.add_routes(app)
     return app

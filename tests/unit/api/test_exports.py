@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -27,6 +28,7 @@ from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 from tests.fakes.schedule_rules import check_json, check_xml
+from tests.unit.api.conftest import Api, Client
 
 URL = "http://streamer.test"
 HOUR_MS = 3_600_000
@@ -341,3 +343,26 @@ async def test_odd_questions_are_answered_kindly(world: World) -> None:
             assert response.headers["Access-Control-Allow-Origin"] == "*"
     check_xml(await world.get("/schedule.xml?event=&room="))
     check_xml(await world.get("/schedule.xml?event=jdll"))
+
+
+async def test_through_the_director_a_private_hour_is_reserved(client: Client, api: Api) -> None:
+    await api("POST", "/rooms", {"id": "r", "name": "R"})
+    now = datetime.now(UTC).replace(microsecond=0)
+
+    async def plan(title: str, start: timedelta, end: timedelta, **fields: str) -> None:
+        times = {"start": (now + start).isoformat(), "end": (now + end).isoformat()}
+        await api("POST", "/sessions", {"room": "r", "title": title, **times, **fields})
+
+    await plan("Secret meeting", timedelta(minutes=-5), timedelta(minutes=30), visibility="private")
+    await plan("Open talk", timedelta(minutes=40), timedelta(minutes=80))
+    async with client.get("/streams/v2.json") as response:
+        text = await response.text()
+    assert "Secret" not in text
+    room = json.loads(text)[0]["groups"][0]["rooms"][0]
+    assert room["talks"]["current"]["special"] == "reserved"
+    assert datetime.fromisoformat(room["reservedUntil"]) >= now + timedelta(minutes=30)
+    assert room["talks"]["next"]["title"] == "Open talk"
+    async with client.get("/schedule.ics") as response:
+        text = await response.text()
+    assert "Open talk" in text
+    assert "Secret" not in text
