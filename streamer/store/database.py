@@ -21,7 +21,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from streamer.errors import StreamerError
@@ -111,12 +111,18 @@ class Database:
     async def _transaction(self, engine: AsyncEngine | None) -> AsyncIterator[AsyncConnection]:
         if engine is None:
             raise StoreUnavailable("The database is not open.")
-        async with AsyncExitStack() as stack:
-            try:
-                connection = await stack.enter_async_context(engine.begin())
-            except (SQLAlchemyError, OSError) as error:
-                raise StoreUnavailable("The database is busy or cannot be reached.") from error
-            yield connection
+        try:
+            async with AsyncExitStack() as stack:
+                try:
+                    connection = await stack.enter_async_context(engine.begin())
+                except (SQLAlchemyError, OSError) as error:
+                    raise StoreUnavailable("The database is busy or cannot be reached.") from error
+                yield connection
+        except DBAPIError as error:
+            # The disk is full, the server went away: nothing of the transaction holds.
+            if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+                raise StoreUnavailable("The database broke the transaction off.") from error
+            raise
 
     async def ping(self, timeout_s: float = 2.0) -> None:
         """Raises StoreUnavailable when the database does not answer in time."""

@@ -129,6 +129,25 @@ async def test_a_writer_that_waits_for_too_long_is_told_so_and_readers_do_not_wa
     await hasty.close()
 
 
+async def test_a_database_that_breaks_off_says_so_and_nothing_of_the_transaction_holds(store: Database) -> None:
+    async def broken_off() -> None:
+        async with store.write() as connection:
+            await Rooms(connection).add(Room("a", "A"))
+            if store.is_sqlite:
+                await connection.execute(text("PRAGMA max_page_count = 1"))
+            else:
+                pid = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+                async with store.read() as other:
+                    await other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+            for number in range(100):
+                await Rooms(connection).add(Room(f"r{number}", "x", aliases=("x" * 5000,)))
+
+    with pytest.raises(StoreUnavailable, match="broke the transaction off"):
+        await broken_off()
+    async with store.read() as connection:
+        assert await Rooms(connection).all() == []
+
+
 async def test_a_reader_sees_one_moment(store: Database) -> None:
     async with store.read() as reading:
         before = await revision.current(reading)
