@@ -43,6 +43,9 @@ def advance(day: RoomDay, now_ms: int) -> RoomDay:
         day = _start_free(day, now_ms)
         day = _begin_idle(day, now_ms)
         day = labelled(day, now_ms)
+    if day.advanced_ms is None and not day.media.known:
+        # After a restart: what was due meanwhile is made up for where it was due, once the media are known.
+        return day
     return replace(day, advanced_ms=now_ms)
 
 
@@ -129,7 +132,7 @@ def _end_without_media(day: RoomDay, now_ms: int) -> RoomDay:
     """The end ten minutes after the media stopped. Where nothing came in since the session began, a person wants it
     that way (or is on the way): the alarm rings, nothing ends."""
     running, media = current(day), day.media
-    if running is None or media.up or media.stopped_ms is None:
+    if running is None or not media.known or media.up or media.stopped_ms is None:
         return day
     if running.started_ms is None or media.stopped_ms < running.started_ms:
         return day

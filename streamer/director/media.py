@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from streamer.conference.day import MediaState
 from streamer.room.protocol import RoomStatus
 
@@ -14,14 +16,13 @@ def media_of(status: RoomStatus | None, *, room_open: bool, up: bool, before: Me
     a moment, and a minute of doubt ends nothing. A room that is closed has nothing coming in.
     """
     if not room_open:
-        if not before.up and before.stopped_ms is not None:
-            return before
-        if not before.up and before.up_since_ms is None:
-            return before
-        return MediaState(up=False, up_since_ms=None, stopped_ms=before.stopped_ms or now_ms)
+        if not before.up and (before.stopped_ms is not None or before.up_since_ms is None):
+            return replace(before, known=True)
+        return MediaState(up=False, up_since_ms=None, stopped_ms=before.stopped_ms or now_ms, known=True)
     if not up or status is None:
-        return before
+        # Nothing was coming in when it was last known; now there may be a camera in preview.
+        return before if before.up else replace(before, known=False)
     if status.media_up:
         since_ms = status.media_since_ms if status.media_since_ms is not None else now_ms
-        return MediaState(up=True, up_since_ms=since_ms)
-    return MediaState(up=False, stopped_ms=status.media_stopped_ms or before.stopped_ms)
+        return MediaState(up=True, up_since_ms=since_ms, known=True)
+    return MediaState(up=False, stopped_ms=status.media_stopped_ms or before.stopped_ms, known=True)
