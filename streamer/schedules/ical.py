@@ -24,6 +24,8 @@ from streamer.schedules.words import address_of, kind_of, language_of, one_line,
 _FOLD = re.compile(rb"\r*\n[ \t]")
 _LINE_END = re.compile(r"[\r\n]+")
 _PROPERTY = re.compile(r"^[A-Za-z0-9-]+[;:]")
+_VENDOR_ZONE = re.compile(r';TZID="?/[^:;"]*/([A-Za-z]+/[A-Za-z_+-]+)"?(?=[:;])')
+"""A globally unique TZID (RFC 5545, 3.2.19) that ends in an IANA name; the library only warns and guesses the same."""
 _LONGEST_LINE = 200_000
 _MOST_LINES = 1_500_000
 _CLOSED_CLASSES = frozenset({"PRIVATE", "CONFIDENTIAL"})
@@ -46,7 +48,8 @@ class _Entry:
     start: datetime
     zone: tzinfo
     uid: str
-    recurrence: datetime | None
+    recurrence: datetime | date | None
+    """RECURRENCE-ID: an aware moment in UTC, or a date."""
     and_future: bool
     rules: tuple[str, ...]
     dates: tuple[datetime, ...]
@@ -80,6 +83,8 @@ def _cut(text: str) -> _Pieces:
         if number > _MOST_LINES:
             raise Unreadable(f"it has more than {_MOST_LINES} lines")
         line = line[:_LONGEST_LINE]
+        if ";TZID=" in line:
+            line = _VENDOR_ZONE.sub(r";TZID=\1", line)
         if not line.strip():
             continue
         upper = line.strip().upper()
@@ -155,8 +160,11 @@ class _Reader:
             if known is not None:
                 named.append(str(known))
                 continue
+            # The library remembers definitions for the whole process, under names that everybody may choose; one that
+            # it knows it leaves alone.
+            unnamed = ["TZID:UTC" if line.upper().startswith("TZID") else line for line in lines]
             try:
-                definition: Any = Timezone.from_ical("\r\n".join(lines) + "\r\n")
+                definition: Any = Timezone.from_ical("\r\n".join(unnamed) + "\r\n")
                 self._own_zones[name] = definition.to_tz(lookup_tzid=False)
             except Exception:  # whatever the library makes of a broken definition
                 self.collector.warn("unknown_timezone", f"The time zone {one_line(name, 64)} cannot be read.")
@@ -225,7 +233,7 @@ class _Reader:
             start=start,
             zone=zone,
             uid=uid,
-            recurrence=_wall(at_value, zone) if isinstance(at_value, date) else None,
+            recurrence=self._recurrence(event, at_value, name),
             and_future=str(params.get("RANGE", "")).upper() == "THISANDFUTURE",
             rules=tuple(self._rule(value, zone) for value in _all(event, "RRULE")),
             dates=tuple(_wall(value, zone) for value in _listed(event, "RDATE")),
@@ -245,6 +253,12 @@ class _Reader:
             self.collector.warn("unknown_timezone", f"There is no time zone called {one_line(named, 64)}.", name)
             return self.collector.zone
         return zone
+
+    def _recurrence(self, event: Any, value: object, name: str) -> datetime | date | None:
+        if not isinstance(value, datetime):
+            return value if isinstance(value, date) else None
+        zone = self._zone(event, "RECURRENCE-ID", value, name)
+        return located(value, zone).astimezone(UTC)
 
     def _end(
         self, event: Any, start_ms: int, start: datetime, zone: tzinfo, kind: Kind, all_day: bool, name: str
@@ -282,8 +296,8 @@ class _Reader:
 
     def _series(self, entries: list[_Entry]) -> None:
         """All the events of one UID: a master, what it repeats to, and single occurrences that are different."""
-        masters: dict[datetime, _Entry] = {}
-        changed: dict[datetime, _Entry] = {}
+        masters: dict[datetime | date, _Entry] = {}
+        changed: dict[datetime | date, _Entry] = {}
         for entry in entries:
             into, key = (masters, entry.start) if entry.recurrence is None else (changed, entry.recurrence)
             before = into.get(key)
@@ -295,9 +309,10 @@ class _Reader:
                 continue
             self._repeat(master, changed)
         for at, entry in changed.items():
-            self.collector.add(_occurrence(entry, at, entry.zone, timedelta(0)))
+            moment = at if isinstance(at, datetime) else located(_wall(at, entry.zone), entry.zone)
+            self.collector.add(_occurrence(entry, moment, timedelta(0)))
 
-    def _repeat(self, master: _Entry, changed: dict[datetime, _Entry]) -> None:
+    def _repeat(self, master: _Entry, changed: dict[datetime | date, _Entry]) -> None:
         """Adds each occurrence; takes out of ``changed`` the ones that it has used."""
         now = datetime.fromtimestamp(self._now_ms / 1000, UTC).astimezone(master.zone).replace(tzinfo=None)
         found = expand(master.start, master.rules, dates=master.dates, but=master.but, now=now, budget=self._budget)
@@ -305,18 +320,19 @@ class _Reader:
             self.collector.warn("recurrence", f"Not all its repetitions are here: {found.problem}.", master.uid)
         current, since = master, master.start
         for start in found.starts:
-            own = changed.pop(start, None) or changed.pop(datetime.combine(start.date(), time(0)), None)
+            original = located(start, master.zone)
+            own = changed.pop(original.astimezone(UTC), None) or changed.pop(start.date(), None)
             if own is not None and own.and_future:
                 current, since = own, start
             if own is not None:
-                self.collector.add(_occurrence(own, start, master.zone, timedelta(0)))
+                self.collector.add(_occurrence(own, original, timedelta(0)))
             else:
-                self.collector.add(_occurrence(current, start, master.zone, start - since))
+                self.collector.add(_occurrence(current, original, start - since))
 
 
-def _occurrence(entry: _Entry, original: datetime, zone: tzinfo, shift: timedelta) -> ScheduleItem:
+def _occurrence(entry: _Entry, original: datetime, shift: timedelta) -> ScheduleItem:
     """The entry moved by ``shift`` on the wall clock; its guid names the original start, which never changes."""
-    stamp = located(original, zone).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    stamp = original.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     guid = f"{entry.uid}#{stamp}" if entry.uid else ""
     if not shift:
         return replace(entry.item, guid=guid)
