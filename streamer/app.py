@@ -10,6 +10,7 @@ from aiohttp import web
 
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.lapses import LapseWatch
+from streamer.api.polling import SchedulePoller
 from streamer.api.routes import make_application
 from streamer.conference.notices import Notices
 from streamer.delivery import routes as delivery
@@ -33,7 +34,6 @@ def make_app(settings: Settings, *, public_url: str) -> web.Application:
     database = Database(database_url(settings.store.url, settings.data))
     app = assemble(settings, database, plane, public_url=public_url)
     director = app[SERVICES].director
-    lapses = app[LAPSES]
 
     async def connections(_app: web.Application) -> AsyncIterator[None]:
         await database.start()
@@ -41,9 +41,13 @@ def make_app(settings: Settings, *, public_url: str) -> web.Application:
             await plane.start()
             try:
                 await director.start()
-                sweeping = asyncio.create_task(lapses.run(), name="lapsed grants")
+                tasks = [
+                    asyncio.create_task(app[LAPSES].run(), name="lapsed grants"),
+                    asyncio.create_task(SchedulePoller(app[SERVICES]).run(), name="schedule poller"),
+                ]
                 yield
-                await wait_cancelled(sweeping)
+                for task in tasks:
+                    await wait_cancelled(task)
             finally:
                 await director.close()
                 await plane.close()

@@ -1,0 +1,416 @@
+"""``/api/v1/imports``: a schedule is shown as a difference first and applied when somebody says so."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import secrets
+import zlib
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from aiohttp import hdrs
+from pydantic import BaseModel, Field, ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.api.context import Services, now_ms
+from streamer.api.fetching import fetch
+from streamer.api.models import Body, Line, Slug
+from streamer.api.routing import Call, Route, body_limit, invalid
+from streamer.api.session_models import Url, in_zone
+from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.schedule import Schedule, ScheduleWarning
+from streamer.errors import BadRequest, NotFound, StreamerError
+from streamer.schedules.applying import Applied
+from streamer.schedules.compare import Difference, DifferenceItem
+from streamer.schedules.detect import read_schedule
+from streamer.schedules.importer import DEFAULT_ZONE, Plan, carry_out, plan
+from streamer.schedules.reading import MAX_BYTES
+from streamer.store.events import Events
+from streamer.store.rooms import Rooms
+from streamer.store.schedule_sources import ImportPreview, ImportPreviews, ScheduleSource, ScheduleSources
+from streamer.store.venues import Venues
+
+PREVIEW_S = 3600
+"""How long an import that was shown may be applied."""
+NAME = "an upload"
+
+
+class TooLarge(StreamerError):
+    code, status = "too_large", 413
+
+
+class ImportFromUrl(Body):
+    """Instead of this, the body may be the file itself, with ``event``, ``venue`` and ``room`` in the query."""
+
+    url: Url
+    event: Line | None = None
+    venue: Slug | None = None
+    room: Slug | None = None
+
+
+class ImportQuery(BaseModel):
+    event: Line | None = None
+    venue: Slug | None = None
+    room: Slug | None = None
+
+
+class ImportApply(Body):
+    accept: Literal["all"] | list[str] = Field("all", description="Keys of the items to apply, or all of them.")
+    create_rooms: bool = True
+
+
+class ConsequenceView(BaseModel):
+    code: str
+    message: str
+    blocks: bool
+
+
+class ImportItem(BaseModel):
+    key: str
+    title: str
+    room: str | None
+    """Its id here; null for one that nobody knows."""
+    room_name: str
+    start: str
+    session: str | None
+    needs_yes: bool
+    blocked: bool
+    consequences: list[ConsequenceView]
+    changes: dict[str, tuple[Any, Any]]
+    """Field -> (old, new)."""
+
+    @classmethod
+    def of(cls, item: DifferenceItem, zone: ZoneInfo) -> ImportItem:
+        known = item.item or item.session
+        return cls(
+            key=item.key,
+            title=item.title,
+            room=item.room,
+            room_name=item.item.room if item.item is not None else item.room or "",
+            start=in_zone(known.start_ms if known is not None else 0, zone),
+            session=item.session.id if item.session is not None else None,
+            needs_yes=item.needs_yes,
+            blocked=item.blocked,
+            consequences=[
+                ConsequenceView(code=one.code, message=one.message, blocks=one.blocks) for one in item.consequences
+            ],
+            changes={
+                change.name.removesuffix("_ms"): (
+                    _told(change.name, change.old, zone),
+                    _told(change.name, change.new, zone),
+                )
+                for change in item.fields
+            },
+        )
+
+
+class DifferenceView(BaseModel):
+    added: list[ImportItem]
+    moved: list[ImportItem]
+    changed: list[ImportItem]
+    cancelled: list[ImportItem]
+    unchanged: int
+
+    @classmethod
+    def of(cls, difference: Difference, zone: ZoneInfo) -> DifferenceView:
+        return cls(
+            added=[ImportItem.of(item, zone) for item in difference.added],
+            moved=[ImportItem.of(item, zone) for item in difference.moved],
+            changed=[ImportItem.of(item, zone) for item in difference.changed],
+            cancelled=[ImportItem.of(item, zone) for item in difference.cancelled],
+            unchanged=difference.unchanged,
+        )
+
+
+class WarningView(BaseModel):
+    code: str
+    message: str
+    item: str
+
+    @classmethod
+    def of(cls, warning: ScheduleWarning) -> WarningView:
+        return cls(code=warning.code, message=warning.message, item=warning.item)
+
+
+class ImportView(BaseModel):
+    """What an import would do; ``id`` applies it."""
+
+    id: str
+    event: str
+    event_name: str
+    event_is_new: bool
+    venue: str | None
+    sessions: int
+    rooms: int
+    new_rooms: list[str]
+    rooms_unknown: list[str]
+    difference: DifferenceView
+    warnings: list[WarningView]
+
+
+class ImportDone(BaseModel):
+    event: str
+    added: int
+    changed: int
+    waiting: list[ImportItem]
+    """What has no yes, or cannot be applied now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    data: bytes
+    source: str
+    event: str | None
+    venue: str | None
+    room: str | None
+    etag: str = ""
+    last_modified: str = ""
+
+
+async def show_import(call: Call) -> ImportView:
+    """Reads the file and keeps it for an hour."""
+    assert call.grant is not None
+    file = await _file(call)
+    now = now_ms()
+    services = call.services
+    async with services.database.read() as connection:
+        # Before anything is read of a file: may the holder import for this event or venue at all?
+        call.require(await _target(connection, call.grant, file.event, file.venue, file.room))
+    schedule, found = await _planned(services, file, now)
+    call.require(Target(venue=_venue_of(found), event=found.event.id))
+    preview = ImportPreview(
+        secrets.token_urlsafe(9),
+        found.event.id,
+        now,
+        now + PREVIEW_S * 1000,
+        {
+            "data": base64.b64encode(zlib.compress(file.data, 6)).decode("ascii"),
+            "source": file.source,
+            "event": file.event,
+            "venue": file.venue,
+            "room": file.room,
+        },
+    )
+    async with services.database.write() as connection:
+        previews = ImportPreviews(connection)
+        await previews.sweep(now)
+        await previews.add(preview)
+    zone = _zone(found)
+    return ImportView(
+        id=preview.id,
+        event=found.event.id,
+        event_name=found.event.name,
+        event_is_new=found.event_is_new,
+        venue=_venue_of(found),
+        sessions=len(schedule.items),
+        rooms=len(schedule.rooms),
+        new_rooms=[room.name for room in found.new_rooms],
+        rooms_unknown=list(found.difference.rooms_unknown),
+        difference=DifferenceView.of(found.difference, zone),
+        warnings=[WarningView.of(warning) for warning in found.difference.warnings],
+    )
+
+
+async def apply_import(call: Call) -> ImportDone:
+    body = call.body(ImportApply)
+    services = call.services
+    assert call.grant is not None
+    now = now_ms()
+    async with services.database.read() as connection:
+        preview = await ImportPreviews(connection).find(call.path("id"))
+    if preview is None or preview.expires_ms <= now:
+        raise NotFound("There is no such import, or it was shown too long ago.", code="no_such_import")
+    kept = preview.payload
+    data = await asyncio.to_thread(lambda: zlib.decompress(base64.b64decode(kept["data"])))
+    file = _File(data, kept["source"], kept["event"] or preview.event, kept["venue"], kept["room"])
+    schedule, found = await _planned(services, file, now)
+    call.require(Target(venue=_venue_of(found), event=found.event.id))
+    async with services.database.write() as connection:
+        # Once more, in the transaction that writes: somebody may have changed what it was compared with.
+        found = await _plan(connection, schedule, file, now, make_rooms=body.create_rooms)
+        leave: Collection[str] = ()
+        if body.accept != "all":
+            chosen = set(body.accept)
+            leave = {item.key for item in found.difference.items if item.key not in chosen}
+        done = await carry_out(
+            connection,
+            found,
+            body.accept,
+            now_ms=now,
+            who=call.grant.id,
+            label=call.grant.label,
+            source=file.source[:500],
+            leave=leave,
+        )
+        await ImportPreviews(connection).remove(preview.id)
+    await services.director.refresh()
+    return _done(found, done)
+
+
+async def poll(services: Services, event: str, source: ScheduleSource) -> Applied | None:
+    """Fetch an event's schedule again and apply what needs no yes. None where it has not changed.
+
+    Raises StreamerError where it cannot be had or read. Called by the poller; the audit log names the address.
+    """
+    now = now_ms()
+    got = await fetch(source.url, services.settings.schedules, etag=source.etag, last_modified=source.last_modified)
+    digest = hashlib.sha256(got.body).hexdigest() if got.body else source.applied_sha256
+    fresh = replace(
+        source,
+        etag=got.etag or source.etag,
+        last_modified=got.last_modified or source.last_modified,
+        polled_ms=now,
+        error="",
+        applied_sha256=digest,
+    )
+    done = None
+    if got.body and digest != source.applied_sha256:
+        file = _File(got.body, source.url, event, None, None)
+        schedule, _ = await _planned(services, file, now)
+        async with services.database.write() as connection:
+            found = await _plan(connection, schedule, file, now)
+            done = await carry_out(
+                connection, found, (), now_ms=now, who="clock", label="schedule", source=source.url[:500]
+            )
+            if done.waiting:
+                # It is asked again at the next look, when what runs now may be over.
+                fresh = replace(fresh, etag="", last_modified="", applied_sha256="")
+            await ScheduleSources(connection).put(fresh)
+        await services.director.refresh()
+    else:
+        async with services.database.write() as connection:
+            await ScheduleSources(connection).put(fresh)
+    return done
+
+
+# --- inside -----------------------------------------------------------------------------------------
+
+
+async def _file(call: Call) -> _File:
+    request = call.request
+    if request.content_type == "application/json" and not request.query.get("event") and not request.query.get("venue"):
+        raw = await _read(call)
+        try:
+            wanted = ImportFromUrl.model_validate_json(raw)
+        except ValidationError as error:
+            if b'"schedule"' in raw or b'"version"' in raw:
+                return _File(raw, NAME, None, None, None)  # a schedule.json that says what it is
+            raise invalid(error, "body") from error
+        got = await fetch(wanted.url, call.services.settings.schedules)
+        return _File(got.body, wanted.url, wanted.event, wanted.venue, wanted.room)
+    query = call.query(ImportQuery)
+    return _File(await _read(call), NAME, query.event, query.venue, query.room)
+
+
+async def _read(call: Call) -> bytes:
+    """A schedule is larger than what other requests may bring."""
+    chunks, size = [], 0
+    async with body_limit():
+        async for chunk in call.request.content.iter_chunked(64 * 1024):
+            size += len(chunk)
+            if size > MAX_BYTES:
+                largest = f"{MAX_BYTES // 1_000_000} MB"
+                raise TooLarge(f"A schedule has at most {largest}.", headers={hdrs.CONNECTION: "close"})
+            chunks.append(chunk)
+    if not size:
+        raise BadRequest("There is no file in the body.", code="empty")
+    return b"".join(chunks)
+
+
+async def _planned(services: Services, file: _File, now: int) -> tuple[Schedule, Plan]:
+    """Times without a zone are the venue's, which is known only when the event is: read again then."""
+    zone = DEFAULT_ZONE
+    schedule = await asyncio.to_thread(read_schedule, file.data, timezone=zone, now_ms=now)
+    async with services.database.read() as connection:
+        found = await _plan(connection, schedule, file, now)
+    if found.venue is not None and found.venue.timezone != zone:
+        schedule = await asyncio.to_thread(read_schedule, file.data, timezone=found.venue.timezone, now_ms=now)
+        async with services.database.read() as connection:
+            found = await _plan(connection, schedule, file, now)
+    return schedule, found
+
+
+async def _plan(
+    connection: AsyncConnection, schedule: Schedule, file: _File, now: int, *, make_rooms: bool = True
+) -> Plan:
+    return await plan(
+        connection,
+        schedule,
+        now_ms=now,
+        event=file.event,
+        venue=file.venue,
+        room=file.room,
+        otherwise="",
+        make_rooms=make_rooms,
+    )
+
+
+async def _target(
+    connection: AsyncConnection, grant: Grant, event: str | None, venue: str | None, room: str | None
+) -> Target:
+    """Where the import is for, as far as the request says; what it does not say is the holder's own scope."""
+    known = await Events(connection).find(event) if event is not None else None
+    if known is not None:
+        return Target(venue=known.venue, event=known.id)
+    if venue is not None:
+        await Venues(connection).get(venue)
+        return Target(venue=venue)
+    if room is not None:
+        found = await Rooms(connection).get(room)
+        return Target(venue=found.venue, room=found.id)
+    return Target(venue=grant.venue, event=grant.event)
+
+
+def _venue_of(found: Plan) -> str | None:
+    return found.venue.id if found.venue is not None else found.event.venue
+
+
+def _zone(found: Plan) -> ZoneInfo:
+    return ZoneInfo(found.venue.timezone if found.venue is not None else DEFAULT_ZONE)
+
+
+def _done(found: Plan, done: Applied) -> ImportDone:
+    zone = _zone(found)
+    return ImportDone(
+        event=found.event.id,
+        added=len(done.new),
+        changed=len(done.changed),
+        waiting=[ImportItem.of(item, zone) for item in done.waiting],
+    )
+
+
+def _told(name: str, value: Any, zone: ZoneInfo) -> Any:
+    if name in ("start_ms", "end_ms") and isinstance(value, int):
+        return in_zone(value, zone)
+    if isinstance(value, tuple):
+        return list(value)
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/imports",
+        show_import,
+        "Read a schedule (the file as the body, or its address as JSON) and show what it would change",
+        "imports",
+        action=Action.SCHEDULE_IMPORT,
+        query=ImportQuery,
+        answers=(ImportView,),
+        status=201,
+    ),
+    Route(
+        "POST",
+        "/imports/{id}/apply",
+        apply_import,
+        "Apply an import that was shown, whole or in part",
+        "imports",
+        action=Action.SCHEDULE_IMPORT,
+        body=ImportApply,
+        answers=(ImportDone,),
+    ),
+)
