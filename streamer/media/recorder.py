@@ -215,10 +215,14 @@ class Recorder:
 
     async def close(self, timeout_s: float = 5.0) -> bool:
         """Write what is queued and stop; False where the disk did not take it in time."""
+        return await asyncio.to_thread(self.stop, timeout_s)
+
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """The same for who may wait."""
         self._queue.close()
         if self._thread.ident is None:
             return True
-        await asyncio.to_thread(self._thread.join, timeout_s)
+        self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     # --- inside ------------------------------------------------------------------------------------

@@ -7,11 +7,16 @@ import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 
-from streamer.conference.media_events import PUBLIC, MediaEvent, PartMade, StillMade
-from streamer.conference.programme import TICKS_PER_S, Broadcast
+import msgspec
+
+from streamer.conference.media_events import PUBLIC, Forgotten, MediaEvent, PartMade, StillMade
+from streamer.conference.orders import OutputOrder, RoomOrders
+from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S, Broadcast
 from streamer.media.outputs import OutputState
 from streamer.media.programme import Programme
+from streamer.media.recorder import Recorder
 from streamer.media.recovery import Recovered
 from streamer.media.slate import SlateText
 from streamer.settings import MediaSettings, Rung, Settings
@@ -103,7 +108,9 @@ class Room:
 
     loop: VirtualLoop
     settings: Settings = SETTINGS
-    store: MemoryStore = field(default_factory=MemoryStore)
+    folder: Path | None = None
+    """Where a real recorder writes; None: nothing is written."""
+    store: MemoryStore | Recorder = field(default_factory=MemoryStore)
     cameras: dict[str, Camera] = field(default_factory=dict)
     mirror: Mirror | None = None
     lag: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
@@ -111,6 +118,10 @@ class Room:
     relayed: list[tuple[int, bytes, bool]] = field(default_factory=list)
     relayed_sound: list[tuple[int, bytes]] = field(default_factory=list)
     stills: list[tuple[int, bytes]] = field(default_factory=list)
+    orders: list[tuple[int, RoomOrders]] = field(default_factory=list)
+    """(now in ticks, what was ordered then)."""
+    forgotten: list[tuple[int, int]] = field(default_factory=list)
+    """In ticks."""
     asked: dict[str, int] = field(default_factory=dict)
     takes: list[tuple[int, str, bool]] = field(default_factory=list)
     """(now, source, passed through) whenever it is another."""
@@ -127,15 +138,24 @@ class Room:
         if source in self.cameras:
             self.cameras[source].ask()
 
-    def opened(self, broadcast: Broadcast, recovered: Recovered | None) -> MemoryStore:
+    def opened(self, broadcast: Broadcast, recovered: Recovered | None) -> MemoryStore | Recorder:
         if recovered is None:
             self.mirror = Mirror(broadcast)
+        if self.folder is not None:
+            assert self.mirror is not None
+            self.store = Recorder(self.folder, broadcast, self.mirror.view.snapshot, ring_s=self.settings.hls.ring_s)
+            self.store.start()
         return self.store
 
     def event(self, event: MediaEvent) -> None:
         assert self.mirror is not None
+        view = self.mirror.view
+        if isinstance(event, Forgotten) and event.output in view.outputs:
+            self.store.forget(view.outputs[event.output].chunks(event.first_msn, event.last_msn))
         self.mirror.event(event)
-        if isinstance(event, StillMade):
+        if isinstance(self.store, Recorder):
+            self.store.journal(event)
+        if isinstance(event, StillMade) and event.output == PUBLIC:
             self.stills.append((self.now, event.jpeg))
 
     def relay_video(self, annexb: bytes, start: int, *, idr: bool) -> None:
@@ -156,6 +176,23 @@ class Room:
     @property
     def on(self) -> str:
         return self.programme.take.source if self.programme.take else ""
+
+    def order(self, **changes: object) -> None:
+        """Other orders; private outputs as ``outputs={"~key": "programme"}``."""
+        if isinstance(outputs := changes.get("outputs"), dict):
+            changes["outputs"] = tuple(OutputOrder(name, shows) for name, shows in outputs.items())
+        orders = msgspec.structs.replace(self.programme.orders, **changes)
+        self.orders.append((self.now, orders))
+        self.programme.obey(orders)
+
+    def forget(self, last_s: float, until_s: float = 0.0) -> None:
+        """What was made between ``last_s`` and ``until_s`` ago."""
+        assert self.programme.line is not None
+        epoch_ms = self.programme.line.broadcast.epoch_ms
+        now_ms = epoch_ms + self.now // TICKS_PER_MS
+        span = self.programme.forget(now_ms - int(last_s * 1000), now_ms - int(until_s * 1000))
+        if span is not None:
+            self.forgotten.append(span)
 
     async def come(self, name: str = "main", **lens: object) -> Camera:
         """A publication of ``name`` begins; it takes the place of an earlier one."""
@@ -208,6 +245,8 @@ class Room:
             await self._stop(name)
         await self.programme.finish()
         await asyncio.sleep(0.2)
+        if isinstance(self.store, Recorder):
+            self.store.stop()
 
     def crash(self, away_s: float) -> None:
         """The process is killed; another goes on in the broadcast after ``away_s``."""
@@ -290,11 +329,11 @@ def fail(message: str) -> Broadcast:
 Script = Callable[[Room], Awaitable[None]]
 
 
-def played(script: Script, settings: Settings = SETTINGS) -> Room:
+def played(script: Script, settings: Settings = SETTINGS, *, folder: Path | None = None) -> Room:
     """The room after a script, its workers idle."""
 
     async def main(loop: VirtualLoop) -> Room:
-        room = Room(loop, settings)
+        room = Room(loop, settings, folder)
         try:
             await script(room)
         finally:
@@ -330,6 +369,11 @@ def faults_of(room: Room, output: str) -> list[str]:
     first = segments[room.top]
     target = mirror.view.broadcast.target_duration_s if mirror.view.broadcast else 0
     part_target = mirror.view.broadcast.part_target_ticks if mirror.view.broadcast else 0
+
+    def lost(start: int, end: int) -> bool:
+        """Whether something about here was forgotten: segments end there, and renditions that lag have none."""
+        return any(start < until + 3 * TICKS_PER_S and end > begin for begin, until in room.forgotten)
+
     for name, own in segments.items():
         audio = name.startswith("a")
         if list(own) != list(first):
@@ -338,11 +382,11 @@ def faults_of(room: Room, output: str) -> list[str]:
             other = first.get(msn)
             if other is None:
                 continue
-            if segment.gap:
+            if segment.gap and not lost(segment.start, segment.start + segment.duration):
                 found.append(f"{name} {msn}: a gap")
             if segment.discontinuity != other.discontinuity or segment.interval != other.interval:
                 found.append(f"{name} {msn}: another discontinuity or interval than {room.top}")
-            if abs(segment.start - other.start) > (AAC_TICKS if audio else 3000):
+            if not segment.gap and not other.gap and abs(segment.start - other.start) > (AAC_TICKS if audio else 3000):
                 found.append(f"{name} {msn}: begins {segment.start - other.start} ticks beside {room.top}")
             parts = listed.parts.get((name, msn), [])
             duration = sum(p.part.duration for p in parts)
@@ -356,10 +400,10 @@ def faults_of(room: Room, output: str) -> list[str]:
                 found.append(f"{name} {msn}: does not begin with a key frame")
         for before, after in pairwise(shown[name]):
             hole = after.start - before.end
-            resumed = room.resumed_at is not None and before.end <= room.resumed_at <= after.start + 100
+            resumed = room.resumed_at is not None and before.end <= room.resumed_at <= after.start + AAC_TICKS // 2
             # An output that was closed is no output meanwhile.
             reopened = output.startswith("~") and segments[name][after.msn].discontinuity
-            if hole and not resumed and not reopened:
+            if hole and not resumed and not reopened and not lost(before.end, after.start + 1):
                 found.append(f"{name} {after.msn}: {hole} ticks between {before.end} and {after.start}")
     for name in room.pictures:
         for before, after in pairwise(shown[name]):

@@ -1,0 +1,160 @@
+"""What orders promise, checked against what a simulated room has published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from streamer.conference.media_events import (
+    PRIVATE_PREFIX,
+    PROGRAMME_OUTPUT,
+    PUBLIC,
+    IntervalOpened,
+    PartMade,
+    StillMade,
+)
+from streamer.conference.orders import RoomOrders
+from streamer.conference.programme import TICKS_PER_MS
+from streamer.media.audio import OPUS_SILENCE
+from tests.fakes.simulated_room import Room, Shown
+from tests.fakes.simulated_workers import START_CODE, Tag
+
+END = 1 << 60
+AHEAD_TICKS = 1500
+
+
+@dataclass(frozen=True)
+class Stretch:
+    start: int
+    end: int
+    orders: RoomOrders
+
+    def shows(self, output: str) -> str:
+        if output == PUBLIC:
+            return self.orders.public
+        return next((order.shows for order in self.orders.outputs if order.name == output), "")
+
+
+def stretches(room: Room) -> list[Stretch]:
+    """The orders that held, and from when to when."""
+    orders = [(0, RoomOrders()), *room.orders]
+    ends = [at for at, _ in orders[1:]] + [END]
+    return [Stretch(at, end, what) for (at, what), end in zip(orders, ends, strict=True) if end > at]
+
+
+def camera_samples(room: Room, output: str) -> Iterator[tuple[str, Shown]]:
+    """Pictures and sounds of sources, not of slates, that the output ever listed."""
+    for rendition in room.renditions:
+        for sample in room.shown(rendition, output):
+            if rendition.startswith("a"):
+                if sample.data.startswith((b"sound|", b"mixed")):
+                    yield rendition, sample
+            elif is_camera(sample.tag):
+                yield rendition, sample
+
+
+def is_camera(tag: Tag) -> bool:
+    return not tag.source.startswith(("slate", "sound_only", "black"))
+
+
+def breaches(room: Room) -> list[str]:
+    """Samples, stills, relayed frames and files that the orders did not allow."""
+    found: list[str] = []
+    assert room.mirror is not None
+    held = stretches(room)
+
+    def allowed(output: str, at: int, *, sound: bool) -> bool:
+        wanted = ("programme",) if sound else ("programme", "picture_muted")
+        return any(s.start <= at < s.end and s.shows(output) in wanted for s in held)
+
+    for output in room.mirror.outputs:
+        if output == PROGRAMME_OUTPUT:
+            continue
+        for rendition, sample in camera_samples(room, output):
+            if not allowed(output, sample.start, sound=rendition.startswith("a")):
+                found.append(f"{output} {rendition} {sample.msn}: a sample of {sample.start}")
+    broadcast = room.mirror.view.broadcast
+    assert broadcast is not None
+    for event in room.mirror.events:
+        if isinstance(event, StillMade) and not event.jpeg.startswith((b"slate", b"sound_only")):
+            # A picture between two milliseconds.
+            at = (event.at_ms - broadcast.epoch_ms + 1) * TICKS_PER_MS
+            if event.output == PROGRAMME_OUTPUT or not allowed(event.output, at, sound=False):
+                found.append(f"{event.output}: a still of {at}")
+        if isinstance(event, IntervalOpened) and event.interval.public != (event.output == PUBLIC):
+            found.append(f"{event.output}: an interval that is {event.interval.public}")
+
+    def relayed(at: int, *, sound: bool) -> bool:
+        # What came just before the order may be of a moment after it: clocks are mapped by the quickest packet.
+        return allowed(PUBLIC, at, sound=sound) or allowed(PUBLIC, at - AHEAD_TICKS, sound=sound)
+
+    for start, data, _ in room.relayed:
+        if is_camera(Tag.unpack(data.rsplit(START_CODE, 1)[1])) and not relayed(start, sound=False):
+            found.append(f"a relayed picture of {start}")
+    for start, packet in room.relayed_sound:
+        if packet != OPUS_SILENCE and not relayed(start, sound=True):
+            found.append(f"relayed sound of {start}")
+    found += unrecorded_on_disk(room, held)
+    found += still_listed(room)
+    return found
+
+
+def unrecorded_on_disk(room: Room, held: list[Stretch]) -> list[str]:
+    assert room.mirror is not None
+    found = []
+    for output, listed in room.mirror.outputs.items():
+        for (rendition, msn), parts in listed.parts.items():
+            for event in parts:
+                start, end = event.part.start, event.part.start + event.part.duration
+                secret = any(s.start < end and start < s.end and not s.orders.record for s in held)
+                if secret and event.part.chunk.file:
+                    found.append(f"{output} {rendition} {msn}: {start} is in {event.part.chunk.file}")
+                if not secret and not event.part.chunk.file:
+                    found.append(f"{output} {rendition} {msn}: {start} is nowhere on disk")
+    return found
+
+
+def still_listed(room: Room) -> list[str]:
+    """What was forgotten and is listed, slates apart."""
+    assert room.mirror is not None
+    found = []
+    for output in room.mirror.view.outputs.values():
+        for name, track in output.tracks.items():
+            for segment in track.segments.values():
+                for part in segment.parts:
+                    end = part.start + part.duration
+                    if any(part.start < until and end > begin for begin, until in room.forgotten) and not is_slate(
+                        room, part.chunk.file, part.chunk.offset
+                    ):
+                        found.append(f"{output.name} {name} {segment.msn}: {part.start} was to be forgotten")
+    return found
+
+
+def is_slate(room: Room, file: str, offset: int) -> bool:
+    """Whether the bytes there are of a slate of an output that was off air."""
+    assert room.mirror is not None
+    if file:
+        return "/slate-" in file
+    data = room.mirror.bytes[(file, offset)]
+    return b"slate-" in data or not any(mark in data for mark in (b"sound|", b"mixed", b"main|", b"spare|"))
+
+
+def missing(room: Room) -> list[str]:
+    """Pictures of sources that an output showed and the programme does not hold."""
+    assert room.mirror is not None
+    found = []
+    for rendition in room.pictures:
+        whole = {(s.start, s.data) for s in room.shown(rendition, PROGRAMME_OUTPUT)}
+        for output in room.mirror.outputs:
+            if output == PUBLIC or output.startswith(PRIVATE_PREFIX):
+                for sample in room.shown(rendition, output):
+                    if is_camera(sample.tag) and (sample.start, sample.data) not in whole:
+                        found.append(f"{output} {rendition}: {sample.start} is not in the programme")
+    return found
+
+
+def doubled_bytes(room: Room) -> int:
+    """Bytes of media that were told of more than once."""
+    assert room.mirror is not None
+    told = [e for e in room.mirror.events if isinstance(e, PartMade) and e.data]
+    return sum(len(e.data) for e in told) - sum(len(data) for data in room.mirror.bytes.values())
