@@ -1,8 +1,8 @@
 """What each address asks of whoever comes: the table that the rights test holds every registered route to.
 
 An address that is not listed here fails that test, so nothing is open by oversight. What a role may do stands in
-``conference/grants.py``; which addresses carry which action stands in the route tables, and here once more, for a reader
-who wants to see it whole and as a second opinion.
+``conference/grants.py``; which address carries which action stands in the route tables, and here once more: to be
+seen whole, and as a second opinion.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ _API: Mapping[str, Rule] = {
     "GET /me": Open.HOLDER,
     "PUT /password": Action.PASSWORD_CHANGE,
     "GET /audit": Action.AUDIT_READ,
+    "GET /count": Action.AUDIT_READ,
     "GET /venues": Open.EVERYBODY,
     "POST /venues": Action.VENUE_CREATE,
     "GET /venues/{id}": Open.EVERYBODY,
@@ -72,6 +73,8 @@ _API: Mapping[str, Rule] = {
     "POST /sessions/{id}/answer": Action.SESSION_ANSWER,
     # And the action that is undone.
     "POST /actions/{id}/undo": Action.ROOM_CREW,
+    "POST /imports": Action.SCHEDULE_IMPORT,
+    "POST /imports/{id}/apply": Action.SCHEDULE_IMPORT,
     "GET /grants": Action.GRANT_READ,
     "POST /grants": Action.GRANT_CREATE,
     "GET /grants/{id}": Action.GRANT_READ,

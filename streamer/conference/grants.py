@@ -248,6 +248,22 @@ def may_grant(holder: Grant, role: Role, target: Target) -> bool:
     return holder.allows(Action.GRANT_CREATE, target) and role in GRANTABLE.get(holder.role, frozenset())
 
 
+def may_plan_in(holder: Grant, room: Target, event_venue: str | None) -> bool:
+    """Whether ``holder`` may put a session that their grant covers into ``room`` (the room itself, with its venue).
+
+    Grants of events act in the rooms of the event's sessions. So that nobody opens a room to themselves by planning
+    there, an event's organiser plans in the rooms of the event's venue, and in those that it has already; a session's
+    stays where it is.
+    """
+    if holder.event is not None and holder.room is None and holder.venue is None:
+        if event_venue is not None and room.venue == event_venue:
+            return True
+        return room.room in holder.rooms_named
+    if holder.session is not None:
+        return room.room in holder.rooms_named
+    return holder.covers(Target(room=room.room, venue=room.venue))
+
+
 # --- tokens -----------------------------------------------------------------------------------------
 
 

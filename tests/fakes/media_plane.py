@@ -71,6 +71,7 @@ class FakePlane:
     def __init__(self) -> None:
         self.rooms: dict[str, FakeRoom] = {}
         self.host_up = True
+        self.host_reconnects = 0
         self.configured: list[RoomConfig] = []
         self.stopped: list[str] = []
         self.listeners: list[Callable[[Any, str, Any], None]] = []

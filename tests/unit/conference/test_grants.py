@@ -17,6 +17,7 @@ from streamer.conference.grants import (
     Role,
     Target,
     may_grant,
+    may_plan_in,
 )
 from streamer.conference.reach import EARLY_MS, FORGOTTEN_MS, LATE_MS, reaching
 from streamer.conference.sessions import Session, SessionState, Visibility
@@ -150,3 +151,17 @@ def test_an_events_grant_has_the_room_through_the_pauses_of_the_day_and_not_at_n
     assert not at(over.end_ms + LATE_MS, done, over, tomorrow, grant=grant).rooms
     assert at(tomorrow.start_ms - EARLY_MS, done, over, tomorrow, grant=grant).rooms == {"a"}
     assert at(NINE, TALK, evening, tomorrow, grant=grant).lapses_ms is None
+
+
+def test_nobody_opens_a_room_to_themselves_by_planning_in_it() -> None:
+    of_event = at(NINE, TALK, grant=Grant("g", Role.ORGANISER, event="conf"))
+    assert may_plan_in(of_event, Target(room="a", venue="w"), None), "it has sessions there"
+    assert may_plan_in(of_event, Target(room="b", venue="v"), "v")
+    assert not may_plan_in(of_event, Target(room="b", venue="v"), "w")
+    assert not may_plan_in(of_event, Target(room="b", venue=None), None)
+    of_session = at(NINE, TALK, grant=Grant("g", Role.ORGANISER, session="talk"))
+    assert may_plan_in(of_session, Target(room="a", venue="v"), "v")
+    assert not may_plan_in(of_session, Target(room="b", venue="v"), "v")
+    assert may_plan_in(Grant("g", Role.ORGANISER, venue="v"), Target(room="b", venue="v"), None)
+    assert not may_plan_in(Grant("g", Role.ORGANISER, room="a"), Target(room="b", venue="v"), "v")
+    assert may_plan_in(Grant("g", Role.ADMIN), Target(room="b"), None)

@@ -1,0 +1,322 @@
+"""Role x address, made from the permission table and really asked: by nobody, by a stranger's token, by each role with
+a grant of each scope, inside and outside. Nothing that is asked for is kept: every write is rolled back."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import DummyCookieJar, web
+from aiohttp.test_utils import TestClient, TestServer
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.api.context import SERVICES
+from streamer.api.permissions import RULES, Open, Rule
+from streamer.api.routes import ROUTES
+from streamer.app import assemble
+from streamer.conference.grants import PERMISSIONS, Action, Grant, Role, Target, new_token
+from streamer.conference.rooms import Room, Venue
+from streamer.settings import Settings
+from streamer.store import revision
+from streamer.store.database import Database, database_url
+from streamer.store.grants import Grants
+from streamer.store.reach import reaching
+from streamer.store.rooms import Rooms
+from streamer.store.venues import Venues
+from tests.fakes.media_plane import FakePlane
+from tests.fakes.planned import add_event, add_session
+from tests.unit.api.conftest import bearer
+from tests.unit.api.test_signalling import OFFER, SDP
+
+EVERYTHING = Target()
+VENUE, ROOM = Target(venue="in-venue"), Target(room="in-room", venue="in-venue")
+EVENT = Target(venue="in-venue", event="in-event")
+SESSION = Target(room="in-room", venue="in-venue", event="in-event", session="in-session")
+SCOPES: tuple[dict[str, str], ...] = (
+    {},
+    *({kind: f"{side}-{kind}"} for kind in ("venue", "room", "event", "session") for side in ("in", "out")),
+)
+TIMES = {"start": "2030-01-01T09:00:00Z", "end": "2030-01-01T10:00:00Z"}
+
+
+@dataclass(frozen=True)
+class Question:
+    """How an address is asked for so that nothing but rights can refuse it."""
+
+    target: Target = EVERYTHING
+    body: Any = None
+    query: str = ""
+    raw: tuple[str, str] | None = None
+    """A body that is no JSON: content type and text."""
+    missing: bool = False
+    """There is nothing under the address, so that only the role can be seen to be asked."""
+    absent: bool = False
+    """404 may be the answer to whoever may: the room is off, or what was made has been rolled back."""
+
+    def sent(self, headers: dict[str, str]) -> dict[str, Any]:
+        """For the HTTP client."""
+        if self.raw is not None:
+            return {"data": self.raw[1], "headers": {**headers, "Content-Type": self.raw[0]}}
+        return {"json": self.body, "headers": headers} if self.body is not None else {"headers": headers}
+
+
+SDP_OFFER = (SDP["Content-Type"], OFFER)
+CALENDAR = """BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:test
+BEGIN:VEVENT
+UID:1@test
+DTSTAMP:20300101T000000Z
+DTSTART:20300101T090000Z
+DTEND:20300101T100000Z
+SUMMARY:New
+LOCATION:in
+END:VEVENT
+END:VCALENDAR
+"""
+
+QUESTIONS: dict[str, Question] = {
+    "PUT /api/v1/password": Question(body={"password": "a password that is long"}),
+    "GET /api/v1/audit": Question(ROOM, query="?room=in-room"),
+    "GET /api/v1/count": Question(VENUE, query="?venue=in-venue"),
+    "POST /api/v1/venues": Question(body={"name": "New"}),
+    "PATCH /api/v1/venues/{id}": Question(VENUE, {"name": "New"}),
+    # Its rooms are in the way: that is told to whoever may.
+    "DELETE /api/v1/venues/{id}": Question(VENUE),
+    "POST /api/v1/rooms": Question(VENUE, {"id": "new", "name": "New", "venue": "in-venue"}, absent=True),
+    "PATCH /api/v1/rooms/{id}": Question(ROOM, {"name": "New"}),
+    "DELETE /api/v1/rooms/{id}": Question(ROOM),
+    "POST /api/v1/events": Question(VENUE, {"name": "New", "venue": "in-venue"}),
+    "PATCH /api/v1/events/{id}": Question(EVENT, {"name": "New"}),
+    "DELETE /api/v1/events/{id}": Question(EVENT),
+    "POST /api/v1/sessions": Question(
+        Target("in-room", "in-venue", "in-event"), {"room": "in-room", "event": "in-event", "title": "New", **TIMES}
+    ),
+    "PATCH /api/v1/sessions/{id}": Question(SESSION, {"title": "New"}),
+    "DELETE /api/v1/sessions/{id}": Question(SESSION),
+    "POST /api/v1/sessions/{id}/start": Question(SESSION, {}),
+    "POST /api/v1/sessions/{id}/end": Question(SESSION, {}),
+    "POST /api/v1/sessions/{id}/extend": Question(SESSION, {"minutes": 5}),
+    "POST /api/v1/sessions/{id}/delay": Question(SESSION, {"minutes": 5}),
+    "POST /api/v1/sessions/{id}/cancel": Question(SESSION),
+    "POST /api/v1/sessions/{id}/reopen": Question(SESSION),
+    "POST /api/v1/sessions/{id}/answer": Question(SESSION, {"record": True}),
+    **{
+        f"POST /api/v1/{target_kind}s/{{id}}/{what}": Question(target, {})
+        for target_kind, target in (("venue", VENUE), ("room", ROOM), ("event", EVENT))
+        for what in ("hold", "resume")
+    },
+    "POST /api/v1/rooms/{id}/ad_hoc": Question(ROOM, {}),
+    "POST /api/v1/rooms/{id}/air": Question(ROOM, {"slate": True}),
+    "POST /api/v1/rooms/{id}/forget": Question(ROOM, {"minutes": 1}),
+    "GET /api/v1/grants": Question(ROOM, query="?room=in-room"),
+    "POST /api/v1/grants": Question(ROOM, {"role": "viewer", "room": "in-room"}),
+    "GET /api/v1/grants/{id}": Question(ROOM),
+    "PATCH /api/v1/grants/{id}": Question(ROOM, {"label": "New"}),
+    "DELETE /api/v1/grants/{id}": Question(ROOM),
+    "POST /whip/{room}": Question(ROOM, raw=SDP_OFFER),
+    "POST /whip/{room}/{source}": Question(ROOM, raw=SDP_OFFER),
+    "POST /whep/{room}/{source}": Question(ROOM, raw=SDP_OFFER, absent=True),
+    "POST /api/v1/imports": Question(EVENT, query="?event=in-event", raw=("text/calendar", CALENDAR)),
+    "POST /api/v1/imports/{id}/apply": Question(body={}, missing=True),
+    # There is no action of that id: what undoing asks is in the tests of taps.
+    "POST /api/v1/actions/{id}/undo": Question(missing=True),
+}
+
+PATHS = {"room": "in-room", "session": "in-session", "source": "main", "path": "assets/app-abc123.js"}
+IDS = {"venues": "in-venue", "rooms": "in-room", "events": "in-event", "sessions": "in-session", "grants": "GRANT"}
+
+
+class Forgetful(Database):
+    """Rolls back what requests write once ``forgetting`` is set."""
+
+    forgetting = False
+
+    @contextlib.asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        if not self.forgetting:
+            async with super().write() as connection:
+                yield connection
+            return
+        assert self._writer is not None
+        async with self._writer.connect() as connection:
+            yield connection
+            reached = await revision.current(connection)
+            await connection.rollback()
+        # Whoever wrote knows the revision that he made of it.
+        async with super().write() as connection:
+            while await revision.current(connection) < reached:
+                await revision.bump(connection)
+
+
+@dataclass
+class House:
+    """A served application with one venue, room, event and session inside, and one of each outside."""
+
+    client: TestClient[web.Request, web.Application]
+    database: Forgetful
+    tokens: dict[tuple[Role, str], str] = field(default_factory=dict)
+    grants: dict[tuple[Role, str], Grant] = field(default_factory=dict)
+    asked_grant: str = ""
+
+    def rules(self) -> Iterator[tuple[str, str]]:
+        """``(METHOD template, METHOD)`` of what is registered."""
+        for route in self.client.app.router.routes():  # type: ignore[union-attr]
+            assert route.resource is not None
+            if route.method not in ("HEAD", "OPTIONS"):
+                yield f"{route.method} {_template(route.resource.canonical, route.resource.get_info())}", route.method
+
+    async def ask(self, key: str, token: str, question: Question) -> tuple[int, str]:
+        method, _, template = key.partition(" ")
+        path = self.path(template) + question.query
+        sent = question.sent(bearer(token) if token else {})
+        async with self.client.request(method, path, **sent) as response:
+            text = await response.text(errors="replace")
+            return response.status, f"{key}: {response.status} {text[:300]}"
+
+    def path(self, template: str) -> str:
+        collection = template.split("/")[3] if template.startswith("/api/v1/") else ""
+        values = {"id": IDS.get(collection, "nothing").replace("GRANT", self.asked_grant), **PATHS}
+        return re.sub(r"{(\w+)}", lambda found: values.get(found[1], "nothing"), template)
+
+
+def _template(canonical: str, info: Any) -> str:
+    """Without the expressions of variable parts: ``/assets/{path}``."""
+    return re.sub(r"{(\w+):[^}]*(?:{[^}]*}[^}]*)*}", r"{\1}", info.get("formatter", info.get("path", canonical)))
+
+
+@pytest.fixture
+async def house(settings: Settings) -> AsyncIterator[House]:
+    database = Forgetful(database_url("", settings.data))
+    await database.start()
+    limits = settings.room.model_copy(update={"attempts_per_minute": 100_000, "failed_attempts_per_minute": 100_000})
+    hls = settings.hls.model_copy(update={"max_held_per_address": 100_000})
+    settings = settings.model_copy(update={"room": limits, "hls": hls})
+    async with database.write() as connection:
+        for side in ("in", "out"):
+            await Venues(connection).add(Venue(id=f"{side}-venue", name=side))
+            await Rooms(connection).add(Room(id=f"{side}-room", name=side, venue=f"{side}-venue"))
+    for side in ("in", "out"):
+        await add_event(database, f"{side}-event", venue=f"{side}-venue")
+        await add_session(database, f"{side}-session", f"{side}-room", begins_in=5, event=f"{side}-event")
+    plane = FakePlane()
+    app = assemble(settings, database, plane, public_url="http://streamer.test")  # type: ignore[arg-type]
+    client = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
+    await client.start_server()
+    director = app[SERVICES].director
+    await director.start()
+    house = House(client, database)
+    async with database.write() as connection:
+        for role in Role:
+            for scope in SCOPES:
+                made, name = new_token(), "".join(scope.values())
+                grant = Grant(id=made.grant_id, role=role, **scope)  # type: ignore[arg-type]
+                await Grants(connection).add(grant, made.secret_sha256)
+                now = time.time_ns() // 1_000_000
+                house.grants[role, name] = await reaching(connection, grant, now)
+                house.tokens[role, name] = made.token
+    house.asked_grant = house.grants[Role.VIEWER, "in-room"].id
+    database.forgetting = True
+    yield house
+    await client.close()
+    await director.close()
+    await database.close()
+
+
+async def test_every_registered_address_is_listed_and_asks_what_the_list_says(house: House) -> None:
+    registered = {key for key, _ in house.rules()}
+    assert registered - set(RULES) == set(), "list these in streamer/api/permissions.py"
+    for route in ROUTES:
+        rule = RULES[f"{route.method} {route.full_path}"]
+        assert route.action == (rule if isinstance(rule, Action) else None), route.full_path
+    asked = {key for key in registered if isinstance(RULES[key], Action)}
+    assert asked - set(QUESTIONS) == set(), "say how these are asked for"
+
+
+async def test_each_role_and_scope_gets_what_the_table_says_and_no_more(house: House) -> None:
+    wrong: list[str] = []
+    allowed_later: list[tuple[str, str, Question]] = []
+    asked = 0
+    for key in sorted({key for key, _ in house.rules()}):
+        rule = RULES[key]
+        if not isinstance(rule, Action):
+            continue
+        question = QUESTIONS[key]
+        status, said = await house.ask(key, "", question)
+        if status != 401:
+            wrong.append(f"nobody {said}")
+        for (role, scope), token in house.tokens.items():
+            if rule in PERMISSIONS[role]:
+                if question.missing:
+                    continue
+                if house.grants[role, scope].allows(rule, question.target):
+                    allowed_later.append((key, token, question))
+                    continue
+            elif scope not in ("", "in-room"):
+                # The role is looked at before anything else: two of its scopes are enough.
+                continue
+            status, said = await house.ask(key, token, question)
+            asked += 1
+            if status != 403:
+                wrong.append(f"{role} of {scope or 'everything'} {said}")
+    assert wrong == []
+    # What removes something comes last: the fake media plane remembers, the database does not.
+    for key, token, question in sorted(allowed_later, key=lambda item: item[0].startswith("DELETE")):
+        status, said = await house.ask(key, token, question)
+        asked += 1
+        if (status in (401, 403, 404, 405) or status >= 500) and not (status == 404 and question.absent):
+            wrong.append(said)
+    assert wrong == []
+    assert asked > 500
+
+
+async def test_what_is_open_answers_nobody_and_everybody_alike(house: House) -> None:
+    wrong: list[str] = []
+    for key in sorted({key for key, _ in house.rules()}):
+        rule: Rule = RULES[key]
+        if isinstance(rule, Action):
+            continue
+        for token in ("", house.tokens[Role.VIEWER, "out-session"]):
+            body = {} if key.startswith(("POST", "PUT")) and "/api/" in key else None
+            status, said = await house.ask(key, token, Question(body=body, raw=SDP_OFFER if "/whep/" in key else None))
+            if rule is Open.HOLDER:
+                right = status == (200 if token else 401)
+            elif rule is Open.CAPABILITY:
+                # Guessing is the only way in here.
+                right = status == 404
+            else:
+                right = status not in (401, 403, 405) and (status < 500 or status == 503)
+            if not right:
+                wrong.append(said)
+    assert wrong == []
+
+
+async def test_a_strangers_token_is_refused_everywhere_but_on_pages_and_media(house: House) -> None:
+    for key in sorted({key for key, _ in house.rules()}):
+        if " /api/v1/" in key and not key.endswith(("/openapi.json", "/login", "/logout", "/me")):
+            status, said = await house.ask(key, "stranger.secret", QUESTIONS.get(key, Question()))
+            assert status == 401, said
+
+
+async def test_a_cookie_opens_what_its_token_opens_and_nothing_else(house: House) -> None:
+    for role, scope in ((Role.TECHNICIAN, "in-session"), (Role.ORGANISER, "in-event"), (Role.VIEWER, "")):
+        house.database.forgetting = False
+        async with house.client.post("/api/v1/login", json={"token": house.tokens[role, scope]}) as response:
+            cookie = response.cookies["streamer_session"].value
+        house.database.forgetting = True
+        for key, question in QUESTIONS.items():
+            rule = RULES[key]
+            if key not in {known for known, _ in house.rules()} or question.missing or key.startswith("DELETE"):
+                continue
+            assert isinstance(rule, Action)
+            method, _, template = key.partition(" ")
+            sent = question.sent({"Cookie": f"streamer_session={cookie}"})
+            path = house.path(template) + question.query
+            async with house.client.request(method, path, **sent) as response:
+                may = house.grants[role, scope].allows(rule, question.target)
+                assert (response.status not in (401, 403)) is may, (key, role, response.status)
