@@ -241,7 +241,7 @@ def import_(
         for line in explain(error):
             _complain(line)
         raise typer.Exit(EXIT_FAILED) from None
-    show(imported, Console(soft_wrap=True), everything=dry_run)
+    show(imported, Console(soft_wrap=True, width=None if sys.stdout.isatty() else 200), everything=dry_run)
 
 
 @app.command()

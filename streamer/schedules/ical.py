@@ -70,8 +70,15 @@ def _decoded(data: bytes, collector: Collector) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        collector.warn("not_utf8", "The file is not in UTF-8: taken as Windows-1252.")
-        return data.decode("cp1252", errors="replace")
+        collector.warn("not_utf8", "The file is not all in UTF-8: the rest is taken as Windows-1252.")
+        return "\n".join(map(_decoded_line, data.split(b"\n")))
+
+
+def _decoded_line(line: bytes) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("cp1252", errors="replace")
 
 
 def _cut(text: str) -> _Pieces:

@@ -86,6 +86,8 @@ def test_characters_cut_by_the_folding_other_encodings_and_line_ends() -> None:
         assert one(data).title == "Été à Nantes"
     assert one(text.encode("cp1252")).title == "Été à Nantes"
     assert codes(text.encode("cp1252")) == ["not_utf8"]
+    mixed = text.encode().replace(b"Hall", b"Caf\xe9")
+    assert (one(mixed).title, one(mixed).room) == ("Été à Nantes", "Café")
 
 
 @pytest.mark.parametrize(
