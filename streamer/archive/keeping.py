@@ -39,9 +39,14 @@ class Kept(msgspec.Struct, frozen=True):
     session: str
     room: str
     title: str = ""
+    speakers: tuple[str, ...] = ()
+    visibility: str = "public"
+    key: str = ""
+    started_ms: int | None = None
+    ended_ms: int | None = None
     start_ms: int = 0
+    """Of the material, as ``end_ms``."""
     end_ms: int | None = None
-    closed: bool = False
     published: bool = False
     reviewed: bool = False
     pinned: bool = False

@@ -33,6 +33,11 @@ class Reel(msgspec.Struct, frozen=True):
     tracks: dict[str, tuple[Segment, ...]]
     """Rendition -> segments, oldest first, the same numbers in all; ``chunk.file`` as in :class:`Material`."""
 
+    @property
+    def begin_ms(self) -> int:
+        """Media time of its first segment."""
+        return min((self.ms(s[0].start) for s in self.tracks.values() if s), default=self.broadcast.epoch_ms)
+
     def init(self, number: int) -> InitSection | None:
         return next((init for init in self.inits if init.id == number), None)
 
@@ -166,7 +171,7 @@ def joined(old: Sequence[Reel], new: Reel) -> tuple[Reel, ...]:
     least as much (a part list that was merged meanwhile holds the same)."""
     same = next((reel for reel in old if reel.broadcast.id == new.broadcast.id), None)
     if same is None:
-        return tuple(sorted((*old, new), key=_begin_ms))
+        return tuple(sorted((*old, new), key=lambda reel: reel.begin_ms))
     tracks: dict[str, dict[int, Segment]] = {}
     for name in {*same.tracks, *new.tracks}:
         merged = {segment.msn: segment for segment in same.tracks.get(name, ())}
@@ -183,10 +188,6 @@ def joined(old: Sequence[Reel], new: Reel) -> tuple[Reel, ...]:
         {name: tuple(_or_gap(n, by_msn, tracks) for n in numbers) for name, by_msn in tracks.items()},
     )
     return tuple(whole if reel is same else reel for reel in old)
-
-
-def _begin_ms(reel: Reel) -> int:
-    return min((reel.ms(s[0].start) for s in reel.tracks.values() if s), default=reel.broadcast.epoch_ms)
 
 
 # --- spans ----------------------------------------------------------------------------------------------

@@ -1,0 +1,485 @@
+"""The archivist: sees to it that what happened can be watched again, as far as it may.
+
+It follows sessions' marks (``changed``), looks at each session that may have changed, and brings its recording to
+what it should be; a look at a session that is as it should be does nothing. People's changes of recordings are in
+:mod:`.editing`. One task looks, one session at a time; delivery asks :meth:`Archivist.find` for every segment, which
+is answered from memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import structlog
+
+from streamer.archive import keeping
+from streamer.archive.book import Book, Entry, Who, folders, kept_of, new_edition, state_of, with_edition
+from streamer.archive.catalogue import ReplayState
+from streamer.archive.editions import LAG_MS, common_end
+from streamer.archive.gathering import FOREVER_MS, combined, forbidden, from_indexes, with_handles
+from streamer.archive.material import HANDLE_MS, Material, Span, collect
+from streamer.conference.media_events import PROGRAMME_OUTPUT
+from streamer.conference.sessions import ReplayPolicy, Session
+from streamer.conference.view import BroadcastView
+from streamer.errors import StreamerError
+from streamer.store.database import Database
+from streamer.store.recordings import Recording, RecordingState, StoredEdition
+
+log = structlog.get_logger(__name__)
+
+CHECKPOINT_S = 60.0
+"""How often what is on air is linked and written down: all that a lost database or room could cost."""
+TAIL_S = 10.0
+"""After the handle behind the end is over, for what is still on its way to the disk."""
+PART_MS = 334
+SOON_S = 0.7
+LATEST_S = 2.5
+"""How long the end waits for the programme to come to the mark: a part, or a rendition that lags."""
+LOOK_BACK_MS = 2 * 3600 * 1000
+REMEMBERED = 512
+RETRY_S = 5.0
+LATE_BEGIN_MS = 5_000
+"""What begins so much after the start mark may have a beginning somewhere else."""
+GRACE_MS = 10_000
+"""An incident, or an end, that begins no longer ago than this changes what is going to be listed, not what was."""
+
+
+class MirrorLink(Protocol):
+    """A room's link, as the archive sees it."""
+
+    @property
+    def view(self) -> BroadcastView: ...
+
+    def subscribe(self, callback: Callable[[], None], /) -> Callable[[], None]: ...
+
+
+class MirrorPlane(Protocol):
+    @property
+    def rooms(self) -> Mapping[str, MirrorLink]: ...
+
+
+class Archivist:
+    """``clock``: UTC milliseconds. ``start`` first, ``close`` last; all on the loop."""
+
+    def __init__(
+        self,
+        data: Path,
+        database: Database,
+        plane: MirrorPlane,
+        *,
+        clock: Callable[[], int],
+        room_dir: Callable[[str], Path],
+    ) -> None:
+        self.dir = data / "recordings"
+        self.book = Book(database, self.dir)
+        self.clock = clock
+        self.faults = 0
+        """Looks that failed; each is logged and done again."""
+        self._plane = plane
+        self._room_dir = room_dir
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._known: OrderedDict[str, ReplayState | None] = OrderedDict()
+        self._answering: set[str] = set()
+        self._writes = 0
+        """Grows with everything that makes an answer of :meth:`find` another."""
+        self._renewed: set[str] = set()
+        """Sessions whose edition was known to everybody and may not be any more."""
+        self._due: dict[str, int] = {}
+        """Session -> when to look at it next, UTC milliseconds."""
+        self._woken = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    # --- life --------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Put back what the database has lost, and take up what was going on. Raises StoreUnavailable."""
+        await self._restore()
+        self._answering = await self.book.answering()
+        now_ms = self.clock()
+        self._due = dict.fromkeys(await self.book.unfinished(now_ms - LOOK_BACK_MS), now_ms)
+        self._task = asyncio.create_task(self._run(), name="archivist")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    # --- what it is told ----------------------------------------------------------------------------
+
+    def changed(self, before: Session | None, after: Session | None) -> None:
+        """A session is another. Quick; what follows happens in the archivist's own task."""
+        session = after or before
+        assert session is not None
+        self._known.pop(session.id, None)
+        self._writes += 1
+        if before is not None and after is not None and after.closed and not before.closed:
+            self._renewed.add(session.id)
+        if before is not None and after is not None and _same_for_replay(before, after):
+            return
+        if session.started_ms is not None or (before is not None and before.started_ms is not None):
+            self.look_at(session.id)
+
+    def marks_changed(self, session: str) -> None:
+        """An incident of the session began, ended, was hidden or shown."""
+        self.look_at(session)
+
+    def look_at(self, session: str, *, after_s: float = 0.0) -> None:
+        at = self.clock() + round(after_s * 1000)
+        self._due[session] = min(at, self._due.get(session, at))
+        self._woken.set()
+
+    # --- what it is asked -----------------------------------------------------------------------------
+
+    async def find(self, session: str) -> ReplayState | None:
+        """What delivery may serve of a session (``ReplayCatalogue``)."""
+        if session in self._known:
+            self._known.move_to_end(session)
+            return self._known[session]
+        writes = self._writes
+        entry = await self.book.entry(session, around=False)
+        state = state_of(entry, self.book.folder(session)) if entry is not None else None
+        if writes == self._writes:
+            # Else something was written while this was read, and what is known of it is newer.
+            self.remember(session, state)
+        return state
+
+    def has_replay(self, session: str) -> bool:
+        """Whether the session's replay answers."""
+        return session in self._answering
+
+    def remember(self, session: str, state: ReplayState | None) -> None:
+        """What is so from now on."""
+        self._writes += 1
+        self._known[session] = state
+        self._known.move_to_end(session)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        if state is not None and state.published and state.current is not None:
+            self._answering.add(session)
+        else:
+            self._answering.discard(session)
+
+    @contextlib.asynccontextmanager
+    async def alone(self, session: str) -> AsyncIterator[None]:
+        """Nobody else changes the session's recording meanwhile."""
+        async with self._locks.setdefault(session, asyncio.Lock()):
+            yield
+
+    # --- looking --------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        while True:
+            self._woken.clear()
+            now_ms = self.clock()
+            due = [session for session, at in self._due.items() if at <= now_ms]
+            for session in due:
+                del self._due[session]
+            async with asyncio.TaskGroup() as group:
+                for session in due:
+                    group.create_task(self._look_safely(session), name=f"archivist {session}")
+            wait_s = min((at - self.clock() for at in self._due.values()), default=60_000) / 1000
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.05, min(wait_s, 60.0))):
+                    await self._woken.wait()
+
+    async def _look_safely(self, session: str) -> None:
+        try:
+            async with self.alone(session):
+                await self.look(session)
+        except (StreamerError, OSError) as error:
+            self.faults += 1
+            log.error("recording_not_kept", session=session, error=str(error))
+            self.look_at(session, after_s=RETRY_S)
+        except Exception:
+            self.faults += 1
+            log.exception("archivist_failed", session=session)
+            self.look_at(session, after_s=CHECKPOINT_S)
+
+    async def look(self, session_id: str) -> None:
+        """Bring one session's recording to what it should be. Raises StreamerError, OSError."""
+        entry = await self.book.entry(session_id)
+        if entry is None or (entry.session.started_ms is None and entry.recording is None):
+            self.remember(session_id, None)
+            return
+        session, recording = entry.session, entry.recording
+        if session.started_ms is None or not session.recorded:
+            await self._give_up(entry)
+        elif session.running:
+            await self._grow(entry)
+        elif recording is None or recording.state is not RecordingState.DELETED:
+            await self._finish(entry)
+
+    async def _give_up(self, entry: Entry) -> None:
+        """It did not begin after all, or must not be recorded."""
+        recording = entry.recording
+        if recording is None or recording.state is RecordingState.DELETED:
+            return
+        if entry.session.recorded and recording.pinned:
+            return
+        await self.erase(entry, recording)
+        if entry.session.started_ms is None:
+            await self.book.drop(entry.session.id)
+            self.remember(entry.session.id, None)
+
+    async def erase(self, entry: Entry, recording: Recording, *, who: Who | None = None, action: str = "") -> None:
+        """Delete the files; the row says that there was a recording."""
+        now_ms = self.clock()
+        gone = replace(recording, state=RecordingState.DELETED, published=False, size_bytes=0)
+        await self.book.write(gone, withdraw_ms=now_ms, who=who, action=action, at_ms=now_ms)
+        self.publish(with_edition(entry, gone, None, now_ms))
+        await asyncio.to_thread(keeping.remove, self.book.folder(entry.session.id))
+
+    async def _grow(self, entry: Entry) -> None:
+        session, now_ms = entry.session, self.clock()
+        assert session.started_ms is not None
+        known = entry.recording
+        recording = replace(known or self._new(session), room=session.room, state=RecordingState.GROWING, end_ms=None)
+        recording = replace(recording, published=_published(session, recording))
+        skips = entry.hidden()
+        pairs = tuple((span.from_ms, span.to_ms) for span in skips)
+        current = entry.current
+        if (
+            current is None
+            or known is None
+            or known.state is not RecordingState.GROWING
+            or current.end_ms is not None
+            or current.start_ms != session.started_ms
+            or _changes_the_past(current.skips, pairs, now_ms)
+            or self._is_to_be_renewed(known, recording)
+        ):
+            fresh = new_edition(entry, session.started_ms, None, skips, now_ms)
+            await self.book.write(recording, edition=fresh)
+            entry = with_edition(entry, recording, fresh, fresh.created_ms)
+        elif recording != known or current.skips != pairs:
+            saved = replace(current, skips=pairs)
+            await self.book.write(recording, saved=saved)
+            entry = _with_saved(entry, recording, saved)
+        self._renewed.discard(session.id)
+        self.publish(entry)
+        await self._keep(entry, await self._gather(entry, FOREVER_MS))
+        self.look_at(session.id, after_s=CHECKPOINT_S)
+
+    async def _finish(self, entry: Entry) -> None:
+        """The session has ended, or its marks have moved since."""
+        session, known = entry.session, entry.recording
+        assert session.started_ms is not None
+        end_ms = session.ended_ms if session.ended_ms is not None else session.end_ms
+        growing = known is None or known.state is RecordingState.GROWING
+        if growing:
+            await self._wait_for_mark(session.room, end_ms)
+        material = await self._keep(entry, await self._gather(entry, end_ms))
+        if not material.reels:
+            # Nothing of it is on any disk. The row says that somebody looked.
+            recording = replace(known or self._new(session), state=RecordingState.FAILED, published=False)
+            await self.book.write(recording, withdraw_ms=self.clock())
+            self.publish(with_edition(entry, recording, None, self.clock()))
+            log.warning("nothing_recorded", session=session.id, room=session.room)
+            return
+        recording = self._measured(known or self._new(session), material, end_ms)
+        recording = replace(recording, published=_published(session, recording))
+        cut = _Cut(session.started_ms, end_ms, entry.hidden(end_ms))
+        if known is None or growing or _marks_moved(entry, known, cut) or self._is_to_be_renewed(known, recording):
+            if not growing and known is not None and known.reviewed and (current := entry.current) is not None:
+                cut = _Cut(current.start_ms, current.end_ms or end_ms, tuple(Span(a, b) for a, b in current.skips))
+            entry = await self._cut(entry, recording, material, cut)
+        elif recording != known:
+            await self.book.write(recording)
+            entry = replace(entry, recording=recording)
+        self._renewed.discard(session.id)
+        self.publish(entry)
+        await self.copy_book(entry)
+        tail_ms = end_ms + HANDLE_MS + round(TAIL_S * 1000)
+        if self.clock() < tail_ms:
+            self.look_at(session.id, after_s=(tail_ms - self.clock()) / 1000)
+
+    async def _cut(self, entry: Entry, recording: Recording, material: Material, cut: _Cut) -> Entry:
+        """A new edition by the marks."""
+        now_ms, live = self.clock(), entry.current
+        end_ms = common_end(material, cut.end_ms)
+        skips = tuple(Span(s.from_ms, min(s.to_ms, end_ms)) for s in cut.skips if s.from_ms < end_ms)
+        edition = new_edition(entry, cut.start_ms, end_ms, skips, now_ms)
+        saved = None
+        if live is not None and live.end_ms is None and now_ms - cut.end_ms < GRACE_MS:
+            # What was listed while it was on air ends where this edition does: its viewers may go on to the end.
+            saved = replace(live, end_ms=end_ms, skips=edition.skips)
+            entry = _with_saved(entry, recording, saved)
+        await self.book.write(recording, saved=saved, edition=edition)
+        return with_edition(entry, recording, edition, edition.created_ms)
+
+    def _is_to_be_renewed(self, known: Recording | None, now: Recording) -> bool:
+        """Whether everybody knows the address of what is not for everybody any more."""
+        return now.session in self._renewed or (known is not None and known.published and not now.published)
+
+    def publish(self, entry: Entry) -> None:
+        """Have delivery answer by it from now on."""
+        self.remember(entry.session.id, state_of(entry, self.book.folder(entry.session.id)))
+
+    async def copy_book(self, entry: Entry) -> None:
+        """Write the copy of the book beside the media."""
+        if entry.recording is None:
+            return
+        path = self.book.folder(entry.session.id) / keeping.STATE_FILE
+        await asyncio.to_thread(_write_copy, path, kept_of(entry, entry.recording))
+
+    # --- material -------------------------------------------------------------------------------------
+
+    async def _gather(self, entry: Entry, end_ms: int) -> Material:
+        """All that there is of the session by now, with its handles, without what is others'."""
+        session = entry.session
+        assert session.started_ms is not None
+        before = await self.material(session.id, session.room)
+        gone = forbidden(session, entry.others)
+        span = with_handles(Span(session.started_ms, end_ms), gone)
+        link = self._plane.rooms.get(session.room)
+        mirrored = collect(link.view, PROGRAMME_OUTPUT, span, (*before.gone, *gone)) if link is not None else None
+        fresh = [mirrored] if mirrored is not None else []
+        begins_ms = min((reel.begin_ms for reel in (*fresh, *before.reels)), default=FOREVER_MS)
+        if mirrored is None or begins_ms > session.started_ms + LATE_BEGIN_MS:
+            # After a restart, or when the room was closed meanwhile: what its own index tells.
+            read = functools.partial(from_indexes, self._room_dir(session.room), span, (*before.gone, *gone))
+            mirrored_id = mirrored.broadcast.id if mirrored is not None else ""
+            fresh += [reel for reel in await asyncio.to_thread(read) if reel.broadcast.id != mirrored_id]
+        return await asyncio.to_thread(combined, before, fresh, gone)
+
+    async def material(self, session: str, room: str) -> Material:
+        """What was kept so far; empty where there is nothing, or nothing that can be read."""
+        try:
+            return await asyncio.to_thread(keeping.read_material, self.book.folder(session))
+        except FileNotFoundError:
+            return Material(session, room)
+        except ValueError as error:
+            log.error("material_unreadable", session=session, error=str(error))
+            return Material(session, room)
+
+    async def _keep(self, entry: Entry, material: Material) -> Material:
+        if not material.reels:
+            return material
+        folder = self.book.folder(entry.session.id)
+        kept = await asyncio.to_thread(keeping.keep, folder, self._room_dir(entry.session.room), material)
+        await self.copy_book(entry)
+        return kept
+
+    def _new(self, session: Session) -> Recording:
+        assert session.started_ms is not None
+        link = self._plane.rooms.get(session.room)
+        broadcast = link.view.broadcast if link is not None else None
+        return Recording(
+            session=session.id,
+            room=session.room,
+            broadcast=broadcast.id if broadcast is not None else "",
+            folder=f"recordings/{session.id}",
+            start_ms=session.started_ms,
+            published=session.published,
+            created_ms=self.clock(),
+        )
+
+    def _measured(self, recording: Recording, material: Material, end_ms: int) -> Recording:
+        span = material.span
+        return replace(
+            recording,
+            start_ms=span.from_ms if span is not None else recording.start_ms,
+            end_ms=span.to_ms if span is not None else end_ms,
+            size_bytes=material.bytes,
+            state=RecordingState.READY,
+        )
+
+    async def _wait_for_mark(self, room: str, end_ms: int) -> None:
+        """Until the programme has come to the mark in every rendition, or nearly and soon, or long enough."""
+        link = self._plane.rooms.get(room)
+        if link is None:
+            return
+        changed = asyncio.Event()
+        unsubscribe = link.subscribe(changed.set)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            while (waited := loop.time() - began) < LATEST_S:
+                changed.clear()
+                edge_ms = _edge_ms(link.view)
+                if edge_ms is None or edge_ms >= end_ms or (waited >= SOON_S and edge_ms >= end_ms - PART_MS):
+                    return
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(SOON_S - waited if waited < SOON_S else LATEST_S - waited):
+                        await changed.wait()
+        finally:
+            unsubscribe()
+
+    # --- rebuilding -----------------------------------------------------------------------------------
+
+    async def _restore(self) -> None:
+        """Recordings whose folders are there and whose rows are not."""
+        for folder in await asyncio.to_thread(folders, self.dir):
+            try:
+                kept = await asyncio.to_thread(keeping.read, folder / keeping.STATE_FILE, keeping.Kept)
+                if await self.book.restore(kept):
+                    log.warning("recording_restored", session=kept.session, room=kept.room)
+            except (OSError, ValueError, StreamerError) as error:
+                self.faults += 1
+                log.error("recording_not_restored", folder=str(folder), error=str(error))
+
+
+class _Cut(NamedTuple):
+    start_ms: int
+    end_ms: int
+    skips: tuple[Span, ...]
+
+
+def _same_for_replay(a: Session, b: Session) -> bool:
+    def view(s: Session) -> tuple[object, ...]:
+        return (s.room, s.running, s.started_ms, s.ended_ms, s.recorded, s.published, s.closed, s.key, s.replay)
+
+    return view(a) == view(b)
+
+
+def _changes_the_past(old: tuple[tuple[int, int], ...], new: tuple[tuple[int, int], ...], now_ms: int) -> bool:
+    """Whether what was listed by now would have been listed otherwise."""
+    recent = now_ms - GRACE_MS
+
+    def settled(skips: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
+        return [(a, min(b, recent)) for a, b in skips if a < recent]
+
+    return settled(old) != settled(new)
+
+
+def _marks_moved(entry: Entry, known: Recording, cut: _Cut) -> bool:
+    """Whether the edition has to be made again because the marks moved since. A cut by hand stays as it is."""
+    current = entry.current
+    if current is None or known.state is RecordingState.FAILED:
+        return True
+    if known.reviewed:
+        return False
+    # It may end a little before the mark, where a rendition lagged.
+    lag_ms = cut.end_ms - (current.end_ms or 0)
+    return current.start_ms != cut.start_ms or not 0 <= lag_ms <= PART_MS + LAG_MS
+
+
+def _published(session: Session, recording: Recording) -> bool:
+    """Whether everybody who may know of the session may watch it again."""
+    if not session.recorded or session.replay is ReplayPolicy.NEVER:
+        return False
+    return recording.published if recording.reviewed else session.published
+
+
+def _edge_ms(view: BroadcastView) -> int | None:
+    """How far every rendition of the programme has come."""
+    broadcast, output = view.broadcast, view.outputs.get(PROGRAMME_OUTPUT)
+    if broadcast is None or output is None or view.closed:
+        return None
+    return broadcast.media_time_ms(min((track.end for track in output.tracks.values()), default=0))
+
+
+def _with_saved(entry: Entry, recording: Recording, saved: StoredEdition) -> Entry:
+    editions = tuple(saved if edition.id == saved.id else edition for edition in entry.editions)
+    return replace(entry, recording=recording, editions=editions)
+
+
+def _write_copy(path: Path, kept: keeping.Kept) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keeping.write(path, kept)

@@ -1,0 +1,211 @@
+"""What people do to recordings: move the cut, hide and show stretches, publish, pin, delete, forget.
+
+Each change of what can be watched is a new edition under a new address; the old one answers 410.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from streamer.archive import keeping
+from streamer.archive.archivist import Archivist
+from streamer.archive.book import Entry, Who, new_edition, with_edition
+from streamer.archive.gathering import combined
+from streamer.archive.material import Material, Span, chunks_of, union
+from streamer.conference.programme import Chunk
+from streamer.errors import Conflict, NotFound, Unprocessable
+from streamer.media.punching import punch
+from streamer.store.recordings import Recording, RecordingState, StoredEdition
+
+log = structlog.get_logger(__name__)
+
+SHORTEST_MS = 1000
+MAX_SKIPS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What is to be another; None: as it is."""
+
+    start_ms: int | None = None
+    end_ms: int | None = None
+    skips: tuple[Span, ...] | None = None
+    published: bool | None = None
+    pinned: bool | None = None
+
+    @property
+    def cuts(self) -> bool:
+        return self.start_ms is not None or self.end_ms is not None or self.skips is not None
+
+
+async def edit(archivist: Archivist, session: str, change: Edit, who: Who) -> Entry:
+    """Returns what is so now.
+
+    Raises NotFound, Conflict ``still_growing`` for a cut while the session is on air, Conflict ``not_recorded`` to
+    publish what must not be recorded, Unprocessable ``bad_cut`` with what there is in ``details``.
+    """
+    async with archivist.alone(session):
+        entry, recording = await _there(archivist, session)
+        current = entry.current
+        now_ms = archivist.clock()
+        fresh = None
+        changed = recording
+        if change.pinned is not None:
+            changed = replace(changed, pinned=change.pinned)
+        if change.published is not None and (change.published != recording.published or not recording.reviewed):
+            if change.published and not entry.session.recorded:
+                raise Conflict("This session must not be recorded.", code="not_recorded")
+            changed = replace(changed, published=change.published, reviewed=True)
+        withdrawn = recording.published and not changed.published
+        if change.cuts:
+            if recording.state is RecordingState.GROWING or current is None or current.end_ms is None:
+                raise Conflict("The session is still on air.", code="still_growing")
+            start_ms = current.start_ms if change.start_ms is None else change.start_ms
+            end_ms = current.end_ms if change.end_ms is None else change.end_ms
+            skips = tuple(Span(a, b) for a, b in current.skips) if change.skips is None else change.skips
+            skips = _checked(await archivist.material(session, recording.room), start_ms, end_ms, skips)
+            before = (current.start_ms, current.end_ms, current.skips)
+            if before != (start_ms, end_ms, tuple((s.from_ms, s.to_ms) for s in skips)):
+                fresh = new_edition(entry, start_ms, end_ms, skips, now_ms)
+                changed = replace(changed, reviewed=True)
+        if fresh is None and withdrawn and current is not None:
+            # Whoever has the address must not be able to go on with it.
+            fresh = _again(entry, current, now_ms)
+        if fresh is None and changed == recording:
+            return entry
+        await archivist.book.write(
+            changed, edition=fresh, who=who, action=_action(change), at_ms=now_ms, details=_details(change)
+        )
+        if fresh is not None:
+            entry = with_edition(entry, changed, fresh, fresh.created_ms)
+        else:
+            entry = replace(entry, recording=changed)
+        archivist.publish(entry)
+        await archivist.copy_book(entry)
+        return entry
+
+
+async def delete(archivist: Archivist, session: str, who: Who) -> None:
+    """Delete a recording's files. Raises NotFound, Conflict ``pinned`` or ``still_growing``."""
+    async with archivist.alone(session):
+        entry, recording = await _there(archivist, session)
+        if recording.pinned:
+            raise Conflict("The recording is pinned.", code="pinned")
+        if recording.state is RecordingState.GROWING:
+            raise Conflict("The session is still on air.", code="still_growing")
+        await archivist.erase(entry, recording, who=who, action="recording.delete")
+
+
+async def forget(archivist: Archivist, room: str, from_ms: int, to_ms: int) -> list[str]:
+    """Take a stretch of a room out of all recordings, for good. Returns the sessions that it touched."""
+    span = Span(from_ms, to_ms)
+    touched = []
+    for session in await archivist.book.of_room(room, span):
+        async with archivist.alone(session):
+            entry = await archivist.book.entry(session)
+            if entry is not None and entry.recording is not None and await _forget(archivist, entry, span):
+                touched.append(session)
+    return touched
+
+
+async def _forget(archivist: Archivist, entry: Entry, span: Span) -> bool:
+    session, recording = entry.session.id, entry.recording
+    assert recording is not None
+    folder = archivist.book.folder(session)
+    material = await archivist.material(session, recording.room)
+    left = await asyncio.to_thread(combined, material, (), (span,))
+    lost = await asyncio.to_thread(_difference, material, left)
+    # Also where nothing was kept yet: what is collected later leaves it out.
+    await asyncio.to_thread(_write_without, folder, left, lost)
+    current, now_ms = entry.current, archivist.clock()
+    if current is None or current.start_ms >= span.to_ms or (current.end_ms or now_ms + 1) <= span.from_ms:
+        return bool(lost)
+    fresh = _again(entry, current, now_ms)
+    changed = replace(recording, size_bytes=left.bytes)
+    await archivist.book.write(changed, edition=fresh)
+    entry = with_edition(entry, changed, fresh, fresh.created_ms)
+    archivist.publish(entry)
+    await archivist.copy_book(entry)
+    return True
+
+
+async def _there(archivist: Archivist, session: str) -> tuple[Entry, Recording]:
+    entry = await archivist.book.entry(session)
+    if entry is None or entry.recording is None or entry.recording.state is RecordingState.DELETED:
+        raise NotFound("There is no recording of this session.", code="no_recording")
+    return entry, entry.recording
+
+
+def _again(entry: Entry, current: StoredEdition, now_ms: int) -> StoredEdition:
+    """The same cut under a new address."""
+    skips = [Span(a, b) for a, b in current.skips]
+    return new_edition(entry, current.start_ms, current.end_ms, skips, now_ms)
+
+
+def _checked(material: Material, start_ms: int, end_ms: int, skips: Sequence[Span]) -> tuple[Span, ...]:
+    whole = material.span
+    if whole is None:
+        raise Unprocessable("There is nothing to cut.", code="bad_cut")
+    details = {"from_ms": whole.from_ms, "to_ms": whole.to_ms}
+    if end_ms - start_ms < SHORTEST_MS:
+        raise Unprocessable("The end has to be at least a second after the start.", code="bad_cut", details=details)
+    if start_ms < whole.from_ms or end_ms > whole.to_ms:
+        raise Unprocessable("There is no material there.", code="bad_cut", details=details)
+    if len(skips) > MAX_SKIPS or any(s.to_ms <= s.from_ms for s in skips):
+        raise Unprocessable("What is skipped has a beginning and a later end.", code="bad_cut", details=details)
+    inside = union(Span(max(s.from_ms, start_ms), min(s.to_ms, end_ms)) for s in skips)
+    if sum(s.to_ms - s.from_ms for s in inside) > end_ms - start_ms - SHORTEST_MS:
+        raise Unprocessable("Nothing would be left.", code="bad_cut", details=details)
+    return inside
+
+
+def _action(change: Edit) -> str:
+    if change.cuts:
+        return "recording.change"
+    if change.published is not None:
+        return "recording.publish" if change.published else "recording.unpublish"
+    return "recording.change"
+
+
+def _details(change: Edit) -> dict[str, object]:
+    values = msgspec.to_builtins(change)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _difference(before: Material, after: Material) -> list[Chunk]:
+    """Bytes that the second does not name any more."""
+    kept: dict[str, list[tuple[int, int]]] = {}
+    for chunk in chunks_of(after.reels):
+        kept.setdefault(chunk.file, []).append((chunk.offset, chunk.offset + chunk.size))
+    return [
+        chunk
+        for chunk in chunks_of(before.reels)
+        if not any(a < chunk.offset + chunk.size and b > chunk.offset for a, b in kept.get(chunk.file, ()))
+    ]
+
+
+def _write_without(folder: Path, material: Material, lost: Iterable[Chunk]) -> None:
+    """Write the material, then make what is not in it any more unreadable, under all names that the file has."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keeping.write(folder / keeping.MATERIAL_FILE, material)
+    by_file: dict[str, list[Chunk]] = {}
+    for chunk in lost:
+        by_file.setdefault(chunk.file, []).append(chunk)
+    for file, chunks in by_file.items():
+        try:
+            descriptor = os.open(folder / file, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            for chunk in chunks:
+                punch(descriptor, chunk.offset, chunk.size)
+        finally:
+            os.close(descriptor)
+    keeping.drop_unused(folder, material)

@@ -1,0 +1,117 @@
+"""From where there is anything of a session to its material: the room's mirror, its index files, what was kept before.
+
+Reading files blocks: call it in a thread. A mirror is read on the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from streamer.archive.material import HANDLE_MS, Material, Reel, Span, collect, joined, union, without
+from streamer.conference.media_events import PROGRAMME_OUTPUT
+from streamer.conference.sessions import Session
+from streamer.conference.view import BroadcastView, OutOfStep
+from streamer.media.disk import INDEX_GLOB
+from streamer.media.index import read_index
+
+log = structlog.get_logger(__name__)
+
+FOREVER_MS = 1 << 52
+
+
+def forbidden(session: Session, others: Iterable[Session]) -> tuple[Span, ...]:
+    """When the room was not this session's: the times of other sessions that are closed or not recorded, as far as
+    they have begun."""
+    return union(
+        Span(other.started_ms, FOREVER_MS if other.ended_ms is None else other.ended_ms)
+        for other in others
+        if other.id != session.id and other.started_ms is not None and (other.closed or not other.recorded)
+    )
+
+
+def with_handles(session: Span, gone: Iterable[Span]) -> Span:
+    """The session with its handles, which reach to the next closed or unrecorded session and not beyond it."""
+    begin, end = session.from_ms - HANDLE_MS, min(session.to_ms + HANDLE_MS, FOREVER_MS)
+    for span in gone:
+        if span.to_ms <= session.from_ms:
+            begin = max(begin, span.to_ms)
+        if span.from_ms >= session.to_ms:
+            end = min(end, span.from_ms)
+    return Span(begin, end)
+
+
+def from_indexes(room_dir: Path, span: Span, gone: Sequence[Span]) -> list[Reel]:
+    """What the room's broadcasts have on disk of ``span``, oldest first. Damage costs what it hit."""
+    reels = []
+    for folder in sorted(room_dir.iterdir()) if room_dir.is_dir() else []:
+        indexes = sorted(folder.glob(INDEX_GLOB), reverse=True) if folder.is_dir() else []
+        for path in indexes:
+            view = _read(path)
+            if view is None:
+                continue
+            reel = collect(view, PROGRAMME_OUTPUT, span, gone)
+            if reel is not None and (there := _on_disk(room_dir, reel)) is not None:
+                reels.append(there)
+            break
+    return sorted(reels, key=lambda reel: reel.broadcast.epoch_ms)
+
+
+def combined(before: Material, fresh: Iterable[Reel], gone: Sequence[Span]) -> Material:
+    """The material with what is newer, and without what may not be in it (any more)."""
+    all_gone = union((*before.gone, *gone))
+    reels: tuple[Reel, ...] = before.reels
+    for reel in fresh:
+        reels = joined(reels, reel)
+    left = tuple(kept for reel in reels if (kept := without(reel, all_gone)) is not None)
+    return msgspec.structs.replace(before, reels=left, gone=all_gone)
+
+
+def _read(path: Path) -> BroadcastView | None:
+    try:
+        events = read_index(path).events
+    except (OSError, ValueError) as error:
+        log.warning("index_unreadable", index=str(path), error=str(error))
+        return None
+    view = BroadcastView()
+    for event in events:
+        try:
+            view.apply(event)
+        except OutOfStep as error:
+            log.warning("index_out_of_step", index=str(path), error=str(error))
+            break
+    return view if view.broadcast is not None else None
+
+
+def _on_disk(room_dir: Path, reel: Reel) -> Reel | None:
+    """Without the parts that are not whole in their files."""
+    sizes: dict[str, int] = {}
+    for segments in reel.tracks.values():
+        for segment in segments:
+            for part in segment.parts:
+                file = part.chunk.file
+                if file not in sizes:
+                    try:
+                        sizes[file] = (room_dir / file).stat().st_size
+                    except OSError:
+                        sizes[file] = -1
+    tracks = {
+        name: tuple(
+            msgspec.structs.replace(
+                segment,
+                complete=True,
+                parts=[
+                    part
+                    if part.chunk.offset + part.chunk.size <= sizes[part.chunk.file]
+                    else msgspec.structs.replace(part, chunk=msgspec.structs.replace(part.chunk, file=""))
+                    for part in segment.parts
+                ],
+            )
+            for segment in segments
+        )
+        for name, segments in reel.tracks.items()
+    }
+    return without(msgspec.structs.replace(reel, tracks=tracks), ())

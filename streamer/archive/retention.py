@@ -1,0 +1,119 @@
+"""What is deleted because it is old: by room and age, never what is pinned, never what grows.
+
+A dry run and the real thing come from one function, so that what was shown is what goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from streamer.archive import keeping
+from streamer.archive.archivist import Archivist
+from streamer.archive.book import Who
+from streamer.conference.rooms import Room
+from streamer.errors import StreamerError
+from streamer.store.database import Database
+from streamer.store.recordings import Recording, Recordings, RecordingState
+from streamer.store.rooms import Rooms
+from streamer.store.sessions import Sessions
+
+log = structlog.get_logger(__name__)
+
+DAY_MS = 24 * 3600 * 1000
+EVERY_S = 3600.0
+RETENTION = Who("retention", "retention")
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """A recording that is past its room's days."""
+
+    recording: Recording
+    title: str
+    days: int
+    """Of the room, or by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    items: tuple[Doomed, ...]
+    freed_bytes: int
+    """What the disk gets back: bytes that no other recording shares."""
+
+
+class Retention:
+    """``default_days`` None: rooms without days of their own keep everything."""
+
+    def __init__(self, archivist: Archivist, database: Database, *, default_days: int | None = None) -> None:
+        self._archivist = archivist
+        self._database = database
+        self._default_days = default_days
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="retention")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def plan(self, *, room: str | None = None, days: int | None = None) -> Plan:
+        """What would go now. ``days``: as if rooms had these instead."""
+        now_ms = self._archivist.clock()
+        doomed: list[Doomed] = []
+        async with self._database.read() as connection:
+            for one in await _all_rooms(Rooms(connection)):
+                kept_days = days if days is not None else _days(one, self._default_days)
+                if kept_days is None or (room is not None and one.id != room):
+                    continue
+                old = await Recordings(connection).unpinned_before(one.id, now_ms - kept_days * DAY_MS)
+                titles = await Sessions(connection).find_many([recording.session for recording in old])
+                doomed += [Doomed(r, titles[r.session].title if r.session in titles else "", kept_days) for r in old]
+        folders = [self._archivist.book.folder(one.recording.session) for one in doomed]
+        return Plan(tuple(doomed), await asyncio.to_thread(keeping.freed_bytes, folders))
+
+    async def apply(self, plan: Plan) -> list[str]:
+        """Delete what the plan names, unless it was pinned or taken up again meanwhile. Returns the sessions."""
+        gone = []
+        for doomed in plan.items:
+            session = doomed.recording.session
+            async with self._archivist.alone(session):
+                entry = await self._archivist.book.entry(session, around=False)
+                recording = entry.recording if entry is not None else None
+                if entry is None or recording is None or recording.pinned:
+                    continue
+                if recording.state not in (RecordingState.READY, RecordingState.FAILED):
+                    continue
+                await self._archivist.erase(entry, recording, who=RETENTION, action="recording.delete")
+                gone.append(session)
+        if gone:
+            log.info("retention", recordings=len(gone), bytes=plan.freed_bytes)
+        return gone
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.apply(await self.plan())
+            except (StreamerError, OSError) as error:
+                log.error("retention_failed", error=str(error))
+            await asyncio.sleep(EVERY_S)
+
+
+def _days(room: Room, default: int | None) -> int | None:
+    return room.retention_days if room.retention_days is not None else default
+
+
+async def _all_rooms(rooms: Rooms) -> Sequence[Room]:
+    found: list[Room] = []
+    cursor: str | None = None
+    while True:
+        page = await rooms.page(200, cursor)
+        found += page.items
+        cursor = page.cursor
+        if cursor is None:
+            return found
