@@ -86,21 +86,25 @@ class RoomMatcher:
     def planned(self, schedule: Schedule) -> PlannedRooms:
         """Rooms for those that nobody knows, in this matcher's venue. Ambiguous ones are not made: somebody is to
         say which is meant (by an alias)."""
-        matcher: RoomMatcher = self
         new: list[Room] = []
+        taken = {known.id for known in self.rooms}
+        seen: set[str] = set()
         for room in schedule.rooms:
-            match = matcher.match(room)
-            if match.room is None and not match.ambiguous:
+            match = self.match(room)
+            # What the matcher is going to know a new room by: another spelling of it is no other room.
+            names = {folded(room.name), slug_of(room.name), room.guid.lower(), room.slug.lower()} - {""}
+            if match.room is None and not match.ambiguous and not names & seen:
+                seen |= names
                 made = Room(
-                    id=_free_slug(slug_of(room.name) or "room", {known.id for known in matcher.rooms}),
+                    id=_free_slug(slug_of(room.name) or "room", taken),
                     name=room.name,
                     venue=self.venue,
                     aliases=(room.slug,) if room.slug and room.slug != slug_of(room.name) else (),
                     guid=room.guid,
                 )
+                taken.add(made.id)
                 new.append(made)
-                matcher = RoomMatcher((*matcher.rooms, made), self.venue, self.venues)
-        return PlannedRooms(tuple(new), matcher)
+        return PlannedRooms(tuple(new), RoomMatcher((*self.rooms, *new), self.venue, self.venues))
 
 
 def matcher_of(rooms: Sequence[Room], venues: Sequence[Venue] = (), venue: str | None = None) -> RoomMatcher:

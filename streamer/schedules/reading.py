@@ -47,6 +47,7 @@ class Collector:
         self.zone: tzinfo = zone_named(timezone) or ZoneInfo("UTC")
         self.timezone = ""
         self._rooms: dict[str, ScheduleRoom] = {}
+        self._known_as: dict[tuple[str, str], str] = {}
         self._items: list[ScheduleItem] = []
         self._warnings: list[ScheduleWarning] = []
         self._more_warnings = 0
@@ -73,6 +74,9 @@ class Collector:
         clean = one_line(name, NAME_CHARACTERS)
         if not clean:
             return ""
+        for key in (("guid", guid), ("slug", slug)):
+            if key[1]:
+                self._known_as.setdefault(key, clean)
         known = self._rooms.get(clean)
         if known is None:
             if len(self._rooms) >= MAX_ROOMS:
@@ -89,10 +93,7 @@ class Collector:
 
     def room_by(self, *, guid: str = "", slug: str = "") -> str:
         """The name of a known room; empty where there is none."""
-        for room in self._rooms.values():
-            if (guid and room.guid == guid) or (slug and room.slug == slug):
-                return room.name
-        return ""
+        return (self._known_as.get(("guid", guid)) if guid else None) or self._known_as.get(("slug", slug), "")
 
     def add(self, item: ScheduleItem) -> None:
         if len(self._items) >= MAX_ITEMS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from streamer.conference.schedule import Schedule
 from streamer.schedules.detect import read_schedule
+from streamer.schedules.matching import matcher_of
 from streamer.schedules.reading import MAX_BYTES, Unreadable
 
 NOW_MS = 1_790_000_000_000
@@ -222,3 +224,18 @@ def test_costly_rules_end_soon() -> None:
     told = {warning.message for warning in schedule.warnings if warning.code == "recurrence"}
     assert len(told) >= 3
     assert len(schedule.items) <= 20_000
+
+
+def test_texts_that_are_made_to_be_slow_are_not() -> None:
+    texts = ("<script>" * 12_000, "<style <" * 12_000, "&" * 90_000, "<a " * 30_000, "\n" * 90_000)
+    begun = time.process_time()
+    for text in texts:
+        event = {"start": "2026-05-04T09:00:00Z", "title": text, "abstract": text, "room": text, "end": text}
+        read(json.dumps({"schedule": {"conference": {}, "events": [event]}}).encode())
+    read_or_reasons(XML[:-11] + b"</schedule>" + b"<!-- -->" * 50_000 + b"&")
+    rooms = [{"name": f"R{n}", "guid": f"g{n}"} for n in range(1900)]
+    start = "2026-05-04T09:00:00Z"
+    events = [{"guid": f"{n}", "start": start, "title": "x", "room": {"guid": f"g{n % 1900}"}} for n in range(3000)]
+    schedule = read(json.dumps({"schedule": {"conference": {"rooms": rooms}, "events": events}}).encode())
+    assert len(matcher_of(()).planned(schedule).new) == 1900
+    assert time.process_time() - begun < 5
