@@ -64,15 +64,16 @@ def effect(before: RoomDay, after: RoomDay) -> Effect:
     return Effect(images, _room_image(before), _room_image(after))
 
 
-def restore(day: RoomDay, done: Effect, now_ms: int) -> RoomDay:
+def restore(day: RoomDay, done: Effect, now_ms: int, *, alone: bool = False) -> RoomDay:
     """``day`` with what ``done`` changed as it was before; what it did not change stays as it is now.
 
     Raises Refused ``superseded`` where any of it has been changed again since (what the clock makes of a state,
-    ``armed`` or ``overrun``, does not count), or where another session has been on air since.
+    ``armed`` or ``overrun``, does not count), or where another session has been on air since. ``alone``: whatever
+    people did to its sessions afterwards has been taken back; that this moved ``changed_ms`` does not count then.
     """
     restored = day
     for image in done.sessions:
-        restored = _restored(restored, image, now_ms)
+        restored = _restored(restored, image, now_ms, alone)
     changed = {
         name: getattr(done.before, name)
         for name in _ROOM_FIELDS
@@ -88,7 +89,7 @@ def restore(day: RoomDay, done: Effect, now_ms: int) -> RoomDay:
     return restored
 
 
-def _restored(day: RoomDay, image: SessionImage, now_ms: int) -> RoomDay:
+def _restored(day: RoomDay, image: SessionImage, now_ms: int, alone: bool) -> RoomDay:
     present, before, after = find(day, image.id), image.before, image.after
     if (present is None) != (after is None):
         raise _superseded()
@@ -99,7 +100,8 @@ def _restored(day: RoomDay, image: SessionImage, now_ms: int) -> RoomDay:
             raise _superseded()
         return without_sessions(day, (image.id,))
     names = [name for name in _SESSION_FIELDS if not _same(name, getattr(before, name), getattr(after, name))]
-    if any(not _same(name, getattr(present, name), getattr(after, name)) for name in names):
+    compared = [name for name in names if name != "changed_ms" or not alone]
+    if any(not _same(name, getattr(present, name), getattr(after, name)) for name in compared):
         raise _superseded()
     changes: dict[str, Any] = {name: getattr(before, name) for name in names}
     if "changed_ms" in changes:

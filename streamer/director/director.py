@@ -98,7 +98,7 @@ class Director:
         """Raises StreamerError when the database does not answer."""
         await self._load()
         for desk in self._desks.values():
-            await self._look(desk)
+            await self.look(desk)
         self._unlisten = self._plane.listen(self._on_media)
         self._task = asyncio.create_task(self._run(), name="director")
 
@@ -116,6 +116,10 @@ class Director:
         return lambda: self._listeners.pop(ticket, None) and None
 
     # --- what there is -----------------------------------------------------------------------------
+
+    @property
+    def desks(self) -> list[Desk]:
+        return list(self._desks.values())
 
     @property
     def rooms(self) -> Mapping[str, Room]:
@@ -207,7 +211,8 @@ class Director:
                 return Tapped(None)
             now_ms = self._clock()
             before = clockwork.advance(self._with_media(desk, now_ms), now_ms)
-            after = clockwork.advance(restore(before, effect_of(stored), now_ms), now_ms)
+            alone = await self._ledger.is_alone(stored)
+            after = clockwork.advance(restore(before, effect_of(stored), now_ms, alone=alone), now_ms)
             kind = f"{stored.kind}.undo"
             return await self._tapped(desk, before, after, kind, stored.session, actor, now_ms, undone=action_id)
 
@@ -275,8 +280,8 @@ class Director:
     async def refresh(self) -> None:
         """Take in what has been changed in the database: rooms, venues, sessions."""
         await self._load()
-        for desk in list(self._desks.values()):
-            await self._look(desk)
+        for desk in self.desks:
+            await self.look(desk)
 
     # --- looking -----------------------------------------------------------------------------------
 
@@ -292,7 +297,7 @@ class Director:
                 self._note_fault("director_cannot_read")
             # Side by side: a room whose process does not answer keeps no other waiting.
             async with asyncio.TaskGroup() as group:
-                for desk in list(self._desks.values()):
+                for desk in self.desks:
                     group.create_task(self._look_safely(desk), name=f"director {desk.room.id}")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_S):
@@ -300,7 +305,7 @@ class Director:
 
     async def _look_safely(self, desk: Desk) -> None:
         try:
-            await self._look(desk)
+            await self.look(desk)
         except Exception:
             self._note_fault("director_look_failed", room=desk.room.id)
 
@@ -314,7 +319,7 @@ class Director:
         if what != "meters":
             self._woken.set()
 
-    async def _look(self, desk: Desk) -> None:
+    async def look(self, desk: Desk) -> None:
         """Bring one room to now: rules, orders, faces, alarms."""
         async with desk.lock:
             now_ms = self._clock()

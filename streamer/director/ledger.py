@@ -31,6 +31,8 @@ PAST_MS = 24 * HOUR_MS
 AHEAD_MS = 48 * HOUR_MS
 """Days in view: what ended yesterday can be reopened, what comes tomorrow is told."""
 PAGE = 200
+LATER = 200
+"""As many actions are looked through for what stands in the way of an undo."""
 UTC_ZONE = "UTC"
 
 
@@ -117,6 +119,12 @@ class Ledger:
         """Raises NotFound."""
         async with self._database.read() as connection:
             return await Actions(connection).get(action_id)
+
+    async def is_alone(self, action: StoredAction) -> bool:
+        """Whether all that people did in the room after it has been taken back."""
+        async with self._database.read() as connection:
+            later = await Actions(connection).latest(action.room, since_ms=action.at_ms, limit=LATER)
+        return len(later) < LATER and all(one.undone_ms is not None for one in later if one.id != action.id)
 
     async def acknowledge(self, room: str, alarm: str, actor: Actor, now_ms: int) -> Acknowledgement:
         taken = Acknowledgement(room, alarm, actor.id, actor.label, now_ms)

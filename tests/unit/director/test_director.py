@@ -1,0 +1,325 @@
+"""The director between database, media plane and people: what is written, ordered and told, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from streamer.conference import taps
+from streamer.conference.notices import WrongRoom
+from streamer.conference.rooms import Room, Start
+from streamer.conference.sessions import Flag, Kind, MarkKind, SessionState, Visibility
+from streamer.conference.taps import Refused
+from streamer.director.news import AlarmsChanged, Forgotten, RoomChanged, SessionChanged
+from streamer.errors import Conflict, NotFound, Unavailable
+from streamer.store.audit import AuditLog
+from streamer.store.database import Database, StoreUnavailable, database_url
+from streamer.store.marks import Marks
+from streamer.store.rooms import Rooms
+from streamer.store.sessions import Sessions
+from tests.fakes.directing import MINUTE, NINE, TECHNICIAN, Stage
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    database = Database(database_url("", tmp_path))
+    await database.start()
+    stage = Stage(database, tmp_path)
+    await stage.open()
+    yield stage
+    await database.close()
+
+
+def _title_told(stage: Stage) -> str | None:
+    current = stage.director.face("a").current
+    return None if current is None else current.session.title
+
+
+async def test_a_camera_before_the_session_is_a_preview_and_the_tap_puts_it_on_air(stage: Stage) -> None:
+    talk = await stage.plan(30, title="Opening")
+    await stage.camera()
+    await stage.at(1)
+    assert stage.ordered().orders.public == "slate"
+    await stage.at(25)
+    assert stage.session(talk).state is SessionState.ARMED
+    done = await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    assert done.action is not None
+    assert [session.id for session in done.sessions] == [talk]
+    assert stage.ordered().orders.public == "programme"
+    assert _title_told(stage) == "Opening"
+    assert SessionChanged in {type(news) for news in stage.news}
+
+
+async def test_a_tap_is_in_the_database_when_it_is_answered(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    await stage.camera()
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    async with stage.database.read() as connection:
+        stored = await Sessions(connection).get(talk)
+        audit = (await AuditLog(connection).page(10, None)).items
+    assert stored.state is SessionState.ON_AIR
+    assert stored.started_ms == NINE
+    assert (audit[0].action, audit[0].who, audit[0].label) == ("session.start", "g1", "Anna")
+
+
+async def test_a_tap_that_cannot_be_written_changes_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = await stage.plan(0)
+    await stage.camera()
+
+    async def full(_change: object, _venue: object = None) -> None:
+        raise StoreUnavailable("The disk is full.")
+
+    monkeypatch.setattr(stage.director._ledger, "write", full)
+    with pytest.raises(StoreUnavailable):
+        await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    assert not stage.session(talk).running
+    assert stage.ordered().orders.public == "slate"
+
+
+async def test_privacy_does_not_wait_for_the_database(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = await stage.plan(0, 60, title="Open")
+    board = await stage.plan(30, 30, title="Board", kind=Kind.MEETING, visibility=Visibility.PRIVATE)
+    await stage.camera()
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.at(29)
+    assert stage.ordered().orders.public == "programme"
+    write = stage.director._ledger.write
+
+    async def full(_change: object, _venue: object = None) -> None:
+        raise StoreUnavailable("The disk is full.")
+
+    monkeypatch.setattr(stage.director._ledger, "write", full)
+    await stage.at(30)
+    orders = stage.ordered().orders
+    assert orders.public == "slate"
+    assert [output.shows for output in orders.outputs] == ["programme"]
+    assert "Board" not in str(orders)
+    # What could not be written is written as soon as it can be.
+    monkeypatch.setattr(stage.director._ledger, "write", write)
+    await stage.at(31)
+    async with stage.database.read() as connection:
+        assert (await Sessions(connection).get(board)).state is SessionState.ON_AIR
+        assert (await Sessions(connection).get(talk)).ended_ms == NINE + 30 * MINUTE
+
+
+async def test_a_restart_in_the_middle_of_a_session_finds_everything_again(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    await stage.camera()
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.HoldOn("Fire alarm"), TECHNICIAN)
+    before = stage.director.day("a")
+    await stage.restart()
+    await stage.at(2)
+    assert stage.session(talk).state is SessionState.ON_AIR
+    assert stage.director.day("a").hold == before.hold
+    assert stage.ordered().orders.public == "slate"
+    assert stage.ordered().orders.slate.title == "Fire alarm"
+
+
+async def test_every_tap_can_be_taken_back_once(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    await stage.camera()
+    started = await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.at(3)
+    ended = await stage.director.run("a", taps.End(talk), TECHNICIAN)
+    assert started.action is not None
+    assert ended.action is not None
+    with pytest.raises(Refused, match="changed again"):
+        await stage.director.undo(started.action, TECHNICIAN)
+    undone = await stage.director.undo(ended.action, TECHNICIAN)
+    assert undone.action is None
+    assert stage.session(talk).state is SessionState.ON_AIR
+    again = await stage.director.undo(ended.action, TECHNICIAN)
+    assert again.sessions == ()
+    await stage.restart()
+    await stage.director.undo(started.action, TECHNICIAN)
+    assert stage.session(talk).started_ms is None
+    with pytest.raises(NotFound):
+        await stage.director.undo("nothing", TECHNICIAN)
+
+
+async def test_an_ad_hoc_session_that_is_taken_back_leaves_nothing(stage: Stage) -> None:
+    await stage.plan(60)
+    await stage.camera()
+    done = await stage.director.run("a", taps.AdHoc("x1", "Welcome"), TECHNICIAN)
+    assert _title_told(stage) == "Welcome"
+    assert done.action is not None
+    await stage.director.undo(done.action, TECHNICIAN)
+    assert stage.director.find("x1") is None
+    async with stage.database.read() as connection:
+        assert await Sessions(connection).find("x1") is None
+
+
+async def test_a_hold_is_an_incident_of_the_session_that_runs(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    await stage.camera()
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.at(10)
+    await stage.director.run_all(["a"], taps.HoldOn("Fire alarm"), TECHNICIAN)
+    await stage.at(16)
+    await stage.director.run_all(["a"], taps.Resume(shift=True), TECHNICIAN)
+    async with stage.database.read() as connection:
+        marks = await Marks(connection).of_session(talk)
+    assert [(mark.kind, mark.at_ms, mark.until_ms, mark.label) for mark in marks] == [
+        (MarkKind.INCIDENT, NINE + 10 * MINUTE, NINE + 16 * MINUTE, "Fire alarm")
+    ]
+
+
+async def test_a_room_with_nothing_planned_goes_on_air_with_its_camera(stage: Stage) -> None:
+    assert stage.director.config("a").orders.public == "programme"
+    await stage.camera()
+    face = stage.director.face("a")
+    assert face.current is not None
+    assert face.current.session.ad_hoc
+    assert _title_told(stage) == "Salle A"
+
+
+async def test_who_opens_a_room_before_its_private_session_gets_orders_for_the_slate(stage: Stage) -> None:
+    await stage.plan(5, 30, title="Board", kind=Kind.MEETING, visibility=Visibility.PRIVATE)
+    config = stage.director.config("a")
+    assert config.orders.public == "slate"
+    assert "Board" not in str(config)
+
+
+async def test_an_auto_room_starts_by_itself_and_the_clock_is_in_the_audit_log(stage: Stage) -> None:
+    async with stage.database.write() as connection:
+        await Rooms(connection).save(Room("a", "Salle A", "paris", start=Start.AUTO))
+    await stage.director.refresh()
+    talk = await stage.plan(5)
+    await stage.camera()
+    await stage.at(4.9)
+    assert not stage.session(talk).running
+    await stage.at(5)
+    assert stage.session(talk).running
+    async with stage.database.read() as connection:
+        entry = (await AuditLog(connection).page(1, None)).items[0]
+    assert (entry.who, entry.target_id) == ("clock", talk)
+
+
+async def test_alarms_ring_are_taken_on_and_forgotten_when_they_stop(stage: Stage) -> None:
+    talk = await stage.plan(10)
+    await stage.at(6)
+    codes = [alarm.code for alarm in stage.director.alarms("a")]
+    assert codes == ["nothing_coming_in"]
+    alarm = stage.director.alarms("a")[0]
+    await stage.director.acknowledge("a", alarm.id, TECHNICIAN)
+    assert stage.director.acknowledged("a")[alarm.id].label == "Anna"
+    await stage.restart()
+    await stage.at(7)
+    assert stage.director.acknowledged("a")[alarm.id].label == "Anna"
+    await stage.camera()
+    assert stage.director.alarms("a") == ()
+    assert stage.director.acknowledged("a") == {}
+    with pytest.raises(NotFound):
+        await stage.director.acknowledge("a", alarm.id, TECHNICIAN)
+    await stage.at(14)
+    assert [alarm.code for alarm in stage.director.alarms("a")] == ["not_started"]
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    assert stage.director.alarms("a") == ()
+    assert AlarmsChanged in {type(news) for news in stage.news}
+
+
+async def test_a_key_of_another_room_rings_in_both(stage: Stage) -> None:
+    async with stage.database.write() as connection:
+        await Rooms(connection).add(Room("b", "Salle B", "paris"))
+    await stage.director.refresh()
+    stage.notices.wrong_room(WrongRoom("b", "a", None, "g2", "camera of A", "main", stage.now))
+    await stage.look()
+    for room in ("a", "b"):
+        ringing = stage.director.alarms(room)
+        assert [alarm.code for alarm in ringing] == ["wrong_room_key"]
+        assert ringing[0].details["label"] == "camera of A"
+
+
+async def test_less_than_an_hour_of_disk_rings_for_the_operator(stage: Stage) -> None:
+    stage.free = 500_000_000
+    await stage.restart()
+    await stage.camera()
+    alarms = {alarm.code: alarm for alarm in stage.director.alarms("a")}
+    assert alarms["disk_low"].owner == "operator"
+
+
+async def test_a_room_that_does_not_answer_is_told_its_orders_when_it_does(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = await stage.plan(0)
+    await stage.camera()
+    configure = stage.plane.configure
+
+    async def away(_config: object) -> None:
+        raise Unavailable("The room is restarting.")
+
+    monkeypatch.setattr(stage.plane, "configure", away)
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    assert stage.ordered().orders.public == "slate"
+    monkeypatch.setattr(stage.plane, "configure", configure)
+    await stage.look()
+    assert stage.ordered().orders.public == "programme"
+
+
+async def test_the_same_orders_are_sent_once(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    await stage.camera()
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    sent = len(stage.plane.configured)
+    for minute in range(5):
+        await stage.at(minute)
+    assert len(stage.plane.configured) == sent
+
+
+async def test_what_others_write_is_taken_in(stage: Stage) -> None:
+    talk = await stage.plan(60, title="Old")
+    async with stage.database.write() as connection:
+        sessions = Sessions(connection)
+        await sessions.save(replace(await sessions.get(talk), title="New"))
+    await stage.director.refresh()
+    assert stage.session(talk).title == "New"
+
+
+async def test_a_change_of_visibility_takes_effect_at_once(stage: Stage) -> None:
+    talk = await stage.plan(0, title="Open")
+    await stage.camera()
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    edited = await stage.director.change(talk, {"visibility": Visibility.PRIVATE}, TECHNICIAN)
+    assert len(edited.session.key) >= 20
+    assert stage.ordered().orders.public == "slate"
+    assert _title_told(stage) is None
+    assert any(isinstance(news, RoomChanged) for news in stage.news)
+
+
+async def test_what_has_been_on_air_keeps_its_plan_and_stays(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    await stage.camera()
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    with pytest.raises(Conflict):
+        await stage.director.remove(talk, TECHNICIAN)
+    await stage.director.run("a", taps.End(talk), TECHNICIAN)
+    with pytest.raises(Conflict):
+        await stage.director.change(talk, {"start_ms": NINE + MINUTE}, TECHNICIAN)
+    other = await stage.plan(200)
+    await stage.director.remove(other, TECHNICIAN)
+    assert stage.director.find(other) is None
+
+
+async def test_an_unrecorded_session_is_ordered_into_memory_only(stage: Stage) -> None:
+    talk = await stage.plan(0, do_not_record=Flag.YES)
+    await stage.camera()
+    await stage.at(0.1)
+    orders = stage.ordered().orders
+    assert stage.session(talk).running
+    assert orders.record is False
+    assert orders.stretch == talk
+
+
+async def test_the_last_minutes_are_forgotten_by_the_room_and_told(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    link = await stage.camera()
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.at(10)
+    span = await stage.director.forget("a", 3 * MINUTE, TECHNICIAN)
+    assert span == (NINE + 7 * MINUTE, NINE + 10 * MINUTE)
+    assert link.forgotten == [span]
+    assert Forgotten("a", *span) in stage.news
