@@ -12,6 +12,7 @@ from aiohttp import hdrs
 from pydantic import BaseModel, Field
 
 from streamer.api.context import now_ms
+from streamer.api.models import Slug
 from streamer.api.routing import Call, Route, Text
 from streamer.conference.grants import Action, Target
 from streamer.conference.sessions import Session, SessionState
@@ -29,6 +30,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 class CountQuery(BaseModel):
     year: int | None = Field(None, ge=2000, le=2100)
     """This year where it is left out."""
+    venue: Slug | None = None
     format: Literal["json", "csv"] = "json"
 
 
@@ -65,17 +67,20 @@ class YearList(BaseModel):
 
 
 async def count(call: Call) -> YearList | Text:
-    """The holder of a venue sees that venue's row."""
+    """The holder of a venue sees that venue's row; all rows are for those who hold everything."""
     query = call.query(CountQuery)
     holder = call.grant
     assert holder is not None
+    venue = query.venue or holder.venue
+    call.require(Target(venue=venue))
     year = query.year or datetime.fromtimestamp(now_ms() / 1000, UTC).year
     async with call.services.database.read() as connection:
         rooms = await Rooms(connection).all()
         venues = await Venues(connection).all()
         sessions = await _ended_in(Sessions(connection), year)
     rows = count_year(sessions, rooms, venues, year, timezone=DEFAULT_ZONE)
-    rows = [row for row in rows if holder.covers(Target(venue=row.venue or None))]
+    if venue is not None:
+        rows = [row for row in rows if row.venue == venue]
     if query.format == "csv":
         call.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="public-events-{year}.csv"'
         return Text(csv_of(rows), "text/csv; charset=utf-8; header=present")

@@ -63,6 +63,10 @@ async def test_organisers_see_their_own_venue_and_others_nothing(api: Api, datab
     await two_venues(api, database)
     organiser = api.as_(await api.grant("organiser", venue="w"))
     assert [row["venue"] for row in (await organiser("GET", "/count?year=2025"))["items"]] == ["w"]
+    await organiser("GET", "/count?year=2025&venue=v", expect=403)
+    assert [row["venue"] for row in (await api("GET", "/count?year=2025&venue=v"))["items"]] == ["v"]
+    in_room = api.as_(await api.grant("organiser", room="room-w"))
+    await in_room("GET", "/count?year=2025", expect=403)
     technician = api.as_(await api.grant("technician"))
     await technician("GET", "/count?year=2025", expect=403)
     await api.as_("")("GET", "/count?year=2025", expect=401)
