@@ -1,0 +1,223 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { type LiveEvent, LiveSocket, type LiveState, type WireSocket } from './socket'
+
+/** The other end, at hand. */
+class FakeSocket implements WireSocket {
+  connected = false
+  attempts: Record<string, unknown>[] = []
+  disconnected = 0
+  sent: { event: string; data: unknown; timeout_ms: number }[] = []
+  answer: () => Promise<unknown> = async () => ({ ok: true })
+  private readonly listeners = new Map<string, ((...values: never[]) => void)[]>()
+
+  constructor(private readonly auth: () => Record<string, unknown>) {}
+
+  on(event: string, listener: (...values: never[]) => void): void {
+    this.listeners.set(event, [...(this.listeners.get(event) ?? []), listener])
+  }
+  connect(): void {
+    this.attempts.push(this.auth())
+  }
+  disconnect(): void {
+    this.disconnected++
+    this.connected = false
+  }
+  timeout(timeout_ms: number) {
+    return {
+      emitWithAck: async (event: string, data: unknown) => {
+        this.sent.push({ event, data, timeout_ms })
+        return this.answer()
+      },
+    }
+  }
+  happens(event: string, ...values: unknown[]): void {
+    if (event === 'connect') this.connected = true
+    if (event === 'disconnect' || event === 'connect_error') this.connected = false
+    for (const listener of this.listeners.get(event) ?? []) listener(...(values as never[]))
+  }
+}
+
+const event = (seq: number, type = 'session.changed') => ({ seq, type, at: '2026-11-24T08:00:00Z', data: { n: seq } })
+const refused = (code: string) => Object.assign(new Error(code), { data: { error: { code, message: '' } } })
+
+describe('a live socket', () => {
+  let sockets: FakeSocket[]
+  let opened: string[]
+  let states: LiveState[]
+  let snapshots: [Record<string, unknown>, boolean][]
+  let events: LiveEvent[]
+  let live: LiveSocket
+  let unloadable: boolean
+
+  const wire = () => sockets[0]!
+  const settled = () => vi.advanceTimersByTimeAsync(0)
+
+  beforeEach(() => {
+    vi.useFakeTimers()
+    sockets = []
+    opened = []
+    states = []
+    snapshots = []
+    events = []
+    unloadable = false
+    live = new LiveSocket(
+      'audience',
+      { room: 'turing', name: 'Ada' },
+      {
+        onsnapshot: (data, reset) => snapshots.push([data, reset]),
+        onevents: (batch) => events.push(...batch),
+        onstate: (state) => states.push(state),
+      },
+      {
+        open: async (namespace, auth) => {
+          opened.push(namespace)
+          if (unloadable) throw new Error('chunk')
+          const socket = new FakeSocket(auth)
+          sockets.push(socket)
+          return socket
+        },
+        random: () => 0,
+      },
+    )
+  })
+  afterEach(() => {
+    live.close()
+    vi.useRealTimers()
+  })
+
+  async function connected(): Promise<void> {
+    live.start()
+    await settled()
+    wire().happens('connect')
+    wire().happens('snapshot', { seq: 10, room: {} })
+  }
+
+  it('connects to its namespace with what it was given, and tells what there is', async () => {
+    await connected()
+    expect(opened).toEqual(['audience'])
+    expect(wire().attempts).toEqual([{ room: 'turing', name: 'Ada' }])
+    expect(states).toEqual(['connecting', 'connected'])
+    expect(snapshots).toEqual([[{ seq: 10, room: {} }, false]])
+    expect(live.seq).toBe(10)
+  })
+
+  it('hands on events in order and none twice', async () => {
+    await connected()
+    wire().happens('events', [event(12), event(15)])
+    wire().happens('events', [event(15), event(10), event(16), 'nonsense', { type: 'x' }])
+    expect(events.map(({ seq }) => seq)).toEqual([12, 15, 16])
+    expect(events[0]).toEqual({
+      seq: 12,
+      type: 'session.changed',
+      at_ms: Date.UTC(2026, 10, 24, 8),
+      mediaAt_ms: null,
+      data: { n: 12 },
+    })
+  })
+
+  it('comes back after the last event that it had, ever more slowly', async () => {
+    await connected()
+    wire().happens('events', [event(12)])
+    wire().happens('disconnect', 'transport close')
+    expect(live.state).toBe('waiting')
+    await vi.advanceTimersByTimeAsync(999)
+    expect(wire().attempts).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(wire().attempts[1]).toEqual({ room: 'turing', name: 'Ada', since: 12 })
+    wire().happens('connect_error', new Error('xhr poll error'))
+    await vi.advanceTimersByTimeAsync(1_999)
+    expect(wire().attempts).toHaveLength(2)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(wire().attempts).toHaveLength(3)
+    expect(sockets).toHaveLength(1)
+  })
+
+  it('goes on from a snapshot that says that it was away for too long', async () => {
+    await connected()
+    wire().happens('disconnect', 'ping timeout')
+    await vi.advanceTimersByTimeAsync(1_000)
+    wire().happens('connect')
+    wire().happens('snapshot', { seq: 900, reset: true })
+    wire().happens('events', [event(899), event(901)])
+    expect(snapshots[1]).toEqual([{ seq: 900, reset: true }, true])
+    expect(events.map(({ seq }) => seq)).toEqual([901])
+  })
+
+  it('asks again when the server ended the connection, and stops where that says no', async () => {
+    await connected()
+    wire().happens('disconnect', 'io server disconnect')
+    await vi.advanceTimersByTimeAsync(1_000)
+    wire().happens('connect_error', refused('invalid_token'))
+    expect(live.state).toBe('refused')
+    await vi.advanceTimersByTimeAsync(120_000)
+    expect(wire().attempts).toHaveLength(2)
+  })
+
+  it('tries on where the refusal may pass', async () => {
+    live.start()
+    await settled()
+    wire().happens('connect_error', refused('too_many'))
+    expect(live.state).toBe('waiting')
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(wire().attempts).toHaveLength(2)
+  })
+
+  it('tries at once when it is told that the network is back', async () => {
+    live.start()
+    await settled()
+    wire().happens('connect_error', new Error('websocket error'))
+    live.poke()
+    await settled()
+    expect(wire().attempts).toHaveLength(2)
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(wire().attempts).toHaveLength(2)
+  })
+
+  it('survives that the client’s code does not load', async () => {
+    unloadable = true
+    live.start()
+    await settled()
+    expect(live.state).toBe('waiting')
+    unloadable = false
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(wire().attempts).toHaveLength(1)
+  })
+
+  it('opens nothing when it is closed while the code is on its way', async () => {
+    live.start()
+    live.close()
+    await settled()
+    expect(sockets.flatMap(({ attempts }) => attempts)).toEqual([])
+    expect(live.state).toBe('closed')
+  })
+
+  describe('a command', () => {
+    it('is acknowledged with what the server says', async () => {
+      await connected()
+      wire().answer = async () => ({ ok: true, action: 'a1' })
+      await expect(live.send('session.end', { at: 5 }, 500)).resolves.toEqual({
+        ok: true,
+        data: { ok: true, action: 'a1' },
+      })
+      expect(wire().sent).toEqual([{ event: 'session.end', data: { at: 5 }, timeout_ms: 500 }])
+    })
+
+    it('is refused with the server’s code, and with when to try again', async () => {
+      await connected()
+      wire().answer = async () => ({ ok: false, error: { code: 'slow_down', message: 'Slowly.', retry_after: 2 } })
+      await expect(live.send('chat.send')).resolves.toEqual({
+        ok: false,
+        error: { code: 'slow_down', message: 'Slowly.', details: null, retryAfter_ms: 2_000 },
+      })
+    })
+
+    it('fails with a code where nobody answers or is connected', async () => {
+      await expect(live.send('chat.send')).resolves.toMatchObject({ ok: false, error: { code: 'not_connected' } })
+      await connected()
+      wire().answer = () => Promise.reject(new Error('operation has timed out'))
+      await expect(live.send('chat.send')).resolves.toMatchObject({ ok: false, error: { code: 'no_answer' } })
+      wire().answer = async () => 'what'
+      await expect(live.send('chat.send')).resolves.toMatchObject({ ok: false, error: { code: 'no_answer' } })
+    })
+  })
+})

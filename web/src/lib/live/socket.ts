@@ -1,0 +1,261 @@
+/**
+ * One namespace of the server's Socket.IO, as `streamer/realtime/protocol.md` has it: connects, stays connected, resumes after
+ * the last event by `since`, and sends commands that are acknowledged within a time limit.
+ *
+ * socket.io-client comes by a dynamic import: whoever imports this module loads a few hundred bytes before its first picture.
+ */
+import { type ApiError, isRecord, readError, readText, readTime } from '$lib/protocol/day'
+import { Backoff } from '$lib/whip/backoff'
+
+export type Namespace = 'audience' | 'moderation' | 'studio'
+
+export interface LiveAuth {
+  /** A room's id, `*` in `/studio` for all that the grant covers, or a session's id instead. */
+  room?: string
+  session?: string
+  token?: string
+  name?: string
+  place?: string
+}
+
+export interface LiveEvent {
+  seq: number
+  type: string
+  /** Server time, UTC ms. */
+  at_ms: number
+  /** The media time that the author was watching. */
+  mediaAt_ms: number | null
+  data: unknown
+}
+
+export type LiveState =
+  | 'closed'
+  /** The first attempt, or one after a loss. */
+  | 'connecting'
+  | 'connected'
+  /** Between two attempts. */
+  | 'waiting'
+  /** The server said no for good: what we have does not open this namespace. */
+  | 'refused'
+
+export interface LiveHandlers {
+  /** What there is now. `reset`: what was known before is void, events are missing in between. */
+  onsnapshot?(data: Record<string, unknown>, reset: boolean): void
+  /** New ones, in order, none twice. */
+  onevents?(events: readonly LiveEvent[]): void
+  onstate?(state: LiveState, error: ApiError | null): void
+}
+
+/** A command's acknowledgement. Codes of our own: `not_connected`, `no_answer` (it may have been carried out). */
+export type Answer =
+  { ok: true; data: Record<string, unknown> } | { ok: false; error: ApiError & { retryAfter_ms: number | null } }
+
+/** As much of socket.io-client's socket as is used here. */
+export interface WireSocket {
+  connected: boolean
+  on(event: string, listener: (...values: never[]) => void): unknown
+  connect(): unknown
+  disconnect(): unknown
+  timeout(ms: number): { emitWithAck(event: string, data: unknown): Promise<unknown> }
+}
+
+export interface LivePorts {
+  /** @param auth asked at each attempt */
+  open(namespace: Namespace, auth: () => Record<string, unknown>): Promise<WireSocket>
+  random: () => number
+}
+
+const COMMAND_TIMEOUT_MS = 8_000
+/** Attempts that fail are not counted up to a refusal: the server may be starting. These codes are final. */
+const FINAL = new Set([
+  'unauthorized',
+  'invalid_token',
+  'grant_not_in_force',
+  'forbidden',
+  'not_found',
+  'no_such_room',
+  'no_such_session',
+  'revoked',
+  'grant_revoked',
+])
+
+export const BROWSER_PORTS: LivePorts = {
+  async open(namespace, auth) {
+    const { io } = await import('socket.io-client')
+    return io(`/${namespace}`, {
+      autoConnect: false,
+      // One connection for each namespace: they live and end apart. Coming back is decided here, by the reason.
+      forceNew: true,
+      reconnection: false,
+      transports: ['websocket', 'polling'],
+      tryAllTransports: true,
+      timeout: 10_000,
+      auth: (give) => give(auth()),
+    }) as unknown as WireSocket
+  },
+  random: Math.random,
+}
+
+export class LiveSocket {
+  private socket: WireSocket | null = null
+  private current: LiveState = 'closed'
+  private last: number | null = null
+  private timer: ReturnType<typeof setTimeout> | undefined
+  private readonly backoff: Backoff
+
+  constructor(
+    private readonly namespace: Namespace,
+    private auth: LiveAuth,
+    private readonly handlers: LiveHandlers,
+    private readonly ports: LivePorts = BROWSER_PORTS,
+  ) {
+    this.backoff = new Backoff(1_000, 30_000, ports.random)
+  }
+
+  get state(): LiveState {
+    return this.current
+  }
+
+  /** The last event's number; null before the first snapshot. */
+  get seq(): number | null {
+    return this.last
+  }
+
+  /** Connects, and goes on trying until it is closed or refused. */
+  start(): void {
+    if (this.current !== 'closed' && this.current !== 'refused') return
+    this.backoff.reset()
+    this.become('connecting')
+    void this.open()
+  }
+
+  /** Tries at once instead of at the next turn (the network is back, the tab is seen again). */
+  poke(): void {
+    if (this.current !== 'waiting') return
+    clearTimeout(this.timer)
+    this.become('connecting')
+    void this.open()
+  }
+
+  /** Another name, place or token: told at the next connection. */
+  update(auth: Partial<LiveAuth>): void {
+    this.auth = { ...this.auth, ...auth }
+  }
+
+  close(): void {
+    clearTimeout(this.timer)
+    this.become('closed')
+    this.socket?.disconnect()
+    this.socket = null
+  }
+
+  /** Sends a command and waits for its acknowledgement. Never rejects. */
+  async send(command: string, data: Record<string, unknown> = {}, timeout_ms = COMMAND_TIMEOUT_MS): Promise<Answer> {
+    const { socket } = this
+    if (!socket?.connected) return refusal('not_connected')
+    let answer: unknown
+    try {
+      answer = await socket.timeout(timeout_ms).emitWithAck(command, data)
+    } catch {
+      return refusal('no_answer')
+    }
+    if (isRecord(answer) && answer['ok'] === true) return { ok: true, data: answer }
+    const error = readError(answer)
+    if (!error) return refusal('no_answer')
+    const retry_s = isRecord(answer) && isRecord(answer['error']) ? answer['error']['retry_after'] : null
+    return { ok: false, error: { ...error, retryAfter_ms: typeof retry_s === 'number' ? retry_s * 1000 : null } }
+  }
+
+  private async open(): Promise<void> {
+    try {
+      const socket = this.socket ?? (await this.ports.open(this.namespace, () => this.handshake()))
+      // Closed while the client's code was on its way, or opened twice.
+      if (this.current !== 'connecting') return
+      if (this.socket !== socket) {
+        this.socket = socket
+        this.listen(socket)
+      }
+      socket.connect()
+    } catch {
+      this.again(null) // The client's code did not load.
+    }
+  }
+
+  private listen(socket: WireSocket): void {
+    const mine = () => this.socket === socket
+    socket.on('connect', () => {
+      if (!mine()) return
+      this.backoff.reset()
+      this.become('connected')
+    })
+    socket.on('snapshot', (data: unknown) => mine() && this.snapshot(data))
+    socket.on('events', (batch: unknown) => mine() && this.events(batch))
+    socket.on('connect_error', (reason: unknown) => mine() && this.failed(reason))
+    socket.on('disconnect', (reason: unknown) => {
+      if (!mine() || this.current === 'closed' || this.current === 'refused') return
+      // The server ended it (a revoked grant, a stalled reader): the next handshake tells which.
+      this.again(reason === 'io server disconnect' ? { code: 'ended', message: '', details: null } : null)
+    })
+  }
+
+  private handshake(): Record<string, unknown> {
+    return { ...this.auth, ...(this.last === null ? {} : { since: this.last }) }
+  }
+
+  private snapshot(data: unknown): void {
+    if (!isRecord(data)) return
+    const seq = data['seq']
+    if (typeof seq === 'number') this.last = seq
+    this.handlers.onsnapshot?.(data, data['reset'] === true)
+  }
+
+  private events(batch: unknown): void {
+    if (!Array.isArray(batch)) return
+    const fresh: LiveEvent[] = []
+    for (const item of batch as unknown[]) {
+      if (!isRecord(item) || typeof item['seq'] !== 'number') continue
+      if (this.last !== null && item['seq'] <= this.last) continue
+      this.last = item['seq']
+      fresh.push({
+        seq: item['seq'],
+        type: readText(item['type']),
+        at_ms: readTime(item['at']) ?? Date.now(),
+        mediaAt_ms: readTime(item['media_at']),
+        data: item['data'],
+      })
+    }
+    if (fresh.length > 0) this.handlers.onevents?.(fresh)
+  }
+
+  private failed(reason: unknown): void {
+    // A refusal carries our error's shape in `data`; a transport's failure none.
+    const data = isRecord(reason) || reason instanceof Error ? (reason as { data?: unknown }).data : null
+    const error = readError(data) ?? (isRecord(data) ? readError({ error: data }) : null)
+    if (error && FINAL.has(error.code)) {
+      this.become('refused', error)
+      this.socket?.disconnect()
+    } else {
+      this.again(error)
+    }
+  }
+
+  private again(error: ApiError | null): void {
+    clearTimeout(this.timer)
+    this.become('waiting', error)
+    this.timer = setTimeout(() => {
+      this.become('connecting')
+      void this.open()
+    }, this.backoff.next())
+  }
+
+  private become(state: LiveState, error: ApiError | null = null): void {
+    if (state === this.current && error === null) return
+    this.current = state
+    this.handlers.onstate?.(state, error)
+  }
+}
+
+function refusal(code: 'not_connected' | 'no_answer'): Answer {
+  const message = code === 'not_connected' ? 'Not connected.' : 'No answer came in time.'
+  return { ok: false, error: { code, message, details: null, retryAfter_ms: null } }
+}
