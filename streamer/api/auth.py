@@ -10,7 +10,6 @@ from aiohttp import web
 from streamer.api.context import Services, now_ms
 from streamer.api.cookies import SEEN_EVERY_MS, digest, idle_ms, secret_of
 from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Role, Target
-from streamer.director.news import Actor
 from streamer.errors import Forbidden, NotFound, TooMany, Unauthorized
 from streamer.store.grants import Grants
 from streamer.store.logins import Login, Logins
@@ -112,11 +111,6 @@ async def find_grant_by_id(grant_id: str, services: Services) -> Grant | None:
             return await reaching(connection, await Grants(connection).get(grant_id), now_ms())
         except NotFound:
             return None
-
-
-def actor_of(grant: Grant) -> Actor:
-    """Who it was, for actions and the audit log."""
-    return Actor(grant.id, grant.label)
 
 
 def require_role(grant: Grant | None, action: Action) -> Grant:

@@ -34,7 +34,7 @@ async def test_a_page_tells_its_room_and_is_never_stale(client: Client, api: Api
         assert config["room"] == {"id": "a", "name": name, "venue": "Maison"}
         assert config["publicUrl"] == "http://streamer.test"
         assert (config["whep"], config["iceServers"], config["locale"]) == (True, [], "en")
-    for page, path in (("home", "/"), ("studio", "/studio")):
+    for page, path in (("home", "/"), ("studio", "/studio"), ("join", "/join")):
         async with client.get(path) as response:
             config = config_of(await response.text())
             assert (config["page"], config["room"]) == (page, None)

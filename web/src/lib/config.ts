@@ -1,6 +1,6 @@
 /** What the server tells a page in `<script type="application/json" id="streamer-config">`. */
 export interface PageConfig {
-  page: 'home' | 'watch' | 'embed' | 'studio'
+  page: 'home' | 'watch' | 'embed' | 'studio' | 'join'
   /** Null on pages of no room, and where the room is unknown. */
   room: { id: string; name: string; venue: string | null } | null
   publicUrl: string
