@@ -227,8 +227,12 @@ def check_ended_by_clock(before: RoomDay, after: RoomDay, was: Session, s: Sessi
         law(was.recorded or not begun.recorded, "the clock recorded the rest of an unrecorded session")
 
 
-def check_tap(before: RoomDay, after: RoomDay) -> None:
+def check_tap(before: RoomDay, after: RoomDay, now_ms: int) -> None:
     old = {s.id: s for s in before.sessions}
+    begun = running_of(after)
+    if begun is not None and (begun.id not in old or old[begun.id].state not in RUNS):
+        reserved = in_their_time(before, now_ms, running_of(before))
+        law(not reserved or begun.id in {s.id for s in reserved}, "a session begins in the time of a closed one")
     for s in after.sessions:
         was = old.get(s.id)
         if was is not None:
@@ -358,8 +362,9 @@ class RandomDay:
             ids = [alarm.id for alarm in alarms_of(self.day, self.wall_ms, AlarmInputs(disk_left_s=9))]
             law(len(set(ids)) == len(ids), "two alarms of one id")
 
-    def tap(self) -> None:
-        command = self.command()
+    def tap(self, command: taps.Command | None = None) -> None:
+        """Any command, or this one, and its undo; what it did is kept for an undo later."""
+        command = command or self.command()
         before = advance(self.day, self.wall_ms)
         self.day = before
         try:
@@ -370,7 +375,7 @@ class RandomDay:
             return
         self.story.append(str(command))
         self.seen[type(command).__name__] += 1
-        check_tap(before, after)
+        check_tap(before, after, self.wall_ms)
         law(after is before or after != before, "a tap that changes nothing makes a new day")
         again = replace(after)
         if not isinstance(command, taps.Extend | taps.Delay):
