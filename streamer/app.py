@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
@@ -12,11 +14,13 @@ from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.lapses import LapseWatch
 from streamer.api.polling import SchedulePoller
 from streamer.api.routes import make_application
+from streamer.archive.archivist import Archivist
 from streamer.conference.notices import Notices
 from streamer.delivery import routes as delivery
 from streamer.director.bells import Bells, free_bytes
 from streamer.director.director import Director
 from streamer.director.ledger import Ledger
+from streamer.director.news import IncidentChanged, News, SessionChanged
 from streamer.errors import Unavailable
 from streamer.observe import health
 from streamer.observe.metrics import WebMetrics
@@ -33,29 +37,33 @@ def make_app(settings: Settings, *, public_url: str) -> web.Application:
     plane = MediaPlane(settings)
     database = Database(database_url(settings.store.url, settings.data))
     app = assemble(settings, database, plane, public_url=public_url)
-    director = app[SERVICES].director
 
     async def connections(_app: web.Application) -> AsyncIterator[None]:
-        await database.start()
-        try:
+        async with AsyncExitStack() as stack:
+            await database.start()
+            stack.push_async_callback(database.close)
             await plane.start()
-            try:
-                await director.start()
-                tasks = [
-                    asyncio.create_task(app[LAPSES].run(), name="lapsed grants"),
-                    asyncio.create_task(SchedulePoller(app[SERVICES]).run(), name="schedule poller"),
-                ]
-                yield
-                for task in tasks:
-                    await wait_cancelled(task)
-            finally:
-                await director.close()
-                await plane.close()
-        finally:
-            await database.close()
+            stack.push_async_callback(plane.close)
+            await _start_day(app, stack)
+            yield
 
     app.cleanup_ctx.append(connections)
     return app
+
+
+async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
+    """What follows the clock, once database and media plane are there."""
+    services = app[SERVICES]
+
+    def run(work: Coroutine[Any, Any, None], name: str) -> None:
+        stack.push_async_callback(wait_cancelled, asyncio.create_task(work, name=name))
+
+    await services.archivist.start()
+    stack.push_async_callback(services.archivist.close)
+    await services.director.start()
+    stack.push_async_callback(services.director.close)
+    run(app[LAPSES].run(), "lapsed grants")
+    run(SchedulePoller(services).run(), "schedule poller")
 
 
 def make_director(settings: Settings, database: Database, plane: MediaPlane, notices: Notices) -> Director:
@@ -64,25 +72,55 @@ def make_director(settings: Settings, database: Database, plane: MediaPlane, not
     return Director(Ledger(database), plane, clock=now_ms, bells=bells, logos=settings.data / "logos")
 
 
+def make_archivist(settings: Settings, database: Database, plane: MediaPlane, director: Director) -> Archivist:
+    """An archivist that hears of sessions and incidents from the director."""
+    archivist = Archivist(settings.data, database, plane, clock=now_ms, room_dir=settings.room_dir)
+
+    def hear(news: News) -> None:
+        match news:
+            case SessionChanged():
+                archivist.changed(news.before, news.after)
+            case IncidentChanged():
+                archivist.marks_changed(news.session)
+
+    director.listen(hear)
+    return archivist
+
+
 def assemble(settings: Settings, database: Database, plane: MediaPlane, *, public_url: str) -> web.Application:
     """The application over a database and a media plane that somebody else starts and closes."""
     metrics = WebMetrics()
     notices = Notices()
+    director = make_director(settings, database, plane, notices)
     services = Services(
         settings=settings,
         database=database,
         plane=plane,
-        director=make_director(settings, database, plane, notices),
+        director=director,
+        archivist=make_archivist(settings, database, plane, director),
         notices=notices,
         public_state=lambda link: delivery.public_state(link.view, link.status),
         public_url=public_url,
     )
     app = make_application(services, metrics.observe)
     app[LAPSES] = LapseWatch(services)
-    services.director.bells.lapsed = app[LAPSES].labels
-    delivery.setup(app, plane, settings, services.proxies.client_address)
+    director.bells.lapsed = app[LAPSES].labels
+    delivery.setup(app, plane, settings, services.proxies.client_address, services.archivist)
+    _measure(app, metrics, plane)
+
+    async def media_host() -> None:
+        if not app[SERVICES].plane.host_up:
+            raise Unavailable("The media host does not answer.", code="media_host_unavailable")
+
+    health.add_routes(app, metrics, {"database": database.ping, "media_host": media_host})
+    return app
+
+
+def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> None:
+    services = app[SERVICES]
     metrics.watch_rooms(lambda: plane.rooms)
     metrics.watch_values("streamer_delivery", app[delivery.STATS])
+    metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS])
     metrics.watch_counter(
         "streamer_media_host_reconnects",
         "Connections to the media host lost.",
@@ -92,14 +130,12 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
         ("publish", services.publish_attempts),
         ("play", services.play_attempts),
         ("failed_tokens", services.failed_tokens),
+        ("failed_passwords", services.failed_passwords),
     ):
         metrics.watch_counter(
             f"streamer_refused_{name}", "Requests over the limit of an address.", partial(getattr, limit, "refused")
         )
-
-    async def media_host() -> None:
-        if not app[SERVICES].plane.host_up:
-            raise Unavailable("The media host does not answer.", code="media_host_unavailable")
-
-    health.add_routes(app, metrics, {"database": database.ping, "media_host": media_host})
-    return app
+    for name, what in (("director", services.director), ("archivist", services.archivist)):
+        metrics.watch_counter(
+            f"streamer_{name}_faults", "What went wrong inside and was tried again.", partial(getattr, what, "faults")
+        )

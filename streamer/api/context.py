@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -13,6 +12,7 @@ from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.ports import MediaPlane, PublicState
 from streamer.api.revocations import Revocations
 from streamer.api.waiting import StateWaiters
+from streamer.archive.archivist import Archivist
 from streamer.conference.grants import Grant
 from streamer.conference.notices import Notices
 from streamer.director.director import Director
@@ -37,11 +37,10 @@ class Services:
     database: Database
     plane: MediaPlane
     director: Director
+    archivist: Archivist
     public_state: PublicState
     public_url: str
     """Without a trailing slash; used for every link."""
-    has_replay: Callable[[str], bool] = lambda session: False
-    """Whether a session's replay answers, by its id."""
     proxies: Proxies = field(init=False)
     publish_attempts: RateLimit = field(init=False)
     play_attempts: RateLimit = field(init=False)

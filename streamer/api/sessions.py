@@ -51,7 +51,7 @@ def context_of(services: Services, session: Session) -> SessionContext:
         zone=ZoneInfo(venue.timezone if venue else DEFAULT_ZONE),
         public_url=services.public_url,
         shown=services.director.shown(session),
-        replay=services.has_replay(session.id),
+        replay=services.archivist.has_replay(session.id),
     )
 
 

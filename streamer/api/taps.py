@@ -24,6 +24,7 @@ from streamer.api.session_models import (
     SessionCrewView,
 )
 from streamer.api.sessions import context_of, find_session, target_of
+from streamer.archive import editing
 from streamer.conference import taps
 from streamer.conference.grants import Action, Target
 from streamer.conference.rooms import Room
@@ -143,7 +144,8 @@ async def forget(call: Call) -> Done:
     body = call.body(ForgetBody)
     room = _room(call, call.path("id"))
     grant = call.require(Target(room=room.id, venue=room.venue))
-    await call.services.director.forget(room.id, round(body.minutes * MINUTE_MS), actor_of(grant))
+    span = await call.services.director.forget(room.id, round(body.minutes * MINUTE_MS), actor_of(grant))
+    await editing.forget(call.services.archivist, room.id, *span)
     return Done(action=None, rooms=[room.id])
 
 

@@ -42,7 +42,17 @@ from streamer.director.ledger import (
     state_of,
 )
 from streamer.director.media import media_of
-from streamer.director.news import CLOCK, Actor, AlarmsChanged, Forgotten, Listener, News, RoomChanged, SessionChanged
+from streamer.director.news import (
+    CLOCK,
+    Actor,
+    AlarmsChanged,
+    Forgotten,
+    IncidentChanged,
+    Listener,
+    News,
+    RoomChanged,
+    SessionChanged,
+)
 from streamer.director.ports import Plane
 from streamer.errors import NotFound, StreamerError
 from streamer.room.protocol import RoomConfig
@@ -382,6 +392,8 @@ class Director:
             await self._write(change, desk.room.venue)
         desk.day = after
         await self._put_into_effect(desk, shown, now_ms)
+        for held in (*(mark.session for mark in change.opened), *(name for name, _ in change.closed)):
+            self._tell(IncidentChanged(desk.room.id, held))
         return Tapped(action, tuple(image.after for image in done.sessions if image.after is not None))
 
     async def _put_into_effect(self, desk: Desk, before: RoomDay, now_ms: int) -> None:

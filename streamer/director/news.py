@@ -34,6 +34,14 @@ class AlarmsChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class IncidentChanged:
+    """An incident of the session began or ended (a hold)."""
+
+    room: str
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
 class Forgotten:
     """Media between two media times were removed for good."""
 
@@ -42,7 +50,7 @@ class Forgotten:
     to_ms: int
 
 
-News = SessionChanged | RoomChanged | AlarmsChanged | Forgotten
+News = SessionChanged | RoomChanged | AlarmsChanged | IncidentChanged | Forgotten
 Listener = Callable[[News], None]
 """Must be quick and not raise."""
 

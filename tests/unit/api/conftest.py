@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from streamer.api.context import Services
 from streamer.api.routes import make_application
-from streamer.app import make_director
+from streamer.app import make_archivist, make_director
 from streamer.conference.notices import Notices
 from streamer.director.director import Director
 from streamer.observe.metrics import WebMetrics
@@ -73,6 +73,7 @@ async def serve(database: Database, plane: FakePlane) -> AsyncIterator[Callable[
             database=database,
             plane=plane,  # type: ignore[arg-type]
             director=director,
+            archivist=make_archivist(settings, database, plane, director),  # type: ignore[arg-type]
             notices=notices,
             public_state=lambda link: link.state,  # type: ignore[attr-defined]
             public_url="http://streamer.test",

@@ -10,8 +10,7 @@ from streamer.api.context import SERVICES, Services
 from streamer.api.waiting import StateWaiters
 from streamer.room.protocol import RoomConfig, SourceStatus, TrackStatus
 from tests.fakes.media_plane import FakePlane
-from tests.fakes.waiting import until_answered
-from tests.fakes.waiting import until
+from tests.fakes.waiting import until, until_answered
 from tests.unit.api.conftest import ADMIN, Api, Client, bearer
 
 
