@@ -1,0 +1,80 @@
+"""Links that people are given: the page that logs them in and leads them on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.fakes.browser import chromium, needs_chromium, opened
+from tests.fakes.running import Running, serving
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+
+PASSWORD = "a sentence that nobody guesses"
+ME = "fetch('/api/v1/me').then((answer) => answer.json())"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Running]:
+    async with serving() as running:
+        await running.room("hall", name="Grande salle")
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
+
+
+async def session_link(server: Running, role: str) -> tuple[str, str]:
+    """A new session's id and a link for it."""
+    now = datetime.now(UTC)
+    body = {"room": "hall", "title": "T", "start": now.isoformat(), "end": (now + timedelta(hours=1)).isoformat()}
+    session = await server.api("POST", "/sessions", body, status=201)
+    grant = await server.api("POST", "/grants", {"role": role, "session": session["id"], "label": "Ana"}, status=201)
+    return session["id"], grant["link"]
+
+
+async def test_a_sessions_technician_comes_into_the_studio_of_its_room(browser: Browser, server: Running) -> None:
+    session, link = await session_link(server, "technician")
+    assert link.startswith(f"{server.url}/join#token=")
+    async with opened(browser, link) as seen:
+        await seen.page.wait_for_url(f"{server.url}/studio/hall")
+        await seen.holds("location.hash === ''")
+        me = await seen.page.evaluate(ME)
+        assert (me["role"], me["session"], me["label"], me["rooms"]) == ("technician", session, "Ana", ["hall"])
+        (cookie,) = await seen.context.cookies()
+        assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("streamer_session", True, "Lax")
+        assert await seen.page.evaluate("document.cookie") == ""
+        secret = link.rpartition(".")[2]
+        assert not any(secret in request.url for request in seen.requests)
+
+
+async def test_a_link_that_is_over_is_explained_and_another_can_be_pasted(browser: Browser, server: Running) -> None:
+    _, link = await session_link(server, "technician")
+    async with opened(browser, f"{server.url}/join#token=gone.gone", language="fr-FR") as seen:
+        await seen.text("Ce lien n’est pas valide.")
+        await seen.holds("location.hash === ''")
+        assert await seen.accessibility() == []
+        await seen.page.get_by_label("Lien ou jeton").fill(link)
+        await seen.page.get_by_role("button", name="Se connecter", exact=True).click()
+        await seen.page.wait_for_url(f"{server.url}/studio/hall")
+
+
+async def test_the_administrator_comes_in_by_password(browser: Browser, server: Running) -> None:
+    await server.api("PUT", "/password", {"password": PASSWORD}, status=204)
+    async with opened(browser, f"{server.url}/join") as seen:
+        await seen.page.get_by_role("button", name="administrator’s password").click()
+        field = seen.page.get_by_label("Administrator’s password")
+        await field.fill("not this one")
+        await field.press("Enter")
+        await seen.text("This is not the password.")
+        await field.fill(PASSWORD)
+        await field.press("Enter")
+        await seen.page.wait_for_url(lambda url: "/join" not in url)
+        assert (await seen.page.evaluate(ME))["role"] == "admin"
