@@ -12,7 +12,7 @@ from streamer.api.session_models import EventChange, EventCreate, EventCrewView,
 from streamer.conference.grants import Action, Target
 from streamer.conference.rooms import slug_of
 from streamer.conference.sessions import Event
-from streamer.errors import NotFound
+from streamer.errors import Forbidden, NotFound
 from streamer.store.events import Events
 from streamer.store.venues import Venues
 
@@ -80,6 +80,9 @@ async def change_event(call: Call) -> EventView | EventCrewView:
         before, event = event, replace(event, **sent)
         # An event may only be moved to where the grant reaches too.
         require(grant, Action.EVENT_CHANGE, target_of(event))
+        if event.venue != before.venue and not grant.covers(Target(venue=event.venue)):
+            # An event's organiser plans in the rooms of its venue: which one that is, is not theirs to say.
+            raise Forbidden("The grant's scope does not reach this venue.", code="out_of_scope")
         if event.start_ms is not None and event.end_ms is not None and event.end_ms <= event.start_ms:
             raise invalid_field("end", "must come after start")
         if event.venue is not None and await Venues(connection).find(event.venue) is None:

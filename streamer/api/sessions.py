@@ -21,9 +21,10 @@ from streamer.api.session_models import (
     SessionView,
     check_span,
 )
-from streamer.conference.grants import Action, Grant, Target
-from streamer.conference.sessions import Session, Visibility
-from streamer.errors import NotFound
+from streamer.conference.grants import Action, Grant, Target, may_plan_in
+from streamer.conference.rooms import Room
+from streamer.conference.sessions import Event, Session, Visibility
+from streamer.errors import Forbidden, NotFound
 from streamer.store.events import Events
 from streamer.store.sessions import Sessions
 
@@ -111,7 +112,7 @@ async def create_session(call: Call) -> SessionCrewView:
     if room is None:
         raise invalid_field("room", "there is no such room")
     grant = call.require(Target(room=room.id, venue=room.venue, event=body.event))
-    await _event_named(call, body.event)
+    _check_room(grant, room, await _event_named(call, body.event))
     session = body.session(secrets.token_urlsafe(9), secrets.token_urlsafe(18))
     done = await services.director.add([session], actor_of(grant))
     call.headers["Location"] = f"/api/v1/sessions/{session.id}"
@@ -131,14 +132,15 @@ async def change_session(call: Call) -> SessionCrewDone:
     session = await find_session(call)
     grant = call.require(target_of(services, session))
     fields = body.fields()
-    if "room" in fields:
-        room = services.director.room(fields["room"])
-        if room is None:
-            raise invalid_field("room", "there is no such room")
+    room = services.director.room(fields.get("room", session.room))
+    if room is None and "room" in fields:
+        raise invalid_field("room", "there is no such room")
     # A session may only be moved to where the grant reaches too.
     moved = replace(session, room=fields.get("room", session.room), event=fields.get("event", session.event))
     require(grant, Action.SESSION_CHANGE, target_of(services, moved))
-    await _event_named(call, fields.get("event"))
+    event = await _event_named(call, moved.event)
+    if room is not None and room.id != session.room:
+        _check_room(grant, room, event)
     try:
         check_span(fields.get("start_ms", session.start_ms), fields.get("end_ms", session.end_ms))
     except ValueError as error:
@@ -155,12 +157,20 @@ async def delete_session(call: Call) -> None:
     await call.services.director.remove(session.id, actor_of(grant))
 
 
-async def _event_named(call: Call, event: str | None) -> None:
-    if event is None:
-        return
+async def _event_named(call: Call, name: str | None) -> Event | None:
+    if name is None:
+        return None
     async with call.services.database.read() as connection:
-        if await Events(connection).find(event) is None:
-            raise invalid_field("event", "there is no such event")
+        event = await Events(connection).find(name)
+    if event is None:
+        raise invalid_field("event", "there is no such event")
+    return event
+
+
+def _check_room(grant: Grant, room: Room, event: Event | None) -> None:
+    """Who plans in a room may act there: an event's organiser plans in its venue's rooms. Raises Forbidden."""
+    if not may_plan_in(grant, Target(room=room.id, venue=room.venue), None if event is None else event.venue):
+        raise Forbidden("The grant's scope does not reach this room.", code="out_of_scope", details={"room": room.id})
 
 
 def _no_such_session() -> NotFound:

@@ -210,3 +210,25 @@ async def test_a_link_comes_as_a_code_to_scan_when_asked(api: Api, rooms: None) 
     assert made["token"] not in made["qr"]
     again = await api("POST", "/grants?qr=1", {"role": "technician", "room": "a"})
     assert again["qr"] != made["qr"]
+
+
+async def test_an_events_organiser_plans_in_its_venue_and_opens_no_other_room(api: Api, rooms: None) -> None:
+    await api("POST", "/venues", {"id": "nantes", "name": "Nantes"})
+    await api("POST", "/rooms", {"id": "far", "name": "Far", "venue": "nantes"})
+    await api("POST", "/events", {"id": "conf", "name": "Conf", "venue": "brest"})
+    organiser = api.as_(await api.grant("organiser", event="conf"))
+    soon = {"start": datetime.now(UTC).isoformat(), "end": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}
+    body = {"title": "T", "event": "conf", **soon}
+    made = await organiser("POST", "/sessions", {"room": "a", **body})
+    await organiser("POST", "/sessions", {"room": "far", **body}, expect=403)
+    await organiser("PATCH", f"/sessions/{made['id']}", {"room": "far"}, expect=403)
+    await organiser("PATCH", f"/sessions/{made['id']}", {"room": "b", "title": "U"})
+    await organiser("PATCH", "/events/conf", {"venue": "nantes"}, expect=403)
+    await organiser("PATCH", "/events/conf", {"venue": "brest", "name": "Conférence"})
+    await organiser("PATCH", "/rooms/b", {"name": "mine"}, expect=403)
+    # Once somebody of that place has put one of its sessions there, the event is at home there.
+    elsewhere = await api("POST", "/sessions", {"room": "far", **body})
+    await organiser("PATCH", f"/sessions/{elsewhere['id']}", {"title": "V"})
+    of_session = api.as_(await api.grant("organiser", session=made["id"]))
+    await of_session("PATCH", f"/sessions/{made['id']}", {"title": "W"})
+    await of_session("PATCH", f"/sessions/{made['id']}", {"room": "a"}, expect=403)
