@@ -76,8 +76,8 @@ class OffAir:
         self.number = number
         self._segment = start
         self._next = start
-        self._next_sound = (start + AAC_TICKS // 2) // AAC_TICKS * AAC_TICKS
-        """The nearest frame, where the programme's sound was cut."""
+        self._next_sound = -(-(start - AAC_TICKS // 2) // AAC_TICKS) * AAC_TICKS
+        """The nearest frame, where the programme's sound was cut; the earlier one of two that are as near."""
         self._frames: dict[str, Iterator[Sample]] = {}
         self._configs: dict[str, TrackConfig] = {}
         self._frame_ticks = TICKS_PER_S // 15
@@ -93,19 +93,25 @@ class OffAir:
         while self._next <= to:
             if not self._frames or self._next - self._segment >= longest - self._frame_ticks // 2:
                 self._open(self._next)
-            for rendition, frames in self._frames.items():
-                sample = next(frames)
-                self._packagers[rendition].push(sample)
-                if self._relay and rendition == self._line.top:
-                    self._line.relay_picture(sample, self._configs[rendition])
-            self._next += self._frame_ticks
+            self._picture()
         self._write_silence(to)
 
     def end(self, at: int) -> None:
         """The programme is back from ``at`` on."""
+        # A picture that is held for long would be a part of its own, and the one before it too short.
+        while self._frames and self._next + self._frame_ticks // 2 <= at:
+            self._picture()
         self._write_silence(at + AAC_TICKS // 2)
         for packager in self._packagers.values():
             packager.end(at)
+
+    def _picture(self) -> None:
+        for rendition, frames in self._frames.items():
+            sample = next(frames)
+            self._packagers[rendition].push(sample)
+            if self._relay and rendition == self._line.top:
+                self._line.relay_picture(sample, self._configs[rendition])
+        self._next += self._frame_ticks
 
     def _write_silence(self, to: int) -> None:
         while self._next_sound + AAC_TICKS <= to:

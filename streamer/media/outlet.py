@@ -111,10 +111,12 @@ class Outlet:
     def forget(self, start: int, end: int) -> list[Chunk]:
         """Take what was shown between two ticks out of the output; ``end`` is now at the latest. Returns where bytes
         are that were not listed yet."""
-        anew = self.output.touches(start, end)
+        begins_there = self.shown_from is not None and not self.output.shows_programme and self.shown_from < end
+        anew = begins_there or self.output.touches(start, end)
         if anew:
+            # A moment of slate, until the next cut.
             self._to_slate(end)
-        unlisted = self.output.forget(start, end, gaps=False, after=self._line.grid.number)
+        unlisted = self.output.forget(start, end, gaps=False)
         if self._still_at is not None and start <= self._still_at < end:
             self.slate_still(SLATE_KIND)
         if anew:

@@ -118,7 +118,7 @@ class Outlets:
     def forget(self, start: int, end: int) -> None:
         """What lies between two ticks is listed nowhere any more; ``end`` is now at the latest."""
         unlisted = [chunk for outlet in self._outlets.values() for chunk in outlet.forget(start, end)]
-        unlisted += self._programme.forget(start, end, gaps=True, after=self._line.grid.number)
+        unlisted += self._programme.forget(start, end, gaps=True)
         self._store.forget(unlisted)
 
     # --- what the line tells -------------------------------------------------------------------------------

@@ -152,6 +152,7 @@ class Output:
         self._air_from = 0
         self._not_before = 0
         self._stopped = False
+        self._forgotten_until = 0
         self._torn = False
         """Something is missing before the next segment."""
         self._unrecorded = unrecorded or Spans()
@@ -190,7 +191,7 @@ class Output:
     def airs_at(self, start: int) -> bool:
         """Whether a programme cut at ``start`` is the one from which the output shows the programme again: not before
         what was listed by the tap, nor before what the slate has listed since."""
-        if not self._pending_air or start < self._not_before:
+        if not self._pending_air or start < max(self._not_before, self._forgotten_until):
             return False
         if self._last_entry is None or self._last_entry.feed != SLATE_FEED:
             return start + SLACK_TICKS >= self._air_from
@@ -273,18 +274,19 @@ class Output:
         """Whether the newest segment, which still grows, is of the programme and lies in the stretch, wholly or in
         part."""
         entry = self._last_entry
-        return entry is not None and entry.feed == PROGRAMME and _overlap(entry.start, end, start, end)
+        return self._aired and entry is not None and _overlap(entry.start, end, start, end)
 
-    def forget(self, start: int, end: int, *, gaps: bool, after: int = -1) -> list[Chunk]:
+    def forget(self, start: int, end: int, *, gaps: bool) -> list[Chunk]:
         """Forget what of the programme lies between two ticks: with ``gaps`` its segments become gaps, else the window
-        begins after them. A segment that is not finished ends here. Grid segments up to number ``after`` that are not
-        listed yet will not be: they may have begun in that stretch. Returns where bytes are that were not listed yet.
+        begins after them. A segment that is not finished ends here; one that is still to come and begins in that
+        stretch, as a take does that stands in for one that fell silent, is not listed. Returns where bytes are that
+        were not listed yet.
         """
         unlisted: list[Chunk] = []
-        self._feeds[PROGRAMME].listed_from = max(self._feeds[PROGRAMME].listed_from, after + 1)
+        self._forgotten_until = max(self._forgotten_until, end)
         found = [p.msn for p in self._past if p.programme and _overlap(p.start, p.end, start, end)]
         for entry in list(self._plan.values()):
-            grown = end if entry is self._last_entry else entry.end
+            grown = end if entry is self._last_entry and entry.until is None else entry.end
             if entry.feed != PROGRAMME or not _overlap(entry.start, grown, start, end):
                 continue
             found.append(entry.msn)
@@ -349,7 +351,8 @@ class Output:
         slot = self._slot(track, entry)
         if slot.closed:
             return None
-        slack = SLACK_TICKS // 2 if track.sound else SLACK_TICKS
+        # A frame that stands half way over a cut belongs to what comes after it (``TrackPackager``).
+        slack = SLACK_TICKS // 2 - 1 if track.sound else SLACK_TICKS
         if entry.until is None or made.end <= entry.until + slack:
             return made
         # Sound is still to come where the picture ended already. A player stumbles over a hole in it.
@@ -388,9 +391,12 @@ class Output:
         if number < segments.listed_from or self._stopped:
             return False
         if feed == PROGRAMME:
+            cut = segments.cuts.get(number)
+            if cut is not None and cut.start < self._forgotten_until:
+                self._torn = True
+                return False
             if self._pending_air:
                 # The encoders are behind: a cut that was under way at the tap may lie in what the slate has covered.
-                cut = segments.cuts.get(number)
                 return cut is not None and self.airs_at(cut.start)
             return self._aired
         return not self._aired

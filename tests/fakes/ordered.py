@@ -20,13 +20,19 @@ from tests.fakes.simulated_room import Room, Shown
 from tests.fakes.simulated_workers import START_CODE, Tag
 
 END = 1 << 60
-AHEAD_TICKS = 1500
+AHEAD_TICKS = 12_000
+"""A take that begins behind a slate may be laid a little ahead of its arrival."""
+SOUND_S = 0.03
+"""Sound goes on to the end of the frame that stands at the end of the last picture."""
 
 
 @dataclass(frozen=True)
 class Stretch:
     start: int
+    """Tick of the order."""
     end: int
+    end_s: float
+    """The loop's time of the next one."""
     orders: RoomOrders
 
     def shows(self, output: str) -> str:
@@ -38,8 +44,35 @@ class Stretch:
 def stretches(room: Room) -> list[Stretch]:
     """The orders that held, and from when to when."""
     orders = [(0, RoomOrders()), *room.orders]
-    ends = [at for at, _ in orders[1:]] + [END]
-    return [Stretch(at, end, what) for (at, what), end in zip(orders, ends, strict=True) if end > at]
+    ends = [(at, s) for (at, _), s in zip(orders[1:], room.ordered_s, strict=True)] + [(END, 1e9)]
+    return [Stretch(at, *end, what) for (at, what), end in zip(orders, ends, strict=True) if end[0] > at]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who may get what."""
+
+    held: list[Stretch]
+
+    def picture(self, output: str, start: int, tag: Tag) -> bool:
+        """Whether it lies after the order to show and was taken before the order not to."""
+        return any(
+            s.start <= start and tag.capture_us / 1e6 <= s.end_s
+            for s in self.held
+            if s.shows(output) in ("programme", "picture_muted")
+        )
+
+    def sound(self, output: str, start: int, capture_s: float | None) -> bool:
+        return any(
+            s.start <= start and (start < s.end + AHEAD_TICKS if capture_s is None else capture_s <= s.end_s + SOUND_S)
+            for s in self.held
+            if s.shows(output) == "programme"
+        )
+
+
+def captured_s(sound: bytes) -> float | None:
+    """The loop's time when a frame of the simulation's sound was taken; None at a seam of two."""
+    return int(sound.rsplit(b"|", 1)[1]) / 1e6 + 1000 if b"|" in sound else None
 
 
 def camera_samples(room: Room, output: str) -> Iterator[tuple[str, Shown]]:
@@ -62,16 +95,16 @@ def breaches(room: Room) -> list[str]:
     found: list[str] = []
     assert room.mirror is not None
     held = stretches(room)
-
-    def allowed(output: str, at: int, *, sound: bool) -> bool:
-        wanted = ("programme",) if sound else ("programme", "picture_muted")
-        return any(s.start <= at < s.end and s.shows(output) in wanted for s in held)
-
+    watch = Watch(held)
     for output in room.mirror.outputs:
         if output == PROGRAMME_OUTPUT:
             continue
         for rendition, sample in camera_samples(room, output):
-            if not allowed(output, sample.start, sound=rendition.startswith("a")):
+            if rendition.startswith("a"):
+                allowed = watch.sound(output, sample.start, captured_s(sample.data))
+            else:
+                allowed = watch.picture(output, sample.start, sample.tag)
+            if not allowed:
                 found.append(f"{output} {rendition} {sample.msn}: a sample of {sample.start}")
     broadcast = room.mirror.view.broadcast
     assert broadcast is not None
@@ -79,20 +112,16 @@ def breaches(room: Room) -> list[str]:
         if isinstance(event, StillMade) and not event.jpeg.startswith((b"slate", b"sound_only")):
             # A picture between two milliseconds.
             at = (event.at_ms - broadcast.epoch_ms + 1) * TICKS_PER_MS
-            if event.output == PROGRAMME_OUTPUT or not allowed(event.output, at, sound=False):
+            if event.output == PROGRAMME_OUTPUT or not watch.picture(event.output, at, Tag.unpack(event.jpeg)):
                 found.append(f"{event.output}: a still of {at}")
         if isinstance(event, IntervalOpened) and event.interval.public != (event.output == PUBLIC):
             found.append(f"{event.output}: an interval that is {event.interval.public}")
-
-    def relayed(at: int, *, sound: bool) -> bool:
-        # What came just before the order may be of a moment after it: clocks are mapped by the quickest packet.
-        return allowed(PUBLIC, at, sound=sound) or allowed(PUBLIC, at - AHEAD_TICKS, sound=sound)
-
     for start, data, _ in room.relayed:
-        if is_camera(Tag.unpack(data.rsplit(START_CODE, 1)[1])) and not relayed(start, sound=False):
+        tag = Tag.unpack(data.rsplit(START_CODE, 1)[1])
+        if is_camera(tag) and not watch.picture(PUBLIC, start, tag):
             found.append(f"a relayed picture of {start}")
     for start, packet in room.relayed_sound:
-        if packet != OPUS_SILENCE and not relayed(start, sound=True):
+        if packet != OPUS_SILENCE and not watch.sound(PUBLIC, start, captured_s(packet)):
             found.append(f"relayed sound of {start}")
     found += unrecorded_on_disk(room, held)
     found += still_listed(room)
@@ -107,7 +136,8 @@ def unrecorded_on_disk(room: Room, held: list[Stretch]) -> list[str]:
             for event in parts:
                 start, end = event.part.start, event.part.start + event.part.duration
                 secret = any(s.start < end and start < s.end and not s.orders.record for s in held)
-                if secret and event.part.chunk.file:
+                surely = any(s.start + AHEAD_TICKS < end and start < s.end and not s.orders.record for s in held)
+                if surely and event.part.chunk.file:
                     found.append(f"{output} {rendition} {msn}: {start} is in {event.part.chunk.file}")
                 if not secret and not event.part.chunk.file:
                     found.append(f"{output} {rendition} {msn}: {start} is nowhere on disk")
@@ -131,12 +161,10 @@ def still_listed(room: Room) -> list[str]:
 
 
 def is_slate(room: Room, file: str, offset: int) -> bool:
-    """Whether the bytes there are of a slate of an output that was off air."""
+    """Whether nothing of a source's is in the bytes there."""
     assert room.mirror is not None
-    if file:
-        return "/slate-" in file
     data = room.mirror.bytes[(file, offset)]
-    return b"slate-" in data or not any(mark in data for mark in (b"sound|", b"mixed", b"main|", b"spare|"))
+    return not any(mark in data for mark in (b"sound|", b"mixed", b"main|", b"spare|"))
 
 
 def missing(room: Room) -> list[str]:

@@ -120,6 +120,8 @@ class Room:
     stills: list[tuple[int, bytes]] = field(default_factory=list)
     orders: list[tuple[int, RoomOrders]] = field(default_factory=list)
     """(now in ticks, what was ordered then)."""
+    ordered_s: list[float] = field(default_factory=list)
+    """The loop's time then."""
     forgotten: list[tuple[int, int]] = field(default_factory=list)
     """In ticks."""
     asked: dict[str, int] = field(default_factory=dict)
@@ -183,6 +185,7 @@ class Room:
             changes["outputs"] = tuple(OutputOrder(name, shows) for name, shows in outputs.items())
         orders = msgspec.structs.replace(self.programme.orders, **changes)
         self.orders.append((self.now, orders))
+        self.ordered_s.append(self.loop.time())
         self.programme.obey(orders)
 
     def forget(self, last_s: float, until_s: float = 0.0) -> None:
