@@ -21,10 +21,10 @@ import structlog
 
 from streamer.archive import keeping
 from streamer.archive.book import Book, Entry, Who, folders, kept_of, new_edition, state_of, with_edition
-from streamer.archive.catalogue import ReplayState
+from streamer.archive.catalogue import Details, ReplayState
 from streamer.archive.editions import LAG_MS, common_end
 from streamer.archive.gathering import FOREVER_MS, combined, forbidden, from_indexes, with_handles
-from streamer.archive.material import HANDLE_MS, Material, Span, collect
+from streamer.archive.material import HANDLE_MS, Material, Span, glance
 from streamer.conference.media_events import PROGRAMME_OUTPUT
 from streamer.conference.sessions import ReplayPolicy, Session
 from streamer.conference.view import BroadcastView
@@ -149,6 +149,10 @@ class Archivist:
             # Else something was written while this was read, and what is known of it is newer.
             self.remember(session, state)
         return state
+
+    async def details(self, session: str) -> Details:
+        """What a file of the session tells of it (``ReplayCatalogue``)."""
+        return await self.book.details(session)
 
     def has_replay(self, session: str) -> bool:
         """Whether the session's replay answers."""
@@ -338,10 +342,11 @@ class Archivist:
         gone = forbidden(session, entry.others)
         span = with_handles(Span(session.started_ms, end_ms), gone)
         link = self._plane.rooms.get(session.room)
-        mirrored = collect(link.view, PROGRAMME_OUTPUT, span, (*before.gone, *gone)) if link is not None else None
+        mirrored = glance(link.view, PROGRAMME_OUTPUT, span) if link is not None else None
         fresh = [mirrored] if mirrored is not None else []
         begins_ms = min((reel.begin_ms for reel in (*fresh, *before.reels)), default=FOREVER_MS)
-        if mirrored is None or begins_ms > session.started_ms + LATE_BEGIN_MS:
+        another = mirrored is not None and mirrored.broadcast.id not in {r.broadcast.id for r in before.reels}
+        if mirrored is None or begins_ms > session.started_ms + LATE_BEGIN_MS or (another and before.reels):
             # After a restart, or when the room was closed meanwhile: what its own index tells.
             read = functools.partial(from_indexes, self._room_dir(session.room), span, (*before.gone, *gone))
             mirrored_id = mirrored.broadcast.id if mirrored is not None else ""

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from streamer.archive import keeping
-from streamer.archive.catalogue import EditionRef, ReplayState
+from streamer.archive.catalogue import Details, EditionRef, ReplayState
 from streamer.archive.gathering import FOREVER_MS
 from streamer.archive.keeping import Kept, KeptEdition
 from streamer.archive.material import HANDLE_MS, Span, union
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Mark, MarkKind, Session, SessionState, Visibility
+from streamer.errors import NotFound
 from streamer.store.audit import AuditEntry, AuditLog
 from streamer.store.database import Database
+from streamer.store.events import Events
 from streamer.store.marks import Marks
 from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
 from streamer.store.rooms import Rooms
@@ -84,6 +88,27 @@ class Book:
                     session.room, session.started_ms - HANDLE_MS, end_ms + HANDLE_MS
                 )
         return Entry(session, recording, tuple(editions), tuple(marks), tuple(others))
+
+    async def details(self, session_id: str) -> Details:
+        """Of a file of the session; empty where there is no such session."""
+        async with self._database.read() as connection:
+            session = await Sessions(connection).find(session_id)
+            if session is None:
+                return Details()
+            marks = await Marks(connection).of_session(session_id)
+            event = ""
+            if session.event is not None:
+                with contextlib.suppress(NotFound):
+                    event = (await Events(connection).get(session.event)).name
+        begin_ms = session.start_ms if session.started_ms is None else session.started_ms
+        return Details(
+            session.title,
+            session.speakers,
+            event,
+            session.abstract,
+            datetime.fromtimestamp(begin_ms / 1000, UTC).date().isoformat(),
+            tuple((mark.at_ms, mark.label) for mark in marks if mark.kind is MarkKind.CHAPTER and mark.label),
+        )
 
     async def unfinished(self, since_ms: int) -> list[str]:
         """Sessions that a restart has to look after: on air, growing, or ended since with or without a recording."""

@@ -9,6 +9,19 @@ from typing import Protocol
 from streamer.archive.material import Span
 
 
+@dataclass(slots=True, frozen=True)
+class Details:
+    """What a file tells of its session. Chapters: (media time, title)."""
+
+    title: str = ""
+    speakers: tuple[str, ...] = ()
+    event: str = ""
+    abstract: str = ""
+    date: str = ""
+    """ISO 8601."""
+    chapters: tuple[tuple[int, str], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class EditionRef:
     """A cut by its marks. ``id`` is unguessable and part of its addresses."""
@@ -56,4 +69,8 @@ class ReplayCatalogue(Protocol):
 
     async def find(self, session: str, /) -> ReplayState | None:
         """None where nothing is or was recorded of the session, or there is no such session."""
+        ...
+
+    async def details(self, session: str, /) -> Details:
+        """What a file of the session tells of it."""
         ...

@@ -91,10 +91,9 @@ def chunks_of(reels: Iterable[Reel]) -> Iterable[Chunk]:
                     yield part.chunk
 
 
-def collect(
-    view: BroadcastView, output: str, span: Span, gone: Sequence[Span] = (), *, numbers: range | None = None
-) -> Reel | None:
-    """What ``output`` lists in ``span``, without ``gone`` and without what is on no disk; None where there is nothing.
+def glance(view: BroadcastView, output: str, span: Span, *, numbers: range | None = None) -> Reel | None:
+    """What ``output`` lists in ``span`` now, as it is. Quick, for the loop that owns the mirror; whole segments are
+    shared with it, as they never change in place. None where there is nothing.
 
     ``numbers``: only of these segments.
     """
@@ -105,14 +104,22 @@ def collect(
     tracks: dict[str, tuple[Segment, ...]] = {}
     for name, track in found.tracks.items():
         tracks[name] = tuple(
-            msgspec.structs.replace(segment, parts=list(segment.parts))
+            segment if segment.complete else msgspec.structs.replace(segment, parts=list(segment.parts))
             for segment in _numbered(track, numbers)
             if segment.start < end and segment.start + segment.duration > begin and (segment.parts or segment.gap)
         )
+    if not any(tracks.values()):
+        return None
     needed = {segment.init for segments in tracks.values() for segment in segments}
-    inits = tuple(init for number, init in view.inits.items() if number in needed)
-    reel = Reel(broadcast, inits, tracks)
-    return without(reel, gone)
+    return Reel(broadcast, tuple(init for number, init in view.inits.items() if number in needed), tracks)
+
+
+def collect(
+    view: BroadcastView, output: str, span: Span, gone: Sequence[Span] = (), *, numbers: range | None = None
+) -> Reel | None:
+    """As :func:`glance`, without ``gone`` and without what is on no disk; None where nothing is left."""
+    reel = glance(view, output, span, numbers=numbers)
+    return without(reel, gone) if reel is not None else None
 
 
 def _numbered(track: TrackView, numbers: range | None) -> Iterable[Segment]:

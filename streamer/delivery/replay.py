@@ -84,6 +84,8 @@ class ReplayStats:
     replaced_total: int = 0
     """Requests for an edition that has been replaced."""
     media_bytes_total: int = 0
+    downloads_total: int = 0
+    download_bytes_total: int = 0
 
 
 @dataclass(slots=True)
@@ -126,11 +128,11 @@ class ReplayDelivery:
 
     async def edition_index(self, request: web.Request) -> web.StreamResponse:
         """An edition under its own address, for its reviewers and for links that shall not change."""
-        state, ref = await self._edition(request)
+        state, ref = await self.edition(request)
         return await self._multivariant(request, state, ref, ".")
 
     async def playlist(self, request: web.Request) -> web.StreamResponse:
-        state, ref = await self._edition(request)
+        state, ref = await self.edition(request)
         opened = await self._opened(state, ref)
         if not opened.pieces and ref.end_ms is None and (room := self._plane.rooms.get(state.room)) is not None:
             address = self._client_address(request)
@@ -141,13 +143,13 @@ class ReplayDelivery:
             raise _not_listed()
         self.stats.playlists_total += 1
         max_age = VOD_MAX_AGE_S if opened.finished else INDEX_MAX_AGE_S
-        return playlist_response(request, made, _cache_control(state, max_age))
+        return playlist_response(request, made, cache_control(state, max_age))
 
     async def media(self, request: web.Request) -> web.StreamResponse:
         match = _NAME.fullmatch(request.match_info["name"])
         if match is None:
             raise _not_listed()
-        state, ref = await self._edition(request)
+        state, ref = await self.edition(request)
         opened = await self._opened(state, ref)
         rendition = request.match_info["rendition"]
         kind = opened.kind(rendition)
@@ -156,7 +158,7 @@ class ReplayDelivery:
         name = match["number"] or f"i{match['init']}"
         headers = media_headers(
             VIDEO_TYPE if kind == "video" else AUDIO_TYPE,
-            _cache_control(state, MEDIA_MAX_AGE_S, immutable=True),
+            cache_control(state, MEDIA_MAX_AGE_S, immutable=True),
             f'"{ref.id}-{rendition}-{name}"',
         )
         if match["init"] is not None:
@@ -181,7 +183,7 @@ class ReplayDelivery:
 
     # --- looking up ---------------------------------------------------------------------------------
 
-    async def _edition(self, request: web.Request) -> tuple[ReplayState, EditionRef]:
+    async def edition(self, request: web.Request) -> tuple[ReplayState, EditionRef]:
         """Raises NotFound for an id that never was one of the session's, Gone ``replaced`` for one that was."""
         state = await self._catalogue.find(request.match_info["session"])
         ref = state.edition(request.match_info["edition"]) if state is not None else None
@@ -201,7 +203,7 @@ class ReplayDelivery:
             raise Unavailable("There is nothing to play yet.", code="not_in_time", headers={"Retry-After": "1"})
         self.stats.index_total += 1
         made = multivariant(opened.edition, folder, event=ref.event)
-        return playlist_response(request, made, _cache_control(state, INDEX_MAX_AGE_S))
+        return playlist_response(request, made, cache_control(state, INDEX_MAX_AGE_S))
 
     async def _opened(self, state: ReplayState, ref: EditionRef) -> OpenEdition:
         """The edition with all that it lists by now. Raises Unavailable while its files cannot be read."""
@@ -238,7 +240,7 @@ def _opens(request: web.Request, state: ReplayState) -> bool:
     return bool(state.key) and hmac.compare_digest(request.query.get("key", "").encode(), state.key.encode())
 
 
-def _cache_control(state: ReplayState, max_age_s: int, *, immutable: bool = False) -> str:
+def cache_control(state: ReplayState, max_age_s: int, *, immutable: bool = False) -> str:
     if state.closed or not state.published:
         return PRIVATE
     return f"public, max-age={max_age_s}{', immutable' if immutable else ''}"

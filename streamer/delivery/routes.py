@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import web
 
 from streamer.archive.catalogue import ReplayCatalogue
+from streamer.delivery.downloads import Downloads
 from streamer.delivery.media import ClientAddress, ClientGone, LiveDelivery, client_gone, not_on_air
 from streamer.delivery.ports import DeliveryStats, Plane
 from streamer.delivery.replay import ReplayDelivery, ReplayStats
@@ -54,10 +55,12 @@ def setup(
     ]
     if catalogue is not None:
         replay = ReplayDelivery(plane, settings, catalogue, client_address, live.holds, live.media_bytes)
+        downloads = Downloads(replay, catalogue)
         app[REPLAY_STATS] = replay.stats
         paths += [
             ("/replay/{session}/index.m3u8", replay.index),
             ("/replay/{session}/{edition}/index.m3u8", replay.edition_index),
+            ("/replay/{session}/{edition}/download.mp4", downloads.download),
             ("/replay/{session}/{edition}/{rendition}.m3u8", replay.playlist),
             ("/replay/{session}/{edition}/{rendition}/{name}", replay.media),
             ("/replay/{tail:.*}", _nothing),

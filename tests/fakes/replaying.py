@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 from aiohttp import ClientSession, web
 
 from streamer.archive import keeping
-from streamer.archive.catalogue import EditionRef, ReplayState
+from streamer.archive.catalogue import Details, EditionRef, ReplayState
 from streamer.archive.editions import common_end
 from streamer.archive.material import HANDLE_MS, Material, Span, collect
 from streamer.conference.media_events import PROGRAMME_OUTPUT
@@ -29,6 +29,9 @@ class FakeCatalogue:
 
     async def find(self, session: str) -> ReplayState | None:
         return self.states.get(session)
+
+    async def details(self, session: str) -> Details:
+        return Details(title="Été à Nantes", speakers=("Zoé Dupont",), date="2026-11-24")
 
 
 @dataclass

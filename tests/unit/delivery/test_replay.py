@@ -308,3 +308,35 @@ async def test_ffmpegs_player_plays_through_a_skip(on: Replays) -> None:
     # Pictures that lead in are decoded too: at most a second's before each of the two cuts.
     assert 30 * 6.35 <= video <= 30 * (6.35 + 2)
     assert audio == pytest.approx(6.35 * 48_000 / 1024, abs=4)
+
+
+async def test_it_is_downloaded_as_one_file(on: Replays, tmp_path: Path) -> None:
+    on.begin(1.25)
+    on.studio.run(12.5)
+    async with on.http.get("/replay/talk/live-edition/download.mp4") as r:
+        assert r.status == 409
+    on.end(12, skips=(Span(on.studio.at(3.3), on.studio.at(7.7)),))
+    address = "/replay/talk/vod/download.mp4"
+    async with on.http.get(address) as r:
+        assert r.status == 200
+        data = await r.read()
+        assert r.content_length == len(data)
+        assert r.headers["Content-Disposition"] == (
+            'attachment; filename="2026-11-24 - Zoe Dupont - Ete a Nantes.mp4"; '
+            "filename*=UTF-8''2026-11-24%20-%20Zo%C3%A9%20Dupont%20-%20%C3%89t%C3%A9%20%C3%A0%20Nantes.mp4"
+        )
+        etag = r.headers["ETag"]
+    with av.open(io.BytesIO(data), format="mp4") as container:
+        assert container.metadata["title"] == "Été à Nantes"
+        assert float(container.duration / av.time_base) == pytest.approx(6.35, abs=0.04)
+        assert container.streams.video[0].width == 320
+    async with on.http.get(address, headers={"Range": "bytes=100000-", "If-Range": etag}) as r:
+        assert r.status == 206
+        assert await r.read() == data[100_000:]
+    async with on.http.head(address) as r:
+        assert r.content_length == len(data)
+    async with on.http.get(f"{address}?rendition=v90") as r:
+        assert r.status == 200
+        assert len(await r.read()) < len(data)
+    async with on.http.get(f"{address}?rendition=nothing") as r:
+        assert r.status == 404

@@ -1,0 +1,332 @@
+"""An edition as one MP4 file: pictures of one rendition, sound, chapters, tags. Nothing is copied or encoded.
+
+The file exists as a head and a list of ranges of the recording's media files (:class:`Movie`); any part of it can be
+read at any time. Planning reads the fragments' heads only. Everything here blocks: call it in a thread.
+
+Sound follows the pictures: what is left out between two stretches is a whole number of frames of neither, so at each
+join the sound begins with the frame that is nearest to where it belongs, never further off than half of one (11 ms),
+and the error does not add up.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streamer.archive.catalogue import Details
+from streamer.archive.editions import Edition, Frames, Piece, Wanted, make
+from streamer.archive.material import Material, Reel, Span
+from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S, Chunk
+from streamer.media import fragments, movie
+from streamer.media.fragments import Frame
+
+BLOCK_BYTES = 1024 * 1024
+
+
+class NothingToExport(Exception):
+    """The edition has no piece of that rendition."""
+
+
+@dataclass(slots=True, frozen=True)
+class Range:
+    file: str
+    offset: int
+    size: int
+    data: bytes = b""
+    """In place of a file's bytes."""
+
+
+@dataclass(slots=True)
+class Movie:
+    """A file that is nowhere as a whole."""
+
+    folder: Path
+    head: bytes
+    ranges: tuple[Range, ...]
+    _starts: tuple[int, ...] = field(init=False)
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        starts, at = [], len(self.head)
+        for one in self.ranges:
+            starts.append(at)
+            at += one.size
+        self._starts, self.size = tuple(starts), at
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Raises OSError, and EOFError where a file ends too early."""
+        out: list[bytes] = []
+        end = min(offset + size, self.size)
+        if offset < len(self.head):
+            out.append(self.head[offset : min(end, len(self.head))])
+            offset = min(end, len(self.head))
+        index = _last_at_most(self._starts, offset)
+        descriptors: dict[str, int] = {}
+        try:
+            while offset < end:
+                one, begin = self.ranges[index], offset - self._starts[index]
+                length = min(one.size - begin, end - offset)
+                if one.data:
+                    data = one.data[begin : begin + length]
+                else:
+                    if one.file not in descriptors:
+                        descriptors[one.file] = os.open(self.folder / one.file, os.O_RDONLY | os.O_CLOEXEC)
+                    data = os.pread(descriptors[one.file], length, one.offset + begin)
+                if len(data) != length:
+                    raise EOFError(one.file)
+                out.append(data)
+                offset += length
+                index += 1
+        finally:
+            for descriptor in descriptors.values():
+                os.close(descriptor)
+        return b"".join(out)
+
+
+def _last_at_most(starts: Sequence[int], offset: int) -> int:
+    low, high = 0, len(starts)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if starts[middle] <= offset:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+class Files:
+    """A recording's media files, mapped into memory: only what is looked at is read."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self._maps: dict[str, mmap.mmap] = {}
+
+    def fragments(self, chunk: Chunk) -> list[fragments.Fragment]:
+        """The fragments of a chunk; ``data_at`` counts from the file's beginning. Raises OSError, ValueError."""
+        return list(
+            fragments.read_fragments(memoryview(self._map(chunk.file)), chunk.offset, chunk.offset + chunk.size)
+        )
+
+    def bytes(self, chunk: Chunk) -> bytes:
+        return self._map(chunk.file)[chunk.offset : chunk.offset + chunk.size]
+
+    def _map(self, file: str) -> mmap.mmap:
+        mapped = self._maps.get(file)
+        if mapped is None:
+            descriptor = os.open(self._folder / file, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                mapped = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
+            finally:
+                os.close(descriptor)
+            self._maps[file] = self._stack.enter_context(mapped)
+        return mapped
+
+
+def edition_of(folder: Path, material: Material, spans: Sequence[Span]) -> Edition:
+    """An edition by the recording's files alone."""
+    with ExitStack() as stack:
+        files = Files(folder, stack)
+
+        def frames_of(wanted: Wanted) -> Frames:
+            reel = next(reel for reel in material.reels if reel.broadcast.id == wanted.place[0])
+            init = reel.init(wanted.init)
+            try:
+                data = b"".join(files.bytes(chunk) for chunk in wanted.chunks)
+                return (fragments.frames_of(data), fragments.timescale_of(init.data)) if init else ((), 1)
+            except (OSError, ValueError):
+                return (), 1
+
+        return make(material, spans, frames_of)
+
+
+def plan(folder: Path, material: Material, edition: Edition, rendition: str, details: Details) -> Movie:
+    """The file of one rendition, with sound if that is of pictures.
+
+    Raises NothingToExport, and OSError or ValueError where the recording's files are not what they were.
+    """
+    kinds = {r.name: r.kind for r in edition.renditions}
+    sound = next((r.name for r in edition.renditions if r.kind == "audio"), None)
+    if kinds.get(rendition) == "audio":
+        pictures, sound = None, rendition
+    elif rendition in kinds:
+        pictures = rendition
+    else:
+        raise NothingToExport(rendition)
+    with ExitStack() as stack:
+        builder = _Builder(material, Files(folder, stack))
+        numbers = len(next(iter(edition.tracks.values()), ()))
+        for number in range(numbers):
+            lead = edition.tracks[pictures or sound or ""][number]
+            if pictures is not None:
+                builder.pictures(edition.tracks[pictures][number])
+            if sound is not None:
+                builder.sound(edition.tracks[sound][number], lead)
+            builder.next(lead)
+    if not any(track.sizes for track in builder.tracks):
+        raise NothingToExport(rendition)
+    return builder.finished(folder, edition, details, edition.tracks[pictures or sound or ""])
+
+
+class _Builder:
+    def __init__(self, material: Material, files: Files) -> None:
+        self._reels = material.reels
+        self._files = files
+        self._video = movie.Track("video", TICKS_PER_S)
+        self._audio = movie.Track("audio", 48_000)
+        self._ranges: list[Range] = []
+        self._bytes = 0
+        self._movie_at = 0
+        """Where the piece begins in the movie, ticks."""
+        self._begins: list[int] = []
+        self._video_end = 0
+        self._audio_end: int | None = None
+
+    @property
+    def tracks(self) -> list[movie.Track]:
+        return [track for track in (self._video, self._audio) if track.sizes]
+
+    def next(self, lead: Piece) -> None:
+        self._begins.append(self._movie_at)
+        self._movie_at += lead.duration
+
+    def pictures(self, piece: Piece) -> None:
+        if piece.gap:
+            return  # the picture before it stays
+        frames, files, lead, scale, init = self._frames(piece)
+        if not frames or scale != TICKS_PER_S:
+            raise ValueError("pictures without frames")
+        track = self._video
+        if not track.entries:
+            track.width, track.height = movie.picture_size(init)
+        # Whatever was left out before, the last picture stays until this one.
+        late = self._movie_at - self._video_end
+        if late > 0:
+            if track.durations:
+                track.durations[-1] += late
+            else:
+                track.delay = late
+            self._video_end += late
+        shown = [frame.duration for frame in frames[lead:]]
+        shown[0] = max(1, shown[0] - lead)
+        first = len(track.sizes) + 1
+        track.durations += [1] * lead + shown
+        track.key_samples += [first + index for index, frame in enumerate(frames) if frame.sync]
+        self._add(track, frames, files, init)
+        self._video_end += lead + sum(shown)
+
+    def sound(self, piece: Piece, lead: Piece) -> None:
+        if piece.gap:
+            return
+        frames, files, _, scale, init = self._frames(piece)
+        track = self._audio
+        if not track.entries:
+            track.timescale = scale
+        elif scale != track.timescale:
+            raise ValueError("the sound's rate changed")
+        begin = self._movie_at * scale // TICKS_PER_S - lead.start * scale // TICKS_PER_S
+        kept: list[Frame] = []
+        kept_files: list[str] = []
+        for frame, file in zip(frames, files, strict=True):
+            ideal = begin + frame.start
+            if self._audio_end is None:
+                self._audio_end = track.delay = ideal
+            if self._audio_end - ideal > frame.duration // 2:
+                continue
+            if ideal - self._audio_end > frame.duration // 2:
+                # Sound is missing: what is before it lasts until here.
+                if kept or track.durations:
+                    track.durations[-1] += ideal - self._audio_end
+                self._audio_end = ideal
+            track.durations.append(frame.duration)
+            self._audio_end += frame.duration
+            kept.append(frame)
+            kept_files.append(file)
+        if kept:
+            self._add(track, kept, kept_files, init)
+
+    def finished(self, folder: Path, edition: Edition, details: Details, lead: Sequence[Piece]) -> Movie:
+        chapters = _chapters(edition, lead, self._begins, details)
+        tracks = self.tracks
+        if chapters:
+            tracks.append(self._chapter_track(chapters))
+        tags = {
+            "©nam": details.title,
+            "©ART": ", ".join(details.speakers),
+            "©alb": details.event,
+            "©day": details.date,
+            "desc": details.abstract[:2000],
+            "©too": "Streamer",
+        }
+        head = movie.head(tracks, self._bytes, tags, chapters)
+        return Movie(folder, head, tuple(self._ranges))
+
+    def _chapter_track(self, chapters: Sequence[movie.Chapter]) -> movie.Track:
+        track = movie.Track("text", 1000, delay=chapters[0].at_ms)
+        ends = [*(chapter.at_ms for chapter in chapters[1:]), self._movie_at // TICKS_PER_MS]
+        for chapter, end in zip(chapters, ends, strict=True):
+            data = movie.chapter_sample(chapter.title)
+            track.durations.append(max(1, end - chapter.at_ms))
+            track.sizes.append(len(data))
+            track.chunks.append(movie.Chunk(self._bytes, 1, 1))
+            self._ranges.append(Range("", 0, len(data), data))
+            self._bytes += len(data)
+        return track
+
+    def _frames(self, piece: Piece) -> tuple[list[Frame], list[str], int, int, bytes]:
+        """The piece's frames (``at`` in their file), the file of each, how many lead in, timescale, init section."""
+        init = self._init(self._reels[piece.reel], piece)
+        scale = fragments.timescale_of(init)
+        frames: list[Frame] = []
+        files: list[str] = []
+        for chunk in piece.chunks:
+            for fragment in self._files.fragments(chunk):
+                start, at = fragment.start, fragment.data_at
+                for duration, sync, size in zip(fragment.durations, fragment.syncs, fragment.sizes, strict=True):
+                    frames.append(Frame(start, duration, sync, at, size))
+                    start, at = start + duration, at + size
+                files += [chunk.file] * len(fragment.sizes)
+        if piece.trim is None:
+            return frames, files, 0, scale, init
+        kept, lead = fragments.cut(frames, piece.trim.start, piece.trim.end)
+        first = frames.index(kept[0]) if kept else 0
+        return kept, files[first : first + len(kept)], lead, scale, init
+
+    def _init(self, reel: Reel, piece: Piece) -> bytes:
+        init = reel.init(piece.init)
+        if init is None:
+            raise ValueError("an init section is missing")
+        return init.data
+
+    def _add(self, track: movie.Track, frames: Sequence[Frame], files: Sequence[str], init: bytes) -> None:
+        track.chunks.append(movie.Chunk(self._bytes, len(frames), track.entry(movie.sample_entry(init))))
+        for frame, file in zip(frames, files, strict=True):
+            track.sizes.append(frame.size)
+            last = self._ranges[-1] if self._ranges else None
+            if last is not None and last.file == file and last.offset + last.size == frame.at:
+                self._ranges[-1] = Range(file, last.offset, last.size + frame.size)
+            else:
+                self._ranges.append(Range(file, frame.at, frame.size))
+            self._bytes += frame.size
+
+
+def _chapters(
+    edition: Edition, pieces: Sequence[Piece], begins: Sequence[int], details: Details
+) -> list[movie.Chapter]:
+    """Where the chapters' media times are in the movie. Those in what is left out begin where it goes on."""
+    found: list[movie.Chapter] = []
+    for at_ms, title in sorted(details.chapters):
+        for piece, begin in zip(pieces, begins, strict=True):
+            start_ms = edition.pdt_ms(piece)
+            if at_ms < start_ms + piece.duration // TICKS_PER_MS:
+                place = begin // TICKS_PER_MS + max(0, at_ms - start_ms)
+                if not found or place > found[-1].at_ms:
+                    found.append(movie.Chapter(place, title))
+                break
+    if found and found[0].at_ms > 0:
+        found.insert(0, movie.Chapter(0, details.title or found[0].title))
+    return found

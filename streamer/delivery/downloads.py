@@ -1,0 +1,158 @@
+"""An edition as an MP4 file: ``/replay/{session}/{edition}/download.mp4?rendition=``. On the loop, reads in threads.
+
+There is no file: its head is made once, the rest are ranges of the recording's media files. So a download begins at
+once, goes on where it broke off, and costs no room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import unicodedata
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import quote
+
+from aiohttp import hdrs, web
+
+from streamer.archive import exporting, keeping
+from streamer.archive.catalogue import Details, EditionRef, ReplayCatalogue, ReplayState
+from streamer.archive.editions import spans_of
+from streamer.archive.exporting import BLOCK_BYTES, Movie, NothingToExport
+from streamer.delivery.replay import ReplayDelivery, cache_control
+from streamer.delivery.responses import byte_range, head_response, media_headers, not_modified
+from streamer.errors import Conflict, NotFound, Unavailable
+
+MAX_PLANS = 4
+"""Heads that are kept: some megabytes each for an hour."""
+MAX_DOWNLOADS = 16
+PLAN_LIMIT_S = 30.0
+READ_LIMIT_S = 20.0
+MAX_AGE_S = 3600
+
+
+class Downloads:
+    """Handlers. Raises StreamerErrors; :mod:`.routes` maps them."""
+
+    def __init__(self, replay: ReplayDelivery, catalogue: ReplayCatalogue) -> None:
+        self._replay = replay
+        self._catalogue = catalogue
+        self._plans: OrderedDict[tuple[str, str], Movie] = OrderedDict()
+        self._planning = asyncio.Lock()
+        """One at a time: planning is work for a processor, and players come first."""
+        self._running = 0
+
+    async def download(self, request: web.Request) -> web.StreamResponse:
+        state, ref = await self._replay.edition(request)
+        if ref.end_ms is None:
+            raise Conflict("The session is still on air.", code="still_growing", headers={"Retry-After": "60"})
+        details = await self._catalogue.details(state.session)
+        movie = await self._plan(state, ref, ref.end_ms, request.query.get("rendition", ""), details)
+        headers = media_headers("video/mp4", cache_control(state, MAX_AGE_S), f'"{ref.id}-{movie.size:x}"')
+        headers[hdrs.CONTENT_DISPOSITION] = disposition(details)
+        if (unchanged := not_modified(request, headers)) is not None:
+            return unchanged
+        if request.method == hdrs.METH_HEAD:
+            return head_response(movie.size, headers)
+        start, end, status = 0, movie.size, 200
+        wanted = request.headers.get(hdrs.RANGE)
+        condition = request.headers.get(hdrs.IF_RANGE)
+        if wanted is not None and condition in (None, headers[hdrs.ETAG]):
+            found = byte_range(wanted, movie.size)
+            if found is not None:
+                start, end = found
+                if start >= end:
+                    headers[hdrs.CONTENT_RANGE] = f"bytes */{movie.size}"
+                    headers[hdrs.CACHE_CONTROL] = "no-store"
+                    return web.Response(status=416, headers=headers)
+                headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{end - 1}/{movie.size}"
+                status = 206
+        headers[hdrs.CONTENT_LENGTH] = str(end - start)
+        async with self._admitted():
+            self._replay.stats.downloads_total += 1
+            response = web.StreamResponse(status=status, headers=headers)
+            await response.prepare(request)
+            await self._send(request, response, movie, start, end)
+        return response
+
+    async def _send(
+        self, request: web.Request, response: web.StreamResponse, movie: Movie, start: int, end: int
+    ) -> None:
+        """One block is read while another is on its way. A slow client holds back its own reads only."""
+        reading: asyncio.Task[bytes] | None = None
+        try:
+            reading = self._read(movie, start, end)
+            while start < end:
+                data = await reading
+                start += len(data)
+                reading = self._read(movie, start, end)
+                await response.write(data)
+                self._replay.stats.download_bytes_total += len(data)
+            await response.write_eof()
+        except (OSError, EOFError, TimeoutError):
+            # The head is out: all that is left is to break off, and the client asks for the rest again.
+            if request.transport is not None:
+                request.transport.close()
+        finally:
+            if reading is not None:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+
+    def _read(self, movie: Movie, start: int, end: int) -> asyncio.Task[bytes]:
+        async def read() -> bytes:
+            if start >= end:
+                return b""
+            async with asyncio.timeout(READ_LIMIT_S):
+                return await asyncio.to_thread(movie.read, start, min(BLOCK_BYTES, end - start))
+
+        return asyncio.create_task(read(), name="download read")
+
+    async def _plan(self, state: ReplayState, ref: EditionRef, end_ms: int, rendition: str, details: Details) -> Movie:
+        # The tags are in the head: another title is another file.
+        key = (ref.id, f"{rendition} {hash(details)}")
+        async with self._planning:
+            known = self._plans.get(key)
+            if known is not None:
+                self._plans.move_to_end(key)
+                return known
+            try:
+                async with asyncio.timeout(PLAN_LIMIT_S):
+                    movie = await asyncio.to_thread(_planned, state, ref, end_ms, rendition, details)
+            except NothingToExport:
+                raise NotFound("There is nothing of this rendition.", code="not_listed") from None
+            except (OSError, ValueError, EOFError, TimeoutError) as error:
+                raise Unavailable("The recording cannot be read.", code="disk_failed") from error
+            self._plans[key] = movie
+            while len(self._plans) > MAX_PLANS:
+                self._plans.popitem(last=False)
+            return movie
+
+    @asynccontextmanager
+    async def _admitted(self) -> AsyncIterator[None]:
+        if self._running >= MAX_DOWNLOADS:
+            raise Unavailable("Too many downloads.", code="too_many_downloads", headers={"Retry-After": "60"})
+        self._running += 1
+        try:
+            yield
+        finally:
+            self._running -= 1
+
+
+def _planned(state: ReplayState, ref: EditionRef, end_ms: int, rendition: str, details: Details) -> Movie:
+    """In a thread."""
+    material = keeping.read_material(state.folder)
+    spans = spans_of(material, ref.start_ms, end_ms, ref.skips)
+    edition = exporting.edition_of(state.folder, material, spans)
+    if not rendition:
+        best = max(edition.renditions, key=lambda r: (r.kind == "video", r.bandwidth), default=None)
+        rendition = best.name if best is not None else ""
+    return exporting.plan(state.folder, material, edition, rendition, details)
+
+
+def disposition(details: Details) -> str:
+    """Content-Disposition with a name that people recognise (RFC 6266)."""
+    name = " - ".join(part for part in (details.date, ", ".join(details.speakers[:3]), details.title) if part)
+    name = re.sub(r'[\x00-\x1f\x7f/\\:*?"<>|]+', " ", name).strip()[:150].strip(" .") or "recording"
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii").strip() or "recording"
+    return f"attachment; filename=\"{plain}.mp4\"; filename*=UTF-8''{quote(name, safe='')}.mp4"
