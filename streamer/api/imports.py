@@ -12,18 +12,18 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from aiohttp import hdrs
 from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from streamer.api.auth import require
 from streamer.api.context import Services, now_ms
 from streamer.api.fetching import fetch
 from streamer.api.models import Body, Line, Slug
-from streamer.api.routing import Call, Route, body_limit, invalid
+from streamer.api.routing import Call, Route, invalid, read_file
 from streamer.api.session_models import Url, in_zone
-from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.grants import Action, Grant, Target, may_plan_in
 from streamer.conference.schedule import Schedule, ScheduleWarning
-from streamer.errors import BadRequest, NotFound, StreamerError
+from streamer.errors import BadRequest, Forbidden, NotFound
 from streamer.schedules.applying import Applied
 from streamer.schedules.compare import Difference, DifferenceItem
 from streamer.schedules.detect import read_schedule
@@ -37,10 +37,6 @@ from streamer.store.venues import Venues
 PREVIEW_S = 3600
 """How long an import that was shown may be applied."""
 NAME = "an upload"
-
-
-class TooLarge(StreamerError):
-    code, status = "too_large", 413
 
 
 class ImportFromUrl(Body):
@@ -232,6 +228,7 @@ async def apply_import(call: Call) -> ImportDone:
     async with services.database.write() as connection:
         # Once more, in the transaction that writes: somebody may have changed what it was compared with.
         found = await _plan(connection, schedule, file, now, make_rooms=body.create_rooms)
+        _check_rooms(call, found)
         leave: Collection[str] = ()
         if body.accept != "all":
             chosen = set(body.accept)
@@ -308,17 +305,10 @@ async def _file(call: Call) -> _File:
 
 async def _read(call: Call) -> bytes:
     """A schedule is larger than what other requests may bring."""
-    chunks, size = [], 0
-    async with body_limit():
-        async for chunk in call.request.content.iter_chunked(64 * 1024):
-            size += len(chunk)
-            if size > MAX_BYTES:
-                largest = f"{MAX_BYTES // 1_000_000} MB"
-                raise TooLarge(f"A schedule has at most {largest}.", headers={hdrs.CONNECTION: "close"})
-            chunks.append(chunk)
-    if not size:
+    data = await read_file(call.request, MAX_BYTES)
+    if not data:
         raise BadRequest("There is no file in the body.", code="empty")
-    return b"".join(chunks)
+    return data
 
 
 async def _planned(services: Services, file: _File, now: int) -> tuple[Schedule, Plan]:
@@ -363,6 +353,21 @@ async def _target(
         found = await Rooms(connection).get(room)
         return Target(venue=found.venue, room=found.id)
     return Target(venue=grant.venue, event=grant.event)
+
+
+def _check_rooms(call: Call, found: Plan) -> None:
+    """Planning opens a room to the event's grants: whoever imports may plan in each of the rooms. Raises Forbidden."""
+    assert call.grant is not None
+    venue = _venue_of(found)
+    if found.new_rooms:
+        require(call.grant, Action.ROOM_CREATE, Target(venue=venue))
+    known = {room.id: room for room in found.rooms}
+    new = {room.id for room in found.new_rooms}
+    for name in {item.room for item in found.difference.items if item.room is not None} - new:
+        room = known[name]
+        target = Target(room=room.id, venue=room.venue, event=found.event.id)
+        if not may_plan_in(call.grant, target, found.event.venue):
+            raise Forbidden("The grant does not reach this room.", code="out_of_scope", details={"room": room.id})
 
 
 def _venue_of(found: Plan) -> str | None:

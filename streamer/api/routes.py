@@ -12,6 +12,7 @@ from streamer.api import (
     grants,
     imports,
     login,
+    logos,
     malformed,
     pages,
     rooms,
@@ -43,6 +44,7 @@ ROUTES = (
     *login.ROUTES,
     *audit.ROUTES,
     *counting.ROUTES,
+    *logos.ROUTES,
 )
 """The REST interface."""
 
@@ -75,6 +77,7 @@ def make_application(services: Services, observe: Observe) -> web.Application:
     add_routes(app, ROUTES)
     whip.add_routes(app)
     whep.add_routes(app)
+    logos.add_routes(app)
     exports.add_routes(app, services.director)
     pages.add_routes(app)
     return app

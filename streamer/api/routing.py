@@ -30,6 +30,10 @@ class RequestTimeout(StreamerError):
     code, status = "timeout", 408
 
 
+class TooLarge(StreamerError):
+    code, status = "too_large", 413
+
+
 class UnsupportedMediaType(StreamerError):
     code, status = "unsupported_media_type", 415
 
@@ -140,6 +144,18 @@ async def body_limit() -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise RequestTimeout("The body did not come in time.", headers={"Connection": "close"}) from error
+
+
+async def read_file(request: web.Request, most: int) -> bytes:
+    """A body that is a file, larger than what other requests may bring. Raises TooLarge, RequestTimeout."""
+    chunks, size = [], 0
+    async with body_limit():
+        async for chunk in request.content.iter_chunked(64 * 1024):
+            size += len(chunk)
+            if size > most:
+                raise TooLarge(f"The file is larger than {most // 1000} kB.", headers={hdrs.CONNECTION: "close"})
+            chunks.append(chunk)
+    return b"".join(chunks)
 
 
 async def _read_json(request: web.Request, model: type[_Model]) -> _Model:

@@ -24,7 +24,7 @@ from streamer.conference.day import RoomDay, current, find, following
 from streamer.conference.delays import shown_times
 from streamer.conference.orders import RoomOrders
 from streamer.conference.rooms import Room, Venue
-from streamer.conference.sessions import Mark, MarkKind, Session
+from streamer.conference.sessions import Event, Mark, MarkKind, Session
 from streamer.conference.undo import effect, restore
 from streamer.director import editing
 from streamer.director.bells import Bells
@@ -62,6 +62,7 @@ log = structlog.get_logger(__name__)
 TICK_S = 0.5
 REVISION_EVERY = 2
 """Ticks between two looks whether somebody else changed the database."""
+LOAD_TRIES = 5
 ORDERS_S = 3.0
 """A room process that takes longer is being restarted."""
 RELOAD_EVERY = 1200
@@ -94,6 +95,7 @@ class Director:
         self._desks: dict[str, Desk] = {}
         self._listeners: dict[object, Listener] = {}
         self._woken = asyncio.Event()
+        self._events: Mapping[str, Event] = {}
         self._revision = 0
         self._stale = False
         """Somebody else has changed the database, and it has not been read since."""
@@ -449,8 +451,16 @@ class Director:
     def _orders(self, desk: Desk, now_ms: int) -> RoomOrders:
         language = desk.venue.language if desk.venue is not None else ""
         orders = airing.orders(desk.day, now_ms, airing.TEXTS.get(language, airing.TEXTS["en"]))
-        logos = logo_files(desk.venue.logos if desk.venue is not None else (), self._logos)
+        logos = logo_files(self._logos_of(desk, now_ms), self._logos)
         return msgspec.structs.replace(orders, slate=msgspec.structs.replace(orders.slate, logos=logos))
+
+    def _logos_of(self, desk: Desk, now_ms: int) -> tuple[str, ...]:
+        """The venue's partners and those of the event that the public is told of."""
+        face = airing.public_face(desk.day, now_ms)
+        told = face.current or face.next
+        event = self._events.get(told.session.event or "") if told is not None else None
+        addresses = (*(desk.venue.logos if desk.venue is not None else ()), *(event.logos if event is not None else ()))
+        return tuple(dict.fromkeys(addresses))
 
     def _with_media(self, desk: Desk, now_ms: int) -> RoomDay:
         link = self._plane.rooms.get(desk.room.id)
@@ -467,8 +477,12 @@ class Director:
 
     async def _load(self) -> None:
         """Take in what the database holds; what was written meanwhile is read again."""
-        while not await self._loaded(await self._ledger.load(self._clock())):
-            pass
+        for _ in range(LOAD_TRIES):
+            if await self._loaded(await self._ledger.load(self._clock())):
+                return
+        # Somebody taps without pause, or the database is an older one: the next look reads it again.
+        self._revision = min(self._revision, await self._ledger.revision())
+        self._stale = True
 
     async def _loaded(self, loaded: Loaded) -> bool:
         """False where a tap has been written since ``loaded`` was read."""
@@ -496,6 +510,7 @@ class Director:
                     sessions=fresh.sessions,
                 )
                 self._tell_sessions(room_id, before, fresh.sessions)
+        self._events = loaded.events
         self._revision = max(self._revision, loaded.revision)
         self._stale = False
         return True

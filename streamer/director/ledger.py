@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.day import HOUR_MS, MediaState, RoomDay, sorted_day
 from streamer.conference.rooms import Room, Venue
-from streamer.conference.sessions import Mark, MarkKind, Session
+from streamer.conference.sessions import Event, Mark, MarkKind, Session
 from streamer.conference.undo import Effect
 from streamer.director.news import Actor
 from streamer.store import revision
 from streamer.store.actions import Actions, StoredAction
 from streamer.store.audit import AuditEntry, AuditLog
 from streamer.store.database import Database
+from streamer.store.events import Events
 from streamer.store.marks import Marks
 from streamer.store.recordings import Recordings
 from streamer.store.room_states import Acknowledgement, Acknowledgements, RoomState, RoomStates
@@ -50,6 +51,7 @@ class Loaded:
 
     revision: int
     rooms: Mapping[str, LoadedRoom]
+    events: Mapping[str, Event] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class Ledger:
         async with self._database.read() as connection:
             seen = await revision.current(connection)
             venues = {venue.id: venue for venue in await _all(Venues(connection).page)}
+            events = {event.id: event for event in await _all(Events(connection).page)}
             rooms: list[Room] = await _all(Rooms(connection).page)
             states = await RoomStates(connection).all()
             acknowledged = await Acknowledgements(connection).all()
@@ -104,7 +107,7 @@ class Ledger:
             state = states.get(room.id, RoomState(room.id))
             day = day_of_room(room, venue, state, by_room.get(room.id, ()))
             found[room.id] = LoadedRoom(room, venue, day, acknowledged.get(room.id, {}))
-        return Loaded(seen, found)
+        return Loaded(seen, found, events)
 
     async def revision(self) -> int:
         async with self._database.read() as connection:

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from streamer.conference.programme import TICKS_PER_S
 from streamer.media.encoders import RungEncoder
+from streamer.media.slate_logos import HEIGHT, draw_logos
 from streamer.media.types import RungSpec, Sample, TrackConfig
 from streamer.settings import MediaSettings
 
@@ -56,6 +57,8 @@ class SlateText:
     text: str = ""
     """A second, smaller line; where it is empty, *Back in a moment* or *Sound only* in ``language``."""
     language: str = "en"
+    logos: tuple[str, ...] = ()
+    """Files of partners' logos."""
 
 
 def saying(language: str, kind: str) -> str:
@@ -73,6 +76,7 @@ def render_slate(
     text: str = "",
     language: str = "en",
     kind: str = SLATE_KIND,
+    logos: Sequence[str] = (),
 ) -> Image.Image:
     """An RGB picture of the size, legible from 426x240 on. Long texts wrap, and shrink before they are cut off."""
     image = _background(width, height)
@@ -91,7 +95,9 @@ def render_slate(
     lines += [(line, f, _MUTED, round(0.6 * unit)) for line, f in _fitted(small, REGULAR, 3.3 * unit, inner, 2)]
     rule = round(5 * unit)
     total = rule + sum(_line_height(font) + gap for _, font, _, gap in lines)
-    y = max(round(2 * unit), (height - total) // 2)
+    # Logos at the foot move the texts up a little.
+    foot = round((HEIGHT + 4) * unit) if logos else 0
+    y = max(round(2 * unit), (height - total - foot) // 2)
     for index, (line, font, colour, gap) in enumerate(lines):
         if index == rule_after:
             at = y + rule // 2 - round(0.4 * unit)
@@ -101,6 +107,7 @@ def render_slate(
         y += _line_height(font) + gap
     if kind == SOUND_ONLY_KIND:
         _draw_waves(draw, width - margin, round(height / 2), unit)
+    draw_logos(image, logos, margin=margin, unit=unit)
     return image
 
 
@@ -114,6 +121,7 @@ def slate_image(width: int, height: int, text: SlateText, kind: str) -> Image.Im
         text=text.text,
         language=text.language,
         kind=kind,
+        logos=text.logos,
     )
 
 

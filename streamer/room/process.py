@@ -362,12 +362,16 @@ class Room:
 
 
 def slate_text(config: RoomConfig) -> SlateText:
+    slate = config.orders.slate
+    title = slate.title or config.slate_title
     return SlateText(
         room=config.name,
         venue=config.venue,
-        title=config.orders.slate.title or config.slate_title,
-        text=config.orders.slate.text or config.slate_text,
+        # The room's own name stands there already.
+        title="" if title == config.name else title,
+        text=slate.text or config.slate_text,
         language=config.language,
+        logos=slate.logos,
     )
 
 
