@@ -10,10 +10,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.conference.media_events import MediaEvent, PartMade, SegmentDone, SegmentOpened, Snapshot
+from streamer.conference.media_events import (
+    PROGRAMME_OUTPUT,
+    Forgotten,
+    MediaEvent,
+    OutputClosed,
+    OutputGone,
+    PartMade,
+    SegmentDone,
+    SegmentOpened,
+    Snapshot,
+    StillMade,
+    Trimmed,
+)
 from streamer.conference.programme import Segment
 from streamer.conference.view import BroadcastView, OutOfStep
-from tests.fakes.broadcast import FakeBroadcast
+from tests.fakes.broadcast import EPOCH_MS, FakeBroadcast
 
 
 def make(**options: Any) -> tuple[BroadcastView, FakeBroadcast, list[MediaEvent]]:
@@ -325,3 +337,58 @@ def test_a_mirror_that_joins_anywhere_ends_up_equal(steps: list[tuple[str, int]]
         late.apply(msgspec.msgpack.decode(msgspec.msgpack.encode(event), type=type(event)))
     assert state(first) == state(late)
     assert first.seq == late.seq == fake.seq
+
+
+def test_forgotten_programme_is_a_gap_and_the_rest_stays() -> None:
+    view, fake, _ = make(output=PROGRAMME_OUTPUT)
+    fake.open()
+    for _ in range(5):
+        fake.segment()
+    output = view.outputs[PROGRAMME_OUTPUT]
+    places = output.chunks(1, 2)
+    assert len(places) == sum(len(track.segments[msn].parts) for track in output.tracks.values() for msn in (1, 2))
+    view.apply(StillMade(output=PROGRAMME_OUTPUT, at_ms=EPOCH_MS + 3000, jpeg=b"x"))
+    view.apply(Forgotten(output=PROGRAMME_OUTPUT, from_tick=200_000, to_tick=500_000, first_msn=1, last_msn=2))
+    assert output.still is None
+    assert output.chunks(1, 2) == []
+    for track in output.tracks.values():
+        assert [s.gap for s in track.segments.values()] == [False, True, True, False, False]
+        assert [s.duration > 0 for s in track.segments.values()] == [True] * 5
+        assert all(s.complete for s in track.segments.values())
+    fake.segment()
+    copy = BroadcastView()
+    copy.apply(view.snapshot())
+    assert state(copy) == state(view)
+
+
+def test_the_newest_whole_segment_may_be_the_one_that_is_forgotten() -> None:
+    view, fake, _ = make(output=PROGRAMME_OUTPUT)
+    fake.open()
+    fake.segment()
+    view.apply(Forgotten(output=PROGRAMME_OUTPUT, from_tick=0, to_tick=90_000, first_msn=0, last_msn=0))
+    track = next(iter(view.outputs[PROGRAMME_OUTPUT].tracks.values()))
+    assert track.newest_whole is None
+    fake.segment()
+    assert track.newest_whole is not None
+    assert track.newest_whole.msn == 1
+    view.apply(Trimmed(output=PROGRAMME_OUTPUT, first_msn=1, discontinuity_sequence=0))
+    assert not track.lists_init(0, 99)
+    assert track.lists_init(0, track.segments[1].init)
+
+
+def test_an_output_is_over_while_the_broadcast_goes_on() -> None:
+    view, fake, _ = make(output="~key")
+    fake.open()
+    fake.segment()
+    version = view.outputs["~key"].tracks["v720"].version
+    view.apply(OutputClosed(output="~key"))
+    assert view.outputs["~key"].closed
+    assert view.outputs["~key"].tracks["v720"].version > version, "its playlists say so"
+    assert not view.closed
+    copy = BroadcastView()
+    copy.apply(view.snapshot())
+    assert copy.outputs["~key"].closed
+    fake.new_interval(aired=True)
+    assert not view.outputs["~key"].closed, "opened again under its address"
+    view.apply(OutputGone(output="~key"))
+    assert "~key" not in view.outputs

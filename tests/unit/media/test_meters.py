@@ -144,3 +144,25 @@ def test_a_reading_goes_over_the_wire() -> None:
     told = reading_as_dict(meter.reading)
     assert told["momentary"] == pytest.approx(-23, abs=0.2)
     assert told["silent_since"] is None
+
+
+def test_the_first_words_are_where_speech_begins_after_a_silence() -> None:
+    meter = LoudnessMeter()
+    hum = noise(14, 0.0005)
+    door = np.concatenate((hum[:, : 12 * RATE], tone(0.2, -12)), axis=1)
+    speech = tone(3, -30, 440)
+    meter.push(door, 0)
+    meter.push(hum[:, : 11 * RATE], int(12.2 * 90_000))
+    assert meter.reading.words_since is None, "a door is no word"
+    begins = int(23.2 * 90_000)
+    meter.push(speech, begins)
+    assert meter.reading.words_since == pytest.approx(begins, abs=9000)
+    meter.push(hum[:, : 4 * RATE], begins + 3 * 90_000)
+    meter.push(speech, begins + 7 * 90_000)
+    assert meter.reading.words_since == pytest.approx(begins, abs=9000), "a pause of four seconds is a pause"
+
+
+def test_somebody_who_speaks_from_the_start_has_no_first_words() -> None:
+    meter = LoudnessMeter()
+    meter.push(tone(15, -25), 0)
+    assert meter.reading.words_since is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import errno
 import os
 import stat
@@ -13,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from streamer.conference.media_events import Closed, PartMade, SegmentDone, Snapshot, Trimmed
+from streamer.conference.media_events import Closed, OutputGone, PartMade, SegmentDone, Snapshot, Trimmed
 from streamer.conference.programme import Chunk, Part
-from streamer.media import disk
+from streamer.media import disk, punching
 from streamer.media.index import read_index
 from streamer.media.recorder import FILE_TICKS, Recorder
 from streamer.media.ring import Ring
@@ -237,3 +238,67 @@ def test_the_ring_is_bounded_in_time_and_bytes() -> None:
     ring.put(Chunk("f", 1000, 800), 270_000, bytes(800))
     assert ring.bytes <= 1000
     assert len(ring) == 3
+
+
+async def test_forgotten_bytes_are_zeros_under_every_name_of_the_file_and_the_rest_stays(tmp_path: Path) -> None:
+    made = recorder(tmp_path)
+    chunks = [made.write("v180", at, bytes([65 + at]) * 5000, new_segment=at == 0) for at in range(6)]
+    await until(lambda: made.counters["disk_bytes_written_total"] == 30_000)
+    kept = tmp_path / "kept.m4s"
+    kept.hardlink_to(tmp_path / chunks[0].file)
+    queued = made.write("v180", 6, b"Z" * 5000, new_segment=False)
+    made.forget([chunks[1], chunks[2], queued])
+    made.forget([chunks[1], chunks[2], queued])
+    assert made.ring.get(chunks[1].file, chunks[1].offset) is None
+    assert made.ring.get(chunks[3].file, chunks[3].offset) is not None
+    assert await made.forgotten(5) == (15_000, True)
+    assert await made.forgotten(5) == (0, True)
+    assert made.write("v180", 7, b"after", new_segment=False).offset == 35_000
+    assert await made.close()
+    data = kept.read_bytes()
+    assert data[:5000] == b"A" * 5000
+    assert data[5000:15_000] == bytes(10_000)
+    assert data[15_000:30_000] == b"D" * 5000 + b"E" * 5000 + b"F" * 5000
+    assert data[30_000:] == bytes(5000) + b"after"
+
+
+async def test_a_file_system_that_knows_no_holes_gets_zeros(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(descriptor: int, mode: int, offset: int, size: int) -> int:
+        ctypes.set_errno(errno.EOPNOTSUPP)
+        return -1
+
+    monkeypatch.setattr(punching._libc, "fallocate", refuses)
+    file = tmp_path / "file"
+    file.write_bytes(b"x" * 3_000_000)
+    descriptor = os.open(file, os.O_RDWR)
+    punching.punch(descriptor, 10, 2_500_000)
+    punching.punch(descriptor, 2_999_990, 1000)
+    os.close(descriptor)
+    assert file.read_bytes() == b"x" * 10 + bytes(2_500_000) + b"x" * 499_980 + bytes(10)
+
+
+async def test_a_disk_that_does_not_forget_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(descriptor: int, offset: int, size: int) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(disk, "punch", broken)
+    made = recorder(tmp_path)
+    chunk = made.write("v180", 0, b"secret", new_segment=True)
+    made.forget([chunk])
+    assert await made.forgotten(5) == (0, False)
+    assert made.alarms == ["disk_error"]
+    assert await made.close()
+
+
+async def test_files_of_an_output_that_is_gone_are_removed(tmp_path: Path) -> None:
+    made = recorder(tmp_path)
+    chunk = made.write("slate-v180", 0, b"slate", new_segment=True)
+    part = Part(0, 30_000, True, chunk)
+    made.journal(PartMade(output="~key", rendition="v180", msn=0, index=0, part=part, data=b"slate"))
+    made.new_files(1000)
+    made.write("slate-v180", 2000, b"later", new_segment=True)
+    made.journal(Trimmed(output="public", first_msn=0, discontinuity_sequence=0))
+    await until(lambda: (tmp_path / chunk.file).exists())
+    made.journal(OutputGone(output="~key"))
+    await until(lambda: not (tmp_path / chunk.file).exists())
+    assert await made.close()

@@ -183,7 +183,10 @@ async def test_broadcasts_that_are_over_are_removed_in_the_end(tmp_path: Path) -
     later = int(time.time() * 1000) + 7_300_000
     assert remove_old_broadcasts(tmp_path, keep=(), now_ms=later - 3_600_000, older_than_s=7200) == []
     assert remove_old_broadcasts(tmp_path, keep=(FOLDER,), now_ms=later, older_than_s=7200) == []
-    assert remove_old_broadcasts(tmp_path, keep=(), now_ms=later, older_than_s=7200) == [FOLDER]
+    claimed = int(time.time() * 1000) - 60_000
+    assert remove_old_broadcasts(tmp_path, keep=(), now_ms=later, older_than_s=7200, keep_from_ms=claimed) == []
+    unclaimed = later - 60_000
+    assert remove_old_broadcasts(tmp_path, keep=(), now_ms=later, older_than_s=7200, keep_from_ms=unclaimed) == [FOLDER]
     assert [p.name for p in tmp_path.iterdir()] == ["notes"]
 
 

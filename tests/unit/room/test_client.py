@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 import uvloop
 
+from streamer.conference.chunks import ChunkSet
 from streamer.conference.media_events import Opened, StillMade
+from streamer.conference.programme import Chunk
 from streamer.errors import StreamerError
 from streamer.room import client, spawn
-from streamer.room.client import MediaPlane, RoomLink
+from streamer.room.client import MediaPlane, PartCache, RoomLink
 from streamer.room.protocol import Candidates, Offer, RoomConfig
 from streamer.settings import Settings
 from tests.fakes.media_host import make_settings, running_host, start_host
@@ -279,3 +281,18 @@ async def test_a_new_broadcast_in_the_same_process_is_followed(tmp_path: Path) -
     await until(lambda: link.view.broadcast is not None and link.view.broadcast.id == "b2")
     await link.disconnect()
     await room.stop()
+
+
+def test_a_part_cache_forgets_what_it_is_told_to() -> None:
+    cache = PartCache(1000)
+    for offset in range(0, 50, 10):
+        cache.put(("f", offset), bytes(10))
+    cache.put(("", -7), bytes(10))
+    cache.drop(ChunkSet([Chunk("f", 10, 20), Chunk("", -7, 10)]))
+    assert [place for place in (("f", o) for o in range(0, 50, 10)) if cache.get(place)] == [
+        ("f", 0),
+        ("f", 30),
+        ("f", 40),
+    ]
+    assert cache.get(("", -7)) is None
+    assert cache.size == 30
