@@ -514,6 +514,11 @@ class Programme:
         return self.orders.public != "slate"
 
     @property
+    def on_slate(self) -> bool:
+        """Whether the programme itself is the slate, for want of a source."""
+        return self.take is not None and self.take.source == SLATE
+
+    @property
     def shows(self) -> dict[str, Shows]:
         """What each output shows now."""
         return self.line.shows if self.line is not None else {}

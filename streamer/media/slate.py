@@ -37,6 +37,12 @@ _SAYINGS = {
     ("fr", SOUND_ONLY_KIND): "Son seul",
 }
 
+COUNTDOWN_MS = 60 * 60_000
+_COUNTDOWN = {
+    "en": ("in a moment", "in one minute", "in {} minutes"),
+    "fr": ("dans un instant", "dans une minute", "dans {} minutes"),
+}
+
 _TOP, _BOTTOM = (17, 24, 39), (10, 14, 24)
 _ACCENT = (94, 168, 255)
 _WHITE, _MUTED = (244, 247, 252), (172, 184, 204)
@@ -64,6 +70,15 @@ class SlateText:
 def saying(language: str, kind: str) -> str:
     """The small line of a slate of ``kind``, in French for ``fr`` and its regions, else in English."""
     return _SAYINGS["fr" if language.lower().split("-")[0] == "fr" else "en", kind]
+
+
+def countdown(language: str, left_ms: int) -> str:
+    """How long it is until something begins, in the words of a slate; empty where it is not soon, or past."""
+    if not 0 <= left_ms <= COUNTDOWN_MS:
+        return ""
+    minutes = round(left_ms / 60_000)
+    now, one, several = _COUNTDOWN["fr" if language.lower().split("-")[0] == "fr" else "en"]
+    return now if minutes == 0 else one if minutes == 1 else several.format(minutes)
 
 
 def render_slate(

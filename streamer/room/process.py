@@ -31,7 +31,7 @@ from streamer.media.incoming import read_unit
 from streamer.media.programme import Programme
 from streamer.media.recorder import Recorder
 from streamer.media.recovery import Recovered, recover, remove_old_broadcasts
-from streamer.media.slate import SlateText
+from streamer.media.slate import SlateText, countdown
 from streamer.media.types import AccessUnit
 from streamer.observe.logs import configure_logging
 from streamer.room import sockets, spawn
@@ -90,7 +90,7 @@ class Room:
         )
         self.previews = Previews(self.relay)
         self.programme = Programme(
-            config.id, settings, self, slate_text(config), max_height=config.max_height, orders=config.orders
+            config.id, settings, self, slate_text(config, now_ms()), max_height=config.max_height, orders=config.orders
         )
         self.closed = asyncio.Event()
         """Set when the process is to end: the broadcast is over, or SIGTERM came."""
@@ -108,21 +108,21 @@ class Room:
         recovered = await asyncio.to_thread(
             recover,
             self.settings.room_dir(self.config.id),
-            now_ms=int(time.time() * 1000),
+            now_ms=now_ms(),
             close_after_s=self.settings.room.close_after_s,
         )
         await asyncio.to_thread(
             remove_old_broadcasts,
             self.settings.room_dir(self.config.id),
             keep=(recovered.broadcast.id,) if recovered else (),
-            now_ms=int(time.time() * 1000),
+            now_ms=now_ms(),
             older_than_s=self.settings.hls.dvr_s,
             keep_from_ms=self.config.orders.keep_from_ms,
         )
         if recovered is not None:
             log.info("broadcast_resumed", room=self.config.id, broadcast=recovered.broadcast.id)
             self.view.apply(recovered.snapshot)
-            self.programme.resume(recovered, now_ms=int(time.time() * 1000))
+            self.programme.resume(recovered, now_ms=now_ms())
         await self.data.start()
         await self.control.start()
         tasks = [
@@ -183,7 +183,14 @@ class Room:
                 self._status_due = False
                 last = time.monotonic()
                 self.control.publish("status", self.status())
+                self._count_down()
             await asyncio.sleep(0.1)
+
+    def _count_down(self) -> None:
+        """The slate says another number of minutes, where anybody sees it."""
+        text = slate_text(self.config, now_ms())
+        if text != self.programme.text and (self.programme.on_slate or "slate" in self.programme.shows.values()):
+            self.programme.configure(text)
 
     # --- from the publications ---------------------------------------------------------------------
 
@@ -260,7 +267,7 @@ class Room:
         if config.id != self.config.id:
             raise BadRequest("This is another room's process.", code="wrong_room")
         self.config = config
-        self.programme.configure(slate_text(config))
+        self.programme.configure(slate_text(config, now_ms()))
         self.programme.obey(config.orders)
 
     async def _offer(self, offer: Offer) -> Any:
@@ -361,15 +368,23 @@ class Room:
         return self.view.snapshot(), [PartBytes(file=c.file, offset=c.offset, data=data) for c, data in held]
 
 
-def slate_text(config: RoomConfig) -> SlateText:
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+def slate_text(config: RoomConfig, at_ms: int) -> SlateText:
+    """What the slate says at a time of day, UTC milliseconds."""
     slate = config.orders.slate
     title = slate.title or config.slate_title
+    said = [slate.text or config.slate_text]
+    if slate.until_ms is not None:
+        said.append(countdown(config.language, slate.until_ms - at_ms))
     return SlateText(
         room=config.name,
         venue=config.venue,
         # The room's own name stands there already.
         title="" if title == config.name else title,
-        text=slate.text or config.slate_text,
+        text=" · ".join(filter(None, said)),
         language=config.language,
         logos=slate.logos,
     )

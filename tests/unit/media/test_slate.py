@@ -11,7 +11,7 @@ from PIL import Image
 
 from streamer.media import h264
 from streamer.media.encoders import RungEncoder
-from streamer.media.slate import SlateClip, SlateText, encode_clips, render_slate, saying
+from streamer.media.slate import SlateClip, SlateText, countdown, encode_clips, render_slate, saying
 from streamer.media.slates import SlateShelf
 from streamer.media.types import RungSpec, Sample
 from streamer.settings import MediaSettings
@@ -118,3 +118,12 @@ async def test_the_shelf_has_a_slate_at_once_and_a_better_one_soon() -> None:
     finally:
         shelf.close()
         assert await shelf.wait_closed()
+
+
+def test_the_slate_counts_the_minutes_of_the_last_hour() -> None:
+    minute = 60_000
+    assert countdown("en", 12 * minute + 20_000) == "in 12 minutes"
+    assert countdown("fr-FR", 70_000) == "dans une minute"
+    assert countdown("en", 20_000) == "in a moment"
+    assert countdown("de", 61 * minute) == ""
+    assert countdown("en", -1) == ""
