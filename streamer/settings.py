@@ -170,6 +170,36 @@ class ScheduleSettings(Section):
         return value
 
 
+class RealtimeSettings(Section):
+    max_connections: int = Field(20_000, ge=10, description="Socket.IO connections, in all.")
+    max_connections_per_address: int = Field(
+        2000, ge=1, description="The same per client address (a hall is one address)."
+    )
+    max_message_bytes: int = Field(
+        131_072, ge=69_632, le=10_000_000, description="Largest message from a client, bytes; more costs the connection."
+    )
+    max_behind_bytes: int = Field(
+        2 * 1024 * 1024, ge=65_536, description="A client that more than this waits for is cut off, bytes."
+    )
+    max_behind_events: int = Field(2000, ge=10, description="The same, events.")
+    stall_s: float = Field(20.0, ge=1, le=300, description="A client that takes nothing for this long is cut off, s.")
+    log_events: int = Field(5000, ge=100, description="Events kept for those who come back, per room and namespace.")
+    log_bytes: int = Field(4 * 1024 * 1024, ge=100_000, description="The same, bytes.")
+    log_s: float = Field(900.0, ge=10, le=86_400, description="How long they are kept at most, seconds.")
+    join_s: float = Field(10.0, ge=1, le=120, description="A connection that joins nothing for this long ends, s.")
+    command_s: float = Field(10.0, ge=0.1, le=15, description="A command that takes longer is answered as late, s.")
+    commands_burst: int = Field(20, ge=1, description="Commands that a client may send at once.")
+    commands_per_s: float = Field(10.0, ge=0.1, description="Commands that a client may go on sending, per second.")
+    ping_interval_s: int = Field(20, ge=1, le=120, description="Heartbeat, seconds.")
+    ping_timeout_s: int = Field(20, ge=1, le=120, description="Wait for its answer, seconds.")
+
+
+class ArchiveSettings(Section):
+    retention_days: int = Field(
+        0, ge=0, le=36_500, description="Recordings older than this are deleted unless pinned, days; 0: kept."
+    )
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged.")
     format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
@@ -188,7 +218,9 @@ class Settings(BaseSettings):
     whep: WhepSettings = WhepSettings()
     room: RoomSettings = RoomSettings()
     store: StoreSettings = StoreSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     schedules: ScheduleSettings = ScheduleSettings()
+    realtime: RealtimeSettings = RealtimeSettings()
     log: LogSettings = LogSettings()
 
     @property

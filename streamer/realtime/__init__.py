@@ -1,0 +1,1 @@
+"""Socket.IO: namespaces, message schemas, event logs and bounded delivery. ``protocol.md`` is the contract."""

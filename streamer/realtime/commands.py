@@ -1,0 +1,190 @@
+"""Commands: one table for each namespace, and what is checked before any of them is done."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+
+from streamer.conference.grants import Action, Grant, Target
+from streamer.director.news import Actor
+from streamer.errors import NotFound, StreamerError, TooMany, Unprocessable
+from streamer.realtime import rights
+from streamer.realtime.hub import Client
+from streamer.realtime.limits import Bucket
+from streamer.realtime.messages import EVERY_ROOM, RoomCommand
+from streamer.realtime.ports import Clock, Director, Doors, Views
+from streamer.realtime.stats import Stats
+from streamer.settings import RealtimeSettings
+
+log = structlog.get_logger(__name__)
+
+MOST_AT_WORK = 500
+"""Commands at a time, in all."""
+
+
+@dataclass(slots=True)
+class Order:
+    """A command of a client as its handler sees it: checked against its schema, the role allowed."""
+
+    client: Client
+    payload: Any
+    action: Action | None
+    grant: Grant | None
+    room: str
+    """The room that it is about."""
+    director: Director
+    views: Views
+    now_ms: int
+
+    def require(self, target: Target, action: Action | None = None) -> Actor:
+        """Role and scope, of the command's action where no other is named. Raises Unauthorized or Forbidden."""
+        wanted = action or self.action
+        assert wanted is not None
+        grant = rights.require(self.grant, wanted, target)
+        return Actor(grant.id, grant.label)
+
+
+Handler = Callable[[Order], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """``action`` None: open to every client of the namespace; else the handler calls ``Order.require`` with its target.
+
+    ``burst`` and ``per_s``: a limit of its own for each client, besides that for all commands.
+    """
+
+    name: str
+    schema: type[msgspec.Struct]
+    handler: Handler
+    action: Action | None = None
+    burst: int | None = None
+    per_s: float = 1.0
+
+
+class Commands:
+    """The tables, and the way through them. ``tables``: namespace -> its commands."""
+
+    def __init__(
+        self,
+        tables: Mapping[str, Sequence[Command]],
+        *,
+        director: Director,
+        doors: Doors,
+        views: Views,
+        settings: RealtimeSettings,
+        stats: Stats,
+        clock: Clock,
+    ) -> None:
+        self._tables = {space: {command.name: command for command in commands} for space, commands in tables.items()}
+        self._director = director
+        self._doors = doors
+        self._views = views
+        self._settings = settings
+        self._stats = stats
+        self._clock = clock
+        self._at_work: set[asyncio.Task[Any]] = set()
+        self._buckets: dict[tuple[Client, str], Bucket] = {}
+
+    async def answer(self, client: Client, name: str, arguments: list[Any]) -> dict[str, Any]:
+        """The acknowledgement of a command. Never raises but for cancellation."""
+        self._stats.commands_total += 1
+        try:
+            return {"ok": True, **await self._done(client, name, arguments)}
+        except StreamerError as error:
+            self._stats.commands_refused_total += 1
+            body = error.body()["error"]
+            if "Retry-After" in error.headers:
+                body["retry_after"] = int(error.headers["Retry-After"])
+            return {"ok": False, "error": body}
+        except Exception:
+            log.exception("command_failed", command=name, namespace=client.namespace)
+            return {"ok": False, "error": StreamerError("Something went wrong on our side.").body()["error"]}
+
+    def left(self, client: Client) -> None:
+        for key in [key for key in self._buckets if key[0] is client]:
+            del self._buckets[key]
+
+    async def close(self) -> None:
+        """Let what is at work end."""
+        if self._at_work:
+            await asyncio.wait(self._at_work, timeout=self._settings.command_s)
+
+    async def _done(self, client: Client, name: str, arguments: list[Any]) -> dict[str, Any]:
+        _take(client.bucket)
+        command = self._tables.get(client.namespace, {}).get(name)
+        if command is None:
+            raise NotFound("There is no such command.", code="unknown_command")
+        if command.burst is not None:
+            key = (client, name)
+            _take(self._buckets.setdefault(key, Bucket(command.burst, command.per_s)))
+        payload = _checked(command, arguments)
+        if len(self._at_work) >= MOST_AT_WORK:
+            raise TooMany("Too much at once.", code="rate_limited", headers={"Retry-After": "1"})
+        # Not cut short by a client that hangs up: what is half done in the database would have no effect.
+        task = asyncio.create_task(self._work(client, command, payload), name=f"command {name}")
+        self._at_work.add(task)
+        task.add_done_callback(self._at_work.discard)
+        done, _ = await asyncio.wait({task}, timeout=self._settings.command_s)
+        if not done:
+            task.add_done_callback(_forget_error)
+            raise StreamerError("It takes too long; it may still be done.", code="timeout", status=504)
+        return task.result()
+
+    async def _work(self, client: Client, command: Command, payload: Any) -> dict[str, Any]:
+        grant = None
+        if client.caller is not None:
+            # As it is now: grants end, move with their sessions and are taken back.
+            renewed = client.caller if command.action is None else await self._doors.renew(client.caller)
+            if renewed is None:
+                # What becomes of the connection is decided where that is looked at.
+                client.renewed_at = 0.0
+            else:
+                client.caller, grant = renewed, renewed.grant
+        if command.action is not None:
+            rights.require(grant, command.action)
+        order = Order(client, payload, command.action, grant, client.room, self._director, self._views, self._clock())
+        if isinstance(payload, RoomCommand):
+            order.room = self._room(client, payload)
+        return await command.handler(order)
+
+    def _room(self, client: Client, payload: RoomCommand) -> str:
+        if client.channel == EVERY_ROOM:
+            if payload.room is None:
+                raise Unprocessable("room has to be named.", code="invalid", details={"field": "room"})
+            room = payload.room
+        else:
+            room = client.room
+            if payload.room not in (None, room):
+                raise Unprocessable("This is another room.", code="invalid", details={"field": "room"})
+        if room not in self._director.rooms:
+            raise rights.no_such_room()
+        return room
+
+
+def _take(bucket: Bucket) -> None:
+    wait_s = bucket.wait_s()
+    if wait_s > 0:
+        raise TooMany(
+            "Too many commands.", code="rate_limited", headers={"Retry-After": str(max(1, math.ceil(wait_s)))}
+        )
+
+
+def _checked(command: Command, arguments: list[Any]) -> Any:
+    if len(arguments) > 1:
+        raise Unprocessable("A command has one payload.", code="invalid")
+    try:
+        return msgspec.convert(arguments[0] if arguments and arguments[0] is not None else {}, command.schema)
+    except msgspec.ValidationError as error:
+        raise Unprocessable(str(error), code="invalid") from error
+
+
+def _forget_error(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.warning("late_command_failed", error=repr(task.exception()))

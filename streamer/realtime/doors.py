@@ -1,0 +1,129 @@
+"""From a handshake to a client: who it is, where it may go."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from streamer.conference.sessions import Session
+from streamer.errors import StreamerError, Unavailable, Unprocessable
+from streamer.realtime import rights
+from streamer.realtime.engine import Wire
+from streamer.realtime.hub import AUDIENCE, STUDIO, Client
+from streamer.realtime.limits import Bucket
+from streamer.realtime.messages import EVERY_ROOM, Handshake
+from streamer.realtime.ports import Director, Doors, FindSession
+from streamer.settings import RealtimeSettings
+
+
+class Porter:
+    """Lets clients in, and asks again later whether they may stay."""
+
+    def __init__(self, director: Director, doors: Doors, find_session: FindSession, settings: RealtimeSettings) -> None:
+        self._director = director
+        self._doors = doors
+        self._find_session = find_session
+        self._settings = settings
+
+    async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request, sid: str) -> Client:
+        """Raises StreamerError for who may not."""
+        shake = _handshake(auth)
+        caller = await self._doors.identify(request, shake.token or None)
+        grant = None if caller is None else caller.grant
+        session = None if shake.session is None else await self._session(shake.session)
+        client = Client(
+            sid=sid,
+            namespace=namespace,
+            wire=wire,
+            channel="",
+            address=self._doors.address(request),
+            member=sid,
+            bucket=Bucket(self._settings.commands_burst, self._settings.commands_per_s),
+            caller=caller,
+            name=" ".join(shake.name.split()),
+            place=" ".join(shake.place.split()),
+            since=shake.since,
+        )
+        if session is not None:
+            if namespace == AUDIENCE:
+                rights.require_view(self._director, grant, session)
+            client.room = session.room
+            if session.closed:
+                client.session = session.id
+        elif shake.room == EVERY_ROOM and namespace == STUDIO:
+            rights.require(grant, _entry(namespace))
+            client.channel = EVERY_ROOM
+            return client
+        else:
+            client.room = shake.room or ""
+        if client.room not in self._director.rooms:
+            raise rights.no_such_room()
+        client.channel = client.room
+        if namespace == AUDIENCE:
+            if client.session is not None:
+                client.channel = f"session:{client.session}"
+        else:
+            rights.require(grant, _entry(namespace), rights.room_target(self._director, client.room))
+        return client
+
+    async def check(self, client: Client) -> None:
+        """Whether a client may still be where it is, with its grant as it is now.
+
+        Raises StreamerError with the code that it is told.
+        """
+        if client.caller is not None:
+            renewed = await self._doors.renew(client.caller)
+            if renewed is None and client.namespace == AUDIENCE and client.session is None:
+                # What is public stays open; it goes on as anybody.
+                client.caller = None
+            elif renewed is None:
+                raise StreamerError("The grant has ended.", code="grant_ended", status=401)
+            else:
+                client.caller = renewed
+        client.renewed_at = time.monotonic()
+        if client.channel == EVERY_ROOM:
+            return
+        if client.room not in self._director.rooms:
+            raise rights.no_such_room()
+        if client.namespace == AUDIENCE:
+            if client.session is not None:
+                rights.require_view(self._director, client.grant, await self._session(client.session))
+            return
+        try:
+            target = rights.room_target(self._director, client.room)
+            rights.require(client.grant, _entry(client.namespace), target)
+        except StreamerError as error:
+            raise StreamerError(error.message, code="out_of_reach", status=403) from error
+
+    async def _session(self, session_id: str) -> Session:
+        session: Session | None = self._director.find(session_id) or await self._find_session(session_id)
+        if session is None:
+            raise rights.no_such_session()
+        return session
+
+
+def _entry(namespace: str) -> Any:
+    action = rights.ENTRY[namespace]
+    assert action is not None
+    return action
+
+
+def _handshake(auth: Any) -> Handshake:
+    try:
+        shake = msgspec.convert({} if auth is None else auth, Handshake)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from error
+    if (shake.room is None) == (shake.session is None):
+        raise _invalid("Either room or session has to be named.")
+    return shake
+
+
+def _invalid(message: str) -> Unprocessable:
+    return Unprocessable(message, code="invalid_auth")
+
+
+def unavailable() -> Unavailable:
+    return Unavailable("The server does not manage that at the moment.", code="unavailable")

@@ -1,0 +1,413 @@
+"""python-socketio and python-engineio as we use them: all use of what they keep to themselves stands here.
+
+What is ours, and why: the way out (:class:`Wire`), because python-engineio queues without limit for each client and
+encodes for each; the parsing and dispatch of what comes in, because theirs collects binary attachments without limit,
+starts a task for each command and lets clients call its own ``connect``. Theirs are the handshake, the transports, the
+upgrade from one to the other, and the heartbeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import Any, Protocol
+
+import engineio
+import socketio
+from aiohttp import web
+
+from streamer.errors import StreamerError
+from streamer.realtime.packets import (
+    ACK,
+    CONNECT,
+    CONNECT_ERROR,
+    DISCONNECT,
+    EVENT,
+    Malformed,
+    Message,
+    pack,
+    parse,
+    text_frame,
+)
+
+PATH = "/socket.io/"
+ADDRESS = "streamer.address"
+"""Key of the client's address in the environment of a session."""
+_ADDRESS = web.RequestKey("realtime_address", str)
+_BODY = web.RequestKey("realtime_body", bytes)
+
+WRITE_AHEAD_BYTES = 64 * 1024
+"""A transport with more than this unsent gets no events for now."""
+MOST_UNSENT_BYTES = 1024 * 1024
+"""Answers are written in any case; past this the client is one that commands and does not read."""
+MOST_QUEUED = 256
+"""Packets for a client that polls."""
+CLOSE_S = 2.0
+_SETTLED = 3
+
+_log = logging.getLogger("streamer.realtime.engine")
+_log.setLevel(logging.CRITICAL)
+"""What clients do wrong is counted, not logged."""
+
+
+class Guest(Protocol):
+    """One client in one namespace."""
+
+    @property
+    def sid(self) -> str: ...
+
+    @property
+    def namespace(self) -> str: ...
+
+
+class House(Protocol):
+    """Who is behind the door."""
+
+    def opened(self, wire: Wire, address: str) -> None:
+        """A session has begun; it is in no namespace yet."""
+
+    def ended(self, wire: Wire, address: str) -> None:
+        """A session is over; all of its guests have left."""
+
+    async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request) -> Guest:
+        """Raises StreamerError for who may not."""
+
+    def entered(self, guest: Any) -> None:
+        """The client has been told that it is in."""
+
+    async def command(self, guest: Any, name: str, payload: list[Any]) -> dict[str, Any]:
+        """The acknowledgement. Does not raise."""
+
+    def left(self, guest: Any) -> None: ...
+
+
+class SendQueue(asyncio.Queue[Any]):
+    """Engine.IO's queue of one session, with an end: what does not fit is dropped, and ``overrun`` says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.overrun = False
+
+    async def put(self, item: Any) -> None:
+        self.put_nowait(item)
+
+    def put_nowait(self, item: Any) -> None:
+        # None ends the writer: it always fits.
+        if item is not None and self.qsize() >= MOST_QUEUED:
+            self.overrun = True
+            return
+        super().put_nowait(item)
+
+
+class Wire:
+    """The way out to one session. Nothing here waits.
+
+    A WebSocket gets its frames straight into the transport. While a client polls, and until what was queued in that
+    time has left after its upgrade, Engine.IO's queue is the way.
+    """
+
+    def __init__(self, engine: Engine, socket: Any) -> None:
+        self.sid: str = socket.sid
+        self._engine = engine
+        self._socket = socket
+        self._transport: asyncio.Transport | None = None
+        self._direct = False
+        self._settled = 0
+        self.guests: dict[str, Guest] = {}
+        """By namespace."""
+        self.entering: set[str] = set()
+
+    @property
+    def closed(self) -> bool:
+        return bool(self._socket.closed) or (self._transport is not None and self._transport.is_closing())
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Of what was written straight into a transport."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    @property
+    def ready(self) -> bool:
+        """Whether more may be written now, because what was written before is on its way."""
+        if self._direct:
+            assert self._transport is not None
+            return self._transport.get_write_buffer_size() < WRITE_AHEAD_BYTES
+        return bool(self._socket.queue.empty()) and not self._socket.upgrading and self.unsent_bytes < WRITE_AHEAD_BYTES
+
+    def write(self, message: Message) -> None:
+        if self._direct:
+            self.write_frame(message.frame)
+            return
+        self._settled = 0
+        queue: SendQueue = self._socket.queue
+        queue.put_nowait(message.packet)
+        if queue.overrun:
+            self.cut()
+
+    def write_frame(self, frame: bytes) -> None:
+        """Straight into the transport."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write(frame)
+        if transport.get_write_buffer_size() > MOST_UNSENT_BYTES:
+            self.cut()
+
+    def attach(self, transport: asyncio.Transport, *, first: bool) -> None:
+        """It is a WebSocket from now on. ``first``: it has never been anything else."""
+        self._transport = transport
+        self._direct = first
+
+    def settle(self) -> None:
+        """Called a few times a second, each in a turn of the loop of its own: after an upgrade the queue's packets may
+        still be in the hands of Engine.IO's writer when the queue is empty."""
+        if self._direct or self._transport is None:
+            return
+        socket = self._socket
+        self._settled = self._settled + 1 if socket.upgraded and not socket.upgrading and socket.queue.empty() else 0
+        self._direct = self._settled >= _SETTLED
+
+    def release(self) -> None:
+        """Answer a poll that is held: Engine.IO would let a client that said goodbye wait for the next heartbeat."""
+        if not self._socket.upgraded:
+            self._socket.queue.put_nowait(None)
+
+    def cut(self) -> None:
+        """End the session without a word, whatever has not been sent."""
+        if self._transport is not None:
+            self._transport.abort()
+        self._engine.hang_up(self._socket)
+
+
+class WebSocket:
+    """Engine.IO's driver for aiohttp's WebSockets, but uncompressed (a compressor for each client costs 300 kB) and
+    with a writer that never waits: :class:`Wire` looks after what has not been sent."""
+
+    def __init__(self, handler: Any, server: Engine) -> None:
+        self._handler = handler
+        self._engine = server
+        self._wire = server.wire_of(handler.__self__)
+        self._first = not handler.__self__.connected
+        self._response = web.WebSocketResponse(
+            timeout=CLOSE_S, compress=False, max_msg_size=server.max_http_buffer_size + 1
+        )
+
+    async def __call__(self, environ: dict[str, Any]) -> web.WebSocketResponse:
+        request: web.Request = environ["aiohttp.request"]
+        await self._response.prepare(request)
+        if request.transport is None:
+            return self._response
+        self._wire.attach(request.transport, first=self._first)
+        await self._handler(self)
+        return self._response
+
+    async def close(self) -> None:
+        await self._response.close()
+
+    async def send(self, message: str | bytes) -> None:
+        self._wire.write_frame(text_frame(message.encode() if isinstance(message, str) else message))
+
+    async def wait(self) -> str | bytes:
+        """Raises OSError at the end."""
+        received = await self._response.receive()
+        if not isinstance(received.data, str | bytes):
+            raise OSError("closed")
+        return received.data
+
+
+class Body:
+    """A request's body that has been read."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def read(self, size: int) -> bytes:
+        return self._body[:size]
+
+
+def _environment(request: web.Request) -> dict[str, Any]:
+    """What Engine.IO reads of a request. Forwarded hosts and protocols are left out: nobody is to believe them."""
+    body = request.get(_BODY, b"")
+    environ = {
+        "wsgi.input": Body(body),
+        "wsgi.url_scheme": "http",
+        "REQUEST_METHOD": request.method,
+        "QUERY_STRING": request.query_string,
+        "CONTENT_LENGTH": str(len(body)),
+        "PATH_INFO": request.path,
+        "aiohttp.request": request,
+        ADDRESS: request.get(_ADDRESS, ""),
+    }
+    for header, name in (
+        ("Origin", "HTTP_ORIGIN"),
+        ("Upgrade", "HTTP_UPGRADE"),
+        ("Connection", "HTTP_CONNECTION"),
+        ("Accept-Encoding", "HTTP_ACCEPT_ENCODING"),
+    ):
+        if header in request.headers:
+            environ[name] = request.headers[header]
+    return environ
+
+
+class Engine(engineio.AsyncServer):  # type: ignore[misc]
+    _async: dict[str, Any]
+    service_task_handle: asyncio.Task[None] | None
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(async_mode="aiohttp", logger=_log, **options)
+        self._async = {**self._async, "websocket": WebSocket, "translate_request": _environment}
+        self.wires: dict[str, Wire] = {}
+        self._hanging_up: set[asyncio.Task[None]] = set()
+
+    def create_queue(self, *args: Any, **kwargs: Any) -> SendQueue:
+        return SendQueue()
+
+    def wire_of(self, socket: Any) -> Wire:
+        wire = self.wires.get(socket.sid)
+        if wire is None:
+            wire = self.wires[socket.sid] = Wire(self, socket)
+        return wire
+
+    async def send_packet(self, sid: str, pkt: Any) -> None:
+        socket = self.sockets.get(sid)
+        if socket is not None:
+            await socket.send(pkt)
+
+    def hang_up(self, socket: Any) -> None:
+        """End a session; whoever waits in a poll is answered."""
+        if socket.closed or socket.closing:
+            return
+
+        async def end() -> None:
+            await socket.close(wait=False, abort=True, reason=self.reason.SERVER_DISCONNECT)
+            if self.sockets.get(socket.sid) is socket and not socket.upgraded:
+                del self.sockets[socket.sid]
+
+        task = asyncio.create_task(end(), name=f"realtime hangup {socket.sid}")
+        self._hanging_up.add(task)
+        task.add_done_callback(self._hanging_up.discard)
+
+    async def close(self) -> None:
+        """End all sessions, without telling clients to stay away: they come back to the next process."""
+        for socket in list(self.sockets.values()):
+            wire = self.wires.get(socket.sid)
+            if wire is not None:
+                wire.cut()
+            else:
+                self.hang_up(socket)
+        if self._hanging_up:
+            await asyncio.wait(self._hanging_up, timeout=CLOSE_S)
+        heartbeat, self.service_task_handle = self.service_task_handle, None
+        if heartbeat is not None:
+            heartbeat.cancel()
+            await asyncio.gather(heartbeat, return_exceptions=True)
+
+
+class Server(socketio.AsyncServer):  # type: ignore[misc]
+    """Takes sessions and packets from the engine and hands them to the house."""
+
+    def __init__(self, house: House, namespaces: frozenset[str], **options: Any) -> None:
+        self._house = house
+        self._allowed = namespaces
+        super().__init__(logger=_log, **options)
+        self.malformed = 0
+        self.recently: deque[str] = deque(maxlen=20)
+        """What was malformed, for tests and a debugger."""
+
+    def _engineio_server_class(self) -> type[Engine]:
+        return Engine
+
+    @property
+    def engine(self) -> Engine:
+        engine: Engine = self.eio
+        return engine
+
+    async def answer(self, request: web.Request, address: str, body: bytes = b"") -> web.StreamResponse:
+        """Engine.IO's answer to a request; of a WebSocket when it is over."""
+        request[_ADDRESS], request[_BODY] = address, body
+        response: web.StreamResponse = await self.engine.handle_request(request)
+        return response
+
+    def take_out(self, guest: Guest, wire: Wire, error: StreamerError) -> None:
+        """Tell a client why, and let it out of its namespace. Its session ends when nothing is left for it to be."""
+        if wire.guests.get(guest.namespace) is not guest:
+            return
+        wire.write(pack(EVENT, guest.namespace, ["closed", error.body()]))
+        wire.write(pack(DISCONNECT, guest.namespace))
+        self._leave(wire, guest)
+
+    def _leave(self, wire: Wire, guest: Guest) -> None:
+        if wire.guests.get(guest.namespace) is guest:
+            del wire.guests[guest.namespace]
+            self._house.left(guest)
+
+    # --- what the engine calls -------------------------------------------------------------------------
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        self.environ[eio_sid] = environ
+        wire = self.engine.wire_of(self.engine.sockets[eio_sid])
+        self._house.opened(wire, environ[ADDRESS])
+
+    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        wire = self.engine.wires.get(eio_sid)
+        if wire is None:
+            return
+        try:
+            packet = parse(data)
+            if packet.kind == CONNECT:
+                await self._enter(wire, packet.namespace, packet.data)
+            elif packet.kind == EVENT:
+                await self._command(wire, packet.namespace, packet.ack, packet.data)
+            elif packet.kind == DISCONNECT and (guest := wire.guests.get(packet.namespace)) is not None:
+                self._leave(wire, guest)
+        except Malformed as error:
+            self.malformed += 1
+            self.recently.append(str(error))
+            wire.cut()
+
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        wire = self.engine.wires.pop(eio_sid, None)
+        environ = self.environ.pop(eio_sid, None)
+        if wire is None:
+            return
+        wire.release()
+        for guest in list(wire.guests.values()):
+            self._leave(wire, guest)
+        if environ is not None:
+            self._house.ended(wire, environ[ADDRESS])
+
+    async def _enter(self, wire: Wire, namespace: str, auth: Any) -> None:
+        try:
+            if namespace not in self._allowed:
+                raise StreamerError("There is no such namespace.", code="unknown_namespace", status=404)
+            if namespace in wire.guests or namespace in wire.entering:
+                raise StreamerError("Connected already.", code="already_connected", status=409)
+            wire.entering.add(namespace)
+            try:
+                request = self.environ[wire.sid]["aiohttp.request"]
+                guest = await self._house.enter(wire, namespace, auth, request)
+            finally:
+                wire.entering.discard(namespace)
+        except StreamerError as error:
+            # JavaScript clients read ``data`` of it, others the whole.
+            body = error.body()
+            wire.write(pack(CONNECT_ERROR, namespace, {"message": error.message, "data": body, **body}))
+            return
+        if self.engine.wires.get(wire.sid) is not wire or wire.closed:
+            # Gone while it was looked up.
+            self._house.left(guest)
+            return
+        wire.guests[namespace] = guest
+        wire.write(pack(CONNECT, namespace, {"sid": guest.sid}))
+        self._house.entered(guest)
+
+    async def _command(self, wire: Wire, namespace: str, ack: int | None, data: Any) -> None:
+        if not isinstance(data, list) or not data or not isinstance(data[0], str):
+            raise Malformed("no event")
+        guest = wire.guests.get(namespace)
+        if guest is None:
+            return
+        answer = await self._house.command(guest, data[0], data[1:])
+        if ack is not None:
+            wire.write(pack(ACK, namespace, [answer], ack))

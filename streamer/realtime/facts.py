@@ -1,0 +1,200 @@
+"""What is told of rooms, sessions and sources, as the data of events and snapshots. Reads, changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from streamer.conference.airing import output_name
+from streamer.conference.alarms import Alarm
+from streamer.conference.day import current
+from streamer.conference.grants import Action, Grant
+from streamer.conference.sessions import Hold, Session, SessionState
+from streamer.realtime import rights
+from streamer.realtime.hub import STUDIO, Client
+from streamer.realtime.messages import (
+    EVERY_ROOM,
+    Air,
+    AlarmData,
+    BroadcastChanged,
+    HoldData,
+    Meters,
+    Publication,
+    moment,
+    moment_or_none,
+)
+from streamer.realtime.ports import Director, Plane, StateOf, Views
+from streamer.room.protocol import SourceStatus, TrackStatus
+from streamer.store.room_states import Acknowledgement
+
+State = Literal["off", "slate", "live"]
+
+
+class Facts:
+    """Over the director's and the media plane's values of this moment."""
+
+    def __init__(self, director: Director, plane: Plane, views: Views, state_of: StateOf) -> None:
+        self._director = director
+        self._plane = plane
+        self._views = views
+        self._state_of = state_of
+
+    # --- broadcasts ---------------------------------------------------------------------------------
+
+    def broadcast(self, room: str) -> BroadcastChanged:
+        """What anybody may know of a room's public output."""
+        face = self._director.face(room)
+        return BroadcastChanged(
+            room=room,
+            state=_state(self._state_of(room)),
+            word=face.word,
+            reserved_until=moment_or_none(face.reserved_until_ms),
+            hold=_hold(face.hold),
+            session=None if face.current is None else face.current.session.id,
+            next=None if face.next is None else face.next.session.id,
+        )
+
+    def own_broadcast(self, session: Session) -> BroadcastChanged:
+        """The output of a closed session, for its own audience."""
+        day = self._director.day(session.room)
+        link = self._plane.rooms.get(session.room)
+        status = None if link is None else link.status
+        shows = None if status is None or not session.key else status.shows.get(output_name(session))
+        if day.hold is not None:
+            word = "hold"
+        elif session.running:
+            word = ("paused" if day.slate else session.state.value) if session.streamed else "not_streamed"
+        else:
+            word = "before" if session.state in (SessionState.SCHEDULED, SessionState.ARMED) else "free"
+        return BroadcastChanged(
+            room=session.room,
+            state="off" if shows is None else "live" if shows == "programme" else "slate",
+            word=word,
+            reserved_until=None,
+            hold=_hold(day.hold),
+            session=session.id if session.running else None,
+            next=None,
+        )
+
+    # --- for the studio -----------------------------------------------------------------------------
+
+    def air(self, room: str) -> Air:
+        day = self._director.day(room)
+        return Air(room, day.slate, day.source, day.gain_db)
+
+    def alarms(self, room: str) -> dict[str, AlarmData]:
+        """Those that ring, by id."""
+        taken = self._director.acknowledged(room)
+        return {alarm.id: _alarm(room, alarm, taken.get(alarm.id)) for alarm in self._director.alarms(room)}
+
+    def publications(self, room: str) -> dict[str, Publication]:
+        """By source."""
+        link = self._plane.rooms.get(room)
+        status = None if link is None else link.status
+        sources = {} if status is None else status.sources
+        return {name: _publication(room, source) for name, source in sources.items()}
+
+    def meters(self, room: str) -> Meters | None:
+        link = self._plane.rooms.get(room)
+        return None if link is None or link.meters is None else Meters(room, link.meters)
+
+    # --- snapshots ----------------------------------------------------------------------------------
+
+    def rooms_of(self, client: Client) -> dict[str, dict[str, Any]]:
+        """``rooms`` of a client's snapshot."""
+        if client.channel != EVERY_ROOM:
+            return {client.room: self._room(client, client.room)}
+        grant = client.grant
+        return {
+            room: self._room(client, room)
+            for room in self._director.rooms
+            if grant is not None and grant.allows(Action.ROOM_AIR, rights.room_target(self._director, room))
+        }
+
+    def own_session(self, client: Client) -> dict[str, Any] | None:
+        """``session`` of a snapshot: where a closed session's own audience is."""
+        session = None if client.session is None else self._director.find(client.session)
+        return None if session is None else self._views.crew(session)
+
+    def _room(self, client: Client, room: str) -> dict[str, Any]:
+        if client.session is not None:
+            own = self._director.find(client.session)
+            if own is not None:
+                running = self._views.crew(own) if own.running else None
+                return {"room": room, "broadcast": self.own_broadcast(own), "session": running, "next": None}
+        told: dict[str, Any] = {"room": room, "broadcast": self.broadcast(room)}
+        if client.grant is None or rights.ENTRY[client.namespace] is None:
+            face = self._director.face(room)
+            told["session"] = None if face.current is None else self._views.public(face.current.session)
+            told["next"] = None if face.next is None else self._views.public(face.next.session)
+            return told
+        day = self._director.day(room)
+        told["session"] = self._for_crew(client.grant, current(day))
+        told["next"] = self._for_crew(client.grant, self._director.following(room))
+        if client.namespace == STUDIO:
+            told["air"] = self.air(room)
+            told["alarms"] = list(self.alarms(room).values())
+            told["publications"] = list(self.publications(room).values())
+            told["meters"] = self.meters(room)
+            if client.channel != EVERY_ROOM:
+                told["sessions"] = [
+                    view for one in day.sessions if (view := self._for_crew(client.grant, one)) is not None
+                ]
+        return told
+
+    def _for_crew(self, grant: Grant, session: Session | None) -> dict[str, Any] | None:
+        if session is None:
+            return None
+        if session.closed and not grant.allows(
+            Action.SESSION_READ_CLOSED, rights.session_target(self._director, session)
+        ):
+            return None
+        return self._views.crew(session)
+
+
+def gone(publication: Publication) -> Publication:
+    """What is told when a source has nobody any more."""
+    return Publication(publication.room, publication.source, up=False, publication="")
+
+
+def _state(word: str) -> State:
+    return "live" if word == "live" else "slate" if word == "slate" else "off"
+
+
+def _hold(hold: Hold | None) -> HoldData | None:
+    return None if hold is None else HoldData(hold.message, moment(hold.since_ms), moment_or_none(hold.until_ms))
+
+
+def _alarm(room: str, alarm: Alarm, taken: Acknowledgement | None) -> AlarmData:
+    return AlarmData(
+        room=room,
+        id=alarm.id,
+        code=alarm.code,
+        level=alarm.level,
+        since=moment(alarm.since_ms),
+        owner=alarm.owner,
+        session=alarm.session,
+        details=dict(alarm.details),
+        acknowledged=None if taken is None else taken.label or taken.who,
+        ringing=True,
+    )
+
+
+def _publication(room: str, source: SourceStatus) -> Publication:
+    return Publication(
+        room=room,
+        source=source.name,
+        up=source.up,
+        publication=source.publication,
+        client=source.client,
+        connection=source.connection,
+        video=_track(source.video),
+        audio=_track(source.audio),
+        passthrough=source.passthrough,
+        notes=list(source.notes),
+    )
+
+
+def _track(track: TrackStatus | None) -> str | None:
+    if track is None:
+        return None
+    return f"{track.codec} {track.width}x{track.height}" if track.width else track.codec

@@ -1,0 +1,269 @@
+"""From what the director and the media plane tell to events: who is told what.
+
+In public nothing of a closed session, not even that there is something not to be told: what changes there is
+``broadcast.changed``, by the room's public face.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from streamer.conference.delays import ShownTimes
+from streamer.conference.sessions import Session
+from streamer.director.news import AlarmsChanged, Forgotten, News, RoomChanged, SessionChanged
+from streamer.errors import NotFound
+from streamer.realtime import rights
+from streamer.realtime.facts import Facts, gone
+from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Hub
+from streamer.realtime.messages import (
+    Air,
+    AlarmData,
+    BroadcastChanged,
+    GrantExpired,
+    Meters,
+    Publication,
+    SessionRemoved,
+)
+from streamer.realtime.ports import Director, Plane, Views
+from streamer.realtime.stats import Stats
+
+LOOK_S = 0.25
+"""How often it is looked whether an output shows something else."""
+METERS_S = 0.2
+"""Least time between two readings of a room's meters."""
+CREW = (MODERATION, STUDIO)
+
+log = structlog.get_logger(__name__)
+
+
+class Feed:
+    """``session_closing(id)`` is told of sessions whose own audience has to be looked at again."""
+
+    def __init__(
+        self,
+        hub: Hub,
+        facts: Facts,
+        director: Director,
+        plane: Plane,
+        views: Views,
+        stats: Stats,
+        session_closing: Callable[[str], None],
+    ) -> None:
+        self._hub = hub
+        self._facts = facts
+        self._director = director
+        self._plane = plane
+        self._views = views
+        self._stats = stats
+        self._session_closing = session_closing
+        self._ends: list[Callable[[], None]] = []
+        self._broadcasts: dict[str, BroadcastChanged] = {}
+        self._own: dict[str, BroadcastChanged] = {}
+        """Of closed sessions whose audience has a channel, by session."""
+        self._publications: dict[str, dict[str, Publication]] = {}
+        self._alarms: dict[str, dict[str, AlarmData]] = {}
+        self._air: dict[str, Air] = {}
+        self._shown: dict[str, dict[str, ShownTimes]] = {}
+        self._metered_at: dict[str, float] = {}
+
+    def start(self) -> None:
+        """Begin to listen. What is so already is for snapshots."""
+        for room in self._director.rooms:
+            self._take_in(room)
+        self._ends = [self._director.listen(self._on_news), self._plane.listen(self._on_media)]
+
+    def close(self) -> None:
+        for end in self._ends:
+            end()
+        self._ends = []
+
+    async def run(self) -> None:
+        """Until cancelled: outputs show something else some time after they were told to."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                self.look()
+            except Exception:
+                log.exception("realtime_look_failed")
+
+    def look(self) -> None:
+        """What has changed that nobody tells of."""
+        rooms = self._director.rooms
+        for room in rooms:
+            if room not in self._broadcasts:
+                self._take_in(room)
+            self._tell_broadcast(room)
+        for room in [room for room in self._broadcasts if room not in rooms]:
+            for known in (self._broadcasts, self._publications, self._alarms, self._air, self._shown, self._metered_at):
+                known.pop(room, None)
+            self._forget_room(room)
+        for session_id in {client.session for client in self._hub.clients(AUDIENCE) if client.session is not None}:
+            session = self._director.find(session_id)
+            if session is not None:
+                self._tell_own_broadcast(session)
+
+    # --- the director's news ------------------------------------------------------------------------
+
+    def _on_news(self, news: News) -> None:
+        match news:
+            case SessionChanged(room, before, after):
+                self._tell_session(room, before, after)
+            case RoomChanged(room):
+                self._tell_broadcast(room)
+                self._tell_shown(room)
+                self._tell_air(room)
+                for session_id in [one for one in self._own if (s := self._director.find(one)) and s.room == room]:
+                    session = self._director.find(session_id)
+                    if session is not None:
+                        self._tell_own_broadcast(session)
+            case AlarmsChanged(room, _):
+                self._tell_alarms(room)
+            case Forgotten():
+                pass
+
+    def _tell_session(self, room: str, before: Session | None, after: Session | None) -> None:
+        known = after or before
+        if known is None:
+            return
+        about = f"session:{known.id}"
+        removed = SessionRemoved(known.id, room)
+        crew: Any = removed if after is None else self._views.crew(after)
+        closed = next((one for one in (after, before) if one is not None and one.closed), None)
+        for namespace in CREW:
+            self._hub.post(
+                namespace,
+                room,
+                "session.changed",
+                crew,
+                about=about,
+                closed=None if closed is None else rights.session_target(self._director, closed),
+            )
+        if after is not None and not after.closed:
+            self._hub.post(AUDIENCE, room, "session.changed", self._views.public(after), about=about)
+        elif before is not None and not before.closed:
+            # Not even to those who come back: a title may be what must not be known.
+            self._hub.forget(AUDIENCE, room, about)
+            self._hub.post(AUDIENCE, room, "session.changed", removed)
+        own = self._hub.existing(AUDIENCE, about)
+        if own is not None:
+            self._hub.post(AUDIENCE, about, "session.changed", crew, room=room)
+            if after is not None:
+                self._tell_own_broadcast(after)
+            self._session_closing(known.id)
+
+    def _tell_shown(self, room: str) -> None:
+        """While something overruns, what follows is shown later: that changes no session."""
+        shown = dict(self._director.face(room).shown or {})
+        before, self._shown[room] = self._shown.get(room, {}), shown
+        for session_id, times in shown.items():
+            if session_id not in before or before[session_id] == times:
+                continue
+            session = self._director.find(session_id)
+            if session is None or session.closed or session.room != room:
+                continue
+            about, replaces = f"session:{session_id}", f"shown:{session_id}"
+            self._hub.post(
+                AUDIENCE, room, "session.changed", self._views.public(session), about=about, replaces=replaces
+            )
+            for namespace in CREW:
+                self._hub.post(
+                    namespace, room, "session.changed", self._views.crew(session), about=about, replaces=replaces
+                )
+
+    def _tell_broadcast(self, room: str) -> None:
+        try:
+            broadcast = self._facts.broadcast(room)
+        except NotFound:
+            return
+        if self._broadcasts.get(room) == broadcast:
+            return
+        self._broadcasts[room] = broadcast
+        for namespace in (AUDIENCE, *CREW):
+            self._hub.post(namespace, room, "broadcast.changed", broadcast)
+
+    def _tell_own_broadcast(self, session: Session) -> None:
+        broadcast = self._facts.own_broadcast(session)
+        if self._own.get(session.id) == broadcast:
+            return
+        known = session.id in self._own
+        self._own[session.id] = broadcast
+        channel = self._hub.existing(AUDIENCE, f"session:{session.id}")
+        if channel is None:
+            del self._own[session.id]
+        elif known or len(channel.clients):
+            self._hub.post(AUDIENCE, channel.name, "broadcast.changed", broadcast, room=session.room)
+
+    def _tell_air(self, room: str) -> None:
+        air = self._facts.air(room)
+        if self._air.get(room) != air:
+            self._air[room] = air
+            self._hub.post(STUDIO, room, "air.changed", air)
+
+    def _tell_alarms(self, room: str) -> None:
+        alarms = self._facts.alarms(room)
+        before, self._alarms[room] = self._alarms.get(room, {}), alarms
+        for alarm in alarms.values():
+            if before.get(alarm.id) == alarm:
+                continue
+            self._hub.post(STUDIO, room, "alarm", alarm)
+            if alarm.code == "grant_expired" and alarm.id not in before:
+                self._hub.post(STUDIO, room, "grant.expired", GrantExpired(room, str(alarm.details.get("label", ""))))
+        for alarm_id in before.keys() - alarms.keys():
+            self._hub.post(STUDIO, room, "alarm", msgspec.structs.replace(before[alarm_id], ringing=False))
+
+    # --- the media plane's --------------------------------------------------------------------------
+
+    def _on_media(self, link: Any, what: str, data: Any) -> None:
+        status = link.status
+        room = (
+            status.room
+            if status is not None
+            else next((name for name, one in self._plane.rooms.items() if one is link), None)
+        )
+        if room is None or room not in self._director.rooms:
+            return
+        if what == "meters":
+            self._tell_meters(room, data)
+        else:
+            self._tell_publications(room)
+
+    def _tell_publications(self, room: str) -> None:
+        now = self._facts.publications(room)
+        before, self._publications[room] = self._publications.get(room, {}), now
+        for name, publication in now.items():
+            if before.get(name) != publication:
+                self._hub.post(STUDIO, room, "publication.changed", publication)
+        for name in before.keys() - now.keys():
+            self._hub.post(STUDIO, room, "publication.changed", gone(before[name]))
+
+    def _tell_meters(self, room: str, data: Any) -> None:
+        now = time.monotonic()
+        if now - self._metered_at.get(room, 0.0) < METERS_S:
+            self._stats.replaced_total += 1
+            return
+        self._metered_at[room] = now
+        self._hub.post(STUDIO, room, "meters", Meters(room, data), replaces=f"meters:{room}")
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _take_in(self, room: str) -> None:
+        """What is so now is not news."""
+        for namespace in (AUDIENCE, *CREW):
+            self._hub.channel(namespace, room)
+        self._broadcasts[room] = self._facts.broadcast(room)
+        self._publications[room] = self._facts.publications(room)
+        self._alarms[room] = self._facts.alarms(room)
+        self._air[room] = self._facts.air(room)
+        self._shown[room] = dict(self._director.face(room).shown or {})
+
+    def _forget_room(self, room: str) -> None:
+        for namespace in (AUDIENCE, *CREW):
+            for client in self._hub.clients(namespace, room):
+                # Looked at again, they are told that there is no such room.
+                client.renewed_at = 0.0

@@ -1,0 +1,354 @@
+"""Channels and their readers: events go out once encoded, in order, at once when it is quiet and several to a message
+under load.
+
+A reader that does not keep up costs its place in the log and what its transport holds (64 KiB and a message), no
+copies. It is cut off when it falls too far behind, and comes back with ``since``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import structlog
+
+from streamer.conference.grants import Action, Grant, Target
+from streamer.realtime.engine import Wire
+from streamer.realtime.limits import Bucket
+from streamer.realtime.log import Entry, Log, Sequence
+from streamer.realtime.messages import EVERY_ROOM, moment
+from streamer.realtime.packets import EVENT, Message, pack, pack_events
+from streamer.realtime.ports import Caller, Clock
+from streamer.realtime.stats import Stats
+from streamer.settings import RealtimeSettings
+
+AUDIENCE, MODERATION, STUDIO = "/audience", "/moderation", "/studio"
+NAMESPACES = frozenset({AUDIENCE, MODERATION, STUDIO})
+
+MOST_IN_A_MESSAGE = 200
+MESSAGE_BYTES = 128 * 1024
+"""A message ends with the event that goes past this."""
+SLICE = 250
+"""Clients served before others have their turn on the loop."""
+PACE = 3.0
+MOST_PACE_S = 0.25
+"""Serving a channel takes a quarter of the loop's time: the next round waits thrice as long as the last took."""
+LOOK_AGAIN_S = 0.05
+TRIM_EVERY_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """One client in one namespace. ``channel``: a room's id, ``session:{id}`` or ``*``."""
+
+    sid: str
+    namespace: str
+    wire: Wire
+    channel: str
+    address: str
+    member: str
+    """Whose it is, for events that are for one participant only."""
+    bucket: Bucket
+    caller: Caller | None = None
+    room: str = ""
+    """The room that its commands are about; empty with ``*``."""
+    session: str | None = None
+    """The closed session whose audience it is in."""
+    name: str = ""
+    place: str = ""
+    since: int | None = None
+    cursor: int = 0
+    lagging_since: float | None = None
+    renewed_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def grant(self) -> Grant | None:
+        return None if self.caller is None else self.caller.grant
+
+    def may_have(self, entry: Entry, target: Target | None) -> bool:
+        """``target``: the room that the entry is about, where the client is not connected to that one alone."""
+        if entry.only is not None and entry.only != self.member:
+            return False
+        grant = self.grant
+        if target is not None and (grant is None or not grant.allows(Action.ROOM_AIR, target)):
+            return False
+        if entry.closed is not None:
+            return grant is not None and grant.allows(Action.SESSION_READ_CLOSED, entry.closed)
+        return True
+
+
+@dataclass(slots=True, eq=False)
+class Channel:
+    namespace: str
+    name: str
+    log: Log
+    clients: dict[Client, None] = field(default_factory=dict)
+    due_at: float = 0.0
+    """Not served before this."""
+
+
+@dataclass(slots=True)
+class _Batch:
+    last: int
+    count: int
+    message: Message | None
+    """None where it has to be put together for each client."""
+    entries: list[Entry]
+
+
+class Hub:
+    """``target_of``: room id -> its target, for clients of all rooms."""
+
+    def __init__(self, settings: RealtimeSettings, stats: Stats, clock: Clock, target_of: Any) -> None:
+        self._settings = settings
+        self._stats = stats
+        self._clock = clock
+        self._target_of = target_of
+        self._channels: dict[tuple[str, str], Channel] = {}
+        self._sequences = {namespace: Sequence(clock) for namespace in (MODERATION, STUDIO)}
+        self._dirty: dict[Channel, None] = {}
+        self._lagging: dict[Client, Channel] = {}
+        self._woken = asyncio.Event()
+
+    # --- posting ------------------------------------------------------------------------------------
+
+    def channel(self, namespace: str, name: str) -> Channel:
+        """The channel, made where there is none."""
+        found = self._channels.get((namespace, name))
+        if found is None:
+            # The crew may read several rooms as one, so their numbers come from one place. In public each channel
+            # counts for itself: a number tells nothing of what goes on behind closed doors.
+            sequence = self._sequences.get(namespace) or Sequence(self._clock)
+            settings = self._settings
+            found = self._channels[namespace, name] = Channel(
+                namespace,
+                name,
+                Log(
+                    sequence,
+                    max_events=settings.log_events,
+                    max_bytes=settings.log_bytes,
+                    max_age_ms=round(settings.log_s * 1000),
+                ),
+            )
+        return found
+
+    def existing(self, namespace: str, name: str) -> Channel | None:
+        return self._channels.get((namespace, name))
+
+    def post(
+        self,
+        namespace: str,
+        name: str,
+        kind: str,
+        data: Any,
+        *,
+        room: str = "",
+        media_at: int | None = None,
+        about: str = "",
+        only: str | None = None,
+        closed: Target | None = None,
+        replaces: str = "",
+    ) -> int:
+        """Tell a channel something; crew channels of a room, and those of all rooms with it. Returns its ``seq``.
+
+        ``data`` is encoded here, at once; what the others are as in :class:`~streamer.realtime.log.Entry`.
+        """
+        names = (name,) if namespace == AUDIENCE or name == EVERY_ROOM else (name, EVERY_ROOM)
+        channels = [self.channel(namespace, each) for each in names]
+        seq, at_ms = channels[0].log.next_seq(), self._clock()
+        event: dict[str, Any] = {"seq": seq, "type": kind, "at": moment(at_ms)}
+        if media_at is not None:
+            event["media_at"] = media_at
+        event["data"] = data
+        json = msgspec.json.encode(event)
+        entry = Entry(seq, at_ms, json, room or name, about, only, closed, replaces)
+        for channel in channels:
+            self._append(channel, entry)
+        self._stats.events_total += 1
+        return seq
+
+    def _append(self, channel: Channel, entry: Entry) -> None:
+        channel.log.append(entry)
+        if channel.clients:
+            self._dirty[channel] = None
+            self._woken.set()
+
+    def forget(self, namespace: str, name: str, about: str) -> None:
+        """What was told of something is not told to anybody any more."""
+        for each in (name, EVERY_ROOM):
+            channel = self._channels.get((namespace, each))
+            if channel is not None:
+                channel.log.forget(about)
+
+    # --- clients ------------------------------------------------------------------------------------
+
+    def join(self, client: Client) -> tuple[bool, bool]:
+        """Put a client where its ``since`` says, or at the end. Returns whether it is resumed, and whether reset."""
+        channel = self.channel(client.namespace, client.channel)
+        resumed = client.since is not None and channel.log.resumes(client.since)
+        client.cursor = client.since if resumed and client.since is not None else channel.log.last
+        channel.clients[client] = None
+        self._count(client.namespace, 1)
+        if resumed and client.cursor < channel.log.last:
+            self._dirty[channel] = None
+            self._woken.set()
+        return resumed, client.since is not None and not resumed
+
+    def leave(self, client: Client) -> None:
+        channel = self._channels.get((client.namespace, client.channel))
+        if channel is None or client not in channel.clients:
+            return
+        del channel.clients[client]
+        self._lagging.pop(client, None)
+        self._count(client.namespace, -1)
+
+    def clients(self, namespace: str | None = None, name: str | None = None) -> Iterable[Client]:
+        for (space, channel_name), channel in list(self._channels.items()):
+            if namespace in (None, space) and name in (None, channel_name):
+                yield from list(channel.clients)
+
+    def _count(self, namespace: str, change: int) -> None:
+        field_name = namespace[1:]
+        setattr(self._stats, field_name, getattr(self._stats, field_name) + change)
+
+    # --- serving ------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        trim_at = time.monotonic() + TRIM_EVERY_S
+        while True:
+            now = time.monotonic()
+            for channel in [channel for channel in self._dirty if channel.due_at <= now]:
+                del self._dirty[channel]
+                await self._serve(channel)
+            self._look_after_lagging()
+            if now >= trim_at:
+                trim_at = now + TRIM_EVERY_S
+                self._trim()
+            await self._rest(now, trim_at)
+
+    async def _rest(self, now: float, trim_at: float) -> None:
+        until = min([channel.due_at for channel in self._dirty], default=trim_at)
+        if self._lagging:
+            until = min(until, now + LOOK_AGAIN_S)
+        if not self._dirty:
+            self._woken.clear()
+        wait_s = max(0.001, until - time.monotonic())
+        if self._dirty:
+            # Woken for what has its turn later already.
+            await asyncio.sleep(min(wait_s, LOOK_AGAIN_S))
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._woken.wait()
+
+    async def _serve(self, channel: Channel) -> None:
+        """One round. What comes while it lasts has the next one."""
+        began = time.monotonic()
+        busy_s = 0.0
+        batches: dict[int, _Batch] = {}
+        clients = list(channel.clients)
+        for start in range(0, len(clients), SLICE):
+            slice_began = time.monotonic()
+            for client in clients[start : start + SLICE]:
+                if client in channel.clients and client not in self._lagging:
+                    self._feed(channel, client, batches)
+            busy_s += time.monotonic() - slice_began
+            if start + SLICE < len(clients):
+                await asyncio.sleep(0)
+        channel.due_at = began + min(busy_s * PACE, MOST_PACE_S)
+
+    def _feed(self, channel: Channel, client: Client, batches: dict[int, _Batch]) -> None:
+        """Write what the client has not had, as far as its transport takes it."""
+        log_, wire = channel.log, client.wire
+        while client.cursor < log_.last:
+            if client.cursor < log_.floor:
+                # Something is lost for it: it has to begin anew.
+                self._cut(client, "behind")
+                return
+            if not wire.ready:
+                if client.lagging_since is None:
+                    client.lagging_since = time.monotonic()
+                self._lagging[client] = channel
+                self._stats.lagging = len(self._lagging)
+                return
+            batch = batches.get(client.cursor)
+            if batch is None:
+                batch = batches[client.cursor] = self._batch(channel, client.cursor)
+            if batch.message is not None:
+                wire.write(batch.message)
+                self._stats.messages_total += 1
+                self._stats.deliveries_total += batch.count
+            elif batch.entries:
+                self._feed_chosen(channel, client, batch)
+            client.cursor = batch.last
+        client.lagging_since = None
+
+    def _feed_chosen(self, channel: Channel, client: Client, batch: _Batch) -> None:
+        everywhere = channel.name == EVERY_ROOM
+        chosen = [
+            entry
+            for entry in batch.entries
+            if client.may_have(entry, self._target_of(entry.room) if everywhere else None)
+        ]
+        if chosen:
+            client.wire.write(pack_events(channel.namespace, [entry.json for entry in chosen]))
+            self._stats.messages_total += 1
+            self._stats.deliveries_total += len(chosen)
+
+    def _batch(self, channel: Channel, cursor: int) -> _Batch:
+        entries, size = [], 0
+        for entry in channel.log.after(cursor, MOST_IN_A_MESSAGE):
+            entries.append(entry)
+            size += len(entry.json)
+            if size >= MESSAGE_BYTES:
+                break
+        if not entries:
+            # All that came after it has been replaced or forgotten.
+            return _Batch(channel.log.last, 0, None, [])
+        message = None
+        if channel.name != EVERY_ROOM and all(entry.for_all for entry in entries):
+            message = pack_events(channel.namespace, [entry.json for entry in entries])
+        return _Batch(entries[-1].seq, len(entries), message, entries)
+
+    def _look_after_lagging(self) -> None:
+        now = time.monotonic()
+        shared: dict[Channel, dict[int, _Batch]] = {}
+        for client, channel in list(self._lagging.items()):
+            if client.wire.ready:
+                del self._lagging[client]
+                client.lagging_since = None
+                self._feed(channel, client, shared.setdefault(channel, {}))
+                continue
+            events, size = channel.log.behind(client.cursor)
+            if events > self._settings.max_behind_events or size > self._settings.max_behind_bytes:
+                self._cut(client, "behind")
+            elif client.lagging_since is not None and now - client.lagging_since > self._settings.stall_s:
+                self._cut(client, "stalled")
+        self._stats.lagging = len(self._lagging)
+
+    def _cut(self, client: Client, why: str) -> None:
+        self._lagging.pop(client, None)
+        name = f"cut_{why}_total"
+        setattr(self._stats, name, getattr(self._stats, name) + 1)
+        log.info("reader_cut", why=why, namespace=client.namespace, channel=client.channel)
+        client.wire.cut()
+
+    def _trim(self) -> None:
+        now_ms = self._clock()
+        for key, channel in list(self._channels.items()):
+            channel.log.trim(now_ms)
+            # Made again when it is asked for; whoever comes back by then begins anew.
+            if not channel.clients and not len(channel.log) and channel.name.startswith("session:"):
+                del self._channels[key]
+
+
+def snapshot_message(namespace: str, snapshot: Any) -> Message:
+    return pack(EVENT, namespace, ["snapshot", snapshot])

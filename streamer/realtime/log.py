@@ -1,0 +1,150 @@
+"""What was told in one room and namespace, in order, for those who come back and those who read slowly. Pure.
+
+There is one copy of each event, however many read it: a reader is a position in the log.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streamer.conference.grants import Target
+
+SEQ_PER_MS = 1000
+
+
+class Sequence:
+    """Growing numbers made from time: a new process does not go back behind what the last one gave, and a gap tells
+    nothing but that time went by. Up to a thousand a millisecond; JavaScript counts them exactly."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        """``clock``: UTC milliseconds."""
+        self._clock = clock
+        self.last = clock() * SEQ_PER_MS
+
+    def next(self) -> int:
+        self.last = max(self.last + 1, self._clock() * SEQ_PER_MS)
+        return self.last
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One event, encoded once.
+
+    ``json`` is the whole event object. ``about`` names what it tells of, for :meth:`Log.forget`. ``only``: the one
+    participant who gets it. ``closed``: a closed session's place in the world; only for whose grant reads it.
+    """
+
+    seq: int
+    at_ms: int
+    json: bytes
+    room: str = ""
+    about: str = ""
+    only: str | None = None
+    closed: Target | None = None
+    replaces: str = ""
+    """A newer event of the same name takes its place, for whoever has not had it yet."""
+
+    @property
+    def for_all(self) -> bool:
+        return self.only is None and self.closed is None
+
+
+class Log:
+    """Bounded by count, bytes and age. Reading after a position costs no more than what is read."""
+
+    def __init__(self, sequence: Sequence, *, max_events: int, max_bytes: int, max_age_ms: int) -> None:
+        self._sequence = sequence
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._max_age_ms = max_age_ms
+        self._seqs: list[int] = []
+        self._written: list[int] = []
+        """Bytes ever appended, up to and with each entry."""
+        self._entries: list[Entry] = []
+        self._bytes = 0
+        self._newest: dict[str, Entry] = {}
+        self.floor = sequence.last
+        """All that came after this number is here, but for what a newer event replaced."""
+        self.last = sequence.last
+        self._total = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def bytes(self) -> int:
+        return self._bytes
+
+    def next_seq(self) -> int:
+        """The number for the next :meth:`append`."""
+        return self._sequence.next()
+
+    def append(self, entry: Entry) -> None:
+        """``entry.seq`` is greater than any before."""
+        assert entry.seq > self.last
+        if entry.replaces:
+            old = self._newest.get(entry.replaces)
+            if old is not None:
+                self._remove(old)
+            self._newest[entry.replaces] = entry
+        self._seqs.append(entry.seq)
+        self._entries.append(entry)
+        self._bytes += len(entry.json)
+        self._total += len(entry.json)
+        self._written.append(self._total)
+        self.last = entry.seq
+        if len(self._entries) > self._max_events or self._bytes > self._max_bytes:
+            # To nine tenths, so that it is not done for each event.
+            self._trim(entry.at_ms, self._max_events * 9 // 10, self._max_bytes * 9 // 10)
+
+    def after(self, seq: int, limit: int | None = None) -> list[Entry]:
+        """The events after ``seq``, oldest first, at most ``limit``."""
+        start = bisect_right(self._seqs, seq)
+        return self._entries[start:] if limit is None else self._entries[start : start + limit]
+
+    def behind(self, seq: int) -> tuple[int, int]:
+        """How many events, and about how many bytes, wait for a reader at ``seq``."""
+        start = bisect_right(self._seqs, seq)
+        if start == len(self._seqs):
+            return 0, 0
+        return len(self._seqs) - start, self._total - self._written[start] + len(self._entries[start].json)
+
+    def resumes(self, since: int) -> bool:
+        """Whether somebody who has seen all up to ``since`` can go on from there."""
+        return self.floor <= since <= self.last
+
+    def forget(self, about: str) -> None:
+        """Nobody is told any more what was told of this. Readers do not notice: numbers have gaps anyway."""
+        for entry in [entry for entry in self._entries if entry.about == about]:
+            self._remove(entry)
+
+    def trim(self, now_ms: int) -> None:
+        """Let go of what is too old."""
+        if self._entries and self._entries[0].at_ms < now_ms - self._max_age_ms:
+            self._trim(now_ms, self._max_events, self._max_bytes)
+
+    def _remove(self, entry: Entry) -> None:
+        at = bisect_right(self._seqs, entry.seq) - 1
+        if at >= 0 and self._entries[at] is entry:
+            del self._seqs[at], self._entries[at], self._written[at]
+            self._bytes -= len(entry.json)
+        if entry.replaces and self._newest.get(entry.replaces) is entry:
+            del self._newest[entry.replaces]
+
+    def _trim(self, now_ms: int, most_events: int, most_bytes: int) -> None:
+        drop, size = 0, self._bytes
+        oldest_ms = now_ms - self._max_age_ms
+        for entry in self._entries:
+            left = len(self._entries) - drop
+            if left <= most_events and size <= most_bytes and entry.at_ms >= oldest_ms:
+                break
+            size -= len(entry.json)
+            drop += 1
+            if entry.replaces and self._newest.get(entry.replaces) is entry:
+                del self._newest[entry.replaces]
+        if drop:
+            self.floor = self._seqs[drop - 1]
+            del self._seqs[:drop], self._entries[:drop], self._written[:drop]
+            self._bytes = size

@@ -1,0 +1,213 @@
+"""Every message's schema. ``protocol.md`` says what they mean; tests hold the code to both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from streamer.conference.rooms import SOURCE_PATTERN
+
+Ident = Annotated[str, Meta(min_length=1, max_length=128)]
+Place = Annotated[str, Meta(max_length=40)]
+Since = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+SourceName = Annotated[str, Meta(pattern=SOURCE_PATTERN)]
+MediaTime = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Moment = Annotated[datetime, Meta(tz=True)]
+
+EVERY_ROOM = "*"
+
+
+class Incoming(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client sends; checked before anything else is done with it."""
+
+
+class Handshake(Incoming, frozen=True):
+    """``auth`` of a connection. ``name`` and ``place`` are what the participant calls them."""
+
+    room: Ident | None = None
+    session: Ident | None = None
+    token: Annotated[str, Meta(max_length=512)] | None = None
+    name: Place = ""
+    place: Place = ""
+    since: Since | None = None
+
+
+# --- commands ---------------------------------------------------------------------------------------
+
+
+class RoomCommand(Incoming, frozen=True):
+    """A command of somebody who may be connected to all rooms."""
+
+    room: Ident | None = None
+
+
+class SessionStart(RoomCommand, frozen=True):
+    id: Ident | None = None
+    at: MediaTime | Moment | None = None
+
+
+class SessionEnd(RoomCommand, frozen=True):
+    at: MediaTime | Moment | None = None
+
+
+class SessionExtend(RoomCommand, frozen=True, kw_only=True):
+    minutes: Annotated[int, Meta(ge=1, le=24 * 60)]
+
+
+class AirSlate(RoomCommand, frozen=True, kw_only=True):
+    on: bool
+
+
+class AirTake(RoomCommand, frozen=True, kw_only=True):
+    source: SourceName | None
+
+
+class AirGain(RoomCommand, frozen=True, kw_only=True):
+    db: Annotated[float, Meta(ge=-60, le=20)]
+
+
+class AlarmAcknowledge(RoomCommand, frozen=True, kw_only=True):
+    id: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class Undo(RoomCommand, frozen=True, kw_only=True):
+    action: Ident
+
+
+def media_ms(at: int | datetime | None) -> int | None:
+    """A media time as it is counted inside."""
+    return at if at is None or isinstance(at, int) else round(at.timestamp() * 1000)
+
+
+# --- events -----------------------------------------------------------------------------------------
+
+
+class HoldData(msgspec.Struct, frozen=True):
+    message: str
+    since: str
+    until: str | None
+
+
+class BroadcastChanged(msgspec.Struct, frozen=True):
+    """The same for everybody but a closed session's own audience, who is told of the session's own output."""
+
+    room: str
+    state: Literal["off", "slate", "live"]
+    word: str
+    reserved_until: str | None
+    hold: HoldData | None
+    session: str | None
+    next: str | None
+
+
+class SessionRemoved(msgspec.Struct, frozen=True):
+    """Gone for this audience: deleted, moved to another room, or closed."""
+
+    id: str
+    room: str
+    removed: Literal[True] = True
+
+
+class Publication(msgspec.Struct, frozen=True):
+    """One source of a room; ``publication`` is empty where nobody feeds it any more."""
+
+    room: str
+    source: str
+    up: bool
+    publication: str
+    client: str = ""
+    connection: str = ""
+    video: str | None = None
+    """Codec and size, such as ``h264 1280x720``."""
+    audio: str | None = None
+    passthrough: bool = False
+    notes: list[str] = []
+
+
+class AlarmData(msgspec.Struct, frozen=True):
+    room: str
+    id: str
+    code: str
+    level: str
+    since: str
+    owner: str
+    session: str | None
+    details: dict[str, Any]
+    acknowledged: str | None
+    """Who has taken it on."""
+    ringing: bool
+
+
+class GrantExpired(msgspec.Struct, frozen=True):
+    room: str
+    label: str
+
+
+class Meters(msgspec.Struct, frozen=True):
+    room: str
+    meters: Any
+
+
+class Air(msgspec.Struct, frozen=True):
+    room: str
+    slate: bool
+    source: str | None
+    gain_db: float
+
+
+SessionObject = dict[str, Any]
+"""As over REST."""
+
+EVENTS: Mapping[str, Any] = {
+    "session.changed": SessionObject,
+    "broadcast.changed": BroadcastChanged,
+    "publication.changed": Publication,
+    "alarm": AlarmData,
+    "grant.expired": GrantExpired,
+    "meters": Meters,
+    "air.changed": Air,
+}
+"""Event type -> what its ``data`` holds."""
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One of the list that ``events`` carries, as a client reads it."""
+
+    seq: int
+    type: str
+    at: str
+    data: Any
+    media_at: int | None = None
+
+
+class You(msgspec.Struct, frozen=True):
+    id: str
+    role: str | None
+    name: str
+    place: str
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    seq: int
+    resumed: bool
+    reset: bool
+    at: str
+    you: You
+    rooms: dict[str, dict[str, Any]]
+    session: SessionObject | None = None
+
+
+# --- times ------------------------------------------------------------------------------------------
+
+
+def moment(ms: int) -> str:
+    """UTC milliseconds as RFC 3339."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def moment_or_none(ms: int | None) -> str | None:
+    return None if ms is None else moment(ms)

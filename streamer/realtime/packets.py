@@ -1,0 +1,102 @@
+"""Socket.IO packets and WebSocket frames as bytes. Pure.
+
+Own code beside python-socketio's because one encoding has to serve every reader, and because what comes in is read by
+a decoder that refuses what JSON does not have (NaN, lone surrogates, any depth). Frames from a server are unmasked
+(RFC 6455, section 5.1), so that the same bytes go to everybody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from engineio.packet import MESSAGE
+from engineio.packet import Packet as EnginePacket
+
+CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
+
+_PACKET = re.compile(r"([0-6])(?:(/[^,?]{0,64})(?:\?[^,]{0,256})?(?:,|$))?([0-9]{1,15})?(.*)", re.DOTALL)
+_decode = msgspec.json.Decoder().decode
+
+
+class Malformed(ValueError):
+    """What came is no packet, or one of a kind that has no place here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    kind: int
+    namespace: str
+    ack: int | None
+    data: Any
+
+
+def parse(text: object) -> Incoming:
+    """Raises Malformed."""
+    if not isinstance(text, str):
+        raise Malformed("binary")
+    found = _PACKET.fullmatch(text)
+    if found is None:
+        raise Malformed("no packet")
+    kind = int(found[1])
+    if kind not in (CONNECT, DISCONNECT, EVENT, ACK):
+        raise Malformed(f"packet of kind {kind}")
+    try:
+        data = _decode(found[4]) if found[4] else None
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise Malformed("no JSON") from error
+    return Incoming(kind, found[2] or "/", int(found[3]) if found[3] else None, data)
+
+
+class Message:
+    """One packet to send, encoded at most once for each kind of transport."""
+
+    __slots__ = ("_frame", "_packet", "payload")
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        self._frame: bytes | None = None
+        self._packet: Any = None
+
+    @property
+    def frame(self) -> bytes:
+        """As a WebSocket frame."""
+        if self._frame is None:
+            self._frame = text_frame(b"4" + self.payload)
+        return self._frame
+
+    @property
+    def packet(self) -> Any:
+        """For Engine.IO's queue, as polling wants it."""
+        if self._packet is None:
+            self._packet = EnginePacket(MESSAGE, data=self.payload.decode())
+        return self._packet
+
+
+def pack(kind: int, namespace: str, data: Any = msgspec.UNSET, ack: int | None = None) -> Message:
+    """``data`` is encoded as JSON; left out, there is none."""
+    json = b"" if data is msgspec.UNSET else msgspec.json.encode(data)
+    return Message(_head(kind, namespace, ack) + json)
+
+
+def pack_events(namespace: str, events: Iterable[bytes]) -> Message:
+    """The message ``events`` with a list of event objects that are JSON already."""
+    return Message(b'%s["events",[%s]]' % (_head(EVENT, namespace, None), b",".join(events)))
+
+
+def _head(kind: int, namespace: str, ack: int | None) -> bytes:
+    space = "" if namespace == "/" else f"{namespace},"
+    return f"{kind}{space}{'' if ack is None else ack}".encode()
+
+
+def text_frame(payload: bytes) -> bytes:
+    """An unmasked, final text frame (RFC 6455, section 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return b"\x81" + size.to_bytes(1, "big") + payload
+    if size < 65536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
+    return b"\x81\x7f" + size.to_bytes(8, "big") + payload

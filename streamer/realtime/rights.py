@@ -1,0 +1,68 @@
+"""Who may come into a namespace, and what a client may do there. The roles' table is ``conference/grants.py``'s."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Target
+from streamer.conference.sessions import Session, Visibility
+from streamer.errors import Forbidden, NotFound, Unauthorized
+from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO
+from streamer.realtime.ports import Director
+
+ENTRY: Mapping[str, Action | None] = {
+    AUDIENCE: None,
+    MODERATION: Action.CHAT_MODERATE,
+    STUDIO: Action.ROOM_AIR,
+}
+"""Namespace -> what its clients may do in the room. None: open to everybody."""
+
+
+def require(grant: Grant | None, action: Action, target: Target | None = None) -> Grant:
+    """Role, and scope where there is a target. Raises Unauthorized or Forbidden."""
+    if grant is None:
+        raise Unauthorized("This needs a login or a token.")
+    if not grant.may(action):
+        raise Forbidden("The grant's role does not allow this.", details={"role": grant.role, "action": action})
+    if target is not None and not grant.covers(target, action):
+        if target.room in grant.rooms_named and grant.room is None and action in IN_THE_ROOM:
+            raise Forbidden(
+                "The grant does not reach the room at this time.", code="not_now", details={"action": action}
+            )
+        raise Forbidden("The grant's scope does not reach this.", code="out_of_scope", details={"action": action})
+    return grant
+
+
+def room_target(director: Director, room_id: str) -> Target:
+    venue = director.venue_of(room_id)
+    return Target(room=room_id, venue=venue.id if venue is not None else None)
+
+
+def session_target(director: Director, session: Session) -> Target:
+    venue = director.venue_of(session.room)
+    return Target(
+        room=session.room,
+        venue=venue.id if venue is not None else None,
+        event=session.event,
+        session=session.id,
+    )
+
+
+def require_view(director: Director, grant: Grant | None, session: Session) -> None:
+    """Into the audience of a session. Raises NotFound ``no_such_session`` for who may not know of it."""
+    if session.visibility is not Visibility.PRIVATE:
+        # An unlisted one wants no more than its id, which nobody guesses.
+        return
+    target = session_target(director, session)
+    if grant is None or not (
+        grant.allows(Action.SESSION_VIEW_CLOSED, target) or grant.allows(Action.SESSION_READ_CLOSED, target)
+    ):
+        raise no_such_session()
+
+
+def no_such_session() -> NotFound:
+    return NotFound("There is no such session.", code="no_such_session")
+
+
+def no_such_room() -> NotFound:
+    return NotFound("There is no such room.", code="no_such_room")

@@ -1,0 +1,287 @@
+"""The Socket.IO service as a whole: made by ``streamer.sockets``, served under ``/socket.io/``."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from aiohttp import web
+
+from streamer.errors import BadRequest, StreamerError, Unavailable
+from streamer.realtime import studio
+from streamer.realtime.commands import Commands
+from streamer.realtime.doors import Porter
+from streamer.realtime.engine import PATH, Server, Wire
+from streamer.realtime.facts import Facts
+from streamer.realtime.feed import Feed
+from streamer.realtime.hub import AUDIENCE, MODERATION, NAMESPACES, STUDIO, Client, Hub, snapshot_message
+from streamer.realtime.limits import Places
+from streamer.realtime.messages import Snapshot, You, moment
+from streamer.realtime.ports import Clock, Director, Doors, FindSession, Plane, StateOf, Views
+from streamer.realtime.rights import room_target
+from streamer.realtime.stats import Stats
+from streamer.settings import RealtimeSettings
+
+CHECK_S = 0.5
+"""How often it is looked who has to be asked again."""
+RENEW_S = 15.0
+"""How often each client's grant is looked up: how long it takes to see what another process has changed."""
+BODY_S = 15.0
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+TABLES = {AUDIENCE: (), MODERATION: (), STUDIO: studio.COMMANDS}
+"""Namespace -> commands. What each needs, the rights test reads from here."""
+
+log = structlog.get_logger(__name__)
+
+
+class Realtime:
+    """Start it when the director and the media plane are there; close it before them. On the loop."""
+
+    def __init__(
+        self,
+        settings: RealtimeSettings,
+        *,
+        public_url: str,
+        allowed_origins: Iterable[str],
+        director: Director,
+        plane: Plane,
+        doors: Doors,
+        views: Views,
+        find_session: FindSession,
+        state_of: StateOf,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self._director = director
+        self._doors = doors
+        self._clock = clock
+        self._origins = origins_of(public_url, allowed_origins)
+        self.stats = Stats()
+        self._places = Places(settings.max_connections, settings.max_connections_per_address)
+        self.hub = Hub(settings, self.stats, clock, lambda room: room_target(director, room))
+        self._facts = Facts(director, plane, views, state_of)
+        self.feed = Feed(self.hub, self._facts, director, plane, views, self.stats, self._look_at_session)
+        self._porter = Porter(director, doors, find_session, settings)
+        self.commands = Commands(
+            TABLES,
+            director=director,
+            doors=doors,
+            views=views,
+            settings=settings,
+            stats=self.stats,
+            clock=clock,
+        )
+        self.server = Server(
+            self,
+            NAMESPACES,
+            cors_allowed_origins=sorted(self._origins),
+            max_http_buffer_size=settings.max_message_bytes,
+            ping_interval=settings.ping_interval_s,
+            ping_timeout=settings.ping_timeout_s,
+            http_compression=False,
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+        self._suspects: set[str] = set()
+        """Sessions whose own audience is to be looked at again."""
+        self._looking = asyncio.Event()
+        self._opened: dict[str, tuple[Wire, float]] = {}
+        """Engine.IO sessions that have joined nothing yet, and since when."""
+        self._closed = False
+
+    # --- life ---------------------------------------------------------------------------------------
+
+    def add_routes(self, app: web.Application) -> None:
+        app.router.add_get(PATH, self.handle, allow_head=False)
+        app.router.add_post(PATH, self.handle)
+        app.router.add_route("OPTIONS", PATH, self.handle)
+        app.on_shutdown.append(self._let_go)
+
+    async def start(self) -> None:
+        self.feed.start()
+        self._tasks = [
+            asyncio.create_task(self.hub.run(), name="realtime hub"),
+            asyncio.create_task(self.feed.run(), name="realtime feed"),
+            asyncio.create_task(self._look_after(), name="realtime rights"),
+        ]
+
+    async def close(self) -> None:
+        self._closed = True
+        self.feed.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.commands.close()
+        await self.server.engine.close()
+
+    async def _let_go(self, _app: web.Application) -> None:
+        """Before the web server waits for its requests to end: clients come back to the next process."""
+        self._closed = True
+        await self.server.engine.close()
+
+    # --- requests -----------------------------------------------------------------------------------
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Everything under ``/socket.io/``. Raises StreamerError."""
+        origin = request.headers.get("Origin")
+        if origin is not None and origin not in self._origins:
+            raise BadRequest("This page may not connect.", code="origin_not_allowed")
+        address = self._doors.address(request)
+        body = b""
+        if request.method == "POST":
+            body = await self._body(request)
+        elif request.method == "GET" and "sid" not in request.query:
+            if self._closed:
+                raise Unavailable("The server is about to end.", code="unavailable", headers={"Retry-After": "1"})
+            self._places.check(address)
+        return await self.server.answer(request, address, body)
+
+    async def _body(self, request: web.Request) -> bytes:
+        """Read whole: Engine.IO's own way to read takes what a first packet of the network brought for all."""
+        most = self._settings.max_message_bytes
+        if (request.content_length or 0) > most:
+            raise StreamerError("The body is too large.", code="too_large", status=413)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_S):
+                async for piece in request.content.iter_any():
+                    body += piece
+                    if len(body) > most:
+                        raise StreamerError("The body is too large.", code="too_large", status=413)
+        except TimeoutError as error:
+            raise StreamerError("The body did not come in time.", code="timeout", status=408) from error
+        return bytes(body)
+
+    # --- what the engine asks -----------------------------------------------------------------------
+
+    def opened(self, wire: Wire, address: str) -> None:
+        self._places.take(address)
+        self.stats.sessions = self._places.open
+        self._opened[wire.sid] = (wire, time.monotonic())
+
+    def ended(self, wire: Wire, address: str) -> None:
+        self._places.leave(address)
+        self.stats.sessions = self._places.open
+        self._opened.pop(wire.sid, None)
+
+    async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request) -> Client:
+        try:
+            client = await self._porter.enter(wire, namespace, auth, request, self.server.engine.generate_id())
+        except StreamerError:
+            self.stats.refused_total += 1
+            raise
+        except Exception as error:
+            log.exception("handshake_failed", namespace=namespace)
+            raise Unavailable("Something went wrong on our side.", code="unavailable") from error
+        self._opened.pop(wire.sid, None)
+        return client
+
+    def entered(self, client: Client) -> None:
+        """Where it is in the log, and what is so at that moment: nothing may come between the two."""
+        resumed, reset = self.hub.join(client)
+        self.stats.connections_total += 1
+        self.stats.resumed_total += resumed
+        self.stats.reset_total += reset
+        grant = client.grant
+        snapshot = Snapshot(
+            seq=client.cursor,
+            resumed=resumed,
+            reset=reset,
+            at=moment(self._clock()),
+            you=You(client.member, None if grant is None else grant.role.value, client.name, client.place),
+            rooms=self._facts.rooms_of(client),
+            session=self._facts.own_session(client),
+        )
+        client.wire.write(snapshot_message(client.namespace, snapshot))
+
+    async def command(self, client: Client, name: str, payload: list[Any]) -> dict[str, Any]:
+        return await self.commands.answer(client, name, payload)
+
+    def left(self, client: Client) -> None:
+        self.hub.leave(client)
+        self.commands.left(client)
+        if not client.wire.guests and not client.wire.closed:
+            self._opened[client.wire.sid] = (client.wire, time.monotonic())
+
+    # --- grants -------------------------------------------------------------------------------------
+
+    async def close_grant(self, grant_id: str, login: bytes | None = None) -> None:
+        """Take out all that came in by a grant, or only what one login (its digest) opened; they are told why."""
+        for client in list(self.hub.clients()):
+            caller = client.caller
+            if caller is None or caller.grant.id != grant_id or (login is not None and caller.login != login):
+                continue
+            if login is None:
+                error = StreamerError("The grant has been taken back.", code="revoked", status=401)
+            else:
+                error = StreamerError("The login has ended.", code="logged_out", status=401)
+            self._take_out(client, error)
+
+    def _take_out(self, client: Client, error: StreamerError) -> None:
+        self.stats.taken_out_total += 1
+        wire = client.wire
+        self.server.take_out(client, wire, error)
+        if not wire.guests:
+            # Clients end what has no namespace left; this is for those that do not.
+            asyncio.get_running_loop().call_later(CHECK_S, _cut_if_idle, wire)
+
+    def _look_at_session(self, session_id: str) -> None:
+        self._suspects.add(session_id)
+        self._looking.set()
+
+    async def _look_after(self) -> None:
+        """Until cancelled: those whose grants end, reach no more or were changed elsewhere, and idle connections."""
+        while True:
+            try:
+                async with asyncio.timeout(CHECK_S):
+                    await self._looking.wait()
+            except TimeoutError:
+                pass
+            self._looking.clear()
+            suspects, self._suspects = self._suspects, set()
+            now, now_ms = time.monotonic(), self._clock()
+            for client in list(self.hub.clients()):
+                ends_ms = None if client.grant is None else client.grant.ends_ms
+                if (
+                    client.session in suspects
+                    or (ends_ms is not None and ends_ms <= now_ms)
+                    or (client.caller is not None and now - client.renewed_at >= RENEW_S)
+                    or client.renewed_at == 0.0
+                ):
+                    await self._look_at(client)
+            for wire, since in list(self._opened.values()):
+                if now - since >= self._settings.join_s and not wire.guests:
+                    self._opened.pop(wire.sid, None)
+                    self.stats.cut_idle_total += 1
+                    wire.cut()
+            for wire in list(self.server.engine.wires.values()):
+                wire.settle()
+
+    async def _look_at(self, client: Client) -> None:
+        try:
+            await self._porter.check(client)
+        except StreamerError as error:
+            if error.status < 500:
+                self._take_out(client, error)
+        except Exception:
+            # The database does not answer: who is in stays in, and is looked at again.
+            log.exception("realtime_check_failed")
+
+
+def _cut_if_idle(wire: Wire) -> None:
+    if not wire.guests:
+        wire.cut()
+
+
+def origins_of(public_url: str, allowed: Iterable[str]) -> frozenset[str]:
+    """The instance's own origin and those that the settings name. The names of loopback are one: people type either."""
+    own = urlsplit(public_url)
+    found = {f"{own.scheme}://{own.netloc}"}
+    host = f"[{own.hostname}]" if own.hostname and ":" in own.hostname else own.hostname
+    if host in LOOPBACK:
+        port = "" if own.port is None else f":{own.port}"
+        found |= {f"{own.scheme}://{name}{port}" for name in LOOPBACK}
+    return frozenset(found | {origin.rstrip("/") for origin in allowed})

@@ -1,0 +1,41 @@
+"""What the service counts, for metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Stats:
+    """``_total`` fields only grow; the others are what is now."""
+
+    sessions: int = 0
+    """Engine.IO sessions."""
+    audience: int = 0
+    moderation: int = 0
+    studio: int = 0
+    """Clients by namespace."""
+    lagging: int = 0
+    """Clients that do not keep up at the moment."""
+    connections_total: int = 0
+    refused_total: int = 0
+    events_total: int = 0
+    """Events posted."""
+    deliveries_total: int = 0
+    """Events written to clients, each once for each client."""
+    messages_total: int = 0
+    """Messages that carried them."""
+    replaced_total: int = 0
+    """Droppable readings that were not even posted."""
+    cut_behind_total: int = 0
+    """Readers that had too much waiting for them."""
+    cut_stalled_total: int = 0
+    """Readers that took nothing for too long."""
+    cut_idle_total: int = 0
+    """Connections that joined no namespace."""
+    taken_out_total: int = 0
+    """Clients whose grant ended, was revoked or reaches no more."""
+    commands_total: int = 0
+    commands_refused_total: int = 0
+    resumed_total: int = 0
+    reset_total: int = 0

@@ -1,0 +1,396 @@
+"""Socket.IO over a real server: a director on the real rules without a database, doors with known tokens, clients."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import aiohttp
+import socketio
+from aiohttp import web
+
+from streamer.api.middlewares import errors
+from streamer.conference import clockwork, taps
+from streamer.conference.airing import PublicFace, public_face
+from streamer.conference.alarms import Alarm, alarms_of
+from streamer.conference.day import MINUTE_MS, RoomDay, find, following, sorted_day
+from streamer.conference.grants import Grant, Role
+from streamer.conference.rooms import Room, Venue
+from streamer.conference.sessions import Session
+from streamer.conference.undo import Effect, effect, restore
+from streamer.director.director import Tapped
+from streamer.director.kinds import kind_of, session_of
+from streamer.director.news import Actor, AlarmsChanged, Listener, News, RoomChanged, SessionChanged
+from streamer.errors import NotFound, StreamerError, Unauthorized
+from streamer.realtime.ports import Caller
+from streamer.realtime.service import Realtime
+from streamer.room.protocol import RoomConfig
+from streamer.settings import RealtimeSettings
+from streamer.store.actions import StoredAction
+from streamer.store.room_states import Acknowledgement
+from tests.fakes.media_plane import FakePlane, FakeRoom
+from tests.fakes.waiting import until
+
+VENUE = Venue("paris", "Paris")
+PUBLIC_URL = "https://streamer.test"
+
+
+class ScriptedDirector:
+    """Rooms ``a`` and ``b`` in Paris. The clock is the machine's; nothing is looked at unless it is asked for."""
+
+    def __init__(self, *rooms: str) -> None:
+        self.rooms: dict[str, Room] = {name: Room(name, name.upper(), "paris") for name in rooms or ("a", "b")}
+        self.days = {name: RoomDay(name, name.upper()) for name in self.rooms}
+        self._listeners: list[Listener] = []
+        self._alarms: dict[str, tuple[Alarm, ...]] = {}
+        self._taken: dict[str, dict[str, Acknowledgement]] = {}
+        self._actions: dict[str, tuple[StoredAction, Effect]] = {}
+        self.delay_s = 0.0
+        self.actors: list[Actor] = []
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    # --- as a director ------------------------------------------------------------------------------
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def venue_of(self, room_id: str) -> Venue | None:
+        return VENUE if room_id in self.rooms else None
+
+    def day(self, room_id: str) -> RoomDay:
+        if room_id not in self.days:
+            raise NotFound("There is no such room.", code="no_such_room")
+        return self.days[room_id]
+
+    def following(self, room_id: str) -> Session | None:
+        return following(self.day(room_id), self.now_ms())
+
+    def find(self, session_id: str) -> Session | None:
+        return next((s for day in self.days.values() if (s := find(day, session_id)) is not None), None)
+
+    def face(self, room_id: str) -> PublicFace:
+        return public_face(self.day(room_id), self.now_ms())
+
+    def alarms(self, room_id: str) -> tuple[Alarm, ...]:
+        return self._alarms.get(room_id, ())
+
+    def acknowledged(self, room_id: str) -> Mapping[str, Acknowledgement]:
+        return self._taken.get(room_id, {})
+
+    async def run(self, room_id: str, command: taps.Command, actor: Actor) -> Tapped:
+        await asyncio.sleep(self.delay_s)
+        self.actors.append(actor)
+        before = clockwork.advance(self.day(room_id), self.now_ms())
+        after = clockwork.advance(taps.apply(before, command, self.now_ms()), self.now_ms())
+        return self._done(room_id, before, after, kind_of(command), session_of(command))
+
+    async def action(self, action_id: str) -> StoredAction:
+        if action_id not in self._actions:
+            raise NotFound("There is no such action.", code="no_such_action")
+        return self._actions[action_id][0]
+
+    async def undo(self, action_id: str, actor: Actor) -> Tapped:
+        stored, done = self._actions[action_id]
+        before = self.day(stored.room)
+        tapped = self._done(stored.room, before, restore(before, done, self.now_ms()), f"{stored.kind}.undo", None)
+        return Tapped(None, tapped.sessions)
+
+    async def acknowledge(self, room_id: str, alarm_id: str, actor: Actor) -> None:
+        if all(alarm.id != alarm_id for alarm in self.alarms(room_id)):
+            raise NotFound("There is no such alarm.", code="no_such_alarm")
+        taken = Acknowledgement(room_id, alarm_id, actor.id, actor.label, self.now_ms())
+        self._taken.setdefault(room_id, {})[alarm_id] = taken
+        self.tell(AlarmsChanged(room_id, self.alarms(room_id)))
+
+    # --- for tests ----------------------------------------------------------------------------------
+
+    def tell(self, news: News) -> None:
+        for listener in list(self._listeners):
+            listener(news)
+
+    def plan(self, session_id: str, begins_in: float, minutes: float = 45, room: str = "a", **values: Any) -> Session:
+        start_ms = self.now_ms() + round(begins_in * MINUTE_MS)
+        values.setdefault("title", f"Talk {session_id}")
+        values.setdefault("key", "" if values.get("visibility", "public") == "public" else f"key-of-{session_id}")
+        session = Session(
+            id=session_id, room=room, start_ms=start_ms, end_ms=start_ms + round(minutes * MINUTE_MS), **values
+        )
+        self.put(sorted_day(self.days[room], (*self.days[room].sessions, session)))
+        return session
+
+    def put(self, day: RoomDay) -> None:
+        """Another day for the room, looked at and told of as the director does."""
+        before = self.days[day.room]
+        self._become(before, clockwork.advance(day, self.now_ms()))
+
+    def change(self, session_id: str, **values: Any) -> None:
+        session = self.find(session_id)
+        assert session is not None
+        day = self.days[session.room]
+        rest = tuple(replace(s, **values) if s.id == session_id else s for s in day.sessions)
+        self.put(sorted_day(day, rest))
+
+    def remove(self, session_id: str) -> None:
+        session = self.find(session_id)
+        assert session is not None
+        day = self.days[session.room]
+        self.put(sorted_day(day, tuple(s for s in day.sessions if s.id != session_id)))
+
+    def ring(self, room: str, *alarms: Alarm) -> None:
+        self._alarms[room] = alarms
+        self.tell(AlarmsChanged(room, alarms))
+
+    def ring_as_the_rules_say(self, room: str) -> None:
+        self.ring(room, *alarms_of(self.day(room), self.now_ms()))
+
+    def _done(self, room: str, before: RoomDay, after: RoomDay, kind: str, session: str | None) -> Tapped:
+        done = effect(before, after)
+        action = None if done.empty else f"action-{len(self._actions) + 1}"
+        if action is not None:
+            stored = StoredAction(action, room, session, self.now_ms(), "someone", "Someone", kind, {}, {})
+            self._actions[action] = (stored, done)
+        self._become(self.days[room], after)
+        return Tapped(action, tuple(image.after for image in done.sessions if image.after is not None))
+
+    def _become(self, before: RoomDay, after: RoomDay) -> None:
+        self.days[after.room] = after
+        old, new = {s.id: s for s in before.sessions}, {s.id: s for s in after.sessions}
+        for session in after.sessions:
+            if old.get(session.id) != session:
+                self.tell(SessionChanged(after.room, old.get(session.id), session))
+        for session in before.sessions:
+            if session.id not in new:
+                self.tell(SessionChanged(after.room, session, None))
+        self.tell(RoomChanged(after.room))
+
+
+@dataclass(frozen=True)
+class Visitor:
+    grant: Grant
+    login: bytes | None = None
+
+
+@dataclass
+class ListedDoors:
+    """Tokens and cookies that are known; ``revoke`` takes one back."""
+
+    known: dict[str, Visitor] = field(default_factory=dict)
+    failing: bool = False
+
+    def admit(self, token: str, role: Role | str, **values: Any) -> str:
+        """``token`` is a grant's id as well."""
+        self.known[token] = Visitor(Grant(token, Role(role), label=token.title(), **values))
+        return token
+
+    def address(self, request: web.Request) -> str:
+        return request.headers.get("X-Test-Address", "127.0.0.1")
+
+    async def identify(self, request: web.Request, token: str | None) -> Caller | None:
+        if token is None:
+            return self.known.get(request.cookies.get("streamer_session", ""))
+        if token not in self.known:
+            raise Unauthorized("The token is not valid.", code="invalid_token")
+        return self.known[token]
+
+    async def renew(self, caller: Caller) -> Caller | None:
+        if self.failing:
+            raise StreamerError("The database does not answer.", code="store_unavailable", status=503)
+        found = self.known.get(caller.grant.id)
+        return found if found is not None and found.grant.in_force(time.time_ns() // 1_000_000) else None
+
+
+class PlainViews:
+    def public(self, session: Session) -> dict[str, Any]:
+        return {
+            "id": session.id,
+            "room": session.room,
+            "title": session.title,
+            "state": session.state,
+            "visibility": session.visibility,
+        }
+
+    def crew(self, session: Session) -> dict[str, Any]:
+        return {**self.public(session), "key": session.key}
+
+
+@dataclass
+class Service:
+    """A served Realtime and what stands behind it."""
+
+    realtime: Realtime
+    port: int
+    director: ScriptedDirector
+    plane: FakePlane
+    doors: ListedDoors
+    clients: list[Attendee] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def open_room(self, room: str = "a", state: str = "slate") -> FakeRoom:
+        link = await self.plane.ensure(RoomConfig(room, room))
+        link.state = state
+        return link
+
+    def media(self, link: FakeRoom, what: str, data: Any = None) -> None:
+        for listener in list(self.plane.listeners):
+            listener(link, what, data)
+
+    async def connect(
+        self, namespace: str = "/audience", transports: list[str] | None = None, headers: Any = None, **auth: Any
+    ) -> Attendee:
+        """A client that is in; raises socketio's ConnectionError with the answer where it is refused."""
+        client = Attendee(namespace)
+        self.clients.append(client)
+        await client.connect(self.url, auth or {"room": "a"}, transports or ["websocket"], headers or {})
+        return client
+
+    async def refused(self, namespace: str = "/audience", **auth: Any) -> str:
+        """The code that a connection is refused with."""
+        client = Attendee(namespace)
+        self.clients.append(client)
+        try:
+            await client.connect(self.url, auth, ["websocket"], {})
+        except socketio.exceptions.ConnectionError:
+            assert client.error is not None
+            assert client.error["data"]["error"] == client.error["error"]
+            return str(client.error["error"]["code"])
+        raise AssertionError("it was let in")
+
+
+class Attendee:
+    """A real python-socketio client in one namespace that keeps what it is told."""
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        self.io = socketio.AsyncClient(reconnection=False)
+        self.snapshots: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        self.batches: list[int] = []
+        self.closed: list[dict[str, Any]] = []
+        self.order: list[str] = []
+        self.error: Any = None
+        self.disconnected = asyncio.Event()
+        self.io.on("snapshot", self._on_snapshot, namespace=namespace)
+        self.io.on("events", self._on_events, namespace=namespace)
+        self.io.on("closed", self._on_closed, namespace=namespace)
+        self.io.on("connect_error", self._on_error, namespace=namespace)
+        self.io.on("disconnect", self._on_disconnect, namespace=namespace)
+
+    async def connect(self, url: str, auth: Any, transports: list[str], headers: Any) -> None:
+        await self.io.connect(
+            url, namespaces=[self.namespace], auth=auth, transports=transports, headers=headers, wait_timeout=5
+        )
+        await until(lambda: self.snapshots or self.disconnected.is_set())
+
+    async def command(self, name: str, payload: Any = None) -> Any:
+        return await self.io.call(name, payload, namespace=self.namespace, timeout=5)
+
+    async def told(self, kind: str, condition: Callable[[Any], object] = lambda data: True) -> dict[str, Any]:
+        """The first event of the kind whose data fits; waits for it."""
+        await until(lambda: self.of(kind, condition))
+        return self.of(kind, condition)[0]
+
+    def of(self, kind: str, condition: Callable[[Any], object] = lambda data: True) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["type"] == kind and condition(event["data"])]
+
+    @property
+    def text(self) -> str:
+        """All that it has ever been told."""
+        return json.dumps([self.snapshots, self.events, self.closed, self.error])
+
+    async def close(self) -> None:
+        with contextlib.suppress(Exception):
+            await self.io.disconnect()
+
+    async def _on_snapshot(self, snapshot: Any) -> None:
+        self.order.append("snapshot")
+        self.snapshots.append(snapshot)
+
+    async def _on_events(self, events: Any) -> None:
+        self.order.append("events")
+        self.batches.append(len(events))
+        self.events.extend(events)
+
+    async def _on_closed(self, why: Any) -> None:
+        self.closed.append(why)
+
+    async def _on_error(self, error: Any) -> None:
+        self.error = error
+
+    async def _on_disconnect(self, *_reason: Any) -> None:
+        self.disconnected.set()
+
+
+@contextlib.asynccontextmanager
+async def served(director: ScriptedDirector | None = None, **settings: Any) -> AsyncIterator[Service]:
+    director = director or ScriptedDirector()
+    plane, doors = FakePlane(), ListedDoors()
+
+    async def find_session(session_id: str) -> Session | None:
+        return None
+
+    realtime = Realtime(
+        RealtimeSettings(**settings),
+        public_url=PUBLIC_URL,
+        allowed_origins=["https://other.test"],
+        director=director,
+        plane=plane,
+        doors=doors,
+        views=PlainViews(),
+        find_session=find_session,
+        state_of=lambda room: plane.rooms[room].state if room in plane.rooms else "off",
+        clock=director.now_ms,
+    )
+    app = web.Application(middlewares=[errors])
+    realtime.add_routes(app)
+    await realtime.start()
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    service = Service(realtime, runner.addresses[0][1], director, plane, doors)
+    try:
+        yield service
+    finally:
+        for client in service.clients:
+            await client.close()
+        await realtime.close()
+        await runner.cleanup()
+
+
+@dataclass
+class RawClient:
+    """A WebSocket without a library around it: thousands of them cost little, and it may stop reading."""
+
+    socket: aiohttp.ClientWebSocketResponse
+    namespace: str
+
+    @classmethod
+    async def open(cls, http: aiohttp.ClientSession, url: str, namespace: str = "/audience", **auth: Any) -> RawClient:
+        socket = await http.ws_connect(f"{url}/socket.io/?EIO=4&transport=websocket", max_msg_size=0)
+        client = cls(socket, namespace)
+        assert (await client.text()).startswith("0")
+        await socket.send_str(f"40{namespace},{json.dumps(auth or {'room': 'a'})}")
+        return client
+
+    async def text(self) -> str:
+        return str(await self.socket.receive_str(timeout=10))
+
+    async def message(self) -> Any:
+        """The next ``[name, data]``; answers pings in between."""
+        while True:
+            text = await self.text()
+            if text == "2":
+                await self.socket.send_str("3")
+            elif text.startswith(f"42{self.namespace},"):
+                return json.loads(text.partition(",")[2])

@@ -1,0 +1,140 @@
+"""Who comes in where, and what they are told first. Real clients, a real server."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamer.conference.sessions import Visibility
+from tests.fakes.talking import served
+from tests.fakes.waiting import until
+
+
+async def test_a_viewer_gets_a_snapshot_of_the_room_and_then_what_changes() -> None:
+    async with served() as service:
+        service.director.plan("s1", begins_in=5)
+        await service.open_room("a")
+        service.realtime.feed.look()
+        client = await service.connect(room="a", name="  Ada   L ")
+        snapshot = client.snapshots[0]
+        assert snapshot["rooms"]["a"]["broadcast"]["state"] == "slate"
+        assert snapshot["rooms"]["a"]["next"]["id"] == "s1"
+        assert (snapshot["resumed"], snapshot["reset"], snapshot["you"]["name"]) == (False, False, "Ada L")
+        service.doors.admit("tech", "technician", room="a")
+        studio = await service.connect("/studio", room="a", token="tech")
+        answer = await studio.command("session.start", {"id": "s1"})
+        assert answer["ok"], answer
+        event = await client.told("session.changed", lambda data: data["state"] == "on_air")
+        assert event["data"]["id"] == "s1"
+        assert event["seq"] > snapshot["seq"]
+        service.plane.rooms["a"].state = "live"
+        live = await client.told("broadcast.changed", lambda data: data["state"] == "live")
+        assert live["data"]["session"] == "s1"
+        assert client.order[0] == "snapshot"
+        assert [event["seq"] for event in client.events] == sorted({event["seq"] for event in client.events})
+
+
+@pytest.mark.parametrize("transports", [["websocket"], ["polling"], ["polling", "websocket"]])
+async def test_each_transport_gets_all_in_order(transports: list[str]) -> None:
+    async with served() as service:
+        client = await service.connect(transports=transports, room="a")
+        for number in range(300):
+            service.realtime.hub.post("/audience", "a", "test", {"number": number})
+            if number % 50 == 0:
+                await until(lambda: client.events)
+        await until(lambda: len(client.events) == 300)
+        assert [event["data"]["number"] for event in client.events] == list(range(300))
+        assert client.order[0] == "snapshot"
+
+
+async def test_an_upgraded_client_gets_its_frames_straight_after_a_while() -> None:
+    async with served() as service:
+        client = await service.connect(transports=["polling", "websocket"], room="a")
+        [wire] = service.realtime.server.engine.wires.values()
+        service.realtime.hub.post("/audience", "a", "test", {"number": 1})
+        await until(lambda: client.events)
+        await until(lambda: wire._direct)
+        service.realtime.hub.post("/audience", "a", "test", {"number": 2})
+        await until(lambda: len(client.events) == 2)
+
+
+async def test_refusals_tell_their_code() -> None:
+    async with served() as service:
+        doors = service.doors
+        doors.admit("moderator", "moderator", room="a")
+        doors.admit("technician", "technician", room="a")
+        doors.admit("viewer", "viewer")
+        doors.admit("organiser", "organiser", venue="paris")
+        assert await service.refused("/audience", room="nowhere") == "no_such_room"
+        assert await service.refused("/audience", session="nothing") == "no_such_session"
+        assert await service.refused("/audience", room="*") == "no_such_room"
+        assert await service.refused("/audience") == "invalid_auth"
+        assert await service.refused("/audience", room="a", session="s") == "invalid_auth"
+        assert await service.refused("/audience", room="a", since="yesterday") == "invalid_auth"
+        assert await service.refused("/audience", room="a", colour="red") == "invalid_auth"
+        assert await service.refused("/audience", room="a", token="guessed") == "invalid_token"
+        assert await service.refused("/studio", room="a") == "unauthorized"
+        assert await service.refused("/studio", room="a", token="moderator") == "forbidden"
+        assert await service.refused("/studio", room="a", token="viewer") == "forbidden"
+        assert await service.refused("/studio", room="b", token="technician") == "out_of_scope"
+        assert await service.refused("/studio", room="*", token="moderator") == "forbidden"
+        assert await service.refused("/moderation", room="a", token="technician") == "forbidden"
+        assert await service.refused("/moderation", room="a") == "unauthorized"
+        assert await service.refused("/moderation", room="*", token="organiser") == "no_such_room"
+        assert await service.refused("/", room="a") == "unknown_namespace"
+        assert await service.refused("/admin", room="a", token="organiser") == "unknown_namespace"
+        for namespace, token in (
+            ("/moderation", "moderator"),
+            ("/moderation", "organiser"),
+            ("/studio", "technician"),
+            ("/studio", "organiser"),
+        ):
+            client = await service.connect(namespace, room="a", token=token)
+            assert client.snapshots[0]["you"]["role"] == token
+        assert service.realtime.stats.refused_total == 16
+
+
+async def test_a_login_cookie_is_as_good_as_a_token_and_a_bad_one_is_as_good_as_none() -> None:
+    async with served() as service:
+        service.doors.admit("technician", "technician", room="a")
+        studio = await service.connect("/studio", headers={"Cookie": "streamer_session=technician"}, room="a")
+        assert studio.snapshots[0]["you"]["role"] == "technician"
+        viewer = await service.connect(headers={"Cookie": "streamer_session=old"}, room="a")
+        assert viewer.snapshots[0]["you"]["role"] is None
+
+
+async def test_a_session_is_watched_by_whom_it_is_for() -> None:
+    async with served() as service:
+        director, doors = service.director, service.doors
+        director.plan("open", begins_in=60)
+        director.plan("listed", begins_in=120, visibility=Visibility.UNLISTED)
+        director.plan("secret", begins_in=180, visibility=Visibility.PRIVATE)
+        doors.admit("guest", "viewer", session="secret")
+        doors.admit("stranger", "viewer", session="listed")
+        doors.admit("technician", "technician", room="a")
+        client = await service.connect(session="open")
+        assert client.snapshots[0]["session"] is None
+        client = await service.connect(session="listed")
+        assert client.snapshots[0]["session"]["key"] == "key-of-listed"
+        assert await service.refused(session="secret") == "no_such_session"
+        assert await service.refused(session="secret", token="stranger") == "no_such_session"
+        for token in ("guest", "technician"):
+            client = await service.connect(session="secret", token=token)
+            assert client.snapshots[0]["session"]["id"] == "secret"
+            assert client.snapshots[0]["rooms"]["a"]["broadcast"]["word"] == "before"
+
+
+async def test_the_studio_of_all_rooms_sees_those_of_its_grant_in_one_order() -> None:
+    async with served() as service:
+        service.doors.admit("organiser", "organiser", venue="paris")
+        service.doors.admit("technician", "technician", room="b")
+        everywhere = await service.connect("/studio", room="*", token="organiser")
+        only_b = await service.connect("/studio", room="*", token="technician")
+        assert set(everywhere.snapshots[0]["rooms"]) == {"a", "b"}
+        assert set(only_b.snapshots[0]["rooms"]) == {"b"}
+        for room in ("a", "b", "a", "b"):
+            service.director.plan(f"s{room}{len(service.director.days[room].sessions)}", 60, room=room)
+        await until(lambda: len(everywhere.of("session.changed")) == 4)
+        await until(lambda: len(only_b.of("session.changed")) == 2)
+        assert {event["data"]["room"] for event in only_b.events} == {"b"}
+        seqs = [event["seq"] for event in everywhere.events]
+        assert seqs == sorted(set(seqs))
