@@ -5,23 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 from rich.console import Console
 
-from streamer import __version__
+from streamer import __version__, demo_schedule
 from streamer.conference.grants import Role
-from streamer.conference.rooms import Room, Venue
+from streamer.demo_schedule import ROOM
 from streamer.granting import MadeGrant, add_grant
 from streamer.room import spawn
 from streamer.serve import Child, Watched
 from streamer.settings import Settings
 from streamer.store.database import Database, database_url
 from streamer.store.grants import Grants
-from streamer.store.rooms import Rooms
-from streamer.store.venues import Venues
 
-VENUE = Venue(id="demo", name="Maison des associations", timezone="Europe/Paris", language="en")
-ROOM = Room(id="demo", name="Demo room", venue=VENUE.id)
 LABEL = "demo"
 _DRAIN_S = 5.0
 
@@ -44,12 +41,8 @@ async def ready(url: str, settings: Settings) -> list[Child]:
 
 async def _set_up(database: Database, settings: Settings) -> tuple[MadeGrant, MadeGrant]:
     async with database.write() as connection:
-        rooms, grants = Rooms(connection), Grants(connection)
-        if await rooms.find(ROOM.id) is None:
-            page = await Venues(connection).page(1, None)
-            if not any(venue.id == VENUE.id for venue in page.items):
-                await Venues(connection).add(VENUE)
-            await rooms.add(ROOM)
+        await demo_schedule.plan(connection, time.time_ns() // 1_000_000)
+        grants = Grants(connection)
         # Tokens are not kept, so those of the last run cannot be printed again.
         for grant_id in await grants.ids_labelled(LABEL):
             await grants.remove(grant_id)
