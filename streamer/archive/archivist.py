@@ -82,6 +82,9 @@ class Archivist:
         self.clock = clock
         self.faults = 0
         """Looks that failed; each is logged and done again."""
+        self.decoding = asyncio.Lock()
+        """Held while a still is decoded: one at a time."""
+        self.stills_waiting = 0
         self._plane = plane
         self._room_dir = room_dir
         self._locks: dict[str, asyncio.Lock] = {}

@@ -52,15 +52,6 @@ class Retention:
         self._archivist = archivist
         self._database = database
         self._default_days = default_days
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="retention")
-
-    async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def plan(self, *, room: str | None = None, days: int | None = None) -> Plan:
         """What would go now. ``days``: as if rooms had these instead."""
@@ -95,7 +86,8 @@ class Retention:
             log.info("retention", recordings=len(gone), bytes=plan.freed_bytes)
         return gone
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Until it is cancelled: look every hour, and delete what is old."""
         while True:
             try:
                 await self.apply(await self.plan())

@@ -1,0 +1,91 @@
+"""Stills of a recording's material, for whoever moves a cut by frames. Blocks: call it in a thread."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from streamer.archive.material import Material, Reel
+from streamer.conference.programme import Segment
+from streamer.media import fragments
+
+HEIGHT = 480
+"""The rendition nearest to this is decoded: large enough to see whose mouth is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaterialStill:
+    """``at_ms``: when the picture begins to be shown; ``before_ms`` and ``after_ms``: the frames beside it, for
+    stepping; None at the material's edges."""
+
+    jpeg: bytes
+    at_ms: int
+    before_ms: int | None
+    after_ms: int | None
+
+
+class NoPicture(Exception):
+    """There is none at that time."""
+
+
+def still_at(folder: Path, material: Material, at_ms: int) -> MaterialStill:
+    """The picture that is shown at a media time. Raises NoPicture."""
+    # PyAV takes long to load, and whoever never moves a cut does not need it.
+    from streamer.media.frames import picture_at
+
+    for reel in material.reels:
+        segment = _segment_at(reel, at_ms)
+        init = reel.init(segment.init) if segment is not None else None
+        if segment is None or init is None:
+            continue
+        try:
+            data = _read(folder, segment)
+            frames = fragments.frames_of(data)
+            jpeg, tick = picture_at(init.data, data, reel.ticks(at_ms))
+        except (OSError, EOFError, ValueError) as error:
+            raise NoPicture from error
+        scale = fragments.timescale_of(init.data)
+        ticks = [fragments.to_ticks(frame.start, scale) for frame in frames]
+        end = fragments.to_ticks(frames[-1].start + frames[-1].duration, scale)
+        index = ticks.index(tick) if tick in ticks else 0
+        before = ticks[index - 1] if index else 2 * tick - (ticks[1] if len(ticks) > 1 else end)
+        after = ticks[index + 1] if index + 1 < len(ticks) else end
+        return MaterialStill(
+            jpeg, _ms(reel, tick), _inside(material, _ms(reel, before)), _inside(material, _ms(reel, after))
+        )
+    raise NoPicture
+
+
+def _segment_at(reel: Reel, at_ms: int) -> Segment | None:
+    videos = [r for r in reel.broadcast.renditions if r.kind == "video" and reel.tracks.get(r.name)]
+    tick = reel.ticks(at_ms)
+    for rendition in sorted(videos, key=lambda r: abs(r.height - HEIGHT)):
+        for segment in reel.tracks[rendition.name]:
+            if segment.start <= tick < segment.start + segment.duration and segment.parts:
+                return segment
+    return None
+
+
+def _ms(reel: Reel, tick: int) -> int:
+    """Rounded up, so that asking for it gives this picture and not the one before."""
+    return reel.broadcast.epoch_ms - (-tick // 90)
+
+
+def _inside(material: Material, at_ms: int) -> int | None:
+    whole = material.span
+    return at_ms if whole is not None and whole.from_ms <= at_ms < whole.to_ms else None
+
+
+def _read(folder: Path, segment: Segment) -> bytes:
+    out = []
+    for part in segment.parts:
+        descriptor = os.open(folder / part.chunk.file, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = os.pread(descriptor, part.chunk.size, part.chunk.offset)
+        finally:
+            os.close(descriptor)
+        if len(data) != part.chunk.size:
+            raise EOFError(part.chunk.file)
+        out.append(data)
+    return b"".join(out)
