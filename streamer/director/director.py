@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 
 from streamer.conference import airing, clockwork, taps
@@ -22,14 +21,13 @@ from streamer.conference.airing import PublicFace
 from streamer.conference.alarms import Alarm
 from streamer.conference.day import RoomDay, current, find, following
 from streamer.conference.delays import shown_times
-from streamer.conference.orders import RoomOrders
 from streamer.conference.rooms import Room, Venue
-from streamer.conference.sessions import Event, Mark, MarkKind, Session
+from streamer.conference.sessions import Mark, MarkKind, Session
 from streamer.conference.undo import effect, restore
 from streamer.director import editing
 from streamer.director.bells import Bells
-from streamer.director.config import logo_files, room_config
 from streamer.director.desk import Desk
+from streamer.director.effects import Effects
 from streamer.director.kinds import kind_of, session_of
 from streamer.director.ledger import (
     Acknowledgement,
@@ -41,7 +39,6 @@ from streamer.director.ledger import (
     effect_of,
     state_of,
 )
-from streamer.director.media import media_of
 from streamer.director.news import (
     CLOCK,
     Actor,
@@ -49,9 +46,6 @@ from streamer.director.news import (
     Forgotten,
     IncidentChanged,
     Listener,
-    News,
-    RoomChanged,
-    SessionChanged,
 )
 from streamer.director.ports import Plane
 from streamer.errors import NotFound, StreamerError
@@ -63,8 +57,6 @@ TICK_S = 0.5
 REVISION_EVERY = 2
 """Ticks between two looks whether somebody else changed the database."""
 LOAD_TRIES = 5
-ORDERS_S = 3.0
-"""A room process that takes longer is being restarted."""
 RELOAD_EVERY = 1200
 """Ticks after which everything is read again: tomorrow's sessions come into view."""
 
@@ -91,18 +83,14 @@ class Director:
         self._plane = plane
         self._clock = clock
         self.bells = bells
-        self._logos = logos
         self._desks: dict[str, Desk] = {}
-        self._listeners: dict[object, Listener] = {}
+        self.effects = Effects(ledger, plane, bells, logos)
         self._woken = asyncio.Event()
-        self._events: Mapping[str, Event] = {}
         self._revision = 0
         self._stale = False
         """Somebody else has changed the database, and it has not been read since."""
         self._task: asyncio.Task[None] | None = None
         self._unlisten: Callable[[], None] | None = None
-        self.faults = 0
-        """Looks that failed; each is logged."""
 
     # --- life --------------------------------------------------------------------------------------
 
@@ -123,11 +111,14 @@ class Director:
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Have ``listener`` told the news. Returns what ends it."""
-        ticket = object()
-        self._listeners[ticket] = listener
-        return lambda: self._listeners.pop(ticket, None) and None
+        return self.effects.listen(listener)
 
     # --- what there is -----------------------------------------------------------------------------
+
+    @property
+    def faults(self) -> int:
+        """Looks, writes and listeners that failed; each is logged."""
+        return self.effects.faults
 
     @property
     def desks(self) -> list[Desk]:
@@ -189,7 +180,7 @@ class Director:
     def config(self, room_id: str) -> RoomConfig:
         """What the room's process is to be told now; whoever opens the room sends this. Raises NotFound."""
         desk = self._desk(room_id)
-        return room_config(desk.room, desk.venue, self._orders(desk, self._clock()))
+        return self.effects.config(desk, self._clock())
 
     # --- taps --------------------------------------------------------------------------------------
 
@@ -198,7 +189,7 @@ class Director:
         desk = self._desk(room_id)
         async with desk.lock:
             now_ms = self._clock()
-            before = clockwork.advance(self._with_media(desk, now_ms), now_ms)
+            before = clockwork.advance(self.effects.with_media(desk, now_ms), now_ms)
             after = clockwork.advance(taps.apply(before, command, now_ms), now_ms)
             return await self._tapped(desk, before, after, kind_of(command), session_of(command), actor, now_ms)
 
@@ -222,7 +213,7 @@ class Director:
             if stored.undone_ms is not None:
                 return Tapped(None)
             now_ms = self._clock()
-            before = clockwork.advance(self._with_media(desk, now_ms), now_ms)
+            before = clockwork.advance(self.effects.with_media(desk, now_ms), now_ms)
             alone = await self._ledger.is_alone(stored)
             after = clockwork.advance(restore(before, effect_of(stored), now_ms, alone=alone), now_ms)
             kind = f"{stored.kind}.undo"
@@ -235,7 +226,7 @@ class Director:
             raise NotFound("There is no such alarm.", code="no_such_alarm")
         now_ms = self._clock()
         desk.acknowledged[alarm_id] = await self._ledger.acknowledge(room_id, alarm_id, actor, now_ms)
-        self._tell(AlarmsChanged(room_id, desk.alarms))
+        self.effects.tell(AlarmsChanged(room_id, desk.alarms))
 
     async def forget(self, room_id: str, length_ms: int, actor: Actor) -> tuple[int, int]:
         """Remove the last ``length_ms`` of the programme from everywhere. Returns the span as media times.
@@ -249,7 +240,7 @@ class Director:
         await self._ledger.note(actor, "media.forget", desk.room, {"from_ms": span[0], "to_ms": span[1]}, now_ms)
         if link is not None:
             await link.forget(*span)
-        self._tell(Forgotten(room_id, *span))
+        self.effects.tell(Forgotten(room_id, *span))
         return span
 
     # --- planning ----------------------------------------------------------------------------------
@@ -306,7 +297,7 @@ class Director:
                 if await self._is_due(ticks):
                     await self._load()
             except Exception:
-                self._note_fault("director_cannot_read")
+                self.effects.note_fault("director_cannot_read")
             # Side by side: a room whose process does not answer keeps no other waiting.
             async with asyncio.TaskGroup() as group:
                 for desk in self.desks:
@@ -319,7 +310,7 @@ class Director:
         try:
             await self.look(desk)
         except Exception:
-            self._note_fault("director_look_failed", room=desk.room.id)
+            self.effects.note_fault("director_look_failed", room=desk.room.id)
 
     async def _is_due(self, ticks: int) -> bool:
         """Whether the database has to be read: tomorrow comes into view, or somebody else has changed it."""
@@ -336,17 +327,17 @@ class Director:
         async with desk.lock:
             now_ms = self._clock()
             before = desk.day
-            day = self._with_media(desk, now_ms)
+            day = self.effects.with_media(desk, now_ms)
             if not day.spare_id:
                 day = replace(day, spare_id=secrets.token_urlsafe(9))
             after = clockwork.advance(day, now_ms)
             changed = after.sessions != before.sessions or after.hold != before.hold
             desk.day = after
             # Privacy does not wait for a disk.
-            await self._send_orders(desk, now_ms)
+            await self.effects.send_orders(desk, now_ms)
             if changed or desk.unsaved or after.media != before.media:
                 await self._save_clockwork(desk, before, now_ms)
-            await self._put_into_effect(desk, before, now_ms)
+            await self.effects.put_into_effect(desk, before, now_ms)
 
     async def _save_clockwork(self, desk: Desk, before: RoomDay, now_ms: int) -> None:
         change = between(before, desk.day, actor=CLOCK, kind="clock", at_ms=now_ms)
@@ -359,10 +350,10 @@ class Director:
             desk.unsaved = False
         except (StreamerError, OSError) as error:
             desk.unsaved = True
-            self._note_fault("director_cannot_write", room=desk.room.id, error=str(error))
+            self.effects.note_fault("director_cannot_write", room=desk.room.id, error=str(error))
         except Exception:
             desk.unsaved = True
-            self._note_fault("director_cannot_write", room=desk.room.id)
+            self.effects.note_fault("director_cannot_write", room=desk.room.id)
 
     async def _tapped(
         self,
@@ -393,85 +384,16 @@ class Director:
         if not change.empty or action is not None or undone is not None:
             await self._write(change, desk.room.venue)
         desk.day = after
-        await self._put_into_effect(desk, shown, now_ms)
+        await self.effects.put_into_effect(desk, shown, now_ms)
         for held in (*(mark.session for mark in change.opened), *(name for name, _ in change.closed)):
-            self._tell(IncidentChanged(desk.room.id, held))
+            self.effects.tell(IncidentChanged(desk.room.id, held))
         return Tapped(action, tuple(image.after for image in done.sessions if image.after is not None))
-
-    async def _put_into_effect(self, desk: Desk, before: RoomDay, now_ms: int) -> None:
-        await self._send_orders(desk, now_ms)
-        self._tell_sessions(desk.room.id, before.sessions, desk.day.sessions)
-        face = airing.public_face(desk.day, now_ms)
-        if face != desk.face or _by_hand(before) != _by_hand(desk.day):
-            desk.face = face
-            self._tell(RoomChanged(desk.room.id))
-        rooms = self._plane.rooms
-        alarms = self.bells.ringing(desk.day, rooms.get(desk.room.id), len(rooms), now_ms)
-        if alarms != desk.alarms:
-            desk.alarms = alarms
-            await self._let_go_of_alarms(desk)
-            self._tell(AlarmsChanged(desk.room.id, alarms))
-
-    async def _let_go_of_alarms(self, desk: Desk) -> None:
-        """An alarm that has stopped and rings again wants somebody again."""
-        ids = {alarm.id for alarm in desk.alarms}
-        over = [name for name in desk.acknowledged if name not in ids]
-        if not over:
-            return
-        for name in over:
-            del desk.acknowledged[name]
-        try:
-            await self._ledger.alarms_over(desk.room.id, over)
-        except StreamerError as error:
-            self._note_fault("director_cannot_write", room=desk.room.id, error=str(error))
-
-    async def _send_orders(self, desk: Desk, now_ms: int) -> None:
-        link = self._plane.rooms.get(desk.room.id)
-        if link is None:
-            desk.sent = None
-            return
-        config = room_config(desk.room, desk.venue, self._orders(desk, now_ms))
-        if config == desk.sent:
-            return
-        try:
-            async with asyncio.timeout(ORDERS_S):
-                await self._plane.configure(config)
-            desk.sent = config
-        except (StreamerError, TimeoutError) as error:
-            # The room is being restarted, and its media host will give it what it was told last: ask again soon.
-            desk.sent = None
-            log.warning("orders_not_taken", room=desk.room.id, error=str(error))
 
     async def _write(self, change: Change, venue: str | None = None) -> None:
         known = self._revision
         seen, self._revision = await self._ledger.write(change, venue)
         # Between our writes somebody else's was not taken in yet.
         self._stale = self._stale or seen != known
-
-    def _orders(self, desk: Desk, now_ms: int) -> RoomOrders:
-        language = desk.venue.language if desk.venue is not None else ""
-        orders = airing.orders(desk.day, now_ms, airing.TEXTS.get(language, airing.TEXTS["en"]))
-        logos = logo_files(self._logos_of(desk, now_ms), self._logos)
-        return msgspec.structs.replace(orders, slate=msgspec.structs.replace(orders.slate, logos=logos))
-
-    def _logos_of(self, desk: Desk, now_ms: int) -> tuple[str, ...]:
-        """The venue's partners and those of the event that the public is told of."""
-        face = airing.public_face(desk.day, now_ms)
-        told = face.current or face.next
-        event = self._events.get(told.session.event or "") if told is not None else None
-        addresses = (*(desk.venue.logos if desk.venue is not None else ()), *(event.logos if event is not None else ()))
-        return tuple(dict.fromkeys(addresses))
-
-    def _with_media(self, desk: Desk, now_ms: int) -> RoomDay:
-        link = self._plane.rooms.get(desk.room.id)
-        media = media_of(
-            None if link is None else link.status,
-            room_open=link is not None,
-            up=link is not None and link.up,
-            before=desk.day.media,
-            now_ms=now_ms,
-        )
-        return desk.day if media == desk.day.media else replace(desk.day, media=media)
 
     # --- inside ------------------------------------------------------------------------------------
 
@@ -488,7 +410,7 @@ class Director:
         """False where a tap has been written since ``loaded`` was read."""
         for room_id in set(self._desks) - set(loaded.rooms):
             gone = self._desks.pop(room_id)
-            self._tell_sessions(room_id, gone.day.sessions, ())
+            self.effects.tell_sessions(room_id, gone.day.sessions, ())
         for room_id, found in loaded.rooms.items():
             desk = self._desks.get(room_id)
             if desk is None:
@@ -509,8 +431,8 @@ class Director:
                     zone=fresh.zone,
                     sessions=fresh.sessions,
                 )
-                self._tell_sessions(room_id, before, fresh.sessions)
-        self._events = loaded.events
+                self.effects.tell_sessions(room_id, before, fresh.sessions)
+        self.effects.events = loaded.events
         self._revision = max(self._revision, loaded.revision)
         self._stale = False
         return True
@@ -520,28 +442,6 @@ class Director:
         if desk is None:
             raise NotFound("There is no such room.", code="no_such_room")
         return desk
-
-    def _tell_sessions(self, room: str, before: Sequence[Session], after: Sequence[Session]) -> None:
-        if before == after:
-            return
-        old, new = {s.id: s for s in before}, {s.id: s for s in after}
-        for session in after:
-            if old.get(session.id) != session:
-                self._tell(SessionChanged(room, old.get(session.id), session))
-        for session in before:
-            if session.id not in new:
-                self._tell(SessionChanged(room, session, None))
-
-    def _tell(self, news: News) -> None:
-        for listener in list(self._listeners.values()):
-            try:
-                listener(news)
-            except Exception:
-                self._note_fault("director_listener_failed")
-
-    def _note_fault(self, event: str, **values: Any) -> None:
-        self.faults += 1
-        log.exception(event, **values) if "error" not in values else log.error(event, **values)
 
 
 def _moved(before: RoomDay, session: Session) -> bool:
@@ -559,10 +459,6 @@ def _incidents(before: RoomDay, after: RoomDay, now_ms: int) -> dict[str, Any]:
         return {"closed": ((running.id, now_ms),)}
     mark = Mark(secrets.token_urlsafe(9), running.id, MarkKind.INCIDENT, after.hold.since_ms, label=after.hold.message)
     return {"opened": (mark,)}
-
-
-def _by_hand(day: RoomDay) -> tuple[Any, ...]:
-    return (day.hold, day.slate, day.source, day.gain_db)
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,155 @@
+"""What a room's day means outside: orders to its process, news to whoever listens, alarms. On the loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from streamer.conference import airing
+from streamer.conference.day import RoomDay
+from streamer.conference.orders import RoomOrders
+from streamer.conference.sessions import Event, Session
+from streamer.director.bells import Bells
+from streamer.director.config import logo_files, room_config
+from streamer.director.desk import Desk
+from streamer.director.ledger import Ledger
+from streamer.director.media import media_of
+from streamer.director.news import AlarmsChanged, Listener, News, RoomChanged, SessionChanged
+from streamer.director.ports import Plane
+from streamer.errors import StreamerError
+from streamer.room.protocol import RoomConfig
+
+log = structlog.get_logger(__name__)
+
+ORDERS_S = 3.0
+"""A room process that takes longer is being restarted."""
+
+
+class Effects:
+    """``logos``: the folder of uploaded ones. ``events``, by id, is kept up to date by the director."""
+
+    def __init__(self, ledger: Ledger, plane: Plane, bells: Bells, logos: Path) -> None:
+        self.events: Mapping[str, Event] = {}
+        self.faults = 0
+        """What failed inside; each is logged."""
+        self._ledger = ledger
+        self._plane = plane
+        self._bells = bells
+        self._logos = logos
+        self._listeners: dict[object, Listener] = {}
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        ticket = object()
+        self._listeners[ticket] = listener
+
+        def end() -> None:
+            self._listeners.pop(ticket, None)
+
+        return end
+
+    def config(self, desk: Desk, now_ms: int) -> RoomConfig:
+        """What the room's process is to be told at ``now_ms``."""
+        return room_config(desk.room, desk.venue, self._orders(desk, now_ms))
+
+    async def put_into_effect(self, desk: Desk, before: RoomDay, now_ms: int) -> None:
+        await self.send_orders(desk, now_ms)
+        self.tell_sessions(desk.room.id, before.sessions, desk.day.sessions)
+        face = airing.public_face(desk.day, now_ms)
+        if face != desk.face or _by_hand(before) != _by_hand(desk.day):
+            desk.face = face
+            self.tell(RoomChanged(desk.room.id))
+        rooms = self._plane.rooms
+        alarms = self._bells.ringing(desk.day, rooms.get(desk.room.id), len(rooms), now_ms)
+        if alarms != desk.alarms:
+            desk.alarms = alarms
+            await self._let_go_of_alarms(desk)
+            self.tell(AlarmsChanged(desk.room.id, alarms))
+
+    async def _let_go_of_alarms(self, desk: Desk) -> None:
+        """An alarm that has stopped and rings again wants somebody again."""
+        ids = {alarm.id for alarm in desk.alarms}
+        over = [name for name in desk.acknowledged if name not in ids]
+        if not over:
+            return
+        for name in over:
+            del desk.acknowledged[name]
+        try:
+            await self._ledger.alarms_over(desk.room.id, over)
+        except StreamerError as error:
+            self.note_fault("director_cannot_write", room=desk.room.id, error=str(error))
+
+    async def send_orders(self, desk: Desk, now_ms: int) -> None:
+        link = self._plane.rooms.get(desk.room.id)
+        if link is None:
+            desk.sent = None
+            return
+        config = self.config(desk, now_ms)
+        if config == desk.sent:
+            return
+        try:
+            async with asyncio.timeout(ORDERS_S):
+                await self._plane.configure(config)
+            desk.sent = config
+        except (StreamerError, TimeoutError) as error:
+            # The room is being restarted, and its media host will give it what it was told last: ask again soon.
+            desk.sent = None
+            log.warning("orders_not_taken", room=desk.room.id, error=str(error))
+
+    def _orders(self, desk: Desk, now_ms: int) -> RoomOrders:
+        language = desk.venue.language if desk.venue is not None else ""
+        orders = airing.orders(desk.day, now_ms, airing.TEXTS.get(language, airing.TEXTS["en"]))
+        logos = logo_files(self._logos_of(desk, now_ms), self._logos)
+        return msgspec.structs.replace(orders, slate=msgspec.structs.replace(orders.slate, logos=logos))
+
+    def _logos_of(self, desk: Desk, now_ms: int) -> tuple[str, ...]:
+        """The venue's partners and those of the event that the public is told of."""
+        face = airing.public_face(desk.day, now_ms)
+        told = face.current or face.next
+        event = self.events.get(told.session.event or "") if told is not None else None
+        addresses = (*(desk.venue.logos if desk.venue is not None else ()), *(event.logos if event is not None else ()))
+        return tuple(dict.fromkeys(addresses))
+
+    def with_media(self, desk: Desk, now_ms: int) -> RoomDay:
+        link = self._plane.rooms.get(desk.room.id)
+        media = media_of(
+            None if link is None else link.status,
+            room_open=link is not None,
+            up=link is not None and link.up,
+            before=desk.day.media,
+            now_ms=now_ms,
+        )
+        return desk.day if media == desk.day.media else replace(desk.day, media=media)
+
+    # --- telling ----------------------------------------------------------------------
+
+    def tell_sessions(self, room: str, before: Sequence[Session], after: Sequence[Session]) -> None:
+        if before == after:
+            return
+        old, new = {s.id: s for s in before}, {s.id: s for s in after}
+        for session in after:
+            if old.get(session.id) != session:
+                self.tell(SessionChanged(room, old.get(session.id), session))
+        for session in before:
+            if session.id not in new:
+                self.tell(SessionChanged(room, session, None))
+
+    def tell(self, news: News) -> None:
+        for listener in list(self._listeners.values()):
+            try:
+                listener(news)
+            except Exception:
+                self.note_fault("director_listener_failed")
+
+    def note_fault(self, event: str, **values: Any) -> None:
+        self.faults += 1
+        log.exception(event, **values) if "error" not in values else log.error(event, **values)
+
+
+def _by_hand(day: RoomDay) -> tuple[Any, ...]:
+    return (day.hold, day.slate, day.source, day.gain_db)
