@@ -15,6 +15,7 @@ from streamer.api.lapses import LapseWatch
 from streamer.api.polling import SchedulePoller
 from streamer.api.routes import make_application
 from streamer.archive.archivist import Archivist
+from streamer.archive.retention import Retention
 from streamer.conference.notices import Notices
 from streamer.delivery import routes as delivery
 from streamer.director.bells import Bells, free_bytes
@@ -60,6 +61,8 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
 
     await services.archivist.start()
     stack.push_async_callback(services.archivist.close)
+    days = services.settings.archive.retention_days or None
+    run(Retention(services.archivist, services.database, default_days=days).run(), "retention")
     await services.director.start()
     stack.push_async_callback(services.director.close)
     run(app[LAPSES].run(), "lapsed grants")

@@ -72,6 +72,13 @@ _API: Mapping[str, Rule] = {
     "POST /sessions/{id}/cancel": Action.SESSION_CANCEL,
     "POST /sessions/{id}/reopen": Action.SESSION_RUN,
     "POST /sessions/{id}/answer": Action.SESSION_ANSWER,
+    "GET /recordings": Open.EVERYBODY,
+    "GET /recordings/{id}": Open.EVERYBODY,
+    "PATCH /recordings/{id}": Action.RECORDING_CHANGE,
+    "DELETE /recordings/{id}": Action.RECORDING_DELETE,
+    "GET /recordings/{id}/still.jpg": Action.RECORDING_READ,
+    "GET /retention": Action.RECORDING_READ,
+    "POST /retention": Action.RECORDING_DELETE,
     # And the action that is undone.
     "POST /actions/{id}/undo": Action.ROOM_CREW,
     "POST /imports": Action.SCHEDULE_IMPORT,
@@ -133,6 +140,7 @@ _MEDIA: Mapping[str, Rule] = {
     # What is not published answers 404; what is closed wants its key.
     "GET /replay/{session}/index.m3u8": Open.EVERYBODY,
     "GET /replay/{session}/{edition}/index.m3u8": Open.CAPABILITY,
+    "GET /replay/{session}/{edition}/download.mp4": Open.CAPABILITY,
     "GET /replay/{session}/{edition}/{rendition}.m3u8": Open.CAPABILITY,
     "GET /replay/{session}/{edition}/{rendition}/{name}": Open.CAPABILITY,
     "GET /replay/{tail}": Open.EVERYBODY,

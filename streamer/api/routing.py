@@ -72,7 +72,7 @@ class Call:
 class Text:
     """An answer that is no JSON. ``content_type`` with its parameters."""
 
-    text: str
+    text: str | bytes
     content_type: str
 
 
@@ -125,7 +125,8 @@ def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
             return web.Response(status=204, headers=headers)
         if isinstance(answer, Text):
             headers[hdrs.CONTENT_TYPE] = answer.content_type
-            return web.Response(status=route.status, body=answer.text.encode("utf-8"), headers=headers)
+            body_bytes = answer.text if isinstance(answer.text, bytes) else answer.text.encode("utf-8")
+            return web.Response(status=route.status, body=body_bytes, headers=headers)
         return web.Response(
             status=route.status,
             body=answer.model_dump_json().encode("utf-8"),

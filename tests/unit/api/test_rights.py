@@ -124,6 +124,12 @@ QUESTIONS: dict[str, Question] = {
     "POST /whep/{room}/{source}": Question(ROOM, raw=SDP_OFFER, absent=True),
     "POST /api/v1/imports": Question(EVENT, query="?event=in-event", raw=("text/calendar", CALENDAR)),
     "POST /api/v1/imports/{id}/apply": Question(body={}, missing=True),
+    # Nothing is recorded: how far grants reach is in the tests of recordings.
+    "PATCH /api/v1/recordings/{id}": Question(body={"pinned": True}, missing=True),
+    "DELETE /api/v1/recordings/{id}": Question(missing=True),
+    "GET /api/v1/recordings/{id}/still.jpg": Question(query="?at=5", missing=True),
+    "GET /api/v1/retention": Question(ROOM, query="?room=in-room"),
+    "POST /api/v1/retention": Question(ROOM, query="?room=in-room"),
     # There is no action of that id: what undoing asks is in the tests of taps.
     "POST /api/v1/actions/{id}/undo": Question(missing=True),
 }

@@ -1,0 +1,419 @@
+"""``/api/v1/recordings`` and ``/api/v1/retention``: what is kept of sessions, its cuts, and what is to go.
+
+Everybody may see what everybody may watch. A grant that covers a closed session, or one that is not published, sees it
+with the address of its edition, which is all that playing it asks for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Self
+
+from pydantic import BaseModel, Field, model_validator
+
+from streamer.api.auth import require
+from streamer.api.context import Services
+from streamer.api.models import Body, ListQuery, Moment, Slug, refuse_null, to_moment
+from streamer.api.routing import Call, Route, Text
+from streamer.api.sessions import target_of
+from streamer.archive import editing
+from streamer.archive.book import Entry, Who
+from streamer.archive.editing import Edit
+from streamer.archive.gathering import FOREVER_MS
+from streamer.archive.material import Span
+from streamer.archive.retention import Plan, Retention
+from streamer.archive.stills import NoPicture, still_at
+from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.sessions import Session
+from streamer.errors import NotFound, TooMany
+from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
+from streamer.store.sessions import Sessions
+
+MAX_STILLS = 8
+"""Requests for a still that wait or are made; one is decoded at a time."""
+STILL_HEADERS = ("X-Media-Time", "X-Frame-Before", "X-Frame-After")
+
+
+class SkipBody(Body):
+    """A stretch that is left out; media times as RFC 3339 or milliseconds."""
+
+    from_ms: int = Field(ge=0, le=FOREVER_MS)
+    to_ms: int = Field(ge=0, le=FOREVER_MS)
+
+
+class RecordingChange(Body):
+    """Media times are integer milliseconds UTC, so that a cut can be moved by frames."""
+
+    start_ms: int | None = Field(None, ge=0, le=FOREVER_MS)
+    end_ms: int | None = Field(None, ge=0, le=FOREVER_MS)
+    skips: list[SkipBody] | None = Field(None, max_length=editing.MAX_SKIPS)
+    published: bool | None = None
+    pinned: bool | None = None
+
+    _no_null = model_validator(mode="after")(lambda model: refuse_null(model))
+
+
+class EditionView(BaseModel):
+    id: str
+    start_ms: int
+    end_ms: int | None
+    """null while the session is on air."""
+    skips: list[tuple[int, int]]
+    created: Moment
+    replaced: Moment | None
+    url: str
+    """Plays it for whoever has the address; 410 once it is replaced."""
+    download_url: str | None
+
+    @classmethod
+    def of(cls, edition: StoredEdition, public_url: str) -> Self:
+        base = f"{public_url}/replay/{edition.session}/{edition.id}"
+        created = to_moment(edition.created_ms)
+        assert created is not None
+        return cls(
+            id=edition.id,
+            start_ms=edition.start_ms,
+            end_ms=edition.end_ms,
+            skips=list(edition.skips),
+            created=created,
+            replaced=to_moment(edition.replaced_ms),
+            url=f"{base}/index.m3u8",
+            download_url=f"{base}/download.mp4" if edition.end_ms is not None else None,
+        )
+
+
+class RecordingView(BaseModel):
+    session: str
+    room: str
+    title: str
+    speakers: list[str]
+    event: str | None
+    state: RecordingState
+    published: bool
+    start_ms: int
+    """Of the current edition."""
+    end_ms: int | None
+    replay_url: str | None
+    """The session's own address; null where it does not answer."""
+    download_url: str | None
+
+
+class RecordingCrewView(RecordingView):
+    """For the crew: with its cuts and files."""
+
+    bytes: int
+    pinned: bool
+    reviewed: bool
+    created: Moment
+    material_from_ms: int
+    """Between these a cut may lie."""
+    material_to_ms: int | None
+    editions: list[EditionView]
+
+
+class RecordingList(BaseModel):
+    items: list[RecordingCrewView | RecordingView]
+    cursor: str | None
+
+
+class RecordingQuery(ListQuery):
+    room: Slug | None = None
+    venue: Slug | None = None
+    event: Slug | None = None
+    published: bool | None = None
+
+
+class StillQuery(BaseModel):
+    at: int = Field(ge=0, le=FOREVER_MS)
+    """Media time, milliseconds UTC."""
+
+
+class RetentionQuery(BaseModel):
+    room: Slug | None = None
+    days: int | None = Field(None, ge=0, le=36_500)
+    """As if rooms had these; only to look."""
+
+
+class DoomedView(BaseModel):
+    session: str
+    room: str
+    title: str
+    bytes: int
+    days: int
+    ended: Moment | None
+
+
+class RetentionView(BaseModel):
+    """``freed_bytes``: what the disk gets back; files that other recordings share stay."""
+
+    items: list[DoomedView]
+    freed_bytes: int
+
+
+# --- reading ----------------------------------------------------------------------------------------
+
+
+def _sees_all(services: Services, grant: Grant | None, session: Session) -> bool:
+    return grant is not None and grant.allows(Action.RECORDING_READ, target_of(services, session))
+
+
+def _may_watch(services: Services, grant: Grant | None, session: Session, recording: Recording) -> bool:
+    """Whether to name it at all: published ones of public sessions to everybody, others to those who are covered."""
+    if recording.published and not session.closed:
+        return True
+    return grant is not None and grant.allows(Action.SESSION_VIEW_CLOSED, target_of(services, session))
+
+
+def _view(
+    services: Services, grant: Grant | None, session: Session, recording: Recording, editions: list[StoredEdition]
+) -> RecordingView | RecordingCrewView | None:
+    current = next((e for e in reversed(editions) if e.replaced_ms is None), None)
+    crew = _sees_all(services, grant, session)
+    if not crew and (current is None or not _may_watch(services, grant, session, recording)):
+        return None
+    replay = None
+    if current is not None and recording.published:
+        key = f"?key={session.key}" if session.closed else ""
+        replay = f"{services.public_url}/replay/{session.id}/index.m3u8{key}"
+    elif current is not None:
+        # Not published: its own address, for who may watch it all the same.
+        replay = EditionView.of(current, services.public_url).url
+    values: dict[str, Any] = {
+        "session": session.id,
+        "room": recording.room,
+        "title": session.title,
+        "speakers": list(session.speakers),
+        "event": session.event,
+        "state": recording.state,
+        "published": recording.published,
+        "start_ms": current.start_ms if current is not None else recording.start_ms,
+        "end_ms": current.end_ms if current is not None else recording.end_ms,
+        "replay_url": replay,
+        "download_url": EditionView.of(current, services.public_url).download_url if current is not None else None,
+    }
+    if not crew:
+        return RecordingView(**values)
+    return RecordingCrewView(
+        **values,
+        bytes=recording.size_bytes,
+        pinned=recording.pinned,
+        reviewed=recording.reviewed,
+        created=to_moment(recording.created_ms),
+        material_from_ms=recording.start_ms,
+        material_to_ms=recording.end_ms,
+        editions=[EditionView.of(edition, services.public_url) for edition in editions],
+    )
+
+
+async def list_recordings(call: Call) -> RecordingList:
+    query, services = call.query(RecordingQuery), call.services
+    published = query.published if call.grant is not None else True
+    async with services.database.read() as connection:
+        page = await Recordings(connection).page(
+            query.limit,
+            query.cursor,
+            room=query.room,
+            venue=query.venue,
+            event=query.event,
+            published=published,
+        )
+        sessions = await Sessions(connection).find_many([recording.session for recording in page.items])
+        stored = Editions(connection)
+        editions = {recording.session: await stored.of_session(recording.session) for recording in page.items}
+    views = [
+        _view(services, call.grant, sessions[r.session], r, editions[r.session])
+        for r in page.items
+        if r.session in sessions
+    ]
+    return RecordingList(items=[view for view in views if view is not None], cursor=page.cursor)
+
+
+async def _entry(call: Call) -> tuple[Entry, Recording]:
+    """Raises NotFound, also where the holder may not know of it."""
+    entry = await call.services.archivist.book.entry(call.path("id"), around=False)
+    if entry is None or entry.recording is None:
+        raise _no_recording()
+    return entry, entry.recording
+
+
+async def get_recording(call: Call) -> RecordingView | RecordingCrewView:
+    entry, recording = await _entry(call)
+    view = _view(call.services, call.grant, entry.session, recording, list(entry.editions))
+    if view is None:
+        raise _no_recording()
+    return view
+
+
+async def still(call: Call) -> Text:
+    """A picture of the material. Headers tell its own media time and those of the frames beside it."""
+    entry, recording = await _entry(call)
+    call.require(target_of(call.services, entry.session))
+    archivist = call.services.archivist
+    if archivist.stills_waiting >= MAX_STILLS:
+        raise TooMany("Too many pictures are asked for.", code="too_many_stills", headers={"Retry-After": "1"})
+    archivist.stills_waiting += 1
+    try:
+        material = await archivist.material(entry.session.id, recording.room)
+        async with archivist.decoding:
+            at_ms = call.query(StillQuery).at
+            made = await asyncio.to_thread(still_at, archivist.book.folder(entry.session.id), material, at_ms)
+    except NoPicture:
+        raise NotFound("There is no picture at this time.", code="no_still") from None
+    finally:
+        archivist.stills_waiting -= 1
+    for header, value in zip(STILL_HEADERS, (made.at_ms, made.before_ms, made.after_ms), strict=True):
+        if value is not None:
+            call.headers[header] = str(value)
+    call.headers["Access-Control-Expose-Headers"] = ", ".join(STILL_HEADERS)
+    return Text(made.jpeg, "image/jpeg")
+
+
+# --- changing ---------------------------------------------------------------------------------------
+
+
+async def change(call: Call) -> RecordingView | RecordingCrewView:
+    body, services = call.body(RecordingChange), call.services
+    entry, _ = await _entry(call)
+    target = target_of(services, entry.session)
+    grant = call.require(target)
+    if body.published is not None:
+        require(grant, Action.RECORDING_PUBLISH, target)
+    wanted = Edit(
+        body.start_ms,
+        body.end_ms,
+        None if body.skips is None else tuple(Span(skip.from_ms, skip.to_ms) for skip in body.skips),
+        body.published,
+        body.pinned,
+    )
+    entry = await editing.edit(services.archivist, entry.session.id, wanted, _who(grant))
+    assert entry.recording is not None
+    view = _view(services, grant, entry.session, entry.recording, list(entry.editions))
+    assert view is not None
+    return view
+
+
+async def delete(call: Call) -> None:
+    entry, _ = await _entry(call)
+    grant = call.require(target_of(call.services, entry.session))
+    await editing.delete(call.services.archivist, entry.session.id, _who(grant))
+
+
+async def look_at_retention(call: Call) -> RetentionView:
+    """The dry run."""
+    query = call.query(RetentionQuery)
+    call.require(_room_target(call, query.room))
+    return _retention_view(await _retention(call).plan(room=query.room, days=query.days))
+
+
+async def apply_retention(call: Call) -> RetentionView:
+    """Delete now what the rooms' days say; the same happens by itself every hour."""
+    query = call.query(RetentionQuery)
+    call.require(_room_target(call, query.room))
+    retention = _retention(call)
+    plan = await retention.plan(room=query.room)
+    gone = set(await retention.apply(plan))
+    items = tuple(item for item in plan.items if item.recording.session in gone)
+    return _retention_view(Plan(items, plan.freed_bytes))
+
+
+def _retention(call: Call) -> Retention:
+    services = call.services
+    return Retention(
+        services.archivist, services.database, default_days=services.settings.archive.retention_days or None
+    )
+
+
+def _room_target(call: Call, room_id: str | None) -> Target:
+    if room_id is None:
+        return Target()
+    room = call.services.director.room(room_id)
+    if room is None:
+        raise NotFound("There is no such room.", code="no_such_room")
+    return Target(room=room.id, venue=room.venue)
+
+
+def _retention_view(plan: Plan) -> RetentionView:
+    items = [
+        DoomedView(
+            session=one.recording.session,
+            room=one.recording.room,
+            title=one.title,
+            bytes=one.recording.size_bytes,
+            days=one.days,
+            ended=to_moment(one.recording.end_ms),
+        )
+        for one in plan.items
+    ]
+    return RetentionView(items=items, freed_bytes=plan.freed_bytes)
+
+
+def _who(grant: Grant) -> Who:
+    return Who(grant.id, grant.label)
+
+
+def _no_recording() -> NotFound:
+    return NotFound("There is no recording of this session.", code="no_recording")
+
+
+_VIEWS = (RecordingCrewView, RecordingView)
+
+ROUTES = (
+    Route(
+        "GET",
+        "/recordings",
+        list_recordings,
+        "Recordings, newest first: what may be watched, and all of it for the crew",
+        "recordings",
+        query=RecordingQuery,
+        answers=(RecordingList,),
+    ),
+    Route("GET", "/recordings/{id}", get_recording, "One session's recording", "recordings", answers=_VIEWS),
+    Route(
+        "PATCH",
+        "/recordings/{id}",
+        change,
+        "Move the cut, hide stretches, publish, pin: a changed cut is a new edition under a new address",
+        "recordings",
+        action=Action.RECORDING_CHANGE,
+        body=RecordingChange,
+        answers=_VIEWS,
+    ),
+    Route(
+        "DELETE",
+        "/recordings/{id}",
+        delete,
+        "Delete a recording's files; not one that is pinned or growing",
+        "recordings",
+        action=Action.RECORDING_DELETE,
+        status=204,
+    ),
+    Route(
+        "GET",
+        "/recordings/{id}/still.jpg",
+        still,
+        "The picture at a media time (JPEG), with the times of the frames beside it in headers",
+        "recordings",
+        action=Action.RECORDING_READ,
+        query=StillQuery,
+    ),
+    Route(
+        "GET",
+        "/retention",
+        look_at_retention,
+        "What retention would delete now, with its bytes",
+        "recordings",
+        action=Action.RECORDING_READ,
+        query=RetentionQuery,
+        answers=(RetentionView,),
+    ),
+    Route(
+        "POST",
+        "/retention",
+        apply_retention,
+        "Delete now what retention would delete",
+        "recordings",
+        action=Action.RECORDING_DELETE,
+        query=RetentionQuery,
+        answers=(RetentionView,),
+    ),
+)

@@ -1,0 +1,165 @@
+"""Recordings over the API: who sees what, cuts, publishing, stills, retention."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from streamer.api.context import SERVICES
+from streamer.conference.sessions import Session, SessionState, Visibility
+from streamer.conference.view import BroadcastView
+from streamer.media.index import HEADER, encode_event
+from streamer.settings import Settings
+from streamer.store.database import Database
+from streamer.store.sessions import Sessions
+from tests.fakes.studio import Studio
+from tests.unit.api.conftest import Api, Client, bearer
+
+
+@pytest.fixture
+async def studio(api: Api, client: Client, database: Database, settings: Settings) -> Studio:
+    """Fourteen seconds of a room: a talk, then a board's meeting."""
+    view = BroadcastView()
+    await api("POST", "/venues", {"id": "v", "name": "Maison"})
+    await api("POST", "/rooms", {"id": "salle", "name": "Salle", "venue": "v"})
+    room_dir = settings.room_dir("salle")
+    studio = Studio(room_dir, view.apply)
+    studio.run(14.5)
+    record = encode_event(view.snapshot())
+    assert record is not None
+    (room_dir / studio.broadcast.id / "index-000001.sx").write_bytes(HEADER + record)
+    for name, start, end, visibility in (
+        ("talk", 2.0, 8.0, Visibility.PUBLIC),
+        ("board", 8.0, 14.0, Visibility.PRIVATE),
+    ):
+        session = Session(
+            name,
+            "salle",
+            f"Title of {name}",
+            studio.at(start),
+            studio.at(end),
+            state=SessionState.ENDED,
+            started_ms=studio.at(start),
+            ended_ms=studio.at(end),
+            visibility=visibility,
+            key=f"key-of-{name}",
+        )
+        async with database.write() as connection:
+            await Sessions(connection).add(session)
+    archivist = client.app[SERVICES].archivist  # type: ignore[union-attr]
+    for name in ("talk", "board"):
+        await archivist.look(name)
+    await client.app[SERVICES].director.refresh()  # type: ignore[union-attr]
+    return studio
+
+
+async def sessions_of(api: Api, query: str = "") -> list[str]:
+    return [item["session"] for item in (await api("GET", f"/recordings{query}"))["items"]]
+
+
+async def test_who_sees_which_recordings(api: Api, studio: Studio) -> None:
+    nobody = api.as_("")
+    assert await sessions_of(nobody) == ["talk"]
+    shown = await nobody("GET", "/recordings/talk")
+    assert shown["title"] == "Title of talk"
+    assert shown["replay_url"] == "http://streamer.test/replay/talk/index.m3u8"
+    assert {"bytes", "editions", "pinned"}.isdisjoint(shown)
+    hidden = await nobody("GET", "/recordings/board", expect=404)
+    assert hidden == await nobody("GET", "/recordings/nothing", expect=404)
+    technician = api.as_(await api.grant("technician", room="salle"))
+    assert sorted(await sessions_of(technician)) == ["board", "talk"]
+    viewer = api.as_(await api.grant("viewer", venue="v"))
+    board = await viewer("GET", "/recordings/board")
+    assert board["replay_url"].endswith("/replay/board/index.m3u8?key=key-of-board")
+    assert "editions" not in board
+    await api("POST", "/rooms", {"id": "other", "name": "Other", "venue": "v"})
+    stranger = api.as_(await api.grant("technician", room="other"))
+    assert await sessions_of(stranger) == ["talk"]
+    await stranger("GET", "/recordings/board", expect=404)
+
+
+async def test_an_organiser_moves_the_cut(api: Api, studio: Studio) -> None:
+    organiser = api.as_(await api.grant("organiser", venue="v", label="Anne"))
+    before = await organiser("GET", "/recordings/talk")
+    assert (before["start_ms"], before["end_ms"]) == (studio.at(2), studio.at(8))
+    assert before["bytes"] > 100_000
+    change: dict[str, Any] = {
+        "start_ms": studio.at(2.5),
+        "skips": [{"from_ms": studio.at(4), "to_ms": studio.at(5)}],
+    }
+    after = await organiser("PATCH", "/recordings/talk", change)
+    assert after["start_ms"] == studio.at(2.5)
+    assert [bool(e["replaced"]) for e in after["editions"]] == [True, False]
+    assert after["editions"][1]["skips"] == [[studio.at(4), studio.at(5)]]
+    again = await organiser("PATCH", "/recordings/talk", change)
+    assert again["editions"] == after["editions"]
+    refused = await organiser("PATCH", "/recordings/talk", {"end_ms": studio.at(99)}, expect=422)
+    assert refused["error"]["code"] == "bad_cut"
+    for wrong in ({"start_ms": None}, {"start_ms": "x"}, {"other": 1}, {"skips": [{"from_ms": 1}]}):
+        await organiser("PATCH", "/recordings/talk", wrong, expect=422)
+    entry = (await api("GET", "/audit?kind=recording&id=talk"))["items"][0]
+    assert (entry["action"], entry["label"], entry["id"] is not None) == ("recording.change", "Anne", True)
+
+
+async def test_unpublished_it_is_for_its_reviewers(api: Api, studio: Studio) -> None:
+    organiser = api.as_(await api.grant("organiser", venue="v"))
+    shown = await organiser("PATCH", "/recordings/talk", {"published": False})
+    assert not shown["published"]
+    assert shown["replay_url"] == shown["editions"][-1]["url"]
+    assert [bool(e["replaced"]) for e in shown["editions"]] == [True, False]
+    assert await sessions_of(api.as_("")) == []
+    await organiser("PATCH", "/recordings/talk", {"published": True})
+    assert await sessions_of(api.as_("")) == ["talk"]
+
+
+async def test_a_technician_looks_and_changes_nothing(api: Api, studio: Studio) -> None:
+    technician = api.as_(await api.grant("technician", room="salle"))
+    await technician("PATCH", "/recordings/talk", {"pinned": True}, expect=403)
+    await technician("DELETE", "/recordings/talk", expect=403)
+    await api.as_("")("PATCH", "/recordings/talk", {"pinned": True}, expect=401)
+
+
+async def test_stills_frame_by_frame(api: Api, client: Client, studio: Studio) -> None:
+    technician = await api.grant("technician", room="salle")
+    path = f"/api/v1/recordings/talk/still.jpg?at={studio.at(3.01)}"
+    async with client.get(path, headers=bearer(technician)) as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"] == "image/jpeg"
+        assert response.headers["Cache-Control"] == "no-store"
+        assert int(response.headers["X-Media-Time"]) == studio.at(3.0)
+        assert int(response.headers["X-Frame-After"]) == studio.at(3.0) + 34
+        assert int(response.headers["X-Frame-Before"]) == studio.at(3.0) - 33
+        with Image.open(io.BytesIO(await response.read())) as picture:
+            assert picture.size == (320, 180)
+    async with client.get(path) as response:
+        assert response.status == 401
+    async with client.get("/api/v1/recordings/talk/still.jpg?at=5", headers=bearer(technician)) as response:
+        assert response.status == 404
+
+
+async def test_deleted_and_pinned(api: Api, studio: Studio) -> None:
+    await api("PATCH", "/recordings/talk", {"pinned": True})
+    refused = await api("DELETE", "/recordings/talk", expect=409)
+    assert refused["error"]["code"] == "pinned"
+    await api("PATCH", "/recordings/talk", {"pinned": False})
+    await api("DELETE", "/recordings/talk")
+    assert (await api("GET", "/recordings/talk"))["state"] == "deleted"
+    await api("DELETE", "/recordings/talk", expect=404)
+    assert await sessions_of(api.as_("")) == []
+
+
+async def test_retention_is_shown_before_it_happens(api: Api, studio: Studio) -> None:
+    assert (await api("GET", "/retention"))["items"] == []
+    plan = await api("GET", "/retention?days=0&room=salle")
+    assert {item["session"] for item in plan["items"]} == {"talk", "board"}
+    await api("PATCH", "/rooms/salle", {"retention_days": 1})
+    await api("PATCH", "/recordings/board", {"pinned": True})
+    # The studio's clock stands in the year 2026, and so does nobody's retention before the day after.
+    done = await api("POST", "/retention", {}, expect=200)
+    assert all(item["session"] == "talk" for item in done["items"])
+    room_organiser = api.as_(await api.grant("organiser", venue="v"))
+    await room_organiser("GET", "/retention", expect=403)
+    await room_organiser("GET", "/retention?room=salle")
