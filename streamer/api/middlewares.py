@@ -24,8 +24,9 @@ REQUEST_ID = web.RequestKey("request_id", str)
 _log = structlog.get_logger("streamer.access")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+# Pictures from elsewhere: partners' logos may lie on the partners' own sites.
 PAGE_CSP = (
-    "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; img-src 'self' data: blob:; "
+    "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; img-src 'self' data: blob: https:; "
     "connect-src 'self'; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors {frames}"
 )

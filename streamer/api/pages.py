@@ -83,6 +83,11 @@ async def join(request: web.Request) -> web.Response:
     return _shell(request, "join", "join", None, None)
 
 
+async def session(request: web.Request) -> web.Response:
+    """The same for every id: whether there is such a session is for the API to tell to whoever may know."""
+    return _shell(request, "session", "session", None, None)
+
+
 async def asset(request: web.Request) -> web.Response:
     """Hashed names never change their content; others (favicon) are asked for again."""
     hashed = request.path.startswith("/assets/")
@@ -116,7 +121,7 @@ def _shell(request: web.Request, file: str, page: str, room: Room | None, venue:
     services = request.app[SERVICES]
     config = {
         "page": page,
-        "room": None if room is None else {"id": room.id, "name": room.name, "venue": venue.name if venue else None},
+        "room": None if room is None else _told(room, venue),
         "publicUrl": services.public_url,
         "version": __version__,
         "whep": services.settings.whep.max_viewers > 0,
@@ -133,6 +138,16 @@ def _shell(request: web.Request, file: str, page: str, room: Room | None, venue:
         body = gzip.compress(body, 5, mtime=0)
         headers[hdrs.CONTENT_ENCODING] = "gzip"
     return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
+
+
+def _told(room: Room, venue: Venue | None) -> dict[str, object]:
+    return {
+        "id": room.id,
+        "name": room.name,
+        "venue": venue.name if venue else None,
+        "timezone": venue.timezone if venue else None,
+        "logos": list(venue.logos) if venue else [],
+    }
 
 
 @web.middleware
@@ -172,6 +187,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/embed/{room}", embed)
     app.router.add_get("/studio", studio)
     app.router.add_get("/studio/{room}", studio)
+    app.router.add_get("/session/{session}", session)
     app.router.add_get("/join", join)
     app.router.add_get("/assets/{path:.+}", asset)
     app.router.add_get("/{path:favicon[.](?:ico|svg)|robots[.]txt|site[.]webmanifest}", asset)

@@ -31,10 +31,16 @@ async def test_a_page_tells_its_room_and_is_never_stale(client: Client, api: Api
             assert response.headers["Cache-Control"] == "no-cache"
             config = config_of(await response.text())
         assert config["page"] == page
-        assert config["room"] == {"id": "a", "name": name, "venue": "Maison"}
+        assert config["room"] == {
+            "id": "a",
+            "name": name,
+            "venue": "Maison",
+            "timezone": "Europe/Paris",
+            "logos": [],
+        }
         assert config["publicUrl"] == "http://streamer.test"
         assert (config["whep"], config["iceServers"], config["locale"]) == (True, [], "en")
-    for page, path in (("home", "/"), ("studio", "/studio"), ("join", "/join")):
+    for page, path in (("home", "/"), ("studio", "/studio"), ("join", "/join"), ("session", "/session/any-at-all")):
         async with client.get(path) as response:
             config = config_of(await response.text())
             assert (config["page"], config["room"]) == (page, None)

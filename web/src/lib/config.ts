@@ -1,8 +1,17 @@
+export interface PageRoom {
+  id: string
+  name: string
+  /** The venue's name, its IANA zone and its partners' logos. */
+  venue: string | null
+  timezone: string | null
+  logos: readonly string[]
+}
+
 /** What the server tells a page in `<script type="application/json" id="streamer-config">`. */
 export interface PageConfig {
-  page: 'home' | 'watch' | 'embed' | 'studio' | 'join'
+  page: 'home' | 'watch' | 'embed' | 'session' | 'studio' | 'join'
   /** Null on pages of no room, and where the room is unknown. */
-  room: { id: string; name: string; venue: string | null } | null
+  room: PageRoom | null
   publicUrl: string
   version: string
   /** Whether this server offers WHEP to viewers. */
@@ -14,7 +23,9 @@ const ROOM_ADDRESS = /^\/(watch|embed|studio)\/([^/]+)\/?$/
 
 function fromAddress(): PageConfig {
   const [, page, id] = ROOM_ADDRESS.exec(location.pathname) ?? []
-  const room = id ? { id: decodeURIComponent(id), name: decodeURIComponent(id), venue: null } : null
+  const room = id
+    ? { id: decodeURIComponent(id), name: decodeURIComponent(id), venue: null, timezone: null, logos: [] }
+    : null
   const known = page === 'watch' || page === 'embed' || page === 'studio' ? page : 'home'
   return { page: known, room, publicUrl: location.origin, version: 'dev', whep: true, iceServers: [] }
 }

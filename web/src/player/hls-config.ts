@@ -68,15 +68,19 @@ export type Source =
   | 'dvr'
   /** Sound alone, in whole segments. */
   | 'audio'
+  /** A recording, which may still grow, in whole segments. */
+  | 'replay'
 
 /** hls.js for one way of playing. */
 export function hlsConfig(source: Source, start_s: number | null): Partial<HlsConfig> {
+  const replay = source === 'replay'
   return {
     // Segments are CMAF already: there is nothing to transmux, and a worker would be one more script before the first frame.
     enableWorker: false,
-    lowLatencyMode: source !== 'audio',
+    lowLatencyMode: source === 'live' || source === 'dvr',
     // The live position itself follows the playlist's PART-HOLD-BACK (sound alone: HOLD-BACK).
-    maxLiveSyncPlaybackRate: source === 'audio' ? 1.05 : 1.08,
+    // A recording is played at the viewer's own speed.
+    maxLiveSyncPlaybackRate: replay ? 1 : source === 'audio' ? 1.05 : 1.08,
     // After a stall the distance grows a little instead of by a whole target duration for each.
     liveSyncOnStallIncrease: 0.5,
     startPosition: start_s ?? -1,
@@ -87,9 +91,9 @@ export function hlsConfig(source: Source, start_s: number | null): Partial<HlsCo
     abrEwmaSlowLive: 8,
     capLevelToPlayerSize: true,
     maxDevicePixelRatio: 2,
-    backBufferLength: 20,
-    maxBufferLength: source === 'audio' ? 30 : 12,
-    maxMaxBufferLength: 30,
+    backBufferLength: replay ? 60 : 20,
+    maxBufferLength: replay || source === 'audio' ? 30 : 12,
+    maxMaxBufferLength: replay ? 60 : 30,
     // Streams are continued over holes of a lost part by a seek, not waited for.
     nudgeMaxRetry: 10,
     appendErrorMaxRetry: 5,

@@ -97,7 +97,8 @@ export class HlsEngine implements Engine {
   reload(): void {
     if (this.closed) return
     // Live again: an old start position may be out of the window by now.
-    if (this.source !== 'dvr') this.start_s = null
+    if (this.source === 'replay') this.start_s = this.media.currentTime || this.start_s
+    else if (this.source !== 'dvr') this.start_s = null
     this.build()
   }
 
@@ -147,6 +148,8 @@ export class HlsEngine implements Engine {
       data.details === Hls.ErrorDetails.MANIFEST_LOAD_ERROR ||
       data.details === Hls.ErrorDetails.LEVEL_LOAD_ERROR ||
       data.details === Hls.ErrorDetails.AUDIO_TRACK_LOAD_ERROR
+    // An edition that has been replaced: its address leads to the new one.
+    if (this.source === 'replay' && status === 410) return this.again()
     if (playlist && (status === 404 || status === 410)) {
       if (data.details === Hls.ErrorDetails.MANIFEST_LOAD_ERROR || this.source === 'audio') {
         this.drop()

@@ -13,8 +13,17 @@ export class NativeEngine implements Engine {
     private readonly media: HTMLVideoElement,
     private readonly address: string,
     private readonly events: EngineEvents,
+    /** To begin at, in the element's time; null for where the system begins. */
+    private start_s: number | null = null,
   ) {
     const { signal } = this.listening
+    media.addEventListener(
+      'loadedmetadata',
+      () => {
+        if (this.start_s !== null) media.currentTime = this.start_s
+      },
+      { signal },
+    )
     media.addEventListener('error', () => void this.failed(), { signal })
     media.addEventListener(
       'playing',
@@ -67,6 +76,7 @@ export class NativeEngine implements Engine {
 
   reload(): void {
     clearTimeout(this.timer)
+    if (this.start_s !== null && this.media.currentTime > 0) this.start_s = this.media.currentTime
     this.media.src = this.address
     void this.media.play().catch(() => undefined)
   }

@@ -1,14 +1,16 @@
 import { absolute } from '$lib/address'
 import { PlaybackHealth } from '$lib/protocol/health'
-import { audioPlaylist, offsetOf, type PlaylistWindow, playlistWindow } from '$lib/protocol/playlist'
+import { audioPlaylist, offsetOf, type PlaylistWindow } from '$lib/protocol/playlist'
 import { type Phase, phaseOf } from '$lib/protocol/phase'
 import { type RoomAnswer, type RoomStatus, RoomWatcher } from '$lib/protocol/room'
-import { WhepClient, type WhepFailure } from '$lib/protocol/whep'
+import type { WhepFailure } from '$lib/protocol/whep'
+import { Dvr } from './dvr'
 import type { Engine, EngineEvents, Quality } from './engine'
 import type { Source } from './hls-config'
 import { HlsEngine } from './hls-engine'
+import { bufferedAhead, fetchText, seekableRange } from './media'
 import { NativeEngine } from './native-engine'
-import { BrowserWhepPeer } from './whep-peer'
+import { WhepPlayback } from './whep-playback'
 
 /** How the viewer wants to watch. */
 export type Mode =
@@ -25,10 +27,29 @@ export interface PlayerOptions {
   whep: boolean
   iceServers: RTCIceServer[]
   autoplay: boolean
+  /** A closed session's own output instead of the room's public one. */
+  output?: Output
+  /** Whether the player asks for the room's state itself; else whoever made it tells (`tell`). */
+  follow?: boolean
 }
 
-/** What the bar along the picture shows, in UTC ms. */
+/** An output's addresses, as paths. */
+export interface Output {
+  playlist: string
+  still: string
+}
+
+/** A recording in place of what is live. */
+export interface Replay {
+  address: string
+  /** Its session is on air: it grows, and there is a live picture to go back to. */
+  growing: boolean
+}
+
+/** What the bar along the picture shows. */
 export interface Timeline {
+  /** UTC ms, or, of a recording, ms from its start. */
+  unit: 'date' | 'span'
   start_ms: number
   end_ms: number
   at_ms: number
@@ -39,10 +60,11 @@ const TICK_MS = 500
 const DRIFT_S = 5
 /** Behind by more than this is no longer "live". */
 const LIVE_SLACK_S = 4
-const WHEP_FIRST_FRAME_MS = 5_000
 /** A new attempt at the lowest latency after it was full or lost. */
 const WHEP_AGAIN_MS = 60_000
-const DVR_FRESH_MS = 60_000
+/** A growing recording that is caught up to within this many seconds of its end gives way to the live picture. */
+const CAUGHT_UP_S = 12
+export const CATCH_UP_RATE = 1.25
 
 /**
  * One player on a page: which engine runs, what the viewer wants, what is shown. All fields are read-only for components;
@@ -68,20 +90,31 @@ export class Player {
   refused = $state(false)
   offerPoor = $state(false)
   seen = $state(false)
+  replay = $state.raw<Replay | null>(null)
+  /** The recording is no longer there: unpublished, or nothing of it was kept. */
+  replayGone = $state(false)
+  /** The recording was played to its end. */
+  finished = $state(false)
+  rate = $state(1)
   phase: Phase = $derived(
     phaseOf({
       answer: this.answer,
       state: this.status?.state ?? null,
       seen: this.seen,
       playback: this.playback,
+      replay: this.replay !== null,
     }),
+  )
+  /** Seconds between what is played of a growing recording and its end. */
+  behind_s = $derived(
+    this.replay?.growing && this.timeline ? Math.max(0, this.timeline.end_ms - this.timeline.at_ms) / 1000 : null,
   )
 
   readonly whepOffered: boolean
   private media: HTMLVideoElement | null = null
   private engine: Engine | null = null
   private source: Source = 'live'
-  private whep: { client: WhepClient; peer: BrowserWhepPeer } | null = null
+  private whep: WhepPlayback | null = null
   private whepTimer: ReturnType<typeof setTimeout> | undefined
   private ticker: ReturnType<typeof setInterval> | undefined
   private wanted: boolean
@@ -90,20 +123,23 @@ export class Player {
   private turn = 0
   private poorRefused = false
   private health = new PlaybackHealth()
-  private dvr: { window: PlaylistWindow; asked_ms: number } | null = null
+  private readonly dvr = new Dvr()
+  private output: Output
   private clockOffset_ms = 0
   private readonly listening = new AbortController()
-  private readonly watcher: RoomWatcher
+  private readonly watcher: RoomWatcher | null
 
   constructor(private readonly options: PlayerOptions) {
-    this.whepOffered = options.whep && typeof RTCPeerConnection === 'function'
+    this.output = options.output ?? outputOf(options.room)
+    // A closed session's output is not relayed.
+    this.whepOffered = options.whep && !options.output && typeof RTCPeerConnection === 'function'
     this.mode = options.mode === 'lowest' && !this.whepOffered ? 'standard' : options.mode
     this.wanted = options.autoplay
-    this.watcher = new RoomWatcher(options.room, (answer) => this.answered(answer), {
-      fetch: (input, init) => fetch(input, init),
-      now: () => Date.now(),
-      random: Math.random,
-    })
+    const ports = { fetch: (input: string, init: RequestInit) => fetch(input, init), now: () => Date.now() }
+    this.watcher =
+      options.follow === false
+        ? null
+        : new RoomWatcher(options.room, (answer) => this.tell(answer), { ...ports, random: Math.random })
   }
 
   get supported(): boolean {
@@ -112,11 +148,11 @@ export class Player {
 
   /** Absolute: hls.js puts its delivery directives (blocking reload) on absolute addresses only. */
   get address(): string {
-    return absolute(`/live/${encodeURIComponent(this.options.room)}/index.m3u8`)
+    return absolute(this.output.playlist)
   }
 
   get stillAddress(): string {
-    return `/live/${encodeURIComponent(this.options.room)}/still.jpg`
+    return this.output.still
   }
 
   /** Begins; call once, with the element in the page. */
@@ -133,14 +169,53 @@ export class Player {
     window.addEventListener('pagehide', () => this.dropWhep(), { signal })
     window.addEventListener('pageshow', ({ persisted }) => persisted && this.begin(), { signal })
     this.ticker = setInterval(() => this.tick(), TICK_MS)
-    this.watcher.start()
+    this.watcher?.start()
+    media.addEventListener('ended', () => (this.finished = this.replay !== null), { signal })
     if (this.wanted) this.begin()
     else this.refused = true
   }
 
+  /** Whether changes are told (`tell`) as they happen: then the player asks rarely. */
+  set told(told: boolean) {
+    if (this.watcher) this.watcher.relaxed = told
+  }
+
+  /** Something changed on the server's side: asks for the room's state now. */
+  poke(): void {
+    this.watcher?.poke()
+  }
+
+  /** Another live output from now on: the session is closed, its room changed, its key came. */
+  setOutput(output: Output): void {
+    if (output.playlist === this.output.playlist) return
+    this.output = output
+    this.dvr.forget()
+    if (this.replay === null && this.media && this.playing !== 'none') this.begin()
+  }
+
+  /** Plays a recording from its start; one that is played already goes on where it is. */
+  watchReplay(replay: Replay): void {
+    const same = this.replay?.address === replay.address
+    this.replay = replay
+    if (!replay.growing && same) this.setRate(1)
+    if (same && this.playing !== 'none') return
+    this.replayGone = false
+    this.following = false
+    this.wanted = this.wanted || this.media !== null
+    this.begin()
+  }
+
+  /** Playing speed of a recording. */
+  setRate(rate: number): void {
+    this.rate = rate
+    if (!this.media) return
+    this.media.defaultPlaybackRate = rate
+    this.media.playbackRate = rate
+  }
+
   close(): void {
     this.listening.abort()
-    this.watcher.stop()
+    this.watcher?.stop()
     clearInterval(this.ticker)
     this.drop()
   }
@@ -185,6 +260,12 @@ export class Player {
     this.following = true
     this.wanted = true
     this.paused = false
+    if (this.replay) {
+      // Nothing to go back to.
+      if (!this.replay.growing && this.status?.state === 'off') return
+      this.leaveReplay()
+      return this.begin()
+    }
     if (this.source === 'dvr') return this.begin()
     this.engine?.jump()
     void this.play()
@@ -193,6 +274,7 @@ export class Player {
   /** To a media time; beyond the loaded window the long playlist is fetched first. */
   async seek(date_ms: number): Promise<void> {
     if (this.playing !== 'hls' && this.playing !== 'audio') return
+    if (this.replay) return this.seekReplay(date_ms)
     const end_ms = this.timeline?.end_ms ?? Infinity
     if (date_ms >= end_ms - LIVE_SLACK_S * 1000) return this.goLive()
     this.following = false
@@ -211,6 +293,7 @@ export class Player {
    * @returns whether the element may carry it out; what leads past live is done here
    */
   mayMoveTo(position_s: number): boolean {
+    if (this.replay) return true
     const behind_s = this.engine?.playhead.behind_s
     if (!this.media || behind_s == null) return false
     if (position_s > this.media.currentTime + behind_s - 1) {
@@ -223,21 +306,10 @@ export class Player {
 
   /** Learns how far back the broadcast goes: asked for when the viewer reaches for the bar. */
   async loadDvr(): Promise<PlaylistWindow | null> {
-    if (this.dvr && performance.now() - this.dvr.asked_ms < DVR_FRESH_MS) return this.dvr.window
-    const address = `${this.address}?dvr=1`
-    try {
-      const master = await fetchText(address)
-      const audio = master === null ? null : audioPlaylist(master, address)
-      const playlist = audio === null ? null : await fetchText(audio)
-      const window = playlist === null ? null : playlistWindow(playlist)
-      if (window) {
-        this.dvr = { window, asked_ms: performance.now() }
-        this.look()
-      }
-      return window
-    } catch {
-      return null
-    }
+    if (this.replay) return null
+    const window = await this.dvr.load(`${this.address}?dvr=1`)
+    if (window) this.look()
+    return window
   }
 
   // --- what runs -----------------------------------------------------------------------------------------------------
@@ -248,7 +320,9 @@ export class Player {
     this.turn++
     this.health.restarted(performance.now())
     this.setPlayback('loading')
-    if (this.mode === 'poor') void this.beginAudio(this.turn)
+    this.finished = false
+    if (this.replay) this.beginHls(absolute(this.replay.address), 'replay', start_s ?? 0)
+    else if (this.mode === 'poor') void this.beginAudio(this.turn)
     else if (this.mode === 'lowest' && source === 'live') this.beginWhep(this.media)
     else this.beginHls(this.address + (source === 'dvr' ? '?dvr=1' : ''), source, start_s)
   }
@@ -262,10 +336,11 @@ export class Player {
       onoff: () => this.off(),
       onfailing: (failing) => (this.failing = failing),
       onqualities: () => this.showQualities(engine.current),
-      ondiscontinuity: () => this.watcher.poke(),
+      ondiscontinuity: () => this.watcher?.poke(),
     }
     if (HlsEngine.supported) engine.current = new HlsEngine(this.media, address, source, start_s, events)
-    else if (NativeEngine.supported(this.media)) engine.current = new NativeEngine(this.media, address, events)
+    else if (NativeEngine.supported(this.media))
+      engine.current = new NativeEngine(this.media, address, events, source === 'replay' ? start_s : null)
     this.engine = engine.current
     if (source !== 'audio' && this.chosen >= 0) this.engine?.choose(this.chosen)
     void this.play()
@@ -284,26 +359,14 @@ export class Player {
   }
 
   private beginWhep(media: HTMLVideoElement): void {
-    const peer = new BrowserWhepPeer(this.options.iceServers)
-    const endpoint = `/whep/${encodeURIComponent(this.options.room)}`
-    const ports = { fetch: (input: string, init: RequestInit) => fetch(input, init), now: () => Date.now() }
-    const client = new WhepClient(endpoint, peer, ports, (state, failure) => {
-      if (this.whep?.client !== client) return
-      if (state === 'playing') this.whepConnected(media)
-      if (state === 'failed') this.whepFailed(failure)
-    })
-    this.whep = { client, peer }
+    this.whep = new WhepPlayback(
+      media,
+      `/whep/${encodeURIComponent(this.options.room)}`,
+      this.options.iceServers,
+      () => void this.play(),
+      (failure) => this.whepFailed(failure),
+    )
     this.playing = 'whep'
-    media.srcObject = peer.stream
-    void client.start()
-    void this.play()
-  }
-
-  private whepConnected(media: HTMLVideoElement): void {
-    clearTimeout(this.whepTimer)
-    this.whepTimer = setTimeout(() => {
-      if (media.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) this.whepFailed({ reason: 'unreachable' })
-    }, WHEP_FIRST_FRAME_MS)
     void this.play()
   }
 
@@ -325,11 +388,8 @@ export class Player {
 
   private dropWhep(): void {
     clearTimeout(this.whepTimer)
-    const { whep } = this
+    this.whep?.close()
     this.whep = null
-    if (!whep) return
-    whep.client.close()
-    if (this.media) this.media.srcObject = null
   }
 
   private drop(): void {
@@ -363,7 +423,8 @@ export class Player {
 
   // --- what happens --------------------------------------------------------------------------------------------------
 
-  private answered(answer: RoomAnswer): void {
+  /** What is known of the room, or of the session that is played: whoever does not let the player ask tells it. */
+  tell(answer: RoomAnswer): void {
     this.answer = answer
     if (answer.kind !== 'status') return
     const before = this.status?.state
@@ -371,6 +432,8 @@ export class Player {
     this.status = answer.status
     // Date has whole seconds: only a clock that is really off is corrected.
     this.clockOffset_ms = clockOffset_ms !== null && Math.abs(clockOffset_ms) > 1_500 ? clockOffset_ms : 0
+    // A recording plays on, whatever the room does.
+    if (this.replay) return
     if (state === 'off') {
       // What is buffered plays to its end; then the engine meets the 404 itself.
       if (this.playback !== 'playing' && this.playing !== 'none' && before !== undefined) this.off()
@@ -381,17 +444,46 @@ export class Player {
 
   /** The room has no broadcast: wait for the next. */
   private off(): void {
+    if (this.replay) return this.replayLost()
     this.drop()
     this.following = true
     this.timeline = null
-    this.dvr = null
+    this.dvr.forget()
     this.setPlayback('idle')
-    this.watcher.poke()
+    this.watcher?.poke()
+  }
+
+  private leaveReplay(): void {
+    this.replay = null
+    this.finished = false
+    this.timeline = null
+    this.setRate(1)
+  }
+
+  /** Its address is 404: live again where that is possible, else nothing. */
+  private replayLost(): void {
+    const growing = this.replay?.growing
+    this.drop()
+    this.leaveReplay()
+    this.replayGone = true
+    this.following = true
+    this.setPlayback('idle')
+    if (growing) this.begin()
+  }
+
+  private seekReplay(position_ms: number): void {
+    if (!this.media) return
+    this.wanted = true
+    this.finished = false
+    if (this.timeline) this.timeline = { ...this.timeline, at_ms: position_ms }
+    this.media.currentTime = position_ms / 1000
+    void this.play()
   }
 
   private played(): void {
     this.paused = false
     this.wanted = true
+    this.finished = false
   }
 
   private pausedByViewer(): void {
@@ -416,7 +508,7 @@ export class Player {
   /** Back from a hidden tab, sleep or a lost network. */
   private awake(): void {
     if (document.hidden) return
-    this.watcher.poke()
+    this.watcher?.poke()
     const behind_s = this.engine?.playhead.behind_s ?? 0
     if (this.wanted && this.following && behind_s > DRIFT_S) this.engine?.jump()
     if (this.wanted && this.playing !== 'none') void this.play()
@@ -431,7 +523,7 @@ export class Player {
     const remedy = this.health.sample({
       now_ms,
       position_s: media.currentTime,
-      wanted: this.wanted && !this.refused && !document.hidden,
+      wanted: this.wanted && !this.refused && !document.hidden && !media.ended,
       ahead_s: bufferedAhead(media),
     })
     if (this.health.takeWoken() && this.following) {
@@ -451,7 +543,7 @@ export class Player {
 
   private remedy(remedy: 'none' | 'jump' | 'recover' | 'reload'): void {
     if (remedy === 'none') return
-    this.watcher.poke()
+    this.watcher?.poke()
     if (this.whep) {
       // Its picture stands still: HLS has a buffer, and remedies of its own.
       if (remedy !== 'jump') this.whepFailed({ reason: 'lost' })
@@ -477,23 +569,34 @@ export class Player {
     const { media, engine } = this
     if (this.whep) {
       this.timeline = null
-      void this.whep.peer.delay_ms().then(
-        // What the camera and the codecs take is not in it: a tenth of a second is the least that can be true.
-        (delay_ms) => this.whep && (this.latency_ms = delay_ms && Math.max(100, delay_ms)),
+      void this.whep.delay_ms().then(
+        (delay_ms) => this.whep && (this.latency_ms = delay_ms),
         () => undefined,
       )
       return
     }
     if (!engine || !media) return
+    if (this.replay) return this.lookAtReplay(media, engine)
     const { at_ms, edge_ms, start_ms, behind_s } = engine.playhead
     this.current = engine.current
     this.latency_ms = at_ms === null ? null : Math.max(0, Date.now() + this.clockOffset_ms - at_ms)
     if (at_ms === null || edge_ms === null || start_ms === null) return
-    const earliest_ms = Math.min(start_ms, this.dvr?.window.start_ms ?? start_ms)
-    this.timeline = { start_ms: earliest_ms, end_ms: Math.max(edge_ms, at_ms), at_ms }
+    const earliest_ms = Math.min(start_ms, this.dvr.start_ms ?? start_ms)
+    this.timeline = { unit: 'date', start_ms: earliest_ms, end_ms: Math.max(edge_ms, at_ms), at_ms }
     if (!this.following && !this.paused && behind_s !== null && behind_s < LIVE_SLACK_S / 2 && this.source === 'live') {
       this.following = true
     }
+  }
+
+  private lookAtReplay(media: HTMLVideoElement, engine: Engine): void {
+    this.current = engine.current
+    const range = seekableRange(media)
+    if (!range) return
+    const at_s = media.currentTime
+    const end_s = Math.max(range.end_s, at_s)
+    this.timeline = { unit: 'span', start_ms: range.start_s * 1000, end_ms: end_s * 1000, at_ms: at_s * 1000 }
+    if (media.playbackRate !== this.rate && !media.paused) this.setRate(this.rate)
+    if (this.replay?.growing && this.rate > 1 && this.seen && end_s - at_s < CAUGHT_UP_S) this.goLive()
   }
 
   private showQualities(engine: Engine | null): void {
@@ -507,20 +610,8 @@ export class Player {
   }
 }
 
-function bufferedAhead(media: HTMLMediaElement): number {
-  const { buffered, currentTime } = media
-  for (let index = 0; index < buffered.length; index++) {
-    if (buffered.start(index) <= currentTime + 0.1 && buffered.end(index) > currentTime) {
-      return buffered.end(index) - currentTime
-    }
-  }
-  return 0
-}
-
-/** The text behind an address; null for 404. Other failures are errors. */
-async function fetchText(address: string): Promise<string | null> {
-  const response = await fetch(address, { signal: AbortSignal.timeout(10_000) })
-  if (response.status === 404) return null
-  if (!response.ok) throw new Error(`status ${response.status}`)
-  return await response.text()
+/** A room's public output. */
+export function outputOf(room: string): Output {
+  const folder = `/live/${encodeURIComponent(room)}`
+  return { playlist: `${folder}/index.m3u8`, still: `${folder}/still.jpg` }
 }

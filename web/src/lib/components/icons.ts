@@ -28,6 +28,12 @@ export const ICONS = {
   screen: { stroke: 'M3 5h18v11.5H3zM9 20h6m-3-3.5V20' },
   copy: { stroke: 'M9 9h11v11H9zM5.5 15H4V4h11v1.5' },
   stop: { fill: 'M6.5 5.5h11a1 1 0 011 1v11a1 1 0 01-1 1h-11a1 1 0 01-1-1v-11a1 1 0 011-1z' },
+  calendar: { stroke: 'M4 6h16v14H4zM4 10.5h16M8 3.5V6m8-2.5V6' },
+  link: {
+    stroke: 'M10 14a4 4 0 005.7 0l3-3a4 4 0 00-5.7-5.7l-1.2 1.2M14 10a4 4 0 00-5.7 0l-3 3a4 4 0 005.7 5.7l1.2-1.2',
+  },
+  download: { stroke: 'M12 4v11m0 0l-4.5-4.5M12 15l4.5-4.5M4.5 19.5h15' },
+  rewind: { stroke: 'M4 5v5h5M4.6 10A8 8 0 1112 20a8 8 0 01-7.4-5M12 8.5V12l2.5 2' },
   refresh: { stroke: 'M20 5v5h-5M4 19v-5h5M19.4 10A8 8 0 006 6.4L4.5 8M4.6 14A8 8 0 0018 17.6l1.5-1.6' },
 } as const satisfies Record<string, { stroke: string } | { fill: string }>
 

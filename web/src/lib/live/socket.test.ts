@@ -153,6 +153,25 @@ describe('a live socket', () => {
     expect(wire().attempts).toHaveLength(2)
   })
 
+  it('does not come back once it was told why it has to go', async () => {
+    await connected()
+    wire().happens('closed', { error: { code: 'revoked', message: 'Revoked.' } })
+    wire().happens('disconnect', 'io server disconnect')
+    await vi.advanceTimersByTimeAsync(120_000)
+    expect(live.state).toBe('refused')
+    expect(wire().attempts).toHaveLength(1)
+  })
+
+  it('loses nothing of what was missed where the server resumes', async () => {
+    await connected()
+    wire().happens('disconnect', 'transport close')
+    await vi.advanceTimersByTimeAsync(1_000)
+    wire().happens('connect')
+    wire().happens('snapshot', { seq: 30, resumed: true })
+    wire().happens('events', [event(11), event(30)])
+    expect(events.map(({ seq }) => seq)).toEqual([11, 30])
+  })
+
   it('tries on where the refusal may pass', async () => {
     live.start()
     await settled()

@@ -66,17 +66,17 @@ export interface LivePorts {
 }
 
 const COMMAND_TIMEOUT_MS = 8_000
-/** Attempts that fail are not counted up to a refusal: the server may be starting. These codes are final. */
+/** Refusals that another attempt with the same credentials does not change. Others (`not_now`, `too_many`) may pass. */
 const FINAL = new Set([
-  'unauthorized',
+  'invalid_auth',
   'invalid_token',
   'grant_not_in_force',
+  'unauthorized',
   'forbidden',
-  'not_found',
+  'out_of_scope',
   'no_such_room',
   'no_such_session',
-  'revoked',
-  'grant_revoked',
+  'unknown_namespace',
 ])
 
 export const BROWSER_PORTS: LivePorts = {
@@ -190,10 +190,12 @@ export class LiveSocket {
     })
     socket.on('snapshot', (data: unknown) => mine() && this.snapshot(data))
     socket.on('events', (batch: unknown) => mine() && this.events(batch))
+    // Before the server takes us out: a revoked grant, a room that is gone.
+    socket.on('closed', (reason: unknown) => mine() && this.refused(readError(reason)))
     socket.on('connect_error', (reason: unknown) => mine() && this.failed(reason))
     socket.on('disconnect', (reason: unknown) => {
       if (!mine() || this.current === 'closed' || this.current === 'refused') return
-      // The server ended it (a revoked grant, a stalled reader): the next handshake tells which.
+      // Where the server ended it without a word (a reader that was too slow), the next handshake resumes.
       this.again(reason === 'io server disconnect' ? { code: 'ended', message: '', details: null } : null)
     })
   }
@@ -205,7 +207,8 @@ export class LiveSocket {
   private snapshot(data: unknown): void {
     if (!isRecord(data)) return
     const seq = data['seq']
-    if (typeof seq === 'number') this.last = seq
+    // Where it resumes, what was missed follows: it counts from what we have.
+    if (typeof seq === 'number' && (data['resumed'] !== true || this.last === null)) this.last = seq
     this.handlers.onsnapshot?.(data, data['reset'] === true)
   }
 
@@ -231,12 +234,14 @@ export class LiveSocket {
     // A refusal carries our error's shape in `data`; a transport's failure none.
     const data = isRecord(reason) || reason instanceof Error ? (reason as { data?: unknown }).data : null
     const error = readError(data) ?? (isRecord(data) ? readError({ error: data }) : null)
-    if (error && FINAL.has(error.code)) {
-      this.become('refused', error)
-      this.socket?.disconnect()
-    } else {
-      this.again(error)
-    }
+    if (error && FINAL.has(error.code)) this.refused(error)
+    else this.again(error)
+  }
+
+  private refused(error: ApiError | null): void {
+    clearTimeout(this.timer)
+    this.become('refused', error ?? { code: 'ended', message: '', details: null })
+    this.socket?.disconnect()
   }
 
   private again(error: ApiError | null): void {

@@ -4,7 +4,19 @@ import { type PhaseInputs, phaseOf } from './phase'
 const base: PhaseInputs = { answer: null, state: null, seen: false, playback: 'idle' }
 const status = (state: 'off' | 'slate' | 'live'): PhaseInputs['answer'] => ({
   kind: 'status',
-  status: { state, name: 'Turing', venue: null, title: null, next: null, clockOffset_ms: null },
+  status: {
+    state,
+    name: 'Turing',
+    venue: null,
+    title: null,
+    next: null,
+    word: null,
+    session: null,
+    following: null,
+    reservedUntil_ms: null,
+    hold: null,
+    clockOffset_ms: null,
+  },
 })
 
 it.each<[string, Partial<PhaseInputs>, string]>([
@@ -30,6 +42,13 @@ it.each<[string, Partial<PhaseInputs>, string]>([
     { answer: { kind: 'unreachable' }, state: 'live', playback: 'playing' },
     'live',
   ],
+  [
+    'a recording plays, though the room is off',
+    { answer: status('off'), state: 'off', playback: 'playing', replay: true },
+    'replay',
+  ],
+  ['a recording loads', { answer: status('live'), state: 'live', playback: 'loading', replay: true }, 'starting'],
+  ['a recording does not load', { state: 'live', playback: 'failing', replay: true }, 'reconnecting'],
   ['there is no such room', { answer: { kind: 'unknown' }, playback: 'idle' }, 'unknownRoom'],
 ])('%s', (_name, inputs, phase) => {
   expect(phaseOf({ ...base, ...inputs })).toBe(phase)

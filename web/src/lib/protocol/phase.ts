@@ -10,6 +10,8 @@ export type Phase =
   | 'ended'
   /** The connection is lost; everything that can be done about it is being done. */
   | 'reconnecting'
+  /** A recording is played. */
+  | 'replay'
   | 'unknownRoom'
 
 export interface PhaseInputs {
@@ -19,10 +21,13 @@ export interface PhaseInputs {
   /** Whether a broadcast was seen since the page was opened. */
   seen: boolean
   playback: 'idle' | 'loading' | 'playing' | 'stalled' | 'failing'
+  /** A recording is played instead of what is live. */
+  replay?: boolean
 }
 
 /** One word for viewers out of what the API and the media element tell: what is seen to play outranks what is told. */
-export function phaseOf({ answer, state, seen, playback }: PhaseInputs): Phase {
+export function phaseOf({ answer, state, seen, playback, replay = false }: PhaseInputs): Phase {
+  if (replay) return playback === 'failing' ? 'reconnecting' : playback === 'loading' ? 'starting' : 'replay'
   if (answer?.kind === 'unknown') return 'unknownRoom'
   if (playback === 'playing') return state === 'slate' ? 'slate' : 'live'
   if (answer?.kind === 'unreachable') return 'reconnecting'

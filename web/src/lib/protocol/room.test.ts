@@ -27,6 +27,26 @@ describe('a room’s status', () => {
     })
   })
 
+  it('tells of a hold, of a reservation, and when the next is really thought to begin', () => {
+    const status = readStatus(
+      {
+        ...ROOM,
+        word: 'hold',
+        hold: { message: 'Fire alarm', since: '2026-11-24T09:00:00Z', until: null },
+        reserved_until: '2026-11-24T11:00:00Z',
+        next: { title: 'Keynote', start: '2026-11-24T10:00:00Z', shown_start: '2026-11-24T10:12:00Z' },
+      },
+      null,
+    )
+    expect(status).toMatchObject({
+      word: 'hold',
+      hold: { message: 'Fire alarm', until_ms: null },
+      reservedUntil_ms: Date.UTC(2026, 10, 24, 11),
+      next: { title: 'Keynote', start: '2026-11-24T10:12:00Z' },
+      session: null,
+    })
+  })
+
   it.each([[null], [[]], [{ ...ROOM, state: 'sideways' }], ['live'], [{}]])('is not read from %j', (body) => {
     expect(readStatus(body, null)).toBeNull()
   })

@@ -1,4 +1,6 @@
 import { Backoff } from '$lib/whip/backoff'
+import { type Hold, isRecord, readHold, readSession, readText, readTextOrNull, readTime, readWord } from './day'
+import type { Session, Word } from './day'
 
 /** The public output's state, as the API tells it. */
 export type RoomState = 'off' | 'slate' | 'live'
@@ -11,6 +13,14 @@ export interface RoomStatus {
   title: string | null
   /** Title and start of what comes next. */
   next: { title: string; start: string | null } | null
+  /** Why it shows what it shows; null where the server does not tell. */
+  word: Word | null
+  /** The public session that is on air, and the one that follows, where the answer held them whole. */
+  session: Session | null
+  following: Session | null
+  /** A closed session has the room until then. */
+  reservedUntil_ms: number | null
+  hold: Hold | null
   /** The server's clock minus this machine's, in ms; null where the answer had no Date. Good to half a second. */
   clockOffset_ms: number | null
 }
@@ -45,27 +55,33 @@ const PACE: Record<RoomState, readonly [number, number]> = {
   live: [15_000, 25_000],
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
-}
-
-const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null)
-
 /** Reads an answer of `GET /api/v1/rooms/{id}`; null where it is none. */
 export function readStatus(body: unknown, clockOffset_ms: number | null): RoomStatus | null {
   if (!isRecord(body)) return null
   const { state, session, next } = body
   if (state !== 'off' && state !== 'slate' && state !== 'live') return null
-  const venue = isRecord(body['venue']) ? text(body['venue']['name']) : text(body['venue'])
+  const venue = isRecord(body['venue']) ? readTextOrNull(body['venue']['name']) : readTextOrNull(body['venue'])
+  const coming = isRecord(next) ? readTextOrNull(next['title']) : null
   return {
     state,
-    name: text(body['name']) ?? text(body['id']) ?? '',
+    name: readTextOrNull(body['name']) ?? readText(body['id']),
     venue,
-    title: isRecord(session) ? text(session['title']) : null,
-    next: isRecord(next) && text(next['title']) ? { title: String(next['title']), start: text(next['start']) } : null,
+    title: isRecord(session) ? readTextOrNull(session['title']) : null,
+    next:
+      isRecord(next) && coming
+        ? { title: coming, start: readTextOrNull(next['shown_start']) ?? readTextOrNull(next['start']) }
+        : null,
+    word: readWord(body['word']),
+    session: readSession(session),
+    following: readSession(next),
+    reservedUntil_ms: readTime(body['reserved_until']),
+    hold: readHold(body['hold']),
     clockOffset_ms,
   }
 }
+
+/** Where changes are told by the socket, asking is only for what it may have missed. */
+const RELAXED_MS = [60_000, 90_000] as const
 
 /** Asks for a room's status again and again, politely, until it is stopped. */
 export class RoomWatcher {
@@ -75,6 +91,8 @@ export class RoomWatcher {
   private readonly backoff: Backoff
   /** The last answer was "off": the next question may wait for the start. */
   private off = false
+  /** Changes are told by another way too. */
+  relaxed = false
   /** The question that is under way waits for the start. */
   private holding = false
 
@@ -131,7 +149,7 @@ export class RoomWatcher {
   private wait(answer: RoomAnswer): number {
     if (answer.kind !== 'status') return this.backoff.next()
     this.backoff.reset()
-    const [least, most] = PACE[answer.status.state]
+    const [least, most] = this.relaxed && answer.status.state !== 'off' ? RELAXED_MS : PACE[answer.status.state]
     return least + (most - least) * this.ports.random()
   }
 

@@ -1,0 +1,58 @@
+import { isRecord, readTextOrNull } from '$lib/protocol/day'
+import { readStatus, type RoomStatus } from '$lib/protocol/room'
+import type { LiveEvent } from './socket'
+
+/**
+ * A room's status out of what `/audience` tells (`streamer/realtime/protocol.md`): the same as `GET /api/v1/rooms/{id}` would
+ * answer, so that a hall of viewers need not ask all at once.
+ */
+export class RoomFeed {
+  private broadcast: Record<string, unknown> | null = null
+  private readonly sessions = new Map<string, unknown>()
+
+  constructor(private readonly room: string) {}
+
+  snapshot(data: Record<string, unknown>): void {
+    const entry = isRecord(data['rooms']) ? data['rooms'][this.room] : null
+    if (!isRecord(entry)) return
+    this.sessions.clear()
+    for (const name of ['session', 'next']) {
+      const session = entry[name]
+      if (isRecord(session) && typeof session['id'] === 'string') this.sessions.set(session['id'], session)
+    }
+    this.broadcast = isRecord(entry['broadcast']) ? entry['broadcast'] : null
+  }
+
+  /** @returns whether any of it was about the room */
+  events(batch: readonly LiveEvent[]): boolean {
+    let changed = false
+    for (const { type, data } of batch) {
+      if (!isRecord(data) || data['room'] !== this.room) continue
+      const id = readTextOrNull(data['id'])
+      if (type === 'broadcast.changed') this.broadcast = data
+      else if (type === 'session.changed' && id !== null) {
+        if (data['removed'] === true) this.sessions.delete(id)
+        else this.sessions.set(id, data)
+      } else continue
+      changed = true
+    }
+    return changed
+  }
+
+  /**
+   * @param base what the API answered last: the room's name and venue, which no event tells
+   * @returns null where something is missing that only the API can tell
+   */
+  status(base: RoomStatus): RoomStatus | null {
+    const { broadcast } = this
+    if (!broadcast) return null
+    const told: Record<string, unknown> = { ...broadcast, name: base.name, venue: base.venue }
+    for (const name of ['session', 'next']) {
+      const id = readTextOrNull(broadcast[name])
+      const session = id === null ? null : this.sessions.get(id)
+      if (session === undefined) return null
+      told[name] = session
+    }
+    return readStatus(told, base.clockOffset_ms)
+  }
+}
