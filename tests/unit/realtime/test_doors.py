@@ -1,0 +1,246 @@
+"""What is kept out, and who is put out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import aiohttp
+import pytest
+
+from streamer.realtime.service import origins_of
+from tests.fakes.talking import PUBLIC_URL, RawClient, Visitor, served
+from tests.fakes.waiting import until
+
+POLL = "/socket.io/?EIO=4&transport=polling"
+
+
+@pytest.mark.parametrize(
+    ("headers", "allowed"),
+    [
+        ({}, True),
+        ({"Origin": PUBLIC_URL}, True),
+        ({"Origin": "https://other.test"}, True),
+        ({"Origin": "https://evil.test"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": "http://streamer.test"}, False),
+        ({"Origin": "https://streamer.test.evil.test"}, False),
+        ({"Origin": "https://evil.test", "X-Forwarded-Host": "evil.test", "X-Forwarded-Proto": "https"}, False),
+        ({"Origin": "https://evil.test", "Host": "evil.test"}, False),
+        ({"Origin": "https://evil.test", "Forwarded": "host=evil.test;proto=https"}, False),
+    ],
+)
+async def test_pages_of_other_sites_are_refused_whatever_they_claim(headers: dict[str, str], allowed: bool) -> None:
+    async with served() as service, aiohttp.ClientSession() as http:
+        async with http.get(service.url + POLL, headers=headers) as response:
+            assert response.status == (200 if allowed else 400)
+            if not allowed:
+                assert (await response.json())["error"]["code"] == "origin_not_allowed"
+                assert "Access-Control-Allow-Origin" not in response.headers
+        if allowed:
+            async with http.ws_connect(f"{service.url}/socket.io/?EIO=4&transport=websocket", headers=headers) as ws:
+                assert (await ws.receive_str()).startswith("0")
+        else:
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                await http.ws_connect(f"{service.url}/socket.io/?EIO=4&transport=websocket", headers=headers)
+
+
+def test_the_own_origin_is_the_public_address_and_loopback_has_three_names() -> None:
+    assert origins_of("https://live.example.org/stream", ["https://a.org/"]) == {
+        "https://live.example.org",
+        "https://a.org",
+    }
+    assert origins_of("http://127.0.0.1:8080", []) == {
+        "http://127.0.0.1:8080",
+        "http://localhost:8080",
+        "http://[::1]:8080",
+    }
+
+
+@pytest.mark.parametrize("transports", [["websocket"], ["polling"]])
+async def test_a_frame_of_64_kib_is_answered(transports: list[str]) -> None:
+    async with served() as service:
+        client = await service.connect(transports=transports, room="a")
+        answer = await client.command("nothing", {"text": "x" * 65_536})
+        assert answer["error"]["code"] == "unknown_command"
+
+
+async def test_a_larger_one_costs_the_connection_and_nothing_else() -> None:
+    async with served() as service, aiohttp.ClientSession() as http:
+        other = await service.connect(room="a")
+        client = await RawClient.open(http, service.url)
+        await client.message()
+        await client.socket.send_str('42/audience,1["nothing","' + "x" * 200_000 + '"]')
+        await until(lambda: service.realtime.stats.audience == 1)
+        async with http.get(service.url + POLL) as response:
+            sid = json.loads((await response.text())[1:])["sid"]
+        async with http.post(f"{service.url}{POLL}&sid={sid}", data="4" + "x" * 200_000) as response:
+            assert response.status == 413
+        assert (await other.command("nothing"))["error"]["code"] == "unknown_command"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"binary",
+        '451-/audience,["x",{"_placeholder":true,"num":0}]',
+        '42/audience,{"no":"list"}',
+        "42/audience,[]",
+        "42/audience,[5]",
+        "42/audience,[NaN]",
+        '42/audience,["x","\\ud800"]',
+        "42/audience," + "[" * 60_000,
+        "49",
+        "4",
+        "4{}",
+        "44/audience,",
+    ],
+)
+async def test_malformed_packets_cost_the_connection(frame: str | bytes) -> None:
+    async with served() as service, aiohttp.ClientSession() as http:
+        client = await RawClient.open(http, service.url)
+        await client.message()
+        if isinstance(frame, bytes):
+            await client.socket.send_bytes(frame)
+        else:
+            await client.socket.send_str(frame)
+        await until(lambda: service.realtime.stats.audience == 0)
+        await until(lambda: service.realtime.stats.sessions == 0)
+        assert service.realtime.server.malformed == 1
+
+
+async def test_a_body_that_comes_in_pieces_is_read_whole() -> None:
+    async with served() as service, aiohttp.ClientSession() as http:
+        async with http.get(service.url + POLL) as response:
+            sid = json.loads((await response.text())[1:])["sid"]
+
+        async def pieces() -> Any:
+            for piece in ("40/audi", 'ence,{"ro', 'om":"a"}'):
+                yield piece.encode()
+                await asyncio.sleep(0.02)
+
+        async with http.post(f"{service.url}{POLL}&sid={sid}", data=pieces()) as response:
+            assert response.status == 200
+        async with http.get(f"{service.url}{POLL}&sid={sid}") as response:
+            assert (await response.text()).startswith("40/audience,")
+
+
+async def test_connections_are_limited_per_address_and_given_back() -> None:
+    async with served(max_connections_per_address=2) as service, aiohttp.ClientSession() as http:
+        hall, home = {"X-Test-Address": "192.0.2.1"}, {"X-Test-Address": "192.0.2.2"}
+        url = f"{service.url}/socket.io/?EIO=4&transport=websocket"
+        first = await http.ws_connect(url, headers=hall)
+        await http.ws_connect(url, headers=hall)
+        async with http.get(service.url + POLL, headers=hall) as response:
+            assert response.status == 429
+            assert response.headers["Retry-After"]
+        await http.ws_connect(url, headers=home)
+        await first.close()
+        await until(lambda: service.realtime.stats.sessions == 2)
+        await http.ws_connect(url, headers=hall)
+
+
+async def test_who_joins_nothing_is_let_go() -> None:
+    async with served(join_s=1) as service, aiohttp.ClientSession() as http:
+        idle = await http.ws_connect(f"{service.url}/socket.io/?EIO=4&transport=websocket")
+        await service.connect(room="a")
+        await idle.receive_str()
+        received = await idle.receive(timeout=5)
+        assert received.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.ERROR)
+        assert service.realtime.stats.cut_idle_total == 1
+        assert service.realtime.stats.audience == 1
+
+
+async def test_a_grant_that_is_taken_back_closes_its_connections_within_a_second() -> None:
+    async with served() as service:
+        service.doors.admit("anna", "technician", room="a")
+        service.doors.admit("bob", "technician", room="a")
+        clients = [
+            await service.connect("/studio", transports=transports, room="a", token="anna")
+            for transports in (["websocket"], ["polling"])
+        ]
+        bob = await service.connect("/studio", room="a", token="bob")
+        del service.doors.known["anna"]
+        began = time.monotonic()
+        await service.realtime.close_grant("anna")
+        for client in clients:
+            await until(client.disconnected.is_set)
+            assert client.closed[0]["error"]["code"] == "revoked"
+        assert time.monotonic() - began < 1
+        assert (await bob.command("air.slate", {"on": True}))["ok"]
+        await until(lambda: service.realtime.stats.sessions == 1)
+        assert await service.refused("/studio", room="a", token="anna") == "invalid_token"
+
+
+async def test_a_login_that_ends_closes_only_what_it_opened() -> None:
+    async with served() as service:
+        service.doors.admit("anna", "technician", room="a")
+        service.doors.known["by-cookie"] = Visitor(service.doors.known["anna"].grant, b"digest")
+        by_cookie = await service.connect("/studio", headers={"Cookie": "streamer_session=by-cookie"}, room="a")
+        by_token = await service.connect("/studio", room="a", token="anna")
+        await service.realtime.close_grant("anna", b"digest")
+        await until(by_cookie.disconnected.is_set)
+        assert by_cookie.closed[0]["error"]["code"] == "logged_out"
+        assert (await by_token.command("air.slate", {"on": True}))["ok"]
+
+
+async def test_grants_that_end_or_reach_no_more_are_noticed() -> None:
+    async with served() as service:
+        doors = service.doors
+        doors.admit("short", "technician", room="a", expires_ms=service.director.now_ms() + 400)
+        ends = await service.connect("/studio", room="a", token="short")
+        viewer = await service.connect("/audience", room="a", token="short")
+        await until(lambda: ends.closed)
+        assert ends.closed[0]["error"]["code"] == "grant_ended"
+        assert not viewer.disconnected.is_set()
+        doors.admit("moved", "technician", room="a")
+        moved = await service.connect("/studio", room="a", token="moved")
+        doors.admit("moved", "technician", room="b")
+        for client in service.realtime.hub.clients("/studio"):
+            client.renewed_at = 0.0
+        await until(lambda: moved.closed)
+        assert moved.closed[0]["error"]["code"] == "out_of_reach"
+
+
+async def test_a_database_that_does_not_answer_puts_nobody_out() -> None:
+    async with served() as service:
+        service.doors.admit("anna", "technician", room="a")
+        anna = await service.connect("/studio", room="a", token="anna")
+        service.doors.failing = True
+        [client] = service.realtime.hub.clients("/studio")
+        client.renewed_at = 0.0
+        answer = await anna.command("air.slate", {"on": True})
+        assert answer["error"]["code"] == "store_unavailable"
+        service.doors.failing = False
+        assert (await anna.command("air.slate", {"on": True}))["ok"]
+
+
+async def test_two_namespaces_on_one_connection_are_let_in_and_out_apart() -> None:
+    async with served() as service, aiohttp.ClientSession() as http:
+        service.doors.admit("anna", "technician", room="a")
+        client = await RawClient.open(http, service.url)
+        await client.message()
+        await client.socket.send_str('40/studio,{"room":"a","token":"anna"}')
+        await until(lambda: service.realtime.stats.studio == 1)
+        await client.socket.send_str('40/studio,{"room":"a","token":"anna"}')
+        await service.realtime.close_grant("anna")
+        assert service.realtime.stats.studio == 0
+        service.realtime.hub.post("/audience", "a", "test", 1)
+        name, data = await client.message()
+        assert (name, data[0]["data"]) == ("events", 1)
+        assert service.realtime.stats.sessions == 1
+
+
+async def test_the_server_ends_without_waiting_for_its_clients() -> None:
+    async with served() as service:
+        clients = [
+            await service.connect(transports=transports, room="a") for transports in (["websocket"], ["polling"])
+        ]
+        began = time.monotonic()
+        await service.realtime.close()
+        for client in clients:
+            await until(client.disconnected.is_set)
+            assert not client.closed, "they are to come back"
+        assert time.monotonic() - began < 2

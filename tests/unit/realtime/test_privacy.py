@@ -1,0 +1,129 @@
+"""A closed hour: in public not a word of it, nor a sign but that the room is reserved."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from streamer.conference import taps
+from streamer.conference.grants import ReachingGrant, Role
+from streamer.conference.sessions import Visibility
+from streamer.director.news import Actor
+from tests.fakes.talking import Service, Visitor, served
+from tests.fakes.waiting import until
+
+ANNA = Actor("anna", "Anna")
+SIGNS = ("secret", "Secret", "closed-key", "board meeting")
+
+
+async def _settled(service: Service, mark: str) -> None:
+    """All that has been posted so far has reached the public clients."""
+    service.realtime.hub.post("/audience", "a", "test", mark)
+    for client in service.clients:
+        if client.namespace == "/audience" and client.snapshots and not client.snapshots[0]["session"]:
+            await client.told("test", lambda data: data == mark)
+
+
+@pytest.mark.parametrize("visibility", [Visibility.PRIVATE, Visibility.UNLISTED])
+async def test_the_public_learns_that_the_room_is_reserved_and_nothing_more(visibility: Visibility) -> None:
+    async with served() as service:
+        director, doors = service.director, service.doors
+        room = await service.open_room("a", "slate")
+        doors.admit("anna", "technician", room="a")
+        doors.admit("member", "viewer", session="secret")
+        doors.admit("guest", "viewer", session="other")
+        public = await service.connect(room="a")
+        with_another_grant = await service.connect(room="a", token="guest")
+        director.plan("before", begins_in=-10, minutes=30)
+        director.plan("secret", 21, 30, visibility=visibility, title="Secret board meeting", key="closed-key")
+        members = await service.connect(session="secret", token="member")
+        crew = await service.connect("/studio", room="a", token="anna")
+        await director.run("a", taps.Start("before"), ANNA)
+        await director.run("a", taps.Start("secret"), ANNA)
+        room.status.shows["~closed-key"] = "programme"  # type: ignore[union-attr]
+        service.realtime.feed.look()
+        await director.run("a", taps.Extend("secret", 15), ANNA)
+        late = await service.connect(room="a")
+        director.change("secret", title="Secret board meeting, part two")
+        await members.told("broadcast.changed", lambda data: data["state"] == "live")
+        await members.told("session.changed", lambda data: data["title"].endswith("part two"))
+        assert members.of("session.changed")[-1]["data"]["key"] == "closed-key"
+        await crew.told("session.changed", lambda data: data.get("title", "").endswith("part two"))
+        reserved = await public.told("broadcast.changed", lambda data: data["reserved_until"] is not None)
+        assert reserved["data"]["state"] == "slate"
+        assert reserved["data"]["word"] == "reserved"
+        await director.run("a", taps.End("secret"), ANNA)
+        await public.told("broadcast.changed", lambda data: data["word"] != "reserved" and data["session"] is None)
+        director.remove("before")
+        back = await service.connect(room="a", since=public.snapshots[0]["seq"])
+        await _settled(service, "mark")
+        for client in (public, with_another_grant, late, back):
+            for sign in SIGNS:
+                assert sign not in client.text
+        assert "Secret board meeting" in members.text
+        assert not members.of("meters")
+
+
+async def test_a_session_that_becomes_private_is_gone_for_the_public_and_for_those_who_come_back() -> None:
+    async with served() as service:
+        director = service.director
+        public = await service.connect(room="a")
+        start = public.snapshots[0]["seq"]
+        director.plan("secret", begins_in=60, title="Secret plans")
+        await public.told("session.changed", lambda data: data.get("title") == "Secret plans")
+        director.change("secret", visibility=Visibility.PRIVATE, key="closed-key")
+        removed = await public.told("session.changed", lambda data: data.get("removed"))
+        assert removed["data"] == {"id": "secret", "room": "a", "removed": True}
+        back = await service.connect(room="a", since=start)
+        await _settled(service, "mark")
+        assert "Secret plans" not in back.text
+        assert back.snapshots[0]["resumed"]
+
+
+async def test_who_watches_an_unlisted_session_by_its_link_is_put_out_when_it_becomes_private() -> None:
+    async with served() as service:
+        director, doors = service.director, service.doors
+        director.plan("secret", begins_in=60, visibility=Visibility.UNLISTED)
+        doors.admit("member", "viewer", session="secret")
+        by_link = await service.connect(session="secret")
+        member = await service.connect(session="secret", token="member")
+        director.change("secret", visibility=Visibility.PRIVATE, title="Now private")
+        await until(lambda: by_link.closed)
+        assert by_link.closed[0]["error"]["code"] == "no_such_session"
+        await until(by_link.disconnected.is_set)
+        await member.told("session.changed", lambda data: data["title"] == "Now private")
+        director.remove("secret")
+        await until(lambda: member.closed)
+
+
+async def test_a_crew_of_one_session_is_not_told_of_another_closed_one() -> None:
+    async with served() as service:
+        director, doors = service.director, service.doors
+        director.plan("own", begins_in=5, visibility=Visibility.PRIVATE)
+        # A session's technician, whose grant reaches the room at this time.
+        grant = ReachingGrant("anna", Role.TECHNICIAN, session="own", rooms=frozenset({"a"}))
+        doors.known["anna"] = Visitor(grant)
+        doors.admit("chief", "organiser")
+        anna = await service.connect("/studio", room="a", token="anna")
+        chief = await service.connect("/studio", room="a", token="chief")
+        director.plan("secret", begins_in=60, visibility=Visibility.PRIVATE, title="Secret board meeting")
+        director.change("own", title="Ours")
+        await anna.told("session.changed", lambda data: data["title"] == "Ours")
+        await chief.told("session.changed", lambda data: data["id"] == "secret")
+        assert "secret" not in anna.text
+        late = await service.connect("/studio", room="a", token="anna")
+        assert [session["id"] for session in late.snapshots[0]["rooms"]["a"]["sessions"]] == ["own"]
+        assert "secret" not in json.dumps(late.snapshots)
+
+
+async def test_public_numbers_tell_nothing_of_what_goes_on_elsewhere() -> None:
+    """They come from the clock, not from a count that others' events would move."""
+    async with served() as service:
+        hub = service.realtime.hub
+        before = hub.post("/audience", "a", "test", 1)
+        for number in range(5000):
+            hub.post("/audience", "session:secret", "test", number)
+        after = hub.post("/audience", "a", "test", 2)
+        assert after // 1000 <= service.director.now_ms()
+        assert (after - before) // 1000 <= service.director.now_ms() - before // 1000
