@@ -105,7 +105,7 @@ class LiveDelivery:
         room_id, room = await self._room(request)
         await self._hold_opening(request, room)
         broadcast, output, track = self._track(request, room)
-        held = await self._hold_playlist(request, room, output, track, wanted)
+        await self._hold_playlist(request, room, output, track, wanted)
         # While it was held, the broadcast may have ended or been replaced: look again.
         broadcast, output, track = self._track(request, room)
         if track.edge is None:
@@ -118,7 +118,7 @@ class LiveDelivery:
         self.stats.playlists_delta_total += wanted.skip
         # The answer to a blocking reload is the same for everybody who asks for that part, and may be kept for as
         # long as it is of use; a cache in front then asks once for a whole hall.
-        max_age = broadcast.target_duration_s if held or wanted.msn is not None else PLAYLIST_MAX_AGE_S
+        max_age = broadcast.target_duration_s if wanted.msn is not None else PLAYLIST_MAX_AGE_S
         response = playlist_response(request, playlist, _cache_control(request, f"max-age={max_age}"))
         self.stats.not_modified_total += response.status == 304
         return response
@@ -198,11 +198,11 @@ class LiveDelivery:
 
     async def _hold_playlist(
         self, request: web.Request, room: Room, output: OutputView, track: TrackView, wanted: Directives
-    ) -> bool:
-        """Wait for what the directives name, and in any case for something to list. Returns whether it waited."""
+    ) -> None:
+        """Wait for what the directives name, and in any case for something to list."""
         broadcast = _broadcast(room)
         if room.view.closed:
-            return False  # 6.2.5.2: directives mean nothing once the playlist has its EXT-X-ENDLIST
+            return  # 6.2.5.2: directives mean nothing once the playlist has its EXT-X-ENDLIST
         name = track.rendition.name
         try:
             check_reachable(wanted, broadcast, output, name)
@@ -214,8 +214,8 @@ class LiveDelivery:
         elif track.newest_whole is None:
             want = Want(broadcast.id, output.name, name, anything=True)
         else:
-            return False
-        return await self._hold(request, room, want, broadcast)
+            return
+        await self._hold(request, room, want, broadcast)
 
     async def _hold_opening(self, request: web.Request, room: Room) -> None:
         """The multivariant playlist names every rendition at once; each of them begins with its first bytes."""

@@ -186,9 +186,10 @@ async def test_a_playlist_without_a_whole_segment_is_held_until_it_has_one(serve
     assert (status, parse_media(text).edge) == (200, (0, 0))
     assert not waiting.done()
     fake.done()
-    status, text, _ = await asyncio.wait_for(waiting, 2)
+    status, text, cache = await asyncio.wait_for(waiting, 2)
     assert status == 200
     assert parse_media(text).segments[0].complete
+    assert cache == "public, max-age=1", "its address is that of every plain reload"
 
 
 async def test_a_rendition_of_a_broadcast_that_has_just_opened_is_held_not_refused(
