@@ -146,7 +146,7 @@ def _obey(day: RoomDay, now_ms: int) -> RoomDay:
     """The room obeys a guarded session at its planned start: the one before ends, and it begins if something comes
     in. Else the room is reserved for it and it begins as soon as something does."""
     running, due = current(day), due_guarded(day, now_ms)
-    if due is None or obeyed_from_ms(due, running) > now_ms:
+    if due is None or obeyed_from_ms(due, running) > now_ms + day.timing.ahead_ms:
         return day
     when_ms = obeyed_from_ms(due, running)
     if running is not None:

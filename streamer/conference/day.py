@@ -41,6 +41,9 @@ class Timing:
     """A room with nothing planned for so long goes on air when its camera does."""
     after_last_ms: int = 30 * MINUTE_MS
     """So long after the last session what the room shows *between* sessions goes on."""
+    ahead_ms: int = 150
+    """So long before a guarded session's time the room obeys it: orders take a moment to arrive, and what is taken in
+    that moment is the session's already."""
     leap_ms: int = 60_000
     """The clock is asked every second: more than this between two looks is a step or a pause, not time that a room
     had to put things right."""
@@ -221,7 +224,7 @@ def all_due_guarded(day: RoomDay, now_ms: int) -> tuple[Session, ...]:
     Plans that overlap have several: each is obeyed."""
     found = []
     for session in day.sessions:
-        if session.start_ms > now_ms:
+        if session.start_ms - day.timing.ahead_ms > now_ms:
             break
         if now_ms < session.end_ms and airable(session) and is_guarded(session):
             found.append(session)
@@ -244,8 +247,16 @@ def obeyed_from_ms(session: Session, running: Session | None) -> int:
 
 def all_obeyed(day: RoomDay, now_ms: int) -> tuple[Session, ...]:
     """The guarded sessions that have not begun and that the room has to obey now."""
+    running, by_ms = current(day), now_ms + day.timing.ahead_ms
+    return tuple(s for s in all_due_guarded(day, now_ms) if obeyed_from_ms(s, running) <= by_ms)
+
+
+def next_obeyed_ms(day: RoomDay, now_ms: int) -> int | None:
+    """When the room begins to obey the next guarded session: somebody has to look then, not half a second later."""
     running = current(day)
-    return tuple(s for s in all_due_guarded(day, now_ms) if obeyed_from_ms(s, running) <= now_ms)
+    guarded = (s for s in day.sessions if airable(s) and is_guarded(s) and s.end_ms > now_ms)
+    times = (obeyed_from_ms(session, running) - day.timing.ahead_ms for session in guarded)
+    return min((at_ms for at_ms in times if at_ms > now_ms), default=None)
 
 
 # --- marks ------------------------------------------------------------------------------------------
