@@ -28,6 +28,7 @@ export const en = {
   'tally.refused': 'Not on air',
   'says.standby': 'Nothing is sent. Open your camera and microphone first.',
   'says.preview': 'Only you see this. Check picture and sound, then go on air.',
+  'says.preview.send': 'Only you see this. Check picture and sound, then send them to the room.',
   'says.connecting': 'Connecting to the room…',
   'says.sending': 'The room receives you, but viewers see the slate.',
   'says.sending.other': 'The room receives you, but viewers see another source: {source}.',
@@ -57,6 +58,9 @@ export const en = {
   'why.offer_failed': 'The browser could not make the connection ({detail}).',
 
   'air.go': 'Go on air',
+  'air.send': 'Send to the room',
+  'air.stop': 'Stop sending',
+  'air.title': 'This page',
   'air.again': 'Try again',
   'air.takeover': 'Take over',
   'air.takeover.title': 'Take over the room?',
@@ -146,10 +150,6 @@ export const en = {
   'advice.computer_slow': 'This computer is too slow to encode the picture. Close other programs or choose 720p.',
   'advice.packet_loss': 'The network loses packets ({percent} %). A cable helps where the wireless network is full.',
   'server.unreachable': 'The server does not answer. What you send may still get through.',
-  'server.alarm': 'The server says: {what}',
-  'alarm.encoder_overload': 'its encoders cannot keep up; qualities run at a reduced rate.',
-  'alarm.disk_behind': 'its disk is too slow to record.',
-  'alarm.disk_full': 'its disk is full; nothing is recorded.',
 
   'help.insecure.title': 'This page cannot use your camera',
   'help.insecure.text':
@@ -250,6 +250,6 @@ export const en = {
   'keys.use': 'Single-key shortcuts',
   'keys.scenes': 'Scenes',
   'keys.mute': 'Mute or unmute the microphone',
-  'keys.air': 'Go on air, or end',
+  'keys.air': 'Send to the room, or stop',
   'keys.help': 'This list',
 } as const

@@ -30,6 +30,7 @@ export const fr: Translation<typeof en> = {
   'tally.refused': 'Hors antenne',
   'says.standby': 'Rien n’est envoyé. Ouvrez d’abord votre caméra et votre micro.',
   'says.preview': 'Vous seul voyez ceci. Vérifiez image et son, puis passez à l’antenne.',
+  'says.preview.send': 'Vous seul voyez ceci. Vérifiez image et son, puis envoyez-les à la salle.',
   'says.connecting': 'Connexion à la salle…',
   'says.sending': 'La salle vous reçoit, mais le public voit le carton d’attente.',
   'says.sending.other': 'La salle vous reçoit, mais le public voit une autre source : {source}.',
@@ -59,6 +60,9 @@ export const fr: Translation<typeof en> = {
   'why.offer_failed': 'Le navigateur n’a pas pu établir la connexion ({detail}).',
 
   'air.go': 'Passer à l’antenne',
+  'air.send': 'Envoyer à la salle',
+  'air.stop': 'Arrêter l’envoi',
+  'air.title': 'Cette page',
   'air.again': 'Réessayer',
   'air.takeover': 'Prendre la main',
   'air.takeover.title': 'Prendre la main sur la salle ?',
@@ -150,10 +154,6 @@ export const fr: Translation<typeof en> = {
     'Cet ordinateur est trop lent pour encoder l’image. Fermez d’autres programmes ou choisissez 720p.',
   'advice.packet_loss': 'Le réseau perd des paquets ({percent} %). Un câble aide là où le Wi-Fi est saturé.',
   'server.unreachable': 'Le serveur ne répond pas. Ce que vous envoyez passe peut-être encore.',
-  'server.alarm': 'Le serveur signale : {what}',
-  'alarm.encoder_overload': 'ses encodeurs ne suivent pas ; des qualités tournent à cadence réduite.',
-  'alarm.disk_behind': 'son disque est trop lent pour enregistrer.',
-  'alarm.disk_full': 'son disque est plein ; rien n’est enregistré.',
 
   'help.insecure.title': 'Cette page ne peut pas utiliser votre caméra',
   'help.insecure.text':
@@ -255,6 +255,6 @@ export const fr: Translation<typeof en> = {
   'keys.use': 'Raccourcis à une touche',
   'keys.scenes': 'Scènes',
   'keys.mute': 'Couper ou rouvrir le micro',
-  'keys.air': 'Passer à l’antenne, ou terminer',
+  'keys.air': 'Envoyer à la salle, ou arrêter',
   'keys.help': 'Cette liste',
 }

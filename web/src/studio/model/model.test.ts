@@ -29,7 +29,7 @@ const ROOM: RoomInfo = {
   name: 'R',
   state: 'live',
   sources: { main: { up: true, client: 'OBS-Studio/31.0' } },
-  alarms: [],
+  crew: null,
   onProgramme: null,
 }
 
@@ -177,7 +177,7 @@ describe('the room', () => {
   afterEach(() => void vi.useRealTimers())
 
   it('is read leniently', () => {
-    expect(readRoom({ id: 'r', state: 'slate', sources: {}, more: 1 })).toMatchObject({ name: 'r', alarms: [] })
+    expect(readRoom({ id: 'r', state: 'slate', sources: {}, more: 1 })).toMatchObject({ name: 'r', crew: null })
     expect(readRoom({ id: 'r', state: 'exploded' })).toBeNull()
     expect(readRoom(null)).toBeNull()
   })

@@ -1,5 +1,8 @@
 /** What the server says of the room, polled. No DOM: fetch and timers are injected. */
 
+import { authorization } from './api'
+import { readCrewRoom, type CrewRoom } from './crew'
+
 export interface TrackInfo {
   codec: string
   bitrate: number
@@ -30,7 +33,8 @@ export interface RoomInfo {
   name: string
   state: 'off' | 'slate' | 'live'
   sources: Record<string, SourceInfo>
-  alarms: string[]
+  /** What only its crew is told; null where the token opens no more than the public's view. */
+  crew: CrewRoom | null
   /** The source that the programme takes, or `slate`; null where the server does not say. */
   onProgramme: string | null
 }
@@ -63,14 +67,13 @@ export function readRoom(value: unknown): RoomInfo | null {
   const state = room['state']
   if (typeof room['id'] !== 'string' || (state !== 'off' && state !== 'slate' && state !== 'live')) return null
   const sources = room['sources']
-  const alarms: unknown[] = Array.isArray(room['alarms']) ? room['alarms'] : []
   return {
     id: room['id'],
     name: typeof room['name'] === 'string' ? room['name'] : room['id'],
     state,
     sources: typeof sources === 'object' && sources !== null ? (sources as Record<string, SourceInfo>) : {},
     onProgramme: typeof room['on_programme'] === 'string' ? room['on_programme'] : null,
-    alarms: alarms.filter((alarm): alarm is string => typeof alarm === 'string'),
+    crew: readCrewRoom(room),
   }
 }
 
@@ -107,9 +110,9 @@ export class RoomWatch {
     let next: Pick<RoomState, 'info' | 'problem'>
     try {
       const response = await this.ports.fetch(this.address, {
-        headers: { Authorization: `Bearer ${this.token}`, Accept: 'application/json' },
+        headers: { ...authorization(this.token), Accept: 'application/json' },
         cache: 'no-store',
-        credentials: 'omit',
+        credentials: this.token ? 'omit' : 'same-origin',
         signal: abort.signal,
       })
       next = await this.interpret(response)

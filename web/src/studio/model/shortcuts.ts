@@ -1,6 +1,18 @@
 /** Single-key shortcuts. Pure: a key event's fields in, an action out. */
 
-export type ShortcutAction = 'air' | 'mute' | 'help' | 0 | 1 | 2 | 3
+/** Keys of the running day. */
+export type DayAction = 'start' | 'end' | 'extend' | 'hold' | 'slate' | 'undo' | 'alarm'
+export type ShortcutAction = 'air' | 'mute' | 'help' | 0 | 1 | 2 | 3 | DayAction
+
+const DAY_KEYS: Readonly<Record<string, DayAction>> = {
+  n: 'start',
+  e: 'end',
+  x: 'extend',
+  h: 'hold',
+  l: 'slate',
+  u: 'undo',
+  k: 'alarm',
+}
 
 interface KeyPress {
   key: string
@@ -25,7 +37,8 @@ export function shortcut(press: KeyPress): ShortcutAction | null {
   // By place as well: the upper row of a French keyboard gives digits only with shift.
   const digit = /^(?:Digit|Numpad)([1-4])$/.exec(press.code)?.[1] ?? (/^[1-4]$/.test(press.key) ? press.key : undefined)
   if (digit) return (Number(digit) - 1) as 0 | 1 | 2 | 3
-  switch (press.key.toLowerCase()) {
+  const key = press.key.toLowerCase()
+  switch (key) {
     case 'm':
       return 'mute'
     case 'o':
@@ -33,6 +46,6 @@ export function shortcut(press: KeyPress): ShortcutAction | null {
     case '?':
       return 'help'
     default:
-      return null
+      return DAY_KEYS[key] ?? null
   }
 }

@@ -1,0 +1,71 @@
+/** The room's one big state, and whether it is being recorded. What is seen to go out outranks what was ordered. Pure. */
+
+import { isClosed } from '$lib/protocol/day'
+import type { CrewRoom } from './crew'
+
+export type Lamp =
+  /** Nothing comes in, nobody sees anything. */
+  | 'standby'
+  /** Picture and sound are here; only the crew has them. */
+  | 'preview'
+  /** Started a moment ago; the first segment is on its way. */
+  | 'starting'
+  | 'on_air'
+  /** Viewers see the picture without the sound, between two sessions. */
+  | 'picture_only'
+  /** On air, and nothing comes in: viewers see the slate. */
+  | 'no_media'
+  /** The technician's own slate. */
+  | 'slate'
+  | 'hold'
+  /** A closed session is on; the public sees the slate. */
+  | 'private'
+  /** It is a closed session's time, and it has not begun. */
+  | 'reserved'
+  | 'not_streamed'
+
+export type Rec =
+  | 'recording'
+  /** It would be recorded, if something came in. */
+  | 'waiting'
+  /** By order: nothing of it is written. */
+  | 'not_recorded'
+  /** It should be, and the disk does not take it. */
+  | 'failing'
+  /** Nothing that is to be recorded. */
+  | 'idle'
+
+/** After a start, the room may take so long until its first segment is out. */
+const STARTING_MS = 8_000
+const FAILING = new Set(['disk_full', 'disk_error'])
+
+export function lampOf(room: CrewRoom, now_ms: number): Lamp {
+  if (room.state === 'live') return room.shows['public'] === 'picture_muted' ? 'picture_only' : 'on_air'
+  const running = room.session
+  if (room.hold) return 'hold'
+  if (running && isClosed(running)) return 'private'
+  if (room.word === 'reserved') return 'reserved'
+  if (room.word === 'not_streamed') return 'not_streamed'
+  if (room.slate && (running || room.mediaUp)) return 'slate'
+  if (running) {
+    if (!room.mediaUp) return 'no_media'
+    if (room.orders.public !== 'programme') return 'slate'
+    return now_ms - (running.started_ms ?? 0) < STARTING_MS ? 'starting' : 'no_media'
+  }
+  return room.mediaUp ? 'preview' : 'standby'
+}
+
+/** Whether a closed session's own audience sees it now. */
+export function seenByItsOwn(room: CrewRoom): boolean {
+  const key = room.session?.crew?.key
+  return Boolean(key) && room.shows[`~${key}`] === 'programme'
+}
+
+export function recOf(room: CrewRoom): Rec {
+  const running = room.session
+  if (!room.orders.record)
+    return running || room.next?.state === 'armed' || room.word === 'reserved' ? 'not_recorded' : 'idle'
+  if (!running) return 'idle'
+  if (room.alarms.some(({ code }) => FAILING.has(code))) return 'failing'
+  return room.mediaUp ? 'recording' : 'waiting'
+}

@@ -1,0 +1,119 @@
+/** A technician's taps as values, and how each travels: over Socket.IO `/studio` or REST. Pure. */
+
+import { isRecord, readSession, readTextOrNull, type Session } from '$lib/protocol/day'
+
+export type Scope = 'room' | 'venue' | 'event'
+
+export type Tap =
+  | { kind: 'start' | 'end'; session: string; at_ms: number | null }
+  | { kind: 'extend'; session: string; minutes: number }
+  | { kind: 'delay'; session: string; minutes: number; following: boolean }
+  | { kind: 'cancel' | 'reopen'; session: string }
+  | { kind: 'answer'; session: string; record?: boolean; stream?: boolean }
+  | { kind: 'ad_hoc'; title: string }
+  | { kind: 'hold'; scope: Scope; id: string; message: string }
+  | { kind: 'resume'; scope: Scope; id: string; shift: boolean }
+  | { kind: 'slate'; on: boolean }
+  | { kind: 'take'; source: string | null }
+  | { kind: 'gain'; db: number }
+  | { kind: 'forget'; minutes: number }
+  | { kind: 'undo'; action: string }
+  | { kind: 'acknowledge'; alarm: string }
+
+export type TapKind = Tap['kind']
+
+/** Equal for taps that are the same key: while one is under way it cannot be pressed again. */
+export function keyOf(tap: Tap): string {
+  switch (tap.kind) {
+    case 'undo':
+      return `undo:${tap.action}`
+    case 'acknowledge':
+      return `acknowledge:${tap.alarm}`
+    default:
+      return 'session' in tap ? `${tap.kind}:${tap.session}` : tap.kind
+  }
+}
+
+/** Commands of `/studio`. Null: only over REST. End and extend name no session there; by REST they cannot hit another one. */
+export function commandOf(tap: Tap): { name: string; data: Record<string, unknown> } | null {
+  switch (tap.kind) {
+    case 'start':
+      return { name: 'session.start', data: { id: tap.session, ...(tap.at_ms === null ? {} : { at: tap.at_ms }) } }
+    case 'slate':
+      return { name: 'air.slate', data: { on: tap.on } }
+    case 'take':
+      return { name: 'air.take', data: { source: tap.source } }
+    case 'gain':
+      return { name: 'air.gain', data: { db: tap.db } }
+    case 'undo':
+      return { name: 'undo', data: { action: tap.action } }
+    case 'acknowledge':
+      return { name: 'alarm.acknowledge', data: { id: tap.alarm } }
+    default:
+      return null
+  }
+}
+
+/** `POST` path and body. Null: only over Socket.IO. */
+export function requestOf(tap: Tap, room: string): { path: string; body: Record<string, unknown> } | null {
+  const inRoom = (name: string) => `/api/v1/rooms/${encodeURIComponent(room)}/${name}`
+  switch (tap.kind) {
+    case 'start':
+    case 'end':
+      return ofSession(tap, tap.at_ms === null ? {} : { at: tap.at_ms })
+    case 'extend':
+      return ofSession(tap, { minutes: tap.minutes })
+    case 'delay':
+      return ofSession(tap, { minutes: tap.minutes, following: tap.following })
+    case 'cancel':
+    case 'reopen':
+      return ofSession(tap, {})
+    case 'answer': {
+      const { record, stream } = tap
+      return ofSession(tap, {
+        ...(record === undefined ? {} : { record }),
+        ...(stream === undefined ? {} : { stream }),
+      })
+    }
+    case 'ad_hoc':
+      return { path: inRoom('ad_hoc'), body: tap.title ? { title: tap.title } : {} }
+    case 'hold':
+      return { path: `/api/v1/${tap.scope}s/${encodeURIComponent(tap.id)}/hold`, body: { message: tap.message } }
+    case 'resume':
+      return { path: `/api/v1/${tap.scope}s/${encodeURIComponent(tap.id)}/resume`, body: { shift: tap.shift } }
+    case 'slate':
+      return { path: inRoom('air'), body: { slate: tap.on } }
+    case 'take':
+      return { path: inRoom('air'), body: { source: tap.source } }
+    case 'gain':
+      return { path: inRoom('air'), body: { gain_db: tap.db } }
+    case 'forget':
+      return { path: inRoom('forget'), body: { minutes: tap.minutes } }
+    case 'undo':
+      return { path: `/api/v1/actions/${encodeURIComponent(tap.action)}/undo`, body: {} }
+    case 'acknowledge':
+      return null
+  }
+}
+
+function ofSession(tap: { kind: TapKind; session: string }, body: Record<string, unknown>) {
+  return { path: `/api/v1/sessions/${encodeURIComponent(tap.session)}/${tap.kind}`, body }
+}
+
+export interface Outcome {
+  /** What undoes it; empty where nothing changed or nothing can. */
+  actions: string[]
+  /** Sessions as they are now. */
+  sessions: Session[]
+}
+
+/** Reads what either way answers: a session with its action, a room's `Done`, or an acknowledgement. */
+export function readOutcome(body: unknown): Outcome {
+  if (!isRecord(body)) return { actions: [], sessions: [] }
+  const several = Array.isArray(body['actions']) ? (body['actions'] as unknown[]) : []
+  const ids = several.filter((id): id is string => typeof id === 'string')
+  const one = readTextOrNull(body['action'])
+  const listed = Array.isArray(body['sessions']) ? (body['sessions'] as unknown[]) : []
+  const sessions = [body, body['session'], ...listed].map(readSession).filter((session) => session !== null)
+  return { actions: ids.length > 0 ? ids : one === null ? [] : [one], sessions }
+}
