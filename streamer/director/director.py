@@ -19,15 +19,16 @@ import structlog
 from streamer.conference import airing, clockwork, taps
 from streamer.conference.airing import PublicFace
 from streamer.conference.alarms import Alarm
-from streamer.conference.day import RoomDay, current, find, following, next_obeyed_ms
+from streamer.conference.day import RoomDay, find, following, next_obeyed_ms
 from streamer.conference.delays import shown_times
 from streamer.conference.rooms import Room, Venue
-from streamer.conference.sessions import Mark, MarkKind, Session
+from streamer.conference.sessions import Session
 from streamer.conference.undo import effect, restore
 from streamer.director import editing
 from streamer.director.bells import Bells
 from streamer.director.desk import Desk
 from streamer.director.effects import Effects
+from streamer.director.incidents import Incidents, incidents
 from streamer.director.kinds import kind_of, session_of
 from streamer.director.ledger import (
     Acknowledgement,
@@ -294,6 +295,8 @@ class Director:
             self._woken.clear()
             try:
                 ticks += 1
+                if ticks % RELOAD_EVERY == 0:
+                    await self._ledger.tidy(self._clock())
                 # Privacy does not wait for the database.
                 if not pressing and await self._is_due(ticks):
                     await self._load()
@@ -354,9 +357,12 @@ class Director:
             change = replace(change, changed=desk.day.sessions, added=(), state=state_of(desk.day))
         # What merely follows from the time (armed, overrun) and the media is in nobody's interest later.
         change = replace(change, heard=any(_moved(before, session) for session in (*change.added, *change.changed)))
+        covered = incidents(before, desk.day, now_ms)
+        change = replace(change, opened=covered.opened, closed=covered.closed)
         try:
             await self._write(change, desk.room.venue)
             desk.unsaved = False
+            self._tell_incidents(desk, covered)
         except (StreamerError, OSError) as error:
             desk.unsaved = True
             self.effects.note_fault("director_cannot_write", room=desk.room.id, error=str(error))
@@ -388,15 +394,19 @@ class Director:
             done=done,
             undone=undone,
             heard=not done.empty,
-            **_incidents(before, after, now_ms),
         )
+        covered = incidents(shown, after, now_ms)
+        change = replace(change, opened=covered.opened, closed=covered.closed)
         if not change.empty or action is not None or undone is not None:
             await self._write(change, desk.room.venue)
         desk.day = after
         await self.effects.put_into_effect(desk, shown, now_ms)
-        for held in (*(mark.session for mark in change.opened), *(name for name, _ in change.closed)):
-            self.effects.tell(IncidentChanged(desk.room.id, held))
+        self._tell_incidents(desk, covered)
         return Tapped(action, tuple(image.after for image in done.sessions if image.after is not None))
+
+    def _tell_incidents(self, desk: Desk, covered: Incidents) -> None:
+        for session in covered.sessions:
+            self.effects.tell(IncidentChanged(desk.room.id, session))
 
     async def _write(self, change: Change, venue: str | None = None) -> None:
         known = self._revision
@@ -457,17 +467,6 @@ def _moved(before: RoomDay, session: Session) -> bool:
     """Whether the clock has begun, ended or made the session."""
     old = find(before, session.id)
     return old is None or (old.started_ms, old.ended_ms) != (session.started_ms, session.ended_ms)
-
-
-def _incidents(before: RoomDay, after: RoomDay, now_ms: int) -> dict[str, Any]:
-    """A hold is an incident of the session that runs: replays skip it."""
-    running = current(after)
-    if running is None or (before.hold is None) == (after.hold is None):
-        return {}
-    if after.hold is None:
-        return {"closed": ((running.id, now_ms),)}
-    mark = Mark(secrets.token_urlsafe(9), running.id, MarkKind.INCIDENT, after.hold.since_ms, label=after.hold.message)
-    return {"opened": (mark,)}
 
 
 def _plain(value: Any) -> Any:

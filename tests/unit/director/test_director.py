@@ -168,6 +168,26 @@ async def test_a_hold_is_an_incident_of_the_session_that_runs(stage: Stage) -> N
     ]
 
 
+async def test_what_a_technician_covers_is_left_out_of_the_replay_too(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    await stage.camera()
+    await stage.director.run("a", taps.Slate(True), TECHNICIAN)
+    await stage.at(1)
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.at(2)
+    await stage.director.run("a", taps.Slate(False), TECHNICIAN)
+    await stage.at(5)
+    await stage.director.run("a", taps.Slate(True), TECHNICIAN)
+    await stage.at(6)
+    await stage.director.run("a", taps.End(talk, NINE + round(5.5 * MINUTE)), TECHNICIAN)
+    async with stage.database.read() as connection:
+        marks = await Marks(connection).of_session(talk)
+    assert [((mark.at_ms - NINE) / MINUTE, ((mark.until_ms or 0) - NINE) / MINUTE) for mark in marks] == [
+        (1, 2),
+        (5, 5.5),
+    ]
+
+
 async def test_a_room_with_nothing_planned_goes_on_air_with_its_camera(stage: Stage) -> None:
     assert stage.director.config("a").orders.public == "programme"
     await stage.camera()
