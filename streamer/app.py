@@ -28,6 +28,7 @@ from streamer.observe.metrics import WebMetrics
 from streamer.room.client import MediaPlane
 from streamer.room.control import wait_cancelled
 from streamer.settings import Settings
+from streamer.sockets import REALTIME, add_realtime
 from streamer.store.database import Database, database_url
 
 LAPSES = web.AppKey("lapses", LapseWatch)
@@ -65,6 +66,8 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     run(Retention(services.archivist, services.database, default_days=days).run(), "retention")
     await services.director.start()
     stack.push_async_callback(services.director.close)
+    await app[REALTIME].start()
+    stack.push_async_callback(app[REALTIME].close)
     run(app[LAPSES].run(), "lapsed grants")
     run(SchedulePoller(services).run(), "schedule poller")
 
@@ -109,6 +112,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     app[LAPSES] = LapseWatch(services)
     director.bells.lapsed = app[LAPSES].labels
     delivery.setup(app, plane, settings, services.proxies.client_address, services.archivist)
+    add_realtime(app, metrics)
     _measure(app, metrics, plane)
 
     async def media_host() -> None:

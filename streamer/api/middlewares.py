@@ -97,7 +97,8 @@ def make_access_middleware(observe: Observe) -> Middleware:
             route = route_of(request)
             observe(route, request.method, status, seconds)
             # Players ask several times a second: those lines would drown the others.
-            log = _log.debug if route.startswith(("/live/", "/assets/")) or route == "/livez" else _log.info
+            often = route.startswith(("/live/", "/assets/", "/socket.io/")) or route == "/livez"
+            log = _log.debug if often else _log.info
             log(
                 "request",
                 id=request_id,

@@ -112,6 +112,9 @@ _PAGES: Mapping[str, Rule] = {
     "GET /readyz": Open.EVERYBODY,
     "GET /metrics": Open.EVERYBODY,
     "GET /logos/{name}": Open.EVERYBODY,
+    # Each namespace and command asks for itself: ``realtime/rights.py``, ``realtime/service.py``.
+    "GET /socket.io/": Open.EVERYBODY,
+    "POST /socket.io/": Open.EVERYBODY,
     "GET /schedule.xml": Open.EVERYBODY,
     "GET /schedule.json": Open.EVERYBODY,
     "GET /schedule.ics": Open.EVERYBODY,

@@ -288,7 +288,7 @@ class Attendee:
 
     async def connect(self, url: str, auth: Any, transports: list[str], headers: Any) -> None:
         await self.io.connect(
-            url, namespaces=[self.namespace], auth=auth, transports=transports, headers=headers, wait_timeout=5
+            url, namespaces=[self.namespace], auth=auth, transports=transports, headers=dict(headers), wait_timeout=5
         )
         await until(lambda: self.snapshots or self.disconnected.is_set())
 

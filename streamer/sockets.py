@@ -1,0 +1,115 @@
+"""Wiring: Socket.IO with the director, the media plane and the API's ways to know who asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from streamer.api.auth import Identity, find_grant, find_grant_by_id, identify, still_in
+from streamer.api.context import SERVICES, Services, now_ms
+from streamer.api.cookies import secret_of
+from streamer.api.revocations import Ended
+from streamer.api.session_models import SessionCrewView, SessionView
+from streamer.api.sessions import context_of
+from streamer.conference.grants import Grant
+from streamer.conference.sessions import Session
+from streamer.errors import Unauthorized
+from streamer.observe.metrics import WebMetrics
+from streamer.realtime.ports import Caller
+from streamer.realtime.service import Realtime
+from streamer.store.logins import Login
+from streamer.store.sessions import Sessions
+
+REALTIME = web.AppKey("realtime", Realtime)
+
+
+def add_realtime(app: web.Application, metrics: WebMetrics) -> Realtime:
+    """The service with its routes and metrics; ``start`` it after the director, ``close`` it before."""
+    services = app[SERVICES]
+
+    async def find_session(session_id: str) -> Session | None:
+        async with services.database.read() as connection:
+            return await Sessions(connection).find(session_id)
+
+    realtime = Realtime(
+        services.settings.realtime,
+        public_url=services.public_url,
+        allowed_origins=services.settings.server.allowed_origins,
+        director=services.director,
+        plane=services.plane,  # type: ignore[arg-type]
+        doors=TheDoors(services),
+        views=TheViews(services),
+        find_session=find_session,
+        state_of=services.state_of,
+        clock=now_ms,
+    )
+
+    async def ended(what: Ended) -> None:
+        await realtime.close_grant(what.grant, what.login)
+
+    services.revocations.listen(ended)
+    realtime.add_routes(app)
+    metrics.watch_values("streamer_realtime", realtime.stats)
+    app[REALTIME] = realtime
+    return realtime
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """Who came in, and by what: a token, or a login."""
+
+    grant: Grant
+    stored: Login | None = None
+
+    @property
+    def login(self) -> bytes | None:
+        return None if self.stored is None else self.stored.secret_sha256
+
+
+class TheDoors:
+    """Tokens and cookies as everywhere else."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def address(self, request: web.Request) -> str:
+        return self._services.proxies.client_address(request)
+
+    async def identify(self, request: web.Request, token: str | None) -> Caller | None:
+        services = self._services
+        if token is None:
+            if "Authorization" not in request.headers and secret_of(request) is None:
+                return None
+            found = await identify(request, services)
+            return None if found is None else Entrant(found.grant, found.login)
+        grant = await find_grant(token, services)
+        if grant is None:
+            services.failed_tokens.take(self.address(request))
+            raise Unauthorized("The token is not valid.", code="invalid_token")
+        if not grant.in_force(now_ms()):
+            raise Unauthorized("The grant is not in force at this time.", code="grant_not_in_force")
+        return Entrant(grant)
+
+    async def renew(self, caller: Caller) -> Caller | None:
+        services = self._services
+        stored = caller.stored if isinstance(caller, Entrant) else None
+        if stored is not None:
+            found: Identity | None = await still_in(stored, services)
+            return None if found is None else Entrant(found.grant, found.login)
+        grant = await find_grant_by_id(caller.grant.id, services)
+        return Entrant(grant) if grant is not None and grant.in_force(now_ms()) else None
+
+
+class TheViews:
+    """Session objects as over REST."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def public(self, session: Session) -> dict[str, Any]:
+        return SessionView.of(session, context_of(self._services, session)).model_dump(mode="json")
+
+    def crew(self, session: Session) -> dict[str, Any]:
+        return SessionCrewView.of(session, context_of(self._services, session)).model_dump(mode="json")

@@ -1,0 +1,148 @@
+"""Socket.IO in the whole application: real grants, cookies, revocations and the director's day."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import socketio
+from aiohttp import DummyCookieJar, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from streamer.api.context import SERVICES
+from streamer.app import assemble
+from streamer.settings import Settings
+from streamer.sockets import REALTIME
+from streamer.store.database import Database, database_url
+from tests.fakes.media_plane import FakePlane
+from tests.fakes.talking import Attendee
+from tests.fakes.waiting import until
+from tests.unit.api.conftest import ADMIN, Api
+
+URL = "http://streamer.test"
+
+
+@dataclass
+class Whole:
+    api: Api
+    url: str
+    app: web.Application
+    attendees: list[Attendee]
+
+    async def connect(self, namespace: str = "/audience", headers: Any = None, **auth: Any) -> Attendee:
+        attendee = Attendee(namespace)
+        self.attendees.append(attendee)
+        await attendee.connect(self.url, auth, ["websocket"], headers or {})
+        return attendee
+
+    async def plan(self, title: str, **fields: Any) -> Any:
+        start = datetime.now(UTC)
+        times = {"start": start.isoformat(), "end": (start + timedelta(minutes=45)).isoformat()}
+        return await self.api("POST", "/sessions", {"room": "hall", "title": title, **times, **fields})
+
+
+@pytest.fixture
+async def whole(settings: Settings) -> AsyncIterator[Whole]:
+    database = Database(database_url("", settings.data))
+    await database.start()
+    app = assemble(settings, database, FakePlane(), public_url=URL)  # type: ignore[arg-type]
+    client: Any = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
+    await client.start_server()
+    director, realtime = app[SERVICES].director, app[REALTIME]
+    await director.start()
+    await realtime.start()
+    whole = Whole(Api(client), str(client.make_url("")).rstrip("/"), app, [])
+    await whole.api("POST", "/rooms", {"id": "hall", "name": "Hall"})
+    realtime.feed.look()
+    yield whole
+    for attendee in whole.attendees:
+        await attendee.close()
+    await realtime.close()
+    await director.close()
+    await client.close()
+    await database.close()
+
+
+async def test_a_day_over_rest_and_sockets_is_one_day(whole: Whole) -> None:
+    viewer = await whole.connect(room="hall")
+    token = await whole.api.grant("technician", room="hall")
+    studio = await whole.connect("/studio", room="hall", token=token)
+    session = await whole.plan("A talk", speakers=["Ada"])
+    planned = await viewer.told("session.changed", lambda data: data["title"] == "A talk")
+    assert planned["data"]["speakers"] == ["Ada"]
+    assert "key" not in planned["data"]
+    started = await studio.command("session.start", {"id": session["id"]})
+    assert started["session"]["state"] == "on_air"
+    assert started["action"]
+    seen = await whole.api("GET", f"/sessions/{session['id']}")
+    assert seen["state"] == "on_air"
+    on_air = await viewer.told("session.changed", lambda data: data["state"] == "on_air")
+    assert set(on_air["data"]) == set(await whole.api.as_("")("GET", f"/sessions/{session['id']}"))
+    await viewer.told("broadcast.changed", lambda data: data["word"] == "on_air")
+    await whole.api("POST", f"/sessions/{session['id']}/end", {}, expect=200)
+    await viewer.told("session.changed", lambda data: data["state"] == "ended")
+    reopened = await whole.api("POST", f"/sessions/{session['id']}/reopen", {}, expect=200)
+    undone = await studio.command("undo", {"action": reopened["action"]})
+    assert undone["ok"], undone
+    audit = await whole.api("GET", "/audit")
+    assert any(item["action"] == "session.start" for item in audit["items"]), audit["items"][:3]
+
+
+async def test_a_revoked_grant_is_out_within_a_second(whole: Whole) -> None:
+    made = await whole.api("POST", "/grants", {"role": "technician", "room": "hall"})
+    studio = await whole.connect("/studio", room="hall", token=made["token"])
+    began = time.monotonic()
+    await whole.api("DELETE", f"/grants/{made['id']}")
+    await until(studio.disconnected.is_set)
+    assert time.monotonic() - began < 1
+    assert studio.closed[0]["error"]["code"] == "revoked"
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await whole.connect("/studio", room="hall", token=made["token"])
+    assert whole.attendees[-1].error["error"]["code"] == "invalid_token"
+
+
+async def test_a_login_opens_the_studio_until_it_ends(whole: Whole) -> None:
+    token = await whole.api.grant("organiser")
+    async with whole.api.client.post("/api/v1/login", json={"token": token}) as response:
+        cookie = {"Cookie": f"streamer_session={response.cookies['streamer_session'].value}"}
+    studio = await whole.connect("/studio", headers=cookie, room="*")
+    assert studio.snapshots[0]["you"]["role"] == "organiser"
+    assert (await studio.command("air.slate", {"on": True, "room": "hall"}))["ok"]
+    async with whole.api.client.post("/api/v1/logout", headers={**cookie, "Origin": URL}) as response:
+        assert response.status in (200, 204)
+    await until(studio.disconnected.is_set)
+    assert studio.closed[0]["error"]["code"] == "logged_out"
+
+
+async def test_a_private_session_has_its_own_audience(whole: Whole) -> None:
+    session = await whole.plan("Secret board meeting", visibility="private")
+    viewer = await whole.connect(room="hall")
+    with pytest.raises(socketio.exceptions.ConnectionError):
+        await whole.connect(session=session["id"])
+    token = await whole.api.grant("viewer", session=session["id"])
+    member = await whole.connect(session=session["id"], token=token)
+    assert member.snapshots[0]["session"]["key"] == session["key"]
+    await whole.api("POST", f"/sessions/{session['id']}/start", {}, expect=200)
+    await member.told("session.changed", lambda data: data["state"] == "on_air")
+    assert viewer.snapshots[0]["rooms"]["hall"]["broadcast"]["word"] == "reserved"
+    await whole.api("POST", f"/sessions/{session['id']}/end", {}, expect=200)
+    await viewer.told("broadcast.changed", lambda data: data["reserved_until"] is None)
+    assert "Secret" not in viewer.text
+    assert session["id"] not in viewer.text
+
+
+async def test_other_sites_pages_are_refused_in_the_application_too(whole: Whole) -> None:
+    path = "/socket.io/?EIO=4&transport=polling"
+    forged = {"Origin": "https://evil.test", "X-Forwarded-Host": "evil.test", "X-Forwarded-Proto": "https"}
+    async with whole.api.client.get(path, headers=forged) as response:
+        assert response.status == 400
+        assert (await response.json())["error"]["code"] == "origin_not_allowed"
+    async with whole.api.client.get(path, headers={"Origin": URL}) as response:
+        assert response.status == 200
+    async with whole.api.client.get("/metrics") as response:
+        assert "streamer_realtime_connections_total" in await response.text()
+    assert (await whole.connect("/studio", room="*", token=ADMIN)).snapshots[0]["you"]["role"] == "admin"
