@@ -95,6 +95,10 @@ def takeover_ms(day: RoomDay, running: Session, next_up: Session) -> int | None:
     # Short sessions would be over before: a lightning talk waits half its length.
     late_ms = min(day.timing.auto_late_ms, (next_up.end_ms - next_up.start_ms) // 2)
     when_ms = max(next_up.start_ms + late_ms, running.extended_until_ms or 0)
+    began_ms = running.changed_ms if running.extended_until_ms is None else running.started_ms
+    if began_ms is not None and began_ms > next_up.start_ms:
+        # It was begun in the other's time (plans overlap, or a person wanted it): it is not cut at once.
+        when_ms = max(when_ms, began_ms + late_ms)
     return when_ms if day.patience_ms is None else max(when_ms, day.patience_ms + late_ms)
 
 

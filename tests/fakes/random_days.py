@@ -564,6 +564,8 @@ def main() -> int:
     for name, count in sorted(seen.items()):
         print(f"{name:28} {count:>10}")
     print(f"{args.days} days in {took_s:.1f} s; {len(wrong)} broke a law")
+    for tale in wrong:
+        print(tale.splitlines()[0])
     for tale in wrong[:3]:
         print(tale)
     return 1 if wrong else 0

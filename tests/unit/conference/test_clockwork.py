@@ -123,6 +123,23 @@ def test_a_lightning_talk_takes_over_while_it_lasts() -> None:
     assert room.running == "s"
 
 
+def test_where_plans_overlap_each_has_its_ten_minutes() -> None:
+    room = hall(A, B, talk("c", "9:50", "10:40"), start=Start.AUTO).until("9:30").jump("9:31").until("9:55")
+    assert room.running == "b"
+    assert advance(room.day, room.now_ms) == room.day
+    room.restart().camera().until("10:04:30")
+    assert room.running == "b"
+    assert room.until("10:05").running == "c"
+    assert room["b"].started_ms == at("9:55")
+
+
+def test_what_a_person_began_in_anothers_time_has_ten_minutes() -> None:
+    room = hall(talk("z", "9:00", "9:40"), B, start=Start.AUTO, camera=False)
+    room.until("9:50").tap(Begin("z")).camera().until("9:59")
+    assert room.running == "z"
+    assert room.until("10:00").running == "b"
+
+
 def test_a_party_waits_for_a_tap_even_in_an_auto_room() -> None:
     room = hall(talk("party", "9:00", "10:00", kind=Kind.SOCIAL), start=Start.AUTO).until("9:10")
     assert room.state("party") is SessionState.ARMED
