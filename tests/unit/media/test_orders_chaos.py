@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 
 from hypothesis import given, settings
@@ -13,6 +14,8 @@ from tests.fakes.hls_rules import TrackReader, check_alignment
 from tests.fakes.ordered import breaches, doubled_bytes, missing
 from tests.fakes.simulated_room import Room, faults, played
 
+EXAMPLES = int(os.environ.get("CHAOS_DAYS", "10"))
+"""Of some seconds each; a change of outputs or takes deserves some hundreds."""
 A, B = "~aaaaaaaa", "~bbbbbbbb"
 
 
@@ -121,7 +124,7 @@ def play(steps: list[tuple[Step, float]], *, public: str) -> tuple[Room, Viewers
     return played(script), viewers
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=EXAMPLES, deadline=None, derandomize=True)
 @given(
     st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from(WAITS)), max_size=14),
     st.sampled_from(("programme", "slate")),
