@@ -27,7 +27,7 @@ export interface PlayerOptions {
   whep: boolean
   iceServers: RTCIceServer[]
   autoplay: boolean
-  /** A closed session's own output instead of the room's public one. */
+  /** Where it is not the room's public one: a closed session's. */
   output?: Output
   /** Whether the player asks for the room's state itself; else whoever made it tells (`tell`). */
   follow?: boolean
@@ -131,8 +131,7 @@ export class Player {
 
   constructor(private readonly options: PlayerOptions) {
     this.output = options.output ?? outputOf(options.room)
-    // A closed session's output is not relayed.
-    this.whepOffered = options.whep && !options.output && typeof RTCPeerConnection === 'function'
+    this.whepOffered = options.whep && typeof RTCPeerConnection === 'function'
     this.mode = options.mode === 'lowest' && !this.whepOffered ? 'standard' : options.mode
     this.wanted = options.autoplay
     const ports = { fetch: (input: string, init: RequestInit) => fetch(input, init), now: () => Date.now() }
@@ -167,12 +166,12 @@ export class Player {
     document.addEventListener('visibilitychange', () => this.awake(), { signal })
     window.addEventListener('online', () => this.awake(), { signal })
     window.addEventListener('pagehide', () => this.dropWhep(), { signal })
-    window.addEventListener('pageshow', ({ persisted }) => persisted && this.begin(), { signal })
+    window.addEventListener('pageshow', ({ persisted }) => persisted && this.resume(), { signal })
     this.ticker = setInterval(() => this.tick(), TICK_MS)
     this.watcher?.start()
     media.addEventListener('ended', () => (this.finished = this.replay !== null), { signal })
-    if (this.wanted) this.begin()
-    else this.refused = true
+    if (!this.wanted) this.refused = true
+    else if (this.watcher || (this.status && this.status.state !== 'off')) this.begin()
   }
 
   /** Whether changes are told (`tell`) as they happen: then the player asks rarely. */
@@ -327,6 +326,11 @@ export class Player {
     else this.beginHls(this.address + (source === 'dvr' ? '?dvr=1' : ''), source, start_s)
   }
 
+  /** Back from the browser's cache of pages. */
+  private resume(): void {
+    if (this.watcher || this.replay || (this.status && this.status.state !== 'off')) this.begin()
+  }
+
   private beginHls(address: string, source: Source, start_s: number | null): void {
     if (!this.media) return
     this.source = source
@@ -434,7 +438,10 @@ export class Player {
     this.clockOffset_ms = clockOffset_ms !== null && Math.abs(clockOffset_ms) > 1_500 ? clockOffset_ms : 0
     // A recording plays on, whatever the room does.
     if (this.replay) return
-    if (state === 'off') {
+    if (state === 'off' && !this.watcher) {
+      // The room may go on with what is not ours.
+      if (this.playing !== 'none') this.off()
+    } else if (state === 'off') {
       // What is buffered plays to its end; then the engine meets the 404 itself.
       if (this.playback !== 'playing' && this.playing !== 'none' && before !== undefined) this.off()
     } else if (this.playing === 'none' && this.wanted) {
