@@ -176,7 +176,10 @@ class RealtimeSettings(Section):
         2000, ge=1, description="The same per client address (a hall is one address)."
     )
     max_message_bytes: int = Field(
-        131_072, ge=69_632, le=10_000_000, description="Largest message from a client, bytes; more costs the connection."
+        131_072,
+        ge=69_632,
+        le=10_000_000,
+        description="Largest message of a client, bytes; more costs the connection.",
     )
     max_behind_bytes: int = Field(
         2 * 1024 * 1024, ge=65_536, description="A client that more than this waits for is cut off, bytes."
@@ -192,6 +195,35 @@ class RealtimeSettings(Section):
     commands_per_s: float = Field(10.0, ge=0.1, description="Commands that a client may go on sending, per second.")
     ping_interval_s: int = Field(20, ge=1, le=120, description="Heartbeat, seconds.")
     ping_timeout_s: int = Field(20, ge=1, le=120, description="Wait for its answer, seconds.")
+
+
+class AudienceSettings(Section):
+    chat_characters: int = Field(200, ge=20, le=2000, description="Longest chat message, characters.")
+    question_characters: int = Field(500, ge=20, le=4000, description="Longest question, characters.")
+    blocked_words: tuple[str, ...] = Field(
+        (), description="Words that hold a message for review in every room; look-alikes count."
+    )
+    usual_delay_ms: int = Field(
+        5000, ge=0, le=60_000, description="How far behind viewers usually watch, where their player does not say, ms."
+    )
+    address_hold_minutes: int = Field(
+        60, ge=0, le=1440, description="After a ban, new names from that address prefix are reviewed so long, minutes."
+    )
+    exempt_networks: tuple[str, ...] = Field(
+        (), description="Networks whose newcomers no ban holds, such as a hall's own."
+    )
+    messages_in_memory: int = Field(300, ge=20, le=5000, description="Newest messages of an audience kept in memory.")
+    open_questions: int = Field(10, ge=1, le=100, description="Open questions that a participant may have.")
+    keep_days: int = Field(
+        365, ge=1, le=36_500, description="Chat, questions and votes older than this are deleted, days."
+    )
+
+    @field_validator("exempt_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ip_network(text, strict=False)
+        return value
 
 
 class ArchiveSettings(Section):
@@ -221,6 +253,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = ArchiveSettings()
     schedules: ScheduleSettings = ScheduleSettings()
     realtime: RealtimeSettings = RealtimeSettings()
+    audience: AudienceSettings = AudienceSettings()
     log: LogSettings = LogSettings()
 
     @property

@@ -1,0 +1,265 @@
+"""What an audience says, asks and votes, as values, and what moderators do about it. Pure.
+
+Times are UTC milliseconds: ``at_ms`` is the server's clock, ``media_at_ms`` the media time that the author was
+watching. ``scope`` is the audience that an item belongs to: a room's id, or ``session:{id}`` of a closed session's
+own. ``role`` is the author's where it is shown, else empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class ChatMode(StrEnum):
+    OPEN = "open"
+    SLOW = "slow"
+    REVIEW = "review"
+    """Each message is held until a moderator has approved it."""
+    READ_ONLY = "read_only"
+    """Only the crew and speakers write."""
+    QUESTIONS_ONLY = "questions_only"
+    CLOSED = "closed"
+
+
+class QuestionMode(StrEnum):
+    OPEN = "open"
+    REVIEW = "review"
+    CLOSED = "closed"
+
+
+class QuestionOrder(StrEnum):
+    FAIR = "fair"
+    VOTES = "votes"
+    TIME = "time"
+
+
+class MessageState(StrEnum):
+    VISIBLE = "visible"
+    DELAYED = "delayed"
+    """Visible to others at ``until_ms`` unless a moderator acts before."""
+    HELD = "held"
+    DELETED = "deleted"
+    """By a moderator."""
+    WITHDRAWN = "withdrawn"
+    """By its author."""
+
+
+class QuestionState(StrEnum):
+    """``pending -> approved -> on_stage -> answered | dismissed``."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    ON_STAGE = "on_stage"
+    ANSWERED = "answered"
+    DISMISSED = "dismissed"
+
+
+PUBLIC_QUESTIONS = frozenset({QuestionState.APPROVED, QuestionState.ON_STAGE, QuestionState.ANSWERED})
+WAITING = frozenset({QuestionState.APPROVED, QuestionState.ON_STAGE})
+
+
+class PollKind(StrEnum):
+    SINGLE = "single"
+    MULTIPLE = "multiple"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    id: str
+    room: str
+    scope: str
+    session: str | None
+    participant: str
+    name: str
+    role: str
+    text: str
+    at_ms: int
+    media_at_ms: int
+    state: MessageState = MessageState.VISIBLE
+    reason: str = ""
+    """Why it is held, or was deleted."""
+    reply_to: str | None = None
+    until_ms: int | None = None
+
+    @property
+    def public(self) -> bool:
+        return self.state is MessageState.VISIBLE
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """``participant`` None: a moderator entered it (asked aloud, on paper)."""
+
+    id: str
+    room: str
+    scope: str
+    session: str | None
+    participant: str | None
+    name: str
+    role: str
+    place: str
+    text: str
+    at_ms: int
+    media_at_ms: int
+    anonymous: bool = False
+    """To the audience and the stage; moderators see the name."""
+    state: QuestionState = QuestionState.PENDING
+    original: str | None = None
+    """What was asked, where a moderator has edited it."""
+    reason: str = ""
+    merged_into: str | None = None
+    """Its votes count there; it is not shown by itself."""
+    staged_ms: int | None = None
+    """When it came on stage last: where its chapter in the recording begins."""
+    answered_ms: int | None = None
+    withdrawn: bool = False
+    """By its author, while it was not answered."""
+
+    @property
+    def public(self) -> bool:
+        return self.state in PUBLIC_QUESTIONS and self.merged_into is None and not self.withdrawn
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """``options`` are texts; an option's id is its place in the list, from 0."""
+
+    id: str
+    room: str
+    scope: str
+    session: str | None
+    kind: PollKind
+    question: str
+    options: tuple[str, ...]
+    at_ms: int
+    media_at_ms: int
+    closed_ms: int | None = None
+    results_at_end: bool = False
+    """The audience sees counts once it is closed, not before."""
+    removed: bool = False
+
+    @property
+    def open(self) -> bool:
+        return self.closed_ms is None and not self.removed
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """What a scope's audience may do."""
+
+    room: str
+    scope: str
+    chat: ChatMode = ChatMode.OPEN
+    slow_seconds: int = 30
+    questions: QuestionMode = QuestionMode.OPEN
+    anonymous: bool = True
+    order: QuestionOrder = QuestionOrder.FAIR
+    hold_seconds: int = 0
+    """Messages wait so long before others see them; 0: at once."""
+    shield: bool = False
+    """Emergency: everything is reviewed, names younger than five minutes last."""
+    words: tuple[str, ...] = ()
+    """Blocked here, besides the instance's."""
+    networks: tuple[str, ...] = ()
+    """The hall's own: no ban holds newcomers from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sanction:
+    room: str
+    scope: str
+    participant: str
+    muted_until_ms: int = 0
+    banned: bool = False
+    reason: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressHold:
+    """New names from an address prefix are held for review until then, after a ban."""
+
+    room: str
+    scope: str
+    prefix: str
+    since_ms: int
+    until_ms: int
+    participant: str
+    """Who was banned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A viewer has pointed at something. ``kind``: ``message`` or ``question``."""
+
+    id: str
+    room: str
+    scope: str
+    kind: str
+    item: str
+    participant: str
+    reason: str
+    at_ms: int
+    resolved_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CrewLine:
+    """The crew's private line. ``to``: ``crew``, or ``stage`` for what the speaker's screen shows as a cue."""
+
+    id: str
+    room: str
+    scope: str
+    to: str
+    who: str
+    label: str
+    text: str
+    at_ms: int
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a moderator tells the room. One at a time."""
+
+    id: str
+    room: str
+    scope: str
+    text: str
+    at_ms: int
+    until_ms: int | None = None
+    removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModerationAction:
+    """The action log. ``changes``: what undo needs, the audience's own images; empty where nothing can be undone."""
+
+    id: str
+    room: str
+    scope: str
+    session: str | None
+    at_ms: int
+    who: str
+    label: str
+    kind: str
+    target: str
+    participant: str | None
+    reason: str
+    changes: tuple[Mapping[str, Any], ...] = ()
+    undone_ms: int | None = None
+    undone_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A participant as stored, once they have said something. ``created_ms``: when the identity was made."""
+
+    id: str
+    name: str
+    place: str
+    created_ms: int
+    seen_ms: int
