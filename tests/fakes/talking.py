@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
+import msgspec
 import socketio
 from aiohttp import web
 
@@ -27,6 +28,7 @@ from streamer.director.director import Tapped
 from streamer.director.kinds import kind_of, session_of
 from streamer.director.news import Actor, AlarmsChanged, Listener, News, RoomChanged, SessionChanged
 from streamer.errors import NotFound, StreamerError, Unauthorized
+from streamer.realtime import messages
 from streamer.realtime.ports import Caller
 from streamer.realtime.service import Realtime
 from streamer.room.protocol import RoomConfig
@@ -279,6 +281,8 @@ class Attendee:
         self.closed: list[dict[str, Any]] = []
         self.order: list[str] = []
         self.error: Any = None
+        self.faults: list[str] = []
+        """What did not fit the protocol's schemas."""
         self.disconnected = asyncio.Event()
         self.io.on("snapshot", self._on_snapshot, namespace=namespace)
         self.io.on("events", self._on_events, namespace=namespace)
@@ -314,12 +318,28 @@ class Attendee:
 
     async def _on_snapshot(self, snapshot: Any) -> None:
         self.order.append("snapshot")
+        self._check(snapshot, messages.Snapshot)
         self.snapshots.append(snapshot)
 
     async def _on_events(self, events: Any) -> None:
         self.order.append("events")
         self.batches.append(len(events))
+        for event in events:
+            self._check(event, messages.Event)
+            if event["type"] != "test":
+                gone = event["data"].get("removed")
+                self._check(event["data"], messages.SessionRemoved if gone else messages.EVENTS[event["type"]])
         self.events.extend(events)
+
+    def _check(self, value: Any, schema: Any) -> None:
+        """Exactly as the schema says, nothing besides."""
+        try:
+            known = msgspec.to_builtins(msgspec.convert(value, schema))
+            surplus = set(value) - set(known) if schema is not messages.Event else set()
+            if surplus:
+                self.faults.append(f"{schema}: {surplus}")
+        except (msgspec.ValidationError, KeyError) as error:
+            self.faults.append(f"{schema}: {error}")
 
     async def _on_closed(self, why: Any) -> None:
         self.closed.append(why)
@@ -364,6 +384,7 @@ async def served(director: ScriptedDirector | None = None, **settings: Any) -> A
     finally:
         for client in service.clients:
             await client.close()
+        assert [fault for client in service.clients for fault in client.faults] == []
         await realtime.close()
         await runner.cleanup()
 

@@ -1,0 +1,107 @@
+"""What the studio hears of the room's media and alarms."""
+
+from __future__ import annotations
+
+import msgspec
+
+from streamer.conference.alarms import Alarm
+from streamer.room.protocol import SourceStatus, TrackStatus
+from tests.fakes.talking import served
+from tests.fakes.waiting import until
+
+READING = {"sound": {"momentary_lufs": -23.0}, "picture": {"black": False}}
+
+
+async def test_publications_come_change_and_go() -> None:
+    async with served() as service:
+        room = await service.open_room("a")
+        service.doors.admit("anna", "technician", room="a")
+        studio = await service.connect("/studio", room="a", token="anna")
+        viewer = await service.connect(room="a")
+        assert studio.snapshots[0]["rooms"]["a"]["publications"] == []
+        status = room.status
+        assert status is not None
+        source = SourceStatus("main", True, "p1", "OBS", video=TrackStatus("h264", 3_000_000, width=1280, height=720))
+        status.sources["main"] = source
+        service.media(room, "status", status)
+        up = await studio.told("publication.changed")
+        assert (up["data"]["up"], up["data"]["video"], up["data"]["client"]) == (True, "h264 1280x720", "OBS")
+        # Bitrate and packets change all the time: that is no news.
+        assert source.video is not None
+        source.video.bitrate += 1000
+        source.last_packet_ms += 1000
+        service.media(room, "status", status)
+        status.sources["main"] = msgspec.structs.replace(source, up=False)
+        service.media(room, "status", status)
+        await studio.told("publication.changed", lambda data: not data["up"] and data["publication"] == "p1")
+        late = await service.connect("/studio", room="a", token="anna")
+        assert late.snapshots[0]["rooms"]["a"]["publications"][0]["source"] == "main"
+        del status.sources["main"]
+        service.media(room, "status", status)
+        await studio.told("publication.changed", lambda data: data["publication"] == "")
+        assert len(studio.of("publication.changed")) == 3
+        service.realtime.hub.post("/audience", "a", "test", "mark")
+        await viewer.told("test")
+        assert not viewer.of("publication.changed")
+
+
+async def test_meters_reach_the_studio_a_few_times_a_second_and_nobody_else() -> None:
+    async with served() as service:
+        room = await service.open_room("a")
+        service.doors.admit("anna", "technician", room="a")
+        service.doors.admit("mia", "moderator", room="a")
+        studio = await service.connect("/studio", room="a", token="anna")
+        moderator = await service.connect("/moderation", room="a", token="mia")
+        for _ in range(50):
+            service.media(room, "meters", READING)
+        told = await studio.told("meters")
+        assert told["data"] == {"room": "a", "meters": READING}
+        assert service.realtime.stats.replaced_total == 49
+        service.realtime.hub.post("/moderation", "a", "test", "mark")
+        await moderator.told("test")
+        assert not moderator.of("meters")
+        room.meters = READING
+        late = await service.connect("/studio", room="a", token="anna")
+        assert late.snapshots[0]["rooms"]["a"]["meters"] == {"room": "a", "meters": READING}
+
+
+async def test_a_publication_that_outlives_its_grant_is_told_by_name() -> None:
+    async with served() as service:
+        service.doors.admit("anna", "technician", room="a")
+        studio = await service.connect("/studio", room="a", token="anna")
+        alarm = Alarm("grant_expired:a:Camera", "grant_expired", "warning", 1, "technician", None, {"label": "Camera"})
+        service.director.ring("a", alarm)
+        expired = await studio.told("grant.expired")
+        assert expired["data"] == {"room": "a", "label": "Camera"}
+        service.director.ring("a", alarm)
+        service.director.ring("a")
+        await studio.told("alarm", lambda data: not data["ringing"])
+        assert len(studio.of("grant.expired")) == 1
+
+
+async def test_what_an_output_shows_is_told_when_it_shows_it() -> None:
+    async with served() as service:
+        viewer = await service.connect(room="a")
+        room = await service.open_room("a", "slate")
+        await viewer.told("broadcast.changed", lambda data: data["state"] == "slate")
+        room.state = "live"
+        await viewer.told("broadcast.changed", lambda data: data["state"] == "live")
+        del service.plane.rooms["a"]
+        await viewer.told("broadcast.changed", lambda data: data["state"] == "off")
+
+
+async def test_a_room_that_is_removed_closes_its_clients_and_a_new_one_opens() -> None:
+    async with served() as service:
+        viewer = await service.connect(room="b")
+        service.doors.admit("root", "admin")
+        everywhere = await service.connect("/studio", room="*", token="root")
+        room = service.director.rooms.pop("b")
+        del service.director.days["b"]
+        await until(lambda: viewer.closed)
+        assert viewer.closed[0]["error"]["code"] == "no_such_room"
+        service.director.rooms["c"] = room
+        service.director.days["c"] = type(service.director.days["a"])("c")
+        service.realtime.feed.look()
+        service.director.plan("s", 60, room="c")
+        told = await everywhere.told("session.changed")
+        assert told["data"]["room"] == "c"

@@ -1,0 +1,79 @@
+"""The page that clients are written by, held against the code."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+import msgspec
+
+from streamer.realtime import messages
+from streamer.realtime.hub import NAMESPACES
+from streamer.realtime.rights import ENTRY
+from streamer.realtime.service import TABLES
+from streamer.settings import RealtimeSettings
+
+PAGE = (files("streamer.realtime") / "protocol.md").read_text("utf-8")
+ROWS = [
+    [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+    for line in PAGE.splitlines()
+    if line.startswith("| `")
+]
+
+
+def _named(text: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", text)
+
+
+def _fields(text: str) -> set[str]:
+    """Of ``{"a", "b": …}`` or ``{a?, b}``: the outermost names."""
+    inside = text[text.index("{") + 1 : text.rindex("}")]
+    while "{" in inside:
+        inside = re.sub(r"{[^{}]*}", "", inside)
+    return {re.split(r"[:?]", part)[0].strip().strip('"') for part in inside.split(",") if part.strip()}
+
+
+def test_every_command_stands_on_the_page_with_its_fields_and_what_it_needs() -> None:
+    page = {_named(row[0])[0]: row for row in ROWS if len(row) == 4 and not row[0].startswith("`/")}
+    commands = {command.name: command for table in TABLES.values() for command in table}
+    assert set(page) == set(commands)
+    for name, command in commands.items():
+        _, payload, needs, _ = page[name]
+        named = _fields(_named(payload)[0])
+        assert named == {field.name for field in msgspec.structs.fields(command.schema)} - {"room"}, name
+        assert command.action is not None
+        if name != "undo":
+            assert _named(needs) == [command.action.value], name
+
+
+def test_every_event_stands_on_the_page_with_its_fields() -> None:
+    page = {_named(row[0])[0]: row for row in ROWS if len(row) == 3 and not row[0].startswith("`/")}
+    assert set(page) == set(messages.EVENTS)
+    for kind, schema in messages.EVENTS.items():
+        if kind == "session.changed":
+            continue
+        named = _fields(_named(page[kind][2])[0])
+        assert named == {field.name for field in msgspec.structs.fields(schema)}, kind
+
+
+def test_namespaces_and_what_they_need() -> None:
+    page = {_named(row[0])[0]: row for row in ROWS if row[0].startswith("`/")}
+    assert set(page) == set(NAMESPACES) == set(ENTRY) == set(TABLES)
+    for namespace, action in ENTRY.items():
+        if action is not None:
+            assert _named(page[namespace][2])[0] == action.value
+
+
+def test_handshake_and_snapshot_have_the_fields_that_the_page_names() -> None:
+    page = {name for row in ROWS if len(row) == 2 for name in _named(row[0])}
+    handshake = {field.name for field in msgspec.structs.fields(messages.Handshake)}
+    snapshot = {field.name for field in msgspec.structs.fields(messages.Snapshot)}
+    assert page == handshake | snapshot
+
+
+def test_the_limits_are_those_of_the_settings() -> None:
+    limits = RealtimeSettings()
+    assert f"{limits.max_message_bytes // 1024} KiB" in PAGE
+    assert f"{limits.commands_burst} commands at once and {limits.commands_per_s:g} a second" in PAGE
+    assert f"within {limits.join_s:g} s" in PAGE
+    assert f"{limits.log_s / 60:g} minutes" in PAGE
