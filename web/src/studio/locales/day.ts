@@ -2,6 +2,7 @@ import { translator, type Translation } from '$lib/i18n'
 
 /** The words of the running day: states, taps, alarms. */
 export const en = {
+  'lamp.title': 'State of the room',
   'lamp.standby': 'Standby',
   'lamp.preview': 'Preview',
   'lamp.starting': 'Starting',
@@ -20,7 +21,7 @@ export const en = {
   'says.on_air.free': 'Viewers see and hear the room, with no session on air.',
   'says.picture_only': 'Viewers see the room without its sound until the next session.',
   'says.no_media': 'On air, but nothing is coming in: viewers see the slate.',
-  'says.no_media.late': 'On air, but viewers still see the slate.',
+  'says.starting.late': 'On air, but viewers still see the slate.',
   'says.slate': 'You put up the slate: viewers see and hear nothing of the room.',
   'says.hold': 'Everything is stopped: slate and silence. Viewers read: {message}',
   'says.hold.plain': 'Everything is stopped: slate and silence.',
@@ -238,7 +239,7 @@ export const en = {
   'owner.technician': 'the technician',
   'owner.organiser': 'the organiser',
   'owner.operator': 'the operator',
-  'alarm.nothing_coming_in': 'Nothing is coming in, and a session starts soon',
+  'alarm.nothing_coming_in': 'Nothing is coming in, and a session is due',
   'alarm.on_air_without_media': 'On air with nothing coming in',
   'alarm.unplanned_media': 'Something is coming in, and nothing is planned',
   'alarm.not_started': 'The session’s time has come, and nobody started it',
@@ -271,6 +272,7 @@ export const en = {
 } as const
 
 export const fr: Translation<typeof en> = {
+  'lamp.title': 'État de la salle',
   'lamp.standby': 'En attente',
   'lamp.preview': 'Aperçu',
   'lamp.starting': 'Démarrage',
@@ -289,7 +291,7 @@ export const fr: Translation<typeof en> = {
   'says.on_air.free': 'Le public voit et entend la salle, sans session à l’antenne.',
   'says.picture_only': 'Le public voit la salle sans le son jusqu’à la prochaine session.',
   'says.no_media': 'À l’antenne, mais rien n’arrive : le public voit le carton.',
-  'says.no_media.late': 'À l’antenne, mais le public voit encore le carton.',
+  'says.starting.late': 'À l’antenne, mais le public voit encore le carton.',
   'says.slate': 'Vous avez mis le carton : le public ne voit et n’entend rien de la salle.',
   'says.hold': 'Tout est arrêté : carton et silence. Le public lit : {message}',
   'says.hold.plain': 'Tout est arrêté : carton et silence.',
@@ -507,7 +509,7 @@ export const fr: Translation<typeof en> = {
   'owner.technician': 'la régie',
   'owner.organiser': 'l’organisation',
   'owner.operator': 'l’exploitant',
-  'alarm.nothing_coming_in': 'Rien n’arrive, et une session commence bientôt',
+  'alarm.nothing_coming_in': 'Rien n’arrive, et c’est bientôt l’heure d’une session',
   'alarm.on_air_without_media': 'À l’antenne sans que rien n’arrive',
   'alarm.unplanned_media': 'Quelque chose arrive, et rien n’est prévu',
   'alarm.not_started': 'L’heure de la session est passée, et personne ne l’a démarrée',

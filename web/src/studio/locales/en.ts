@@ -34,6 +34,7 @@ export const en = {
   'says.sending.other': 'The room receives you, but viewers see another source: {source}.',
   'says.on_air': 'Viewers see and hear you.',
   'says.on_air.other': 'The room is on air with another publisher: {client}',
+  'says.other': 'Somebody else sends to this room: {client}',
   'says.reconnecting': 'The connection is gone. It comes back by itself; leave this page open.',
   'says.reconnecting.in': 'Next attempt in {seconds} s.',
   'says.resumed': 'The page was reloaded while on air, so it went on air again.',
@@ -74,6 +75,9 @@ export const en = {
 
   'preview.title': 'Preview',
   'preview.says': 'what you send',
+  'preview.says.incoming': 'what comes in from elsewhere',
+  'preview.listen': 'Listen',
+  'preview.silence': 'Stop listening',
   'preview.empty': 'No picture yet',
   'preview.start': 'Open camera and microphone',
   'preview.opening': 'Waiting for your permission…',

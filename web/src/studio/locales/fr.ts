@@ -36,6 +36,7 @@ export const fr: Translation<typeof en> = {
   'says.sending.other': 'La salle vous reçoit, mais le public voit une autre source : {source}.',
   'says.on_air': 'Le public vous voit et vous entend.',
   'says.on_air.other': 'La salle est à l’antenne avec une autre source : {client}',
+  'says.other': 'Quelqu’un d’autre envoie à cette salle : {client}',
   'says.reconnecting': 'La connexion est coupée. Elle revient d’elle-même ; laissez cette page ouverte.',
   'says.reconnecting.in': 'Prochain essai dans {seconds} s.',
   'says.resumed': 'La page a été rechargée à l’antenne : elle y est revenue d’elle-même.',
@@ -76,6 +77,9 @@ export const fr: Translation<typeof en> = {
 
   'preview.title': 'Aperçu',
   'preview.says': 'ce que vous envoyez',
+  'preview.says.incoming': 'ce qui arrive d’ailleurs',
+  'preview.listen': 'Écouter',
+  'preview.silence': 'Ne plus écouter',
   'preview.empty': 'Pas encore d’image',
   'preview.start': 'Ouvrir la caméra et le micro',
   'preview.opening': 'En attente de votre autorisation…',

@@ -28,6 +28,7 @@ export interface Done {
   tap: Tap
   /** What it was about, as it was called then. */
   subject: string
+  /** Empty for what cannot be taken back. */
   actions: readonly string[]
   at_ms: number
   undone: boolean
@@ -211,7 +212,9 @@ export class Day {
 
   private took(tap: Tap, subject: string, { actions, sessions }: Outcome): void {
     for (const session of sessions) this.put(session)
-    if (tap.kind === 'undo' || tap.kind === 'acknowledge' || actions.length === 0) return
+    if (tap.kind === 'undo' || tap.kind === 'acknowledge') return
+    // What cannot be taken back is told all the same; what changed nothing is not.
+    if (actions.length === 0 && tap.kind !== 'forget') return
     const done: Done = { id: ++this.count, tap, subject, actions, at_ms: this.now_ms, undone: false }
     this.done = [done, ...this.done].slice(0, KEPT)
   }

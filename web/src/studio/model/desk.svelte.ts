@@ -140,7 +140,7 @@ export class Desk {
         this.slate(!room.slate)
         return true
       case 'undo':
-        if (!day.latest || day.latest.undone) return false
+        if (!day.latest || day.latest.undone || day.latest.actions.length === 0) return false
         void day.undo(day.latest)
         return true
       case 'alarm': {

@@ -8,7 +8,7 @@ export type Lamp =
   | 'standby'
   /** Picture and sound are here; only the crew has them. */
   | 'preview'
-  /** Started a moment ago; the first segment is on its way. */
+  /** On air, something comes in, and viewers do not have it yet. */
   | 'starting'
   | 'on_air'
   /** Viewers see the picture without the sound, between two sessions. */
@@ -36,10 +36,10 @@ export type Rec =
   | 'idle'
 
 /** After a start, the room may take so long until its first segment is out. */
-const STARTING_MS = 8_000
+export const STARTING_MS = 8_000
 const FAILING = new Set(['disk_full', 'disk_error'])
 
-export function lampOf(room: CrewRoom, now_ms: number): Lamp {
+export function lampOf(room: CrewRoom): Lamp {
   if (room.state === 'live') return room.shows['public'] === 'picture_muted' ? 'picture_only' : 'on_air'
   const running = room.session
   if (room.hold) return 'hold'
@@ -50,7 +50,7 @@ export function lampOf(room: CrewRoom, now_ms: number): Lamp {
   if (running) {
     if (!room.mediaUp) return 'no_media'
     if (room.orders.public !== 'programme') return 'slate'
-    return now_ms - (running.started_ms ?? 0) < STARTING_MS ? 'starting' : 'no_media'
+    return 'starting'
   }
   return room.mediaUp ? 'preview' : 'standby'
 }

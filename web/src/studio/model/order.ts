@@ -204,6 +204,8 @@ export function flagsOf(session: Session): SessionFlag[] {
   const flags: SessionFlag[] = []
   const { crew, visibility } = session
   if (visibility !== 'public') flags.push(visibility)
+  // Breaks never go on air.
+  if (session.kind === 'break') return flags
   if (session.doNotStream === 'yes' || (session.doNotStream === 'ask' && crew?.streamAnswer === false))
     flags.push('not_streamed')
   else if (session.doNotStream === 'ask' && crew?.streamAnswer !== true) flags.push('ask_stream')
