@@ -54,7 +54,7 @@ class Porter:
             if session.closed:
                 client.session = session.id
         elif shake.room == EVERY_ROOM and namespace == STUDIO:
-            rights.require(grant, _entry(namespace))
+            client.role = rights.require(grant, _entry(namespace)).role.value
             client.channel = EVERY_ROOM
             return client
         else:
@@ -62,6 +62,11 @@ class Porter:
         if client.room not in self._director.rooms:
             raise rights.no_such_room()
         client.channel = client.room
+        target = rights.room_target(self._director, client.room)
+        if session is not None:
+            target = rights.session_target(self._director, session)
+        if grant is not None and grant.covers(target):
+            client.role = grant.role.value
         if namespace == AUDIENCE:
             if client.session is not None:
                 client.channel = f"session:{client.session}"

@@ -64,6 +64,8 @@ class Client:
     """The closed session whose audience it is in."""
     name: str = ""
     place: str = ""
+    role: str | None = None
+    """What others see: the grant's role where it is one in this room."""
     since: int | None = None
     cursor: int = 0
     lagging_since: float | None = None

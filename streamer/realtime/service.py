@@ -185,13 +185,12 @@ class Realtime:
         self.stats.connections_total += 1
         self.stats.resumed_total += resumed
         self.stats.reset_total += reset
-        grant = client.grant
         snapshot = Snapshot(
             seq=client.cursor,
             resumed=resumed,
             reset=reset,
             at=moment(self._clock()),
-            you=You(client.member, None if grant is None else grant.role.value, client.name, client.place),
+            you=You(client.member, client.role, client.name, client.place),
             rooms=self._facts.rooms_of(client),
             session=self._facts.own_session(client),
         )

@@ -102,6 +102,15 @@ async def test_a_login_cookie_is_as_good_as_a_token_and_a_bad_one_is_as_good_as_
         assert viewer.snapshots[0]["you"]["role"] is None
 
 
+async def test_a_role_counts_where_it_is_held() -> None:
+    async with served() as service:
+        service.doors.admit("mia", "moderator", room="a")
+        at_home = await service.connect(room="a", token="mia")
+        elsewhere = await service.connect(room="b", token="mia")
+        assert at_home.snapshots[0]["you"]["role"] == "moderator"
+        assert elsewhere.snapshots[0]["you"]["role"] is None
+
+
 async def test_a_session_is_watched_by_whom_it_is_for() -> None:
     async with served() as service:
         director, doors = service.director, service.doors
