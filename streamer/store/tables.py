@@ -53,6 +53,7 @@ rooms = Table(
     Column("aliases", Text, nullable=False),
     Column("guid", Text, nullable=False),
     Column("retention_days", BigInteger),
+    Column("caption_languages", Text, nullable=False),
 )
 
 room_states = Table(
@@ -198,6 +199,25 @@ editions = Table(
     Index("ix_editions_session_id_created_ms", "session_id", "created_ms"),
 )
 
+captions = Table(
+    "captions",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("session_id", String(48)),
+    Column("lang", String(35), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("live_from_ms", BigInteger, nullable=False),
+    Column("live_until_ms", BigInteger, nullable=False),
+    Column("live_text", Text),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("grant_id", String(32), nullable=False),
+    Index("ix_captions_room_id_lang_at_ms", "room_id", "lang", "at_ms"),
+    Index("ix_captions_created_ms", "created_ms"),
+)
+"""What was said in a room. ``session_id`` and ``grant_id`` are no foreign keys: the text stays with the recording."""
+
 grants = Table(
     "grants",
     metadata,
@@ -302,3 +322,226 @@ revisions = Table(
     Column("value", BigInteger, nullable=False),
 )
 """One row, 1: grows with each change of what the director keeps in memory."""
+
+participants = Table(
+    "participants",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("seen_ms", BigInteger, nullable=False),
+    Index("ix_participants_seen_ms", "seen_ms"),
+)
+"""Those who have said something. ``participant_id`` elsewhere is no foreign key: items go one by one when they are old,
+and all at once when somebody wants to be forgotten."""
+
+chat_messages = Table(
+    "chat_messages",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("scope", String(64), nullable=False),
+    Column("session_id", String(48)),
+    Column("participant_id", String(48), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("media_at_ms", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("reply_to_id", String(48)),
+    Column("until_ms", BigInteger),
+    Index("ix_chat_messages_scope_at_ms", "scope", "at_ms"),
+    Index("ix_chat_messages_session_id_media_at_ms", "session_id", "media_at_ms"),
+    Index("ix_chat_messages_participant_id", "participant_id"),
+    Index("ix_chat_messages_room_id", "room_id"),
+    Index("ix_chat_messages_at_ms", "at_ms"),
+)
+
+questions = Table(
+    "questions",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("scope", String(64), nullable=False),
+    Column("session_id", String(48)),
+    Column("participant_id", String(48)),
+    Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("place", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("media_at_ms", BigInteger, nullable=False),
+    Column("anonymous", Boolean, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("original", Text),
+    Column("reason", Text, nullable=False),
+    Column("merged_into_id", String(48)),
+    Column("staged_ms", BigInteger),
+    Column("answered_ms", BigInteger),
+    Column("withdrawn", Boolean, nullable=False),
+    Index("ix_questions_scope_session_id", "scope", "session_id"),
+    Index("ix_questions_session_id_media_at_ms", "session_id", "media_at_ms"),
+    Index("ix_questions_participant_id", "participant_id"),
+    Index("ix_questions_room_id", "room_id"),
+    Index("ix_questions_at_ms_id", "at_ms", "id"),
+)
+
+question_votes = Table(
+    "question_votes",
+    metadata,
+    Column("question_id", String(48), ForeignKey("questions.id", ondelete="CASCADE"), primary_key=True),
+    Column("participant_id", String(48), primary_key=True),
+    Index("ix_question_votes_participant_id", "participant_id"),
+)
+
+polls = Table(
+    "polls",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("scope", String(64), nullable=False),
+    Column("session_id", String(48)),
+    Column("kind", String(16), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("options", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("media_at_ms", BigInteger, nullable=False),
+    Column("closed_ms", BigInteger),
+    Column("results_at_end", Boolean, nullable=False),
+    Column("removed", Boolean, nullable=False),
+    Index("ix_polls_scope_at_ms", "scope", "at_ms"),
+    Index("ix_polls_session_id_media_at_ms", "session_id", "media_at_ms"),
+    Index("ix_polls_room_id", "room_id"),
+    Index("ix_polls_at_ms_id", "at_ms", "id"),
+)
+
+poll_votes = Table(
+    "poll_votes",
+    metadata,
+    Column("poll_id", String(48), ForeignKey("polls.id", ondelete="CASCADE"), primary_key=True),
+    Column("participant_id", String(48), primary_key=True),
+    Column("options", Text, nullable=False),
+    Index("ix_poll_votes_participant_id", "participant_id"),
+)
+
+room_modes = Table(
+    "room_modes",
+    metadata,
+    Column("scope", String(64), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("chat", String(16), nullable=False),
+    Column("slow_seconds", BigInteger, nullable=False),
+    Column("questions", String(16), nullable=False),
+    Column("anonymous", Boolean, nullable=False),
+    Column("order", String(16), nullable=False),
+    Column("hold_seconds", BigInteger, nullable=False),
+    Column("shield", Boolean, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("networks", Text, nullable=False),
+)
+"""What an audience may do. One without a row does what is usual."""
+
+sanctions = Table(
+    "sanctions",
+    metadata,
+    Column("scope", String(64), primary_key=True),
+    Column("participant_id", String(48), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("muted_until_ms", BigInteger, nullable=False),
+    Column("banned", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("name", Text, nullable=False),
+)
+
+address_holds = Table(
+    "address_holds",
+    metadata,
+    Column("scope", String(64), primary_key=True),
+    Column("prefix", String(64), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("participant_id", String(48), nullable=False),
+)
+
+moderation_actions = Table(
+    "moderation_actions",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("scope", String(64), nullable=False),
+    Column("session_id", String(48)),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("who", String(48), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("participant_id", String(48)),
+    Column("reason", Text, nullable=False),
+    Column("changes", Text, nullable=False),
+    Column("undone_ms", BigInteger),
+    Column("undone_by", Text, nullable=False),
+    Index("ix_moderation_actions_scope_at_ms", "scope", "at_ms"),
+    Index("ix_moderation_actions_participant_id", "participant_id"),
+    Index("ix_moderation_actions_room_id", "room_id"),
+    Index("ix_moderation_actions_at_ms", "at_ms"),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("scope", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("item_id", String(48), nullable=False),
+    Column("participant_id", String(48), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("resolved_ms", BigInteger),
+    Index("ix_reports_scope_resolved_ms", "scope", "resolved_ms"),
+    Index("ix_reports_participant_id", "participant_id"),
+    Index("ix_reports_at_ms", "at_ms"),
+)
+
+crew_lines = Table(
+    "crew_lines",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("scope", String(64), nullable=False),
+    Column("to", String(16), nullable=False),
+    Column("who", String(48), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("removed", Boolean, nullable=False),
+    Index("ix_crew_lines_scope_at_ms", "scope", "at_ms"),
+    Index("ix_crew_lines_at_ms", "at_ms"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", String(48), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("scope", String(64), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger),
+    Column("removed", Boolean, nullable=False),
+    Index("ix_notices_scope_at_ms", "scope", "at_ms"),
+    Index("ix_notices_at_ms", "at_ms"),
+)
+
+watch_minutes = Table(
+    "watch_minutes",
+    metadata,
+    Column("session_id", String(48), primary_key=True),
+    Column("minute_ms", BigInteger, primary_key=True),
+    Column("viewers", BigInteger, nullable=False),
+)
+"""How many watched a session in each minute, and nothing of who."""

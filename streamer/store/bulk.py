@@ -1,0 +1,46 @@
+"""Many rows in one statement: put in place of what has the same key, or taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Table, and_, bindparam, delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+KEYS_AT_A_TIME = 500
+"""Keys in one statement: both databases limit how many values it may carry."""
+
+
+async def put_rows(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add the rows, each whole and each key once, in place of those with the same primary key.
+
+    Raises IntegrityError where one names a row of another table that is not there; nothing can be done in the
+    transaction then.
+    """
+    if not rows:
+        return
+    key = [column.name for column in table.primary_key]
+    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    statement = insert(table)
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    if changed:
+        statement = statement.on_conflict_do_update(index_elements=key, set_=changed)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=key)
+    await connection.execute(statement, [dict(row) for row in rows])
+
+
+async def remove_keys(connection: AsyncConnection, table: Table, keys: Sequence[tuple[Any, ...]]) -> None:
+    """Delete by primary key, in its columns' order."""
+    if not keys:
+        return
+    columns = list(table.primary_key)
+    statement = delete(table).where(and_(*(column == bindparam(f"key_{column.name}") for column in columns)))
+    rows = [{f"key_{column.name}": part for column, part in zip(columns, key, strict=True)} for key in keys]
+    await connection.execute(statement, rows)
+
+
+def batches(ids: Sequence[str]) -> list[Sequence[str]]:
+    return [ids[at : at + KEYS_AT_A_TIME] for at in range(0, len(ids), KEYS_AT_A_TIME)]

@@ -1,0 +1,90 @@
+"""What moderators did, and what holds because of it, in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, Table, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.conference.participation import AddressHold, CrewLine, ModerationAction, Report, Sanction
+from streamer.store.bulk import put_rows
+from streamer.store.mapping import RowMapping
+from streamer.store.tables import address_holds, crew_lines, moderation_actions, reports, sanctions
+
+_SANCTIONS = RowMapping(Sanction, sanctions)
+_HOLDS = RowMapping(AddressHold, address_holds)
+_ACTIONS = RowMapping(ModerationAction, moderation_actions)
+_REPORTS = RowMapping(Report, reports)
+_LINES = RowMapping(CrewLine, crew_lines)
+
+T = TypeVar("T")
+
+
+class Moderation:
+    """One transaction's view of all of it."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    # --- written ------------------------------------------------------------------------------------
+
+    async def put_sanctions(self, items: Sequence[Sanction]) -> None:
+        await self._put(sanctions, _SANCTIONS, items)
+
+    async def put_holds(self, items: Sequence[AddressHold]) -> None:
+        await self._put(address_holds, _HOLDS, items)
+
+    async def put_actions(self, items: Sequence[ModerationAction]) -> None:
+        await self._put(moderation_actions, _ACTIONS, items)
+
+    async def put_reports(self, items: Sequence[Report]) -> None:
+        await self._put(reports, _REPORTS, items)
+
+    async def put_lines(self, items: Sequence[CrewLine]) -> None:
+        await self._put(crew_lines, _LINES, items)
+
+    # --- read ---------------------------------------------------------------------------------------
+
+    async def sanctions(self, scope: str, now_ms: int) -> list[Sanction]:
+        """Those in force."""
+        in_force = or_(sanctions.c.banned.is_(True), sanctions.c.muted_until_ms > now_ms)
+        return await self._all(select(sanctions).where(sanctions.c.scope == scope, in_force), _SANCTIONS)
+
+    async def holds(self, scope: str, now_ms: int) -> list[AddressHold]:
+        """Those in force."""
+        query = select(address_holds).where(address_holds.c.scope == scope, address_holds.c.until_ms > now_ms)
+        return await self._all(query, _HOLDS)
+
+    async def action(self, action_id: str) -> ModerationAction | None:
+        found = await self._all(select(moderation_actions).where(moderation_actions.c.id == action_id), _ACTIONS)
+        return found[0] if found else None
+
+    async def actions(self, scope: str, limit: int, *, before_ms: int | None = None) -> list[ModerationAction]:
+        """Newest first."""
+        query = select(moderation_actions).where(moderation_actions.c.scope == scope)
+        if before_ms is not None:
+            query = query.where(moderation_actions.c.at_ms < before_ms)
+        order = query.order_by(moderation_actions.c.at_ms.desc(), moderation_actions.c.id.desc())
+        return await self._all(order.limit(limit), _ACTIONS)
+
+    async def about(self, participant: str, limit: int = 100) -> list[ModerationAction]:
+        """What was done about a participant, in any room, newest first."""
+        query = select(moderation_actions).where(moderation_actions.c.participant_id == participant)
+        return await self._all(query.order_by(moderation_actions.c.at_ms.desc()).limit(limit), _ACTIONS)
+
+    async def open_reports(self, scope: str, limit: int) -> list[Report]:
+        query = select(reports).where(reports.c.scope == scope, reports.c.resolved_ms.is_(None))
+        return await self._all(query.order_by(reports.c.at_ms.desc()).limit(limit), _REPORTS)
+
+    async def lines(self, scope: str, limit: int) -> list[CrewLine]:
+        """The newest, oldest first."""
+        query = select(crew_lines).where(crew_lines.c.scope == scope)
+        return (await self._all(query.order_by(crew_lines.c.at_ms.desc()).limit(limit), _LINES))[::-1]
+
+    async def _put(self, table: Table, mapping: RowMapping[T], items: Sequence[T]) -> None:
+        await put_rows(self._connection, table, [mapping.values(item) for item in items])
+
+    async def _all(self, query: Select[Any], mapping: RowMapping[T]) -> list[T]:
+        return [mapping.item(row) for row in await self._connection.execute(query)]

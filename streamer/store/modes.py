@@ -1,0 +1,39 @@
+"""What an audience may do, and notices, in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.conference.participation import Mode, Notice
+from streamer.store.bulk import put_rows
+from streamer.store.mapping import RowMapping
+from streamer.store.tables import notices, room_modes
+
+_MODES = RowMapping(Mode, room_modes)
+_NOTICES = RowMapping(Notice, notices)
+
+
+class Modes:
+    """One transaction's view of the modes and notices."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find(self, scope: str) -> Mode | None:
+        row = (await self._connection.execute(select(room_modes).where(room_modes.c.scope == scope))).first()
+        return None if row is None else _MODES.item(row)
+
+    async def put_many(self, modes: Sequence[Mode]) -> None:
+        await put_rows(self._connection, room_modes, [_MODES.values(mode) for mode in modes])
+
+    async def put_notices(self, new: Sequence[Notice]) -> None:
+        await put_rows(self._connection, notices, [_NOTICES.values(notice) for notice in new])
+
+    async def notice(self, scope: str) -> Notice | None:
+        """The newest."""
+        query = select(notices).where(notices.c.scope == scope).order_by(notices.c.at_ms.desc(), notices.c.id).limit(1)
+        row = (await self._connection.execute(query)).first()
+        return None if row is None else _NOTICES.item(row)

@@ -1,0 +1,137 @@
+"""Participants in the database, and all that is stored of one: for themselves, or to be forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Table, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.conference.participation import Person
+from streamer.store.bulk import put_rows
+from streamer.store.mapping import RowMapping
+from streamer.store.tables import (
+    address_holds,
+    chat_messages,
+    crew_lines,
+    moderation_actions,
+    notices,
+    participants,
+    poll_votes,
+    polls,
+    question_votes,
+    questions,
+    reports,
+    sanctions,
+    watch_minutes,
+)
+
+_MAPPING = RowMapping(Person, participants)
+_OLD: tuple[tuple[Table, str], ...] = (
+    (chat_messages, "at_ms"),
+    (questions, "at_ms"),
+    (polls, "at_ms"),
+    (moderation_actions, "at_ms"),
+    (reports, "at_ms"),
+    (crew_lines, "at_ms"),
+    (notices, "at_ms"),
+    (watch_minutes, "minute_ms"),
+    (participants, "seen_ms"),
+)
+
+
+class Participants:
+    """One transaction's view of the participants."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find(self, participant: str) -> Person | None:
+        row = (await self._connection.execute(select(participants).where(participants.c.id == participant))).first()
+        return None if row is None else _MAPPING.item(row)
+
+    async def put_many(self, people: Sequence[Person]) -> None:
+        await put_rows(self._connection, participants, [_MAPPING.values(person) for person in people])
+
+    async def everything(self, participant: str) -> dict[str, list[Mapping[str, Any]]]:
+        """All rows of theirs, by table. What moderators noted about them is the moderators'."""
+        found: dict[str, list[Mapping[str, Any]]] = {}
+        for table, column in (
+            (participants, participants.c.id),
+            (chat_messages, chat_messages.c.participant_id),
+            (questions, questions.c.participant_id),
+            (question_votes, question_votes.c.participant_id),
+            (poll_votes, poll_votes.c.participant_id),
+            (reports, reports.c.participant_id),
+            (sanctions, sanctions.c.participant_id),
+        ):
+            rows = await self._connection.execute(select(table).where(column == participant))
+            found[table.name] = [dict(row._mapping) for row in rows]
+        return found
+
+    async def erase(self, participant: str) -> dict[str, int]:
+        """Remove texts, names and votes for good; a question that was answered stays without its asker.
+
+        A ban or a mute stays, without a name: it is no gift to be had by asking to be forgotten.
+        """
+        answered = or_(questions.c.answered_ms.is_not(None), questions.c.staged_ms.is_not(None))
+        run = self._connection.execute
+        gone = {
+            "votes": (await run(delete(question_votes).where(question_votes.c.participant_id == participant))).rowcount
+            + (await run(delete(poll_votes).where(poll_votes.c.participant_id == participant))).rowcount,
+            "messages": (
+                await run(delete(chat_messages).where(chat_messages.c.participant_id == participant))
+            ).rowcount,
+            "questions": (
+                await run(delete(questions).where(questions.c.participant_id == participant, ~answered))
+            ).rowcount,
+        }
+        kept = update(questions).where(questions.c.participant_id == participant)
+        gone["questions"] += (
+            await run(kept.values(participant_id=None, name="", place="", role="", original=None))
+        ).rowcount
+        await run(delete(reports).where(reports.c.participant_id == participant))
+        await run(delete(participants).where(participants.c.id == participant))
+        await run(update(sanctions).where(sanctions.c.participant_id == participant).values(name=""))
+        # What undo would need holds their words.
+        about = update(moderation_actions).where(moderation_actions.c.participant_id == participant)
+        await run(about.values(changes="[]", target=""))
+        return gone
+
+    async def forget_before(self, at_ms: int, now_ms: int) -> dict[str, int]:
+        """What is older than ``at_ms``, and address holds that are over. Returns how many rows of which table."""
+        gone = {}
+        for table, column in _OLD:
+            done = await self._connection.execute(delete(table).where(table.c[column] < at_ms))
+            if done.rowcount:
+                gone[table.name] = done.rowcount
+        await self._connection.execute(delete(address_holds).where(address_holds.c.until_ms < now_ms))
+        return gone
+
+    async def count_of(self, participant: str) -> tuple[int, int]:
+        """How many messages and questions they have written."""
+        messages = select(func.count()).select_from(chat_messages).where(chat_messages.c.participant_id == participant)
+        asked = select(func.count()).select_from(questions).where(questions.c.participant_id == participant)
+        return (
+            int((await self._connection.execute(messages)).scalar_one()),
+            int((await self._connection.execute(asked)).scalar_one()),
+        )
+
+
+class WatchMinutes:
+    """One transaction's view of how many watched."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def put_many(self, rows: Sequence[tuple[str, int, int]]) -> None:
+        """(session, the minute's start in UTC milliseconds, viewers)."""
+        values = [{"session_id": s, "minute_ms": minute, "viewers": viewers} for s, minute, viewers in rows]
+        await put_rows(self._connection, watch_minutes, values)
+
+    async def of_session(self, session: str) -> list[tuple[int, int]]:
+        """(minute, viewers) by time."""
+        query = select(watch_minutes.c.minute_ms, watch_minutes.c.viewers).where(watch_minutes.c.session_id == session)
+        rows = await self._connection.execute(query.order_by(watch_minutes.c.minute_ms))
+        return [(row.minute_ms, row.viewers) for row in rows]

@@ -1,0 +1,77 @@
+"""Polls and their votes in the database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.conference.participation import Poll
+from streamer.store.bulk import batches, put_rows, remove_keys
+from streamer.store.mapping import RowMapping, to_json
+from streamer.store.paging import Page, after_pair, decode_cursor, page_of, pair_cursor
+from streamer.store.tables import poll_votes
+from streamer.store.tables import polls as table
+
+_MAPPING = RowMapping(Poll, table)
+
+
+class Polls:
+    """One transaction's view of the polls."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def put_many(self, polls: Sequence[Poll]) -> None:
+        await put_rows(self._connection, table, [_MAPPING.values(poll) for poll in polls])
+
+    async def put_votes(self, votes: Sequence[tuple[str, str, tuple[int, ...]]]) -> None:
+        """(poll, participant, options)."""
+        rows = [{"poll_id": poll, "participant_id": who, "options": to_json(options)} for poll, who, options in votes]
+        await put_rows(self._connection, poll_votes, rows)
+
+    async def remove_votes(self, votes: Sequence[tuple[str, str]]) -> None:
+        await remove_keys(self._connection, poll_votes, votes)
+
+    async def newest(self, scope: str, limit: int) -> list[Poll]:
+        """Of a scope, oldest first; open ones among them however old."""
+        query = select(table).where(table.c.scope == scope, table.c.removed.is_(False))
+        query = query.order_by(table.c.closed_ms.is_not(None), table.c.at_ms.desc(), table.c.id).limit(limit)
+        found = [_MAPPING.item(row) for row in await self._connection.execute(query)]
+        return sorted(found, key=lambda poll: (poll.at_ms, poll.id))
+
+    async def votes_of(self, poll_ids: Sequence[str]) -> dict[str, dict[str, tuple[int, ...]]]:
+        """Poll -> participant -> options."""
+        found: dict[str, dict[str, tuple[int, ...]]] = {}
+        for some in batches(poll_ids):
+            for row in await self._connection.execute(select(poll_votes).where(poll_votes.c.poll_id.in_(some))):
+                found.setdefault(row.poll_id, {})[row.participant_id] = tuple(json.loads(row.options))
+        return found
+
+    async def between(self, session: str, from_ms: int, to_ms: int, limit: int) -> list[Poll]:
+        """Opened, or open at some time, between two times."""
+        query = select(table).where(
+            table.c.session_id == session,
+            table.c.removed.is_(False),
+            table.c.media_at_ms < to_ms,
+            or_(table.c.closed_ms.is_(None), table.c.closed_ms >= from_ms),
+        )
+        rows = await self._connection.execute(query.order_by(table.c.media_at_ms, table.c.id).limit(limit))
+        return [_MAPPING.item(row) for row in rows]
+
+    async def page(
+        self, limit: int, cursor: str | None, *, room: str | None = None, session: str | None = None
+    ) -> Page[Poll]:
+        """By time, without those that were taken away."""
+        query = select(table).where(table.c.removed.is_(False)).order_by(table.c.at_ms, table.c.id).limit(limit + 1)
+        after = decode_cursor(cursor)
+        if after is not None:
+            query = query.where(after_pair(table.c.at_ms, table.c.id, after))
+        if room is not None:
+            query = query.where(table.c.room_id == room)
+        if session is not None:
+            query = query.where(table.c.session_id == session)
+        rows = (await self._connection.execute(query)).all()
+        return page_of([(pair_cursor(row.at_ms, row.id), _MAPPING.item(row)) for row in rows], limit)

@@ -1,0 +1,86 @@
+"""Questions and their votes in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.conference.participation import Question
+from streamer.store.bulk import batches, put_rows, remove_keys
+from streamer.store.mapping import RowMapping
+from streamer.store.paging import Page, after_pair, decode_cursor, page_of, pair_cursor
+from streamer.store.tables import question_votes
+from streamer.store.tables import questions as table
+
+_MAPPING = RowMapping(Question, table)
+
+
+class Questions:
+    """One transaction's view of the questions."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def put_many(self, questions: Sequence[Question]) -> None:
+        await put_rows(self._connection, table, [_MAPPING.values(question) for question in questions])
+
+    async def put_votes(self, votes: Sequence[tuple[str, str]]) -> None:
+        """(question, participant)."""
+        rows = [{"question_id": question, "participant_id": participant} for question, participant in votes]
+        await put_rows(self._connection, question_votes, rows)
+
+    async def remove_votes(self, votes: Sequence[tuple[str, str]]) -> None:
+        await remove_keys(self._connection, question_votes, votes)
+
+    async def find(self, question_id: str) -> Question | None:
+        row = (await self._connection.execute(select(table).where(table.c.id == question_id))).first()
+        return None if row is None else _MAPPING.item(row)
+
+    async def newest(self, scope: str, since_ms: int, limit: int) -> list[Question]:
+        """Of a scope, oldest first."""
+        query = select(table).where(table.c.scope == scope, table.c.at_ms >= since_ms)
+        rows = await self._connection.execute(query.order_by(table.c.at_ms.desc(), table.c.id.desc()).limit(limit))
+        return [_MAPPING.item(row) for row in rows][::-1]
+
+    async def votes_of(self, question_ids: Sequence[str]) -> dict[str, set[str]]:
+        """Participants who voted, by question."""
+        found: dict[str, set[str]] = {}
+        for some in batches(question_ids):
+            for row in await self._connection.execute(
+                select(question_votes).where(question_votes.c.question_id.in_(some))
+            ):
+                found.setdefault(row.question_id, set()).add(row.participant_id)
+        return found
+
+    async def between(self, session: str, from_ms: int, to_ms: int, limit: int) -> list[Question]:
+        """Asked, put on stage or answered between two times, by media time of the asking; all states."""
+        spans = [
+            (column >= from_ms) & (column < to_ms)
+            for column in (table.c.media_at_ms, table.c.staged_ms, table.c.answered_ms)
+        ]
+        query = select(table).where(table.c.session_id == session, or_(*spans))
+        rows = await self._connection.execute(query.order_by(table.c.media_at_ms, table.c.id).limit(limit))
+        return [_MAPPING.item(row) for row in rows]
+
+    async def of_session(self, session: str) -> list[Question]:
+        rows = await self._connection.execute(
+            select(table).where(table.c.session_id == session).order_by(table.c.at_ms, table.c.id)
+        )
+        return [_MAPPING.item(row) for row in rows]
+
+    async def page(
+        self, limit: int, cursor: str | None, *, room: str | None = None, session: str | None = None
+    ) -> Page[Question]:
+        """All states, by time; the caller knows who may see what."""
+        query = select(table).order_by(table.c.at_ms, table.c.id).limit(limit + 1)
+        after = decode_cursor(cursor)
+        if after is not None:
+            query = query.where(after_pair(table.c.at_ms, table.c.id, after))
+        if room is not None:
+            query = query.where(table.c.room_id == room)
+        if session is not None:
+            query = query.where(table.c.session_id == session)
+        rows = (await self._connection.execute(query)).all()
+        return page_of([(pair_cursor(row.at_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
