@@ -53,7 +53,7 @@ class Shown:
     words: tuple[str, ...]
     title: str | None = None
     reserved: tuple[int, int] | None = None
-    """Not before the first, and exactly that as long as it has not passed."""
+    """The planned end, and how much later it may be told to be while a hold keeps its start from coming."""
     private: str | None = None
     """The output that shows the programme to a closed session's own audience."""
     record: bool | None = None
@@ -205,7 +205,8 @@ class Hall:
         if running is not None and running.kind in CLOSED and self.hold is None:
             shown = replace(shown, private=f"~{running.key}")
         if closed is not None:
-            shown = replace(shown, words=("reserved",), reserved=(closed.planned_end, now))
+            late = -(-(now - closed.start) // M) * M if closed is due and running is not None else 0
+            shown = replace(shown, words=("reserved",), reserved=(closed.planned_end, late))
         elif running is not None:
             late = now >= running.planned_end
             words = ("not_streamed",) if hidden else ("overrun",) if late else ("on_air",)
