@@ -1,0 +1,348 @@
+"""The captions of all rooms: what is typed is placed, stored and told; live outputs and replays read it here. On the
+loop.
+
+A text that is not final replaces the one before it and is told to listeners only. A final one is stored, and shown by
+live outputs from the first segment on that they do not list yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import structlog
+
+from streamer.audience.captions import (
+    LATEST_MS,
+    MAX_TEXT,
+    Cue,
+    LiveTrack,
+    cues,
+    live_place,
+    replay_cues,
+    tidy,
+)
+from streamer.conference.captions import Line
+from streamer.conference.view import BroadcastView
+from streamer.errors import Conflict, NotFound, Unprocessable
+from streamer.store.captions import Captions
+from streamer.store.database import Database
+
+AHEAD_MS = 2_000
+"""A media time that is so far ahead of what there is stands for now."""
+MAX_PARTIALS = 64
+"""Texts of a room that are being typed."""
+MAX_KEPT = 32
+"""Replays whose cues are in memory."""
+KEEP_MS = 10_000
+"""For so long; another web process may have been told of a correction."""
+LEAD_MS = 20_000
+"""How long before a stretch a line may have been said that is still read in it."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Link(Protocol):
+    """An open room, as far as it matters here: ``streamer.room.client.RoomLink``."""
+
+    @property
+    def view(self) -> BroadcastView: ...
+
+
+class Plane(Protocol):
+    @property
+    def rooms(self) -> Mapping[str, Link]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionEvent:
+    """A text was typed, made final or corrected. One with the same ``id`` replaces the one before; an empty one takes
+    it away. ``session``: that was on air at ``at_ms``, whose audience it is for."""
+
+    room: str
+    session: str | None
+    id: str
+    lang: str
+    text: str
+    at_ms: int
+    final: bool
+
+
+Listener = Callable[[CaptionEvent], None]
+"""Must be quick and not raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What a captioner sends. ``line``: the id of a final one that this corrects; an empty text takes it away."""
+
+    lang: str
+    text: str
+    at_ms: int | None = None
+    final: bool = True
+    line: str | None = None
+
+
+@dataclass(slots=True)
+class _Partial:
+    id: str
+    at_ms: int
+
+
+@dataclass(slots=True)
+class _Room:
+    broadcast: str
+    tracks: dict[str, LiveTrack] = field(default_factory=dict)
+    partials: OrderedDict[tuple[str, str], _Partial] = field(default_factory=OrderedDict)
+    """By (language, grant)."""
+    version: int = 0
+
+
+class Captioning:
+    """``session_at(room, media time)``: the session that was on air then. ``clock``: UTC milliseconds."""
+
+    def __init__(
+        self,
+        database: Database,
+        plane: Plane,
+        *,
+        clock: Callable[[], int],
+        session_at: Callable[[str, int], str | None] = lambda _room, _at: None,
+    ) -> None:
+        self._database = database
+        self._plane = plane
+        self._clock = clock
+        self._session_at = session_at
+        self._rooms: dict[str, _Room] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._kept: OrderedDict[tuple[str, str, int, int], tuple[int, int, list[Cue]]] = OrderedDict()
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Have ``listener`` told every text of every room. Returns what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    # --- writing ------------------------------------------------------------------------------------
+
+    async def write(self, room: str, typed: Typed, grant: str) -> CaptionEvent:
+        """Take in what was typed; a final one is stored when this returns.
+
+        Raises Conflict ``not_on_air`` where the room has no broadcast, Unprocessable ``unknown_language`` (the
+        broadcast does not declare it), ``empty_text``, ``too_long``, ``too_late``; NotFound ``no_such_caption``.
+        """
+        text = tidy(typed.text)
+        if len(text) > MAX_TEXT:
+            raise Unprocessable("A caption is at most 500 letters long.", code="too_long")
+        if typed.line is not None:
+            return await self._correct(room, typed.line, text)
+        if not text and typed.final:
+            raise Unprocessable("There is no text.", code="empty_text")
+        view = self._view(room)
+        broadcast = view.broadcast
+        assert broadcast is not None
+        if typed.lang not in broadcast.caption_languages:
+            raise Unprocessable(
+                "This broadcast has no captions in that language.",
+                code="unknown_language",
+                details={"languages": list(broadcast.caption_languages)},
+            )
+        async with self._lock(room):
+            known = await self._open(room)
+            event, line = self._placed(room, known, view, typed, text, grant)
+            if line is not None:
+                await self._store(known, line)
+        self._tell(event)
+        return event
+
+    def _placed(
+        self, room: str, known: _Room, view: BroadcastView, typed: Typed, text: str, grant: str
+    ) -> tuple[CaptionEvent, Line | None]:
+        now_ms, (listed_ms, edge_ms) = self._clock(), _edges(view)
+        key = (typed.lang, grant)
+        partial = known.partials.get(key)
+        if partial is None:
+            at_ms = edge_ms if typed.at_ms is None else typed.at_ms
+            if at_ms > edge_ms + AHEAD_MS + max(0, now_ms - edge_ms) or at_ms < edge_ms - LATEST_MS:
+                raise Unprocessable("That was not said in the last minutes.", code="too_late")
+            partial = _Partial(secrets.token_urlsafe(9), min(at_ms, edge_ms))
+        event = CaptionEvent(
+            room, self._session_at(room, partial.at_ms), partial.id, typed.lang, text, partial.at_ms, typed.final
+        )
+        if not typed.final:
+            # The next text begins at a time of its own where this one was wiped out.
+            known.partials.pop(key, None)
+            if text:
+                known.partials[key] = partial
+            while len(known.partials) > MAX_PARTIALS:
+                known.partials.popitem(last=False)
+            return event, None
+        known.partials.pop(key, None)
+        track = known.tracks.setdefault(typed.lang, LiveTrack())
+        begin, end = live_place(text, partial.at_ms, listed_ms, track.busy_ms)
+        line = Line(partial.id, room, typed.lang, text, partial.at_ms, begin, end, now_ms, grant, session=event.session)
+        return event, line
+
+    async def _store(self, known: _Room, line: Line) -> None:
+        """It has its place before it is stored: whatever is listed meanwhile has it."""
+        track = known.tracks[line.lang]
+        track.add(line)
+        broadcast = self._view(line.room).broadcast
+        track.trim(line.live_from_ms - (broadcast.dvr_s if broadcast else 0) * 1000 - LATEST_MS)
+        known.version += 1
+        try:
+            async with self._database.write() as connection:
+                await Captions(connection).add(line)
+        except BaseException:
+            track.remove(line.id)
+            raise
+
+    async def _correct(self, room: str, line_id: str, text: str) -> CaptionEvent:
+        async with self._lock(room):
+            known = await self._open(room) if room in self._plane.rooms else None
+            async with self._database.write() as connection:
+                lines = Captions(connection)
+                line = await lines.get(line_id)
+                if line.room != room:
+                    raise NotFound("There is no such caption.", code="no_such_caption")
+                changed = self._corrected(line, text)
+                if text:
+                    await lines.save(changed)
+                else:
+                    await lines.remove(line_id)
+            if known is not None:
+                track = known.tracks.setdefault(line.lang, LiveTrack())
+                # What is listed stays, for as long as the window has it.
+                if text or changed.live_text is not None:
+                    track.replace(changed)
+                else:
+                    track.remove(line_id)
+                known.version += 1
+            self._forget_kept(room)
+        event = CaptionEvent(room, line.session, line.id, line.lang, text, line.at_ms, True)
+        self._tell(event)
+        return event
+
+    def _corrected(self, line: Line, text: str) -> Line:
+        link = self._plane.rooms.get(line.room)
+        listed_ms = (
+            _edges(link.view)[0] if link is not None and link.view.broadcast is not None else line.live_from_ms + 1
+        )
+        return replace(line, text=text, live_text=line.shown_live if line.live_from_ms < listed_ms else None)
+
+    async def forget(self, room: str, from_ms: int, to_ms: int) -> int:
+        """Remove for good what was said between two media times. Returns how many lines."""
+        async with self._lock(room):
+            known = self._rooms.get(room)
+            if known is not None:
+                for track in known.tracks.values():
+                    track.lines = [line for line in track.lines if not from_ms <= line.at_ms < to_ms]
+                known.version += 1
+            self._forget_kept(room)
+            async with self._database.write() as connection:
+                return await Captions(connection).forget(room, from_ms, to_ms)
+
+    # --- reading ------------------------------------------------------------------------------------
+
+    async def live(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[tuple[int, Cue]]:
+        """What live outputs show in a stretch: for each cue, when its line was said."""
+        known = self._rooms.get(room)
+        if known is None or known.broadcast != self._broadcast_id(room):
+            async with self._lock(room):
+                known = await self._open(room)
+        track = known.tracks.get(lang)
+        if track is None:
+            return []
+        return [
+            (line.at_ms, cue)
+            for line in track.between(from_ms, to_ms)
+            for cue in cues(line.id, line.shown_live, line.live_from_ms, line.live_until_ms)
+            if cue.from_ms < to_ms and cue.to_ms > from_ms
+        ]
+
+    async def said(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[Cue]:
+        """What was said in a stretch, at its own times, by time."""
+        key, now_ms = (room, lang, from_ms, to_ms), self._clock()
+        known = self._rooms.get(room)
+        version = known.version if known is not None else 0
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] == version and now_ms - kept[1] < KEEP_MS:
+            self._kept.move_to_end(key)
+            return kept[2]
+        async with self._database.read() as connection:
+            lines = await Captions(connection).said(room, lang, from_ms - LEAD_MS, to_ms)
+        found = [cue for cue in replay_cues(lines) if cue.to_ms > from_ms and cue.from_ms < to_ms]
+        self._kept[key] = (version, now_ms, found)
+        while len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+        return found
+
+    async def lines(self, room: str, from_ms: int, to_ms: int, lang: str | None = None) -> list[Line]:
+        """What was typed, by its time, in one language or in all."""
+        async with self._database.read() as connection:
+            return await Captions(connection).said(room, lang, from_ms, to_ms)
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _lock(self, room: str) -> asyncio.Lock:
+        return self._locks.setdefault(room, asyncio.Lock())
+
+    def _view(self, room: str) -> BroadcastView:
+        link = self._plane.rooms.get(room)
+        if link is None or link.view.broadcast is None or link.view.closed:
+            raise Conflict("This room is not on air.", code="not_on_air")
+        return link.view
+
+    async def _open(self, room: str) -> _Room:
+        """The room's lines in memory, loaded when its broadcast is first asked for."""
+        name = self._broadcast_id(room)
+        broadcast = self._plane.rooms[room].view.broadcast if name else None
+        known = self._rooms.get(room)
+        if known is not None and known.broadcast == name:
+            return known
+        fresh = _Room(name, version=known.version + 1 if known is not None else 1)
+        if broadcast is not None:
+            since_ms = max(broadcast.epoch_ms, self._clock() - broadcast.dvr_s * 1000 - LATEST_MS)
+            async with self._database.read() as connection:
+                for line in await Captions(connection).shown(room, since_ms):
+                    fresh.tracks.setdefault(line.lang, LiveTrack()).add(line)
+        for gone in [other for other in self._rooms if other not in self._plane.rooms]:
+            del self._rooms[gone]
+        self._rooms[room] = fresh
+        return fresh
+
+    def _broadcast_id(self, room: str) -> str:
+        """Empty while the room has none."""
+        link = self._plane.rooms.get(room)
+        broadcast = link.view.broadcast if link is not None else None
+        return broadcast.id if broadcast is not None else ""
+
+    def _forget_kept(self, room: str) -> None:
+        for key in [key for key in self._kept if key[0] == room]:
+            del self._kept[key]
+
+    def _tell(self, event: CaptionEvent) -> None:
+        for listener in list(self._listeners):
+            try:
+                listener(event)
+            except Exception:
+                _log.exception("caption_listener_failed", room=event.room)
+
+
+def _edges(view: BroadcastView) -> tuple[int, int]:
+    """Media times: the end of what any output may list of captions by now, and of all that there is."""
+    broadcast = view.broadcast
+    assert broadcast is not None
+    listed = ends = 0
+    for output in view.outputs.values():
+        for track in output.tracks.values():
+            ends = max(ends, track.end)
+            whole = track.get(track.last_complete_msn)
+            if whole is not None:
+                listed = max(listed, whole.start + whole.duration)
+    # Sound is cut a little beside the picture: the next millisecond is in nobody's segment yet.
+    return broadcast.media_time_ms(listed) + 1, broadcast.media_time_ms(ends)

@@ -1,0 +1,42 @@
+"""Questions that were answered are chapters of the session's recording. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from streamer.audience.state import Change, Chapter, Put
+from streamer.conference.participation import Question, QuestionState
+from streamer.conference.sessions import Mark, MarkKind
+
+LABEL_CHARACTERS = 80
+
+
+def with_chapters(changes: Iterable[Change]) -> list[Change]:
+    """The changes, and for each question that is answered with them, or not any more, its chapter."""
+    out: list[Change] = []
+    for change in changes:
+        out.append(change)
+        if not isinstance(change, Put) or not isinstance(change.after, Question):
+            continue
+        before = change.before if isinstance(change.before, Question) else None
+        was, now = _chapter(before), _chapter(change.after)
+        if was == now:
+            continue
+        if was is not None and (now is None or now.session != was.session):
+            out.append(Chapter(was.id, was.session, None))
+        if now is not None:
+            out.append(Chapter(now.id, now.session, now))
+    return out
+
+
+def _chapter(question: Question | None) -> Mark | None:
+    if question is None or question.session is None or question.state is not QuestionState.ANSWERED:
+        return None
+    if question.withdrawn or question.merged_into is not None:
+        return None
+    at_ms = question.staged_ms if question.staged_ms is not None else question.answered_ms
+    if at_ms is None:
+        return None
+    text = question.text
+    label = text if len(text) <= LABEL_CHARACTERS else text[: LABEL_CHARACTERS - 1].rstrip() + "…"
+    return Mark(f"q-{question.id}", question.session, MarkKind.CHAPTER, at_ms, label=label)

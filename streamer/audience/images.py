@@ -1,0 +1,109 @@
+"""What moderators changed, before and after, as JSON objects in the action log, and taking it back. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from streamer.audience.moderation import undone
+from streamer.audience.state import Item, Put, ScopeState
+from streamer.conference.participation import (
+    AddressHold,
+    CrewLine,
+    Message,
+    Mode,
+    Notice,
+    Poll,
+    Question,
+    QuestionState,
+    Report,
+    Sanction,
+)
+from streamer.errors import Conflict
+
+KINDS: Mapping[str, type[Any]] = {
+    "message": Message,
+    "question": Question,
+    "poll": Poll,
+    "mode": Mode,
+    "sanction": Sanction,
+    "hold": AddressHold,
+    "report": Report,
+    "line": CrewLine,
+    "notice": Notice,
+}
+_NAMES = {kind: name for name, kind in KINDS.items()}
+
+
+def image(put: Put) -> dict[str, Any]:
+    """Of what did not exist before, the image is what stands for its absence."""
+    before = put.before if put.before is not None else absent(put.after)
+    return {
+        "kind": _NAMES[type(put.after)],
+        "before": msgspec.to_builtins(before),
+        "after": msgspec.to_builtins(put.after),
+    }
+
+
+def read(entry: Mapping[str, Any]) -> tuple[Any, Any]:
+    """(before, after) of an image. Raises msgspec.ValidationError for one of another version."""
+    kind = KINDS[entry["kind"]]
+    return msgspec.convert(entry["before"], kind), msgspec.convert(entry["after"], kind)
+
+
+def absent(item: Item) -> Item:
+    """What the item would be had it never been made: nothing that anybody sees, or that has an effect."""
+    match item:
+        case Question():
+            return replace(item, state=QuestionState.DISMISSED)
+        case Poll() | Notice() | CrewLine():
+            return replace(item, removed=True)
+        case Sanction():
+            return replace(item, banned=False, muted_until_ms=0)
+        case AddressHold():
+            return replace(item, until_ms=0)
+        case _:
+            return item
+
+
+def restored(state: ScopeState, changes: Iterable[Mapping[str, Any]]) -> list[Put]:
+    """Raises Conflict ``superseded`` where what was changed has been changed again since, or is gone."""
+    puts = []
+    # The last first: of two notices the earlier one is to be there in the end.
+    for entry in reversed(list(changes)):
+        before, after = read(entry)
+        now = _now(state, after)
+        if now is None:
+            raise Conflict("What it was about is gone.", code="superseded")
+        back = undone(before, after, now)
+        if back != now:
+            puts.append(Put(now, back))
+    return puts
+
+
+def _now(state: ScopeState, after: Any) -> Any:
+    match after:
+        case Message():
+            return state.messages.get(after.id)
+        case Question():
+            return state.questions.get(after.id)
+        case Poll():
+            return state.polls.get(after.id)
+        case Mode():
+            return state.mode
+        case Sanction():
+            # One that is over is not kept; it stands as it was written.
+            return state.sanctions.get(after.participant, after)
+        case AddressHold():
+            return state.holds.get(after.prefix, after)
+        case Report():
+            return state.reports.get(after.id, after)
+        case CrewLine():
+            return state.lines.get(after.id, after)
+        case Notice():
+            return state.notice if state.notice is not None and state.notice.id == after.id else after
+        case _:
+            return None

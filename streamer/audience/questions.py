@@ -1,0 +1,116 @@
+"""Questions: their states, votes, merging, and the order in which they are brought to the stage. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+from streamer.conference.participation import Question, QuestionOrder, QuestionState
+from streamer.errors import Conflict
+
+MINUTE_MS = 60_000
+MINUTES_A_VOTE = 3
+"""Waiting so long weighs as much as a vote."""
+MOST_WAITING = 5
+FIRST_TIME = 2
+"""Votes that somebody is ahead who has not had a turn."""
+HAD_A_TURN = 3
+"""Votes that each question behind one's first costs."""
+
+MOVES: Mapping[QuestionState, AbstractSet[QuestionState]] = {
+    QuestionState.PENDING: {QuestionState.APPROVED, QuestionState.ON_STAGE, QuestionState.DISMISSED},
+    QuestionState.APPROVED: {
+        QuestionState.PENDING,
+        QuestionState.ON_STAGE,
+        QuestionState.ANSWERED,
+        QuestionState.DISMISSED,
+    },
+    QuestionState.ON_STAGE: {QuestionState.APPROVED, QuestionState.ANSWERED, QuestionState.DISMISSED},
+    QuestionState.ANSWERED: {QuestionState.APPROVED, QuestionState.ON_STAGE},
+    QuestionState.DISMISSED: {QuestionState.PENDING, QuestionState.APPROVED},
+}
+"""What a moderator may do with a question; to where it is already is no change."""
+
+
+def check_move(question: Question, to: QuestionState) -> None:
+    """Raises Conflict ``wrong_state``."""
+    if question.withdrawn:
+        raise Conflict("Its author has withdrawn the question.", code="wrong_state")
+    if question.merged_into is not None:
+        raise Conflict("The question is part of another.", code="wrong_state")
+    if to is not question.state and to not in MOVES[question.state]:
+        raise Conflict(
+            f"A question that is {question.state} cannot become {to}.",
+            code="wrong_state",
+            details={"from": question.state, "to": to},
+        )
+
+
+def voters(question_id: str, questions: Mapping[str, Question], votes: Mapping[str, AbstractSet[str]]) -> set[str]:
+    """Who voted for a question or for one that is part of it, each once."""
+    united = set(votes.get(question_id, ()))
+    for other in questions.values():
+        if other.merged_into == question_id:
+            united |= votes.get(other.id, set())
+    return united
+
+
+def ordered(
+    questions: Iterable[Question], tally: Mapping[str, int], now_ms: int, by: QuestionOrder = QuestionOrder.FAIR
+) -> list[str]:
+    """Ids of the questions that wait (approved), first to be asked first. ``questions`` may hold others: those that
+    were answered or are on stage tell who and which place had a turn. Depends on the set, not on its order."""
+    known = sorted(questions, key=lambda question: question.id)
+    waiting = [q for q in known if q.state is QuestionState.APPROVED and q.public]
+    if by is QuestionOrder.TIME:
+        return [q.id for q in sorted(waiting, key=_age)]
+    if by is QuestionOrder.VOTES:
+        return [q.id for q in sorted(waiting, key=lambda q: (-tally.get(q.id, 0), *_age(q)))]
+    return _fair(known, waiting, tally, now_ms)
+
+
+def _fair(known: list[Question], waiting: list[Question], tally: Mapping[str, int], now_ms: int) -> list[str]:
+    """Places in turn, beginning with the one that waits longest for its turn; inside a place by votes, by waiting,
+    first-time askers ahead, each one's further questions behind."""
+    had = [q for q in known if q.state in (QuestionState.ANSWERED, QuestionState.ON_STAGE) and not q.withdrawn]
+    turns: dict[str, int] = {}
+    last: dict[str, int] = {}
+    for question in had:
+        if question.participant is not None:
+            turns[question.participant] = turns.get(question.participant, 0) + 1
+        served = question.staged_ms or question.answered_ms or question.at_ms
+        last[_place(question)] = max(last.get(_place(question), 0), served)
+
+    def weight(question: Question) -> float:
+        minutes = max(0, now_ms - question.at_ms) // MINUTE_MS
+        return tally.get(question.id, 0) + min(MOST_WAITING, minutes // MINUTES_A_VOTE)
+
+    by_weight = sorted(waiting, key=lambda q: (-weight(q), *_age(q)))
+    behind: dict[str, int] = dict(turns)
+    scored: list[tuple[float, Question]] = []
+    for question in by_weight:
+        asker = question.participant
+        earlier = 0 if asker is None else behind.get(asker, 0)
+        bonus = FIRST_TIME if earlier == 0 else -HAD_A_TURN * earlier
+        scored.append((weight(question) + bonus, question))
+        if asker is not None:
+            behind[asker] = earlier + 1
+    queues: dict[str, list[tuple[float, Question]]] = {}
+    for entry in sorted(scored, key=lambda one: (-one[0], *_age(one[1]))):
+        queues.setdefault(_place(entry[1]), []).append(entry)
+    # Who has had no turn yet first, then by how long ago it was; among equals the better question.
+    places = sorted(queues, key=lambda place: (last.get(place, -1), -queues[place][0][0], *_age(queues[place][0][1])))
+    order: list[str] = []
+    depth = 0
+    while len(order) < len(waiting):
+        order += [queues[place][depth][1].id for place in places if depth < len(queues[place])]
+        depth += 1
+    return order
+
+
+def _place(question: Question) -> str:
+    return question.place.strip().casefold()
+
+
+def _age(question: Question) -> tuple[int, str]:
+    return question.at_ms, question.id

@@ -1,0 +1,245 @@
+"""One scope's audience in memory, and changes of it as values.
+
+A desk holds two of these: what has been decided, and what has been stored and may be shown. The items are frozen and
+shared. Everything here is bounded: what is older is in the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from streamer.conference.participation import (
+    AddressHold,
+    CrewLine,
+    Message,
+    MessageState,
+    Mode,
+    ModerationAction,
+    Notice,
+    Person,
+    Poll,
+    Question,
+    QuestionState,
+    Report,
+    Sanction,
+)
+from streamer.conference.sessions import Mark
+
+MOST_HELD = 500
+MOST_QUESTIONS = 1000
+MOST_POLLS = 50
+MOST_ACTIONS = 100
+MOST_LINES = 100
+MOST_REPORTS = 500
+MOST_PEOPLE = 5000
+SLACK = 50
+
+Item = (
+    Message | Question | Poll | Mode | Sanction | AddressHold | Report | CrewLine | Notice | ModerationAction | Person
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """``before`` None: it is new."""
+
+    before: Item | None
+    after: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    question: str
+    participant: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """``options`` empty: taken back."""
+
+    poll: str
+    participant: str
+    options: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A chapter of a session's recording; ``mark`` None: it is taken away."""
+
+    id: str
+    session: str
+    mark: Mark | None
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """Whose questions are worked on. ``session`` None: the room's own, those since ``since_ms``."""
+
+    session: str | None
+    since_ms: int
+
+    def has(self, question: Question) -> bool:
+        return question.session == self.session and (self.session is not None or question.at_ms >= self.since_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Refocus:
+    """Another session is on. Not stored: the sessions say it."""
+
+    focus: Focus
+
+
+Change = Put | Vote | Ballot | Chapter | Refocus
+
+
+@dataclass(slots=True)
+class ScopeState:
+    """``votes``: question -> participants; ``ballots``: poll -> participant -> options. By id otherwise."""
+
+    mode: Mode
+    keep: int = 300
+    """Newest messages."""
+    focus: Focus = Focus(None, 0)
+    previous: Focus | None = None
+    messages: dict[str, Message] = field(default_factory=dict)
+    questions: dict[str, Question] = field(default_factory=dict)
+    votes: dict[str, set[str]] = field(default_factory=dict)
+    polls: dict[str, Poll] = field(default_factory=dict)
+    ballots: dict[str, dict[str, tuple[int, ...]]] = field(default_factory=dict)
+    sanctions: dict[str, Sanction] = field(default_factory=dict)
+    holds: dict[str, AddressHold] = field(default_factory=dict)
+    """By prefix."""
+    reports: dict[str, Report] = field(default_factory=dict)
+    """Open ones."""
+    lines: dict[str, CrewLine] = field(default_factory=dict)
+    actions: dict[str, ModerationAction] = field(default_factory=dict)
+    people: dict[str, Person] = field(default_factory=dict)
+    notice: Notice | None = None
+
+    def copy(self) -> ScopeState:
+        return replace(
+            self,
+            messages=dict(self.messages),
+            questions=dict(self.questions),
+            votes={question: set(voters) for question, voters in self.votes.items()},
+            polls=dict(self.polls),
+            ballots={poll: dict(ballots) for poll, ballots in self.ballots.items()},
+            sanctions=dict(self.sanctions),
+            holds=dict(self.holds),
+            reports=dict(self.reports),
+            lines=dict(self.lines),
+            actions=dict(self.actions),
+            people=dict(self.people),
+        )
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            if isinstance(change, Put):
+                self._put(change.after)
+            elif isinstance(change, Vote):
+                voters = self.votes.setdefault(change.question, set())
+                (voters.add if change.on else voters.discard)(change.participant)
+            elif isinstance(change, Ballot):
+                ballots = self.ballots.setdefault(change.poll, {})
+                if change.options:
+                    ballots[change.participant] = change.options
+                else:
+                    ballots.pop(change.participant, None)
+            elif isinstance(change, Refocus):
+                self.previous, self.focus = self.focus, change.focus
+                self._trim_questions()
+
+    def _put(self, item: Item) -> None:
+        match item:
+            case Message():
+                self.messages[item.id] = item
+                if len(self.messages) > self.keep + SLACK:
+                    self._trim_messages()
+            case Question():
+                self.questions[item.id] = item
+            case Poll():
+                self.polls[item.id] = item
+                if len(self.polls) > MOST_POLLS:
+                    self._trim_polls()
+            case Mode():
+                self.mode = item
+            case Sanction():
+                self.sanctions[item.participant] = item
+            case AddressHold():
+                self.holds[item.prefix] = item
+            case Report():
+                if item.resolved_ms is None:
+                    self.reports[item.id] = item
+                    _keep_newest(self.reports, MOST_REPORTS)
+                else:
+                    self.reports.pop(item.id, None)
+            case CrewLine():
+                self.lines[item.id] = item
+                _keep_newest(self.lines, MOST_LINES)
+            case Notice():
+                self.notice = item
+            case ModerationAction():
+                self.actions[item.id] = item
+                _keep_newest(self.actions, MOST_ACTIONS)
+            case Person():
+                self.people.pop(item.id, None)
+                self.people[item.id] = item
+                _keep_newest(self.people, MOST_PEOPLE)
+
+    def _trim_messages(self) -> None:
+        in_order = sorted(self.messages.values(), key=lambda message: (message.at_ms, message.id))
+        waiting = [m for m in in_order if m.state in (MessageState.HELD, MessageState.DELAYED)][-MOST_HELD:]
+        kept = {m.id for m in (*waiting, *in_order[-self.keep :])}
+        self.messages = {m.id: m for m in in_order if m.id in kept}
+
+    def _trim_questions(self) -> None:
+        """Those of the sessions before the previous one are over."""
+        for question in list(self.questions.values()):
+            if not self.focus.has(question) and (self.previous is None or not self.previous.has(question)):
+                del self.questions[question.id]
+                self.votes.pop(question.id, None)
+
+    def _trim_polls(self) -> None:
+        for poll in list(self.polls.values()):
+            if len(self.polls) <= MOST_POLLS:
+                return
+            if not poll.open:
+                del self.polls[poll.id]
+                self.ballots.pop(poll.id, None)
+
+    def forget_over(self, now_ms: int) -> None:
+        """Drop mutes and holds that are over."""
+        self.sanctions = {p: s for p, s in self.sanctions.items() if s.banned or s.muted_until_ms > now_ms}
+        self.holds = {prefix: hold for prefix, hold in self.holds.items() if hold.until_ms > now_ms}
+
+    def left_over(self) -> list[Question]:
+        """Of the session before: what was not answered, oldest first."""
+        waiting = (QuestionState.PENDING, QuestionState.APPROVED)
+        previous = self.previous
+        found = [
+            question
+            for question in self.questions.values()
+            if previous is not None
+            and previous.has(question)
+            and question.state in waiting
+            and question.merged_into is None
+            and not question.withdrawn
+        ]
+        return sorted(found, key=lambda question: (question.at_ms, question.id))
+
+    def name_of(self, participant: str) -> str:
+        person = self.people.get(participant)
+        if person is not None:
+            return person.name
+        for message in reversed(self.messages.values()):
+            if message.participant == participant:
+                return message.name
+        return ""
+
+
+def _keep_newest(items: dict[str, Any], most: int) -> None:
+    while len(items) > most:
+        del items[next(iter(items))]

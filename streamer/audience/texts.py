@@ -1,0 +1,104 @@
+"""Texts of strangers: cleaned, measured, never taken for markup. Pure.
+
+What comes out is plain text. It is not escaped: who shows it does that (pages set text content, exports quote).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from streamer.errors import Unprocessable
+
+NAME_CHARACTERS = 40
+REASON_CHARACTERS = 200
+MOST_COMBINING = 4
+"""Marks on one letter; more is meant to run over the lines above."""
+_OPENING = "\u202a\u202b\u202d\u202e"
+"""Embeddings and overrides, closed by PDF."""
+_PDF = "\u202c"
+_ISOLATES = "\u2066\u2067\u2068"
+_PDI = "\u2069"
+_BIDI = frozenset(_OPENING + _PDF + _ISOLATES + _PDI)
+_JOINERS = frozenset("\u200c\u200d")
+"""Emoji and some scripts need them."""
+
+
+def cleaned(text: str) -> str:
+    """One line without control characters, with what turns the reading direction closed where it was opened.
+
+    NUL, controls, lone surrogates, private use and unassigned characters are dropped, spaces and line breaks become
+    one space. An override (Trojan Source) reaches to the end of the text and no further.
+    """
+    out: list[str] = []
+    marks = 0
+    for character in unicodedata.normalize("NFC", text):
+        if character in _BIDI or character in _JOINERS or character == "\ufe0f":
+            out.append(character)
+            continue
+        category = unicodedata.category(character)
+        if character.isspace() or category in ("Zl", "Zp"):
+            if out and out[-1] != " ":
+                out.append(" ")
+            marks = 0
+            continue
+        if category == "Cf" and "\U000e0020" <= character <= "\U000e007f":
+            # Tags: flags of regions are made of them.
+            out.append(character)
+            continue
+        if category.startswith("C"):
+            continue
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        if marks <= MOST_COMBINING:
+            out.append(character)
+    return isolated("".join(out).strip())
+
+
+def isolated(text: str) -> str:
+    """With bidi controls balanced: what was opened is closed at the end, what closes nothing is dropped.
+
+    What holds any stands in an isolate of its own, so that it does not turn the line around it.
+    """
+    if not any(character in _BIDI for character in text):
+        return text
+    out: list[str] = []
+    opened: list[str] = []
+    for character in text:
+        if character in _OPENING:
+            opened.append(_PDF)
+        elif character in _ISOLATES:
+            opened.append(_PDI)
+        elif character in (_PDF, _PDI):
+            if not opened or opened[-1] != character:
+                continue
+            opened.pop()
+        out.append(character)
+    inner = "".join(out) + "".join(reversed(opened))
+    return f"\u2068{inner}\u2069"
+
+
+def visible(text: str) -> bool:
+    """Whether there is anything to be seen in it."""
+    return any(
+        not character.isspace() and unicodedata.category(character)[0] not in "CM" and character not in _BLANK
+        for character in text
+    )
+
+
+_BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+"""Fillers that are letters to Unicode and nothing to the eye."""
+
+
+def checked(text: str, most: int) -> str:
+    """The text cleaned. Raises Unprocessable ``empty_text``, ``too_long`` (measured in characters, as it is shown)."""
+    if len(text) > most * 8:
+        raise too_long(most)
+    out = cleaned(text)
+    if not visible(out):
+        raise Unprocessable("There is no text.", code="empty_text")
+    if len(out.strip("\u2068\u2069")) > most:
+        raise too_long(most)
+    return out
+
+
+def too_long(most: int) -> Unprocessable:
+    return Unprocessable(f"The text has more than {most} characters.", code="too_long", details={"most": most})
