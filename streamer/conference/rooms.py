@@ -63,6 +63,8 @@ class Room:
     """Globally unique, for schedules that we write; as a schedule that we read gave it."""
     retention_days: int | None = None
     """After so many days recordings of the room are deleted unless pinned; None: the setting."""
+    caption_languages: tuple[str, ...] = ()
+    """BCP 47 tags of the captions that are typed for the room. A broadcast keeps those that it was opened with."""
 
 
 def is_slug(text: str) -> bool:

@@ -1,0 +1,70 @@
+"""Captions in the database."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.conference.captions import Line
+from streamer.errors import NotFound
+from streamer.store.mapping import RowMapping
+from streamer.store.tables import captions
+from streamer.store.writing import add_rows
+
+_MAPPING = RowMapping(Line, captions)
+
+
+class Captions:
+    """One transaction's view of the lines."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, line_id: str) -> Line:
+        """Raises NotFound."""
+        row = (await self._connection.execute(select(captions).where(captions.c.id == line_id))).first()
+        if row is None:
+            raise NotFound("There is no such caption.", code="no_such_caption")
+        return _MAPPING.item(row)
+
+    async def said(self, room: str, lang: str | None, from_ms: int, to_ms: int) -> list[Line]:
+        """What was said from ``from_ms`` to before ``to_ms``, by its time; ``lang`` None: in every language."""
+        query = select(captions).where(
+            captions.c.room_id == room, captions.c.at_ms >= from_ms, captions.c.at_ms < to_ms
+        )
+        if lang is not None:
+            query = query.where(captions.c.lang == lang)
+        query = query.order_by(captions.c.at_ms, captions.c.created_ms, captions.c.id)
+        return [_MAPPING.item(row) for row in await self._connection.execute(query)]
+
+    async def shown(self, room: str, from_ms: int) -> list[Line]:
+        """What live outputs show after ``from_ms``, in the order in which they do."""
+        query = (
+            select(captions)
+            .where(captions.c.room_id == room, captions.c.live_until_ms >= from_ms)
+            .order_by(captions.c.live_from_ms, captions.c.created_ms, captions.c.id)
+        )
+        return [_MAPPING.item(row) for row in await self._connection.execute(query)]
+
+    async def add(self, line: Line) -> None:
+        """Raises Conflict ``exists``, Unprocessable ``unknown_reference``."""
+        unknown = "The captions' room does not exist."
+        await add_rows(self._connection, captions, (_MAPPING.values(line),), taken="It is there.", unknown=unknown)
+
+    async def save(self, line: Line) -> None:
+        """Raises NotFound."""
+        changed = await self._connection.execute(
+            update(captions).where(captions.c.id == line.id).values(_MAPPING.values(line))
+        )
+        if not changed.rowcount:
+            raise NotFound("There is no such caption.", code="no_such_caption")
+
+    async def remove(self, line_id: str) -> None:
+        await self._connection.execute(delete(captions).where(captions.c.id == line_id))
+
+    async def forget(self, room: str, from_ms: int, to_ms: int) -> int:
+        """Remove for good what was said between two media times. Returns how many lines."""
+        found = await self._connection.execute(
+            delete(captions).where(captions.c.room_id == room, captions.c.at_ms >= from_ms, captions.c.at_ms < to_ms)
+        )
+        return found.rowcount
