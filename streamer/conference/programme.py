@@ -117,6 +117,8 @@ class Broadcast(msgspec.Struct, frozen=True):
     target_duration_s: int = 3
     part_target_ticks: int = 30_000
     dvr_s: int = 7200
+    caption_languages: tuple[str, ...] = ()
+    """BCP 47 tags of the subtitle renditions that its outputs declare."""
 
     def media_time_ms(self, ticks: int) -> int:
         return self.epoch_ms + ticks // TICKS_PER_MS

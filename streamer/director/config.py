@@ -20,6 +20,7 @@ def room_config(room: Room, venue: Venue | None, orders: RoomOrders) -> RoomConf
         language=venue.language if venue else "en",
         between=room.between.value,
         orders=orders,
+        caption_languages=room.caption_languages,
     )
 
 

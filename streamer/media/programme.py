@@ -85,6 +85,8 @@ class Programme:
     take: PictureTake | SlateTake | None = None
     delay: SoundDelay = field(default_factory=SoundDelay)
     orders: RoomOrders = field(default_factory=RoomOrders)
+    caption_languages: tuple[str, ...] = ()
+    """What a broadcast that is opened from now on declares."""
     finished: bool = False
     presence: Presence = field(default_factory=Presence)
     _fitness: dict[str, Fitness] = field(default_factory=dict)
@@ -272,6 +274,7 @@ class Programme:
             target_duration_s=hls.target_duration_s,
             part_target_ticks=hls.part_target_ms * TICKS_PER_S // 1000,
             dvr_s=hls.dvr_s,
+            caption_languages=self.caption_languages,
         )
         self._start_line(broadcast, plan, 0, None)
 

@@ -90,7 +90,13 @@ class Room:
         )
         self.previews = Previews(self.relay)
         self.programme = Programme(
-            config.id, settings, self, slate_text(config, now_ms()), max_height=config.max_height, orders=config.orders
+            config.id,
+            settings,
+            self,
+            slate_text(config, now_ms()),
+            max_height=config.max_height,
+            orders=config.orders,
+            caption_languages=config.caption_languages,
         )
         self.closed = asyncio.Event()
         """Set when the process is to end: the broadcast is over, or SIGTERM came."""
@@ -268,6 +274,7 @@ class Room:
             raise BadRequest("This is another room's process.", code="wrong_room")
         self.config = config
         self.programme.configure(slate_text(config, now_ms()))
+        self.programme.caption_languages = config.caption_languages
         self.programme.obey(config.orders)
 
     async def _offer(self, offer: Offer) -> Any:

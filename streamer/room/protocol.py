@@ -97,6 +97,8 @@ class RoomConfig(msgspec.Struct):
     """Height of the top rendition if the room opens before a source's size is known; 0: setting."""
     orders: RoomOrders = RoomOrders()
     """What the director wants of the room now."""
+    caption_languages: tuple[str, ...] = ()
+    """What the next broadcast declares; one that is on keeps its own."""
 
 
 class Forget(msgspec.Struct):
