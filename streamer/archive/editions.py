@@ -81,6 +81,8 @@ class Edition:
     """UTC milliseconds of tick 0, by reel."""
     target_duration_s: int
     spans: tuple[Span, ...]
+    caption_languages: tuple[str, ...] = ()
+    """Those that any of the reels' broadcasts declared."""
 
     def pdt_ms(self, piece: Piece) -> int:
         """When the piece begins, UTC milliseconds."""
@@ -138,6 +140,7 @@ class Cutter:
         self._epochs: tuple[int, ...] = ()
         self._target = 3
         self._spans: tuple[Span, ...] = ()
+        self._languages: tuple[str, ...] = ()
 
     @property
     def pieces(self) -> int:
@@ -153,7 +156,7 @@ class Cutter:
     def edition(self) -> Edition:
         """What there is so far."""
         tracks = {name: tuple(pieces) for name, pieces in self._tracks.items()}
-        return Edition(self._renditions, tracks, self._epochs, self._target, self._spans)
+        return Edition(self._renditions, tracks, self._epochs, self._target, self._spans, self._languages)
 
     def know(self, place: Place, frames: Frames) -> None:
         self._frames[place] = frames
@@ -173,6 +176,8 @@ class Cutter:
         self._epochs = tuple(reel.broadcast.epoch_ms for reel in material.reels)
         self._target = max((reel.broadcast.target_duration_s for reel in material.reels), default=self._target)
         self._spans = tuple(spans)
+        declared = (language for reel in material.reels for language in reel.broadcast.caption_languages)
+        self._languages = tuple(dict.fromkeys((*self._languages, *declared)))
         for span in spans:
             if span.from_ms < self._at[0]:
                 continue

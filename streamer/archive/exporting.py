@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from streamer.archive.catalogue import Details
@@ -29,6 +29,15 @@ BLOCK_BYTES = 1024 * 1024
 
 class NothingToExport(Exception):
     """The edition has no piece of that rendition."""
+
+
+@dataclass(slots=True, frozen=True)
+class Caption:
+    """Text from one media time to another."""
+
+    from_ms: int
+    to_ms: int
+    text: str
 
 
 @dataclass(slots=True, frozen=True)
@@ -144,8 +153,15 @@ def edition_of(folder: Path, material: Material, spans: Sequence[Span]) -> Editi
         return make(material, spans, frames_of)
 
 
-def plan(folder: Path, material: Material, edition: Edition, rendition: str, details: Details) -> Movie:
-    """The file of one rendition, with sound if that is of pictures.
+def plan(
+    folder: Path,
+    material: Material,
+    edition: Edition,
+    rendition: str,
+    details: Details,
+    captions: Mapping[str, Sequence[Caption]] | None = None,
+) -> Movie:
+    """The file of one rendition, with sound if that is of pictures, and a text track for each language of ``captions``.
 
     Raises NothingToExport, and OSError or ValueError where the recording's files are not what they were.
     """
@@ -169,7 +185,7 @@ def plan(folder: Path, material: Material, edition: Edition, rendition: str, det
             builder.next(lead)
     if not any(track.sizes for track in builder.tracks):
         raise NothingToExport(rendition)
-    return builder.finished(folder, edition, details, edition.tracks[pictures or sound or ""])
+    return builder.finished(folder, edition, details, edition.tracks[pictures or sound or ""], captions or {})
 
 
 class _Builder:
@@ -249,9 +265,20 @@ class _Builder:
         if kept:
             self._add(track, kept, kept_files, init)
 
-    def finished(self, folder: Path, edition: Edition, details: Details, lead: Sequence[Piece]) -> Movie:
+    def finished(
+        self,
+        folder: Path,
+        edition: Edition,
+        details: Details,
+        lead: Sequence[Piece],
+        captions: Mapping[str, Sequence[Caption]],
+    ) -> Movie:
         chapters = _chapters(edition, lead, self._begins, details)
         tracks = self.tracks
+        for language, said in captions.items():
+            placed = _in_movie(edition, lead, self._begins, said)
+            if placed:
+                tracks.append(self._subtitle_track(language, placed))
         if chapters:
             tracks.append(self._chapter_track(chapters))
         tags = {
@@ -270,12 +297,26 @@ class _Builder:
         ends = [*(chapter.at_ms for chapter in chapters[1:]), self._movie_at // TICKS_PER_MS]
         for chapter, end in zip(chapters, ends, strict=True):
             data = movie.chapter_sample(chapter.title)
-            track.durations.append(max(1, end - chapter.at_ms))
-            track.sizes.append(len(data))
-            track.chunks.append(movie.Chunk(self._bytes, 1, 1))
-            self._ranges.append(Range("", 0, len(data), data))
-            self._bytes += len(data)
+            self._text(track, data, max(1, end - chapter.at_ms))
         return track
+
+    def _subtitle_track(self, language: str, placed: Sequence[Caption]) -> movie.Track:
+        track = movie.Track("subtitle", 1000, language=iso_639_2(language))
+        at = 0
+        for caption in placed:
+            if caption.from_ms > at:
+                self._text(track, movie.subtitle_sample(""), caption.from_ms - at)
+            self._text(track, movie.subtitle_sample(caption.text), caption.to_ms - caption.from_ms)
+            at = caption.to_ms
+        self._text(track, movie.subtitle_sample(""), max(1, self._movie_at // TICKS_PER_MS - at))
+        return track
+
+    def _text(self, track: movie.Track, data: bytes, duration_ms: int) -> None:
+        track.durations.append(duration_ms)
+        track.sizes.append(len(data))
+        track.chunks.append(movie.Chunk(self._bytes, 1, 1))
+        self._ranges.append(Range("", 0, len(data), data))
+        self._bytes += len(data)
 
     def _frames(self, piece: Piece) -> tuple[list[Frame], list[str], int, int, bytes]:
         """The piece's frames (``at`` in their file), the file of each, how many lead in, timescale, init section."""
@@ -330,3 +371,36 @@ def _chapters(
     if found and found[0].at_ms > 0:
         found.insert(0, movie.Chapter(0, details.title or found[0].title))
     return found
+
+
+def _in_movie(
+    edition: Edition, pieces: Sequence[Piece], begins: Sequence[int], said: Sequence[Caption]
+) -> list[Caption]:
+    """Captions at their places in the movie, without overlaps. Those in what is left out are left out."""
+    out: list[Caption] = []
+    for caption in sorted(said, key=lambda caption: caption.from_ms):
+        for piece, begin in zip(pieces, begins, strict=True):
+            start_ms = edition.pdt_ms(piece)
+            if start_ms <= caption.from_ms < start_ms + piece.duration // TICKS_PER_MS:
+                at = begin // TICKS_PER_MS + caption.from_ms - start_ms
+                if out and out[-1].to_ms > at:
+                    out[-1] = replace(out[-1], to_ms=at)
+                    if out[-1].from_ms >= at:
+                        out.pop()
+                out.append(Caption(at, at + caption.to_ms - caption.from_ms, caption.text))
+                break
+    return out
+
+
+def iso_639_2(tag: str) -> str:
+    """The three letters that a movie has for the language of a BCP 47 tag; ``und`` where it has none of ours."""
+    language = tag.partition("-")[0]
+    return language if len(language) == 3 else _ISO_639_2.get(language, "und")
+
+
+_PAIRS = """
+ar=ara bg=bul br=bre ca=cat co=cos cs=ces cy=cym da=dan de=deu el=ell en=eng es=spa et=est eu=eus fa=fas fi=fin fr=fra
+ga=gle gl=glg he=heb hi=hin hr=hrv hu=hun hy=hye it=ita ja=jpn ka=kat ko=kor lt=lit lv=lav mt=mlt nb=nob nl=nld oc=oci
+pl=pol pt=por ro=ron ru=rus sk=slk sl=slv sq=sqi sr=srp sv=swe th=tha tr=tur uk=ukr vi=vie zh=zho
+"""
+_ISO_639_2 = dict(pair.split("=") for pair in _PAIRS.split())

@@ -19,7 +19,9 @@ from aiohttp import hdrs, web
 from streamer.archive import exporting, keeping
 from streamer.archive.catalogue import Details, EditionRef, ReplayCatalogue, ReplayState
 from streamer.archive.editions import spans_of
-from streamer.archive.exporting import BLOCK_BYTES, Movie, NothingToExport
+from streamer.archive.exporting import BLOCK_BYTES, Caption, Movie, NothingToExport
+from streamer.archive.material import Span, minus
+from streamer.delivery.captions import CaptionSource, NoCaptions, cut
 from streamer.delivery.replay import ReplayDelivery, cache_control
 from streamer.delivery.responses import byte_range, head_response, media_headers, not_modified
 from streamer.errors import Conflict, NotFound, Unavailable
@@ -35,9 +37,12 @@ MAX_AGE_S = 3600
 class Downloads:
     """Handlers. Raises StreamerErrors; :mod:`.routes` maps them."""
 
-    def __init__(self, replay: ReplayDelivery, catalogue: ReplayCatalogue) -> None:
+    def __init__(
+        self, replay: ReplayDelivery, catalogue: ReplayCatalogue, captions: CaptionSource | None = None
+    ) -> None:
         self._replay = replay
         self._catalogue = catalogue
+        self._captions = captions or NoCaptions()
         self._plans: OrderedDict[tuple[str, str], Movie] = OrderedDict()
         self._planning = asyncio.Lock()
         """One at a time: planning is work for a processor, and players come first."""
@@ -109,8 +114,9 @@ class Downloads:
         return asyncio.create_task(read(), name="download read")
 
     async def _plan(self, state: ReplayState, ref: EditionRef, end_ms: int, rendition: str, details: Details) -> Movie:
-        # The tags are in the head: another title is another file.
-        key = (ref.id, f"{rendition} {hash(details)}")
+        said = await self._said(state, ref, end_ms)
+        # The tags are in the head: another title is another file. So are captions that were corrected.
+        key = (ref.id, f"{rendition} {hash((details, said))}")
         async with self._planning:
             known = self._plans.get(key)
             if known is not None:
@@ -118,7 +124,7 @@ class Downloads:
                 return known
             try:
                 async with asyncio.timeout(PLAN_LIMIT_S):
-                    movie = await asyncio.to_thread(_planned, state, ref, end_ms, rendition, details)
+                    movie = await asyncio.to_thread(_planned, state, ref, end_ms, rendition, details, dict(said))
             except NothingToExport:
                 raise NotFound("There is nothing of this rendition.", code="not_listed") from None
             except (OSError, ValueError, EOFError, TimeoutError) as error:
@@ -127,6 +133,19 @@ class Downloads:
             while len(self._plans) > MAX_PLANS:
                 self._plans.popitem(last=False)
             return movie
+
+    async def _said(
+        self, state: ReplayState, ref: EditionRef, end_ms: int
+    ) -> tuple[tuple[str, tuple[Caption, ...]], ...]:
+        """By language, as the edition shows them."""
+        spans = minus(Span(ref.start_ms, end_ms), ref.skips)
+        found = []
+        for language in await self._replay.languages(state, ref):
+            cues = cut(
+                await self._captions.said(state.room, language, ref.start_ms, end_ms), spans, ref.start_ms, end_ms
+            )
+            found.append((language, tuple(Caption(cue.from_ms, cue.to_ms, cue.text) for cue in cues)))
+        return tuple(found)
 
     @asynccontextmanager
     async def _admitted(self) -> AsyncIterator[None]:
@@ -139,7 +158,14 @@ class Downloads:
             self._running -= 1
 
 
-def _planned(state: ReplayState, ref: EditionRef, end_ms: int, rendition: str, details: Details) -> Movie:
+def _planned(
+    state: ReplayState,
+    ref: EditionRef,
+    end_ms: int,
+    rendition: str,
+    details: Details,
+    captions: dict[str, tuple[Caption, ...]],
+) -> Movie:
     """In a thread."""
     material = keeping.read_material(state.folder)
     spans = spans_of(material, ref.start_ms, end_ms, ref.skips)
@@ -147,7 +173,7 @@ def _planned(state: ReplayState, ref: EditionRef, end_ms: int, rendition: str, d
     if not rendition:
         best = max(edition.renditions, key=lambda r: (r.kind == "video", r.bandwidth), default=None)
         rendition = best.name if best is not None else ""
-    return exporting.plan(state.folder, material, edition, rendition, details)
+    return exporting.plan(state.folder, material, edition, rendition, details, captions)
 
 
 def disposition(details: Details) -> str:

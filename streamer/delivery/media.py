@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hmac
 import re
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
 from streamer.conference.media_events import PRIVATE_PREFIX, PUBLIC
-from streamer.conference.programme import Broadcast, Interval, Segment
+from streamer.conference.programme import TICKS_PER_MS, Broadcast, Interval, Segment
 from streamer.conference.view import BroadcastView, OutputView, TrackView
+from streamer.delivery import captions
+from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import (
     AnyBroadcast,
     ClientGone,
@@ -49,10 +52,14 @@ ClientAddress = Callable[[web.BaseRequest], str]
 
 PLAYLIST_MAX_AGE_S = 1
 """What a plain reload may get from a cache: less than half a target duration."""
+INTERVAL_SLACK_TICKS = TICKS_PER_MS
+"""Media times are whole milliseconds."""
 START_WAIT_S = 2.0
 """After a restart of the web process, for the room's snapshot."""
 _NAME = re.compile(
-    r"(?:(?P<msn>[0-9]{1,15})(?:\.(?P<part>[0-9]{1,6}))?\.m4s|init-(?P<init>[0-9]{1,15})\.mp4)", re.ASCII
+    r"(?:(?P<msn>[0-9]{1,15})(?:\.(?P<part>[0-9]{1,6}))?\.m4s|init-(?P<init>[0-9]{1,15})\.mp4"
+    r"|(?P<vtt>[0-9]{1,15})\.vtt)",
+    re.ASCII,
 )
 
 
@@ -66,16 +73,26 @@ class _Listed:
     output: OutputView
     track: TrackView
     interval: Interval
+    language: str | None
+    """Of captions; ``track`` is then the rendition that they follow."""
 
 
 class LiveDelivery:
     """Handlers for the public outputs of all rooms. Raises StreamerErrors; :mod:`.routes` maps them."""
 
-    def __init__(self, plane: Plane, settings: Settings, client_address: ClientAddress, stats: DeliveryStats) -> None:
+    def __init__(
+        self,
+        plane: Plane,
+        settings: Settings,
+        client_address: ClientAddress,
+        stats: DeliveryStats,
+        caption_source: CaptionSource | None = None,
+    ) -> None:
         hls = settings.hls
         self._plane = plane
         self._settings = settings
         self._client_address = client_address
+        self._captions = caption_source or NoCaptions()
         self.stats = stats
         self.holds = Holds(
             HoldLimits(hls.max_held_total, hls.max_held_per_address, hls.max_held_per_connection), self.stats
@@ -104,13 +121,19 @@ class LiveDelivery:
             raise
         room_id, room = await self._room(request)
         await self._hold_opening(request, room)
-        broadcast, output, track = self._track(request, room)
+        broadcast, output, track, language = self._track(request, room)
+        if language is not None:
+            wanted = replace(wanted, part=None)  # there are none: it is the whole segment that comes
         await self._hold_playlist(request, room, output, track, wanted)
         # While it was held, the broadcast may have ended or been replaced: look again.
-        broadcast, output, track = self._track(request, room)
-        if track.edge is None:
+        broadcast, output, track, language = self._track(request, room)
+        if track.edge is None or (language is not None and track.last_complete_msn < 0):
             raise Unavailable("There is nothing to play yet.", code="not_in_time", headers={"Retry-After": "1"})
-        renderer = self._renderers_of(room_id, room).track(broadcast, output, track)
+        renderers = self._renderers_of(room_id, room)
+        if language is None:
+            renderer = renderers.track(broadcast, output, track)
+        else:
+            renderer = renderers.captions(broadcast, output, track, captions.rendition_name(language))
         renders = renderer.renders
         playlist = renderer.playlist(dvr=wanted.dvr, skip=wanted.skip, closed=room.view.closed)
         self.stats.renders_total += renderer.renders - renders
@@ -129,6 +152,10 @@ class LiveDelivery:
             raise self._not_listed()
         room_id, room = await self._room(request)
         listed = self._listed(request, room_id, room)
+        if (match["vtt"] is not None) != (listed.language is not None):
+            raise self._not_listed()
+        if match["vtt"] is not None:
+            return await self._caption_segment(request, listed, int(match["vtt"]))
         if match["init"] is not None:
             return self._init(request, listed, int(match["init"]))
         msn = int(match["msn"])
@@ -166,23 +193,25 @@ class LiveDelivery:
             await self.holds.until(room, AnyBroadcast(), request, self._client_address(request), START_WAIT_S)
         return room_id, room
 
-    def _track(self, request: web.Request, room: Room) -> tuple[Broadcast, OutputView, TrackView]:
+    def _track(self, request: web.Request, room: Room) -> tuple[Broadcast, OutputView, TrackView, str | None]:
+        """With the language where the address is of captions: the track is then the one that they follow."""
         broadcast = _broadcast(room)
         output = room.view.outputs.get(_output_name(request, room))
         if request.match_info["broadcast"] != broadcast.id or output is None:
             raise self._not_listed()
-        track = output.tracks.get(request.match_info["rendition"])
+        name, language = _rendition(request, broadcast)
+        track = output.tracks.get(name)
         if track is None:
             raise self._not_listed()
-        return broadcast, output, track
+        return broadcast, output, track, language
 
     def _listed(self, request: web.Request, room_id: str, room: Room) -> _Listed:
-        broadcast, output, track = self._track(request, room)
+        broadcast, output, track, language = self._track(request, room)
         interval = output.interval_by_key(request.match_info["key"])
         # Whatever an interval that is not public holds, it is never served without its session's key.
         if interval is None or not (interval.public or output.name.startswith(PRIVATE_PREFIX)):
             raise self._not_listed()
-        return _Listed(room_id, room, broadcast, output, track, interval)
+        return _Listed(room_id, room, broadcast, output, track, interval, language)
 
     def _renderers_of(self, room_id: str, room: Room) -> Renderers:
         kept = self._renderers.get(room_id)
@@ -219,7 +248,8 @@ class LiveDelivery:
 
     async def _hold_opening(self, request: web.Request, room: Room) -> None:
         """The multivariant playlist names every rendition at once; each of them begins with its first bytes."""
-        broadcast, name = _broadcast(room), request.match_info["rendition"]
+        broadcast = _broadcast(room)
+        name, _ = _rendition(request, broadcast)
         output_name = _output_name(request, room)
         output = room.view.outputs.get(output_name)
         if request.match_info["broadcast"] != broadcast.id or (output is not None and name in output.tracks):
@@ -264,6 +294,24 @@ class LiveDelivery:
             raise self._not_listed()
         self.stats.parts_total += 1
         return await self._send(request, listed, segment, f"{msn}.{part}", slice(part, part + 1))
+
+    async def _caption_segment(self, request: web.Request, listed: _Listed, msn: int) -> web.StreamResponse:
+        segment = self._segment_of(listed, msn)
+        if segment is None or not segment.complete:
+            raise self._not_listed()
+        assert listed.language is not None
+        broadcast, cues = listed.broadcast, []
+        if listed.interval.aired and not segment.gap:
+            begin, end = (
+                captions.to_ms(broadcast.epoch_ms, tick) for tick in (segment.start, segment.start + segment.duration)
+            )
+            shown = await self._captions.live(listed.room_id, listed.language, begin, end)
+            cues = [cue for at_ms, cue in shown if _was_shown(listed.output, broadcast, at_ms)]
+        self.stats.captions_total += 1
+        data = captions.webvtt(cues, broadcast.epoch_ms)
+        cache_control = _cache_control(request, f"max-age={broadcast.target_duration_s}")
+        headers = media_headers(captions.VTT_TYPE, cache_control, f'"{msn}-{zlib.crc32(data):08x}"')
+        return not_modified(request, headers) or media_response(request, data, headers)
 
     async def _send(
         self, request: web.Request, listed: _Listed, segment: Segment, name: str, parts: slice
@@ -330,6 +378,28 @@ def _output_name(request: web.Request, room: Room) -> str:
     if found is None or not asked:
         raise not_on_air()
     return found
+
+
+def _rendition(request: web.Request, broadcast: Broadcast) -> tuple[str, str | None]:
+    """The rendition that an address is of; for captions the one that they follow, and their language."""
+    name = request.match_info["rendition"]
+    language = captions.language_of(name, broadcast.caption_languages)
+    if language is None:
+        return name, None
+    lead = max(broadcast.renditions, key=lambda r: (r.kind == "video", r.bandwidth))
+    return lead.name, language
+
+
+def _was_shown(output: OutputView, broadcast: Broadcast, at_ms: int) -> bool:
+    """Whether the output showed the programme at a media time, as far as its window still tells: what was said in a
+    closed session is not read in the next one's first seconds."""
+    tick = (at_ms - broadcast.epoch_ms) * TICKS_PER_MS
+    interval = None
+    for each in output.intervals.values():
+        if each.start > tick + INTERVAL_SLACK_TICKS:
+            break
+        interval = each
+    return interval is not None and interval.aired and (interval.public or output.name.startswith(PRIVATE_PREFIX))
 
 
 def _cache_control(request: web.Request, public: str) -> str:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S, Broadcast, Interval, Rendition, Segment
 from streamer.conference.view import OutputView, TrackView
+from streamer.delivery import captions
 
 VERSION = 9
 """EXT-X-SKIP needs version 9 (section 8)."""
@@ -54,11 +55,20 @@ def multivariant(broadcast: Broadcast, *, dvr: bool = False) -> str:
     Sound is an audio group, and a variant of its own. The first variant is the one that players without an
     estimate of their bandwidth begin with, so the middle of the ladder stands first; the others go from best to least.
     """
-    return variants(broadcast.renditions, broadcast.id, DVR_QUERY if dvr else "")
+    query = DVR_QUERY if dvr else ""
+    return variants(broadcast.renditions, broadcast.id, query, languages=broadcast.caption_languages)
 
 
-def variants(renditions: Sequence[Rendition], folder: str, query: str = "", *, extra: Sequence[str] = ()) -> str:
-    """A multivariant playlist whose media playlists are ``{folder}/{rendition}.m3u8{query}``. ``extra``: more lines."""
+def variants(
+    renditions: Sequence[Rendition],
+    folder: str,
+    query: str = "",
+    *,
+    extra: Sequence[str] = (),
+    languages: Sequence[str] = (),
+) -> str:
+    """A multivariant playlist whose media playlists are ``{folder}/{rendition}.m3u8{query}``. ``extra``: more lines;
+    ``languages``: of captions."""
     videos = sorted((r for r in renditions if r.kind == "video"), key=lambda r: -r.bandwidth)
     sounds = sorted((r for r in renditions if r.kind == "audio"), key=lambda r: -r.bandwidth)
     if videos:
@@ -70,15 +80,16 @@ def variants(renditions: Sequence[Rendition], folder: str, query: str = "", *, e
             f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{sound.name}",NAME="{sound.name}",DEFAULT=YES,AUTOSELECT=YES'
             f'{channels},URI="{folder}/{sound.name}.m3u8{query}"'
         )
+    lines += [captions.media_line(language, folder, query) for language in languages]
     sound_of_video = sounds[0] if sounds else None
     for video in videos:
-        lines += _variant(folder, video, sound_of_video, query)
+        lines += _variant(folder, video, sound_of_video, query, captioned=bool(languages))
     for sound in sounds:
-        lines += _variant(folder, sound, sound, query)
+        lines += _variant(folder, sound, sound, query, captioned=bool(languages))
     return "\n".join(lines) + "\n"
 
 
-def _variant(folder: str, rendition: Rendition, sound: Rendition | None, query: str) -> list[str]:
+def _variant(folder: str, rendition: Rendition, sound: Rendition | None, query: str, *, captioned: bool) -> list[str]:
     """4.4.6.2: BANDWIDTH is the peak of everything the variant plays, its audio group included."""
     together = [rendition] if sound is None or sound is rendition else [rendition, sound]
     attributes = [
@@ -92,6 +103,8 @@ def _variant(folder: str, rendition: Rendition, sound: Rendition | None, query: 
             attributes.append(f"FRAME-RATE={rendition.frame_rate:.3f}")
     if sound is not None:
         attributes.append(f'AUDIO="{sound.name}"')
+    if captioned:
+        attributes.append(f'SUBTITLES="{captions.GROUP}"')
     if rendition.kind == "video":
         attributes.append("CLOSED-CAPTIONS=NONE")
     return [f"#EXT-X-STREAM-INF:{','.join(attributes)}", f"{folder}/{rendition.name}.m3u8{query}"]
@@ -175,6 +188,40 @@ class TrackText:
         else:
             uri = part_uri(self.intervals[last.interval].key, self.rendition, last.msn, len(last.parts))
         return f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{uri}"\n'
+
+
+class CaptionText(TrackText):
+    """Writes the lines of a subtitle rendition: whole segments, each where the rendition that it follows has one.
+
+    What is typed comes seconds after what is said, so parts would win nothing. A gap has a segment without text.
+    """
+
+    def head(self, first_msn: int, discontinuity_sequence: int) -> str:
+        target = self.broadcast.target_duration_s
+        return (
+            f"#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n"
+            f"#EXT-X-TARGETDURATION:{target}\n"
+            f"#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,"
+            f"HOLD-BACK={HOLD_BACK_TARGETS * target}.0,CAN-SKIP-UNTIL={SKIP_TARGETS * target}.0\n"
+            f"#EXT-X-MEDIA-SEQUENCE:{first_msn}\n"
+            f"#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuity_sequence}\n"
+        )
+
+    def segment(self, segment: Segment, before: Segment | None, *, parts: bool) -> str:
+        if not segment.complete:
+            return ""
+        discontinuity = "#EXT-X-DISCONTINUITY\n" if segment.discontinuity else ""
+        uri = captions.segment_uri(self.intervals[segment.interval].key, self.rendition, segment.msn)
+        return (
+            f"{discontinuity}#EXT-X-PROGRAM-DATE-TIME:{date_time(self.broadcast.epoch_ms, segment.start)}\n"
+            f"#EXTINF:{seconds(segment.duration)},\n{uri}\n"
+        )
+
+    def map(self, segment: Segment) -> str:
+        return ""
+
+    def hint(self, last: Segment, following: Interval) -> str:
+        return ""
 
 
 def same_init(a: Segment, b: Segment) -> bool:

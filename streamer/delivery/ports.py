@@ -67,6 +67,8 @@ class DeliveryStats:
     segments_total: int = 0
     inits_total: int = 0
     stills_total: int = 0
+    captions_total: int = 0
+    """Segments of captions."""
     not_listed_total: int = 0
     """Media asked for under an address that its output does not list (any more)."""
     memory_reads_total: int = 0

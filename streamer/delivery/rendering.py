@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from streamer.conference.programme import TICKS_PER_S, Broadcast, Segment
 from streamer.conference.view import OutputView, TrackView
 from streamer.delivery import playlists
-from streamer.delivery.playlists import TrackText
+from streamer.delivery.playlists import CaptionText, TrackText
 
 BLOCK = 32
 _GZIP_HEAD = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
@@ -64,12 +64,21 @@ class _Block:
 
 
 class TrackRenderer:
-    """The playlists of one rendition of one output."""
+    """The playlists of one rendition of one output, or of captions beside it."""
 
-    def __init__(self, broadcast: Broadcast, output: OutputView, track: TrackView, live_window_ticks: int) -> None:
+    def __init__(
+        self,
+        broadcast: Broadcast,
+        output: OutputView,
+        track: TrackView,
+        live_window_ticks: int,
+        captions: str | None = None,
+    ) -> None:
+        """``captions``: the name of the subtitle rendition that follows the track, in place of its own playlists."""
         self._broadcast = broadcast
         self._output = output
         self._track = track
+        self._captions = captions
         self._live_window = live_window_ticks
         self._blocks: dict[int, _Block] = {}
         self._settled_to = 0
@@ -93,7 +102,10 @@ class TrackRenderer:
 
     def _render(self, *, dvr: bool, skip: bool, closed: bool) -> Playlist:
         output, track = self._output, self._track
-        text = TrackText(self._broadcast, track.rendition.name, output.intervals)
+        if self._captions is None:
+            text = TrackText(self._broadcast, track.rendition.name, output.intervals)
+        else:
+            text = CaptionText(self._broadcast, self._captions, output.intervals)
         first = track.first
         start = first.msn if first else output.first_msn
         boundary, parts_from = self._boundaries(start)
@@ -112,7 +124,8 @@ class TrackRenderer:
             following = output.interval_of(last.msn + 1) if last is not None else None
             if last is not None and following is not None:
                 tail += text.hint(last, following)
-            tail += playlists.reports(output.tracks.values(), track.rendition.name, dvr=dvr)
+            own = "" if self._captions is not None else track.rendition.name
+            tail += playlists.reports(output.tracks.values(), own, dvr=dvr)
 
         texts, pieces = [head.encode()], [deflate(head.encode())]
         if not leave_out:
@@ -229,10 +242,19 @@ class Renderers:
         return sum(renderer.renders for _, renderer in self._of.values())
 
     def track(self, broadcast: Broadcast, output: OutputView, track: TrackView) -> TrackRenderer:
-        key = (output.name, track.rendition.name)
+        return self._renderer(broadcast, output, track, None)
+
+    def captions(self, broadcast: Broadcast, output: OutputView, track: TrackView, name: str) -> TrackRenderer:
+        """Of the subtitle rendition ``name``, whose segments are those of ``track``."""
+        return self._renderer(broadcast, output, track, name)
+
+    def _renderer(
+        self, broadcast: Broadcast, output: OutputView, track: TrackView, captions: str | None
+    ) -> TrackRenderer:
+        key = (output.name, captions or track.rendition.name)
         kept = self._of.get(key)
         if kept is None or kept[0] is not output:
-            kept = (output, TrackRenderer(broadcast, output, track, self._live_window))
+            kept = (output, TrackRenderer(broadcast, output, track, self._live_window, captions))
             self._of[key] = kept
             self._names.add(output.name)
         return kept[1]

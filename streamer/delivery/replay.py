@@ -10,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import hmac
 import re
+import zlib
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from aiohttp import hdrs, web
 
 from streamer.archive.catalogue import EditionRef, ReplayCatalogue, ReplayState
-from streamer.archive.editions import Piece
+from streamer.archive.editions import Edition, Piece
 from streamer.conference.media_events import PROGRAMME_OUTPUT
 from streamer.conference.view import BroadcastView
+from streamer.delivery import captions
+from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import Holds
 from streamer.delivery.media import ClientAddress
 from streamer.delivery.parts import MediaBytes
@@ -43,12 +46,16 @@ MAX_OPEN = 24
 """Editions whose pieces are kept in memory: a few MB each."""
 MEDIA_MAX_AGE_S = 3600
 """How long a cache may serve what has been replaced meanwhile."""
+CAPTIONS_MAX_AGE_S = 10
+"""They may still be corrected."""
 INDEX_MAX_AGE_S = 1
 VOD_MAX_AGE_S = 10
 FIRST_PIECE_S = 8.0
 LEAST_MS = 100
 """A start mark so shortly before the end of a segment makes no piece of it."""
-_NAME = re.compile(r"(?:(?P<number>[0-9]{1,9})\.m4s|init-(?P<init>[0-9]{1,15})\.mp4)", re.ASCII)
+_NAME = re.compile(
+    r"(?:(?P<number>[0-9]{1,9})\.m4s|init-(?P<init>[0-9]{1,15})\.mp4|(?P<vtt>[0-9]{1,9})\.vtt)", re.ASCII
+)
 
 
 class Gone(StreamerError):
@@ -79,6 +86,7 @@ class ReplayStats:
     playlists_total: int = 0
     segments_total: int = 0
     inits_total: int = 0
+    captions_total: int = 0
     opened_total: int = 0
     """Editions that were read from disk or begun."""
     replaced_total: int = 0
@@ -105,6 +113,7 @@ class ReplayDelivery:
         client_address: ClientAddress,
         holds: Holds,
         media_bytes: MediaBytes,
+        caption_source: CaptionSource | None = None,
     ) -> None:
         self.stats = ReplayStats()
         self._plane = plane
@@ -113,6 +122,7 @@ class ReplayDelivery:
         self._client_address = client_address
         self._holds = holds
         self._bytes = media_bytes
+        self._captions = caption_source or NoCaptions()
         self._slots: OrderedDict[tuple[str, str], _Slot] = OrderedDict()
 
     # --- handlers -----------------------------------------------------------------------------------
@@ -152,6 +162,8 @@ class ReplayDelivery:
         state, ref = await self.edition(request)
         opened = await self._opened(state, ref)
         rendition = request.match_info["rendition"]
+        if match["vtt"] is not None:
+            return await self._caption_segment(request, state, ref, opened, int(match["vtt"]))
         kind = opened.kind(rendition)
         if kind is None:
             raise _not_listed()
@@ -181,6 +193,29 @@ class ReplayDelivery:
         self.stats.media_bytes_total += response.content_length or 0
         return response
 
+    async def _caption_segment(
+        self, request: web.Request, state: ReplayState, ref: EditionRef, opened: OpenEdition, number: int
+    ) -> web.StreamResponse:
+        language = opened.language(request.match_info["rendition"])
+        piece = opened.piece(opened.lead, number)
+        if language is None or piece is None:
+            raise _not_listed()
+        edition = opened.edition
+        epoch_ms = edition.epochs_ms[piece.reel]
+        begin, end = captions.to_ms(epoch_ms, piece.start), captions.to_ms(epoch_ms, piece.end)
+        end_of_all = ref.end_ms if ref.end_ms is not None else self._growing_end(edition, opened.lead)
+        said = await self._captions.said(state.room, language, ref.start_ms, end_of_all)
+        data = captions.webvtt(captions.cut(said, edition.spans, begin, end), epoch_ms)
+        self.stats.captions_total += 1
+        cache = cache_control(state, CAPTIONS_MAX_AGE_S)
+        headers = media_headers(captions.VTT_TYPE, cache, f'"{ref.id}-{number}-{zlib.crc32(data):08x}"')
+        return not_modified(request, headers) or media_response(request, data, headers)
+
+    @staticmethod
+    def _growing_end(edition: Edition, lead: str) -> int:
+        last = edition.tracks[lead][-1]
+        return captions.to_ms(edition.epochs_ms[last.reel], last.end)
+
     # --- looking up ---------------------------------------------------------------------------------
 
     async def edition(self, request: web.Request) -> tuple[ReplayState, EditionRef]:
@@ -194,6 +229,10 @@ class ReplayDelivery:
             self._slots.pop((state.session, ref.id), None)
             raise Gone("This edition has been replaced by another one.")
         return state, ref
+
+    async def languages(self, state: ReplayState, ref: EditionRef) -> tuple[str, ...]:
+        """Of the captions that an edition declares."""
+        return (await self._opened(state, ref)).edition.caption_languages
 
     async def _multivariant(
         self, request: web.Request, state: ReplayState, ref: EditionRef, folder: str

@@ -19,6 +19,7 @@ from streamer.archive.material import Material, Reel, Span, collect, minus
 from streamer.conference.media_events import PROGRAMME_OUTPUT
 from streamer.conference.programme import Chunk, MediaKind
 from streamer.conference.view import BroadcastView, OutputView
+from streamer.delivery import captions
 from streamer.delivery.parts import MediaBytes
 from streamer.delivery.ports import ByteCache, Room
 from streamer.delivery.rendering import Playlist
@@ -88,13 +89,24 @@ class OpenEdition:
         init = self._reels[reel].init(number)
         return init.data if init is not None else None
 
+    def language(self, rendition: str) -> str | None:
+        """Of a subtitle rendition; None for others."""
+        return captions.language_of(rendition, self.edition.caption_languages)
+
+    @property
+    def lead(self) -> str:
+        """The rendition that captions follow."""
+        best = max(self.edition.renditions, key=lambda r: (r.kind == "video", r.bandwidth), default=None)
+        return best.name if best is not None else ""
+
     def playlist(self, rendition: str) -> Playlist | None:
-        pieces = self.edition.tracks.get(rendition)
+        captioned = self.language(rendition) is not None
+        pieces = self.edition.tracks.get(self.lead if captioned else rendition)
         if pieces is None:
             return None
         if not pieces:
             raise Unavailable("There is nothing to play yet.", code="not_in_time", headers={"Retry-After": "1"})
-        writer = self._writers.setdefault(rendition, TrackWriter(rendition, self._event))
+        writer = self._writers.setdefault(rendition, TrackWriter(rendition, self._event, captioned))
         return writer.playlist(self.edition, pieces, ended=self.finished)
 
     # --- growing ------------------------------------------------------------------------------------

@@ -26,7 +26,8 @@ REELS = 1_000_000
 
 def multivariant(edition: Edition, folder: str, *, event: bool) -> Playlist:
     """URIs are ``{folder}/{rendition}.m3u8``."""
-    text = playlists.variants(edition.renditions, folder, extra=(FROM_THE_START,) if event else ()).encode()
+    extra = (FROM_THE_START,) if event else ()
+    text = playlists.variants(edition.renditions, folder, extra=extra, languages=edition.caption_languages).encode()
     return Playlist(text, zlib.crc32(text), (), text)
 
 
@@ -40,6 +41,8 @@ class TrackWriter:
 
     name: str
     event: bool
+    captions: bool = False
+    """A subtitle rendition, beside the one whose pieces it is given."""
     _texts: list[bytes] = field(default_factory=list)
     _packed: list[bytes] = field(default_factory=list)
     """Raw deflate of the finished blocks; one less than texts while the last one grows."""
@@ -76,14 +79,15 @@ class TrackWriter:
         if piece.discontinuity:
             out.append("#EXT-X-DISCONTINUITY\n")
         number = init_number(piece)
-        if not piece.gap and (piece.discontinuity or number != self._map):
+        if not self.captions and not piece.gap and (piece.discontinuity or number != self._map):
             out.append(f'#EXT-X-MAP:URI="{self.name}/init-{number}.mp4"\n')
             self._map = number
         epoch = edition.epochs_ms[piece.reel]
         out.append(f"#EXT-X-PROGRAM-DATE-TIME:{playlists.date_time(epoch, piece.start)}\n")
-        if piece.gap:
+        if piece.gap and not self.captions:
             out.append("#EXT-X-GAP\n")
-        out.append(f"#EXTINF:{playlists.seconds(piece.duration)},\n{self.name}/{piece.number}.m4s\n")
+        name = f"{self.name}/{piece.number}.{'vtt' if self.captions else 'm4s'}"
+        out.append(f"#EXTINF:{playlists.seconds(piece.duration)},\n{name}\n")
         self._open.append("".join(out))
         self._longest = max(self._longest, piece.duration)
         self._count += 1

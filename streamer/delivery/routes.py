@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import web
 
 from streamer.archive.catalogue import ReplayCatalogue
+from streamer.delivery.captions import CaptionSource
 from streamer.delivery.downloads import Downloads
 from streamer.delivery.media import ClientAddress, ClientGone, LiveDelivery, client_gone, not_on_air
 from streamer.delivery.ports import DeliveryStats, Plane
@@ -31,13 +32,14 @@ def setup(
     settings: Settings,
     client_address: ClientAddress,
     catalogue: ReplayCatalogue | None = None,
+    captions: CaptionSource | None = None,
 ) -> None:
     """Add the routes. ``client_address`` tells who asks, for the limits on held requests. Without a ``catalogue`` there
-    are no replays.
+    are no replays, without ``captions`` those that a broadcast declares stay empty.
 
     Held requests are answered with 503 when the application shuts down.
     """
-    live = LiveDelivery(plane, settings, client_address, DeliveryStats())
+    live = LiveDelivery(plane, settings, client_address, DeliveryStats(), captions)
     app[STATS] = live.stats
     app[LIVE] = live
     paths: list[tuple[str, _Handler]] = [
@@ -54,8 +56,8 @@ def setup(
         ("/live/{tail:.*}", _nothing),
     ]
     if catalogue is not None:
-        replay = ReplayDelivery(plane, settings, catalogue, client_address, live.holds, live.media_bytes)
-        downloads = Downloads(replay, catalogue)
+        replay = ReplayDelivery(plane, settings, catalogue, client_address, live.holds, live.media_bytes, captions)
+        downloads = Downloads(replay, catalogue, captions)
         app[REPLAY_STATS] = replay.stats
         paths += [
             ("/replay/{session}/index.m3u8", replay.index),

@@ -19,6 +19,15 @@ _UTF8 = struct.pack(">II", 1, 0)
 _TEXT_ENTRY = (
     bytes(6) + struct.pack(">H", 1) + struct.pack(">Ii", 0, 1) + bytes(6 + 8 + 8) + bytes(2 + 1 + 2 + 6) + b"\0"
 )
+_SUBTITLE_ENTRY = (
+    struct.pack(">I4s6xH", 64, b"tx3g", 1)
+    + struct.pack(">IbbBBBB", 0, 1, -1, 0, 0, 0, 0)
+    + struct.pack(">4h", 0, 0, 0, 0)
+    + struct.pack(">HHHBB4B", 0, 0, 1, 0, 18, 255, 255, 255, 255)
+    + struct.pack(">I4sHHB", 18, b"ftab", 1, 1, 5)
+    + b"Arial"
+)
+"""3GPP TS 26.245, 5.16: centred at the bottom, on nothing, white; one font."""
 MDAT_HEAD_BYTES = 16
 
 
@@ -27,7 +36,7 @@ class Track:
     """One track's samples in the order of the file. Durations are in its own timescale."""
 
     kind: str
-    """``video``, ``audio``, or ``text`` (chapters)."""
+    """``video``, ``audio``, ``text`` (chapters), or ``subtitle``."""
     timescale: int
     width: int = 0
     height: int = 0
@@ -38,6 +47,8 @@ class Track:
     key_samples: list[int] = field(default_factory=list)
     """Numbers from 1 of the samples that need no other; empty: all of them."""
     chunks: list[Chunk] = field(default_factory=list)
+    language: str = "und"
+    """ISO 639-2/T: three letters."""
     delay: int = 0
     """How much later than the movie it begins, in its own timescale; negative: so much of it is not shown."""
 
@@ -105,8 +116,14 @@ def chapter_sample(title: str) -> bytes:
     return struct.pack(">H", len(text)) + text + struct.pack(">I4sI", 12, b"encd", 0x100)
 
 
+def subtitle_sample(text: str) -> bytes:
+    """A sample of timed text (3GPP TS 26.245, 5.17); empty: nothing is shown."""
+    data = text.encode()[:2000].decode("utf-8", "ignore").encode()
+    return struct.pack(">H", len(data)) + data
+
+
 def _moov(tracks: Sequence[Track], base: int, tags: Mapping[str, str], chapters: Sequence[Chapter]) -> bytes:
-    shown = [track for track in tracks if track.kind != "text"]
+    shown = [track for track in tracks if track.kind in ("video", "audio")]
     duration = max((_movie_time(track) for track in shown), default=0)
     mvhd = struct.pack(">QQIQ", 0, 0, TICKS_PER_S, duration) + struct.pack(">IHH", 0x10000, 0x100, 0) + bytes(8)
     mvhd += _MATRIX + bytes(24) + struct.pack(">I", len(tracks) + 1)
@@ -121,21 +138,31 @@ def _movie_time(track: Track) -> int:
 
 def _trak(track: Track, number: int, base: int, text: int | None) -> bytes:
     duration = _movie_time(track)
-    flags = 0 if track.kind == "text" else 3  # the chapters' track is not enabled: players would show it as subtitles
+    # The chapters' track is not enabled: players would show it as subtitles. Subtitles are there to be chosen.
+    flags = {"text": 0, "subtitle": 2}.get(track.kind, 3)
+    group = {"audio": 1, "subtitle": 2}.get(track.kind, 0)  # of one group, one is played
     tkhd = struct.pack(">QQIIQ", 0, 0, number, 0, duration) + bytes(8)
-    tkhd += struct.pack(">hhhH", 0, 1 if track.kind == "audio" else 0, 0x100 if track.kind == "audio" else 0, 0)
+    tkhd += struct.pack(">hhhH", 0, group, 0x100 if track.kind == "audio" else 0, 0)
     tkhd += _MATRIX + struct.pack(">II", track.width << 16, track.height << 16)
-    mdhd = struct.pack(">QQIQHH", 0, 0, track.timescale, track.duration, 0x55C4, 0)
-    handler = {"video": b"vide", "audio": b"soun", "text": b"text"}[track.kind]
+    mdhd = struct.pack(">QQIQHH", 0, 0, track.timescale, track.duration, _packed(track.language), 0)
+    handler = {"video": b"vide", "audio": b"soun", "text": b"text", "subtitle": b"sbtl"}[track.kind]
     hdlr = struct.pack(">I", 0) + handler + bytes(12) + b"Streamer\0"
     dinf = _box(b"dinf", _full(b"dref", 0, 0, struct.pack(">I", 1) + _full(b"url ", 0, 1, b"")))
     minf = _media_header(track.kind) + dinf + _stbl(track, base)
     mdia = _box(b"mdia", _full(b"mdhd", 1, 0, mdhd) + _full(b"hdlr", 0, 0, hdlr) + _box(b"minf", minf))
-    refers = _box(b"tref", _box(b"chap", struct.pack(">I", text))) if text and track.kind != "text" else b""
+    refers = _box(b"tref", _box(b"chap", struct.pack(">I", text))) if text and track.kind in ("video", "audio") else b""
     return _box(b"trak", _full(b"tkhd", 1, flags, tkhd) + _edits(track) + refers + mdia)
 
 
+def _packed(language: str) -> int:
+    """8.4.2.3: three letters of five bits."""
+    first, second, third = (ord(letter) - 0x60 for letter in language)
+    return first << 10 | second << 5 | third
+
+
 def _media_header(kind: str) -> bytes:
+    if kind == "subtitle":
+        return _full(b"nmhd", 0, 0, b"")
     if kind == "video":
         return _full(b"vmhd", 0, 1, bytes(8))
     if kind == "audio":
@@ -156,7 +183,7 @@ def _edits(track: Track) -> bytes:
 
 
 def _stbl(track: Track, base: int) -> bytes:
-    entries = track.entries or [_box(b"text", _TEXT_ENTRY)]
+    entries = track.entries or [_SUBTITLE_ENTRY if track.kind == "subtitle" else _box(b"text", _TEXT_ENTRY)]
     stsd = _full(b"stsd", 0, 0, struct.pack(">I", len(entries)) + b"".join(entries))
     runs = [(sum(1 for _ in same), duration) for duration, same in groupby(track.durations)]
     stts = _full(b"stts", 0, 0, _table(">II", runs))
