@@ -1,18 +1,53 @@
-"""The audience service: one desk per scope, commands one after the other, stored before they are acknowledged."""
+"""The audience service: one desk per scope, commands one after the other, stored before they are acknowledged.
+
+A command is decided at once, on the desk's working state, and written with whatever else waits (of all scopes, in one
+transaction). Only then it is shown, told and acknowledged, in the order in which it was decided.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from contextlib import suppress
+from typing import Any, Protocol, get_args
 
-from streamer.audience.commands import Command
-from streamer.audience.identity import Identity
-from streamer.audience.news import Answer, Listener, Viewpoint
-from streamer.audience.people import Participant, Who
-from streamer.audience.scope import Scope
+import structlog
+
+from streamer.audience import chat, gathering, records, showing, ticking
+from streamer.audience.book import Book
+from streamer.audience.commands import (
+    Claim,
+    Command,
+    Moderating,
+    React,
+    Taking,
+    TroubleReport,
+    Undo,
+)
+from streamer.audience.deciding import Situation, take
+from streamer.audience.desk import Desk
+from streamer.audience.identity import SECRET_NAME, Identities, Identity
+from streamer.audience.moderating import moderate
+from streamer.audience.news import Answer, AudienceEvent, Listener, Viewpoint
+from streamer.audience.people import Crew, Participant, Who
+from streamer.audience.scope import CLOSED_PREFIX, Scope, focus
+from streamer.audience.state import Ballot, Change, Chapter, Focus, Refocus, Vote
+from streamer.audience.views import moment
 from streamer.conference.sessions import Session
+from streamer.errors import Forbidden, StreamerError
 from streamer.settings import AudienceSettings
 from streamer.store.database import Database
+from streamer.store.logins import Secrets
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.25
+IDLE_MS = 30 * 60_000
+"""A desk that nobody has used for so long is put away."""
+DAY_MS = 86_400_000
+_TAKING = get_args(Taking)
+_MODERATING = get_args(Moderating)
 
 
 class SessionsPort(Protocol):
@@ -41,74 +76,382 @@ class Audience:
         sessions: SessionsPort,
         settings: AudienceSettings,
         marks_changed: Callable[[str], None] = lambda _session: None,
-    ) -> None: ...
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._sessions = sessions
+        self._settings = settings
+        self._marks_changed = marks_changed
+        self.book = Book(database)
+        self._desks: dict[str, Desk] = {}
+        self._loading: dict[str, asyncio.Task[Desk]] = {}
+        self._listeners: list[Listener] = []
+        self._identities: Identities | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._unlisten: Callable[[], None] | None = None
+        self._last_id = (0, 0)
+        self._minute = 0
+        self._swept_ms = 0
+        self.faults_total = 0
 
     # --- life ---------------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Raises StoreUnavailable."""
+        async with self._database.write() as connection:
+            stored = Secrets(connection)
+            key = await stored.find(SECRET_NAME)
+            if key is None:
+                key = secrets.token_hex(32)
+                await stored.put(SECRET_NAME, key)
+        self._identities = Identities(bytes.fromhex(key))
+        self.book.start()
+        self._unlisten = self._sessions.listen(self._on_sessions)
+        self._tasks = [asyncio.create_task(self._tick(), name="audience tick")]
 
     async def close(self) -> None:
         """What was asked before is stored and answered."""
+        if self._unlisten is not None:
+            self._unlisten()
+        tasks = [*self._tasks, *self._loading.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.book.close()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Have ``listener`` told every event of every scope, for all viewpoints. Returns what ends it."""
-        raise NotImplementedError
+        self._listeners.append(listener)
+
+        def end() -> None:
+            with suppress(ValueError):
+                self._listeners.remove(listener)
+
+        return end
 
     # --- who ----------------------------------------------------------------------------------------
 
     def new_identity(self) -> tuple[Identity, str]:
         """A new participant's identity, and the token for the cookie and ``you.key``."""
-        raise NotImplementedError
+        assert self._identities is not None, "start it first"
+        return self._identities.issue(self._clock())
 
     def identity(self, token: str) -> Identity | None:
         """Whose token it is; None where it is none of ours."""
-        raise NotImplementedError
+        assert self._identities is not None, "start it first"
+        return self._identities.read(token)
 
     # --- taking part --------------------------------------------------------------------------------
 
     async def join(self, scope: Scope, participant: Participant, address: str) -> None:
         """Somebody has connected. Once for each connection. Raises Forbidden ``banned``, StoreUnavailable."""
+        desk = await self._desk(scope)
+        sanction = None if participant.crew else desk.shown.sanctions.get(participant.id)
+        if sanction is not None and sanction.banned:
+            raise Forbidden("You have been banned from here.", code="banned")
+        if participant.name:
+            # What a connection brings along counts until the name is set again.
+            for state in (desk.working, desk.shown):
+                known = state.people.get(participant.id)
+                if known is not None and known.name != participant.name:
+                    del state.people[participant.id]
+        desk.crowd.join(participant, address)
 
     def leave(self, scope: Scope, participant: str) -> None:
         """One connection of theirs has ended."""
+        desk = self._desks.get(scope.key)
+        if desk is not None:
+            desk.crowd.leave(participant, self._clock())
 
     async def run(self, scope: Scope, who: Who, command: Command) -> Answer:
         """Do it. Acknowledged means stored.
 
         Raises StreamerError: ``banned``, ``muted``, ``chat_closed``, ``read_only``, ``questions_only``,
-        ``questions_closed``, ``slow_mode``, ``flood``, ``repeated``, ``empty_text``, ``too_long``,
-        ``no_such_message`` (``_question``, ``_poll``, ``_action``, ``_participant``), ``poll_closed``,
-        ``superseded``, ``forbidden``, ``busy``, ``store_unavailable``; nothing has changed then. Those that
-        pass by themselves have ``Retry-After``.
+        ``questions_closed``, ``anonymous_not_allowed``, ``slow_mode``, ``flood``, ``repeated``, ``empty_text``,
+        ``too_long``, ``too_many_questions``, ``name_reserved``, ``name_refused``, ``no_such_message`` (``_question``,
+        ``_poll``, ``_action``, ``_participant``), ``poll_closed``, ``wrong_state``, ``claimed``, ``not_undoable``,
+        ``superseded``, ``forbidden``, ``invalid``, ``busy``, ``store_unavailable``; nothing has changed then. Those
+        that pass by themselves have ``Retry-After``.
         """
-        raise NotImplementedError
+        desk = await self._desk(scope)
+        if isinstance(command, React | TroubleReport | Claim):
+            return self._count(desk, who, command)
+        await self._fetch(desk, command)
+        self.book.check_room()
+        at = self.situation(desk, who)
+        if isinstance(who, Participant):
+            if not isinstance(command, _TAKING):
+                raise Forbidden("This is for moderators.", code="forbidden")
+            decision = take(desk.working, desk.habits, who, command, at)
+        else:
+            if not isinstance(command, _MODERATING):
+                raise Forbidden("This is for participants.", code="forbidden")
+            decision = moderate(desk.working, who, command, at)
+        await self.put(desk, decision.changes)
+        return Answer(decision.data, None if decision.action is None else decision.action.id)
 
     async def snapshot(self, scope: Scope, viewpoint: Viewpoint, participant: str | None = None) -> Mapping[str, Any]:
         """What is so now for a viewpoint: ``own`` wants the ``participant`` and holds only what is theirs alone."""
-        raise NotImplementedError
+        desk = await self._desk(scope)
+        state, now_ms = desk.shown, self._clock()
+        match viewpoint:
+            case Viewpoint.PUBLIC:
+                return {**showing.public_snapshot(state, now_ms), "presence": desk.crowd.counts()}
+            case Viewpoint.MODERATION:
+                claims = [
+                    {"id": item, "by": label, "until": moment(until_ms)}
+                    for item, (_, label, until_ms) in desk.tallies.claims.items()
+                    if until_ms > now_ms
+                ]
+                told = {"presence": desk.crowd.counts(), "claims": claims}
+                return {**showing.moderation_snapshot(state, now_ms), **told}
+            case Viewpoint.STAGE:
+                return showing.stage_snapshot(state, now_ms)
+            case Viewpoint.OWN:
+                assert participant is not None
+                return showing.own_snapshot(state, participant, now_ms)
 
     def set_viewers(self, scope: Scope, *, hls: int, whep: int) -> None:
         """How many watch by each way, besides those who are connected; as often as it is known."""
+        desk = self._desks.get(scope.key)
+        if desk is not None:
+            desk.crowd.hls, desk.crowd.whep = hls, whep
 
     # --- records ------------------------------------------------------------------------------------
 
     async def card(self, scope: Scope, participant: str) -> Mapping[str, Any]:
         """A participant as moderators see them: names, history, notes. Raises NotFound ``no_such_participant``."""
-        raise NotImplementedError
+        desk = await self._desk(scope)
+        return await records.card(self._database, desk, participant, self._clock())
+
+    async def actions(self, scope: Scope, *, before_ms: int | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        """The action log, newest first."""
+        return await records.actions(self._database, scope.key, before_ms, limit)
 
     async def export(self, participant: str) -> Mapping[str, Any]:
         """All that is stored of a participant, for themselves."""
-        raise NotImplementedError
+        return await records.export(self._database, participant)
 
     async def erase(self, participant: str) -> Mapping[str, int]:
-        """Remove a participant's texts, names and votes for good. Returns how many of each."""
-        raise NotImplementedError
+        """Remove a participant's texts, names and votes for good, and tell those who see them. Returns how many."""
+        await self.book.flushed()
+        gone = await records.erase(self._database, participant)
+        for desk in self._desks.values():
+            for event in records.forget(desk, participant, self._clock()):
+                self._tell(event)
+        return gone
 
     async def timeline(self, session: Session, from_ms: int, to_ms: int) -> Mapping[str, Any]:
         """What a replay shows in step, by media time: ``chat``, ``questions``, ``polls``; only what is public."""
-        raise NotImplementedError
+        return await records.timeline(self._database, session, from_ms, to_ms)
 
     async def watched(self, session_id: str) -> Mapping[str, Any]:
         """``peak``, ``average`` viewers and ``minutes`` watched in all."""
-        raise NotImplementedError
+        return await records.watched(self._database, session_id)
+
+    async def sweep(self) -> Mapping[str, int]:
+        """Delete what is older than the settings keep. It happens by itself once a day."""
+        now_ms = self._clock()
+        self._swept_ms = now_ms
+        return await records.sweep(self._database, now_ms - self._settings.keep_days * DAY_MS, now_ms)
+
+    # --- deciding and storing -----------------------------------------------------------------------
+
+    def situation(self, desk: Desk, who: Who | None = None) -> Situation:
+        networks = (*self._settings.exempt_networks, *desk.working.mode.networks)
+        crowd = desk.crowd
+        own = crowd.prefixes(who.id, networks) if isinstance(who, Participant) else ()
+        return Situation(
+            scope=desk.scope,
+            now_ms=self._clock(),
+            sessions=self._sessions.sessions(desk.scope.room),
+            settings=self._settings,
+            new_id=self._new_id,
+            prefixes=own,
+            known=frozenset(crowd.here) if isinstance(who, Crew) else frozenset(),
+            protected=crowd.crew if isinstance(who, Crew) else frozenset(),
+            prefixes_of=lambda participant: crowd.prefixes(participant, networks),
+        )
+
+    async def put(self, desk: Desk, changes: Sequence[Change]) -> None:
+        """Have the changes hold: written, then shown and told. Raises StoreUnavailable; they hold no more then."""
+        if not changes:
+            if desk.unstored:
+                # The answer rests on what is still on its way.
+                await self.book.flushed()
+            return
+        desk.working.apply(changes)
+        desk.unstored += 1
+        written = self.book.write(changes, lambda error: self._settled(desk, changes, error))
+        await asyncio.shield(written)
+
+    def _settled(self, desk: Desk, changes: Sequence[Change], error: StreamerError | None) -> None:
+        desk.unstored -= 1
+        if error is not None:
+            desk.working = desk.shown.copy()
+            desk.behind = desk.unstored
+            return
+        before = desk.shown.focus
+        desk.shown.apply(changes)
+        if desk.behind:
+            desk.behind -= 1
+            desk.working.apply(changes)
+        now_ms = self._clock()
+        for change in changes:
+            if isinstance(change, Vote):
+                desk.voted[change.question] = None
+            elif isinstance(change, Ballot):
+                desk.polled[change.poll] = None
+            elif isinstance(change, Chapter):
+                self._marks_changed(change.session)
+            else:
+                for event in showing.events_of(desk.scope.key, change, before, desk.shown, now_ms):
+                    self._tell(event)
+            if isinstance(change, Refocus):
+                before = desk.shown.focus
+
+    def _count(self, desk: Desk, who: Who, command: React | TroubleReport | Claim) -> Answer:
+        now_ms = self._clock()
+        if isinstance(command, Claim):
+            if not isinstance(who, Crew):
+                raise Forbidden("This is for moderators.", code="forbidden")
+            until_ms = desk.tallies.claim(command.id, who.id, who.label, now_ms, command.on)
+            data = {"id": command.id, "by": who.label if command.on else None, "until": moment(until_ms)}
+            self._tell(AudienceEvent(desk.scope.key, Viewpoint.MODERATION, "claim", data, now_ms))
+            return Answer(data)
+        if not isinstance(who, Participant):
+            raise Forbidden("This is for participants.", code="forbidden")
+        chat.check_sanction(None if who.crew else desk.shown.sanctions.get(who.id), now_ms)
+        if isinstance(command, React):
+            kind = gathering.reaction_kind(command.kind)
+            chat.admit_reaction(desk.habits.of(who.id), now_ms)
+            desk.tallies.react(kind)
+            return Answer({"kind": kind})
+        kind = gathering.trouble_kind(command.kind)
+        people = desk.tallies.trouble(kind, who.id, now_ms)
+        trouble: dict[str, Any] = {"kind": kind, "people": people, "alarm": people >= gathering.TROUBLE_PEOPLE}
+        self._tell(AudienceEvent(desk.scope.key, Viewpoint.MODERATION, "trouble", trouble, now_ms))
+        return Answer({"kind": kind})
+
+    async def _fetch(self, desk: Desk, command: Command) -> None:
+        """Bring back into memory what a command is about and what is not there any more."""
+        wanted: list[str] = []
+        action = command.action if isinstance(command, Undo) else None
+        if action is None:
+            wanted = [one for one in records.messages_meant(command) if one not in desk.working.messages]
+            if not wanted:
+                return
+        found = await self.book.fetch(desk.scope, wanted, action)
+        for state in (desk.working, desk.shown):
+            records.take_back(state, found)
+
+    # --- desks --------------------------------------------------------------------------------------
+
+    async def _desk(self, scope: Scope) -> Desk:
+        desk = self._desks.get(scope.key)
+        if desk is None:
+            loading = self._loading.get(scope.key)
+            if loading is None:
+                loading = asyncio.create_task(self._load(scope), name=f"audience load {scope.key}")
+                self._loading[scope.key] = loading
+                loading.add_done_callback(lambda _task: self._loading.pop(scope.key, None))
+            desk = await asyncio.shield(loading)
+        desk.used_ms = self._clock()
+        return desk
+
+    async def _load(self, scope: Scope) -> Desk:
+        now_ms = self._clock()
+        sessions = self._sessions.sessions(scope.room)
+        settings = self._settings
+        state = await self.book.load(scope, now_ms, settings.messages_in_memory, settings.keep_days)
+        state.focus, state.previous = ticking.first_focus(scope, sessions, now_ms)
+        desk = Desk(scope, state, state.copy(), used_ms=now_ms)
+        self._desks[scope.key] = desk
+        return desk
+
+    def _on_sessions(self, room: str) -> None:
+        for desk in list(self._desks.values()):
+            if desk.scope.room == room:
+                self._refocus(desk)
+
+    def _refocus(self, desk: Desk) -> None:
+        """Questions and polls follow the sessions."""
+        try:
+            at = self.situation(desk)
+        except StreamerError:
+            # The room has gone; nobody asks any more.
+            return
+        session = focus(desk.scope, at.sessions, at.now_ms)
+        if session == desk.working.focus.session:
+            return
+        changes = ticking.rolled_over(desk.working, Focus(session, at.now_ms), at.now_ms)
+        self._put_later(desk, changes)
+
+    def _put_later(self, desk: Desk, changes: Sequence[Change]) -> None:
+        """What follows by itself; the book owns it from here on, and logs what it cannot write."""
+        desk.working.apply(changes)
+        desk.unstored += 1
+        self.book.write(changes, lambda error: self._settled(desk, changes, error))
+
+    # --- by itself ----------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            try:
+                await self.tick()
+            except Exception:
+                self.faults_total += 1
+                log.exception("audience_tick_failed")
+
+    async def tick(self) -> None:
+        """Bring everything to now: sessions, delayed messages, votes, reactions, presence, minutes watched."""
+        now_ms = self._clock()
+        for desk in list(self._desks.values()):
+            self._refocus(desk)
+            due = ticking.due(desk.working, now_ms)
+            if due:
+                self._put_later(desk, due)
+            for event in ticking.told(desk, now_ms):
+                self._tell(event)
+            for state in (desk.working, desk.shown):
+                state.forget_over(now_ms)
+            if not desk.crowd.here and not desk.unstored and now_ms - desk.used_ms > IDLE_MS:
+                del self._desks[desk.scope.key]
+        minute = now_ms // 60_000
+        if minute != self._minute:
+            self._minute = minute
+            await records.note_minute(self._database, self._watching(), minute * 60_000)
+        if now_ms - self._swept_ms > DAY_MS:
+            await self.sweep()
+
+    def _watching(self) -> list[tuple[str, int]]:
+        """(session, viewers) of those that are on."""
+        found = []
+        for desk in self._desks.values():
+            session = desk.shown.focus.session
+            running = None if session is None else self._sessions.find(session)
+            if running is not None and running.running and desk.crowd.viewers:
+                found.append((running.id, desk.crowd.viewers))
+        return found
+
+    def _tell(self, event: AudienceEvent) -> None:
+        for listener in list(self._listeners):
+            try:
+                listener(event)
+            except Exception:
+                self.faults_total += 1
+                log.exception("audience_listener_failed", event_type=event.type)
+
+    def _new_id(self) -> str:
+        """In the order in which they are made, also of one millisecond, and not to be guessed."""
+        now_ms = self._clock()
+        last_ms, count = self._last_id
+        self._last_id = (now_ms, 0) if now_ms > last_ms else (last_ms, count + 1)
+        at_ms, count = self._last_id
+        return f"{at_ms:011x}{count:04x}{secrets.token_hex(6)}"
+
+
+def closed_session(key: str) -> str | None:
+    """The session of a closed scope's key, None for a room's."""
+    return key.removeprefix(CLOSED_PREFIX) if key.startswith(CLOSED_PREFIX) else None

@@ -1,0 +1,300 @@
+"""The audience's book: what a scope is found as after a restart, and how changes are written, many scopes' at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.audience.images import read
+from streamer.audience.scope import Scope
+from streamer.audience.state import (
+    MOST_ACTIONS,
+    MOST_LINES,
+    MOST_POLLS,
+    MOST_QUESTIONS,
+    MOST_REPORTS,
+    Ballot,
+    Change,
+    Chapter,
+    Put,
+    ScopeState,
+    Vote,
+)
+from streamer.conference.participation import (
+    AddressHold,
+    CrewLine,
+    Message,
+    Mode,
+    ModerationAction,
+    Notice,
+    Person,
+    Poll,
+    Question,
+    Report,
+    Sanction,
+)
+from streamer.conference.sessions import Mark
+from streamer.errors import StreamerError, Unavailable
+from streamer.store import revision
+from streamer.store.bulk import put_rows, remove_keys
+from streamer.store.chat import ChatMessages
+from streamer.store.database import Database, StoreUnavailable
+from streamer.store.mapping import RowMapping
+from streamer.store.moderation import Moderation
+from streamer.store.modes import Modes
+from streamer.store.participants import Participants
+from streamer.store.polls import Polls
+from streamer.store.questions import Questions
+from streamer.store.tables import marks
+
+log = structlog.get_logger(__name__)
+
+MOST_WAITING = 4000
+"""Commands that wait to be written, in all; past that they are refused."""
+MOST_AT_ONCE = 500
+"""Commands in one transaction."""
+_MARKS = RowMapping(Mark, marks)
+DAY_MS = 86_400_000
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """What one command changes: all of it is written, or nothing."""
+
+    changes: tuple[Change, ...]
+    written: asyncio.Future[None]
+    settle: Callable[[StreamerError | None], None] = lambda _error: None
+    """Called in the order of the commands, before anybody is answered."""
+
+
+class Book:
+    """Over one database. ``failed``: told when what was decided after a failure is worth nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[Unit] = []
+        self._woken = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+        self.transactions_total = 0
+        self.units_total = 0
+        self.faults_total = 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="audience book")
+
+    async def close(self) -> None:
+        """What waits is written."""
+        self._closing = True
+        self._woken.set()
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def check_room(self) -> None:
+        """Raises Unavailable ``busy`` where too many wait already: before anything is decided."""
+        if self._closing or len(self._waiting) >= MOST_WAITING:
+            raise Unavailable("Too much at once.", code="busy", headers={"Retry-After": "1"})
+
+    def write(self, changes: Sequence[Change], settle: Callable[[StreamerError | None], None]) -> asyncio.Future[None]:
+        """Have it written with whatever else waits. The future raises StoreUnavailable where it was not."""
+        unit = Unit(tuple(changes), asyncio.get_running_loop().create_future(), settle)
+        self._waiting.append(unit)
+        self._woken.set()
+        return unit.written
+
+    async def flushed(self) -> None:
+        """Until all that waits now is written. Raises StoreUnavailable."""
+        await asyncio.shield(self.write((), lambda _error: None))
+
+    async def _run(self) -> None:
+        while True:
+            if not self._waiting:
+                if self._closing:
+                    return
+                self._woken.clear()
+                await self._woken.wait()
+                continue
+            units, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+            try:
+                await self._write_together(units)
+            except Exception as error:
+                self.faults_total += 1
+                log.exception("audience_cannot_write", commands=len(units))
+                problem = error if isinstance(error, StreamerError) else StoreUnavailable("It could not be stored.")
+                # What was decided since rests on what has not been written.
+                later, self._waiting = self._waiting, []
+                for unit in (*units, *later):
+                    _settle(unit, problem)
+
+    async def _write_together(self, units: list[Unit]) -> None:
+        try:
+            await self._write(units)
+        except IntegrityError:
+            # A room has gone meanwhile. That is no fault of the others'.
+            for index, unit in enumerate(units):
+                try:
+                    await self._write([unit])
+                except IntegrityError:
+                    log.warning("audience_refused_by_database", exc_info=True)
+                    _settle(unit, StoreUnavailable("It could not be stored."))
+                except BaseException:
+                    del units[:index]
+                    raise
+                else:
+                    _settle(unit, None)
+            return
+        for unit in units:
+            _settle(unit, None)
+
+    async def _write(self, units: list[Unit]) -> None:
+        page = _Page()
+        for unit in units:
+            page.add(unit.changes)
+        if page.empty:
+            return
+        async with self._database.write() as connection:
+            await page.write(connection)
+        self.transactions_total += 1
+        self.units_total += len(units)
+
+    # --- reading ------------------------------------------------------------------------------------
+
+    async def load(self, scope: Scope, now_ms: int, keep: int, keep_days: int) -> ScopeState:
+        """Raises StoreUnavailable."""
+        key = scope.key
+        async with self._database.read() as connection:
+            modes = Modes(connection)
+            mode = await modes.find(key)
+            if mode is None and scope.session is not None:
+                # A closed session's own audience begins with the room's words and networks.
+                of_room = await modes.find(scope.room)
+                mode = (
+                    None if of_room is None else Mode(scope.room, key, words=of_room.words, networks=of_room.networks)
+                )
+            state = ScopeState(mode or Mode(scope.room, key), keep=keep)
+            state.messages = {m.id: m for m in await ChatMessages(connection).newest(key, keep)}
+            stored = Questions(connection)
+            since_ms = now_ms - keep_days * DAY_MS if scope.session is not None else now_ms - 2 * DAY_MS
+            state.questions = {q.id: q for q in await stored.newest(key, since_ms, MOST_QUESTIONS)}
+            state.votes = await stored.votes_of(list(state.questions))
+            asked = Polls(connection)
+            state.polls = {poll.id: poll for poll in await asked.newest(key, MOST_POLLS)}
+            state.ballots = await asked.votes_of(list(state.polls))
+            moderation = Moderation(connection)
+            state.sanctions = {s.participant: s for s in await moderation.sanctions(key, now_ms)}
+            state.holds = {hold.prefix: hold for hold in await moderation.holds(key, now_ms)}
+            state.reports = {r.id: r for r in (await moderation.open_reports(key, MOST_REPORTS))[::-1]}
+            state.lines = {line.id: line for line in await moderation.lines(key, MOST_LINES)}
+            state.actions = {a.id: a for a in (await moderation.actions(key, MOST_ACTIONS))[::-1]}
+            state.notice = await modes.notice(key)
+        return state
+
+    async def fetch(self, scope: Scope, ids: Iterable[str], action: str | None) -> list[Any]:
+        """Messages by id and an action with all that it changed: what is not in memory any more."""
+        found: list[Any] = []
+        wanted = list(ids)
+        async with self._database.read() as connection:
+            if action is not None:
+                stored = await Moderation(connection).action(action)
+                if stored is None or stored.scope != scope.key:
+                    return []
+                found.append(stored)
+                wanted += [after.id for _, after in map(read, stored.changes) if isinstance(after, Message | Question)]
+            found += [m for m in await ChatMessages(connection).find_many(wanted) if m.scope == scope.key]
+            for one in wanted if action is not None else ():
+                question = await Questions(connection).find(one)
+                if question is not None and question.scope == scope.key:
+                    found.append(question)
+        return found
+
+
+@dataclass(slots=True)
+class _Page:
+    """Rows of one transaction, the last image of each. ``None``: the row goes."""
+
+    items: dict[type[Any], dict[Any, Any]] = field(default_factory=dict)
+    votes: dict[tuple[str, str], bool] = field(default_factory=dict)
+    ballots: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
+    chapters: dict[str, Mark | None] = field(default_factory=dict)
+
+    def add(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            if isinstance(change, Put):
+                item = change.after
+                self.items.setdefault(type(item), {})[_key(item)] = item
+            elif isinstance(change, Vote):
+                self.votes[change.question, change.participant] = change.on
+            elif isinstance(change, Ballot):
+                self.ballots[change.poll, change.participant] = change.options
+            elif isinstance(change, Chapter):
+                self.chapters[change.id] = change.mark
+
+    @property
+    def empty(self) -> bool:
+        return not (self.items or self.votes or self.ballots or self.chapters)
+
+    async def write(self, connection: AsyncConnection) -> None:
+        await Participants(connection).put_many(self._of(Person))
+        await ChatMessages(connection).put_many(self._of(Message))
+        questions = Questions(connection)
+        await questions.put_many(self._of(Question))
+        await questions.put_votes([key for key, on in self.votes.items() if on])
+        await questions.remove_votes([key for key, on in self.votes.items() if not on])
+        polls = Polls(connection)
+        await polls.put_many(self._of(Poll))
+        await polls.put_votes([(poll, who, options) for (poll, who), options in self.ballots.items() if options])
+        await polls.remove_votes([key for key, options in self.ballots.items() if not options])
+        modes = Modes(connection)
+        await modes.put_many(self._of(Mode))
+        await modes.put_notices(self._of(Notice))
+        moderation = Moderation(connection)
+        await moderation.put_sanctions(self._of(Sanction))
+        await moderation.put_holds(self._of(AddressHold))
+        await moderation.put_actions(self._of(ModerationAction))
+        await moderation.put_reports(self._of(Report))
+        await moderation.put_lines(self._of(CrewLine))
+        if self.chapters:
+            await revision.bump(connection)
+            await put_rows(connection, marks, [_MARKS.values(mark) for mark in self.chapters.values() if mark])
+            await remove_keys(connection, marks, [(key,) for key, mark in self.chapters.items() if mark is None])
+
+    def _of(self, kind: type[T]) -> list[T]:
+        return list(self.items.get(kind, {}).values())
+
+
+def _key(item: Any) -> Any:
+    match item:
+        case Mode():
+            return item.scope
+        case Sanction():
+            return item.scope, item.participant
+        case AddressHold():
+            return item.scope, item.prefix
+        case _:
+            return item.id
+
+
+def _settle(unit: Unit, error: StreamerError | None) -> None:
+    if unit.written.done():
+        # Whoever asked has gone; what was written holds all the same.
+        unit.settle(error)
+        return
+    unit.settle(error)
+    if error is None:
+        unit.written.set_result(None)
+    else:
+        unit.written.set_exception(error)
+        # Looked at or not: it has been logged.
+        unit.written.exception()

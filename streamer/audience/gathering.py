@@ -1,0 +1,152 @@
+"""What is counted and not kept: who is here, reactions, troubles, claims. One of these for each scope, in memory."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from streamer.audience.moderation import CLAIM_MS, exempt, prefix_of
+from streamer.audience.people import Participant
+from streamer.errors import Conflict, Unprocessable
+
+REACTIONS = {
+    "like": "👍",
+    "love": "❤️",
+    "clap": "👏",
+    "laugh": "😂",
+    "wow": "😮",
+    "celebrate": "🎉",
+    "sad": "😢",
+    "thinking": "🤔",
+}
+"""Kind -> what pages show. The kind, the picture, or another usual name for it may be sent."""
+_ALIASES = {
+    **{picture: kind for kind, picture in REACTIONS.items()},
+    **{picture.rstrip("\ufe0f"): kind for kind, picture in REACTIONS.items()},
+    "heart": "love",
+    "thumbs_up": "like",
+    "applause": "clap",
+    "party": "celebrate",
+}
+TROUBLES = ("no_sound", "no_picture", "stutter", "sync", "other")
+TROUBLE_MS = 60_000
+TROUBLE_PEOPLE = 3
+"""So many people in a minute make an alarm."""
+REMEMBERED_MS = 3_600_000
+MOST_REMEMBERED = 5000
+
+
+def reaction_kind(text: str) -> str:
+    """Raises Unprocessable ``invalid``."""
+    kind = _ALIASES.get(text, text)
+    if kind not in REACTIONS:
+        raise Unprocessable("There is no such reaction.", code="invalid", details={"field": "kind"})
+    return kind
+
+
+def trouble_kind(text: str) -> str:
+    """Raises Unprocessable ``invalid``."""
+    if text not in TROUBLES:
+        raise Unprocessable("There is no such trouble.", code="invalid", details={"field": "kind"})
+    return text
+
+
+@dataclass(slots=True)
+class Here:
+    """A participant who is connected, by so many connections."""
+
+    participant: Participant
+    connections: int
+    addresses: set[str]
+
+
+@dataclass(slots=True)
+class Crowd:
+    """Who is in a scope, and who was there in the last hour: a ban wants to know where somebody came from."""
+
+    here: dict[str, Here] = field(default_factory=dict)
+    gone: OrderedDict[str, tuple[int, set[str]]] = field(default_factory=OrderedDict)
+    hls: int = 0
+    whep: int = 0
+
+    def join(self, participant: Participant, address: str) -> None:
+        known = self.here.get(participant.id)
+        if known is None:
+            self.here[participant.id] = Here(participant, 1, {address})
+            return
+        known.participant = participant
+        known.connections += 1
+        if len(known.addresses) < 16:
+            known.addresses.add(address)
+
+    def leave(self, participant: str, now_ms: int) -> None:
+        known = self.here.get(participant)
+        if known is None:
+            return
+        known.connections -= 1
+        if known.connections > 0:
+            return
+        del self.here[participant]
+        self.gone[participant] = (now_ms, known.addresses)
+        self.gone.move_to_end(participant)
+        while self.gone:
+            left_ms, _ = next(iter(self.gone.values()))
+            if len(self.gone) <= MOST_REMEMBERED and now_ms - left_ms < REMEMBERED_MS:
+                break
+            self.gone.popitem(last=False)
+
+    def prefixes(self, participant: str, networks: tuple[str, ...]) -> tuple[str, ...]:
+        """Where they come or came from, without the exempt networks."""
+        known = self.here.get(participant)
+        addresses = known.addresses if known is not None else self.gone.get(participant, (0, set()))[1]
+        return tuple(sorted({prefix_of(address) for address in addresses if not exempt(address, networks)}))
+
+    @property
+    def crew(self) -> frozenset[str]:
+        return frozenset(name for name, here in self.here.items() if here.participant.crew)
+
+    @property
+    def viewers(self) -> int:
+        """Who watches, as far as it can be told: players that follow, or people who are connected."""
+        return max(self.hls + self.whep, len(self.here))
+
+    def counts(self) -> dict[str, int]:
+        return {"participants": len(self.here), "hls": self.hls, "whep": self.whep, "viewers": self.viewers}
+
+
+@dataclass(slots=True)
+class Tallies:
+    """Since the last look."""
+
+    reactions: dict[str, int] = field(default_factory=dict)
+    troubles: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Kind -> participant -> when."""
+    claims: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    """Item -> (who, label, until)."""
+
+    def react(self, kind: str) -> None:
+        self.reactions[kind] = self.reactions.get(kind, 0) + 1
+
+    def taken(self) -> dict[str, int]:
+        counts, self.reactions = self.reactions, {}
+        return counts
+
+    def trouble(self, kind: str, participant: str, now_ms: int) -> int:
+        """How many people had it in the last minute."""
+        people = self.troubles.setdefault(kind, {})
+        people[participant] = now_ms
+        for one in [one for one, at_ms in people.items() if now_ms - at_ms >= TROUBLE_MS]:
+            del people[one]
+        return len(people)
+
+    def claim(self, item: str, who: str, label: str, now_ms: int, on: bool) -> int:
+        """Until when. Raises Conflict ``claimed`` where somebody else is at it."""
+        self.claims = {one: held for one, held in self.claims.items() if held[2] > now_ms}
+        held = self.claims.get(item)
+        if held is not None and held[0] != who:
+            raise Conflict("Somebody is at it.", code="claimed", details={"by": held[1]})
+        if not on:
+            self.claims.pop(item, None)
+            return now_ms
+        self.claims[item] = (who, label, now_ms + CLAIM_MS)
+        return now_ms + CLAIM_MS

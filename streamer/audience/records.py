@@ -1,0 +1,221 @@
+"""What is read from the audience's book, or removed from it: replays, cards, one's own data, what is old."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from streamer.audience import showing, views
+from streamer.audience.commands import ChatApprove, ChatDelete, ChatWithdraw, Command
+from streamer.audience.deciding import no_such
+from streamer.audience.desk import Desk
+from streamer.audience.news import AudienceEvent, Viewpoint
+from streamer.audience.questions import voters
+from streamer.audience.state import ScopeState
+from streamer.conference.participation import Message, ModerationAction, Question
+from streamer.conference.sessions import Session
+from streamer.store.chat import ChatMessages
+from streamer.store.database import Database
+from streamer.store.moderation import Moderation
+from streamer.store.participants import Participants, WatchMinutes
+from streamer.store.polls import Polls
+from streamer.store.questions import Questions
+
+MOST_IN_A_TIMELINE = 2000
+"""Of each kind, in one answer; ``more`` says where to go on."""
+
+
+# --- replays ----------------------------------------------------------------------------------------
+
+
+async def timeline(database: Database, session: Session, from_ms: int, to_ms: int) -> dict[str, Any]:
+    """By media time, from included, to not; only what is public, inside the session. Who may see the session is the
+    caller's to know. ``more``: a media time to go on from, where there is too much for one answer."""
+    # What is cut off the recording is cut off here.
+    if session.started_ms is not None:
+        from_ms = max(from_ms, session.started_ms)
+    if session.ended_ms is not None:
+        to_ms = min(to_ms, session.ended_ms + 1)
+    async with database.read() as connection:
+        messages = await ChatMessages(connection).between(session.id, from_ms, to_ms, MOST_IN_A_TIMELINE)
+        stored = Questions(connection)
+        asked = await stored.between(session.id, from_ms, to_ms, MOST_IN_A_TIMELINE)
+        every = {question.id: question for question in await stored.of_session(session.id)}
+        votes = await stored.votes_of(list(every))
+        polled = Polls(connection)
+        polls = await polled.between(session.id, from_ms, to_ms, MOST_IN_A_TIMELINE)
+        ballots = await polled.votes_of([poll.id for poll in polls])
+    more = messages[-1].media_at_ms + 1 if len(messages) == MOST_IN_A_TIMELINE else None
+    return {
+        "session": session.id,
+        "chat": [views.message_view(message) for message in messages],
+        "questions": [
+            views.question_view(question, len(voters(question.id, every, votes)))
+            for question in asked
+            if question.public
+        ],
+        "polls": [
+            {**views.poll_view(poll, ballots.get(poll.id, {})), "closed_media_at": poll.closed_ms} for poll in polls
+        ],
+        "more": more,
+    }
+
+
+async def note_minute(database: Database, watching: Sequence[tuple[str, int]], minute_ms: int) -> None:
+    """(session, viewers) of those that are on."""
+    if watching:
+        async with database.write() as connection:
+            await WatchMinutes(connection).put_many([(session, minute_ms, viewers) for session, viewers in watching])
+
+
+async def watched(database: Database, session_id: str) -> dict[str, Any]:
+    async with database.read() as connection:
+        minutes = await WatchMinutes(connection).of_session(session_id)
+    counts = [viewers for _, viewers in minutes]
+    return {
+        "minutes": sum(counts),
+        "peak": max(counts, default=0),
+        "average": round(sum(counts) / len(counts), 1) if counts else 0.0,
+    }
+
+
+# --- moderators -------------------------------------------------------------------------------------
+
+
+async def card(database: Database, desk: Desk, participant: str, now_ms: int) -> dict[str, Any]:
+    """Raises NotFound ``no_such_participant``."""
+    async with database.read() as connection:
+        people = Participants(connection)
+        person = await people.find(participant)
+        messages, questions = await people.count_of(participant)
+        latest = await ChatMessages(connection).of_participant(desk.scope.key, participant, 0)
+        about = await Moderation(connection).about(participant)
+    here = desk.crowd.here.get(participant)
+    if person is None and here is None and not latest and not about:
+        raise no_such("participant")
+    since_ms = here.participant.since_ms if here is not None else person.created_ms if person is not None else None
+    name = person.name if person is not None else here.participant.name if here is not None else ""
+    sanction = desk.shown.sanctions.get(participant)
+    return {
+        "id": participant,
+        "name": name,
+        "names": sorted({message.name for message in latest} | {name}),
+        "place": person.place if person is not None else "",
+        "since": views.moment_or_none(since_ms),
+        "here": here is not None,
+        "messages": messages,
+        "questions": questions,
+        **views.you_view(sanction, now_ms),
+        "latest": [views.message_for_moderators(message) for message in latest[:50]],
+        "history": [views.action_view(action) for action in about if action.kind != "participant.note"],
+        "notes": [
+            {"id": a.id, "text": a.reason, "by": a.label or a.who, "at": views.moment(a.at_ms)}
+            for a in about
+            if a.kind == "participant.note"
+        ],
+    }
+
+
+async def actions(database: Database, scope: str, before_ms: int | None, limit: int) -> list[dict[str, Any]]:
+    async with database.read() as connection:
+        found = await Moderation(connection).actions(scope, limit, before_ms=before_ms)
+    return [views.action_view(action) for action in found]
+
+
+def messages_meant(command: Command) -> tuple[str, ...]:
+    """Messages that a command names."""
+    match command:
+        case ChatDelete() | ChatApprove():
+            return command.ids
+        case ChatWithdraw():
+            return (command.id,)
+        case _:
+            return ()
+
+
+def take_back(state: ScopeState, found: Iterable[Any]) -> None:
+    """Items from the database, where memory has none of them."""
+    for item in found:
+        match item:
+            case Message():
+                state.messages.setdefault(item.id, item)
+            case Question():
+                state.questions.setdefault(item.id, item)
+            case ModerationAction():
+                state.actions.setdefault(item.id, item)
+
+
+# --- one's own data ---------------------------------------------------------------------------------
+
+
+async def export(database: Database, participant: str) -> dict[str, Any]:
+    """Rows by table, times in UTC milliseconds."""
+    async with database.read() as connection:
+        return {"participant": participant, **await Participants(connection).everything(participant)}
+
+
+async def erase(database: Database, participant: str) -> dict[str, int]:
+    async with database.write() as connection:
+        return await Participants(connection).erase(participant)
+
+
+def forget(desk: Desk, participant: str, now_ms: int) -> list[AudienceEvent]:
+    """Out of memory as well; what viewers and moderators had of it is told to be gone."""
+    events: list[AudienceEvent] = []
+    key = desk.scope.key
+    shown = desk.shown
+    both = (Viewpoint.PUBLIC, Viewpoint.MODERATION)
+    for message in [m for m in shown.messages.values() if m.participant == participant]:
+        seen_by = both if message.public else both[1:]
+        events += [AudienceEvent(key, viewpoint, "chat.deleted", {"id": message.id}, now_ms) for viewpoint in seen_by]
+    mine = [q for q in shown.questions.values() if q.participant == participant]
+    told: list[tuple[Question, bool]] = [(q, showing.in_public(q, shown.focus)) for q in mine]
+    for state in (desk.working, desk.shown):
+        _forget(state, participant)
+    for question, public in told:
+        kept = shown.questions.get(question.id)
+        if kept is not None:
+            events += showing.question_events(key, kept, shown, now_ms, was_public=public)
+            continue
+        data: Mapping[str, Any] = {"id": question.id, "removed": True}
+        events += [
+            AudienceEvent(key, viewpoint, "question.changed", data, now_ms, replaces=f"question {question.id}")
+            for viewpoint in (both if public else both[1:])
+        ]
+    for questions in shown.votes:
+        desk.voted[questions] = None
+    for polls in shown.ballots:
+        desk.polled[polls] = None
+    return events
+
+
+def _forget(state: ScopeState, participant: str) -> None:
+    state.messages = {m.id: m for m in state.messages.values() if m.participant != participant}
+    for question in list(state.questions.values()):
+        if question.participant != participant:
+            continue
+        if question.answered_ms is None and question.staged_ms is None:
+            del state.questions[question.id]
+            state.votes.pop(question.id, None)
+        else:
+            state.questions[question.id] = replace(
+                question, participant=None, name="", place="", role="", original=None
+            )
+    for voted in state.votes.values():
+        voted.discard(participant)
+    for ballots in state.ballots.values():
+        ballots.pop(participant, None)
+    state.people.pop(participant, None)
+    state.reports = {r.id: r for r in state.reports.values() if r.participant != participant}
+    for action in list(state.actions.values()):
+        if action.participant == participant:
+            state.actions[action.id] = replace(action, changes=(), target="")
+    sanction = state.sanctions.get(participant)
+    if sanction is not None:
+        state.sanctions[participant] = replace(sanction, name="")
+
+
+async def sweep(database: Database, before_ms: int, now_ms: int) -> dict[str, int]:
+    async with database.write() as connection:
+        return await Participants(connection).forget_before(before_ms, now_ms)

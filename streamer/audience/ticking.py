@@ -1,0 +1,91 @@
+"""What happens by itself: sessions change, delayed messages come out, counts are told. Pure but for
+the desk's counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from streamer.audience import showing
+from streamer.audience.chapters import with_chapters
+from streamer.audience.desk import Desk
+from streamer.audience.moderating import answered
+from streamer.audience.news import AudienceEvent, Viewpoint
+from streamer.audience.scope import GRACE_MS, Scope, focus
+from streamer.audience.state import Change, Focus, Put, Refocus, ScopeState
+from streamer.conference.participation import MessageState, QuestionState
+from streamer.conference.sessions import Session
+
+VOTES_MS = 500
+"""Votes of so long are told at once."""
+SECOND_MS = 1000
+BETWEEN_MS = 12 * 3_600_000
+"""A room's own questions are at most so old."""
+
+
+def first_focus(scope: Scope, sessions: Sequence[Session], now_ms: int) -> tuple[Focus, Focus | None]:
+    """What is worked on after a restart, and what was before."""
+    session = focus(scope, sessions, now_ms)
+    ended = sorted((s.ended_ms, s.id) for s in sessions if s.ended_ms is not None and not s.closed and s.id != session)
+    last = ended[-1] if ended else None
+    since_ms = max(now_ms - BETWEEN_MS, 0 if last is None else last[0] + GRACE_MS)
+    previous = None if last is None or scope.session is not None else Focus(last[1], last[0])
+    return Focus(session, since_ms), previous
+
+
+def rolled_over(state: ScopeState, to: Focus, now_ms: int) -> list[Change]:
+    """Another session is on: polls close, the question on stage has had its turn, the others stay with theirs."""
+    changes: list[Change] = []
+    for question in state.questions.values():
+        if question.state is QuestionState.ON_STAGE and state.focus.has(question):
+            changes.append(Put(question, answered(question, now_ms)))
+    for poll in state.polls.values():
+        if poll.open and poll.session == state.focus.session:
+            changes.append(Put(poll, replace(poll, closed_ms=now_ms)))
+    return [*with_chapters(changes), Refocus(to)]
+
+
+def due(state: ScopeState, now_ms: int) -> list[Change]:
+    """Delayed messages whose time has come."""
+    return [
+        Put(message, replace(message, state=MessageState.VISIBLE, until_ms=None))
+        for message in state.messages.values()
+        if message.state is MessageState.DELAYED and message.until_ms is not None and message.until_ms <= now_ms
+    ]
+
+
+def told(desk: Desk, now_ms: int) -> Iterable[AudienceEvent]:
+    """Votes since the last look, the order where it is another, and once a second reactions and presence."""
+    state, key = desk.shown, desk.scope.key
+    if abs(now_ms - desk.told_ms) < VOTES_MS:
+        return
+    whole_second = now_ms // SECOND_MS != desk.told_ms // SECOND_MS
+    desk.told_ms = now_ms
+    voted, desk.voted = desk.voted, {}
+    for question_id in voted:
+        question = state.questions.get(question_id)
+        if question is not None and question.merged_into is not None:
+            question = state.questions.get(question.merged_into)
+        if question is not None:
+            yield from showing.question_events(key, question, state, now_ms, was_public=False)
+    polled, desk.polled = desk.polled, {}
+    for poll_id in polled:
+        poll = state.polls.get(poll_id)
+        if poll is not None:
+            yield from showing.poll_events(key, poll, state, now_ms)
+    if not whole_second:
+        return
+    order = (state.mode.order.value, *showing.order_of(state, now_ms))
+    if order != desk.told_order:
+        if desk.told_order is not None or len(order) > 1:
+            yield from showing.order_events(key, state, now_ms)
+        desk.told_order = order
+    counts = desk.tallies.taken()
+    if counts:
+        for viewpoint in (Viewpoint.PUBLIC, Viewpoint.MODERATION):
+            yield AudienceEvent(key, viewpoint, "reaction.counts", {"counts": counts}, now_ms)
+    presence = desk.crowd.counts()
+    if presence != desk.told_presence:
+        desk.told_presence = presence
+        for viewpoint in (Viewpoint.PUBLIC, Viewpoint.MODERATION):
+            yield AudienceEvent(key, viewpoint, "presence", presence, now_ms, replaces="presence")

@@ -1,0 +1,526 @@
+"""The audience service on a database: what people do, what each viewpoint sees of it, and what a restart finds."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from streamer.audience.commands import (
+    Ban,
+    ChatApprove,
+    ChatDelete,
+    ChatSend,
+    ChatWithdraw,
+    Claim,
+    CrewSay,
+    ModeSet,
+    Mute,
+    NameSet,
+    NoteAdd,
+    NoticeSet,
+    PollClose,
+    PollOpen,
+    PollVote,
+    QuestionAdd,
+    QuestionAsk,
+    QuestionCarry,
+    QuestionEdit,
+    QuestionMerge,
+    QuestionMove,
+    QuestionVote,
+    QuestionWithdraw,
+    React,
+    ReportItem,
+    ReportResolve,
+    TroubleReport,
+    Undo,
+)
+from streamer.audience.news import Viewpoint
+from streamer.audience.people import Participant
+from streamer.audience.scope import Scope
+from streamer.conference.participation import ChatMode, PollKind, QuestionMode, QuestionState
+from streamer.errors import StreamerError
+from streamer.store.database import StoreUnavailable
+from streamer.store.marks import Marks
+from tests.fakes.talkers import ANN, BEN, HALL, MODERATOR, SPEAKER, START_MS, Hall, closed, hall, store_sessions, talk
+
+
+async def refused(made: Hall, who: object, command: object) -> str:
+    with pytest.raises(StreamerError) as caught:
+        await made.do(who, command)  # type: ignore[arg-type]
+    return caught.value.code
+
+
+async def test_a_message_is_told_to_all_and_is_there_after_a_restart(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        answer = await made.do(ANN, ChatSend("Bonjour <b>tous</b>"))
+        (told,) = made.told(Viewpoint.PUBLIC, "chat.message")
+        assert told["id"] == answer["id"]
+        assert (told["text"], told["name"], told["state"]) == ("Bonjour <b>tous</b>", "Ann", "visible")
+        assert told["media_at"] == made.clock.now_ms - 5000
+    async with hall(tmp_path) as again:
+        again.clock.pass_s(60)
+        assert [message["id"] for message in (await again.public())["chat"]] == [answer["id"]]
+
+
+async def test_the_fourth_message_in_two_seconds_is_refused_and_says_when_to_come_again(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        for number in range(3):
+            await made.audience.run(HALL, ANN, ChatSend(f"message {number}"))
+        with pytest.raises(StreamerError) as caught:
+            await made.audience.run(HALL, ANN, ChatSend("message 3"))
+        assert (caught.value.code, caught.value.status, caught.value.headers) == ("flood", 429, {"Retry-After": "2"})
+        await made.audience.run(HALL, BEN, ChatSend("I am somebody else"))
+        made.clock.pass_s(2)
+        await made.audience.run(HALL, ANN, ChatSend("message 3"))
+
+
+async def test_modes_let_in_whom_they_say(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        for mode, code in (
+            (ChatMode.READ_ONLY, "read_only"),
+            (ChatMode.QUESTIONS_ONLY, "questions_only"),
+            (ChatMode.CLOSED, "chat_closed"),
+        ):
+            await made.do(MODERATOR, ModeSet(chat=mode))
+            assert await refused(made, ANN, ChatSend("hello")) == code
+        await made.do(ANN, QuestionAsk("May I?"))
+        await made.do(MODERATOR, ModeSet(chat=ChatMode.READ_ONLY, questions=QuestionMode.CLOSED, anonymous=False))
+        assert await refused(made, ANN, QuestionAsk("And now?")) == "questions_closed"
+        assert (await made.do(SPEAKER, ChatSend("Welcome")))["state"] == "visible"
+        await made.do(MODERATOR, ModeSet(chat=ChatMode.SLOW, slow_seconds=10, questions=QuestionMode.OPEN))
+        await made.do(ANN, ChatSend("one"))
+        assert await refused(made, ANN, ChatSend("two")) == "slow_mode"
+        assert await refused(made, ANN, QuestionAsk("Who am I?", anonymous=True)) == "anonymous_not_allowed"
+        made.clock.pass_s(10)
+        await made.do(ANN, ChatSend("two"))
+        assert made.told(Viewpoint.PUBLIC, "room.mode")[-1]["chat"] == "slow"
+
+
+async def test_what_is_held_is_seen_by_its_author_and_moderators_until_it_is_approved(tmp_path: Path) -> None:
+    async with hall(tmp_path, blocked_words=("rubbish",)) as made:
+        held = await made.do(ANN, ChatSend("what RUBB1SH"))
+        assert held["state"] == "held"
+        assert made.told(Viewpoint.PUBLIC) == []
+        assert [m["id"] for m in made.told(Viewpoint.OWN, "chat.message", ANN.id)] == [held["id"]]
+        assert made.told(Viewpoint.MODERATION, "chat.message")[0]["reason"] == "word"
+        assert (await made.public())["chat"] == []
+        assert [m["id"] for m in (await made.own(ANN))["chat"]] == [held["id"]]
+        assert (await made.own(BEN))["chat"] == []
+        approved = await made.do(MODERATOR, ChatApprove((held["id"],)))
+        assert [m["id"] for m in made.told(Viewpoint.PUBLIC, "chat.message")] == [held["id"]]
+        await made.do(MODERATOR, Undo(approved["action"]))
+        assert made.told(Viewpoint.PUBLIC, "chat.deleted") == [{"id": held["id"]}]
+        assert (await made.public())["chat"] == []
+
+
+async def test_a_deleted_message_comes_back_by_undo_even_when_it_is_not_in_memory_any_more(tmp_path: Path) -> None:
+    async with hall(tmp_path, messages_in_memory=20) as made:
+        first = await made.do(ANN, ChatSend("the first"))
+        deleted = await made.do(MODERATOR, ChatDelete((first["id"],), "off topic"))
+        assert made.told(Viewpoint.PUBLIC, "chat.deleted") == [{"id": first["id"]}]
+        for number in range(120):
+            await made.do(BEN, ChatSend(f"more {number}"))
+        assert len((await made.moderators())["chat"]) <= 70
+        assert await made.do(MODERATOR, Undo(deleted["action"])) == {"undone": deleted["action"], "action": None}
+        assert made.told(Viewpoint.PUBLIC, "chat.message")[-1]["id"] == first["id"]
+        assert (await made.do(MODERATOR, Undo(deleted["action"])))["undone"] == deleted["action"]
+
+
+async def test_authors_take_back_their_own_and_nobody_elses(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        message = await made.do(ANN, ChatSend("oops"))
+        assert await refused(made, BEN, ChatWithdraw(message["id"])) == "no_such_message"
+        await made.do(ANN, ChatWithdraw(message["id"]))
+        assert made.told(Viewpoint.PUBLIC, "chat.deleted") == [{"id": message["id"]}]
+        assert await refused(made, MODERATOR, ChatApprove((message["id"],))) == "wrong_state"
+
+
+async def test_mute_and_ban_and_their_undo(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        await made.audience.join(HALL, ANN, "192.0.2.7")
+        message = await made.do(ANN, ChatSend("grr"))
+        muted = await made.do(MODERATOR, Mute(message["id"], 60, "calm down"))
+        assert muted["participant"] == ANN.id
+        with pytest.raises(StreamerError) as caught:
+            await made.do(ANN, ChatSend("I am not"))
+        assert (caught.value.code, caught.value.headers["Retry-After"]) == ("muted", "59")
+        await made.do(MODERATOR, Undo(muted["action"]))
+        await made.do(ANN, ChatSend("thanks"))
+        banned = await made.do(MODERATOR, Ban(ANN.id, remove=True))
+        assert made.told(Viewpoint.OWN, "you", ANN.id)[-1]["banned"]
+        assert (await made.public())["chat"] == []
+        for command in (ChatSend("x"), QuestionAsk("y?"), React("clap"), NameSet("Other"), TroubleReport("no_sound")):
+            assert await refused(made, ANN, command) == "banned"
+        with pytest.raises(StreamerError):
+            await made.audience.join(HALL, ANN, "192.0.2.7")
+        await made.do(MODERATOR, Undo(banned["action"]))
+        assert len((await made.public())["chat"]) == 2
+        await made.do(ANN, ChatSend("back again"))
+
+
+async def test_who_returns_under_a_new_name_from_the_same_place_is_held_and_299_others_are_not(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        people = [Participant(f"p{n}", f"P{n}", since_ms=made.clock.now_ms) for n in range(300)]
+        for person in people:
+            await made.audience.join(HALL, person, "192.0.2.7")
+        await made.do(MODERATOR, Ban("p0"))
+        states = {(await made.do(person, ChatSend("hello")))["state"] for person in people[1:]}
+        assert states == {"visible"}
+        again = Participant("p-new", "P0 again", since_ms=made.clock.now_ms)
+        elsewhere = Participant("p-far", "Far", since_ms=made.clock.now_ms)
+        await made.audience.join(HALL, again, "192.0.2.99")
+        await made.audience.join(HALL, elsewhere, "198.51.100.1")
+        assert (await made.do(again, ChatSend("it is me")))["state"] == "held"
+        assert (await made.do(again, QuestionAsk("Is it me?")))["state"] == "pending"
+        assert (await made.do(elsewhere, ChatSend("hi")))["state"] == "visible"
+        await made.do(MODERATOR, ModeSet(networks=("192.0.2.0/24",)))
+        assert (await made.do(again, ChatSend("from the hall's own network")))["state"] == "visible"
+        await made.do(MODERATOR, ModeSet(networks=()))
+        assert (await made.do(again, ChatSend("not any more")))["state"] == "held"
+        made.clock.pass_s(3600)
+        assert (await made.do(again, ChatSend("an hour later")))["state"] == "visible"
+
+
+async def test_nobody_of_the_crew_is_banned_by_mistake(tmp_path: Path) -> None:
+    from streamer.conference.grants import Role
+
+    async with hall(tmp_path) as made:
+        colleague = replace(BEN, role=Role.MODERATOR)
+        await made.audience.join(HALL, colleague, "192.0.2.1")
+        assert await refused(made, MODERATOR, Ban(colleague.id)) == "forbidden"
+        assert await refused(made, MODERATOR, Ban("nobody")) == "no_such_participant"
+
+
+async def test_a_question_on_its_way_to_the_stage_and_its_chapter(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        await store_sessions(made, talk("one", START_MS - 60_000))
+        asked = await made.do(ANN, QuestionAsk("Why?", anonymous=True))
+        assert (asked["state"], asked["session"]) == ("approved", "one")
+        assert made.told(Viewpoint.PUBLIC, "question.changed")[0]["name"] is None
+        assert made.told(Viewpoint.MODERATION, "question.changed")[0]["name"] == "Ann"
+        assert (await made.do(BEN, QuestionVote(asked["id"], 1)))["votes"] == 1
+        assert (await made.do(BEN, QuestionVote(asked["id"], 1)))["votes"] == 1
+        await made.audience.tick()
+        assert made.told(Viewpoint.PUBLIC, "question.changed")[-1]["votes"] == 1
+        assert made.told(Viewpoint.PUBLIC, "question.order")[-1] == {"by": "fair", "ids": [asked["id"]]}
+        await made.do(MODERATOR, QuestionMove((asked["id"],), QuestionState.ON_STAGE))
+        staged_ms = made.clock.now_ms
+        assert (await made.audience.snapshot(HALL, Viewpoint.STAGE))["on_stage"] == asked["id"]
+        edited = await made.do(MODERATOR, QuestionEdit(asked["id"], "Why now?"))
+        assert made.told(Viewpoint.MODERATION, "question.changed")[-1]["original"] == "Why?"
+        assert "original" not in made.told(Viewpoint.PUBLIC, "question.changed")[-1]
+        answered = await made.do(MODERATOR, QuestionMove((asked["id"],), QuestionState.ANSWERED))
+        async with made.database.read() as connection:
+            (mark,) = await Marks(connection).of_session("one")
+        assert (mark.at_ms, mark.label) == (staged_ms, "Why now?")
+        assert made.chapters == ["one"]
+        await made.do(MODERATOR, Undo(answered["action"]))
+        async with made.database.read() as connection:
+            assert await Marks(connection).of_session("one") == []
+        await made.do(MODERATOR, Undo(edited["action"]))
+        assert made.told(Viewpoint.PUBLIC, "question.changed")[-1]["text"] == "Why?"
+
+
+async def test_duplicates_are_merged_with_their_votes_united_and_parted_again(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        first = (await made.do(ANN, QuestionAsk("Why?")))["id"]
+        second = (await made.do(BEN, QuestionAsk("For what reason?")))["id"]
+        for who, question in ((ANN, second), (BEN, first), (BEN, second), (SPEAKER, second)):
+            await made.do(who, QuestionVote(question, 1))
+        merged = await made.do(MODERATOR, QuestionMerge((first, second)))
+        assert made.told(Viewpoint.PUBLIC, "question.changed")[-1]["votes"] == 3
+        assert [q["id"] for q in (await made.public())["questions"]] == [first]
+        assert (await made.do(BEN, QuestionVote(first, 0)))["votes"] == 2
+        assert (await made.do(BEN, QuestionVote(second, 1)))["votes"] == 3
+        await made.do(MODERATOR, Undo(merged["action"]))
+        assert {q["id"]: q["votes"] for q in (await made.public())["questions"]} == {first: 1, second: 2}
+
+
+async def test_questions_roll_over_with_the_session_and_are_carried_over_in_one_go(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        one = talk("one", START_MS - 60_000)
+        await store_sessions(made, one, talk("two", None))
+        left = (await made.do(ANN, QuestionAsk("What is left?")))["id"]
+        done = (await made.do(BEN, QuestionAsk("What is on stage?")))["id"]
+        poll = (await made.do(MODERATOR, PollOpen(PollKind.SINGLE, "Lunch?")))["id"]
+        await made.do(MODERATOR, QuestionMove((done,), QuestionState.ON_STAGE))
+        ended = replace(one, state=talk("x", 1, 2).state, ended_ms=made.clock.now_ms)
+        made.days.become(ended, talk("two", None))
+        await made.audience.book.flushed()
+        # Until another begins, or two minutes have passed, those who watch behind still see and ask.
+        assert [q["id"] for q in (await made.public())["questions"]] == [left, done]
+        assert (await made.do(ANN, QuestionAsk("Am I late?")))["session"] == "one"
+        made.clock.pass_s(30)
+        made.days.become(ended, talk("two", made.clock.now_ms))
+        await made.audience.book.flushed()
+        assert (await made.public())["questions"] == []
+        assert made.told(Viewpoint.PUBLIC, "question.changed")[-1]["archived"]
+        assert made.told(Viewpoint.PUBLIC, "poll.changed")[-1]["state"] == "closed"
+        assert made.told(Viewpoint.PUBLIC, "poll.changed")[-1]["id"] == poll
+        late = await made.do(BEN, QuestionAsk("Later still?", media_at_ms=ended.ended_ms - 1))
+        assert late["session"] == "one"
+        snapshot = await made.moderators()
+        assert left in snapshot["left_over"]
+        assert done not in snapshot["left_over"]
+        carried = await made.do(MODERATOR, QuestionCarry((left,)))
+        assert [q["id"] for q in (await made.public())["questions"]] == [left]
+        await made.do(MODERATOR, Undo(carried["action"]))
+        assert (await made.public())["questions"] == []
+        assert (await made.do(BEN, QuestionAsk("And the new one?")))["session"] == "two"
+
+
+async def test_polls_count_each_participant_once_and_keep_results_back_where_asked(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        opened = await made.do(MODERATOR, PollOpen(PollKind.SINGLE, "Tea?", ("Yes", "No"), results_at_end=True))
+        await made.do(ANN, PollVote(opened["id"], (0,)))
+        await made.do(ANN, PollVote(opened["id"], ("No",)))
+        await made.do(BEN, PollVote(opened["id"], ("1",)))
+        assert await refused(made, BEN, PollVote(opened["id"], (0, 1))) == "invalid"
+        assert await refused(made, BEN, PollVote(opened["id"], (2,))) == "invalid"
+        await made.audience.tick()
+        assert [o["votes"] for o in made.told(Viewpoint.PUBLIC, "poll.changed")[-1]["options"]] == [None, None]
+        assert [o["votes"] for o in made.told(Viewpoint.MODERATION, "poll.changed")[-1]["options"]] == [0, 2]
+        assert (await made.own(ANN))["polls"] == {opened["id"]: [1]}
+        shut = await made.do(MODERATOR, PollClose(opened["id"]))
+        assert [o["votes"] for o in made.told(Viewpoint.PUBLIC, "poll.changed")[-1]["options"]] == [0, 2]
+        assert await refused(made, ANN, PollVote(opened["id"], (0,))) == "poll_closed"
+        await made.do(MODERATOR, Undo(shut["action"]))
+        await made.do(ANN, PollVote(opened["id"], ()))
+        await made.do(MODERATOR, Undo(opened["action"]))
+        assert made.told(Viewpoint.PUBLIC, "poll.changed")[-1] == {"id": opened["id"], "removed": True}
+
+
+async def test_reactions_and_presence_are_told_as_counts_once_a_second(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        await made.audience.join(HALL, ANN, "192.0.2.1")
+        await made.audience.join(HALL, ANN, "192.0.2.1")
+        made.audience.set_viewers(HALL, hls=7, whep=2)
+        for who in (ANN, BEN, SPEAKER):
+            await made.do(who, React("👏"))
+        assert await refused(made, ANN, React("<script>")) == "invalid"
+        await made.audience.tick()
+        assert made.told(Viewpoint.PUBLIC, "reaction.counts") == [{"counts": {"clap": 3}}]
+        assert made.told(Viewpoint.PUBLIC, "presence") == [{"participants": 1, "hls": 7, "whep": 2, "viewers": 9}]
+        made.audience.leave(HALL, ANN.id)
+        made.audience.leave(HALL, ANN.id)
+        made.clock.pass_s(1)
+        await made.audience.tick()
+        assert made.told(Viewpoint.PUBLIC, "presence")[-1]["participants"] == 0
+
+
+async def test_three_people_without_sound_in_a_minute_are_an_alarm(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        for who in (ANN, ANN, BEN):
+            await made.do(who, TroubleReport("no_sound"))
+        assert not made.told(Viewpoint.MODERATION, "trouble")[-1]["alarm"]
+        await made.do(SPEAKER, TroubleReport("no_sound"))
+        assert made.told(Viewpoint.MODERATION, "trouble")[-1] == {"kind": "no_sound", "people": 3, "alarm": True}
+        made.clock.pass_s(61)
+        await made.do(ANN, TroubleReport("no_sound"))
+        assert made.told(Viewpoint.MODERATION, "trouble")[-1]["people"] == 1
+
+
+async def test_the_shield_reviews_everything_and_is_one_action_to_undo(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        raised = await made.do(MODERATOR, ModeSet(shield=True))
+        young = Participant("p-young", "Young", since_ms=made.clock.now_ms)
+        assert (await made.do(ANN, ChatSend("hm")))["state"] == "held"
+        await made.do(young, ChatSend("hm hm"))
+        reasons = [m["reason"] for m in made.told(Viewpoint.MODERATION, "chat.message")]
+        assert reasons == ["shield", "newcomer"]
+        assert (await made.do(ANN, QuestionAsk("Why is that?")))["state"] == "pending"
+        assert made.told(Viewpoint.PUBLIC, "room.mode")[-1]["chat"] == "review"
+        await made.do(MODERATOR, Undo(raised["action"]))
+        assert (await made.do(ANN, ChatSend("free")))["state"] == "visible"
+
+
+async def test_a_hold_gives_moderators_some_seconds(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        await made.do(MODERATOR, ModeSet(hold_seconds=5))
+        first = await made.do(ANN, ChatSend("soon"))
+        second = await made.do(BEN, ChatSend("never"))
+        assert (first["state"], made.told(Viewpoint.PUBLIC, "chat.message")) == ("delayed", [])
+        await made.do(MODERATOR, ChatDelete((second["id"],)))
+        made.clock.pass_s(5)
+        await made.audience.tick()
+        await made.audience.book.flushed()
+        assert [m["id"] for m in made.told(Viewpoint.PUBLIC, "chat.message")] == [first["id"]]
+        assert made.told(Viewpoint.PUBLIC, "chat.deleted") == []
+
+
+async def test_reports_notices_claims_cues_and_cards(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        await made.audience.join(HALL, ANN, "192.0.2.1")
+        message = await made.do(ANN, ChatSend("buy this"))
+        for _ in range(2):
+            await made.do(BEN, ReportItem("message", message["id"], "spam"))
+        assert [r["reason"] for r in (await made.moderators())["reports"]] == ["spam"]
+        await made.do(MODERATOR, ReportResolve(message["id"]))
+        assert (await made.moderators())["reports"] == []
+        notice = await made.do(MODERATOR, NoticeSet("Coffee at four"))
+        other = await made.do(MODERATOR, NoticeSet("At five"))
+        await made.do(MODERATOR, Undo(other["action"]))
+        assert (await made.public())["notice"]["id"] == notice["id"]
+        await made.do(MODERATOR, Claim(message["id"]))
+        with pytest.raises(StreamerError) as caught:
+            await made.do(replace(MODERATOR, id="g2", label="Jo"), Claim(message["id"]))
+        assert (caught.value.code, caught.value.details) == ("claimed", {"by": "Mo"})
+        made.clock.pass_s(31)
+        await made.do(replace(MODERATOR, id="g2", label="Jo"), Claim(message["id"]))
+        await made.do(MODERATOR, CrewSay("Sound is low"))
+        await made.do(MODERATOR, CrewSay("Five minutes", to="stage"))
+        assert [cue["text"] for cue in made.told(Viewpoint.STAGE, "cue")] == ["Five minutes"]
+        assert [line["text"] for line in (await made.moderators())["lines"]] == ["Sound is low", "Five minutes"]
+        await made.do(MODERATOR, NoteAdd(ANN.id, "sells things"))
+        await made.do(MODERATOR, Mute(ANN.id, 600, "advertising"))
+        card = await made.audience.card(HALL, ANN.id)
+        assert [note["text"] for note in card["notes"]] == ["sells things"]
+        assert [entry["reason"] for entry in card["history"]] == ["advertising"]
+        assert (card["messages"], card["here"], card["names"]) == (1, True, ["Ann"])
+        assert made.told(Viewpoint.PUBLIC, "sanction") == []
+
+
+async def test_names_that_mean_the_crew_are_not_taken(tmp_path: Path) -> None:
+    async with hall(tmp_path, blocked_words=("rubbish",)) as made:
+        assert await refused(made, ANN, NameSet("M0derat0r")) == "name_reserved"
+        assert await refused(made, ANN, NameSet("Rubbish")) == "name_refused"
+        assert (await made.do(ANN, NameSet(" Ann\u0000e ")))["name"] == "Anne"
+        await made.do(replace(ANN, name="stale"), ChatSend("it is me"))
+        assert made.told(Viewpoint.PUBLIC, "chat.message")[-1]["name"] == "Anne"
+        await made.do(replace(BEN, name="Admin"), ChatSend("believe me"))
+        assert made.told(Viewpoint.PUBLIC, "chat.message")[-1]["name"] == ""
+
+
+async def test_a_closed_sessions_audience_is_its_own(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        await store_sessions(made, closed("secret", START_MS - 1000))
+        own = Scope("hall", "secret")
+        message = await made.do(ANN, ChatSend("between us"), own)
+        assert (await made.public())["chat"] == []
+        assert all(event.scope == "session:secret" for event in made.events)
+        snapshot = await made.audience.snapshot(own, Viewpoint.PUBLIC)
+        assert [(m["id"], m["session"]) for m in snapshot["chat"]] == [(message["id"], "secret")]
+
+
+async def test_the_timeline_tells_a_replay_what_happened_when(tmp_path: Path) -> None:
+    async with hall(tmp_path, blocked_words=("rubbish",)) as made:
+        session = talk("one", START_MS - 60_000)
+        await store_sessions(made, session)
+        kept = await made.do(ANN, ChatSend("hello", media_at_ms=START_MS - 30_000))
+        await made.do(ANN, ChatSend("rubbish", media_at_ms=START_MS - 29_000))
+        gone = await made.do(BEN, ChatSend("gone", media_at_ms=START_MS - 28_000))
+        await made.do(MODERATOR, ChatDelete((gone["id"],)))
+        question = await made.do(ANN, QuestionAsk("Why?"))
+        hidden = await made.do(BEN, QuestionAsk("Why not?"))
+        await made.do(MODERATOR, QuestionMove((hidden["id"],), QuestionState.DISMISSED))
+        await made.do(BEN, QuestionVote(question["id"], 1))
+        await made.do(MODERATOR, QuestionMove((question["id"],), QuestionState.ANSWERED))
+        poll = await made.do(MODERATOR, PollOpen(PollKind.MULTIPLE, "Which?", ("a", "b")))
+        found = await made.audience.timeline(session, 0, START_MS + 100_000)
+        assert [m["id"] for m in found["chat"]] == [kept["id"]]
+        assert [(q["id"], q["votes"], q["state"]) for q in found["questions"]] == [(question["id"], 1, "answered")]
+        assert [p["id"] for p in found["polls"]] == [poll["id"]]
+        assert (await made.audience.timeline(session, START_MS - 29_999, START_MS))["chat"] == []
+        # What is cut off the recording is cut off here.
+        shorter = replace(session, started_ms=START_MS - 20_000)
+        assert (await made.audience.timeline(shorter, 0, START_MS + 100_000))["chat"] == []
+
+
+async def test_ones_own_data_is_exported_and_removed_for_good(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        message = await made.do(ANN, ChatSend("my words"))
+        asked = await made.do(ANN, QuestionAsk("Mine?"))
+        other = await made.do(BEN, QuestionAsk("His?"))
+        await made.do(ANN, QuestionVote(other["id"], 1))
+        exported = await made.audience.export(ANN.id)
+        assert [row["text"] for row in exported["chat_messages"]] == ["my words"]
+        assert len(exported["question_votes"]) == 1
+        assert await made.audience.erase(ANN.id) == {"votes": 1, "messages": 1, "questions": 1}
+        assert made.told(Viewpoint.PUBLIC, "chat.deleted") == [{"id": message["id"]}]
+        assert made.told(Viewpoint.PUBLIC, "question.changed")[-1] == {"id": asked["id"], "removed": True}
+        snapshot = await made.public()
+        assert (snapshot["chat"], [q["votes"] for q in snapshot["questions"]]) == ([], [0])
+        again = await made.audience.export(ANN.id)
+        assert [name for name, rows in again.items() if name != "participant" and rows] == []
+
+
+async def test_what_is_old_is_swept(tmp_path: Path) -> None:
+    async with hall(tmp_path, keep_days=30) as made:
+        await made.do(ANN, ChatSend("long ago"))
+        made.clock.pass_s(31 * 86_400)
+        await made.do(BEN, ChatSend("today"))
+        assert await made.audience.sweep() == {"chat_messages": 1, "participants": 1}
+
+
+async def test_minutes_watched_are_counted_without_anybodys_name(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        await store_sessions(made, talk("one", START_MS - 60_000))
+        await made.audience.join(HALL, ANN, "192.0.2.1")
+        made.audience.set_viewers(HALL, hls=3, whep=0)
+        await made.audience.tick()
+        made.audience.set_viewers(HALL, hls=5, whep=0)
+        made.clock.pass_s(60)
+        await made.audience.tick()
+        assert await made.audience.watched("one") == {"minutes": 8, "peak": 5, "average": 4.0}
+
+
+async def test_nothing_holds_that_could_not_be_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with hall(tmp_path) as made:
+        asked = await made.do(ANN, QuestionAsk("Why?"))
+        write = made.audience.book._write
+
+        async def broken(units: object) -> None:
+            raise StoreUnavailable("The disk is full.")
+
+        monkeypatch.setattr(made.audience.book, "_write", broken)
+        done = await asyncio.gather(
+            made.audience.run(HALL, ANN, ChatSend("lost")),
+            made.audience.run(HALL, BEN, QuestionVote(asked["id"], 1)),
+            made.audience.run(HALL, MODERATOR, Ban(ANN.id)),
+            return_exceptions=True,
+        )
+        assert [error.code for error in done if isinstance(error, StreamerError)] == ["store_unavailable"] * 3
+        monkeypatch.setattr(made.audience.book, "_write", write)
+        assert ((await made.public())["chat"], (await made.moderators())["sanctions"]) == ([], [])
+        assert (await made.do(BEN, QuestionVote(asked["id"], 1)))["votes"] == 1
+        await made.do(ANN, ChatSend("found"))
+
+
+async def test_commands_of_a_moment_share_a_transaction(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        people = [Participant(f"p{n}", f"P{n}", since_ms=1) for n in range(200)]
+        await made.do(ANN, ChatSend("first"))
+        before = made.audience.book.transactions_total
+        await asyncio.gather(*(made.audience.run(HALL, person, ChatSend(f"by {person.id}")) for person in people))
+        assert made.audience.book.transactions_total - before <= 3
+        told = [message["text"] for message in made.told(Viewpoint.PUBLIC, "chat.message")]
+        assert told == ["first", *(f"by {person.id}" for person in people)]
+
+
+async def test_questions_asked_aloud_and_withdrawn_ones(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        added = await made.do(MODERATOR, QuestionAdd("From the third row?", "A gentleman", "hall"))
+        (shown,) = (await made.public())["questions"]
+        assert (shown["name"], shown["place"], shown["participant"]) == ("A gentleman", "hall", None)
+        await made.do(MODERATOR, Undo(added["action"]))
+        assert (await made.public())["questions"] == []
+        mine = await made.do(ANN, QuestionAsk("Mine?"))
+        assert await refused(made, BEN, QuestionWithdraw(mine["id"])) == "no_such_question"
+        await made.do(ANN, QuestionWithdraw(mine["id"]))
+        assert (await made.public())["questions"] == []
+        assert await refused(made, MODERATOR, QuestionMove((mine["id"],), QuestionState.ON_STAGE)) == "wrong_state"
+
+
+async def test_an_undo_is_refused_where_somebody_has_changed_the_same_since(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        slow = await made.do(MODERATOR, ModeSet(chat=ChatMode.SLOW))
+        review = await made.do(MODERATOR, ModeSet(questions=QuestionMode.REVIEW))
+        await made.do(MODERATOR, ModeSet(chat=ChatMode.CLOSED))
+        assert await refused(made, MODERATOR, Undo(slow["action"])) == "superseded"
+        await made.do(MODERATOR, Undo(review["action"]))
+        assert made.told(Viewpoint.PUBLIC, "room.mode")[-1]["questions"] == "open"
+        assert await refused(made, MODERATOR, Undo("nothing")) == "no_such_action"
