@@ -339,10 +339,10 @@ def _edges(view: BroadcastView) -> tuple[int, int]:
     assert broadcast is not None
     listed = ends = 0
     for output in view.outputs.values():
-        for track in output.tracks.values():
-            ends = max(ends, track.end)
-            whole = track.get(track.last_complete_msn)
-            if whole is not None:
-                listed = max(listed, whole.start + whole.duration)
-    # Sound is cut a little beside the picture: the next millisecond is in nobody's segment yet.
+        track = output.tracks[broadcast.lead.name]
+        ends = max(ends, track.end)
+        whole = track.get(track.last_complete_msn)
+        if whole is not None:
+            listed = max(listed, whole.start + whole.duration)
+    # Times in segments are rounded: the next millisecond is in none that is listed.
     return broadcast.media_time_ms(listed) + 1, broadcast.media_time_ms(ends)

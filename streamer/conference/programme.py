@@ -120,5 +120,10 @@ class Broadcast(msgspec.Struct, frozen=True):
     caption_languages: tuple[str, ...] = ()
     """BCP 47 tags of the subtitle renditions that its outputs declare."""
 
+    @property
+    def lead(self) -> Rendition:
+        """The rendition whose segments captions lie beside."""
+        return max(self.renditions, key=lambda r: (r.kind == "video", r.bandwidth))
+
     def media_time_ms(self, ticks: int) -> int:
         return self.epoch_ms + ticks // TICKS_PER_MS

@@ -386,8 +386,7 @@ def _rendition(request: web.Request, broadcast: Broadcast) -> tuple[str, str | N
     language = captions.language_of(name, broadcast.caption_languages)
     if language is None:
         return name, None
-    lead = max(broadcast.renditions, key=lambda r: (r.kind == "video", r.bandwidth))
-    return lead.name, language
+    return broadcast.lead.name, language
 
 
 def _was_shown(output: OutputView, broadcast: Broadcast, at_ms: int) -> bool:

@@ -53,6 +53,7 @@ class FakeBroadcast:
     output: str = PUBLIC
     part_bytes: int = 400
     dvr_s: int = 7200
+    caption_languages: tuple[str, ...] = ()
 
     seq: int = 0
     msn: int = 0
@@ -76,7 +77,14 @@ class FakeBroadcast:
         self.emit(event)
 
     def open(self, *, aired: bool = True) -> FakeBroadcast:
-        self.broadcast = Broadcast(self.id, self.room, EPOCH_MS, self.renditions, dvr_s=self.dvr_s)
+        self.broadcast = Broadcast(
+            self.id,
+            self.room,
+            EPOCH_MS,
+            self.renditions,
+            dvr_s=self.dvr_s,
+            caption_languages=self.caption_languages,
+        )
         self.ends = {r.name: self.at for r in self.renditions}
         self.send(Opened(broadcast=self.broadcast))
         self.new_inits()

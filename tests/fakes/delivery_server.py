@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from streamer.delivery import routes
+from streamer.delivery.captions import CaptionSource
 from streamer.delivery.ports import DeliveryStats
 from streamer.settings import Settings
 from tests.fakes.broadcast import FakeBroadcast, FakeLink, FakePlane
@@ -43,12 +44,12 @@ def client_address(request: web.BaseRequest) -> str:
 
 
 @asynccontextmanager
-async def serve(data: Path, **hls: Any) -> AsyncIterator[Served]:
+async def serve(data: Path, *, captions: CaptionSource | None = None, **hls: Any) -> AsyncIterator[Served]:
     settings = Settings.model_validate({"data": data, "hls": hls})
     link = FakeLink()
     plane = FakePlane(salle=link)
     app = web.Application()
-    routes.setup(app, plane, settings, client_address)
+    routes.setup(app, plane, settings, client_address, captions=captions)
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

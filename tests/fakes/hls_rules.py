@@ -332,7 +332,7 @@ def check_replay(p: MediaPlaylist) -> list[str]:
         name = f"segment {s.msn}"
         rounded = s.duration.quantize(Decimal(1), rounding=ROUND_HALF_UP)
         rule(s.duration > 0 and rounded <= p.target, f"{name}: {s.duration} s")
-        rule(s.gap or s.map is not None, f"{name}: no EXT-X-MAP")
+        rule(s.gap or s.map is not None or s.uri.endswith(".vtt"), f"{name}: no EXT-X-MAP")
         rule(s.pdt_ms is not None, f"{name}: no PROGRAM-DATE-TIME")
         before = p.segments[n - 1] if n else None
         if before is not None and s.pdt_ms is not None and before.pdt_ms is not None:
@@ -341,6 +341,36 @@ def check_replay(p: MediaPlaylist) -> list[str]:
                 rule(s.pdt_ms >= expected - ALIGNMENT_MS, f"{name}: media time jumps back")
             else:
                 rule(abs(s.pdt_ms - expected) <= PDT_TOLERANCE_MS, f"{name}: media time jumps without a discontinuity")
+    return bad
+
+
+def check_captions(p: MediaPlaylist, beside: MediaPlaylist) -> list[str]:
+    """Rules of a subtitle rendition: WebVTT in whole segments, each beside the other rendition's of the same number
+    (6.2.4: the same discontinuity sequence numbers and target duration, timestamps that match)."""
+    bad: list[str] = []
+
+    def rule(kept: object, text: str) -> None:
+        if not kept:
+            bad.append(text)
+
+    rule(p.part_target == 0 and p.hint is None, "parts")
+    rule(p.target == beside.target, "another target duration")
+    rule(p.ended == beside.ended, "ends without the other, or goes on after it")
+    rule("EXT-X-MAP" not in p.tags and "EXT-X-GAP" not in p.tags, "an init section or a gap")
+    if not p.ended and "EXT-X-PLAYLIST-TYPE" not in p.tags:
+        rule(p.control.get("CAN-BLOCK-RELOAD") == "YES", "no blocking reload")
+        rule("PART-HOLD-BACK" not in p.control, "PART-HOLD-BACK without parts")
+    rule(p.segments, "no segment")
+    uris = [s.uri for s in p.segments]
+    rule(len(uris) == len(set(uris)), "an address is listed twice")
+    for s in p.segments:
+        name, other = f"segment {s.msn}", beside.segment(s.msn)
+        rule(s.uri.endswith(".vtt") and not s.parts, f"{name}: {s.uri}")
+        if other is None:
+            continue
+        rule(other.complete, f"{name}: comes before the other's is whole")
+        rule((s.number, s.discontinuity) == (other.number, other.discontinuity), f"{name}: another discontinuity")
+        rule(s.pdt_ms == other.pdt_ms and s.duration == other.duration, f"{name}: at another time")
     return bad
 
 

@@ -16,10 +16,12 @@ from streamer.archive.editions import common_end
 from streamer.archive.material import HANDLE_MS, Material, Span, collect
 from streamer.conference.media_events import PROGRAMME_OUTPUT
 from streamer.delivery import routes
+from streamer.delivery.captions import CaptionSource
 from streamer.settings import Settings
 from tests.fakes.broadcast import FakeLink, FakePlane
 from tests.fakes.delivery_server import client_address
 from tests.fakes.hls_rules import MediaPlaylist, attributes, check_replay, parse_media
+from tests.fakes.packaging import broadcast
 from tests.fakes.studio import Studio
 
 
@@ -131,15 +133,18 @@ class Player:
 
 
 @asynccontextmanager
-async def replays(data: Path) -> AsyncIterator[Replays]:
+async def replays(
+    data: Path, *, captions: CaptionSource | None = None, languages: tuple[str, ...] = ()
+) -> AsyncIterator[Replays]:
     settings = Settings.model_validate({"data": data})
     link, catalogue = FakeLink(), FakeCatalogue()
     app = web.Application()
-    routes.setup(app, FakePlane(salle=link), settings, client_address, catalogue)
+    routes.setup(app, FakePlane(salle=link), settings, client_address, catalogue, captions)
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    studio = Studio(settings.room_dir("salle"), link.feed)
+    of = broadcast(room="salle", caption_languages=languages)
+    studio = Studio(settings.room_dir("salle"), link.feed, of=of)
     try:
         async with ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as http:
             yield Replays(http, link, studio, catalogue, settings)
