@@ -189,6 +189,7 @@ class Cutter:
         begin, end = reel.ticks(span.from_ms), reel.ticks(span.to_ms)
         names = {r.name: _track_like(r, reel) for r in self._renditions}
         by_track = {r.name: {s.msn: s for s in reel.tracks.get(names[r.name], ())} for r in self._renditions}
+        alive = {name for name, segments in by_track.items() if any(not s.gap for s in segments.values())}
         pictures = [r.name for r in self._renditions if r.kind == "video"] or [r.name for r in self._renditions]
         for msn in sorted({n for segments in by_track.values() for n in segments}):
             if (span.from_ms, number, msn) <= self._at:
@@ -201,6 +202,11 @@ class Cutter:
             ):
                 continue
             follows = self._at == (span.from_ms, number, msn - 1)
+            if not follows and any(not _begins(row.get(name), name in pictures) for name in alive):
+                # A stretch begins where every rendition has something that can be played: after minutes that were not
+                # recorded one may have its first parts earlier than another, and the rest of a segment is no beginning.
+                continue
+            first = begin if follows else max(begin, self._common_start(row))
             discontinuity = self._number > 0 and (
                 not follows or any(s.discontinuity for s in row.values()) or self._hole(row)
             )
@@ -208,18 +214,25 @@ class Cutter:
             for rendition in self._renditions:
                 name = rendition.name
                 source = row.get(name, shown[0])
-                start, stop = max(source.start, begin), min(source.start + source.duration, end)
+                start, stop = max(source.start, first), min(source.start + source.duration, end)
                 empty = Piece(
                     self._number, number, names[name], msn, start, max(1, stop - start), source.init, discontinuity
                 )
                 segment = row.get(name)
-                pieces[name] = empty if segment is None else self._piece(empty, reel, segment, begin, end)
+                pieces[name] = empty if segment is None else self._piece(empty, reel, segment, first, end)
             if all(piece.gap for piece in pieces.values()):
                 continue
             for name, piece in pieces.items():
                 self._tracks[name].append(piece)
             self._number += 1
             self._at = (span.from_ms, number, msn)
+
+    def _common_start(self, row: Mapping[str, Segment]) -> int:
+        """Where all renditions of a stretch's first segment have begun. Sound is a frame beside the pictures."""
+        starts = {r.name: row[r.name].start for r in self._renditions if r.name in row and not row[r.name].gap}
+        pictures = [starts[r.name] for r in self._renditions if r.kind == "video" and r.name in starts]
+        latest = max(starts.values(), default=0)
+        return latest if not pictures or latest > max(pictures) + EDGE_TICKS else max(pictures)
 
     def _hole(self, row: Mapping[str, Segment]) -> bool:
         """Whether something was left out before these segments that the numbers do not tell."""
@@ -250,6 +263,13 @@ class Cutter:
         start = to_ticks(kept[lead].start, scale)
         duration = to_ticks(kept[-1].start + kept[-1].duration, scale) - start
         return replace(empty, start=start, duration=duration, chunks=chunks, trim=trim)
+
+
+def _begins(segment: Segment | None, picture: bool) -> bool:
+    """Whether playing may begin with it."""
+    if segment is None or segment.gap or not segment.parts:
+        return False
+    return segment.parts[0].independent or not picture
 
 
 def _track_like(rendition: Rendition, reel: Reel) -> str:

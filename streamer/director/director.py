@@ -58,6 +58,8 @@ TICK_S = 0.5
 REVISION_EVERY = 2
 """Ticks between two looks whether somebody else changed the database."""
 LOAD_TRIES = 5
+STILL_COMING_S = 0.7
+"""A picture comes out of the packager so long after it was taken, at the latest."""
 RELOAD_EVERY = 1200
 """Ticks after which everything is read again: tomorrow's sessions come into view."""
 
@@ -240,6 +242,9 @@ class Director:
         link = self._plane.rooms.get(room_id)
         await self._ledger.note(actor, "media.forget", desk.room, {"from_ms": span[0], "to_ms": span[1]}, now_ms)
         if link is not None:
+            await link.forget(*span)
+            # What was seen before the tap and was still in the encoders' hands has come by now.
+            await asyncio.sleep(STILL_COMING_S)
             await link.forget(*span)
         self.effects.tell(Forgotten(room_id, *span))
         return span
