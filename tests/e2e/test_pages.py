@@ -37,9 +37,9 @@ async def browser() -> AsyncIterator[Browser]:
 
 async def test_home_lists_the_rooms_and_shows_what_is_on(browser: Browser, server: Running) -> None:
     async with opened(browser, f"{server.url}/") as seen:
-        on = seen.page.get_by_role("link").filter(has_text="Grande salle")
+        on = seen.page.locator("a.card").filter(has_text="Grande salle")
         await on.get_by_text("Live", exact=True).wait_for()
-        off = seen.page.get_by_role("link").filter(has_text="Grenier")
+        off = seen.page.locator("a.card").filter(has_text="Grenier")
         await off.get_by_text("Off air").wait_for()
         await seen.holds("document.querySelector('a[href=\"/watch/hall\"] img')?.naturalWidth > 300")
         await on.click()
