@@ -111,7 +111,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     app = make_application(services, metrics.observe)
     app[LAPSES] = LapseWatch(services)
     director.bells.lapsed = app[LAPSES].labels
-    delivery.setup(app, plane, settings, services.proxies.client_address, services.archivist)
+    delivery.setup(app, plane, settings, services.proxies.client_address, services.archivist, services.captions)
     add_realtime(app, metrics)
     _measure(app, metrics, plane)
 

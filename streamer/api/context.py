@@ -13,6 +13,7 @@ from streamer.api.ports import MediaPlane, PublicState
 from streamer.api.revocations import Revocations
 from streamer.api.waiting import StateWaiters
 from streamer.archive.archivist import Archivist
+from streamer.audience.captioning import Captioning
 from streamer.conference.grants import Grant
 from streamer.conference.notices import Notices
 from streamer.director.director import Director
@@ -50,6 +51,7 @@ class Services:
     notices: Notices = field(default_factory=Notices)
     revocations: Revocations = field(default_factory=Revocations)
     hashing: Turnstile = field(default_factory=Turnstile)
+    captions: Captioning = field(init=False)
 
     def __post_init__(self) -> None:
         room = self.settings.room
@@ -59,7 +61,19 @@ class Services:
         self.play_attempts = RateLimit(self.settings.hls.max_held_per_address)
         self.failed_tokens = RateLimit(room.failed_attempts_per_minute)
         self.failed_passwords = RateLimit(FAILED_PASSWORDS_PER_MINUTE)
+        self.captions = Captioning(self.database, self.plane, clock=now_ms, session_at=self._session_at)
         self.waiters = StateWaiters(self.state_of, limit=self.settings.hls.max_held_total)
+
+    def _session_at(self, room: str, media_ms: int) -> str | None:
+        """The session that was on air in a room at a media time."""
+        if self.director.room(room) is None:
+            return None
+        found = None
+        for session in self.director.day(room).sessions:
+            began, ended = session.started_ms, session.ended_ms
+            if began is not None and began <= media_ms and (ended is None or media_ms < ended):
+                found = session.id
+        return found
 
     def state_of(self, room: str) -> str:
         """``off``, ``slate`` or ``live``: the public output of a room, whether or not there is one of this id."""

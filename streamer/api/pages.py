@@ -78,6 +78,11 @@ async def studio(request: web.Request) -> web.Response:
     return _shell(request, "studio", "studio", None, None)
 
 
+async def caption(request: web.Request) -> web.Response:
+    """Where captions are typed."""
+    return await _room_page(request, "caption")
+
+
 async def join(request: web.Request) -> web.Response:
     """Where links of sessions and events lead: logs in by the token in the fragment and goes on to the role's page."""
     return _shell(request, "join", "join", None, None)
@@ -188,6 +193,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/studio", studio)
     app.router.add_get("/studio/{room}", studio)
     app.router.add_get("/session/{session}", session)
+    app.router.add_get("/caption/{room}", caption)
     app.router.add_get("/join", join)
     app.router.add_get("/assets/{path:.+}", asset)
     app.router.add_get("/{path:favicon[.](?:ico|svg)|robots[.]txt|site[.]webmanifest}", asset)

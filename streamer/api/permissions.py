@@ -52,6 +52,8 @@ _API: Mapping[str, Rule] = {
     "POST /rooms/{id}/ad_hoc": Action.SESSION_RUN,
     "POST /rooms/{id}/air": Action.ROOM_AIR,
     "POST /rooms/{id}/forget": Action.MEDIA_FORGET,
+    "GET /rooms/{id}/captions": Action.CAPTION_WRITE,
+    "POST /rooms/{id}/captions": Action.CAPTION_WRITE,
     "GET /events": Open.EVERYBODY,
     "POST /events": Action.EVENT_CREATE,
     "GET /events/{id}": Open.EVERYBODY,

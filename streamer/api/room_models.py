@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 
 import msgspec
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 
 from streamer.api.models import Body, Line, Moment, Slug, refuse_null, to_moment
 from streamer.api.session_models import HoldView, SessionCrewView, SessionView
 from streamer.conference.airing import PublicFace
 from streamer.conference.alarms import Alarm
+from streamer.conference.captions import language_tag
 from streamer.conference.day import RoomDay
 from streamer.conference.rooms import Between, Room, Start
 from streamer.room.protocol import RoomConfig, RoomStatus, SourceStatus, TrackStatus
@@ -19,6 +20,17 @@ from streamer.store.room_states import Acknowledgement
 Alias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Aliases = Annotated[tuple[Alias, ...], Field(max_length=50)]
 Guid = Annotated[str, StringConstraints(max_length=100)]
+
+
+def _each_once(tags: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(tags)) != len(tags):
+        raise ValueError("must name each language once")
+    return tags
+
+
+LanguageTag = Annotated[str, StringConstraints(max_length=35), AfterValidator(language_tag)]
+CaptionLanguages = Annotated[tuple[LanguageTag, ...], Field(max_length=8), AfterValidator(_each_once)]
+"""BCP 47 tags, such as ``fr`` or ``pt-BR``."""
 AnySession = SessionCrewView | SessionView
 # --- rooms ------------------------------------------------------------------------------------------
 
@@ -32,6 +44,7 @@ class RoomCreate(Body):
     aliases: Aliases = ()
     guid: Guid = ""
     retention_days: int | None = Field(None, ge=1, le=36_500)
+    caption_languages: CaptionLanguages = ()
 
 
 class RoomChange(Body):
@@ -44,6 +57,8 @@ class RoomChange(Body):
     guid: Guid | None = None
     retention_days: int | None = Field(None, ge=1, le=36_500)
     """null: as the settings say."""
+    caption_languages: CaptionLanguages | None = None
+    """From the next opening of the room on."""
 
     _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("venue", "retention_days")))
 
@@ -150,6 +165,7 @@ class RoomView(BaseModel):
     venue: str | None
     start: Start
     between: Between
+    caption_languages: list[str] = []
     state: str
     """``off``, ``slate`` or ``live``: the public output."""
     sources: dict[str, SourceView]
@@ -246,6 +262,7 @@ def _common(
         "venue": room.venue,
         "start": room.start,
         "between": room.between,
+        "caption_languages": list(room.caption_languages),
         "state": state,
         "word": face.word,
         "session": now,

@@ -83,6 +83,7 @@ async def create_room(call: Call) -> RoomView | RoomCrewView:
         aliases=body.aliases,
         guid=body.guid,
         retention_days=body.retention_days,
+        caption_languages=body.caption_languages,
     )
     holder = call.require(Target(venue=room.venue))
     async with call.services.database.write() as connection:

@@ -6,6 +6,7 @@ from aiohttp import hdrs, web
 
 from streamer.api import (
     audit,
+    captions,
     counting,
     events,
     exports,
@@ -37,6 +38,7 @@ from streamer.api.routing import add_routes
 ROUTES = (
     *venues.ROUTES,
     *rooms.ROUTES,
+    *captions.ROUTES,
     *events.ROUTES,
     *sessions.ROUTES,
     *taps.ROUTES,

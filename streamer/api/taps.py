@@ -146,6 +146,7 @@ async def forget(call: Call) -> Done:
     grant = call.require(Target(room=room.id, venue=room.venue))
     span = await call.services.director.forget(room.id, round(body.minutes * MINUTE_MS), actor_of(grant))
     await editing.forget(call.services.archivist, room.id, *span)
+    await call.services.captions.forget(room.id, *span)
     return Done(action=None, rooms=[room.id])
 
 

@@ -116,6 +116,9 @@ QUESTIONS: dict[str, Question] = {
     "POST /api/v1/rooms/{id}/ad_hoc": Question(ROOM, {}),
     "POST /api/v1/rooms/{id}/air": Question(ROOM, {"slate": True}),
     "POST /api/v1/rooms/{id}/forget": Question(ROOM, {"minutes": 1}),
+    "GET /api/v1/rooms/{id}/captions": Question(ROOM),
+    # Nothing is on air: that is told to whoever may.
+    "POST /api/v1/rooms/{id}/captions": Question(ROOM, {"lang": "fr", "text": "Bonjour"}),
     "GET /api/v1/grants": Question(ROOM, query="?room=in-room"),
     "POST /api/v1/grants": Question(ROOM, {"role": "viewer", "room": "in-room"}),
     "GET /api/v1/grants/{id}": Question(ROOM),

@@ -1,0 +1,120 @@
+"""``/api/v1/rooms/{id}/captions``: what captioners type, by hand or by a program."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from streamer.api.context import Services
+from streamer.api.models import Moment, to_moment
+from streamer.api.room_models import LanguageTag
+from streamer.api.rooms import target_of
+from streamer.api.routing import Call, Route
+from streamer.api.session_models import AtBody
+from streamer.audience.captioning import Typed
+from streamer.audience.captions import MAX_TEXT
+from streamer.conference.captions import Line
+from streamer.conference.grants import Action
+from streamer.conference.rooms import Room
+from streamer.errors import NotFound
+
+BACK_MS = 15 * 60 * 1000
+"""How far back a captioner's page is told what was typed."""
+NEWEST = 50
+
+
+class CaptionBody(AtBody):
+    lang: LanguageTag
+    text: Annotated[str, StringConstraints(max_length=2 * MAX_TEXT)]
+    final: bool = True
+    """False: still being typed. The next text of the same language replaces it."""
+    id: str | None = Field(None, max_length=48)
+    """Of a final text that this one corrects; an empty text takes it away."""
+
+
+class CaptionAnswer(BaseModel):
+    id: str
+    lang: str
+    text: str
+    at: Moment
+    """When it was said: the media time."""
+    final: bool
+
+
+class CaptionList(BaseModel):
+    languages: list[str]
+    """Those of the broadcast that is on; of the next one while none is."""
+    on: bool
+    """Whether there is a broadcast to type for."""
+    items: list[CaptionAnswer]
+    """The newest, oldest first."""
+
+
+def _room(call: Call) -> Room:
+    room = call.services.director.room(call.path("id"))
+    if room is None:
+        raise NotFound("There is no such room.")
+    return room
+
+
+async def write(call: Call) -> CaptionAnswer:
+    body = call.body(CaptionBody)
+    room = _room(call)
+    grant = call.require(target_of(room))
+    typed = Typed(body.lang, body.text, body.at_ms, body.final, body.id)
+    told = await call.services.captions.write(room.id, typed, grant.id)
+    at = to_moment(told.at_ms)
+    assert at is not None
+    return CaptionAnswer(id=told.id, lang=told.lang, text=told.text, at=at, final=told.final)
+
+
+async def read(call: Call) -> CaptionList:
+    room = _room(call)
+    call.require(target_of(room))
+    services = call.services
+    link = services.plane.rooms.get(room.id)
+    broadcast = link.view.broadcast if link is not None and not link.view.closed else None
+    lines: list[Line] = []
+    if broadcast is not None:
+        edge_ms = max((broadcast.media_time_ms(end) for end in _ends(services, room.id)), default=broadcast.epoch_ms)
+        lines = await services.captions.lines(room.id, edge_ms - BACK_MS, edge_ms + BACK_MS)
+    return CaptionList(
+        languages=list(broadcast.caption_languages if broadcast is not None else room.caption_languages),
+        on=broadcast is not None,
+        items=[_answer(line) for line in lines[-NEWEST:]],
+    )
+
+
+def _ends(services: Services, room: str) -> list[int]:
+    outputs = services.plane.rooms[room].view.outputs.values()
+    return [track.end for output in outputs for track in output.tracks.values()]
+
+
+def _answer(line: Line) -> CaptionAnswer:
+    at = to_moment(line.at_ms)
+    assert at is not None
+    return CaptionAnswer(id=line.id, lang=line.lang, text=line.text, at=at, final=True)
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/rooms/{id}/captions",
+        read,
+        "The newest captions of a room, and the languages that it has them in",
+        "captions",
+        action=Action.CAPTION_WRITE,
+        answers=(CaptionList,),
+    ),
+    Route(
+        "POST",
+        "/rooms/{id}/captions",
+        write,
+        "Type captions: texts that are not final replace one another",
+        "captions",
+        action=Action.CAPTION_WRITE,
+        body=CaptionBody,
+        answers=(CaptionAnswer,),
+    ),
+)
