@@ -169,7 +169,7 @@ export class Player {
     window.addEventListener('pageshow', ({ persisted }) => persisted && this.resume(), { signal })
     this.ticker = setInterval(() => this.tick(), TICK_MS)
     this.watcher?.start()
-    media.addEventListener('ended', () => (this.finished = this.replay !== null), { signal })
+    media.addEventListener('ended', () => this.ended(), { signal })
     if (!this.wanted) this.refused = true
     else if (this.watcher || (this.status && this.status.state !== 'off')) this.begin()
   }
@@ -501,6 +501,14 @@ export class Player {
     this.following = false
   }
 
+  /** What there was has been played: a recording, or a broadcast that is over. */
+  private ended(): void {
+    this.finished = this.replay !== null
+    if (this.replay) return
+    if (this.status?.state === 'off') this.off()
+    else this.watcher?.poke()
+  }
+
   /** The element says that it plays. After a stall it may say so of a single frame: then the watchdog decides. */
   private began(): void {
     if (this.playback === 'loading' || this.playback === 'idle') this.moving()
@@ -530,7 +538,7 @@ export class Player {
     const remedy = this.health.sample({
       now_ms,
       position_s: media.currentTime,
-      wanted: this.wanted && !this.refused && !document.hidden && !media.ended,
+      wanted: this.wanted && !this.refused && !document.hidden && !(this.replay && media.ended),
       ahead_s: bufferedAhead(media),
     })
     if (this.health.takeWoken() && this.following) {
