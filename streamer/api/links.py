@@ -42,8 +42,10 @@ def page_of(grant: Grant) -> str:
         return f"/session/{grant.session}"
     if room is not None:
         return f"/{_PAGES[grant.role]}/{room}"
+    if grant.role in (Role.ADMIN, Role.ORGANISER):
+        return "/admin"
     # The others have a page for each room.
-    return "/studio" if _PAGES[grant.role] == "studio" else "/"
+    return "/studio" if grant.role is Role.TECHNICIAN else "/"
 
 
 def grant_link(base: str, grant: Grant, token: str) -> str:

@@ -78,6 +78,11 @@ async def studio(request: web.Request) -> web.Response:
     return _shell(request, "studio", "studio", None, None)
 
 
+async def admin(request: web.Request) -> web.Response:
+    """For organisers. What is open in it stands in the address, which the page reads itself."""
+    return _shell(request, "admin", "admin", None, None)
+
+
 async def caption(request: web.Request) -> web.Response:
     """Where captions are typed."""
     return await _room_page(request, "caption")
@@ -193,6 +198,8 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/studio", studio)
     app.router.add_get("/studio/{room}", studio)
     app.router.add_get("/session/{session}", session)
+    app.router.add_get("/admin", admin)
+    app.router.add_get("/admin/{tail:.*}", admin)
     app.router.add_get("/caption/{room}", caption)
     app.router.add_get("/join", join)
     app.router.add_get("/assets/{path:.+}", asset)

@@ -104,6 +104,7 @@ _PAGES: Mapping[str, Rule] = {
     "GET /studio/{room}": Open.EVERYBODY,
     "GET /session/{session}": Open.EVERYBODY,
     "GET /admin": Open.EVERYBODY,
+    "GET /admin/{tail}": Open.EVERYBODY,
     "GET /join": Open.EVERYBODY,
     "GET /moderate/{room}": Open.EVERYBODY,
     "GET /stage/{room}": Open.EVERYBODY,

@@ -194,7 +194,7 @@ async def test_the_admin_password_opens_everything_and_a_new_one_ends_the_old_lo
     assert stored.startswith("$argon2id$")
     assert (await browser.log_in(password=PASSWORD + " "))[0] == 401
     status, answer = await browser.log_in(password=PASSWORD)
-    assert (status, answer["role"], answer["page"]) == (200, "admin", "/studio")
+    assert (status, answer["role"], answer["page"]) == (200, "admin", "/admin")
     other = Browser(client)
     await other.log_in(password=PASSWORD)
     assert (await other("POST", "/api/v1/venues", {"name": "Brest"}))[0] == 201

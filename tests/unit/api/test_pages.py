@@ -44,6 +44,9 @@ async def test_a_page_tells_its_room_and_is_never_stale(client: Client, api: Api
         async with client.get(path) as response:
             config = config_of(await response.text())
             assert (config["page"], config["room"]) == (page, None)
+    for path in ("/admin", "/admin/", "/admin/sessions/any%2Fthing?day=2026-11-24"):
+        async with client.get(path) as response:
+            assert config_of(await response.text())["page"] == "admin"
 
 
 async def test_an_unknown_room_is_said_in_the_visitors_language(client: Client) -> None:

@@ -1,0 +1,92 @@
+/** Sessions as a form has them, and the bodies that plan and change them. Pure. */
+import type { Session } from '$lib/protocol/day'
+import { asLines, linesOf, wholeOrNull } from './places'
+import { fromLocal, nextQuarter, rfc3339, toLocal } from './when'
+
+const HOUR_MS = 3_600_000
+
+/** Where a new session is put before somebody says otherwise. */
+export interface Proposal {
+  room: string
+  event: string
+  start_ms: number | null
+}
+
+export function sessionForm(session: Session | null, zone: string, proposal: Proposal, now_ms: number) {
+  const start_ms = session?.start_ms ?? proposal.start_ms ?? nextQuarter(now_ms)
+  return {
+    title: session?.title ?? '',
+    room: session?.room ?? proposal.room,
+    event: session ? (session.event ?? '') : proposal.event,
+    // Of a new one, what is left empty is what its kind says.
+    kind: session?.kind ?? 'conference',
+    start: toLocal(start_ms, zone),
+    end: toLocal(session?.end_ms ?? start_ms + HOUR_MS, zone),
+    subtitle: session?.subtitle ?? '',
+    abstract: session?.abstract ?? '',
+    speakers: asLines(session?.speakers ?? []),
+    language: session?.language ?? '',
+    tags: (session?.tags ?? []).join(', '),
+    track: session?.track ?? '',
+    url: session?.url ?? '',
+    capacity: session?.capacity == null ? '' : String(session.capacity),
+    visibility: (session?.visibility ?? '') as string,
+    do_not_record: (session?.doNotRecord ?? '') as string,
+    do_not_stream: (session?.doNotStream ?? '') as string,
+    replay: (session?.replay ?? '') as string,
+  }
+}
+export type SessionForm = ReturnType<typeof sessionForm>
+
+const BY_KIND = ['visibility', 'do_not_record', 'do_not_stream', 'replay'] as const
+
+export function sessionBody(values: Partial<SessionForm>, zone: string): Record<string, unknown> {
+  const { start, end, event, speakers, tags, capacity, ...rest } = values
+  const body: Record<string, unknown> = { ...rest }
+  for (const name of BY_KIND) if (body[name] === '') delete body[name]
+  if (start !== undefined) body['start'] = rfc3339(fromLocal(start, zone))
+  if (end !== undefined) body['end'] = rfc3339(fromLocal(end, zone))
+  if (event !== undefined) body['event'] = event || null
+  if (speakers !== undefined) body['speakers'] = linesOf(speakers)
+  if (tags !== undefined) body['tags'] = linesOf(tags.replaceAll(',', '\n'))
+  if (capacity !== undefined) body['capacity'] = wholeOrNull(capacity)
+  return body
+}
+
+/** A start that is moved takes the end along, as calendars do. */
+export function movedEnd(before: { start: string; end: string }, start: string, zone: string): string {
+  const old = fromLocal(before.start, zone)
+  const end = fromLocal(before.end, zone)
+  const moved = fromLocal(start, zone)
+  return old === null || end === null || moved === null || end <= old ? before.end : toLocal(moved + end - old, zone)
+}
+
+export interface SessionFilter {
+  room: string
+  event: string
+  language: string
+  state: string
+  text: string
+}
+
+/** What a table shows of the sessions. `text` is looked for in title, speakers and track, whatever its accents. */
+export function filtered(sessions: readonly Session[], filter: SessionFilter): Session[] {
+  const wanted = plain(filter.text.trim())
+  return sessions.filter(
+    (session) =>
+      (filter.room === '' || session.room === filter.room) &&
+      (filter.event === '' || session.event === filter.event) &&
+      (filter.language === '' || session.language === filter.language) &&
+      (filter.state === '' || session.state === filter.state) &&
+      (wanted === '' ||
+        [session.title, session.subtitle, session.track, ...session.speakers].some((words) =>
+          plain(words).includes(wanted),
+        )),
+  )
+}
+
+const plain = (words: string): string =>
+  words
+    .normalize('NFKD')
+    .replace(/[\u0300-\u036f]/g, '')
+    .toLowerCase()

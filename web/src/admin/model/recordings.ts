@@ -1,0 +1,227 @@
+/** Recordings, their cuts, and what is to go (`streamer/api/recordings.py`). Media times are UTC ms. Pure. */
+import { isRecord, readText, readTextOrNull, readTime } from '$lib/protocol/day'
+
+export type RecordingState = 'growing' | 'ready' | 'deleted' | 'failed'
+
+export interface Skip {
+  from_ms: number
+  to_ms: number
+}
+
+export interface Edition {
+  id: string
+  start_ms: number
+  end_ms: number | null
+  skips: readonly Skip[]
+  created_ms: number | null
+  /** Null: the current one. */
+  replaced_ms: number | null
+}
+
+export interface Recording {
+  session: string
+  room: string
+  title: string
+  speakers: readonly string[]
+  event: string | null
+  state: RecordingState
+  published: boolean
+  start_ms: number
+  /** Null while the session is on air. */
+  end_ms: number | null
+  replayUrl: string | null
+  downloadUrl: string | null
+  bytes: number
+  pinned: boolean
+  reviewed: boolean
+  /** Between these a cut may lie. */
+  materialFrom_ms: number
+  materialTo_ms: number | null
+  editions: readonly Edition[]
+}
+
+const number = (value: unknown): number | null => (typeof value === 'number' && Number.isFinite(value) ? value : null)
+const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
+
+function readSkip(pair: unknown): Skip | null {
+  const [from_ms, to_ms] = [number(list(pair)[0]), number(list(pair)[1])]
+  return from_ms === null || to_ms === null || to_ms <= from_ms ? null : { from_ms, to_ms }
+}
+
+function readEdition(body: unknown): Edition | null {
+  if (!isRecord(body)) return null
+  const id = readTextOrNull(body['id'])
+  const start_ms = number(body['start_ms'])
+  if (id === null || start_ms === null) return null
+  return {
+    id,
+    start_ms,
+    end_ms: number(body['end_ms']),
+    skips: list(body['skips'])
+      .map(readSkip)
+      .filter((skip) => skip !== null),
+    created_ms: readTime(body['created']),
+    replaced_ms: readTime(body['replaced']),
+  }
+}
+
+/** Null for what is told to everybody only: without its files there is nothing to do with it here. */
+export function readRecording(body: unknown): Recording | null {
+  if (!isRecord(body)) return null
+  const session = readTextOrNull(body['session'])
+  const start_ms = number(body['start_ms'])
+  const from_ms = number(body['material_from_ms'])
+  const state = (['growing', 'ready', 'deleted', 'failed'] as const).find((one) => one === body['state'])
+  if (session === null || start_ms === null || from_ms === null || state === undefined) return null
+  return {
+    session,
+    room: readText(body['room']),
+    title: readTextOrNull(body['title']) ?? session,
+    speakers: list(body['speakers']).filter((one): one is string => typeof one === 'string'),
+    event: readTextOrNull(body['event']),
+    state,
+    published: body['published'] === true,
+    start_ms,
+    end_ms: number(body['end_ms']),
+    replayUrl: readTextOrNull(body['replay_url']),
+    downloadUrl: readTextOrNull(body['download_url']),
+    bytes: number(body['bytes']) ?? 0,
+    pinned: body['pinned'] === true,
+    reviewed: body['reviewed'] === true,
+    materialFrom_ms: from_ms,
+    materialTo_ms: number(body['material_to_ms']),
+    editions: list(body['editions'])
+      .map(readEdition)
+      .filter((edition) => edition !== null),
+  }
+}
+
+export const currentOf = (recording: Recording): Edition | null =>
+  recording.editions.findLast(({ replaced_ms }) => replaced_ms === null) ?? null
+
+// --- cuts -------------------------------------------------------------------------------------------
+
+export interface Cut {
+  start_ms: number
+  end_ms: number
+  skips: readonly Skip[]
+}
+
+/** The cut that the current edition has; null while there is none to move. */
+export function cutOf(recording: Recording): Cut | null {
+  const current = currentOf(recording)
+  if (recording.state !== 'ready' || current === null || current.end_ms === null) return null
+  return { start_ms: current.start_ms, end_ms: current.end_ms, skips: current.skips }
+}
+
+const SHORTEST_MS = 1000
+
+/** An edge moved as far as the material and the other edge let it. */
+export function moved(cut: Cut, edge: 'start' | 'end', to_ms: number, from_ms: number, until_ms: number): Cut {
+  if (edge === 'start') return { ...cut, start_ms: clamp(to_ms, from_ms, cut.end_ms - SHORTEST_MS) }
+  return { ...cut, end_ms: clamp(to_ms, cut.start_ms + SHORTEST_MS, until_ms) }
+}
+
+const clamp = (value: number, least: number, most: number) => Math.round(Math.min(most, Math.max(least, value)))
+
+/** What viewers of the cut see of it, in ms. */
+export function lengthOf({ start_ms, end_ms, skips }: Cut): number {
+  let length = end_ms - start_ms
+  let seen = start_ms
+  for (const skip of [...skips].sort((a, b) => a.from_ms - b.from_ms)) {
+    const from = Math.max(skip.from_ms, seen)
+    const to = Math.min(skip.to_ms, end_ms)
+    if (to > from) length -= to - from
+    seen = Math.max(seen, to)
+  }
+  return length
+}
+
+export const sameCut = (a: Cut, b: Cut): boolean =>
+  a.start_ms === b.start_ms &&
+  a.end_ms === b.end_ms &&
+  a.skips.length === b.skips.length &&
+  a.skips.every(({ from_ms, to_ms }, index) => b.skips[index]?.from_ms === from_ms && b.skips[index]?.to_ms === to_ms)
+
+/** What the server is to change; what stays is left out. */
+export function cutBody(cut: Cut, before: Cut): Record<string, unknown> {
+  return {
+    ...(cut.start_ms !== before.start_ms && { start_ms: cut.start_ms }),
+    ...(cut.end_ms !== before.end_ms && { end_ms: cut.end_ms }),
+    ...(!sameCut({ ...cut, start_ms: 0, end_ms: 0 }, { ...before, start_ms: 0, end_ms: 0 }) && { skips: cut.skips }),
+  }
+}
+
+/** Incidents of the past editions that the cut does not hide: they can be hidden again. */
+export function shownIncidents(recording: Recording, cut: Cut): Skip[] {
+  const known = new Map<string, Skip>()
+  for (const edition of recording.editions) {
+    for (const skip of edition.skips) known.set(`${skip.from_ms}-${skip.to_ms}`, skip)
+  }
+  const hidden = (skip: Skip) => cut.skips.some((one) => one.from_ms <= skip.from_ms && one.to_ms >= skip.to_ms)
+  return [...known.values()].filter((skip) => !hidden(skip)).sort((a, b) => a.from_ms - b.from_ms)
+}
+
+/** A media time on the clock, to the millisecond. `zone` of the venue. */
+export function exactTime(at_ms: number, zone: string): string {
+  return new Intl.DateTimeFormat('en-GB', {
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    fractionalSecondDigits: 3,
+    timeZone: zone,
+  }).format(at_ms)
+}
+
+/** A time of day that somebody typed (`9:07:12`, `09:07:12.040`), on the day of `near_ms` in the zone; null for none. */
+export function readExact(text: string, near_ms: number, zone: string): number | null {
+  const match = /^\s*(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,3}))?)?\s*$/.exec(text)
+  if (!match) return null
+  const [hours, minutes, seconds] = [Number(match[1]), Number(match[2]), Number(match[3] ?? 0)]
+  if (hours > 23 || minutes > 59 || seconds > 59) return null
+  const wanted_ms = ((hours * 60 + minutes) * 60 + seconds) * 1000 + Number((match[4] ?? '0').padEnd(3, '0'))
+  const [h = 0, m = 0, s = 0] = exactTime(near_ms, zone).split(':').map(Number)
+  const now_ms = Math.round(((h * 60 + m) * 60 + s) * 1000)
+  const day_ms = 86_400_000
+  // The nearest of the times of day: a session may go past midnight.
+  return near_ms + ((((wanted_ms - now_ms + day_ms / 2) % day_ms) + day_ms) % day_ms) - day_ms / 2
+}
+
+// --- retention ----------------------------------------------------------------------------------------
+
+export interface Doomed {
+  session: string
+  room: string
+  title: string
+  bytes: number
+  days: number
+  ended_ms: number | null
+}
+
+export interface RetentionPlan {
+  items: readonly Doomed[]
+  freedBytes: number
+}
+
+export function readRetention(body: unknown): RetentionPlan {
+  if (!isRecord(body)) return { items: [], freedBytes: 0 }
+  const items = list(body['items'])
+    .filter(isRecord)
+    .map((one) => ({
+      session: readText(one['session']),
+      room: readText(one['room']),
+      title: readTextOrNull(one['title']) ?? readText(one['session']),
+      bytes: number(one['bytes']) ?? 0,
+      days: number(one['days']) ?? 0,
+      ended_ms: readTime(one['ended']),
+    }))
+  return { items, freedBytes: number(body['freed_bytes']) ?? 0 }
+}
+
+/** `1.2 GB`: decimal, as disks are sold. */
+export function sizeText(bytes: number, locale: string): string {
+  const steps = locale === 'fr' ? ['o', 'ko', 'Mo', 'Go', 'To'] : ['B', 'kB', 'MB', 'GB', 'TB']
+  const step = Math.min(steps.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3))
+  const value = bytes / 1000 ** step
+  return `${value.toLocaleString(locale, { maximumFractionDigits: value < 10 && step > 0 ? 1 : 0 })} ${steps[step] ?? ''}`
+}
