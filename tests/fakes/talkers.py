@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from sqlalchemy import create_engine
 
 from streamer.audience.news import AudienceEvent, Viewpoint
 from streamer.audience.people import Crew, Participant
@@ -17,7 +21,7 @@ from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session, SessionState, Visibility
 from streamer.errors import NotFound
 from streamer.settings import AudienceSettings
-from streamer.store.database import Database, database_url
+from streamer.store.database import Database, database_url, upgrade
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 
@@ -115,11 +119,26 @@ class Hall:
         return await self.audience.snapshot(HALL, Viewpoint.OWN, participant.id)
 
 
+@cache
+def migrated() -> bytes:
+    """An SQLite file with all tables: made once, the migrations take longer than most tests."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "streamer.sqlite3"
+        engine = create_engine(f"sqlite:///{file}")
+        with engine.begin() as connection:
+            upgrade(connection)
+        engine.dispose()
+        return file.read_bytes()
+
+
 @asynccontextmanager
 async def hall(
     folder: Path, *, clock: Clock | None = None, days: Days | None = None, **settings: Any
 ) -> AsyncIterator[Hall]:
     """On SQLite in ``folder``; a second call on the same folder is a restart."""
+    file = folder / "streamer.sqlite3"
+    if not file.exists():
+        file.write_bytes(migrated())
     database = Database(database_url("", folder))
     await database.start()
     async with database.write() as connection:

@@ -1,0 +1,279 @@
+"""The audience's rules as values: texts, words, floods, the order of questions, addresses, sessions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.audience import chat, texts
+from streamer.audience.identity import Identities
+from streamer.audience.moderation import exempt, prefix_of
+from streamer.audience.questions import ordered
+from streamer.audience.scope import GRACE_MS, Scope, focus, media_time, session_at
+from streamer.audience.words import blocked, same_words
+from streamer.conference.participation import Question, QuestionOrder, QuestionState
+from streamer.errors import StreamerError
+from tests.fakes.talkers import START_MS, closed, talk
+
+BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+# --- texts ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "out"),
+    [
+        ("  a\u0000b\tc\r\nd  ", "ab c d"),
+        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+        ("=1+1", "=1+1"),
+        ("👩‍👩‍👧 ❤️ 🏴󠁧󠁢󠁥󠁮󠁧󠁿", "👩‍👩‍👧 ❤️ 🏴󠁧󠁢󠁥󠁮󠁧󠁿"),
+        ("\x1b[31mred", "[31mred"),
+        ("a\ud800b", "ab"),
+        ("zero\u200bwidth\ufeff", "zerowidth"),
+        ("Z" + "\u0335" * 50, "Z" + "\u0335" * 4),
+        ("abc\u202etxt.exe", "\u2068abc\u202etxt.exe\u202c\u2069"),
+        ("\u2069\u202cabc", "\u2068abc\u2069"),
+    ],
+)
+def test_texts_are_cleaned_and_stay_text(text: str, out: str) -> None:
+    assert texts.cleaned(text) == out
+
+
+@given(st.text())
+def test_a_cleaned_text_is_clean_storable_and_leaves_the_line_as_it_was(text: str) -> None:
+    out = texts.cleaned(text)
+    assert out.encode("utf-8").decode("utf-8") == out
+    assert not any(ord(c) < 32 or ord(c) == 127 for c in out)
+    depth: list[str] = []
+    for character in out:
+        if character in "\u202a\u202b\u202d\u202e":
+            depth.append("\u202c")
+        elif character in "\u2066\u2067\u2068":
+            depth.append("\u2069")
+        elif character in "\u202c\u2069":
+            assert depth.pop() == character
+    assert depth == []
+    if any(character in BIDI for character in out):
+        assert (out[0], out[-1]) == ("\u2068", "\u2069")
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\u200b\u200b", "\u3164", "\u0000", "\u202e\u202c", "\u0301"])
+def test_what_shows_nothing_is_empty(text: str) -> None:
+    with pytest.raises(StreamerError) as caught:
+        texts.checked(text, 200)
+    assert caught.value.code == "empty_text"
+
+
+def test_lengths_are_of_what_is_shown() -> None:
+    assert texts.checked("x" * 200, 200) == "x" * 200
+    assert len(texts.checked(" " * 300 + "x" * 200, 200)) == 200
+    for text in ("x" * 201, "x" * 100_000):
+        with pytest.raises(StreamerError) as caught:
+            texts.checked(text, 200)
+        assert caught.value.code == "too_long"
+
+
+# --- words ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "you IDIOT",
+        "idi0t",
+        "іdіоt",
+        "ιδιοτ",
+        "ｉｄｉｏｔ",
+        "ídïòt",
+        "i\u200bd\u200bi\u200bo\u200bt",
+        "i d i o t",
+        "i.d.i.o.t!",
+        "iiidiooooot",
+        "|d!ot",
+        "«idiot»",
+        "𝓲𝓭𝓲𝓸𝓽",
+        "ⓘⓓⓘⓞⓣ",
+    ],
+)
+def test_a_blocked_word_is_found_behind_look_alikes(text: str) -> None:
+    assert blocked(text, ("idiot",)) == "idiot"
+
+
+@pytest.mark.parametrize("text", ["idiotic", "an idea", "1 d 2", "", "i do it", "péridiot"])
+def test_other_words_are_not_blocked(text: str) -> None:
+    assert blocked(text, ("idiot",)) is None
+
+
+def test_phrases_other_scripts_and_odd_words() -> None:
+    assert blocked("Go  to HELL now", ("nope", "go to hell")) == "go to hell"
+    assert blocked("это дурак тут", ("дурак",)) == "дурак"
+    assert blocked("anything", ("", "  ", "!!")) is None
+    assert same_words("M0dérateur", "moderateur")
+
+
+# --- floods -----------------------------------------------------------------------------------------
+
+
+def send(habit: chat.Habit, text: str, now_ms: int, slow: int | None = None) -> tuple[str, int] | None:
+    try:
+        chat.admit(habit, text, now_ms, slow)
+    except StreamerError as error:
+        return error.code, int(error.headers["Retry-After"])
+    return None
+
+
+def test_the_pause_grows_and_is_forgiven() -> None:
+    habit, now, pauses = chat.Habit(), START_MS, []
+    for burst in range(7):
+        for number in range(3):
+            assert send(habit, f"{burst} {number}", now) is None
+        refused = send(habit, f"{burst} x", now + 1999)
+        assert refused is not None
+        pauses.append(refused[1])
+        # Asking again meanwhile makes it no longer.
+        assert send(habit, f"{burst} y", now + 1999 + 500) is not None
+        now += 1999 + refused[1] * 1000
+    assert pauses == [2, 4, 8, 16, 32, 60, 60]
+    now += 60_001
+    for number in range(3):
+        assert send(habit, f"later {number}", now) is None
+    assert send(habit, "later x", now) == ("flood", 2)
+
+
+def test_texts_that_differ_in_a_character_are_no_repeats() -> None:
+    habit = chat.Habit()
+    assert send(habit, "bravo", 0) is None
+    assert send(habit, "bravo!", 3000) is None
+    assert send(habit, "Bravo", 6000) is None
+    assert send(habit, "bravo", 9000) == ("repeated", 21)
+    assert send(habit, "bravo", 30_000) is None
+
+
+@given(st.lists(st.integers(0, 900), min_size=1, max_size=60))
+def test_no_two_seconds_hold_more_than_three(gaps: list[int]) -> None:
+    habit, now, taken = chat.Habit(), START_MS, []
+    for number, gap in enumerate(gaps):
+        now += gap
+        if send(habit, str(number), now) is None:
+            taken.append(now)
+    for index, at_ms in enumerate(taken):
+        assert sum(at_ms <= other < at_ms + 2000 for other in taken[index:]) <= 3
+    assert len(taken) >= min(3, len(gaps))
+
+
+def test_habits_of_those_who_left_are_forgotten() -> None:
+    habits = chat.Habits(most=10)
+    for number in range(100):
+        habits.of(str(number))
+    assert len(habits) == 10
+
+
+# --- the order of questions -------------------------------------------------------------------------
+
+
+def asked(question_id: str, place: str = "", asker: str | None = None, minute: int = 0, **fields: object) -> Question:
+    made = Question(
+        question_id, "hall", "hall", None, asker or question_id, "", "", place, "?", START_MS + minute * 60_000, 0
+    )
+    return replace(made, **{"state": QuestionState.APPROVED, **fields})  # type: ignore[arg-type]
+
+
+QUESTIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["", "hall", "Rennes", "remote"]),
+        st.sampled_from(["a", "b", "c", "d", "e"]),
+        st.integers(0, 40),
+        st.sampled_from(list(QuestionState)),
+        st.integers(0, 9),
+    ),
+    max_size=25,
+)
+
+
+@given(QUESTIONS, st.randoms(use_true_random=False), st.sampled_from(list(QuestionOrder)))
+def test_the_order_is_the_same_whatever_order_the_questions_come_in(rows, chance, by) -> None:  # type: ignore[no-untyped-def]
+    questions = [
+        asked(f"q{n}", place, asker, minute, state=state) for n, (place, asker, minute, state, _) in enumerate(rows)
+    ]
+    tally = {f"q{n}": votes for n, (*_, votes) in enumerate(rows)}
+    order = ordered(questions, tally, START_MS + 3_600_000, by)
+    mixed = list(questions)
+    chance.shuffle(mixed)
+    assert ordered(mixed, tally, START_MS + 3_600_000, by) == order
+    assert sorted(order) == sorted(q.id for q in questions if q.state is QuestionState.APPROVED)
+
+
+@given(QUESTIONS)
+def test_each_place_gets_its_turn_before_any_gets_a_second(rows) -> None:  # type: ignore[no-untyped-def]
+    questions = [asked(f"q{n}", place, asker, minute) for n, (place, asker, minute, _, _) in enumerate(rows)]
+    tally = {f"q{n}": votes for n, (*_, votes) in enumerate(rows)}
+    places = {q.id: q.place.casefold() for q in questions}
+    order = [places[one] for one in ordered(questions, tally, START_MS + 3_600_000)]
+    different = len(set(places.values()))
+    assert len(set(order[:different])) == different
+
+
+def test_first_time_askers_come_before_those_who_had_a_turn() -> None:
+    had = asked("done", asker="ann", state=QuestionState.ANSWERED, staged_ms=START_MS)
+    again, new = asked("again", asker="ann", minute=1), asked("new", asker="ben", minute=1)
+    assert ordered([had, again, new], {"again": 3}, START_MS + 120_000) == ["new", "again"]
+    assert ordered([had, again, new], {"again": 9}, START_MS + 120_000) == ["again", "new"]
+    assert ordered([had, again, new], {"again": 3}, START_MS, QuestionOrder.VOTES) == ["again", "new"]
+
+
+def test_who_waits_moves_up_and_the_place_that_waited_longest_begins() -> None:
+    old, fresh = asked("old"), asked("fresh", minute=15)
+    assert ordered([old, fresh], {"fresh": 4}, START_MS + 15 * 60_000) == ["old", "fresh"]
+    served = asked("s", "hall", state=QuestionState.ANSWERED, staged_ms=START_MS)
+    hall, remote = asked("h", "hall"), asked("r", "remote")
+    assert ordered([served, hall, remote], {"h": 50}, START_MS) == ["r", "h"]
+
+
+# --- sessions, media times, addresses, identities ---------------------------------------------------
+
+
+def test_an_item_goes_to_the_session_at_its_media_time_while_that_is_fresh() -> None:
+    ended = talk("one", START_MS - 100_000, START_MS)
+    running = talk("two", START_MS + 10_000)
+    room, now = Scope("hall"), START_MS + 60_000
+    assert session_at(room, [ended, running], START_MS - 5, now) == "one"
+    assert session_at(room, [ended, running], START_MS + 5000, now) == "two"
+    assert session_at(room, [ended, running], now, now) == "two"
+    assert session_at(room, [ended, running], START_MS - 5, START_MS + GRACE_MS) == "two"
+    assert session_at(room, [ended], START_MS - 5, START_MS + GRACE_MS) is None
+    assert session_at(room, [closed("secret", START_MS)], now, now) is None
+    assert session_at(Scope("hall", "secret"), [closed("secret", None)], now, now) == "secret"
+    assert focus(room, [ended], START_MS + GRACE_MS - 1) == "one"
+    assert focus(room, [ended, running], now) == "two"
+    assert focus(room, [ended, closed("secret", START_MS)], START_MS + GRACE_MS) is None
+
+
+def test_a_claimed_media_time_counts_between_two_hours_ago_and_now() -> None:
+    now = START_MS
+    for claim in (now, now - 7_200_000):
+        assert media_time(claim, now, 5000) == claim
+    for claim in (None, now + 1, now - 7_200_001, 0):
+        assert media_time(claim, now, 5000) == now - 5000
+
+
+def test_address_prefixes() -> None:
+    assert prefix_of("192.0.2.77") == "192.0.2.0/24"
+    assert prefix_of("::ffff:192.0.2.77") == "192.0.2.0/24"
+    assert prefix_of("2001:db8:1:2:3::4") == "2001:db8:1::/56"
+    assert prefix_of("fe80::1%eth0") == "fe80::/56"
+    assert exempt("192.0.2.77", ("10.0.0.0/8", "192.0.2.64/26"))
+    assert not exempt("192.0.2.7", ("192.0.2.64/26",))
+    assert not exempt("unix", ("0.0.0.0/0",))
+
+
+def test_an_identity_is_believed_only_where_it_was_made() -> None:
+    made, token = Identities(b"k" * 32).issue(START_MS)
+    assert Identities(b"k" * 32).read(token) == made
+    assert Identities(b"x" * 32).read(token) is None
+    name, since, mac = token.split(".")
+    for forged in (f"{name}.{int(since) - 1}.{mac}", f"p1.{since}.{mac}", "", "a.b.c", token + "x", "é", "." * 200):
+        assert Identities(b"k" * 32).read(forged) is None
