@@ -1,0 +1,52 @@
+"""A process whose audience writes for as long as it lives: ``python -m tests.fakes.audience_writer FOLDER FIRST``.
+
+Messages, votes and deletions, about two hundred a second; each is told of on standard output, a line with its kind and
+what it was about, once it has been acknowledged. Whoever reads the line may rely on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from streamer.audience.commands import ChatDelete, ChatSend, QuestionVote
+from streamer.audience.news import Viewpoint
+from streamer.audience.people import Participant
+from tests.fakes.talkers import HALL, MODERATOR, Clock, hall
+
+EVERY_S = 0.005
+
+
+class RealClock(Clock):
+    def __call__(self) -> int:
+        return int(time.time() * 1000)
+
+
+async def write(folder: Path, first: int) -> None:
+    async with hall(folder, clock=RealClock()) as made, asyncio.TaskGroup() as group:
+        snapshot = await made.audience.snapshot(HALL, Viewpoint.MODERATION)
+        question = snapshot["questions"][0]["id"]
+
+        async def one(number: int) -> None:
+            who = Participant(f"p{number}", f"P{number}", since_ms=1)
+            if number % 3 == 0:
+                await made.audience.run(HALL, who, QuestionVote(question, 1))
+                print(f"vote {who.id}", flush=True)
+                return
+            sent = await made.audience.run(HALL, who, ChatSend(f"number {number}"))
+            print(f"chat {sent.data['id']}", flush=True)
+            if number % 3 == 2:
+                await made.audience.run(HALL, MODERATOR, ChatDelete((sent.data["id"],)))
+                print(f"deleted {sent.data['id']}", flush=True)
+
+        number = first
+        while True:
+            group.create_task(one(number))
+            number += 1
+            await asyncio.sleep(EVERY_S)
+
+
+if __name__ == "__main__":
+    asyncio.run(write(Path(sys.argv[1]), int(sys.argv[2])))
