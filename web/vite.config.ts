@@ -7,7 +7,7 @@ import { trimmedHls } from './scripts/hls-build.ts'
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 /** One shell per role; the server puts its configuration into it and serves it for every address of that role. */
-const SHELLS = ['index', 'watch', 'embed', 'session', 'studio', 'admin', 'join'] as const
+const SHELLS = ['index', 'watch', 'embed', 'session', 'studio', 'admin', 'caption', 'join'] as const
 
 /** Asks for the playlist before the player's code is here. */
 const EARLY = here('./src/watch/early.ts')
@@ -20,7 +20,7 @@ function roomAddresses(): Plugin {
     name: 'streamer-room-addresses',
     configureServer(server) {
       server.middlewares.use((request, _response, next) => {
-        const role = /^\/(watch|embed|session|studio|admin|join)(\/[^/.]*)?(\?.*)?$/.exec(request.url ?? '')?.[1]
+        const role = /^\/(watch|embed|session|studio|admin|caption|join)(\/[^/.]*)?(\?.*)?$/.exec(request.url ?? '')?.[1]
         if (role) request.url = `/${role}.html`
         next()
       })

@@ -113,6 +113,8 @@ export class HlsEngine implements Engine {
     this.drop()
     const hls = new Hls({ ...hlsConfig(this.source, this.start_s), pLoader: earlyPlaylistLoader() })
     this.hls = hls
+    // Captions are drawn by the page (captions.svelte.ts).
+    hls.subtitleDisplay = false
     hls.on(Hls.Events.ERROR, (_event, data) => this.error(data))
     hls.on(Hls.Events.MANIFEST_PARSED, () => {
       this.qualities = hls.levels
