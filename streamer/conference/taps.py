@@ -185,13 +185,13 @@ def _move_start(day: RoomDay, session: Session, at_ms: int) -> RoomDay:
     """Another start mark for a session that runs. Where it was begun by tapping the one before away, the two share a
     mark and it stays shared."""
     shared = [s for s in day.sessions if s.id != session.id and s.ended_ms == session.started_ms]
+    if at_ms < (session.started_ms or 0) and any(exposes(s, session) for s in shared):
+        # Minutes of a closed or unrecorded session stay with it, as they did when it was tapped away.
+        return day
     tapped_away = max(shared, key=lambda s: s.started_ms or 0, default=None)
     ends = [s.ended_ms for s in day.sessions if s is not tapped_away and s.id != session.id and s.ended_ms is not None]
     first_ms = max(ends, default=0)
     if tapped_away is not None:
-        if at_ms < (session.started_ms or 0) and exposes(tapped_away, session):
-            # Minutes of a closed or unrecorded session stay with it, as they did when it was tapped away.
-            return day
         first_ms = max(first_ms, tapped_away.started_ms or 0)
     if at_ms < first_ms:
         _refuse("before_previous", "The session before had not ended then.", details={"not_before_ms": first_ms})

@@ -26,6 +26,8 @@ from streamer.conference.undo import Effect, effect, restore
 M = 60_000
 H = 60 * M
 MIDNIGHT = 1_792_368_000_000  # a Monday in October, UTC
+AHEAD = 150
+"""Milliseconds by which a room may obey a closed session early: its first picture is not to be seen."""
 WAITING = frozenset({SessionState.SCHEDULED, SessionState.ARMED})
 RUNS = frozenset({SessionState.ON_AIR, SessionState.OVERRUN})
 
@@ -86,9 +88,9 @@ def in_their_time(day: RoomDay, now_ms: int, running: Session | None) -> list[Se
         for s in day.sessions
         if s.state in WAITING
         and s.kind is not Kind.BREAK
-        and s.start_ms <= now_ms < s.end_ms
+        and s.start_ms - AHEAD <= now_ms < s.end_ms
         and decided(s)
-        and until_ms <= now_ms
+        and until_ms - AHEAD <= now_ms
     ]
 
 
@@ -202,7 +204,8 @@ def check_clock(before: RoomDay, after: RoomDay, now_ms: int) -> None:
             law(s.started_ms == was.started_ms, "the clock moved a start mark")
         elif s.started_ms is not None:
             law(after.media.up, "the clock began a session with nothing coming in")
-            law(s.start_ms <= now_ms < s.end_ms, "the clock began a session out of its time")
+            early = AHEAD if decided(s) else 0
+            law(s.start_ms - early <= now_ms < s.end_ms, "the clock began a session out of its time")
             law(after.start is Start.AUTO or decided(s), "the clock began a session that wants a tap")
         if was.state in RUNS and s.state is SessionState.ENDED:
             check_ended_by_clock(before, after, was, s, now_ms)
@@ -216,7 +219,7 @@ def check_ended_by_clock(before: RoomDay, after: RoomDay, was: Session, s: Sessi
     if not media.up and media.stopped_ms is not None and now_ms - media.stopped_ms >= 10 * M:
         law(s.ended_ms is not None and s.ended_ms >= media.stopped_ms, "an end mark before the media stopped")
         return
-    law((was.extended_until_ms or 0) <= now_ms, "the clock cut what a person had extended")
+    law((was.extended_until_ms or 0) - AHEAD <= now_ms, "the clock cut what a person had extended")
     if in_their_time(before, now_ms, was):
         return
     begun = running_of(after)
@@ -341,7 +344,7 @@ class RandomDay:
         before = self.day
         if not before.spare_id:
             self.ids += 1
-            before = replace(before, spare_id=f"spare-{self.ids}")
+            before = replace(before, spare_id=f"spare-{self.ids}.")
         after = advance(before, self.wall_ms)
         if after.sessions is not before.sessions:
             check_clock(before, after, self.wall_ms)
@@ -397,7 +400,7 @@ class RandomDay:
         at = rng.choice((None, None, now, now - rng.randrange(0, 40 * M), now - rng.randrange(0, 5 * M), now + 1_000))
         if session is None:
             self.ids += 1
-            return rng.choice((taps.AdHoc(f"tap-{self.ids}"), taps.Slate(rng.random() < 0.5), taps.Gain(3.0)))
+            return rng.choice((taps.AdHoc(f"tap-{self.ids}."), taps.Slate(rng.random() < 0.5), taps.Gain(3.0)))
         roll = rng.random()
         name = session.id
         if roll < 0.38:
@@ -417,7 +420,7 @@ class RandomDay:
             return taps.Reopen(rng.choice(over or [session]).id)
         if roll < 0.82:
             self.ids += 1
-            return taps.AdHoc(f"tap-{self.ids}", rng.choice(("", f"Panel {self.ids}.")))
+            return taps.AdHoc(f"tap-{self.ids}.", rng.choice(("", f"Panel {self.ids}.")))
         if roll < 0.88:
             return taps.Answer(name, rng.choice((None, True, False)), rng.choice((None, True, False)))
         if roll < 0.91:

@@ -87,6 +87,13 @@ def test_minutes_of_a_closed_session_do_not_become_a_public_ones_by_a_late_tap()
     assert room["b"].started_ms == at("9:50")
 
 
+def test_a_wrong_tap_between_a_closed_session_and_a_public_one_changes_nothing_of_that() -> None:
+    room = hall(closed("g", "9:00", "9:45"), B, C).until("9:50").tap(AdHoc("x", "Wrong")).tap(Start("b"))
+    assert room["g"].ended_ms == room["x"].ended_ms == room["b"].started_ms == at("9:50")
+    room.until("9:55").tap(Start("b", at("9:47")))
+    assert (room["g"].ended_ms, room["b"].started_ms) == (at("9:50"), at("9:50"))
+
+
 def test_a_session_may_be_started_hours_late() -> None:
     assert hall(A).until("13:00").tap(Start("a")).running == "a"
 
