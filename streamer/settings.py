@@ -193,6 +193,10 @@ class RealtimeSettings(Section):
     command_s: float = Field(10.0, ge=0.1, le=15, description="A command that takes longer is answered as late, s.")
     commands_burst: int = Field(20, ge=1, description="Commands that a client may send at once.")
     commands_per_s: float = Field(10.0, ge=0.1, description="Commands that a client may go on sending, per second.")
+    address_commands_burst: int = Field(
+        2000, ge=10, description="Commands of an audience's participants from one address at once (a hall is one)."
+    )
+    address_commands_per_s: float = Field(500.0, ge=1, description="The same, per second after that.")
     ping_interval_s: int = Field(20, ge=1, le=120, description="Heartbeat, seconds.")
     ping_timeout_s: int = Field(20, ge=1, le=120, description="Wait for its answer, seconds.")
 

@@ -15,10 +15,10 @@ from streamer.conference.grants import Action, Grant, Target
 from streamer.director.news import Actor
 from streamer.errors import NotFound, StreamerError, TooMany, Unprocessable
 from streamer.realtime import rights
-from streamer.realtime.hub import Client
-from streamer.realtime.limits import Bucket
+from streamer.realtime.hub import AUDIENCE, Client
+from streamer.realtime.limits import Buckets
 from streamer.realtime.messages import EVERY_ROOM, RoomCommand
-from streamer.realtime.ports import Clock, Director, Doors, Views
+from streamer.realtime.ports import Audience, Clock, Director, Doors, Views
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
 
@@ -40,6 +40,7 @@ class Order:
     """The room that it is about."""
     director: Director
     views: Views
+    audience: Audience
     now_ms: int
 
     def require(self, target: Target, action: Action | None = None) -> Actor:
@@ -57,7 +58,7 @@ Handler = Callable[[Order], Awaitable[dict[str, Any]]]
 class Command:
     """``action`` None: open to every client of the namespace; else the handler calls ``Order.require`` with its target.
 
-    ``burst`` and ``per_s``: a limit of its own for each client, besides that for all commands.
+    ``burst`` and ``per_s``: a limit of its own for each participant, or client, besides that for all commands.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Commands:
         director: Director,
         doors: Doors,
         views: Views,
+        audience: Audience,
         settings: RealtimeSettings,
         stats: Stats,
         clock: Clock,
@@ -86,11 +88,18 @@ class Commands:
         self._director = director
         self._doors = doors
         self._views = views
+        self._audience = audience
         self._settings = settings
         self._stats = stats
         self._clock = clock
         self._at_work: set[asyncio.Task[Any]] = set()
-        self._buckets: dict[tuple[Client, str], Bucket] = {}
+        self._limits = {
+            (space, command.name): Buckets(command.burst, command.per_s)
+            for space, commands in tables.items()
+            for command in commands
+            if command.burst is not None
+        }
+        self._addresses = Buckets(settings.address_commands_burst, settings.address_commands_per_s)
 
     async def answer(self, client: Client, name: str, arguments: list[Any]) -> dict[str, Any]:
         """The acknowledgement of a command. Never raises but for cancellation."""
@@ -107,23 +116,22 @@ class Commands:
             log.exception("command_failed", command=name, namespace=client.namespace)
             return {"ok": False, "error": StreamerError("Something went wrong on our side.").body()["error"]}
 
-    def left(self, client: Client) -> None:
-        for key in [key for key in self._buckets if key[0] is client]:
-            del self._buckets[key]
-
     async def close(self) -> None:
         """Let what is at work end."""
         if self._at_work:
             await asyncio.wait(self._at_work, timeout=self._settings.command_s)
 
     async def _done(self, client: Client, name: str, arguments: list[Any]) -> dict[str, Any]:
-        _take(client.bucket)
+        _check(client.bucket.wait_s())
+        if client.namespace == AUDIENCE:
+            # Of participants who are within their own: a hall is one address.
+            _check(self._addresses.wait_s(client.address))
         command = self._tables.get(client.namespace, {}).get(name)
         if command is None:
             raise NotFound("There is no such command.", code="unknown_command")
-        if command.burst is not None:
-            key = (client, name)
-            _take(self._buckets.setdefault(key, Bucket(command.burst, command.per_s)))
+        limit = self._limits.get((client.namespace, name))
+        if limit is not None:
+            _check(limit.wait_s(client.member))
         payload = _checked(command, arguments)
         if len(self._at_work) >= MOST_AT_WORK:
             raise TooMany("Too much at once.", code="rate_limited", headers={"Retry-After": "1"})
@@ -149,7 +157,17 @@ class Commands:
                 client.caller, grant = renewed, renewed.grant
         if command.action is not None:
             rights.require(grant, command.action)
-        order = Order(client, payload, command.action, grant, client.room, self._director, self._views, self._clock())
+        order = Order(
+            client,
+            payload,
+            command.action,
+            grant,
+            client.room,
+            self._director,
+            self._views,
+            self._audience,
+            self._clock(),
+        )
         if isinstance(payload, RoomCommand):
             order.room = self._room(client, payload)
         return await command.handler(order)
@@ -168,8 +186,7 @@ class Commands:
         return room
 
 
-def _take(bucket: Bucket) -> None:
-    wait_s = bucket.wait_s()
+def _check(wait_s: float) -> None:
     if wait_s > 0:
         raise TooMany(
             "Too many commands.", code="rate_limited", headers={"Retry-After": str(max(1, math.ceil(wait_s)))}

@@ -8,25 +8,36 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from streamer.audience.identity import COOKIE
 from streamer.conference.sessions import Session
 from streamer.errors import StreamerError, Unavailable, Unprocessable
 from streamer.realtime import rights
 from streamer.realtime.engine import Wire
-from streamer.realtime.hub import AUDIENCE, STUDIO, Client
-from streamer.realtime.limits import Bucket
+from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Client
+from streamer.realtime.limits import Bucket, Buckets
 from streamer.realtime.messages import EVERY_ROOM, Handshake
-from streamer.realtime.ports import Director, Doors, FindSession
+from streamer.realtime.ports import Audience, Director, Doors, FindSession
 from streamer.settings import RealtimeSettings
 
 
 class Porter:
     """Lets clients in, and asks again later whether they may stay."""
 
-    def __init__(self, director: Director, doors: Doors, find_session: FindSession, settings: RealtimeSettings) -> None:
+    def __init__(
+        self,
+        director: Director,
+        doors: Doors,
+        find_session: FindSession,
+        audience: Audience,
+        settings: RealtimeSettings,
+    ) -> None:
         self._director = director
         self._doors = doors
         self._find_session = find_session
         self._settings = settings
+        self._audience = audience
+        self._members = Buckets(settings.commands_burst, settings.commands_per_s)
+        """One for each participant, by however many connections."""
 
     async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request, sid: str) -> Client:
         """Raises StreamerError for who may not."""
@@ -67,12 +78,29 @@ class Porter:
             target = rights.session_target(self._director, session)
         if grant is not None and grant.covers(target):
             client.role = grant.role.value
-        if namespace == AUDIENCE:
-            if client.session is not None:
-                client.channel = f"session:{client.session}"
+        if namespace != AUDIENCE:
+            closed = namespace == MODERATION and client.session is not None
+            rights.require(
+                grant, _entry(namespace), target if closed else rights.room_target(self._director, client.room)
+            )
+        if client.session is not None and namespace != STUDIO:
+            client.channel = client.scope.key
         else:
-            rights.require(grant, _entry(namespace), rights.room_target(self._director, client.room))
+            client.session = None
+        if namespace == AUDIENCE:
+            self._recognise(client, shake, request)
         return client
+
+    def _recognise(self, client: Client, shake: Handshake, request: web.Request) -> None:
+        """The participant by the token that the page keeps, or by its cookie; else somebody new."""
+        identity = None
+        for token in (shake.participant, request.cookies.get(COOKIE)):
+            if token and identity is None:
+                identity = self._audience.identity(token)
+        if identity is None:
+            identity, client.key = self._audience.new_identity()
+        client.member, client.since_ms = identity.id, identity.since_ms
+        client.bucket = self._members.of(identity.id)
 
     async def check(self, client: Client) -> None:
         """Whether a client may still be where it is, with its grant as it is now.
@@ -83,7 +111,7 @@ class Porter:
             renewed = await self._doors.renew(client.caller)
             if renewed is None and client.namespace == AUDIENCE and client.session is None:
                 # What is public stays open; it goes on as anybody.
-                client.caller = None
+                client.caller = client.role = None
             elif renewed is None:
                 raise StreamerError("The grant has ended.", code="grant_ended", status=401)
             else:
@@ -99,6 +127,8 @@ class Porter:
             return
         try:
             target = rights.room_target(self._director, client.room)
+            if client.session is not None:
+                target = rights.session_target(self._director, await self._session(client.session))
             rights.require(client.grant, _entry(client.namespace), target)
         except StreamerError as error:
             raise StreamerError(error.message, code="out_of_reach", status=403) from error

@@ -38,6 +38,8 @@ LOOK_S = 0.25
 METERS_S = 0.2
 """Least time between two readings of a room's meters."""
 CREW = (MODERATION, STUDIO)
+OWN_AUDIENCE = (AUDIENCE, MODERATION)
+"""Where a closed session has a channel of its own."""
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +105,8 @@ class Feed:
             for known in (self._broadcasts, self._publications, self._alarms, self._air, self._shown, self._metered_at):
                 known.pop(room, None)
             self._forget_room(room)
-        for session_id in {client.session for client in self._hub.clients(AUDIENCE) if client.session is not None}:
+        there = [client for space in OWN_AUDIENCE for client in self._hub.clients(space)]
+        for session_id in {client.session for client in there if client.session is not None}:
             session = self._director.find(session_id)
             if session is not None:
                 self._tell_own_broadcast(session)
@@ -150,9 +153,10 @@ class Feed:
             # Not even to those who come back: a title may be what must not be known.
             self._hub.forget(AUDIENCE, room, about)
             self._hub.post(AUDIENCE, room, "session.changed", removed)
-        own = self._hub.existing(AUDIENCE, about)
-        if own is not None:
-            self._hub.post(AUDIENCE, about, "session.changed", crew, room=room)
+        owns = [space for space in OWN_AUDIENCE if self._hub.existing(space, about) is not None]
+        for namespace in owns:
+            self._hub.post(namespace, about, "session.changed", crew, room=room)
+        if owns:
             if after is not None:
                 self._tell_own_broadcast(after)
             self._session_closing(known.id)
@@ -193,11 +197,13 @@ class Feed:
             return
         known = session.id in self._own
         self._own[session.id] = broadcast
-        channel = self._hub.existing(AUDIENCE, f"session:{session.id}")
-        if channel is None:
+        name = f"session:{session.id}"
+        channels = [found for space in OWN_AUDIENCE if (found := self._hub.existing(space, name)) is not None]
+        if not channels:
             del self._own[session.id]
-        elif known or len(channel.clients):
-            self._hub.post(AUDIENCE, channel.name, "broadcast.changed", broadcast, room=session.room)
+        for channel in channels:
+            if known or len(channel.clients):
+                self._hub.post(channel.namespace, name, "broadcast.changed", broadcast, room=session.room)
 
     def _tell_air(self, room: str) -> None:
         air = self._facts.air(room)

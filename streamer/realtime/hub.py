@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from streamer.audience.scope import Scope
 from streamer.conference.grants import Action, Grant, Target
 from streamer.realtime.engine import Wire
 from streamer.realtime.limits import Bucket
@@ -55,7 +56,7 @@ class Client:
     channel: str
     address: str
     member: str
-    """Whose it is, for events that are for one participant only."""
+    """Whose it is: the participant in an audience; elsewhere itself."""
     bucket: Bucket
     caller: Caller | None = None
     room: str = ""
@@ -67,6 +68,14 @@ class Client:
     role: str | None = None
     """What others see: the grant's role where it is one in this room."""
     since: int | None = None
+    since_ms: int = 0
+    """When the participant's identity was made, UTC milliseconds."""
+    key: str | None = None
+    """The token of an identity that was made just now."""
+    joined: bool = False
+    """Whether the audience counts it."""
+    told: Any = None
+    """What its snapshot says of the audience, until it is sent."""
     cursor: int = 0
     lagging_since: float | None = None
     renewed_at: float = field(default_factory=time.monotonic)
@@ -75,11 +84,20 @@ class Client:
     def grant(self) -> Grant | None:
         return None if self.caller is None else self.caller.grant
 
+    @property
+    def scope(self) -> Scope:
+        """The audience that it is in, or moderates."""
+        return Scope(self.room, self.session)
+
     def may_have(self, entry: Entry, target: Target | None) -> bool:
         """``target``: the room that the entry is about, where the client is not connected to that one alone."""
         if entry.only is not None and entry.only != self.member:
             return False
+        if entry.for_all and target is None:
+            return True
         grant = self.grant
+        if entry.stage is not None and (grant is None or not grant.allows(Action.STAGE_READ, entry.stage)):
+            return False
         if target is not None and (grant is None or not grant.allows(Action.ROOM_AIR, target)):
             return False
         if entry.closed is not None:
@@ -100,10 +118,15 @@ class Channel:
 @dataclass(slots=True)
 class _Batch:
     last: int
-    count: int
     message: Message | None
-    """None where it has to be put together for each client."""
+    """What all may have; None where there is nothing, or where it has to be put together for each client."""
+    shared: int
+    """How many that are."""
     entries: list[Entry]
+    special: list[Entry]
+    """Those that are not for all."""
+    each: bool = False
+    """Whether it has to be put together for each client."""
 
 
 class Hub:
@@ -157,13 +180,14 @@ class Hub:
         about: str = "",
         only: str | None = None,
         closed: Target | None = None,
+        stage: Target | None = None,
         replaces: str = "",
     ) -> int:
         """Tell a channel something; crew channels of a room, and those of all rooms with it. Returns its ``seq``.
 
         ``data`` is encoded here, at once; what the others are as in :class:`~streamer.realtime.log.Entry`.
         """
-        names = (name,) if namespace == AUDIENCE or name == EVERY_ROOM else (name, EVERY_ROOM)
+        names = (name, EVERY_ROOM) if namespace == STUDIO and name != EVERY_ROOM else (name,)
         channels = [self.channel(namespace, each) for each in names]
         seq, at_ms = channels[0].log.next_seq(), self._clock()
         event: dict[str, Any] = {"seq": seq, "type": kind, "at": moment(at_ms)}
@@ -171,7 +195,7 @@ class Hub:
             event["media_at"] = media_at
         event["data"] = data
         json = msgspec.json.encode(event)
-        entry = Entry(seq, at_ms, json, room or name, about, only, closed, replaces)
+        entry = Entry(seq, at_ms, json, room or name, about, only, closed, stage, replaces)
         for channel in channels:
             self._append(channel, entry)
         self._stats.events_total += 1
@@ -285,12 +309,12 @@ class Hub:
             batch = batches.get(client.cursor)
             if batch is None:
                 batch = batches[client.cursor] = self._batch(channel, client.cursor)
-            if batch.message is not None:
+            if batch.each or any(client.may_have(entry, None) for entry in batch.special):
+                self._feed_chosen(channel, client, batch)
+            elif batch.message is not None:
                 wire.write(batch.message)
                 self._stats.messages_total += 1
-                self._stats.deliveries_total += batch.count
-            elif batch.entries:
-                self._feed_chosen(channel, client, batch)
+                self._stats.deliveries_total += batch.shared
             client.cursor = batch.last
         client.lagging_since = None
 
@@ -315,11 +339,14 @@ class Hub:
                 break
         if not entries:
             # All that came after it has been replaced or forgotten.
-            return _Batch(channel.log.last, 0, None, [])
-        message = None
-        if channel.name != EVERY_ROOM and all(entry.for_all for entry in entries):
-            message = pack_events(channel.namespace, [entry.json for entry in entries])
-        return _Batch(entries[-1].seq, len(entries), message, entries)
+            return _Batch(channel.log.last, None, 0, [], [])
+        if channel.name == EVERY_ROOM:
+            return _Batch(entries[-1].seq, None, 0, entries, [], each=True)
+        # What one participant is told does not cost the others their shared encoding.
+        shared = [entry.json for entry in entries if entry.for_all]
+        message = pack_events(channel.namespace, shared) if shared else None
+        special = [entry for entry in entries if not entry.for_all]
+        return _Batch(entries[-1].seq, message, len(shared), entries, special)
 
     def _look_after_lagging(self) -> None:
         now = time.monotonic()

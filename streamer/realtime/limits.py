@@ -39,12 +39,15 @@ class Buckets:
         self._max_keys = max_keys
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
-    def wait_s(self, key: str) -> float:
+    def of(self, key: str) -> Bucket:
         bucket = self._buckets.pop(key, None) or Bucket(self._burst, self._per_s, self._clock)
         self._buckets[key] = bucket
         if len(self._buckets) > self._max_keys:
             self._buckets.popitem(last=False)
-        return bucket.wait_s()
+        return bucket
+
+    def wait_s(self, key: str) -> float:
+        return self.of(key).wait_s()
 
 
 class Places:

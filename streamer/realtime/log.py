@@ -34,6 +34,7 @@ class Entry:
 
     ``json`` is the whole event object. ``about`` names what it tells of, for :meth:`Log.forget`. ``only``: the one
     participant who gets it. ``closed``: a closed session's place in the world; only for whose grant reads it.
+    ``stage``: only for whose grant reads the stage of that place.
     """
 
     seq: int
@@ -43,12 +44,13 @@ class Entry:
     about: str = ""
     only: str | None = None
     closed: Target | None = None
+    stage: Target | None = None
     replaces: str = ""
     """A newer event of the same name takes its place, for whoever has not had it yet."""
 
     @property
     def for_all(self) -> bool:
-        return self.only is None and self.closed is None
+        return self.only is None and self.closed is None and self.stage is None
 
 
 class Log:

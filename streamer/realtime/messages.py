@@ -34,6 +34,7 @@ class Handshake(Incoming, frozen=True):
     name: Place = ""
     place: Place = ""
     since: Since | None = None
+    participant: Annotated[str, Meta(max_length=512)] | None = None
 
 
 # --- commands ---------------------------------------------------------------------------------------
@@ -189,6 +190,7 @@ class You(msgspec.Struct, frozen=True):
     role: str | None
     name: str
     place: str
+    key: str | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -199,6 +201,11 @@ class Snapshot(msgspec.Struct, frozen=True):
     you: You
     rooms: dict[str, dict[str, Any]]
     session: SessionObject | None = None
+    audience: Any = None
+    own: Any = None
+    stage: Any = None
+    moderation: Any = None
+    lines: Any = None
 
 
 # --- times ------------------------------------------------------------------------------------------

@@ -7,6 +7,12 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from streamer.audience.commands import Command as Asked
+from streamer.audience.identity import Identity
+from streamer.audience.news import Answer, Viewpoint
+from streamer.audience.news import Listener as AudienceListener
+from streamer.audience.people import Participant, Who
+from streamer.audience.scope import Scope
 from streamer.conference.airing import PublicFace
 from streamer.conference.alarms import Alarm
 from streamer.conference.day import RoomDay
@@ -107,6 +113,28 @@ class Views(Protocol):
 
     def crew(self, session: Session) -> dict[str, Any]:
         """With its key, for the crew and for those who may see it."""
+
+
+class Audience(Protocol):
+    """As :class:`streamer.audience.service.Audience`."""
+
+    def listen(self, listener: AudienceListener) -> Callable[[], None]: ...
+
+    def new_identity(self) -> tuple[Identity, str]: ...
+
+    def identity(self, token: str) -> Identity | None: ...
+
+    async def join(self, scope: Scope, participant: Participant, address: str) -> None: ...
+
+    def leave(self, scope: Scope, participant: str) -> None: ...
+
+    async def run(self, scope: Scope, who: Who, command: Asked) -> Answer: ...
+
+    async def snapshot(
+        self, scope: Scope, viewpoint: Viewpoint, participant: str | None = None
+    ) -> Mapping[str, Any]: ...
+
+    async def card(self, scope: Scope, participant: str) -> Mapping[str, Any]: ...
 
 
 FindSession = Callable[[str], Any]

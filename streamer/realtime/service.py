@@ -13,6 +13,13 @@ from aiohttp import web
 
 from streamer.errors import BadRequest, StreamerError, Unavailable
 from streamer.realtime import studio
+from streamer.realtime.audience_commands import (
+    AUDIENCE_COMMANDS,
+    MODERATION_COMMANDS,
+    STUDIO_COMMANDS,
+    participant_of,
+)
+from streamer.realtime.audience_feed import AudienceFeed, banned
 from streamer.realtime.commands import Commands
 from streamer.realtime.doors import Porter
 from streamer.realtime.engine import PATH, Server, Wire
@@ -21,7 +28,7 @@ from streamer.realtime.feed import Feed
 from streamer.realtime.hub import AUDIENCE, MODERATION, NAMESPACES, STUDIO, Client, Hub, snapshot_message
 from streamer.realtime.limits import Places
 from streamer.realtime.messages import Snapshot, You, moment
-from streamer.realtime.ports import Clock, Director, Doors, FindSession, Plane, StateOf, Views
+from streamer.realtime.ports import Audience, Clock, Director, Doors, FindSession, Plane, StateOf, Views
 from streamer.realtime.rights import room_target
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
@@ -32,7 +39,11 @@ RENEW_S = 15.0
 """How often each client's grant is looked up: how long it takes to see what another process has changed."""
 BODY_S = 15.0
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-TABLES = {AUDIENCE: (), MODERATION: (), STUDIO: studio.COMMANDS}
+TABLES = {
+    AUDIENCE: AUDIENCE_COMMANDS,
+    MODERATION: MODERATION_COMMANDS,
+    STUDIO: (*studio.COMMANDS, *STUDIO_COMMANDS),
+}
 """Namespace -> commands. What each needs, the rights test reads from here."""
 
 log = structlog.get_logger(__name__)
@@ -51,6 +62,7 @@ class Realtime:
         plane: Plane,
         doors: Doors,
         views: Views,
+        audience: Audience,
         find_session: FindSession,
         state_of: StateOf,
         clock: Clock,
@@ -65,12 +77,15 @@ class Realtime:
         self.hub = Hub(settings, self.stats, clock, lambda room: room_target(director, room))
         self._facts = Facts(director, plane, views, state_of)
         self.feed = Feed(self.hub, self._facts, director, plane, views, self.stats, self._look_at_session)
-        self._porter = Porter(director, doors, find_session, settings)
+        self._audience = audience
+        self._audience_feed = AudienceFeed(self.hub, director, audience, self._take_out_banned)
+        self._porter = Porter(director, doors, find_session, audience, settings)
         self.commands = Commands(
             TABLES,
             director=director,
             doors=doors,
             views=views,
+            audience=audience,
             settings=settings,
             stats=self.stats,
             clock=clock,
@@ -102,6 +117,7 @@ class Realtime:
 
     async def start(self) -> None:
         self.feed.start()
+        self._audience_feed.start()
         self._tasks = [
             asyncio.create_task(self.hub.run(), name="realtime hub"),
             asyncio.create_task(self.feed.run(), name="realtime feed"),
@@ -111,6 +127,7 @@ class Realtime:
     async def close(self) -> None:
         self._closed = True
         self.feed.close()
+        self._audience_feed.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -170,14 +187,26 @@ class Realtime:
     async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request) -> Client:
         try:
             client = await self._porter.enter(wire, namespace, auth, request, self.server.engine.generate_id())
+            self._opened.pop(wire.sid, None)
+            await self._seat(client)
         except StreamerError:
             self.stats.refused_total += 1
             raise
         except Exception as error:
             log.exception("handshake_failed", namespace=namespace)
             raise Unavailable("Something went wrong on our side.", code="unavailable") from error
-        self._opened.pop(wire.sid, None)
         return client
+
+    async def _seat(self, client: Client) -> None:
+        """Into its audience, and what it is to be told of it. The last that is waited for before it is in."""
+        if client.namespace == AUDIENCE:
+            await self._audience.join(client.scope, participant_of(client), client.address)
+            client.joined = True
+        try:
+            await self._audience_feed.tell(client)
+        except BaseException:
+            self.left(client)
+            raise
 
     def entered(self, client: Client) -> None:
         """Where it is in the log, and what is so at that moment: nothing may come between the two."""
@@ -190,10 +219,13 @@ class Realtime:
             resumed=resumed,
             reset=reset,
             at=moment(self._clock()),
-            you=You(client.member, client.role, client.name, client.place),
+            you=You(client.member, client.role, client.name, client.place, client.key),
             rooms=self._facts.rooms_of(client),
             session=self._facts.own_session(client),
+            # Whoever is resumed has it.
+            **({} if resumed else client.told or {}),
         )
+        client.told = None
         client.wire.write(snapshot_message(client.namespace, snapshot))
 
     async def command(self, client: Client, name: str, payload: list[Any]) -> dict[str, Any]:
@@ -201,7 +233,9 @@ class Realtime:
 
     def left(self, client: Client) -> None:
         self.hub.leave(client)
-        self.commands.left(client)
+        if client.joined:
+            client.joined = False
+            self._audience.leave(client.scope, client.member)
         if not client.wire.guests and not client.wire.closed:
             self._opened[client.wire.sid] = (client.wire, time.monotonic())
 
@@ -218,6 +252,11 @@ class Realtime:
             else:
                 error = StreamerError("The login has ended.", code="logged_out", status=401)
             self._take_out(client, error)
+
+    def _take_out_banned(self, scope: str, participant: str) -> None:
+        for client in list(self.hub.clients(AUDIENCE, scope)):
+            if client.member == participant:
+                self._take_out(client, banned())
 
     def _take_out(self, client: Client, error: StreamerError) -> None:
         self.stats.taken_out_total += 1

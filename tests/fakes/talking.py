@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,6 +17,11 @@ import socketio
 from aiohttp import web
 
 from streamer.api.middlewares import errors
+from streamer.audience.identity import Identities, Identity
+from streamer.audience.news import Answer, Viewpoint
+from streamer.audience.people import Participant
+from streamer.audience.scope import Scope
+from streamer.audience.service import Audience
 from streamer.conference import clockwork, taps
 from streamer.conference.airing import PublicFace, public_face
 from streamer.conference.alarms import Alarm, alarms_of
@@ -28,13 +34,17 @@ from streamer.director.director import Tapped
 from streamer.director.kinds import kind_of, session_of
 from streamer.director.news import Actor, AlarmsChanged, Listener, News, RoomChanged, SessionChanged
 from streamer.errors import NotFound, StreamerError, Unauthorized
-from streamer.realtime import messages
+from streamer.realtime import audience_messages, messages
 from streamer.realtime.ports import Caller
 from streamer.realtime.service import Realtime
 from streamer.room.protocol import RoomConfig
-from streamer.settings import RealtimeSettings
+from streamer.settings import AudienceSettings, RealtimeSettings
 from streamer.store.actions import StoredAction
+from streamer.store.database import Database, database_url
 from streamer.store.room_states import Acknowledgement
+from streamer.store.rooms import Rooms
+from streamer.store.sessions import Sessions
+from streamer.store.venues import Venues
 from tests.fakes.media_plane import FakePlane, FakeRoom
 from tests.fakes.waiting import until
 
@@ -232,6 +242,7 @@ class Service:
     director: ScriptedDirector
     plane: FakePlane
     doors: ListedDoors
+    audience: Any
     clients: list[Attendee] = field(default_factory=list)
 
     @property
@@ -327,8 +338,7 @@ class Attendee:
         for event in events:
             self._check(event, messages.Event)
             if event["type"] != "test":
-                gone = event["data"].get("removed")
-                self._check(event["data"], messages.SessionRemoved if gone else messages.EVENTS[event["type"]])
+                self._check(event["data"], _schema(event))
         self.events.extend(events)
 
     def _check(self, value: Any, schema: Any) -> None:
@@ -351,9 +361,98 @@ class Attendee:
         self.disconnected.set()
 
 
+def _schema(event: Any) -> Any:
+    gone, kind = event["data"].get("removed"), event["type"]
+    if kind in messages.EVENTS:
+        return messages.SessionRemoved if gone else messages.EVENTS[kind]
+    return audience_messages.Removed if gone else audience_messages.EVENTS[kind]
+
+
+class QuietAudience:
+    """Nobody says anything in it: for tests of what is around it."""
+
+    def __init__(self) -> None:
+        self._identities = Identities(b"k" * 32)
+
+    def listen(self, listener: Any) -> Callable[[], None]:
+        return lambda: None
+
+    def new_identity(self) -> tuple[Identity, str]:
+        return self._identities.issue(time.time_ns() // 1_000_000)
+
+    def identity(self, token: str) -> Identity | None:
+        return self._identities.read(token)
+
+    async def join(self, scope: Scope, participant: Participant, address: str) -> None: ...
+
+    def leave(self, scope: Scope, participant: str) -> None: ...
+
+    async def run(self, scope: Scope, who: Any, command: Any) -> Answer:
+        raise NotFound("There is nothing here.")
+
+    async def snapshot(self, scope: Scope, viewpoint: Viewpoint, participant: str | None = None) -> dict[str, Any]:
+        return {"lines": []}
+
+    async def card(self, scope: Scope, participant: str) -> dict[str, Any]:
+        raise NotFound("There is no such participant.", code="no_such_participant")
+
+
+class ScriptedSessions:
+    """The audience's view of a scripted director's days."""
+
+    def __init__(self, director: ScriptedDirector) -> None:
+        self._director = director
+
+    def sessions(self, room: str) -> Sequence[Session]:
+        return self._director.day(room).sessions
+
+    def find(self, session_id: str) -> Session | None:
+        return self._director.find(session_id)
+
+    def listen(self, listener: Callable[[str], None]) -> Callable[[], None]:
+        def hear(news: News) -> None:
+            if isinstance(news, SessionChanged):
+                listener(news.room)
+
+        return self._director.listen(hear)
+
+
 @contextlib.asynccontextmanager
-async def served(director: ScriptedDirector | None = None, **settings: Any) -> AsyncIterator[Service]:
+async def audience_of(director: ScriptedDirector, folder: Path, **settings: Any) -> AsyncIterator[Audience]:
+    """A real one, with its database in a folder. What is planned by then is stored there."""
+    database = Database(database_url("", folder))
+    await database.start()
+    async with database.write() as connection:
+        rooms, sessions = Rooms(connection), Sessions(connection)
+        if await Venues(connection).find(VENUE.id) is None:
+            await Venues(connection).add(VENUE)
+        for room in director.rooms.values():
+            if await rooms.find(room.id) is None:
+                await rooms.add(room)
+        planned = [session for day in director.days.values() for session in day.sessions]
+        known = await sessions.find_many([session.id for session in planned])
+        await sessions.add_many([session for session in planned if session.id not in known])
+    audience = Audience(
+        database,
+        clock=director.now_ms,
+        sessions=ScriptedSessions(director),
+        settings=AudienceSettings(**settings),
+    )
+    await audience.start()
+    try:
+        yield audience
+    finally:
+        await audience.close()
+        await database.close()
+
+
+@contextlib.asynccontextmanager
+async def served(
+    director: ScriptedDirector | None = None, *, audience: Any = None, port: int = 0, **settings: Any
+) -> AsyncIterator[Service]:
+    """``audience``: a real one where it is spoken in."""
     director = director or ScriptedDirector()
+    audience = audience or QuietAudience()
     plane, doors = FakePlane(), ListedDoors()
 
     async def find_session(session_id: str) -> Session | None:
@@ -367,6 +466,7 @@ async def served(director: ScriptedDirector | None = None, **settings: Any) -> A
         plane=plane,
         doors=doors,
         views=PlainViews(),
+        audience=audience,
         find_session=find_session,
         state_of=lambda room: plane.rooms[room].state if room in plane.rooms else "off",
         clock=director.now_ms,
@@ -376,9 +476,9 @@ async def served(director: ScriptedDirector | None = None, **settings: Any) -> A
     await realtime.start()
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
-    service = Service(realtime, runner.addresses[0][1], director, plane, doors)
+    service = Service(realtime, runner.addresses[0][1], director, plane, doors, audience)
     try:
         yield service
     finally:

@@ -7,18 +7,24 @@ from importlib.resources import files
 
 import msgspec
 
-from streamer.realtime import messages
+from streamer.realtime import audience_messages, messages
 from streamer.realtime.hub import NAMESPACES
 from streamer.realtime.rights import ENTRY
 from streamer.realtime.service import TABLES
 from streamer.settings import RealtimeSettings
 
 PAGE = (files("streamer.realtime") / "protocol.md").read_text("utf-8")
-ROWS = [
-    [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-    for line in PAGE.splitlines()
-    if line.startswith("| `")
-]
+
+
+def _rows(text: str) -> list[list[str]]:
+    return [
+        [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("| `")
+    ]
+
+
+ROWS = _rows(PAGE)
 
 
 def _named(text: str) -> list[str]:
@@ -34,22 +40,27 @@ def _fields(text: str) -> set[str]:
 
 
 def test_every_command_stands_on_the_page_with_its_fields_and_what_it_needs() -> None:
-    page = {_named(row[0])[0]: row for row in ROWS if len(row) == 4 and not row[0].startswith("`/")}
-    commands = {command.name: command for table in TABLES.values() for command in table}
-    assert set(page) == set(commands)
-    for name, command in commands.items():
-        _, payload, needs, _ = page[name]
-        named = _fields(_named(payload)[0])
-        assert named == {field.name for field in msgspec.structs.fields(command.schema)} - {"room"}, name
-        assert command.action is not None
-        if name != "undo":
-            assert _named(needs) == [command.action.value], name
+    for namespace, table in TABLES.items():
+        section = PAGE.split(f"\n### `{namespace}`\n")[1].split("\n##")[0]
+        page = {_named(row[0])[0]: row for row in _rows(section)}
+        assert set(page) == {command.name for command in table}
+        for command in table:
+            _, payload, needs, _ = page[command.name]
+            named = _fields(_named(payload)[0])
+            assert named == {f.encode_name for f in msgspec.structs.fields(command.schema)} - {"room"}, command.name
+            if namespace == "/audience":
+                assert (command.action, needs) == (None, "nothing"), command.name
+            else:
+                assert command.action is not None
+                if (namespace, command.name) != ("/studio", "undo"):
+                    assert _named(needs) == [command.action.value], command.name
 
 
 def test_every_event_stands_on_the_page_with_its_fields() -> None:
     page = {_named(row[0])[0]: row for row in ROWS if len(row) == 3 and not row[0].startswith("`/")}
-    assert set(page) == set(messages.EVENTS)
-    for kind, schema in messages.EVENTS.items():
+    events = {**messages.EVENTS, **audience_messages.EVENTS}
+    assert set(page) == set(events)
+    for kind, schema in events.items():
         if kind == "session.changed":
             continue
         named = _fields(_named(page[kind][2])[0])
@@ -75,5 +86,6 @@ def test_the_limits_are_those_of_the_settings() -> None:
     limits = RealtimeSettings()
     assert f"{limits.max_message_bytes // 1024} KiB" in PAGE
     assert f"{limits.commands_burst} commands at once and {limits.commands_per_s:g} a second" in PAGE
+    assert f"{limits.address_commands_burst} and {limits.address_commands_per_s:g}" in PAGE
     assert f"within {limits.join_s:g} s" in PAGE
     assert f"{limits.log_s / 60:g} minutes" in PAGE

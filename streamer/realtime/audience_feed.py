@@ -1,0 +1,161 @@
+"""From what audiences tell to events, and what snapshots say of them: who is told what.
+
+Only ``public`` events reach everybody in an audience. What is a participant's own carries whose it is, what is the
+stage's carries where that is, and what moderators hold goes to ``/moderation``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from streamer.audience.news import AudienceEvent, Viewpoint
+from streamer.audience.scope import CLOSED_PREFIX, Scope
+from streamer.conference.grants import Action, Target
+from streamer.errors import StreamerError
+from streamer.realtime.audience_commands import scope_target
+from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Client, Hub
+from streamer.realtime.messages import EVERY_ROOM
+from streamer.realtime.ports import Audience, Director
+
+SHARED_S = 1.0
+"""How long what all are told in a snapshot is encoded once for."""
+FOR_THE_STUDIO = frozenset({"crew.line", "trouble"})
+"""What technicians hear of moderators' and viewers' words."""
+TRIES = 5
+
+
+class AudienceFeed:
+    """``banned(scope key, participant)`` is told who has to leave."""
+
+    def __init__(self, hub: Hub, director: Director, audience: Audience, banned: Callable[[str, str], None]) -> None:
+        self._hub = hub
+        self._director = director
+        self._audience = audience
+        self._banned = banned
+        self._end: Callable[[], None] | None = None
+        self._shared: dict[str, tuple[int, float, msgspec.Raw]] = {}
+        """Channel -> the log's end, when, and the public part of a snapshot."""
+
+    def start(self) -> None:
+        self._end = self._audience.listen(self._hear)
+
+    def close(self) -> None:
+        if self._end is not None:
+            self._end()
+
+    # --- events -------------------------------------------------------------------------------------
+
+    def _hear(self, event: AudienceEvent) -> None:
+        scope = self._scope(event.scope)
+        if scope is None:
+            return
+        if event.viewpoint is Viewpoint.MODERATION:
+            self._post(MODERATION, scope, event)
+            if event.type in FOR_THE_STUDIO:
+                self._post_to_studio(scope, event)
+            if event.type == "sanction" and event.data.get("banned"):
+                self._banned(scope.key, str(event.data["participant"]))
+            return
+        self._post(AUDIENCE, scope, event)
+
+    def _post(self, namespace: str, scope: Scope, event: AudienceEvent) -> None:
+        name = scope.key
+        if self._hub.existing(namespace, name) is None:
+            # A closed session's audience that nobody is in: there is nobody to come back either.
+            return
+        stage = self._target(scope) if event.viewpoint is Viewpoint.STAGE else None
+        if event.viewpoint is Viewpoint.STAGE and stage is None:
+            return
+        about = replaces = ""
+        if event.type.startswith("chat."):
+            about = f"{event.viewpoint} chat {event.data['id']}"
+            # Whoever comes back is not told what was taken away, not even to be told that it was.
+            self._hub.forget(namespace, name, about)
+        elif event.replaces:
+            replaces = f"{event.viewpoint} {event.only or ''} {event.replaces}"
+        self._hub.post(
+            namespace,
+            name,
+            event.type,
+            event.data,
+            room=scope.room,
+            media_at=event.media_at_ms,
+            about=about,
+            only=event.only,
+            stage=stage,
+            replaces=replaces,
+        )
+
+    def _post_to_studio(self, scope: Scope, event: AudienceEvent) -> None:
+        closed = self._target(scope) if scope.session is not None else None
+        if scope.session is not None and closed is None:
+            return
+        data = {**event.data, "room": scope.room}
+        self._hub.post(STUDIO, scope.room, event.type, data, closed=closed)
+
+    # --- snapshots ----------------------------------------------------------------------------------
+
+    async def tell(self, client: Client) -> None:
+        """Put into ``client.told`` what its snapshot says of the audience. Raises StreamerError.
+
+        Nothing is waited for between the last look and the return, so that what comes after is in the events.
+        """
+        client.told = None
+        if client.channel == EVERY_ROOM:
+            return
+        channel = self._hub.channel(client.namespace, client.channel)
+        for _ in range(TRIES):
+            end = channel.log.last
+            client.told = await self._look(client)
+            if channel.log.last == end:
+                return
+
+    async def _look(self, client: Client) -> dict[str, Any]:
+        scope, audience = client.scope, self._audience
+        if client.namespace == MODERATION:
+            return {"moderation": await audience.snapshot(scope, Viewpoint.MODERATION)}
+        if client.namespace == STUDIO:
+            return {"lines": (await audience.snapshot(scope, Viewpoint.MODERATION))["lines"]}
+        told: dict[str, Any] = {
+            "audience": await self._public(client),
+            "own": await audience.snapshot(scope, Viewpoint.OWN, client.member),
+        }
+        target = self._target(scope)
+        if target is not None and client.grant is not None and client.grant.allows(Action.STAGE_READ, target):
+            told["stage"] = await audience.snapshot(scope, Viewpoint.STAGE)
+        return told
+
+    async def _public(self, client: Client) -> msgspec.Raw:
+        """Encoded once for all who come at about the same time."""
+        log, key, now = self._hub.channel(AUDIENCE, client.channel).log, client.channel, time.monotonic()
+        known = self._shared.get(key)
+        if known is not None and known[0] == log.last and now - known[1] < SHARED_S:
+            return known[2]
+        snapshot = await self._audience.snapshot(client.scope, Viewpoint.PUBLIC)
+        raw = msgspec.Raw(msgspec.json.encode(snapshot))
+        self._shared = {one: kept for one, kept in self._shared.items() if now - kept[1] < SHARED_S}
+        self._shared[key] = (log.last, now, raw)
+        return raw
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _scope(self, key: str) -> Scope | None:
+        if not key.startswith(CLOSED_PREFIX):
+            return Scope(key) if key in self._director.rooms else None
+        session = self._director.find(key.removeprefix(CLOSED_PREFIX))
+        return None if session is None else Scope(session.room, session.id)
+
+    def _target(self, scope: Scope) -> Target | None:
+        try:
+            return scope_target(self._director, scope)
+        except StreamerError:
+            return None
+
+
+def banned() -> StreamerError:
+    """What somebody is told who has to leave."""
+    return StreamerError("You have been banned from here.", code="banned", status=403)
