@@ -64,7 +64,7 @@ export const en = {
   editions: 'Earlier cuts',
   'editions.replaced': 'replaced {time}',
   'filter.all': 'All',
-  total: '{count} recordings, {size}',
+  total: { one: '{count} recording, {size}', other: '{count} recordings, {size}' },
 
   'retention.lead': 'Recordings go when they are older than their room’s days; what is pinned stays. Look first.',
   'retention.room': 'Room',
@@ -147,7 +147,7 @@ export const fr: Translation<typeof en> = {
   editions: 'Coupes précédentes',
   'editions.replaced': 'remplacée {time}',
   'filter.all': 'Tous',
-  total: '{count} enregistrements, {size}',
+  total: { one: '{count} enregistrement, {size}', other: '{count} enregistrements, {size}' },
 
   'retention.lead':
     'Les enregistrements partent quand ils dépassent les jours de leur salle ; ce qui est épinglé reste. Regardez d’abord.',
