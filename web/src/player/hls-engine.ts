@@ -3,6 +3,7 @@ import { Backoff } from '$lib/whip/backoff'
 import type { Engine, EngineEvents, Playhead, Quality } from './engine'
 import { hlsConfig, rememberBandwidth, type Source, statusOf } from './hls-config'
 import { earlyPlaylistLoader } from './early'
+import { replayPlaylistLoader } from './replay-loader'
 
 /** Between two decoder resets; a second one sooner means that resetting does not help. */
 const RECOVERY_PAUSE_MS = 6_000
@@ -111,7 +112,10 @@ export class HlsEngine implements Engine {
   private build(): void {
     clearTimeout(this.timer)
     this.drop()
-    const hls = new Hls({ ...hlsConfig(this.source, this.start_s), pLoader: earlyPlaylistLoader() })
+    const hls = new Hls({
+      ...hlsConfig(this.source, this.start_s),
+      pLoader: this.source === 'replay' ? replayPlaylistLoader() : earlyPlaylistLoader(),
+    })
     this.hls = hls
     // Captions are drawn by the page (captions.svelte.ts).
     hls.subtitleDisplay = false

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { attribute, audioPlaylist, offsetOf, playlistWindow } from './playlist'
+import { attribute, audioPlaylist, offsetOf, playlistWindow, withHoles } from './playlist'
 
 const MULTIVARIANT = `#EXTM3U
 #EXT-X-VERSION:9
@@ -78,5 +78,42 @@ describe('playlistWindow', () => {
   it('is none without segments or dates', () => {
     expect(playlistWindow('#EXTM3U\n')).toBeNull()
     expect(playlistWindow('#EXTM3U\n#EXTINF:2,\n1.m4s\n')).toBeNull()
+  })
+})
+
+describe('the holes of a recording', () => {
+  const segment = (date: string, duration: string, name: string) =>
+    `#EXT-X-PROGRAM-DATE-TIME:2026-11-24T${date}Z\n#EXTINF:${duration},\n${name}`
+  const durations = (...segments: string[]) =>
+    [...withHoles(['#EXTM3U', ...segments, ''].join('\n')).matchAll(/#EXTINF:([\d.]+),/g)].map((match) =>
+      Number(match[1]),
+    )
+
+  it('are counted in the duration before them, and nothing else is changed', () => {
+    const whole = [
+      '#EXTM3U',
+      segment('09:00:00.000', '2.00000', '0.m4s'),
+      segment('09:00:02.000', '2.00000', '1.m4s'),
+      '',
+    ].join('\n')
+    expect(withHoles(whole)).toBe(whole)
+    expect(
+      durations(
+        segment('09:00:00.000', '0.33334', '0.m4s'),
+        '#EXT-X-DISCONTINUITY',
+        segment('09:00:02.000', '1.80000', '1.m4s'),
+        segment('09:00:04.000', '2.00000', '2.m4s'),
+      ),
+    ).toEqual([2, 2, 2])
+  })
+
+  it('are none where a cut left something out, or where segments overlap', () => {
+    expect(
+      durations(
+        segment('09:00:00.000', '2.00000', '0.m4s'),
+        segment('09:05:00.000', '2.00000', '1.m4s'),
+        segment('09:05:01.900', '2.00000', '2.m4s'),
+      ),
+    ).toEqual([2, 2, 2])
   })
 })
