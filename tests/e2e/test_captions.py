@@ -1,0 +1,132 @@
+"""Captions in Chromium: typed on the page for it, seen by a viewer live and in the replay."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.fakes.browser import AXE, Opened, chromium, needs_chromium, opened
+from tests.fakes.publishing import camera
+from tests.fakes.running import Running, serving
+from tests.fakes.waiting import until_answered
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+
+SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
+SENTENCE = "Bonjour à toutes et à tous."
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Running]:
+    async with serving(environment=SETTINGS) as running:
+        await running.room("hall", name="Grande salle", caption_languages=["fr", "en"])
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
+
+
+async def turn_on(seen: Opened, *choices: str) -> None:
+    for choice in choices:
+        await seen.page.get_by_role("button", name="Quality and delay").click()
+        await seen.page.get_by_role("menuitemradio", name=choice, exact=True).click()
+
+
+async def shows(seen: Opened, text: str, *, within_s: float = 20) -> None:
+    """The text is over the picture, whatever its rows."""
+
+    async def there() -> bool:
+        rows = await seen.page.locator(".captions span").all_text_contents()
+        return " ".join(rows) == text
+
+    await until_answered(there, limit_s=within_s, what=lambda: f"{text!r} is shown")
+
+
+async def test_from_the_captioners_keys_to_the_viewers_eyes_live_and_in_the_replay(
+    browser: Browser, server: Running
+) -> None:
+    grant = await server.api("POST", "/grants", {"role": "captioner", "room": "hall", "label": "T"}, status=201)
+    now = time.time()
+    plan = {
+        "room": "hall",
+        "title": "Été",
+        "speakers": ["Zoé Dupont"],
+        "start": datetime.fromtimestamp(now, UTC).isoformat(),
+        "end": datetime.fromtimestamp(now + 3600, UTC).isoformat(),
+    }
+    session = await server.api("POST", "/sessions", plan, status=201)
+    async with camera(server, "hall"):
+
+        async def comes_in() -> bool:
+            return bool((await server.state("hall"))["sources"].get("main", {}).get("up"))
+
+        await until_answered(comes_in, limit_s=20)
+        await server.api("POST", f"/sessions/{session['id']}/start", {}, status=200)
+        await server.wait_state("hall", "live")
+        async with (
+            opened(browser, f"{server.url}/caption/hall#token={grant['token']}") as typist,
+            opened(browser, f"{server.url}/watch/hall") as viewer,
+        ):
+            await viewer.wait_moving()
+            await turn_on(viewer, "Français", "Large", "Top")
+            await typist.wait_moving()
+            assert "token" not in typist.page.url
+            field = typist.page.get_by_label("What is said")
+            await field.press_sequentially("Bonjour à toutes et ", delay=60)
+            await field.press_sequentially("à tous. Et", delay=60)
+            assert await field.input_value() == "Et", "the end of a sentence finishes the line"
+            await shows(viewer, SENTENCE)
+            assert await viewer.page.locator(".captions.large.top").count() == 1
+            await field.fill("")
+            await field.press_sequentially("<b>Deux</b> & <script>")
+            await field.press("Enter")
+            await shows(viewer, "<b>Deux</b> & <script>")
+            await field.press("ArrowUp")
+            assert await field.input_value() == "<b>Deux</b> & <script>"
+            await field.fill("Deux")
+            await field.press("Enter")
+            await typist.page.get_by_role("button", name="[applause]").click()
+            await shows(viewer, "[applause]")
+            await typist.page.get_by_role("button", name="Zoé Dupont").wait_for()
+            # C on the keyboard takes them away and brings them back; the choice is remembered.
+            await viewer.page.keyboard.press("c")
+            assert await viewer.page.get_by_role("button", name="Captions").get_attribute("aria-pressed") == "false"
+            await viewer.page.keyboard.press("c")
+            kept = json.loads(await viewer.page.evaluate("localStorage.getItem('streamer.captions')"))
+            assert kept == {"on": True, "language": "fr", "size": "large", "place": "top"}
+        await server.api("POST", f"/sessions/{session['id']}/end", {}, status=200)
+
+    async def published() -> bool:
+        async with server.session.get(f"{server.url}/replay/{session['id']}/index.m3u8") as response:
+            return response.status == 200 and "captions-fr" in await response.text()
+
+    await until_answered(published, limit_s=20)
+    async with opened(browser, f"{server.url}/session/{session['id']}") as viewer:
+        await viewer.page.get_by_role("button", name="Watch the replay").click()
+        await viewer.wait_moving()
+        await turn_on(viewer, "Français")
+        for text in (SENTENCE, "Deux", "[applause]"):
+            await shows(viewer, text, within_s=40)
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make setup)")
+@pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
+async def test_the_page_is_accessible_on_desks_and_phones(browser: Browser, server: Running, language: str) -> None:
+    grant = await server.api("POST", "/grants", {"role": "captioner", "room": "hall", "label": "T"}, status=201)
+    for fragment in ("", f"#token={grant['token']}"):
+        async with opened(browser, f"{server.url}/caption/hall{fragment}", language=language) as seen:
+            await seen.page.locator("form.card, textarea").first.wait_for()
+            for width, height in ((1280, 800), (360, 740)):
+                await seen.page.set_viewport_size({"width": width, "height": height})
+                assert await seen.accessibility() == []
+            await seen.page.set_viewport_size({"width": 320, "height": 640})
+            assert await seen.overflow_px() == 0
