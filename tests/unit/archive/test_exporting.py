@@ -13,7 +13,7 @@ import pytest
 
 from streamer.archive import keeping
 from streamer.archive.catalogue import Details
-from streamer.archive.exporting import Movie, NothingToExport, edition_of, plan
+from streamer.archive.exporting import Caption, Movie, NothingToExport, edition_of, plan
 from streamer.archive.material import Material, Span, collect
 from streamer.conference.media_events import PROGRAMME_OUTPUT, MediaEvent
 from streamer.conference.view import BroadcastView
@@ -158,3 +158,34 @@ def test_other_parameter_sets_in_the_middle(recorded: Recorded, monkeypatch: pyt
     assert sizes[0] == (320, 180)
     assert sizes[-1] == (240, 136)
     assert len(sizes) == 150
+
+
+def test_captions_are_a_text_track_for_each_language(recorded: Recorded) -> None:
+    """With what was cut out, at the places that are left, without overlaps."""
+    at = recorded.studio.at
+    french = (
+        Caption(at(4), at(6), "Bonjour\nà tous"),
+        Caption(at(5), at(6.5), "qui êtes là"),
+        Caption(at(7.5), at(8.5), "cut out"),
+        Caption(at(9.5), at(11), "après la coupe"),
+    )
+    material = recorded.material()
+    edition = edition_of(recorded.folder, material, [Span(at(3), at(7)), Span(at(9), at(12))])
+    captions = {"fr": french, "pt-BR": (Caption(at(9), at(9.5), "Olá"),), "en": ()}
+    movie = plan(recorded.folder, material, edition, "v180", DETAILS, captions)
+    with opened(movie) as container:
+        tracks = container.streams.subtitles
+        assert [(s.codec_context.name, s.language) for s in tracks] == [("mov_text", "fra"), ("mov_text", "por")]
+        found: list[tuple[float, float, str]] = []
+        for packet in container.demux(tracks[0]):
+            if packet.pts is None or packet.time_base is None:
+                continue
+            data = bytes(packet)
+            text = data[2 : 2 + int.from_bytes(data[:2], "big")].decode()
+            begin, length = packet.pts * packet.time_base, (packet.duration or 0) * packet.time_base
+            found.append((float(begin), float(begin + length), text))
+    shown = [(begin, end, text) for begin, end, text in found if text]
+    assert [text for _, _, text in shown] == ["Bonjour\nà tous", "qui êtes là", "après la coupe"]
+    assert [begin for begin, _, _ in shown] == pytest.approx([1, 2, 4.5], abs=0.04)
+    assert [end for _, end, _ in shown] == pytest.approx([2, 3.5, 6], abs=0.04)
+    assert found[0][2] == "", "nothing before the first"
