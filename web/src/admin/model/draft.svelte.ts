@@ -86,7 +86,9 @@ export class Draft<T extends Values> {
     for (const { field, code, message } of error.fields) {
       // Of a list, the item (`speakers.0`) is told at the list.
       const name = field.split('.')[0] ?? ''
-      if (name in this.initial) problems[name] ??= { code, message }
+      // Of fields that do not go together, the message begins with the one that is wrong.
+      const meant = name in this.initial ? name : (/(\w+) must come after/.exec(message)?.[1] ?? '')
+      if (meant in this.initial) problems[meant] ??= { code, message }
     }
     this.problems = problems
     if (Object.keys(problems).length === 0) this.failure = error

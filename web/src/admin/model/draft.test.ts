@@ -61,6 +61,13 @@ describe('a draft', () => {
     expect([draft.failure, draft.busy]).toEqual([null, false])
   })
 
+  it('tells at the later one that two do not go together', async () => {
+    const draft = new Draft('a', { start: '', end: '' }, storage())
+    const details = [{ field: 'body', message: 'Value error, end must come after start', code: 'value_error' }]
+    await draft.send(() => Promise.reject(new ApiFailure(422, 'invalid', 'No.', details)))
+    expect([Object.keys(draft.problems), draft.failure]).toEqual([['end'], null])
+  })
+
   it('tells of the whole what is about no field', async () => {
     const draft = new Draft('a', INITIAL, storage())
     await draft.send(() => Promise.reject(new ApiFailure(409, 'exists', 'It exists.')))

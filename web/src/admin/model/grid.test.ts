@@ -60,7 +60,7 @@ describe('the day’s grid', () => {
     })
     const late = dayGrid([session('x', '23:00', '26:00')], ['a'], DAY, PARIS)
     expect([late.until, late.columns[0]?.blocks[0]?.height]).toEqual([1440, 60])
-    expect(blocks(session('x', '09:00', '09:05'))).toEqual([['x', 0, 20, 0, 1]])
+    expect(blocks(session('x', '09:00', '09:05'))).toEqual([['x', 0, 15, 0, 1]])
   })
 
   it('leaves out rooms that are not asked for', () => {

@@ -19,7 +19,8 @@ export interface DayGrid<S> {
 }
 
 const DAY = 24 * 60
-const LEAST = 20
+/** What is shorter is drawn as long as this, so that a line of it can be read. */
+const LEAST = 15
 const USUAL = { from: 9 * 60, until: 18 * 60 }
 
 type Timed = Pick<Session, 'id' | 'room' | 'start_ms' | 'end_ms'>
