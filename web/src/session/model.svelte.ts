@@ -21,6 +21,7 @@ import { paceOf, type Stage, stageOf } from './stage'
 
 /** The public output goes on after the session: what a viewer has not seen yet of it is played to its end. */
 const PLAY_OUT_MS = 5_000
+const MOST_DOWNLOAD_ASKED = 10
 
 /** One session from its countdown to its replay: asks, follows, and tells the player what there is to play. */
 export class SessionPage {
@@ -50,6 +51,7 @@ export class SessionPage {
   private clock: ReturnType<typeof setInterval> | undefined
   private playOut: ReturnType<typeof setTimeout> | undefined
   private recordingOf = ''
+  private downloadAsked = 0
   private readonly backoff = new Backoff(1_000, 15_000)
   private leave: () => void = () => undefined
 
@@ -90,7 +92,7 @@ export class SessionPage {
       this.unknown = session === null
       if (session) await this.learn(session)
       this.backoff.reset()
-      const [least, most] = session && this.stage ? paceOf(session, this.stage, Date.now()) : [30_000, 60_000]
+      const [least, most] = session && this.stage ? this.pace(session, this.stage) : [30_000, 60_000]
       wait_ms = least + (most - least) * Math.random()
     } catch {
       this.unreachable = true
@@ -107,6 +109,13 @@ export class SessionPage {
     player.watchReplay({ address: localPath(replayUrl), growing })
     player.press()
     player.unmute()
+  }
+
+  private pace(session: Session, stage: Stage): readonly [number, number] {
+    // The file is there a moment after the replay.
+    if (stage === 'replay' && this.download === null && this.downloadAsked++ < MOST_DOWNLOAD_ASKED)
+      return [3_000, 5_000]
+    return paceOf(session, stage, Date.now())
   }
 
   private async learn(session: Session): Promise<void> {
