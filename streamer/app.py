@@ -28,7 +28,7 @@ from streamer.observe.metrics import WebMetrics
 from streamer.room.client import MediaPlane
 from streamer.room.control import wait_cancelled
 from streamer.settings import Settings
-from streamer.sockets import AUDIENCE, REALTIME, add_realtime
+from streamer.sockets import REALTIME, add_realtime
 from streamer.store.database import Database, database_url
 
 LAPSES = web.AppKey("lapses", LapseWatch)
@@ -66,8 +66,8 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     run(Retention(services.archivist, services.database, default_days=days).run(), "retention")
     await services.director.start()
     stack.push_async_callback(services.director.close)
-    await app[AUDIENCE].start()
-    stack.push_async_callback(app[AUDIENCE].close)
+    await services.audience.start()
+    stack.push_async_callback(services.audience.close)
     await app[REALTIME].start()
     stack.push_async_callback(app[REALTIME].close)
     run(app[LAPSES].run(), "lapsed grants")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +16,6 @@ from streamer.api.sessions import context_of
 from streamer.audience.service import Audience
 from streamer.conference.grants import Grant
 from streamer.conference.sessions import Session
-from streamer.director.director import Director
-from streamer.director.news import News, SessionChanged
 from streamer.errors import Unauthorized
 from streamer.observe.metrics import WebMetrics
 from streamer.realtime.ports import Caller
@@ -27,43 +24,14 @@ from streamer.store.logins import Login
 from streamer.store.sessions import Sessions
 
 REALTIME = web.AppKey("realtime", Realtime)
-AUDIENCE = web.AppKey("audience", Audience)
-"""Started before Socket.IO is, closed after it."""
-
-
-class TheSessions:
-    """The director's days, as the audience asks for them."""
-
-    def __init__(self, director: Director) -> None:
-        self._director = director
-
-    def sessions(self, room: str) -> Sequence[Session]:
-        return self._director.day(room).sessions
-
-    def find(self, session_id: str) -> Session | None:
-        return self._director.find(session_id)
-
-    def listen(self, listener: Callable[[str], None]) -> Callable[[], None]:
-        def hear(news: News) -> None:
-            if isinstance(news, SessionChanged):
-                listener(news.room)
-
-        return self._director.listen(hear)
 
 
 def add_audience(app: web.Application, metrics: WebMetrics) -> Audience:
     services = app[SERVICES]
-    audience = Audience(
-        services.database,
-        clock=now_ms,
-        sessions=TheSessions(services.director),
-        settings=services.settings.audience,
-        marks_changed=services.archivist.marks_changed,
-    )
+    audience = services.audience
     metrics.watch_counter(
         "streamer_audience_faults", "What went wrong inside and was tried again.", lambda: audience.faults_total
     )
-    app[AUDIENCE] = audience
     return audience
 
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from streamer.api.addresses import Proxies
+from streamer.api.audiences import DirectorSessions
 from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.ports import MediaPlane, PublicState
 from streamer.api.revocations import Revocations
 from streamer.api.waiting import StateWaiters
 from streamer.archive.archivist import Archivist
 from streamer.audience.captioning import Captioning
+from streamer.audience.service import Audience
 from streamer.conference.grants import Grant
 from streamer.conference.notices import Notices
 from streamer.director.director import Director
@@ -51,10 +53,19 @@ class Services:
     notices: Notices = field(default_factory=Notices)
     revocations: Revocations = field(default_factory=Revocations)
     hashing: Turnstile = field(default_factory=Turnstile)
+    audience: Audience = field(init=False)
+    """Started before anybody is served."""
     captions: Captioning = field(init=False)
 
     def __post_init__(self) -> None:
         room = self.settings.room
+        self.audience = Audience(
+            self.database,
+            clock=now_ms,
+            sessions=DirectorSessions(self.director),
+            settings=self.settings.audience,
+            marks_changed=self.archivist.marks_changed,
+        )
         self.proxies = Proxies(self.settings.server.trusted_proxies)
         self.publish_attempts = RateLimit(room.attempts_per_minute)
         # A lecture hall is one address: as many people may try WHEP as may hold a playlist.

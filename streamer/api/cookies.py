@@ -8,6 +8,7 @@ import secrets
 from aiohttp import web
 
 from streamer.api.context import Services
+from streamer.audience.identity import COOKIE as PARTICIPANT
 
 COOKIE = "streamer_session"
 
@@ -17,6 +18,8 @@ PASSWORD_IDLE_MS = 12 * 3600_000
 """A login by password ends when it has not been used for so long: an admin's laptop in a hall."""
 GRANT_IDLE_MS = 30 * 24 * 3600_000
 """A login by a grant's link ends with the grant; a tablet at the mixing desk is used once a month."""
+PARTICIPANT_S = 400 * 24 * 3600
+"""As long as browsers keep any cookie."""
 SEEN_EVERY_MS = 5 * 60_000
 """How exactly the last use is kept: a write in five minutes, not one for each request."""
 
@@ -51,6 +54,13 @@ def set_cookie(request: web.Request, services: Services, secret: str, lasts_ms: 
 
 def clear_cookie(request: web.Request, services: Services) -> str:
     return set_cookie(request, services, "", 0)
+
+
+def participant_cookie(request: web.Request, services: Services, token: str) -> str:
+    """A ``Set-Cookie`` header of a participant's identity; an empty token takes it away."""
+    secure = "; Secure" if _is_secure(request, services) else ""
+    lasts_s = PARTICIPANT_S if token else 0
+    return f"{PARTICIPANT}={token}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}"
 
 
 def _is_secure(request: web.Request, services: Services) -> bool:

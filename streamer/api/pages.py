@@ -11,11 +11,15 @@ from aiohttp.typedefs import Handler
 from streamer import __version__
 from streamer.api.assets import PageFiles, default_folder
 from streamer.api.context import SERVICES
+from streamer.api.cookies import participant_cookie
+from streamer.api.participation import participant_of
 from streamer.api.whip import room_of
 from streamer.conference.rooms import Room, Venue
 from streamer.errors import NotFound
 
 FILES = web.AppKey("page_files", PageFiles)
+FOR_THE_AUDIENCE = frozenset({"watch", "session", "join"})
+"""Pages that give a participant their cookie. In another site's frame it would not come back: ``embed`` gets a key."""
 
 _TEXTS = {
     "en": {
@@ -143,6 +147,10 @@ def _shell(request: web.Request, file: str, page: str, room: Room | None, venue:
     if body is None:
         return _plain(request, 503, "unbuilt", "unbuilt_text")
     headers = {hdrs.CACHE_CONTROL: "no-cache", hdrs.VARY: "Accept-Encoding, Accept-Language"}
+    if page in FOR_THE_AUDIENCE and participant_of(request, services) is None:
+        # Nobody else's: no cache in between keeps it.
+        headers[hdrs.SET_COOKIE] = participant_cookie(request, services, services.audience.new_identity()[1])
+        headers[hdrs.CACHE_CONTROL] = "private, no-cache"
     if _takes_gzip(request):
         # A few kilobytes: a fraction of a millisecond.
         body = gzip.compress(body, 5, mtime=0)

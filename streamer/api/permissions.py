@@ -20,6 +20,8 @@ class Open(StrEnum):
     """What is public, and the shells of pages, which hold nothing: their content comes from the API."""
     HOLDER = "holder"
     """Whoever holds a grant, of any role and scope."""
+    PARTICIPANT = "participant"
+    """Whoever has a participant's cookie or token, about themselves."""
     CAPABILITY = "capability"
     """The address itself is the secret: a WebRTC resource, a closed session's output by its key."""
 
@@ -74,6 +76,13 @@ _API: Mapping[str, Rule] = {
     "POST /sessions/{id}/cancel": Action.SESSION_CANCEL,
     "POST /sessions/{id}/reopen": Action.SESSION_RUN,
     "POST /sessions/{id}/answer": Action.SESSION_ANSWER,
+    # What everybody was shown; moderators read the rest. One's own data by one's own cookie.
+    "GET /questions": Open.EVERYBODY,
+    "GET /polls": Open.EVERYBODY,
+    "GET /sessions/{id}/timeline": Open.EVERYBODY,
+    "GET /sessions/{id}/audience": Action.AUDIT_READ,
+    "GET /me/data": Open.PARTICIPANT,
+    "DELETE /me/data": Open.PARTICIPANT,
     "GET /recordings": Open.EVERYBODY,
     "GET /recordings/{id}": Open.EVERYBODY,
     "PATCH /recordings/{id}": Action.RECORDING_CHANGE,

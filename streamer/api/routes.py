@@ -16,6 +16,7 @@ from streamer.api import (
     logos,
     malformed,
     pages,
+    participation,
     recordings,
     rooms,
     sessions,
@@ -49,6 +50,7 @@ ROUTES = (
     *audit.ROUTES,
     *counting.ROUTES,
     *logos.ROUTES,
+    *participation.ROUTES,
 )
 """The REST interface."""
 

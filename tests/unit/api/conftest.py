@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from streamer.api.context import Services
 from streamer.api.routes import make_application
 from streamer.app import make_archivist, make_director
+from streamer.audience.service import Audience
 from streamer.conference.notices import Notices
 from streamer.director.director import Director
 from streamer.observe.metrics import WebMetrics
@@ -62,6 +63,7 @@ async def serve(database: Database, plane: FakePlane) -> AsyncIterator[Callable[
     clients: list[Client] = []
 
     directors: list[Director] = []
+    audiences: list[Audience] = []
 
     async def start(settings: Settings) -> Client:
         notices = Notices()
@@ -78,6 +80,8 @@ async def serve(database: Database, plane: FakePlane) -> AsyncIterator[Callable[
             public_state=lambda link: link.state,  # type: ignore[attr-defined]
             public_url="http://streamer.test",
         )
+        await services.audience.start()
+        audiences.append(services.audience)
         client: Client = TestClient(TestServer(make_application(services, WebMetrics().observe)))
         await client.start_server()
         clients.append(client)
@@ -86,6 +90,8 @@ async def serve(database: Database, plane: FakePlane) -> AsyncIterator[Callable[
     yield start
     for client in clients:
         await client.close()
+    for audience in audiences:
+        await audience.close()
     for director in directors:
         await director.close()
 

@@ -101,6 +101,7 @@ QUESTIONS: dict[str, Question] = {
     ),
     "PATCH /api/v1/sessions/{id}": Question(SESSION, {"title": "New"}),
     "DELETE /api/v1/sessions/{id}": Question(SESSION),
+    "GET /api/v1/sessions/{id}/audience": Question(SESSION),
     "POST /api/v1/sessions/{id}/start": Question(SESSION, {}),
     "POST /api/v1/sessions/{id}/end": Question(SESSION, {}),
     "POST /api/v1/sessions/{id}/extend": Question(SESSION, {"minutes": 5}),
@@ -221,6 +222,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     await client.start_server()
     director = app[SERVICES].director
     await director.start()
+    await app[SERVICES].audience.start()
     house = House(client, database)
     async with database.write() as connection:
         for role in Role:
@@ -235,6 +237,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     database.forgetting = True
     yield house
     await client.close()
+    await app[SERVICES].audience.close()
     await director.close()
     await database.close()
 
@@ -297,6 +300,8 @@ async def test_what_is_open_answers_nobody_and_everybody_alike(house: House) -> 
             status, said = await house.ask(key, token, Question(body=body, raw=SDP_OFFER if "/whep/" in key else None))
             if rule is Open.HOLDER:
                 right = status == (200 if token else 401)
+            elif rule is Open.PARTICIPANT:
+                right = status == 401
             elif rule is Open.CAPABILITY:
                 # Guessing is the only way in here.
                 right = status == 404

@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from streamer.api.context import SERVICES
 from streamer.app import assemble
 from streamer.settings import Settings
-from streamer.sockets import AUDIENCE, REALTIME
+from streamer.sockets import REALTIME
 from streamer.store.database import Database, database_url
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.talking import Attendee
@@ -54,7 +54,7 @@ async def whole(settings: Settings) -> AsyncIterator[Whole]:
     await client.start_server()
     director, realtime = app[SERVICES].director, app[REALTIME]
     await director.start()
-    await app[AUDIENCE].start()
+    await app[SERVICES].audience.start()
     await realtime.start()
     whole = Whole(Api(client), str(client.make_url("")).rstrip("/"), app, [])
     await whole.api("POST", "/rooms", {"id": "hall", "name": "Hall"})
@@ -63,7 +63,7 @@ async def whole(settings: Settings) -> AsyncIterator[Whole]:
     for attendee in whole.attendees:
         await attendee.close()
     await realtime.close()
-    await app[AUDIENCE].close()
+    await app[SERVICES].audience.close()
     await director.close()
     await client.close()
     await database.close()

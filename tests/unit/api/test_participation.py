@@ -1,0 +1,130 @@
+"""What is left of an audience over REST: lists, tables, timelines, one's own data. A real server, real clients."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from streamer.api.context import SERVICES
+from streamer.api.participation import cell
+from streamer.audience.commands import ChatDelete, ChatSend, PollOpen, PollVote, QuestionAdd, QuestionAsk
+from streamer.audience.people import Crew, Participant
+from streamer.audience.scope import Scope
+from streamer.conference.participation import PollKind
+from tests.unit.api.conftest import Api, Client, bearer
+from tests.unit.api.test_sockets import Whole
+from tests.unit.api.test_sockets import whole as whole
+
+HALL = Scope("hall")
+MODERATOR = Crew("mod", "Mod")
+
+
+async def _on_air(whole: Whole, **fields: Any) -> str:
+    session = await whole.plan("A talk", **fields)
+    await whole.api("POST", f"/sessions/{session['id']}/start", {}, expect=200)
+    return str(session["id"])
+
+
+async def test_questions_are_listed_as_everybody_saw_them_and_whole_for_moderators(whole: Whole) -> None:
+    session = await _on_air(whole)
+    audience = whole.app[SERVICES].audience
+    await audience.run(HALL, Participant("p1", "Ada"), QuestionAsk("=HYPERLINK(1)", anonymous=True))
+    await audience.run(HALL, MODERATOR, QuestionAdd("Asked aloud", "Bob", "balcony"))
+    public = await whole.api.as_("")("GET", f"/questions?session={session}")
+    assert [item["text"] for item in public["items"]] == ["=HYPERLINK(1)", "Asked aloud"]
+    assert public["items"][0]["name"] is None
+    assert "original" not in public["items"][0]
+    token = await whole.api.grant("moderator", room="hall")
+    seen = await whole.api.as_(token)("GET", "/questions?room=hall")
+    assert seen["items"][0]["name"] == "Ada"
+    paged = await whole.api.as_("")("GET", "/questions?limit=1")
+    assert paged["cursor"]
+    async with whole.api.client.get("/api/v1/questions?format=csv", headers=bearer(token)) as response:
+        assert response.content_type == "text/csv"
+        rows = list(csv.DictReader(io.StringIO(await response.text())))
+    assert [row["text"] for row in rows] == ["'=HYPERLINK(1)", "Asked aloud"]
+
+
+async def test_polls_are_listed_and_what_a_private_session_voted_is_its_own(whole: Whole) -> None:
+    secret = await whole.plan("Board", visibility="private")
+    await whole.api("POST", f"/sessions/{secret['id']}/start", {}, expect=200)
+    audience, board = whole.app[SERVICES].audience, Scope("hall", secret["id"])
+    opened = await audience.run(board, MODERATOR, PollOpen(PollKind.SINGLE, "Sell the house?", ("yes", "no")))
+    await audience.run(board, Participant("p1", "Ada"), PollVote(str(opened.data["id"]), (0,)))
+    assert (await whole.api.as_("")("GET", "/polls"))["items"] == []
+    assert (await whole.api.as_("")("GET", f"/polls?session={secret['id']}"))["items"] == []
+    [poll] = (await whole.api("GET", "/polls"))["items"]
+    assert [option["votes"] for option in poll["options"]] == [1, 0]
+    await whole.api.as_("")("GET", f"/sessions/{secret['id']}/timeline", expect=404)
+    guest = await whole.api.grant("viewer", session=secret["id"])
+    assert len((await whole.api.as_(guest)("GET", f"/sessions/{secret['id']}/timeline"))["polls"]) == 1
+
+
+async def test_a_timeline_has_what_was_shown_by_media_time(whole: Whole) -> None:
+    session = await _on_air(whole)
+    audience = whole.app[SERVICES].audience
+    ada = Participant("p1", "Ada")
+    first = await audience.run(HALL, ada, ChatSend("first"))
+    gone = await audience.run(HALL, ada, ChatSend("gone again"))
+    await audience.run(HALL, MODERATOR, ChatDelete((str(gone.data["id"]),)))
+    began = whole.app[SERVICES].director.find(session)
+    assert began is not None
+    assert began.started_ms is not None
+    # What was said watching the slate before it is none of the session's.
+    late = await audience.run(HALL, ada, ChatSend("now", media_at_ms=began.started_ms + 1))
+    found = await whole.api.as_("")("GET", f"/sessions/{session}/timeline")
+    assert [item["id"] for item in found["chat"]] == [late.data["id"]]
+    assert first.data["media_at"] < began.started_ms
+    later = await whole.api.as_("")("GET", f"/sessions/{session}/timeline?from_ms={began.started_ms + 2}")
+    assert later["chat"] == []
+    watched = await whole.api("GET", f"/sessions/{session}/audience")
+    assert watched == {"session": session, "minutes": 0, "peak": 0, "average": 0.0}
+
+
+async def test_one_gets_and_removes_what_is_stored_of_oneself(whole: Whole) -> None:
+    client = whole.api.client
+    await whole.api.as_("")("GET", "/me/data", expect=401)
+    viewer = await whole.connect(room="hall", name="Ada")
+    other = await whole.connect(room="hall", name="Bob")
+    token = {"Streamer-Participant": viewer.snapshots[0]["you"]["key"]}
+    said = await viewer.command("chat.send", {"text": "mine"})
+    async with client.get("/api/v1/me/data", headers=token) as response:
+        data = await response.json()
+    assert data["participant"] == viewer.snapshots[0]["you"]["id"]
+    assert [row["text"] for row in data["data"]["chat_messages"]] == ["mine"]
+    async with client.delete("/api/v1/me/data", headers=token) as response:
+        assert (await response.json())["removed"]["messages"] == 1
+        assert response.cookies["streamer_participant"].value == ""
+    await other.told("chat.deleted", lambda data: data["id"] == said["id"])
+    async with client.get("/api/v1/me/data", headers=token) as response:
+        assert (await response.json())["data"]["chat_messages"] == []
+
+
+async def test_pages_give_a_participant_their_cookie_once(client: Client, api: Api) -> None:
+    await api("POST", "/rooms", {"id": "hall", "name": "Hall"})
+    async with client.get("/watch/hall") as response:
+        cookie = response.cookies["streamer_participant"]
+        assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+        assert response.headers["Cache-Control"] == "private, no-cache"
+    headers = {"Cookie": f"streamer_participant={cookie.value}"}
+    client.session.cookie_jar.clear()
+    async with client.get("/watch/hall", headers=headers) as response:
+        assert "streamer_participant" not in response.cookies
+    for path in ("/embed/hall", "/studio"):
+        async with client.get(path) as response:
+            assert "streamer_participant" not in response.cookies, path
+    forged = {"Cookie": "streamer_participant=p1.1.AAAA"}
+    async with client.get("/watch/hall", headers=forged) as response:
+        assert response.cookies["streamer_participant"].value
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "  =1", "\u2068=1\u2069", "＝1"])
+def test_no_cell_of_a_table_is_a_formula(text: str) -> None:
+    assert cell(text).startswith("'")
+
+
+def test_other_cells_are_as_they_are() -> None:
+    assert [cell("a = b"), cell(3), cell(None), cell("")] == ["a = b", 3, "", ""]
