@@ -20,7 +20,9 @@ function roomAddresses(): Plugin {
     name: 'streamer-room-addresses',
     configureServer(server) {
       server.middlewares.use((request, _response, next) => {
-        const role = /^\/(watch|embed|session|studio|admin|caption|join)(\/[^/.]*)?(\?.*)?$/.exec(request.url ?? '')?.[1]
+        const role = /^\/(watch|embed|session|studio|admin|caption|join)(\/[^/.]*)?(\?.*)?$/.exec(
+          request.url ?? '',
+        )?.[1]
         if (role) request.url = `/${role}.html`
         next()
       })
