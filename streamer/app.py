@@ -28,7 +28,7 @@ from streamer.observe.metrics import WebMetrics
 from streamer.room.client import MediaPlane
 from streamer.room.control import wait_cancelled
 from streamer.settings import Settings
-from streamer.sockets import REALTIME, add_realtime
+from streamer.sockets import REALTIME, add_realtime, count_viewers
 from streamer.store.database import Database, database_url
 
 LAPSES = web.AppKey("lapses", LapseWatch)
@@ -70,6 +70,7 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     stack.push_async_callback(services.audience.close)
     await app[REALTIME].start()
     stack.push_async_callback(app[REALTIME].close)
+    run(count_viewers(app), "viewers")
     run(app[LAPSES].run(), "lapsed grants")
     run(SchedulePoller(services).run(), "schedule poller")
 

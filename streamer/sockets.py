@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from aiohttp import web
 
 from streamer.api.auth import Identity, find_grant, find_grant_by_id, identify, still_in
@@ -13,9 +15,15 @@ from streamer.api.cookies import secret_of
 from streamer.api.revocations import Ended
 from streamer.api.session_models import SessionCrewView, SessionView
 from streamer.api.sessions import context_of
+from streamer.audience.news import Viewpoint
+from streamer.audience.scope import Scope
 from streamer.audience.service import Audience
+from streamer.conference.airing import output_name
 from streamer.conference.grants import Grant
+from streamer.conference.media_events import PUBLIC
 from streamer.conference.sessions import Session
+from streamer.delivery.routes import LIVE
+from streamer.delivery.viewers import Viewers
 from streamer.errors import Unauthorized
 from streamer.observe.metrics import WebMetrics
 from streamer.realtime.ports import Caller
@@ -24,6 +32,9 @@ from streamer.store.logins import Login
 from streamer.store.sessions import Sessions
 
 REALTIME = web.AppKey("realtime", Realtime)
+VIEWERS_S = 2.0
+
+log = structlog.get_logger(__name__)
 
 
 def add_audience(app: web.Application, metrics: WebMetrics) -> Audience:
@@ -65,6 +76,38 @@ def add_realtime(app: web.Application, metrics: WebMetrics) -> Realtime:
     metrics.watch_values("streamer_realtime", realtime.stats)
     app[REALTIME] = realtime
     return realtime
+
+
+async def count_viewers(app: web.Application) -> None:
+    """Until cancelled: tell audiences how many watch."""
+    services, live = app[SERVICES], app[LIVE]
+    while True:
+        await asyncio.sleep(VIEWERS_S)
+        try:
+            await tell_viewers(services, live.viewers)
+        except Exception:
+            log.exception("viewers_not_counted")
+
+
+async def tell_viewers(services: Services, viewers: Viewers) -> None:
+    """Of public outputs by HLS and WHEP, of closed sessions' own by HLS."""
+    audience, director = services.audience, services.director
+    for room, link in services.plane.rooms.items():
+        if room not in director.rooms:
+            continue
+        whep = 0 if link.status is None else link.status.viewers_whep
+        hls = viewers.of(room, PUBLIC)
+        scopes = [(Scope(room), hls, whep)]
+        scopes += [
+            (Scope(room, session.id), viewers.of(room, output_name(session)), 0)
+            for session in director.day(room).sessions
+            if session.closed and session.running and session.key
+        ]
+        for scope, by_hls, by_whep in scopes:
+            if by_hls or by_whep:
+                # Those who watch count where nobody has said anything, too.
+                await audience.snapshot(scope, Viewpoint.STAGE)
+            audience.set_viewers(scope, hls=by_hls, whep=by_whep)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ from streamer.delivery.responses import (
     not_modified,
     playlist_response,
 )
+from streamer.delivery.viewers import Viewers
 from streamer.errors import BadRequest, NotFound, NotOnAir, Unavailable
 from streamer.settings import Settings
 
@@ -98,6 +99,7 @@ class LiveDelivery:
             HoldLimits(hls.max_held_total, hls.max_held_per_address, hls.max_held_per_connection), self.stats
         )
         self.media_bytes = MediaBytes(self.stats)
+        self.viewers = Viewers()
         self._renderers: dict[str, tuple[BroadcastView, Renderers]] = {}
 
     # --- handlers -----------------------------------------------------------------------------------
@@ -131,6 +133,7 @@ class LiveDelivery:
             raise Unavailable("There is nothing to play yet.", code="not_in_time", headers={"Retry-After": "1"})
         renderers = self._renderers_of(room_id, room)
         if language is None:
+            self.viewers.asked(room_id, output.name, track.rendition.kind, wanted.part)
             renderer = renderers.track(broadcast, output, track)
         else:
             renderer = renderers.captions(broadcast, output, track, captions.rendition_name(language))

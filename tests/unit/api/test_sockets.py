@@ -15,8 +15,10 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from streamer.api.context import SERVICES
 from streamer.app import assemble
+from streamer.delivery.viewers import Viewers
+from streamer.room.protocol import RoomConfig
 from streamer.settings import Settings
-from streamer.sockets import REALTIME
+from streamer.sockets import REALTIME, tell_viewers
 from streamer.store.database import Database, database_url
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.talking import Attendee
@@ -148,3 +150,18 @@ async def test_other_sites_pages_are_refused_in_the_application_too(whole: Whole
     async with whole.api.client.get("/metrics") as response:
         assert "streamer_realtime_connections_total" in await response.text()
     assert (await whole.connect("/studio", room="*", token=ADMIN)).snapshots[0]["you"]["role"] == "admin"
+
+
+async def test_who_watches_is_told_to_the_audience_and_counted(whole: Whole) -> None:
+    viewer = await whole.connect(room="hall")
+    services = whole.app[SERVICES]
+    plane: Any = services.plane
+    await plane.ensure(RoomConfig("hall", "Hall"))
+    now = [1000.0]
+    viewers = Viewers(lambda: now[0])
+    for _ in range(24):
+        viewers.asked("hall", "public", "video", None)
+    now[0] += 3
+    await tell_viewers(services, viewers)
+    told = await viewer.told("presence", lambda data: data["hls"] == 4)
+    assert told["data"]["viewers"] == 4

@@ -1,0 +1,59 @@
+"""How many follow an output, from how often its playlists are asked for: nobody is recognised, nothing is kept of
+anybody. A player asks for its playlist once for each segment, or, where it waits for parts, once for the first of each.
+
+Behind a cache that joins requests it counts what the cache asks for.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+WINDOW_S = 12
+SEGMENT_S = 2.0
+MOST_OUTPUTS = 1000
+
+
+class Viewers:
+    """``clock``: seconds, monotonic. On the loop."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._asked: dict[tuple[str, str, str], deque[tuple[int, int]]] = {}
+        """(room, output, kind of track) -> (second, requests)."""
+
+    def asked(self, room: str, output: str, kind: str, part: int | None) -> None:
+        """A playlist was asked for; ``part``: the one that the request waited for."""
+        if part:
+            return
+        key, second = (room, output, kind), int(self._clock())
+        seconds = self._asked.get(key)
+        if seconds is None:
+            if len(self._asked) >= MOST_OUTPUTS:
+                self._forget(second)
+            seconds = self._asked[key] = deque(maxlen=WINDOW_S + 1)
+        if seconds and seconds[-1][0] == second:
+            seconds[-1] = (second, seconds[-1][1] + 1)
+        else:
+            seconds.append((second, 1))
+
+    def of(self, room: str, output: str) -> int:
+        """Who follows an output now, about. A player asks for a picture and a sound: the more of the two counts."""
+        now = int(self._clock())
+        counts = [
+            sum(requests for second, requests in seconds if now - WINDOW_S <= second < now)
+            for (name, shown, _), seconds in self._asked.items()
+            if (name, shown) == (room, output)
+        ]
+        return round(max(counts, default=0) * SEGMENT_S / WINDOW_S)
+
+    def outputs(self) -> set[tuple[str, str]]:
+        """(room, output) that were asked for lately."""
+        self._forget(int(self._clock()))
+        return {(room, output) for room, output, _ in self._asked}
+
+    def _forget(self, now: int) -> None:
+        self._asked = {
+            key: seconds for key, seconds in self._asked.items() if seconds and now - seconds[-1][0] <= 2 * WINDOW_S
+        }
