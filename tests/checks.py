@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
@@ -44,9 +45,10 @@ class Sum:
         self.late += other.late
 
 
-def run(name: str, command: list[str | Path], folder: Path = ROOT) -> tuple[int, str, float]:
-    """Run one step with its output shown. Returns exit code, output and seconds."""
-    print(f"\n=== {name}", flush=True)
+def run(name: str, command: list[str | Path], folder: Path = ROOT, *, live: bool = True) -> tuple[int, str, float]:
+    """Run one step with its output shown, as it comes if ``live``. Returns exit code, output and seconds."""
+    if live:
+        print(f"\n=== {name}", flush=True)
     started = time.monotonic()
     output: list[str] = []
     with subprocess.Popen(
@@ -61,13 +63,16 @@ def run(name: str, command: list[str | Path], folder: Path = ROOT) -> tuple[int,
         assert process.stdout is not None
         for line in process.stdout:
             output.append(line)
-            print(line, end="", flush=True)
+            if live:
+                print(line, end="", flush=True)
+    if not live:
+        print(f"\n=== {name}\n{''.join(output)}", end="", flush=True)
     return process.returncode, "".join(output), time.monotonic() - started
 
 
 def check(name: str, command: list[str | Path], folder: Path = ROOT) -> tuple[Sum, float]:
-    """A step that passes or fails as a whole."""
-    code, _, seconds = run(name, command, folder)
+    """A step that passes or fails as a whole; others may run beside it."""
+    code, _, seconds = run(name, command, folder, live=False)
     return (Sum(passed=1) if code == 0 else Sum(failed=1)), seconds
 
 
@@ -117,7 +122,7 @@ def pytest(name: str, paths: list[str], *options: str) -> tuple[Sum, float]:
 
 
 def vitest() -> tuple[Sum, float]:
-    code, output, seconds = run("unit tests of the pages", ["npm", "test", "--silent"], ROOT / "web")
+    code, output, seconds = run("unit tests of the pages", ["npm", "test", "--silent"], ROOT / "web", live=False)
     # "Tests  2 failed | 41 passed | 1 skipped (44)"
     line = next((line for line in output.splitlines() if re.match(r"\s*Tests\s", line)), "")
     counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|skipped)", line)}
@@ -134,14 +139,21 @@ def main() -> int:
     def note(name: str, result: tuple[Sum, float]) -> None:
         results.append((name, *result))
 
-    web = ROOT / "web"
-    note("ruff check", check("ruff check", [BIN / "ruff", "check", "."]))
-    note("ruff format", check("ruff format", [BIN / "ruff", "format", "--check", "."]))
-    note("mypy", check("mypy", [BIN / "mypy"]))
-    note("import laws", check("import laws", [BIN / "lint-imports"]))
-    note("pages: types and lint", check("pages: types and lint", ["npm", "run", "--silent", "check"], web))
-    note("pages: size budget", check("pages: size budget", ["npm", "run", "--silent", "budget"], web))
-    note("pages: unit tests", vitest())
+    def program() -> None:
+        note("ruff check", check("ruff check", [BIN / "ruff", "check", "."]))
+        note("ruff format", check("ruff format", [BIN / "ruff", "format", "--check", "."]))
+        note("mypy", check("mypy", [BIN / "mypy"]))
+        note("import laws", check("import laws", [BIN / "lint-imports"]))
+
+    def pages() -> None:
+        web = ROOT / "web"
+        note("pages: types and lint", check("pages: types and lint", ["npm", "run", "--silent", "check"], web))
+        note("pages: size budget", check("pages: size budget", ["npm", "run", "--silent", "budget"], web))
+        note("pages: unit tests", vitest())
+
+    with ThreadPoolExecutor(2) as side_by_side:
+        for done in [side_by_side.submit(part) for part in (program, pages)]:
+            done.result()
     note("unit tests", pytest("unit tests", ["tests/unit"], "-n", "2"))
     # Each module has a server of its own, and they wait more than they work: two at a time. Browsers do not.
     note("the whole server", pytest("the whole server", [*WHOLE_SERVER], "-n", "2", "--dist", "loadfile"))
