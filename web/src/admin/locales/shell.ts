@@ -150,7 +150,7 @@ export const fr: Translation<typeof en> = {
   menu: 'Menu',
   skip: 'Aller au contenu',
   'nav.plan': 'Programme',
-  'nav.places': 'Lieux',
+  'nav.places': 'Maison',
   'nav.kept': 'Archives',
   'nav.people': 'Personnes et suivi',
   'view.sessions': 'Sessions',

@@ -5,6 +5,7 @@ import {
   cutBody,
   cutOf,
   exactTime,
+  hiding,
   lengthOf,
   moved,
   readExact,
@@ -87,6 +88,16 @@ describe('a cut', () => {
       { from_ms: AT - 5000, to_ms: AT + 5000 },
     ]
     expect(lengthOf({ ...CUT, skips })).toBe(40_000)
+  })
+
+  it('leaves the same stretch out once, all of them in their order', () => {
+    const [early, late] = [
+      { from_ms: AT + 1000, to_ms: AT + 2000 },
+      { from_ms: AT + 5000, to_ms: AT + 6000 },
+    ]
+    const once = hiding(hiding(CUT, late), early)
+    expect(once.skips).toEqual([early, late])
+    expect(hiding(once, { ...late })).toBe(once)
   })
 
   it('sends what was changed only', () => {

@@ -124,6 +124,12 @@ export function moved(cut: Cut, edge: 'start' | 'end', to_ms: number, from_ms: n
 
 const clamp = (value: number, least: number, most: number) => Math.round(Math.min(most, Math.max(least, value)))
 
+/** The cut without a stretch more; one that is left out already is not left out twice. */
+export function hiding(cut: Cut, skip: Skip): Cut {
+  if (cut.skips.some(({ from_ms, to_ms }) => from_ms === skip.from_ms && to_ms === skip.to_ms)) return cut
+  return { ...cut, skips: [...cut.skips, skip].sort((a, b) => a.from_ms - b.from_ms || a.to_ms - b.to_ms) }
+}
+
 /** What viewers of the cut see of it, in ms. */
 export function lengthOf({ start_ms, end_ms, skips }: Cut): number {
   let length = end_ms - start_ms

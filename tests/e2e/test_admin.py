@@ -1,0 +1,216 @@
+"""The organisers' pages: planning, undo, imports with the difference first, links as cards, who sees what."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.fakes.browser import AXE, Opened, chromium, needs_chromium, opened
+from tests.fakes.running import Running, serving
+
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.slow,
+    *needs_chromium,
+    pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make setup)"),
+]
+
+VIEWS = (
+    "sessions",
+    "sessions?as=table",
+    "events",
+    "imports",
+    "rooms",
+    "venues",
+    "grants",
+    "recordings",
+    "retention",
+    "count",
+    "audit",
+    "account",
+)
+CALENDAR = """BEGIN:VCALENDAR\r
+VERSION:2.0\r
+PRODID:-//test//EN\r
+X-WR-CALNAME:Open days\r
+{events}END:VCALENDAR\r
+"""
+EVENT = """BEGIN:VEVENT\r
+UID:{uid}\r
+DTSTAMP:20300101T000000Z\r
+DTSTART:{start}\r
+DTEND:{end}\r
+SUMMARY:{title}\r
+LOCATION:Grande salle\r
+END:VEVENT\r
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Running]:
+    async with serving() as running:
+        for venue in ("asso", "annexe"):
+            await running.api("POST", "/venues", {"id": venue, "name": f"Maison {venue}"}, status=201)
+        await running.room("hall", name="Grande salle", venue="asso")
+        await running.room("attic", name="Grenier", venue="annexe")
+        start = datetime.now(UTC) + timedelta(hours=1)
+        body = {"room": "hall", "title": "Déjà là", "start": start.isoformat()}
+        body["end"] = (start + timedelta(hours=1)).isoformat()
+        await running.api("POST", "/sessions", body, status=201)
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
+
+
+async def link(server: Running, role: str = "organiser", **scope: str) -> str:
+    made = await server.api("POST", "/grants", {"role": role, "label": "Nora", **scope}, status=201)
+    address = made["link"]
+    assert isinstance(address, str)
+    return address
+
+
+async def go(seen: Opened, server: Running, path: str) -> None:
+    await seen.page.goto(f"{server.url}/admin/{path}")
+    await seen.page.locator("main h1").wait_for()
+
+
+async def titles(server: Running) -> dict[str, dict[str, Any]]:
+    answer = await server.api("GET", "/sessions?limit=200")
+    return {session["title"]: session for session in answer["items"]}
+
+
+async def test_a_link_leads_to_the_page_and_its_token_leaves_the_address(browser: Browser, server: Running) -> None:
+    address = await link(server, venue="asso")
+    assert address.startswith(f"{server.url}/admin#token=")
+    async with opened(browser, address) as seen:
+        await seen.page.locator("main h1").wait_for()
+        await seen.holds("location.hash === ''")
+        secret = address.rpartition(".")[2]
+        assert not any(secret in request.url for request in seen.requests)
+        await go(seen, server, "rooms")
+        await seen.text("Grande salle")
+        assert await seen.page.get_by_text("Grenier").count() == 0, "another venue's room"
+
+
+async def test_a_technician_is_led_on_to_the_studio(browser: Browser, server: Running) -> None:
+    token = (await link(server, "technician", room="hall")).partition("#")[2]
+    async with opened(browser, f"{server.url}/admin#{token}") as seen:
+        await seen.page.get_by_role("link", name="Go to your page").click()
+        await seen.page.wait_for_url(f"{server.url}/studio/hall")
+
+
+async def test_a_session_is_planned_changed_and_taken_back(browser: Browser, server: Running) -> None:
+    async with opened(browser, await link(server, venue="asso")) as seen:
+        page = seen.page
+        await page.locator("main h1").wait_for()
+        await go(seen, server, "sessions/new")
+        title = page.get_by_label("Title", exact=True)
+        await title.fill("Vélos")
+        ends = page.get_by_label("Ends", exact=True)
+        proposed = await ends.input_value()
+        await ends.fill("2020-01-01T00:00")
+        await page.get_by_role("button", name="Create").click()
+        await seen.text("The end must come after the start.")
+        await seen.holds("document.activeElement.name === 'end'")
+        # What was written is still there after a reload.
+        await page.reload()
+        await seen.holds("document.querySelector('input[name=title]')?.value === 'Vélos'")
+        await ends.fill(proposed)
+        await page.get_by_role("button", name="Create").click()
+        await seen.text("“Vélos” is planned.")
+        planned = (await titles(server))["Vélos"]
+
+        await page.get_by_role("link", name="Vélos").click()
+        await page.get_by_role("button", name="Delay", exact=True).click()
+        await seen.text("is moved by 10 minutes.")
+        assert (await titles(server))["Vélos"]["delay_minutes"] == 10
+        await page.keyboard.press("Escape")
+        await seen.holds("document.activeElement.innerText.includes('Vélos')")
+        await page.get_by_role("button", name="Undo").first.click()
+        await seen.text("Taken back.")
+        assert (await titles(server))["Vélos"]["start"] == planned["start"]
+
+
+async def test_an_import_changes_nothing_before_it_is_applied(
+    browser: Browser, server: Running, tmp_path: Path
+) -> None:
+    day = datetime.now(UTC) + timedelta(days=30)
+
+    def event(uid: str, hour: int) -> str:
+        times = {"start": f"{day:%Y%m%d}T{hour:02}0000Z", "end": f"{day:%Y%m%d}T{hour:02}4500Z"}
+        return EVENT.format(uid=uid, title=f"Talk {uid}", **times)
+
+    file = tmp_path / "days.ics"
+    file.write_text(CALENDAR.format(events=event("a", 9) + event("b", 10)), encoding="utf-8")
+    async with opened(browser, await link(server, venue="asso")) as seen:
+        page = seen.page
+        await page.locator("main h1").wait_for()
+        await go(seen, server, "imports")
+        await page.locator("input[type=file]").set_input_files(file)
+        await page.get_by_role("button", name="Compare").click()
+        await seen.text("2 of 2 chosen")
+        await page.get_by_role("checkbox", name="Apply “Talk b”").uncheck()
+        assert not {"Talk a", "Talk b"} & set(await titles(server)), "only shown"
+        assert await seen.accessibility() == []
+        await page.get_by_role("button", name="Apply 1 change").click()
+        await seen.text("1 session was added or changed.")
+        assert {"Talk a", "Talk b"} & set(await titles(server)) == {"Talk a"}
+
+
+async def test_links_are_cards_that_open_what_they_say(browser: Browser, server: Running) -> None:
+    async with opened(browser, await link(server, venue="asso")) as seen:
+        page = seen.page
+        await page.locator("main h1").wait_for()
+        await go(seen, server, "grants/new")
+        await page.get_by_role("button", name="Create").click()
+        await seen.text("These links are shown this once.")
+        card = await page.locator("li code").inner_text()
+        assert card.startswith(f"{server.url}/studio/hall#token=")
+        await seen.holds("document.querySelector('li img').naturalWidth > 0")
+        assert await seen.accessibility() == []
+        await page.emulate_media(media="print")
+        assert await page.locator("nav").is_visible() is False
+        assert await page.locator("li img").is_visible()
+        token = {"Authorization": "Bearer " + card.partition("token=")[2]}
+        told = await page.request.get(f"{server.url}/api/v1/me", headers=token)
+        assert (await told.json())["room"] == "hall"
+
+
+async def test_whoever_is_logged_out_while_writing_goes_on_after_a_login(browser: Browser, server: Running) -> None:
+    address = await link(server, venue="asso")
+    async with opened(browser, address) as seen:
+        page = seen.page
+        await page.locator("main h1").wait_for()
+        await go(seen, server, "sessions/new")
+        await page.get_by_label("Title", exact=True).fill("Unhurried")
+        await seen.context.clear_cookies()
+        await page.get_by_role("button", name="Create").click()
+        await page.get_by_label("Link or token").fill(address)
+        await page.get_by_role("button", name="Log in", exact=True).click()
+        await page.get_by_role("button", name="Create").click()
+        await seen.text("“Unhurried” is planned.")
+
+
+@pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
+async def test_every_view_is_accessible_and_fits(browser: Browser, server: Running, language: str) -> None:
+    async with opened(browser, await link(server, "admin"), language=language) as seen:
+        await seen.page.locator("main h1").wait_for()
+        for view in VIEWS:
+            await seen.page.set_viewport_size({"width": 1280, "height": 800})
+            await go(seen, server, view)
+            await seen.page.wait_for_load_state("networkidle")
+            found = [f"{view}: {line}" for line in await seen.accessibility()]
+            await seen.page.set_viewport_size({"width": 320, "height": 640})
+            found += [f"{view} at 320 px: {line}" for line in await seen.accessibility()]
+            assert found == []
+            assert await seen.overflow_px() == 0, view
