@@ -13,6 +13,7 @@ import {
   readRetention,
   shownIncidents,
   sizeText,
+  stepped,
 } from './recordings'
 
 const PARIS = 'Europe/Paris'
@@ -79,6 +80,23 @@ describe('a cut', () => {
     expect(moved(CUT, 'end', AT + 99_000, from, until).end_ms).toBe(until)
     expect(moved(CUT, 'end', AT - 1, from, until).end_ms).toBe(AT + 1000)
     expect(moved(CUT, 'start', AT + 40.4, from, until).start_ms).toBe(AT + 40)
+  })
+
+  it('steps by the frames that there are', () => {
+    const still = { asked_ms: AT + 10, at_ms: AT, before_ms: AT - 33, after_ms: AT + 34 }
+    expect(stepped('start', AT + 10, 1, still)).toBe(AT + 34)
+    expect(stepped('start', AT + 10, -1, still)).toBe(AT - 33)
+    expect(stepped('end', AT + 11, -1, still)).toBe(AT)
+    expect(stepped('end', AT + 11, 1, still)).toBe(AT + 34)
+    expect(stepped('end', AT + 34, 1, { ...still, asked_ms: AT + 33 })).toBe(AT + 68)
+  })
+
+  it('goes on while pictures are on their way, and where there are none', () => {
+    const still = { asked_ms: AT, at_ms: AT, before_ms: null, after_ms: AT + 100 }
+    expect(stepped('start', AT + 100, 1, still)).toBe(AT + 200)
+    expect(stepped('end', AT + 100, -1, still)).toBe(AT)
+    expect(stepped('start', AT, -1, null)).toBe(AT - 40)
+    expect(stepped('start', AT, -1, { ...still, after_ms: null })).toBe(AT - 40)
   })
 
   it('is as long as what is left of it', () => {

@@ -122,6 +122,34 @@ export function moved(cut: Cut, edge: 'start' | 'end', to_ms: number, from_ms: n
   return { ...cut, end_ms: clamp(to_ms, cut.start_ms + SHORTEST_MS, until_ms) }
 }
 
+/** What is known of a picture: when it begins, and the ones beside it. */
+export interface Still {
+  /** The time that it was asked for. */
+  asked_ms: number
+  at_ms: number
+  before_ms: number | null
+  after_ms: number | null
+}
+
+const USUAL_FRAME_MS = 40
+
+/**
+ * Where an edge is after a step of one frame. Whoever presses faster than pictures come goes on by the length of the last.
+ *
+ * @param still at the edge; of an end, the last picture before it
+ */
+export function stepped(edge: 'start' | 'end', at_ms: number, by: 1 | -1, still: Still | null): number {
+  if (still === null) return at_ms + by * USUAL_FRAME_MS
+  const { before_ms, after_ms } = still
+  const length =
+    after_ms !== null ? after_ms - still.at_ms : before_ms !== null ? still.at_ms - before_ms : USUAL_FRAME_MS
+  if (still.asked_ms !== (edge === 'start' ? at_ms : at_ms - 1)) return at_ms + by * length
+  if (edge === 'start') return (by > 0 ? after_ms : before_ms) ?? at_ms + by * length
+  // The end lies behind the last picture: one less ends where that begins.
+  if (by < 0) return still.at_ms
+  return after_ms !== null && after_ms > at_ms ? after_ms : at_ms + length
+}
+
 const clamp = (value: number, least: number, most: number) => Math.round(Math.min(most, Math.max(least, value)))
 
 /** The cut without a stretch more; one that is left out already is not left out twice. */
