@@ -14,7 +14,7 @@ from tests.fakes.hls_rules import TrackReader, check_alignment
 from tests.fakes.ordered import breaches, doubled_bytes, missing
 from tests.fakes.simulated_room import Room, faults, played
 
-EXAMPLES = int(os.environ.get("CHAOS_DAYS", "10"))
+EXAMPLES = int(os.environ.get("CHAOS_DAYS", "5"))
 """Of some seconds each; a change of outputs or takes deserves some hundreds."""
 A, B = "~aaaaaaaa", "~bbbbbbbb"
 
