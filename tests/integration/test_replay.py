@@ -131,7 +131,9 @@ async def test_watched_from_the_start_and_complete_at_the_end(server: Running) -
     heard = sound(await player.run("a128"))
     off = [nearest(at, beeps(heard)) / 90 for at in flashes(shown)[1:-1]]
     assert off
-    assert max(off) < 45, (off, took_s)
+    # What the camera's clocks were apart at first is taken out of the sound by a few ms a second: it gets no worse.
+    assert off[-1] < max(45, off[0] - len(off)), (off, took_s)
+    assert max(off) < 120, (off, took_s)
 
     recording = await server.api("GET", f"/recordings/{session['id']}")
     assert recording["published"]
