@@ -45,8 +45,8 @@ def advance(day: RoomDay, now_ms: int) -> RoomDay:
         day = labelled(day, now_ms)
     if day.advanced_ms is None and not day.media.known:
         # After a restart: what was due meanwhile is made up for where it was due, once the media are known.
-        return day
-    return replace(day, advanced_ms=now_ms)
+        return replace(day, looked_ms=now_ms)
+    return replace(day, looked_ms=now_ms, advanced_ms=now_ms)
 
 
 def begun(day: RoomDay, session: Session, at_ms: int, now_ms: int) -> RoomDay:
@@ -123,7 +123,7 @@ def goes_on_air_by_itself(day: RoomDay, now_ms: int) -> bool:
 
 def _looked_at(day: RoomDay, now_ms: int) -> RoomDay:
     """What this process remembers from look to look."""
-    seen_ms = day.advanced_ms
+    seen_ms = day.looked_ms
     if seen_ms is not None and not 0 <= now_ms - seen_ms <= day.timing.leap_ms:
         day = replace(day, patience_ms=now_ms, leapt_ms=now_ms)
     media = day.media

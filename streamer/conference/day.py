@@ -94,7 +94,9 @@ class RoomDay:
     """An unused session id for a session that begins by itself; without one none does. The director fills it up."""
     timing: Timing = field(default=Timing(), compare=False)
     advanced_ms: int | None = field(default=None, compare=False)
-    """When the rules last looked."""
+    """When the rules last looked and knew the media."""
+    looked_ms: int | None = field(default=None, compare=False)
+    """When they last looked."""
     patience_ms: int | None = field(default=None, compare=False)
     """Nothing that waits for minutes counts from before this: a hold ended, or the clock stepped."""
     leapt_ms: int | None = field(default=None, compare=False)

@@ -84,7 +84,7 @@ def test_auto_starts_what_a_restart_missed_where_it_was_due() -> None:
 def test_what_came_and_went_during_a_restart_ends_nothing_until_it_is_known() -> None:
     room = hall(A).until("9:00").tap(Begin("a")).until("9:10").camera(False).restart()
     room.day = replace(room.day, media=MediaState(stopped_ms=at("9:10")))
-    assert room.jump("9:30").running == "a"
+    assert room.until("9:30").running == "a"
     room.day = replace(room.day, media=replace(room.day.media, known=True))
     assert room.look().running is None
 
@@ -340,6 +340,11 @@ def test_a_step_forward_cuts_nothing() -> None:
     assert (room.running, room.orders.public) == ("a", "slate"), "but the closed session is obeyed"
     assert room.jump("9:21").running == "a"
     assert room.orders.public == "programme"
+
+
+def test_a_step_forward_cuts_nothing_while_the_media_are_not_known() -> None:
+    room = hall(A, closed("g", "12:00", "14:00")).until("9:00").tap(Begin("a")).until("9:20").restart().until("9:22")
+    assert (room.jump("12:30").running, room.orders.public) == ("a", "slate")
 
 
 def test_a_step_forward_does_not_end_what_has_just_lost_its_camera() -> None:
