@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, model_validator
 
 from streamer.api.models import Body, Label, Line, ListQuery, Moment, Slug, refuse_null, to_moment, to_ms
+from streamer.conference.day import planned_end_ms
 from streamer.conference.sessions import (
     KIND_DEFAULTS,
     Event,
@@ -269,6 +270,8 @@ class SessionView(BaseModel):
     shown_start: str
     """As the audience is told: moved while something before it overruns."""
     shown_end: str
+    expected_end: str
+    """When it should end: ``end``, or what it was extended to. An overrun does not move it, so timers count from it."""
     delay_minutes: int
     started: str | None
     ended: str | None
@@ -338,6 +341,7 @@ def _fields(session: Session, context: SessionContext) -> dict[str, Any]:
         "end": told(session.end_ms),
         "shown_start": told(context.shown[0]),
         "shown_end": told(context.shown[1]),
+        "expected_end": told(planned_end_ms(session)),
         "delay_minutes": round(session.delay_ms / 60_000),
         "started": told(session.started_ms),
         "ended": told(session.ended_ms),

@@ -97,6 +97,8 @@ async def test_the_life_of_a_session_by_taps(hall: Api, plane: FakePlane) -> Non
     assert moved["started_at_ms"] == back
     longer = await hall("POST", f"/sessions/{made['id']}/extend", {"minutes": 10}, expect=200)
     assert longer["shown_end"] > made["end"]
+    assert made["expected_end"] == made["end"]
+    assert datetime.fromisoformat(longer["expected_end"]) - datetime.fromisoformat(made["end"]) == timedelta(minutes=10)
     ended = await hall("POST", f"/sessions/{made['id']}/end", expect=200)
     assert ended["state"] == "ended"
     undone = await hall("POST", f"/actions/{ended['action']}/undo", expect=200)

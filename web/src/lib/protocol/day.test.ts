@@ -88,6 +88,12 @@ describe('a session', () => {
     expect(readSession(planned)?.shownStart_ms).toBe(Date.UTC(2026, 10, 24, 8))
   })
 
+  it('should end as planned, or when it was extended to', () => {
+    expect(readSession(SESSION)?.expectedEnd_ms).toBe(Date.UTC(2026, 10, 24, 8, 45))
+    const longer = { ...SESSION, state: 'overrun', expected_end: '2026-11-24T09:50:00+01:00' }
+    expect(readSession(longer)?.expectedEnd_ms).toBe(Date.UTC(2026, 10, 24, 8, 50))
+  })
+
   it.each([
     [null],
     ['session'],

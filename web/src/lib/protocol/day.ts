@@ -52,6 +52,8 @@ export interface Session {
   /** As the audience is told: moved while something before it overruns. */
   shownStart_ms: number
   shownEnd_ms: number
+  /** When it should end: as planned, or what it was extended to. An overrun does not move it. */
+  expectedEnd_ms: number
   /** How far it was delayed by people, in minutes. */
   delayMinutes: number
   /** Its marks, media times. */
@@ -186,6 +188,7 @@ export function readSession(body: unknown): Session | null {
     end_ms,
     shownStart_ms: readTime(body['shown_start']) ?? start_ms,
     shownEnd_ms: readTime(body['shown_end']) ?? end_ms,
+    expectedEnd_ms: readTime(body['expected_end']) ?? end_ms,
     delayMinutes: typeof body['delay_minutes'] === 'number' ? body['delay_minutes'] : 0,
     started_ms: readTime(body['started_at_ms']) ?? readTime(body['started']),
     ended_ms: readTime(body['ended_at_ms']) ?? readTime(body['ended']),
