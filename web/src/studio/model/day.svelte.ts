@@ -9,7 +9,7 @@ import type { Me } from '$lib/login'
 import { Api, type Result } from './api'
 import type { CrewRoom } from './crew'
 import { readSessions } from './listing'
-import { PlannedEnds, runningOrder, upsert } from './order'
+import { runningOrder, upsert } from './order'
 import { commandOf, keyOf, readOutcome, requestOf, type Outcome, type Tap } from './taps'
 
 /** Without Socket.IO the list is asked for so often; with it only to be sure. */
@@ -74,7 +74,6 @@ export class Day {
     const last = this.done[0]
     return last && this.now_ms - last.at_ms < UNDO_MS ? last : null
   })
-  private readonly ends = new PlannedEnds()
   private readonly api: Api
   private readonly socket: LiveSocket
   private poll: ReturnType<typeof setTimeout> | undefined
@@ -128,18 +127,12 @@ export class Day {
     if (!room) return
     this.room = room
     const told = [room.session, room.next].filter((session) => session !== null)
-    this.ends.take(told)
     if (told.some((session) => differs(session, this.sessions))) this.hint(true)
     if (room.venue && room.venue !== this.venueAsked) void this.readVenue(room.venue)
   }
 
   tick(now_ms: number): void {
     this.now_ms = now_ms
-  }
-
-  /** Planned end with extensions, UTC ms. */
-  endOf(session: Session): number {
-    return this.ends.of(session)
   }
 
   isPending(tap: Tap): boolean {
@@ -223,7 +216,6 @@ export class Day {
 
   private put(session: Session): void {
     this.generation++
-    this.ends.take([session])
     this.sessions =
       session.room === this.roomId
         ? upsert(this.sessions, session)
@@ -236,7 +228,6 @@ export class Day {
     if (isRecord(room) && Array.isArray(room['sessions'])) {
       this.generation++
       this.sessions = (room['sessions'] as unknown[]).map(readSession).filter((session) => session !== null)
-      this.ends.take(this.sessions)
       this.known = true
     }
     this.hint(false)
@@ -283,7 +274,6 @@ export class Day {
         if (sessions === null || this.stopped) return
         if (before !== this.generation) continue
         this.sessions = sessions
-        this.ends.take(sessions)
         this.known = true
         return
       }

@@ -16,7 +16,6 @@ import {
   flagsOf,
   isAsking,
   notBefore,
-  PlannedEnds,
   runningOrder,
   startMoments,
   tapsOf,
@@ -148,14 +147,6 @@ describe('the running order', () => {
       over_ms: 0,
     })
     expect(clockOf(on, on.end_ms, NINE_MS + 50 * MINUTE_MS)).toMatchObject({ left_ms: 0, over_ms: 5 * MINUTE_MS })
-  })
-
-  it('remembers an extended end when the session overruns', () => {
-    const ends = new PlannedEnds()
-    ends.take([running('a', 0, 45, 0, { shown_end: at(55) })])
-    const over = running('a', 0, 45, 0, { state: 'overrun', shown_end: at(58) })
-    expect(ends.of(over)).toBe(NINE_MS + 55 * MINUTE_MS)
-    expect(new PlannedEnds().of(over)).toBe(NINE_MS + 45 * MINUTE_MS)
   })
 })
 

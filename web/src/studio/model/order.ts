@@ -50,23 +50,6 @@ export function clockOf(session: Session, end_ms: number, now_ms: number): Sessi
   }
 }
 
-/**
- * Planned ends with extensions. While a session overruns the server tells as its shown end no more than the next minute, so
- * what it said before is remembered.
- */
-export class PlannedEnds {
-  private readonly ends = new Map<string, number>()
-
-  take(sessions: readonly Session[]): void {
-    for (const session of sessions) if (session.state === 'on_air') this.ends.set(session.id, session.shownEnd_ms)
-  }
-
-  of(session: Session): number {
-    if (session.state === 'on_air') return session.shownEnd_ms
-    return Math.max(session.end_ms, this.ends.get(session.id) ?? 0)
-  }
-}
-
 // --- moments that a late tap may mean -------------------------------------------------------------------------------
 
 export interface Moment {
