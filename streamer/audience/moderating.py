@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -115,6 +115,8 @@ def _move_messages(
             continue
         why = _reason(reason) if to is MessageState.DELETED else message.reason
         changes.append(Put(message, replace(message, state=to, reason=why, until_ms=None)))
+    if to is MessageState.DELETED:
+        changes += _settled(state, ids, at)
     authors = {message.participant for message in found}
     about = next(iter(authors)) if len(authors) == 1 else None
     return _acted(state, who, kind, " ".join(ids), about, _reason(reason), changes, at, {"ids": list(ids)})
@@ -170,15 +172,39 @@ def _sanction(state: ScopeState, who: Crew, command: Mute | Ban | Unban, at: Sit
     if after != now:
         changes.insert(0, Put(before, after))
     if remove:
-        since_ms = at.now_ms - REMOVE_BACK_MS
-        changes += [
-            Put(message, replace(message, state=MessageState.DELETED, reason=reason, until_ms=None))
-            for message in state.messages.values()
-            if message.participant == participant and message.at_ms >= since_ms and message.state in SEEN
-        ]
+        changes += _removed(state, participant, reason, at)
     told: dict[str, Any] = {"participant": participant, "muted_until_ms": after.muted_until_ms or None}
     told["banned"] = after.banned
     return _acted(state, who, kind, participant, participant, reason, changes, at, told)
+
+
+def _removed(state: ScopeState, participant: str, reason: str, at: Situation) -> list[Change]:
+    """What they wrote lately, and their questions that wait; reports of these are settled with it."""
+    since_ms = at.now_ms - REMOVE_BACK_MS
+    found: list[Put] = [
+        Put(message, replace(message, state=MessageState.DELETED, reason=reason, until_ms=None))
+        for message in state.messages.values()
+        if message.participant == participant and message.at_ms >= since_ms and message.state in SEEN
+    ]
+    found += [
+        Put(question, replace(question, state=QuestionState.DISMISSED, reason=reason))
+        for question in state.questions.values()
+        if question.participant == participant
+        and question.at_ms >= since_ms
+        and question.state in (QuestionState.PENDING, QuestionState.APPROVED)
+        and question.merged_into is None
+        and not question.withdrawn
+    ]
+    gone = [put.after.id for put in found if isinstance(put.after, Message | Question)]
+    return [*found, *_settled(state, gone, at)]
+
+
+def _settled(state: ScopeState, items: Iterable[str], at: Situation) -> list[Change]:
+    """Nobody has to look at reports of what is gone."""
+    gone = set(items)
+    return [
+        Put(report, replace(report, resolved_ms=at.now_ms)) for report in state.reports.values() if report.item in gone
+    ]
 
 
 def _holds(state: ScopeState, participant: str, at: Situation) -> list[Put]:
@@ -251,6 +277,8 @@ def _move_questions(state: ScopeState, who: Crew, command: QuestionMove, at: Sit
         else:
             why = _reason(command.reason) if command.state is QuestionState.DISMISSED else question.reason
             changes.append(Put(question, replace(question, state=command.state, reason=why, answered_ms=None)))
+    if command.state is QuestionState.DISMISSED:
+        changes += _settled(state, command.ids, at)
     if command.state is QuestionState.ON_STAGE and len(set(command.ids)) > 1:
         raise Unprocessable("One question is on stage at a time.", code="invalid", details={"field": "ids"})
     told = {"ids": list(command.ids), "state": command.state.value}

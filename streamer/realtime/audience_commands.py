@@ -246,6 +246,12 @@ async def _undo(order: Order) -> dict[str, Any]:
     return {**answer, "undone": order.payload.action}
 
 
+async def _actions(order: Order) -> dict[str, Any]:
+    scope = order.client.scope
+    _crew(order, scope)
+    return {"actions": await order.audience.actions(scope, before_ms=order.payload.before)}
+
+
 MODERATION_COMMANDS: Sequence[Command] = (
     Command("chat.delete", messages.ChatDelete, _delete, Action.CHAT_MODERATE),
     Command("chat.approve", messages.ChatApprove, _approve, Action.CHAT_MODERATE),
@@ -267,5 +273,6 @@ MODERATION_COMMANDS: Sequence[Command] = (
     Command("report.resolve", messages.ById, _resolve, Action.CHAT_MODERATE),
     Command("crew.say", messages.CrewSay, _say, Action.CHAT_MODERATE),
     Command("undo", messages.Undo, _undo, Action.CHAT_MODERATE),
+    Command("action.list", messages.ActionList, _actions, Action.CHAT_MODERATE, burst=5, per_s=0.5),
 )
 STUDIO_COMMANDS: Sequence[Command] = (Command("crew.say", messages.StudioSay, _say_from_studio, Action.ROOM_CREW),)

@@ -175,6 +175,10 @@ class Undo(Incoming, frozen=True):
     action: Ident
 
 
+class ActionList(Incoming, frozen=True):
+    before: MediaTime | None = None
+
+
 # --- events -----------------------------------------------------------------------------------------
 
 Absent = msgspec.UnsetType

@@ -136,6 +136,10 @@ class Audience(Protocol):
 
     async def card(self, scope: Scope, participant: str) -> Mapping[str, Any]: ...
 
+    async def actions(
+        self, scope: Scope, *, before_ms: int | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]: ...
+
 
 FindSession = Callable[[str], Any]
 """``async (id) -> Session | None``: any session, in view or not."""

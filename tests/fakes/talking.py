@@ -396,6 +396,9 @@ class QuietAudience:
     async def card(self, scope: Scope, participant: str) -> dict[str, Any]:
         raise NotFound("There is no such participant.", code="no_such_participant")
 
+    async def actions(self, scope: Scope, *, before_ms: int | None = None, limit: int = 100) -> list[dict[str, Any]]:
+        return []
+
 
 class ScriptedSessions:
     """The audience's view of a scripted director's days."""

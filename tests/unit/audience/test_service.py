@@ -162,6 +162,41 @@ async def test_mute_and_ban_and_their_undo(tmp_path: Path) -> None:
         await made.do(ANN, ChatSend("back again"))
 
 
+async def test_what_is_taken_away_settles_its_reports_until_it_is_undone(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        message = await made.do(ANN, ChatSend("grr"))
+        question = await made.do(ANN, QuestionAsk("Why are you all so stupid?"))
+        for kind, item in (("message", message), ("question", question)):
+            await made.do(BEN, ReportItem(kind, item["id"], "rude"))
+        deleted = await made.do(MODERATOR, ChatDelete((message["id"],)))
+        assert [report["item"] for report in (await made.moderators())["reports"]] == [question["id"]]
+        await made.do(MODERATOR, Undo(deleted["action"]))
+        assert len((await made.moderators())["reports"]) == 2
+        dismissed = await made.do(MODERATOR, QuestionMove((question["id"],), QuestionState.DISMISSED))
+        assert [report["item"] for report in (await made.moderators())["reports"]] == [message["id"]]
+        await made.do(MODERATOR, Undo(dismissed["action"]))
+        banned = await made.do(MODERATOR, Ban(ANN.id, remove=True))
+        now = await made.moderators()
+        assert now["reports"] == []
+        assert [q["state"] for q in now["questions"]] == ["dismissed"]
+        assert (await made.public())["questions"] == []
+        await made.do(MODERATOR, Undo(banned["action"]))
+        now = await made.moderators()
+        assert len(now["reports"]) == 2
+        assert [q["state"] for q in now["questions"]] == ["approved"]
+
+
+async def test_a_ban_with_removal_leaves_what_was_answered_or_is_on_stage(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        asked = [await made.do(ANN, QuestionAsk(f"Question number {n}, is it?")) for n in range(2)]
+        await made.do(MODERATOR, QuestionMove((asked[0]["id"],), QuestionState.ON_STAGE))
+        await made.do(MODERATOR, Ban(ANN.id, remove=True))
+        assert {q["id"]: q["state"] for q in (await made.moderators())["questions"]} == {
+            asked[0]["id"]: "on_stage",
+            asked[1]["id"]: "dismissed",
+        }
+
+
 async def test_who_returns_under_a_new_name_from_the_same_place_is_held_and_299_others_are_not(tmp_path: Path) -> None:
     async with hall(tmp_path) as made:
         people = [Participant(f"p{n}", f"P{n}", since_ms=made.clock.now_ms) for n in range(300)]

@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -295,6 +296,7 @@ PAYLOADS: dict[str, Any] = {
     "report.resolve": {"id": "r"},
     "crew.say": {"text": "Hello"},
     "undo": {"action": "x"},
+    "action.list": {},
 }
 
 
@@ -317,6 +319,20 @@ async def test_each_moderators_command_asks_for_role_and_room_each_time(tmp_path
         for name in commands:
             answer = await viewer.command(name, PAYLOADS[name])
             assert answer["error"]["code"] in ("unknown_command", "rate_limited"), name
+
+
+async def test_the_log_is_read_further_back_than_a_snapshot_goes(tmp_path: Path) -> None:
+    async with hall(tmp_path) as service:
+        mod = await moderator(service)
+        for text in ("one", "two"):
+            done = await mod.command("notice", {"text": text})
+            assert done["ok"]
+        newest = (await mod.told("action", lambda data: data["id"] == done["action"]))["data"]
+        listed = (await mod.command("action.list", {}))["actions"]
+        assert listed[0] == newest
+        assert [entry["kind"] for entry in listed] == ["notice", "notice"]
+        at_ms = round(datetime.fromisoformat(newest["at"]).timestamp() * 1000)
+        assert newest not in (await mod.command("action.list", {"before": at_ms}))["actions"]
 
 
 async def test_a_technician_hears_of_troubles_and_talks_to_moderators(tmp_path: Path) -> None:
