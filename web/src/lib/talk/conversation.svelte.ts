@@ -1,0 +1,271 @@
+// Maps and sets here are values: each change makes another one, told by $state.raw.
+/* eslint-disable svelte/prefer-svelte-reactivity */
+import type { LiveEvent } from '$lib/live/socket'
+import { isRecord, readText, readTextOrNull } from '$lib/protocol/day'
+import {
+  type ChatMessage,
+  type NoticeItem,
+  type Order,
+  type Poll,
+  type Presence,
+  type Question,
+  readCounts,
+  readItems,
+  readMessage,
+  readMode,
+  readNotice,
+  readOrder,
+  readPoll,
+  readPresence,
+  readQuestion,
+  readRemoved,
+  readStanding,
+  readYou,
+  type RoomMode,
+  type Standing,
+  type You,
+} from './items'
+
+/** Messages that are kept, the newest; a page shows no more. */
+export const MOST_MESSAGES = 400
+
+const NOBODY: You = { id: '', role: null, name: '', place: '', key: null }
+const IN_ORDER: Order = { by: 'fair', ids: [] }
+
+/** The server's order of messages: a moderator may let one through later than what was said after it. */
+const inTime = (a: ChatMessage, b: ChatMessage): number => a.at_ms - b.at_ms || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+const byAge = (a: Question, b: Question): number => a.at_ms - b.at_ms || (a.id < b.id ? -1 : 1)
+
+/**
+ * One audience as everybody sees it, and what is the participant's own. State only: it is fed with what `/audience` sends,
+ * and knows neither the socket nor the page.
+ */
+export class Conversation {
+  /** Whether a snapshot has come. */
+  known = $state(false)
+  you = $state.raw<You>(NOBODY)
+  standing = $state.raw<Standing>({ mutedUntil_ms: null, banned: false })
+  /** In order, one's own held and delayed ones in between; at most {@link MOST_MESSAGES}. */
+  messages = $state.raw<readonly ChatMessage[]>([])
+  mode = $state.raw<RoomMode | null>(null)
+  notice = $state.raw<NoticeItem | null>(null)
+  presence = $state.raw<Presence | null>(null)
+  /** The session whose questions are worked on; null: the room's own. */
+  session = $state<string | null>(null)
+  /** Questions that one has voted for. */
+  votes = $state.raw<ReadonlySet<string>>(new Set())
+  /** Poll -> the options that one has chosen. */
+  choices = $state.raw<ReadonlyMap<string, readonly number[]>>(new Map())
+  /** What came last, once a second; `seq` tells one from another. */
+  reactions = $state.raw<{ seq: number; counts: ReadonlyMap<string, number> } | null>(null)
+
+  private shown = $state.raw<ReadonlyMap<string, Question>>(new Map())
+  private own = $state.raw<ReadonlyMap<string, Question>>(new Map())
+  private order = $state.raw<Order>(IN_ORDER)
+  private everyPoll = $state.raw<readonly Poll[]>([])
+
+  readonly orderBy = $derived(this.order.by)
+  /** Approved, as the moderators', the speaker's and the hall's screens have them. */
+  readonly waiting: readonly Question[] = $derived.by(() => {
+    const approved = [...this.shown.values()].filter(({ state }) => state === 'approved')
+    const place = new Map(this.order.ids.map((id, index) => [id, index]))
+    // One that the order does not name yet comes last: its place is told in a moment.
+    const placeOf = ({ id }: Question) => place.get(id) ?? place.size
+    return approved.sort((a, b) => placeOf(a) - placeOf(b) || byAge(a, b))
+  })
+  /** The one that came last is what the screens show. */
+  readonly onStage: readonly Question[] = $derived(
+    [...this.shown.values()]
+      .filter(({ state }) => state === 'on_stage')
+      .sort((a, b) => (b.stagedAt_ms ?? 0) - (a.stagedAt_ms ?? 0) || byAge(a, b)),
+  )
+  /** The last one answered first. */
+  readonly answered: readonly Question[] = $derived(
+    [...this.shown.values()]
+      .filter(({ state }) => state === 'answered')
+      .sort((a, b) => (b.answeredAt_ms ?? 0) - (a.answeredAt_ms ?? 0) || byAge(a, b)),
+  )
+  /** One's own, whatever became of them, the newest first. */
+  readonly mine: readonly Question[] = $derived([...this.own.values()].sort((a, b) => byAge(b, a)))
+  /** Open ones, then those of this session that are closed; the newest first. */
+  readonly polls: readonly Poll[] = $derived(
+    this.everyPoll
+      .filter((poll) => poll.open || poll.session === this.session)
+      .sort((a, b) => Number(b.open) - Number(a.open) || b.at_ms - a.at_ms),
+  )
+
+  message(id: string): ChatMessage | null {
+    return this.messages.find((message) => message.id === id) ?? null
+  }
+
+  question(id: string): Question | null {
+    return this.shown.get(id) ?? this.own.get(id) ?? null
+  }
+
+  isMine(question: Question): boolean {
+    return this.own.has(question.id)
+  }
+
+  /**
+   * What there is now. One that resumes leaves everything as it is: what was missed follows as events.
+   *
+   * @param reset events are missing in between
+   */
+  snapshot(data: Record<string, unknown>, reset: boolean): void {
+    this.you = readYou(data['you']) ?? this.you
+    const { audience } = data
+    if (!isRecord(audience)) {
+      if (reset) this.forget()
+      return
+    }
+    const own = isRecord(data['own']) ? data['own'] : {}
+    this.session = readTextOrNull(audience['session'])
+    this.shown = byId(readItems(audience['questions'], readQuestion))
+    this.order = readOrder(audience['order']) ?? IN_ORDER
+    this.everyPoll = readItems(audience['polls'], readPoll)
+    this.mode = readMode(audience['mode'])
+    this.notice = readNotice(audience['notice'])
+    this.presence = readPresence(audience['presence'])
+    this.standing = readStanding(own['you']) ?? { mutedUntil_ms: null, banned: false }
+    this.own = byId(readItems(own['questions'], readQuestion).filter(({ withdrawn }) => withdrawn !== true))
+    this.votes = new Set(readItems(own['votes'], readTextOrNull))
+    this.choices = readChoices(own['polls'])
+    const messages = new Map<string, ChatMessage>()
+    for (const list of [audience['chat'], own['chat']]) {
+      for (const message of readItems(list, readMessage)) messages.set(message.id, message)
+    }
+    this.messages = [...messages.values()].sort(inTime).slice(-MOST_MESSAGES)
+    this.known = true
+  }
+
+  event(event: LiveEvent): void {
+    this.events([event])
+  }
+
+  /** New ones, in order; messages are put in their places once for all of them. */
+  events(batch: readonly LiveEvent[]): void {
+    const changed = new Map<string, ChatMessage | null>()
+    for (const { type, data, seq } of batch) {
+      if (!isRecord(data)) continue
+      switch (type) {
+        case 'chat.message': {
+          const message = readMessage(data)
+          if (message) changed.set(message.id, message)
+          break
+        }
+        case 'chat.deleted':
+          changed.set(readText(data['id']), null)
+          break
+        case 'question.changed':
+          this.questionChanged(data)
+          break
+        case 'question.order':
+          this.order = readOrder(data) ?? this.order
+          break
+        case 'questions.session':
+          this.session = readTextOrNull(data['session'])
+          break
+        case 'poll.changed':
+          this.pollChanged(data)
+          break
+        case 'reaction.counts':
+          this.reactions = { seq, counts: readCounts(data) }
+          break
+        case 'presence':
+          this.presence = readPresence(data) ?? this.presence
+          break
+        case 'room.mode':
+          this.mode = readMode(data) ?? this.mode
+          break
+        case 'notice': {
+          const gone = readRemoved(data)
+          if (!gone) this.notice = readNotice(data) ?? this.notice
+          else if (gone.id === this.notice?.id) this.notice = null
+          break
+        }
+        case 'you':
+          this.standing = readStanding(data) ?? this.standing
+          break
+      }
+    }
+    if (changed.size > 0) this.put(changed)
+  }
+
+  /** One's vote, before the server has answered or as it has. */
+  voted(question: string, value: boolean): void {
+    const votes = new Set(this.votes)
+    if (value) votes.add(question)
+    else votes.delete(question)
+    this.votes = votes
+  }
+
+  chose(poll: string, options: readonly number[]): void {
+    const choices = new Map(this.choices)
+    if (options.length > 0) choices.set(poll, options)
+    else choices.delete(poll)
+    this.choices = choices
+  }
+
+  /** The name that one goes by from now on. */
+  named(name: string, place: string): void {
+    this.you = { ...this.you, name, place }
+  }
+
+  private put(changed: ReadonlyMap<string, ChatMessage | null>): void {
+    const messages = this.messages.filter(({ id }) => !changed.has(id))
+    for (const message of changed.values()) if (message) messages.push(message)
+    this.messages = messages.sort(inTime).slice(-MOST_MESSAGES)
+  }
+
+  private questionChanged(data: Record<string, unknown>): void {
+    const gone = readRemoved(data)
+    if (gone) {
+      this.shown = without(this.shown, gone.id)
+      return
+    }
+    const question = readQuestion(data)
+    if (!question) return
+    if (question.mine !== true) this.shown = new Map(this.shown).set(question.id, question)
+    else if (question.withdrawn === true) this.own = without(this.own, question.id)
+    else this.own = new Map(this.own).set(question.id, question)
+  }
+
+  private pollChanged(data: Record<string, unknown>): void {
+    const poll = readPoll(data)
+    const id = poll?.id ?? readRemoved(data)?.id
+    if (id === undefined) return
+    const others = this.everyPoll.filter((other) => other.id !== id)
+    this.everyPoll = poll ? [...others, poll] : others
+  }
+
+  private forget(): void {
+    this.messages = []
+    this.shown = new Map()
+    this.own = new Map()
+    this.order = IN_ORDER
+    this.everyPoll = []
+    this.notice = null
+    this.known = false
+  }
+}
+
+function byId<T extends { id: string }>(items: readonly T[]): Map<string, T> {
+  return new Map(items.map((item) => [item.id, item]))
+}
+
+function without<T>(items: ReadonlyMap<string, T>, id: string): ReadonlyMap<string, T> {
+  if (!items.has(id)) return items
+  const others = new Map(items)
+  others.delete(id)
+  return others
+}
+
+function readChoices(value: unknown): Map<string, readonly number[]> {
+  const choices = new Map<string, readonly number[]>()
+  if (!isRecord(value)) return choices
+  for (const [poll, options] of Object.entries(value)) {
+    const chosen = readItems(options, (option) => (typeof option === 'number' ? option : null))
+    if (chosen.length > 0) choices.set(poll, chosen)
+  }
+  return choices
+}
