@@ -141,6 +141,7 @@ def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> No
         ("play", services.play_attempts),
         ("failed_tokens", services.failed_tokens),
         ("failed_passwords", services.failed_passwords),
+        ("wrong_hall_codes", services.hall_door.wrong),
     ):
         metrics.watch_counter(
             f"streamer_refused_{name}", "Requests over the limit of an address.", partial(getattr, limit, "refused")

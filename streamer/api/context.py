@@ -9,6 +9,7 @@ from aiohttp import web
 
 from streamer.api.addresses import Proxies
 from streamer.api.audiences import DirectorSessions
+from streamer.api.hall_door import HallDoor
 from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.ports import MediaPlane, PublicState
 from streamer.api.revocations import Revocations
@@ -49,6 +50,7 @@ class Services:
     play_attempts: RateLimit = field(init=False)
     failed_tokens: RateLimit = field(init=False)
     failed_passwords: RateLimit = field(init=False)
+    hall_door: HallDoor = field(init=False)
     waiters: StateWaiters = field(init=False)
     notices: Notices = field(default_factory=Notices)
     revocations: Revocations = field(default_factory=Revocations)
@@ -72,6 +74,7 @@ class Services:
         self.play_attempts = RateLimit(self.settings.hls.max_held_per_address)
         self.failed_tokens = RateLimit(room.failed_attempts_per_minute)
         self.failed_passwords = RateLimit(FAILED_PASSWORDS_PER_MINUTE)
+        self.hall_door = HallDoor(self.database)
         self.captions = Captioning(self.database, self.plane, clock=now_ms, session_at=self._session_at)
         self.waiters = StateWaiters(self.state_of, limit=self.settings.hls.max_held_total)
 

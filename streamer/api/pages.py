@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from html import escape
 
 from aiohttp import hdrs, web
@@ -18,7 +19,7 @@ from streamer.conference.rooms import Room, Venue
 from streamer.errors import NotFound
 
 FILES = web.AppKey("page_files", PageFiles)
-FOR_THE_AUDIENCE = frozenset({"watch", "session", "join"})
+FOR_THE_AUDIENCE = frozenset({"watch", "session", "join", "hall", "stage"})
 """Pages that give a participant their cookie. In another site's frame it would not come back: ``embed`` gets a key."""
 
 _TEXTS = {
@@ -64,7 +65,7 @@ def locale_of(request: web.Request) -> str:
 
 
 async def home(request: web.Request) -> web.Response:
-    return _shell(request, "index", "home", None, None)
+    return shell_page(request, "index", "home", None, None)
 
 
 async def watch(request: web.Request) -> web.Response:
@@ -79,12 +80,12 @@ async def embed(request: web.Request) -> web.Response:
 async def studio(request: web.Request) -> web.Response:
     if "room" in request.match_info:
         return await _room_page(request, "studio")
-    return _shell(request, "studio", "studio", None, None)
+    return shell_page(request, "studio", "studio", None, None)
 
 
 async def admin(request: web.Request) -> web.Response:
     """For organisers. What is open in it stands in the address, which the page reads itself."""
-    return _shell(request, "admin", "admin", None, None)
+    return shell_page(request, "admin", "admin", None, None)
 
 
 async def caption(request: web.Request) -> web.Response:
@@ -92,14 +93,19 @@ async def caption(request: web.Request) -> web.Response:
     return await _room_page(request, "caption")
 
 
+async def stage(request: web.Request) -> web.Response:
+    """The speaker's and the hall's screen. What only the speaker may see comes by a token."""
+    return await _room_page(request, "stage")
+
+
 async def join(request: web.Request) -> web.Response:
     """Where links of sessions and events lead: logs in by the token in the fragment and goes on to the role's page."""
-    return _shell(request, "join", "join", None, None)
+    return shell_page(request, "join", "join", None, None)
 
 
 async def session(request: web.Request) -> web.Response:
     """The same for every id: whether there is such a session is for the API to tell to whoever may know."""
-    return _shell(request, "session", "session", None, None)
+    return shell_page(request, "session", "session", None, None)
 
 
 async def asset(request: web.Request) -> web.Response:
@@ -128,10 +134,20 @@ async def _room_page(request: web.Request, name: str) -> web.Response:
         room, venue = await room_of(services.database, request.match_info["room"])
     except NotFound:
         return missing_page(request)
-    return _shell(request, name, name, room, venue)
+    return shell_page(request, name, name, room, venue)
 
 
-def _shell(request: web.Request, file: str, page: str, room: Room | None, venue: Venue | None) -> web.Response:
+def shell_page(
+    request: web.Request,
+    file: str,
+    page: str,
+    room: Room | None,
+    venue: Venue | None,
+    *,
+    more: Mapping[str, object] | None = None,
+    status: int = 200,
+) -> web.Response:
+    """A page's shell with its configuration in it; ``more`` is what this page alone is told."""
     services = request.app[SERVICES]
     config = {
         "page": page,
@@ -142,6 +158,7 @@ def _shell(request: web.Request, file: str, page: str, room: Room | None, venue:
         # TURN carries a password: publishers get it from the WHIP answer, with their token.
         "iceServers": [{"urls": url} for url in services.settings.ice.stun_servers],
         "locale": locale_of(request),
+        **(more or {}),
     }
     body = request.app[FILES].shell(file, config)
     if body is None:
@@ -155,7 +172,7 @@ def _shell(request: web.Request, file: str, page: str, room: Room | None, venue:
         # A few kilobytes: a fraction of a millisecond.
         body = gzip.compress(body, 5, mtime=0)
         headers[hdrs.CONTENT_ENCODING] = "gzip"
-    return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
+    return web.Response(status=status, body=body, content_type="text/html", charset="utf-8", headers=headers)
 
 
 def _told(room: Room, venue: Venue | None) -> dict[str, object]:
@@ -209,6 +226,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/admin", admin)
     app.router.add_get("/admin/{tail:.*}", admin)
     app.router.add_get("/caption/{room}", caption)
+    app.router.add_get("/stage/{room}", stage)
     app.router.add_get("/join", join)
     app.router.add_get("/assets/{path:.+}", asset)
     app.router.add_get("/{path:favicon[.](?:ico|svg)|robots[.]txt|site[.]webmanifest}", asset)

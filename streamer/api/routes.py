@@ -11,6 +11,8 @@ from streamer.api import (
     events,
     exports,
     grants,
+    hall_codes,
+    hall_pages,
     imports,
     login,
     logos,
@@ -21,6 +23,7 @@ from streamer.api import (
     rooms,
     sessions,
     taps,
+    timelines,
     venues,
     whep,
     whip,
@@ -40,6 +43,7 @@ ROUTES = (
     *venues.ROUTES,
     *rooms.ROUTES,
     *captions.ROUTES,
+    *hall_codes.ROUTES,
     *events.ROUTES,
     *sessions.ROUTES,
     *taps.ROUTES,
@@ -51,6 +55,7 @@ ROUTES = (
     *counting.ROUTES,
     *logos.ROUTES,
     *participation.ROUTES,
+    *timelines.ROUTES,
 )
 """The REST interface."""
 
@@ -86,4 +91,5 @@ def make_application(services: Services, observe: Observe) -> web.Application:
     logos.add_routes(app)
     exports.add_routes(app, services.director)
     pages.add_routes(app)
+    hall_pages.add_routes(app)
     return app

@@ -37,6 +37,8 @@ class Action(StrEnum):
     ROOM_AIR = "room.air"
     """Slate, source and gain by hand."""
     ALARM_ACKNOWLEDGE = "alarm.acknowledge"
+    ROOM_CODES = "room.codes"
+    """Make and take back the codes that let the hall take part. They outlive sessions, as posters do."""
     PUBLISH = "publish"
     PREVIEW = "preview"
     """See and hear a source before the audience does."""
@@ -87,6 +89,7 @@ class Action(StrEnum):
 _VIEWER = frozenset({Action.SESSION_VIEW_CLOSED})
 _CREW = _VIEWER | {Action.ROOM_CREW, Action.SESSION_READ_CLOSED}
 _TECHNICIAN = _CREW | {
+    Action.ROOM_CODES,
     Action.PUBLISH,
     Action.PREVIEW,
     Action.ROOM_HOLD,
@@ -99,7 +102,13 @@ _TECHNICIAN = _CREW | {
     Action.MEDIA_FORGET,
     Action.STAGE_READ,
 }
-_MODERATOR = _CREW | {Action.CHAT_MODERATE, Action.QUESTION_MODERATE, Action.POLL_RUN, Action.STAGE_READ}
+_MODERATOR = _CREW | {
+    Action.ROOM_CODES,
+    Action.CHAT_MODERATE,
+    Action.QUESTION_MODERATE,
+    Action.POLL_RUN,
+    Action.STAGE_READ,
+}
 _ORGANISER = frozenset(Action) - {Action.VENUE_CREATE, Action.VENUE_DELETE, Action.PASSWORD_CHANGE}
 
 PERMISSIONS: Mapping[Role, frozenset[Action]] = {

@@ -18,6 +18,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
+    UniqueConstraint,
 )
 
 from streamer.store.text import String, Text
@@ -545,3 +546,13 @@ watch_minutes = Table(
     Column("viewers", BigInteger, nullable=False),
 )
 """How many watched a session in each minute, and nothing of who."""
+
+hall_codes = Table(
+    "hall_codes",
+    metadata,
+    Column("code", String(12), primary_key=True),
+    Column("room_id", String(48), ForeignKey("rooms.id", ondelete="CASCADE"), nullable=False),
+    Column("place", String(40), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    UniqueConstraint("room_id", "place"),
+)

@@ -120,6 +120,10 @@ QUESTIONS: dict[str, Question] = {
     "GET /api/v1/rooms/{id}/captions": Question(ROOM),
     # Nothing is on air: that is told to whoever may.
     "POST /api/v1/rooms/{id}/captions": Question(ROOM, {"lang": "fr", "text": "Bonjour"}),
+    "GET /api/v1/rooms/{id}/hall-codes": Question(ROOM),
+    "POST /api/v1/rooms/{id}/hall-codes": Question(ROOM, {"place": "Nantes"}),
+    # There is none: that is told to whoever may.
+    "DELETE /api/v1/rooms/{id}/hall-codes/{code}": Question(ROOM, absent=True),
     "GET /api/v1/grants": Question(ROOM, query="?room=in-room"),
     "POST /api/v1/grants": Question(ROOM, {"role": "viewer", "room": "in-room"}),
     "GET /api/v1/grants/{id}": Question(ROOM),

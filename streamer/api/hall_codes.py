@@ -1,0 +1,142 @@
+"""``/api/v1/rooms/{id}/hall-codes``: short links for the people in a hall, one for each place of a room."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, StringConstraints
+
+from streamer.api.audit import record
+from streamer.api.context import now_ms
+from streamer.api.models import Body, Moment, to_moment
+from streamer.api.qr import qr_data_uri
+from streamer.api.rooms import target_of
+from streamer.api.routing import Call, Route
+from streamer.conference.grants import Action
+from streamer.conference.hall_codes import HALL, HallCode, meant_code, new_code
+from streamer.errors import Conflict
+from streamer.store.hall_codes import HallCodes, no_such_code
+from streamer.store.rooms import Rooms
+
+MOST_CODES = 40
+"""Of one room. A question carries its place; more than these nobody tells apart."""
+
+
+def _words(text: str) -> str:
+    text = " ".join(text.split())
+    if not text.isprintable():
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+Place = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), AfterValidator(_words)]
+
+
+class HallCodeCreate(Body):
+    place: Place = HALL
+    """``hall``, or a city, a floor, an overflow room: what questions asked with this code carry."""
+
+
+class HallCodeView(BaseModel):
+    code: str
+    room: str
+    place: str
+    link: str
+    """For phones; with ``/poster`` a page to print, with ``/qr.svg`` or ``/qr.png`` the picture."""
+    qr: str
+    """The link as a ``data:`` address of an SVG picture."""
+    created: Moment
+
+    @classmethod
+    def of(cls, code: HallCode, public_url: str) -> Self:
+        link = link_of(code, public_url)
+        created = to_moment(code.created_ms)
+        assert created is not None
+        return cls(code=code.code, room=code.room, place=code.place, link=link, qr=qr_data_uri(link), created=created)
+
+
+class HallCodeList(BaseModel):
+    items: list[HallCodeView]
+    """The hall's first."""
+    cursor: None = None
+
+
+def link_of(code: HallCode, public_url: str) -> str:
+    return f"{public_url}/join/{code.code}"
+
+
+async def list_codes(call: Call) -> HallCodeList:
+    async with call.services.database.read() as connection:
+        room = await Rooms(connection).get(call.path("id"))
+        call.require(target_of(room))
+        codes = await HallCodes(connection).of_room(room.id)
+    return HallCodeList(items=[HallCodeView.of(code, call.services.public_url) for code in codes])
+
+
+async def create_code(call: Call) -> HallCodeView:
+    """The one that the place has already, where it has one: what is on a poster stays right."""
+    place = call.body(HallCodeCreate).place
+    async with call.services.database.write() as connection:
+        room = await Rooms(connection).get(call.path("id"))
+        target = target_of(room)
+        holder = call.require(target)
+        codes = HallCodes(connection)
+        there = await codes.of_room(room.id)
+        code = next((one for one in there if one.place.casefold() == place.casefold()), None)
+        if code is None:
+            if len(there) >= MOST_CODES:
+                raise Conflict(f"A room has {MOST_CODES} codes at most.", code="too_many_codes")
+            code = HallCode(new_code(), room.id, place, now_ms())
+            while await codes.find(code.code) is not None:
+                code = HallCode(new_code(), room.id, place, now_ms())
+            await codes.add(code)
+            await record(connection, holder, Action.ROOM_CODES, target, "room", room.id, {"place": [None, place]})
+    return HallCodeView.of(code, call.services.public_url)
+
+
+async def remove_code(call: Call) -> None:
+    """Posters with it lead to a page that says so."""
+    async with call.services.database.write() as connection:
+        room = await Rooms(connection).get(call.path("id"))
+        target = target_of(room)
+        holder = call.require(target)
+        codes = HallCodes(connection)
+        code = meant_code(call.path("code"))
+        found = None if code is None else await codes.find(code)
+        if found is None or found.room != room.id:
+            raise no_such_code()
+        await codes.remove(room.id, found.code)
+        await record(connection, holder, Action.ROOM_CODES, target, "room", room.id, {"place": [found.place, None]})
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/rooms/{id}/hall-codes",
+        list_codes,
+        "The codes by which the people in the hall take part",
+        "rooms",
+        action=Action.STAGE_READ,
+        answers=(HallCodeList,),
+    ),
+    Route(
+        "POST",
+        "/rooms/{id}/hall-codes",
+        create_code,
+        "A code for a place of the room; the one that it has, if it has one",
+        "rooms",
+        action=Action.ROOM_CODES,
+        body=HallCodeCreate,
+        answers=(HallCodeView,),
+        status=201,
+    ),
+    Route(
+        "DELETE",
+        "/rooms/{id}/hall-codes/{code}",
+        remove_code,
+        "Take a code back",
+        "rooms",
+        action=Action.ROOM_CODES,
+        status=204,
+    ),
+)

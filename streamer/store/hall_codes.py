@@ -1,0 +1,53 @@
+"""Hall codes in the database. A code that is taken back is gone."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.conference.hall_codes import HALL, HallCode
+from streamer.errors import NotFound
+from streamer.store.mapping import RowMapping
+from streamer.store.tables import hall_codes
+from streamer.store.writing import add_rows
+
+_MAPPING = RowMapping(HallCode, hall_codes)
+
+
+class HallCodes:
+    """One transaction's view of the codes."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find(self, code: str) -> HallCode | None:
+        row = (await self._connection.execute(select(hall_codes).where(hall_codes.c.code == code))).first()
+        return None if row is None else _MAPPING.item(row)
+
+    async def of_room(self, room: str) -> list[HallCode]:
+        """The hall's first, then the other places by name."""
+        query = select(hall_codes).where(hall_codes.c.room_id == room)
+        found = [_MAPPING.item(row) for row in await self._connection.execute(query)]
+        return sorted(found, key=lambda one: (one.place != HALL, one.place.casefold(), one.code))
+
+    async def add(self, code: HallCode) -> None:
+        """Raises Conflict ``exists`` (the code, or one for the place), Unprocessable ``unknown_reference``."""
+        await add_rows(
+            self._connection,
+            hall_codes,
+            (_MAPPING.values(code),),
+            taken="This code is taken, or the place has one.",
+            unknown="The code's room does not exist.",
+        )
+
+    async def remove(self, room: str, code: str) -> None:
+        """Raises NotFound ``no_such_code``."""
+        gone = await self._connection.execute(
+            delete(hall_codes).where(hall_codes.c.room_id == room, hall_codes.c.code == code)
+        )
+        if not gone.rowcount:
+            raise no_such_code()
+
+
+def no_such_code() -> NotFound:
+    return NotFound("There is no such code.", code="no_such_code")
