@@ -1,4 +1,4 @@
-"""``/api/v1/questions``, ``/polls``, a session's ``timeline`` and ``audience``, and a participant's own data.
+"""``/api/v1/questions``, ``/polls``, a session's ``audience``, and a participant's own data.
 
 Everybody may read what everybody was shown; who moderates reads everything, with names.
 """
@@ -18,7 +18,6 @@ from streamer.api.cookies import participant_cookie
 from streamer.api.models import ListQuery, Slug
 from streamer.api.routing import Call, Route, Text
 from streamer.api.sessions import find_session, may_see, target_of
-from streamer.archive.book import Entry
 from streamer.audience import views
 from streamer.audience.identity import COOKIE, Identity
 from streamer.audience.questions import voters
@@ -26,14 +25,13 @@ from streamer.audience.scope import CLOSED_PREFIX
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.participation import Poll, Question
 from streamer.conference.sessions import Session, Visibility
-from streamer.errors import NotFound, Unauthorized
+from streamer.errors import Unauthorized
 from streamer.store.polls import Polls
 from streamer.store.questions import Questions
 from streamer.store.sessions import Sessions
 
 PARTICIPANT_HEADER = "Streamer-Participant"
 """For pages without our cookie: the token that Socket.IO gave as ``you.key``."""
-FOREVER_MS = 2**53 - 1
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """Spreadsheets take a cell that begins with one of these for a formula, full-width ones included."""
 CSV_LIMIT = 10_000
@@ -51,21 +49,6 @@ class ItemList(BaseModel):
 
     items: list[dict[str, Any]]
     cursor: str | None
-
-
-class TimelineQuery(BaseModel):
-    from_ms: int = Field(0, ge=0, le=FOREVER_MS)
-    to_ms: int = Field(FOREVER_MS, ge=0, le=FOREVER_MS)
-    """Media times, from included, to not."""
-
-
-class Timeline(BaseModel):
-    session: str
-    chat: list[dict[str, Any]]
-    questions: list[dict[str, Any]]
-    polls: list[dict[str, Any]]
-    more: int | None
-    """A media time to go on from, where there is too much for one answer."""
 
 
 class Watched(BaseModel):
@@ -261,42 +244,10 @@ def cell(value: Any) -> Any:
 # --- a session's ------------------------------------------------------------------------------------
 
 
-async def timeline(call: Call) -> Timeline:
-    """What a replay shows in step; where the recording is cut or not published, so is this."""
-    session, services, query = await find_session(call), call.services, call.query(TimelineQuery)
-    crew = _allows(call.grant, Action.RECORDING_READ, target_of(services, session))
-    if session.visibility is not Visibility.UNLISTED and not may_see(services, call.grant, session):
-        raise _nothing()
-    entry = await services.archivist.book.entry(session.id, around=False)
-    recording = None if entry is None else entry.recording
-    if not crew and not session.running and recording is not None and not recording.published:
-        raise _nothing()
-    found = await services.audience.timeline(session, query.from_ms, query.to_ms)
-    shown = dict(found) if crew or entry is None else {**found, **_cut(entry, found)}
-    return Timeline.model_validate(shown)
-
-
-def _cut(entry: Entry, found: Mapping[str, Any]) -> dict[str, list[Any]]:
-    edition = entry.current
-    if edition is None:
-        return {}
-
-    def there(item: Mapping[str, Any]) -> bool:
-        at = item["media_at"]
-        inside = edition.start_ms <= at and (edition.end_ms is None or at < edition.end_ms)
-        return inside and not any(from_ms <= at < to_ms for from_ms, to_ms in edition.skips)
-
-    return {kind: [item for item in found[kind] if there(item)] for kind in ("chat", "questions", "polls")}
-
-
 async def watched(call: Call) -> Watched:
     session = await find_session(call)
     call.require(target_of(call.services, session))
     return Watched.model_validate({"session": session.id, **await call.services.audience.watched(session.id)})
-
-
-def _nothing() -> NotFound:
-    return NotFound("There is no such session.", code="no_such_session")
 
 
 # --- one's own data ---------------------------------------------------------------------------------
@@ -352,15 +303,6 @@ ROUTES = (
         "audience",
         query=ItemsQuery,
         answers=(ItemList,),
-    ),
-    Route(
-        "GET",
-        "/sessions/{id}/timeline",
-        timeline,
-        "Chat, questions and polls by media time",
-        "audience",
-        query=TimelineQuery,
-        answers=(Timeline,),
     ),
     Route(
         "GET",

@@ -56,6 +56,7 @@ ROUTES = (
     *logos.ROUTES,
     *participation.ROUTES,
     *timelines.ROUTES,
+    *timelines.ROUTES,
 )
 """The REST interface."""
 

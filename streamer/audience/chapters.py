@@ -9,6 +9,8 @@ from streamer.conference.participation import Question, QuestionState
 from streamer.conference.sessions import Mark, MarkKind
 
 LABEL_CHARACTERS = 80
+PREFIX = "q-"
+"""Of the ids of such marks, before the question's."""
 
 
 def with_chapters(changes: Iterable[Change]) -> list[Change]:
@@ -39,4 +41,9 @@ def _chapter(question: Question | None) -> Mark | None:
         return None
     text = question.text
     label = text if len(text) <= LABEL_CHARACTERS else text[: LABEL_CHARACTERS - 1].rstrip() + "…"
-    return Mark(f"q-{question.id}", question.session, MarkKind.CHAPTER, at_ms, label=label)
+    return Mark(f"{PREFIX}{question.id}", question.session, MarkKind.CHAPTER, at_ms, label=label)
+
+
+def question_of(mark: Mark) -> str | None:
+    """The question whose chapter it is; None of a technician's."""
+    return mark.id.removeprefix(PREFIX) if mark.id.startswith(PREFIX) else None

@@ -1,4 +1,4 @@
-"""What is read from the audience's book, or removed from it: replays, cards, one's own data, what is old."""
+"""What is read from the audience's book, or removed from it: minutes watched, cards, one's own data, what is old."""
 
 from __future__ import annotations
 
@@ -11,55 +11,15 @@ from streamer.audience.commands import ChatApprove, ChatDelete, ChatWithdraw, Co
 from streamer.audience.deciding import no_such
 from streamer.audience.desk import Desk
 from streamer.audience.news import AudienceEvent, Viewpoint
-from streamer.audience.questions import voters
 from streamer.audience.state import ScopeState
 from streamer.conference.participation import Message, ModerationAction, Question
-from streamer.conference.sessions import Session
+from streamer.store.captions import Captions
 from streamer.store.chat import ChatMessages
 from streamer.store.database import Database
 from streamer.store.moderation import Moderation
 from streamer.store.participants import Participants, WatchMinutes
-from streamer.store.polls import Polls
-from streamer.store.questions import Questions
 
-MOST_IN_A_TIMELINE = 2000
-"""Of each kind, in one answer; ``more`` says where to go on."""
-
-
-# --- replays ----------------------------------------------------------------------------------------
-
-
-async def timeline(database: Database, session: Session, from_ms: int, to_ms: int) -> dict[str, Any]:
-    """By media time, from included, to not; only what is public, inside the session. Who may see the session is the
-    caller's to know. ``more``: a media time to go on from, where there is too much for one answer."""
-    # What is cut off the recording is cut off here.
-    if session.started_ms is not None:
-        from_ms = max(from_ms, session.started_ms)
-    if session.ended_ms is not None:
-        to_ms = min(to_ms, session.ended_ms + 1)
-    async with database.read() as connection:
-        messages = await ChatMessages(connection).between(session.id, from_ms, to_ms, MOST_IN_A_TIMELINE)
-        stored = Questions(connection)
-        asked = await stored.between(session.id, from_ms, to_ms, MOST_IN_A_TIMELINE)
-        every = {question.id: question for question in await stored.of_session(session.id)}
-        votes = await stored.votes_of(list(every))
-        polled = Polls(connection)
-        polls = await polled.between(session.id, from_ms, to_ms, MOST_IN_A_TIMELINE)
-        ballots = await polled.votes_of([poll.id for poll in polls])
-    more = messages[-1].media_at_ms + 1 if len(messages) == MOST_IN_A_TIMELINE else None
-    return {
-        "session": session.id,
-        "chat": [views.message_view(message) for message in messages],
-        "questions": [
-            views.question_view(question, len(voters(question.id, every, votes)))
-            for question in asked
-            if question.public
-        ],
-        "polls": [
-            {**views.poll_view(poll, ballots.get(poll.id, {})), "closed_media_at": poll.closed_ms} for poll in polls
-        ],
-        "more": more,
-    }
+# --- minutes watched --------------------------------------------------------------------------------
 
 
 async def note_minute(database: Database, watching: Sequence[tuple[str, int]], minute_ms: int) -> None:
@@ -217,5 +177,8 @@ def _forget(state: ScopeState, participant: str) -> None:
 
 
 async def sweep(database: Database, before_ms: int, now_ms: int) -> dict[str, int]:
+    """What is older than ``before_ms``. Captions stay for as long as the recording that they belong to."""
     async with database.write() as connection:
-        return await Participants(connection).forget_before(before_ms, now_ms)
+        gone = await Participants(connection).forget_before(before_ms, now_ms)
+        captions = await Captions(connection).forget_before(before_ms)
+    return {**gone, "captions": captions} if captions else gone

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, get_args
 
 import structlog
 
-from streamer.audience import chat, gathering, records, showing, ticking
+from streamer.audience import chat, gathering, records, showing, ticking, timelines
 from streamer.audience.book import Book
 from streamer.audience.commands import (
     Claim,
@@ -33,6 +33,7 @@ from streamer.audience.news import Answer, AudienceEvent, Listener, Viewpoint
 from streamer.audience.people import Crew, Participant, Who
 from streamer.audience.scope import CLOSED_PREFIX, Scope, focus
 from streamer.audience.state import Ballot, Change, Chapter, Focus, Refocus, Vote
+from streamer.audience.timelines import FOREVER_MS, KINDS, Shown
 from streamer.audience.views import moment
 from streamer.conference.sessions import Session
 from streamer.errors import Forbidden, StreamerError
@@ -241,9 +242,11 @@ class Audience:
                 self._tell(event)
         return gone
 
-    async def timeline(self, session: Session, from_ms: int, to_ms: int) -> Mapping[str, Any]:
-        """What a replay shows in step, by media time: ``chat``, ``questions``, ``polls``; only what is public."""
-        return await records.timeline(self._database, session, from_ms, to_ms)
+    async def timeline(
+        self, session: Session, shown: Shown, from_ms: int = 0, to_ms: int = FOREVER_MS, kinds: Collection[str] = KINDS
+    ) -> Mapping[str, Any]:
+        """What a replay shows in step, see :mod:`.timelines`."""
+        return await timelines.timeline(self._database, session, shown, from_ms, to_ms, kinds=kinds)
 
     async def watched(self, session_id: str) -> Mapping[str, Any]:
         """``peak``, ``average`` viewers and ``minutes`` watched in all."""

@@ -41,10 +41,14 @@ from streamer.audience.commands import (
 from streamer.audience.news import Viewpoint
 from streamer.audience.people import Participant
 from streamer.audience.scope import Scope
+from streamer.audience.timelines import Shown
+from streamer.conference.captions import Line
 from streamer.conference.participation import ChatMode, PollKind, QuestionMode, QuestionState
 from streamer.errors import StreamerError
+from streamer.store.captions import Captions
 from streamer.store.database import StoreUnavailable
 from streamer.store.marks import Marks
+from streamer.store.recordings import Recording, Recordings, RecordingState
 from tests.fakes.talkers import ANN, BEN, HALL, MODERATOR, SPEAKER, START_MS, Hall, closed, hall, store_sessions, talk
 
 
@@ -455,14 +459,12 @@ async def test_the_timeline_tells_a_replay_what_happened_when(tmp_path: Path) ->
         await made.do(BEN, QuestionVote(question["id"], 1))
         await made.do(MODERATOR, QuestionMove((question["id"],), QuestionState.ANSWERED))
         poll = await made.do(MODERATOR, PollOpen(PollKind.MULTIPLE, "Which?", ("a", "b")))
-        found = await made.audience.timeline(session, 0, START_MS + 100_000)
+        shown = Shown(START_MS - 60_000, None)
+        found = await made.audience.timeline(session, shown)
         assert [m["id"] for m in found["chat"]] == [kept["id"]]
         assert [(q["id"], q["votes"], q["state"]) for q in found["questions"]] == [(question["id"], 1, "answered")]
         assert [p["id"] for p in found["polls"]] == [poll["id"]]
-        assert (await made.audience.timeline(session, START_MS - 29_999, START_MS))["chat"] == []
-        # What is cut off the recording is cut off here.
-        shorter = replace(session, started_ms=START_MS - 20_000)
-        assert (await made.audience.timeline(shorter, 0, START_MS + 100_000))["chat"] == []
+        assert (await made.audience.timeline(session, shown, START_MS - 29_999, START_MS))["chat"] == []
 
 
 async def test_ones_own_data_is_exported_and_removed_for_good(tmp_path: Path) -> None:
@@ -489,6 +491,26 @@ async def test_what_is_old_is_swept(tmp_path: Path) -> None:
         made.clock.pass_s(31 * 86_400)
         await made.do(BEN, ChatSend("today"))
         assert await made.audience.sweep() == {"chat_messages": 1, "participants": 1}
+
+
+async def test_captions_stay_for_as_long_as_their_recording(tmp_path: Path) -> None:
+    async with hall(tmp_path, keep_days=30) as made:
+        await store_sessions(made, talk("one", START_MS), talk("two", START_MS + 10_000))
+        line = Line("in", "hall", "fr", "Bonjour", START_MS + 500, 0, 1, START_MS, "g", session="one")
+        kept = Recording("one", "hall", "b", "one", START_MS, START_MS + 1_000, state=RecordingState.READY)
+        gone = replace(
+            kept, session="two", folder="two", start_ms=START_MS + 10_000, end_ms=None, state=RecordingState.DELETED
+        )
+        async with made.database.write() as connection:
+            for recording in (kept, gone):
+                await Recordings(connection).add(recording)
+            for name, at_ms in (("in", 500), ("after", 1_000), ("of one that is gone", 10_500)):
+                await Captions(connection).add(replace(line, id=name, at_ms=START_MS + at_ms))
+        assert "captions" not in await made.audience.sweep()
+        made.clock.pass_s(31 * 86_400)
+        assert (await made.audience.sweep())["captions"] == 2
+        async with made.database.read() as connection:
+            assert [one.id for one in await Captions(connection).said("hall", None, 0, 2**52)] == ["in"]
 
 
 async def test_minutes_watched_are_counted_without_anybodys_name(tmp_path: Path) -> None:

@@ -1,0 +1,116 @@
+"""``/api/v1/sessions/{id}/timeline``: what a replay shows in step with its picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from streamer.api.auth import require
+from streamer.api.routing import Call, Route, invalid_field
+from streamer.api.sessions import find_session, may_see, target_of
+from streamer.archive.book import Entry
+from streamer.archive.material import Span, union
+from streamer.audience.timelines import FOREVER_MS, KINDS, NOTHING, Shown
+from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.sessions import Session, Visibility
+from streamer.errors import NotFound
+from streamer.store.recordings import RecordingState
+
+
+class TimelineQuery(BaseModel):
+    from_ms: int = Field(0, ge=0, le=FOREVER_MS)
+    to_ms: int = Field(FOREVER_MS, ge=0, le=FOREVER_MS)
+    """Media times, from included, to not."""
+    kinds: str = Field(",".join(KINDS), max_length=64, pattern="^[a-z]+(,[a-z]+)*$")
+    """``chat``, ``questions``, ``polls``, ``captions``, ``chapters``, with commas between them."""
+    whole: bool = False
+    """For the crew: what is cut away and hidden, too."""
+
+
+class CaptionItem(BaseModel):
+    id: str
+    media_at: int
+    text: str
+
+
+class ChapterItem(BaseModel):
+    id: str
+    media_at: int
+    label: str
+    question: str | None
+    """That was answered there."""
+
+
+class Timeline(BaseModel):
+    """Media times are those of the replay's PROGRAM-DATE-TIME; what it does not show is not told."""
+
+    session: str
+    start_ms: int
+    end_ms: int | None
+    """null while it grows."""
+    skips: list[tuple[int, int]]
+    """Stretches between them that the replay leaves out."""
+    chat: list[dict[str, Any]]
+    questions: list[dict[str, Any]]
+    """``media_at``, ``staged_at``, ``answered_at`` are null where the replay does not show it."""
+    polls: list[dict[str, Any]]
+    captions: dict[str, list[CaptionItem]]
+    """By language."""
+    chapters: list[ChapterItem]
+    more: int | None
+    """A media time to go on from, where there is too much for one answer."""
+
+
+async def timeline(call: Call) -> Timeline:
+    """What a replay shows in step; where the recording is cut, hidden or not published, so is this."""
+    session, services, query = await find_session(call), call.services, call.query(TimelineQuery)
+    target = target_of(services, session)
+    if session.visibility is not Visibility.UNLISTED and not may_see(services, call.grant, session):
+        raise NotFound("There is no such session.", code="no_such_session")
+    if unknown := set(query.kinds.split(",")) - set(KINDS):
+        raise invalid_field("kinds", f"there is no {min(unknown)}")
+    entry = await services.archivist.book.entry(session.id, around=False)
+    if query.whole:
+        require(call.grant, Action.RECORDING_READ, target)
+        shown = Shown(0, None)
+    elif entry is None or not (session.running or _may_watch(call.grant, entry, target)):
+        raise NotFound("There is no replay of this session.", code="no_replay")
+    else:
+        shown = _shown(entry, session)
+    found = await services.audience.timeline(session, shown, query.from_ms, query.to_ms, query.kinds.split(","))
+    return Timeline.model_validate(found)
+
+
+def _may_watch(grant: Grant | None, entry: Entry, target: Target) -> bool:
+    recording = entry.recording
+    if recording is None or recording.state is RecordingState.DELETED or entry.current is None:
+        return False
+    return recording.published or (grant is not None and grant.allows(Action.SESSION_VIEW_CLOSED, target))
+
+
+def _shown(entry: Entry, session: Session) -> Shown:
+    """While the session is on air it has no end; an incident is hidden at once, before the cut has it."""
+    edition = entry.current
+    start_ms, end_ms = session.started_ms, session.ended_ms
+    skips = list(entry.hidden())
+    if edition is not None:
+        start_ms, end_ms = edition.start_ms, edition.end_ms or end_ms
+        skips += [Span(a, b) for a, b in edition.skips]
+    if start_ms is None:
+        return NOTHING
+    spans = tuple((span.from_ms, span.to_ms) for span in union(skips))
+    return Shown(start_ms, None if session.running else end_ms, spans)
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/sessions/{id}/timeline",
+        timeline,
+        "Chat, questions, polls, captions and chapters by media time, as the replay shows them",
+        "audience",
+        query=TimelineQuery,
+        answers=(Timeline,),
+    ),
+)
