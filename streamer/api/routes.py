@@ -56,7 +56,6 @@ ROUTES = (
     *logos.ROUTES,
     *participation.ROUTES,
     *timelines.ROUTES,
-    *timelines.ROUTES,
 )
 """The REST interface."""
 
