@@ -145,6 +145,22 @@ export class Player {
     return HlsEngine.supported || (this.media !== null && NativeEngine.supported(this.media))
   }
 
+  /** The media time of the picture that is seen now, UTC ms; null where there is none. */
+  mediaTime(): number | null {
+    if (this.whep) return this.latency_ms === null ? null : Date.now() + this.clockOffset_ms - this.latency_ms
+    return this.engine?.playhead.at_ms ?? null
+  }
+
+  /** What the viewer has done about the sound: silence may be their own. */
+  audible(): { muted: boolean; volume: number; playing: boolean } {
+    const { media } = this
+    return {
+      muted: media?.muted ?? true,
+      volume: media?.volume ?? 0,
+      playing: media !== null && this.playing !== 'none' && !media.paused && !this.refused,
+    }
+  }
+
   /** Absolute: hls.js puts its delivery directives (blocking reload) on absolute addresses only. */
   get address(): string {
     return absolute(this.output.playlist)

@@ -8,22 +8,12 @@ const AFTER_MS = 1_500
  * where the socket is refused, or proxies let none through, the page only learns of changes later.
  */
 export function follow(auth: LiveAuth, handlers: LiveHandlers): () => void {
-  let close = (): void => undefined
+  let leave = (): void => undefined
   let left = false
   const start = setTimeout(() => {
-    void import('./socket').then(
-      ({ LiveSocket }) => {
-        if (left) return
-        const live = new LiveSocket('audience', auth, handlers)
-        const awake = () => document.hidden || live.poke()
-        window.addEventListener('online', awake)
-        document.addEventListener('visibilitychange', awake)
-        live.start()
-        close = () => {
-          window.removeEventListener('online', awake)
-          document.removeEventListener('visibilitychange', awake)
-          live.close()
-        }
+    void import('./shared').then(
+      ({ join }) => {
+        if (!left) leave = join(auth, handlers).leave
       },
       () => undefined, // Polling does.
     )
@@ -31,7 +21,7 @@ export function follow(auth: LiveAuth, handlers: LiveHandlers): () => void {
   return () => {
     left = true
     clearTimeout(start)
-    close()
+    leave()
   }
 }
 

@@ -16,6 +16,8 @@ export interface LiveAuth {
   token?: string
   name?: string
   place?: string
+  /** In `/audience`: a snapshot's `you.key`, where cookies do not come along. */
+  participant?: string
 }
 
 export interface LiveEvent {
@@ -140,6 +142,14 @@ export class LiveSocket {
   /** Another name, place or token: told at the next connection. */
   update(auth: Partial<LiveAuth>): void {
     this.auth = { ...this.auth, ...auth }
+  }
+
+  /** Comes anew, with a whole snapshot instead of what was missed. */
+  renew(): void {
+    if (this.current !== 'connected') return
+    this.close()
+    this.last = null
+    this.start()
   }
 
   close(): void {

@@ -119,6 +119,9 @@ export class Conversation {
       return
     }
     const own = isRecord(data['own']) ? data['own'] : {}
+    // The name that was set last counts, wherever this page's own memory of it comes from.
+    const name = isRecord(own['you']) ? readTextOrNull(own['you']['name']) : null
+    if (name !== null) this.you = { ...this.you, name }
     this.session = readTextOrNull(audience['session'])
     this.shown = byId(readItems(audience['questions'], readQuestion))
     this.order = readOrder(audience['order']) ?? IN_ORDER

@@ -1,0 +1,186 @@
+import type { Answer } from '$lib/live/socket'
+import { isRecord } from '$lib/protocol/day'
+
+/** Why something was not taken, as it can be told. */
+export interface Refusal {
+  code: string
+  /** This machine's clock, ms: when it passes by itself. */
+  until_ms: number | null
+  /** Characters that there may be. */
+  most: number | null
+}
+
+export function refusalOf(answer: Extract<Answer, { ok: false }>, now_ms: number): Refusal {
+  const { code, details, retryAfter_ms } = answer.error
+  const most = isRecord(details) && typeof details['most'] === 'number' ? details['most'] : null
+  return { code, until_ms: retryAfter_ms === null ? null : now_ms + retryAfter_ms, most }
+}
+
+export interface Letter {
+  readonly key: number
+  readonly command: string
+  readonly text: string
+  readonly data: Readonly<Record<string, unknown>>
+  /** What is known already: whatever is ours and not in it may be this one. */
+  readonly before: ReadonlySet<string>
+  state: 'waiting' | 'sending' | 'sent' | 'refused'
+  /** What it became, once it is told. */
+  id: string | null
+  refusal: Refusal | null
+  /** Sent, and no answer came: it may be there. */
+  unsure: boolean
+}
+
+export interface OutboxPorts {
+  send(command: string, data: Record<string, unknown>): Promise<Answer>
+  /** The ids of what is known to be ours, and of those the ones that say this. */
+  known(): ReadonlySet<string>
+  arrived(letter: Letter): string | null
+  now(): number
+  /** Ours, as told by the server, is here. */
+  shown(id: string): boolean
+}
+
+export const MOST_WAITING = 10
+/** An answer that was lost: what was sent may come as an event in the meantime. */
+const LOOK_AGAIN_MS = 2_000
+/** After a connection, what was missed follows the snapshot. */
+const AFTER_SNAPSHOT_MS = 400
+/** The event of what was taken comes about with the answer. */
+const SHOWN_WITHIN_MS = 4_000
+/** No answer says whether it was done. */
+const UNSURE = new Set(['no_answer', 'timeout'])
+
+/**
+ * What one has written and the server has not taken yet, in order: kept while there is no connection, sent once. Where no answer
+ * came, it is looked for among what is there before it is sent again.
+ */
+export class Outbox {
+  letters = $state.raw<readonly Letter[]>([])
+  private connected = false
+  private busy = false
+  private key = 0
+  private timer: ReturnType<typeof setTimeout> | undefined
+  private readonly timers = new Set<ReturnType<typeof setTimeout>>()
+
+  constructor(
+    private readonly ports: OutboxPorts,
+    private readonly ontaken: (letter: Letter, data: Record<string, unknown>) => void = () => undefined,
+  ) {}
+
+  get full(): boolean {
+    return this.letters.length >= MOST_WAITING
+  }
+
+  /** @returns false where too much waits already */
+  post(command: string, text: string, data: Record<string, unknown>): boolean {
+    if (this.full) return false
+    const letter: Letter = {
+      key: ++this.key,
+      command,
+      text,
+      data: { ...data, text },
+      before: this.ports.known(),
+      state: 'waiting',
+      id: null,
+      refusal: null,
+      unsure: false,
+    }
+    this.letters = [...this.letters, letter]
+    void this.pump()
+    return true
+  }
+
+  /** A refused one once more. */
+  again(key: number): void {
+    this.change(key, { state: 'waiting', refusal: null })
+    void this.pump()
+  }
+
+  drop(key: number): void {
+    this.letters = this.letters.filter((letter) => letter.key !== key)
+  }
+
+  /** @param fresh a snapshot has just come */
+  connection(connected: boolean, fresh = false): void {
+    this.connected = connected
+    clearTimeout(this.timer)
+    if (connected) this.later(fresh ? AFTER_SNAPSHOT_MS : 0)
+  }
+
+  /** Call after events: what was sent may have come. */
+  look(): void {
+    const left = this.letters.filter((letter) => {
+      if (letter.state === 'sent') return letter.id !== null && !this.ports.shown(letter.id)
+      return !(letter.unsure && letter.state === 'waiting' && this.ports.arrived(letter) !== null)
+    })
+    if (left.length < this.letters.length) this.letters = left
+  }
+
+  close(): void {
+    clearTimeout(this.timer)
+    for (const timer of this.timers) clearTimeout(timer)
+    this.connected = false
+  }
+
+  private later(wait_ms: number): void {
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => void this.pump(), wait_ms)
+  }
+
+  private async pump(): Promise<void> {
+    if (this.busy) return
+    this.busy = true
+    try {
+      for (;;) {
+        this.look()
+        const letter = this.letters.find(({ state }) => state === 'waiting')
+        if (!letter || !this.connected) return
+        this.change(letter.key, { state: 'sending' })
+        const answer = await this.ports.send(letter.command, { ...letter.data })
+        if (!this.settle(letter, answer)) return
+      }
+    } finally {
+      this.busy = false
+    }
+  }
+
+  /** @returns whether the next may go */
+  private settle(letter: Letter, answer: Answer): boolean {
+    const { key } = letter
+    if (answer.ok) {
+      this.taken(letter, answer.data)
+      return true
+    }
+    const { code } = answer.error
+    // It was there already: this is what the answer that was lost would have said.
+    if (code === 'repeated' && letter.unsure) {
+      this.drop(key)
+      return true
+    }
+    if (code === 'not_connected' || UNSURE.has(code)) {
+      this.change(key, { state: 'waiting', unsure: letter.unsure || code !== 'not_connected' })
+      // Still connected: a busy server. Else the connection tells when it is back.
+      if (this.connected) this.later(LOOK_AGAIN_MS)
+      return false
+    }
+    this.change(key, { state: 'refused', refusal: refusalOf(answer, this.ports.now()) })
+    return true
+  }
+
+  private taken(letter: Letter, data: Record<string, unknown>): void {
+    const id = typeof data['id'] === 'string' ? data['id'] : null
+    this.ontaken(letter, data)
+    if (id === null || this.ports.shown(id)) return this.drop(letter.key)
+    this.change(letter.key, { state: 'sent', id })
+    const timer = setTimeout(() => {
+      this.timers.delete(timer)
+      this.drop(letter.key)
+    }, SHOWN_WITHIN_MS)
+    this.timers.add(timer)
+  }
+
+  private change(key: number, fields: Partial<Letter>): void {
+    this.letters = this.letters.map((letter) => (letter.key === key ? { ...letter, ...fields } : letter))
+  }
+}
