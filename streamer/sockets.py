@@ -26,6 +26,7 @@ from streamer.delivery.routes import LIVE
 from streamer.delivery.viewers import Viewers
 from streamer.errors import Unauthorized
 from streamer.observe.metrics import WebMetrics
+from streamer.realtime.caption_feed import CaptionFeed
 from streamer.realtime.ports import Caller
 from streamer.realtime.service import Realtime
 from streamer.store.logins import Login
@@ -72,6 +73,7 @@ def add_realtime(app: web.Application, metrics: WebMetrics) -> Realtime:
         await realtime.close_grant(what.grant, what.login)
 
     services.revocations.listen(ended)
+    services.captions.listen(CaptionFeed(realtime.hub, services.director, services.state_of).hear)
     realtime.add_routes(app)
     metrics.watch_values("streamer_realtime", realtime.stats)
     app[REALTIME] = realtime

@@ -339,6 +339,13 @@ class ReactionCounts(msgspec.Struct, frozen=True):
     counts: dict[str, int]
 
 
+class Caption(msgspec.Struct, frozen=True):
+    id: str
+    lang: str
+    text: str
+    final: bool
+
+
 class Presence(msgspec.Struct, frozen=True):
     participants: int
     hls: int
@@ -368,6 +375,7 @@ EVENTS: Mapping[str, Any] = {
     "poll.changed": PollChanged,
     "reaction.counts": ReactionCounts,
     "presence": Presence,
+    "caption": Caption,
     "room.mode": ModeChanged,
     "notice": NoticeChanged,
     "you": YouChanged,

@@ -1,0 +1,44 @@
+"""What captioners type, told to the audience that may hear it: for pages that play without the captions' playlist."""
+
+from __future__ import annotations
+
+from streamer.audience.captioning import CaptionEvent
+from streamer.audience.scope import Scope, scope_of
+from streamer.conference.rooms import Between
+from streamer.realtime.hub import AUDIENCE, Hub
+from streamer.realtime.ports import Director, StateOf
+
+
+class CaptionFeed:
+    """``state_of``: what a room's public output shows. What is said while that is the slate is nobody's to read."""
+
+    def __init__(self, hub: Hub, director: Director, state_of: StateOf) -> None:
+        self._hub = hub
+        self._director = director
+        self._state_of = state_of
+
+    def hear(self, event: CaptionEvent) -> None:
+        """Of a private or unlisted session only to its own audience; in public only what the public output has."""
+        scope = self._scope(event)
+        if scope is None or self._hub.existing(AUDIENCE, scope.key) is None:
+            return
+        about = f"caption {event.id}"
+        if not event.text:
+            # Whoever comes back is not told what was taken away.
+            self._hub.forget(AUDIENCE, scope.key, about)
+        data = {"id": event.id, "lang": event.lang, "text": event.text, "final": event.final}
+        self._hub.post(
+            AUDIENCE, scope.key, "caption", data, room=event.room, media_at=event.at_ms, about=about, replaces=about
+        )
+
+    def _scope(self, event: CaptionEvent) -> Scope | None:
+        room = self._director.rooms.get(event.room)
+        if room is None:
+            return None
+        public = self._state_of(room.id) == "live" or not event.text
+        if event.session is None:
+            return Scope(room.id) if public and room.between is Between.OPEN else None
+        session = self._director.find(event.session)
+        if session is None:
+            return None
+        return scope_of(session) if session.closed or public else None
