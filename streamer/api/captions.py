@@ -17,7 +17,7 @@ from streamer.audience.captions import MAX_TEXT
 from streamer.conference.captions import Line
 from streamer.conference.grants import Action
 from streamer.conference.rooms import Room
-from streamer.errors import NotFound
+from streamer.errors import NotFound, Unprocessable
 
 BACK_MS = 15 * 60 * 1000
 """How far back a captioner's page is told what was typed."""
@@ -45,6 +45,8 @@ class CaptionAnswer(BaseModel):
 class CaptionList(BaseModel):
     languages: list[str]
     """Those of the broadcast that is on; of the next one while none is."""
+    next: list[str]
+    """Those that the room has from its next broadcast on."""
     on: bool
     """Whether there is a broadcast to type for."""
     items: list[CaptionAnswer]
@@ -62,11 +64,30 @@ async def write(call: Call) -> CaptionAnswer:
     body = call.body(CaptionBody)
     room = _room(call)
     grant = call.require(target_of(room))
+    call.services.caption_posts.take(grant.id)
     typed = Typed(body.lang, body.text, body.at_ms, body.final, body.id)
-    told = await call.services.captions.write(room.id, typed, grant.id)
+    try:
+        told = await call.services.captions.write(room.id, typed, grant.id)
+    except Unprocessable as error:
+        if error.code == "unknown_language":
+            raise _undeclared(error, body.lang, room) from error
+        raise
     at = to_moment(told.at_ms)
     assert at is not None
     return CaptionAnswer(id=told.id, lang=told.lang, text=told.text, at=at, final=told.final)
+
+
+def _undeclared(error: Unprocessable, lang: str, room: Room) -> Unprocessable:
+    """What to do about it: players learn of a language when a broadcast begins."""
+    declared = ", ".join(error.details["languages"]) or "none"
+    remedy = (
+        "It is one of the room's from the next broadcast on."
+        if lang in room.caption_languages
+        else "An organiser adds it to the room's caption languages; it is there from the next broadcast on."
+    )
+    details = {**error.details, "next": list(room.caption_languages)}
+    message = f"This broadcast has no captions in {lang}, but in: {declared}. {remedy}"
+    return Unprocessable(message, code=error.code, details=details)
 
 
 async def read(call: Call) -> CaptionList:
@@ -81,6 +102,7 @@ async def read(call: Call) -> CaptionList:
         lines = await services.captions.lines(room.id, edge_ms - BACK_MS, edge_ms + BACK_MS)
     return CaptionList(
         languages=list(broadcast.caption_languages if broadcast is not None else room.caption_languages),
+        next=list(room.caption_languages),
         on=broadcast is not None,
         items=[_answer(line) for line in lines[-NEWEST:]],
     )

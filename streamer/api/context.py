@@ -25,6 +25,8 @@ from streamer.settings import Settings
 from streamer.store.database import Database
 
 FAILED_PASSWORDS_PER_MINUTE = 5
+CAPTIONS_PER_MINUTE, CAPTIONS_AT_ONCE = 600, 60
+"""Three people who type with one link, a text every 300 ms each, are within it."""
 """Per address. A password can be guessed, a token cannot."""
 
 
@@ -50,6 +52,8 @@ class Services:
     play_attempts: RateLimit = field(init=False)
     failed_tokens: RateLimit = field(init=False)
     failed_passwords: RateLimit = field(init=False)
+    caption_posts: RateLimit = field(init=False)
+    """By grant."""
     hall_door: HallDoor = field(init=False)
     waiters: StateWaiters = field(init=False)
     notices: Notices = field(default_factory=Notices)
@@ -74,6 +78,9 @@ class Services:
         self.play_attempts = RateLimit(self.settings.hls.max_held_per_address)
         self.failed_tokens = RateLimit(room.failed_attempts_per_minute)
         self.failed_passwords = RateLimit(FAILED_PASSWORDS_PER_MINUTE)
+        self.caption_posts = RateLimit(
+            CAPTIONS_PER_MINUTE, burst=CAPTIONS_AT_ONCE, message="Captions come faster than anybody reads."
+        )
         self.hall_door = HallDoor(self.database)
         self.captions = Captioning(self.database, self.plane, clock=now_ms, session_at=self._session_at)
         self.waiters = StateWaiters(self.state_of, limit=self.settings.hls.max_held_total)

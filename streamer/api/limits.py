@@ -21,8 +21,18 @@ class RateLimit:
     Keeps ``max_keys`` buckets: past that the one that was idle longest is forgotten (and so is full again).
     """
 
-    def __init__(self, per_minute: int, *, max_keys: int = 10_000, clock: Callable[[], float] = time.monotonic) -> None:
-        self._size = float(per_minute)
+    def __init__(
+        self,
+        per_minute: int,
+        *,
+        burst: int | None = None,
+        message: str = "Too many attempts from this address.",
+        max_keys: int = 10_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``burst``: so many at once; as a rule a minute's."""
+        self._size = float(per_minute if burst is None else burst)
+        self._message = message
         self._per_s = per_minute / 60
         self._max_keys = max_keys
         self._clock = clock
@@ -39,7 +49,10 @@ class RateLimit:
             self.refused += 1
             wait_s = max(1, math.ceil((1 - tokens) / self._per_s))
             raise TooMany(
-                "Too many attempts from this address.", code="rate_limited", headers={"Retry-After": str(wait_s)}
+                self._message,
+                code="rate_limited",
+                details={"retry_after": wait_s},
+                headers={"Retry-After": str(wait_s)},
             )
         self._buckets[key] = (tokens - 1, now)
         if len(self._buckets) > self._max_keys:

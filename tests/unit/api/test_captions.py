@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from streamer.api.context import SERVICES
+from streamer.api.limits import RateLimit
 from streamer.conference.view import BroadcastView
 from streamer.room.protocol import RoomConfig
 from tests.fakes.broadcast import EPOCH_MS, FakeBroadcast
 from tests.fakes.media_plane import FakePlane, FakeRoom
-from tests.unit.api.conftest import Api
+from tests.unit.api.conftest import Api, Client
 
 PATH = "/rooms/salle/captions"
 
@@ -69,6 +71,34 @@ async def test_what_is_refused_has_its_code(captioner: Api, plane: FakePlane) ->
         ({"lang": "fr", "text": "Il y a une heure", "at": EPOCH_MS - 3_600_000}, "too_late"),
     ):
         assert code(await captioner("POST", PATH, body, expect=422)) == expected
+
+
+async def test_a_language_that_the_broadcast_does_not_have_is_told_with_what_to_do(
+    captioner: Api, plane: FakePlane
+) -> None:
+    put_on(plane)
+    for lang, said in (("de", "organiser"), ("pt-BR", "of the room's from the next broadcast on")):
+        error = (await captioner("POST", PATH, {"lang": lang, "text": "Hallo"}, expect=422))["error"]
+        told = {"languages": ["fr", "en"], "next": ["fr", "pt-BR"]}
+        assert (error["code"], error["details"]) == ("unknown_language", told)
+        assert all(word in error["message"] for word in (lang, "fr, en", said))
+    assert (await captioner("GET", PATH))["next"] == ["fr", "pt-BR"]
+
+
+async def test_a_grant_that_floods_is_told_when_to_come_again(
+    api: Api, captioner: Api, client: Client, plane: FakePlane
+) -> None:
+    put_on(plane)
+    client.app[SERVICES].caption_posts = RateLimit(2, burst=3)  # type: ignore[union-attr]
+    body = {"lang": "fr", "text": "Et", "final": False}
+    for _ in range(3):
+        await captioner("POST", PATH, body, expect=200)
+    error = (await captioner("POST", PATH, body, expect=429))["error"]
+    assert error["code"] == "rate_limited"
+    assert 20 < error["details"]["retry_after"] <= 30
+    # Each grant has its own.
+    other = api.as_(await api.grant("captioner", room="salle"))
+    await other("POST", PATH, body, expect=200)
 
 
 async def test_other_rooms_and_roles_do_not_write(api: Api, captioner: Api, plane: FakePlane) -> None:
