@@ -1,0 +1,72 @@
+/** Single-key shortcuts of moderators. Pure: a key event's fields in, a stroke out. */
+
+export const STROKES = {
+  down: 'j',
+  up: 'k',
+  left: 'h',
+  right: 'l',
+  pick: 'x',
+  pickAll: 'X',
+  approve: 'a',
+  delete: 'd',
+  deleteWhy: 'D',
+  mute1: '1',
+  mute2: '2',
+  mute3: '3',
+  ban: 'b',
+  card: 'o',
+  stage: 's',
+  answered: 'e',
+  undo: 'u',
+  shield: '!',
+  search: '/',
+  pause: 'p',
+  poll: 'v',
+  help: '?',
+} as const
+export type Stroke = keyof typeof STROKES | 'clear'
+
+/** Seconds of the mute presets, by key. */
+export const MUTES = { mute1: 60, mute2: 600, mute3: 3_600 } as const
+
+interface KeyPress {
+  key: string
+  code: string
+  repeat: boolean
+  shiftKey: boolean
+  altKey: boolean
+  ctrlKey: boolean
+  metaKey: boolean
+  isComposing?: boolean
+  target: EventTarget | null
+}
+
+const BY_KEY = new Map<string, Stroke>(Object.entries(STROKES).map(([name, key]) => [key, name as Stroke]))
+const MOVES = new Set<Stroke>(['down', 'up'])
+const TYPING = new Set(['INPUT', 'SELECT', 'TEXTAREA'])
+/** Nothing is typed into them. */
+const NO_TEXT = new Set(['radio', 'checkbox', 'button'])
+
+export function isTyping(target: EventTarget | null): boolean {
+  const element = target as { tagName?: string; isContentEditable?: boolean; type?: string } | null
+  if (element?.isContentEditable) return true
+  return TYPING.has(element?.tagName ?? '') && !NO_TEXT.has(element?.type ?? '')
+}
+
+/** Null for keys that mean nothing here, with modifiers, held down (but for moves), or pressed while somebody types. */
+export function strokeOf(press: KeyPress): Stroke | null {
+  if (press.altKey || press.ctrlKey || press.metaKey || press.isComposing || isTyping(press.target)) return null
+  const stroke = named(press)
+  return stroke === null || (press.repeat && !MOVES.has(stroke)) ? null : stroke
+}
+
+function named(press: KeyPress): Stroke | null {
+  if (press.key === 'Escape') return 'clear'
+  // With caps lock on, a letter is the same letter.
+  const key = !press.shiftKey && /^[A-Z]$/.test(press.key) ? press.key.toLowerCase() : press.key
+  const exact = BY_KEY.get(key)
+  if (exact) return exact
+  // By place as well: the upper row of a French keyboard gives digits only with shift.
+  const digit = press.shiftKey ? undefined : /^(?:Digit|Numpad)([123])$/.exec(press.code)?.[1]
+  return digit ? `mute${digit as '1' | '2' | '3'}` : null
+}
