@@ -15,6 +15,8 @@ from streamer.api.lapses import LapseWatch
 from streamer.api.polling import SchedulePoller
 from streamer.api.routes import make_application
 from streamer.archive.archivist import Archivist
+from streamer.archive.gathering import FOREVER_MS
+from streamer.archive.material import HANDLE_MS
 from streamer.archive.retention import Retention
 from streamer.conference.notices import Notices
 from streamer.delivery import routes as delivery
@@ -89,11 +91,36 @@ def make_archivist(settings: Settings, database: Database, plane: MediaPlane, di
         match news:
             case SessionChanged():
                 archivist.changed(news.before, news.after)
+                for session in _beside(director, news):
+                    archivist.look_at(session)
             case IncidentChanged():
                 archivist.marks_changed(news.session)
 
     director.listen(hear)
     return archivist
+
+
+def _beside(director: Director, news: SessionChanged) -> list[str]:
+    """Sessions whose recordings may have taken in, as handles, minutes that are now another's alone."""
+    before, after = news.before, news.after
+    if after is None or after.started_ms is None or not (after.closed or not after.recorded):
+        return []
+    if before is not None and (before.started_ms, before.ended_ms, before.closed, before.recorded) == (
+        after.started_ms,
+        after.ended_ms,
+        after.closed,
+        after.recorded,
+    ):
+        return []
+    from_ms, to_ms = after.started_ms - HANDLE_MS, (after.ended_ms or FOREVER_MS) + HANDLE_MS
+    return [
+        session.id
+        for session in director.day(news.room).sessions
+        if session.id != after.id
+        and session.started_ms is not None
+        and session.started_ms < to_ms
+        and (session.ended_ms is None or session.ended_ms > from_ms)
+    ]
 
 
 def assemble(settings: Settings, database: Database, plane: MediaPlane, *, public_url: str) -> web.Application:

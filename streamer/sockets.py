@@ -18,10 +18,10 @@ from streamer.api.sessions import context_of
 from streamer.audience.news import Viewpoint
 from streamer.audience.scope import Scope
 from streamer.audience.service import Audience
-from streamer.conference.airing import output_name
 from streamer.conference.grants import Grant
 from streamer.conference.media_events import PUBLIC
 from streamer.conference.sessions import Session
+from streamer.conference.spans import output_name
 from streamer.delivery.routes import LIVE
 from streamer.delivery.viewers import Viewers
 from streamer.errors import Unauthorized

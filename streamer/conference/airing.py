@@ -24,10 +24,10 @@ from streamer.conference.day import (
     passed_over,
 )
 from streamer.conference.delays import ShownTimes, shown_times
-from streamer.conference.media_events import PRIVATE_PREFIX
 from streamer.conference.orders import OutputOrder, RoomOrders, Shows, SlateOrder
 from streamer.conference.rooms import Between
 from streamer.conference.sessions import Hold, Session
+from streamer.conference.spans import output_name, withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +166,8 @@ def orders(day: RoomDay, now_ms: int, texts: SlateTexts = TEXTS["en"]) -> RoomOr
         source=day.source,
         gain_db=day.gain_db,
         slate=slate(day, now_ms, texts),
+        withheld=withheld(day),
     )
-
-
-def output_name(session: Session) -> str:
-    """``~{key}``, the output of a closed session."""
-    return f"{PRIVATE_PREFIX}{session.key}"
 
 
 def _outputs(day: RoomDay, now_ms: int) -> tuple[OutputOrder, ...]:

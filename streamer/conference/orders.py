@@ -21,6 +21,20 @@ class OutputOrder(msgspec.Struct, frozen=True):
     shows: Shows = "programme"
 
 
+class Withheld(msgspec.Struct, frozen=True):
+    """A stretch of media time that turned out to be of a session that must not be seen or kept there: a tap that was
+    meant for earlier, an answer, another visibility. Where the programme was not shown or kept in it anyhow, there is
+    nothing to do; so it may be ordered for every such session, and again."""
+
+    from_ms: int
+    to_ms: int | None = None
+    """None: until the order arrives; what comes after that is as the other orders say."""
+    output: str = ""
+    """The one output that goes on listing it: the session's own."""
+    erase: bool = False
+    """It is to be gone from everywhere, from the disk too; else it leaves the windows and is kept for the replay."""
+
+
 class SlateOrder(msgspec.Struct, frozen=True):
     """What the slate says."""
 
@@ -48,3 +62,4 @@ class RoomOrders(msgspec.Struct, frozen=True):
     """The source to take; None: ``main``, with ``spare`` behind it."""
     gain_db: float = 0.0
     slate: SlateOrder = SlateOrder()
+    withheld: tuple[Withheld, ...] = ()

@@ -108,15 +108,15 @@ class Outlet:
         elif was == "slate" or reopens:
             self._to_programme(now)
 
-    def forget(self, start: int, end: int) -> list[Chunk]:
+    def forget(self, start: int, end: int, *, keep: bool = False) -> list[Chunk]:
         """Take what was shown between two ticks out of the output; ``end`` is now at the latest. Returns where bytes
-        are that were not listed yet."""
+        are that were not listed yet. With ``keep`` all bytes stay, for others."""
         begins_there = self.shown_from is not None and not self.output.shows_programme and self.shown_from < end
         anew = begins_there or self.output.touches(start, end)
         if anew:
             # A moment of slate, until the next cut.
             self._to_slate(end)
-        unlisted = self.output.forget(start, end, gaps=False)
+        unlisted = self.output.forget(start, end, gaps=False, keep=keep)
         if self._still_at is not None and start <= self._still_at < end:
             self.slate_still(SLATE_KIND)
         if anew:

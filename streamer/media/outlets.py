@@ -16,7 +16,7 @@ from streamer.conference.media_events import (
     OutputGone,
     PartMade,
 )
-from streamer.conference.orders import RoomOrders, Shows
+from streamer.conference.orders import RoomOrders, Shows, Withheld
 from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S
 from streamer.media.feeds import PROGRAMME, BroadcastStore, Feed
 from streamer.media.inits import Inits
@@ -31,6 +31,8 @@ KEEP_TICKS = 35 * 60 * TICKS_PER_S
 RING_MARGIN_TICKS = 8 * TICKS_PER_S
 """The ring ends with the newest part of the fastest rendition: segments are counted by their ends, the open one is not
 counted, and slower renditions are behind."""
+SLIVER_TICKS = TICKS_PER_S
+"""Orders take a moment to arrive, and parts to come: what was seen after a tap for less than this was no late tap."""
 SENT_PLACES = 4096
 """Chunks whose bytes were told of lately; a slow rendition is some seconds behind in one output and not in another."""
 
@@ -63,6 +65,8 @@ class Outlets:
         self._store = store
         self._stretch = orders.stretch
         self._still_kind: str | None = None
+        self._withheld: frozenset[Withheld] = frozenset()
+        """What has been seen to."""
         if not orders.record:
             self._unrecorded.begin(start)
         # The public output first: it tells of the bytes, whatever else lists them.
@@ -78,6 +82,7 @@ class Outlets:
         for name in self._states:
             if name.startswith(PRIVATE_PREFIX) and name not in self._outlets:
                 self._emit(OutputGone(output=name))
+        self._withhold(orders.withheld, start)
 
     # --- what is told ------------------------------------------------------------------------------------
 
@@ -114,6 +119,7 @@ class Outlets:
         for name, outlet in self._outlets.items():
             if name != PUBLIC and name not in named:
                 outlet.close(now)
+        self._withhold(orders.withheld, now)
 
     def forget(self, start: int, end: int) -> None:
         """What lies between two ticks is listed nowhere any more; ``end`` is now at the latest."""
@@ -207,6 +213,25 @@ class Outlets:
         # recorded is kept in the programme, for the replays of the sessions before.
         for outlet in self._outlets.values():
             outlet.output.cut_window()
+
+    def _withhold(self, withheld: tuple[Withheld, ...], now: int) -> None:
+        """Take out what must not be listed, or kept, and was until now. Each once: what comes later is as the other
+        orders say."""
+        fresh = [one for one in withheld if one not in self._withheld]
+        self._withheld = frozenset(withheld)
+        epoch_ms = self._line.broadcast.epoch_ms
+        for one in fresh:
+            start = max(0, (one.from_ms - epoch_ms) * TICKS_PER_MS)
+            end = now if one.to_ms is None else min(now, (one.to_ms - epoch_ms) * TICKS_PER_MS)
+            if one.erase:
+                for begin, until in self._unrecorded.without(start, end):
+                    outputs = (self._programme, *(outlet.output for outlet in self._outlets.values()))
+                    if any(output.listed(begin, until) > SLIVER_TICKS for output in outputs):
+                        self.forget(begin, until)
+                continue
+            for name, outlet in self._outlets.items():
+                if name != one.output and outlet.output.listed(start, end) > SLIVER_TICKS:
+                    outlet.forget(start, end, keep=True)
 
     def _keep_from(self, keep_from_ms: int | None) -> None:
         epoch_ms = self._line.broadcast.epoch_ms

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streamer.conference.media_events import (
     PUBLIC,
@@ -42,14 +42,25 @@ MIN_SEGMENTS = 6
 
 
 @dataclass(slots=True, frozen=True)
+class Listed:
+    """A segment that every rendition has as a whole; ticks. ``programme``: something of the programme is seen in it."""
+
+    msn: int
+    start: int
+    end: int
+    discontinuity: bool = False
+    programme: bool = True
+
+
+@dataclass(slots=True, frozen=True)
 class OutputState:
     """Where an output stands that goes on after a crash."""
 
     next_msn: int = 0
     next_interval: int = 0
     discontinuity_sequence: int = 0
-    window: tuple[tuple[int, int, bool], ...] = ()
-    """The segments in the window, oldest first: (msn, end in ticks, discontinuity)."""
+    window: tuple[Listed, ...] = ()
+    """The segments in the window, oldest first."""
 
 
 @dataclass(slots=True)
@@ -68,17 +79,6 @@ class _Entry:
     """The furthest that any rendition has come."""
     fleeting: bool = False
     """Some of its parts are in memory only, by intent."""
-
-
-@dataclass(slots=True, frozen=True)
-class _Past:
-    """A segment that every rendition has as a whole."""
-
-    msn: int
-    start: int
-    end: int
-    discontinuity: bool
-    programme: bool = True
 
 
 @dataclass(slots=True)
@@ -162,11 +162,9 @@ class Output:
         self._interval: Interval | None = None
         self._next_interval = state.next_interval
         self._next_msn = state.next_msn
-        self._first_msn = state.window[0][0] if state.window else state.next_msn
+        self._first_msn = state.window[0].msn if state.window else state.next_msn
         self._discontinuity_sequence = state.discontinuity_sequence
-        self._past: deque[_Past] = deque()
-        for msn, end, discontinuity in state.window:
-            self._past.append(_Past(msn, self._past[-1].end if self._past else 0, end, discontinuity))
+        self._past = deque(state.window)
         self._plan: dict[int, _Entry] = {}
         self._by_segment: dict[tuple[str, int], _Entry] = {}
         self._retired: deque[tuple[str, int]] = deque()
@@ -276,11 +274,21 @@ class Output:
         entry = self._last_entry
         return self._aired and entry is not None and _overlap(entry.start, end, start, end)
 
-    def forget(self, start: int, end: int, *, gaps: bool) -> list[Chunk]:
+    def listed(self, start: int, end: int) -> int:
+        """How much of the programme is listed between two ticks, in ticks."""
+        spans = [(past.start, past.end) for past in self._past if past.programme]
+        spans += [
+            (entry.start, entry.end if entry.until is None else min(entry.end, entry.until))
+            for entry in self._plan.values()
+            if entry.feed == PROGRAMME
+        ]
+        return sum(max(0, min(until, end) - max(begin, start)) for begin, until in spans)
+
+    def forget(self, start: int, end: int, *, gaps: bool, keep: bool = False) -> list[Chunk]:
         """Forget what of the programme lies between two ticks: with ``gaps`` its segments become gaps, else the window
         begins after them. A segment that is not finished ends here; one that is still to come and begins in that
         stretch, as a take does that stands in for one that fell silent, is not listed. Returns where bytes are that
-        were not listed yet.
+        were not listed yet. With ``keep`` they stay, and so do all others: only this output lists them no more.
         """
         unlisted: list[Chunk] = []
         self._forgotten_until = max(self._forgotten_until, end)
@@ -301,10 +309,14 @@ class Output:
         for track in self._tracks.values():
             self._advance(track)
         first, last = (min(found), max(found)) if found else (0, -1)
-        self._emit(Forgotten(output=self.name, from_tick=start, to_tick=end, first_msn=first, last_msn=last))
-        if found and not gaps:
+        if not keep:
+            self._emit(Forgotten(output=self.name, from_tick=start, to_tick=end, first_msn=first, last_msn=last))
+        if found and gaps:
+            gone = set(found)
+            self._past = deque(replace(p, programme=False) if p.msn in gone else p for p in self._past)
+        elif found:
             self._trim(last + 1)
-        return unlisted
+        return [] if keep else unlisted
 
     def close(self) -> None:
         """The broadcast ends: every rendition is closed where it is."""
@@ -524,7 +536,8 @@ class Output:
             self._by_segment.pop(self._retired.popleft(), None)
         if entry.msn < self._first_msn:
             return  # it was taken out of the window before it was whole
-        self._past.append(_Past(entry.msn, entry.start, entry.end, entry.discontinuity, entry.feed == PROGRAMME))
+        seen = entry.feed == PROGRAMME and entry.until != entry.start
+        self._past.append(Listed(entry.msn, entry.start, entry.end, entry.discontinuity, seen))
         if entry.fleeting:
             self._fleeting_msn = entry.msn
         self._trim(self._window_start(entry.end))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -19,7 +19,7 @@ from streamer.conference.programme import Broadcast, InitSection, Part, Segment
 from streamer.conference.view import BroadcastView, OutOfStep
 from streamer.media.disk import INDEX_GLOB
 from streamer.media.index import IndexContent, read_index
-from streamer.media.outputs import OutputState
+from streamer.media.outputs import Listed, OutputState
 
 log = structlog.get_logger(__name__)
 
@@ -154,7 +154,7 @@ def _mend(room_dir: Path, snapshot: Snapshot, broadcast: Broadcast) -> Recovered
             for rendition in broadcast.renditions
         }
         outputs[name] = _align(mended, first_msn, recovered)
-        recovered.outputs[name] = _state(snapshot, name, outputs[name], first_msn)
+        recovered.outputs[name] = output_state(snapshot, name, outputs[name], first_msn)
         ends = [s.start + s.duration for segments in outputs[name].values() for s in segments if s.parts]
         recovered.end = max([recovered.end, *ends])
     recovered.snapshot = msgspec.structs.replace(snapshot, seq=0, outputs=outputs)
@@ -212,19 +212,26 @@ def _align(tracks: dict[str, list[Segment]], first_msn: int, recovered: Recovere
     return aligned
 
 
-def _state(snapshot: Snapshot, name: str, tracks: dict[str, list[Segment]], first_msn: int) -> OutputState:
-    ends: dict[int, int] = {}
-    discontinuous: set[int] = set()
+def output_state(snapshot: Snapshot, name: str, tracks: dict[str, list[Segment]], first_msn: int) -> OutputState:
+    """Where an output of which this is left goes on."""
+    aired = {interval.index for interval in snapshot.intervals.get(name, []) if interval.aired}
+    window: dict[int, Listed] = {}
     for segments in tracks.values():
         for segment in segments:
-            ends[segment.msn] = max(ends.get(segment.msn, 0), segment.start + segment.duration)
-            if segment.discontinuity:
-                discontinuous.add(segment.msn)
+            end = segment.start + segment.duration
+            known = window.get(segment.msn) or Listed(segment.msn, segment.start, end, programme=False)
+            window[segment.msn] = replace(
+                known,
+                start=min(known.start, segment.start),
+                end=max(known.end, end),
+                discontinuity=known.discontinuity or segment.discontinuity,
+                programme=known.programme or (segment.interval in aired and bool(segment.parts)),
+            )
     return OutputState(
-        next_msn=max(ends, default=first_msn - 1) + 1,
+        next_msn=max(window, default=first_msn - 1) + 1,
         next_interval=max((interval.index for interval in snapshot.intervals.get(name, [])), default=-1) + 1,
         discontinuity_sequence=snapshot.discontinuity_sequence.get(name, 0),
-        window=tuple((msn, ends[msn], msn in discontinuous) for msn in sorted(ends)),
+        window=tuple(window[msn] for msn in sorted(window)),
     )
 
 

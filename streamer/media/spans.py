@@ -34,6 +34,14 @@ class Spans:
         self._spans.append((start, end))
         del self._spans[:-REMEMBERED]
 
+    def without(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The pieces from ``start`` to ``end`` in which it does not hold, in order."""
+        left = [(start, end)] if start < end else []
+        for begin, until in self._spans:
+            stop = end if until is None else until
+            left = [(a, b) for x, y in left for a, b in ((x, min(y, begin)), (max(x, stop), y)) if a < b]
+        return left
+
     def overlap(self, start: int, end: int) -> bool:
         """Whether it holds anywhere from ``start`` to ``end``."""
         return any(begin < end and (until is None or start < until) for begin, until in self._spans)

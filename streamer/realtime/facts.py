@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from streamer.conference.airing import output_name
 from streamer.conference.alarms import Alarm
 from streamer.conference.day import current
 from streamer.conference.grants import Action, Grant
 from streamer.conference.sessions import Hold, Session, SessionState
+from streamer.conference.spans import output_name
 from streamer.realtime import rights
 from streamer.realtime.hub import STUDIO, Client
 from streamer.realtime.messages import (

@@ -14,10 +14,9 @@ import msgspec
 from streamer.conference.media_events import PUBLIC, Forgotten, MediaEvent, PartMade, StillMade
 from streamer.conference.orders import OutputOrder, RoomOrders
 from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S, Broadcast
-from streamer.media.outputs import OutputState
 from streamer.media.programme import Programme
 from streamer.media.recorder import Recorder
-from streamer.media.recovery import Recovered
+from streamer.media.recovery import Recovered, output_state
 from streamer.media.slate import SlateText
 from streamer.settings import MediaSettings, Rung, Settings
 from tests.fakes.packaging import MemoryStore, Mirror
@@ -123,6 +122,7 @@ class Room:
     ordered_s: list[float] = field(default_factory=list)
     """The loop's time then."""
     forgotten: list[tuple[int, int]] = field(default_factory=list)
+    withheld: list[tuple[int, int]] = field(default_factory=list)
     """In ticks."""
     asked: dict[str, int] = field(default_factory=dict)
     takes: list[tuple[int, str, bool]] = field(default_factory=list)
@@ -185,6 +185,9 @@ class Room:
             changes["outputs"] = tuple(OutputOrder(name, shows) for name, shows in outputs.items())
         orders = msgspec.structs.replace(self.programme.orders, **changes)
         self.orders.append((self.now, orders))
+        if orders.withheld and self.programme.line is not None:
+            epoch_ms = self.programme.line.broadcast.epoch_ms
+            self.withheld += [((one.from_ms - epoch_ms) * TICKS_PER_MS, self.now) for one in orders.withheld]
         self.ordered_s.append(self.loop.time())
         self.programme.obey(orders)
 
@@ -251,8 +254,8 @@ class Room:
         if isinstance(self.store, Recorder):
             self.store.stop()
 
-    def crash(self, away_s: float) -> None:
-        """The process is killed; another goes on in the broadcast after ``away_s``."""
+    def crash(self, away_s: float, orders: RoomOrders | None = None) -> None:
+        """The process is killed; another goes on in the broadcast after ``away_s``, with other ``orders``."""
         assert self.mirror is not None
         self.programme.close()
         view = self.mirror.view
@@ -265,18 +268,11 @@ class Room:
                 assert segments[-1].msn == last, f"{name} lags"
                 segments[-1].complete = True
             end = max([end, *(track.end for track in output.tracks.values())])
-            states[output.name] = OutputState(
-                next_msn=last + 1,
-                next_interval=max(output.intervals) + 1,
-                discontinuity_sequence=output.discontinuity_sequence,
-                window=tuple(
-                    (s.msn, s.start + s.duration, s.discontinuity) for s in output.tracks["v180"].segments.values()
-                ),
-            )
+            states[output.name] = output_state(snapshot, output.name, snapshot.outputs[output.name], output.first_msn)
         recovered = Recovered(view.broadcast or fail("no broadcast"), snapshot, end, states)
         self.loop.stall(away_s)
         view.apply(snapshot)
-        orders = self.programme.orders
+        orders = orders or self.programme.orders
         self.programme = Programme("room", self.settings, self, TEXT, clock_ns=self.loop.time_ns, orders=orders)
         for camera in self.cameras.values():
             camera.push = self.programme.take_in
@@ -375,7 +371,9 @@ def faults_of(room: Room, output: str) -> list[str]:
 
     def lost(start: int, end: int) -> bool:
         """Whether something about here was forgotten: segments end there, and renditions that lag have none."""
-        return any(start < until + 3 * TICKS_PER_S and end > begin for begin, until in room.forgotten)
+        return any(
+            start < until + 3 * TICKS_PER_S and end > begin for begin, until in (*room.forgotten, *room.withheld)
+        )
 
     for name, own in segments.items():
         audio = name.startswith("a")

@@ -529,6 +529,35 @@ async def test_killed_processes_keep_the_day_and_privacy(server: Running) -> Non
             await tap(server, board, "end")
 
 
+async def test_a_late_tap_takes_the_minutes_of_a_closed_session_out_of_the_public_window(server: Running) -> None:
+    room = "late"
+    await server.room(room)
+    talk = await plan(server, room, in_s=-600, for_s=610)
+    board = await plan(server, room, in_s=400, for_s=600, title=SECRETS[0], kind="meeting")
+    async with camera(server, room):
+        await source_up(server, room)
+        await tap(server, talk, "start")
+        await server.wait_state(room, "live")
+        async with audience(server, room, whep=False) as public:
+            await public.edge_past(now_ms() + 5_000, limit_s=20)
+        began_ms = now_ms() - 4_000
+        await tap(server, board, "start", at=began_ms)
+        assert (await session_state(server, talk))["ended_at_ms"] == began_ms
+        await server.wait_state(room, "slate")
+        for process in ("", f"room-{room}"):
+            if process:
+                await killed(server, process)
+                await source_up(server, room)
+            async with audience(server, room, whep=False) as newcomer:
+                await newcomer.edge_past(now_ms() + 1_000, limit_s=20)
+                shown = await newcomer.evidence()
+                assert shown.between(began_ms, 1 << 60) == {}
+                assert shown.loud_between(began_ms + 30, 1 << 60) == {}
+        over = await tap(server, board, "end")
+    # They are the closed session's own.
+    await _replayed_with_the_key_alone(server, board, began_ms, over["ended_at_ms"])
+
+
 async def killed(server: Running, *names: str) -> None:
     for name in names:
         old = await server.kill(name)

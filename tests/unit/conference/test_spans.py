@@ -1,58 +1,70 @@
-"""Stretches of media time that follow from a change: what is forgotten, what replays skip."""
+"""What follows from a day's marks for the minutes behind it: who must not go on seeing or keeping them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from streamer.conference.day import with_sessions
-from streamer.conference.sessions import Flag, Hold, Visibility
-from streamer.conference.spans import Incident, Span, hold_incidents, newly_hidden
-from streamer.conference.taps import Answer, End, HoldOn, Reopen, Start
+from streamer.conference.orders import Withheld
+from streamer.conference.sessions import Flag, Visibility
+from streamer.conference.spans import MOST_WITHHELD, withheld
+from streamer.conference.taps import Answer, End, Reopen, Start
 from tests.fakes.days import at, hall, talk
 
 A = talk("a", "9:00", "9:45")
+BOARD = talk("b", "9:45", "10:30", visibility=Visibility.PRIVATE, key="k")
 SECRET = talk("s", "9:45", "10:30", do_not_record=Flag.YES)
 QUESTION = talk("q", "9:00", "9:45", do_not_record=Flag.ASK, do_not_stream=Flag.ASK)
 
 
+def test_a_public_session_withholds_nothing() -> None:
+    assert withheld(hall(A).until("9:00").tap(Start("a")).until("9:20").day) == ()
+
+
 def test_a_late_tap_of_an_unrecorded_session_takes_minutes_back() -> None:
-    room = hall(A, SECRET).until("9:00").tap(Start("a")).until("9:40")
-    before = room.day
-    room.tap(Start("s", at("9:37")))
-    assert newly_hidden(before, room.day, room.now_ms) == (Span(at("9:37"), at("9:40"), "unrecorded"),)
+    room = hall(A, SECRET).until("9:00").tap(Start("a")).until("9:40").tap(Start("s", at("9:37")))
+    assert withheld(room.day) == (Withheld(at("9:37"), erase=True),)
+
+
+def test_a_closed_session_has_its_minutes_alone_from_its_mark_to_its_end() -> None:
+    room = hall(A, BOARD).until("9:00").tap(Start("a")).until("9:44").tap(Start("b", at("9:40")))
+    assert withheld(room.day) == (Withheld(at("9:40"), None, "~k"),)
+    room.until("10:00").tap(End("b", at("9:58")))
+    assert withheld(room.day) == (Withheld(at("9:40"), at("9:58"), "~k"),)
+
+
+def test_what_is_neither_streamed_nor_recorded_is_in_no_output_and_on_no_disk() -> None:
+    quiet = replace(BOARD, do_not_record=Flag.YES, do_not_stream=Flag.YES)
+    room = hall(quiet).until("9:45")
+    assert withheld(room.day) == (Withheld(at("9:45")), Withheld(at("9:45"), erase=True))
 
 
 def test_an_answer_takes_back_all_of_it() -> None:
     room = hall(QUESTION).until("9:00").tap(Start("q")).tap(Answer("q", stream=True)).until("9:20")
-    before = room.day
+    assert withheld(room.day) == ()
     room.tap(Answer("q", record=False, stream=False))
-    assert newly_hidden(before, room.day, room.now_ms) == (
-        Span(at("9:00"), at("9:20"), "unrecorded"),
-        Span(at("9:00"), at("9:20"), "unstreamed"),
-    )
-    assert newly_hidden(room.day, room.day, room.now_ms) == ()
+    assert withheld(room.day) == (Withheld(at("9:00")), Withheld(at("9:00"), erase=True))
 
 
 def test_what_becomes_private_leaves_the_public_window() -> None:
     room = hall(A).until("9:00").tap(Start("a")).until("9:20")
     after = with_sessions(room.day, replace(room["a"], visibility=Visibility.PRIVATE, key="k"))
-    assert newly_hidden(room.day, after, room.now_ms) == (Span(at("9:00"), at("9:20"), "closed"),)
+    assert withheld(after) == (Withheld(at("9:00"), None, "~k"),)
 
 
 def test_a_reopened_unrecorded_session_claims_the_gap() -> None:
     room = hall(SECRET).until("9:45").until("10:00").tap(End("s")).until("10:05")
-    before = room.day
-    room.tap(Reopen("s"))
-    assert newly_hidden(before, room.day, room.now_ms) == (Span(at("10:00"), at("10:05"), "unrecorded"),)
+    assert withheld(room.day) == (Withheld(at("9:45"), at("10:00"), erase=True),)
+    assert withheld(room.tap(Reopen("s")).day) == (Withheld(at("9:45"), None, erase=True),)
 
 
-def test_a_hold_is_an_incident_of_what_was_on_air_in_it() -> None:
-    room = hall(A, talk("b", "9:45", "10:30")).until("9:00").tap(Start("a")).until("9:10").tap(HoldOn("Fire alarm"))
-    hold = Hold(at("9:10"), "Fire alarm")
-    assert hold_incidents(room.day, hold, None) == (Incident("a", at("9:10"), None, "Fire alarm"),)
-    room.until("9:20").tap(Start("b")).until("9:30")
-    assert hold_incidents(room.day, hold, at("9:30")) == (
-        Incident("a", at("9:10"), at("9:20"), "Fire alarm"),
-        Incident("b", at("9:20"), at("9:30"), "Fire alarm"),
-    )
-    assert hold_incidents(room.day, Hold(at("9:25"), ""), None) == (Incident("b", at("9:25"), None, ""),)
+def test_the_newest_are_ordered_where_there_are_very_many() -> None:
+    day = hall(
+        *(
+            talk(f"s{n}", "9:00", "9:10", do_not_record=Flag.YES, started_ms=n * 1000, ended_ms=n * 1000 + 500)
+            for n in range(MOST_WITHHELD + 20)
+        )
+    ).day
+    orders = withheld(day)
+    assert len(orders) == MOST_WITHHELD
+    assert orders[-1].from_ms == (MOST_WITHHELD + 19) * 1000

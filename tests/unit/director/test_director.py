@@ -10,8 +10,10 @@ import pytest
 
 from streamer.conference import taps
 from streamer.conference.notices import WrongRoom
+from streamer.conference.orders import Withheld
 from streamer.conference.rooms import Room, Start
 from streamer.conference.sessions import Flag, Kind, MarkKind, SessionState, Visibility
+from streamer.conference.spans import output_name
 from streamer.conference.taps import Refused
 from streamer.director.news import AlarmsChanged, Forgotten, RoomChanged, SessionChanged
 from streamer.errors import Conflict, NotFound, Unavailable
@@ -308,6 +310,60 @@ async def test_a_change_of_visibility_takes_effect_at_once(stage: Stage) -> None
     assert stage.ordered().orders.public == "slate"
     assert _title_told(stage) is None
     assert any(isinstance(news, RoomChanged) for news in stage.news)
+
+
+async def test_minutes_of_a_closed_session_that_a_late_tap_reveals_are_withheld_now_and_after_restarts(
+    stage: Stage,
+) -> None:
+    talk = await stage.plan(0, 30, title="Open")
+    board = await stage.plan(30, 30, title="Board", kind=Kind.MEETING, visibility=Visibility.PRIVATE)
+    await stage.camera()
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.at(28)
+    assert stage.ordered().orders.withheld == ()
+    await stage.director.run("a", taps.Start(board, NINE + 20 * MINUTE), TECHNICIAN)
+    late = Withheld(NINE + 20 * MINUTE, None, output_name(stage.session(board)))
+    assert stage.ordered().orders.withheld == (late,)
+    # The web process, then the room: each finds the order again, as nothing but the day is asked.
+    stage.plane.configured.clear()
+    await stage.restart()
+    await stage.look()
+    assert stage.ordered().orders.withheld == (late,)
+    await stage.plane.stop("a")
+    assert stage.director.config("a").orders.withheld == (late,)
+
+
+async def test_a_room_that_was_away_at_a_late_tap_is_told_when_it_is_back(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = await stage.plan(0, 30)
+    secret = await stage.plan(30, 30, do_not_record=Flag.YES)
+    await stage.camera()
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.at(29)
+    configure = stage.plane.configure
+
+    async def away(_config: object) -> None:
+        raise Unavailable("The room is restarting.")
+
+    monkeypatch.setattr(stage.plane, "configure", away)
+    await stage.director.run("a", taps.Start(secret, NINE + 25 * MINUTE), TECHNICIAN)
+    assert stage.ordered().orders.withheld == ()
+    monkeypatch.setattr(stage.plane, "configure", configure)
+    await stage.look()
+    assert stage.ordered().orders.withheld == (Withheld(NINE + 25 * MINUTE, erase=True),)
+    assert not stage.ordered().orders.record
+
+
+async def test_a_running_session_that_becomes_private_takes_its_minutes_along(stage: Stage) -> None:
+    talk = await stage.plan(0, title="Open")
+    await stage.camera()
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.at(10)
+    edited = await stage.director.change(talk, {"visibility": Visibility.PRIVATE}, TECHNICIAN)
+    assert stage.ordered().orders.withheld == (Withheld(NINE, None, f"~{edited.session.key}"),)
+    await stage.director.change(talk, {"visibility": Visibility.PUBLIC}, TECHNICIAN)
+    assert stage.ordered().orders.withheld == ()
 
 
 async def test_what_has_been_on_air_keeps_its_plan_and_stays(stage: Stage) -> None:

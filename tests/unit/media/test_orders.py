@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from streamer.conference.media_events import PROGRAMME_OUTPUT, PUBLIC, OutputClosed, OutputGone, StillMade
-from streamer.conference.programme import TICKS_PER_S
+from streamer.conference.orders import OutputOrder, RoomOrders, Withheld
+from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S
 from streamer.media import outlets
 from streamer.media.audio import OPUS_SILENCE
+from streamer.media.outputs import SLACK_TICKS
 from tests.fakes.ordered import AHEAD_TICKS, breaches, camera_samples, doubled_bytes, missing
-from tests.fakes.simulated_room import SETTINGS, Room, faults, played
+from tests.fakes.simulated_room import SETTINGS, Room, Shown, faults, played
 
 KEY = "~Zk3pT9"
 
@@ -265,6 +267,124 @@ def test_forgetting_an_earlier_minute_leaves_the_live_edge_alone() -> None:
     assert kinds[0] is False
     assert kinds[-1] is False
     assert 3 <= sum(kinds) <= 5
+
+
+def ago_ms(room: Room, seconds: float) -> int:
+    assert room.programme.line is not None
+    return room.programme.line.broadcast.epoch_ms + room.now // TICKS_PER_MS - int(seconds * 1000)
+
+
+def seen_after(room: Room, at: int, output: str = PUBLIC) -> list[Shown]:
+    """What of the camera the output lists now and had not been over at tick ``at``."""
+    assert room.mirror is not None
+    tracks = room.mirror.view.outputs[output].tracks
+    listed = {name: track.first.start for name, track in tracks.items() if track.first is not None}
+    return [
+        shown
+        for name, shown in camera_samples(room, output)
+        if shown.end > at + SLACK_TICKS and shown.start >= listed.get(name, 1 << 60)
+    ]
+
+
+def test_minutes_that_turn_out_to_be_of_a_closed_session_leave_the_public_window_and_are_kept(tmp_path: Path) -> None:
+    began = 0
+
+    async def script(room: Room) -> None:
+        nonlocal began
+        await room.come()
+        await room.pass_time(20)
+        began = room.now - 8 * TICKS_PER_S
+        late = Withheld(ago_ms(room, 8), None, KEY)
+        room.order(public="slate", outputs={KEY: "programme"}, stretch="closed", withheld=(late,))
+        await room.pass_time(6)
+        assert seen_after(room, began) == []
+        assert first_msn(room) > 0
+        edge = first_msn(room)
+        # Ended, and the next one is public: the same minutes again are no reason to cut anything.
+        room.order(public="programme", outputs={}, stretch="", withheld=(Withheld(late.from_ms, ago_ms(room, 0), KEY),))
+        await room.pass_time(8)
+        assert first_msn(room) == edge
+
+    room = checked(played(script, folder=tmp_path))
+    assert room.mirror is not None
+    programme = room.mirror.view.outputs[PROGRAMME_OUTPUT]
+    assert not any(s.gap for track in programme.tracks.values() for s in track.segments.values())
+    disk = b"".join(file.read_bytes() for file in tmp_path.rglob("*.m4s"))
+    kept = [s for s in room.shown(room.top, PROGRAMME_OUTPUT) if s.start >= began]
+    assert kept
+    assert all(sample.tag.pack()[1:] in disk for sample in kept)
+
+
+def test_a_closed_session_that_was_tapped_in_time_costs_the_public_window_nothing() -> None:
+    async def script(room: Room) -> None:
+        await room.come()
+        await room.pass_time(12)
+        room.order(public="slate", outputs={KEY: "programme"}, withheld=(Withheld(ago_ms(room, 0.2), None, KEY),))
+        await room.pass_time(6)
+        assert first_msn(room) == 0
+
+    assert names(checked(played(script))) == ["main", "slate-first"]
+
+
+def test_another_closed_session_does_not_go_on_listing_them_either() -> None:
+    other = "~b7Qs0"
+
+    async def script(room: Room) -> None:
+        await room.come()
+        room.order(public="slate", outputs={KEY: "programme"})
+        await room.pass_time(14)
+        began = room.now - 6 * TICKS_PER_S
+        room.order(outputs={other: "programme"}, withheld=(Withheld(ago_ms(room, 6), None, other),))
+        await room.pass_time(2)
+        assert seen_after(room, began, KEY) == []
+
+    played(script)
+
+
+def test_minutes_that_must_not_be_recorded_are_gone_from_disk_and_windows(tmp_path: Path) -> None:
+    began = tapped = 0
+
+    async def script(room: Room) -> None:
+        nonlocal began, tapped
+        await room.come()
+        await room.pass_time(20)
+        began, tapped = room.now - 8 * TICKS_PER_S, room.now
+        room.order(record=False, stretch="secret", withheld=(Withheld(ago_ms(room, 8), None, erase=True),))
+        await room.pass_time(6)
+        room.order(record=True, stretch="", withheld=(Withheld(ago_ms(room, 14), ago_ms(room, 0), erase=True),))
+        await room.pass_time(8)
+
+    room = checked(played(script, folder=tmp_path))
+    disk = b"".join(file.read_bytes() for file in tmp_path.rglob("*.m4s"))
+    secret = [s for s in room.shown(room.top, PROGRAMME_OUTPUT) if began <= s.start < tapped + 6 * TICKS_PER_S]
+    assert len(secret) > 100
+    assert not any(sample.tag.pack()[1:] in disk for sample in secret)
+    before = [s for s in room.shown(room.top, PROGRAMME_OUTPUT) if s.end < began - 2.1 * TICKS_PER_S]
+    assert before
+    assert all(sample.tag.pack()[1:] in disk for sample in before)
+
+
+def test_a_room_that_was_away_at_the_late_tap_withholds_them_when_it_is_back() -> None:
+    began = 0
+
+    async def script(room: Room) -> None:
+        nonlocal began
+        await room.come()
+        await room.pass_time(20)
+        began = room.now - 8 * TICKS_PER_S
+        late = Withheld(ago_ms(room, 8), None, KEY)
+        room.crash(3.0, orders=RoomOrders(public="slate", outputs=(OutputOrder(KEY),), withheld=(late,)))
+        await room.come()
+        await room.pass_time(5)
+        assert seen_after(room, began) == []
+        edge = first_msn(room)
+        assert edge > 0
+        room.crash(3.0)
+        await room.come()
+        await room.pass_time(5)
+        assert first_msn(room) == edge
+
+    played(script)
 
 
 def test_the_programme_is_listed_for_a_while_or_as_long_as_a_session_claims(monkeypatch: pytest.MonkeyPatch) -> None:

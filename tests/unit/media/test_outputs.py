@@ -13,7 +13,7 @@ from streamer.conference.programme import Broadcast
 from streamer.media import cmaf
 from streamer.media.feeds import PROGRAMME, SLATE_FEED, Feed
 from streamer.media.inits import Inits
-from streamer.media.outputs import MAX_LAG_TICKS, SLACK_TICKS, Output, OutputState
+from streamer.media.outputs import MAX_LAG_TICKS, SLACK_TICKS, Listed, Output, OutputState
 from streamer.media.types import Cut, TrackConfig
 from tests.fakes.packaging import MemoryStore, Mirror, Scripted, broadcast, pictures
 
@@ -268,7 +268,7 @@ def test_cutting_the_window_leaves_the_live_edge() -> None:
 
 
 def test_a_broadcast_that_goes_on_has_new_numbers_and_a_discontinuity() -> None:
-    window = tuple((msn, 180_000 * (msn + 1), False) for msn in range(7))
+    window = tuple(Listed(msn, 180_000 * msn, 180_000 * (msn + 1)) for msn in range(7))
     room = Room(state=OutputState(next_msn=7, next_interval=3, window=window))
     room.segment(0)
     for rendition in TRACKS:
