@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections import deque
 from typing import Any, Protocol
 
@@ -113,6 +114,9 @@ class Wire:
         self._socket = socket
         self._transport: asyncio.Transport | None = None
         self._direct = False
+        self._raw: asyncio.Transport | None = None
+        """The transport, where its descriptor may be written to."""
+        self._descriptor = -1
         self._settled = 0
         self.guests: dict[str, Guest] = {}
         """By namespace."""
@@ -145,6 +149,30 @@ class Wire:
         if queue.overrun:
             self.cut()
 
+    def deliver(self, message: Message) -> bool:
+        """Write, where :attr:`ready`; else nothing is done and the answer is False.
+
+        The way of nearly all that is sent. Where a transport holds nothing back its descriptor takes the frame at once:
+        through the transport each would be queued, and asked about twice.
+        """
+        raw = self._raw
+        if raw is None or raw.get_write_buffer_size() or raw.is_closing():
+            if not self.ready:
+                return False
+            self.write(message)
+            return True
+        frame = message.frame
+        try:
+            sent = os.write(self._descriptor, frame)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            # Gone. The transport notices by itself.
+            return True
+        if sent < len(frame):
+            raw.write(frame[sent:])
+        return True
+
     def write_frame(self, frame: bytes) -> None:
         """Straight into the transport."""
         transport = self._transport
@@ -158,6 +186,7 @@ class Wire:
         """It is a WebSocket from now on. ``first``: it has never been anything else."""
         self._transport = transport
         self._direct = first
+        self._raw_if_direct()
 
     def settle(self) -> None:
         """Called a few times a second, each in a turn of the loop of its own: after an upgrade the queue's packets may
@@ -167,6 +196,15 @@ class Wire:
         socket = self._socket
         self._settled = self._settled + 1 if socket.upgraded and not socket.upgrading and socket.queue.empty() else 0
         self._direct = self._settled >= _SETTLED
+        self._raw_if_direct()
+
+    def _raw_if_direct(self) -> None:
+        transport = self._transport
+        if not self._direct or transport is None or transport.get_extra_info("sslcontext") is not None:
+            return
+        sock = transport.get_extra_info("socket")
+        if sock is not None and sock.fileno() >= 0:
+            self._raw, self._descriptor = transport, sock.fileno()
 
     def release(self) -> None:
         """Answer a poll that is held: Engine.IO would let a client that said goodbye wait for the next heartbeat."""

@@ -54,19 +54,13 @@ def parse(text: object) -> Incoming:
 class Message:
     """One packet to send, encoded at most once for each kind of transport."""
 
-    __slots__ = ("_frame", "_packet", "payload")
+    __slots__ = ("_packet", "frame", "payload")
 
     def __init__(self, payload: bytes) -> None:
         self.payload = payload
-        self._frame: bytes | None = None
-        self._packet: Any = None
-
-    @property
-    def frame(self) -> bytes:
+        self.frame = text_frame(b"4" + payload)
         """As a WebSocket frame."""
-        if self._frame is None:
-            self._frame = text_frame(b"4" + self.payload)
-        return self._frame
+        self._packet: Any = None
 
     @property
     def packet(self) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Table, and_, bindparam, delete
@@ -21,15 +22,20 @@ async def put_rows(connection: AsyncConnection, table: Table, rows: Sequence[Map
     """
     if not rows:
         return
-    key = [column.name for column in table.primary_key]
-    insert: Any = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
-    if changed:
-        statement = statement.on_conflict_do_update(index_elements=key, set_=changed)
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=key)
+    statement = _put(connection.dialect.name, table, tuple(rows[0]))
     await connection.execute(statement, [dict(row) for row in rows])
+
+
+@lru_cache(maxsize=200)
+def _put(dialect: str, table: Table, names: tuple[str, ...]) -> Any:
+    """Made once: with many small transactions, that is most of what they cost."""
+    key = [column.name for column in table.primary_key]
+    insert: Any = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    statement = insert(table)
+    changed = {name: statement.excluded[name] for name in names if name not in key}
+    if changed:
+        return statement.on_conflict_do_update(index_elements=key, set_=changed)
+    return statement.on_conflict_do_nothing(index_elements=key)
 
 
 async def remove_keys(connection: AsyncConnection, table: Table, keys: Sequence[tuple[Any, ...]]) -> None:

@@ -1,0 +1,147 @@
+"""Fan-out of a chat: a real web process beside Node's ``socket.io`` server, windows in turn, one crowd for each.
+
+Ours does the whole command: schema, limits, rules, the database, the acknowledgement. Node's has a chat as its
+documentation shows one, and stores nothing. CPU seconds are those of the server's process alone, user and system.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bench import machine
+from tests.fakes.crowd import Crowd, talk
+from tests.fakes.running import serving
+
+WEB = Path(__file__).resolve().parents[2] / "web"
+NODE_SERVER = Path(__file__).parent / "node" / "server.mjs"
+ROOM = "hall"
+SPEAKERS = 100
+"""Who of the crowd writes, in turn."""
+
+
+@dataclass
+class Window:
+    """Of one server. ``events``: told to all together; ``messages``: frames that carried them."""
+
+    events: int
+    messages: int
+    cpu_s: float
+    delays_ms: list[float]
+    lost: int
+    refused: int
+
+
+@dataclass
+class Figures:
+    """Of all windows of one server."""
+
+    name: str
+    kb_per_client: float = 0.0
+    windows: list[Window] = field(default_factory=list)
+
+    @property
+    def per_cpu_s(self) -> float:
+        return sum(w.events for w in self.windows) / max(0.001, sum(w.cpu_s for w in self.windows))
+
+    @property
+    def events_per_message(self) -> float:
+        return sum(w.events for w in self.windows) / max(1, sum(w.messages for w in self.windows))
+
+    @property
+    def lost(self) -> int:
+        return sum(window.lost + window.refused for window in self.windows)
+
+    def delay_ms(self, percent: float) -> float:
+        return machine.percentile([delay for window in self.windows for delay in window.delays_ms], percent)
+
+
+@dataclass
+class Measured:
+    """A server under a crowd of its own."""
+
+    figures: Figures
+    pid: int
+    crowd: Crowd
+    said: int = 0
+
+    async def window(self, seconds: float, per_s: float, gaps_s: Callable[[], float]) -> Window:
+        crowd = self.crowd
+        crowd.forget()
+        before = machine.cpu_seconds([self.pid])
+        first, count = self.said, round(seconds * per_s)
+        self.said += count
+        answers, _ = await talk(crowd.members[:SPEAKERS], count, gaps_s, first=first)
+        await asyncio.sleep(0.5)
+        cpu_s = sum(machine.spent(before, machine.cpu_seconds([self.pid])).values())
+        good = [number for number, answer in answers.items() if isinstance(answer, dict) and answer["ok"]]
+        lost, delays_ms = crowd.missing(good), crowd.delays_ms()
+        return Window(crowd.deliveries, crowd.messages, cpu_s, delays_ms, lost, count - len(good))
+
+
+@contextlib.asynccontextmanager
+async def node() -> AsyncIterator[tuple[str, int]]:
+    """(address, process id). Raises FileNotFoundError without Node."""
+    process = await asyncio.create_subprocess_exec("node", str(NODE_SERVER), str(WEB), stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        port = int(await asyncio.wait_for(process.stdout.readline(), 30))
+        yield f"http://127.0.0.1:{port}", process.pid
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def gather_crowd(name: str, url: str, pid: int, clients: int) -> Measured:
+    crowd = Crowd(url)
+    # The first few make what a process makes once.
+    await crowd.come([{"room": ROOM, "name": f"W{number}"} for number in range(10)])
+    before_mb = machine.resident_mb(pid)
+    await crowd.come([{"room": ROOM, "name": f"N{number}"} for number in range(clients - 10)])
+    grown_kb = (machine.resident_mb(pid) - before_mb) * 1000 / (clients - 10)
+    return Measured(Figures(name, grown_kb), pid, crowd)
+
+
+async def compare(
+    clients: int, per_s: float, rounds: int, window_s: float, say: Callable[[str], None]
+) -> tuple[Figures, Figures]:
+    """Ours and Node's, windows in turn, messages at random times (a Poisson process, the same for both)."""
+    async with contextlib.AsyncExitStack() as stack:
+        running = await stack.enter_async_context(serving())
+        await running.room(ROOM)
+        address, pid = await stack.enter_async_context(node())
+        ours = await gather_crowd("streamer", running.url, running.pid("web"), clients)
+        theirs = await gather_crowd("socket.io (Node)", address, pid, clients)
+        try:
+            for number in range(rounds):
+                for server in (ours, theirs) if number % 2 == 0 else (theirs, ours):
+                    chance = random.Random(number)
+                    window = await server.window(window_s, per_s, lambda: chance.expovariate(per_s))  # noqa: B023
+                    server.figures.windows.append(window)
+                    say(
+                        f"fan-out, {server.figures.name}, round {number + 1}: {window.events} deliveries in"
+                        f" {window.messages} messages, {window.cpu_s:.2f} CPU s,"
+                        f" {window.events / max(0.01, window.cpu_s):.0f} per CPU s,"
+                        f" p99 {machine.percentile(window.delays_ms, 99):.0f} ms, lost {window.lost},"
+                        f" refused {window.refused}, load {machine.load():.1f}"
+                    )
+        finally:
+            await ours.crowd.leave()
+            await theirs.crowd.leave()
+    return ours.figures, theirs.figures
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    for figures in uvloop.run(compare(1000, 10.0, rounds, 10.0, print)):
+        print(
+            f"{figures.name}: {figures.per_cpu_s:.0f}/CPU s, {figures.events_per_message:.2f} events a message,"
+            f" p50 {figures.delay_ms(50):.0f} ms, p99 {figures.delay_ms(99):.0f} ms, {figures.kb_per_client:.0f} kB"
+        )
