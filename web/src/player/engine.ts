@@ -39,6 +39,8 @@ export interface Engine {
   choose(index: number): void
   /** To the live position. */
   jump(): void
+  /** Where a media time stands in the element's time, seconds: its own place, or the end of what comes before it. */
+  positionOf(date_ms: number): number | null
   /** To a media time within the playhead's range; false where it is outside. */
   seek(date_ms: number): boolean
   recover(): void

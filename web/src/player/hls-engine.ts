@@ -71,19 +71,24 @@ export class HlsEngine implements Engine {
     if (target != null && Number.isFinite(target)) this.media.currentTime = target
   }
 
-  seek(date_ms: number): boolean {
+  positionOf(date_ms: number): number | null {
     const fragments = this.hls?.latestLevelDetails?.fragments ?? []
     const start = fragments[0]?.programDateTime
-    if (start == null || date_ms < start - 1000) return false
+    if (start == null || date_ms < start - 1000) return null
     let found: Fragment | undefined
     for (const fragment of fragments) {
       if (fragment.programDateTime != null && fragment.programDateTime <= date_ms) found = fragment
     }
     found ??= fragments[0]
-    if (!found) return false
+    if (!found) return null
     const into_s = Math.max(0, date_ms - (found.programDateTime ?? date_ms)) / 1000
-    const target = this.hls?.liveSyncPosition ?? Infinity
-    this.media.currentTime = Math.min(found.start + Math.min(into_s, found.duration), target)
+    return found.start + Math.min(into_s, found.duration)
+  }
+
+  seek(date_ms: number): boolean {
+    const position_s = this.positionOf(date_ms)
+    if (position_s === null) return false
+    this.media.currentTime = Math.min(position_s, this.hls?.liveSyncPosition ?? Infinity)
     return true
   }
 

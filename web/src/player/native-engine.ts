@@ -63,10 +63,16 @@ export class NativeEngine implements Engine {
     if (seekable.length > 0) this.media.currentTime = seekable.end(seekable.length - 1)
   }
 
-  seek(date_ms: number): boolean {
+  positionOf(date_ms: number): number | null {
     const { at_ms, start_ms } = this.playhead
-    if (at_ms === null || start_ms === null || date_ms < start_ms) return false
-    this.media.currentTime += (date_ms - at_ms) / 1000
+    if (at_ms === null || start_ms === null || date_ms < start_ms) return null
+    return this.media.currentTime + (date_ms - at_ms) / 1000
+  }
+
+  seek(date_ms: number): boolean {
+    const position_s = this.positionOf(date_ms)
+    if (position_s === null) return false
+    this.media.currentTime = position_s
     return true
   }
 

@@ -8,8 +8,9 @@ import { Dvr } from './dvr'
 import type { Engine, EngineEvents, Quality } from './engine'
 import type { Source } from './hls-config'
 import { HlsEngine } from './hls-engine'
-import { bufferedAhead, fetchText, seekableRange } from './media'
+import { bufferedAhead, fetchText } from './media'
 import { NativeEngine } from './native-engine'
+import { Recording, type Replay } from './recording.svelte'
 import { WhepPlayback } from './whep-playback'
 
 /** How the viewer wants to watch. */
@@ -39,13 +40,6 @@ export interface Output {
   still: string
 }
 
-/** A recording in place of what is live. */
-export interface Replay {
-  address: string
-  /** Its session is on air: it grows, and there is a live picture to go back to. */
-  growing: boolean
-}
-
 /** What the bar along the picture shows. */
 export interface Timeline {
   /** UTC ms, or, of a recording, ms from its start. */
@@ -55,6 +49,13 @@ export interface Timeline {
   at_ms: number
 }
 
+/** A moment that the bar marks, by its media time. */
+export interface Chapter {
+  id: string
+  media_ms: number
+  label: string
+}
+
 const TICK_MS = 500
 /** Behind the aimed-at position by more than this, a live viewer is brought back at once; below, by playing faster. */
 const DRIFT_S = 5
@@ -62,9 +63,6 @@ const DRIFT_S = 5
 const LIVE_SLACK_S = 4
 /** A new attempt at the lowest latency after it was full or lost. */
 const WHEP_AGAIN_MS = 60_000
-/** A growing recording that is caught up to within this many seconds of its end gives way to the live picture. */
-const CAUGHT_UP_S = 12
-export const CATCH_UP_RATE = 1.25
 
 /**
  * One player on a page: which engine runs, what the viewer wants, what is shown. All fields are read-only for components;
@@ -82,6 +80,8 @@ export class Player {
   current = $state(-1)
   latency_ms = $state<number | null>(null)
   timeline = $state.raw<Timeline | null>(null)
+  /** Of the recording that is played; whoever knows them sets them. */
+  chapters = $state.raw<readonly Chapter[]>([])
   /** Following the live edge; false once the viewer went back or paused. */
   following = $state(true)
   paused = $state(false)
@@ -90,12 +90,7 @@ export class Player {
   refused = $state(false)
   offerPoor = $state(false)
   seen = $state(false)
-  replay = $state.raw<Replay | null>(null)
-  /** The recording is no longer there: unpublished, or nothing of it was kept. */
-  replayGone = $state(false)
-  /** The recording was played to its end. */
-  finished = $state(false)
-  rate = $state(1)
+  private readonly recording = new Recording()
   phase: Phase = $derived(
     phaseOf({
       answer: this.answer,
@@ -141,6 +136,22 @@ export class Player {
         : new RoomWatcher(options.room, (answer) => this.tell(answer), { ...ports, random: Math.random })
   }
 
+  get replay(): Replay | null {
+    return this.recording.replay
+  }
+
+  get replayGone(): boolean {
+    return this.recording.gone
+  }
+
+  get finished(): boolean {
+    return this.recording.finished
+  }
+
+  get rate(): number {
+    return this.recording.rate
+  }
+
   get supported(): boolean {
     return HlsEngine.supported || (this.media !== null && NativeEngine.supported(this.media))
   }
@@ -173,6 +184,7 @@ export class Player {
   /** Begins; call once, with the element in the page. */
   attach(media: HTMLVideoElement): void {
     this.media = media
+    this.recording.attach(media)
     media.muted = true
     const { signal } = this.listening
     media.addEventListener('pause', () => this.pausedByViewer(), { signal })
@@ -210,11 +222,9 @@ export class Player {
 
   /** Plays a recording from its start; one that is played already goes on where it is. */
   watchReplay(replay: Replay): void {
-    const same = this.replay?.address === replay.address
-    this.replay = replay
-    if (!replay.growing && same) this.setRate(1)
-    if (same && this.playing !== 'none') return
-    this.replayGone = false
+    const other = this.recording.watch(replay)
+    if (!other && this.playing !== 'none') return
+    this.recording.gone = false
     this.following = false
     this.wanted = this.wanted || this.media !== null
     this.begin()
@@ -222,10 +232,7 @@ export class Player {
 
   /** Playing speed of a recording. */
   setRate(rate: number): void {
-    this.rate = rate
-    if (!this.media) return
-    this.media.defaultPlaybackRate = rate
-    this.media.playbackRate = rate
+    this.recording.setRate(rate)
   }
 
   close(): void {
@@ -278,7 +285,8 @@ export class Player {
     if (this.replay) {
       // Nothing to go back to.
       if (!this.replay.growing && this.status?.state === 'off') return
-      this.leaveReplay()
+      this.recording.leave()
+      this.timeline = null
       return this.begin()
     }
     if (this.source === 'dvr') return this.begin()
@@ -300,6 +308,23 @@ export class Player {
     const window = await this.loadDvr()
     if (!window || this.following) return
     this.begin('dvr', offsetOf(window, date_ms))
+  }
+
+  /** To a media time of whatever plays: of a recording, to the next that it has. */
+  seekDate(date_ms: number): void {
+    if (!this.replay) return void this.seek(date_ms)
+    if (!this.engine) return
+    this.wanted = true
+    this.recording.seekDate(this.engine, date_ms)
+    void this.play()
+    this.look()
+  }
+
+  /** Where a media time stands in the bar; null where it has no place there. */
+  placeOf(date_ms: number): number | null {
+    if (!this.replay) return date_ms
+    const position_s = this.engine?.positionOf(date_ms)
+    return position_s == null ? null : position_s * 1000
   }
 
   /**
@@ -335,7 +360,7 @@ export class Player {
     this.turn++
     this.health.restarted(performance.now())
     this.setPlayback('loading')
-    this.finished = false
+    this.recording.finished = false
     if (this.replay) this.beginHls(absolute(this.replay.address), 'replay', start_s ?? 0)
     else if (this.mode === 'poor') void this.beginAudio(this.turn)
     else if (this.mode === 'lowest' && source === 'live') this.beginWhep(this.media)
@@ -476,19 +501,11 @@ export class Player {
     this.watcher?.poke()
   }
 
-  private leaveReplay(): void {
-    this.replay = null
-    this.finished = false
-    this.timeline = null
-    this.setRate(1)
-  }
-
   /** Its address is 404: live again where that is possible, else nothing. */
   private replayLost(): void {
-    const growing = this.replay?.growing
     this.drop()
-    this.leaveReplay()
-    this.replayGone = true
+    const growing = this.recording.lose()
+    this.timeline = null
     this.following = true
     this.setPlayback('idle')
     if (growing) this.begin()
@@ -497,16 +514,15 @@ export class Player {
   private seekReplay(position_ms: number): void {
     if (!this.media) return
     this.wanted = true
-    this.finished = false
     if (this.timeline) this.timeline = { ...this.timeline, at_ms: position_ms }
-    this.media.currentTime = position_ms / 1000
+    this.recording.seek(position_ms)
     void this.play()
   }
 
   private played(): void {
     this.paused = false
     this.wanted = true
-    this.finished = false
+    this.recording.finished = false
   }
 
   private pausedByViewer(): void {
@@ -519,7 +535,7 @@ export class Player {
 
   /** What there was has been played: a recording, or a broadcast that is over. */
   private ended(): void {
-    this.finished = this.replay !== null
+    this.recording.finished = this.replay !== null
     if (this.replay) return
     if (this.status?.state === 'off') this.off()
     else this.watcher?.poke()
@@ -607,7 +623,7 @@ export class Player {
       return
     }
     if (!engine || !media) return
-    if (this.replay) return this.lookAtReplay(media, engine)
+    if (this.replay) return this.lookAtReplay(engine)
     const { at_ms, edge_ms, start_ms, behind_s } = engine.playhead
     this.current = engine.current
     this.latency_ms = at_ms === null ? null : Math.max(0, Date.now() + this.clockOffset_ms - at_ms)
@@ -619,15 +635,12 @@ export class Player {
     }
   }
 
-  private lookAtReplay(media: HTMLVideoElement, engine: Engine): void {
+  private lookAtReplay(engine: Engine): void {
     this.current = engine.current
-    const range = seekableRange(media)
-    if (!range) return
-    const at_s = media.currentTime
-    const end_s = Math.max(range.end_s, at_s)
-    this.timeline = { unit: 'span', start_ms: range.start_s * 1000, end_ms: end_s * 1000, at_ms: at_s * 1000 }
-    if (media.playbackRate !== this.rate && !media.paused) this.setRate(this.rate)
-    if (this.replay?.growing && this.rate > 1 && this.seen && end_s - at_s < CAUGHT_UP_S) this.goLive()
+    const place = this.recording.look()
+    if (!place) return
+    this.timeline = place
+    if (this.seen && this.recording.hasCaughtUp(place)) this.goLive()
   }
 
   private showQualities(engine: Engine | null): void {
