@@ -35,6 +35,23 @@ export const ICONS = {
   download: { stroke: 'M12 4v11m0 0l-4.5-4.5M12 15l4.5-4.5M4.5 19.5h15' },
   rewind: { stroke: 'M4 5v5h5M4.6 10A8 8 0 1112 20a8 8 0 01-7.4-5M12 8.5V12l2.5 2' },
   refresh: { stroke: 'M20 5v5h-5M4 19v-5h5M19.4 10A8 8 0 006 6.4L4.5 8M4.6 14A8 8 0 0018 17.6l1.5-1.6' },
+  chat: { stroke: 'M4 5h16v11H10.5L6 20v-4H4z' },
+  question: { stroke: 'M12 21a9 9 0 100-18 9 9 0 000 18zM9.6 9.4a2.5 2.5 0 114 2c-.9.7-1.6 1.2-1.6 2.3M12 16.8v.01' },
+  poll: { stroke: 'M5 20V11M12 20V4M19 20v-6' },
+  eye: {
+    stroke:
+      'M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12zM12 14.8a2.8 2.8 0 100-5.6 2.8 2.8 0 000 5.6z',
+  },
+  reply: { stroke: 'M10 6L4.5 11.5 10 17M5 11.5h8.5a6 6 0 016 6V19' },
+  trash: { stroke: 'M4.5 7h15M9.5 7V4.5h5V7M6.5 7l1 12.5h9l1-12.5' },
+  flag: { stroke: 'M6 21V4.5h11.5L15 9l2.5 4.5H6' },
+  more: {
+    fill: 'M5.5 10.2a1.8 1.8 0 100 3.6 1.8 1.8 0 000-3.6zM12 10.2a1.8 1.8 0 100 3.6 1.8 1.8 0 000-3.6zM18.5 10.2a1.8 1.8 0 100 3.6 1.8 1.8 0 000-3.6z',
+  },
+  smile: { stroke: 'M12 21a9 9 0 100-18 9 9 0 000 18zM8.5 14.2a4.2 4.2 0 007 0M9 9.5v.01M15 9.5v.01' },
+  up: { stroke: 'M12 19V6M6 11.5L12 5.5l6 6' },
+  down: { stroke: 'M12 5v13M6 12.5l6 6 6-6' },
+  send: { stroke: 'M4 11.9L20 4.5l-5.2 15.5-3.6-6.6zM11.2 13.4L20 4.5' },
 } as const satisfies Record<string, { stroke: string } | { fill: string }>
 
 export type IconName = keyof typeof ICONS

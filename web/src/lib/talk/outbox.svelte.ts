@@ -1,3 +1,5 @@
+// Sets here are values that nobody changes.
+/* eslint-disable svelte/prefer-svelte-reactivity */
 import type { Answer } from '$lib/live/socket'
 import { isRecord } from '$lib/protocol/day'
 

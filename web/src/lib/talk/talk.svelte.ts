@@ -1,0 +1,287 @@
+// Sets here are values that nobody changes.
+/* eslint-disable svelte/prefer-svelte-reactivity */
+import { remember } from '$lib/live/myself'
+import { join, type Link } from '$lib/live/shared'
+import { BROWSER_PORTS, type LiveEvent, type LivePorts, type LiveState } from '$lib/live/socket'
+import { type ApiError, isRecord, readText, readTime } from '$lib/protocol/day'
+import { Conversation } from './conversation.svelte'
+import { isTrusted } from './items'
+import { type Letter, Outbox, type Refusal, refusalOf } from './outbox.svelte'
+import { sameText } from './text'
+
+export const TABS = ['chat', 'questions', 'polls'] as const
+export type Tab = (typeof TABS)[number]
+
+/** Whose audience: a room's, or a session's (a public session's is its room's). */
+export interface TalkPlace {
+  room: string
+  session?: string | undefined
+}
+
+/** Refusals that hold for whatever is written next, not for this one text. */
+const PAUSES = new Set(['flood', 'slow_mode', 'muted', 'rate_limited'])
+
+export interface Pause {
+  code: string
+  until_ms: number
+}
+
+/** Somebody's part in an audience: what there is, what they say and what becomes of it. */
+export class Talk {
+  readonly conversation = new Conversation()
+  state = $state<LiveState>('closed')
+  /** Why there is no connection, where the server said so. */
+  error = $state.raw<ApiError | null>(null)
+  /** Moves on while something is counted down. */
+  now_ms = $state(Date.now())
+  /** What a press came to, where it was refused; told for a while. */
+  problem = $state.raw<Refusal | null>(null)
+  /** What came while its tab was not looked at. */
+  unread = $state.raw<Readonly<Record<Tab, number>>>({ chat: 0, questions: 0, polls: 0 })
+
+  readonly chat: Outbox
+  readonly questions: Outbox
+
+  private looking: Tab | null = null
+  private link: Link | null = null
+  private clock: ReturnType<typeof setInterval> | undefined
+  private problemTimer: ReturnType<typeof setTimeout> | undefined
+  /** The server's clock minus this machine's. */
+  private offset_ms = 0
+  private paused = $state.raw<Pause | null>(null)
+
+  readonly trusted = $derived(isTrusted(this.conversation.you.role))
+  readonly named = $derived(this.conversation.you.name !== '')
+  readonly banned = $derived(this.conversation.standing.banned || this.error?.code === 'banned')
+  /** Why nothing can be said just now, and until when. */
+  readonly pause: Pause | null = $derived.by(() => {
+    const muted_ms = this.conversation.standing.mutedUntil_ms
+    const muted = muted_ms === null ? null : { code: 'muted', until_ms: muted_ms - this.offset_ms }
+    const longest = [muted, this.paused].filter((pause) => pause !== null && pause.until_ms > this.now_ms)
+    return longest.sort((a, b) => (b?.until_ms ?? 0) - (a?.until_ms ?? 0))[0] ?? null
+  })
+  readonly chatTaken = $derived.by(() => {
+    const chat = this.conversation.mode?.chat
+    if (chat === undefined || chat === 'closed') return false
+    return this.trusted || chat === 'open' || chat === 'slow' || chat === 'review'
+  })
+  readonly questionsTaken = $derived.by(() => {
+    const { mode } = this.conversation
+    return mode !== null && (mode.questions !== 'closed' || this.trusted)
+  })
+  /** What there is to look at. */
+  readonly tabs: readonly Tab[] = $derived.by(() => {
+    const { mode, waiting, onStage, answered, mine, polls } = this.conversation
+    const asked = waiting.length + onStage.length + answered.length + mine.length > 0
+    return TABS.filter((tab) => {
+      if (tab === 'chat') return mode !== null && mode.chat !== 'closed'
+      return tab === 'polls' ? polls.length > 0 : this.questionsTaken || asked
+    })
+  })
+
+  /** @param mediaTime of the picture that the participant sees, UTC ms */
+  constructor(
+    private readonly place: TalkPlace,
+    private readonly mediaTime: () => number | null = () => null,
+    private readonly ports: LivePorts = BROWSER_PORTS,
+  ) {
+    const outbox = (own: () => readonly { id: string; text: string }[], ontaken?: () => void) =>
+      new Outbox(
+        {
+          send: (command, data) => this.send(command, data),
+          known: () => new Set(own().map(({ id }) => id)),
+          arrived: ({ text, before }) =>
+            own().find((item) => !before.has(item.id) && sameText(item.text, text))?.id ?? null,
+          now: () => Date.now(),
+          shown: (id) => own().some((item) => item.id === id),
+        },
+        ontaken,
+      )
+    const { conversation } = this
+    const said = () => conversation.messages.filter(({ participant }) => participant === conversation.you.id)
+    this.chat = outbox(said, () => this.slow())
+    this.questions = outbox(() => conversation.mine)
+  }
+
+  start(): void {
+    const { room, session } = this.place
+    this.clock = setInterval(() => this.tick(), 500)
+    const handlers = {
+      onsnapshot: (data: Record<string, unknown>, reset: boolean) => this.snapshot(data, reset),
+      onevents: (events: readonly LiveEvent[]) => this.happened(events),
+      onstate: (state: LiveState, error: ApiError | null) => this.become(state, error),
+    }
+    this.link = join(session === undefined ? { room } : { session }, handlers, this.ports)
+  }
+
+  stop(): void {
+    clearInterval(this.clock)
+    clearTimeout(this.problemTimer)
+    this.chat.close()
+    this.questions.close()
+    this.link?.leave()
+    this.link = null
+  }
+
+  /** The participant's token, where the browser takes no cookie of ours. */
+  get participant(): string | null {
+    return this.link?.participant ?? null
+  }
+
+  /** Which tab is in view; null while the page is not. */
+  look(tab: Tab | null): void {
+    this.looking = tab
+    if (tab !== null && this.unread[tab] > 0) this.unread = { ...this.unread, [tab]: 0 }
+  }
+
+  // --- what the participant does -------------------------------------------------------------------------------------
+
+  say(text: string, replyTo: string | null): boolean {
+    return this.chat.post('chat.send', text, { ...this.at(), ...(replyTo !== null && { reply_to: replyTo }) })
+  }
+
+  ask(text: string, anonymous: boolean): boolean {
+    return this.questions.post('question.ask', text, { ...this.at(), ...(anonymous && { anonymous: true }) })
+  }
+
+  async vote(question: string, value: boolean): Promise<void> {
+    this.conversation.voted(question, value)
+    if (!(await this.act('question.vote', { id: question, value: value ? 1 : 0 })))
+      this.conversation.voted(question, !value)
+  }
+
+  async choose(poll: string, options: readonly number[]): Promise<void> {
+    const before = this.conversation.choices.get(poll) ?? []
+    this.conversation.chose(poll, options)
+    if (!(await this.act('poll.vote', { id: poll, options: [...options] }))) this.conversation.chose(poll, before)
+  }
+
+  react(kind: string): Promise<boolean> {
+    return this.act('reaction', { kind })
+  }
+
+  takeBack(kind: 'message' | 'question', id: string): Promise<boolean> {
+    return this.act(kind === 'message' ? 'chat.withdraw' : 'question.withdraw', { id })
+  }
+
+  report(kind: 'message' | 'question', id: string, reason: string): Promise<boolean> {
+    return this.act('item.report', { kind, id, reason })
+  }
+
+  trouble(kind: string): Promise<boolean> {
+    return this.act('trouble.report', { kind })
+  }
+
+  /** @returns why not; null where it is one's name now */
+  async setName(name: string): Promise<Refusal | null> {
+    const answer = await this.send('name.set', { name })
+    // Told at the next connection, which refuses no name: it is only not shown where it may not be had.
+    const later = !answer.ok && answer.error.code === 'not_connected'
+    if (!answer.ok && !later) return refusalOf(answer, Date.now())
+    const taken = answer.ok ? readText(answer.data['name']) || name : name
+    this.conversation.named(taken, this.conversation.you.place)
+    remember({ name: taken })
+    this.link?.update({ name: taken })
+    return null
+  }
+
+  // --- what comes ----------------------------------------------------------------------------------------------------
+
+  private snapshot(data: Record<string, unknown>, reset: boolean): void {
+    const at_ms = readTime(data['at'])
+    if (at_ms !== null) this.offset_ms = at_ms - Date.now()
+    this.now_ms = Date.now()
+    this.conversation.snapshot(data, reset)
+    this.connect(true)
+  }
+
+  private happened(events: readonly LiveEvent[]): void {
+    this.count(events)
+    this.conversation.events(events)
+    this.chat.look()
+    this.questions.look()
+    this.now_ms = Date.now()
+  }
+
+  private become(state: LiveState, error: ApiError | null): void {
+    this.state = state
+    this.error = error
+    // What is sent before the snapshot would not be recognised.
+    if (state !== 'connected') this.connect(false)
+  }
+
+  private connect(connected: boolean): void {
+    this.chat.connection(connected, connected)
+    this.questions.connection(connected, connected)
+  }
+
+  private count(events: readonly LiveEvent[]): void {
+    const { conversation } = this
+    const more: Record<Tab, number> = { chat: 0, questions: 0, polls: 0 }
+    for (const { type, data } of events) {
+      if (!isRecord(data) || data['removed'] === true) continue
+      const id = readText(data['id'])
+      const strange = data['participant'] !== conversation.you.id && data['mine'] !== true
+      if (type === 'chat.message' && strange && !conversation.message(id)) more.chat++
+      else if (type === 'question.changed' && strange && !conversation.question(id)) more.questions++
+      else if (type === 'poll.changed' && !conversation.polls.some((poll) => poll.id === id)) more.polls++
+    }
+    if (this.looking !== null) more[this.looking] = 0
+    const { unread } = this
+    if (more.chat + more.questions + more.polls === 0) return
+    this.unread = {
+      chat: unread.chat + more.chat,
+      questions: unread.questions + more.questions,
+      polls: unread.polls + more.polls,
+    }
+  }
+
+  // --- inside --------------------------------------------------------------------------------------------------------
+
+  private async send(command: string, data: Record<string, unknown>) {
+    const answer = this.link
+      ? await this.link.send(command, data)
+      : ({ ok: false, error: { code: 'not_connected', message: '', details: null, retryAfter_ms: null } } as const)
+    if (!answer.ok && answer.error.retryAfter_ms !== null && command !== 'reaction' && PAUSES.has(answer.error.code)) {
+      this.now_ms = Date.now()
+      this.paused = { code: answer.error.code, until_ms: this.now_ms + answer.error.retryAfter_ms }
+    }
+    return answer
+  }
+
+  /** One press; refused, it is told. */
+  private async act(command: string, data: Record<string, unknown>): Promise<boolean> {
+    const answer = await this.send(command, data)
+    if (!answer.ok) this.tell(refusalOf(answer, Date.now()))
+    return answer.ok
+  }
+
+  tell(problem: Refusal): void {
+    clearTimeout(this.problemTimer)
+    this.now_ms = Date.now()
+    this.problem = problem
+    this.problemTimer = setTimeout(() => (this.problem = null), 6_000)
+  }
+
+  private at(): Record<string, number> {
+    const media_ms = this.mediaTime()
+    return media_ms === null ? {} : { media_at: Math.round(media_ms) }
+  }
+
+  private slow(): void {
+    const { mode } = this.conversation
+    if (mode?.chat !== 'slow' || this.trusted) return
+    this.now_ms = Date.now()
+    this.paused = { code: 'slow_mode', until_ms: this.now_ms + mode.slow_s * 1000 }
+  }
+
+  private tick(): void {
+    const counting =
+      this.pause !== null ||
+      (this.problem?.until_ms ?? 0) > this.now_ms ||
+      [...this.chat.letters, ...this.questions.letters].some((letter) => waits(letter, this.now_ms))
+    if (counting) this.now_ms = Date.now()
+  }
+}
+
+const waits = ({ refusal }: Letter, now_ms: number): boolean => (refusal?.until_ms ?? 0) > now_ms

@@ -1,0 +1,39 @@
+import { expect, it } from 'vitest'
+import { lengthOf, pieces, sameText, shortened } from './text'
+
+it('tells addresses from the words around them, as they were written', () => {
+  expect(pieces('see https://example.org/a?b=1, or (http://example.net/x).')).toEqual([
+    { text: 'see ', href: null },
+    { text: 'https://example.org/a?b=1', href: 'https://example.org/a?b=1' },
+    { text: ', or (', href: null },
+    { text: 'http://example.net/x', href: 'http://example.net/x' },
+    { text: ').', href: null },
+  ])
+})
+
+it.each([
+  'javascript:alert(1)',
+  'data:text/html,x',
+  '<a href=javascript:x>',
+  'https://user@example.org/',
+  'http://localhost/',
+  'https://',
+  'words only',
+  '',
+])('makes no address of %j', (text) => expect(pieces(text)).toEqual([{ text, href: null }]))
+
+it('ends an address at what could end an attribute', () => {
+  expect(pieces('https://example.org/"onclick=x').map(({ href }) => href)).toEqual(['https://example.org/', null])
+})
+
+it('knows its own text after the server has cleaned it', () => {
+  expect(sameText('  hello \n there ', 'hello there')).toBe(true)
+  expect(sameText('a\u202egnp', '\u2068a\u202egnp\u202c\u2069')).toBe(true)
+  expect(sameText('hello', 'hello!')).toBe(false)
+})
+
+it('counts and shortens by characters', () => {
+  expect(lengthOf(' 👏👏 ')).toBe(2)
+  expect(shortened('👏'.repeat(5), 3)).toBe('👏👏…')
+  expect(shortened('abc', 3)).toBe('abc')
+})
