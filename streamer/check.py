@@ -15,12 +15,12 @@ import ifaddr
 
 from streamer.api.assets import default_folder
 from streamer.api.links import public_url
+from streamer.certificate import Certificate
 from streamer.media.capabilities import missing_codecs, versions
 from streamer.room import spawn
 from streamer.room.ice import binding_from
 from streamer.serve import is_serving
 from streamer.settings import Settings
-from streamer.web import WEB_PID, Certificate
 
 _LITTLE_DISK_H = 24
 _TIME_ERROR = 5
@@ -78,7 +78,7 @@ def _ports(settings: Settings) -> Iterator[Finding]:
     server, ice = settings.server, settings.ice
     running = is_serving(settings.data)
     if running:
-        pid = spawn.read_pid(settings.run_dir / WEB_PID)
+        pid = spawn.read_pid(settings.run_dir / spawn.WEB_PID)
         yield Finding("ok", "port", f"a streamer serves this folder now (web process {pid})")
     elif server.port and not _free(server.host, server.port, socket.SOCK_STREAM):
         yield Finding("bad", "port", f"TCP {server.port} on {server.host or '*'} is taken, or not ours to use")

@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,10 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from streamer import __version__
-from streamer.errors import StreamerError
+from streamer.errors import EXIT_FAILED, EXIT_USAGE, StreamerError
 from streamer.settings import Settings, describe_problems, is_http_url, load_settings
-
-EXIT_FAILED, EXIT_USAGE = 1, 2
 
 app = typer.Typer(
     name="streamer",
@@ -37,10 +36,10 @@ TlsCert = Annotated[Path | None, typer.Option(help="PEM file with the certificat
 TlsKey = Annotated[Path | None, typer.Option(help="PEM file with the private key.")]
 
 
-def main() -> None:
-    """The console script."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script. Ends with SystemExit."""
     try:
-        app()
+        app(arguments)
     except StreamerError as error:
         _complain(error.message)
         sys.exit(EXIT_FAILED)
@@ -154,7 +153,7 @@ def publish(
     """Publish a test card, a file or a camera over WHIP, until stopped."""
     from streamer.observe.logs import configure_logging
     from streamer.publishing import run_publisher
-    from streamer.web import die_with_parent
+    from streamer.room.spawn import die_with_parent
 
     if not is_http_url(url):
         _complain(f"--url is a WHIP address that begins with http:// or https://, not {url}")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
+"""What every command exits with: done, failed, wrong usage."""
+
 
 class StreamerError(Exception):
     """An error with a stable machine ``code``, a message that is safe to show and an HTTP status.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
@@ -14,7 +16,12 @@ MAX_BYTES = 1024
 """Longer input is refused before it is hashed."""
 
 _HASHER = PasswordHasher()
-_NOBODYS = _HASHER.hash("nobody's password: compared with where none is set, so that both take as long")
+
+
+@cache
+def _nobodys() -> str:
+    """Compared with where no password is set, so that both take as long."""
+    return _HASHER.hash("nobody's password")
 
 
 def check_strength(password: str) -> None:
@@ -39,7 +46,7 @@ def password_matches(password: str, stored: str | None) -> bool:
     if len(password.encode("utf-8", "replace")) > MAX_BYTES:
         return False
     try:
-        return _HASHER.verify(stored if stored is not None else _NOBODYS, password) and stored is not None
+        return _HASHER.verify(stored if stored is not None else _nobodys(), password) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
 

@@ -22,11 +22,10 @@ from typing import Literal
 import structlog
 
 from streamer.api.links import public_url
-from streamer.errors import StreamerError
+from streamer.errors import EXIT_FAILED, StreamerError
 from streamer.room import sockets, spawn
 from streamer.room.host import EXIT_ALREADY_RUNNING, run_host
 from streamer.settings import Settings
-from streamer.web import EXIT_FAILED, WEB_PID
 
 Role = Literal["all", "web", "media"]
 
@@ -260,7 +259,7 @@ class Supervisor:
         keepers += [asyncio.create_task(child.keep(), name=f"keep-{child.name}") for child in self._companions]
 
     def _web_serves(self) -> bool:
-        return self.web.pid is not None and spawn.read_pid(self._settings.run_dir / WEB_PID) == self.web.pid
+        return self.web.pid is not None and spawn.read_pid(self._settings.run_dir / spawn.WEB_PID) == self.web.pid
 
     def _write_settings(self) -> None:
         spawn.write_atomically(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import fcntl
 import os
 import signal
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import msgspec
 
+from streamer.errors import EXIT_FAILED
 from streamer.room import sockets
 from streamer.room.protocol import RoomConfig
 from streamer.settings import Settings
@@ -27,6 +29,8 @@ from streamer.settings import Settings
 SETTINGS_FILE = "settings.json"
 HOST_LOCK = "media.lock"
 HOST_PID = "media.pid"
+WEB_PID = "web.pid"
+_PR_SET_PDEATHSIG = 1
 ROOM_MODULE = "streamer.room.process"
 HOST_MODULE = "streamer.room.host"
 
@@ -318,3 +322,11 @@ def _has_stderr() -> bool:
     except (OSError, ValueError, AttributeError):
         return False
     return True
+
+
+def die_with_parent(parent: int) -> None:
+    """End at once when the process that started us is killed. SystemExit if it is gone already."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit(EXIT_FAILED)

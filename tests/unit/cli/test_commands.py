@@ -15,13 +15,8 @@ from streamer.store.database import Database, database_url
 from streamer.store.grants import Grants
 from streamer.store.logins import Secrets
 from streamer.store.rooms import Room, Rooms
+from tests.fakes.command import streamer
 from tests.fakes.planned import add_session
-
-
-def streamer(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "streamer.cli", *arguments], capture_output=True, text=True, timeout=60, input=stdin
-    )
 
 
 @pytest.mark.parametrize(
@@ -48,6 +43,12 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str]) -> None:
     assert result.returncode == 2, result.stderr
     assert result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_console_script_exits_with_the_commands_code() -> None:
+    command = [sys.executable, "-m", "streamer.cli", "nonsense"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, "nonsense" in result.stderr) == (2, True)
 
 
 def test_a_wrong_setting_is_named_and_exit_code_2(tmp_path: Path) -> None:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-
-def streamer(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "streamer.cli", "import", *arguments],
-        capture_output=True, text=True, timeout=60, input=stdin,
-    )  # fmt: skip
+from tests.fakes.command import streamer
 
 
 def schedule(hour: int = 9, **event: Any) -> str:
@@ -32,17 +25,17 @@ def schedule(hour: int = 9, **event: Any) -> str:
 def test_an_import_shows_what_it_does_and_a_second_one_that_there_is_nothing_to_do(tmp_path: Path) -> None:
     file, data = tmp_path / "s.json", str(tmp_path / "d")
     file.write_text(schedule())
-    dry = streamer(str(file), "--data", data, "--dry-run")
+    dry = streamer("import", str(file), "--data", data, "--dry-run")
     assert dry.returncode == 0, dry.stderr
     assert "First [talk]" in dry.stdout
     assert "nothing is written" in dry.stdout
-    first = streamer(str(file), "--data", data)
+    first = streamer("import", str(file), "--data", data)
     assert first.returncode == 0, first.stderr
     assert "1 added" in first.stdout
     assert "New room: Grande salle (grande-salle)" in first.stdout
-    second = streamer(str(file), "--data", data)
+    second = streamer("import", str(file), "--data", data)
     assert "0 added, 0 moved, 0 changed, 0 cancelled, 1 unchanged" in second.stdout
-    moved = streamer("-", "--data", data, "--event", "journees", stdin=schedule(hour=10))
+    moved = streamer("import", "-", "--data", data, "--event", "journees", stdin=schedule(hour=10))
     assert "1 moved" in moved.stdout
     assert "04 May 09:00 → 04 May 10:00" in moved.stdout
 
@@ -50,7 +43,7 @@ def test_an_import_shows_what_it_does_and_a_second_one_that_there_is_nothing_to_
 def test_a_schedule_that_cannot_be_read_is_exit_code_1_with_every_reason(tmp_path: Path) -> None:
     bad = json.loads(schedule(id="x"))
     bad["schedule"]["rooms"] = []
-    result = streamer("-", "--data", str(tmp_path), stdin=json.dumps(bad))
+    result = streamer("import", "-", "--data", str(tmp_path), stdin=json.dumps(bad))
     assert result.returncode == 1
     assert "schedule.rooms is not allowed" in result.stderr
     assert "is not a number" in result.stderr
@@ -59,15 +52,15 @@ def test_a_schedule_that_cannot_be_read_is_exit_code_1_with_every_reason(tmp_pat
 
 @pytest.mark.parametrize("arguments", [["/no/such/file.xml"], ["ftp://a.org/s.xml"], []])
 def test_what_is_neither_a_file_nor_an_address_is_wrong_usage(arguments: list[str]) -> None:
-    assert streamer(*arguments).returncode == 2
+    assert streamer("import", *arguments).returncode == 2
 
 
 def test_an_address_within_the_own_network_is_refused_and_an_unknown_venue_is_told(tmp_path: Path) -> None:
-    inside = streamer("http://127.0.0.1:9/s.xml", "--data", str(tmp_path))
+    inside = streamer("import", "http://127.0.0.1:9/s.xml", "--data", str(tmp_path))
     assert inside.returncode == 1
     assert "private network" in inside.stderr
     file = tmp_path / "s.json"
     file.write_text(schedule())
-    nowhere = streamer(str(file), "--data", str(tmp_path), "--venue", "nantes")
+    nowhere = streamer("import", str(file), "--data", str(tmp_path), "--venue", "nantes")
     assert nowhere.returncode == 1
     assert "no such venue" in nowhere.stderr
