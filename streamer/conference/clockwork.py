@@ -163,7 +163,17 @@ def _obey(day: RoomDay, now_ms: int) -> RoomDay:
         day = with_sessions(day, ended(running, mark_at(day, when_ms, now_ms), now_ms))
     if not _clock_may_start(day, due, now_ms):
         return day
-    return begun(day, due, _start_mark(day, when_ms, now_ms), now_ms)
+    at_ms = _given_way_ms(day, due, now_ms) if running is None else None
+    return begun(day, due, _start_mark(day, when_ms, now_ms) if at_ms is None else at_ms, now_ms)
+
+
+def _given_way_ms(day: RoomDay, due: Session, now_ms: int) -> int | None:
+    """Where ``due`` begins that waited for a session which a person has just ended, maybe minutes back: at that end,
+    and not before its own time. Those minutes are its own, as it was obeyed then but for the one before."""
+    last_ms = last_end_ms(day)
+    if last_ms is None or not any(s.ended_ms == last_ms and s.changed_ms == now_ms for s in day.sessions):
+        return None
+    return min(now_ms, max(last_ms, due.start_ms, day.media.up_since_ms or 0))
 
 
 def _take_over(day: RoomDay, now_ms: int) -> RoomDay:

@@ -11,7 +11,8 @@ from streamer.errors import Conflict
 
 TOLD = frozenset({"room", "title", "start_ms", "end_ms", "speakers", "language", "subtitle", "url", "track"})
 """Changes that somebody who has it in a calendar should be told of (SEQUENCE, RFC 5545, 3.8.7.4)."""
-PLANNED = frozenset({"room", "start_ms", "end_ms"})
+PLANNED_TIMES = frozenset({"start_ms", "end_ms"})
+PLANNED = PLANNED_TIMES | {"room"}
 
 
 def edited(session: Session, fields: Mapping[str, Any], *, key: str) -> Session:
@@ -29,6 +30,9 @@ def edited(session: Session, fields: Mapping[str, Any], *, key: str) -> Session:
     if "start_ms" in changed:
         # The plan itself is another: what it was delayed by is in it.
         changed["delay_ms"] = 0
+    if PLANNED_TIMES & set(changed):
+        # And so is its length: nothing has been taken of it.
+        changed["shortened_ms"] = 0
     if session.running and "end_ms" in changed:
         changed["extended_until_ms"] = None
     new = replace(session, **changed)

@@ -200,6 +200,16 @@ def test_a_guarded_session_is_obeyed_at_its_start_in_a_tap_room(guarded: Session
     assert room["a"].ended_ms == room["g"].started_ms == at("9:45")
 
 
+@pytest.mark.parametrize(("ended", "began"), [("9:50", "9:50"), ("9:40", "9:45"), ("9:55", "9:55")])
+def test_what_waited_for_an_extension_begins_where_a_late_tap_ended_the_one_before(ended: str, began: str) -> None:
+    room = hall(A, closed("p", "9:45", "10:30")).until("9:00").tap(Begin("a")).until("9:40")
+    room.tap(Extend("a", 20)).until("9:55")
+    assert room.running == "a"
+    room.tap(End("a", at(ended)))
+    assert room.running == "p"
+    assert (room["a"].ended_ms, room["p"].started_ms) == (at(ended), at(began))
+
+
 @pytest.mark.parametrize("guarded", GUARDED)
 def test_without_a_camera_the_room_is_reserved_until_one_comes(guarded: Session) -> None:
     room = hall(A, guarded).until("9:00").tap(Begin("a")).until("9:43").camera(False).until("9:45")

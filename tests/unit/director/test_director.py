@@ -380,6 +380,18 @@ async def test_what_has_been_on_air_keeps_its_plan_and_stays(stage: Stage) -> No
     assert stage.director.find(other) is None
 
 
+async def test_times_that_are_set_by_hand_are_the_plan_and_no_delay_is_left_in_them(stage: Stage) -> None:
+    pause = await stage.plan(60, 20, kind=Kind.BREAK)
+    talk = await stage.plan(30, 30)
+    await stage.director.run("a", taps.Delay(talk, 10, following=True), TECHNICIAN)
+    assert (stage.session(pause).delay_ms, stage.session(pause).shortened_ms) == (10 * MINUTE, 10 * MINUTE)
+    end_ms = stage.session(pause).end_ms + 5 * MINUTE
+    await stage.director.change(pause, {"end_ms": end_ms}, TECHNICIAN)
+    assert (stage.session(pause).delay_ms, stage.session(pause).shortened_ms) == (10 * MINUTE, 0)
+    await stage.director.change(pause, {"start_ms": NINE + 75 * MINUTE}, TECHNICIAN)
+    assert (stage.session(pause).delay_ms, stage.session(pause).shortened_ms) == (0, 0)
+
+
 async def test_an_unrecorded_session_is_ordered_into_memory_only(stage: Stage) -> None:
     talk = await stage.plan(0, do_not_record=Flag.YES)
     await stage.camera()
