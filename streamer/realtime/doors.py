@@ -19,6 +19,9 @@ from streamer.realtime.messages import EVERY_ROOM, Handshake
 from streamer.realtime.ports import Audience, Director, Doors, FindSession
 from streamer.settings import RealtimeSettings
 
+MOST_MOVED = 1000
+"""Of those that changed longest ago, nobody comes back with what was told before."""
+
 
 class Porter:
     """Lets clients in, and asks again later whether they may stay."""
@@ -38,6 +41,8 @@ class Porter:
         self._audience = audience
         self._members = Buckets(settings.commands_burst, settings.commands_per_s)
         """One for each participant, by however many connections."""
+        self._moved: dict[str, int] = {}
+        """Sessions that have another audience than before -> up to which number events are of the old one."""
 
     async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request, sid: str) -> Client:
         """Raises StreamerError for who may not."""
@@ -61,7 +66,10 @@ class Porter:
         if session is not None:
             if namespace == AUDIENCE:
                 rights.require_view(self._director, grant, session)
-            client.room = session.room
+            client.room, client.asked = session.room, session.id
+            if client.since is not None and client.since <= self._moved.get(session.id, 0):
+                # It counts in the audience that the session had before.
+                client.since = 0
             if session.closed:
                 client.session = session.id
         elif shake.room == EVERY_ROOM and namespace == STUDIO:
@@ -102,6 +110,13 @@ class Porter:
         client.member, client.since_ms = identity.id, identity.since_ms
         client.bucket = self._members.of(identity.id)
 
+    def note_moved(self, session: str, seq: int) -> None:
+        """The session has become closed, or public; ``seq``: what has been told by now has no greater number."""
+        self._moved.pop(session, None)
+        self._moved[session] = seq
+        if len(self._moved) > MOST_MOVED:
+            del self._moved[next(iter(self._moved))]
+
     async def check(self, client: Client) -> None:
         """Whether a client may still be where it is, with its grant as it is now.
 
@@ -121,9 +136,9 @@ class Porter:
             return
         if client.room not in self._director.rooms:
             raise rights.no_such_room()
+        if client.asked is not None and client.namespace != STUDIO:
+            await self._check_place(client, client.asked)
         if client.namespace == AUDIENCE:
-            if client.session is not None:
-                rights.require_view(self._director, client.grant, await self._session(client.session))
             return
         try:
             target = rights.room_target(self._director, client.room)
@@ -132,6 +147,19 @@ class Porter:
             rights.require(client.grant, _entry(client.namespace), target)
         except StreamerError as error:
             raise StreamerError(error.message, code="out_of_reach", status=403) from error
+
+    async def _check_place(self, client: Client, session_id: str) -> None:
+        """Whether it is where that session's audience is. Those who may not know of it any more are told no more."""
+        session: Session | None = self._director.find(session_id) or await self._find_session(session_id)
+        if session is None and client.session is None:
+            # It was public and is gone; the room is still there.
+            return
+        if session is None:
+            raise rights.no_such_session()
+        if client.namespace == AUDIENCE:
+            rights.require_view(self._director, client.grant, session)
+        if session.closed != (client.session is not None):
+            raise StreamerError("The session's audience is another now. Come back.", code="moved", status=409)
 
     async def _session(self, session_id: str) -> Session:
         session: Session | None = self._director.find(session_id) or await self._find_session(session_id)

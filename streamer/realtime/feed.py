@@ -45,7 +45,8 @@ log = structlog.get_logger(__name__)
 
 
 class Feed:
-    """``session_closing(id)`` is told of sessions whose own audience has to be looked at again."""
+    """``session_closing(id)`` is told of sessions whose own audience has to be looked at again, ``session_moved(id)``
+    of those that have another audience than before."""
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class Feed:
         views: Views,
         stats: Stats,
         session_closing: Callable[[str], None],
+        session_moved: Callable[[str], None],
     ) -> None:
         self._hub = hub
         self._facts = facts
@@ -64,6 +66,7 @@ class Feed:
         self._views = views
         self._stats = stats
         self._session_closing = session_closing
+        self._session_moved = session_moved
         self._ends: list[Callable[[], None]] = []
         self._broadcasts: dict[str, BroadcastChanged] = {}
         self._own: dict[str, BroadcastChanged] = {}
@@ -160,6 +163,8 @@ class Feed:
             if after is not None:
                 self._tell_own_broadcast(after)
             self._session_closing(known.id)
+        if before is not None and after is not None and before.closed != after.closed:
+            self._session_moved(known.id)
 
     def _tell_shown(self, room: str) -> None:
         """While something overruns, what follows is shown later: that changes no session."""

@@ -63,6 +63,8 @@ class Client:
     """The room that its commands are about; empty with ``*``."""
     session: str | None = None
     """The closed session whose audience it is in."""
+    asked: str | None = None
+    """The session that it named to come in: a public one's audience is its room's."""
     name: str = ""
     place: str = ""
     role: str | None = None

@@ -27,6 +27,7 @@ from streamer.realtime.facts import Facts
 from streamer.realtime.feed import Feed
 from streamer.realtime.hub import AUDIENCE, MODERATION, NAMESPACES, STUDIO, Client, Hub, snapshot_message
 from streamer.realtime.limits import Places
+from streamer.realtime.log import SEQ_PER_MS
 from streamer.realtime.messages import Snapshot, You, moment
 from streamer.realtime.ports import Audience, Clock, Director, Doors, FindSession, Plane, StateOf, Views
 from streamer.realtime.rights import room_target
@@ -76,7 +77,9 @@ class Realtime:
         self._places = Places(settings.max_connections, settings.max_connections_per_address)
         self.hub = Hub(settings, self.stats, clock, lambda room: room_target(director, room))
         self._facts = Facts(director, plane, views, state_of)
-        self.feed = Feed(self.hub, self._facts, director, plane, views, self.stats, self._look_at_session)
+        self.feed = Feed(
+            self.hub, self._facts, director, plane, views, self.stats, self._look_at_session, self._has_moved
+        )
         self._audience = audience
         self._audience_feed = AudienceFeed(self.hub, director, audience, self._take_out_banned)
         self._porter = Porter(director, doors, find_session, audience, settings)
@@ -270,6 +273,11 @@ class Realtime:
         self._suspects.add(session_id)
         self._looking.set()
 
+    def _has_moved(self, session_id: str) -> None:
+        """A session has become closed, or public: its audience is another."""
+        self._porter.note_moved(session_id, self._clock() * SEQ_PER_MS)
+        self._look_at_session(session_id)
+
     async def _look_after(self) -> None:
         """Until cancelled: those whose grants end, reach no more or were changed elsewhere, and idle connections."""
         while True:
@@ -285,6 +293,7 @@ class Realtime:
                 ends_ms = None if client.grant is None else client.grant.ends_ms
                 if (
                     client.session in suspects
+                    or client.asked in suspects
                     or (ends_ms is not None and ends_ms <= now_ms)
                     or (client.caller is not None and now - client.renewed_at >= RENEW_S)
                     or client.renewed_at == 0.0

@@ -97,6 +97,48 @@ async def test_who_watches_an_unlisted_session_by_its_link_is_put_out_when_it_be
         await until(lambda: member.closed)
 
 
+async def test_a_session_that_becomes_private_puts_out_all_who_came_for_it_without_a_grant() -> None:
+    async with served() as service:
+        director, doors = service.director, service.doors
+        director.plan("talk", begins_in=-5)
+        doors.admit("member", "viewer", session="talk")
+        stranger = await service.connect(session="talk")
+        member = await service.connect(session="talk", token="member")
+        in_the_room = await service.connect(room="a")
+        seen = member.snapshots[0]["seq"]
+        director.change("talk", visibility=Visibility.PRIVATE, key="closed-key", title="Now secret")
+        await until(lambda: stranger.closed and member.closed)
+        assert stranger.closed[0]["error"]["code"] == "no_such_session"
+        assert member.closed[0]["error"]["code"] == "moved"
+        assert "Now secret" not in stranger.text
+        assert "Now secret" not in in_the_room.text
+        assert not in_the_room.closed
+        # Whoever has not heard of it and comes back with what it has seen begins anew, in the session's own audience.
+        for since in ({}, {"since": seen}):
+            back = await service.connect(session="talk", token="member", **since)
+            assert back.snapshots[0]["session"]["title"] == "Now secret"
+            assert not back.snapshots[0]["resumed"]
+            assert back.snapshots[0]["reset"] == bool(since)
+
+
+async def test_a_private_session_that_becomes_public_brings_its_audience_into_the_rooms() -> None:
+    async with served() as service:
+        director, doors = service.director, service.doors
+        director.plan("board", begins_in=-5, visibility=Visibility.PRIVATE)
+        doors.admit("member", "viewer", session="board")
+        doors.admit("moderator", "moderator", room="a")
+        member = await service.connect(session="board", token="member")
+        moderator = await service.connect("/moderation", session="board", token="moderator")
+        director.change("board", visibility=Visibility.PUBLIC, key="")
+        await until(lambda: member.closed and moderator.closed)
+        assert [client.closed[0]["error"]["code"] for client in (member, moderator)] == ["moved", "moved"]
+        back = await service.connect(session="board", token="member")
+        room = await service.connect(room="a")
+        service.realtime.hub.post("/audience", "a", "test", {"mark": 1})
+        await back.told("test")
+        await room.told("test")
+
+
 async def test_a_crew_of_one_session_is_not_told_of_another_closed_one() -> None:
     async with served() as service:
         director, doors = service.director, service.doors

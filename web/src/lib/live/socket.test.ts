@@ -162,6 +162,16 @@ describe('a live socket', () => {
     expect(wire().attempts).toHaveLength(1)
   })
 
+  it('comes anew where the session has another audience now', async () => {
+    await connected()
+    wire().happens('events', [event(12)])
+    wire().happens('closed', { error: { code: 'moved', message: 'Moved.' } })
+    wire().happens('disconnect', 'io server disconnect')
+    expect(live.state).toBe('waiting')
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(wire().attempts[1]).toEqual({ room: 'turing', name: 'Ada' })
+  })
+
   it('loses nothing of what was missed where the server resumes', async () => {
     await connected()
     wire().happens('disconnect', 'transport close')

@@ -201,7 +201,7 @@ export class LiveSocket {
     socket.on('snapshot', (data: unknown) => mine() && this.snapshot(data))
     socket.on('events', (batch: unknown) => mine() && this.events(batch))
     // Before the server takes us out: a revoked grant, a room that is gone.
-    socket.on('closed', (reason: unknown) => mine() && this.refused(readError(reason)))
+    socket.on('closed', (reason: unknown) => mine() && this.ended(readError(reason)))
     socket.on('connect_error', (reason: unknown) => mine() && this.failed(reason))
     socket.on('disconnect', (reason: unknown) => {
       if (!mine() || this.current === 'closed' || this.current === 'refused') return
@@ -246,6 +246,12 @@ export class LiveSocket {
     const error = readError(data) ?? (isRecord(data) ? readError({ error: data }) : null)
     if (error && FINAL.has(error.code)) this.refused(error)
     else this.again(error)
+  }
+
+  private ended(error: ApiError | null): void {
+    if (error?.code !== 'moved') return this.refused(error)
+    // The session has another audience now: we come anew with the disconnect that follows.
+    this.last = null
   }
 
   private refused(error: ApiError | null): void {
