@@ -18,6 +18,9 @@ from streamer.archive.archivist import Archivist
 from streamer.archive.gathering import FOREVER_MS
 from streamer.archive.material import HANDLE_MS
 from streamer.archive.retention import Retention
+from streamer.audience.news import AudienceEvent
+from streamer.audience.service import closed_session
+from streamer.conference.day import current
 from streamer.conference.notices import Notices
 from streamer.delivery import routes as delivery
 from streamer.director.bells import Bells, free_bytes
@@ -100,6 +103,23 @@ def make_archivist(settings: Settings, database: Database, plane: MediaPlane, di
     return archivist
 
 
+def _hear_trouble(director: Director, notices: Notices, event: AudienceEvent) -> None:
+    """What several viewers report is the technician's alarm."""
+    if event.type != "trouble":
+        return
+    session = closed_session(event.scope)
+    found = director.find(session) if session is not None else None
+    room = found.room if found is not None else event.scope
+    if director.room(room) is None:
+        return
+    running = current(director.day(room))
+    session = session or (running.id if running is not None and not running.closed else None)
+    data = event.data
+    notices.complaint(
+        room, str(data["kind"]), int(data["people"]), event.at_ms, session=session, enough=bool(data["alarm"])
+    )
+
+
 def _beside(director: Director, news: SessionChanged) -> list[str]:
     """Sessions whose recordings may have taken in, as handles, minutes that are now another's alone."""
     before, after = news.before, news.after
@@ -141,6 +161,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     app = make_application(services, metrics.observe)
     app[LAPSES] = LapseWatch(services)
     director.bells.lapsed = app[LAPSES].labels
+    services.audience.listen(partial(_hear_trouble, director, notices))
     delivery.setup(app, plane, settings, services.proxies.client_address, services.archivist, services.captions)
     add_realtime(app, metrics)
     _measure(app, metrics, plane)

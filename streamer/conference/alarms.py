@@ -7,7 +7,7 @@ by id, and forgets it when the alarm is gone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from streamer.conference.clockwork import takeover_ms
@@ -57,6 +57,7 @@ class Trouble:
     owner: Owner = "technician"
     about: str = ""
     details: Mapping[str, Detail] = field(default_factory=dict)
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class AlarmInputs:
     """When that was first less than an hour."""
     media: tuple[Trouble, ...] = ()
     """Loudness, silence, black, frozen."""
+    viewers: tuple[Trouble, ...] = ()
+    """What several of them have reported."""
 
 
 def alarms_of(day: RoomDay, now_ms: int, inputs: AlarmInputs = AlarmInputs()) -> tuple[Alarm, ...]:
@@ -212,8 +215,8 @@ def _next_guarded(day: RoomDay, running: Session, now_ms: int) -> Session | None
 
 
 def _from_elsewhere(day: RoomDay, now_ms: int, inputs: AlarmInputs) -> Iterator[Alarm]:
-    for trouble in (*inputs.wrong_keys, *inputs.files, *inputs.media):
-        yield _alarm(
+    for trouble in (*inputs.wrong_keys, *inputs.files, *inputs.media, *inputs.viewers):
+        alarm = _alarm(
             day,
             trouble.code,
             trouble.since_ms,
@@ -222,6 +225,7 @@ def _from_elsewhere(day: RoomDay, now_ms: int, inputs: AlarmInputs) -> Iterator[
             about=trouble.about,
             details=trouble.details,
         )
+        yield replace(alarm, session=trouble.session)
     if inputs.disk_left_s is not None and inputs.disk_left_s < day.timing.disk_s:
         details: dict[str, Detail] = {"minutes_left": inputs.disk_left_s // 60}
         yield _alarm(day, "disk_low", inputs.disk_since_ms or now_ms, owner="operator", details=details)

@@ -1,11 +1,13 @@
-"""What was noticed at the doors and belongs into somebody's alarm list. No I/O; used on one loop."""
+"""What was noticed at the doors, or by viewers, and belongs into somebody's alarm list. No I/O; used on one loop."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 KEEP_MS = 10 * 60_000
+QUIET_MS = 3 * 60_000
+"""So long after the last complaint of a kind nobody has that trouble any more."""
 MAX_NOTICES = 200
 
 
@@ -26,6 +28,21 @@ class WrongRoom:
     count: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Several viewers of a room have the same trouble. Times are UTC milliseconds."""
+
+    room: str
+    kind: str
+    """``no_sound``, ``no_picture``, ``stutter``, ``sync``, ``other``."""
+    session: str | None
+    people: int
+    """The most that said so within a minute."""
+    since_ms: int
+    at_ms: int
+    """The last time."""
+
+
 class Notices:
     """At most ``limit`` of them, each forgotten ten minutes after its last time. Encoders try again every few seconds,
     so the same key in the same room is one notice."""
@@ -33,6 +50,7 @@ class Notices:
     def __init__(self, limit: int = MAX_NOTICES) -> None:
         self._limit = limit
         self._wrong: OrderedDict[tuple[str, str], WrongRoom] = OrderedDict()
+        self._complaints: OrderedDict[tuple[str, str], Complaint] = OrderedDict()
 
     def wrong_room(self, notice: WrongRoom) -> None:
         key = (notice.grant, notice.room)
@@ -62,3 +80,28 @@ class Notices:
             if now_ms - notice.at_ms >= KEEP_MS:
                 del self._wrong[key]
         return tuple(self._wrong.values())
+
+    def complaint(
+        self, room: str, kind: str, people: int, at_ms: int, *, session: str | None = None, enough: bool
+    ) -> None:
+        """A viewer has reported something that ``people`` had in the last minute. ``enough``: they make an alarm; fewer
+        only keep one ringing."""
+        key = (room, kind)
+        known = self._complaints.get(key)
+        if known is not None and at_ms - known.at_ms >= QUIET_MS:
+            known = None
+        if known is None and not enough:
+            return
+        self._complaints.pop(key, None)
+        if known is None:
+            known = Complaint(room, kind, session, people, at_ms, at_ms)
+        self._complaints[key] = replace(known, session=session, people=max(known.people, people), at_ms=at_ms)
+        while len(self._complaints) > self._limit:
+            self._complaints.popitem(last=False)
+
+    def complaints(self, room: str, now_ms: int) -> tuple[Complaint, ...]:
+        """What viewers of the room have trouble with now."""
+        for key, one in list(self._complaints.items()):
+            if now_ms - one.at_ms >= QUIET_MS:
+                del self._complaints[key]
+        return tuple(one for one in self._complaints.values() if one.room == room)

@@ -16,11 +16,18 @@ DISK_EVERY_S = 10.0
 ROOM_BYTES_S = 700_000
 """What a room writes a second where nothing is known of its renditions: five of them, the largest at 1080p."""
 FILE_CODES = frozenset({"disk_behind", "disk_full", "disk_error"})
-LEVELS: dict[str, Level] = {"disk_behind": "warning", "encoder_overload": "warning"}
+LEVELS: dict[str, Level] = {
+    "disk_behind": "warning",
+    "encoder_overload": "warning",
+    "viewers_stutter": "warning",
+    "viewers_sync": "warning",
+    "viewers_other": "warning",
+}
 
 
 class Bells:
-    """``notices``: what the doors saw. ``left_bytes``: free space for the data folder, None where it cannot be told."""
+    """``notices``: what the doors saw, and what viewers complain of. ``left_bytes``: free space for the data folder,
+    None where it cannot be told."""
 
     def __init__(
         self,
@@ -39,6 +46,7 @@ class Bells:
         """All alarms of a room. ``rooms_writing``: how many share the disk."""
         keys = self._wrong_keys(day.room, now_ms)
         found = self._troubles(day.room, link, now_ms)
+        viewers = self._complaints(day.room, now_ms)
         left_s = self._disk_left_s(link, rooms_writing)
         ringing = {(trouble.code, trouble.about) for trouble in (*keys, *found)}
         low_ms = None
@@ -47,7 +55,7 @@ class Bells:
             ringing.add(("disk_low", ""))
         for key in [key for key in self._since if key[0] == day.room and key[1:] not in ringing]:
             del self._since[key]
-        inputs = AlarmInputs(tuple(keys), tuple(found), left_s, low_ms)
+        inputs = AlarmInputs(tuple(keys), tuple(found), left_s, low_ms, viewers=viewers)
         return alarms_of(day, now_ms, inputs)
 
     def _troubles(self, room: str, link: Link | None, now_ms: int) -> list[Trouble]:
@@ -66,6 +74,18 @@ class Bells:
             since_ms = self._since_ms(room, "grant_expired", label, now_ms)
             found.append(Trouble("grant_expired", since_ms, level="warning", about=label, details={"label": label}))
         return found
+
+    def _complaints(self, room: str, now_ms: int) -> tuple[Trouble, ...]:
+        return tuple(
+            Trouble(
+                code := f"viewers_{one.kind}",
+                one.since_ms,
+                level=LEVELS.get(code, "alarm"),
+                details={"people": one.people},
+                session=one.session,
+            )
+            for one in self._notices.complaints(room, now_ms)
+        )
 
     def _wrong_keys(self, room: str, now_ms: int) -> list[Trouble]:
         """In the room where the key was tried, and in the one where it belongs."""

@@ -256,6 +256,40 @@ async def test_a_key_of_another_room_rings_in_both(stage: Stage) -> None:
         assert ringing[0].details["label"] == "camera of A"
 
 
+async def test_what_several_viewers_report_rings_until_they_are_quiet(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    await stage.camera()
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+
+    async def report(people: int, kind: str = "no_sound") -> None:
+        stage.notices.complaint("a", kind, people, stage.now, session=talk, enough=people >= 3)
+        await stage.look()
+
+    await report(2)
+    assert stage.director.alarms("a") == ()
+    await stage.at(0.5)
+    await report(3)
+    (alarm,) = stage.director.alarms("a")
+    assert (alarm.code, alarm.level, alarm.session) == ("viewers_no_sound", "alarm", talk)
+    assert (alarm.details, alarm.since_ms) == ({"people": 3}, NINE + MINUTE // 2)
+    await stage.director.acknowledge("a", alarm.id, TECHNICIAN)
+    # One more keeps it ringing, and whoever has taken it on still has.
+    await stage.at(3)
+    await report(1)
+    await report(3, "stutter")
+    assert [(a.code, a.level) for a in stage.director.alarms("a")] == [
+        ("viewers_no_sound", "alarm"),
+        ("viewers_stutter", "warning"),
+    ]
+    await stage.at(5.5)
+    assert alarm.id in stage.director.acknowledged("a")
+    await stage.at(6)
+    assert stage.director.alarms("a") == ()
+    assert alarm.id not in stage.director.acknowledged("a")
+    await report(1)
+    assert stage.director.alarms("a") == ()
+
+
 async def test_less_than_an_hour_of_disk_rings_for_the_operator(stage: Stage) -> None:
     stage.free = 500_000_000
     await stage.restart()

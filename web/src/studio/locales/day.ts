@@ -254,6 +254,11 @@ export const en = {
   'alarm.disk_full': 'The disk is full: nothing is recorded',
   'alarm.disk_error': 'The disk has failed: nothing is recorded',
   'alarm.disk_behind': 'The disk is too slow to record',
+  'alarm.viewers_no_sound': '{people} viewers report: no sound',
+  'alarm.viewers_no_picture': '{people} viewers report: no picture',
+  'alarm.viewers_stutter': '{people} viewers report: it stutters',
+  'alarm.viewers_sync': '{people} viewers report: sound and picture apart',
+  'alarm.viewers_other': '{people} viewers report trouble',
   'alarm.encoder_overload': 'The encoders cannot keep up: qualities run at a reduced rate',
   'alarm.other': 'Alarm: {code}',
 
@@ -524,6 +529,11 @@ export const fr: Translation<typeof en> = {
   'alarm.disk_full': 'Le disque est plein : rien n’est enregistré',
   'alarm.disk_error': 'Le disque est en panne : rien n’est enregistré',
   'alarm.disk_behind': 'Le disque est trop lent pour enregistrer',
+  'alarm.viewers_no_sound': '{people} personnes signalent : pas de son',
+  'alarm.viewers_no_picture': '{people} personnes signalent : pas d’image',
+  'alarm.viewers_stutter': '{people} personnes signalent des saccades',
+  'alarm.viewers_sync': '{people} personnes signalent un décalage entre son et image',
+  'alarm.viewers_other': '{people} personnes signalent un souci',
   'alarm.encoder_overload': 'Les encodeurs ne suivent pas : des qualités tournent à cadence réduite',
   'alarm.other': 'Alarme : {code}',
 
