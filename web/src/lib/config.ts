@@ -9,7 +9,7 @@ export interface PageRoom {
 
 /** What the server tells a page in `<script type="application/json" id="streamer-config">`. */
 export interface PageConfig {
-  page: 'home' | 'watch' | 'embed' | 'session' | 'studio' | 'admin' | 'join'
+  page: 'home' | 'watch' | 'embed' | 'session' | 'studio' | 'admin' | 'join' | 'stage' | 'hall'
   /** Null on pages of no room, and where the room is unknown. */
   room: PageRoom | null
   publicUrl: string
@@ -17,9 +17,11 @@ export interface PageConfig {
   /** Whether this server offers WHEP to viewers. */
   whep: boolean
   iceServers: RTCIceServer[]
+  /** Of a link with a hall's code: what it stands for, or why it stands for nothing. */
+  hall?: { code: string; place: string; problem: 'unknown' | 'too_many' | null }
 }
 
-const ROOM_ADDRESS = /^\/(watch|embed|studio)\/([^/]+)\/?$/
+const ROOM_ADDRESS = /^\/(watch|embed|studio|stage)\/([^/]+)\/?$/
 
 function fromAddress(): PageConfig {
   const [, page, id] = ROOM_ADDRESS.exec(location.pathname) ?? []

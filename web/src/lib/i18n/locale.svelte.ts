@@ -25,13 +25,18 @@ class LocaleState {
 
   /** Changes the language of everything on the page at once and remembers it for all pages. */
   choose(locale: Locale): void {
-    this.#current = locale
-    if (typeof document !== 'undefined') document.documentElement.lang = locale
+    this.use(locale)
     try {
       localStorage.setItem(STORAGE_KEY, locale)
     } catch {
       // Kept for this page's life only.
     }
+  }
+
+  /** Changes it for this page only. */
+  use(locale: Locale): void {
+    this.#current = locale
+    if (typeof document !== 'undefined') document.documentElement.lang = locale
   }
 }
 

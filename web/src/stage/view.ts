@@ -1,0 +1,42 @@
+/** What an address asks of the stage's page. Pure. */
+import { LOCALES, type Locale } from '$lib/i18n/messages'
+
+export interface Asked {
+  /** Null: the speaker's where the link allows it, else the hall's. */
+  view: 'speaker' | 'hall' | null
+  /** A lower third over whatever is behind: for OBS. */
+  transparent: boolean
+  theme: 'dark' | 'light'
+  language: Locale | null
+  /** The hall's code to show, and the place whose code is wanted where several are known. */
+  code: string
+  place: string
+}
+
+export function readAsked(search: string): Asked {
+  const query = new URLSearchParams(search)
+  const view = query.get('view')
+  const language = query.get('lang')?.toLowerCase().split('-')[0]
+  return {
+    view: view === 'speaker' || view === 'hall' ? view : null,
+    transparent: query.has('transparent') && !['0', 'false'].includes(query.get('transparent') ?? ''),
+    theme: query.get('theme') === 'light' ? 'light' : 'dark',
+    language: LOCALES.find((known) => known === language) ?? null,
+    code: (query.get('code') ?? '').slice(0, 64),
+    place: query.get('place') ?? '',
+  }
+}
+
+/** The token of a link: in its fragment, or in its query, as some programs drop fragments. */
+export function tokenOf(address: { hash: string; search: string }): string {
+  const token = new URLSearchParams(address.hash.replace(/^#/, '')).get('token')
+  return token ?? new URLSearchParams(address.search).get('token') ?? ''
+}
+
+/** The address without its token: an address bar is seen, photographed and shared. */
+export function withoutToken(address: { pathname: string; hash: string; search: string }): string {
+  const query = new URLSearchParams(address.search)
+  query.delete('token')
+  const text = query.toString()
+  return address.pathname + (text === '' ? '' : `?${text}`)
+}
