@@ -95,6 +95,9 @@ _API: Mapping[str, Rule] = {
     "POST /retention": Action.RECORDING_DELETE,
     # And the action that is undone.
     "POST /actions/{id}/undo": Action.ROOM_CREW,
+    "GET /actions": Action.ROOM_CREW,
+    "GET /alarms": Action.ROOM_CREW,
+    "POST /alarms/{id}/acknowledge": Action.ALARM_ACKNOWLEDGE,
     "POST /imports": Action.SCHEDULE_IMPORT,
     "POST /imports/{id}/apply": Action.SCHEDULE_IMPORT,
     "GET /grants": Action.GRANT_READ,

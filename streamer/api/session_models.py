@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, model_validator
@@ -471,20 +471,3 @@ class Done(BaseModel):
     """One for each room, where there are several."""
     rooms: list[str] = []
     sessions: list[SessionCrewView] = []
-
-
-class ActionView(BaseModel):
-    """Somebody's tap."""
-
-    id: str
-    room: str
-    session: str | None
-    kind: str
-    at: Moment
-    by: str
-    undone: bool
-
-
-class ActionList(BaseModel):
-    items: list[ActionView]
-    cursor: Literal[None] = None

@@ -120,7 +120,12 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
     Role.SPEAKER: _VIEWER | {Action.STAGE_READ},
     Role.VIEWER: _VIEWER,
 }
-"""Role -> actions, inside the grant's scope."""
+"""Role -> actions, inside the grant's scope.
+
+A technician delays, starts, extends and ends what is planned, but does not cancel it: that a session does not take
+place is told to everybody who has it in a calendar, and is the organiser's to say. Who stands alone in a room leaves it
+unbegun, puts up the slate, or begins something without a plan instead.
+"""
 
 GRANTABLE: Mapping[Role, frozenset[Role]] = {
     Role.ADMIN: frozenset(Role),

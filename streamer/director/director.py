@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 
 from streamer.conference import airing, clockwork, taps
@@ -23,6 +24,7 @@ from streamer.conference.day import RoomDay, find, following, next_obeyed_ms
 from streamer.conference.delays import shown_times
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session
+from streamer.conference.taps import Refused
 from streamer.conference.undo import effect, restore
 from streamer.director import editing
 from streamer.director.bells import Bells
@@ -38,6 +40,7 @@ from streamer.director.ledger import (
     StoredAction,
     between,
     effect_of,
+    is_alone,
     state_of,
 )
 from streamer.director.news import (
@@ -70,6 +73,14 @@ class Tapped:
 
     action: str | None
     sessions: tuple[Session, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """Somebody's tap, and whether it can be taken back now."""
+
+    action: StoredAction
+    undoable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +217,19 @@ class Director:
     async def action(self, action_id: str) -> StoredAction:
         """Raises NotFound."""
         return await self._ledger.action(action_id)
+
+    async def recent(self, room_id: str, limit: int) -> list[Recent]:
+        """What people did in the room in the last days, newest first. Raises NotFound."""
+        desk = self._desk(room_id)
+        now_ms = self._clock()
+        latest = await self._ledger.latest(room_id, now_ms, limit)
+        return [
+            Recent(
+                action,
+                action.undone_ms is None and _undoable(desk.day, action, now_ms, is_alone(action, latest[:newer])),
+            )
+            for newer, action in enumerate(latest)
+        ]
 
     async def undo(self, action_id: str, actor: Actor) -> Tapped:
         """Take a tap back. Doing it twice changes nothing. Raises NotFound, Refused ``superseded``."""
@@ -466,6 +490,14 @@ class Director:
         if desk is None:
             raise NotFound("There is no such room.", code="no_such_room")
         return desk
+
+
+def _undoable(day: RoomDay, action: StoredAction, now_ms: int, alone: bool) -> bool:
+    try:
+        restore(day, effect_of(action), now_ms, alone=alone)
+    except (Refused, msgspec.ValidationError):
+        return False
+    return True
 
 
 def _moved(before: RoomDay, session: Session) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -130,11 +130,16 @@ class Ledger:
         async with self._database.read() as connection:
             return await Actions(connection).get(action_id)
 
+    async def latest(self, room: str, now_ms: int, limit: int) -> list[StoredAction]:
+        """A room's newest, undone ones too, as far as they are remembered."""
+        async with self._database.read() as connection:
+            return await Actions(connection).latest(room, since_ms=now_ms - UNDO_MS, limit=limit)
+
     async def is_alone(self, action: StoredAction) -> bool:
-        """Whether all that people did in the room after it has been taken back."""
+        """Whether all that people did to its sessions after it has been taken back."""
         async with self._database.read() as connection:
             later = await Actions(connection).latest(action.room, since_ms=action.at_ms, limit=LATER)
-        return len(later) < LATER and all(one.undone_ms is not None for one in later if one.id != action.id)
+        return len(later) < LATER and is_alone(action, [one for one in later if one.id != action.id])
 
     async def acknowledge(self, room: str, alarm: str, actor: Actor, now_ms: int) -> Acknowledgement:
         taken = Acknowledgement(room, alarm, actor.id, actor.label, now_ms)
@@ -198,6 +203,17 @@ class Ledger:
 def effect_of(action: StoredAction) -> Effect:
     """What an action changed. Raises msgspec.ValidationError for one of another version."""
     return msgspec.convert(dict(action.after), Effect)
+
+
+def is_alone(action: StoredAction, later: Iterable[StoredAction]) -> bool:
+    """Whether none of ``later`` still holds that touched a session of ``action``."""
+    try:
+        touched = {image.id for image in effect_of(action).sessions}
+        return not any(
+            one.undone_ms is None and touched & {image.id for image in effect_of(one).sessions} for one in later
+        )
+    except msgspec.ValidationError:
+        return False
 
 
 def day_of_room(room: Room, venue: Venue | None, state: RoomState, sessions: Sequence[Session]) -> RoomDay:

@@ -142,6 +142,10 @@ QUESTIONS: dict[str, Question] = {
     "POST /api/v1/retention": Question(ROOM, query="?room=in-room"),
     # There is no action of that id: what undoing asks is in the tests of taps.
     "POST /api/v1/actions/{id}/undo": Question(missing=True),
+    "GET /api/v1/actions": Question(ROOM, query="?room=in-room"),
+    "GET /api/v1/alarms": Question(ROOM, query="?room=in-room"),
+    # Nothing rings: how far grants reach is in the tests of taps.
+    "POST /api/v1/alarms/{id}/acknowledge": Question(missing=True),
 }
 
 PATHS = {"room": "in-room", "session": "in-session", "source": "main", "path": "assets/app-abc123.js"}

@@ -1,0 +1,99 @@
+"""Alarms and recent taps over REST: who sees them, who takes them on or back."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from streamer.api.context import SERVICES
+from tests.fakes.media_plane import FakePlane
+from tests.unit.api.conftest import Api
+from tests.unit.api.test_sessions import camera, plan
+
+
+@pytest.fixture
+async def hall(api: Api) -> Api:
+    await api("POST", "/venues", {"id": "paris", "name": "Paris"})
+    for room in ("a", "b"):
+        await api("POST", "/rooms", {"id": room, "name": f"Salle {room}", "venue": "paris"})
+    return api
+
+
+async def member(hall: Api, role: str, label: str, **scope: Any) -> Api:
+    made = await hall("POST", "/grants", {"role": role, "label": label, **(scope or {"room": "a"})})
+    return hall.as_(made["token"])
+
+
+async def test_what_rings_is_listed_and_taken_on(hall: Api) -> None:
+    for room in ("a", "b"):
+        await hall("POST", f"/rooms/{room}/hold", {"message": "Fire alarm"}, expect=200)
+    anna = await member(hall, "technician", "Anna")
+    moderator = await member(hall, "moderator", "Mo", room="b")
+    (alarm,) = (await anna("GET", "/alarms"))["items"]
+    assert (alarm["room"], alarm["code"], alarm["acknowledged"]) == ("a", "hold", None)
+    assert [one["room"] for one in (await hall("GET", "/alarms"))["items"]] == ["a", "b"]
+    assert [one["room"] for one in (await moderator("GET", "/alarms"))["items"]] == ["b"]
+    await anna("GET", "/alarms?room=b", expect=403)
+    await anna("GET", "/alarms?room=nowhere", expect=404)
+    address = f"/alarms/{quote(alarm['id'], safe='')}/acknowledge"
+    await moderator("POST", address, expect=403)
+    done = await anna("POST", address, expect=200)
+    assert done["acknowledged"] == "Anna"
+    assert (await hall("GET", "/alarms?room=a"))["items"][0]["acknowledged"] == "Anna"
+    other = await hall("POST", "/alarms/hold:nowhere:/acknowledge", expect=404)
+    assert other["error"]["code"] == "no_such_alarm"
+    elsewhere = (await hall("GET", "/alarms?room=b"))["items"][0]["id"]
+    await anna("POST", f"/alarms/{quote(elsewhere, safe='')}/acknowledge", expect=403)
+
+
+async def test_an_alarm_about_something_with_any_name_can_be_taken_on(hall: Api, plane: FakePlane) -> None:
+    assert hall.client.app is not None
+    director = hall.client.app[SERVICES].director
+    director.bells.lapsed = lambda room, _now_ms: ["50/50: Anna & Bob?"] if room == "a" else []
+    await plane.ensure(director.config("a"))
+    await director.refresh()
+    (alarm,) = (await hall("GET", "/alarms"))["items"]
+    assert alarm["code"] == "grant_expired"
+    done = await hall("POST", f"/alarms/{quote(alarm['id'], safe='')}/acknowledge", expect=200)
+    assert done["id"] == alarm["id"]
+
+
+async def test_others_taps_are_seen_and_taken_back_in_their_order(hall: Api, plane: FakePlane) -> None:
+    talk = await plan(hall, -2)
+    await camera(plane)
+    anna, bob = await member(hall, "technician", "Anna"), await member(hall, "technician", "Bob")
+    started = await anna("POST", f"/sessions/{talk['id']}/start", expect=200)
+    slate = await bob("POST", "/rooms/a/air", {"slate": True}, expect=200)
+    extended = await bob("POST", f"/sessions/{talk['id']}/extend", {"minutes": 5}, expect=200)
+    listed = (await anna("GET", "/actions?room=a"))["items"]
+    assert [(one["id"], one["kind"], one["by"], one["title"], one["undoable"]) for one in listed] == [
+        (extended["action"], "session.extend", "Bob", "A talk", True),
+        (slate["action"], "air.slate", "Bob", None, True),
+        (started["action"], "session.start", "Anna", "A talk", False),
+    ]
+    assert [one["id"] for one in (await anna("GET", "/actions?room=a&limit=1"))["items"]] == [extended["action"]]
+    await anna("POST", f"/actions/{extended['action']}/undo", expect=200)
+    again = (await bob("GET", "/actions?room=a"))["items"]
+    assert [(one["undoable"], one["undone"] is not None) for one in again] == [
+        (False, True),
+        (True, False),
+        (True, False),
+    ]
+    await bob("POST", f"/actions/{started['action']}/undo", expect=200)
+    # A moderator sees what was done, and takes back nothing of it.
+    moderator = await member(hall, "moderator", "Mo")
+    assert {one["undoable"] for one in (await moderator("GET", "/actions?room=a"))["items"]} == {False}
+
+
+async def test_taps_on_a_closed_session_are_told_to_those_who_may_know_of_it(hall: Api, plane: FakePlane) -> None:
+    board = await plan(hall, -2, visibility="private", title="Board")
+    other = await plan(hall, 60)
+    await camera(plane)
+    await hall("POST", f"/sessions/{board['id']}/extend", {"minutes": 5}, expect=200)
+    await hall("POST", f"/sessions/{other['id']}/delay", {"minutes": 5}, expect=200)
+    crew = await member(hall, "technician", "Anna")
+    assert [one["title"] for one in (await crew("GET", "/actions?room=a"))["items"]] == ["A talk", "Board"]
+    await hall("GET", "/actions", expect=422)
+    await (await member(hall, "viewer", "Vera"))("GET", "/actions?room=a", expect=403)
