@@ -378,3 +378,37 @@ async def test_after_a_restart_all_come_back_to_what_was_said(tmp_path: Path) ->
         after = await send(back, "after")
         assert (await back.told("chat.message"))["seq"] > since
         assert after["id"] > said["id"]
+
+
+async def test_a_rooms_moderator_finds_the_closed_session_that_runs_there_and_moderates_it(tmp_path: Path) -> None:
+    async with hall(tmp_path) as service:
+        doors = service.doors
+        doors.admit("member", "viewer", session="s2")
+        doors.admit("other", "moderator", session="s1")
+        doors.admit("far", "moderator", room="b")
+        mod = await moderator(service)
+        others = await service.connect(room="a", name="Ada")
+        studio = await service.connect("/studio", room="a", token="tech")
+        assert (await studio.command("session.start", {"id": "s2"}))["ok"]
+        started = await mod.told("session.changed", lambda data: data["id"] == "s2" and data["state"] == "on_air")
+        assert started["data"]["key"] == "key-of-s2"
+        inside = await service.connect("/moderation", session="s2", token="mod")
+        snapshot = inside.snapshots[0]
+        assert (snapshot["session"]["id"], snapshot["you"]["role"]) == ("s2", "moderator")
+        assert snapshot["moderation"]["session"] == "s2"
+        assert snapshot["rooms"]["a"]["broadcast"]["word"] == "on_air"
+        member = await service.connect(session="s2", token="member", name="Ben")
+        said = await send(member, "between ourselves")
+        await inside.told("chat.message", lambda data: data["id"] == said["id"])
+        assert (await inside.command("chat.delete", {"id": said["id"]}))["ok"]
+        await member.told("chat.deleted", lambda data: data["id"] == said["id"])
+        # Who moderates elsewhere, or another session, does not; nor does who moderates nothing.
+        for token, code in (("far", "out_of_scope"), ("other", "out_of_scope"), ("member", "forbidden")):
+            assert await service.refused("/moderation", session="s2", token=token) == code
+        assert await service.refused("/moderation", session="s2") == "unauthorized"
+        assert "between ourselves" not in mod.text + others.text
+        assert "key-of-s2" not in others.text
+        # It is over, and can be tidied up after.
+        assert (await studio.command("session.end", {}))["ok"]
+        again = await service.connect("/moderation", session="s2", token="mod")
+        assert [one["id"] for one in again.snapshots[0]["moderation"]["chat"]] == [said["id"]]
