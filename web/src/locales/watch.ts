@@ -16,6 +16,7 @@ export const en = {
   watchOn: 'Open the room’s page',
   embedTitle: '{room}, live',
   audience: 'Audience',
+  talk: 'Show chat and questions',
 } as const
 
 export const fr: Translation<typeof en> = {
@@ -34,6 +35,7 @@ export const fr: Translation<typeof en> = {
   watchOn: 'Ouvrir la page de la salle',
   embedTitle: '{room}, en direct',
   audience: 'Public',
+  talk: 'Afficher discussion et questions',
 }
 
 export const t = translator({ en, fr })
