@@ -7,7 +7,19 @@ import { trimmedHls } from './scripts/hls-build.ts'
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 /** One shell per role; the server puts its configuration into it and serves it for every address of that role. */
-const SHELLS = ['index', 'watch', 'embed', 'session', 'studio', 'admin', 'caption', 'join', 'stage', 'hall', 'moderate'] as const
+const SHELLS = [
+  'index',
+  'watch',
+  'embed',
+  'session',
+  'studio',
+  'admin',
+  'caption',
+  'join',
+  'stage',
+  'hall',
+  'moderate',
+] as const
 
 /** Asks for the playlist before the player's code is here. */
 const EARLY = here('./src/watch/early.ts')
@@ -21,7 +33,9 @@ function roomAddresses(): Plugin {
     configureServer(server) {
       server.middlewares.use((request, _response, next) => {
         const [, role, what] =
-          /^\/(watch|embed|session|studio|admin|caption|join|stage|moderate)(\/[^/.]*)?(\?.*)?$/.exec(request.url ?? '') ?? []
+          /^\/(watch|embed|session|studio|admin|caption|join|stage|moderate)(\/[^/.]*)?(\?.*)?$/.exec(
+            request.url ?? '',
+          ) ?? []
         // A link with a hall's code leads to a page of its own.
         if (role) request.url = role === 'join' && what ? '/hall.html' : `/${role}.html`
         next()

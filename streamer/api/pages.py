@@ -88,6 +88,11 @@ async def admin(request: web.Request) -> web.Response:
     return shell_page(request, "admin", "admin", None, None)
 
 
+async def moderate(request: web.Request) -> web.Response:
+    """Where the chat is kept readable and questions are brought to the stage."""
+    return await _room_page(request, "moderate")
+
+
 async def caption(request: web.Request) -> web.Response:
     """Where captions are typed."""
     return await _room_page(request, "caption")
@@ -226,6 +231,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/admin", admin)
     app.router.add_get("/admin/{tail:.*}", admin)
     app.router.add_get("/caption/{room}", caption)
+    app.router.add_get("/moderate/{room}", moderate)
     app.router.add_get("/stage/{room}", stage)
     app.router.add_get("/join", join)
     app.router.add_get("/assets/{path:.+}", asset)

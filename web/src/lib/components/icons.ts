@@ -52,6 +52,13 @@ export const ICONS = {
   up: { stroke: 'M12 19V6M6 11.5L12 5.5l6 6' },
   down: { stroke: 'M12 5v13M6 12.5l6 6 6-6' },
   send: { stroke: 'M4 11.9L20 4.5l-5.2 15.5-3.6-6.6zM11.2 13.4L20 4.5' },
+  shield: { stroke: 'M12 3.5l7.5 2.8v5.4c0 4.4-3.1 7.6-7.5 9-4.4-1.4-7.5-4.6-7.5-9V6.3z' },
+  ban: { stroke: 'M12 21a9 9 0 100-18 9 9 0 000 18zM5.8 5.8l12.4 12.4' },
+  person: { stroke: 'M12 12a4 4 0 100-8 4 4 0 000 8zM4.5 20.5c.6-4 3.6-6 7.5-6s6.9 2 7.5 6' },
+  undo: { stroke: 'M8.5 5L4 9.5 8.5 14M4.5 9.5H14a5.5 5.5 0 010 11h-3' },
+  search: { stroke: 'M10.5 17a6.5 6.5 0 100-13 6.5 6.5 0 000 13zM15.3 15.3L20 20' },
+  pause: { fill: 'M7 5h3.2v14H7zM13.8 5H17v14h-3.2z' },
+  list: { stroke: 'M4 6h16M4 12h16M4 18h10' },
 } as const satisfies Record<string, { stroke: string } | { fill: string }>
 
 export type IconName = keyof typeof ICONS

@@ -54,6 +54,8 @@ export function queueOf({ messages, questions, reports }: Waiting): Entry[] {
 
 type Open = { -readonly [K in keyof Entry]: Entry[K] }
 
+export const entryOf = (message: ChatMessage): Entry => ofMessage(message)
+
 function ofMessage(message: ChatMessage): Open {
   const { id, participant, name, text, at_ms, reason } = message
   return {

@@ -1,0 +1,13 @@
+import { mount } from 'svelte'
+import '../styles/base.css'
+import './moderate.css'
+import { readConfig } from '$lib/config'
+import Moderate from './Moderate.svelte'
+
+const config = readConfig()
+const id = config.room?.id ?? decodeURIComponent(location.pathname.split('/')[2] ?? '')
+const target = document.getElementById('app')
+if (target) {
+  target.replaceChildren()
+  mount(Moderate, { target, props: { config, room: { id, name: config.room?.name ?? id } } })
+}

@@ -1,0 +1,57 @@
+/** What was done and what is told, in words. */
+import { locale } from '$lib/i18n'
+import { timeOfDay } from '$lib/protocol/times'
+import { t } from '../locales'
+import { en } from '../locales/en'
+import type { Done, Refusal } from './deeds.svelte'
+import type { Entry } from './queue'
+import type { Action } from './wire'
+
+/** Keys that are made of what the server tells. */
+export const say = t as (key: string, values?: Record<string, string | number>) => string
+const has = (key: string): boolean => key in en
+
+const SHORT = 60
+
+/** As much of a text as fits in a line. Whole letters, even where one is made of many signs. */
+export function short(text: string, most = SHORT): string {
+  const plain = text.replace(/\s+/g, ' ').trim()
+  const letters = Array.from(plain)
+  return letters.length > most ? `${letters.slice(0, most - 1).join('')}…` : plain
+}
+
+export const nameOf = (name: string | null): string => name || t('name.none')
+
+export function doneWords({ kind, count, subject }: Done): string {
+  return say(`done.${kind}`, { count, subject: short(subject) || '–' })
+}
+
+export function refusalWords(refusal: Refusal): { title: string; why: string } {
+  const { kind, code, by, subject } = refusal
+  const what = say(`done.${kind}`, { count: 1, subject: short(subject) }).replace(/[:：]?\s*$/, '')
+  const why = has(`no.${code}`) ? say(`no.${code}`, { name: nameOf(by) }) : say('no.other', { code })
+  return { title: t('no.title', { what }), why }
+}
+
+export function actionWords({ kind, target }: Action): string {
+  const count = target.split(' ').filter(Boolean).length
+  if (kind === 'room.mode') return target === '' ? t('log.room.lists') : t('log.room.mode', { target })
+  return has(`log.${kind}`) ? say(`log.${kind}`, { count, target }) : kind
+}
+
+export function reasonWords(entry: Pick<Entry, 'reason' | 'waits'>): string {
+  if (!entry.reason) return ''
+  return entry.waits && has(`reason.${entry.reason}`)
+    ? say(`reason.${entry.reason}`)
+    : t('why.said', { reason: entry.reason })
+}
+
+export const clock = (at_ms: number, zone: string | undefined): string => timeOfDay(at_ms, locale.current, zone)
+
+/** `40 s`, `3 min`, `2 h`. */
+export function span(from_ms: number, now_ms: number): string {
+  const s = Math.max(0, Math.round((now_ms - from_ms) / 1_000))
+  if (s < 60) return `${s} s`
+  if (s < 3_600) return `${Math.floor(s / 60)} min`
+  return `${Math.floor(s / 3_600)} h`
+}

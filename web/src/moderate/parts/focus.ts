@@ -1,0 +1,11 @@
+/** Puts the focus on a row of a grid, unless somebody is in a field, a dialog or a row's own button. */
+export function keepFocus(list: HTMLElement | undefined, key: string): void {
+  const row = list?.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`)
+  if (!row) return
+  const { activeElement } = document
+  const free =
+    activeElement === null || activeElement === document.body || activeElement.closest('[role="grid"]') !== null
+  if (!free || row.contains(activeElement)) return
+  row.focus({ preventScroll: true })
+  row.scrollIntoView({ block: 'nearest' })
+}
