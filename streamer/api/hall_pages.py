@@ -33,7 +33,7 @@ header p{{font-size:17pt;color:#444}}
 h1{{font-size:{room_pt}pt;line-height:1.1;text-wrap:balance}}
 .ask{{font-size:25pt;line-height:1.2;font-weight:700}}
 .ask+p{{font-size:16pt;color:#333;margin-top:2mm}}
-svg{{width:min(105mm,100%);height:auto}}
+.qr{{width:105mm;max-width:100%}}svg{{display:block;width:100%;height:auto}}
 .address{{font-size:18pt}}
 .code{{font:700 62pt/1.1 ui-monospace,"SF Mono",Menlo,Consolas,monospace;letter-spacing:.08em;margin-right:-.08em}}
 .languages{{display:grid;grid-template-columns:1fr 1fr;gap:10mm;width:100%}}
@@ -105,7 +105,7 @@ async def poster(request: web.Request) -> web.Response:
         room=escape(room.name),
         room_pt=44 if len(room.name) <= 24 else 32 if len(room.name) <= 60 else 22,
         above=escape(" · ".join(above)),
-        qr=f'<div role="img" aria-label="{escape(link)}">{qr}</div>',
+        qr=f'<div class="qr" role="img" aria-label="{escape(link)}">{qr}</div>',
         address=escape(link.partition("://")[2].rpartition("/")[0]),
         code=found.code,
     )

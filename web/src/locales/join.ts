@@ -2,6 +2,7 @@ import { type Translation, translator } from '$lib/i18n'
 
 export const en = {
   title: 'Log in',
+  'title.both': 'Take part, or log in',
   intro: 'Paste the link or the token that your organiser gave you.',
   label: 'Link or token',
   password: 'Administrator’s password',
@@ -19,6 +20,7 @@ export const en = {
 
 export const fr: Translation<typeof en> = {
   title: 'Se connecter',
+  'title.both': 'Participer, ou se connecter',
   intro: 'Collez le lien ou le jeton que l’organisation vous a donné.',
   label: 'Lien ou jeton',
   password: 'Mot de passe d’administration',
