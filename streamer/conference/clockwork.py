@@ -173,7 +173,8 @@ def _given_way_ms(day: RoomDay, due: Session, now_ms: int) -> int | None:
     last_ms = last_end_ms(day)
     if last_ms is None or not any(s.ended_ms == last_ms and s.changed_ms == now_ms for s in day.sessions):
         return None
-    return min(now_ms, max(last_ms, due.start_ms, day.media.up_since_ms or 0))
+    # A clock that stepped back must not let two sessions share minutes.
+    return max(last_ms, min(now_ms, max(due.start_ms, day.media.up_since_ms or 0)))
 
 
 def _take_over(day: RoomDay, now_ms: int) -> RoomDay:
