@@ -18,6 +18,7 @@ from streamer.conference.sessions import Session
 from streamer.director.director import Recent
 from streamer.director.kinds import permission_of
 from streamer.errors import NotFound
+from streamer.store.sessions import Sessions
 
 
 class AlarmQuery(BaseModel):
@@ -47,7 +48,7 @@ class ActionView(BaseModel):
     room: str
     session: str | None
     title: str | None
-    """The session's, while it is in view."""
+    """The session's, if there is one."""
     kind: str
     """``session.start``, ``session.end``, ``room.hold``, ``air.slate``, …"""
     at: Moment
@@ -111,8 +112,11 @@ async def list_actions(call: Call) -> ActionList:
     room = _room(services, query.room)
     grant = call.require(target_of(room))
     items = []
-    for recent in await services.director.recent(room.id, query.limit):
-        session = services.director.find(recent.action.session) if recent.action.session else None
+    latest = await services.director.recent(room.id, query.limit)
+    async with services.database.read() as connection:
+        sessions = await Sessions(connection).find_many({one.action.session for one in latest if one.action.session})
+    for recent in latest:
+        session = sessions.get(recent.action.session or "")
         if session is None or _may_read(services, grant, session):
             items.append(_action(services, grant, room, recent, session))
     return ActionList(items=items)

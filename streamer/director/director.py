@@ -26,7 +26,7 @@ from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session
 from streamer.conference.taps import Refused
 from streamer.conference.undo import effect, restore
-from streamer.director import editing
+from streamer.director import ahead, editing
 from streamer.director.bells import Bells
 from streamer.director.desk import Desk
 from streamer.director.effects import Effects
@@ -201,11 +201,20 @@ class Director:
     async def run(self, room_id: str, command: taps.Command, actor: Actor) -> Tapped:
         """Raises NotFound, :class:`~streamer.conference.taps.Refused`, StoreUnavailable; nothing has changed then."""
         desk = self._desk(room_id)
+        kind, session = kind_of(command), session_of(command)
         async with desk.lock:
             now_ms = self._clock()
-            before = clockwork.advance(self.effects.with_media(desk, now_ms), now_ms)
-            after = clockwork.advance(taps.apply(before, command, now_ms), now_ms)
-            return await self._tapped(desk, before, after, kind_of(command), session_of(command), actor, now_ms)
+            # An ad-hoc session is new: it is nowhere yet.
+            named = () if isinstance(command, taps.AdHoc) else (session,)
+            far = await ahead.day_around(self._ledger, desk.day, named)
+            if far is None:
+                before = clockwork.advance(self.effects.with_media(desk, now_ms), now_ms)
+                after = clockwork.advance(taps.apply(before, command, now_ms), now_ms)
+                return await self._tapped(desk, before, after, kind, session, actor, now_ms)
+            after = ahead.planned(far, command, now_ms)
+            tapped = await self._written(desk, far, after, kind, session, actor, now_ms)
+        await self.refresh()
+        return tapped
 
     async def run_all(self, room_ids: Sequence[str], command: taps.Command, actor: Actor) -> list[tuple[str, Tapped]]:
         """The same in several rooms; what does not apply to a room (a resume where nothing is held) changes nothing."""
@@ -223,13 +232,14 @@ class Director:
         desk = self._desk(room_id)
         now_ms = self._clock()
         latest = await self._ledger.latest(room_id, now_ms, limit)
-        return [
-            Recent(
-                action,
-                action.undone_ms is None and _undoable(desk.day, action, now_ms, is_alone(action, latest[:newer])),
-            )
-            for newer, action in enumerate(latest)
-        ]
+        found = []
+        for newer, action in enumerate(latest):
+            undoable = False
+            if action.undone_ms is None:
+                day = await ahead.day_around(self._ledger, desk.day, _touched(action)) or desk.day
+                undoable = _undoable(day, action, now_ms, is_alone(action, latest[:newer]))
+            found.append(Recent(action, undoable))
+        return found
 
     async def undo(self, action_id: str, actor: Actor) -> Tapped:
         """Take a tap back. Doing it twice changes nothing. Raises NotFound, Refused ``superseded``."""
@@ -239,12 +249,17 @@ class Director:
             stored = await self._ledger.action(action_id)
             if stored.undone_ms is not None:
                 return Tapped(None)
-            now_ms = self._clock()
-            before = clockwork.advance(self.effects.with_media(desk, now_ms), now_ms)
+            now_ms, kind = self._clock(), f"{stored.kind}.undo"
             alone = await self._ledger.is_alone(stored)
-            after = clockwork.advance(restore(before, effect_of(stored), now_ms, alone=alone), now_ms)
-            kind = f"{stored.kind}.undo"
-            return await self._tapped(desk, before, after, kind, stored.session, actor, now_ms, undone=action_id)
+            far = await ahead.day_around(self._ledger, desk.day, _touched(stored))
+            if far is None:
+                before = clockwork.advance(self.effects.with_media(desk, now_ms), now_ms)
+                after = clockwork.advance(restore(before, effect_of(stored), now_ms, alone=alone), now_ms)
+                return await self._tapped(desk, before, after, kind, stored.session, actor, now_ms, undone=action_id)
+            after = restore(far, effect_of(stored), now_ms, alone=alone)
+            tapped = await self._written(desk, far, after, kind, stored.session, actor, now_ms, undone=action_id)
+        await self.refresh()
+        return tapped
 
     async def acknowledge(self, room_id: str, alarm_id: str, actor: Actor) -> None:
         """Take an alarm on. Raises NotFound where it does not ring."""
@@ -411,10 +426,31 @@ class Director:
         undone: str | None = None,
     ) -> Tapped:
         """Write a tap and let it take effect. The lock is held."""
-        done = effect(before, after)
         shown = desk.day
-        action = None if undone is not None or done.empty else secrets.token_urlsafe(9)
         # What the clock had done by the tap is written with it.
+        tapped = await self._written(desk, before, after, kind, session, actor, now_ms, undone, written=shown)
+        desk.day = after
+        await self.effects.put_into_effect(desk, shown, now_ms)
+        self._tell_incidents(desk, incidents(shown, after, now_ms))
+        return tapped
+
+    async def _written(
+        self,
+        desk: Desk,
+        before: RoomDay,
+        after: RoomDay,
+        kind: str,
+        session: str | None,
+        actor: Actor,
+        now_ms: int,
+        undone: str | None = None,
+        *,
+        written: RoomDay | None = None,
+    ) -> Tapped:
+        """Write what a tap makes of ``before``; ``written``: what the database has, where it is another."""
+        done = effect(before, after)
+        shown = before if written is None else written
+        action = None if undone is not None or done.empty else secrets.token_urlsafe(9)
         change = between(shown, after, actor=actor, kind=kind, at_ms=now_ms)
         change = replace(
             change,
@@ -428,9 +464,6 @@ class Director:
         change = replace(change, opened=covered.opened, closed=covered.closed)
         if not change.empty or action is not None or undone is not None:
             await self._write(change, desk.room.venue)
-        desk.day = after
-        await self.effects.put_into_effect(desk, shown, now_ms)
-        self._tell_incidents(desk, covered)
         return Tapped(action, tuple(image.after for image in done.sessions if image.after is not None))
 
     def _tell_incidents(self, desk: Desk, covered: Incidents) -> None:
@@ -490,6 +523,13 @@ class Director:
         if desk is None:
             raise NotFound("There is no such room.", code="no_such_room")
         return desk
+
+
+def _touched(action: StoredAction) -> list[str]:
+    """Sessions that an action changed; those that it made are gone when it is taken back."""
+    with contextlib.suppress(msgspec.ValidationError):
+        return [image.id for image in effect_of(action).sessions if image.after is not None]
+    return []
 
 
 def _undoable(day: RoomDay, action: StoredAction, now_ms: int, alone: bool) -> bool:

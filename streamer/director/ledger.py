@@ -125,6 +125,13 @@ class Ledger:
         async with self._database.read() as connection:
             return await Sessions(connection).get(session_id)
 
+    async def around(self, session: Session) -> list[Session]:
+        """The sessions of its room on the same day, and some of those beside it."""
+        async with self._database.read() as connection:
+            from_ms, until_ms = session.start_ms - PAST_MS, session.start_ms + AHEAD_MS
+            found = await Sessions(connection).of_room_around(session.room, from_ms, until_ms)
+        return found if any(one.id == session.id for one in found) else [*found, session]
+
     async def action(self, action_id: str) -> StoredAction:
         """Raises NotFound."""
         async with self._database.read() as connection:

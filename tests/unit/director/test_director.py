@@ -326,6 +326,49 @@ async def test_the_same_orders_are_sent_once(stage: Stage) -> None:
     assert len(stage.plane.configured) == sent
 
 
+async def test_next_weeks_sessions_are_moved_and_cancelled_and_that_is_taken_back(stage: Stage) -> None:
+    week = 7 * 24 * 60
+    first, second = await stage.plan(week, 45), await stage.plan(week + 60, 45)
+    today = await stage.plan(60)
+    assert stage.director.find(first) is None
+
+    async def stored(session: str) -> tuple[SessionState, float]:
+        async with stage.database.read() as connection:
+            found = await Sessions(connection).get(session)
+        return found.state, (found.start_ms - NINE) / MINUTE - week
+
+    before = stage.director.day("a")
+    delayed = await stage.director.run("a", taps.Delay(first, 15, following=True), TECHNICIAN)
+    assert {session.id for session in delayed.sessions} == {first, second}
+    cancelled = await stage.director.run("a", taps.Cancel(second), TECHNICIAN)
+    assert [await stored(one) for one in (first, second)] == [
+        (SessionState.SCHEDULED, 15),
+        (SessionState.CANCELLED, 75),
+    ]
+    assert stage.director.day("a").sessions == before.sessions
+    assert [one.undoable for one in await stage.director.recent("a", 9)] == [True, True]
+    assert cancelled.action is not None
+    assert delayed.action is not None
+    await stage.director.undo(cancelled.action, TECHNICIAN)
+    await stage.director.undo(delayed.action, TECHNICIAN)
+    assert [await stored(one) for one in (first, second)] == [
+        (SessionState.SCHEDULED, 0),
+        (SessionState.SCHEDULED, 60),
+    ]
+    with pytest.raises(Refused) as caught:
+        await stage.director.run("a", taps.Start(first), TECHNICIAN)
+    assert caught.value.code == "not_in_view"
+    with pytest.raises(Refused) as caught:
+        await stage.director.run("a", taps.Cancel("nobody"), TECHNICIAN)
+    assert caught.value.code == "unknown_session"
+    # One that comes into view by it is there at once.
+    await stage.director.run("a", taps.Delay(first, -24 * 60), TECHNICIAN)
+    for _ in range(5):
+        await stage.director.run("a", taps.Delay(first, -24 * 60), TECHNICIAN)
+    assert stage.session(first).start_ms == NINE + 24 * 60 * MINUTE
+    assert stage.session(today).state is SessionState.SCHEDULED
+
+
 async def test_what_others_write_is_taken_in(stage: Stage) -> None:
     talk = await stage.plan(60, title="Old")
     async with stage.database.write() as connection:

@@ -1,0 +1,37 @@
+"""Taps on sessions that are not in view: next week's talk is cancelled, moved or answered for. The clock has nothing to
+do with it, nothing is shown or ordered because of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from streamer.conference import taps
+from streamer.conference.day import RoomDay, find, sorted_day
+from streamer.conference.taps import Refused
+from streamer.director.ledger import Ledger
+from streamer.errors import NotFound
+
+PLANNING = (taps.Delay, taps.Cancel, taps.Reopen, taps.Answer)
+
+
+async def day_around(ledger: Ledger, day: RoomDay, sessions: Iterable[str | None]) -> RoomDay | None:
+    """The room's day around the first of ``sessions`` that is not in ``day``; None where all are, or are no longer
+    anywhere in the room."""
+    for session_id in sessions:
+        if session_id is None or find(day, session_id) is not None:
+            continue
+        try:
+            session = await ledger.session(session_id)
+        except NotFound:
+            continue
+        if session.room == day.room:
+            return replace(sorted_day(day, await ledger.around(session)), spare_id="")
+    return None
+
+
+def planned(day: RoomDay, command: taps.Command, now_ms: int) -> RoomDay:
+    """The day after ``command``. Raises Refused ``not_in_view`` for what belongs to the day itself."""
+    if not isinstance(command, PLANNING):
+        raise Refused("This session is not of these days.", code="not_in_view")
+    return taps.apply(day, command, now_ms)
