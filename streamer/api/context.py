@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -23,6 +24,9 @@ from streamer.director.director import Director
 from streamer.director.news import Actor
 from streamer.settings import Settings
 from streamer.store.database import Database
+
+if TYPE_CHECKING:
+    from streamer.api.imports import ImportItem
 
 FAILED_PASSWORDS_PER_MINUTE = 5
 CAPTIONS_PER_MINUTE, CAPTIONS_AT_ONCE = 600, 60
@@ -55,6 +59,8 @@ class Services:
     caption_posts: RateLimit = field(init=False)
     """By grant."""
     hall_door: HallDoor = field(init=False)
+    waiting_imports: dict[str, list[ImportItem]] = field(default_factory=dict)
+    """Event -> what its schedule elsewhere would change and nobody has agreed to, as of the last look at it."""
     waiters: StateWaiters = field(init=False)
     notices: Notices = field(default_factory=Notices)
     revocations: Revocations = field(default_factory=Revocations)

@@ -265,6 +265,7 @@ async def poll(services: Services, event: str, source: ScheduleSource) -> Applie
         applied_sha256=digest,
     )
     done = None
+    waiting: list[ImportItem] = []
     if got.body and digest != source.applied_sha256:
         file = _File(got.body, source.url, event, None, None)
         schedule, _ = await _planned(services, file, now)
@@ -273,6 +274,7 @@ async def poll(services: Services, event: str, source: ScheduleSource) -> Applie
             done = await carry_out(
                 connection, found, (), now_ms=now, who="clock", label="schedule", source=source.url[:500]
             )
+            waiting = _done(found, done).waiting
             if done.waiting:
                 # It is asked again at the next look, when what runs now may be over.
                 fresh = replace(fresh, etag="", last_modified="", applied_sha256="")
@@ -281,6 +283,7 @@ async def poll(services: Services, event: str, source: ScheduleSource) -> Applie
     else:
         async with services.database.write() as connection:
             await ScheduleSources(connection).put(fresh)
+    services.waiting_imports[event] = waiting
     return done
 
 

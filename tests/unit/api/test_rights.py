@@ -134,6 +134,9 @@ QUESTIONS: dict[str, Question] = {
     "POST /whep/{room}/{source}": Question(ROOM, raw=SDP_OFFER, absent=True),
     "POST /api/v1/imports": Question(EVENT, query="?event=in-event", raw=("text/calendar", CALENDAR)),
     "POST /api/v1/imports/{id}/apply": Question(body={}, missing=True),
+    "GET /api/v1/schedule-sources": Question(EVENT, query="?event=in-event"),
+    # It names no schedule elsewhere: that is told to whoever may.
+    "POST /api/v1/schedule-sources/{id}/poll": Question(EVENT),
     # Nothing is recorded: how far grants reach is in the tests of recordings.
     "PATCH /api/v1/recordings/{id}": Question(body={"pinned": True}, missing=True),
     "DELETE /api/v1/recordings/{id}": Question(missing=True),
@@ -149,7 +152,14 @@ QUESTIONS: dict[str, Question] = {
 }
 
 PATHS = {"room": "in-room", "session": "in-session", "source": "main", "path": "assets/app-abc123.js"}
-IDS = {"venues": "in-venue", "rooms": "in-room", "events": "in-event", "sessions": "in-session", "grants": "GRANT"}
+IDS = {
+    "venues": "in-venue",
+    "rooms": "in-room",
+    "events": "in-event",
+    "schedule-sources": "in-event",
+    "sessions": "in-session",
+    "grants": "GRANT",
+}
 
 
 class Forgetful(Database):
