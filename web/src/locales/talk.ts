@@ -16,6 +16,7 @@ export const en = {
   banned: 'A moderator has removed you from this conversation.',
   quiet: 'Chat and questions are closed at the moment.',
   notice: 'From the moderators',
+  'notice.read': 'I have read it',
 
   // Modes, in words.
   'mode.slow': { one: 'Slow mode: one message each second.', other: 'Slow mode: one message every {count} seconds.' },
@@ -211,6 +212,7 @@ export const fr: Translation<typeof en> = {
   banned: 'La modération vous a retiré de cette conversation.',
   quiet: 'La discussion et les questions sont fermées pour le moment.',
   notice: 'De la modération',
+  'notice.read': 'C’est lu',
 
   'mode.slow': {
     one: 'Mode lent : un message par seconde.',

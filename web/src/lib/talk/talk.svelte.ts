@@ -20,6 +20,7 @@ export interface TalkPlace {
 
 /** Refusals that hold for whatever is written next, not for this one text. */
 const PAUSES = new Set(['flood', 'slow_mode', 'muted', 'rate_limited'])
+const WRITING: Readonly<Record<string, 'chat' | 'questions'>> = { 'chat.send': 'chat', 'question.ask': 'questions' }
 
 export interface Pause {
   code: string
@@ -48,26 +49,25 @@ export class Talk {
   private problemTimer: ReturnType<typeof setTimeout> | undefined
   /** The server's clock minus this machine's. */
   private offset_ms = 0
-  private paused = $state.raw<Pause | null>(null)
+  /** Floods of messages and of questions are counted apart, and only the chat is ever slow. */
+  private paused = $state.raw<Readonly<Record<'chat' | 'questions', Pause | null>>>({ chat: null, questions: null })
 
   readonly trusted = $derived(isTrusted(this.conversation.you.role))
   readonly named = $derived(this.conversation.you.name !== '')
   readonly banned = $derived(this.conversation.standing.banned || this.error?.code === 'banned')
-  /** Why nothing can be said just now, and until when. */
-  readonly pause: Pause | null = $derived.by(() => {
-    const muted_ms = this.conversation.standing.mutedUntil_ms
-    const muted = muted_ms === null ? null : { code: 'muted', until_ms: muted_ms - this.offset_ms }
-    const longest = [muted, this.paused].filter((pause) => pause !== null && pause.until_ms > this.now_ms)
-    return longest.sort((a, b) => (b?.until_ms ?? 0) - (a?.until_ms ?? 0))[0] ?? null
-  })
+  /** Nothing is taken from them here any more. */
+  readonly barred = $derived(this.banned || this.state === 'refused')
+  /** Why nothing can be said, or asked, just now, and until when. */
+  readonly chatPause: Pause | null = $derived(this.longest(this.paused.chat))
+  readonly questionPause: Pause | null = $derived(this.longest(this.paused.questions))
   readonly chatTaken = $derived.by(() => {
     const chat = this.conversation.mode?.chat
-    if (chat === undefined || chat === 'closed') return false
+    if (chat === undefined || chat === 'closed' || this.barred) return false
     return this.trusted || chat === 'open' || chat === 'slow' || chat === 'review'
   })
   readonly questionsTaken = $derived.by(() => {
     const { mode } = this.conversation
-    return mode !== null && (mode.questions !== 'closed' || this.trusted)
+    return mode !== null && !this.barred && (mode.questions !== 'closed' || this.trusted)
   })
   /** What there is to look at. */
   readonly tabs: readonly Tab[] = $derived.by(() => {
@@ -201,6 +201,9 @@ export class Talk {
     this.chat.look()
     this.questions.look()
     this.now_ms = Date.now()
+    // Another mode: nobody has to wait for what does not hold any more.
+    if (this.paused.chat?.code === 'slow_mode' && this.conversation.mode?.chat !== 'slow')
+      this.paused = { ...this.paused, chat: null }
   }
 
   private become(state: LiveState, error: ApiError | null): void {
@@ -242,11 +245,22 @@ export class Talk {
     const answer = this.link
       ? await this.link.send(command, data)
       : ({ ok: false, error: { code: 'not_connected', message: '', details: null, retryAfter_ms: null } } as const)
-    if (!answer.ok && answer.error.retryAfter_ms !== null && command !== 'reaction' && PAUSES.has(answer.error.code)) {
-      this.now_ms = Date.now()
-      this.paused = { code: answer.error.code, until_ms: this.now_ms + answer.error.retryAfter_ms }
-    }
+    const kind = WRITING[command]
+    if (!answer.ok && answer.error.retryAfter_ms !== null && kind && PAUSES.has(answer.error.code))
+      this.hold(kind, answer.error.code, answer.error.retryAfter_ms)
     return answer
+  }
+
+  private hold(kind: 'chat' | 'questions', code: string, wait_ms: number): void {
+    this.now_ms = Date.now()
+    this.paused = { ...this.paused, [kind]: { code, until_ms: this.now_ms + wait_ms } }
+  }
+
+  private longest(paused: Pause | null): Pause | null {
+    const muted_ms = this.conversation.standing.mutedUntil_ms
+    const muted = muted_ms === null ? null : { code: 'muted', until_ms: muted_ms - this.offset_ms }
+    const pauses = [muted, paused].filter((pause) => pause !== null && pause.until_ms > this.now_ms)
+    return pauses.sort((a, b) => (b?.until_ms ?? 0) - (a?.until_ms ?? 0))[0] ?? null
   }
 
   /** One press; refused, it is told. */
@@ -271,13 +285,13 @@ export class Talk {
   private slow(): void {
     const { mode } = this.conversation
     if (mode?.chat !== 'slow' || this.trusted) return
-    this.now_ms = Date.now()
-    this.paused = { code: 'slow_mode', until_ms: this.now_ms + mode.slow_s * 1000 }
+    this.hold('chat', 'slow_mode', mode.slow_s * 1000)
   }
 
   private tick(): void {
     const counting =
-      this.pause !== null ||
+      this.chatPause !== null ||
+      this.questionPause !== null ||
       (this.problem?.until_ms ?? 0) > this.now_ms ||
       [...this.chat.letters, ...this.questions.letters].some((letter) => waits(letter, this.now_ms))
     if (counting) this.now_ms = Date.now()
