@@ -1,0 +1,378 @@
+"""The hall: phones that ask and vote by a code, a moderator who brings it to the stage, and the screens there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import socketio
+from playwright.async_api import Browser
+
+from tests.fakes.browser import AXE, Opened, chromium, needs_chromium, opened
+from tests.fakes.hostile import HARMLESS, HOSTILE, LOOK, NAMES
+from tests.fakes.running import Running, serving
+from tests.fakes.waiting import until_answered
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+
+DESK, PHONE = (1280, 800), (360, 740)
+
+
+@dataclass
+class Hall:
+    """A room with a session on air, its code, and links for its people."""
+
+    server: Running
+    room: str
+    code: str
+    moderator: str
+    speaker: str
+    session: str = ""
+
+    @property
+    def stage(self) -> str:
+        return f"{self.server.url}/stage/{self.room}"
+
+    @property
+    def join(self) -> str:
+        return f"{self.server.url}/join/{self.code}"
+
+    async def begin(self, title: str, *, ends_in_s: float = 1800) -> str:
+        """A session that has been on air for a quarter of an hour."""
+        now = time.time()
+        plan = {"room": self.room, "title": title, "start": moment(now - 900), "end": moment(now + ends_in_s)}
+        session: str = (await self.server.api("POST", "/sessions", plan, status=201))["id"]
+        await self.server.api("POST", f"/sessions/{session}/start", {"at": moment(now - 900)}, status=200)
+        self.session = session
+        return session
+
+
+@dataclass
+class Voice:
+    """Somebody at the other end of Socket.IO."""
+
+    client: socketio.AsyncClient
+    namespace: str
+
+    async def __call__(self, command: str, **data: Any) -> dict[str, Any]:
+        while True:
+            answer: dict[str, Any] = await self.client.call(command, data, namespace=self.namespace, timeout=10)
+            if answer["ok"]:
+                return answer
+            assert answer["error"]["code"] == "rate_limited", (command, data, answer)
+            await asyncio.sleep(answer["error"]["retry_after"])
+
+
+def moment(at_s: float) -> str:
+    return datetime.fromtimestamp(at_s, UTC).isoformat()
+
+
+@contextlib.asynccontextmanager
+async def speaking(hall: Hall, namespace: str = "/audience", **auth: Any) -> AsyncIterator[Voice]:
+    client = socketio.AsyncClient(reconnection=False)
+    await client.connect(
+        hall.server.url, namespaces=[namespace], auth={"room": hall.room, **auth}, transports=["websocket"]
+    )
+    try:
+        yield Voice(client, namespace)
+    finally:
+        await client.disconnect()
+
+
+def moderating(hall: Hall) -> contextlib.AbstractAsyncContextManager[Voice]:
+    return speaking(hall, "/moderation", token=hall.moderator)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Running]:
+    async with serving() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
+
+
+def on_phone(browser: Browser, address: str, language: str = "en-GB") -> contextlib.AbstractAsyncContextManager[Opened]:
+    return opened(browser, address, language=language, width=390, height=844)
+
+
+async def make_hall(server: Running, room: str, *, name: str = "Salle Turing", place: str = "hall") -> Hall:
+    await server.room(room, name=name)
+    code = await server.api("POST", f"/rooms/{room}/hall-codes", {"place": place}, status=201)
+    tokens = [
+        (await server.api("POST", "/grants", {"role": role, "room": room, "label": label}, status=201))["token"]
+        for role, label in (("moderator", "Mo"), ("speaker", "Zoé"))
+    ]
+    return Hall(server, room, code["code"], tokens[0], tokens[1])
+
+
+async def ask(phone: Opened, text: str, *, name: str = "") -> None:
+    await phone.page.get_by_label("Your question").fill(text)
+    await phone.page.get_by_role("button", name="Ask", exact=True).click()
+    if name:
+        await phone.page.get_by_label("Name", exact=True).fill(name)
+        await phone.page.keyboard.press("Enter")
+
+
+async def test_a_question_goes_from_a_phone_to_the_screens(browser: Browser, server: Running) -> None:
+    hall = await make_hall(server, "turing")
+    await hall.begin("Une régie pour une personne")
+    heard: list[str] = []
+    async with (
+        moderating(hall) as moderate,
+        speaking(hall, name="Bob", place="Nantes") as bob,
+        on_phone(browser, f"{server.url}/join") as phone,
+        opened(browser, f"{hall.stage}#token={hall.speaker}") as speaker,
+        opened(browser) as screen,
+    ):
+        screen.page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: heard.append(str(frame))))
+        await screen.page.goto(f"{hall.stage}?view=hall&code={hall.code}&lang=fr")
+        # Typed as it is read off the screen.
+        await phone.page.get_by_label("Code of the hall").fill(f" {hall.code[:3].lower()}-{hall.code[3:]}")
+        await phone.page.get_by_role("button", name="Take part").click()
+        await phone.page.wait_for_url(hall.join)
+        await phone.page.get_by_role("heading", name="Une régie pour une personne").wait_for()
+        first = await bob("question.ask", text="Which camera?")
+        await ask(phone, "Is it free software?", name="Fatou")
+        card = phone.page.get_by_role("article").filter(has_text="Is it free software?")
+        await card.get_by_text("Fatou").wait_for()
+        other = phone.page.get_by_role("article").filter(has_text="Which camera?")
+        await other.get_by_role("button", name="Vote for this question").click()
+        # The same order everywhere: by votes now.
+        await moderate("room.mode", order="votes")
+        for seen in (speaker, screen):
+            await seen.holds("document.querySelector('ol li')?.textContent.includes('Which camera?')")
+            await seen.holds("document.querySelector('ol li .votes').innerText === '▲ 1'")
+        await phone.holds("document.querySelectorAll('article')[0]?.textContent.includes('Which camera?')")
+
+        await moderate("question.move", id=first["id"], state="answered")
+        listed = await moderate("question.add", text="Asked aloud", **{"from": "Row 3"})
+        await moderate("question.move", id=listed["id"], state="on_stage")
+        for seen in (speaker, screen):
+            big = seen.page.locator(".question .text")
+            await big.get_by_text("Asked aloud").wait_for()
+            assert await big.evaluate("(element) => parseFloat(getComputedStyle(element).fontSize)") > 60
+        await phone.page.get_by_role("heading", name="On stage now").wait_for()
+        await screen.page.get_by_text("Posez vos questions, votez").wait_for()
+        assert await screen.page.locator(".code").inner_text() == hall.code
+        await screen.holds("document.querySelector('img')?.naturalWidth > 0")
+
+        # For the speaker, and for nobody else.
+        said = await moderate("crew.say", to="stage", text="Please repeat the question")
+        cue = speaker.page.get_by_test_id("cue")
+        await cue.get_by_text("Please repeat the question").wait_for()
+        await cue.get_by_text("From Mo").wait_for()
+        await moderate("undo", action=said["action"])
+        await cue.wait_for(state="detached")
+        await moderate("crew.say", to="stage", text="Hurry up a bit")
+        await cue.get_by_text("Hurry up a bit").wait_for()
+        await speaker.page.keyboard.press("Escape")
+        await cue.wait_for(state="detached")
+        await moderate("crew.say", to="stage", text="Hurry up, please")
+        await cue.get_by_text("Hurry up, please").wait_for()
+        await speaker.page.reload()
+        await cue.get_by_text("Hurry up, please").wait_for()
+        assert "token" not in speaker.page.url
+
+        opened_poll = await moderate("poll.open", kind="single", question="Next room?", options=["Turing", "Hopper"])
+        await phone.page.get_by_label("Hopper").check()
+        await phone.page.get_by_role("button", name="Vote", exact=True).click()
+        for seen in (speaker, screen):
+            await seen.page.get_by_test_id("poll").get_by_text("100").wait_for()
+        await moderate("poll.close", id=opened_poll["id"])
+        await screen.page.get_by_text("Sondage terminé").wait_for()
+        assert any("Asked aloud" in frame for frame in heard)
+        assert not any("Hurry" in frame or "repeat the" in frame for frame in heard)
+        assert await screen.page.get_by_test_id("cue").count() == 0
+        assert "Hurry" not in await screen.page.inner_text("body")
+
+
+async def test_the_timer_turns_red_follows_an_extension_and_the_day_goes_on(browser: Browser, server: Running) -> None:
+    hall = await make_hall(server, "lovelace")
+    late = await hall.begin("Too long", ends_in_s=-75)
+    now = time.time()
+    plan = {"room": hall.room, "title": "The next one", "start": moment(now + 600), "end": moment(now + 2400)}
+    following = await server.api("POST", "/sessions", plan, status=201)
+    async with (
+        opened(browser, f"{hall.stage}#token={hall.speaker}") as speaker,
+        on_phone(browser, hall.join) as phone,
+        opened(browser, f"{hall.stage}?view=hall") as screen,
+    ):
+        face = speaker.page.get_by_test_id("timer")
+        await face.filter(has_text="+1:").wait_for()
+        await speaker.text("Over time")
+        # An overrun does not carry the end along.
+        before = await face.inner_text()
+        await speaker.holds("(before) => document.querySelector('.face').innerText > before", before)
+        assert await speaker.page.locator(".timer.over").count() == 1
+        await server.api("POST", f"/sessions/{late}/extend", {"minutes": 3}, status=200)
+        await speaker.page.locator(".timer.soon").wait_for()
+        await face.filter(has_text="2:").wait_for()
+        await server.api("POST", f"/sessions/{late}/extend", {"minutes": 10}, status=200)
+        await face.filter(has_text="min").wait_for()
+        assert int((await face.inner_text()).split()[0]) in (12, 13)
+        assert await screen.page.get_by_test_id("timer").count() == 0
+        await phone.page.get_by_role("heading", name="Too long").wait_for()
+        await ask(phone, "Left over?", name="Ada")
+        await phone.page.get_by_role("article").filter(has_text="Left over?").wait_for()
+
+        await server.api("POST", f"/sessions/{late}/end", {}, status=200)
+        for seen in (speaker, screen):
+            await seen.text("The next one")
+            await seen.text("Next, at")
+        await face.wait_for(state="detached")
+        await server.api("POST", f"/sessions/{following['id']}/start", {}, status=200)
+        await phone.page.get_by_role("heading", name="The next one").wait_for()
+        await face.filter(has_text="min").wait_for()
+        # What was asked stays with its session.
+        for seen in (speaker, screen):
+            await seen.holds("!document.body.innerText.includes('Left over?')")
+
+
+async def test_what_is_written_without_a_connection_arrives_once(browser: Browser, server: Running) -> None:
+    hall = await make_hall(server, "hopper")
+    await hall.begin("Through a bad network")
+    async with on_phone(browser, hall.join) as phone:
+        await ask(phone, "Before", name="Fatou")
+        await phone.page.get_by_role("article").filter(has_text="Before").wait_for()
+        await phone.page.get_by_label("Your question").fill("A draft")
+        await phone.page.reload()
+        await phone.holds("document.querySelector('textarea')?.value === 'A draft'")
+        await phone.page.get_by_text("Before").wait_for()
+        await phone.page.evaluate("globalThis.stayed = true")
+        await server.kill("web")
+        await phone.text("The connection is lost", within_s=30)
+        await ask(phone, "Written in between")
+        await phone.page.get_by_text("Written in between").wait_for()
+
+        async def back() -> bool:
+            async with server.session.get(f"{server.url}/readyz") as response:
+                return response.status == 200
+
+        await until_answered(back, limit_s=30)
+        card = phone.page.get_by_role("article").filter(has_text="Written in between")
+        await card.wait_for(timeout=40_000)
+        async with moderating(hall) as again:
+            await again("question.add", text="Afterwards")
+        await phone.page.get_by_role("article").filter(has_text="Afterwards").wait_for()
+        assert await card.count() == 1
+        assert await phone.page.get_by_role("article").count() == 3
+        assert await phone.page.evaluate("globalThis.stayed") is True
+
+
+async def test_obs_gets_a_lower_third_over_nothing(browser: Browser, server: Running) -> None:
+    hall = await make_hall(server, "noether")
+    await hall.begin("In OBS")
+    async with (
+        moderating(hall) as moderate,
+        opened(browser, f"{hall.stage}?transparent=1&token={hall.speaker}", width=1920, height=1080) as seen,
+    ):
+        plate = seen.page.get_by_test_id("lower-third")
+        added = await moderate("question.add", text="Seen over the picture", place="Brest")
+        await moderate("crew.say", to="stage", text="Not for the picture")
+        assert await plate.count() == 0
+        await moderate("question.move", id=added["id"], state="on_stage")
+        await plate.get_by_text("Seen over the picture").wait_for()
+        await plate.get_by_text("Brest").wait_for()
+        for element in ("document.documentElement", "document.body"):
+            assert await seen.page.evaluate(f"getComputedStyle({element}).backgroundColor") == "rgba(0, 0, 0, 0)"
+        box = await plate.bounding_box()
+        assert box is not None
+        assert box["y"] > 540
+        assert "Not for the picture" not in await seen.page.inner_text("body")
+        assert seen.page.url == f"{hall.stage}?transparent=1"
+        await moderate("question.move", id=added["id"], state="answered")
+        await plate.wait_for(state="detached")
+
+
+async def test_a_code_that_was_taken_back_leads_to_a_kind_page(browser: Browser, server: Running) -> None:
+    hall = await make_hall(server, "curie")
+    other = await server.api("POST", "/rooms/curie/hall-codes", {"place": "Nantes"}, status=201)
+    await server.api("DELETE", f"/rooms/curie/hall-codes/{hall.code}", status=204)
+    async with (
+        on_phone(browser, hall.join, language="fr-FR") as phone,
+        opened(browser, f"{hall.stage}?view=hall&code={hall.code}") as screen,
+        opened(browser, f"{hall.stage}?view=hall&place=Nantes#token={hall.speaker}") as named,
+    ):
+        await phone.text(f"Il n’y a pas de code « {hall.code} ».")
+        await screen.text("Ask on the room’s page")
+        assert await screen.page.locator("img").count() == 0
+        await named.page.get_by_text(other["code"]).wait_for()
+        await phone.page.get_by_label("Code de la salle").fill(other["code"].lower())
+        await phone.page.keyboard.press("Enter")
+        await phone.text("Vous êtes ici : Nantes")
+
+
+async def test_texts_that_attack_are_words_on_every_screen(browser: Browser, server: Running) -> None:
+    text = dict(HOSTILE)
+    hall = await make_hall(server, "shannon", name=text["image"], place=NAMES[1])
+    await hall.begin(text["script"] + text["svg"])
+    async with (
+        moderating(hall) as moderate,
+        speaking(hall, name=NAMES[3], place=NAMES[2]) as stranger,
+        on_phone(browser, hall.join) as phone,
+        opened(browser, f"{hall.stage}#token={hall.speaker}") as speaker,
+        opened(browser, f"{hall.stage}?view=hall&code={hall.code}") as screen,
+        opened(browser, f"{hall.stage}?transparent=1") as obs,
+        opened(browser, f"{hall.join}/poster") as poster,
+    ):
+        asked = await stranger("question.ask", text=text["mutation"])
+        added = [asked["id"]]
+        for number, (_, words) in enumerate(HOSTILE):
+            if words.strip():
+                answer = await moderate("question.add", text=words, place=NAMES[number % len(NAMES)])
+                added.append(answer["id"])
+        await stranger("chat.send", text=text["frame"])
+        await moderate("notice", text=text["end of a tag"])
+        await moderate("poll.open", kind="multiple", question=text["style"], options=[text["form"], text["entities"]])
+        await moderate("crew.say", to="stage", text=text["link in markup"])
+        await moderate("question.move", id=added[0], state="on_stage")
+        await speaker.page.locator(".question .text").get_by_text("<mglyph>").wait_for()
+        await speaker.page.get_by_test_id("cue").get_by_text("<a class=hostile").wait_for()
+        await obs.page.get_by_test_id("lower-third").get_by_text("<mglyph>").wait_for()
+        await screen.page.get_by_test_id("poll").get_by_text("<form class=hostile").wait_for()
+        await phone.holds("(many) => document.querySelectorAll('article').length >= many", len(added))
+        await phone.page.get_by_role("tab", name="Chat").click()
+        await phone.page.get_by_text("<iframe class=hostile").wait_for()
+        for seen in (phone, speaker, screen, obs, poster):
+            assert await seen.page.evaluate(LOOK) == HARMLESS, seen.page.url
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make setup)")
+@pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
+async def test_the_halls_pages_are_accessible(browser: Browser, server: Running, language: str) -> None:
+    hall = await make_hall(server, f"euler-{language[:2]}")
+    await hall.begin("For everybody", ends_in_s=200)
+    async with moderating(hall) as moderate:
+        added = [(await moderate("question.add", text=text, **{"from": "Ann"}))["id"] for text in ("First?", "Second?")]
+        await moderate("question.move", id=added[0], state="on_stage")
+        await moderate("poll.open", kind="multiple", question="Which?", options=["One", "Two"])
+        await moderate("crew.say", to="stage", text="Louder")
+        await moderate("notice", text="Coffee upstairs")
+        pages = {
+            hall.join: "article",
+            f"{server.url}/join/nothing": "form",
+            f"{hall.stage}?view=speaker&token={hall.speaker}": "[data-testid=cue]",
+            f"{hall.stage}?view=hall&theme=light&code={hall.code}": "img",
+            f"{hall.join}/poster": "svg",
+        }
+        async with opened(browser, language=language) as seen:
+            for address, ready in pages.items():
+                await seen.page.goto(address)
+                await seen.page.locator(ready).first.wait_for()
+                # The words differ, the colours do not: the second language is looked at where room is short.
+                for width, height in (DESK, PHONE) if language == "en-GB" else (PHONE,):
+                    await seen.page.set_viewport_size({"width": width, "height": height})
+                    assert await seen.accessibility() == [], (address, width)
+                await seen.page.set_viewport_size({"width": 320, "height": 640})
+                assert await seen.overflow_px() == 0, address
