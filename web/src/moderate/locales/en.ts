@@ -51,6 +51,12 @@ export const en = {
   tabs: 'Parts of the page',
   tools: 'Tools',
 
+  named: '{name}: {value}',
+  'mode.on': 'on',
+  'mode.off': 'off',
+  'mode.slow': 'Slow, seconds',
+  'mode.hold': 'Hold, seconds',
+  'mode.anonymous': 'Anonymous questions',
   search: 'Search',
   'search.clear': 'Clear the search',
   'queue.title': 'Waiting for you',

@@ -54,6 +54,12 @@ export const fr: Translation<typeof en> = {
   tabs: 'Parties de la page',
   tools: 'Outils',
 
+  named: '{name} : {value}',
+  'mode.on': 'oui',
+  'mode.off': 'non',
+  'mode.slow': 'Lent, secondes',
+  'mode.hold': 'Délai, secondes',
+  'mode.anonymous': 'Questions anonymes',
   search: 'Rechercher',
   'search.clear': 'Effacer la recherche',
   'queue.title': 'En attente',

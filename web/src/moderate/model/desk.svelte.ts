@@ -132,7 +132,7 @@ export class Desk {
 
   close(): void {
     clearInterval(this.ticker)
-    clearTimeout(this.claimTimer)
+    this.letGo()
     this.socket.close()
   }
 
@@ -430,6 +430,11 @@ export class Desk {
     if (!answer.ok) this.claimed.delete(key)
     if (this.queuePick.cursor !== key) return this.release(key)
     this.claimTimer = setTimeout(() => void this.claim(key), CLAIM_AGAIN_MS)
+  }
+
+  letGo(): void {
+    clearTimeout(this.claimTimer)
+    for (const key of [...this.claimed.keys()]) this.release(key)
   }
 
   private release(key: string): void {

@@ -63,6 +63,12 @@ export class Page {
     this.closed?.poke()
   }
 
+  /** The page is being left: nobody works on anything here any more. */
+  letGo(): void {
+    this.roomDesk.letGo()
+    this.closed?.letGo()
+  }
+
   close(): void {
     this.roomDesk.close()
     this.closed?.close()

@@ -35,8 +35,29 @@ export function refusalWords(refusal: Refusal): { title: string; why: string } {
 
 export function actionWords({ kind, target }: Action): string {
   const count = target.split(' ').filter(Boolean).length
-  if (kind === 'room.mode') return target === '' ? t('log.room.lists') : t('log.room.mode', { target })
+  if (kind === 'room.mode')
+    return target === '' ? t('log.room.lists') : t('log.room.mode', { target: modeWords(target) })
   return has(`log.${kind}`) ? say(`log.${kind}`, { count, target }) : kind
+}
+
+/** `chat=slow slow_seconds=30`, as the server writes it down. */
+export function modeWords(target: string): string {
+  const NAMES: Record<string, string> = {
+    chat: t('room.chat'),
+    questions: t('room.questions'),
+    order: t('questions.order'),
+    shield: t('shield.up'),
+    anonymous: t('mode.anonymous'),
+    slow_seconds: t('mode.slow'),
+    hold_seconds: t('mode.hold'),
+  }
+  const one = (pair: string) => {
+    const [name = '', value = ''] = pair.split('=')
+    const key = name === 'order' ? `questions.${value}` : `${name}.${value}`
+    const plain = value === 'True' ? t('mode.on') : value === 'False' ? t('mode.off') : has(key) ? say(key) : value
+    return t('named', { name: NAMES[name] ?? name, value: plain })
+  }
+  return target.split(' ').filter(Boolean).map(one).join(', ')
 }
 
 export function reasonWords(entry: Pick<Entry, 'reason' | 'waits'>): string {
