@@ -29,6 +29,9 @@ from streamer.room import spawn
 from streamer.settings import Settings
 
 _CERTIFICATE_CHECK_S = 60.0
+_BACKLOG = 4096
+"""Connections that wait to be taken. A hall of people comes back while this process is started again: who finds no
+place is told nothing, and its system tries again after 1, 3, 7 and 15 s."""
 
 _log = structlog.get_logger(__name__)
 
@@ -60,7 +63,8 @@ async def run_web(settings: Settings, sockets: Sequence[socket.socket]) -> int:
     pid_file = settings.run_dir / spawn.WEB_PID
     try:
         for sock in sockets:
-            await web.SockSite(runner, sock, ssl_context=certificate.context if certificate else None).start()
+            context = certificate.context if certificate else None
+            await web.SockSite(runner, sock, ssl_context=context, backlog=_BACKLOG).start()
         spawn.write_atomically(pid_file, f"{os.getpid()}\n".encode())
         _log.info("web_started", pid=os.getpid(), url=public_url(settings))
         while not leaving.is_set():

@@ -1,6 +1,6 @@
-"""``make bench``: two tables, each figure beside its peer's from the same run.
+"""``make bench``: tables, each figure beside its peer's from the same run.
 
-    python -m tests.bench [--quick] [--only cost|delays] [--rounds N] [--out FILE]
+    python -m tests.bench [audience] [cost] [delays] [--quick] [--rounds N] [--out FILE]
 
 The tables go to the standard output as Markdown, the single measurements to the standard error.
 """
@@ -12,34 +12,41 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.bench import cost, delays, machine
+from tests.bench import audience, cost, delays, machine
+
+TABLES = ("cost", "delays", "audience")
 
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-async def run(options: argparse.Namespace) -> str:
-    parts = [f"Measured on {machine.describe()}."]
-    if options.only in (None, "cost"):
-        window_s = 15.0 if options.quick else 30.0
-        ours, theirs, ffmpeg = await cost.compare(1 if options.quick else options.rounds, window_s, say)
-        parts.append(cost.table(ours, theirs, ffmpeg))
-    if options.only in (None, "delays"):
-        few = options.quick
-        figures = await delays.measure(10.0 if few else 30.0, 3 if few else 7, 1 if few else 4, say)
-        parts.append(delays.table(figures))
-    return "\n\n".join(parts)
+def made(name: str, options: argparse.Namespace) -> str:
+    """One table."""
+    quick = options.quick
+    if name == "cost":
+        window_s = 15.0 if quick else 30.0
+        return cost.table(*asyncio.run(cost.compare(1 if quick else options.rounds, window_s, say)))
+    if name == "delays":
+        figures = asyncio.run(delays.measure(10.0 if quick else 30.0, 3 if quick else 7, 1 if quick else 4, say))
+        return delays.table(figures)
+    return audience.table(audience.measure(quick=quick, say=say))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.bench")
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)}; none: all")
     parser.add_argument("--quick", action="store_true", help="short windows, to see that it works")
-    parser.add_argument("--only", choices=("cost", "delays"))
     parser.add_argument("--rounds", type=int, default=3, help="of the cost table")
     parser.add_argument("--out", type=Path, help="write the tables there, too")
     options = parser.parse_args()
-    text = asyncio.run(run(options))
+    if unknown := set(options.tables) - set(TABLES):
+        parser.error(f"no such table: {', '.join(sorted(unknown))}")
+    parts = [f"Measured on {machine.describe()}."]
+    for name in TABLES:
+        if not options.tables or name in options.tables:
+            parts.append(made(name, options))
+    text = "\n\n".join(parts)
     print(text)
     if options.out is not None:
         options.out.write_text(text + "\n")

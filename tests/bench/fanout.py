@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tests.bench import machine
@@ -48,6 +48,10 @@ class Figures:
     @property
     def per_cpu_s(self) -> float:
         return sum(w.events for w in self.windows) / max(0.001, sum(w.cpu_s for w in self.windows))
+
+    @property
+    def messages_per_cpu_s(self) -> float:
+        return self.per_cpu_s / self.events_per_message
 
     @property
     def events_per_message(self) -> float:
@@ -108,20 +112,22 @@ async def gather_crowd(name: str, url: str, pid: int, clients: int) -> Measured:
 
 
 async def compare(
-    clients: int, per_s: float, rounds: int, window_s: float, say: Callable[[str], None]
-) -> tuple[Figures, Figures]:
-    """Ours and Node's, windows in turn, messages at random times (a Poisson process, the same for both)."""
+    clients: int, per_s: float, rounds: int, window_s: float, say: Callable[[str], None], *, beside: bool = True
+) -> tuple[Figures, Figures | None]:
+    """Ours and Node's, windows in turn, messages at random times (a Poisson process, the same for both). ``beside``:
+    whether there is a Node to compare with."""
     async with contextlib.AsyncExitStack() as stack:
         running = await stack.enter_async_context(serving())
         await running.room(ROOM)
-        address, pid = await stack.enter_async_context(node())
-        ours = await gather_crowd("streamer", running.url, running.pid("web"), clients)
-        theirs = await gather_crowd("socket.io (Node)", address, pid, clients)
+        servers = [await gather_crowd("streamer", running.url, running.pid("web"), clients)]
+        if beside:
+            address, pid = await stack.enter_async_context(node())
+            servers.append(await gather_crowd("socket.io (Node)", address, pid, clients))
         try:
             for number in range(rounds):
-                for server in (ours, theirs) if number % 2 == 0 else (theirs, ours):
-                    chance = random.Random(number)
-                    window = await server.window(window_s, per_s, lambda: chance.expovariate(per_s))  # noqa: B023
+                for server in servers if number % 2 == 0 else servers[::-1]:
+                    gaps_s = partial(random.Random(number).expovariate, per_s)
+                    window = await server.window(window_s, per_s, gaps_s)
                     server.figures.windows.append(window)
                     say(
                         f"fan-out, {server.figures.name}, round {number + 1}: {window.events} deliveries in"
@@ -131,17 +137,6 @@ async def compare(
                         f" refused {window.refused}, load {machine.load():.1f}"
                     )
         finally:
-            await ours.crowd.leave()
-            await theirs.crowd.leave()
-    return ours.figures, theirs.figures
-
-
-if __name__ == "__main__":
-    import uvloop
-
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    for figures in uvloop.run(compare(1000, 10.0, rounds, 10.0, print)):
-        print(
-            f"{figures.name}: {figures.per_cpu_s:.0f}/CPU s, {figures.events_per_message:.2f} events a message,"
-            f" p50 {figures.delay_ms(50):.0f} ms, p99 {figures.delay_ms(99):.0f} ms, {figures.kb_per_client:.0f} kB"
-        )
+            for server in servers:
+                await server.crowd.leave()
+    return servers[0].figures, servers[1].figures if beside else None

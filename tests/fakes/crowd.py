@@ -12,6 +12,7 @@ import base64
 import contextlib
 import json
 import os
+import random
 import re
 import socket
 import time
@@ -26,6 +27,7 @@ SEQ = re.compile(rb'"seq":(\d+)')
 _HEAD = re.compile(rb"\r\n\r\n")
 OPENING_AT_ONCE = 100
 CLOSE_LIMIT_S = 5.0
+ANSWER_LIMIT_S = 15.0
 
 
 def text_of(number: int) -> str:
@@ -50,7 +52,10 @@ class Member(asyncio.Protocol):
     index: int
     auth: dict[str, Any]
     numbers: array[int] = field(default_factory=lambda: array("q"))
-    snapshots: list[Any] = field(default_factory=list)
+    key: str | None = None
+    """The token of its identity, to come back with."""
+    resumed: list[bool] = field(default_factory=list)
+    """Of each connection, whether it went on where it was."""
     last_seq: int = 0
     errors: list[Any] = field(default_factory=list)
     """Connections that were refused, and why."""
@@ -83,15 +88,29 @@ class Member(asyncio.Protocol):
         finally:
             for one in waiting:
                 one.cancel()
-        if not self.up.is_set():
+        if self.over.is_set() or not self.up.is_set():
+            self.hang_up()
             raise ConnectionResetError(f"not let in: {self.errors[-1:] or self._buffer[:200]!r}")
 
+    async def come_back(self, chance: random.Random, limit_s: float) -> None:
+        """Again and again, until it is in. Raises TimeoutError."""
+        async with asyncio.timeout(limit_s):
+            while True:
+                try:
+                    await self.connect(since=self.last_seq, participant=self.key)
+                    return
+                except OSError:
+                    await asyncio.sleep(chance.uniform(0.05, 0.5))
+
     async def ask(self, name: str, payload: Any) -> Any:
-        """A command's answer. Raises ConnectionResetError where the connection ends before it."""
+        """A command's answer. Raises ConnectionResetError where it is not in, or the connection ends before it,
+        TimeoutError."""
+        if not self.up.is_set():
+            raise ConnectionResetError("not in")
         self._asked += 1
         answered = self._acks[self._asked] = asyncio.get_running_loop().create_future()
         self._send(f"42{self.crowd.namespace},{self._asked}{json.dumps([name, payload], separators=(',', ':'))}")
-        return await answered
+        return await asyncio.wait_for(answered, ANSWER_LIMIT_S)
 
     async def say(self, number: int) -> Any:
         return await self.ask("chat.send", {"text": text_of(number)})
@@ -116,6 +135,7 @@ class Member(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
+        self.up.clear()
         self.over.set()
         for answered in self._acks.values():
             if not answered.done():
@@ -172,15 +192,20 @@ class Member(asyncio.Protocol):
             if answered is not None and not answered.done():
                 answered.set_result(json.loads(b"[" + rest)[0])
         elif payload.startswith(b"42") and b',["snapshot"' in payload[:40]:
-            snapshot = json.loads(payload.partition(b",")[2])[1]
-            self.snapshots.append(snapshot)
-            if snapshot.get("reset"):
-                self.last_seq = 0
-            self.last_seq = max(self.last_seq, 0 if snapshot.get("resumed") else snapshot["seq"])
-            self.up.set()
+            self._begin(json.loads(payload.partition(b",")[2])[1])
         elif payload.startswith((b"44", b"41")):
             self.errors.append(payload.decode())
             self.hang_up()
+
+    def _begin(self, snapshot: Any) -> None:
+        """What it had is right where it is resumed, and dropped where it is not."""
+        self.resumed.append(snapshot["resumed"])
+        self.key = snapshot.get("you", {}).get("key") or self.key
+        if not snapshot["resumed"]:
+            self.last_seq = snapshot["seq"]
+            said = json.dumps([message["text"] for message in snapshot["audience"].get("chat", ())])
+            self.numbers = array("q", (int(number) for number, _ in STAMP.findall(said.encode())))
+        self.up.set()
 
     def _hear(self, heard: Heard) -> None:
         crowd = self.crowd

@@ -1,0 +1,79 @@
+"""An audience that is killed in the middle of two hundred writes a second, life after life, and what was kept of it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streamer.audience.commands import QuestionAsk
+from streamer.store.chat import ChatMessages
+from streamer.store.moderation import Moderation
+from streamer.store.questions import Questions
+from tests.fakes.talkers import ANN, HALL, hall
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Lives:
+    """``acknowledged``: (kind, of what), in all lives. ``lost``: those that were not there after a kill."""
+
+    folder: Path
+    chance: random.Random
+    question: str = ""
+    kills: int = 0
+    acknowledged: list[tuple[str, str]] = field(default_factory=list)
+    lost: set[tuple[str, str]] = field(default_factory=set)
+
+    @property
+    def kinds(self) -> Counter[str]:
+        return Counter(kind for kind, _ in self.acknowledged)
+
+    async def begin(self) -> None:
+        async with hall(self.folder) as made:
+            self.question = (await made.do(ANN, QuestionAsk("Why?")))["id"]
+
+    async def live(self) -> None:
+        """One more life, killed, and a look at all that was acknowledged in any."""
+        self.kills += 1
+        self.acknowledged += await _write_until_killed(self.folder, 1_000_000 * self.kills, self.chance)
+        async with hall(self.folder) as made, made.database.read() as connection:
+            of = {
+                kind: {what for one, what in self.acknowledged if one == kind} for kind in ("chat", "deleted", "vote")
+            }
+            found = {message.id: message for message in await ChatMessages(connection).find_many(sorted(of["chat"]))}
+            hidden = {one for one, message in found.items() if message.state.value == "deleted"}
+            logged = {action.target for action in await Moderation(connection).actions(HALL.key, 1_000_000)}
+            voted = (await Questions(connection).votes_of([self.question])).get(self.question, set())
+        self.lost |= {("chat", one) for one in of["chat"] - set(found)}
+        self.lost |= {("deleted", one) for one in of["deleted"] - (hidden & logged)}
+        self.lost |= {("vote", one) for one in of["vote"] - voted}
+
+
+async def _write_until_killed(folder: Path, first: int, chance: random.Random) -> list[tuple[str, str]]:
+    """(kind, of what) that was acknowledged."""
+    writer = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.fakes.audience_writer",
+        str(folder),
+        str(first),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert writer.stdout is not None
+    lines = b""
+    try:
+        for _ in range(chance.randint(1, 60)):
+            lines += await asyncio.wait_for(writer.stdout.readline(), 60)
+        await asyncio.sleep(chance.uniform(0, 0.02))
+    finally:
+        writer.kill()
+    rest, _ = await asyncio.wait_for(writer.communicate(), 60)
+    # A line that was torn off was no answer.
+    whole = [line for line in (lines + rest).splitlines(keepends=True) if line.endswith(b"\n")]
+    return [(kind, what) for kind, what in (line.decode().split() for line in whole)]
