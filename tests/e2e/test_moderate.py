@@ -1,0 +1,455 @@
+"""The moderators' page in Chromium: a hostile chat by keys alone and by thumb, and what attacks browsers as text."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator
+
+from tests.fakes.browser import AXE, Opened, chromium, needs_chromium, opened
+from tests.fakes.hostile import HARMLESS, HOSTILE, LOOK
+from tests.fakes.running import Running, serving
+from tests.fakes.talking import Attendee
+from tests.fakes.waiting import until, until_answered
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+
+ROOMS = {"keys": "Grande salle", "thumb": "Petite salle", "hostile": "<b class=hostile>Salle</b>", "many": "Amphi"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[Running]:
+    async with serving() as running:
+        for room, name in ROOMS.items():
+            await running.room(room, name=name)
+            grant = {"role": "moderator", "room": room, "label": "Anna"}
+            running.tokens[room] = (await running.api("POST", "/grants", grant, status=201))["token"]
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
+
+
+async def into(server: Running, room: str, namespace: str = "/audience", **auth: Any) -> Attendee:
+    client = Attendee(namespace)
+    await client.connect(server.url, {"room": room, **auth}, ["websocket"], {})
+    return client
+
+
+async def done(client: Attendee, command: str, payload: Any) -> Any:
+    answer = await client.command(command, payload)
+    assert answer["ok"], (command, answer)
+    return answer
+
+
+def mode_of(client: Attendee) -> Any:
+    """The room's, as it was told last."""
+    return client.of("room.mode")[-1]["data"]
+
+
+def page_of(server: Running, room: str) -> str:
+    return f"{server.url}/moderate/{room}#token={server.tokens[room]}"
+
+
+def row(seen: Opened, words: str) -> Locator:
+    return seen.page.get_by_role("row").filter(has_text=words)
+
+
+async def begin(server: Running, room: str) -> None:
+    now = time.time()
+    moments = (datetime.fromtimestamp(at, UTC).isoformat() for at in (now - 60, now + 3600))
+    plan = {"room": room, "title": "Le sommeil des plantes", "start": next(moments), "end": next(moments)}
+    session = await server.api("POST", "/sessions", plan, status=201)
+    await server.api("POST", f"/sessions/{session['id']}/start", {}, status=200)
+
+
+async def test_a_hostile_chat_by_keys_alone(browser: Browser, server: Running) -> None:
+    await begin(server, "keys")
+    other = await into(server, "keys", "/moderation", token=server.tokens["keys"])
+    ann, ben, troll, pest, watcher = [
+        await into(server, "keys", name=name) for name in ("Ann", "Ben", "Troll", "Pest", "Watcher")
+    ]
+    await done(other, "room.mode", {"chat": "review", "questions": "review"})
+    held = {}
+    for who, text in ((ann, "Bonjour"), (troll, "You are all stupid"), (pest, "Buy this"), (ben, "Well said")):
+        held[text] = (await done(who, "chat.send", {"text": text}))["id"]
+    asked = (await done(ben, "question.ask", {"text": "Do plants sleep?"}))["id"]
+    async with opened(browser, page_of(server, "keys")) as seen:
+        press = seen.page.keyboard.press
+        await row(seen, "Do plants sleep?").wait_for()
+        assert "token" not in seen.page.url
+        await seen.holds("document.title.startsWith('(5)')")
+
+        # The good one is let through, the first of the bad ones goes; the cursor is on the next by itself.
+        await press("j")
+        await seen.holds("document.activeElement.textContent.includes('Bonjour')")
+        await press("a")
+        await watcher.told("chat.message", lambda data: data["text"] == "Bonjour")
+        await seen.holds("document.activeElement.textContent.includes('You are all stupid')")
+        await press("d")
+        await seen.page.locator("[data-state=deleted]").filter(has_text="You are all stupid").wait_for()
+        await seen.holds("document.activeElement.textContent.includes('Buy this')")
+        await seen.holds("document.title.startsWith('(3)')")
+
+        # A mute by its preset, and its undo.
+        await press("1")
+        await pest.told("you", lambda data: data["muted_until"] is not None)
+        await seen.text("Muted: Pest")
+        await press("u")
+        await pest.told("you", lambda data: data["muted_until"] is None)
+
+        # A ban says what it does; typing a reason is no shortcut.
+        await press("b")
+        await seen.text("held for review for an hour")
+        await seen.page.keyboard.type("adds bad ads")
+        await press("Enter")
+        await until(lambda: pest.closed)
+        assert pest.closed[0]["error"]["code"] == "banned"
+        await other.told("action", lambda data: data["kind"] == "participant.ban" and data["reason"] == "adds bad ads")
+        await seen.holds("document.title.startsWith('(2)')")
+        assert watcher.of("chat.message", lambda data: data["text"] == "Buy this") == []
+        await press("u")
+        await other.told("sanction", lambda data: not data["banned"])
+        await seen.holds("document.title.startsWith('(3)')")
+        pest = await into(server, "keys", participant=pest.snapshots[0]["you"]["key"])
+
+        # The shield, up and down.
+        await press("!")
+        await seen.text("Shield is up")
+        await until(lambda: mode_of(other)["shield"])
+        await press("!")
+        await until(lambda: not mode_of(other)["shield"])
+
+        # Two at once.
+        await seen.page.get_by_role("row").filter(has_text="Buy this").focus()
+        await press("x")
+        await press("j")
+        await press("x")
+        await seen.text("2 selected")
+        await press("a")
+        for text in ("Buy this", "Well said"):
+            await watcher.told("chat.message", lambda data, text=text: data["text"] == text)
+
+        # The question goes from the queue to the stage, and is answered.
+        await seen.holds("document.title.startsWith('(1)')")
+        await seen.holds("document.activeElement.textContent.includes('Do plants sleep?')")
+        await press("s")
+        await watcher.told("question.changed", lambda data: data["id"] == asked and data["state"] == "on_stage")
+        await press("e")
+        await watcher.told("question.changed", lambda data: data["id"] == asked and data["state"] == "answered")
+
+        # A poll is made, opened and closed.
+        await press("v")
+        await seen.holds("document.activeElement.tagName === 'TEXTAREA'")
+        await seen.page.keyboard.type("Coffee or tea, dear all?")
+        await press("Tab")
+        await seen.page.keyboard.type("Coffee\nTea")
+        for _ in range(3):
+            await press("Tab")
+        await press("Enter")
+        poll = (await watcher.told("poll.changed"))["data"]
+        assert [option["text"] for option in poll["options"]] == ["Coffee", "Tea"]
+        await done(watcher, "poll.vote", {"id": poll["id"], "options": ["Tea"]})
+        await seen.text("1 person voted")
+        await seen.page.get_by_role("button", name="Close it").focus()
+        await press("Enter")
+        await watcher.told("poll.changed", lambda data: data["state"] == "closed")
+
+        # What is typed in a field does nothing else; without shortcuts no key does.
+        before = len(other.of("action"))
+        await press("/")
+        await seen.holds("document.activeElement.type === 'search'")
+        await seen.page.keyboard.type("bonjour")
+        await press("Escape")
+        await press("?")
+        await seen.page.get_by_role("checkbox", name="Use single-key shortcuts").uncheck()
+        await press("Escape")
+        await press("!")
+        await press("u")
+        await seen.text("Live chat")
+        assert len(other.of("action")) == before
+    for client in (other, ann, ben, troll, pest, watcher):
+        await client.close()
+
+
+async def test_the_same_by_thumb_on_a_phone(browser: Browser, server: Running) -> None:
+    await begin(server, "thumb")
+    other = await into(server, "thumb", "/moderation", token=server.tokens["thumb"])
+    ann, ben, troll = [await into(server, "thumb", name=name) for name in ("Ann", "Ben", "Troll")]
+    await done(other, "room.mode", {"chat": "review", "questions": "review"})
+    for who, text in ((ann, "Bonjour"), (troll, "Stupid"), (troll, "Stupid again")):
+        await done(who, "chat.send", {"text": text})
+    asked = (await done(ben, "question.ask", {"text": "Do plants sleep?"}))["id"]
+    phone = {"width": 390, "height": 844, "has_touch": True, "is_mobile": True}
+    async with opened(browser, page_of(server, "thumb"), **phone) as seen:  # type: ignore[arg-type]
+        button = seen.page.get_by_role
+
+        async def tap(name: str, role: Any = "button", exact: bool = False) -> None:
+            await button(role, name=name, exact=exact).first.tap()
+
+        await row(seen, "Bonjour").get_by_role("button", name="Approve").tap()
+        await ben.told("chat.message", lambda data: data["text"] == "Bonjour")
+        await row(seen, "Stupid again").locator(".said").tap()
+        for name, least in (("Approve", 44), ("Delete", 44), ("Mute", 44)):
+            box = await seen.page.get_by_role("toolbar").get_by_role("button", name=name).bounding_box()
+            assert box is not None
+            assert box["height"] >= least
+            assert box["y"] > 600, "within reach of a thumb"
+        await tap("Mute", exact=True)
+        await tap("Mute for 10 min")
+        await troll.told("you", lambda data: data["muted_until"] is not None)
+        await tap("More", exact=True)
+        await tap("All of theirs")
+        await seen.text("2 selected")
+        await seen.page.get_by_role("toolbar").get_by_role("button", name="Delete").tap()
+        await seen.holds("document.title.startsWith('(1)')")
+        await tap("Undo")
+        await seen.holds("document.title.startsWith('(3)')")
+        await row(seen, "Stupid again").locator(".said").tap()
+        await tap("Ban…")
+        await seen.page.get_by_role("dialog").get_by_role("button", name="Ban", exact=True).tap()
+        await until(lambda: troll.closed)
+        await seen.holds("document.title.startsWith('(1)')")
+        await tap("Shield", exact=True)
+        await until(lambda: mode_of(other)["shield"])
+        await seen.page.get_by_role("alert").get_by_role("button", name="Lower the shield").tap()
+        await until(lambda: not mode_of(other)["shield"])
+        await row(seen, "Do plants sleep?").get_by_role("button", name="Approve").tap()
+        await ben.told("question.changed", lambda data: data["id"] == asked and data["state"] == "approved")
+        foot = seen.page.get_by_role("navigation", name="Parts of the page")
+        await foot.get_by_role("button", name="Questions").tap()
+        await tap("To the stage")
+        await ben.told("question.changed", lambda data: data["id"] == asked and data["state"] == "on_stage")
+        await tap("Answered", exact=True)
+        await ben.told("question.changed", lambda data: data["id"] == asked and data["state"] == "answered")
+        await foot.get_by_role("button", name="Polls").tap()
+        await seen.page.get_by_label("Question").fill("Lunch?")
+        await tap("Open the poll")
+        await ben.told("poll.changed", lambda data: data["question"] == "Lunch?")
+        await tap("Close it")
+        await ben.told("poll.changed", lambda data: data["state"] == "closed")
+        await foot.get_by_role("button", name="Chat").tap()
+        await tap("Read only")
+        await ben.told("room.mode", lambda data: data["chat"] == "read_only")
+        assert await seen.overflow_px() == 0
+    for client in (other, ann, ben, troll):
+        await client.close()
+
+
+async def test_texts_that_attack_browsers_are_text_in_every_field_of_the_page(
+    browser: Browser, server: Running
+) -> None:
+    room = "hostile"
+    await begin(server, room)
+    other = await into(server, room, "/moderation", token=server.tokens[room])
+    texts = [text for _, text in HOSTILE]
+    words = {"words": texts[:3], "chat": "open", "anonymous": True}
+    await done(other, "room.mode", words)
+    people = [await into(server, room, name=text[:40], place=text[:40]) for text in texts]
+    said = []
+    for number, (person, text) in enumerate(zip(people, texts, strict=True)):
+        reply = {"reply_to": said[-1]["id"]} if said and said[-1]["state"] == "visible" else {}
+        said.append(await done(person, "chat.send", {"text": text[:200], **(reply if number % 2 else {})}))
+        asked = await done(person, "question.ask", {"text": text, "anonymous": number % 2 == 0})
+        if number < 4:
+            await done(other, "question.edit", {"id": asked["id"], "text": f"{text} ?"})
+    shown = [one["id"] for one in said if one["state"] == "visible"]
+    for number, text in enumerate(texts):
+        await done(people[number], "item.report", {"kind": "message", "id": shown[number % len(shown)], "reason": text})
+    victim = people[5].snapshots[0]["you"]["id"]
+    for text in texts[:8]:
+        await done(other, "participant.note", {"id": victim, "text": text})
+    await done(other, "participant.mute", {"id": victim, "seconds": 60, "reason": texts[1]})
+    await done(other, "chat.delete", {"ids": [shown[0]], "reason": texts[2]})
+    for to in ("crew", "stage"):
+        await done(other, "crew.say", {"text": texts[1], "to": to})
+    await done(other, "notice", {"text": texts[1]})
+    await done(other, "poll.open", {"kind": "single", "question": texts[1], "options": texts[3:6]})
+    async with opened(browser, page_of(server, room)) as seen:
+        await seen.page.locator("[role=grid] [data-key]").first.wait_for()
+        for tab in ("Questions", "Polls", "Room", "Crew", "Log"):
+            await seen.page.get_by_role("navigation", name="Tools").get_by_role("button", name=tab).click()
+            assert await seen.page.evaluate(LOOK) == HARMLESS, tab
+        await seen.page.get_by_role("row").filter(has_text=texts[5][:20]).locator("button.name").last.click()
+        await seen.text("Latest messages")
+        assert await seen.page.evaluate(LOOK) == HARMLESS
+        await seen.page.get_by_role("button", name="Ban…").last.click()
+        await seen.text("held for review for an hour")
+        assert await seen.page.evaluate(LOOK) == HARMLESS
+        await seen.page.keyboard.press("Escape")
+        assert await seen.overflow_px() == 0
+        assert texts[0] in await seen.page.inner_text("main")
+    for client in (other, *people):
+        await client.close()
+
+
+async def test_the_chat_stands_still_while_it_is_read_and_the_page_stays_small(
+    browser: Browser, server: Running
+) -> None:
+    people = [await into(server, "many", name=f"P{number}") for number in range(60)]
+
+    async def say(person: Attendee, text: str) -> None:
+        await done(person, "chat.send", {"text": text})
+
+    for turn in range(3):
+        await asyncio.gather(*(say(person, f"turn {turn} of {number}") for number, person in enumerate(people)))
+    async with opened(browser, page_of(server, "many")) as seen:
+        chat = seen.page.get_by_role("grid", name="Live chat")
+        await chat.get_by_text("turn 2 of 59").wait_for()
+        assert await chat.locator("[data-key]").count() <= 120
+        await seen.holds(
+            "() => { const g = document.querySelectorAll('[role=grid]')[1];"
+            " return g.scrollTop + g.clientHeight > g.scrollHeight - 40 }"
+        )
+        await chat.hover()
+        late = [await into(server, "many", name=name) for name in ("Late", "Later")]
+        await say(late[0], "while you read")
+        await seen.text("1 new")
+        assert await chat.get_by_text("while you read").count() == 0
+        await seen.page.mouse.move(5, 5)
+        await chat.get_by_text("while you read").wait_for()
+        # Back to the first, in a page that never has more than its share.
+        for _ in range(6):
+            await chat.evaluate("(grid) => { grid.scrollTop = 0 }")
+            await seen.page.wait_for_timeout(50)
+        await chat.get_by_text("turn 0 of").first.wait_for()
+        assert await chat.locator("[data-key]").count() <= 120
+        await say(late[1], "at the end")
+        await seen.page.get_by_role("button", name="1 new").click()
+        await chat.get_by_text("at the end").wait_for()
+    for client in (*people, *late):
+        await client.close()
+
+
+async def test_the_board_edits_merges_adds_and_turns_to_a_closed_sessions_own_audience(
+    browser: Browser, server: Running
+) -> None:
+    other = await into(server, "many", "/moderation", token=server.tokens["many"])
+    ann, ben = [await into(server, "many", name=name, place="Lyon") for name in ("Ann", "Ben")]
+    first = (await done(ann, "question.ask", {"text": "Do plants slep?"}))["id"]
+    second = (await done(ben, "question.ask", {"text": "Is it true that plants sleep?"}))["id"]
+    await done(ben, "question.vote", {"id": first, "value": 1})
+    async with opened(browser, page_of(server, "many")) as seen:
+        dialog = seen.page.get_by_role("dialog")
+        await row(seen, "Do plants slep?").get_by_role("button", name="Edit").click()
+        await dialog.get_by_role("textbox", name="Question").fill("Do plants sleep?")
+        await dialog.get_by_role("button", name="Save").click()
+        await seen.text("Edited. Asked was: Do plants slep?")
+        await row(seen, "Do plants sleep?").get_by_role("checkbox").check()
+        await row(seen, "Is it true").get_by_role("checkbox").check()
+        await seen.page.get_by_role("button", name="Merge…").click()
+        await dialog.get_by_role("button", name="Merge").click()
+        await seen.text("with 1 other")
+        await other.told("question.changed", lambda data: data["id"] == second and data["merged_into"] == first)
+        await seen.page.get_by_role("button", name="Add one…").click()
+        await dialog.get_by_label("Question").fill("And from the back row?")
+        await dialog.get_by_label("From (name)").fill("Zoé")
+        await dialog.get_by_label("Place").fill("Gallery")
+        await dialog.get_by_role("checkbox", name="Straight to the stage").check()
+        await dialog.get_by_role("button", name="Enter it").click()
+        told = await ann.told("question.changed", lambda data: data["state"] == "on_stage")
+        assert (told["data"]["name"], told["data"]["place"]) == ("Zoé", "Gallery")
+        await seen.page.get_by_role("button", name="Votes", exact=True).click()
+        await other.told("question.order", lambda data: data["by"] == "votes")
+        tools = seen.page.get_by_role("navigation", name="Tools")
+        await tools.get_by_role("button", name="Log").click()
+        await seen.text("Merged 2 questions")
+        entry = seen.page.get_by_role("listitem").filter(has_text="Merged 2 questions")
+        await entry.get_by_role("button", name="Undo").click()
+        await until(
+            lambda: other.of("question.changed", lambda data: data["id"] == second)[-1]["data"]["merged_into"] is None
+        )
+        # A private session runs: nobody else sees its audience, and its moderators turn to it.
+        now = time.time()
+        start, end = (datetime.fromtimestamp(at, UTC).isoformat() for at in (now, now + 3600))
+        plan = {"room": "many", "title": "Board meeting", "start": start, "end": end, "visibility": "private"}
+        session = await server.api("POST", "/sessions", plan, status=201)
+        await server.api("POST", f"/sessions/{session['id']}/start", {}, status=200)
+        await seen.page.get_by_role("button", name="Moderate it").click()
+        await seen.text("You moderate the session’s own audience")
+        member = Attendee("/audience")
+        token = (await server.api("POST", "/grants", {"role": "viewer", "session": session["id"]}, status=201))["token"]
+        await member.connect(
+            server.url, {"session": session["id"], "token": token, "name": "Member"}, ["websocket"], {}
+        )
+        await done(member, "chat.send", {"text": "Behind closed doors"})
+        await row(seen, "Behind closed doors").wait_for()
+        assert "Behind closed doors" not in ann.text + other.text
+        await seen.page.get_by_role("button", name="Back to the room").click()
+        await row(seen, "Behind closed doors").wait_for(state="detached")
+        await server.api("POST", f"/sessions/{session['id']}/end", {}, status=200)
+        await seen.page.get_by_role("button", name="Moderate it").wait_for(state="detached")
+    for client in (other, ann, ben, member):
+        await client.close()
+
+
+async def test_two_moderators_see_who_works_on_what(browser: Browser, server: Running) -> None:
+    grant = {"role": "moderator", "room": "many", "label": "Karim"}
+    karim = (await server.api("POST", "/grants", grant, status=201))["token"]
+    other = await into(server, "many", "/moderation", token=karim)
+    ann = await into(server, "many", name="Ann")
+    await done(other, "room.mode", {"chat": "review"})
+    held = (await done(ann, "chat.send", {"text": "Look at me"}))["id"]
+    async with opened(browser, page_of(server, "many")) as seen:
+        await row(seen, "Look at me").wait_for()
+        await done(other, "claim", {"id": held})
+        await seen.text("Karim works on this")
+        await seen.page.keyboard.press("j")
+        await seen.page.keyboard.press("d")
+        await seen.text("Press again to do it all the same")
+        await done(other, "claim", {"id": held, "on": False})
+        await other.told("claim", lambda data: data["by"] == "Anna")
+        await seen.page.keyboard.press("d")
+        await other.told("chat.deleted", lambda data: data["id"] == held)
+    await done(other, "room.mode", {"chat": "open"})
+    for client in (other, ann):
+        await client.close()
+
+
+async def test_whoever_has_no_right_is_told_and_may_paste_a_link(browser: Browser, server: Running) -> None:
+    async with opened(browser, f"{server.url}/moderate/many") as seen:
+        field = seen.page.get_by_label("Link or token")
+        await field.fill("no-such-token-at-all")
+        await seen.page.get_by_role("button", name="Open").click()
+        await seen.text("does not open this room")
+        await field.fill(f"{server.url}/moderate/many#token={server.tokens['many']}")
+        await seen.page.get_by_role("button", name="Open").click()
+        await seen.text("Live chat")
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make setup)")
+@pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
+async def test_the_page_is_accessible_on_desks_and_phones(browser: Browser, server: Running, language: str) -> None:
+    async with opened(browser, page_of(server, "thumb"), language=language) as seen:
+        await seen.page.locator("[role=grid] [data-key]").first.wait_for()
+        await seen.page.keyboard.press("j")
+        tools = seen.page.locator("aside nav button")
+        for number in (0, 2, 4):
+            await tools.nth(number).click()
+            assert await seen.accessibility() == []
+        for key in ("?", "b", "o"):
+            await seen.page.locator("[role=grid] [data-key]").first.focus()
+            await seen.page.keyboard.press(key)
+            await seen.page.get_by_role("dialog").wait_for()
+            assert await seen.accessibility() == [], key
+            await seen.page.keyboard.press("Escape")
+        await seen.page.set_viewport_size({"width": 390, "height": 844})
+        foot = seen.page.locator("nav.foot button")
+        for number in (1, 2):
+            await foot.nth(number).click()
+            assert await seen.accessibility() == []
+        await seen.page.set_viewport_size({"width": 320, "height": 640})
+
+        async def fits() -> bool:
+            return await seen.overflow_px() == 0
+
+        await until_answered(fits, limit_s=5)
