@@ -313,6 +313,42 @@ async def test_a_code_that_was_taken_back_leads_to_a_kind_page(browser: Browser,
         await phone.text("Vous êtes ici : Nantes")
 
 
+async def test_the_crew_finds_codes_posters_and_screens(browser: Browser, server: Running) -> None:
+    hall = await make_hall(server, "meitner")
+    organiser = await server.api("POST", "/grants", {"role": "organiser", "label": "Org"}, status=201)
+    async with (
+        opened(browser, f"{server.url}/studio/meitner#token={server.tokens['meitner']}") as studio,
+        opened(browser, f"{server.url}/join#token={organiser['token']}", language="fr-FR") as admin,
+    ):
+        await studio.page.get_by_role("button", name="Hall and stage").click()
+        await studio.page.get_by_role("article", name=hall.code).wait_for()
+        await studio.page.get_by_label("Place", exact=True).fill("Nantes")
+        await studio.page.keyboard.press("Enter")
+        card = studio.page.get_by_role("article", name="Nantes")
+        poster = await card.get_by_role("link", name="Poster to print").get_attribute("href")
+        async with server.session.get(f"{server.url}{poster}") as response:
+            assert "Nantes" in await response.text()
+        screen = await studio.page.get_by_label("Hall screen", exact=True).input_value()
+        assert screen == f"{hall.stage}?view=hall&code={hall.code}"
+        # Who holds a technician's link hands out no others.
+        assert await studio.page.get_by_role("button", name="Make a speaker’s link").count() == 0
+        assert await studio.accessibility() == []
+        await card.get_by_role("button", name="Take back").click()
+        await card.get_by_role("button", name="Take").click()
+        await card.wait_for(state="detached")
+        await admin.page.wait_for_url("**/admin**")
+        await admin.page.goto(f"{server.url}/admin/rooms")
+        row = admin.page.get_by_role("row").filter(has=admin.page.locator("a[href='/studio/meitner']"))
+        await row.get_by_role("button", name="Salle et scène").click()
+        await admin.page.get_by_role("button", name="Créer un lien d’intervenant").click()
+        made = admin.page.get_by_label("Lien d’intervenant, montré cette seule fois", exact=True)
+        link = await made.input_value()
+        assert await admin.accessibility() == []
+    async with moderating(hall) as moderate, opened(browser, link) as speaker:
+        await moderate("crew.say", to="stage", text="Welcome")
+        await speaker.page.get_by_test_id("cue").get_by_text("Welcome").wait_for()
+
+
 async def test_texts_that_attack_are_words_on_every_screen(browser: Browser, server: Running) -> None:
     text = dict(HOSTILE)
     hall = await make_hall(server, "shannon", name=text["image"], place=NAMES[1])
