@@ -41,10 +41,12 @@ describe('rooms', () => {
       state: 'live',
       aliases: ['B'],
       retention_days: 3,
+      caption_languages: ['fr', 'br'],
       alarms: [{ id: 'x', code: 'c', since: '2026-01-01T00:00:00Z' }],
     })
     expect(crew).toMatchObject({ start: 'auto', between: 'open', state: 'live', aliases: ['B'], retentionDays: 3 })
     expect(crew?.alarms).toHaveLength(1)
+    expect(roomForm(crew).caption_languages).toBe('fr\nbr')
     expect(readRoom({ id: 'a', between: 'new', state: 'new' })).toMatchObject({
       name: 'a',
       between: 'slate',
@@ -62,6 +64,8 @@ describe('rooms', () => {
       aliases: ['X', 'Y'],
     })
     expect(roomBody({ retention_days: '30' })).toEqual({ retention_days: 30 })
+    expect(roomBody({ caption_languages: 'fr\npt-BR' })).toEqual({ caption_languages: ['fr', 'pt-BR'] })
+    expect(roomBody({ caption_languages: '' })).toEqual({ caption_languages: [] })
     expect(roomBody({ retention_days: 'x' })).toEqual({ retention_days: 'x' })
     expect(roomForm(null, 'v')).toMatchObject({ venue: 'v', start: 'tap' })
   })

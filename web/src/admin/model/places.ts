@@ -32,6 +32,8 @@ export interface AdminRoom {
   aliases: readonly string[]
   guid: string
   retentionDays: number | null
+  /** BCP 47 tags. */
+  captionLanguages: readonly string[]
 }
 
 export interface AdminEvent extends EventInfo {
@@ -63,6 +65,7 @@ export function readRoom(body: unknown): AdminRoom | null {
     aliases: texts(body['aliases']),
     guid: readText(body['guid']),
     retentionDays: typeof body['retention_days'] === 'number' ? body['retention_days'] : null,
+    captionLanguages: texts(body['caption_languages']),
   }
 }
 
@@ -122,16 +125,18 @@ export function roomForm(room: AdminRoom | null, venue: string | null = null) {
     aliases: asLines(room?.aliases ?? []),
     guid: room?.guid ?? '',
     retention_days: room?.retentionDays == null ? '' : String(room.retentionDays),
+    caption_languages: asLines(room?.captionLanguages ?? []),
   }
 }
 export type RoomForm = ReturnType<typeof roomForm>
 
 export function roomBody(values: Partial<RoomForm>): Record<string, unknown> {
-  const { aliases, retention_days, venue, ...rest } = values
+  const { aliases, caption_languages, retention_days, venue, ...rest } = values
   return {
     ...rest,
     ...(venue !== undefined && { venue: venue || null }),
     ...(aliases !== undefined && { aliases: linesOf(aliases) }),
+    ...(caption_languages !== undefined && { caption_languages: linesOf(caption_languages) }),
     ...(retention_days !== undefined && { retention_days: wholeOrNull(retention_days) }),
   }
 }
