@@ -175,6 +175,9 @@ class RealtimeSettings(Section):
     max_connections_per_address: int = Field(
         2000, ge=1, description="The same per client address (a hall is one address)."
     )
+    max_connections_per_participant: int = Field(
+        20, ge=2, description="The same per participant of audiences (tabs and devices)."
+    )
     max_message_bytes: int = Field(
         131_072,
         ge=69_632,

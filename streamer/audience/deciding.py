@@ -157,7 +157,7 @@ def _ask(state: ScopeState, habits: chat.Habits, who: Participant, command: Ques
     waiting = sum(q.state in (*WAITING, QuestionState.PENDING) and state.focus.has(q) for q in mine)
     if waiting >= at.settings.open_questions:
         raise Conflict("You have many questions that wait; withdraw one.", code="too_many_questions")
-    if len(state.questions) >= MOST_QUESTIONS:
+    if state.open_questions() >= MOST_QUESTIONS:
         raise Conflict("There are too many questions.", code="too_many_questions")
     name = _shown_name(state, who, at.words)
     chat.admit(habits.of(f"q:{who.id}"), text, at.now_ms, None)

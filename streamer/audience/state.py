@@ -29,6 +29,8 @@ from streamer.conference.sessions import Mark
 
 MOST_HELD = 500
 MOST_QUESTIONS = 1000
+MOST_OVER = 500
+"""Questions that nobody will work on any more, besides those."""
 MOST_POLLS = 50
 MOST_ACTIONS = 100
 MOST_LINES = 100
@@ -160,6 +162,8 @@ class ScopeState:
                     self._trim_messages()
             case Question():
                 self.questions[item.id] = item
+                if len(self.questions) > MOST_QUESTIONS + MOST_OVER:
+                    self._trim_over()
             case Poll():
                 self.polls[item.id] = item
                 if len(self.polls) > MOST_POLLS:
@@ -202,6 +206,20 @@ class ScopeState:
                 del self.questions[question.id]
                 self.votes.pop(question.id, None)
 
+    def _trim_over(self) -> None:
+        """The oldest that are over make room, or whoever asks and takes back would fill the hall's list."""
+        surplus = len(self.questions) - MOST_QUESTIONS - MOST_OVER + SLACK
+        over = sorted(
+            (q for q in self.questions.values() if over_with(q)), key=lambda q: (not q.withdrawn, q.at_ms, q.id)
+        )
+        for question in over[:surplus]:
+            del self.questions[question.id]
+            self.votes.pop(question.id, None)
+
+    def open_questions(self) -> int:
+        """How many somebody may still work on."""
+        return sum(not over_with(question) for question in self.questions.values())
+
     def _trim_polls(self) -> None:
         for poll in list(self.polls.values()):
             if len(self.polls) <= MOST_POLLS:
@@ -238,6 +256,11 @@ class ScopeState:
             if message.participant == participant:
                 return message.name
         return ""
+
+
+def over_with(question: Question) -> bool:
+    """Whether nobody works on it any more. Those that were merged stay as long as what they were merged into."""
+    return question.merged_into is None and (question.withdrawn or question.state is QuestionState.DISMISSED)
 
 
 def _keep_newest(items: dict[str, Any], most: int) -> None:

@@ -16,7 +16,7 @@ from streamer.director.news import Actor
 from streamer.errors import NotFound, StreamerError, TooMany, Unprocessable
 from streamer.realtime import rights
 from streamer.realtime.hub import AUDIENCE, Client
-from streamer.realtime.limits import Buckets
+from streamer.realtime.limits import Buckets, household
 from streamer.realtime.messages import EVERY_ROOM, RoomCommand
 from streamer.realtime.ports import Audience, Clock, Director, Doors, Views
 from streamer.realtime.stats import Stats
@@ -125,7 +125,7 @@ class Commands:
         _check(client.bucket.wait_s())
         if client.namespace == AUDIENCE:
             # Of participants who are within their own: a hall is one address.
-            _check(self._addresses.wait_s(client.address))
+            _check(self._addresses.wait_s(household(client.address)))
         command = self._tables.get(client.namespace, {}).get(name)
         if command is None:
             raise NotFound("There is no such command.", code="unknown_command")

@@ -18,7 +18,8 @@ import engineio
 import socketio
 from aiohttp import web
 
-from streamer.errors import StreamerError
+from streamer.errors import StreamerError, TooMany
+from streamer.realtime.limits import Bucket
 from streamer.realtime.packets import (
     ACK,
     CONNECT,
@@ -43,7 +44,9 @@ WRITE_AHEAD_BYTES = 64 * 1024
 MOST_UNSENT_BYTES = 1024 * 1024
 """Answers are written in any case; past this the client is one that commands and does not read."""
 MOST_QUEUED = 256
-"""Packets for a client that polls."""
+"""Packets for a client that polls; together no more than the bytes above either."""
+ENTRIES_BURST, ENTRIES_PER_S = 12, 0.5
+"""How often a session may come into namespaces: each time costs a snapshot."""
 CLOSE_S = 2.0
 _SETTLED = 3
 
@@ -89,16 +92,32 @@ class SendQueue(asyncio.Queue[Any]):
     def __init__(self) -> None:
         super().__init__()
         self.overrun = False
+        self.size = 0
+        """Characters."""
+
+    def _put(self, item: Any) -> None:
+        super()._put(item)
+        self.size += _size(item)
+
+    def _get(self) -> Any:
+        item = super()._get()
+        self.size -= _size(item)
+        return item
 
     async def put(self, item: Any) -> None:
         self.put_nowait(item)
 
     def put_nowait(self, item: Any) -> None:
         # None ends the writer: it always fits.
-        if item is not None and self.qsize() >= MOST_QUEUED:
+        if item is not None and (self.qsize() >= MOST_QUEUED or (self.size and self.size > MOST_UNSENT_BYTES)):
             self.overrun = True
             return
         super().put_nowait(item)
+
+
+def _size(packet: Any) -> int:
+    data = getattr(packet, "data", None)
+    return len(data) if isinstance(data, str | bytes) else 0
 
 
 class Wire:
@@ -121,6 +140,7 @@ class Wire:
         self.guests: dict[str, Guest] = {}
         """By namespace."""
         self.entering: set[str] = set()
+        self.entries = Bucket(ENTRIES_BURST, ENTRIES_PER_S)
 
     @property
     def closed(self) -> bool:
@@ -421,6 +441,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
                 raise StreamerError("There is no such namespace.", code="unknown_namespace", status=404)
             if namespace in wire.guests or namespace in wire.entering:
                 raise StreamerError("Connected already.", code="already_connected", status=409)
+            if wire.entries.wait_s() > 0:
+                raise TooMany("Too much coming and going.", code="rate_limited")
             wire.entering.add(namespace)
             try:
                 request = self.environ[wire.sid]["aiohttp.request"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
+from ipaddress import IPv6Address, ip_address
 
 from streamer.errors import TooMany, Unavailable
 
@@ -50,6 +51,41 @@ class Buckets:
         return self.of(key).wait_s()
 
 
+def household(address: str) -> str:
+    """What is counted as one address: an IPv6 customer has 2**64 of them at the least."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return address
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    return str(IPv6Address(int(found) >> 64 << 64))
+
+
+class Seats:
+    """How often each participant is in at a time."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: Counter[str] = Counter()
+
+    def take(self, member: str) -> None:
+        """Raises TooMany ``rate_limited``; then nothing was taken."""
+        if self._taken[member] >= self._most:
+            raise TooMany("You are here too often already.", code="rate_limited", headers={"Retry-After": "10"})
+        self._taken[member] += 1
+
+    def leave(self, member: str) -> None:
+        self._taken[member] -= 1
+        if self._taken[member] <= 0:
+            del self._taken[member]
+
+    def __len__(self) -> int:
+        return len(self._taken)
+
+
 class Places:
     """Connections at a time, in all and per address."""
 
@@ -60,17 +96,18 @@ class Places:
 
     def check(self, address: str) -> None:
         """Raises TooMany, Unavailable with Retry-After where there is none left."""
-        if self._taken[address] >= self._per_address:
+        if self._taken[household(address)] >= self._per_address:
             raise TooMany("Too many connections from this address.", code="too_many", headers={"Retry-After": "10"})
         if self.open >= self._total:
             raise Unavailable("The server is full.", code="full", headers={"Retry-After": "10"})
 
     def take(self, address: str) -> None:
         self.open += 1
-        self._taken[address] += 1
+        self._taken[household(address)] += 1
 
     def leave(self, address: str) -> None:
         self.open -= 1
+        address = household(address)
         self._taken[address] -= 1
         if self._taken[address] <= 0:
             del self._taken[address]

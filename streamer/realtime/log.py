@@ -67,6 +67,8 @@ class Log:
         self._entries: list[Entry] = []
         self._bytes = 0
         self._newest: dict[str, Entry] = {}
+        self._about: dict[str, dict[Entry, None]] = {}
+        """By what they tell of: looked up with each message of a chat."""
         self.floor = sequence.last
         """All that came after this number is here, but for what a newer event replaced."""
         self.last = sequence.last
@@ -78,6 +80,11 @@ class Log:
     @property
     def bytes(self) -> int:
         return self._bytes
+
+    @property
+    def names(self) -> int:
+        """How many names of things it remembers, for tests: no more than there are events."""
+        return len(self._newest) + len(self._about)
 
     def next_seq(self) -> int:
         """The number for the next :meth:`append`."""
@@ -91,6 +98,8 @@ class Log:
             if old is not None:
                 self._remove(old)
             self._newest[entry.replaces] = entry
+        if entry.about:
+            self._about.setdefault(entry.about, {})[entry] = None
         self._seqs.append(entry.seq)
         self._entries.append(entry)
         self._bytes += len(entry.json)
@@ -119,7 +128,7 @@ class Log:
 
     def forget(self, about: str) -> None:
         """Nobody is told any more what was told of this. Readers do not notice: numbers have gaps anyway."""
-        for entry in [entry for entry in self._entries if entry.about == about]:
+        for entry in list(self._about.get(about, ())):
             self._remove(entry)
 
     def trim(self, now_ms: int) -> None:
@@ -132,8 +141,16 @@ class Log:
         if at >= 0 and self._entries[at] is entry:
             del self._seqs[at], self._entries[at], self._written[at]
             self._bytes -= len(entry.json)
+        self._unname(entry)
+
+    def _unname(self, entry: Entry) -> None:
         if entry.replaces and self._newest.get(entry.replaces) is entry:
             del self._newest[entry.replaces]
+        about = self._about.get(entry.about)
+        if about is not None:
+            about.pop(entry, None)
+            if not about:
+                del self._about[entry.about]
 
     def _trim(self, now_ms: int, most_events: int, most_bytes: int) -> None:
         drop, size = 0, self._bytes
@@ -144,8 +161,7 @@ class Log:
                 break
             size -= len(entry.json)
             drop += 1
-            if entry.replaces and self._newest.get(entry.replaces) is entry:
-                del self._newest[entry.replaces]
+            self._unname(entry)
         if drop:
             self.floor = self._seqs[drop - 1]
             del self._seqs[:drop], self._entries[:drop], self._written[:drop]

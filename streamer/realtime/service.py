@@ -26,7 +26,7 @@ from streamer.realtime.engine import PATH, Server, Wire
 from streamer.realtime.facts import Facts
 from streamer.realtime.feed import Feed
 from streamer.realtime.hub import AUDIENCE, MODERATION, NAMESPACES, STUDIO, Client, Hub, snapshot_message
-from streamer.realtime.limits import Places
+from streamer.realtime.limits import Places, Seats
 from streamer.realtime.log import SEQ_PER_MS
 from streamer.realtime.messages import Snapshot, You, moment
 from streamer.realtime.ports import Audience, Clock, Director, Doors, FindSession, Plane, StateOf, Views
@@ -75,6 +75,7 @@ class Realtime:
         self._origins = origins_of(public_url, allowed_origins)
         self.stats = Stats()
         self._places = Places(settings.max_connections, settings.max_connections_per_address)
+        self._seats = Seats(settings.max_connections_per_participant)
         self.hub = Hub(settings, self.stats, clock, lambda room: room_target(director, room))
         self._facts = Facts(director, plane, views, state_of)
         self.feed = Feed(
@@ -203,7 +204,12 @@ class Realtime:
     async def _seat(self, client: Client) -> None:
         """Into its audience, and what it is to be told of it. The last that is waited for before it is in."""
         if client.namespace == AUDIENCE:
-            await self._audience.join(client.scope, participant_of(client), client.address)
+            self._seats.take(client.member)
+            try:
+                await self._audience.join(client.scope, participant_of(client), client.address)
+            except BaseException:
+                self._seats.leave(client.member)
+                raise
             client.joined = True
         try:
             await self._audience_feed.tell(client)
@@ -238,6 +244,7 @@ class Realtime:
         self.hub.leave(client)
         if client.joined:
             client.joined = False
+            self._seats.leave(client.member)
             self._audience.leave(client.scope, client.member)
         if not client.wire.guests and not client.wire.closed:
             self._opened[client.wire.sid] = (client.wire, time.monotonic())

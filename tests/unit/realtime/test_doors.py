@@ -10,6 +10,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from streamer.errors import TooMany
+from streamer.realtime.engine import MOST_UNSENT_BYTES
+from streamer.realtime.limits import Places, household
+from streamer.realtime.packets import ACK, pack
 from streamer.realtime.service import origins_of
 from tests.fakes.talking import PUBLIC_URL, RawClient, Visitor, served
 from tests.fakes.waiting import until
@@ -244,3 +248,61 @@ async def test_the_server_ends_without_waiting_for_its_clients() -> None:
             await until(client.disconnected.is_set)
             assert not client.closed, "they are to come back"
         assert time.monotonic() - began < 2
+
+
+def test_an_ipv6_network_is_one_address() -> None:
+    assert household("2001:db8:1:2:3:4:5:6") == household("2001:db8:1:2::1") != household("2001:db8:1:3::1")
+    assert household("::ffff:192.0.2.1") == household("192.0.2.1") == "192.0.2.1"
+    assert household("local") == "local"
+    places = Places(10, 2)
+    places.take("2001:db8::1")
+    places.take("2001:db8::2")
+    with pytest.raises(TooMany):
+        places.check("2001:db8::3")
+    places.leave("2001:db8::1")
+    places.check("2001:db8::3")
+
+
+async def test_a_participant_is_in_so_often_and_no_more() -> None:
+    async with served(max_connections_per_participant=2) as service:
+        first = await service.connect(room="a")
+        key = first.snapshots[0]["you"]["key"]
+        await service.connect(room="a", participant=key)
+        assert await service.refused(room="a", participant=key) == "rate_limited"
+        await service.connect(room="a")
+        await first.close()
+        await until(lambda: service.realtime.stats.audience == 2)
+        await service.connect(room="b", participant=key)
+
+
+async def test_who_comes_and_goes_all_the_time_gets_no_snapshots_for_it() -> None:
+    async with served() as service, aiohttp.ClientSession() as http:
+        client = await RawClient.open(http, service.url)
+        for _ in range(40):
+            await client.socket.send_str("41/audience,")
+            await client.socket.send_str('40/audience,{"room":"a"}')
+        refused = 0
+        while refused < 20:
+            refused += (await client.text()).startswith("44/audience,")
+        assert service.realtime.stats.connections_total <= 13
+
+
+async def test_what_waits_for_a_client_that_never_polls_is_bounded() -> None:
+    async with served(commands_burst=10**6, address_commands_burst=10**6) as service, aiohttp.ClientSession() as http:
+        async with http.get(service.url + POLL) as response:
+            sid = json.loads((await response.text())[1:])["sid"]
+        own = f"{service.url}{POLL}&sid={sid}"
+        async with http.post(own, data='40/audience,{"room":"a"}') as response:
+            assert response.status == 200
+        wire = service.realtime.server.engine.wires[sid]
+        queue = service.realtime.server.engine.sockets[sid].queue
+        text = "x" * 20_000
+        for _ in range(400):
+            service.realtime.hub.post("/audience", "a", "test", text)
+            await asyncio.sleep(0)
+        assert queue.size < MOST_UNSENT_BYTES / 2
+        while not wire.closed:
+            # Answers are written in any case, and cost the connection when there are too many.
+            wire.write(pack(ACK, "/audience", [text], 1))
+            assert queue.size <= MOST_UNSENT_BYTES + 20_100
+            await asyncio.sleep(0)

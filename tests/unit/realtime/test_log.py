@@ -121,3 +121,17 @@ def test_whoever_may_resume_misses_nothing_that_still_counts(steps: list[tuple[s
         assert len(log) <= 20
         assert log.bytes == sum(len(entry.json) for entry in log.after(0))
         assert log.bytes <= 8000
+
+
+def test_what_it_knows_by_name_goes_with_the_events() -> None:
+    log = Log(Sequence(Clock()), max_events=100, max_bytes=10**6, max_age_ms=1000)
+    for number in range(5000):
+        seq = log.next_seq()
+        log.append(Entry(seq, number, b"{}", about=f"chat {number}", replaces=f"votes {number % 7}"))
+    assert len(log) <= 100
+    assert log.names <= 2 * len(log)
+    kept = log.after(0)[0]
+    log.forget(kept.about)
+    assert kept not in log.after(0)
+    log.trim(10**9)
+    assert (len(log), log.names, log.bytes) == (0, 0, 0)
