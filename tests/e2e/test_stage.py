@@ -313,6 +313,62 @@ async def test_a_code_that_was_taken_back_leads_to_a_kind_page(browser: Browser,
         await phone.text("Vous êtes ici : Nantes")
 
 
+async def test_a_link_that_is_taken_back_leaves_a_screen_with_what_all_may_see(
+    browser: Browser, server: Running
+) -> None:
+    hall = await make_hall(server, "germain")
+    await hall.begin("In public")
+    given = await server.api("POST", "/grants", {"role": "speaker", "room": "germain", "label": "T"}, status=201)
+    async with moderating(hall) as moderate, opened(browser, given["link"]) as seen:
+        await moderate("crew.say", to="stage", text="Only for you")
+        await seen.page.get_by_test_id("cue").wait_for()
+        await server.api("DELETE", f"/grants/{given['id']}", status=204)
+        # It is asked for once a minute, and when the network is back.
+        await seen.page.evaluate("dispatchEvent(new Event('online'))")
+        await seen.text("This link is over, or was taken back.")
+        await seen.page.get_by_test_id("cue").wait_for(state="detached")
+        await seen.page.get_by_test_id("timer").wait_for()
+        added = await moderate("question.add", text="For all")
+        await moderate("question.move", id=added["id"], state="on_stage")
+        await seen.page.locator(".question .text").get_by_text("For all").wait_for()
+
+
+async def test_a_closed_session_has_its_own_stage_and_tells_the_hall_nothing(browser: Browser, server: Running) -> None:
+    hall = await make_hall(server, "ada")
+    now = time.time()
+    plan = {"room": "ada", "title": "The secret", "start": moment(now - 60), "end": moment(now + 1200)}
+    session = await server.api("POST", "/sessions", {**plan, "visibility": "private"}, status=201)
+    await server.api("POST", f"/sessions/{session['id']}/start", {}, status=200)
+    links = {
+        role: await server.api("POST", "/grants", {"role": role, "session": session["id"], "label": "T"}, status=201)
+        for role in ("speaker", "moderator")
+    }
+    async with (
+        opened(browser, links["speaker"]["link"]) as speaker,
+        opened(browser, f"{hall.stage}?view=hall&code={hall.code}") as screen,
+        on_phone(browser, hall.join) as phone,
+    ):
+        await speaker.page.wait_for_url(hall.stage)
+        await speaker.page.get_by_role("heading", name="The secret").wait_for()
+        await speaker.page.get_by_test_id("timer").wait_for()
+        client = socketio.AsyncClient(reconnection=False)
+        auth = {"session": session["id"], "token": links["moderator"]["token"]}
+        await client.connect(server.url, namespaces=["/moderation"], auth=auth, transports=["websocket"])
+        moderate = Voice(client, "/moderation")
+        added = await moderate("question.add", text="Asked in private")
+        await moderate("question.move", id=added["id"], state="on_stage")
+        await moderate("crew.say", to="stage", text="Wind up")
+        await speaker.page.locator(".question .text").get_by_text("Asked in private").wait_for()
+        await speaker.page.get_by_test_id("cue").get_by_text("Wind up").wait_for()
+        await client.disconnect()
+        await screen.text("The room is taken by a private session")
+        await phone.text("A private session has the room")
+        for seen in (screen, phone):
+            shown = await seen.page.inner_text("body")
+            assert "The secret" not in shown
+            assert "Asked in private" not in shown
+
+
 async def test_the_crew_finds_codes_posters_and_screens(browser: Browser, server: Running) -> None:
     hall = await make_hall(server, "meitner")
     organiser = await server.api("POST", "/grants", {"role": "organiser", "label": "Org"}, status=201)

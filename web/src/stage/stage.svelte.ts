@@ -60,6 +60,7 @@ export class StageModel {
     return notice && (notice.until_ms === null || notice.until_ms > this.now_ms) ? notice : null
   })
 
+  private readonly looks = () => void this.look()
   private timers: ReturnType<typeof setInterval>[] = []
   private readonly closing = new AbortController()
   private hidden = false
@@ -80,14 +81,13 @@ export class StageModel {
 
   start(): void {
     this.room.start()
-    this.timers = [
-      setInterval(() => (this.now_ms = this.room.clock.now_ms()), 250),
-      setInterval(() => void this.look(), LOOK_MS),
-    ]
+    this.timers = [setInterval(() => (this.now_ms = this.room.clock.now_ms()), 250), setInterval(this.looks, LOOK_MS)]
+    window.addEventListener('online', this.looks)
     void this.look()
   }
 
   close(): void {
+    window.removeEventListener('online', this.looks)
     for (const timer of this.timers) clearInterval(timer)
     this.closing.abort()
     this.room.close()
