@@ -188,6 +188,10 @@ export const en = {
   'done.forget': 'Forgotten',
   'done.undo': 'Undo',
   'done.acknowledge': 'Alarm taken',
+  'recent.title': 'What was done here',
+  'recent.none': 'Nothing yet.',
+  'recent.undone': 'taken back',
+  'recent.ad_hoc': 'Started ad hoc: {subject}',
   'undo.do': 'Undo',
   'undo.undone': 'Taken back: {what}',
   'undo.recent': 'What was done here',
@@ -463,6 +467,10 @@ export const fr: Translation<typeof en> = {
   'done.forget': 'Oublié',
   'done.undo': 'Annulation',
   'done.acknowledge': 'Alarme prise',
+  'recent.title': 'Ce qui a été fait ici',
+  'recent.none': 'Rien encore.',
+  'recent.undone': 'repris',
+  'recent.ad_hoc': 'Démarrée hors programme : {subject}',
   'undo.do': 'Annuler',
   'undo.undone': 'Repris : {what}',
   'undo.recent': 'Ce qui a été fait ici',
@@ -561,6 +569,14 @@ const say = t as (key: DayKey, values?: Readonly<Record<string, string | number>
 export function errorWords(code: string, message: string): string {
   const key = `error.${code}`
   return key in en ? say(key as DayKey) : t('error.other', { message: message || code })
+}
+
+/** What somebody did, by its kind; one that is not known here as the server calls it. */
+export function recentWords(kind: string, subject: string): string {
+  if (kind === 'ad_hoc' && subject) return t('recent.ad_hoc', { subject })
+  const key = `done.${kind}`
+  if (!(key in en)) return subject ? `${kind}: ${subject}` : kind
+  return say(key as DayKey, { subject: subject || '–' })
 }
 
 /** An alarm's words by its code. Values that did not come stay out of sight. */

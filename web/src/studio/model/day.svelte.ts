@@ -10,6 +10,7 @@ import { Api, type Result } from './api'
 import type { CrewRoom } from './crew'
 import { readSessions } from './listing'
 import { runningOrder, upsert } from './order'
+import { askRecent, type RecentTap } from './recent'
 import { commandOf, keyOf, readOutcome, requestOf, type Outcome, type Tap } from './taps'
 
 /** Without Socket.IO the list is asked for so often; with it only to be sure. */
@@ -62,6 +63,8 @@ export class Day {
   pending = $state.raw<readonly string[]>([])
   done = $state.raw<readonly Done[]>([])
   trouble = $state.raw<Trouble | null>(null)
+  /** What anybody did here, the newest first; null: not read yet. */
+  recent = $state.raw<readonly RecentTap[] | null>(null)
 
   readonly zone = $derived(this.venue?.timezone ?? DEFAULT_ZONE)
   readonly order = $derived(runningOrder(this.sessions, this.now_ms, this.zone))
@@ -83,6 +86,7 @@ export class Day {
   private stopped = false
   private count = 0
   private venueAsked = ''
+  private recentWatched = false
 
   constructor(
     readonly roomId: string,
@@ -180,6 +184,25 @@ export class Day {
     return true
   }
 
+  /** While somebody looks at what was done here, it is kept up to date. */
+  watchRecent(on: boolean): void {
+    this.recentWatched = on
+    if (on) void this.readRecent()
+  }
+
+  /** Takes back what anybody did. */
+  async undoRecent(tap: RecentTap): Promise<boolean> {
+    if (!(await this.tap({ kind: 'undo', action: tap.id }, tap.subject))) return false
+    this.done = this.done.map((one) => (one.actions.includes(tap.id) ? { ...one, undone: true } : one))
+    await this.readRecent()
+    return true
+  }
+
+  private async readRecent(): Promise<void> {
+    const recent = await askRecent(this.api, this.roomId)
+    if (recent !== null && !this.stopped) this.recent = recent
+  }
+
   forgetTrouble(): void {
     this.trouble = null
   }
@@ -197,9 +220,8 @@ export class Day {
       if (answer.ok) return answer
       // No answer is no refusal. Each of these taps changes nothing where it has been done already, so it is sent again.
       const unheard = ['not_connected', 'no_answer', 'timeout', 'unknown_command'].includes(answer.error.code)
-      if (!unheard || !request) return { ok: false, status: 0, error: answer.error }
+      if (!unheard) return { ok: false, status: 0, error: answer.error }
     }
-    if (!request) return { ok: false, status: 0, error: { code: 'not_connected', message: '', details: null } }
     return this.api.post(request.path, request.body)
   }
 
@@ -253,7 +275,10 @@ export class Day {
   private hint(sessions: boolean): void {
     if (sessions && this.live !== 'connected') void this.read()
     clearTimeout(this.soon)
-    this.soon = setTimeout(this.ports.refresh, SOON_MS)
+    this.soon = setTimeout(() => {
+      this.ports.refresh()
+      if (this.recentWatched) void this.readRecent()
+    }, SOON_MS)
   }
 
   private async turn(): Promise<void> {

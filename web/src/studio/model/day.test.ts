@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { readSession, type Alarm, type Session } from '$lib/protocol/day'
 import type { LivePorts, WireSocket } from '$lib/live/socket'
-import { alarmWords, en, errorWords } from '../locales/day'
+import { alarmWords, en, errorWords, recentWords } from '../locales/day'
 import { inOrder, open, Ringing } from './alarms'
 import { Api } from './api'
 import { iconFor, withCount } from './attention'
@@ -530,10 +530,40 @@ describe('the day of a room', () => {
     day.stop()
   })
 
-  it('takes alarms only where somebody hears it', async () => {
-    const { day } = made({})
-    expect(await day.tap({ kind: 'acknowledge', alarm: 'x' })).toBe(false)
-    expect(day.trouble?.code).toBe('not_connected')
+  it('takes alarms by REST where the socket is away', async () => {
+    const { day, asked } = made({ '/acknowledge': () => ({ id: 'hold:turing:', acknowledged: 'Anna' }) })
+    expect(await day.tap({ kind: 'acknowledge', alarm: 'hold:turing:' })).toBe(true)
+    expect(asked[0]?.path).toBe('/api/v1/alarms/hold%3Aturing%3A/acknowledge')
+    expect(day.latest).toBeNull()
+    day.stop()
+  })
+
+  it('tells what others did, and takes it back', async () => {
+    let undone: string | null = null
+    const { day, asked } = made({
+      '/undo': () => {
+        undone = at(12)
+        return { action: null, actions: [], sessions: [] }
+      },
+      '/api/v1/actions?': () => ({
+        items: [
+          { id: 'x2', kind: 'air.slate', title: null, at: at(11), by: 'Bob', undone, undoable: undone === null },
+          { id: 'x1', kind: 'session.start', title: 'Keynote', at: at(10), by: 'Anna', undone: null, undoable: false },
+          { kind: 'nothing' },
+        ],
+      }),
+    })
+    expect(day.recent).toBeNull()
+    day.watchRecent(true)
+    await vi.waitFor(() => expect(day.recent).not.toBeNull())
+    const [slate, start] = day.recent!
+    expect(day.recent).toHaveLength(2)
+    expect(start).toMatchObject({ kind: 'start', subject: 'Keynote', by: 'Anna', undoable: false })
+    expect(recentWords(start!.kind, start!.subject)).toBe('Started: Keynote')
+    expect(recentWords('brand_new', '')).toBe('brand_new')
+    expect(await day.undoRecent(slate!)).toBe(true)
+    expect(asked.some(({ path }) => path === '/api/v1/actions/x2/undo')).toBe(true)
+    expect(day.recent![0]).toMatchObject({ undone: true, undoable: false })
     day.stop()
   })
 })

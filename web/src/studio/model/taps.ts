@@ -54,8 +54,8 @@ export function commandOf(tap: Tap): { name: string; data: Record<string, unknow
   }
 }
 
-/** `POST` path and body. Null: only over Socket.IO. */
-export function requestOf(tap: Tap, room: string): { path: string; body: Record<string, unknown> } | null {
+/** `POST` path and body. */
+export function requestOf(tap: Tap, room: string): { path: string; body: Record<string, unknown> } {
   const inRoom = (name: string) => `/api/v1/rooms/${encodeURIComponent(room)}/${name}`
   switch (tap.kind) {
     case 'start':
@@ -92,7 +92,7 @@ export function requestOf(tap: Tap, room: string): { path: string; body: Record<
     case 'undo':
       return { path: `/api/v1/actions/${encodeURIComponent(tap.action)}/undo`, body: {} }
     case 'acknowledge':
-      return null
+      return { path: `/api/v1/alarms/${encodeURIComponent(tap.alarm)}/acknowledge`, body: {} }
   }
 }
 
