@@ -107,7 +107,7 @@ class SourceView(BaseModel):
     event: str
     event_name: str
     url: str
-    every_s: int
+    every_s: float
     """How often it is looked at."""
     polled: Moment | None
     """When it was looked at last; null: not yet."""

@@ -124,6 +124,38 @@ export function readDone(body: unknown): ImportDone | null {
   }
 }
 
+/** An event's schedule elsewhere, which the server reads by itself (`streamer/api/polling.py`). */
+export interface Followed {
+  event: string
+  eventName: string
+  url: string
+  every_s: number
+  /** Null: not yet. */
+  polled_ms: number | null
+  /** In the server's words; '' where the last look went well. */
+  error: string
+  /** What nobody has agreed to. */
+  waiting: readonly ImportItem[]
+}
+
+export function readFollowed(body: unknown): Followed | null {
+  if (!isRecord(body)) return null
+  const event = readTextOrNull(body['event'])
+  const url = readTextOrNull(body['url'])
+  if (event === null || url === null) return null
+  return {
+    event,
+    eventName: readTextOrNull(body['event_name']) ?? event,
+    url,
+    every_s: count(body['every_s']),
+    polled_ms: readTime(body['polled']),
+    error: readText(body['error']),
+    waiting: list(body['waiting'])
+      .map((item) => readItem(item, 'changed'))
+      .filter((item) => item !== null),
+  }
+}
+
 /** What is chosen before somebody has chosen: all that hurts nobody. What wants a yes waits for one. */
 export function chosenAtFirst(items: readonly ImportItem[]): Set<string> {
   return new Set(items.filter((item) => !item.needsYes && !item.blocked).map(({ key }) => key))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { EACH_ROOM, grantBodies, grantForm, readCard, readGrant, stateOf } from './grants'
-import { accepted, chosenAtFirst, readPreview, tally, valueText } from './imports'
+import { accepted, chosenAtFirst, readFollowed, readPreview, tally, valueText } from './imports'
 import { outlook, readAudit, readYear } from './records'
 
 const item = (key: string, more: object = {}) => ({
@@ -64,6 +64,23 @@ describe('an import', () => {
 
   it('is none without an id and a difference', () => {
     expect(readPreview({ id: 'i' })).toBeNull()
+    expect(readFollowed({ event: 'jdl' })).toBeNull()
+    expect(
+      readFollowed({
+        event: 'jdl',
+        event_name: 'Journées',
+        url: 'https://example.test/s.xml',
+        every_s: 300,
+        polled: '2026-11-24T09:00:00Z',
+        error: 'It answers with status 500.',
+        waiting: [{ key: 'k', title: 'One', needs_yes: true }, {}],
+      }),
+    ).toMatchObject({
+      eventName: 'Journées',
+      polled_ms: Date.UTC(2026, 10, 24, 9),
+      error: 'It answers with status 500.',
+      waiting: [{ key: 'k', needsYes: true }],
+    })
     expect(readPreview([])).toBeNull()
   })
 
