@@ -1,6 +1,6 @@
 /** What was done and what is told, in words. */
 import { locale } from '$lib/i18n'
-import { timeOfDay } from '$lib/protocol/times'
+import { dayName, dayOf, timeOfDay } from '$lib/protocol/times'
 import { t } from '../locales'
 import { en } from '../locales/en'
 import type { Done, Refusal } from './deeds.svelte'
@@ -11,7 +11,7 @@ import type { Action } from './wire'
 export const say = t as (key: string, values?: Record<string, string | number>) => string
 const has = (key: string): boolean => key in en
 
-const SHORT = 60
+const SHORT = 44
 
 /** As much of a text as fits in a line. Whole letters, even where one is made of many signs. */
 export function short(text: string, most = SHORT): string {
@@ -68,6 +68,12 @@ export function reasonWords(entry: Pick<Entry, 'reason' | 'waits'>): string {
 }
 
 export const clock = (at_ms: number, zone: string | undefined): string => timeOfDay(at_ms, locale.current, zone)
+
+/** With its day, where that is another than today. */
+export function when(at_ms: number, now_ms: number, zone: string | undefined): string {
+  const time = clock(at_ms, zone)
+  return dayOf(at_ms, zone) === dayOf(now_ms, zone) ? time : `${dayName(at_ms, locale.current, zone)}, ${time}`
+}
 
 /** `40 s`, `3 min`, `2 h`. */
 export function span(from_ms: number, now_ms: number): string {
