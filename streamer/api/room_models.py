@@ -240,7 +240,8 @@ class RoomCrewView(RoomView):
             broadcast=status.broadcast if status else None,
             on_programme=status.on_programme if status else None,
             shows=dict(status.shows) if status else {},
-            orders=msgspec.to_builtins(config.orders),
+            # Keys of closed sessions that are over are nobody's in the room any more.
+            orders=msgspec.to_builtins(msgspec.structs.replace(config.orders, withheld=())),
             slate=day.slate,
             media_up=day.media.up,
             media_stopped=to_moment(day.media.stopped_ms),

@@ -102,3 +102,19 @@ async def test_what_moderators_hold_is_told_to_nobody_by_any_way(server: Running
     for client in (moderator, author, reader, late):
         assert client.faults == []
         await client.close()
+
+
+async def test_three_viewers_without_sound_ring_at_the_technicians(server: Running) -> None:
+    studio = await _in(server, "/studio", token=server.tokens["hall"])
+    viewers = [await _in(server, name=f"V{number}") for number in range(3)]
+    for number, viewer in enumerate(viewers):
+        # The third in a minute makes it an alarm; the same person twice is one person.
+        for _ in range(2 if number == 0 else 1):
+            assert (await viewer.command("trouble.report", {"kind": "no_sound"}))["ok"]
+    rung = await studio.told("alarm", lambda data: data["code"] == "viewers_no_sound")
+    assert (rung["data"]["level"], rung["data"]["details"]) == ("alarm", {"people": 3})
+    assert (await studio.command("alarm.acknowledge", {"id": rung["data"]["id"]}))["ok"]
+    (alarm,) = (await server.api("GET", "/alarms?room=hall", status=200))["items"]
+    assert (alarm["id"], alarm["acknowledged"], alarm["session"]) == (rung["data"]["id"], "test", None)
+    for client in (studio, *viewers):
+        await client.close()
