@@ -52,6 +52,8 @@ export const en = {
   tools: 'Tools',
 
   named: '{name}: {value}',
+  'place.hall': 'In the hall',
+  'place.remote': 'Remote',
   'mode.on': 'on',
   'mode.off': 'off',
   'mode.slow': 'Slow, seconds',

@@ -55,6 +55,8 @@ export const fr: Translation<typeof en> = {
   tools: 'Outils',
 
   named: '{name} : {value}',
+  'place.hall': 'Dans la salle',
+  'place.remote': 'À distance',
   'mode.on': 'oui',
   'mode.off': 'non',
   'mode.slow': 'Lent, secondes',

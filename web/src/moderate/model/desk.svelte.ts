@@ -424,7 +424,12 @@ export class Desk {
   }
 
   private async claim(key: string): Promise<void> {
-    if (this.queuePick.cursor !== key || this.live !== 'connected' || document.hidden) return
+    if (
+      this.queuePick.cursor !== key ||
+      this.live !== 'connected' ||
+      (typeof document !== 'undefined' && document.hidden)
+    )
+      return
     this.claimed.set(key, this.now() + CLAIM_AGAIN_MS * 1.5)
     const answer = await this.socket.send('claim', { id: key })
     if (!answer.ok) this.claimed.delete(key)

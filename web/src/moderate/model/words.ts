@@ -22,6 +22,11 @@ export function short(text: string, most = SHORT): string {
 
 export const nameOf = (name: string | null): string => name || t('name.none')
 
+/** The two places that have a name of their own; others are what people call them. */
+export function placeWords(place: string): string {
+  return place === 'hall' ? t('place.hall') : place === 'remote' ? t('place.remote') : place
+}
+
 export function doneWords({ kind, count, subject }: Done): string {
   return say(`done.${kind}`, { count, subject: short(subject) || '–' })
 }
