@@ -1,10 +1,12 @@
-"""``make test``: every check and test, one after the other, to the end even when one fails.
+"""``make test``: every check and test, to the end even when one fails.
 
 The last line is the sum: ``N passed, N failed, N skipped``. With CI=true a test that is skipped because a
 program is missing has failed (tests/conftest.py).
 
-Tests of media depend on time, and a busy machine has none to spare: those of a suite that failed are tried once more,
-one after the other with nothing beside them. What passes then has passed and is named at the end.
+Tests with whole servers, cameras and browsers wait more than they work. What only works runs beside them, at the lowest
+priority, in the time that they leave. Tests of media depend on time, and a busy machine has none to spare: those of a
+suite that failed are tried once more at the end, one after the other with nothing beside them. What passes then has
+passed and is named.
 """
 
 from __future__ import annotations
@@ -16,14 +18,22 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 WHOLE_SERVER = ("tests/integration", "tests/interop", "tests/faults")
+WITH_PROCESSES = ("tests/unit/cli", "tests/unit/room")
+"""Unit tests whose processes have a clock to keep up with."""
+WORKERS = "3"
+"""For two cores, of what mostly waits."""
+BESIDE = ("nice", "-n", "19")
+"""Before a command that gets what time the others leave."""
 TRY_AGAIN = 10
 """More failures than this in one suite are no matter of timing."""
 _PYTEST_FAILURES = 1
@@ -97,32 +107,55 @@ def summed(first: dict[str, str], second: dict[str, str]) -> Sum:
     return Sum(counts["passed"], counts["failed"], counts["skipped"], late)
 
 
-def pytest(name: str, paths: list[str], *options: str) -> tuple[Sum, float]:
-    """A suite. ``options`` are those of the first try: the second is serial."""
-    with tempfile.TemporaryDirectory() as folder:
-        report, again = Path(folder) / "report.xml", Path(folder) / "again.xml"
-        command: list[str | Path] = [BIN / "pytest", "-q", "-o", f"cache_dir={folder}/cache"]
-        code, _, seconds = run(name, [*command, f"--junitxml={report}", *options, *paths])
-        if not report.exists():
-            return Sum(failed=1), seconds
-        first = outcomes(report)
-        second: dict[str, str] = {}
-        failed = list(first.values()).count("failed")
-        if code == _PYTEST_FAILURES and 0 < failed <= TRY_AGAIN:
+@dataclass
+class Suite:
+    """One run of pytest. ``options`` are those of the first try: the second is serial."""
+
+    folder: Path
+    """For what pytest reports and remembers: one of its own."""
+    name: str
+    paths: Sequence[str]
+    options: Sequence[str] = ()
+    beside: bool = False
+    """In the time that the others leave; what it printed is shown at its end."""
+    seconds: float = 0.0
+    code: int = 0
+    first: dict[str, str] = field(default_factory=dict)
+    second: dict[str, str] = field(default_factory=dict)
+
+    def run(self) -> Self:
+        self.first, self.code = self._pytest(self.name, self.options, live=not self.beside)
+        return self
+
+    def run_again(self) -> None:
+        """Those that failed, where they are few."""
+        if self.code == _PYTEST_FAILURES and 0 < self._failed <= TRY_AGAIN:
             last = ["-p", "no:xdist", "--last-failed", "--last-failed-no-failures=none"]
-            title = f"{name}: the second try of {failed}"
-            code_again, _, more = run(title, [*command, f"--junitxml={again}", *last, *paths])
-            if code_again in (0, _PYTEST_FAILURES):
-                second = outcomes(again)
-            seconds += more
-    result = summed(first, second)
-    if code not in (0, _PYTEST_NO_TESTS) and not failed:
-        result.failed = 1
-    return result, seconds
+            self.second, _ = self._pytest(f"{self.name}: the second try of {self._failed}", last, live=True)
+
+    def result(self) -> Sum:
+        found = summed(self.first, self.second)
+        if self.code not in (0, _PYTEST_NO_TESTS) and not self._failed:
+            found.failed = 1
+        return found
+
+    @property
+    def _failed(self) -> int:
+        return list(self.first.values()).count("failed")
+
+    def _pytest(self, title: str, options: Sequence[str], *, live: bool) -> tuple[dict[str, str], int]:
+        report = self.folder / "report.xml"
+        report.unlink(missing_ok=True)
+        command = [*(() if live else BESIDE), BIN / "pytest", "-q", "-o", f"cache_dir={self.folder}/cache"]
+        code, _, seconds = run(title, [*command, f"--junitxml={report}", *options, *self.paths], live=live)
+        self.seconds += seconds
+        return (outcomes(report) if report.exists() else {}), code
 
 
 def vitest() -> tuple[Sum, float]:
-    code, output, seconds = run("unit tests of the pages", ["npm", "test", "--silent"], ROOT / "web", live=False)
+    code, output, seconds = run(
+        "unit tests of the pages", [*BESIDE, "npm", "test", "--silent"], ROOT / "web", live=False
+    )
     # "Tests  2 failed | 41 passed | 1 skipped (44)"
     line = next((line for line in output.splitlines() if re.match(r"\s*Tests\s", line)), "")
     counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|skipped)", line)}
@@ -132,33 +165,46 @@ def vitest() -> tuple[Sum, float]:
     return found, seconds
 
 
-def main() -> int:
-    started = time.monotonic()
+def everything(folder: Path) -> list[tuple[str, Sum, float]]:
+    """Name, outcome and seconds of each step. ``folder`` is for reports."""
+    web = ROOT / "web"
+    # Each module has a server of its own, which its tests share.
+    by_module = ("-n", WORKERS, "--dist", "loadfile")
+    processes = Suite(folder / "processes", "with processes", [*WITH_PROCESSES], ("-n", WORKERS))
+    servers = Suite(folder / "servers", "the whole server", [*WHOLE_SERVER], by_module)
+    browsers = Suite(folder / "browsers", "in Chromium", ["tests/e2e"], ("-n", "2", "--dist", "loadfile"))
+    others = [f"--ignore={path}" for path in WITH_PROCESSES]
+    units = Suite(folder / "units", "unit tests", ["tests/unit"], ("-n", "2", *others), beside=True)
     results: list[tuple[str, Sum, float]] = []
 
-    def note(name: str, result: tuple[Sum, float]) -> None:
-        results.append((name, *result))
+    def note(name: str, command: list[str | Path], folder: Path = ROOT) -> None:
+        results.append((name, *check(name, [*BESIDE, *command], folder)))
 
-    def program() -> None:
-        note("ruff check", check("ruff check", [BIN / "ruff", "check", "."]))
-        note("ruff format", check("ruff format", [BIN / "ruff", "format", "--check", "."]))
-        note("mypy", check("mypy", [BIN / "mypy"]))
-        note("import laws", check("import laws", [BIN / "lint-imports"]))
+    def working() -> None:
+        note("ruff check", [BIN / "ruff", "check", "."])
+        note("ruff format", [BIN / "ruff", "format", "--check", "."])
+        note("pages: types and lint", ["npm", "run", "--silent", "check"], web)
+        note("pages: size budget", ["npm", "run", "--silent", "budget"], web)
+        results.append(("pages: unit tests", *vitest()))
+        note("mypy", [BIN / "mypy"])
+        note("import laws", [BIN / "lint-imports"])
+        units.run()
 
-    def pages() -> None:
-        web = ROOT / "web"
-        note("pages: types and lint", check("pages: types and lint", ["npm", "run", "--silent", "check"], web))
-        note("pages: size budget", check("pages: size budget", ["npm", "run", "--silent", "budget"], web))
-        note("pages: unit tests", vitest())
+    with ThreadPoolExecutor(1) as beside:
+        done = beside.submit(working)
+        for suite in (servers, browsers, processes):
+            suite.run()
+        done.result()
+    for suite in (units, processes, servers, browsers):
+        suite.run_again()
+        results.append((suite.name, suite.result(), suite.seconds))
+    return results
 
-    with ThreadPoolExecutor(2) as side_by_side:
-        for done in [side_by_side.submit(part) for part in (program, pages)]:
-            done.result()
-    note("unit tests", pytest("unit tests", ["tests/unit"], "-n", "2"))
-    # Each module has a server of its own, and they wait more than they work: two at a time. Browsers do not.
-    note("the whole server", pytest("the whole server", [*WHOLE_SERVER], "-n", "2", "--dist", "loadfile"))
-    note("in Chromium", pytest("in Chromium", ["tests/e2e"]))
 
+def main() -> int:
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        results = everything(Path(folder))
     total = Sum()
     print("\n=== in short")
     for name, result, seconds in results:

@@ -35,9 +35,15 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "test_suite.py"
 
 
+def tried(path: Path, *options: str) -> checks.Sum:
+    suite = checks.Suite(path.parent, "suite", [str(path)], options).run()
+    suite.run_again()
+    return suite.result()
+
+
 def test_what_fails_is_tried_once_more_and_named(suite: Path) -> None:
     suite.write_text(SUITE + FEW)
-    found, _ = checks.pytest("suite", [str(suite)], "-n", "1")
+    found = tried(suite, "-n", "1")
     assert (found.passed, found.failed, found.skipped) == (3, 1, 1)
     assert [name.partition("::")[2] for name in found.late] == ["test_timing[1]"]
     tries = [suite.with_name(f"tries_of_{failures}").read_text() for failures in range(3)]
@@ -49,13 +55,13 @@ def test_many_failures_are_no_matter_of_timing(suite: Path, tests: int, failed: 
     suite.write_text(
         f"{SUITE}\n@pytest.mark.parametrize('name', range({tests}))\ndef test_timing(name): passes_after(1, name)\n"
     )
-    found, _ = checks.pytest("suite", [str(suite)])
+    found = tried(suite)
     assert (found.failed, len(found.late)) == (failed, tests - failed)
 
 
 def test_a_suite_that_cannot_be_collected_has_failed(suite: Path) -> None:
     suite.write_text("import nothing_of_this_name")
-    found, _ = checks.pytest("suite", [str(suite)])
+    found = tried(suite)
     assert (found.passed, found.failed, found.late) == (0, 1, [])
 
 

@@ -107,7 +107,7 @@ STEPS: tuple[Step, ...] = (
 )
 
 
-@settings(max_examples=int(os.environ.get("CHAOS_DAYS", "15")), deadline=None, derandomize=True)
+@settings(max_examples=int(os.environ.get("CHAOS_DAYS", "8")), deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.sampled_from((0.05, 0.3, 0.7, 1.1, 1.6, 2.4, 4.0))), max_size=12))
 def test_whatever_comes_in_what_is_published_is_one_timeline(steps: list[tuple[Step, float]]) -> None:
     async def script(room: Room) -> None:
