@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { cutOf, PARTIAL_MS, PAUSE_MS, type Sent, Typist } from './typing'
+import { cutOf, NotTaken, PARTIAL_MS, PAUSE_MS, type Sent, Typist } from './typing'
 
-function made(refuse: (what: Sent) => boolean = () => false) {
+function made(refuse: (what: Sent) => boolean = () => false, why: Error = new Error('refused')) {
   const sent: Sent[] = []
   let timers: { at: number; what: () => void }[] = []
   let now = 1_000
@@ -9,7 +9,7 @@ function made(refuse: (what: Sent) => boolean = () => false) {
   const typist = new Typist(
     {
       send: (what) => {
-        if (refuse(what)) return Promise.reject(new Error('refused'))
+        if (refuse(what)) return Promise.reject(why)
         sent.push(what)
         return Promise.resolve({ id: what.id ?? `id${++ids}`, text: what.text })
       },
@@ -120,6 +120,50 @@ describe('a captioner', () => {
     const [line] = typist.lines
     if (line) await typist.correct(line, 'Bonjour')
     expect(sent.at(-1)).toMatchObject({ text: 'Bonjour', id: 'id1', final: true })
+    expect(typist.lines.map(({ text }) => text)).toEqual(['Bonjour'])
+  })
+
+  it('waits where they come too fast, and sends the lines in their order', async () => {
+    let busy = true
+    const { typist, sent, pass, settle } = made(({ final }) => final && busy, new NotTaken('rate_limited', 1_000))
+    typist.input('Un')
+    typist.end()
+    typist.input('Deux')
+    typist.end()
+    await settle()
+    expect(typist.lines.map(({ state }) => state)).toEqual(['sending', 'sending'])
+    busy = false
+    await pass(1_000)
+    expect(typist.lines.map(({ state }) => state)).toEqual(['sent', 'sent'])
+    expect(sent.map(({ text }) => text)).toEqual(['Un', 'Deux'])
+  })
+
+  it('gives up after some tries, and says why', async () => {
+    const { typist, pass, settle } = made(() => true, new NotTaken('rate_limited', 1_000))
+    typist.input('Un')
+    typist.end()
+    await settle()
+    for (let second = 0; second < 4; second++) await pass(1_000)
+    expect(typist.lines[0]).toMatchObject({ state: 'failed', problem: 'rate_limited' })
+  })
+
+  it('does not try again by itself what will not be taken', async () => {
+    const { typist, settle } = made(() => true, new NotTaken('unknown_language'))
+    typist.input('Un')
+    typist.end()
+    await settle()
+    expect(typist.lines[0]).toMatchObject({ state: 'failed', problem: 'unknown_language' })
+  })
+
+  it('has the lines that were sent before, to be corrected', async () => {
+    const { typist, sent, settle } = made()
+    typist.recall([{ id: 'x', lang: 'fr', text: 'Bonjuor' }])
+    const [line] = typist.lines
+    if (!line) throw new Error('no line')
+    await typist.correct(line, 'Bonjour')
+    await settle()
+    expect(sent).toMatchObject([{ id: 'x', text: 'Bonjour', final: true }])
+    typist.recall([{ id: 'y', lang: 'fr', text: 'again' }])
     expect(typist.lines.map(({ text }) => text)).toEqual(['Bonjour'])
   })
 })

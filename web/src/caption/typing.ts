@@ -14,8 +14,18 @@ export interface Answer {
   text: string
 }
 
+/** Not taken in: why, and when it is worth another try; null: not by itself. */
+export class NotTaken extends Error {
+  constructor(
+    readonly code: string,
+    readonly wait_ms: number | null = null,
+  ) {
+    super(code)
+  }
+}
+
 export interface Ports {
-  /** Rejects where it was not taken in. */
+  /** Rejects where it was not taken in, with {@link NotTaken} where the server said why. */
   send(what: Sent): Promise<Answer>
   /** Media time of what is heard now, ms UTC; null while nothing plays. */
   heard_ms(): number | null
@@ -31,6 +41,8 @@ export interface SentLine {
   at: number | null
   state: 'sending' | 'sent' | 'failed'
   id: string | null
+  /** Why it failed: the server's code; '' where no answer came. */
+  problem?: string
 }
 
 export const PARTIAL_MS = 300
@@ -39,6 +51,7 @@ export const PAUSE_MS = 4_000
 /** Two rows of a caption: what is longer is cut at the last space. */
 export const SCREEN = 84
 const MAX_LINES = 200
+const TRIES = 4
 
 /** Where a text that is being typed is final: after a sentence's end with a space behind it, or when a screen is full. */
 export function cutOf(text: string): number {
@@ -67,6 +80,13 @@ export class Typist {
     readonly lang: () => string,
     private readonly changed: () => void,
   ) {}
+
+  /** Lines that were sent before this page was opened, oldest first. */
+  recall(sent: readonly { id: string; lang: string; text: string }[]): void {
+    if (this.lines.length > 0) return
+    this.lines = sent.map(({ id, lang, text }) => ({ key: ++this.keys, id, lang, text, at: null, state: 'sent' }))
+    this.changed()
+  }
 
   /**
    * The field's text as it is now.
@@ -145,12 +165,16 @@ export class Typist {
 
   private async deliver(line: SentLine): Promise<void> {
     const { lang, text, at, id } = line
-    try {
-      const answer = await this.ports.send({ lang, text, at, final: true, ...(id === null ? {} : { id }) })
-      if (id !== null && text === '') this.lines = this.lines.filter(({ key }) => key !== line.key)
-      this.put({ ...line, id: answer.id, state: 'sent' })
-    } catch {
-      this.put({ ...line, state: 'failed' })
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const answer = await this.ports.send({ lang, text, at, final: true, ...(id === null ? {} : { id }) })
+        if (id !== null && text === '') this.lines = this.lines.filter(({ key }) => key !== line.key)
+        return this.put({ ...line, id: answer.id, state: 'sent', problem: '' })
+      } catch (error) {
+        const { code, wait_ms } = error instanceof NotTaken ? error : new NotTaken('')
+        if (wait_ms === null || attempt === TRIES) return this.put({ ...line, state: 'failed', problem: code })
+        await new Promise<void>((resolve) => this.ports.after(wait_ms, resolve))
+      }
     }
   }
 
