@@ -57,8 +57,15 @@ export class Talk {
   readonly banned = $derived(this.conversation.standing.banned || this.error?.code === 'banned')
   /** Nothing is taken from them here any more. */
   readonly barred = $derived(this.banned || this.state === 'refused')
+  /** The room has become slow: what was said before counts. */
+  private readonly sinceLast: Pause | null = $derived.by(() => {
+    const { mode, messages, you } = this.conversation
+    if (mode?.chat !== 'slow' || this.trusted) return null
+    const last = messages.findLast(({ participant }) => participant === you.id)
+    return last ? { code: 'slow_mode', until_ms: last.at_ms - this.offset_ms + mode.slow_s * 1000 } : null
+  })
   /** Why nothing can be said, or asked, just now, and until when. */
-  readonly chatPause: Pause | null = $derived(this.longest(this.paused.chat))
+  readonly chatPause: Pause | null = $derived(this.longest(this.paused.chat, this.sinceLast))
   readonly questionPause: Pause | null = $derived(this.longest(this.paused.questions))
   readonly chatTaken = $derived.by(() => {
     const chat = this.conversation.mode?.chat
@@ -256,10 +263,10 @@ export class Talk {
     this.paused = { ...this.paused, [kind]: { code, until_ms: this.now_ms + wait_ms } }
   }
 
-  private longest(paused: Pause | null): Pause | null {
+  private longest(...others: (Pause | null)[]): Pause | null {
     const muted_ms = this.conversation.standing.mutedUntil_ms
     const muted = muted_ms === null ? null : { code: 'muted', until_ms: muted_ms - this.offset_ms }
-    const pauses = [muted, paused].filter((pause) => pause !== null && pause.until_ms > this.now_ms)
+    const pauses = [muted, ...others].filter((pause) => pause !== null && pause.until_ms > this.now_ms)
     return pauses.sort((a, b) => (b?.until_ms ?? 0) - (a?.until_ms ?? 0))[0] ?? null
   }
 
