@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from playwright.async_api import Browser
 
 from tests.fakes.browser import AXE, Opened, chromium, needs_chromium, opened
 from tests.fakes.publishing import camera
-from tests.fakes.running import Running, serving
+from tests.fakes.running import ADMIN_TOKEN, Running, serving
 from tests.fakes.waiting import until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
@@ -130,3 +131,28 @@ async def test_the_page_is_accessible_on_desks_and_phones(browser: Browser, serv
                 assert await seen.accessibility() == []
             await seen.page.set_viewport_size({"width": 320, "height": 640})
             assert await seen.overflow_px() == 0
+
+
+async def test_an_organiser_chooses_a_rooms_caption_languages(browser: Browser, server: Running) -> None:
+    await server.room("small", name="Petite salle")
+    async with opened(browser, f"{server.url}/admin#token={ADMIN_TOKEN}", language="fr-FR", width=390) as seen:
+        page = seen.page
+        await page.get_by_role("button", name="Se déconnecter").or_(page.get_by_role("button", name="Menu")).wait_for()
+        await page.goto(f"{server.url}/admin/rooms/small")
+        field = page.get_by_role("group", name="Sous-titres")
+        await field.get_by_label("Ajouter une langue").select_option("breton")
+        await field.get_by_label("Ajouter une langue").select_option("Une autre, par son étiquette")
+        await field.get_by_label("Étiquette de langue").fill("french")
+        await field.get_by_role("button", name="Ajouter", exact=True).click()
+        await field.get_by_role("alert").get_by_text("gsw").wait_for()
+        await field.get_by_label("Étiquette de langue").fill("GSW")
+        await field.get_by_label("Étiquette de langue").press("Enter")
+        # The browser may know its name or not.
+        await field.get_by_role("button", name=re.compile("Retirer (gsw|suisse allemand)")).wait_for()
+        assert await seen.overflow_px() == 0
+        await page.get_by_role("button", name="Enregistrer").click()
+
+        async def saved() -> bool:
+            return bool((await server.state("small"))["caption_languages"] == ["br", "gsw"])
+
+        await until_answered(saved, limit_s=10)
