@@ -22,7 +22,6 @@ export const en = {
   quiet: 'Nothing is asked or said at the moment. This page waits with you.',
   poll: 'A poll is open',
   stage: 'On stage now: {text}',
-  'chat.empty': 'Nobody has said anything yet.',
   watch: 'Watch the room',
 } as const
 
@@ -48,7 +47,6 @@ export const fr: Translation<typeof en> = {
   quiet: 'On ne demande et ne dit rien pour le moment. Cette page attend avec vous.',
   poll: 'Un sondage est ouvert',
   stage: 'Sur scène maintenant : {text}',
-  'chat.empty': 'Personne n’a encore rien dit.',
   watch: 'Regarder la salle',
 }
 
