@@ -29,8 +29,13 @@ def first_focus(scope: Scope, sessions: Sequence[Session], now_ms: int) -> tuple
     ended = sorted((s.ended_ms, s.id) for s in sessions if s.ended_ms is not None and not s.closed and s.id != session)
     last = ended[-1] if ended else None
     since_ms = max(now_ms - BETWEEN_MS, 0 if last is None else last[0] + GRACE_MS)
-    previous = None if last is None or scope.session is not None else Focus(last[1], last[0])
-    return Focus(session, since_ms), previous
+    if last is None or scope.session is not None:
+        return Focus(session, since_ms), None
+    began_ms = next((s.started_ms for s in sessions if s.id == session and s.started_ms is not None), None)
+    if began_ms is not None and began_ms - last[0] > GRACE_MS:
+        # In between there were the room's own.
+        return Focus(session, since_ms), Focus(None, since_ms)
+    return Focus(session, since_ms), Focus(last[1], last[0])
 
 
 def rolled_over(state: ScopeState, to: Focus, now_ms: int) -> list[Change]:
