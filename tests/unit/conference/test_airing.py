@@ -243,7 +243,7 @@ def test_nothing_of_a_closed_session_is_told(case: tuple[RoomDay, int]) -> None:
     day, now_ms = case
     face, slate = public_face(day, now_ms), orders(day, now_ms).slate
     text = f"{face!r} {slate!r}"
-    open_times = {ms for s in day.sessions if not s.closed for ms in (s.start_ms, s.end_ms)}
+    open_times = {ms for s in day.sessions if not s.closed for ms in (s.start_ms, s.end_ms, s.extended_until_ms)}
     for session in day.sessions:
         if not session.closed:
             continue
