@@ -16,6 +16,7 @@ from tests.fakes.hls_rules import check_captions, parse_media
 from tests.fakes.publishing import camera
 from tests.fakes.replaying import Player
 from tests.fakes.running import Running, serving
+from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
@@ -79,15 +80,23 @@ async def test_what_is_typed_is_read_live_and_in_the_replay(server: Running) -> 
         captions = urljoin(master, next(p for p in text.split('"') if "captions-fr.m3u8" in p))
         pictures = captions.replace("captions-fr", "v360")
 
+        viewer = Attendee("/audience")
+        await viewer.connect(server.url, {"room": "hall"}, ["websocket"], {})
+
         # "hello" is heard at the edge of what is whole, and typed a moment later.
         whole = parse_media((await fetch(server, captions)).decode())
-        said_ms = (whole.segments[-1].pdt_ms or 0) + 500
+        # A segment may be short where the session began.
+        said_ms = (whole.segments[-1].pdt_ms or 0) + min(500, round(float(whole.segments[-1].duration) * 500))
         assert (await write("Bonj", said_ms, final=False))["final"] is False
         first = await write("Bonjour à toutes et à tous.", said_ms + 900)
         assert datetime.fromisoformat(first["at"]).timestamp() * 1000 == pytest.approx(said_ms, abs=0.5), (
             "the line's first letters tell its time"
         )
         second = await write("Deuxième lgne.")
+        await viewer.told("caption", lambda data: data["id"] == second["id"])
+        told = [(event["data"]["text"], event["data"]["final"]) for event in viewer.of("caption")]
+        assert told == [("Bonj", False), ("Bonjour à toutes et à tous.", True), ("Deuxième lgne.", True)]
+        assert viewer.of("caption")[0]["media_at"] == said_ms
 
         async def shown() -> bool:
             return "Deuxième lgne." in await cues_of(server, captions)
@@ -103,6 +112,8 @@ async def test_what_is_typed_is_read_live_and_in_the_replay(server: Running) -> 
         assert list(live) == ["Bonjour à toutes et à tous.", "Deuxième lgne."], "what is listed stays as it was"
         assert live["Bonjour à toutes et à tous."][0] > said_ms, "it came too late for the segment of its time"
 
+        await viewer.close()
+        assert viewer.faults == []
         await server.api("POST", f"/sessions/{session['id']}/end", {}, status=200)
         player = Player(server.session, f"{server.url}/replay/{session['id']}/index.m3u8")
 
@@ -126,6 +137,11 @@ async def test_what_is_typed_is_read_live_and_in_the_replay(server: Running) -> 
     apart = live["Bonjour à toutes et à tous."][1].begin - cue.begin
     assert 0 < apart < 8
     assert not await cues_of(server, player.renditions["captions-en"])
+    timeline = await server.api("GET", f"/sessions/{session['id']}/timeline?kinds=captions", status=200)
+    assert {lang: [line["text"] for line in lines] for lang, lines in timeline["captions"].items()} == {
+        "fr": list(replay)
+    }
+    assert timeline["captions"]["fr"][0]["media_at"] == said_ms
     recording = await server.api("GET", f"/recordings/{session['id']}")
     movie = await fetch(server, recording["download_url"])
     assert "Deuxième ligne.".encode() in movie

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from streamer.archive.material import Span, union
 from streamer.audience.timelines import NOTHING, Shown, as_shown, timeline
 from streamer.conference.captions import Line
 from streamer.conference.participation import Message, MessageState, Poll, PollKind, Question, QuestionState
@@ -112,6 +115,50 @@ def test_what_goes_on_after_a_cut_is_shown_from_its_end() -> None:
     assert CUT.after(START + 5_000) == START + 5_000
     assert CUT.after(START + 60_000) is None
     assert Shown(START, START + 20_000, ((START + 10_000, START + 20_000),)).after(START + 12_000) is None
+
+
+SECONDS = st.one_of(st.none(), st.integers(-20, 80).map(lambda s: START + s * 1000))
+
+
+@given(
+    state=st.sampled_from(QuestionState),
+    asked=st.integers(-20, 80),
+    staged=SECONDS,
+    answered=SECONDS,
+    withdrawn=st.booleans(),
+    merged=st.booleans(),
+    skips=st.lists(st.tuples(st.integers(0, 60), st.integers(1, 20)), max_size=3),
+)
+def test_no_question_tells_what_the_replay_does_not_show(
+    state: QuestionState,
+    asked: int,
+    staged: int | None,
+    answered: int | None,
+    withdrawn: bool,
+    merged: bool,
+    skips: list[tuple[int, int]],
+) -> None:
+    spans = union(Span(START + a * 1000, START + (a + b) * 1000) for a, b in skips)
+    shown = Shown(START, START + 60_000, tuple((span.from_ms, span.to_ms) for span in spans))
+    one = replace(
+        QUESTION,
+        state=state,
+        media_at_ms=START + asked * 1000,
+        staged_ms=staged,
+        answered_ms=answered,
+        withdrawn=withdrawn,
+        merged_into="other" if merged else None,
+    )
+    told = as_shown(one, shown)
+    if told is None:
+        return
+    assert one.public
+    assert told.times_ms
+    assert all(shown.has(at_ms) for at_ms in told.times_ms)
+    assert not any(span.from_ms <= one.media_at_ms < span.to_ms for span in spans)
+    assert (told.question.state is QuestionState.ANSWERED) == (told.question.answered_ms is not None)
+    if told.question.state is QuestionState.ON_STAGE:
+        assert told.question.staged_ms is not None
 
 
 # --- what is stored ---------------------------------------------------------------------------------
