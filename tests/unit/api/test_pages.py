@@ -25,7 +25,7 @@ async def test_a_page_tells_its_room_and_is_never_stale(client: Client, api: Api
     await api("POST", "/venues", {"id": "v", "name": "Maison"})
     name = 'Salle </script><!-- & "Été"'
     await api("POST", "/rooms", {"id": "a", "name": name, "venue": "v"})
-    for page in ("watch", "studio", "embed", "caption"):
+    for page in ("watch", "studio", "embed", "caption", "stage"):
         async with client.get(f"/{page}/a") as response:
             assert response.status == 200
             assert response.headers["Cache-Control"].endswith("no-cache")
