@@ -44,8 +44,8 @@ def page_of(grant: Grant) -> str:
         return f"/{_PAGES[grant.role]}/{room}"
     if grant.role in (Role.ADMIN, Role.ORGANISER):
         return "/admin"
-    # The others have a page for each room.
-    return "/studio" if grant.role is Role.TECHNICIAN else "/"
+    # The others have a page for each room; these two list theirs.
+    return f"/{_PAGES[grant.role]}" if grant.role in (Role.TECHNICIAN, Role.MODERATOR) else "/"
 
 
 def grant_link(base: str, grant: Grant, token: str) -> str:

@@ -90,7 +90,9 @@ async def admin(request: web.Request) -> web.Response:
 
 async def moderate(request: web.Request) -> web.Response:
     """Where the chat is kept readable and questions are brought to the stage."""
-    return await _room_page(request, "moderate")
+    if "room" in request.match_info:
+        return await _room_page(request, "moderate")
+    return shell_page(request, "moderate", "moderate", None, None)
 
 
 async def caption(request: web.Request) -> web.Response:
@@ -231,6 +233,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/admin", admin)
     app.router.add_get("/admin/{tail:.*}", admin)
     app.router.add_get("/caption/{room}", caption)
+    app.router.add_get("/moderate", moderate)
     app.router.add_get("/moderate/{room}", moderate)
     app.router.add_get("/stage/{room}", stage)
     app.router.add_get("/join", join)

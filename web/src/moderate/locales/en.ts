@@ -2,6 +2,9 @@
 export const en = {
   title: 'Moderation · {room}',
   page: 'Moderation',
+  'rooms.unreachable': 'The server does not answer. It is asked again by itself.',
+  'rooms.none': 'Your access reaches no room here.',
+  'rooms.login': 'Log in with another link',
   'gate.title': 'Moderation of {room}',
   'gate.intro': 'Open this page by the link that your organiser gave you, or paste it here.',
   'gate.label': 'Link or token',
@@ -110,6 +113,7 @@ export const en = {
   banned: 'Banned',
   reply: 'In reply to {name}',
   select: 'Select',
+  'select.all': 'Select all',
   selected: { one: '{count} selected', other: '{count} selected' },
 
   'do.approve': 'Approve',
@@ -390,6 +394,7 @@ export const en = {
   'keys.turn': 'Queue, chat, questions',
   'keys.pick': 'Select or not',
   'keys.pickAll': 'Select all of this person’s',
+  'keys.pickEvery': 'Select all of the list',
   'keys.approve': 'Approve; restore; settle a report',
   'keys.delete': 'Delete or dismiss',
   'keys.deleteWhy': 'Delete with a reason',

@@ -4,6 +4,9 @@ import type { en } from './en'
 export const fr: Translation<typeof en> = {
   title: 'Modération · {room}',
   page: 'Modération',
+  'rooms.unreachable': 'Le serveur ne répond pas. Il est réinterrogé tout seul.',
+  'rooms.none': 'Votre accès n’atteint aucune salle ici.',
+  'rooms.login': 'Se connecter avec un autre lien',
   'gate.title': 'Modération de {room}',
   'gate.intro': 'Ouvrez cette page par le lien que l’organisation vous a donné, ou collez-le ici.',
   'gate.label': 'Lien ou jeton',
@@ -113,6 +116,7 @@ export const fr: Translation<typeof en> = {
   banned: 'Banni·e',
   reply: 'En réponse à {name}',
   select: 'Sélectionner',
+  'select.all': 'Tout choisir',
   selected: { one: '{count} sélectionné', other: '{count} sélectionnés' },
 
   'do.approve': 'Approuver',
@@ -394,6 +398,7 @@ export const fr: Translation<typeof en> = {
   'keys.turn': 'File, chat, questions',
   'keys.pick': 'Sélectionner ou non',
   'keys.pickAll': 'Sélectionner tout de cette personne',
+  'keys.pickEvery': 'Sélectionner toute la liste',
   'keys.approve': 'Approuver ; rétablir ; régler un signalement',
   'keys.delete': 'Supprimer ou écarter',
   'keys.deleteWhy': 'Supprimer avec un motif',

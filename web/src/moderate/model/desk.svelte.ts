@@ -332,6 +332,10 @@ export class Desk {
       case 'pickAll':
         this.pickAll()
         return true
+      case 'pickEvery':
+        this.follow()
+        this.picker().every()
+        return true
       case 'approve':
         this.approve()
         return true

@@ -140,6 +140,24 @@ describe('a moderator', () => {
     expect(desk.targets.map(({ key }) => key)).toEqual(['m1'])
   })
 
+  it('takes all that fits a search at once, however many there are', async () => {
+    for (let n = 0; n < 250; n++) wire.tell('chat.message', message(`s${n}`, 10 + n, { text: 'buy now' }))
+    desk.search = 'buy'
+    desk.press('pickEvery')
+    desk.press('delete')
+    await settled()
+    expect(wire.asked.map(([command, data]) => [command, (data['ids'] as string[]).length])).toEqual([
+      ['chat.delete', 200],
+      ['chat.delete', 50],
+    ])
+    desk.press('undo')
+    await settled()
+    expect(wire.asked.slice(2)).toEqual([
+      ['undo', { action: 'a2' }],
+      ['undo', { action: 'a1' }],
+    ])
+  })
+
   it('undoes by one key for ten seconds, and says so after that', async () => {
     desk.go('queue', 'm1')
     desk.press('delete')

@@ -7,6 +7,7 @@ export const STROKES = {
   right: 'l',
   pick: 'x',
   pickAll: 'X',
+  pickEvery: 'A',
   approve: 'a',
   delete: 'd',
   deleteWhy: 'D',

@@ -56,6 +56,11 @@ export class Picker {
     this.selected = new Set(keys.filter((key) => this.keys.includes(key)))
   }
 
+  /** All of the list; none where that is so already. */
+  every(): void {
+    this.selected = this.selected.size === this.keys.length ? new Set() : new Set(this.keys)
+  }
+
   clear(): void {
     if (this.selected.size > 0) this.selected = new Set()
     this.anchor = null
