@@ -92,6 +92,7 @@ export const en = {
   'state.answered': 'Answered',
   'state.dismissed': 'Not taken',
   'state.merged': 'Joined with another question',
+  'state.past': 'From an earlier session',
 
   // Polls.
   'polls.open': 'Open',
@@ -198,7 +199,7 @@ export const en = {
 
 export const fr: Translation<typeof en> = {
   panel: 'Discussion, questions et sondages',
-  'tab.chat': 'Discussion',
+  'tab.chat': 'Chat',
   'tab.questions': 'Questions',
   'tab.polls': 'Sondages',
   unread: { one: '{count} nouveau', other: '{count} nouveaux' },
@@ -290,6 +291,7 @@ export const fr: Translation<typeof en> = {
   'state.answered': 'Répondue',
   'state.dismissed': 'Non retenue',
   'state.merged': 'Réunie avec une autre question',
+  'state.past': 'D’une session précédente',
 
   'polls.open': 'Ouvert',
   'polls.closed': 'Clos',
