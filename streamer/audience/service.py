@@ -368,6 +368,8 @@ class Audience:
         settings = self._settings
         state = await self.book.load(scope, now_ms, settings.messages_in_memory, settings.keep_days)
         state.focus, state.previous = ticking.first_focus(scope, sessions, now_ms)
+        # As it would be had it been here all the time.
+        state.trim_questions()
         desk = Desk(scope, state, state.copy(), used_ms=now_ms)
         self._desks[scope.key] = desk
         return desk

@@ -152,7 +152,7 @@ class ScopeState:
                     ballots.pop(change.participant, None)
             elif isinstance(change, Refocus):
                 self.previous, self.focus = self.focus, change.focus
-                self._trim_questions()
+                self.trim_questions()
 
     def _put(self, item: Item) -> None:
         match item:
@@ -199,7 +199,7 @@ class ScopeState:
         kept = {m.id for m in (*waiting, *in_order[-self.keep :])}
         self.messages = {m.id: m for m in in_order if m.id in kept}
 
-    def _trim_questions(self) -> None:
+    def trim_questions(self) -> None:
         """Those of the sessions before the previous one are over."""
         for question in list(self.questions.values()):
             if not self.focus.has(question) and (self.previous is None or not self.previous.has(question)):
