@@ -412,3 +412,27 @@ async def test_a_rooms_moderator_finds_the_closed_session_that_runs_there_and_mo
         assert (await studio.command("session.end", {}))["ok"]
         again = await service.connect("/moderation", session="s2", token="mod")
         assert [one["id"] for one in again.snapshots[0]["moderation"]["chat"]] == [said["id"]]
+
+
+async def test_who_comes_back_as_somebody_else_or_banned_is_told_nothing_of_what_was_their_own(tmp_path: Path) -> None:
+    async with hall(tmp_path) as service:
+        mod = await moderator(service)
+        ada = await service.connect(room="a", name="Ada")
+        since, key = ada.snapshots[0]["seq"], ada.snapshots[0]["you"]["key"]
+        assert (await mod.command("room.mode", {"chat": "review"}))["ok"]
+        held = await send(ada, "a word for moderators")
+        await ada.told("chat.message", lambda data: data["id"] == held["id"])
+        again = await service.connect(room="a", participant=key, since=since)
+        assert again.snapshots[0]["resumed"]
+        await again.told("chat.message", lambda data: data["id"] == held["id"])
+        other = await service.connect(room="a", since=since)
+        await other.told("room.mode")
+        assert (await mod.command("participant.ban", {"id": held["id"]}))["ok"]
+        await until(lambda: ada.disconnected.is_set() and again.disconnected.is_set())
+        assert await service.refused(room="a", participant=key, since=since) == "banned"
+        late = await service.connect(room="a", since=since)
+        assert late.snapshots[0]["resumed"]
+        assert (await mod.command("notice", {"text": "that was all"}))["ok"]
+        for viewer in (other, late):
+            await viewer.told("notice")
+            assert "a word for moderators" not in viewer.text
