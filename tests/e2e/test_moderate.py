@@ -324,10 +324,12 @@ async def test_the_chat_stands_still_while_it_is_read_and_the_page_stays_small(
         await seen.page.mouse.move(5, 5)
         await chat.get_by_text("while you read").wait_for()
         # Back to the first, in a page that never has more than its share.
-        for _ in range(6):
+
+        async def at_the_first() -> bool:
             await chat.evaluate("(grid) => { grid.scrollTop = 0 }")
-            await seen.page.wait_for_timeout(50)
-        await chat.get_by_text("turn 0 of").first.wait_for()
+            return await chat.get_by_text("turn 0 of").count() > 0
+
+        await until_answered(at_the_first, limit_s=10)
         assert await chat.locator("[data-key]").count() <= 120
         await say(late[1], "at the end")
         await seen.page.get_by_role("button", name="1 new").click()

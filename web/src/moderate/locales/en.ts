@@ -64,7 +64,7 @@ export const en = {
   'mode.anonymous': 'Anonymous questions',
   search: 'Search',
   'search.clear': 'Clear the search',
-  'queue.title': 'Waiting for you',
+  'queue.title': 'Waiting',
   'queue.empty': 'Nothing waits.',
   'queue.none': 'Nothing that waits fits your search.',
   'queue.grouped': 'By person',
