@@ -130,6 +130,7 @@ _PAGES: Mapping[str, Rule] = {
     "GET /moderate/{room}": Open.EVERYBODY,
     "GET /stage/{room}": Open.EVERYBODY,
     "GET /caption/{room}": Open.EVERYBODY,
+    "GET /moderate": Open.EVERYBODY,
     "GET /assets/{path}": Open.EVERYBODY,
     "GET /{path}": Open.EVERYBODY,
     "GET /livez": Open.EVERYBODY,
