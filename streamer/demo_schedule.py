@@ -15,7 +15,7 @@ from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 
 VENUE = Venue(id="demo", name="Maison des associations", timezone="Europe/Paris", language="en")
-ROOM = Room(id="demo", name="Demo room", venue=VENUE.id, start=Start.AUTO)
+ROOM = Room(id="demo", name="Demo room", venue=VENUE.id, start=Start.AUTO, caption_languages=("en", "fr"))
 WORKSHOP = Room(id="atelier", name="Atelier", venue=VENUE.id)
 EVENT = Event(id="demo", name="Open day of the association house", venue=VENUE.id, language="en")
 MINUTE_MS = 60_000
