@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -163,9 +163,8 @@ def _check_pause(habit: Habit, now_ms: int) -> None:
         raise refuse_later("Too many messages at once.", "flood", wait_ms)
 
 
-def may_take_name(name: str, taken: Sequence[str]) -> bool:
-    """Whether nobody of the crew is meant by it."""
-
+def may_take_name(name: str, taken: Iterable[str]) -> bool:
+    """Whether nobody of the crew is meant by it. ``taken``: what those who are here are called."""
     return not any(same_words(name, one) for one in (*RESERVED, *taken))
 
 
@@ -173,14 +172,23 @@ RESERVED = (
     "admin",
     "administrator",
     "administrateur",
+    "administratrice",
+    "mod",
     "moderator",
+    "moderators",
     "moderateur",
+    "moderatrice",
     "moderation",
     "organiser",
     "organizer",
+    "organisers",
+    "organizers",
     "organisateur",
+    "organisatrice",
     "technician",
     "technicien",
+    "technicienne",
+    "speaker",
     "staff",
     "streamer",
 )

@@ -22,7 +22,7 @@ from streamer.audience.moderation import address_held
 from streamer.audience.people import Participant
 from streamer.audience.scope import Scope, media_time, session_at
 from streamer.audience.state import MOST_QUESTIONS, MOST_REPORTS, Ballot, Change, Put, ScopeState, Vote
-from streamer.audience.texts import NAME_CHARACTERS, REASON_CHARACTERS, checked, cleaned
+from streamer.audience.texts import NAME_CHARACTERS, REASON_CHARACTERS, checked, shortened
 from streamer.audience.words import blocked
 from streamer.conference.participation import (
     WAITING,
@@ -53,6 +53,8 @@ class Situation:
     prefixes: tuple[str, ...] = ()
     known: frozenset[str] = frozenset()
     """Participants who are connected."""
+    crew_names: tuple[str, ...] = ()
+    """What those of the crew and the speakers are called who are here: nobody else is."""
     protected: frozenset[str] = frozenset()
     """Those of the crew: nobody mutes them."""
     prefixes_of: Callable[[str], tuple[str, ...]] = lambda _participant: ()
@@ -109,7 +111,7 @@ def _send(state: ScopeState, habits: chat.Habits, who: Participant, command: Cha
         replied = state.messages.get(reply_to)
         if replied is None or not (replied.public or replied.participant == who.id):
             raise no_such("message")
-    name = _shown_name(state, who, at.words)
+    name = _shown_name(state, who, at)
     slow = state.mode.slow_seconds if state.mode.chat is ChatMode.SLOW and not who.trusted else None
     chat.admit(habits.of(who.id), text, at.now_ms, slow)
     found = chat.verdict(
@@ -159,7 +161,7 @@ def _ask(state: ScopeState, habits: chat.Habits, who: Participant, command: Ques
         raise Conflict("You have many questions that wait; withdraw one.", code="too_many_questions")
     if state.open_questions() >= MOST_QUESTIONS:
         raise Conflict("There are too many questions.", code="too_many_questions")
-    name = _shown_name(state, who, at.words)
+    name = _shown_name(state, who, at)
     chat.admit(habits.of(f"q:{who.id}"), text, at.now_ms, None)
     found = chat.verdict(
         replace(state.mode, hold_seconds=0),
@@ -178,7 +180,7 @@ def _ask(state: ScopeState, habits: chat.Habits, who: Participant, command: Ques
         participant=who.id,
         name=name,
         role=who.shown_role,
-        place=cleaned(who.place[: NAME_CHARACTERS * 2])[:NAME_CHARACTERS],
+        place=shortened(who.place, NAME_CHARACTERS),
         text=text,
         at_ms=at.now_ms,
         media_at_ms=media_ms,
@@ -241,11 +243,11 @@ def _poll_vote(state: ScopeState, who: Participant, command: PollVote) -> Decisi
 def _name(state: ScopeState, who: Participant, command: NameSet, at: Situation) -> Decision:
     name = checked(command.name, NAME_CHARACTERS)
     if not who.trusted:
-        if not chat.may_take_name(name, ()):
+        if not chat.may_take_name(name, at.crew_names):
             raise Conflict("That name is the crew's.", code="name_reserved")
         if blocked(name, (*at.words, *state.mode.words)) is not None:
             raise Conflict("That name is not taken here.", code="name_refused")
-    place = who.place if command.place is None else cleaned(command.place)[:NAME_CHARACTERS]
+    place = shortened(who.place if command.place is None else command.place, NAME_CHARACTERS)
     known = state.people.get(who.id)
     after = Person(who.id, name, place, who.since_ms, at.now_ms)
     return Decision((Put(known, after),), {"name": name, "place": place})
@@ -268,21 +270,21 @@ def _report(state: ScopeState, habits: chat.Habits, who: Participant, command: R
     if len(state.reports) >= MOST_REPORTS:
         raise Conflict("The moderators have many reports to look at.", code="busy")
     chat.admit(habits.of(f"r:{who.id}"), f"{command.kind} {command.id}", at.now_ms, None)
-    reason = cleaned(command.reason[: REASON_CHARACTERS * 2])[:REASON_CHARACTERS]
+    reason = shortened(command.reason, REASON_CHARACTERS)
     report = Report(at.new_id(), at.scope.room, at.scope.key, command.kind, command.id, who.id, reason, at.now_ms)
     return Decision((Put(None, report),), {"id": report.id})
 
 
-def _shown_name(state: ScopeState, who: Participant, words: tuple[str, ...]) -> str:
+def _shown_name(state: ScopeState, who: Participant, at: Situation) -> str:
     """The name that was set last; what a connection brought along counts until then, where it may be had at all."""
     known = state.people.get(who.id)
     if known is not None and known.name:
         return known.name
-    name = cleaned(who.name[: NAME_CHARACTERS * 2])[:NAME_CHARACTERS]
+    name = shortened(who.name, NAME_CHARACTERS)
     if who.trusted:
         return name
-    refused = blocked(name, (*words, *state.mode.words)) is not None or not chat.may_take_name(name, ())
-    return "" if refused else name
+    refused = blocked(name, (*at.words, *state.mode.words)) is not None
+    return "" if refused or not chat.may_take_name(name, at.crew_names) else name
 
 
 def _seen(state: ScopeState, who: Participant, name: str, at: Situation) -> tuple[Put, ...]:
@@ -290,5 +292,5 @@ def _seen(state: ScopeState, who: Participant, name: str, at: Situation) -> tupl
     known = state.people.get(who.id)
     if known is not None and known.name == name and at.now_ms - known.seen_ms < 3_600_000:
         return ()
-    place = who.place or (known.place if known is not None else "")
+    place = shortened(who.place, NAME_CHARACTERS) or (known.place if known is not None else "")
     return (Put(known, Person(who.id, name, place, who.since_ms, at.now_ms)),)

@@ -66,10 +66,16 @@ class Crowd:
 
     here: dict[str, Here] = field(default_factory=dict)
     gone: OrderedDict[str, tuple[int, set[str]]] = field(default_factory=OrderedDict)
+    trusted: dict[str, str] = field(default_factory=dict)
+    """Of the crew and the speakers who are here: by what name they came in."""
     hls: int = 0
     whep: int = 0
 
     def join(self, participant: Participant, address: str) -> None:
+        if participant.trusted:
+            self.trusted[participant.id] = participant.name
+        else:
+            self.trusted.pop(participant.id, None)
         known = self.here.get(participant.id)
         if known is None:
             self.here[participant.id] = Here(participant, 1, {address})
@@ -87,6 +93,7 @@ class Crowd:
         if known.connections > 0:
             return
         del self.here[participant]
+        self.trusted.pop(participant, None)
         self.gone[participant] = (now_ms, known.addresses)
         self.gone.move_to_end(participant)
         while self.gone:

@@ -34,7 +34,7 @@ from streamer.audience.moderation import LONGEST_MUTE_S, REMOVE_BACK_MS, checked
 from streamer.audience.people import Crew
 from streamer.audience.scope import session_at
 from streamer.audience.state import Change, Put, ScopeState
-from streamer.audience.texts import NAME_CHARACTERS, REASON_CHARACTERS, checked, cleaned
+from streamer.audience.texts import NAME_CHARACTERS, REASON_CHARACTERS, checked, shortened
 from streamer.conference.participation import (
     AddressHold,
     CrewLine,
@@ -246,9 +246,9 @@ def _add_question(who: Crew, command: QuestionAdd, at: Situation) -> Decision:
         scope=at.scope.key,
         session=session_at(at.scope, at.sessions, at.now_ms, at.now_ms),
         participant=None,
-        name=cleaned(command.name)[:NAME_CHARACTERS],
+        name=shortened(command.name, NAME_CHARACTERS),
         role="",
-        place=cleaned(command.place)[:NAME_CHARACTERS],
+        place=shortened(command.place, NAME_CHARACTERS),
         text=text,
         at_ms=at.now_ms,
         media_at_ms=at.now_ms,
@@ -379,7 +379,7 @@ def _set_mode(state: ScopeState, who: Crew, command: ModeSet, at: Situation) -> 
     if "networks" in given:
         given["networks"] = checked_networks(given["networks"])
     if "words" in given:
-        words = tuple(dict.fromkeys(word for text in given["words"] if (word := cleaned(text)[:100])))
+        words = tuple(dict.fromkeys(word for text in given["words"] if (word := shortened(text, 100))))
         if len(words) > MOST_WORDS:
             raise Unprocessable(f"No more than {MOST_WORDS} words.", code="invalid", details={"field": "words"})
         given["words"] = words
@@ -487,7 +487,7 @@ def _action(
 
 
 def _reason(text: str) -> str:
-    return cleaned(text[: REASON_CHARACTERS * 2])[:REASON_CHARACTERS]
+    return shortened(text, REASON_CHARACTERS)
 
 
 def _plain(value: Any) -> str:

@@ -272,6 +272,11 @@ class Audience:
             new_id=self._new_id,
             prefixes=own,
             known=frozenset(crowd.here) if isinstance(who, Crew) else frozenset(),
+            crew_names=tuple(
+                name
+                for one, came_as in crowd.trusted.items()
+                if (name := desk.working.name_in_use(one) or came_as) and one != getattr(who, "id", "")
+            ),
             protected=crowd.crew if isinstance(who, Crew) else frozenset(),
             prefixes_of=lambda participant: crowd.prefixes(participant, networks),
         )

@@ -248,6 +248,11 @@ class ScopeState:
         ]
         return sorted(found, key=lambda question: (question.at_ms, question.id))
 
+    def name_in_use(self, participant: str) -> str:
+        """That they have set; empty where they have not."""
+        person = self.people.get(participant)
+        return "" if person is None else person.name
+
     def name_of(self, participant: str) -> str:
         person = self.people.get(participant)
         if person is not None:

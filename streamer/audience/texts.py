@@ -21,13 +21,15 @@ _PDI = "\u2069"
 _BIDI = frozenset(_OPENING + _PDF + _ISOLATES + _PDI)
 _JOINERS = frozenset("\u200c\u200d")
 """Emoji and some scripts need them."""
+_PICTURES = "\U0001f000\U0001faff"
+"""Emoji come here, new ones each year: phones have them before Python's tables do."""
 
 
 def cleaned(text: str) -> str:
     """One line without control characters, with what turns the reading direction closed where it was opened.
 
-    NUL, controls, lone surrogates, private use and unassigned characters are dropped, spaces and line breaks become
-    one space. An override (Trojan Source) reaches to the end of the text and no further.
+    NUL, controls, lone surrogates, private use and unassigned characters (but for new emoji) are dropped, spaces and
+    line breaks become one space. An override (Trojan Source) reaches to the end of the text and no further.
     """
     out: list[str] = []
     marks = 0
@@ -45,7 +47,7 @@ def cleaned(text: str) -> str:
             # Tags: flags of regions are made of them.
             out.append(character)
             continue
-        if category.startswith("C"):
+        if category.startswith("C") and not (category == "Cn" and _PICTURES[0] <= character <= _PICTURES[-1]):
             continue
         marks = marks + 1 if category in ("Mn", "Me") else 0
         if marks <= MOST_COMBINING:
@@ -79,13 +81,21 @@ def isolated(text: str) -> str:
 def visible(text: str) -> bool:
     """Whether there is anything to be seen in it."""
     return any(
-        not character.isspace() and unicodedata.category(character)[0] not in "CM" and character not in _BLANK
+        (_PICTURES[0] <= character <= _PICTURES[-1])
+        or (not character.isspace() and unicodedata.category(character)[0] not in "CM" and character not in _BLANK)
         for character in text
     )
 
 
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 """Fillers that are letters to Unicode and nothing to the eye."""
+
+
+def shortened(text: str, most: int) -> str:
+    """The text cleaned and cut to so many characters, for what is not worth a refusal."""
+    out = cleaned(text[: most * 2])
+    # Cut inside: what closes the reading direction stays.
+    return isolated(out.strip("\u2068\u2069")[:most].rstrip()) if len(out) > most else out
 
 
 def checked(text: str, most: int) -> str:

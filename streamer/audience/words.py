@@ -111,5 +111,9 @@ def _joined(tokens: list[str]) -> list[str]:
 
 
 def same_words(text: str, other: str) -> bool:
-    """Whether two names look the same to a reader."""
-    return _letters(folded(text)).replace(" ", "") == _letters(folded(other)).replace(" ", "")
+    """Whether two names look the same to a reader, for whom ``l`` and ``I`` are one."""
+    return _drawn(text) == _drawn(other)
+
+
+def _drawn(text: str) -> str:
+    return _letters(folded(text)).replace(" ", "").replace("l", "i")

@@ -24,6 +24,19 @@ BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 # --- texts ------------------------------------------------------------------------------------------
 
 
+def _left_open(text: str) -> list[str]:
+    """What would close the reading directions that it leaves open; none is closed that is not open."""
+    depth: list[str] = []
+    for character in text:
+        if character in "\u202a\u202b\u202d\u202e":
+            depth.append("\u202c")
+        elif character in "\u2066\u2067\u2068":
+            depth.append("\u2069")
+        elif character in "\u202c\u2069":
+            assert depth.pop() == character
+    return depth
+
+
 @pytest.mark.parametrize(
     ("text", "out"),
     [
@@ -37,6 +50,8 @@ BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
         ("Z" + "\u0335" * 50, "Z" + "\u0335" * 4),
         ("abc\u202etxt.exe", "\u2068abc\u202etxt.exe\u202c\u2069"),
         ("\u2069\u202cabc", "\u2068abc\u2069"),
+        ("new \U0001faea\U0001faff", "new \U0001faea\U0001faff"),
+        ("no letter \U00050000", "no letter"),
     ],
 )
 def test_texts_are_cleaned_and_stay_text(text: str, out: str) -> None:
@@ -48,15 +63,7 @@ def test_a_cleaned_text_is_clean_storable_and_leaves_the_line_as_it_was(text: st
     out = texts.cleaned(text)
     assert out.encode("utf-8").decode("utf-8") == out
     assert not any(ord(c) < 32 or ord(c) == 127 for c in out)
-    depth: list[str] = []
-    for character in out:
-        if character in "\u202a\u202b\u202d\u202e":
-            depth.append("\u202c")
-        elif character in "\u2066\u2067\u2068":
-            depth.append("\u2069")
-        elif character in "\u202c\u2069":
-            assert depth.pop() == character
-    assert depth == []
+    assert _left_open(out) == []
     if any(character in BIDI for character in out):
         assert (out[0], out[-1]) == ("\u2068", "\u2069")
 
@@ -66,6 +73,19 @@ def test_what_shows_nothing_is_empty(text: str) -> None:
     with pytest.raises(StreamerError) as caught:
         texts.checked(text, 200)
     assert caught.value.code == "empty_text"
+
+
+@given(st.text(alphabet=st.sampled_from("ab \u202e\u2066\u2069\u202c\u0301"), max_size=120))
+def test_what_is_cut_short_leaves_the_line_as_it_was_too(text: str) -> None:
+    out = texts.shortened(text, 40)
+    assert _left_open(out) == []
+    assert sum(character not in BIDI for character in out) <= 40
+
+
+def test_a_name_that_turns_the_line_around_does_so_for_itself_alone() -> None:
+    assert texts.shortened("U\u202e" + "x" * 38, 40) == "\u2068U\u202e" + "x" * 38 + "\u202c\u2069"
+    assert texts.shortened("a\u0000" * 60, 40) == "a" * 40
+    assert texts.visible("\U0001faea")
 
 
 def test_lengths_are_of_what_is_shown() -> None:
@@ -113,6 +133,9 @@ def test_phrases_other_scripts_and_odd_words() -> None:
     assert blocked("это дурак тут", ("дурак",)) == "дурак"
     assert blocked("anything", ("", "  ", "!!")) is None
     assert same_words("M0dérateur", "moderateur")
+    assert same_words("ADMlN", "Admin")
+    assert same_words("Α.d.m.ı.n", "admin")
+    assert not same_words("Adam", "admin")
 
 
 # --- floods -----------------------------------------------------------------------------------------

@@ -434,6 +434,28 @@ async def test_names_that_mean_the_crew_are_not_taken(tmp_path: Path) -> None:
         assert made.told(Viewpoint.PUBLIC, "chat.message")[-1]["name"] == ""
 
 
+async def test_nobody_is_called_what_a_speaker_is_called_who_is_here(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        for name in ("ADMlN", "Modératrice", "M.O.D"):
+            assert await refused(made, ANN, NameSet(name)) == "name_reserved"
+        assert await made.do(BEN, NameSet("Dr Who"))
+        await made.audience.join(HALL, SPEAKER, "192.0.2.1")
+        assert await refused(made, ANN, NameSet("Ｄr. Ｗh0")) == "name_reserved"
+        await made.do(SPEAKER, NameSet("The Doctor"))
+        assert await refused(made, ANN, NameSet("the doctor")) == "name_reserved"
+        await made.do(replace(ANN, id="p-eve", name="The D\u043ector"), ChatSend("believe me"))
+        assert made.told(Viewpoint.PUBLIC, "chat.message")[-1]["name"] == ""
+        made.audience.leave(HALL, SPEAKER.id)
+        assert (await made.do(ANN, NameSet("The Doctor")))["name"] == "The Doctor"
+
+
+async def test_a_place_that_came_with_the_connection_is_stored_clean(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        await made.do(replace(ANN, place="back\u0000\u202e row"), ChatSend("hello"))
+        card = await made.audience.card(HALL, ANN.id)
+        assert card["place"] == "\u2068back\u202e row\u202c\u2069"
+
+
 async def test_a_closed_sessions_audience_is_its_own(tmp_path: Path) -> None:
     async with hall(tmp_path) as made:
         await store_sessions(made, closed("secret", START_MS - 1000))
