@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.audience.images import read
@@ -141,17 +140,20 @@ class Book:
     async def _write_together(self, units: list[Unit]) -> None:
         try:
             await self._write(units)
-        except IntegrityError:
-            # A room has gone meanwhile. That is no fault of the others'.
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # A room has gone meanwhile, or the database does not take a value. That is no fault of the others'.
             for index, unit in enumerate(units):
                 try:
                     await self._write([unit])
-                except IntegrityError:
-                    log.warning("audience_refused_by_database", exc_info=True)
-                    _settle(unit, StoreUnavailable("It could not be stored."))
-                except BaseException:
+                except StoreUnavailable:
                     del units[:index]
                     raise
+                except Exception:
+                    self.faults_total += 1
+                    log.warning("audience_refused_by_database", exc_info=True)
+                    _settle(unit, StoreUnavailable("It could not be stored."))
                 else:
                     _settle(unit, None)
             return

@@ -169,11 +169,17 @@ def _forget(state: ScopeState, participant: str) -> None:
     state.people.pop(participant, None)
     state.reports = {r.id: r for r in state.reports.values() if r.participant != participant}
     for action in list(state.actions.values()):
-        if action.participant == participant:
+        if action.participant == participant or _holds_words(action, participant):
             state.actions[action.id] = replace(action, changes=(), target="")
     sanction = state.sanctions.get(participant)
     if sanction is not None:
         state.sanctions[participant] = replace(sanction, name="")
+
+
+def _holds_words(action: ModerationAction, participant: str) -> bool:
+    """Of somebody, among others whom it was done to."""
+    images = (entry[side] for entry in action.changes for side in ("before", "after"))
+    return any(image.get("participant") == participant for image in images)
 
 
 async def sweep(database: Database, before_ms: int, now_ms: int) -> dict[str, int]:

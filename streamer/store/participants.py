@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Table, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.conference.participation import Person
+from streamer.conference.participation import PUBLIC_QUESTIONS, Person
 from streamer.store.bulk import put_rows
 from streamer.store.mapping import RowMapping
 from streamer.store.tables import (
@@ -54,9 +54,9 @@ class Participants:
     async def put_many(self, people: Sequence[Person]) -> None:
         await put_rows(self._connection, participants, [_MAPPING.values(person) for person in people])
 
-    async def everything(self, participant: str) -> dict[str, list[Mapping[str, Any]]]:
-        """All rows of theirs, by table. What moderators noted about them is the moderators'."""
-        found: dict[str, list[Mapping[str, Any]]] = {}
+    async def everything(self, participant: str) -> dict[str, list[dict[str, Any]]]:
+        """All rows of theirs, by table. What moderators noted about them, reasons included, is the moderators'."""
+        found: dict[str, list[dict[str, Any]]] = {}
         for table, column in (
             (participants, participants.c.id),
             (chat_messages, chat_messages.c.participant_id),
@@ -68,6 +68,12 @@ class Participants:
         ):
             rows = await self._connection.execute(select(table).where(column == participant))
             found[table.name] = [dict(row._mapping) for row in rows]
+        for row in (*found["chat_messages"], *found["questions"], *found["sanctions"]):
+            row.pop("reason")
+        for row in found["questions"]:
+            # What moderators made of one is not told before it is shown.
+            if row["original"] is not None and row["state"] not in PUBLIC_QUESTIONS:
+                row["text"] = row["original"]
         return found
 
     async def erase(self, participant: str) -> dict[str, int]:
@@ -94,9 +100,12 @@ class Participants:
         await run(delete(reports).where(reports.c.participant_id == participant))
         await run(delete(participants).where(participants.c.id == participant))
         await run(update(sanctions).where(sanctions.c.participant_id == participant).values(name=""))
-        # What undo would need holds their words.
-        about = update(moderation_actions).where(moderation_actions.c.participant_id == participant)
-        await run(about.values(changes="[]", target=""))
+        # What undo would need holds their words, also where it was done to several people's at once.
+        theirs = or_(
+            moderation_actions.c.participant_id == participant,
+            moderation_actions.c.changes.contains(f'"{participant}"', autoescape=True),
+        )
+        await run(update(moderation_actions).where(theirs).values(changes="[]", target=""))
         return gone
 
     async def forget_before(self, at_ms: int, now_ms: int) -> dict[str, int]:

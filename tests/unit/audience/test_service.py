@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from streamer.audience import deciding
 from streamer.audience.commands import (
     Ban,
     ChatApprove,
@@ -48,6 +49,7 @@ from streamer.errors import StreamerError
 from streamer.store.captions import Captions
 from streamer.store.database import StoreUnavailable
 from streamer.store.marks import Marks
+from streamer.store.moderation import Moderation
 from streamer.store.recordings import Recording, Recordings, RecordingState
 from tests.fakes.talkers import ANN, BEN, HALL, MODERATOR, SPEAKER, START_MS, Hall, closed, hall, store_sessions, talk
 
@@ -505,6 +507,50 @@ async def test_ones_own_data_is_exported_and_removed_for_good(tmp_path: Path) ->
         assert (snapshot["chat"], [q["votes"] for q in snapshot["questions"]]) == ([], [0])
         again = await made.audience.export(ANN.id)
         assert [name for name, rows in again.items() if name != "participant" and rows] == []
+
+
+async def test_nothing_of_somebodys_words_stays_where_they_were_deleted_with_others(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        hers = await made.do(ANN, ChatSend("a secret of Ann's"))
+        his = await made.do(BEN, ChatSend("a word of Ben's"))
+        deleted = await made.do(MODERATOR, ChatDelete((hers["id"], his["id"]), "why not"))
+        await made.audience.erase(ANN.id)
+        async with made.database.read() as connection:
+            left = await Moderation(connection).action(deleted["action"])
+        assert left is not None
+        assert left.changes == ()
+        assert await refused(made, MODERATOR, Undo(deleted["action"])) == "not_undoable"
+
+
+async def test_what_moderators_think_is_not_in_ones_own_data(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        said = await made.do(ANN, ChatSend("hello"))
+        asked = await made.do(ANN, QuestionAsk("Why?"))
+        await made.do(MODERATOR, QuestionMove((asked["id"],), QuestionState.PENDING))
+        await made.do(MODERATOR, QuestionEdit(asked["id"], "HUSH"))
+        await made.do(MODERATOR, QuestionMove((asked["id"],), QuestionState.DISMISSED, "HUSH"))
+        await made.do(MODERATOR, ChatDelete((said["id"],), "HUSH"))
+        await made.do(MODERATOR, Mute(ANN.id, 60, "HUSH"))
+        await made.do(MODERATOR, NoteAdd(ANN.id, "HUSH"))
+        own = await made.audience.export(ANN.id)
+        assert "HUSH" not in str(own)
+        assert [row["text"] for row in own["questions"]] == ["Why?"]
+
+
+async def test_what_the_database_does_not_take_is_no_fault_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with hall(tmp_path) as made:
+        # As PostgreSQL does with a NUL: the connection is not lost.
+        monkeypatch.setattr(deciding, "media_time", lambda claim_ms, _now_ms, _delay_ms: claim_ms or START_MS)
+        done = await asyncio.gather(
+            made.audience.run(HALL, ANN, ChatSend("bad", 2**70)),
+            made.audience.run(HALL, BEN, ChatSend("good")),
+            return_exceptions=True,
+        )
+        assert isinstance(done[0], StoreUnavailable)
+        assert not isinstance(done[1], BaseException)
+        assert [message["text"] for message in (await made.public())["chat"]] == ["good"]
 
 
 async def test_what_is_old_is_swept(tmp_path: Path) -> None:
