@@ -1,26 +1,18 @@
 import { absolute } from '$lib/address'
 import { PlaybackHealth } from '$lib/protocol/health'
-import { audioPlaylist, offsetOf, type PlaylistWindow } from '$lib/protocol/playlist'
+import { offsetOf, type PlaylistWindow } from '$lib/protocol/playlist'
 import { type Phase, phaseOf } from '$lib/protocol/phase'
 import { type RoomAnswer, type RoomStatus, RoomWatcher } from '$lib/protocol/room'
-import type { WhepFailure } from '$lib/protocol/whep'
 import { Dvr } from './dvr'
-import type { Engine, EngineEvents, Quality } from './engine'
-import type { Source } from './hls-config'
+import type { Quality } from './engine'
 import { HlsEngine } from './hls-engine'
-import { bufferedAhead, fetchText } from './media'
+import { bufferedAhead } from './media'
 import { NativeEngine } from './native-engine'
+import { type Output, outputOf } from './output'
 import { Recording, type Replay } from './recording.svelte'
-import { WhepPlayback } from './whep-playback'
+import { type Mode, Runner } from './runner.svelte'
 
-/** How the viewer wants to watch. */
-export type Mode =
-  /** LL-HLS, two seconds behind. */
-  | 'standard'
-  /** WHEP where there is room, HLS where there is not. */
-  | 'lowest'
-  /** Sound, and a still every ten seconds. */
-  | 'poor'
+export type { Mode }
 
 export interface PlayerOptions {
   room: string
@@ -32,12 +24,6 @@ export interface PlayerOptions {
   output?: Output
   /** Whether the player asks for the room's state itself; else whoever made it tells (`tell`). */
   follow?: boolean
-}
-
-/** An output's addresses, as paths. */
-export interface Output {
-  playlist: string
-  still: string
 }
 
 /** What the bar along the picture shows. */
@@ -61,9 +47,6 @@ const TICK_MS = 500
 const DRIFT_S = 5
 /** Behind by more than this is no longer "live". */
 const LIVE_SLACK_S = 4
-/** A new attempt at the lowest latency after it was full or lost. */
-const WHEP_AGAIN_MS = 60_000
-
 /**
  * One player on a page: which engine runs, what the viewer wants, what is shown. All fields are read-only for components;
  * they change them through the methods.
@@ -72,12 +55,7 @@ export class Player {
   status = $state.raw<RoomStatus | null>(null)
   answer = $state.raw<RoomAnswer | null>(null)
   mode = $state<Mode>('standard')
-  /** What plays really: `lowest` falls back to HLS without a word. */
-  playing = $state<'hls' | 'whep' | 'audio' | 'none'>('none')
   playback = $state<'idle' | 'loading' | 'playing' | 'stalled' | 'failing'>('idle')
-  qualities = $state.raw<readonly Quality[]>([])
-  chosen = $state(-1)
-  current = $state(-1)
   latency_ms = $state<number | null>(null)
   timeline = $state.raw<Timeline | null>(null)
   /** Of the recording that is played; whoever knows them sets them. */
@@ -86,11 +64,10 @@ export class Player {
   following = $state(true)
   paused = $state(false)
   muted = $state(true)
-  /** The browser refused to start by itself: the viewer has to press. */
-  refused = $state(false)
   offerPoor = $state(false)
   seen = $state(false)
   private readonly recording = new Recording()
+  private readonly runner: Runner
   phase: Phase = $derived(
     phaseOf({
       answer: this.answer,
@@ -107,28 +84,26 @@ export class Player {
 
   readonly whepOffered: boolean
   private media: HTMLVideoElement | null = null
-  private engine: Engine | null = null
-  private source: Source = 'live'
-  private whep: WhepPlayback | null = null
-  private whepTimer: ReturnType<typeof setTimeout> | undefined
   private ticker: ReturnType<typeof setInterval> | undefined
-  private wanted: boolean
-  private failing = false
-  /** Counts what was started: late answers to an earlier wish are recognised by it. */
-  private turn = 0
   private poorRefused = false
-  private health = new PlaybackHealth()
+  private readonly health = new PlaybackHealth()
   private readonly dvr = new Dvr()
   private output: Output
   private clockOffset_ms = 0
   private readonly listening = new AbortController()
   private readonly watcher: RoomWatcher | null
 
-  constructor(private readonly options: PlayerOptions) {
+  constructor(options: PlayerOptions) {
     this.output = options.output ?? outputOf(options.room)
     this.whepOffered = options.whep && typeof RTCPeerConnection === 'function'
     this.mode = options.mode === 'lowest' && !this.whepOffered ? 'standard' : options.mode
-    this.wanted = options.autoplay
+    this.runner = new Runner(options.autoplay, options.room, options.iceServers, {
+      onoff: () => this.off(),
+      ondiscontinuity: () => this.watcher?.poke(),
+      onrestart: () => this.health.restarted(performance.now()),
+      // Who went back plays on from there.
+      onagain: () => (this.mode !== 'lowest' || this.following) && this.begin(),
+    })
     const ports = { fetch: (input: string, init: RequestInit) => fetch(input, init), now: () => Date.now() }
     this.watcher =
       options.follow === false
@@ -152,14 +127,36 @@ export class Player {
     return this.recording.rate
   }
 
+  /** What plays really: `lowest` falls back to HLS without a word. */
+  get playing(): Runner['playing'] {
+    return this.runner.playing
+  }
+
+  get qualities(): readonly Quality[] {
+    return this.runner.qualities
+  }
+
+  get chosen(): number {
+    return this.runner.chosen
+  }
+
+  get current(): number {
+    return this.runner.current
+  }
+
+  /** The browser refused to start by itself: the viewer has to press. */
+  get refused(): boolean {
+    return this.runner.refused
+  }
+
   get supported(): boolean {
     return HlsEngine.supported || (this.media !== null && NativeEngine.supported(this.media))
   }
 
   /** The media time of the picture that is seen now, UTC ms; null where there is none. */
   mediaTime(): number | null {
-    if (this.whep) return this.latency_ms === null ? null : Date.now() + this.clockOffset_ms - this.latency_ms
-    return this.engine?.playhead.at_ms ?? null
+    if (this.runner.whep) return this.latency_ms === null ? null : Date.now() + this.clockOffset_ms - this.latency_ms
+    return this.runner.engine?.playhead.at_ms ?? null
   }
 
   /** What the viewer has done about the sound: silence may be their own. */
@@ -184,6 +181,7 @@ export class Player {
   /** Begins; call once, with the element in the page. */
   attach(media: HTMLVideoElement): void {
     this.media = media
+    this.runner.attach(media)
     this.recording.attach(media)
     media.muted = true
     const { signal } = this.listening
@@ -193,12 +191,12 @@ export class Player {
     media.addEventListener('volumechange', () => (this.muted = media.muted || media.volume === 0), { signal })
     document.addEventListener('visibilitychange', () => this.awake(), { signal })
     window.addEventListener('online', () => this.awake(), { signal })
-    window.addEventListener('pagehide', () => this.dropWhep(), { signal })
+    window.addEventListener('pagehide', () => this.runner.dropWhep(), { signal })
     window.addEventListener('pageshow', ({ persisted }) => persisted && this.resume(), { signal })
     this.ticker = setInterval(() => this.tick(), TICK_MS)
     this.watcher?.start()
     media.addEventListener('ended', () => this.ended(), { signal })
-    if (!this.wanted) this.refused = true
+    if (!this.runner.wanted) this.runner.refused = true
     else if (this.watcher || (this.status && this.status.state !== 'off')) this.begin()
   }
 
@@ -226,7 +224,7 @@ export class Player {
     if (!other && this.playing !== 'none') return
     this.recording.gone = false
     this.following = false
-    this.wanted = this.wanted || this.media !== null
+    this.runner.wanted = this.runner.wanted || this.media !== null
     this.begin()
   }
 
@@ -244,10 +242,10 @@ export class Player {
 
   /** The viewer presses play: where the browser, or the address, did not let it start by itself. */
   press(): void {
-    this.refused = false
-    this.wanted = true
+    this.runner.refused = false
+    this.runner.wanted = true
     if (this.playing === 'none') this.begin()
-    else void this.play()
+    else void this.runner.play()
   }
 
   unmute(): void {
@@ -258,9 +256,9 @@ export class Player {
   }
 
   choose(index: number): void {
-    this.chosen = index
+    this.runner.chosen = index
     if (this.mode === 'poor') this.setMode('standard')
-    this.engine?.choose(index)
+    this.runner.engine?.choose(index)
   }
 
   setMode(mode: Mode): void {
@@ -269,7 +267,7 @@ export class Player {
     this.offerPoor = false
     this.following = true
     this.health.forgive()
-    this.wanted = true
+    this.runner.wanted = true
     this.begin()
   }
 
@@ -280,7 +278,7 @@ export class Player {
 
   goLive(): void {
     this.following = true
-    this.wanted = true
+    this.runner.wanted = true
     this.paused = false
     if (this.replay) {
       // Nothing to go back to.
@@ -289,9 +287,9 @@ export class Player {
       this.timeline = null
       return this.begin()
     }
-    if (this.source === 'dvr') return this.begin()
-    this.engine?.jump()
-    void this.play()
+    if (this.runner.source === 'dvr') return this.begin()
+    this.runner.engine?.jump()
+    void this.runner.play()
   }
 
   /** To a media time; beyond the loaded window the long playlist is fetched first. */
@@ -301,10 +299,10 @@ export class Player {
     const end_ms = this.timeline?.end_ms ?? Infinity
     if (date_ms >= end_ms - LIVE_SLACK_S * 1000) return this.goLive()
     this.following = false
-    this.wanted = true
+    this.runner.wanted = true
     // At once, not at the next look: keys pressed in a row add up.
     if (this.timeline) this.timeline = { ...this.timeline, at_ms: date_ms }
-    if (this.engine?.seek(date_ms)) return void this.play()
+    if (this.runner.engine?.seek(date_ms)) return void this.runner.play()
     const window = await this.loadDvr()
     if (!window || this.following) return
     this.begin('dvr', offsetOf(window, date_ms))
@@ -313,17 +311,17 @@ export class Player {
   /** To a media time of whatever plays: of a recording, to the next that it has. */
   seekDate(date_ms: number): void {
     if (!this.replay) return void this.seek(date_ms)
-    if (!this.engine) return
-    this.wanted = true
-    this.recording.seekDate(this.engine, date_ms)
-    void this.play()
+    if (!this.runner.engine) return
+    this.runner.wanted = true
+    this.recording.seekDate(this.runner.engine, date_ms)
+    void this.runner.play()
     this.look()
   }
 
   /** Where a media time stands in the bar; null where it has no place there. */
   placeOf(date_ms: number): number | null {
     if (!this.replay) return date_ms
-    const position_s = this.engine?.positionOf(date_ms)
+    const position_s = this.runner.engine?.positionOf(date_ms)
     return position_s == null ? null : position_s * 1000
   }
 
@@ -334,7 +332,7 @@ export class Player {
    */
   mayMoveTo(position_s: number): boolean {
     if (this.replay) return true
-    const behind_s = this.engine?.playhead.behind_s
+    const behind_s = this.runner.engine?.playhead.behind_s
     if (!this.media || behind_s == null) return false
     if (position_s > this.media.currentTime + behind_s - 1) {
       if (!this.following) this.goLive()
@@ -356,15 +354,14 @@ export class Player {
 
   private begin(source: 'live' | 'dvr' = 'live', start_s: number | null = null): void {
     this.drop()
-    if (!this.media || !this.wanted) return
-    this.turn++
+    if (!this.media || !this.runner.wanted) return
     this.health.restarted(performance.now())
-    this.setPlayback('loading')
+    this.playback = 'loading'
     this.recording.finished = false
-    if (this.replay) this.beginHls(absolute(this.replay.address), 'replay', start_s ?? 0)
-    else if (this.mode === 'poor') void this.beginAudio(this.turn)
-    else if (this.mode === 'lowest' && source === 'live') this.beginWhep(this.media)
-    else this.beginHls(this.address + (source === 'dvr' ? '?dvr=1' : ''), source, start_s)
+    const { replay } = this
+    if (replay)
+      this.runner.begin(this.mode, { address: absolute(replay.address), source: 'replay', start_s: start_s ?? 0 })
+    else this.runner.begin(this.mode, { address: this.address, source, start_s })
   }
 
   /** Back from the browser's cache of pages. */
@@ -372,98 +369,9 @@ export class Player {
     if (this.watcher || this.replay || (this.status && this.status.state !== 'off')) this.begin()
   }
 
-  private beginHls(address: string, source: Source, start_s: number | null): void {
-    if (!this.media) return
-    this.source = source
-    this.playing = source === 'audio' ? 'audio' : 'hls'
-    const engine: { current: Engine | null } = { current: null }
-    const events: EngineEvents = {
-      onoff: () => this.off(),
-      onfailing: (failing) => (this.failing = failing),
-      onqualities: () => this.showQualities(engine.current),
-      ondiscontinuity: () => this.watcher?.poke(),
-    }
-    if (HlsEngine.supported) engine.current = new HlsEngine(this.media, address, source, start_s, events)
-    else if (NativeEngine.supported(this.media))
-      engine.current = new NativeEngine(this.media, address, events, source === 'replay' ? start_s : null)
-    this.engine = engine.current
-    if (source !== 'audio' && this.chosen >= 0) this.engine?.choose(this.chosen)
-    void this.play()
-  }
-
-  private async beginAudio(turn: number): Promise<void> {
-    this.playing = 'audio'
-    const { address } = this
-    const master = await fetchText(address).catch(() => undefined)
-    if (turn !== this.turn) return
-    const audio = typeof master === 'string' ? audioPlaylist(master, address) : null
-    if (audio) return this.beginHls(audio, 'audio', null)
-    if (master === null) return this.off()
-    this.failing = true
-    this.whepTimer = setTimeout(() => turn === this.turn && this.begin(), 3_000)
-  }
-
-  private beginWhep(media: HTMLVideoElement): void {
-    this.whep = new WhepPlayback(
-      media,
-      `/whep/${encodeURIComponent(this.options.room)}`,
-      this.options.iceServers,
-      () => void this.play(),
-      (failure) => this.whepFailed(failure),
-    )
-    this.playing = 'whep'
-    void this.play()
-  }
-
-  /** HLS at once, without a word; the wish stays, and is tried again in a while. */
-  private whepFailed(failure: WhepFailure | null): void {
-    const wait_ms = failure?.reason === 'full' ? (failure.retryAfter_ms ?? WHEP_AGAIN_MS) : WHEP_AGAIN_MS
-    this.dropWhep()
-    this.turn++
-    this.health.restarted(performance.now())
-    this.beginHls(this.address, 'live', null)
-    const turn = this.turn
-    this.whepTimer = setTimeout(
-      () => {
-        if (turn === this.turn && this.mode === 'lowest' && this.following) this.begin()
-      },
-      Math.max(wait_ms, WHEP_AGAIN_MS / 2),
-    )
-  }
-
-  private dropWhep(): void {
-    clearTimeout(this.whepTimer)
-    this.whep?.close()
-    this.whep = null
-  }
-
   private drop(): void {
-    this.turn++
-    this.dropWhep()
-    this.engine?.close()
-    this.engine = null
-    this.source = 'live'
-    this.playing = 'none'
-    this.failing = false
+    this.runner.drop()
     this.latency_ms = null
-    this.qualities = []
-    this.current = -1
-  }
-
-  private async play(): Promise<void> {
-    const { media, turn } = this
-    if (!media || !this.wanted) return
-    try {
-      await media.play()
-      this.refused = false
-    } catch (reason) {
-      if (turn !== this.turn || !(reason instanceof DOMException) || reason.name !== 'NotAllowedError') return
-      if (media.muted) this.refused = true
-      else {
-        media.muted = true // Sound is what was refused: the picture at least.
-        await media.play().catch(() => (this.refused = true))
-      }
-    }
   }
 
   // --- what happens --------------------------------------------------------------------------------------------------
@@ -485,7 +393,7 @@ export class Player {
     } else if (state === 'off') {
       // What is buffered plays to its end; then the engine meets the 404 itself.
       if (this.playback !== 'playing' && this.playing !== 'none' && before !== undefined) this.off()
-    } else if (this.playing === 'none' && this.wanted) {
+    } else if (this.playing === 'none' && this.runner.wanted) {
       this.begin()
     }
   }
@@ -497,7 +405,7 @@ export class Player {
     this.following = true
     this.timeline = null
     this.dvr.forget()
-    this.setPlayback('idle')
+    this.playback = 'idle'
     this.watcher?.poke()
   }
 
@@ -507,21 +415,21 @@ export class Player {
     const growing = this.recording.lose()
     this.timeline = null
     this.following = true
-    this.setPlayback('idle')
+    this.playback = 'idle'
     if (growing) this.begin()
   }
 
   private seekReplay(position_ms: number): void {
     if (!this.media) return
-    this.wanted = true
+    this.runner.wanted = true
     if (this.timeline) this.timeline = { ...this.timeline, at_ms: position_ms }
     this.recording.seek(position_ms)
-    void this.play()
+    void this.runner.play()
   }
 
   private played(): void {
     this.paused = false
-    this.wanted = true
+    this.runner.wanted = true
     this.recording.finished = false
   }
 
@@ -529,7 +437,7 @@ export class Player {
     // An element that loses its source pauses too.
     if (!this.media || this.playing === 'none' || this.media.ended || this.media.readyState === 0) return
     this.paused = true
-    this.wanted = false
+    this.runner.wanted = false
     this.following = false
   }
 
@@ -548,17 +456,17 @@ export class Player {
 
   private moving(): void {
     this.seen = true
-    this.refused = false
-    this.setPlayback('playing')
+    this.runner.refused = false
+    this.playback = 'playing'
   }
 
   /** Back from a hidden tab, sleep or a lost network. */
   private awake(): void {
     if (document.hidden) return
     this.watcher?.poke()
-    const behind_s = this.engine?.playhead.behind_s ?? 0
-    if (this.wanted && this.following && behind_s > DRIFT_S) this.engine?.jump()
-    if (this.wanted && this.playing !== 'none') void this.play()
+    const behind_s = this.runner.engine?.playhead.behind_s ?? 0
+    if (this.runner.wanted && this.following && behind_s > DRIFT_S) this.runner.engine?.jump()
+    if (this.runner.wanted && this.playing !== 'none') void this.runner.play()
   }
 
   private tick(): void {
@@ -570,92 +478,70 @@ export class Player {
     const remedy = this.health.sample({
       now_ms,
       position_s: media.currentTime,
-      wanted: this.wanted && !this.refused && !document.hidden && !(this.replay && media.ended),
+      wanted: this.runner.wanted && !this.refused && !document.hidden && !(this.replay && media.ended),
       ahead_s: bufferedAhead(media),
     })
     if (this.health.takeWoken() && this.following) {
-      if (this.whep) this.begin()
-      else this.engine?.jump()
+      if (this.runner.whep) this.begin()
+      else this.runner.engine?.jump()
     }
-    if (this.playback === 'playing' && this.health.stalled) this.setPlayback('stalled')
-    else if (this.playback === 'stalled' && this.failing) this.setPlayback('failing')
-    else if (this.playback === 'loading' && this.failing) this.setPlayback('failing')
+    if (this.playback === 'playing' && this.health.stalled) this.playback = 'stalled'
+    else if (this.playback === 'stalled' && this.runner.failing) this.playback = 'failing'
+    else if (this.playback === 'loading' && this.runner.failing) this.playback = 'failing'
     else if (this.playback !== 'playing' && !media.paused && this.health.flowing) this.moving()
-    this.remedy(remedy)
+    if (remedy !== 'none') {
+      this.watcher?.poke()
+      this.runner.repair(remedy, this.following)
+    }
     this.keepUp()
     // A server that is away is no weak connection.
     if (this.phase === 'reconnecting') this.health.forgive()
     this.offerPoor = this.mode !== 'poor' && !this.poorRefused && this.seen && this.health.poor(now_ms)
   }
 
-  private remedy(remedy: 'none' | 'jump' | 'recover' | 'reload'): void {
-    if (remedy === 'none') return
-    this.watcher?.poke()
-    if (this.whep) {
-      // Its picture stands still: HLS has a buffer, and remedies of its own.
-      if (remedy !== 'jump') this.whepFailed({ reason: 'lost' })
-    } else if (remedy === 'jump') {
-      if (this.following) this.engine?.jump()
-      void this.play()
-    } else if (remedy === 'recover') {
-      this.engine?.recover()
-    } else {
-      this.engine?.reload()
-    }
-  }
-
   /** A live viewer who fell behind (a long stall, a hidden tab) is brought back; one who went back is left in peace. */
   private keepUp(): void {
-    const behind_s = this.engine?.playhead.behind_s
-    if (behind_s == null || !this.wanted) return
-    if (this.following && behind_s > DRIFT_S && this.playback === 'playing') this.engine?.jump()
+    const behind_s = this.runner.engine?.playhead.behind_s
+    if (behind_s == null || !this.runner.wanted) return
+    if (this.following && behind_s > DRIFT_S && this.playback === 'playing') this.runner.engine?.jump()
   }
 
   /** Reads the playhead into what is shown. */
   private look(): void {
-    const { media, engine } = this
-    if (this.whep) {
+    const { media } = this
+    const { engine } = this.runner
+    if (this.runner.whep) {
       this.timeline = null
-      void this.whep.delay_ms().then(
-        (delay_ms) => this.whep && (this.latency_ms = delay_ms),
+      void this.runner.whep.delay_ms().then(
+        (delay_ms) => this.runner.whep && (this.latency_ms = delay_ms),
         () => undefined,
       )
       return
     }
     if (!engine || !media) return
-    if (this.replay) return this.lookAtReplay(engine)
+    if (this.replay) return this.lookAtReplay()
     const { at_ms, edge_ms, start_ms, behind_s } = engine.playhead
-    this.current = engine.current
+    this.runner.look()
     this.latency_ms = at_ms === null ? null : Math.max(0, Date.now() + this.clockOffset_ms - at_ms)
     if (at_ms === null || edge_ms === null || start_ms === null) return
     const earliest_ms = Math.min(start_ms, this.dvr.start_ms ?? start_ms)
     this.timeline = { unit: 'date', start_ms: earliest_ms, end_ms: Math.max(edge_ms, at_ms), at_ms }
-    if (!this.following && !this.paused && behind_s !== null && behind_s < LIVE_SLACK_S / 2 && this.source === 'live') {
+    if (
+      !this.following &&
+      !this.paused &&
+      behind_s !== null &&
+      behind_s < LIVE_SLACK_S / 2 &&
+      this.runner.source === 'live'
+    ) {
       this.following = true
     }
   }
 
-  private lookAtReplay(engine: Engine): void {
-    this.current = engine.current
+  private lookAtReplay(): void {
+    this.runner.look()
     const place = this.recording.look()
     if (!place) return
     this.timeline = place
     if (this.seen && this.recording.hasCaughtUp(place)) this.goLive()
   }
-
-  private showQualities(engine: Engine | null): void {
-    if (!engine) return
-    this.qualities = engine.qualities
-    this.current = engine.current
-  }
-
-  private setPlayback(playback: Player['playback']): void {
-    this.playback = playback
-  }
-}
-
-/** A room's public output. */
-export function outputOf(room: string): Output {
-  const folder = `/live/${encodeURIComponent(room)}`
-  return { playlist: `${folder}/index.m3u8`, still: `${folder}/still.jpg` }
 }

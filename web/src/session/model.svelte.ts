@@ -16,7 +16,8 @@ import {
 } from '$lib/protocol/day'
 import { type RoomStatus, readStatus } from '$lib/protocol/room'
 import { Backoff } from '$lib/whip/backoff'
-import { type Mode, outputOf, Player } from '../player/player.svelte'
+import { outputOf } from '../player/output'
+import { type Mode, Player } from '../player/player.svelte'
 import { paceOf, type Stage, stageOf } from './stage'
 
 /** The public output goes on after the session: what a viewer has not seen yet of it is played to its end. */
