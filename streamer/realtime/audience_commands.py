@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,9 +53,13 @@ async def _take(order: Order, command: asked.Taking) -> dict[str, Any]:
     return told(await order.audience.run(order.client.scope, participant_of(order.client), command))
 
 
+def _claimed(media_at: messages.MediaClaim) -> int | None:
+    return None if media_at is None or not math.isfinite(media_at) else round(media_at)
+
+
 async def _send(order: Order) -> dict[str, Any]:
     said: messages.ChatSend = order.payload
-    return await _take(order, asked.ChatSend(said.text, said.media_at, said.reply_to))
+    return await _take(order, asked.ChatSend(said.text, _claimed(said.media_at), said.reply_to))
 
 
 async def _withdraw(order: Order) -> dict[str, Any]:
@@ -63,7 +68,7 @@ async def _withdraw(order: Order) -> dict[str, Any]:
 
 async def _ask(order: Order) -> dict[str, Any]:
     said: messages.QuestionAsk = order.payload
-    return await _take(order, asked.QuestionAsk(said.text, said.anonymous, said.media_at))
+    return await _take(order, asked.QuestionAsk(said.text, said.anonymous, _claimed(said.media_at)))
 
 
 async def _vote(order: Order) -> dict[str, Any]:

@@ -18,12 +18,15 @@ Seconds = Annotated[int, Meta(ge=0, le=31 * 86_400)]
 Reason = Annotated[str, Meta(max_length=1000)]
 """Texts are measured, and refused with codes of their own, by the audience's rules."""
 
+MediaClaim = int | float | None
+"""A media time that a player says it shows. One that cannot be is not refused, it does not count."""
+
 # --- participants -----------------------------------------------------------------------------------
 
 
 class ChatSend(Incoming, frozen=True):
     text: str
-    media_at: MediaTime | None = None
+    media_at: MediaClaim = None
     reply_to: Ident | None = None
 
 
@@ -34,7 +37,7 @@ class ById(Incoming, frozen=True):
 class QuestionAsk(Incoming, frozen=True):
     text: str
     anonymous: bool = False
-    media_at: MediaTime | None = None
+    media_at: MediaClaim = None
 
 
 class QuestionVote(Incoming, frozen=True):

@@ -59,8 +59,8 @@ class Porter:
             member=sid,
             bucket=Bucket(self._settings.commands_burst, self._settings.commands_per_s),
             caller=caller,
-            name=" ".join(shake.name.split()),
-            place=" ".join(shake.place.split()),
+            name=" ".join((shake.name or "").split()),
+            place=" ".join((shake.place or "").split()),
             since=shake.since,
         )
         if session is not None:

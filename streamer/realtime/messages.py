@@ -31,8 +31,8 @@ class Handshake(Incoming, frozen=True):
     room: Ident | None = None
     session: Ident | None = None
     token: Annotated[str, Meta(max_length=512)] | None = None
-    name: Place = ""
-    place: Place = ""
+    name: Place | None = None
+    place: Place | None = None
     since: Since | None = None
     participant: Annotated[str, Meta(max_length=512)] | None = None
 

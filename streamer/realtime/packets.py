@@ -1,8 +1,8 @@
 """Socket.IO packets and WebSocket frames as bytes. Pure.
 
 Own code beside python-socketio's because one encoding has to serve every reader, and because what comes in is read by
-a decoder that refuses what JSON does not have (NaN, lone surrogates, any depth). Frames from a server are unmasked
-(RFC 6455, section 5.1), so that the same bytes go to everybody.
+a decoder that refuses what JSON does not have (NaN, any depth) and takes no lone surrogates in. Frames from a server
+are unmasked (RFC 6455, section 5.1), so that the same bytes go to everybody.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range
 
 _PACKET = re.compile(r"([0-6])(?:(/[^,?]{0,64})(?:\?[^,]{0,256})?(?:,|$))?([0-9]{1,15})?(.*)", re.DOTALL)
 _decode = msgspec.json.Decoder().decode
+_ESCAPED = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL
+)
+_HALF = len("\\ud83d")
 
 
 class Malformed(ValueError):
@@ -45,10 +49,21 @@ def parse(text: object) -> Incoming:
     if kind not in (CONNECT, DISCONNECT, EVENT, ACK):
         raise Malformed(f"packet of kind {kind}")
     try:
-        data = _decode(found[4]) if found[4] else None
+        data = _value(found[4]) if found[4] else None
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise Malformed("no JSON") from error
     return Incoming(kind, found[2] or "/", int(found[3]) if found[3] else None, data)
+
+
+def _value(text: str) -> Any:
+    try:
+        return _decode(text)
+    except msgspec.DecodeError:
+        # A page that cuts a text short may cut an emoji in half: JavaScript sends such halves. They are left out.
+        whole = _ESCAPED.sub(lambda found: "" if len(found[0]) == _HALF else found[0], text)
+        if whole == text:
+            raise
+        return _decode(whole)
 
 
 class Message:

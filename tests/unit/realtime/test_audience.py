@@ -255,6 +255,30 @@ async def test_hostile_texts_come_back_as_they_are(tmp_path: Path, text: str) ->
         assert (await bob.told("chat.message"))["data"]["text"] == text
 
 
+async def test_half_an_emoji_costs_neither_the_connection_nor_the_rest(tmp_path: Path) -> None:
+    async with hall(tmp_path) as service:
+        ada = await service.connect(room="a", name=None, place=None)
+        await send(ada, r"cut \ud83d short: \\ud83d 👏" + "\ud83d")
+        assert (await ada.told("chat.message"))["data"]["text"] == r"cut \ud83d short: \\ud83d 👏"
+        assert (await ada.command("chat.send", {"text": "\udc4f"}))["error"]["code"] == "empty_text"
+
+
+@pytest.mark.parametrize("claim", [-1, 0, 1.5, -1e30, 2**60, 10**30])
+async def test_a_media_time_that_cannot_be_is_none_and_costs_no_message(tmp_path: Path, claim: float) -> None:
+    async with hall(tmp_path, usual_delay_ms=5000) as service:
+        ada = await service.connect(room="a")
+        sent = await send(ada, "hello", media_at=claim)
+        at_ms = datetime.fromisoformat(sent["at"]).timestamp() * 1000
+        assert abs(at_ms - 5000 - sent["media_at"]) < 2
+
+
+async def test_a_players_fraction_of_a_millisecond_counts(tmp_path: Path) -> None:
+    async with hall(tmp_path) as service:
+        ada = await service.connect(room="a")
+        now_ms = int(datetime.fromisoformat((await send(ada, "hello"))["at"]).timestamp() * 1000)
+        assert (await send(ada, "again", media_at=now_ms - 60_000.4))["media_at"] == now_ms - 60_000
+
+
 async def test_a_private_session_has_an_audience_and_moderators_of_its_own(tmp_path: Path) -> None:
     async with hall(tmp_path) as service:
         service.doors.admit("guest", "viewer", session="s2")
