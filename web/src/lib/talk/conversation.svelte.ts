@@ -25,17 +25,22 @@ import {
   type Standing,
   type You,
 } from './items'
+import {
+  afterNotice,
+  afterPoll,
+  byId,
+  IN_ORDER,
+  inTime,
+  inTurn,
+  lastAnsweredFirst,
+  lastStagedFirst,
+  withItem,
+} from './orders'
 
 /** Messages that are kept, the newest; a page shows no more. */
 export const MOST_MESSAGES = 400
 
 const NOBODY: You = { id: '', role: null, name: '', place: '', key: null }
-const IN_ORDER: Order = { by: 'fair', ids: [] }
-
-/** The server's order of messages: a moderator may let one through later than what was said after it. */
-const inTime = (a: ChatMessage, b: ChatMessage): number => a.at_ms - b.at_ms || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
-const byAge = (a: Question, b: Question): number => a.at_ms - b.at_ms || (a.id < b.id ? -1 : 1)
-
 /**
  * One audience as everybody sees it, and what is the participant's own. State only: it is fed with what `/audience` sends,
  * and knows neither the socket nor the page.
@@ -66,33 +71,23 @@ export class Conversation {
 
   readonly orderBy = $derived(this.order.by)
   /** Approved, as the moderators', the speaker's and the hall's screens have them. */
-  readonly waiting: readonly Question[] = $derived.by(() => {
-    const approved = [...this.shown.values()].filter(({ state }) => state === 'approved')
-    const place = new Map(this.order.ids.map((id, index) => [id, index]))
-    // One that the order does not name yet comes last: its place is told in a moment.
-    const placeOf = ({ id }: Question) => place.get(id) ?? place.size
-    return approved.sort((a, b) => placeOf(a) - placeOf(b) || byAge(a, b))
-  })
+  readonly waiting: readonly Question[] = $derived(inTurn(this.inState('approved'), this.order))
   /** The one that came last is what the screens show. */
-  readonly onStage: readonly Question[] = $derived(
-    [...this.shown.values()]
-      .filter(({ state }) => state === 'on_stage')
-      .sort((a, b) => (b.stagedAt_ms ?? 0) - (a.stagedAt_ms ?? 0) || byAge(a, b)),
-  )
+  readonly onStage: readonly Question[] = $derived(this.inState('on_stage').sort(lastStagedFirst))
   /** The last one answered first. */
-  readonly answered: readonly Question[] = $derived(
-    [...this.shown.values()]
-      .filter(({ state }) => state === 'answered')
-      .sort((a, b) => (b.answeredAt_ms ?? 0) - (a.answeredAt_ms ?? 0) || byAge(a, b)),
-  )
+  readonly answered: readonly Question[] = $derived(this.inState('answered').sort(lastAnsweredFirst))
   /** One's own, whatever became of them, the newest first. */
-  readonly mine: readonly Question[] = $derived([...this.own.values()].sort((a, b) => byAge(b, a)))
+  readonly mine: readonly Question[] = $derived([...this.own.values()].sort((a, b) => inTime(b, a)))
   /** Open ones, then those of this session that are closed; the newest first. */
   readonly polls: readonly Poll[] = $derived(
     this.everyPoll
       .filter((poll) => poll.open || poll.session === this.session)
       .sort((a, b) => Number(b.open) - Number(a.open) || b.at_ms - a.at_ms),
   )
+
+  private inState(state: Question['state']): Question[] {
+    return [...this.shown.values()].filter((question) => question.state === state)
+  }
 
   message(id: string): ChatMessage | null {
     return this.messages.find((message) => message.id === id) ?? null
@@ -169,7 +164,7 @@ export class Conversation {
           this.session = readTextOrNull(data['session'])
           break
         case 'poll.changed':
-          this.pollChanged(data)
+          this.everyPoll = afterPoll(this.everyPoll, data)
           break
         case 'reaction.counts':
           this.reactions = { seq, counts: readCounts(data) }
@@ -180,12 +175,9 @@ export class Conversation {
         case 'room.mode':
           this.mode = readMode(data) ?? this.mode
           break
-        case 'notice': {
-          const gone = readRemoved(data)
-          if (!gone) this.notice = readNotice(data) ?? this.notice
-          else if (gone.id === this.notice?.id) this.notice = null
+        case 'notice':
+          this.notice = afterNotice(this.notice, data)
           break
-        }
         case 'you':
           this.standing = readStanding(data) ?? this.standing
           break
@@ -223,22 +215,14 @@ export class Conversation {
   private questionChanged(data: Record<string, unknown>): void {
     const gone = readRemoved(data)
     if (gone) {
-      this.shown = without(this.shown, gone.id)
+      this.shown = withItem(this.shown, gone.id, null)
       return
     }
     const question = readQuestion(data)
     if (!question) return
-    if (question.mine !== true) this.shown = new Map(this.shown).set(question.id, question)
-    else if (question.withdrawn === true) this.own = without(this.own, question.id)
-    else this.own = new Map(this.own).set(question.id, question)
-  }
-
-  private pollChanged(data: Record<string, unknown>): void {
-    const poll = readPoll(data)
-    const id = poll?.id ?? readRemoved(data)?.id
-    if (id === undefined) return
-    const others = this.everyPoll.filter((other) => other.id !== id)
-    this.everyPoll = poll ? [...others, poll] : others
+    if (question.mine !== true) this.shown = withItem(this.shown, question.id, question)
+    else if (question.withdrawn === true) this.own = withItem(this.own, question.id, null)
+    else this.own = withItem(this.own, question.id, question)
   }
 
   private forget(): void {
@@ -250,17 +234,6 @@ export class Conversation {
     this.notice = null
     this.known = false
   }
-}
-
-function byId<T extends { id: string }>(items: readonly T[]): Map<string, T> {
-  return new Map(items.map((item) => [item.id, item]))
-}
-
-function without<T>(items: ReadonlyMap<string, T>, id: string): ReadonlyMap<string, T> {
-  if (!items.has(id)) return items
-  const others = new Map(items)
-  others.delete(id)
-  return others
 }
 
 function readChoices(value: unknown): Map<string, readonly number[]> {

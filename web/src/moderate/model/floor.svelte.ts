@@ -25,6 +25,17 @@ import {
   type RoomMode,
 } from '$lib/talk/items'
 import {
+  afterNotice,
+  afterPoll,
+  byId,
+  IN_ORDER,
+  inTime,
+  inTurn,
+  lastAnsweredFirst,
+  lastStagedFirst,
+  withItem,
+} from '$lib/talk/orders'
+import {
   type Action,
   type AddressHold,
   type Claim,
@@ -46,8 +57,6 @@ export const MOST_MESSAGES = 2_000
 const MOST_ACTIONS = 300
 const MOST_LINES = 200
 
-const inTime = (a: { at_ms: number; id: string }, b: { at_ms: number; id: string }): number =>
-  a.at_ms - b.at_ms || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
 const waits = ({ state }: ChatMessage): boolean => state === 'held' || state === 'delayed'
 
 export class Floor {
@@ -56,7 +65,7 @@ export class Floor {
   /** In the server's order. */
   messages = $state.raw<readonly ChatMessage[]>([])
   questions = $state.raw<ReadonlyMap<string, Question>>(new Map())
-  order = $state.raw<Order>({ by: 'fair', ids: [] })
+  order = $state.raw<Order>(IN_ORDER)
   /** Ids of what the session before left unanswered. */
   leftOver = $state.raw<readonly string[]>([])
   polls = $state.raw<readonly Poll[]>([])
@@ -86,18 +95,10 @@ export class Floor {
 
   readonly byId: ReadonlyMap<string, ChatMessage> = $derived(new Map(this.messages.map((one) => [one.id, one])))
   /** Approved, in the server's order. */
-  readonly waiting: readonly Question[] = $derived.by(() => {
-    const place = new Map(this.order.ids.map((id, index) => [id, index]))
-    const placeOf = ({ id }: Question) => place.get(id) ?? place.size
-    return this.inState('approved').sort((a, b) => placeOf(a) - placeOf(b) || inTime(a, b))
-  })
-  readonly onStage: readonly Question[] = $derived(
-    this.inState('on_stage').sort((a, b) => (b.stagedAt_ms ?? 0) - (a.stagedAt_ms ?? 0)),
-  )
+  readonly waiting: readonly Question[] = $derived(inTurn(this.inState('approved'), this.order))
+  readonly onStage: readonly Question[] = $derived(this.inState('on_stage').sort(lastStagedFirst))
   /** The last one answered first. */
-  readonly answered: readonly Question[] = $derived(
-    this.inState('answered').sort((a, b) => (b.answeredAt_ms ?? 0) - (a.answeredAt_ms ?? 0)),
-  )
+  readonly answered: readonly Question[] = $derived(this.inState('answered').sort(lastAnsweredFirst))
   readonly dismissed: readonly Question[] = $derived(this.inState('dismissed').sort((a, b) => inTime(b, a)))
   /** Of the session before, the oldest first. */
   readonly left: readonly Question[] = $derived(
@@ -151,7 +152,7 @@ export class Floor {
     this.session = readTextOrNull(moderation['session'])
     this.messages = readItems(moderation['chat'], readMessage).sort(inTime)
     this.questions = byId(readItems(moderation['questions'], readQuestion))
-    this.order = readOrder(moderation['order']) ?? { by: 'fair', ids: [] }
+    this.order = readOrder(moderation['order']) ?? IN_ORDER
     this.leftOver = readItems(moderation['left_over'], readTextOrNull)
     this.polls = readItems(moderation['polls'], readPoll)
     this.mode = readMode(moderation['mode'])
@@ -201,7 +202,7 @@ export class Floor {
       case 'question.changed': {
         const question = readQuestion(data)
         const id = question?.id ?? readRemoved(data)?.id
-        if (id !== undefined) this.questions = changedMap(this.questions, id, question)
+        if (id !== undefined) this.questions = withItem(this.questions, id, question)
         break
       }
       case 'question.order':
@@ -210,15 +211,9 @@ export class Floor {
       case 'questions.session':
         this.refocus(readTextOrNull(data['session']), readItems(data['left_over'], readTextOrNull))
         break
-      case 'poll.changed': {
-        const poll = readPoll(data)
-        const id = poll?.id ?? readRemoved(data)?.id
-        if (id === undefined) break
-        const known = this.polls.some((one) => one.id === id)
-        if (poll && known) this.polls = this.polls.map((one) => (one.id === id ? poll : one))
-        else this.polls = [...this.polls.filter((one) => one.id !== id), ...(poll ? [poll] : [])]
+      case 'poll.changed':
+        this.polls = afterPoll(this.polls, data)
         break
-      }
       case 'reaction.counts':
         this.reactions = readCounts(data)
         break
@@ -228,22 +223,19 @@ export class Floor {
       case 'room.mode':
         this.mode = readMode(data) ?? this.mode
         break
-      case 'notice': {
-        const gone = readRemoved(data)
-        if (!gone) this.notice = readNotice(data) ?? this.notice
-        else if (gone.id === this.notice?.id) this.notice = null
+      case 'notice':
+        this.notice = afterNotice(this.notice, data)
         break
-      }
       case 'sanction': {
         const one = readSanction(data)
         if (!one) break
         const over = !one.banned && one.mutedUntil_ms === null
-        this.sanctions = changedMap(this.sanctions, one.participant, over ? null : one)
+        this.sanctions = withItem(this.sanctions, one.participant, over ? null : one)
         break
       }
       case 'report': {
         const one = readReport(data)
-        if (one) this.reports = changedMap(this.reports, one.id, one.resolved ? null : one)
+        if (one) this.reports = withItem(this.reports, one.id, one.resolved ? null : one)
         break
       }
       case 'trouble': {
@@ -253,7 +245,7 @@ export class Floor {
       }
       case 'claim': {
         const one = readClaim(data)
-        if (one) this.claims = changedMap(this.claims, one.id, one.by === null ? null : one)
+        if (one) this.claims = withItem(this.claims, one.id, one.by === null ? null : one)
         break
       }
       case 'crew.line': {
@@ -308,15 +300,4 @@ export class Floor {
     const over = messages.length - MOST_MESSAGES
     this.messages = over > 0 ? messages.filter((one, index) => index >= over || waits(one)) : messages
   }
-}
-
-function byId<T extends { id: string }>(items: readonly T[]): Map<string, T> {
-  return new Map(items.map((item) => [item.id, item]))
-}
-
-function changedMap<T>(items: ReadonlyMap<string, T>, id: string, item: T | null): ReadonlyMap<string, T> {
-  const others = new Map(items)
-  if (item === null) others.delete(id)
-  else others.set(id, item)
-  return others
 }
