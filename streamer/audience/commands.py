@@ -239,9 +239,10 @@ class CrewSay:
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """Of an action; doing it twice changes nothing."""
+    """Of an action; doing it twice changes nothing. ``own``: only a line of the crew's that one said oneself."""
 
     action: str
+    own: bool = False
 
 
 Moderating = (

@@ -53,6 +53,8 @@ LINE_CHARACTERS = 500
 MOST_WORDS = 500
 SEEN = frozenset({MessageState.VISIBLE, MessageState.DELAYED, MessageState.HELD})
 TO = ("crew", "stage")
+LINES = frozenset({"crew.say", "stage.cue"})
+"""The kinds of actions that are lines of the crew's."""
 
 
 def moderate(state: ScopeState, who: Crew, command: Moderating, at: Situation) -> Decision:
@@ -419,9 +421,8 @@ def _say(who: Crew, command: CrewSay, at: Situation) -> Decision:
         raise Unprocessable("To the crew or to the stage.", code="invalid", details={"field": "to"})
     text = checked(command.text, LINE_CHARACTERS)
     line = CrewLine(at.new_id(), at.scope.room, at.scope.key, command.to, who.id, who.label, text, at.now_ms)
-    if command.to == "crew":
-        return Decision((Put(None, line),), {"id": line.id})
-    return _acted(None, who, "stage.cue", line.id, None, "", [Put(None, line)], at, {"id": line.id})
+    kind = "crew.say" if command.to == "crew" else "stage.cue"
+    return _acted(None, who, kind, line.id, None, "", [Put(None, line)], at, {"id": line.id})
 
 
 # --- the log ----------------------------------------------------------------------------------------
@@ -429,7 +430,7 @@ def _say(who: Crew, command: CrewSay, at: Situation) -> Decision:
 
 def _undo(state: ScopeState, who: Crew, command: Undo, at: Situation) -> Decision:
     action = state.actions.get(command.action)
-    if action is None:
+    if action is None or (command.own and (action.who != who.id or action.kind not in LINES)):
         raise no_such("action")
     if action.undone_ms is not None:
         return Decision(data={"undone": action.id})

@@ -212,6 +212,10 @@ class Audience:
                 assert participant is not None
                 return showing.own_snapshot(state, participant, now_ms)
 
+    async def lines(self, scope: Scope) -> list[dict[str, Any]]:
+        """The crew's private line, oldest first, as in ``crew.line``."""
+        return showing.lines((await self._desk(scope)).shown)
+
     def set_viewers(self, scope: Scope, *, hls: int, whep: int) -> None:
         """How many watch by each way, besides those who are connected; as often as it is known."""
         desk = self._desks.get(scope.key)

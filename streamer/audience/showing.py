@@ -143,8 +143,13 @@ def moderation_snapshot(state: ScopeState, now_ms: int) -> Object:
         ],
         "reports": [report_view(report) for report in state.reports.values()],
         "actions": [action_view(action) for action in list(state.actions.values())[::-1]],
-        "lines": [line_view(line) for line in state.lines.values() if not line.removed],
+        "lines": lines(state),
     }
+
+
+def lines(state: ScopeState) -> list[Object]:
+    """The crew's private line, oldest first."""
+    return [line_view(line) for line in state.lines.values() if not line.removed]
 
 
 def stage_snapshot(state: ScopeState, now_ms: int) -> Object:

@@ -246,6 +246,12 @@ async def _say_from_studio(order: Order) -> dict[str, Any]:
     return await _moderate(order, asked.CrewSay(said.text, said.to), Scope(order.room))
 
 
+async def take_back(order: Order, action: str) -> dict[str, Any]:
+    """A line that one said oneself to the room's crew. Raises NotFound ``no_such_action``."""
+    answer = await _moderate(order, asked.Undo(action, own=True), Scope(order.room))
+    return {**answer, "undone": action, "sessions": []}
+
+
 async def _undo(order: Order) -> dict[str, Any]:
     answer = await _moderate(order, asked.Undo(order.payload.action))
     return {**answer, "undone": order.payload.action}

@@ -25,6 +25,8 @@ SHARED_S = 1.0
 """How long what all are told in a snapshot is encoded once for."""
 FOR_THE_STUDIO = frozenset({"crew.line", "trouble"})
 """What technicians hear of moderators' and viewers' words."""
+LATEST_LINES = 20
+"""Of each room, where a client is told of many."""
 TRIES = 5
 
 
@@ -105,8 +107,6 @@ class AudienceFeed:
         Nothing is waited for between the last look and the return, so that what comes after is in the events.
         """
         client.told = None
-        if client.channel == EVERY_ROOM:
-            return
         channel = self._hub.channel(client.namespace, client.channel)
         for _ in range(TRIES):
             end = channel.log.last
@@ -119,7 +119,7 @@ class AudienceFeed:
         if client.namespace == MODERATION:
             return {"moderation": await audience.snapshot(scope, Viewpoint.MODERATION)}
         if client.namespace == STUDIO:
-            return {"lines": (await audience.snapshot(scope, Viewpoint.MODERATION))["lines"]}
+            return {"lines": await self._lines(client)}
         told: dict[str, Any] = {
             "audience": await self._public(client),
             "own": await audience.snapshot(scope, Viewpoint.OWN, client.member),
@@ -128,6 +128,19 @@ class AudienceFeed:
         if target is not None and client.grant is not None and client.grant.allows(Action.STAGE_READ, target):
             told["stage"] = await audience.snapshot(scope, Viewpoint.STAGE)
         return told
+
+    async def _lines(self, client: Client) -> list[dict[str, Any]]:
+        """Of its room, or the newest of each one that it reaches."""
+        if client.channel != EVERY_ROOM:
+            return await self._audience.lines(client.scope)
+        found: list[dict[str, Any]] = []
+        for room in list(self._director.rooms):
+            scope = Scope(room)
+            target = self._target(scope)
+            if target is not None and client.grant is not None and client.grant.allows(Action.ROOM_AIR, target):
+                latest = (await self._audience.lines(scope))[-LATEST_LINES:]
+                found += [{**line, "room": room} for line in latest]
+        return found
 
     async def _public(self, client: Client) -> msgspec.Raw:
         """Encoded once for all who come at about the same time."""

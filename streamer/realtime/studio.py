@@ -14,6 +14,7 @@ from streamer.director.director import Tapped
 from streamer.director.kinds import permission_of
 from streamer.errors import Conflict, NotFound
 from streamer.realtime import messages, rights
+from streamer.realtime.audience_commands import take_back
 from streamer.realtime.commands import Command, Order
 from streamer.realtime.messages import media_ms
 
@@ -70,7 +71,11 @@ async def _acknowledge(order: Order) -> dict[str, Any]:
 
 async def _undo(order: Order) -> dict[str, Any]:
     payload: messages.Undo = order.payload
-    action = await order.director.action(payload.action)
+    try:
+        action = await order.director.action(payload.action)
+    except NotFound:
+        # No tap: what was said to the crew has its own log.
+        return await take_back(order, payload.action)
     if action.room != order.room:
         raise NotFound("There is no such action in this room.", code="no_such_action")
     session = find(order.director.day(order.room), action.session) if action.session else None

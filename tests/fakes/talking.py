@@ -393,6 +393,9 @@ class QuietAudience:
     async def snapshot(self, scope: Scope, viewpoint: Viewpoint, participant: str | None = None) -> dict[str, Any]:
         return {"lines": []}
 
+    async def lines(self, scope: Scope) -> list[dict[str, Any]]:
+        return []
+
     async def card(self, scope: Scope, participant: str) -> dict[str, Any]:
         raise NotFound("There is no such participant.", code="no_such_participant")
 

@@ -371,7 +371,28 @@ async def test_a_technician_hears_of_troubles_and_talks_to_moderators(tmp_path: 
         assert (await mod.told("crew.line"))["data"]["text"] == "On it"
         again = await service.connect("/studio", room="a", token="tech")
         assert [line["text"] for line in again.snapshots[0]["lines"]] == ["On it"]
+        everywhere = await service.connect("/studio", room="*", token="tech")
+        assert [(line["room"], line["text"]) for line in everywhere.snapshots[0]["lines"]] == [("a", "On it")]
         assert "On it" not in viewer.text
+
+
+async def test_a_technician_takes_back_a_line_of_their_own_and_no_one_elses(tmp_path: Path) -> None:
+    async with hall(tmp_path) as service:
+        studio = await service.connect("/studio", room="a", token="tech")
+        mod = await moderator(service)
+        mine = await studio.command("crew.say", {"text": "Wrong room"})
+        theirs = await mod.command("crew.say", {"text": "What?"})
+        muted = await mod.command("room.mode", {"chat": "closed"})
+        for other in (theirs, muted):
+            answer = await studio.command("undo", {"action": other["action"]})
+            assert answer["error"]["code"] == "no_such_action"
+        answer = await studio.command("undo", {"action": mine["action"]})
+        assert answer["ok"]
+        assert answer["undone"] == mine["action"]
+        for crew in (studio, mod):
+            await crew.told("crew.line", lambda data: data["id"] == mine["id"] and data.get("removed") is True)
+        again = await service.connect("/studio", room="a", token="tech")
+        assert [line["text"] for line in again.snapshots[0]["lines"]] == ["What?"]
 
 
 async def test_a_large_frame_is_answered_and_a_too_large_one_costs_only_its_sender(tmp_path: Path) -> None:
