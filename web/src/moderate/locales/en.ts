@@ -287,6 +287,7 @@ export const en = {
   'log.notice': 'Put up or took away a notice',
   'log.report.resolve': 'Settled a report',
   'log.stage.cue': 'Cue to the stage',
+  'log.crew.say': 'Line to the crew',
   'log.other': '{target}',
 
   'view.title': 'What viewers see',

@@ -291,6 +291,7 @@ export const fr: Translation<typeof en> = {
   'log.notice': 'A affiché ou retiré une annonce',
   'log.report.resolve': 'A réglé un signalement',
   'log.stage.cue': 'Signe à la scène',
+  'log.crew.say': 'Message à l’équipe',
   'log.other': '{target}',
 
   'view.title': 'Ce que voit le public',

@@ -5,6 +5,8 @@
 import { isRecord, readText, readTextOrNull, readTime } from '$lib/protocol/day'
 import { type ChatMessage, readItems, readMessage } from '$lib/talk/items'
 
+export { type Line, readLine, readTrouble, type Trouble } from '$lib/talk/crew'
+
 export interface Report {
   id: string
   kind: 'message' | 'question'
@@ -50,22 +52,6 @@ export interface Claim {
   /** Null: let go of. */
   by: string | null
   until_ms: number
-}
-
-export interface Line {
-  id: string
-  to: 'crew' | 'stage'
-  label: string
-  text: string
-  at_ms: number
-}
-
-export interface Trouble {
-  kind: string
-  /** How many had it in the last minute. */
-  people: number
-  alarm: boolean
-  at_ms: number
 }
 
 export interface Note {
@@ -155,26 +141,6 @@ export function readClaim(data: unknown): Claim | null {
   const id = readTextOrNull(data['id'])
   const until_ms = readTime(data['until'])
   return id === null || until_ms === null ? null : { id, until_ms, by: readTextOrNull(data['by']) }
-}
-
-export function readLine(data: unknown): Line | null {
-  if (!isRecord(data) || data['removed'] === true) return null
-  const id = readTextOrNull(data['id'])
-  const at_ms = readTime(data['at'])
-  if (id === null || at_ms === null) return null
-  return {
-    id,
-    at_ms,
-    to: data['to'] === 'stage' ? 'stage' : 'crew',
-    label: readText(data['label']),
-    text: readText(data['text']),
-  }
-}
-
-export function readTrouble(data: unknown, at_ms: number): Trouble | null {
-  if (!isRecord(data)) return null
-  const kind = readTextOrNull(data['kind'])
-  return kind === null ? null : { kind, at_ms, people: readNumber(data['people']), alarm: data['alarm'] === true }
 }
 
 function readNote(data: unknown): Note | null {

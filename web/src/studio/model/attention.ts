@@ -49,9 +49,14 @@ export async function readySound(): Promise<void> {
 }
 
 /** Two tones of a fifth of a second. */
-export function ring(): void {
+export const ring = (): void => sound([660, 880])
+
+/** One deeper tone: somebody of the crew says something, and nothing rings. */
+export const chime = (): void => sound([440])
+
+function sound(tones: readonly number[]): void {
   if (context?.state !== 'running') return
-  for (const [index, frequency] of [660, 880].entries()) {
+  for (const [index, frequency] of tones.entries()) {
     const at = context.currentTime + index * 0.24
     const tone = new OscillatorNode(context, { frequency })
     const volume = new GainNode(context, { gain: 0 })

@@ -8,6 +8,8 @@ import { BROWSER_PORTS, LiveSocket, type LiveEvent, type LivePorts, type LiveSta
 import type { Me } from '$lib/login'
 import { Api, type Result } from './api'
 import type { CrewRoom } from './crew'
+import type { MarkStore } from './line'
+import { CrewTalk } from './line.svelte'
 import { readSessions } from './listing'
 import { runningOrder, upsert } from './order'
 import { askRecent, type RecentTap } from './recent'
@@ -47,7 +49,11 @@ export interface DayPorts {
   refresh: () => void
   live?: LivePorts
   api?: Api
+  /** Where it is kept how far the crew's line has been read; none: nowhere. */
+  store?: MarkStore
 }
+
+const NOWHERE: MarkStore = { getItem: () => null, setItem: () => undefined }
 
 export class Day {
   sessions = $state.raw<readonly Session[]>([])
@@ -77,6 +83,8 @@ export class Day {
     const last = this.done[0]
     return last && this.now_ms - last.at_ms < UNDO_MS ? last : null
   })
+  /** The crew's private line. */
+  readonly talk: CrewTalk
   private readonly api: Api
   private readonly socket: LiveSocket
   private poll: ReturnType<typeof setTimeout> | undefined
@@ -104,6 +112,11 @@ export class Day {
       },
       ports.live ?? BROWSER_PORTS,
     )
+    this.talk = new CrewTalk(roomId, {
+      send: (command, data) => this.socket.send(command, data, COMMAND_LIMIT_MS),
+      now_ms: () => this.now_ms,
+      store: ports.store ?? NOWHERE,
+    })
   }
 
   start(): void {
@@ -245,6 +258,7 @@ export class Day {
   }
 
   private snapshot(data: Record<string, unknown>): void {
+    this.talk.snapshot(data)
     const rooms = isRecord(data['rooms']) ? data['rooms'] : {}
     const room = rooms[this.roomId]
     if (isRecord(room) && Array.isArray(room['sessions'])) {
@@ -257,8 +271,9 @@ export class Day {
 
   private events(events: readonly LiveEvent[]): void {
     let changed = false
-    for (const { type, data } of events) {
-      if (type === 'meters') continue
+    for (const event of events) {
+      const { type, data } = event
+      if (type === 'meters' || this.talk.event(event)) continue
       changed = true
       if (type !== 'session.changed') continue
       const session = readSession(data)

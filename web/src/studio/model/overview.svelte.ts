@@ -1,16 +1,21 @@
+/* eslint svelte/prefer-svelte-reactivity: "off" -- maps and sets are replaced, never changed in place */
 /** All rooms that the holder's grant reaches, and what rings in them. Socket.IO says when to look; REST says what there is. */
 
 import { LiveSocket, type LiveState } from '$lib/live/socket'
+import type { Line } from '$lib/talk/crew'
 import { DEFAULT_ZONE, isRecord, readList, readVenue, type Venue } from '$lib/protocol/day'
 import type { Me } from '$lib/login'
 import type { RoomAlarm } from './alarms'
 import { Api } from './api'
+import { afterEvents, type MarkStore, readMark, readRoomLines, type RoomLines, unreadOf } from './line'
 import { readRoom, type RoomInfo } from './room'
 
 const POLL_MS = 5_000
 const POLL_CONNECTED_MS = 20_000
 const SOON_MS = 250
 const MOST_PAGES = 10
+/** Events that change nothing of what REST tells. */
+const QUIET = new Set(['meters', 'crew.line', 'trouble'])
 
 export class Overview {
   rooms = $state.raw<readonly RoomInfo[] | null>(null)
@@ -30,19 +35,47 @@ export class Overview {
       (crew?.alarms ?? []).map((alarm) => ({ ...alarm, room: id, roomName: name })),
     ),
   )
+  /** The crew's private line of each room. */
+  private lines = $state.raw<RoomLines>(new Map())
+  /** Grows where something is said in any room. */
+  arrived = $state(0)
+  /** Moves when it may have been read elsewhere. */
+  private looked = $state(0)
   private readonly api = new Api('')
   private readonly socket = new LiveSocket(
     'studio',
     { room: '*' },
     {
-      onsnapshot: () => this.hint(),
-      onevents: (events) => events.some(({ type }) => type !== 'meters') && this.hint(),
+      onsnapshot: (data) => {
+        if (Array.isArray(data['lines'])) this.lines = readRoomLines(data['lines'])
+        this.hint()
+      },
+      onevents: (events) => {
+        const { rooms, fresh } = afterEvents(this.lines, events)
+        this.lines = rooms
+        this.arrived += fresh.length
+        if (events.some(({ type }) => !QUIET.has(type))) this.hint()
+      },
       onstate: (state) => (this.live = state),
     },
   )
   private timer: ReturnType<typeof setTimeout> | undefined
   private clock: ReturnType<typeof setInterval> | undefined
   private stopped = false
+
+  /** @param store where the studio's pages keep how far they have read */
+  constructor(private readonly store: MarkStore) {}
+
+  /** What was said in a room and not read in this browser, the newest last. */
+  unread(room: string): readonly Line[] {
+    void this.looked
+    return unreadOf(this.lines.get(room) ?? [], readMark(this.store, room), this.now_ms)
+  }
+
+  /** Something may have been read in another page. */
+  look(): void {
+    this.looked++
+  }
 
   start(): void {
     this.clock = setInterval(() => (this.now_ms = Date.now()), 1000)

@@ -70,7 +70,7 @@ export class Studio {
       ready: () => this.inputs.ready(),
       store: stores.session,
     })
-    this.day = new Day(place.id, token, { refresh: () => void this.roomWatch.read() })
+    this.day = new Day(place.id, token, { refresh: () => void this.roomWatch.read(), store: stores.settings })
     this.desk = new Desk(this.day, place.name)
     this.roomWatch = new RoomWatch(
       clock,
