@@ -530,7 +530,7 @@ async def test_killed_processes_keep_the_day_and_privacy(server: Running) -> Non
 
 
 async def test_a_late_tap_takes_the_minutes_of_a_closed_session_out_of_the_public_window(server: Running) -> None:
-    room = "late"
+    room = "given"
     await server.room(room)
     talk = await plan(server, room, in_s=-600, for_s=610)
     board = await plan(server, room, in_s=400, for_s=600, title=SECRETS[0], kind="meeting")
