@@ -67,7 +67,6 @@ export const en = {
   notices: 'Notices',
   'draft.restored': 'Your unsaved changes of before were put back.',
   'draft.discard': 'Discard them',
-  'draft.unsaved': 'Unsaved changes are kept on this device until you save or discard them.',
   'form.refused': 'Not saved',
   'zone.hint': 'Times are those of {zone}.',
 
@@ -211,8 +210,6 @@ export const fr: Translation<typeof en> = {
   notices: 'Messages',
   'draft.restored': 'Vos modifications non enregistrées ont été rétablies.',
   'draft.discard': 'Les abandonner',
-  'draft.unsaved':
-    'Les modifications non enregistrées restent sur cet appareil jusqu’à leur enregistrement ou abandon.',
   'form.refused': 'Non enregistré',
   'zone.hint': 'Les heures sont celles de {zone}.',
 

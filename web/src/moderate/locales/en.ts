@@ -29,8 +29,6 @@ export const en = {
   'trouble.sync': { one: 'Out of sync: {count} person', other: 'Out of sync: {count} people' },
   'trouble.other': { one: 'Other trouble: {count} person', other: 'Other trouble: {count} people' },
 
-  'audience.switch': 'Audience',
-  'audience.room': 'The room',
   'audience.closed': 'This session has an audience of its own, which nobody else sees: {title}',
   'audience.open': 'Moderate it',
   'audience.here': 'You moderate the session’s own audience.',
@@ -63,7 +61,6 @@ export const en = {
   'mode.hold': 'Hold, seconds',
   'mode.anonymous': 'Anonymous questions',
   search: 'Search',
-  'search.clear': 'Clear the search',
   'queue.title': 'Waiting',
   'queue.empty': 'Nothing waits.',
   'queue.none': 'Nothing that waits fits your search.',
@@ -117,7 +114,6 @@ export const en = {
   selected: { one: '{count} selected', other: '{count} selected' },
 
   'do.approve': 'Approve',
-  'do.show': 'Show',
   'do.keep': 'Keep',
   'do.restore': 'Restore',
   'do.delete': 'Delete',

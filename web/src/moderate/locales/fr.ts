@@ -32,8 +32,6 @@ export const fr: Translation<typeof en> = {
   'trouble.sync': { one: 'Son décalé : {count} personne', other: 'Son décalé : {count} personnes' },
   'trouble.other': { one: 'Autre souci : {count} personne', other: 'Autre souci : {count} personnes' },
 
-  'audience.switch': 'Public',
-  'audience.room': 'La salle',
   'audience.closed': 'Cette session a son propre public, que personne d’autre ne voit : {title}',
   'audience.open': 'La modérer',
   'audience.here': 'Vous modérez le public propre à la session.',
@@ -66,7 +64,6 @@ export const fr: Translation<typeof en> = {
   'mode.hold': 'Délai, secondes',
   'mode.anonymous': 'Questions anonymes',
   search: 'Rechercher',
-  'search.clear': 'Effacer la recherche',
   'queue.title': 'En attente',
   'queue.empty': 'Rien n’attend.',
   'queue.none': 'Rien de ce qui attend ne correspond à votre recherche.',
@@ -120,7 +117,6 @@ export const fr: Translation<typeof en> = {
   selected: { one: '{count} sélectionné', other: '{count} sélectionnés' },
 
   'do.approve': 'Approuver',
-  'do.show': 'Afficher',
   'do.keep': 'Garder',
   'do.restore': 'Rétablir',
   'do.delete': 'Supprimer',

@@ -53,11 +53,9 @@ export const en = {
   'now.none': 'No session is on air.',
   'next.title': 'Next',
   'next.none': 'Nothing more is planned.',
-  'next.armed': 'Armed',
   'order.title': 'Running order',
   'order.empty': 'Nothing is planned today.',
   'order.loading': 'Reading the running order…',
-  'order.unknown': 'This link does not show the running order.',
   'order.planned': 'Planned {start} – {end}',
   'order.shown': 'Expected {start} – {end}',
   'order.was': 'Really {start} – {end}',
@@ -103,7 +101,6 @@ export const en = {
   'tap.reopen.planned': 'Plan again',
   'tap.mark': 'Correct the start',
   'tap.moments': 'Another moment',
-  'tap.more': 'More taps',
   'tap.pending': 'Under way…',
   'moment.now': 'Now',
   'moment.ago1': '1 min ago',
@@ -112,7 +109,6 @@ export const en = {
   'moment.stopped': 'When the picture stopped',
 
   'delay.by': 'Later by',
-  'delay.minutes': '{minutes} min',
   'delay.following': 'And all that follows today (breaks absorb it)',
   'delay.do': 'Delay by {minutes} min',
 
@@ -266,10 +262,8 @@ export const en = {
   'alarm.encoder_overload': 'The encoders cannot keep up: qualities run at a reduced rate',
   'alarm.other': 'Alarm: {code}',
 
-  'rooms.count': { one: '{count} room', other: '{count} rooms' },
   'rooms.word.free': 'Nothing planned',
   'rooms.limited': 'Alarms show once you open this page by your link, or log in.',
-  'rooms.open': 'Open the studio of {room}',
 
   'keys.next': 'Start the next session',
   'keys.end': 'End the session',
@@ -332,11 +326,9 @@ export const fr: Translation<typeof en> = {
   'now.none': 'Aucune session à l’antenne.',
   'next.title': 'À suivre',
   'next.none': 'Plus rien de prévu.',
-  'next.armed': 'Armée',
   'order.title': 'Conducteur',
   'order.empty': 'Rien n’est prévu aujourd’hui.',
   'order.loading': 'Lecture du conducteur…',
-  'order.unknown': 'Ce lien ne montre pas le conducteur.',
   'order.planned': 'Prévu {start} – {end}',
   'order.shown': 'Attendu {start} – {end}',
   'order.was': 'Réel {start} – {end}',
@@ -382,7 +374,6 @@ export const fr: Translation<typeof en> = {
   'tap.reopen.planned': 'Reprogrammer',
   'tap.mark': 'Corriger le début',
   'tap.moments': 'Un autre moment',
-  'tap.more': 'Autres commandes',
   'tap.pending': 'En cours…',
   'moment.now': 'Maintenant',
   'moment.ago1': 'Il y a 1 min',
@@ -391,7 +382,6 @@ export const fr: Translation<typeof en> = {
   'moment.stopped': 'Quand l’image s’est arrêtée',
 
   'delay.by': 'Plus tard de',
-  'delay.minutes': '{minutes} min',
   'delay.following': 'Et tout ce qui suit aujourd’hui (les pauses absorbent)',
   'delay.do': 'Retarder de {minutes} min',
 
@@ -545,10 +535,8 @@ export const fr: Translation<typeof en> = {
   'alarm.encoder_overload': 'Les encodeurs ne suivent pas : des qualités tournent à cadence réduite',
   'alarm.other': 'Alarme : {code}',
 
-  'rooms.count': { one: '{count} salle', other: '{count} salles' },
   'rooms.word.free': 'Rien de prévu',
   'rooms.limited': 'Les alarmes apparaissent quand vous ouvrez cette page par votre lien, ou une fois connecté.',
-  'rooms.open': 'Ouvrir la régie de {room}',
 
   'keys.next': 'Démarrer la prochaine session',
   'keys.end': 'Terminer la session',

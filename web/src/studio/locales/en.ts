@@ -17,7 +17,6 @@ export const en = {
   'access.bad': 'That is neither a studio link nor a token.',
   'access.refused':
     'The server does not accept this link for this room. It may have expired or been revoked: ask for a new one.',
-  'access.other': 'Use another link',
 
   'tally.standby': 'Standby',
   'tally.preview': 'Preview',

@@ -19,7 +19,6 @@ export const fr: Translation<typeof en> = {
   'access.bad': 'Ce n’est ni un lien de régie ni un jeton.',
   'access.refused':
     'Le serveur n’accepte pas ce lien pour cette salle. Il a pu expirer ou être révoqué : demandez-en un nouveau.',
-  'access.other': 'Utiliser un autre lien',
 
   'tally.standby': 'En attente',
   'tally.preview': 'Aperçu',
