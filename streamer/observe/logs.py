@@ -17,7 +17,9 @@ def configure_logging(settings: LogSettings, *, role: str = "") -> None:
     """Once per process, before anything is logged. ``role`` is on every line (``serve``, ``web``, ``media`` ...)."""
     level = getattr(logging, settings.level.upper())
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    # Tracebacks without local variables: those hold what people said and who they are, and take a second to print.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else console
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         _role_adder(role),

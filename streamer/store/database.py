@@ -142,13 +142,14 @@ class Database:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
     def _make_engine(self) -> AsyncEngine:
+        """Errors do not say the values: they are logged, and hold what people wrote."""
         if self.is_sqlite:
-            engine = create_async_engine(self.url)
+            engine = create_async_engine(self.url, hide_parameters=True)
             event.listen(engine.sync_engine, "connect", self._sqlite_connect)
             event.listen(engine.sync_engine, "begin", _sqlite_begin)
             return engine
         limits = {"timeout": _CONNECT_LIMIT_S, "command_timeout": _COMMAND_LIMIT_S}
-        engine = create_async_engine(self.url, pool_pre_ping=True, connect_args=limits)
+        engine = create_async_engine(self.url, pool_pre_ping=True, connect_args=limits, hide_parameters=True)
         event.listen(engine.sync_engine, "begin", self._postgres_begin)
         return engine
 

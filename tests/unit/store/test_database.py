@@ -10,6 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from streamer.conference.grants import Grant, Role, new_token
@@ -169,6 +170,13 @@ async def test_a_failed_transaction_leaves_nothing(store: Database) -> None:
         await half()
     async with store.read() as connection:
         assert (await Venues(connection).page(10, None)).items == []
+
+
+async def test_an_error_does_not_say_what_was_to_be_stored(store: Database) -> None:
+    with pytest.raises((DBAPIError, StoreUnavailable)) as caught:
+        async with store.read() as connection:
+            await connection.execute(text("SELECT no_such_column, :said"), {"said": "what Ann said in private"})
+    assert "what Ann said in private" not in f"{caught.value} {caught.value.__cause__}"
 
 
 async def test_a_database_that_cannot_be_used_is_said_in_words(tmp_path: Path) -> None:
