@@ -131,7 +131,8 @@ def admit(habit: Habit, text: str, now_ms: int, slow_seconds: int | None) -> Non
     _check_pause(habit, now_ms)
     if slow_seconds is not None and habit.slow_ms is not None:
         wait_ms = habit.slow_ms + slow_seconds * 1000 - now_ms
-        if wait_ms > 0:
+        # More than the whole wait: the clock has been put back, and that is nobody's fault.
+        if 0 < wait_ms <= slow_seconds * 1000:
             raise refuse_later("The chat is slow now.", "slow_mode", wait_ms)
     for at_ms, earlier in habit.texts:
         if earlier == text and abs(now_ms - at_ms) < REPEAT_MS:
@@ -152,7 +153,7 @@ def admit(habit: Habit, text: str, now_ms: int, slow_seconds: int | None) -> Non
 def admit_reaction(habit: Habit, now_ms: int) -> None:
     """Ten in five seconds. Raises TooMany ``rate_limited``."""
     reactions = habit.reactions
-    if len(reactions) == reactions.maxlen and now_ms - reactions[0] < 5_000:
+    if len(reactions) == reactions.maxlen and 0 <= now_ms - reactions[0] < 5_000:
         raise refuse_later("Too many reactions.", "rate_limited", reactions[0] + 5_000 - now_ms)
     reactions.append(now_ms)
 

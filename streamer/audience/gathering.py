@@ -142,13 +142,13 @@ class Tallies:
         """How many people had it in the last minute."""
         people = self.troubles.setdefault(kind, {})
         people[participant] = now_ms
-        for one in [one for one, at_ms in people.items() if now_ms - at_ms >= TROUBLE_MS]:
+        for one in [one for one, at_ms in people.items() if not 0 <= now_ms - at_ms < TROUBLE_MS]:
             del people[one]
         return len(people)
 
     def claim(self, item: str, who: str, label: str, now_ms: int, on: bool) -> int:
         """Until when. Raises Conflict ``claimed`` where somebody else is at it."""
-        self.claims = {one: held for one, held in self.claims.items() if held[2] > now_ms}
+        self.claims = {one: held for one, held in self.claims.items() if 0 < held[2] - now_ms <= CLAIM_MS}
         held = self.claims.get(item)
         if held is not None and held[0] != who:
             raise Conflict("Somebody is at it.", code="claimed", details={"by": held[1]})

@@ -19,6 +19,7 @@ from streamer.conference.sessions import Session
 VOTES_MS = 500
 """Votes of so long are told at once."""
 SECOND_MS = 1000
+LONGEST_HOLD_MS = 60_000
 BETWEEN_MS = 12 * 3_600_000
 """A room's own questions are at most so old."""
 
@@ -39,14 +40,19 @@ def first_focus(scope: Scope, sessions: Sequence[Session], now_ms: int) -> tuple
 
 
 def rolled_over(state: ScopeState, to: Focus, now_ms: int) -> list[Change]:
-    """Another session is on: polls close, the question on stage has had its turn, the others stay with theirs."""
+    """Another session is on: polls close, the question on stage has had its turn, the others stay with theirs.
+
+    A poll that was opened in the break, right after the session's end, goes on in the break.
+    """
     changes: list[Change] = []
     for question in state.questions.values():
         if question.state is QuestionState.ON_STAGE and state.focus.has(question):
             changes.append(Put(question, answered(question, now_ms)))
     for poll in state.polls.values():
-        if poll.open and poll.session == state.focus.session:
-            changes.append(Put(poll, replace(poll, closed_ms=now_ms)))
+        if not poll.open or poll.session != state.focus.session:
+            continue
+        in_the_break = to.session is None and 0 <= now_ms - poll.at_ms < GRACE_MS
+        changes.append(Put(poll, replace(poll, session=None) if in_the_break else replace(poll, closed_ms=now_ms)))
     return [*with_chapters(changes), Refocus(to)]
 
 
@@ -55,7 +61,10 @@ def due(state: ScopeState, now_ms: int) -> list[Change]:
     return [
         Put(message, replace(message, state=MessageState.VISIBLE, until_ms=None))
         for message in state.messages.values()
-        if message.state is MessageState.DELAYED and message.until_ms is not None and message.until_ms <= now_ms
+        if message.state is MessageState.DELAYED
+        and message.until_ms is not None
+        # Or the clock has been put back by more than anything is held.
+        and not 0 < message.until_ms - now_ms <= LONGEST_HOLD_MS
     ]
 
 

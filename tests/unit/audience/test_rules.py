@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.audience import chat, texts
+from streamer.audience.gathering import Tallies
 from streamer.audience.identity import Identities
-from streamer.audience.moderation import exempt, prefix_of
+from streamer.audience.moderation import CLAIM_MS, exempt, prefix_of
 from streamer.audience.questions import ordered
 from streamer.audience.scope import GRACE_MS, Scope, focus, media_time, session_at
 from streamer.audience.words import blocked, same_words
@@ -186,6 +187,21 @@ def test_no_two_seconds_hold_more_than_three(gaps: list[int]) -> None:
     for index, at_ms in enumerate(taken):
         assert sum(at_ms <= other < at_ms + 2000 for other in taken[index:]) <= 3
     assert len(taken) >= min(3, len(gaps))
+
+
+def test_a_clock_that_is_put_back_keeps_nobody_waiting() -> None:
+    habit = chat.Habit()
+    for second in range(10):
+        chat.admit_reaction(habit, START_MS + second)
+    chat.admit(habit, "before", START_MS, 30)
+    earlier_ms = START_MS - 3_600_000
+    chat.admit(habit, "after", earlier_ms, 30)
+    chat.admit_reaction(habit, earlier_ms)
+    tallies = Tallies()
+    tallies.claim("q", "mo", "Mo", START_MS, True)
+    assert tallies.claim("q", "max", "Max", earlier_ms, True) == earlier_ms + CLAIM_MS
+    assert tallies.trouble("no_sound", "ann", START_MS) == 1
+    assert tallies.trouble("no_sound", "ben", earlier_ms) == 1
 
 
 def test_habits_of_those_who_left_are_forgotten() -> None:

@@ -335,6 +335,36 @@ async def test_polls_count_each_participant_once_and_keep_results_back_where_ask
         assert made.told(Viewpoint.PUBLIC, "poll.changed")[-1] == {"id": opened["id"], "removed": True}
 
 
+async def test_a_poll_of_the_break_is_open_until_the_next_session(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        await store_sessions(made, talk("one", START_MS - 1000))
+        during = await made.do(MODERATOR, PollOpen(PollKind.SINGLE, "During?"))
+        over = talk("one", START_MS - 1000, START_MS + 1000)
+        made.days.become(over)
+        made.clock.pass_s(30)
+        after = await made.do(MODERATOR, PollOpen(PollKind.SINGLE, "Coffee?"))
+        made.clock.pass_s(95)
+        await made.audience.tick()
+        await made.audience.book.flushed()
+        states = {poll["id"]: poll["state"] for poll in (await made.moderators())["polls"]}
+        assert states == {during["id"]: "closed", after["id"]: "open"}
+        assert await made.do(ANN, PollVote(after["id"], (0,)))
+        await store_sessions(made, over, talk("two", START_MS + 200_000))
+        await made.audience.tick()
+        await made.audience.book.flushed()
+        assert await refused(made, ANN, PollVote(after["id"], (1,))) == "poll_closed"
+
+
+async def test_a_clock_that_is_put_back_holds_no_message_longer(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        await made.do(MODERATOR, ModeSet(hold_seconds=5))
+        await made.do(ANN, ChatSend("hello"))
+        made.clock.pass_s(-3600)
+        await made.audience.tick()
+        await made.audience.book.flushed()
+        assert [message["text"] for message in (await made.public())["chat"]] == ["hello"]
+
+
 async def test_reactions_and_presence_are_told_as_counts_once_a_second(tmp_path: Path) -> None:
     async with hall(tmp_path) as made:
         await made.audience.join(HALL, ANN, "192.0.2.1")
