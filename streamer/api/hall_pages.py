@@ -1,4 +1,5 @@
-"""``/join/{code}``: the hall's page on phones, its QR code as a picture, and a poster to print."""
+"""``/join/{code}``: the hall's page on phones, its QR code as a picture, and a poster to print. And the public page's
+QR code, for screens that may know no code."""
 
 from __future__ import annotations
 
@@ -19,6 +20,8 @@ from streamer.store.hall_codes import no_such_code
 _CONTENT_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 _FRESH = {hdrs.CACHE_CONTROL: "no-cache"}
 """A code may be taken back at any time."""
+_KEPT = {hdrs.CACHE_CONTROL: "public, max-age=3600"}
+"""A room's address stays what it is."""
 
 _POSTER = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
@@ -80,12 +83,19 @@ async def picture(request: web.Request) -> web.Response:
     """The link of the code as a QR code: SVG of any size, PNG of some 700 pixels."""
     kind = request.match_info["kind"]
     code = _qr(link_of(await _find(request), request.app[SERVICES].public_url))
-    out = io.BytesIO()
     if kind == "svg":
-        code.save(out, kind="svg", border=4, light="#fff", omitsize=True, xmldecl=False, svgclass=None, lineclass=None)
-    else:
-        code.save(out, kind="png", border=4, scale=20)
+        return web.Response(body=_svg(code), content_type=_CONTENT_TYPES[kind], headers=_FRESH)
+    out = io.BytesIO()
+    code.save(out, kind="png", border=4, scale=20)
     return web.Response(body=out.getvalue(), content_type=_CONTENT_TYPES[kind], headers=_FRESH)
+
+
+async def watch_picture(request: web.Request) -> web.Response:
+    """The address of a room's public page as a QR code: SVG of any size. Raises NotFound ``no_such_room``."""
+    services = request.app[SERVICES]
+    room, _ = await room_of(services.database, request.match_info["room"])
+    body = _svg(_qr(f"{services.public_url}/watch/{room.id}"))
+    return web.Response(body=body, content_type=_CONTENT_TYPES["svg"], headers=_KEPT)
 
 
 async def poster(request: web.Request) -> web.Response:
@@ -127,7 +137,14 @@ def _qr(link: str) -> segno.QRCode:
     return segno.make(link, error="q", micro=False)
 
 
+def _svg(code: segno.QRCode) -> bytes:
+    out = io.BytesIO()
+    code.save(out, kind="svg", border=4, light="#fff", omitsize=True, xmldecl=False, svgclass=None, lineclass=None)
+    return out.getvalue()
+
+
 def add_routes(app: web.Application) -> None:
     app.router.add_get("/join/{code}", hall)
     app.router.add_get("/join/{code}/qr.{kind:svg|png}", picture)
     app.router.add_get("/join/{code}/poster", poster)
+    app.router.add_get("/watch/{room}/qr.svg", watch_picture)

@@ -116,6 +116,7 @@ _REST: Mapping[str, Rule] = {
 _PAGES: Mapping[str, Rule] = {
     "GET /": Open.EVERYBODY,
     "GET /watch/{room}": Open.EVERYBODY,
+    "GET /watch/{room}/qr.svg": Open.EVERYBODY,
     "GET /embed/{room}": Open.EVERYBODY,
     "GET /studio": Open.EVERYBODY,
     "GET /studio/{room}": Open.EVERYBODY,

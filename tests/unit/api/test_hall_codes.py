@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
+import segno
 
 from streamer.api import hall_codes, hall_door
 from streamer.api.hall_door import HallDoor
@@ -113,6 +115,19 @@ async def test_it_is_shown_as_a_picture_and_on_a_poster(api: Api, client: Client
     ):
         assert text in page, text
     for path in ("/join/CDCDCD/qr.svg", "/join/CDCDCD/poster", f"/join/{code}/qr.gif", f"/join/{code}/other"):
+        async with client.get(path) as response:
+            assert response.status == 404
+
+
+async def test_a_screen_without_a_code_shows_where_the_public_page_is(api: Api, client: Client, room: str) -> None:
+    async with client.get("/watch/a/qr.svg") as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"] == "image/svg+xml"
+        assert response.headers["Cache-Control"] == "public, max-age=3600"
+        picture = await response.text()
+    drawn = segno.make("http://streamer.test/watch/a", error="q", micro=False).svg_inline(border=4)
+    assert re.findall(r' d="[^"]+"', picture)[-1] in drawn
+    for path in ("/watch/nowhere/qr.svg", "/watch/%3Cscript%3E/qr.svg", "/watch/a/qr.png"):
         async with client.get(path) as response:
             assert response.status == 404
 
