@@ -9,7 +9,7 @@ from dataclasses import replace
 from streamer.audience import showing
 from streamer.audience.chapters import with_chapters
 from streamer.audience.desk import Desk
-from streamer.audience.moderating import answered
+from streamer.audience.moderating_questions import answered
 from streamer.audience.news import AudienceEvent, Viewpoint
 from streamer.audience.scope import GRACE_MS, Scope, focus
 from streamer.audience.state import Change, Focus, Put, Refocus, ScopeState
