@@ -11,6 +11,7 @@ from streamer.audience.commands import ChatApprove, ChatDelete, ChatWithdraw, Co
 from streamer.audience.deciding import no_such
 from streamer.audience.desk import Desk
 from streamer.audience.news import AudienceEvent, Viewpoint
+from streamer.audience.scope import CLOSED_PREFIX
 from streamer.audience.state import ScopeState
 from streamer.conference.participation import Message, ModerationAction, Question
 from streamer.store.captions import Captions
@@ -50,7 +51,12 @@ async def card(database: Database, desk: Desk, participant: str, now_ms: int) ->
         person = await people.find(participant)
         messages, questions = await people.count_of(participant)
         latest = await ChatMessages(connection).of_participant(desk.scope.key, participant, 0)
-        about = await Moderation(connection).about(participant)
+        # What was done in other rooms helps; what was done behind closed doors stays there.
+        about = [
+            action
+            for action in await Moderation(connection).about(participant)
+            if action.scope == desk.scope.key or not action.scope.startswith(CLOSED_PREFIX)
+        ]
     here = desk.crowd.here.get(participant)
     if person is None and here is None and not latest and not about:
         raise no_such("participant")

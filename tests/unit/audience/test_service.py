@@ -499,6 +499,21 @@ async def test_a_closed_sessions_audience_is_its_own(tmp_path: Path) -> None:
         assert [(m["id"], m["session"]) for m in snapshot["chat"]] == [(message["id"], "secret")]
 
 
+async def test_a_card_says_nothing_of_what_was_done_behind_closed_doors(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        await store_sessions(made, closed("secret", START_MS - 1000))
+        own = Scope("hall", "secret")
+        await made.audience.run(own, ANN, ChatSend("in there"))
+        await made.audience.run(own, MODERATOR, NoteAdd(ANN.id, "HUSH"))
+        await made.audience.run(own, MODERATOR, Mute(ANN.id, 60, "HUSH"))
+        await made.do(ANN, ChatSend("out here"))
+        await made.do(MODERATOR, NoteAdd(ANN.id, "asks a lot"))
+        assert "HUSH" in str(await made.audience.card(own, ANN.id))
+        outside = await made.audience.card(HALL, ANN.id)
+        assert "HUSH" not in str(outside)
+        assert [note["text"] for note in outside["notes"]] == ["asks a lot"]
+
+
 async def test_the_timeline_tells_a_replay_what_happened_when(tmp_path: Path) -> None:
     async with hall(tmp_path, blocked_words=("rubbish",)) as made:
         session = talk("one", START_MS - 60_000)
