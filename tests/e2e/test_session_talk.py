@@ -174,7 +174,7 @@ async def test_who_watched_it_live_has_the_replay_in_its_place(held: Held) -> No
     page = held.viewer.page
     await page.get_by_role("button", name="Watch the replay").wait_for()
     await held.viewer.text("What was said")
-    assert await page.get_by_role("tab", name="Chapters").count() == 1
+    await page.get_by_role("tab", name="Chapters").wait_for()
     assert await page.evaluate("window.__xss") is None
     assert await held.viewer.overflow_px() == 0
 
