@@ -453,13 +453,9 @@ class HoldView(BaseModel):
         return cls(message=hold.message, since=since, until=to_moment(hold.until_ms))
 
 
-class SessionDone(SessionView):
+class SessionCrewDone(SessionCrewView):
     """A session after a tap, and the action that undoes it; null where nothing changed."""
 
-    action: str | None
-
-
-class SessionCrewDone(SessionCrewView):
     action: str | None
 
 

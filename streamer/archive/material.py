@@ -7,7 +7,7 @@ part. A cut through it is an edition (:mod:`.editions`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -249,8 +249,3 @@ def _renamed(segment: Segment, names: Mapping[str, str]) -> Segment:
         for p in segment.parts
     ]
     return msgspec.structs.replace(segment, parts=parts)
-
-
-def only_files(material: Material, there: Collection[str]) -> Material:
-    """Without the parts of files that are not there."""
-    return renamed(material, {file: file for file in there})

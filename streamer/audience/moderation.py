@@ -11,7 +11,6 @@ from streamer.audience.people import Participant
 from streamer.conference.participation import AddressHold
 from streamer.errors import Conflict, Unprocessable
 
-MUTE_PRESETS_S = (60, 600, 3600, 86_400)
 LONGEST_MUTE_S = 30 * 86_400
 REMOVE_BACK_MS = 15 * 60_000
 """*With what they have written lately* goes back so far."""

@@ -15,7 +15,6 @@ TICKS_PER_S = 90_000
 TICKS_PER_MS = 90
 
 MediaKind = Literal["video", "audio"]
-SourceOrSlate = str
 SLATE = "slate"
 """The name of the slate where a source's name stands."""
 

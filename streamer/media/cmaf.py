@@ -16,7 +16,6 @@ from streamer.media import h264
 from streamer.media.types import Sample, TrackConfig
 
 AAC_LC = 2
-AAC_FRAME_SAMPLES = 1024
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 """ISO/IEC 14496-3, table 1.18; index is samplingFrequencyIndex."""
 

@@ -199,10 +199,6 @@ class Ladder:
             return
         self._feed.put(lambda: self._show(start, cut))
 
-    def set_picture(self, frame: VideoFrame) -> None:
-        """``frame`` (yuv420p, square pixels) is the newest picture from now on, until one is decoded."""
-        self._feed.put(lambda: self._set_picture(frame, Fraction(1)))
-
     def forward(self, rendition: str, sample: Sample, cut: Cut | None, config: TrackConfig) -> None:
         """Pass an encoded sample on, after everything that was asked of this rendition before."""
         if rendition == self.top and self._top_direct:

@@ -95,11 +95,6 @@ class TrackPackager:
         self._frame = 0
         """Duration of a sound frame; 0 for pictures."""
 
-    @property
-    def pending_start(self) -> int | None:
-        """Where the part that is not finished begins."""
-        return self._pending[0].start if self._pending else None
-
     def begin(self, cut: Cut, config: TrackConfig) -> None:
         """A new segment begins at ``cut.start``, from the first sample at or after it (sound: nearest to it).
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
-
-VideoCodec = Literal["h264", "vp8"]
-AudioCodec = Literal["opus", "pcma", "pcmu", "g722"]
+from typing import Literal
 
 
 @dataclass(slots=True, frozen=True)
@@ -81,9 +78,3 @@ class RungSpec:
     """The most it is fed."""
     codecs: str = ""
     options: dict[str, str] = field(default_factory=dict)
-
-
-class KeyframeRequester(Protocol):
-    """Asks a source's sender for a key frame (PLI). Callable from any thread, rate-limited inside."""
-
-    def __call__(self) -> None: ...

@@ -19,8 +19,6 @@ from streamer.realtime.hub import Client
 from streamer.realtime.messages import moment_or_none
 from streamer.realtime.ports import Director
 
-MODERATING = frozenset({Action.CHAT_MODERATE, Action.QUESTION_MODERATE, Action.POLL_RUN})
-
 
 def participant_of(client: Client) -> Participant:
     """Who a client of ``/audience`` is."""

@@ -215,13 +215,6 @@ def answer_as_dtls_server(pc: RTCPeerConnection) -> None:
             private._set_role("server")
 
 
-def remote_track_ids(pc: RTCPeerConnection) -> None:
-    """Drop the queues of the remote tracks: nobody reads them, and our receivers do not fill them."""
-    for transceiver in pc.getTransceivers():
-        private: Any = transceiver.receiver
-        private._track = None
-
-
 # --- sockets ------------------------------------------------------------------------------------------
 
 

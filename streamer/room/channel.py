@@ -21,7 +21,6 @@ log = structlog.get_logger(__name__)
 READ_LIMIT_BYTES = 4 * 1024 * 1024
 """Buffer of a stream before reading pauses: frames of some hundred kB come in one go."""
 REQUEST_LIMIT_S = 15.0
-SEND_LIMIT_S = 2.0
 
 
 class Channel:
