@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from importlib.resources import files
 
 import msgspec
@@ -80,6 +82,35 @@ def test_handshake_and_snapshot_have_the_fields_that_the_page_names() -> None:
     handshake = {field.name for field in msgspec.structs.fields(messages.Handshake)}
     snapshot = {field.name for field in msgspec.structs.fields(messages.Snapshot)}
     assert page == handshake | snapshot
+
+
+OVER_REST = {"captioning.py", "_ad_hoc", "_answer", "_cancel", "_delay", "_reopen"}
+"""Modules, and functions of ``taps.py``, that only REST asks."""
+
+
+def _codes(node: ast.AST) -> Iterator[str]:
+    """Of ``…(code="x")``, ``_refuse("x", …)``, ``refuse_later(…, "x", …)`` and ``no_such("x")``."""
+    for call in (found for found in ast.walk(node) if isinstance(found, ast.Call)):
+        named = {given.arg: given.value for given in call.keywords}
+        function = call.func.id if isinstance(call.func, ast.Name) else ""
+        place = {"_refuse": 0, "refuse_later": 1, "no_such": 0}.get(function)
+        value = named.get("code") if place is None else call.args[place]
+        if isinstance(value, ast.Constant):
+            yield "no_such_" * (function == "no_such") + str(value.value)
+
+
+def test_every_code_that_a_client_may_get_stands_on_the_page() -> None:
+    trees: list[ast.AST] = [
+        ast.parse(module.read_text("utf-8"))
+        for package in ("streamer.audience", "streamer.realtime")
+        for module in files(package).iterdir()
+        if module.name.endswith(".py") and module.name not in OVER_REST
+    ]
+    taps = ast.parse((files("streamer.conference") / "taps.py").read_text("utf-8"))
+    trees += [part for part in taps.body if getattr(part, "name", "") not in OVER_REST]
+    codes = {code for tree in trees for code in _codes(tree)}
+    assert {"slow_mode", "no_such_poll", "before_previous", "claimed"} <= codes
+    assert codes - set(_named(PAGE)) == set()
 
 
 def test_the_limits_are_those_of_the_settings() -> None:
