@@ -40,6 +40,9 @@ from streamer.conference.sessions import Session
 from streamer.errors import Conflict, NotFound, Unprocessable
 from streamer.settings import AudienceSettings
 
+MOST_ALIKE = 20
+"""Open reports of one item; more say nothing new, and would leave no room for those of others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -264,8 +267,9 @@ def _report(state: ScopeState, habits: chat.Habits, who: Participant, command: R
         raise Unprocessable("Messages and questions can be reported.", code="invalid", details={"field": "kind"})
     if not there:
         raise no_such(command.kind)
-    for report in state.reports.values():
-        if report.item == command.id and report.participant == who.id:
+    alike = [report for report in state.reports.values() if report.item == command.id]
+    for report in alike:
+        if report.participant == who.id or len(alike) >= MOST_ALIKE:
             return Decision(data={"id": report.id})
     if len(state.reports) >= MOST_REPORTS:
         raise Conflict("The moderators have many reports to look at.", code="busy")

@@ -455,6 +455,18 @@ async def test_reports_notices_claims_cues_and_cards(tmp_path: Path) -> None:
         assert made.told(Viewpoint.PUBLIC, "sanction") == []
 
 
+async def test_a_crowd_that_reports_one_message_leaves_room_for_other_reports(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        said = await made.do(ANN, ChatSend("innocent"))
+        for number in range(40):
+            assert (await made.do(replace(BEN, id=f"p-{number}"), ReportItem("message", said["id"])))["id"]
+        assert len((await made.moderators())["reports"]) == 20
+        await made.do(MODERATOR, ReportResolve(said["id"]))
+        assert (await made.moderators())["reports"] == []
+        await made.do(BEN, ReportItem("message", said["id"]))
+        assert len((await made.moderators())["reports"]) == 1
+
+
 async def test_names_that_mean_the_crew_are_not_taken(tmp_path: Path) -> None:
     async with hall(tmp_path, blocked_words=("rubbish",)) as made:
         assert await refused(made, ANN, NameSet("M0derat0r")) == "name_reserved"
