@@ -96,7 +96,8 @@ def _codes(node: ast.AST) -> Iterator[str]:
         place = {"_refuse": 0, "refuse_later": 1, "no_such": 0}.get(function)
         value = named.get("code") if place is None else call.args[place]
         if isinstance(value, ast.Constant):
-            yield "no_such_" * (function == "no_such") + str(value.value)
+            code = str(value.value)
+            yield f"no_such_{code}" if function == "no_such" else code
 
 
 def test_every_code_that_a_client_may_get_stands_on_the_page() -> None:
