@@ -214,3 +214,11 @@ async def test_every_view_is_accessible_and_fits(browser: Browser, server: Runni
             found += [f"{view} at 320 px: {line}" for line in await seen.accessibility()]
             assert found == []
             assert await seen.overflow_px() == 0, view
+        # A session that runs: its audience in numbers.
+        (session,) = (one["id"] for one in (await titles(server)).values() if one["title"] == "Déjà là")
+        await server.api("POST", f"/sessions/{session}/start", {})
+        await go(seen, server, f"sessions/{session}")
+        card = seen.page.get_by_test_id("audience")
+        await card.get_by_role("definition").first.wait_for()
+        assert await seen.accessibility() == []
+        assert await seen.overflow_px() == 0

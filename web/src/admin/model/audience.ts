@@ -1,0 +1,64 @@
+/** A session's audience in numbers (`streamer/api/participation.py`). Pure but for the questions it asks. */
+import { isRecord } from '$lib/protocol/day'
+import { type Api, segment } from './api'
+
+export interface Watched {
+  /** Watched by all together. */
+  minutes: number
+  /** People at a time. */
+  peak: number
+  average: number
+}
+
+/** How many there are; `more`: there are others that were not counted. */
+export interface Counted {
+  count: number
+  more: boolean
+}
+
+export interface Figures {
+  watched: Watched
+  questions: Counted
+  polls: Counted
+}
+
+const COUNTED = 200
+
+const readNumber = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null
+
+export function readWatched(body: unknown): Watched | null {
+  if (!isRecord(body)) return null
+  const minutes = readNumber(body['minutes'])
+  const peak = readNumber(body['peak'])
+  const average = readNumber(body['average'])
+  return minutes === null || peak === null || average === null ? null : { minutes, peak, average }
+}
+
+export async function askFigures(api: Api, session: string): Promise<Figures> {
+  const count = async (path: string): Promise<Counted> => {
+    const page = await api.page(path, (item) => (isRecord(item) ? item : null), { session, limit: COUNTED })
+    return { count: page.items.length, more: page.cursor !== null }
+  }
+  const [watched, questions, polls] = await Promise.all([
+    api.get(`/sessions/${segment(session)}/audience`),
+    count('/questions'),
+    count('/polls'),
+  ])
+  return { watched: readWatched(watched) ?? { minutes: 0, peak: 0, average: 0 }, questions, polls }
+}
+
+/** A plain link: the login's cookie comes along. */
+export const tableUrl = (kind: 'questions' | 'polls', session: string): string =>
+  `/api/v1/${kind}?${new URLSearchParams({ session, format: 'csv' })}`
+
+/** `45 min`, `12 h 05`. */
+export function timeText(minutes: number, locale: string): string {
+  const whole = Math.round(minutes)
+  if (whole < 60) return `${whole} min`
+  const hours = new Intl.NumberFormat(locale).format(Math.floor(whole / 60))
+  return `${hours} h ${String(whole % 60).padStart(2, '0')}`
+}
+
+/** `3`, or `200+`. */
+export const countText = ({ count, more }: Counted): string => (more ? `${count}+` : String(count))
