@@ -423,6 +423,33 @@ async def test_two_moderators_see_who_works_on_what(browser: Browser, server: Ru
         await client.close()
 
 
+async def test_the_technician_reads_the_crews_line_and_answers(browser: Browser, server: Running) -> None:
+    grant = {"role": "technician", "room": "many", "label": "Karim"}
+    technician = (await server.api("POST", "/grants", grant, status=201))["token"]
+    anna = await into(server, "many", "/moderation", token=server.tokens["many"])
+    await done(anna, "crew.say", {"text": "The sound is <b>low</b>"})
+    async with opened(browser, f"{server.url}/studio/many#token={technician}") as seen:
+        line = seen.page.get_by_role("region", name="Crew line")
+        await line.get_by_text("The sound is <b>low</b>").wait_for()
+        await line.get_by_text("1 new line").wait_for()
+        # Nobody has touched it: it is new on the page of all rooms too.
+        await seen.page.goto(f"{server.url}/studio")
+        await seen.page.get_by_role("link", name="Amphi").get_by_text("1 new line").wait_for()
+        await seen.page.go_back()
+        await seen.page.set_viewport_size({"width": 390, "height": 500})
+        await seen.page.get_by_test_id("line-notice").get_by_role("button", name="Answer").click()
+        await seen.page.keyboard.type("On it")
+        await seen.page.keyboard.press("Enter")
+        await anna.told("crew.line", lambda data: data.get("text") == "On it" and data["label"] == "Karim")
+        assert await line.get_by_text("1 new line").count() == 0
+        await line.get_by_role("button", name="Undo: On it").click()
+        await anna.told("crew.line", lambda data: data.get("removed") is True)
+        await line.get_by_text("On it").wait_for(state="detached")
+        assert await seen.overflow_px() == 0
+        assert await seen.accessibility() == []
+    await anna.close()
+
+
 async def test_whoever_has_no_right_is_told_and_may_paste_a_link(browser: Browser, server: Running) -> None:
     async with opened(browser, f"{server.url}/moderate/many") as seen:
         field = seen.page.get_by_label("Link or token")

@@ -26,6 +26,8 @@ export class CrewTalk {
   lines = $state.raw<readonly Line[]>([])
   /** Grows with every line of somebody else's that comes while the page is open. */
   arrived = $state(0)
+  /** Whether its panel is in sight, where what is new can be seen without being told of it elsewhere. */
+  inSight = $state(false)
   draft = $state('')
   to = $state<'crew' | 'stage'>('crew')
   sending = $state(false)
