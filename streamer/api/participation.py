@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from aiohttp import hdrs, web
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.context import Services
 from streamer.api.cookies import participant_cookie
@@ -19,6 +20,7 @@ from streamer.api.models import ListQuery, Slug
 from streamer.api.routing import Call, Route, Text
 from streamer.api.sessions import find_session, may_see, target_of
 from streamer.audience import views
+from streamer.audience.deciding import no_such
 from streamer.audience.identity import COOKIE, Identity
 from streamer.audience.questions import voters
 from streamer.audience.scope import CLOSED_PREFIX
@@ -49,6 +51,19 @@ class ItemList(BaseModel):
 
     items: list[dict[str, Any]]
     cursor: str | None
+
+
+class Item(BaseModel):
+    """An object as in the events of Socket.IO, and in lists."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+
+
+class OneQuery(BaseModel):
+    session: str | None = Field(None, max_length=128)
+    """Of an unlisted session: what it belongs to, for who has no grant."""
 
 
 class Watched(BaseModel):
@@ -107,6 +122,26 @@ async def list_polls(call: Call) -> ItemList | Text:
     return ItemList(items=found, cursor=cursor)
 
 
+async def get_question(call: Call) -> Item:
+    """Raises NotFound ``no_such_question``, also for one that is not shown to whoever asks."""
+    async with call.services.database.read() as connection:
+        found = await Questions(connection).find(call.path("id"))
+        seen = [] if found is None else await _question_views(call, connection, [found])
+    if not seen:
+        raise no_such("question")
+    return Item.model_validate(seen[0])
+
+
+async def get_poll(call: Call) -> Item:
+    """Raises NotFound ``no_such_poll``, also for one that is not shown to whoever asks."""
+    async with call.services.database.read() as connection:
+        found = await Polls(connection).find(call.path("id"))
+        seen = [] if found is None or found.removed else await _poll_views(call, connection, [found])
+    if not seen:
+        raise no_such("poll")
+    return Item.model_validate(seen[0])
+
+
 _Gather = Callable[[Call, ItemsQuery, str | None, int], Any]
 
 
@@ -127,21 +162,28 @@ async def _questions(
     call: Call, query: ItemsQuery, cursor: str | None, limit: int
 ) -> tuple[list[dict[str, Any]], str | None]:
     async with call.services.database.read() as connection:
-        stored = Questions(connection)
-        page = await stored.page(limit, cursor, room=query.room, session=query.session)
-        sessions = await _sessions(call, Sessions(connection), page.items)
-        every = {question.id: question for question in page.items}
-        for session in {question.session for question in page.items if question.session is not None}:
-            every |= {question.id: question for question in await stored.of_session(session)}
-        votes = await stored.votes_of(list(every))
+        page = await Questions(connection).page(limit, cursor, room=query.room, session=query.session)
+        return await _question_views(call, connection, page.items), page.cursor
+
+
+async def _question_views(
+    call: Call, connection: AsyncConnection, questions: Sequence[Question]
+) -> list[dict[str, Any]]:
+    """Of those that may be seen."""
+    stored = Questions(connection)
+    sessions = await _sessions(call, Sessions(connection), questions)
+    every = {question.id: question for question in questions}
+    for session in {question.session for question in questions if question.session is not None}:
+        every |= {question.id: question for question in await stored.of_session(session)}
+    votes = await stored.votes_of(list(every))
     items = []
-    for question in page.items:
+    for question in questions:
         crew = _reads(call, question, sessions, Action.QUESTION_MODERATE)
         if crew is None or not (crew or question.public):
             continue
         view = views.question_view(question, len(voters(question.id, every, votes)))
         items.append({**view, **_for_moderators(question)} if crew else view)
-    return items, page.cursor
+    return items
 
 
 def _for_moderators(question: Question) -> dict[str, Any]:
@@ -160,16 +202,20 @@ async def _polls(
     call: Call, query: ItemsQuery, cursor: str | None, limit: int
 ) -> tuple[list[dict[str, Any]], str | None]:
     async with call.services.database.read() as connection:
-        stored = Polls(connection)
-        page = await stored.page(limit, cursor, room=query.room, session=query.session)
-        sessions = await _sessions(call, Sessions(connection), page.items)
-        ballots = await stored.votes_of([poll.id for poll in page.items])
+        page = await Polls(connection).page(limit, cursor, room=query.room, session=query.session)
+        return await _poll_views(call, connection, page.items), page.cursor
+
+
+async def _poll_views(call: Call, connection: AsyncConnection, found: Sequence[Poll]) -> list[dict[str, Any]]:
+    """Of those that may be seen."""
+    sessions = await _sessions(call, Sessions(connection), found)
+    ballots = await Polls(connection).votes_of([poll.id for poll in found])
     items = []
-    for poll in page.items:
+    for poll in found:
         crew = _reads(call, poll, sessions, Action.POLL_RUN)
         if crew is not None:
             items.append(views.poll_view(poll, ballots.get(poll.id, {}), crew=crew))
-    return items, page.cursor
+    return items
 
 
 async def _sessions(call: Call, stored: Sessions, items: Sequence[Question | Poll]) -> Mapping[str, Session]:
@@ -198,8 +244,8 @@ def _reads(call: Call, item: Question | Poll, sessions: Mapping[str, Session], a
 def _may_view(call: Call, session: Session) -> bool:
     if call.grant is None:
         # An unlisted one wants no more than its id.
-        query = call.query(ItemsQuery)
-        return session.visibility is Visibility.UNLISTED and query.session == session.id
+        named = call.request.query.get("session")
+        return session.visibility is Visibility.UNLISTED and named == session.id
     return may_see(call.services, call.grant, session)
 
 
@@ -304,6 +350,8 @@ ROUTES = (
         query=ItemsQuery,
         answers=(ItemList,),
     ),
+    Route("GET", "/questions/{id}", get_question, "A question", "audience", query=OneQuery, answers=(Item,)),
+    Route("GET", "/polls/{id}", get_poll, "A poll with its counts", "audience", query=OneQuery, answers=(Item,)),
     Route(
         "GET",
         "/sessions/{id}/audience",

@@ -81,7 +81,9 @@ _API: Mapping[str, Rule] = {
     "POST /sessions/{id}/answer": Action.SESSION_ANSWER,
     # What everybody was shown; moderators read the rest. One's own data by one's own cookie.
     "GET /questions": Open.EVERYBODY,
+    "GET /questions/{id}": Open.EVERYBODY,
     "GET /polls": Open.EVERYBODY,
+    "GET /polls/{id}": Open.EVERYBODY,
     "GET /sessions/{id}/timeline": Open.EVERYBODY,
     "GET /sessions/{id}/audience": Action.AUDIT_READ,
     "GET /me/data": Open.PARTICIPANT,

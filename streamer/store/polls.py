@@ -35,6 +35,10 @@ class Polls:
     async def remove_votes(self, votes: Sequence[tuple[str, str]]) -> None:
         await remove_keys(self._connection, poll_votes, votes)
 
+    async def find(self, poll_id: str) -> Poll | None:
+        row = (await self._connection.execute(select(table).where(table.c.id == poll_id))).first()
+        return None if row is None else _MAPPING.item(row)
+
     async def newest(self, scope: str, limit: int) -> list[Poll]:
         """Of a scope, oldest first; open ones among them however old."""
         query = select(table).where(table.c.scope == scope, table.c.removed.is_(False))

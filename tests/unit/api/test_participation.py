@@ -10,10 +10,10 @@ import pytest
 
 from streamer.api.context import SERVICES
 from streamer.api.participation import cell
-from streamer.audience.commands import ChatDelete, ChatSend, PollOpen, PollVote, QuestionAdd, QuestionAsk
+from streamer.audience.commands import ChatDelete, ChatSend, PollOpen, PollVote, QuestionAdd, QuestionAsk, QuestionMove
 from streamer.audience.people import Crew, Participant
 from streamer.audience.scope import Scope
-from streamer.conference.participation import PollKind
+from streamer.conference.participation import PollKind, QuestionState
 from tests.unit.api.conftest import Api, Client, bearer
 from tests.unit.api.test_sockets import Whole
 from tests.unit.api.test_sockets import whole as whole
@@ -61,6 +61,35 @@ async def test_polls_are_listed_and_what_a_private_session_voted_is_its_own(whol
     await whole.api.as_("")("GET", f"/sessions/{secret['id']}/timeline", expect=404)
     guest = await whole.api.grant("viewer", session=secret["id"])
     assert len((await whole.api.as_(guest)("GET", f"/sessions/{secret['id']}/timeline"))["polls"]) == 1
+
+
+async def test_one_is_read_by_its_id_by_whoever_may_see_it_in_the_list(whole: Whole) -> None:
+    await _on_air(whole)
+    audience, stranger = whole.app[SERVICES].audience, whole.api.as_("")
+    asked = await audience.run(HALL, Participant("p1", "Ada"), QuestionAsk("Why?", anonymous=True))
+    opened = await audience.run(HALL, MODERATOR, PollOpen(PollKind.SINGLE, "Lunch?", results_at_end=True))
+    question, poll = f"/questions/{asked.data['id']}", f"/polls/{opened.data['id']}"
+    public = await stranger("GET", question)
+    assert (public["text"], public["name"], "original" in public) == ("Why?", None, False)
+    assert (await whole.api("GET", question))["name"] == "Ada"
+    assert [option["votes"] for option in (await stranger("GET", poll))["options"]] == [None, None]
+    assert [option["votes"] for option in (await whole.api("GET", poll))["options"]] == [0, 0]
+    await audience.run(HALL, MODERATOR, QuestionMove((str(asked.data["id"]),), QuestionState.DISMISSED))
+    assert (await stranger("GET", question, expect=404))["error"]["code"] == "no_such_question"
+    assert (await whole.api("GET", question))["state"] == "dismissed"
+    assert (await stranger("GET", "/polls/none", expect=404))["error"]["code"] == "no_such_poll"
+
+
+async def test_what_an_unlisted_session_was_asked_wants_its_id(whole: Whole) -> None:
+    hidden = await whole.plan("By link", visibility="unlisted")
+    await whole.api("POST", f"/sessions/{hidden['id']}/start", {}, expect=200)
+    audience, stranger = whole.app[SERVICES].audience, whole.api.as_("")
+    asked = await audience.run(Scope("hall", hidden["id"]), Participant("p1", "Ada"), QuestionAsk("Who is here?"))
+    await stranger("GET", f"/questions/{asked.data['id']}", expect=404)
+    found = await stranger("GET", f"/questions/{asked.data['id']}?session={hidden['id']}")
+    assert found["text"] == "Who is here?"
+    assert (await stranger("GET", "/questions"))["items"] == []
+    assert len((await stranger("GET", f"/questions?session={hidden['id']}"))["items"]) == 1
 
 
 async def test_a_timeline_has_what_was_shown_by_media_time(whole: Whole) -> None:
