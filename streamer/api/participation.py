@@ -175,6 +175,8 @@ async def _question_views(
     every = {question.id: question for question in questions}
     for session in {question.session for question in questions if question.session is not None}:
         every |= {question.id: question for question in await stored.of_session(session)}
+    for room in {question.room for question in questions if question.session is None}:
+        every |= {part.id: part for part in await stored.parts_in_room(room)}
     votes = await stored.votes_of(list(every))
     items = []
     for question in questions:

@@ -70,6 +70,13 @@ class Questions:
         )
         return [_MAPPING.item(row) for row in rows]
 
+    async def parts_in_room(self, room: str) -> list[Question]:
+        """Those of no session that were merged into others."""
+        query = select(table).where(
+            table.c.room_id == room, table.c.session_id.is_(None), table.c.merged_into_id.is_not(None)
+        )
+        return [_MAPPING.item(row) for row in await self._connection.execute(query)]
+
     async def page(
         self, limit: int, cursor: str | None, *, room: str | None = None, session: str | None = None
     ) -> Page[Question]:

@@ -10,7 +10,17 @@ import pytest
 
 from streamer.api.context import SERVICES
 from streamer.api.participation import cell
-from streamer.audience.commands import ChatDelete, ChatSend, PollOpen, PollVote, QuestionAdd, QuestionAsk, QuestionMove
+from streamer.audience.commands import (
+    ChatDelete,
+    ChatSend,
+    PollOpen,
+    PollVote,
+    QuestionAdd,
+    QuestionAsk,
+    QuestionMerge,
+    QuestionMove,
+    QuestionVote,
+)
 from streamer.audience.people import Crew, Participant
 from streamer.audience.scope import Scope
 from streamer.conference.participation import PollKind, QuestionState
@@ -78,6 +88,19 @@ async def test_one_is_read_by_its_id_by_whoever_may_see_it_in_the_list(whole: Wh
     assert (await stranger("GET", question, expect=404))["error"]["code"] == "no_such_question"
     assert (await whole.api("GET", question))["state"] == "dismissed"
     assert (await stranger("GET", "/polls/none", expect=404))["error"]["code"] == "no_such_poll"
+
+
+async def test_votes_of_what_was_merged_are_united_with_no_session_on_air(whole: Whole) -> None:
+    audience = whole.app[SERVICES].audience
+    ids = []
+    for text in ("Why?", "But why?", "Why not?"):
+        ids.append(str((await audience.run(HALL, MODERATOR, QuestionAdd(text))).data["id"]))
+    for number, asked in enumerate((ids[0], ids[1], ids[1])):
+        await audience.run(HALL, Participant(f"p{number}", "Ada"), QuestionVote(asked, 1))
+    await audience.run(HALL, MODERATOR, QuestionMerge((ids[0], ids[1])))
+    assert (await whole.api.as_("")("GET", f"/questions/{ids[0]}"))["votes"] == 3
+    first = await whole.api.as_("")("GET", "/questions?limit=1")
+    assert [(item["id"], item["votes"], item["session"]) for item in first["items"]] == [(ids[0], 3, None)]
 
 
 async def test_what_an_unlisted_session_was_asked_wants_its_id(whole: Whole) -> None:
