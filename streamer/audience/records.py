@@ -7,7 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 from streamer.audience import showing, views
-from streamer.audience.commands import ChatApprove, ChatDelete, ChatWithdraw, Command
+from streamer.audience.commands import (
+    Ban,
+    ChatApprove,
+    ChatDelete,
+    ChatSend,
+    ChatWithdraw,
+    Command,
+    Mute,
+    NoteAdd,
+    ReportItem,
+    Unban,
+)
 from streamer.audience.deciding import no_such
 from streamer.audience.desk import Desk
 from streamer.audience.news import AudienceEvent, Viewpoint
@@ -90,8 +101,14 @@ async def actions(database: Database, scope: str, before_ms: int | None, limit: 
 
 
 def messages_meant(command: Command) -> tuple[str, ...]:
-    """Messages that a command names."""
+    """Messages that a command names. A person may be named by what they wrote."""
     match command:
+        case ChatSend(reply_to=str(replied)):
+            return (replied,)
+        case ReportItem(kind="message"):
+            return (command.id,)
+        case Mute() | Ban() | Unban() | NoteAdd():
+            return (command.participant,)
         case ChatDelete() | ChatApprove():
             return command.ids
         case ChatWithdraw():

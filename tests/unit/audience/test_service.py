@@ -136,6 +136,23 @@ async def test_a_deleted_message_comes_back_by_undo_even_when_it_is_not_in_memor
         assert (await made.do(MODERATOR, Undo(deleted["action"])))["undone"] == deleted["action"]
 
 
+async def test_in_a_busy_chat_older_messages_are_answered_reported_and_moderated(tmp_path: Path) -> None:
+    async with hall(tmp_path, messages_in_memory=20) as made:
+        old = await made.do(ANN, ChatSend("a good point"))
+        gone = await made.do(ANN, ChatSend("a bad one"))
+        await made.do(MODERATOR, ChatDelete((gone["id"],)))
+        for number in range(100):
+            await made.do(replace(BEN, id=f"p-{number}"), ChatSend(f"text {number}"))
+        assert old["id"] not in {message["id"] for message in (await made.moderators())["chat"]}
+        assert (await made.do(BEN, ChatSend("so it is", reply_to=old["id"])))["state"] == "visible"
+        assert await refused(made, BEN, ChatSend("why gone?", reply_to=gone["id"])) == "no_such_message"
+        assert await refused(made, BEN, ReportItem("message", gone["id"])) == "no_such_message"
+        for number in range(100):
+            await made.do(replace(BEN, id=f"p-{number}"), ChatSend(f"more {number}"))
+        assert (await made.do(BEN, ReportItem("message", old["id"])))["id"]
+        assert (await made.do(MODERATOR, Mute(old["id"], 60)))["participant"] == ANN.id
+
+
 async def test_authors_take_back_their_own_and_nobody_elses(tmp_path: Path) -> None:
     async with hall(tmp_path) as made:
         message = await made.do(ANN, ChatSend("oops"))
