@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from streamer.audience import images
@@ -19,38 +19,35 @@ LINE_CHARACTERS = 500
 TARGET_CHARACTERS = 500
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What the action log says of an action."""
+
+    kind: str
+    """The command's name, or what it is for those who read the log."""
+    target: str = ""
+    """Ids apart by spaces, or what was set."""
+    about: str | None = None
+    """The participant whom it is done to, where it is one."""
+    reason: str = ""
+
+
 def acted(
-    state: ScopeState | None,
-    who: Crew,
-    kind: str,
-    target: str,
-    participant: str | None,
-    reason: str,
-    changes: list[Change],
-    at: Situation,
-    told: Mapping[str, Any],
+    state: ScopeState | None, who: Crew, at: Situation, deed: Deed, changes: list[Change], told: Mapping[str, Any]
 ) -> Decision:
     """The changes, their chapters, and an entry in the action log with what undo needs; none where nothing changes.
 
-    ``state`` is None where the entry belongs to no session, ``target`` ids apart by spaces, ``participant`` whom it is
-    about, ``told`` what the command's answer says.
+    ``state`` is None where the entry belongs to no session; ``told`` is what the command's answer says.
     """
     if not changes:
         return Decision(data=dict(told))
     puts = [change for change in changes if isinstance(change, Put)]
-    action = action_of(state, who, kind, target, participant, reason, puts, at)
+    action = action_of(state, who, at, deed, puts)
     return Decision((*with_chapters(changes), Put(None, action)), dict(told), action)
 
 
 def action_of(
-    state: ScopeState | None,
-    who: Crew,
-    kind: str,
-    target: str,
-    participant: str | None,
-    reason: str,
-    puts: Sequence[Put],
-    at: Situation,
+    state: ScopeState | None, who: Crew, at: Situation, deed: Deed, puts: Sequence[Put] = ()
 ) -> ModerationAction:
     return ModerationAction(
         id=at.new_id(),
@@ -60,10 +57,10 @@ def action_of(
         at_ms=at.now_ms,
         who=who.id,
         label=who.label,
-        kind=kind,
-        target=target[:TARGET_CHARACTERS],
-        participant=participant,
-        reason=reason,
+        kind=deed.kind,
+        target=deed.target[:TARGET_CHARACTERS],
+        participant=deed.about,
+        reason=deed.reason,
         changes=tuple(images.image(put) for put in puts),
     )
 

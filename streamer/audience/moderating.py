@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from streamer.audience import images, moderating_people, moderating_questions, polls
-from streamer.audience.acting import LINE_CHARACTERS, acted, reason_of, settled
+from streamer.audience.acting import LINE_CHARACTERS, Deed, acted, reason_of, settled
 from streamer.audience.chapters import with_chapters
 from streamer.audience.commands import (
     Ban,
@@ -114,7 +114,7 @@ def _move_messages(
         changes += settled(state, ids, at)
     authors = {message.participant for message in found}
     about = next(iter(authors)) if len(authors) == 1 else None
-    return acted(state, who, kind, " ".join(ids), about, reason_of(reason), changes, at, {"ids": list(ids)})
+    return acted(state, who, at, Deed(kind, " ".join(ids), about, reason_of(reason)), changes, {"ids": list(ids)})
 
 
 def _message(state: ScopeState, message_id: str) -> Message:
@@ -140,7 +140,7 @@ def _open_poll(state: ScopeState, who: Crew, command: PollOpen, at: Situation) -
         media_at_ms=at.now_ms,
         results_at_end=command.results_at_end,
     )
-    return acted(state, who, "poll.open", poll.id, None, "", [Put(None, poll)], at, {"id": poll.id})
+    return acted(state, who, at, Deed("poll.open", poll.id), [Put(None, poll)], {"id": poll.id})
 
 
 def _close_poll(state: ScopeState, who: Crew, command: PollClose, at: Situation) -> Decision:
@@ -148,7 +148,7 @@ def _close_poll(state: ScopeState, who: Crew, command: PollClose, at: Situation)
     if poll is None or poll.removed:
         raise no_such("poll")
     changes: list[Change] = [Put(poll, replace(poll, closed_ms=at.now_ms))] if poll.open else []
-    return acted(state, who, "poll.close", poll.id, None, "", changes, at, {"id": poll.id})
+    return acted(state, who, at, Deed("poll.close", poll.id), changes, {"id": poll.id})
 
 
 # --- the room ---------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ def _set_mode(state: ScopeState, who: Crew, command: ModeSet, at: Situation) -> 
     after = replace(before, **given)
     changes: list[Change] = [Put(before, after)] if after != before else []
     what = " ".join(f"{name}={_plain(value)}" for name, value in given.items() if name not in ("words", "networks"))
-    return acted(state, who, "room.mode", what, None, "", changes, at, {})
+    return acted(state, who, at, Deed("room.mode", what), changes, {})
 
 
 def _notice(state: ScopeState, who: Crew, command: NoticeSet, at: Situation) -> Decision:
@@ -178,14 +178,14 @@ def _notice(state: ScopeState, who: Crew, command: NoticeSet, at: Situation) -> 
         gone: list[Change] = []
         if before is not None and not before.removed:
             gone.append(Put(before, replace(before, removed=True)))
-        return acted(state, who, "notice", "", None, "", gone, at, {})
+        return acted(state, who, at, Deed("notice"), gone, {})
     text = checked(command.text, LINE_CHARACTERS)
     until_ms = None if command.seconds is None else at.now_ms + command.seconds * 1000
     notice = Notice(at.new_id(), at.scope.room, at.scope.key, text, at.now_ms, until_ms)
     changes: list[Change] = [Put(None, notice)]
     if before is not None and not before.removed:
         changes.insert(0, Put(before, replace(before, removed=True)))
-    return acted(state, who, "notice", notice.id, None, "", changes, at, {"id": notice.id})
+    return acted(state, who, at, Deed("notice", notice.id), changes, {"id": notice.id})
 
 
 def _resolve(state: ScopeState, who: Crew, command: ReportResolve, at: Situation) -> Decision:
@@ -194,7 +194,7 @@ def _resolve(state: ScopeState, who: Crew, command: ReportResolve, at: Situation
     changes: list[Change] = [
         Put(report, replace(report, resolved_ms=at.now_ms)) for report in state.reports.values() if report.item in items
     ]
-    return acted(state, who, "report.resolve", command.id, None, "", changes, at, {"id": command.id})
+    return acted(state, who, at, Deed("report.resolve", command.id), changes, {"id": command.id})
 
 
 def _say(who: Crew, command: CrewSay, at: Situation) -> Decision:
@@ -203,7 +203,7 @@ def _say(who: Crew, command: CrewSay, at: Situation) -> Decision:
     text = checked(command.text, LINE_CHARACTERS)
     line = CrewLine(at.new_id(), at.scope.room, at.scope.key, command.to, who.id, who.label, text, at.now_ms)
     kind = "crew.say" if command.to == "crew" else "stage.cue"
-    return acted(None, who, kind, line.id, None, "", [Put(None, line)], at, {"id": line.id})
+    return acted(None, who, at, Deed(kind, line.id), [Put(None, line)], {"id": line.id})
 
 
 # --- the log ----------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from streamer.audience.acting import LINE_CHARACTERS, acted, action_of, reason_of, settled
+from streamer.audience.acting import LINE_CHARACTERS, Deed, acted, action_of, reason_of, settled
 from streamer.audience.commands import Ban, Mute, NoteAdd, Unban
 from streamer.audience.deciding import Decision, Situation
 from streamer.audience.moderation import LONGEST_MUTE_S, REMOVE_BACK_MS
@@ -61,7 +61,7 @@ def sanction(state: ScopeState, who: Crew, command: Mute | Ban | Unban, at: Situ
         changes += _removed(state, participant, reason, at)
     told: dict[str, Any] = {"participant": participant, "muted_until_ms": after.muted_until_ms or None}
     told["banned"] = after.banned
-    return acted(state, who, kind, participant, participant, reason, changes, at, told)
+    return acted(state, who, at, Deed(kind, participant, participant, reason), changes, told)
 
 
 def _removed(state: ScopeState, participant: str, reason: str, at: Situation) -> list[Change]:
@@ -102,5 +102,5 @@ def _holds(state: ScopeState, participant: str, at: Situation) -> list[Put]:
 def note(state: ScopeState, who: Crew, command: NoteAdd, at: Situation) -> Decision:
     participant = participant_of(state, command.participant, at)
     text = checked(command.text, LINE_CHARACTERS)
-    action = action_of(state, who, "participant.note", participant, participant, text, (), at)
+    action = action_of(state, who, at, Deed("participant.note", participant, participant, text))
     return Decision((Put(None, action),), {"participant": participant}, action)

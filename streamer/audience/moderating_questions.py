@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from streamer.audience import questions
-from streamer.audience.acting import acted, reason_of, settled
+from streamer.audience.acting import Deed, acted, reason_of, settled
 from streamer.audience.commands import QuestionAdd, QuestionCarry, QuestionEdit, QuestionMerge, QuestionMove
 from streamer.audience.deciding import Decision, Situation, no_such
 from streamer.audience.people import Crew
@@ -39,7 +39,7 @@ def add(who: Crew, command: QuestionAdd, at: Situation) -> Decision:
         media_at_ms=at.now_ms,
         state=QuestionState.APPROVED,
     )
-    return acted(None, who, "question.add", question.id, None, "", [Put(None, question)], at, {"id": question.id})
+    return acted(None, who, at, Deed("question.add", question.id), [Put(None, question)], {"id": question.id})
 
 
 def move(state: ScopeState, who: Crew, command: QuestionMove, at: Situation) -> Decision:
@@ -69,7 +69,7 @@ def move(state: ScopeState, who: Crew, command: QuestionMove, at: Situation) -> 
     told = {"ids": list(command.ids), "state": command.state.value}
     about = _question(state, command.ids[0]).participant if len(command.ids) == 1 else None
     reason = reason_of(command.reason)
-    return acted(state, who, "question.move", " ".join(command.ids), about, reason, changes, at, told)
+    return acted(state, who, at, Deed("question.move", " ".join(command.ids), about, reason), changes, told)
 
 
 def answered(question: Question, now_ms: int) -> Question:
@@ -83,7 +83,7 @@ def edit(state: ScopeState, who: Crew, command: QuestionEdit, at: Situation) -> 
     if text != question.text:
         original = question.text if question.original is None else question.original
         changes.append(Put(question, replace(question, text=text, original=None if original == text else original)))
-    return acted(state, who, "question.edit", question.id, question.participant, "", changes, at, {"id": question.id})
+    return acted(state, who, at, Deed("question.edit", question.id, question.participant), changes, {"id": question.id})
 
 
 def merge(state: ScopeState, who: Crew, command: QuestionMerge, at: Situation) -> Decision:
@@ -108,7 +108,7 @@ def merge(state: ScopeState, who: Crew, command: QuestionMerge, at: Situation) -
             if part.merged_into == one
         ]
     told = {"id": into.id, "ids": ids}
-    return acted(state, who, "question.merge", " ".join(ids), None, "", changes, at, told)
+    return acted(state, who, at, Deed("question.merge", " ".join(ids)), changes, told)
 
 
 def carry(state: ScopeState, who: Crew, command: QuestionCarry, at: Situation) -> Decision:
@@ -123,4 +123,4 @@ def carry(state: ScopeState, who: Crew, command: QuestionCarry, at: Situation) -
         Put(question, replace(question, session=state.focus.session)) for question in (*left, *parts)
     ]
     told = {"ids": [question.id for question in left], "session": state.focus.session}
-    return acted(state, who, "question.carry", " ".join(told["ids"] or ()), None, "", changes, at, told)
+    return acted(state, who, at, Deed("question.carry", " ".join(told["ids"] or ())), changes, told)
