@@ -457,7 +457,8 @@ async def test_whoever_has_no_right_is_told_and_may_paste_a_link(browser: Browse
         await seen.page.get_by_role("button", name="Open").click()
         await seen.text("does not open this room")
         await field.fill(f"{server.url}/moderate/many#token={server.tokens['many']}")
-        await seen.page.get_by_role("button", name="Open").click()
+        async with seen.page.expect_response("**/api/v1/login"):
+            await seen.page.get_by_role("button", name="Open").click()
         await seen.text("Live chat")
         # Logged in by that; whoever has several rooms finds them listed.
         await seen.page.goto(f"{server.url}/moderate")

@@ -34,7 +34,7 @@ describe('logging in', () => {
     expect(me).toEqual(ME)
     expect(asked).toHaveLength(1)
     expect(asked[0]?.[0]).toBe('/api/v1/login')
-    expect(asked[0]?.[1]).toMatchObject({ method: 'POST', body: '{"token":"g.secret"}' })
+    expect(asked[0]?.[1]).toMatchObject({ method: 'POST', keepalive: true, body: '{"token":"g.secret"}' })
   })
 
   it.each([

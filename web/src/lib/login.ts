@@ -38,6 +38,8 @@ export async function logIn(
       method: 'POST',
       headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
       body: JSON.stringify(credentials),
+      // Whoever goes right on to another page is logged in there.
+      keepalive: true,
     })
   } catch {
     throw new LoginError('unreachable')
