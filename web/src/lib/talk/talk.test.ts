@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { LivePorts, WireSocket } from '$lib/live/socket'
+import { deedsOf } from './deeds'
 import { Talk } from './talk.svelte'
 
 class Wire implements WireSocket {
@@ -204,4 +205,21 @@ it('takes nothing from somebody who was removed', () => {
   snapshot()
   wire().happens('closed', { error: { code: 'banned', message: '' } })
   expect([talk.banned, talk.chatTaken, talk.questionsTaken]).toEqual([true, false, false])
+})
+
+it('offers on a question’s card what its reader may do with it', () => {
+  const others = question('q1')
+  const mine = { ...question('q2'), state: 'on_stage' }
+  const over = { ...question('q3'), state: 'answered' }
+  const own = { questions: [mine, over].map((one) => ({ ...one, mine: true })) }
+  const questions = [others, mine, over]
+  const offered = () =>
+    questions.map(({ id }) => {
+      const deeds = deedsOf(talk, talk.conversation.question(id)!, () => {})
+      return Object.entries(deeds).flatMap(([name, deed]) => (deed ? [name] : []))
+    })
+  snapshot({ audience: { questions }, own })
+  expect(offered()).toEqual([['onvote', 'onreport'], ['onvote', 'onwithdraw'], []])
+  snapshot({ audience: { questions }, own: { ...own, you: { muted_until: null, banned: true, name: null } } })
+  expect(offered()).toEqual([['onreport'], ['onwithdraw'], []])
 })
