@@ -220,5 +220,8 @@ async def test_every_view_is_accessible_and_fits(browser: Browser, server: Runni
         await go(seen, server, f"sessions/{session}")
         card = seen.page.get_by_test_id("audience")
         await card.get_by_role("definition").first.wait_for()
+        # The tables are plain links: the login's cookie opens them.
+        table = await seen.page.request.get(f"{server.url}/api/v1/questions?session={session}&format=csv")
+        assert table.headers["content-disposition"] == 'attachment; filename="questions.csv"'
         assert await seen.accessibility() == []
         assert await seen.overflow_px() == 0

@@ -2,9 +2,8 @@ import { type Translation, translator } from '$lib/i18n'
 
 export const en = {
   title: 'Audience',
-  watched: 'Watched',
-  'watched.says': 'by all together',
-  peak: 'Most at a time',
+  watched: 'Watched in all',
+  peak: 'Peak',
   average: 'On average',
   questions: 'Questions',
   polls: 'Polls',
@@ -16,9 +15,8 @@ export const en = {
 
 export const fr: Translation<typeof en> = {
   title: 'Public',
-  watched: 'Visionnage',
-  'watched.says': 'au total',
-  peak: 'Au plus en même temps',
+  watched: 'Vu en tout',
+  peak: 'Pic',
   average: 'En moyenne',
   questions: 'Questions',
   polls: 'Sondages',
