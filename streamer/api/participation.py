@@ -22,7 +22,7 @@ from streamer.api.sessions import find_session, may_see, target_of
 from streamer.audience import views
 from streamer.audience.deciding import no_such
 from streamer.audience.identity import COOKIE, Identity
-from streamer.audience.questions import voters
+from streamer.audience.questions import tally
 from streamer.audience.scope import CLOSED_PREFIX
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.participation import Poll, Question
@@ -177,13 +177,13 @@ async def _question_views(
         every |= {question.id: question for question in await stored.of_session(session)}
     for room in {question.room for question in questions if question.session is None}:
         every |= {part.id: part for part in await stored.parts_in_room(room)}
-    votes = await stored.votes_of(list(every))
+    counted = tally(every, await stored.votes_of(list(every)))
     items = []
     for question in questions:
         crew = _reads(call, question, sessions, Action.QUESTION_MODERATE)
         if crew is None or not (crew or question.public):
             continue
-        view = views.question_view(question, len(voters(question.id, every, votes)))
+        view = views.question_view(question, counted[question.id])
         items.append({**view, **_for_moderators(question)} if crew else view)
     return items
 

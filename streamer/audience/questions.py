@@ -55,6 +55,28 @@ def voters(question_id: str, questions: Mapping[str, Question], votes: Mapping[s
     return united
 
 
+def tally(questions: Mapping[str, Question], votes: Mapping[str, AbstractSet[str]]) -> dict[str, int]:
+    """How many voters each has, as :func:`voters` finds them; for many at once."""
+    parts: dict[str, list[str]] = {}
+    for question in questions.values():
+        if question.merged_into is not None:
+            parts.setdefault(question.merged_into, []).append(question.id)
+    found = {}
+    for question_id in questions:
+        united: AbstractSet[str] = votes.get(question_id, frozenset())
+        if question_id in parts:
+            united = set(united).union(*(votes.get(part, frozenset()) for part in parts[question_id]))
+        found[question_id] = len(united)
+    return found
+
+
+def voted(participant: str, questions: Mapping[str, Question], votes: Mapping[str, AbstractSet[str]]) -> set[str]:
+    """The questions that somebody's vote counts for, by itself or by what is part of it."""
+    mine = [question for question in questions.values() if participant in votes.get(question.id, ())]
+    into = {q.merged_into for q in mine if q.merged_into is not None}
+    return {q.id for q in mine} | {one for one in into if one in questions}
+
+
 def ordered(
     questions: Iterable[Question], tally: Mapping[str, int], now_ms: int, by: QuestionOrder = QuestionOrder.FAIR
 ) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from streamer.audience.news import AudienceEvent, Viewpoint
-from streamer.audience.questions import ordered, voters
+from streamer.audience.questions import ordered, tally, voted, voters
 from streamer.audience.state import Change, Focus, Put, Refocus, ScopeState
 from streamer.audience.views import (
     Object,
@@ -53,17 +53,7 @@ def in_public(question: Question, focus: Focus) -> bool:
 
 def tallies(state: ScopeState) -> dict[str, int]:
     """Votes by question, those of what is part of it included, each participant once."""
-    parts: dict[str, list[str]] = {}
-    for question in state.questions.values():
-        if question.merged_into is not None:
-            parts.setdefault(question.merged_into, []).append(question.id)
-    found = {}
-    for question_id in state.questions:
-        united: set[str] = state.votes.get(question_id, set())
-        if question_id in parts:
-            united = united.union(*(state.votes.get(part, set()) for part in parts[question_id]))
-        found[question_id] = len(united)
-    return found
+    return tally(state.questions, state.votes)
 
 
 def order_of(state: ScopeState, now_ms: int) -> list[str]:
@@ -80,13 +70,13 @@ def order_data(state: ScopeState, now_ms: int) -> Object:
 
 
 def public_snapshot(state: ScopeState, now_ms: int) -> Object:
-    tally = tallies(state)
+    votes = tallies(state)
     notice = state.notice
     over = notice is not None and notice.until_ms is not None and notice.until_ms <= now_ms
     return {
         "session": state.focus.session,
         "chat": [message_view(m) for m in _newest(state) if m.public][-state.keep :],
-        "questions": [question_view(q, tally[q.id]) for q in state.questions.values() if in_public(q, state.focus)],
+        "questions": [question_view(q, votes[q.id]) for q in state.questions.values() if in_public(q, state.focus)],
         "order": order_data(state, now_ms),
         "polls": [
             poll_view(poll, state.ballots.get(poll.id, {}))
@@ -100,20 +90,17 @@ def public_snapshot(state: ScopeState, now_ms: int) -> Object:
 
 def own_snapshot(state: ScopeState, participant: str, now_ms: int) -> Object:
     """What is a participant's alone: besides the public snapshot."""
-    tally = tallies(state)
     waiting = (MessageState.HELD, MessageState.DELAYED)
     person = state.people.get(participant)
     return {
         "you": {**you_view(state.sanctions.get(participant), now_ms), "name": None if person is None else person.name},
         "chat": [message_view(m) for m in _newest(state) if m.participant == participant and m.state in waiting],
         "questions": [
-            own_question_view(q, tally[q.id])
+            own_question_view(q, len(voters(q.id, state.questions, state.votes)))
             for q in state.questions.values()
             if q.participant == participant and not q.withdrawn
         ],
-        "votes": sorted(
-            q.id for q in state.questions.values() if participant in voters(q.id, state.questions, state.votes)
-        ),
+        "votes": sorted(voted(participant, state.questions, state.votes)),
         "polls": {
             poll: list(ballots[participant]) for poll, ballots in state.ballots.items() if participant in ballots
         },
@@ -121,11 +108,11 @@ def own_snapshot(state: ScopeState, participant: str, now_ms: int) -> Object:
 
 
 def moderation_snapshot(state: ScopeState, now_ms: int) -> Object:
-    tally = tallies(state)
+    votes = tallies(state)
     return {
         "session": state.focus.session,
         "chat": [message_for_moderators(m) for m in _newest(state)],
-        "questions": [question_for_moderators(q, tally[q.id], state.focus) for q in state.questions.values()],
+        "questions": [question_for_moderators(q, votes[q.id], state.focus) for q in state.questions.values()],
         "order": order_data(state, now_ms),
         "left_over": [question.id for question in state.left_over()],
         "polls": [

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.audience import views
 from streamer.audience.chapters import question_of
-from streamer.audience.questions import voters
+from streamer.audience.questions import tally
 from streamer.conference.captions import Line
 from streamer.conference.participation import Question, QuestionState
 from streamer.conference.sessions import MarkKind, Session
@@ -200,9 +200,10 @@ async def _questions(connection: AsyncConnection, session: str, shown: Shown, li
     limits.take(sorted(at_ms for at_ms in first.values() if at_ms is not None))
     inside = [one for one in told if limits.has(first[id(one)])]
     votes = await stored.votes_of(list(every)) if inside else {}
+    counted = tally(every, votes)
     found = []
     for one in inside:
-        view = views.question_view(one.question, len(voters(one.question.id, every, votes)))
+        view = views.question_view(one.question, counted[one.question.id])
         found.append({**view, "media_at": one.asked_ms})
     return found
 

@@ -12,7 +12,7 @@ from streamer.audience import chat, texts
 from streamer.audience.gathering import Tallies
 from streamer.audience.identity import Identities
 from streamer.audience.moderation import CLAIM_MS, exempt, prefix_of
-from streamer.audience.questions import ordered
+from streamer.audience.questions import ordered, tally, voted, voters
 from streamer.audience.scope import GRACE_MS, Scope, focus, media_time, session_at
 from streamer.audience.words import blocked, same_words
 from streamer.conference.participation import Question, QuestionOrder, QuestionState
@@ -254,6 +254,20 @@ def test_each_place_gets_its_turn_before_any_gets_a_second(rows) -> None:  # typ
     order = [places[one] for one in ordered(questions, tally, START_MS + 3_600_000)]
     different = len(set(places.values()))
     assert len(set(order[:different])) == different
+
+
+@given(st.data())
+def test_votes_are_counted_alike_for_one_question_and_for_all(data: st.DataObject) -> None:
+    ids = [f"q{number}" for number in range(data.draw(st.integers(1, 6)))]
+    into = {one: data.draw(st.sampled_from([None, "gone", *ids[:2]])) for one in ids[2:]}
+    asked = {
+        one: Question(one, "hall", "hall", None, "p", "", "", "", "?", 0, 0, merged_into=into.get(one)) for one in ids
+    }
+    votes = {one: data.draw(st.sets(st.sampled_from("abc"))) for one in ids if data.draw(st.booleans())}
+    united = {one: voters(one, asked, votes) for one in ids}
+    assert tally(asked, votes) == {one: len(who) for one, who in united.items()}
+    for who in "abc":
+        assert voted(who, asked, votes) == {one for one in ids if who in united[one]}
 
 
 def test_first_time_askers_come_before_those_who_had_a_turn() -> None:
