@@ -19,7 +19,7 @@ from streamer.archive.gathering import FOREVER_MS
 from streamer.archive.material import HANDLE_MS
 from streamer.archive.retention import Retention
 from streamer.audience.news import AudienceEvent
-from streamer.audience.service import closed_session
+from streamer.audience.scope import closed_session
 from streamer.conference.day import current
 from streamer.conference.notices import Notices
 from streamer.delivery import routes as delivery

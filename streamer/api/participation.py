@@ -23,7 +23,7 @@ from streamer.audience import views
 from streamer.audience.deciding import no_such
 from streamer.audience.identity import COOKIE, Identity
 from streamer.audience.questions import tally
-from streamer.audience.scope import CLOSED_PREFIX
+from streamer.audience.scope import closed_session
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.participation import Poll, Question
 from streamer.conference.sessions import Session, Visibility
@@ -226,7 +226,7 @@ async def _sessions(call: Call, stored: Sessions, items: Sequence[Question | Pol
 
 
 def _closed(item: Question | Poll) -> str | None:
-    return item.scope.removeprefix(CLOSED_PREFIX) if item.scope.startswith(CLOSED_PREFIX) else None
+    return closed_session(item.scope)
 
 
 def _reads(call: Call, item: Question | Poll, sessions: Mapping[str, Session], action: Action) -> bool | None:

@@ -22,7 +22,7 @@ from streamer.audience.commands import (
 from streamer.audience.deciding import no_such
 from streamer.audience.desk import Desk
 from streamer.audience.news import AudienceEvent, Viewpoint
-from streamer.audience.scope import CLOSED_PREFIX
+from streamer.audience.scope import closed_session
 from streamer.audience.state import ScopeState
 from streamer.conference.participation import Message, ModerationAction, Question
 from streamer.store.captions import Captions
@@ -66,7 +66,7 @@ async def card(database: Database, desk: Desk, participant: str, now_ms: int) ->
         about = [
             action
             for action in await Moderation(connection).about(participant)
-            if action.scope == desk.scope.key or not action.scope.startswith(CLOSED_PREFIX)
+            if action.scope == desk.scope.key or closed_session(action.scope) is None
         ]
     here = desk.crowd.here.get(participant)
     if person is None and here is None and not latest and not about:

@@ -29,6 +29,11 @@ class Scope:
         return self.room if self.session is None else f"{CLOSED_PREFIX}{self.session}"
 
 
+def closed_session(key: str) -> str | None:
+    """The session of a closed scope's key, None for a room's."""
+    return key.removeprefix(CLOSED_PREFIX) if key.startswith(CLOSED_PREFIX) else None
+
+
 def scope_of(session: Session) -> Scope:
     return Scope(session.room, session.id if session.closed else None)
 

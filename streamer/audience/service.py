@@ -31,7 +31,7 @@ from streamer.audience.identity import SECRET_NAME, Identities, Identity
 from streamer.audience.moderating import moderate
 from streamer.audience.news import Answer, AudienceEvent, Listener, Viewpoint
 from streamer.audience.people import Crew, Participant, Who
-from streamer.audience.scope import CLOSED_PREFIX, Scope, focus
+from streamer.audience.scope import Scope, focus
 from streamer.audience.state import Ballot, Change, Chapter, Focus, Refocus, Vote
 from streamer.audience.timelines import FOREVER_MS, KINDS, Shown
 from streamer.audience.views import moment
@@ -464,8 +464,3 @@ class Audience:
         self._last_id = (now_ms, 0) if now_ms > last_ms else (last_ms, count + 1)
         at_ms, count = self._last_id
         return f"{at_ms:011x}{count:04x}{secrets.token_hex(6)}"
-
-
-def closed_session(key: str) -> str | None:
-    """The session of a closed scope's key, None for a room's."""
-    return key.removeprefix(CLOSED_PREFIX) if key.startswith(CLOSED_PREFIX) else None

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from streamer.audience.news import AudienceEvent, Viewpoint
-from streamer.audience.scope import CLOSED_PREFIX, Scope
+from streamer.audience.scope import Scope, closed_session
 from streamer.conference.grants import Action, Target
 from streamer.errors import StreamerError
 from streamer.realtime.audience_commands import scope_target
@@ -157,9 +157,10 @@ class AudienceFeed:
     # --- inside -------------------------------------------------------------------------------------
 
     def _scope(self, key: str) -> Scope | None:
-        if not key.startswith(CLOSED_PREFIX):
+        closed = closed_session(key)
+        if closed is None:
             return Scope(key) if key in self._director.rooms else None
-        session = self._director.find(key.removeprefix(CLOSED_PREFIX))
+        session = self._director.find(closed)
         return None if session is None else Scope(session.room, session.id)
 
     def _target(self, scope: Scope) -> Target | None:
