@@ -86,12 +86,19 @@ def blocked(text: str, words: tuple[str, ...]) -> str | None:
     ]
     spellings.append(_joined(spellings[0]))
     spellings.append(_joined(spellings[1]))
+    # Looked up, not compared: one character may unfold to many (U+FDFA to eighteen), and words may be hundreds.
+    there = [frozenset(tokens) for tokens in spellings]
     for index, needle in enumerate(_needles(words)):
-        width = len(needle)
-        for tokens in spellings:
-            if any(tuple(tokens[at : at + width]) == needle for at in range(len(tokens) - width + 1)):
+        for tokens, known in zip(spellings, there, strict=True):
+            if known.issuperset(needle) and (len(needle) == 1 or _follow(needle, tokens)):
                 return words[index] if index < len(words) else needle[0]
     return None
+
+
+def _follow(needle: tuple[str, ...], tokens: list[str]) -> bool:
+    """Whether they stand in the tokens one after the other."""
+    width = len(needle)
+    return any(tuple(tokens[at : at + width]) == needle for at in range(len(tokens) - width + 1))
 
 
 def _joined(tokens: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -127,6 +128,18 @@ def test_a_blocked_word_is_found_behind_look_alikes(text: str) -> None:
 @pytest.mark.parametrize("text", ["idiotic", "an idea", "1 d 2", "", "i do it", "péridiot"])
 def test_other_words_are_not_blocked(text: str) -> None:
     assert blocked(text, ("idiot",)) is None
+
+
+def test_a_text_that_unfolds_costs_no_more_than_a_look_at_each_word() -> None:
+    words = tuple(f"word{number}" for number in range(500))
+    long = texts.cleaned("\ufdfa" * 500)
+    blocked("warm up", words)
+    began = time.process_time()
+    assert blocked(long, words) is None
+    # It took a second, in which nobody else had an answer.
+    assert time.process_time() - began < 0.2
+    assert blocked(f"{long} w0rd498", words) == "word498"
+    assert blocked(f"{long} word1 then word2", ("word1 then word2", "word2 then")) == "word1 then word2"
 
 
 def test_phrases_other_scripts_and_odd_words() -> None:
