@@ -12,14 +12,15 @@ from typing import Any
 
 from sqlalchemy import create_engine
 
+from streamer.audience.commands import Command
 from streamer.audience.news import AudienceEvent, Viewpoint
-from streamer.audience.people import Crew, Participant
+from streamer.audience.people import Crew, Participant, Who
 from streamer.audience.scope import Scope
 from streamer.audience.service import Audience
 from streamer.conference.grants import Role
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session, SessionState, Visibility
-from streamer.errors import NotFound
+from streamer.errors import NotFound, StreamerError
 from streamer.settings import AudienceSettings
 from streamer.store.database import Database, database_url, upgrade
 from streamer.store.rooms import Rooms
@@ -161,6 +162,15 @@ async def hall(
     finally:
         await audience.close()
         await database.close()
+
+
+async def refused(made: Hall, who: Who, command: Command) -> str:
+    """The code of the refusal."""
+    try:
+        await made.do(who, command)
+    except StreamerError as error:
+        return error.code
+    raise AssertionError("it was not refused")
 
 
 async def store_sessions(made: Hall, *sessions: Session) -> None:
