@@ -321,7 +321,7 @@ async def test_questions_roll_over_with_the_session_and_are_carried_over_in_one_
         assert made.told(Viewpoint.PUBLIC, "question.changed")[-1]["archived"]
         assert made.told(Viewpoint.PUBLIC, "poll.changed")[-1]["state"] == "closed"
         assert made.told(Viewpoint.PUBLIC, "poll.changed")[-1]["id"] == poll
-        late = await made.do(BEN, QuestionAsk("Later still?", media_at_ms=ended.ended_ms - 1))
+        late = await made.do(BEN, QuestionAsk("Later still?", media_at_ms=(ended.ended_ms or 0) - 1))
         assert late["session"] == "one"
         snapshot = await made.moderators()
         assert left in snapshot["left_over"]
