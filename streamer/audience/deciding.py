@@ -179,7 +179,7 @@ def _ask(state: ScopeState, habits: chat.Habits, who: Participant, command: Ques
         id=at.new_id(),
         room=at.scope.room,
         scope=at.scope.key,
-        session=session_at(at.scope, at.sessions, media_ms, at.now_ms) or _grace(state),
+        session=session_at(at.scope, at.sessions, media_ms, at.now_ms),
         participant=who.id,
         name=name,
         role=who.shown_role,
@@ -193,11 +193,6 @@ def _ask(state: ScopeState, habits: chat.Habits, who: Participant, command: Ques
     )
     told = {"id": question.id, "state": question.state.value, "session": question.session, "media_at": media_ms}
     return Decision((*_seen(state, who, name, at), Put(None, question)), told)
-
-
-def _grace(state: ScopeState) -> str | None:
-    """While nothing is on, the questions of the session that has just ended are still worked on."""
-    return state.focus.session
 
 
 def _vote(state: ScopeState, who: Participant, command: QuestionVote) -> Decision:

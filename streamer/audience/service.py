@@ -31,8 +31,8 @@ from streamer.audience.identity import SECRET_NAME, Identities, Identity
 from streamer.audience.moderating import moderate
 from streamer.audience.news import Answer, AudienceEvent, Listener, Viewpoint
 from streamer.audience.people import Crew, Participant, Who
-from streamer.audience.scope import Scope, focus
-from streamer.audience.state import Ballot, Change, Chapter, Focus, Refocus, Vote
+from streamer.audience.scope import Scope
+from streamer.audience.state import Ballot, Change, Chapter, Refocus, Vote
 from streamer.audience.timelines import FOREVER_MS, KINDS, Shown
 from streamer.audience.views import moment
 from streamer.conference.sessions import Session
@@ -395,10 +395,10 @@ class Audience:
         except StreamerError:
             # The room has gone; nobody asks any more.
             return
-        session = focus(desk.scope, at.sessions, at.now_ms)
-        if session == desk.working.focus.session:
+        to = ticking.focus_now(desk.scope, at.sessions, at.now_ms)
+        if to.session == desk.working.focus.session:
             return
-        changes = ticking.rolled_over(desk.working, Focus(session, at.now_ms), at.now_ms)
+        changes = ticking.rolled_over(desk.working, to, at.now_ms)
         self._put_later(desk, changes)
 
     def _put_later(self, desk: Desk, changes: Sequence[Change]) -> None:

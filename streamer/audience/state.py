@@ -78,13 +78,18 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Focus:
-    """Whose questions are worked on. ``session`` None: the room's own, those since ``since_ms``."""
+    """Whose questions are worked on: a session's, and the room's own since ``since_ms``. ``session`` None: only those.
+
+    While a session is on, nobody asks the room: beside a session's questions stand those of the minutes after its end.
+    """
 
     session: str | None
     since_ms: int
 
     def has(self, question: Question) -> bool:
-        return question.session == self.session and (self.session is not None or question.at_ms >= self.since_ms)
+        if question.session is None:
+            return question.at_ms >= self.since_ms
+        return question.session == self.session
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,19 +24,39 @@ BETWEEN_MS = 12 * 3_600_000
 """A room's own questions are at most so old."""
 
 
+def focus_now(scope: Scope, sessions: Sequence[Session], now_ms: int) -> Focus:
+    """What is worked on from now on."""
+    session = focus(scope, sessions, now_ms)
+    return Focus(session, now_ms if session is not None else _break_since(sessions, now_ms))
+
+
 def first_focus(scope: Scope, sessions: Sequence[Session], now_ms: int) -> tuple[Focus, Focus | None]:
     """What is worked on after a restart, and what was before."""
     session = focus(scope, sessions, now_ms)
-    ended = sorted((s.ended_ms, s.id) for s in sessions if s.ended_ms is not None and not s.closed and s.id != session)
-    last = ended[-1] if ended else None
-    since_ms = max(now_ms - BETWEEN_MS, 0 if last is None else last[0] + GRACE_MS)
+    this = next((s for s in sessions if s.id == session), None)
+    others = [s for s in sessions if s.id != session]
+    if session is None:
+        now = Focus(None, _break_since(sessions, now_ms))
+    else:
+        now = Focus(session, now_ms if this is None or this.running or this.ended_ms is None else this.ended_ms)
+    last = _last_ended(others)
     if last is None or scope.session is not None:
-        return Focus(session, since_ms), None
-    began_ms = next((s.started_ms for s in sessions if s.id == session and s.started_ms is not None), None)
-    if began_ms is not None and began_ms - last[0] > GRACE_MS:
+        return now, None
+    ended_ms, before = last
+    if this is not None and this.started_ms is not None and this.started_ms - ended_ms > GRACE_MS:
         # In between there were the room's own.
-        return Focus(session, since_ms), Focus(None, since_ms)
-    return Focus(session, since_ms), Focus(last[1], last[0])
+        return now, Focus(None, _break_since(others, now_ms))
+    return now, Focus(before, ended_ms)
+
+
+def _break_since(sessions: Sequence[Session], now_ms: int) -> int:
+    """Since when the room's own questions count while nothing is on: the last end."""
+    last = _last_ended(sessions)
+    return max(now_ms - BETWEEN_MS, 0 if last is None else last[0])
+
+
+def _last_ended(sessions: Sequence[Session]) -> tuple[int, str] | None:
+    return max(((s.ended_ms, s.id) for s in sessions if s.ended_ms is not None and not s.closed), default=None)
 
 
 def rolled_over(state: ScopeState, to: Focus, now_ms: int) -> list[Change]:
@@ -46,7 +66,7 @@ def rolled_over(state: ScopeState, to: Focus, now_ms: int) -> list[Change]:
     """
     changes: list[Change] = []
     for question in state.questions.values():
-        if question.state is QuestionState.ON_STAGE and state.focus.has(question):
+        if question.state is QuestionState.ON_STAGE and state.focus.has(question) and not to.has(question):
             changes.append(Put(question, answered(question, now_ms)))
     for poll in state.polls.values():
         if not poll.open or poll.session != state.focus.session:
