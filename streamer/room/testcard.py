@@ -88,7 +88,9 @@ def decode_strip(luma: Luma) -> int | None:
     cell = width / CELLS
     centres = (np.arange(CELLS) + 0.5) * cell
     reach = max(cell * 0.2, 0.5)
-    levels = np.array([columns[int(c - reach) : max(int(c + reach), int(c - reach) + 1)].mean() for c in centres])
+    # Pixels whose own middle is near the cell's: in narrow cells the next one may be the neighbour's.
+    first, last = np.ceil(centres - reach - 0.5).astype(int), np.floor(centres + reach - 0.5).astype(int)
+    levels = np.array([columns[a : b + 1].mean() for a, b in zip(first, last, strict=True)])
     white, black = (levels[0] + levels[-1]) / 2, (levels[1] + levels[-2]) / 2
     if white - black < LEAST_CONTRAST:
         return None

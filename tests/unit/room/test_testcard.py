@@ -5,7 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamer.room.inputs import FeedOptions, VideoEncoder
@@ -37,6 +37,7 @@ def picture_of(cells: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 @given(st.integers(0, 2**42 - 1), st.integers(3 * CELLS, 1920))
+@example(153, 177)
 def test_the_strip_tells_any_time_at_any_width(ms: int, width: int) -> None:
     assert decode_strip(picture_of(encode_strip(ms), width, 90)) == ms
 
