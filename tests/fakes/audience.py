@@ -97,7 +97,9 @@ class Audience:
                     continue
                 async with self.server.session.get(urljoin(track.url, segment.uri)) as response:
                     media = await response.read()
-                    if response.status == 404 and self._is_over(name, msn):
+                    if response.status == 404:
+                        # Not listed any more; the follower is told so with the next part.
+                        await until(lambda name=name, msn=msn: self._is_over(name, msn), limit_s=3)
                         continue
                     assert response.status == 200, segment.uri
                 data = await self.hls.init_bytes(name, msn) + media

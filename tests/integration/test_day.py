@@ -329,6 +329,7 @@ async def _replayed_with_the_key_alone(server: Running, board: dict[str, Any], f
 
     await until_answered(there, limit_s=5)
     assert await status_of(server, path) == 404
+    await recording(server, board)
     replay = await replayed(server, f"{path}?key={board['key']}")
     assert abs(replay[0] - from_ms) <= PART_MS
     assert abs(to_ms - replay[-1]) <= 2 * PART_MS
@@ -524,7 +525,8 @@ async def test_killed_processes_keep_the_day_and_privacy(server: Running) -> Non
             assert shown.between(begun_ms, 1 << 60) == {}
             assert shown.loud_between(begun_ms + 30, 1 << 60) == {}
             async with audience(server, room, whep=False) as newcomer:
-                await newcomer.edge_past(now_ms() + 1_000, limit_s=20)
+                # Long enough for the camera to be in the closed session's programme again.
+                await newcomer.edge_past(now_ms() + 4_000, limit_s=20)
                 assert (await newcomer.evidence()).between(begun_ms, 1 << 60) == {}
             await tap(server, board, "end")
 
@@ -549,7 +551,8 @@ async def test_a_late_tap_takes_the_minutes_of_a_closed_session_out_of_the_publi
                 await killed(server, process)
                 await source_up(server, room)
             async with audience(server, room, whep=False) as newcomer:
-                await newcomer.edge_past(now_ms() + 1_000, limit_s=20)
+                # Long enough for the camera to be in the closed session's programme again.
+                await newcomer.edge_past(now_ms() + 4_000, limit_s=20)
                 shown = await newcomer.evidence()
                 assert shown.between(began_ms, 1 << 60) == {}
                 assert shown.loud_between(began_ms + 30, 1 << 60) == {}
