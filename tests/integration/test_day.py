@@ -38,7 +38,8 @@ SETTINGS = {
     "STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]',
     "STREAMER_MEDIA__STILL_INTERVAL_S": "1",
     "STREAMER_HLS__RING_S": "9",
-    "STREAMER_HLS__CACHE_BYTES_PER_ROOM": "1000000",
+    # What is not recorded is in memory alone: all of the ring has to have room there.
+    "STREAMER_HLS__CACHE_BYTES_PER_ROOM": "4000000",
     "STREAMER_WHEP__MAX_VIEWERS": "5",
 }
 PART_MS = 334
