@@ -41,10 +41,10 @@ def search(data: Path, room: str) -> OnDisk:
     found, seen = OnDisk(), set()
     rooms = sorted((data / "rooms" / room).rglob("*.m4s"))
     # Another name of a room's file was searched where it has its index.
-    others = {path.stat().st_ino for path in (data / "rooms").rglob("*.m4s")}
+    others = {_inode(path) for path in (data / "rooms").rglob("*.m4s")}
     for path in [*rooms, *sorted((data / "recordings").rglob("*.m4s"))]:
-        inode = path.stat().st_ino
-        if inode in seen or (path not in rooms and inode in others):
+        inode = _inode(path)
+        if inode is None or inode in seen or (path not in rooms and inode in others):
             continue
         seen.add(inode)
         found.files += 1
@@ -61,6 +61,14 @@ def search(data: Path, room: str) -> OnDisk:
                 if len(found.strips) + len(found.loud) > before:
                     break
     return found
+
+
+def _inode(path: Path) -> int | None:
+    """None: the window has gone past it meanwhile."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _rendition(path: Path) -> str:
