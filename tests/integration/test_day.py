@@ -43,7 +43,8 @@ SETTINGS = {
     "STREAMER_WHEP__MAX_VIEWERS": "5",
 }
 PART_MS = 334
-FRAME_MS = 34
+TAP_MS = 150
+"""From a tap to the room's obedience."""
 EDGE_MS = 3_000
 """The live edge is a segment, as players begin with one."""
 MINUTE_MS = 60_000
@@ -235,11 +236,12 @@ async def test_across_a_private_hour_the_public_gets_nothing_of_it(server: Runni
             await until(lambda: (public.newest_still or 0) > over_ms, limit_s=10)
             await public.edge_past(over_ms + 3_000)
             shown = await public.evidence()
-            # A picture that was on its way in the very moment of the tap is a frame at most.
-            leaked = shown.between(begun_ms + FRAME_MS, over_ms)
+            leaked = shown.between(begun_ms, over_ms)
             late = {where: max(strips) - begun_ms for where, strips in leaked.items()}
             print(f"public pictures after the private start, at most: {late} ms")
-            assert leaked == {}
+            # A tap is written before it takes effect, and WebRTC waits for nothing: some frames, never a part.
+            assert late.pop("whep", 0) <= TAP_MS
+            assert late == {}
             assert shown.loud_between(begun_ms + 30, over_ms - 30) == {}
             assert shown.stray == []
             for where in ("hls v360", "hls v180", "whep", "still"):
