@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from streamer.conference.household import household
+
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -30,6 +32,10 @@ class Proxies:
             if not self._is_trusted(address):
                 break
         return address
+
+    def client_household(self, request: web.BaseRequest) -> str:
+        """What every limit by address counts by (:func:`streamer.conference.household.household`)."""
+        return household(self.client_address(request))
 
     def is_https(self, request: web.BaseRequest) -> bool:
         """Whether the client speaks TLS, to us or to a trusted proxy."""

@@ -100,12 +100,8 @@ class Audience:
     async def start(self) -> None:
         """Raises StoreUnavailable."""
         async with self._database.write() as connection:
-            stored = Secrets(connection)
-            key = await stored.find(SECRET_NAME)
-            if key is None:
-                key = secrets.token_hex(32)
-                await stored.put(SECRET_NAME, key)
-        self._identities = Identities(bytes.fromhex(key))
+            key = await Secrets(connection).kept_key(SECRET_NAME)
+        self._identities = Identities(key)
         self.book.start()
         self._unlisten = self._sessions.listen(self._on_sessions)
         self._tasks = [asyncio.create_task(self._tick(), name="audience tick")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secrets import token_hex
 from dataclasses import dataclass
 
 from sqlalchemy import delete, select, update
@@ -86,6 +87,14 @@ class Secrets:
     async def find(self, name: str) -> str | None:
         value: str | None = await self._connection.scalar(select(secrets.c.value).where(secrets.c.name == name))
         return value
+
+    async def kept_key(self, name: str) -> bytes:
+        """32 random bytes under ``name``, made when they are asked for the first time. In a write transaction."""
+        value = await self.find(name)
+        if value is None:
+            value = token_hex(32)
+            await self.put(name, value)
+        return bytes.fromhex(value)
 
     async def put(self, name: str, value: str) -> None:
         await put_row(self._connection, secrets, {"name": name}, {"value": value}, unknown="")
