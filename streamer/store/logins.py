@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from secrets import token_hex
 from dataclasses import dataclass
+from secrets import token_hex
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
