@@ -239,6 +239,27 @@ class ArchiveSettings(Section):
     )
 
 
+class MetricsSettings(Section):
+    token: str = Field("", description="Bearer token that opens /metrics, 32 characters or more; empty: none does.")
+    networks: tuple[str, ...] = Field(
+        (), description="Addresses or networks that may read /metrics without a token; loopback may always."
+    )
+
+    @field_validator("token")
+    @classmethod
+    def _is_long(cls, value: str) -> str:
+        if value and len(value) < 32:
+            raise ValueError("has 32 characters or more")
+        return value
+
+    @field_validator("networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ip_network(text, strict=False)
+        return value
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged.")
     format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
@@ -261,6 +282,7 @@ class Settings(BaseSettings):
     schedules: ScheduleSettings = ScheduleSettings()
     realtime: RealtimeSettings = RealtimeSettings()
     audience: AudienceSettings = AudienceSettings()
+    metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 
     @property
@@ -296,7 +318,11 @@ def describe_problems(error: ValidationError) -> list[str]:
     lines = []
     for item in error.errors(include_url=False):
         where = ".".join(str(step) for step in item["loc"]) or "settings"
-        found = "" if where == "admin_token" or isinstance(item["input"], dict) else f" (found {item['input']!r})"
+        found = (
+            ""
+            if where in ("admin_token", "metrics.token") or isinstance(item["input"], dict)
+            else f" (found {item['input']!r})"
+        )
         lines.append(f"{where}: {item['msg']}{found}")
     return lines
 
