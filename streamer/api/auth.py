@@ -55,7 +55,7 @@ async def identify(request: web.Request, services: Services) -> Identity | None:
     grant = await find_grant(token, services) if scheme.lower() == "bearer" and token else None
     if grant is None:
         try:
-            services.failed_tokens.take(services.proxies.client_address(request))
+            services.failed_tokens.take(services.proxies.client_household(request))
         except TooMany as error:
             error.headers.update(_BAD_TOKEN)
             raise
