@@ -1,7 +1,7 @@
 """What a caller is told of a session. Pure.
 
-Everything that tells of a session asks :func:`told`: lists, rooms, replays, Socket.IO, orders, alarms. Lists filter in the
-database, by the same rule as a clause of SQL (:mod:`streamer.store.visibility`).
+Everything that tells of a session asks :func:`told`: lists, rooms, replays, Socket.IO, orders, alarms. Lists filter in
+the database, by the same rule as a clause of SQL (:mod:`streamer.store.visibility`).
 """
 
 from __future__ import annotations
