@@ -163,7 +163,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     app[LAPSES] = LapseWatch(services)
     director.bells.lapsed = app[LAPSES].labels
     services.audience.listen(partial(_hear_trouble, director, notices))
-    delivery.setup(app, plane, settings, services.proxies.client_address, services.archivist, services.captions)
+    delivery.setup(app, plane, settings, services.proxies.client_household, services.archivist, services.captions)
     add_realtime(app, metrics)
     _measure(app, metrics, plane)
 
