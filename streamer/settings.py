@@ -246,11 +246,17 @@ class LogSettings(Section):
     format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
 
 
+SHORTEST_ADMIN_TOKEN = 32
+"""Characters. What may do everything is not to be guessed."""
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STREAMER_", env_nested_delimiter="__", extra="ignore", frozen=True)
 
     data: Path = Field(Path("data"), description="Folder for everything that is kept.")
-    admin_token: str = Field("", description="Accepted as an admin bearer token when set (environment only).")
+    admin_token: str = Field(
+        "", description="Accepted as an admin bearer token when set; 32 characters or more (environment only)."
+    )
     web_dist: Path | None = Field(None, description="Folder of the built pages; empty: beside the program.")
     server: ServerSettings = ServerSettings()
     ice: IceSettings = IceSettings()
@@ -264,6 +270,16 @@ class Settings(BaseSettings):
     realtime: RealtimeSettings = RealtimeSettings()
     audience: AudienceSettings = AudienceSettings()
     log: LogSettings = LogSettings()
+
+    @field_validator("admin_token")
+    @classmethod
+    def _is_long_enough(cls, value: str) -> str:
+        if value and len(value) < SHORTEST_ADMIN_TOKEN:
+            raise ValueError(
+                f"STREAMER_ADMIN_TOKEN has {len(value)} characters; at least {SHORTEST_ADMIN_TOKEN} are wanted. "
+                "`openssl rand -hex 32` makes one"
+            )
+        return value
 
     @property
     def run_dir(self) -> Path:
