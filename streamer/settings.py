@@ -6,6 +6,7 @@ Order of precedence: command line, environment (``STREAMER_``, sections by ``__`
 
 from __future__ import annotations
 
+import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
@@ -46,6 +47,17 @@ class ServerSettings(Section):
     )
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="Largest request body, bytes.")
     shutdown_s: float = Field(10.0, gt=0, le=120, description="Time for requests to end on SIGTERM, seconds.")
+    security_contact: str = Field(
+        "", description="Who is told of weaknesses, in /.well-known/security.txt: mailto:, https:// or tel:."
+    )
+
+    @field_validator("security_contact")
+    @classmethod
+    def _is_a_contact(cls, value: str) -> str:
+        # RFC 9116, 2.5.3: a URI; "mailto" and "tel" for addresses and numbers, "https" for pages.
+        if value and not re.fullmatch(r"(?:mailto:[^@\s]+@[^@\s]+|https://[^\s]+|tel:\+?[0-9-]+)", value):
+            raise ValueError("is an address such as mailto:security@example.org or https://example.org/security")
+        return value
 
     @field_validator("public_url")
     @classmethod
