@@ -12,6 +12,7 @@ from aiohttp import web
 
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.lapses import LapseWatch
+from streamer.api.monitoring import MetricsAccess
 from streamer.api.polling import SchedulePoller
 from streamer.api.routes import make_application
 from streamer.archive.archivist import Archivist
@@ -170,7 +171,8 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
         if not app[SERVICES].plane.host_up:
             raise Unavailable("The media host does not answer.", code="media_host_unavailable")
 
-    health.add_routes(app, metrics, {"database": database.ping, "media_host": media_host})
+    checks = {"database": database.ping, "media_host": media_host}
+    health.add_routes(app, metrics, checks, guard=MetricsAccess(services))
     return app
 
 

@@ -6,6 +6,7 @@ Order of precedence: command line, environment (``STREAMER_``, sections by ``__`
 
 from __future__ import annotations
 
+import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
@@ -46,6 +47,17 @@ class ServerSettings(Section):
     )
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="Largest request body, bytes.")
     shutdown_s: float = Field(10.0, gt=0, le=120, description="Time for requests to end on SIGTERM, seconds.")
+    security_contact: str = Field(
+        "", description="Who is told of weaknesses, in /.well-known/security.txt: mailto:, https:// or tel:."
+    )
+
+    @field_validator("security_contact")
+    @classmethod
+    def _is_a_contact(cls, value: str) -> str:
+        # RFC 9116, 2.5.3: a URI; "mailto" and "tel" for addresses and numbers, "https" for pages.
+        if value and not re.fullmatch(r"(?:mailto:[^@\s]+@[^@\s]+|https://[^\s]+|tel:\+?[0-9-]+)", value):
+            raise ValueError("is an address such as mailto:security@example.org or https://example.org/security")
+        return value
 
     @field_validator("public_url")
     @classmethod
@@ -241,6 +253,27 @@ class ArchiveSettings(Section):
     )
 
 
+class MetricsSettings(Section):
+    token: str = Field("", description="Bearer token that opens /metrics, 32 characters or more; empty: none does.")
+    networks: tuple[str, ...] = Field(
+        (), description="Addresses or networks that may read /metrics without a token; loopback may always."
+    )
+
+    @field_validator("token")
+    @classmethod
+    def _is_long(cls, value: str) -> str:
+        if value and len(value) < 32:
+            raise ValueError("has 32 characters or more")
+        return value
+
+    @field_validator("networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ip_network(text, strict=False)
+        return value
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged.")
     format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
@@ -269,6 +302,7 @@ class Settings(BaseSettings):
     schedules: ScheduleSettings = ScheduleSettings()
     realtime: RealtimeSettings = RealtimeSettings()
     audience: AudienceSettings = AudienceSettings()
+    metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("admin_token")
@@ -314,7 +348,11 @@ def describe_problems(error: ValidationError) -> list[str]:
     lines = []
     for item in error.errors(include_url=False):
         where = ".".join(str(step) for step in item["loc"]) or "settings"
-        found = "" if where == "admin_token" or isinstance(item["input"], dict) else f" (found {item['input']!r})"
+        found = (
+            ""
+            if where in ("admin_token", "metrics.token") or isinstance(item["input"], dict)
+            else f" (found {item['input']!r})"
+        )
         lines.append(f"{where}: {item['msg']}{found}")
     return lines
 
