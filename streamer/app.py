@@ -25,6 +25,7 @@ from streamer.audience.scope import closed_session
 from streamer.conference.day import current
 from streamer.conference.grants import Action
 from streamer.conference.notices import Notices
+from streamer.connections import ConnectionStats
 from streamer.delivery import routes as delivery
 from streamer.director.bells import Bells, free_bytes
 from streamer.director.director import Director
@@ -39,6 +40,7 @@ from streamer.settings import Settings
 from streamer.sockets import REALTIME, add_realtime, count_viewers
 from streamer.store.database import Database, database_url
 
+CONNECTIONS = web.AppKey("connections", ConnectionStats)
 LAPSES = web.AppKey("lapses", LapseWatch)
 
 
@@ -162,6 +164,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
         public_url=public_url,
     )
     app = make_application(services, metrics.observe)
+    app[CONNECTIONS] = ConnectionStats()
     app[LAPSES] = LapseWatch(services)
     director.bells.lapsed = app[LAPSES].labels
     services.audience.listen(partial(_hear_trouble, director, notices))
@@ -190,6 +193,7 @@ def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> No
     services = app[SERVICES]
     metrics.watch_rooms(lambda: plane.rooms)
     metrics.watch_values("streamer_delivery", app[delivery.STATS])
+    metrics.watch_values("streamer_connections", app[CONNECTIONS])
     metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS])
     metrics.watch_counter(
         "streamer_media_host_reconnects",
