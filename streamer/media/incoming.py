@@ -99,9 +99,10 @@ class PictureGuard:
     def _sets(self, sets: tuple[bytes, ...]) -> Refusal | None:
         if not sets:
             return None
-        refusal = next(filter(None, map(self._set, sets[:MAX_SETS])), None)
+        refusals = [refusal for nal in sets[:MAX_SETS] if (refusal := self._set(nal)) is not None]
         if len(sets) > MAX_SETS:
-            refusal = "picture_unreadable"
+            refusals.append("picture_unreadable")
+        refusal = refusals[0] if refusals else None
         self._sound = refusal is None
         return refusal
 

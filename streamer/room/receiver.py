@@ -212,6 +212,7 @@ class EncodedReceiver:
             if codec is None or size < 2 or not self._repairs(ssrc):
                 self.refused += 1
                 return
+            assert self._ssrc is not None
             name, ssrc = codec.name.lower(), self._ssrc
             sequence, payload = payload[0] << 8 | payload[1], payload[2:]
         if not self._latch(ssrc, codec, now_ns):
