@@ -261,6 +261,9 @@ class AudienceSettings(Section):
 
 
 class ArchiveSettings(Section):
+    max_downloads: int = Field(
+        64, ge=2, le=1000, description="MP4 downloads at a time; no household may hold all. The crew has as many."
+    )
     retention_days: int = Field(
         0, ge=0, le=36_500, description="Recordings older than this are deleted unless pinned, days; 0: kept."
     )
