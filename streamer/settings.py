@@ -6,6 +6,7 @@ Order of precedence: command line, environment (``STREAMER_``, sections by ``__`
 
 from __future__ import annotations
 
+import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
@@ -46,6 +47,17 @@ class ServerSettings(Section):
     )
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="Largest request body, bytes.")
     shutdown_s: float = Field(10.0, gt=0, le=120, description="Time for requests to end on SIGTERM, seconds.")
+    security_contact: str = Field(
+        "", description="Who is told of weaknesses, in /.well-known/security.txt: mailto:, https:// or tel:."
+    )
+
+    @field_validator("security_contact")
+    @classmethod
+    def _is_a_contact(cls, value: str) -> str:
+        # RFC 9116, 2.5.3: a URI; "mailto" and "tel" for addresses and numbers, "https" for pages.
+        if value and not re.fullmatch(r"(?:mailto:[^@\s]+@[^@\s]+|https://[^\s]+|tel:\+?[0-9-]+)", value):
+            raise ValueError("is an address such as mailto:security@example.org or https://example.org/security")
+        return value
 
     @field_validator("public_url")
     @classmethod
@@ -135,6 +147,13 @@ class HlsSettings(Section):
 
 class WhepSettings(Section):
     max_viewers: int = Field(20, ge=0, le=500, description="Lowest-latency viewers per room; past it 503.")
+    max_pending: int = Field(
+        40, ge=2, le=1000, description="Offers per room that have not connected yet; no household may hold all of them."
+    )
+    max_previews: int = Field(40, ge=2, le=500, description="The crew's previews per room, beside the viewers.")
+    connect_timeout_s: float = Field(
+        6.0, ge=1, le=60, description="Give up a viewer that has not connected in this, seconds."
+    )
 
 
 class RoomSettings(Section):
@@ -242,6 +261,9 @@ class AudienceSettings(Section):
 
 
 class ArchiveSettings(Section):
+    max_downloads: int = Field(
+        64, ge=2, le=1000, description="MP4 downloads at a time; no household may hold all. The crew has as many."
+    )
     retention_days: int = Field(
         0, ge=0, le=36_500, description="Recordings older than this are deleted unless pinned, days; 0: kept."
     )
@@ -273,11 +295,17 @@ class LogSettings(Section):
     format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
 
 
+SHORTEST_ADMIN_TOKEN = 32
+"""Characters. What may do everything is not to be guessed."""
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STREAMER_", env_nested_delimiter="__", extra="ignore", frozen=True)
 
     data: Path = Field(Path("data"), description="Folder for everything that is kept.")
-    admin_token: str = Field("", description="Accepted as an admin bearer token when set (environment only).")
+    admin_token: str = Field(
+        "", description="Accepted as an admin bearer token when set; 32 characters or more (environment only)."
+    )
     web_dist: Path | None = Field(None, description="Folder of the built pages; empty: beside the program.")
     server: ServerSettings = ServerSettings()
     ice: IceSettings = IceSettings()
@@ -292,6 +320,16 @@ class Settings(BaseSettings):
     audience: AudienceSettings = AudienceSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
+
+    @field_validator("admin_token")
+    @classmethod
+    def _is_long_enough(cls, value: str) -> str:
+        if value and len(value) < SHORTEST_ADMIN_TOKEN:
+            raise ValueError(
+                f"STREAMER_ADMIN_TOKEN has {len(value)} characters; at least {SHORTEST_ADMIN_TOKEN} are wanted. "
+                "`openssl rand -hex 32` makes one"
+            )
+        return value
 
     @property
     def run_dir(self) -> Path:
