@@ -10,8 +10,10 @@ from typing import Any
 
 from aiohttp import web
 
+from streamer.api.auth import is_crew
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.lapses import LapseWatch
+from streamer.api.monitoring import MetricsAccess
 from streamer.api.polling import SchedulePoller
 from streamer.api.routes import make_application
 from streamer.archive.archivist import Archivist
@@ -21,6 +23,7 @@ from streamer.archive.retention import Retention
 from streamer.audience.news import AudienceEvent
 from streamer.audience.scope import closed_session
 from streamer.conference.day import current
+from streamer.conference.grants import Action
 from streamer.conference.notices import Notices
 from streamer.delivery import routes as delivery
 from streamer.director.bells import Bells, free_bytes
@@ -162,7 +165,15 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     app[LAPSES] = LapseWatch(services)
     director.bells.lapsed = app[LAPSES].labels
     services.audience.listen(partial(_hear_trouble, director, notices))
-    delivery.setup(app, plane, settings, services.proxies.client_address, services.archivist, services.captions)
+    delivery.setup(
+        app,
+        plane,
+        settings,
+        services.proxies.client_household,
+        services.archivist,
+        services.captions,
+        partial(is_crew, action=Action.RECORDING_READ),
+    )
     add_realtime(app, metrics)
     _measure(app, metrics, plane)
 
@@ -170,7 +181,8 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
         if not app[SERVICES].plane.host_up:
             raise Unavailable("The media host does not answer.", code="media_host_unavailable")
 
-    health.add_routes(app, metrics, {"database": database.ping, "media_host": media_host})
+    checks = {"database": database.ping, "media_host": media_host}
+    health.add_routes(app, metrics, checks, guard=MetricsAccess(services))
     return app
 
 
@@ -189,6 +201,8 @@ def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> No
         ("play", services.play_attempts),
         ("failed_tokens", services.failed_tokens),
         ("failed_passwords", services.failed_passwords),
+        ("hashing", services.hashing),
+        ("guessed_admin_tokens", services.admin_token.guesses),
         ("wrong_hall_codes", services.hall_door.wrong),
     ):
         metrics.watch_counter(
