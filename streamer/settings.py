@@ -179,6 +179,12 @@ class RoomSettings(Section):
 
 class StoreSettings(Section):
     url: str = Field("", description="SQLAlchemy database URL; empty: SQLite in the data folder.")
+    director_absent_s: float = Field(
+        20.0,
+        ge=2,
+        le=300,
+        description="Another server on the same database takes over when this one has given no sign for so long, s.",
+    )
 
 
 class ScheduleSettings(Section):

@@ -80,6 +80,8 @@ class Room:
                 "keyframe": self._keyframe,
                 "close": self._close,
             },
+            epoch=max(config.epoch, spawn.load_epoch(settings, config.id)),
+            on_epoch=self._obeys,
         )
         self.publications = Publications(settings, self)
         self.relay = Relay(
@@ -105,6 +107,8 @@ class Room:
         self._started_ms = int(time.time() * 1000)
         self._idle_since = time.monotonic()
         self._status_due = True
+        self._epoch_due = self.control.epoch
+        """An epoch that is not on disk yet."""
         self._malformed = 0
         self._held_ns = 0
         self._guards: dict[str, PictureGuard] = {}
@@ -199,6 +203,8 @@ class Room:
                 self.control.publish("status", self.status())
                 self._held_ns = 0
                 self._count_down()
+            if self._epoch_due:
+                await self._keep_epoch()
             await asyncio.sleep(0.1)
 
     def _count_down(self) -> None:
@@ -276,6 +282,17 @@ class Room:
         self._status_due = True
 
     # --- from the web plane ------------------------------------------------------------------------
+
+    def _obeys(self, epoch: int) -> None:
+        self._epoch_due = epoch
+
+    async def _keep_epoch(self) -> None:
+        """For a process that is started again. The loop does not wait for the disk."""
+        epoch, self._epoch_due = self._epoch_due, 0
+        try:
+            await asyncio.to_thread(spawn.save_epoch, self.settings, self.config.id, epoch)
+        except OSError as error:
+            log.error("epoch_not_kept", room=self.config.id, epoch=epoch, error=str(error))
 
     async def _hello(self, params: dict[str, Any]) -> dict[str, Any]:
         status = self.status()
