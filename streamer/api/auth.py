@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.api.context import Services, now_ms
+from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.cookies import SEEN_EVERY_MS, digest, idle_ms, secret_of
 from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Role, Target
 from streamer.conference.sessions import Session, Visibility
@@ -68,6 +68,15 @@ async def identify(request: web.Request, services: Services) -> Identity | None:
     if not grant.in_force(now_ms()):
         raise Unauthorized("The grant is not in force at this time.", code="grant_not_in_force", headers=_BAD_TOKEN)
     return Identity(grant)
+
+
+async def is_crew(request: web.Request, action: Action) -> bool:
+    """Whether whoever asks holds a grant that may do something somewhere; no credentials are no error here."""
+    try:
+        grant = await authenticate(request, request.app[SERVICES])
+    except (Unauthorized, TooMany):
+        return False
+    return grant is not None and grant.may(action)
 
 
 async def by_cookie(secret: str, services: Services) -> Identity | None:

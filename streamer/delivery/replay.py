@@ -92,7 +92,10 @@ class ReplayStats:
     replaced_total: int = 0
     """Requests for an edition that has been replaced."""
     media_bytes_total: int = 0
+    downloads_now: int = 0
+    """Under way (a gauge)."""
     downloads_total: int = 0
+    downloads_refused_total: int = 0
     download_bytes_total: int = 0
 
 
