@@ -15,7 +15,7 @@ from streamer.director.ports import Link
 DISK_EVERY_S = 10.0
 ROOM_BYTES_S = 700_000
 """What a room writes a second where nothing is known of its renditions: five of them, the largest at 1080p."""
-FILE_CODES = frozenset({"disk_behind", "disk_full", "disk_error"})
+FILE_CODES = frozenset({"disk_behind", "disk_full", "disk_error", "not_erased"})
 LEVELS: dict[str, Level] = {
     "disk_behind": "warning",
     "encoder_overload": "warning",
@@ -36,6 +36,8 @@ class Bells:
     ) -> None:
         self.lapsed: Callable[[str, int], Sequence[str]] = lambda room, now_ms: ()
         """Labels of the grants whose publication in a room goes on although they have ended."""
+        self.unerased: Callable[[str], bool] = lambda room: False
+        """Whether something of a room that is to be erased cannot be."""
         self._notices = notices
         self._left_bytes = left_bytes
         self._left: int | None = None
@@ -60,7 +62,9 @@ class Bells:
 
     def _troubles(self, room: str, link: Link | None, now_ms: int) -> list[Trouble]:
         status = None if link is None or not link.up else link.status
-        codes = [] if status is None else status.alarms
+        codes = [] if status is None else list(status.alarms)
+        if self.unerased(room) and "not_erased" not in codes:
+            codes.append("not_erased")
         found = [
             Trouble(
                 code,
