@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from streamer.conference.alarms import Alarm, AlarmInputs, Detail, Level, Trouble, alarms_of
@@ -47,7 +47,7 @@ class Bells:
     def ringing(self, day: RoomDay, link: Link | None, rooms_writing: int, now_ms: int) -> tuple[Alarm, ...]:
         """All alarms of a room. ``rooms_writing``: how many share the disk."""
         keys = self._wrong_keys(day.room, now_ms)
-        found = self._troubles(day.room, link, now_ms)
+        found = [*self._troubles(day.room, link, now_ms), *self._stopped_schedules(day)]
         viewers = self._complaints(day.room, now_ms)
         left_s = self._disk_left_s(link, rooms_writing)
         ringing = {(trouble.code, trouble.about) for trouble in (*keys, *found)}
@@ -90,6 +90,19 @@ class Bells:
             )
             for one in self._notices.complaints(room, now_ms)
         )
+
+    def _stopped_schedules(self, day: RoomDay) -> Iterator[Trouble]:
+        """Where sessions of the event are in view."""
+        stopped = self._notices.stopped_schedules()
+        for event in sorted({session.event for session in day.sessions if session.event} & stopped.keys()):
+            yield Trouble(
+                "schedule_stopped",
+                stopped[event],
+                level="warning",
+                owner="organiser",
+                about=event,
+                details={"event": event},
+            )
 
     def _wrong_keys(self, room: str, now_ms: int) -> list[Trouble]:
         """In the room where the key was tried, and in the one where it belongs."""
