@@ -43,6 +43,7 @@ from streamer.settings import Settings
 from streamer.sockets import REALTIME, add_realtime, count_viewers
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
+from streamer.store.people import Periods
 
 LAPSES = web.AppKey("lapses", LapseWatch)
 
@@ -77,8 +78,16 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     run(services.archivist.erasing.run(), "erasures")
     await services.archivist.start()
     stack.push_async_callback(services.archivist.close)
-    days = services.settings.archive.retention_days or None
-    run(Retention(services.archivist, services.database, default_days=days).run(), "retention")
+    keeping = services.settings.archive
+    retention = Retention(
+        services.archivist,
+        services.database,
+        default_days=keeping.retention_days or None,
+        periods=Periods(services.settings.audience.keep_days, keeping.audit_days, keeping.speakers_days or None),
+    )
+    # A database of before has what was too old since.
+    await retention.sweep()
+    run(retention.run(), "retention")
     await services.director.start()
     stack.push_async_callback(services.director.close)
     await services.audience.start()
