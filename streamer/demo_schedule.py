@@ -96,7 +96,6 @@ def _sessions(room: Room, slots: tuple[Slot, ...], now_ms: int) -> list[Session]
                 do_not_record=usual.do_not_record,
                 do_not_stream=usual.do_not_stream,
                 replay=usual.replay,
-                key=secrets.token_urlsafe(18) if closed else "",
             )
         )
         start_ms += slot.minutes * MINUTE_MS

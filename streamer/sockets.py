@@ -103,7 +103,7 @@ async def tell_viewers(services: Services, viewers: Viewers) -> None:
         scopes += [
             (Scope(room, session.id), viewers.of(room, output_name(session)), 0)
             for session in director.day(room).sessions
-            if session.closed and session.running and session.key
+            if session.closed and session.running
         ]
         for scope, by_hls, by_whep in scopes:
             if by_hls or by_whep:

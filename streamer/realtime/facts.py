@@ -58,7 +58,7 @@ class Facts:
         day = self._director.day(session.room)
         link = self._plane.rooms.get(session.room)
         status = None if link is None else link.status
-        shows = None if status is None or not session.key else status.shows.get(output_name(session))
+        shows = None if status is None or not session.closed else status.shows.get(output_name(session))
         if day.hold is not None:
             word = "hold"
         elif session.running:
