@@ -12,6 +12,7 @@ from aiohttp import web
 
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.lapses import LapseWatch
+from streamer.api.monitoring import MetricsAccess
 from streamer.api.polling import SchedulePoller
 from streamer.api.routes import make_application
 from streamer.archive.archivist import Archivist
@@ -162,7 +163,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     app[LAPSES] = LapseWatch(services)
     director.bells.lapsed = app[LAPSES].labels
     services.audience.listen(partial(_hear_trouble, director, notices))
-    delivery.setup(app, plane, settings, services.proxies.client_address, services.archivist, services.captions)
+    delivery.setup(app, plane, settings, services.proxies.client_household, services.archivist, services.captions)
     add_realtime(app, metrics)
     _measure(app, metrics, plane)
 
@@ -170,7 +171,8 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
         if not app[SERVICES].plane.host_up:
             raise Unavailable("The media host does not answer.", code="media_host_unavailable")
 
-    health.add_routes(app, metrics, {"database": database.ping, "media_host": media_host})
+    checks = {"database": database.ping, "media_host": media_host}
+    health.add_routes(app, metrics, checks, guard=MetricsAccess(services))
     return app
 
 

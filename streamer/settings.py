@@ -126,7 +126,9 @@ class HlsSettings(Section):
     dvr_s: int = Field(7200, ge=60, le=86_400, description="How far back viewers may seek, seconds.")
     live_window_s: int = Field(600, ge=30, le=7200, description="Length of the playlist without ?dvr=1, seconds.")
     max_held_total: int = Field(20_000, ge=10, description="Requests held for a blocking reload, in all.")
-    max_held_per_address: int = Field(1000, ge=1, description="The same per client address (a hall is one address).")
+    max_held_per_address: int = Field(
+        1000, ge=1, description="The same per household (an IPv4 address, 56 bits of IPv6; a hall is one)."
+    )
     max_held_per_connection: int = Field(16, ge=1, description="The same per connection.")
     cache_bytes_per_room: int = Field(96 * 1024 * 1024, ge=1_000_000, description="Part cache of a web process, bytes.")
 
@@ -146,8 +148,8 @@ class RoomSettings(Section):
         True, description="Keep a room process ready (about 80 MB), so that a camera is answered at once."
     )
     restart_backoff_s: float = Field(0.5, ge=0, le=60, description="First wait before a crashed room is restarted, s.")
-    attempts_per_minute: int = Field(60, ge=1, description="Publication attempts per address and minute.")
-    failed_attempts_per_minute: int = Field(20, ge=1, description="Refused tokens per address and minute.")
+    attempts_per_minute: int = Field(60, ge=1, description="Publication attempts per household and minute.")
+    failed_attempts_per_minute: int = Field(20, ge=1, description="Refused tokens per household and minute.")
 
 
 class StoreSettings(Section):
@@ -173,7 +175,7 @@ class ScheduleSettings(Section):
 class RealtimeSettings(Section):
     max_connections: int = Field(20_000, ge=10, description="Socket.IO connections, in all.")
     max_connections_per_address: int = Field(
-        2000, ge=1, description="The same per client address (a hall is one address)."
+        2000, ge=1, description="The same per household (an IPv4 address, 56 bits of IPv6; a hall is one)."
     )
     max_connections_per_participant: int = Field(
         20, ge=2, description="The same per participant of audiences (tabs and devices)."
@@ -197,7 +199,7 @@ class RealtimeSettings(Section):
     commands_burst: int = Field(20, ge=1, description="Commands that a client may send at once.")
     commands_per_s: float = Field(10.0, ge=0.1, description="Commands that a client may go on sending, per second.")
     address_commands_burst: int = Field(
-        2000, ge=10, description="Commands of an audience's participants from one address at once (a hall is one)."
+        2000, ge=10, description="Commands of an audience's participants from one household at once (a hall is one)."
     )
     address_commands_per_s: float = Field(500.0, ge=1, description="The same, per second after that.")
     ping_interval_s: int = Field(20, ge=1, le=120, description="Heartbeat, seconds.")
@@ -239,6 +241,27 @@ class ArchiveSettings(Section):
     )
 
 
+class MetricsSettings(Section):
+    token: str = Field("", description="Bearer token that opens /metrics, 32 characters or more; empty: none does.")
+    networks: tuple[str, ...] = Field(
+        (), description="Addresses or networks that may read /metrics without a token; loopback may always."
+    )
+
+    @field_validator("token")
+    @classmethod
+    def _is_long(cls, value: str) -> str:
+        if value and len(value) < 32:
+            raise ValueError("has 32 characters or more")
+        return value
+
+    @field_validator("networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ip_network(text, strict=False)
+        return value
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged.")
     format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
@@ -261,6 +284,7 @@ class Settings(BaseSettings):
     schedules: ScheduleSettings = ScheduleSettings()
     realtime: RealtimeSettings = RealtimeSettings()
     audience: AudienceSettings = AudienceSettings()
+    metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 
     @property
@@ -296,7 +320,11 @@ def describe_problems(error: ValidationError) -> list[str]:
     lines = []
     for item in error.errors(include_url=False):
         where = ".".join(str(step) for step in item["loc"]) or "settings"
-        found = "" if where == "admin_token" or isinstance(item["input"], dict) else f" (found {item['input']!r})"
+        found = (
+            ""
+            if where in ("admin_token", "metrics.token") or isinstance(item["input"], dict)
+            else f" (found {item['input']!r})"
+        )
         lines.append(f"{where}: {item['msg']}{found}")
     return lines
 

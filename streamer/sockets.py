@@ -142,7 +142,7 @@ class TheDoors:
             return None if found is None else Entrant(found.grant, found.login)
         grant = await find_grant(token, services)
         if grant is None:
-            services.failed_tokens.take(self.address(request))
+            services.failed_tokens.take(services.proxies.client_household(request))
             raise Unauthorized("The token is not valid.", code="invalid_token")
         if not grant.in_force(now_ms()):
             raise Unauthorized("The grant is not in force at this time.", code="grant_not_in_force")

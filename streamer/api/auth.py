@@ -10,6 +10,8 @@ from aiohttp import web
 from streamer.api.context import Services, now_ms
 from streamer.api.cookies import SEEN_EVERY_MS, digest, idle_ms, secret_of
 from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Role, Target
+from streamer.conference.sessions import Session, Visibility
+from streamer.conference.visibility import Caller
 from streamer.errors import Forbidden, NotFound, TooMany, Unauthorized
 from streamer.store.grants import Grants
 from streamer.store.logins import Login, Logins
@@ -55,7 +57,7 @@ async def identify(request: web.Request, services: Services) -> Identity | None:
     grant = await find_grant(token, services) if scheme.lower() == "bearer" and token else None
     if grant is None:
         try:
-            services.failed_tokens.take(services.proxies.client_address(request))
+            services.failed_tokens.take(services.proxies.client_household(request))
         except TooMany as error:
             error.headers.update(_BAD_TOKEN)
             raise
@@ -111,6 +113,19 @@ async def find_grant_by_id(grant_id: str, services: Services) -> Grant | None:
             return await reaching(connection, await Grants(connection).get(grant_id), now_ms())
         except NotFound:
             return None
+
+
+def caller_of(request: web.Request, grant: Grant | None, session: Session | None = None) -> Caller:
+    """Who asks, with the link to ``session`` where the request's ``key`` is the link's."""
+    key = request.query.get("key", "")
+    return Caller(grant, frozenset() if session is None or not link_opens(session, key) else frozenset({session.id}))
+
+
+def link_opens(session: Session, key: str) -> bool:
+    """Whether ``key`` is the one in the shared link of an unlisted session."""
+    if session.visibility is not Visibility.UNLISTED or not session.key:
+        return False
+    return hmac.compare_digest(key.encode("utf-8", "surrogatepass"), session.key.encode("utf-8"))
 
 
 def require_role(grant: Grant | None, action: Action) -> Grant:

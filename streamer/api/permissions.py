@@ -24,6 +24,8 @@ class Open(StrEnum):
     """Whoever has a participant's cookie or token, about themselves."""
     CAPABILITY = "capability"
     """The address itself is the secret: a WebRTC resource, a closed session's output by its key."""
+    MONITORING = "monitoring"
+    """Loopback, networks and the token of the settings, admins and organisers of all: ``api/monitoring.py``."""
 
 
 Rule = Action | Open
@@ -138,7 +140,7 @@ _PAGES: Mapping[str, Rule] = {
     "GET /{path}": Open.EVERYBODY,
     "GET /livez": Open.EVERYBODY,
     "GET /readyz": Open.EVERYBODY,
-    "GET /metrics": Open.EVERYBODY,
+    "GET /metrics": Open.MONITORING,
     "GET /logos/{name}": Open.EVERYBODY,
     # Each namespace and command asks for itself: ``realtime/rights.py``, ``realtime/service.py``.
     "GET /socket.io/": Open.EVERYBODY,

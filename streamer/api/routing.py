@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 from aiohttp import hdrs, web
 from pydantic import BaseModel, ValidationError
 
-from streamer.api.auth import authenticate, require, require_role
+from streamer.api.auth import authenticate, caller_of, require, require_role
 from streamer.api.context import SERVICES, Services
 from streamer.api.endurance import to_the_end
 from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.sessions import Session
+from streamer.conference.visibility import Caller
 from streamer.errors import BadRequest, StreamerError, Unprocessable
 
 PREFIX = "/api/v1"
@@ -61,6 +63,10 @@ class Call:
 
     def path(self, name: str) -> str:
         return self.request.match_info[name]
+
+    def caller(self, session: Session | None = None) -> Caller:
+        """Who asks; with the link to ``session``, where the request brings it."""
+        return caller_of(self.request, self.grant, session)
 
     def require(self, target: Target) -> Grant:
         """Role and scope for the route's action. Every handler of a route with an action calls it."""

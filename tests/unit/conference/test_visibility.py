@@ -1,0 +1,57 @@
+"""What a caller is told of a session, case by case."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from streamer.conference.grants import Grant, Role
+from streamer.conference.sessions import Session, Visibility
+from streamer.conference.visibility import ANYBODY, NOTHING, Caller, Holder, Told, View, told
+
+SESSION = Session("s1", "salle", "Bureau", 0, 1000, event="pses", visibility=Visibility.PRIVATE, key="k")
+PUBLIC = replace(SESSION, visibility=Visibility.PUBLIC, key="")
+UNLISTED = replace(SESSION, visibility=Visibility.UNLISTED)
+CREW, READER = Told(View.CREW, Holder.GRANT), Told(View.PUBLIC)
+
+
+def grant(role: Role, **scope: str) -> Caller:
+    return Caller(Grant("g", role, **scope))
+
+
+def test_anybody_is_told_of_public_sessions_alone() -> None:
+    assert told(ANYBODY, PUBLIC, "paris") == READER
+    assert told(ANYBODY, UNLISTED, "paris") == told(ANYBODY, SESSION, "paris") == NOTHING
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_grant_that_covers_the_session_is_told_of_it(role: Role) -> None:
+    for scope in ({"room": "salle"}, {"venue": "paris"}, {"event": "pses"}, {"session": "s1"}, {}):
+        assert told(grant(role, **scope), SESSION, "paris") == CREW
+        assert told(grant(role, **scope), UNLISTED, "paris") == CREW
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_grant_elsewhere_is_told_no_more_than_anybody(role: Role) -> None:
+    for scope in ({"room": "amphi"}, {"venue": "nantes"}, {"event": "ag"}, {"session": "s2"}):
+        assert told(grant(role, **scope), SESSION, "paris") == NOTHING
+        assert told(grant(role, **scope), PUBLIC, "paris") == READER
+
+
+def test_a_link_opens_an_unlisted_session_and_no_private_one() -> None:
+    caller = Caller(links=frozenset({"s1"}))
+    assert told(caller, UNLISTED, None) == Told(View.CREW, Holder.LINK)
+    assert told(caller, SESSION, None) == NOTHING
+    assert told(caller, replace(UNLISTED, id="s2"), None) == NOTHING
+
+
+def test_the_crew_of_a_public_session_has_no_key() -> None:
+    assert told(grant(Role.MODERATOR, room="salle"), PUBLIC, None) == Told(View.CREW)
+    assert told(grant(Role.VIEWER, room="salle"), PUBLIC, None) == READER
+
+
+def test_what_was_said_behind_closed_doors_stays_there() -> None:
+    assert told(ANYBODY, PUBLIC, None, as_closed=True) == NOTHING
+    assert told(grant(Role.MODERATOR, room="amphi"), PUBLIC, None, as_closed=True) == NOTHING
+    assert told(grant(Role.VIEWER, room="salle"), PUBLIC, None, as_closed=True) == Told(View.CREW)
