@@ -66,6 +66,7 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     def run(work: Coroutine[Any, Any, None], name: str) -> None:
         stack.push_async_callback(wait_cancelled, asyncio.create_task(work, name=name))
 
+    await services.keys.start()
     await services.archivist.start()
     stack.push_async_callback(services.archivist.close)
     days = services.settings.archive.retention_days or None
@@ -163,7 +164,9 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     app[LAPSES] = LapseWatch(services)
     director.bells.lapsed = app[LAPSES].labels
     services.audience.listen(partial(_hear_trouble, director, notices))
-    delivery.setup(app, plane, settings, services.proxies.client_household, services.archivist, services.captions)
+    delivery.setup(
+        app, plane, settings, services.proxies.client_household, services.keys, services.archivist, services.captions
+    )
     add_realtime(app, metrics)
     _measure(app, metrics, plane)
 

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 import structlog
 
 from streamer.api.revocations import Ended, Opener
-from streamer.conference.grants import Action, Grant, Role, Target
+from streamer.conference.grants import Action, Grant, Role
 from streamer.conference.session_keys import LINK, admin_holder, holder_of, key_of
 from streamer.conference.sessions import Session, Visibility
 from streamer.conference.spans import output_name
+from streamer.conference.visibility import target_of
 from streamer.director.director import Director
 from streamer.director.news import News, SessionChanged
 from streamer.errors import Unavailable
@@ -198,7 +199,7 @@ class SessionKeys:
             return False
         known.asked_at = time.monotonic()
         venue = self._director.venue_of(session.room)
-        target = Target(session.room, venue.id if venue else None, session.event, session.id)
+        target = target_of(session, venue.id if venue else None)
         return known.grant.in_force(now_ms) and known.grant.allows(Action.SESSION_VIEW_CLOSED, target)
 
     # --- what is known --------------------------------------------------------------------------------
@@ -295,8 +296,8 @@ class SessionKeys:
         async with self._database.read() as connection:
             logins = await Logins(connection).by_prefixes(prefixes.values())
             by_grant = {h for h in holders if h not in prefixes} | {one.grant for one in logins.values() if one.grant}
-            found = await Grants(connection).find_many(by_grant)
-            grants = {one.id: one for one in await with_ends(connection, tuple(found.values()), self._clock())}
+            of_ids = await Grants(connection).find_many(by_grant)
+            grants = {one.id: one for one in await with_ends(connection, tuple(of_ids.values()), self._clock())}
             stored = await Sessions(connection).find_many(sessions) if sessions else {}
         for holder in holders:
             before = self._holders.get(holder)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from streamer.conference.sessions import KIND_DEFAULTS, Session, Visibility
+from streamer.conference.session_keys import with_generation
+from streamer.conference.sessions import KIND_DEFAULTS, Session
 from streamer.schedules.compare import Change, Difference, DifferenceItem, abstract_of
 
 _TOLD = frozenset({"room", "title", "start_ms", "end_ms", "speakers", "language", "subtitle", "url", "track", "state"})

@@ -52,6 +52,11 @@ class Logins:
                 found[prefix] = _MAPPING.item(row)
         return found
 
+    async def existing(self, digests: Iterable[bytes]) -> set[bytes]:
+        """Those of these that are there."""
+        query = select(logins.c.secret_sha256).where(logins.c.secret_sha256.in_(list(digests)))
+        return {row.secret_sha256 for row in await self._connection.execute(query)}
+
     async def of_grant(self, grant: str | None) -> list[Login]:
         """Those of a grant, or the admin's; newest first."""
         query = select(logins).where(logins.c.grant_id == grant).order_by(logins.c.created_ms.desc())
