@@ -194,6 +194,7 @@ def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> No
         ("play", services.play_attempts),
         ("failed_tokens", services.failed_tokens),
         ("failed_passwords", services.failed_passwords),
+        ("guessed_admin_tokens", services.admin_token.guesses),
         ("wrong_hall_codes", services.hall_door.wrong),
     ):
         metrics.watch_counter(

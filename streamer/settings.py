@@ -6,6 +6,7 @@ Order of precedence: command line, environment (``STREAMER_``, sections by ``__`
 
 from __future__ import annotations
 
+import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
@@ -46,6 +47,17 @@ class ServerSettings(Section):
     )
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="Largest request body, bytes.")
     shutdown_s: float = Field(10.0, gt=0, le=120, description="Time for requests to end on SIGTERM, seconds.")
+    security_contact: str = Field(
+        "", description="Who is told of weaknesses, in /.well-known/security.txt: mailto:, https:// or tel:."
+    )
+
+    @field_validator("security_contact")
+    @classmethod
+    def _is_a_contact(cls, value: str) -> str:
+        # RFC 9116, 2.5.3: a URI; "mailto" and "tel" for addresses and numbers, "https" for pages.
+        if value and not re.fullmatch(r"(?:mailto:[^@\s]+@[^@\s]+|https://[^\s]+|tel:\+?[0-9-]+)", value):
+            raise ValueError("is an address such as mailto:security@example.org or https://example.org/security")
+        return value
 
     @field_validator("public_url")
     @classmethod
@@ -267,11 +279,17 @@ class LogSettings(Section):
     format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
 
 
+SHORTEST_ADMIN_TOKEN = 32
+"""Characters. What may do everything is not to be guessed."""
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STREAMER_", env_nested_delimiter="__", extra="ignore", frozen=True)
 
     data: Path = Field(Path("data"), description="Folder for everything that is kept.")
-    admin_token: str = Field("", description="Accepted as an admin bearer token when set (environment only).")
+    admin_token: str = Field(
+        "", description="Accepted as an admin bearer token when set; 32 characters or more (environment only)."
+    )
     web_dist: Path | None = Field(None, description="Folder of the built pages; empty: beside the program.")
     server: ServerSettings = ServerSettings()
     ice: IceSettings = IceSettings()
@@ -286,6 +304,16 @@ class Settings(BaseSettings):
     audience: AudienceSettings = AudienceSettings()
     metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
+
+    @field_validator("admin_token")
+    @classmethod
+    def _is_long_enough(cls, value: str) -> str:
+        if value and len(value) < SHORTEST_ADMIN_TOKEN:
+            raise ValueError(
+                f"STREAMER_ADMIN_TOKEN has {len(value)} characters; at least {SHORTEST_ADMIN_TOKEN} are wanted. "
+                "`openssl rand -hex 32` makes one"
+            )
+        return value
 
     @property
     def run_dir(self) -> Path:

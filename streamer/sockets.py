@@ -140,9 +140,10 @@ class TheDoors:
                 return None
             found = await identify(request, services)
             return None if found is None else Entrant(found.grant, found.login)
-        grant = await find_grant(token, services)
+        household = services.proxies.client_household(request)
+        grant = await find_grant(token, services, household)
         if grant is None:
-            services.failed_tokens.take(services.proxies.client_household(request))
+            services.failed_tokens.take(household)
             raise Unauthorized("The token is not valid.", code="invalid_token")
         if not grant.in_force(now_ms()):
             raise Unauthorized("The grant is not in force at this time.", code="grant_not_in_force")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from streamer.api.addresses import Proxies
+from streamer.api.admin_token import AdminToken
 from streamer.api.audiences import DirectorSessions
 from streamer.api.hall_door import HallDoor
 from streamer.api.limits import RateLimit, Turnstile
@@ -57,6 +58,7 @@ class Services:
     play_attempts: RateLimit = field(init=False)
     failed_tokens: RateLimit = field(init=False)
     failed_passwords: RateLimit = field(init=False)
+    admin_token: AdminToken = field(init=False)
     caption_posts: RateLimit = field(init=False)
     """By grant."""
     hall_door: HallDoor = field(init=False)
@@ -89,6 +91,8 @@ class Services:
         # A lecture hall is one address: as many people may try WHEP as may hold a playlist.
         self.play_attempts = RateLimit(self.settings.hls.max_held_per_address)
         self.failed_tokens = RateLimit(room.failed_attempts_per_minute)
+        # More than get an answer: wrong tokens are not to keep out a right one that comes for the first time.
+        self.admin_token = AdminToken(self.settings.admin_token, RateLimit(10 * room.failed_attempts_per_minute))
         self.failed_passwords = RateLimit(FAILED_PASSWORDS_PER_MINUTE)
         self.caption_posts = RateLimit(
             CAPTIONS_PER_MINUTE, burst=CAPTIONS_AT_ONCE, message="Captions come faster than anybody reads."

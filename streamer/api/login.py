@@ -158,9 +158,10 @@ async def change_password(call: Call) -> None:
 
 async def _by_token(call: Call, token: str) -> Grant:
     services = call.services
-    grant = await find_grant(token, services)
+    household = services.proxies.client_household(call.request)
+    grant = await find_grant(token, services, household)
     if grant is None:
-        services.failed_tokens.take(services.proxies.client_household(call.request))
+        services.failed_tokens.take(household)
         raise Unauthorized("The token is not valid.", code="invalid_token")
     if not grant.in_force(now_ms()):
         raise Unauthorized("The grant is not in force at this time.", code="grant_not_in_force")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from html import escape
 
 from aiohttp import hdrs, web
@@ -21,6 +22,8 @@ from streamer.errors import NotFound
 FILES = web.AppKey("page_files", PageFiles)
 FOR_THE_AUDIENCE = frozenset({"watch", "session", "join", "hall", "stage"})
 """Pages that give a participant their cookie. In another site's frame it would not come back: ``embed`` gets a key."""
+
+SECURITY_TXT_LASTS = timedelta(days=180)
 
 _TEXTS = {
     "en": {
@@ -135,6 +138,25 @@ async def asset(request: web.Request) -> web.Response:
     return web.Response(body=file.body, headers=headers)
 
 
+async def security_txt(request: web.Request) -> web.Response:
+    """RFC 9116: whom to tell of weaknesses. 404 where the operator has named nobody."""
+    services = request.app[SERVICES]
+    contact = services.settings.server.security_contact
+    if not contact:
+        raise NotFound("Nobody has been named.")
+    # 2.5.5: "less than a year into the future". Counted from today on, so nobody has to renew it.
+    expires = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + SECURITY_TXT_LASTS
+    lines = (
+        f"Contact: {contact}",
+        f"Expires: {expires:%Y-%m-%dT%H:%M:%SZ}",
+        "Preferred-Languages: fr, en",
+        f"Canonical: {services.public_url}/.well-known/security.txt",
+    )
+    headers = {hdrs.CACHE_CONTROL: "public, max-age=86400"}
+    text = "".join(f"{line}\n" for line in lines)
+    return web.Response(text=text, content_type="text/plain", charset="utf-8", headers=headers)
+
+
 async def _room_page(request: web.Request, name: str) -> web.Response:
     services = request.app[SERVICES]
     try:
@@ -237,5 +259,6 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/moderate/{room}", moderate)
     app.router.add_get("/stage/{room}", stage)
     app.router.add_get("/join", join)
+    app.router.add_get("/.well-known/security.txt", security_txt)
     app.router.add_get("/assets/{path:.+}", asset)
     app.router.add_get("/{path:favicon[.](?:ico|svg)|robots[.]txt|site[.]webmanifest}", asset)

@@ -136,6 +136,7 @@ _PAGES: Mapping[str, Rule] = {
     "GET /stage/{room}": Open.EVERYBODY,
     "GET /caption/{room}": Open.EVERYBODY,
     "GET /moderate": Open.EVERYBODY,
+    "GET /.well-known/security.txt": Open.EVERYBODY,
     "GET /assets/{path}": Open.EVERYBODY,
     "GET /{path}": Open.EVERYBODY,
     "GET /livez": Open.EVERYBODY,

@@ -21,7 +21,7 @@ from streamer.settings import Settings, load_settings
 from streamer.store.database import Database, database_url
 from tests.fakes.media_plane import FakePlane
 
-ADMIN = "admin-token-of-the-tests"
+ADMIN = "admin-token-of-the-tests-0123456789"
 
 Client = TestClient[web.Request, web.Application]
 
