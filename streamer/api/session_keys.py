@@ -129,7 +129,8 @@ class SessionKeys:
         return admin_holder(self._secret, self._admin_token) if grant.id == ADMIN.id else grant.id
 
     def key(self, session: Session, holder: str) -> str:
-        return key_of(self._secret, session, holder)
+        """Empty where nobody holds it."""
+        return key_of(self._secret, session, holder) if holder else ""
 
     def link_key(self, session: Session) -> str:
         """Of an unlisted session's shared link; empty for any other session."""
