@@ -131,7 +131,6 @@ class ScriptedDirector:
     def plan(self, session_id: str, begins_in: float, minutes: float = 45, room: str = "a", **values: Any) -> Session:
         start_ms = self.now_ms() + round(begins_in * MINUTE_MS)
         values.setdefault("title", f"Talk {session_id}")
-        values.setdefault("key", "" if values.get("visibility", "public") == "public" else f"key-of-{session_id}")
         session = Session(
             id=session_id, room=room, start_ms=start_ms, end_ms=start_ms + round(minutes * MINUTE_MS), **values
         )

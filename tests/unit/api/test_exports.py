@@ -46,7 +46,6 @@ def closed(name: str, visibility: Visibility = Visibility.PRIVATE, **fields: Any
     return session(
         name,
         visibility=visibility,
-        key=f"key-{name}",
         subtitle=f"Sub {name}",
         speakers=(f"Speaker {name}",),
         track=f"Track {name}",

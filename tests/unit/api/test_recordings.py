@@ -45,7 +45,6 @@ async def studio(api: Api, client: Client, database: Database, settings: Setting
             started_ms=studio.at(start),
             ended_ms=studio.at(end),
             visibility=visibility,
-            key=f"key-of-{name}",
         )
         async with database.write() as connection:
             await Sessions(connection).add(session)

@@ -45,13 +45,13 @@ def test_the_technicians_slate_and_a_hold_go_before_the_session() -> None:
 
 def test_a_closed_session_is_served_under_its_key_only() -> None:
     room = hall(closed("g", "9:00", "9:45")).until("8:55")
-    assert room.orders.outputs == (OutputOrder("~key-of-g", "slate"),), "those who wait find the slate"
+    assert room.orders.outputs == (OutputOrder(output_name(room["g"]), "slate"),), "those who wait find the slate"
     room.until("9:20")
     told = room.orders
     assert told.public == "slate"
-    assert told.outputs == (OutputOrder("~key-of-g", "programme"),)
+    assert told.outputs == (OutputOrder(output_name(room["g"]), "programme"),)
     assert (told.record, told.stretch, told.keep_from_ms) == (True, "g", at("8:55"))
-    assert room.tap(HoldOn()).orders.outputs == (OutputOrder("~key-of-g", "slate"),)
+    assert room.tap(HoldOn()).orders.outputs == (OutputOrder(output_name(room["g"]), "slate"),)
 
 
 def test_stream_no_record_yes() -> None:
@@ -69,7 +69,7 @@ def test_stream_yes_record_no() -> None:
 def test_both_no_is_a_preview() -> None:
     room = hall(closed("s", "9:00", "9:45", do_not_stream=Flag.YES, do_not_record=Flag.YES)).until("9:20")
     assert (room.orders.public, room.orders.record) == ("slate", False)
-    assert room.orders.outputs == (OutputOrder("~key-of-s", "slate"),)
+    assert room.orders.outputs == (OutputOrder(output_name(room["s"]), "slate"),)
 
 
 def test_unanswered_is_recorded_and_not_streamed() -> None:
