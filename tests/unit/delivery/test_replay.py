@@ -228,7 +228,7 @@ async def test_a_closed_sessions_replay_asks_for_its_key(on: Replays) -> None:
     on.studio.run(8)
     on.change(closed=True)
     on.keys.known["its-key"] = "talk"
-    for key in ("", "~/", "~its-ke/", "~its-key2/", "~%00/"):
+    for key in ("", "~its-ke/", "~its-key2/", "~%00/"):
         async with on.http.get(f"/replay/talk/{key}index.m3u8") as r:
             assert r.status == 404
             assert (await r.json())["error"]["code"] == "not_published"
