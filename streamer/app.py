@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from streamer.api.auth import is_crew
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.lapses import LapseWatch
 from streamer.api.monitoring import MetricsAccess
@@ -22,6 +23,7 @@ from streamer.archive.retention import Retention
 from streamer.audience.news import AudienceEvent
 from streamer.audience.scope import closed_session
 from streamer.conference.day import current
+from streamer.conference.grants import Action
 from streamer.conference.notices import Notices
 from streamer.delivery import routes as delivery
 from streamer.director.bells import Bells, free_bytes
@@ -165,7 +167,14 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     director.bells.lapsed = app[LAPSES].labels
     services.audience.listen(partial(_hear_trouble, director, notices))
     delivery.setup(
-        app, plane, settings, services.proxies.client_household, services.keys, services.archivist, services.captions
+        app,
+        plane,
+        settings,
+        services.proxies.client_household,
+        services.keys,
+        services.archivist,
+        services.captions,
+        partial(is_crew, action=Action.RECORDING_READ),
     )
     add_realtime(app, metrics)
     _measure(app, metrics, plane)
@@ -194,6 +203,7 @@ def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> No
         ("play", services.play_attempts),
         ("failed_tokens", services.failed_tokens),
         ("failed_passwords", services.failed_passwords),
+        ("hashing", services.hashing),
         ("guessed_admin_tokens", services.admin_token.guesses),
         ("wrong_hall_codes", services.hall_door.wrong),
     ):

@@ -147,6 +147,13 @@ class HlsSettings(Section):
 
 class WhepSettings(Section):
     max_viewers: int = Field(20, ge=0, le=500, description="Lowest-latency viewers per room; past it 503.")
+    max_pending: int = Field(
+        40, ge=2, le=1000, description="Offers per room that have not connected yet; no household may hold all of them."
+    )
+    max_previews: int = Field(40, ge=2, le=500, description="The crew's previews per room, beside the viewers.")
+    connect_timeout_s: float = Field(
+        6.0, ge=1, le=60, description="Give up a viewer that has not connected in this, seconds."
+    )
 
 
 class RoomSettings(Section):
@@ -248,6 +255,9 @@ class AudienceSettings(Section):
 
 
 class ArchiveSettings(Section):
+    max_downloads: int = Field(
+        64, ge=2, le=1000, description="MP4 downloads at a time; no household may hold all. The crew has as many."
+    )
     retention_days: int = Field(
         0, ge=0, le=36_500, description="Recordings older than this are deleted unless pinned, days; 0: kept."
     )

@@ -74,6 +74,15 @@ async def identify(request: web.Request, services: Services) -> Identity | None:
     return Identity(grant)
 
 
+async def is_crew(request: web.Request, action: Action) -> bool:
+    """Whether whoever asks holds a grant that may do something somewhere; no credentials are no error here."""
+    try:
+        grant = await authenticate(request, request.app[SERVICES])
+    except (Unauthorized, TooMany):
+        return False
+    return grant is not None and grant.may(action)
+
+
 async def by_cookie(secret: str, services: Services) -> Identity | None:
     """Who is logged in with the cookie's secret, if they still are and their grant is in force."""
     now = now_ms()

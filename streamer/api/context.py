@@ -99,7 +99,8 @@ class Services:
         )
         self.hall_door = HallDoor(self.database)
         self.captions = Captioning(self.database, self.plane, clock=now_ms, session_at=self._session_at)
-        self.waiters = StateWaiters(self.state_of, limit=self.settings.hls.max_held_total)
+        hls = self.settings.hls
+        self.waiters = StateWaiters(self.state_of, limit=hls.max_held_total, per_household=hls.max_held_per_address)
 
     def _session_at(self, room: str, media_ms: int) -> str | None:
         """The session that was on air in a room at a media time."""

@@ -27,6 +27,7 @@ from streamer.archive.gathering import FOREVER_MS, combined, forbidden, from_ind
 from streamer.archive.material import HANDLE_MS, Material, Span, glance
 from streamer.conference.media_events import PROGRAMME_OUTPUT
 from streamer.conference.sessions import ReplayPolicy, Session
+from streamer.conference.shares import Shares
 from streamer.conference.view import BroadcastView
 from streamer.errors import StreamerError
 from streamer.store.database import Database
@@ -44,6 +45,7 @@ LATEST_S = 2.5
 """How long the end waits for the programme to come to the mark: a part, or a rendition that lags."""
 LOOK_BACK_MS = 2 * 3600 * 1000
 REMEMBERED = 512
+MAX_STILLS = 8
 RETRY_S = 5.0
 LATE_BEGIN_MS = 5_000
 """What begins so much after the start mark may have a beginning somewhere else."""
@@ -84,7 +86,8 @@ class Archivist:
         """Looks that failed; each is logged and done again."""
         self.decoding = asyncio.Lock()
         """Held while a still is decoded: one at a time."""
-        self.stills_waiting = 0
+        self.stills = Shares(MAX_STILLS)
+        """Requests for a still that wait or are made, by grant."""
         self._plane = plane
         self._room_dir = room_dir
         self._locks: dict[str, asyncio.Lock] = {}

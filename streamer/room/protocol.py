@@ -143,6 +143,8 @@ class Offer(msgspec.Struct):
     client: str = ""
     """The client's User-Agent, for the technician."""
     output: str = "public"
+    household: str = ""
+    """Whose address it is (``conference/household.py``): the unit of shares."""
 
 
 class Answer(msgspec.Struct):
