@@ -28,6 +28,7 @@ from streamer.conference.notices import Notices
 from streamer.delivery import routes as delivery
 from streamer.director.bells import Bells, free_bytes
 from streamer.director.director import Director
+from streamer.director.directorship import Directorship
 from streamer.director.ledger import Ledger
 from streamer.director.news import IncidentChanged, News, SessionChanged
 from streamer.errors import Unavailable
@@ -37,21 +38,19 @@ from streamer.room.client import MediaPlane
 from streamer.room.control import wait_cancelled
 from streamer.settings import Settings
 from streamer.sockets import REALTIME, add_realtime, count_viewers
-from streamer.store.database import Database, database_url
+from streamer.store.database import Database
 
 LAPSES = web.AppKey("lapses", LapseWatch)
 
 
-def make_app(settings: Settings, *, public_url: str) -> web.Application:
-    """The web process's application. Its database and its link to the media plane live as long as it runs."""
-    plane = MediaPlane(settings)
-    database = Database(database_url(settings.store.url, settings.data))
+def make_app(settings: Settings, database: Database, directorship: Directorship, *, public_url: str) -> web.Application:
+    """The web process's application, over an open database that it directs. Its link to the media plane lives as long
+    as it runs."""
+    plane = MediaPlane(settings, order_epoch=directorship.order_epoch, doubt=directorship.doubt)
     app = assemble(settings, database, plane, public_url=public_url)
 
     async def connections(_app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await database.start()
-            stack.push_async_callback(database.close)
             await plane.start()
             stack.push_async_callback(plane.close)
             await _start_day(app, stack)

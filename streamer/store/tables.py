@@ -326,6 +326,20 @@ revisions = Table(
 )
 """One row, 1: grows with each change of what the director keeps in memory."""
 
+directors = Table(
+    "directors",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("holder", String(64), nullable=False),
+    Column("sign", BigInteger, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("folder", Text, nullable=False),
+)
+"""One row, 1: the web process that directs. ``holder`` is empty where none does."""
+
 participants = Table(
     "participants",
     metadata,

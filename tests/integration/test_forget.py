@@ -42,7 +42,7 @@ async def forget(server: Running, room: str, last_s: float) -> Any:
 
 
 async def test_what_is_forgotten_is_neither_listed_nor_served_nor_on_disk(server: Running) -> None:
-    await server.room("hall")
+    await server.room("hall", start="auto")
     async with camera(server, "hall"):
         await server.wait_state("hall", "live")
         async with HlsFollower(f"{server.url}/live/hall/index.m3u8?dvr=1", prefetch=True) as follower:

@@ -35,7 +35,7 @@ def test_a_closed_session_has_its_minutes_alone_from_its_mark_to_its_end() -> No
 
 def test_what_is_neither_streamed_nor_recorded_is_in_no_output_and_on_no_disk() -> None:
     quiet = replace(BOARD, do_not_record=Flag.YES, do_not_stream=Flag.YES)
-    room = hall(quiet).until("9:45")
+    room = hall(quiet).until("9:45").tap(Start(quiet.id))
     assert withheld(room.day) == (Withheld(at("9:45")), Withheld(at("9:45"), erase=True))
 
 
@@ -53,7 +53,7 @@ def test_what_becomes_private_leaves_the_public_window() -> None:
 
 
 def test_a_reopened_unrecorded_session_claims_the_gap() -> None:
-    room = hall(SECRET).until("9:45").until("10:00").tap(End("s")).until("10:05")
+    room = hall(SECRET).until("9:45").tap(Start("s")).until("10:00").tap(End("s")).until("10:05")
     assert withheld(room.day) == (Withheld(at("9:45"), at("10:00"), erase=True),)
     assert withheld(room.tap(Reopen("s")).day) == (Withheld(at("9:45"), None, erase=True),)
 
