@@ -32,6 +32,7 @@ from streamer.conference.view import BroadcastView
 from streamer.errors import StreamerError
 from streamer.store.database import Database
 from streamer.store.recordings import Recording, RecordingState, StoredEdition
+from streamer.supervision import TASKS, start_kept
 
 log = structlog.get_logger(__name__)
 
@@ -110,7 +111,7 @@ class Archivist:
         self._answering = await self.book.answering()
         now_ms = self.clock()
         self._due = dict.fromkeys(await self.book.unfinished(now_ms - LOOK_BACK_MS), now_ms)
-        self._task = asyncio.create_task(self._run(), name="archivist")
+        self._task = start_kept("archivist", self._run)
 
     async def close(self) -> None:
         if self._task is not None:
@@ -209,6 +210,7 @@ class Archivist:
             self.look_at(session, after_s=RETRY_S)
         except Exception:
             self.faults += 1
+            TASKS.note("archivist")
             log.exception("archivist_failed", session=session)
             self.look_at(session, after_s=CHECKPOINT_S)
 

@@ -43,6 +43,7 @@ from streamer.room.publications import Publications
 from streamer.room.relay import Relay
 from streamer.room.spare import wait_for_room
 from streamer.settings import Settings
+from streamer.supervision import TASKS, start_kept
 
 log = structlog.get_logger(__name__)
 
@@ -137,7 +138,7 @@ class Room:
         await self.control.start()
         tasks = [
             asyncio.create_task(self._tick(), name="programme tick"),
-            asyncio.create_task(self._report(), name="status report"),
+            start_kept("status report", self._report),
         ]
         stop = asyncio.create_task(self.closed.wait(), name="room closed")
         try:
@@ -375,12 +376,17 @@ class Room:
             media_since_ms=programme.presence.since_ms,
             media_stopped_ms=programme.presence.stopped_ms,
             first_words_ms=programme.first_words_ms,
-            alarms=[*programme.alarms, *(self.recorder.alarms if self.recorder else [])],
+            alarms=[
+                *programme.alarms,
+                *(self.recorder.alarms if self.recorder else []),
+                *(["task_failing"] if TASKS.troubled() else []),
+            ],
             counters={
                 **self.publications.counters,
                 **(self.recorder.counters if self.recorder else {}),
                 **programme.counters,
                 **self.relay.counters,
+                "task_restarts_total": float(TASKS.restarts_total),
                 "units_malformed_total": float(self._malformed),
                 "data_readers_cut_total": float(self.data.cut_off),
                 "control_readers_cut_total": float(self.control.cut_off),
