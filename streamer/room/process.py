@@ -27,7 +27,7 @@ from streamer.conference.media_events import PUBLIC, Closed, Forgotten, MediaEve
 from streamer.conference.programme import Broadcast
 from streamer.conference.view import BroadcastView
 from streamer.errors import BadRequest
-from streamer.media.incoming import read_unit
+from streamer.media.incoming import PictureGuard, read_unit
 from streamer.media.programme import Programme
 from streamer.media.recorder import Recorder
 from streamer.media.recovery import Recovered, recover, remove_old_broadcasts
@@ -111,6 +111,10 @@ class Room:
         self._epoch_due = self.control.epoch
         """An epoch that is not on disk yet."""
         self._malformed = 0
+        self._held_ns = 0
+        self._guards: dict[str, PictureGuard] = {}
+        self._refused = 0
+        """Pictures that guards of publications before have refused."""
 
     # --- life --------------------------------------------------------------------------------------
 
@@ -167,7 +171,11 @@ class Room:
         await self.control.close()
 
     async def _tick(self) -> None:
+        began_ns = time.thread_time_ns()
         while True:
+            # The loop turns between two ticks many times, unless one callback takes all of it.
+            now_ns = time.thread_time_ns()
+            self._held_ns, began_ns = max(self._held_ns, now_ns - began_ns), now_ns
             self.programme.tick()
             if self._nobody_for() > self.settings.room.close_after_s:
                 self._end_broadcast()
@@ -194,6 +202,7 @@ class Room:
                 self._status_due = False
                 last = time.monotonic()
                 self.control.publish("status", self.status())
+                self._held_ns = 0
                 self._count_down()
             if self._epoch_due:
                 await self._keep_epoch()
@@ -208,6 +217,9 @@ class Room:
     # --- from the publications ---------------------------------------------------------------------
 
     def source_up(self, name: str) -> None:
+        before = self._guards.get(name)
+        self._refused += before.refused_total if before else 0
+        self._guards[name] = PictureGuard(int(self.settings.media.max_source_megapixels * 1_000_000))
         self.programme.source_up(name)
         self.previews.restart(name)
         self._status_due = True
@@ -221,6 +233,9 @@ class Room:
         incoming = read_unit(unit)
         if incoming is None:
             self._malformed += 1
+            return
+        guard = self._guards.get(name)
+        if guard is not None and not guard.admits(incoming):
             return
         self.programme.take_in(name, incoming)
         self.previews.take_in(name, incoming)
@@ -360,7 +375,9 @@ class Room:
         sources = self.publications.status()
         for name, source in sources.items():
             source.passthrough = programme.passes(name)
-            source.notes = [*source.notes, *programme.notes(name)]
+            guard = self._guards.get(name)
+            refusal = [guard.refusal] if guard is not None and guard.refusal is not None else []
+            source.notes = [*source.notes, *refusal, *programme.notes(name)]
         return RoomStatus(
             room=self.config.id,
             pid=os.getpid(),
@@ -375,6 +392,7 @@ class Room:
             media_up=programme.presence.up,
             media_since_ms=programme.presence.since_ms,
             media_stopped_ms=programme.presence.stopped_ms,
+            loop_held_ms=round(self._held_ns / 1e6, 1),
             first_words_ms=programme.first_words_ms,
             alarms=[
                 *programme.alarms,
@@ -388,6 +406,7 @@ class Room:
                 **self.relay.counters,
                 "task_restarts_total": float(TASKS.restarts_total),
                 "units_malformed_total": float(self._malformed),
+                "pictures_refused_total": float(self._refused + sum(g.refused_total for g in self._guards.values())),
                 "data_readers_cut_total": float(self.data.cut_off),
                 "control_readers_cut_total": float(self.control.cut_off),
             },

@@ -209,7 +209,8 @@ class SourceStatus(msgspec.Struct):
     passthrough: bool = False
     notes: list[str] = []
     """Stable codes of what the technician should know: ``encoded_b_frames``,
-    ``encoded_keyframe_interval``, ``encoded_irregular``, ``no_audio``, ``no_video`` ..."""
+    ``encoded_keyframe_interval``, ``encoded_irregular``, ``no_audio``, ``no_video``, ``picture_too_large``,
+    ``picture_unreadable``, ``too_much_data`` ..."""
 
 
 class RoomStatus(msgspec.Struct):
@@ -240,5 +241,7 @@ class RoomStatus(msgspec.Struct):
     """Media time since when; None while nothing comes."""
     media_stopped_ms: int | None = None
     """Media time of the last packet; None while something comes, and before the first."""
+    loop_held_ms: float = 0.0
+    """The longest that anything has held the room's loop since the last status, ms of its own processor time."""
     first_words_ms: int | None = None
     """Media time at which somebody began to speak, the newest time after ten seconds of silence."""
