@@ -38,6 +38,7 @@ WEB = (
     "audience book",
     "audience tick",
     "director",
+    "erasures",
     "lapsed grants",
     "media host link",
     "realtime feed",
