@@ -291,7 +291,7 @@ async def test_a_secret_is_replaced(with_sessions: Database) -> None:
 
 
 async def test_a_schedules_source_and_shown_imports_are_kept(with_sessions: Database) -> None:
-    source = ScheduleSource("days", "https://x/s.xml", '"e"', "Mon", NINE, "404", "ab" * 32)
+    source = ScheduleSource("days", "https://x/s.xml", "g1", '"e"', "Mon", NINE, "404", "ab" * 32)
     no_defaults(source)
     preview = ImportPreview("p", "new-event", NINE, NINE + 10, {"added": [{"title": "é"}], "n": 1})
     async with with_sessions.write() as connection:
