@@ -10,6 +10,7 @@ from aiohttp import web
 
 from streamer.api.addresses import Proxies
 from streamer.api.audiences import DirectorSessions
+from streamer.api.cursors import Cursors
 from streamer.api.hall_door import HallDoor
 from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.ports import MediaPlane, PublicState
@@ -68,6 +69,7 @@ class Services:
     audience: Audience = field(init=False)
     """Started before anybody is served."""
     captions: Captioning = field(init=False)
+    cursors: Cursors = field(init=False)
 
     def __post_init__(self) -> None:
         room = self.settings.room
@@ -78,6 +80,7 @@ class Services:
             settings=self.settings.audience,
             marks_changed=self.archivist.marks_changed,
         )
+        self.cursors = Cursors(self.database)
         self.proxies = Proxies(self.settings.server.trusted_proxies)
         self.publish_attempts = RateLimit(room.attempts_per_minute)
         # A lecture hall is one address: as many people may try WHEP as may hold a playlist.

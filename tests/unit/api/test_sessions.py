@@ -142,7 +142,10 @@ async def test_an_unlisted_session_opens_to_its_link_and_is_in_no_list(hall: Api
     made = await plan(hall, kind="training")
     public = hall.as_("")
     assert (await public("GET", "/sessions"))["items"] == []
-    assert (await public("GET", f"/sessions/{made['id']}"))["key"] == made["key"]
+    unknown = await public("GET", "/sessions/none", expect=404)
+    assert await public("GET", f"/sessions/{made['id']}", expect=404) == unknown
+    assert await public("GET", f"/sessions/{made['id']}?key=guessed", expect=404) == unknown
+    assert (await public("GET", f"/sessions/{made['id']}?key={made['key']}"))["key"] == made["key"]
 
 
 async def test_only_the_crew_of_the_room_taps(hall: Api) -> None:
