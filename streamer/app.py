@@ -12,6 +12,7 @@ from aiohttp import web
 
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.lapses import LapseWatch
+from streamer.api.monitoring import MetricsAccess
 from streamer.api.polling import SchedulePoller
 from streamer.api.routes import make_application
 from streamer.archive.archivist import Archivist
@@ -65,6 +66,7 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     def run(work: Coroutine[Any, Any, None], name: str) -> None:
         stack.push_async_callback(wait_cancelled, asyncio.create_task(work, name=name))
 
+    await services.keys.start()
     await services.archivist.start()
     stack.push_async_callback(services.archivist.close)
     days = services.settings.archive.retention_days or None
@@ -162,7 +164,9 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     app[LAPSES] = LapseWatch(services)
     director.bells.lapsed = app[LAPSES].labels
     services.audience.listen(partial(_hear_trouble, director, notices))
-    delivery.setup(app, plane, settings, services.proxies.client_address, services.archivist, services.captions)
+    delivery.setup(
+        app, plane, settings, services.proxies.client_household, services.keys, services.archivist, services.captions
+    )
     add_realtime(app, metrics)
     _measure(app, metrics, plane)
 
@@ -170,7 +174,8 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
         if not app[SERVICES].plane.host_up:
             raise Unavailable("The media host does not answer.", code="media_host_unavailable")
 
-    health.add_routes(app, metrics, {"database": database.ping, "media_host": media_host})
+    checks = {"database": database.ping, "media_host": media_host}
+    health.add_routes(app, metrics, checks, guard=MetricsAccess(services))
     return app
 
 
@@ -189,6 +194,7 @@ def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> No
         ("play", services.play_attempts),
         ("failed_tokens", services.failed_tokens),
         ("failed_passwords", services.failed_passwords),
+        ("guessed_admin_tokens", services.admin_token.guesses),
         ("wrong_hall_codes", services.hall_door.wrong),
     ):
         metrics.watch_counter(

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import ifaddr
 
+from streamer import data_folder
 from streamer.api.assets import default_folder
 from streamer.api.links import public_url
 from streamer.certificate import Certificate
@@ -41,6 +42,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "settings", "read and valid")
     yield from _codecs(settings)
     yield from _disk(settings)
+    yield from _data(settings)
     yield from _ports(settings)
     yield from _clock()
     yield from _addresses(settings)
@@ -72,6 +74,21 @@ def _disk(settings: Settings) -> Iterator[Finding]:
     hours = usage.free / bytes_per_hour(settings)
     text = f"{usage.free / 1e9:.0f} GB free: about {hours:.0f} room hours of recording"
     yield Finding("ok" if hours >= _LITTLE_DISK_H else "warn", "disk", text)
+
+
+def _data(settings: Settings) -> Iterator[Finding]:
+    found = list(data_folder.loose(settings.data))
+    open_to_all = [one for one in found if one.exposed]
+    if open_to_all:
+        one = open_to_all[0]
+        text = f"{one.path} is another user's (number {one.owner}) and open to everybody: serve refuses it"
+        yield Finding("bad", "data folder", text)
+    elif found:
+        names = ", ".join(f"{one.path} ({one.mode:04o}, user {one.owner})" for one in found[:3])
+        what = "not ours alone" if any(one.foreign for one in found) else "open to others; serve closes it"
+        yield Finding("warn", "data folder", f"{what}: {names}{', ...' if len(found) > 3 else ''}")
+    else:
+        yield Finding("ok", "data folder", f"{settings.data} is closed to others")
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:

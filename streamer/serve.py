@@ -21,6 +21,7 @@ from typing import Literal
 
 import structlog
 
+from streamer import data_folder
 from streamer.api.links import public_url
 from streamer.errors import EXIT_FAILED, StreamerError
 from streamer.room import sockets, spawn
@@ -59,6 +60,22 @@ def prepare_data(settings: Settings) -> None:
         sockets.make_run_dir(settings.run_dir)
     except OSError as error:
         raise ServeError(f"The data folder {settings.data} cannot be used: {error.strerror}.") from error
+
+
+def close_data(settings: Settings) -> None:
+    """Close a data folder that was there before and is open to others. Raises ServeError for one that is not ours."""
+    try:
+        found = data_folder.tighten(settings.data)
+    except OSError as error:
+        raise ServeError(f"The data folder {settings.data} cannot be closed to others: {error.strerror}.") from error
+    for one in found:
+        if one.exposed:
+            raise ServeError(
+                f"{one.path} is another user's (number {one.owner}) and open to everybody: "
+                f"give it to the service's user (chown {os.geteuid()}) or close it (chmod o=)."
+            )
+        told = _log.warning if one.foreign else _log.info
+        told("data_not_ours" if one.foreign else "data_closed", path=str(one.path), mode=f"{one.mode:04o}")
 
 
 def lock_data(settings: Settings, name: str) -> int:
@@ -321,7 +338,10 @@ class Supervisor:
 
 async def serve(settings: Settings, role: Role, ready: Ready) -> int:
     """Serve until SIGTERM. Returns the exit code. Raises ServeError with a message for the operator."""
+    # What this process and its children make from now on is nobody else's.
+    os.umask(0o077)
     prepare_data(settings)
+    close_data(settings)
     if role == "media":
         lock = lock_data(settings, MEDIA_ROLE_LOCK)
         try:

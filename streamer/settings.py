@@ -6,6 +6,7 @@ Order of precedence: command line, environment (``STREAMER_``, sections by ``__`
 
 from __future__ import annotations
 
+import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
@@ -46,6 +47,17 @@ class ServerSettings(Section):
     )
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="Largest request body, bytes.")
     shutdown_s: float = Field(10.0, gt=0, le=120, description="Time for requests to end on SIGTERM, seconds.")
+    security_contact: str = Field(
+        "", description="Who is told of weaknesses, in /.well-known/security.txt: mailto:, https:// or tel:."
+    )
+
+    @field_validator("security_contact")
+    @classmethod
+    def _is_a_contact(cls, value: str) -> str:
+        # RFC 9116, 2.5.3: a URI; "mailto" and "tel" for addresses and numbers, "https" for pages.
+        if value and not re.fullmatch(r"(?:mailto:[^@\s]+@[^@\s]+|https://[^\s]+|tel:\+?[0-9-]+)", value):
+            raise ValueError("is an address such as mailto:security@example.org or https://example.org/security")
+        return value
 
     @field_validator("public_url")
     @classmethod
@@ -126,7 +138,9 @@ class HlsSettings(Section):
     dvr_s: int = Field(7200, ge=60, le=86_400, description="How far back viewers may seek, seconds.")
     live_window_s: int = Field(600, ge=30, le=7200, description="Length of the playlist without ?dvr=1, seconds.")
     max_held_total: int = Field(20_000, ge=10, description="Requests held for a blocking reload, in all.")
-    max_held_per_address: int = Field(1000, ge=1, description="The same per client address (a hall is one address).")
+    max_held_per_address: int = Field(
+        1000, ge=1, description="The same per household (an IPv4 address, 56 bits of IPv6; a hall is one)."
+    )
     max_held_per_connection: int = Field(16, ge=1, description="The same per connection.")
     cache_bytes_per_room: int = Field(96 * 1024 * 1024, ge=1_000_000, description="Part cache of a web process, bytes.")
 
@@ -146,8 +160,8 @@ class RoomSettings(Section):
         True, description="Keep a room process ready (about 80 MB), so that a camera is answered at once."
     )
     restart_backoff_s: float = Field(0.5, ge=0, le=60, description="First wait before a crashed room is restarted, s.")
-    attempts_per_minute: int = Field(60, ge=1, description="Publication attempts per address and minute.")
-    failed_attempts_per_minute: int = Field(20, ge=1, description="Refused tokens per address and minute.")
+    attempts_per_minute: int = Field(60, ge=1, description="Publication attempts per household and minute.")
+    failed_attempts_per_minute: int = Field(20, ge=1, description="Refused tokens per household and minute.")
 
 
 class StoreSettings(Section):
@@ -173,7 +187,7 @@ class ScheduleSettings(Section):
 class RealtimeSettings(Section):
     max_connections: int = Field(20_000, ge=10, description="Socket.IO connections, in all.")
     max_connections_per_address: int = Field(
-        2000, ge=1, description="The same per client address (a hall is one address)."
+        2000, ge=1, description="The same per household (an IPv4 address, 56 bits of IPv6; a hall is one)."
     )
     max_connections_per_participant: int = Field(
         20, ge=2, description="The same per participant of audiences (tabs and devices)."
@@ -197,7 +211,7 @@ class RealtimeSettings(Section):
     commands_burst: int = Field(20, ge=1, description="Commands that a client may send at once.")
     commands_per_s: float = Field(10.0, ge=0.1, description="Commands that a client may go on sending, per second.")
     address_commands_burst: int = Field(
-        2000, ge=10, description="Commands of an audience's participants from one address at once (a hall is one)."
+        2000, ge=10, description="Commands of an audience's participants from one household at once (a hall is one)."
     )
     address_commands_per_s: float = Field(500.0, ge=1, description="The same, per second after that.")
     ping_interval_s: int = Field(20, ge=1, le=120, description="Heartbeat, seconds.")
@@ -239,16 +253,43 @@ class ArchiveSettings(Section):
     )
 
 
+class MetricsSettings(Section):
+    token: str = Field("", description="Bearer token that opens /metrics, 32 characters or more; empty: none does.")
+    networks: tuple[str, ...] = Field(
+        (), description="Addresses or networks that may read /metrics without a token; loopback may always."
+    )
+
+    @field_validator("token")
+    @classmethod
+    def _is_long(cls, value: str) -> str:
+        if value and len(value) < 32:
+            raise ValueError("has 32 characters or more")
+        return value
+
+    @field_validator("networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ip_network(text, strict=False)
+        return value
+
+
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged.")
     format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
+
+
+SHORTEST_ADMIN_TOKEN = 32
+"""Characters. What may do everything is not to be guessed."""
 
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STREAMER_", env_nested_delimiter="__", extra="ignore", frozen=True)
 
     data: Path = Field(Path("data"), description="Folder for everything that is kept.")
-    admin_token: str = Field("", description="Accepted as an admin bearer token when set (environment only).")
+    admin_token: str = Field(
+        "", description="Accepted as an admin bearer token when set; 32 characters or more (environment only)."
+    )
     web_dist: Path | None = Field(None, description="Folder of the built pages; empty: beside the program.")
     server: ServerSettings = ServerSettings()
     ice: IceSettings = IceSettings()
@@ -261,7 +302,18 @@ class Settings(BaseSettings):
     schedules: ScheduleSettings = ScheduleSettings()
     realtime: RealtimeSettings = RealtimeSettings()
     audience: AudienceSettings = AudienceSettings()
+    metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
+
+    @field_validator("admin_token")
+    @classmethod
+    def _is_long_enough(cls, value: str) -> str:
+        if value and len(value) < SHORTEST_ADMIN_TOKEN:
+            raise ValueError(
+                f"STREAMER_ADMIN_TOKEN has {len(value)} characters; at least {SHORTEST_ADMIN_TOKEN} are wanted. "
+                "`openssl rand -hex 32` makes one"
+            )
+        return value
 
     @property
     def run_dir(self) -> Path:
@@ -296,7 +348,11 @@ def describe_problems(error: ValidationError) -> list[str]:
     lines = []
     for item in error.errors(include_url=False):
         where = ".".join(str(step) for step in item["loc"]) or "settings"
-        found = "" if where == "admin_token" or isinstance(item["input"], dict) else f" (found {item['input']!r})"
+        found = (
+            ""
+            if where in ("admin_token", "metrics.token") or isinstance(item["input"], dict)
+            else f" (found {item['input']!r})"
+        )
         lines.append(f"{where}: {item['msg']}{found}")
     return lines
 

@@ -20,8 +20,8 @@ _HEAD = """\
 #   streamer serve --config FILE
 #
 # The command line outranks the environment, the environment outranks this file. In the environment a setting is
-# called STREAMER_{SECTION}__{NAME}, such as STREAMER_SERVER__PORT=8443. STREAMER_ADMIN_TOKEN, a bearer token that
-# may do everything, is taken from the environment only.
+# called STREAMER_{SECTION}__{NAME}, such as STREAMER_SERVER__PORT=8443. STREAMER_ADMIN_TOKEN, a bearer token of at
+# least 32 characters that may do everything, is taken from the environment only.
 """
 _ENVIRONMENT_ONLY = frozenset({"admin_token"})
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from streamer.api.context import Services, now_ms
+from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.cookies import SEEN_EVERY_MS, digest, idle_ms, secret_of
 from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Role, Target
-from streamer.conference.sessions import Session, Visibility
+from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller
 from streamer.errors import Forbidden, NotFound, TooMany, Unauthorized
 from streamer.store.grants import Grants
@@ -22,6 +21,8 @@ ADMIN = Grant(id="admin", role=Role.ADMIN, label="STREAMER_ADMIN_TOKEN")
 BY_PASSWORD = Grant(id="admin", role=Role.ADMIN, label="admin")
 """Whoever logged in with the admin password."""
 
+LOGIN = web.RequestKey("login", bytes)
+"""Digest of the login that a request was authenticated by."""
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="streamer"'}
 _BAD_TOKEN = {"WWW-Authenticate": 'Bearer realm="streamer", error="invalid_token"'}
 
@@ -37,7 +38,11 @@ class Identity:
 async def authenticate(request: web.Request, services: Services) -> Grant | None:
     """The grant of whoever asks, by bearer token or else by cookie; None for anybody. Raises as :func:`identify`."""
     identity = await identify(request, services)
-    return None if identity is None else identity.grant
+    if identity is None:
+        return None
+    if identity.login is not None:
+        request[LOGIN] = identity.login.secret_sha256
+    return identity.grant
 
 
 async def identify(request: web.Request, services: Services) -> Identity | None:
@@ -54,13 +59,15 @@ async def identify(request: web.Request, services: Services) -> Identity | None:
         return None if secret is None else await by_cookie(secret, services)
     scheme, _, token = header.partition(" ")
     token = token.strip()
-    grant = await find_grant(token, services) if scheme.lower() == "bearer" and token else None
+    household = services.proxies.client_household(request)
+    try:
+        grant = await find_grant(token, services, household) if scheme.lower() == "bearer" and token else None
+        if grant is None:
+            services.failed_tokens.take(household)
+    except TooMany as error:
+        error.headers.update(_BAD_TOKEN)
+        raise
     if grant is None:
-        try:
-            services.failed_tokens.take(services.proxies.client_address(request))
-        except TooMany as error:
-            error.headers.update(_BAD_TOKEN)
-            raise
         raise Unauthorized("The token is not valid.", code="invalid_token", headers=_BAD_TOKEN)
     if not grant.in_force(now_ms()):
         raise Unauthorized("The grant is not in force at this time.", code="grant_not_in_force", headers=_BAD_TOKEN)
@@ -89,19 +96,23 @@ async def still_in(login: Login, services: Services) -> Identity | None:
     return Identity(grant, stored) if grant is not None and grant.in_force(now_ms()) else None
 
 
-async def find_grant(token: str, services: Services) -> Grant | None:
-    """The grant of a token, in force or not."""
+async def find_grant(token: str, services: Services, household: str) -> Grant | None:
+    """The grant of a token, in force or not. Raises TooMany for a household that guesses the admin's.
+
+    Grants' tokens are looked up in any case: nobody guesses 256 random bits.
+    """
     try:
         sent = token.encode("utf-8")
     except UnicodeEncodeError:
         # Bytes that are no UTF-8 come as surrogates. We never gave such a token away.
         return None
-    admin_token = services.settings.admin_token
-    if admin_token and hmac.compare_digest(sent, admin_token.encode("utf-8")):
+    if services.admin_token.knows(sent, household):
         return ADMIN
     async with services.database.read() as connection:
         grant = await Grants(connection).by_token(token)
-        return None if grant is None else await reaching(connection, grant, now_ms())
+        if grant is not None:
+            return await reaching(connection, grant, now_ms())
+    return ADMIN if services.admin_token.opens(sent, household) else None
 
 
 async def find_grant_by_id(grant_id: str, services: Services) -> Grant | None:
@@ -117,15 +128,10 @@ async def find_grant_by_id(grant_id: str, services: Services) -> Grant | None:
 
 def caller_of(request: web.Request, grant: Grant | None, session: Session | None = None) -> Caller:
     """Who asks, with the link to ``session`` where the request's ``key`` is the link's."""
-    key = request.query.get("key", "")
-    return Caller(grant, frozenset() if session is None or not link_opens(session, key) else frozenset({session.id}))
-
-
-def link_opens(session: Session, key: str) -> bool:
-    """Whether ``key`` is the one in the shared link of an unlisted session."""
-    if session.visibility is not Visibility.UNLISTED or not session.key:
-        return False
-    return hmac.compare_digest(key.encode("utf-8", "surrogatepass"), session.key.encode("utf-8"))
+    keys = request.app[SERVICES].keys
+    shown = session is not None and keys.is_link(session, request.query.get("key", ""))
+    links = frozenset({session.id}) if session is not None and shown else frozenset()
+    return Caller(grant, links, "" if grant is None else keys.holder(grant, request.get(LOGIN)))
 
 
 def require_role(grant: Grant | None, action: Action) -> Grant:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from streamer.api.addresses import Proxies
+from streamer.api.admin_token import AdminToken
 from streamer.api.audiences import DirectorSessions
 from streamer.api.cursors import Cursors
 from streamer.api.hall_door import HallDoor
 from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.ports import MediaPlane, PublicState
 from streamer.api.revocations import Revocations
+from streamer.api.session_keys import SessionKeys
 from streamer.api.waiting import StateWaiters
 from streamer.archive.archivist import Archivist
 from streamer.audience.captioning import Captioning
@@ -57,6 +59,7 @@ class Services:
     play_attempts: RateLimit = field(init=False)
     failed_tokens: RateLimit = field(init=False)
     failed_passwords: RateLimit = field(init=False)
+    admin_token: AdminToken = field(init=False)
     caption_posts: RateLimit = field(init=False)
     """By grant."""
     hall_door: HallDoor = field(init=False)
@@ -70,6 +73,8 @@ class Services:
     """Started before anybody is served."""
     captions: Captioning = field(init=False)
     cursors: Cursors = field(init=False)
+    keys: SessionKeys = field(init=False)
+    """Started before anybody is served."""
 
     def __post_init__(self) -> None:
         room = self.settings.room
@@ -81,11 +86,16 @@ class Services:
             marks_changed=self.archivist.marks_changed,
         )
         self.cursors = Cursors(self.database)
+        self.keys = SessionKeys(self.database, self.director, self.settings.admin_token, now_ms)
+        self.revocations.listen(self.keys.ended)
+        self.revocations.follow(self.keys.openers)
         self.proxies = Proxies(self.settings.server.trusted_proxies)
         self.publish_attempts = RateLimit(room.attempts_per_minute)
         # A lecture hall is one address: as many people may try WHEP as may hold a playlist.
         self.play_attempts = RateLimit(self.settings.hls.max_held_per_address)
         self.failed_tokens = RateLimit(room.failed_attempts_per_minute)
+        # More than get an answer: wrong tokens are not to keep out a right one that comes for the first time.
+        self.admin_token = AdminToken(self.settings.admin_token, RateLimit(10 * room.failed_attempts_per_minute))
         self.failed_passwords = RateLimit(FAILED_PASSWORDS_PER_MINUTE)
         self.caption_posts = RateLimit(
             CAPTIONS_PER_MINUTE, burst=CAPTIONS_AT_ONCE, message="Captions come faster than anybody reads."

@@ -10,36 +10,36 @@ from streamer.store.database import Database
 from streamer.store.hall_codes import HallCodes
 
 WRONG_PER_MINUTE = 60
-"""Codes that are none, from one address. At that rate every code would have been tried after five years."""
+"""Codes that are none, from one household. At that rate every code would have been tried after five years."""
 MOST_OPENED = 10_000
 
 
 class HallDoor:
-    """A lecture hall is one address: a code that opened from there goes on opening, however many guess beside it."""
+    """A lecture hall is one household: a code that opened from there goes on opening, however many guess beside it."""
 
     def __init__(self, database: Database, *, wrong: RateLimit | None = None) -> None:
         self._database = database
         self.wrong = wrong or RateLimit(WRONG_PER_MINUTE)
         self._opened: OrderedDict[tuple[str, str], None] = OrderedDict()
-        """(address, code), the one that was asked for last at the end."""
+        """(household, code), the one that was asked for last at the end."""
 
-    async def find(self, typed: str, address: str) -> HallCode | None:
-        """None where there is no such code. Raises TooMany for an address that guesses."""
+    async def find(self, typed: str, household: str) -> HallCode | None:
+        """None where there is no such code. Raises TooMany for a household that guesses."""
         code = meant_code(typed)
         if code is None:
             return None
-        key = (address, code)
+        key = (household, code)
         opened = key in self._opened
         if not opened:
             # Beforehand, so that a thousand guesses at once are counted too.
-            self.wrong.take(address)
+            self.wrong.take(household)
         async with self._database.read() as connection:
             found = await HallCodes(connection).find(code)
         if found is None:
             self._opened.pop(key, None)
             return None
         if not opened:
-            self.wrong.give_back(address)
+            self.wrong.give_back(household)
         self._opened[key] = None
         self._opened.move_to_end(key)
         if len(self._opened) > MOST_OPENED:

@@ -125,8 +125,8 @@ async def poster(request: web.Request) -> web.Response:
 async def _find(request: web.Request) -> HallCode:
     """Raises NotFound, TooMany."""
     services = request.app[SERVICES]
-    address = services.proxies.client_address(request)
-    found = await services.hall_door.find(request.match_info["code"], address)
+    household = services.proxies.client_household(request)
+    found = await services.hall_door.find(request.match_info["code"], household)
     if found is None:
         raise no_such_code()
     return found

@@ -1,4 +1,4 @@
-"""Rate limits per client address, token buckets in bounded memory; and heavy work one at a time."""
+"""Rate limits per household, token buckets in bounded memory; and heavy work one at a time."""
 
 from __future__ import annotations
 

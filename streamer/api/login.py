@@ -158,9 +158,10 @@ async def change_password(call: Call) -> None:
 
 async def _by_token(call: Call, token: str) -> Grant:
     services = call.services
-    grant = await find_grant(token, services)
+    household = services.proxies.client_household(call.request)
+    grant = await find_grant(token, services, household)
     if grant is None:
-        services.failed_tokens.take(services.proxies.client_address(call.request))
+        services.failed_tokens.take(household)
         raise Unauthorized("The token is not valid.", code="invalid_token")
     if not grant.in_force(now_ms()):
         raise Unauthorized("The grant is not in force at this time.", code="grant_not_in_force")
@@ -170,13 +171,13 @@ async def _by_token(call: Call, token: str) -> Grant:
 async def _check_password(call: Call, password: str) -> None:
     """Raises Unauthorized ``wrong_password``, TooMany. Counted before it is compared: a password can be guessed."""
     services = call.services
-    address = services.proxies.client_address(call.request)
-    services.failed_passwords.take(address)
+    household = services.proxies.client_household(call.request)
+    services.failed_passwords.take(household)
     async with services.database.read() as connection:
         stored = await Secrets(connection).find(SECRET_NAME)
     if not await services.hashing.run(password_matches, password, stored):
         raise Unauthorized("The password is wrong.", code="wrong_password")
-    services.failed_passwords.give_back(address)
+    services.failed_passwords.give_back(household)
     if stored is not None and is_outdated(stored):
         hashed = await services.hashing.run(hash_password, password)
         async with services.database.write() as connection:

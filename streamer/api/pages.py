@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from html import escape
 
 from aiohttp import hdrs, web
@@ -22,10 +23,14 @@ FILES = web.AppKey("page_files", PageFiles)
 FOR_THE_AUDIENCE = frozenset({"watch", "session", "join", "hall", "stage"})
 """Pages that give a participant their cookie. In another site's frame it would not come back: ``embed`` gets a key."""
 
+SECURITY_TXT_LASTS = timedelta(days=180)
+
 _TEXTS = {
     "en": {
         "missing": "There is nothing here",
         "missing_text": "There is no such page. The address may be mistyped, or the room may have been removed.",
+        "closed": "This link opens nothing",
+        "closed_text": "It may have been taken back, or it is of an older kind. Ask for a new link.",
         "home": "To the list of rooms",
         "unbuilt": "The pages are not built yet",
         "unbuilt_text": "The server runs, but web/dist is missing. Run “make setup”.",
@@ -33,6 +38,8 @@ _TEXTS = {
     "fr": {
         "missing": "Il n’y a rien ici",
         "missing_text": "Cette page n’existe pas. L’adresse est peut-être mal tapée, ou la salle a été supprimée.",
+        "closed": "Ce lien n’ouvre rien",
+        "closed_text": "Il a peut-être été retiré, ou il est d’une forme ancienne. Demandez un nouveau lien.",
         "home": "Vers la liste des salles",
         "unbuilt": "Les pages ne sont pas encore construites",
         "unbuilt_text": "Le serveur tourne, mais web/dist manque. Lancez « make setup ».",
@@ -111,8 +118,14 @@ async def join(request: web.Request) -> web.Response:
 
 
 async def session(request: web.Request) -> web.Response:
-    """The same for every id: whether there is such a session is for the API to tell to whoever may know."""
-    return shell_page(request, "session", "session", None, None)
+    """The same for every id and key: whether there is such a session is for the API to tell to whoever may know."""
+    response = shell_page(request, "session", "session", None, None)
+    if "key" in request.match_info:
+        # The address is what opens it: it is told to no other site, kept by no cache and found by no search.
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers[hdrs.CACHE_CONTROL] = "private, no-store"
+        response.headers["X-Robots-Tag"] = "noindex"
+    return response
 
 
 async def asset(request: web.Request) -> web.Response:
@@ -133,6 +146,25 @@ async def asset(request: web.Request) -> web.Response:
     if file.gzipped is not None and _takes_gzip(request):
         return web.Response(body=file.gzipped, headers={**headers, hdrs.CONTENT_ENCODING: "gzip"})
     return web.Response(body=file.body, headers=headers)
+
+
+async def security_txt(request: web.Request) -> web.Response:
+    """RFC 9116: whom to tell of weaknesses. 404 where the operator has named nobody."""
+    services = request.app[SERVICES]
+    contact = services.settings.server.security_contact
+    if not contact:
+        raise NotFound("Nobody has been named.")
+    # 2.5.5: "less than a year into the future". Counted from today on, so nobody has to renew it.
+    expires = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + SECURITY_TXT_LASTS
+    lines = (
+        f"Contact: {contact}",
+        f"Expires: {expires:%Y-%m-%dT%H:%M:%SZ}",
+        "Preferred-Languages: fr, en",
+        f"Canonical: {services.public_url}/.well-known/security.txt",
+    )
+    headers = {hdrs.CACHE_CONTROL: "public, max-age=86400"}
+    text = "".join(f"{line}\n" for line in lines)
+    return web.Response(text=text, content_type="text/plain", charset="utf-8", headers=headers)
 
 
 async def _room_page(request: web.Request, name: str) -> web.Response:
@@ -195,12 +227,16 @@ def _told(room: Room, venue: Venue | None) -> dict[str, object]:
 @web.middleware
 async def people(request: web.Request, handler: Handler) -> web.StreamResponse:
     """A browser that navigates to an address that is not there gets a page; programs get our JSON."""
+    navigates = request.method in ("GET", "HEAD") and "text/html" in request.headers.get(hdrs.ACCEPT, "")
     try:
-        return await handler(request)
+        response = await handler(request)
     except web.HTTPNotFound:
-        if request.method in ("GET", "HEAD") and "text/html" in request.headers.get(hdrs.ACCEPT, ""):
+        if navigates:
             return missing_page(request)
         raise
+    if response.status == 404 and navigates and request.path.startswith(("/live/", "/replay/")):
+        return _plain(request, 404, "closed", "closed_text", link="home")
+    return response
 
 
 def missing_page(request: web.Request) -> web.Response:
@@ -230,6 +266,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/studio", studio)
     app.router.add_get("/studio/{room}", studio)
     app.router.add_get("/session/{session}", session)
+    app.router.add_get("/session/{session}/{key}", session)
     app.router.add_get("/admin", admin)
     app.router.add_get("/admin/{tail:.*}", admin)
     app.router.add_get("/caption/{room}", caption)
@@ -237,5 +274,6 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/moderate/{room}", moderate)
     app.router.add_get("/stage/{room}", stage)
     app.router.add_get("/join", join)
+    app.router.add_get("/.well-known/security.txt", security_txt)
     app.router.add_get("/assets/{path:.+}", asset)
     app.router.add_get("/{path:favicon[.](?:ico|svg)|robots[.]txt|site[.]webmanifest}", asset)

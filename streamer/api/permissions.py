@@ -23,7 +23,10 @@ class Open(StrEnum):
     PARTICIPANT = "participant"
     """Whoever has a participant's cookie or token, about themselves."""
     CAPABILITY = "capability"
-    """The address itself is the secret: a WebRTC resource, a closed session's output by its key."""
+    """The address itself is the secret: a WebRTC resource; a closed session's output and replay by a key, whose
+    holder's rights are asked for at each request."""
+    MONITORING = "monitoring"
+    """Loopback, networks and the token of the settings, admins and organisers of all: ``api/monitoring.py``."""
 
 
 Rule = Action | Open
@@ -123,6 +126,8 @@ _PAGES: Mapping[str, Rule] = {
     "GET /studio": Open.EVERYBODY,
     "GET /studio/{room}": Open.EVERYBODY,
     "GET /session/{session}": Open.EVERYBODY,
+    # The shell is the same for every key.
+    "GET /session/{session}/{key}": Open.EVERYBODY,
     "GET /admin": Open.EVERYBODY,
     "GET /admin/{tail}": Open.EVERYBODY,
     "GET /join": Open.EVERYBODY,
@@ -134,11 +139,12 @@ _PAGES: Mapping[str, Rule] = {
     "GET /stage/{room}": Open.EVERYBODY,
     "GET /caption/{room}": Open.EVERYBODY,
     "GET /moderate": Open.EVERYBODY,
+    "GET /.well-known/security.txt": Open.EVERYBODY,
     "GET /assets/{path}": Open.EVERYBODY,
     "GET /{path}": Open.EVERYBODY,
     "GET /livez": Open.EVERYBODY,
     "GET /readyz": Open.EVERYBODY,
-    "GET /metrics": Open.EVERYBODY,
+    "GET /metrics": Open.MONITORING,
     "GET /logos/{name}": Open.EVERYBODY,
     # Each namespace and command asks for itself: ``realtime/rights.py``, ``realtime/service.py``.
     "GET /socket.io/": Open.EVERYBODY,
@@ -168,12 +174,17 @@ _MEDIA: Mapping[str, Rule] = {
     "GET /live/{room}/~{secret}/{broadcast}/{rendition}.m3u8": Open.CAPABILITY,
     "GET /live/{room}/~{secret}/{broadcast}/{key}/{rendition}/{name}": Open.CAPABILITY,
     "GET /live/{room}/~{tail}": Open.CAPABILITY,
-    # What is not published answers 404; what is closed wants its key.
+    # What is public and published; the rest by key.
     "GET /replay/{session}/index.m3u8": Open.EVERYBODY,
-    "GET /replay/{session}/{edition}/index.m3u8": Open.CAPABILITY,
-    "GET /replay/{session}/{edition}/download.mp4": Open.CAPABILITY,
-    "GET /replay/{session}/{edition}/{rendition}.m3u8": Open.CAPABILITY,
-    "GET /replay/{session}/{edition}/{rendition}/{name}": Open.CAPABILITY,
+    "GET /replay/{session}/{edition}/index.m3u8": Open.EVERYBODY,
+    "GET /replay/{session}/{edition}/download.mp4": Open.EVERYBODY,
+    "GET /replay/{session}/{edition}/{rendition}.m3u8": Open.EVERYBODY,
+    "GET /replay/{session}/{edition}/{rendition}/{name}": Open.EVERYBODY,
+    "GET /replay/{session}/~{secret}/index.m3u8": Open.CAPABILITY,
+    "GET /replay/{session}/~{secret}/{edition}/index.m3u8": Open.CAPABILITY,
+    "GET /replay/{session}/~{secret}/{edition}/download.mp4": Open.CAPABILITY,
+    "GET /replay/{session}/~{secret}/{edition}/{rendition}.m3u8": Open.CAPABILITY,
+    "GET /replay/{session}/~{secret}/{edition}/{rendition}/{name}": Open.CAPABILITY,
     "GET /replay/{tail}": Open.EVERYBODY,
 }
 

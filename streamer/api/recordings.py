@@ -1,7 +1,7 @@
 """``/api/v1/recordings`` and ``/api/v1/retention``: what is kept of sessions, its cuts, and what is to go.
 
-Everybody may see what everybody may watch. A grant that covers a closed session, or one that is not published, sees it
-with the address of its edition, which is all that playing it asks for.
+Everybody may see what everybody may watch. Whoever is covered by a grant, or has the link of an unlisted session, sees
+what is closed to others with addresses that hold a key of their own.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from streamer.api.auth import require
 from streamer.api.context import Services
 from streamer.api.models import Body, LinkQuery, ListQuery, Moment, Slug, refuse_null, to_moment
 from streamer.api.routing import Call, Route, Text
+from streamer.api.session_models import replay_path
 from streamer.api.sessions import target_of, venue_of
 from streamer.archive import editing
 from streamer.archive.book import Entry, Who
@@ -65,12 +66,13 @@ class EditionView(BaseModel):
     created: Moment
     replaced: Moment | None
     url: str
-    """Plays it for whoever has the address; 410 once it is replaced."""
+    """Plays it for whoever is told of it, until their grant or login ends; 410 once it is replaced."""
     download_url: str | None
 
     @classmethod
-    def of(cls, edition: StoredEdition, public_url: str) -> Self:
-        base = f"{public_url}/replay/{edition.session}/{edition.id}"
+    def of(cls, edition: StoredEdition, replay: str) -> Self:
+        """``replay``: the address below which whoever asks plays it."""
+        base = f"{replay}/{edition.id}"
         created = to_moment(edition.created_ms)
         assert created is not None
         return cls(
@@ -168,13 +170,14 @@ def _view(
     if not recording_told(caller, session, venue, published=recording.published, current=current is not None):
         return None
     crew = _sees_all(services, caller.grant, session)
-    replay = None
+    keys, replay = services.keys, None
+    key = keys.link_key(session) if session.id in caller.links else keys.key(session, caller.holder)
+    base = services.public_url + replay_path(session, key, published=recording.published)
     if current is not None and recording.published:
-        key = f"?key={session.key}" if session.closed else ""
-        replay = f"{services.public_url}/replay/{session.id}/index.m3u8{key}"
+        replay = f"{base}/index.m3u8"
     elif current is not None:
         # Not published: its own address, for who may watch it all the same.
-        replay = EditionView.of(current, services.public_url).url
+        replay = EditionView.of(current, base).url
     values: dict[str, Any] = {
         "session": session.id,
         "room": recording.room,
@@ -186,7 +189,7 @@ def _view(
         "start_ms": current.start_ms if current is not None else recording.start_ms,
         "end_ms": current.end_ms if current is not None else recording.end_ms,
         "replay_url": replay,
-        "download_url": EditionView.of(current, services.public_url).download_url if current is not None else None,
+        "download_url": EditionView.of(current, base).download_url if current is not None else None,
     }
     if not crew:
         return RecordingView(**values)
@@ -198,7 +201,7 @@ def _view(
         created=to_moment(recording.created_ms),
         material_from_ms=recording.start_ms,
         material_to_ms=recording.end_ms,
-        editions=[EditionView.of(edition, services.public_url) for edition in editions],
+        editions=[EditionView.of(edition, base) for edition in editions],
     )
 
 

@@ -26,7 +26,7 @@ from streamer.conference import visibility
 from streamer.conference.grants import Action, Grant, Target, may_plan_in
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Event, Session
-from streamer.conference.visibility import Caller, Told, View
+from streamer.conference.visibility import ANYBODY, Caller, Holder, Told, View
 from streamer.errors import Forbidden, NotFound
 from streamer.store.events import Events
 from streamer.store.paging import Page, page_of_shown
@@ -49,13 +49,18 @@ def told_of(services: Services, caller: Caller, session: Session) -> Told:
     return visibility.told(caller, session, venue_of(services, session.room))
 
 
-def context_of(services: Services, session: Session) -> SessionContext:
+def context_of(services: Services, session: Session, caller: Caller = ANYBODY) -> SessionContext:
+    """With the key that the caller is given, and the link, where they may hand it on."""
     venue = services.director.venue_of(session.room)
+    given, keys = visibility.told(caller, session, venue.id if venue else None).key, services.keys
+    crew = caller.grant is not None and caller.grant.allows(Action.SESSION_READ_CLOSED, target_of(services, session))
     return SessionContext(
         zone=ZoneInfo(venue.timezone if venue else DEFAULT_ZONE),
         public_url=services.public_url,
         shown=services.director.shown(session),
         replay=services.archivist.has_replay(session.id),
+        key=keys.link_key(session) if given is Holder.LINK else keys.key(session, caller.holder) if given else "",
+        link=keys.link_key(session) if crew or given is Holder.LINK else "",
     )
 
 
@@ -64,7 +69,7 @@ def view_of(services: Services, caller: Caller, session: Session) -> SessionView
     told = told_of(services, caller, session)
     if not told.anything:
         return None
-    context = context_of(services, session)
+    context = context_of(services, session, caller)
     return SessionCrewView.of(session, context) if told.view is View.CREW else SessionView.of(session, context)
 
 
@@ -119,10 +124,10 @@ async def create_session(call: Call) -> SessionCrewView:
         raise invalid_field("room", "there is no such room")
     grant = call.require(Target(room=room.id, venue=room.venue, event=body.event))
     _check_room(grant, room, await _event_named(call, body.event))
-    session = body.session(secrets.token_urlsafe(9), secrets.token_urlsafe(18))
+    session = body.session(secrets.token_urlsafe(9))
     done = await services.director.add([session], actor_of(grant))
     call.headers["Location"] = f"/api/v1/sessions/{session.id}"
-    return SessionCrewView.of(done[0], context_of(services, done[0]))
+    return SessionCrewView.of(done[0], context_of(services, done[0], call.caller()))
 
 
 async def get_session(call: Call) -> SessionView | SessionCrewView:
@@ -152,7 +157,7 @@ async def change_session(call: Call) -> SessionCrewDone:
     except ValueError as error:
         raise invalid_field("end", str(error)) from error
     done = await services.director.change(session.id, fields, actor_of(grant))
-    view = SessionCrewView.of(done.session, context_of(services, done.session))
+    view = SessionCrewView.of(done.session, context_of(services, done.session, call.caller()))
     return SessionCrewDone(**view.model_dump(), action=done.action)
 
 

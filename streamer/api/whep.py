@@ -35,7 +35,7 @@ async def play(request: web.Request) -> web.Response:
     """The public output, for everybody."""
     services = request.app[SERVICES]
     room, _ = await room_of(services.database, request.match_info["room"])
-    services.play_attempts.take(services.proxies.client_address(request))
+    services.play_attempts.take(services.proxies.client_household(request))
     sdp = await signalling.read_offer(request)
     offer = Offer(kind="play", sdp=sdp, output=PUBLIC, client=signalling.client_of(request))
     answer = await to_the_end(_link(request, room.id).offer(offer))
@@ -50,7 +50,7 @@ async def preview(request: web.Request) -> web.Response:
     room, _ = await room_of(services.database, request.match_info["room"])
     require(grant, Action.PREVIEW, Target(room=room.id, venue=room.venue))
     source = source_of(request, "")
-    services.play_attempts.take(services.proxies.client_address(request))
+    services.play_attempts.take(services.proxies.client_household(request))
     sdp = await signalling.read_offer(request)
     offer = Offer(
         kind="play",

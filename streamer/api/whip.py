@@ -51,7 +51,7 @@ async def publish(request: web.Request) -> web.Response:
         if error.code == "out_of_scope":
             _note_wrong_room(services, grant, room.id, source)
         raise
-    services.publish_attempts.take(services.proxies.client_address(request))
+    services.publish_attempts.take(services.proxies.client_household(request))
     sdp = await signalling.read_offer(request)
     offer = Offer(
         kind="publish",

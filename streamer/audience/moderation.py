@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, TypeVar
 
 from streamer.audience.people import Participant
+from streamer.conference.household import household
 from streamer.conference.participation import AddressHold
 from streamer.errors import Conflict, Unprocessable
 
@@ -15,7 +16,7 @@ LONGEST_MUTE_S = 30 * 86_400
 REMOVE_BACK_MS = 15 * 60_000
 """*With what they have written lately* goes back so far."""
 CLAIM_MS = 30_000
-V4_PREFIX, V6_PREFIX = 24, 56
+V4_PREFIX = 24
 
 T = TypeVar("T")
 
@@ -23,10 +24,9 @@ T = TypeVar("T")
 def prefix_of(address: str) -> str:
     """The network that somebody's next address will most likely lie in; the address itself where it is none."""
     parsed = _parsed(address)
-    if parsed is None:
-        return address
-    length = V4_PREFIX if parsed.version == 4 else V6_PREFIX
-    return str(ip_network(f"{parsed}/{length}", strict=False))
+    if parsed is None or parsed.version == 6:
+        return household(address)
+    return str(ip_network(f"{parsed}/{V4_PREFIX}", strict=False))
 
 
 def exempt(address: str, networks: Iterable[str]) -> bool:

@@ -28,6 +28,9 @@ class Caller:
 
     grant: Grant | None = None
     links: frozenset[str] = frozenset()
+    holder: str = ""
+    """For whom keys of closed sessions are made: the grant's id, or the login's public name. Empty: nobody is given
+    any."""
 
 
 ANYBODY = Caller()
@@ -121,7 +124,7 @@ def alarm_told(
 
 def outputs_told(caller: Caller, day: RoomDay, venue: str | None) -> Callable[[str], bool]:
     """Whether an output may be named: those of closed sessions to those who are told of the session."""
-    own = {output_name(one) for one in day.sessions if one.key and told(caller, one, venue).anything}
+    own = {output_name(one) for one in day.sessions if one.closed and told(caller, one, venue).anything}
     return lambda name: not name.startswith(PRIVATE_PREFIX) or name in own
 
 

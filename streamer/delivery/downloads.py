@@ -12,6 +12,7 @@ import unicodedata
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
@@ -22,7 +23,8 @@ from streamer.archive.editions import spans_of
 from streamer.archive.exporting import BLOCK_BYTES, Caption, Movie, NothingToExport
 from streamer.archive.material import Span, minus
 from streamer.delivery.captions import CaptionSource, NoCaptions, cut
-from streamer.delivery.replay import ReplayDelivery, cache_control
+from streamer.delivery.hold import OPENED
+from streamer.delivery.replay import ReplayDelivery, cache_control, may_watch
 from streamer.delivery.responses import byte_range, head_response, media_headers, not_modified
 from streamer.errors import Conflict, NotFound, Unavailable
 
@@ -54,7 +56,7 @@ class Downloads:
             raise Conflict("The session is still on air.", code="still_growing", headers={"Retry-After": "60"})
         details = await self._catalogue.details(state.session)
         movie = await self._plan(state, ref, ref.end_ms, request.query.get("rendition", ""), details)
-        headers = media_headers("video/mp4", cache_control(state, MAX_AGE_S), f'"{ref.id}-{movie.size:x}"')
+        headers = media_headers("video/mp4", cache_control(request, state, MAX_AGE_S), f'"{ref.id}-{movie.size:x}"')
         headers[hdrs.CONTENT_DISPOSITION] = disposition(details)
         if (unchanged := not_modified(request, headers)) is not None:
             return unchanged
@@ -84,14 +86,20 @@ class Downloads:
     async def _send(
         self, request: web.Request, response: web.StreamResponse, movie: Movie, start: int, end: int
     ) -> None:
-        """One block is read while another is on its way. A slow client holds back its own reads only."""
+        """One block is read while another is on its way. A slow client holds back its own reads only.
+
+        Whoever may not have it any more is cut off, whatever of it waits to be sent."""
         reading: asyncio.Task[bytes] | None = None
+        unwatch = request[OPENED].on_end(partial(_cut, request))
         try:
             reading = self._read(movie, start, end)
             while start < end:
                 data = await reading
                 start += len(data)
                 reading = self._read(movie, start, end)
+                state = await self._catalogue.find(request.match_info["session"])
+                if state is None or not may_watch(request, state):
+                    _cut(request)
                 await response.write(data)
                 self._replay.stats.download_bytes_total += len(data)
             await response.write_eof()
@@ -100,6 +108,7 @@ class Downloads:
             if request.transport is not None:
                 request.transport.close()
         finally:
+            unwatch()
             if reading is not None:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
@@ -156,6 +165,11 @@ class Downloads:
             yield
         finally:
             self._running -= 1
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _planned(

@@ -12,13 +12,15 @@ from streamer.observe.metrics import WebMetrics
 
 Check = Callable[[], Awaitable[None]]
 """Raises a StreamerError when what it looks at does not work."""
+Guard = Callable[[web.Request], Awaitable[None]]
+"""Raises a StreamerError for who may not ask."""
 
 _NO_STORE: dict[str, str] = {hdrs.CACHE_CONTROL: "no-store"}
 _NOT_READY: dict[str, str] = {**_NO_STORE, hdrs.RETRY_AFTER: "1"}
 
 
-def add_routes(app: web.Application, metrics: WebMetrics, checks: Mapping[str, Check]) -> None:
-    """``checks`` by name: all must pass for ``/readyz``."""
+def add_routes(app: web.Application, metrics: WebMetrics, checks: Mapping[str, Check], *, guard: Guard) -> None:
+    """``checks`` by name: all must pass for ``/readyz``. ``guard`` stands before ``/metrics``."""
 
     async def livez(_request: web.Request) -> web.Response:
         """The loop turns: nothing else is asked, or a slow disk would get us restarted."""
@@ -38,7 +40,8 @@ def add_routes(app: web.Application, metrics: WebMetrics, checks: Mapping[str, C
             return web.json_response(answer, status=503, headers=_NOT_READY)
         return web.json_response({"status": "ok", "checks": found}, headers=_NO_STORE)
 
-    async def metrics_page(_request: web.Request) -> web.Response:
+    async def metrics_page(request: web.Request) -> web.Response:
+        await guard(request)
         return web.Response(
             body=metrics.render(),
             headers={str(hdrs.CACHE_CONTROL): "no-store", str(hdrs.CONTENT_TYPE): CONTENT_TYPE_PLAIN_0_0_4},

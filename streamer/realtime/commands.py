@@ -12,11 +12,12 @@ import msgspec
 import structlog
 
 from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.household import household
 from streamer.director.news import Actor
 from streamer.errors import NotFound, StreamerError, TooMany, Unprocessable
 from streamer.realtime import rights
 from streamer.realtime.hub import AUDIENCE, Client
-from streamer.realtime.limits import Buckets, household
+from streamer.realtime.limits import Buckets
 from streamer.realtime.messages import EVERY_ROOM, RoomCommand
 from streamer.realtime.ports import Audience, Clock, Director, Doors, Views
 from streamer.realtime.stats import Stats

@@ -1,12 +1,12 @@
-"""How much one client, and one address, may ask. On the loop; bounded memory."""
+"""How much one client, and one household, may ask. On the loop; bounded memory."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address
 
+from streamer.conference.household import household
 from streamer.errors import TooMany, Unavailable
 
 Seconds = Callable[[], float]
@@ -51,19 +51,6 @@ class Buckets:
         return self.of(key).wait_s()
 
 
-def household(address: str) -> str:
-    """What is counted as one address: an IPv6 customer has 2**64 of them at the least."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(found, IPv6Address):
-        return address
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(IPv6Address(int(found) >> 64 << 64))
-
-
 class Seats:
     """How often each participant is in at a time."""
 
@@ -87,7 +74,7 @@ class Seats:
 
 
 class Places:
-    """Connections at a time, in all and per address."""
+    """Connections at a time, in all and per household."""
 
     def __init__(self, total: int, per_address: int) -> None:
         self._total, self._per_address = total, per_address

@@ -13,7 +13,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +140,11 @@ class Database:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Tokens' digests and people's names are in it: nobody else's business, whatever the umask is.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+                with suppress(FileNotFoundError, PermissionError):
+                    file = path.with_name(name)
+                    if file.stat().st_mode & 0o077:
+                        file.chmod(0o600)
 
     def _make_engine(self) -> AsyncEngine:
         """Errors do not say the values: they are logged, and hold what people wrote."""

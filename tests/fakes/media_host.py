@@ -23,7 +23,11 @@ PROGRAM = (sys.executable, str(REPOSITORY / "tests/fakes/room.py"))
 
 def make_settings(tmp_path: Path, **room: float) -> Settings:
     return Settings.model_validate(
-        {"data": tmp_path, "admin_token": "sesame", "room": {"restart_backoff_s": 0.05, "warm_spare": False, **room}}
+        {
+            "data": tmp_path,
+            "admin_token": "sesame" * 6,
+            "room": {"restart_backoff_s": 0.05, "warm_spare": False, **room},
+        }
     )
 
 

@@ -21,7 +21,7 @@ from streamer.settings import Settings, load_settings
 from streamer.store.database import Database, database_url
 from tests.fakes.media_plane import FakePlane
 
-ADMIN = "admin-token-of-the-tests"
+ADMIN = "admin-token-of-the-tests-0123456789"
 
 Client = TestClient[web.Request, web.Application]
 
@@ -80,6 +80,7 @@ async def serve(database: Database, plane: FakePlane) -> AsyncIterator[Callable[
             public_state=lambda link: link.state,  # type: ignore[attr-defined]
             public_url="http://streamer.test",
         )
+        await services.keys.start()
         await services.audience.start()
         audiences.append(services.audience)
         client: Client = TestClient(TestServer(make_application(services, WebMetrics().observe)))

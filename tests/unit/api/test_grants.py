@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from streamer.conference.grants import PERMISSIONS, Action, Grant, Role, Target, may_grant
+from streamer.settings import Settings
 from tests.fakes.media_plane import FakePlane
 from tests.unit.api.conftest import ADMIN, Api, Client, bearer
 from tests.unit.api.test_signalling import OFFER, SDP
@@ -127,6 +129,28 @@ async def test_many_wrong_tokens_are_slowed_down_and_a_right_one_never_is(api: A
     assert codes == [401] * 5 + [429] * 3
     assert await _status(api, ADMIN) == 200
     assert await _status(api, "") == 401
+
+
+async def test_past_the_limit_the_admins_token_is_compared_no_more_but_where_it_has_opened_before(
+    serve: Callable[[Settings], Awaitable[Client]], settings: Settings
+) -> None:
+    server = settings.server.model_copy(update={"trusted_proxies": ("127.0.0.1",)})
+    client = await serve(settings.model_copy(update={"server": server}))
+
+    async def status(token: str, address: str) -> int:
+        headers = {**bearer(token), "X-Forwarded-For": address}
+        async with client.get("/api/v1/grants", headers=headers) as response:
+            return response.status
+
+    assert await status(ADMIN, "192.0.2.1") == 200
+    for household in ("192.0.2.1", "192.0.2.2"):
+        for number in range(51):
+            assert await status(f"guess {number:03}".ljust(32, "x"), household) in (401, 429)
+    assert await status(ADMIN, "192.0.2.1") == 200
+    assert await status(ADMIN, "192.0.2.2") == 429
+    assert await status(ADMIN, "192.0.2.3") == 200
+    token = await Api(client).grant("organiser")
+    assert await status(token, "192.0.2.2") == 200
 
 
 async def _status(api: Api, token: str) -> int:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from streamer.settings import Settings
 from tests.unit.api.conftest import ADMIN, Api, Client, bearer
@@ -158,3 +160,29 @@ async def _wrong_token(client: Client, forwarded_for: str) -> int:
     headers = {"X-Forwarded-For": forwarded_for, **bearer("wrong.token")}
     async with client.get("/api/v1/grants", headers=headers) as response:
         return response.status
+
+
+async def test_whom_to_tell_of_weaknesses(
+    serve: Callable[[Settings], Awaitable[Client]], settings: Settings, client: Client
+) -> None:
+    """RFC 9116. An operator who named nobody has no such file, rather than one that names us."""
+    async with client.get("/.well-known/security.txt") as response:
+        assert response.status == 404
+    contact = "mailto:security@venue.example"
+    named = await serve(
+        settings.model_copy(update={"server": settings.server.model_copy(update={"security_contact": contact})})
+    )
+    async with named.get("/.well-known/security.txt") as response:
+        assert response.status == 200
+        assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+        fields = dict(line.split(": ", 1) for line in (await response.text()).splitlines())
+    assert fields["Contact"] == contact
+    assert fields["Canonical"] == "http://streamer.test/.well-known/security.txt"
+    left = datetime.fromisoformat(fields["Expires"]) - datetime.now(UTC)
+    assert timedelta(days=90) < left < timedelta(days=365)
+
+
+@pytest.mark.parametrize("contact", ["security@venue.example", "http://venue.example", "mailto:a@b\r\nX: y"])
+def test_a_contact_is_an_address_that_a_program_can_follow(contact: str) -> None:
+    with pytest.raises(ValidationError):
+        Settings.model_validate({"server": {"security_contact": contact}})

@@ -110,11 +110,12 @@ async def test_what_an_unlisted_session_was_asked_wants_the_key_of_its_link(whol
     asked = await audience.run(Scope("hall", hidden["id"]), Participant("p1", "Ada"), QuestionAsk("Who is here?"))
     await stranger("GET", f"/questions/{asked.data['id']}", expect=404)
     await stranger("GET", f"/questions/{asked.data['id']}?session={hidden['id']}&key=guessed", expect=404)
-    found = await stranger("GET", f"/questions/{asked.data['id']}?key={hidden['key']}")
+    key = hidden["watch_url"].rpartition("/")[2]
+    found = await stranger("GET", f"/questions/{asked.data['id']}?key={key}")
     assert found["text"] == "Who is here?"
     assert (await stranger("GET", "/questions"))["items"] == []
     assert (await stranger("GET", f"/questions?session={hidden['id']}"))["items"] == []
-    named = f"/questions?session={hidden['id']}&key={hidden['key']}"
+    named = f"/questions?session={hidden['id']}&key={key}"
     assert len((await stranger("GET", named))["items"]) == 1
 
 

@@ -330,7 +330,7 @@ def test_address_prefixes() -> None:
     assert prefix_of("192.0.2.77") == "192.0.2.0/24"
     assert prefix_of("::ffff:192.0.2.77") == "192.0.2.0/24"
     assert prefix_of("2001:db8:1:2:3::4") == "2001:db8:1::/56"
-    assert prefix_of("fe80::1%eth0") == "fe80::/56"
+    assert prefix_of("fe80::1%eth0") == "fe80::1"
     assert exempt("192.0.2.77", ("10.0.0.0/8", "192.0.2.64/26"))
     assert not exempt("192.0.2.7", ("192.0.2.64/26",))
     assert not exempt("unix", ("0.0.0.0/0",))

@@ -51,6 +51,16 @@ def test_the_console_script_exits_with_the_commands_code() -> None:
     assert (result.returncode, "nonsense" in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("command", ["serve", "check", "demo"])
+def test_a_short_admin_token_is_refused_at_start(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMER_ADMIN_TOKEN", "x" * 31)
+    result = streamer(command, "--port", "0", "--data", str(tmp_path / "d"))
+    assert result.returncode == 2
+    assert "STREAMER_ADMIN_TOKEN has 31 characters; at least 32 are wanted" in result.stderr
+    assert "xxx" not in result.stderr
+    assert not (tmp_path / "d").exists()
+
+
 def test_a_wrong_setting_is_named_and_exit_code_2(tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
     file.write_text("[hls]\ndvr_s = 1\n[server]\nprot = 1\n")

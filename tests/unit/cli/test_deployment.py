@@ -54,6 +54,14 @@ def test_every_setting_that_a_container_is_given_exists(file: str, monkeypatch: 
         assert published in text
 
 
+def test_no_proxy_that_is_shipped_hands_on_the_metrics() -> None:
+    compose = (ROOT / "configs/compose.yaml").read_text("utf-8")
+    assert "./Caddyfile:/etc/caddy/Caddyfile" in compose
+    assert "command:" not in compose.partition("  proxy:")[2]
+    assert "respond /metrics 404" in (ROOT / "configs/Caddyfile").read_text("utf-8")
+    assert re.search(r"location = /metrics \{\s+return 404;", (ROOT / "configs/nginx.conf").read_text("utf-8"))
+
+
 def test_what_the_image_copies_is_there_and_not_ignored() -> None:
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     kept = {line[1:] for line in ignored if line.startswith("!")}
@@ -101,7 +109,12 @@ async def test_the_front_proxy_speaks_http2_keeps_media_and_passes_on_what_is_he
         asked.append(request.path)
         return web.Response(body=b"x" * 100_000, headers={"Cache-Control": "public, max-age=7200, immutable"})
 
+    async def metrics(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(text="for the monitoring")
+
     app = web.Application()
+    app.router.add_get("/metrics", metrics)
     app.router.add_get("/live/a/b/v.m3u8", playlist)
     app.router.add_get("/live/a/b/key/v/{name}", media)
     runner = web.AppRunner(app)
@@ -124,6 +137,8 @@ async def test_the_front_proxy_speaks_http2_keeps_media_and_passes_on_what_is_he
                 status, http, size = await _curl(certificate, port, "/live/a/b/key/v/7.0.m4s")
                 assert (status, http, size) == ("200", "2", "100000")
             assert asked.count("/live/a/b/key/v/7.0.m4s") == 1
+            assert (await _curl(certificate, port, "/metrics"))[0] == "404"
+            assert "/metrics" not in asked
             assert not waiting.done()
             go_on.set()
             assert await waiting == ("200", "2", "8")

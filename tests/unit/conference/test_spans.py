@@ -12,7 +12,7 @@ from streamer.conference.taps import Answer, End, Reopen, Start
 from tests.fakes.days import at, hall, talk
 
 A = talk("a", "9:00", "9:45")
-BOARD = talk("b", "9:45", "10:30", visibility=Visibility.PRIVATE, key="k")
+BOARD = talk("b", "9:45", "10:30", visibility=Visibility.PRIVATE)
 SECRET = talk("s", "9:45", "10:30", do_not_record=Flag.YES)
 QUESTION = talk("q", "9:00", "9:45", do_not_record=Flag.ASK, do_not_stream=Flag.ASK)
 
@@ -48,7 +48,7 @@ def test_an_answer_takes_back_all_of_it() -> None:
 
 def test_what_becomes_private_leaves_the_public_window() -> None:
     room = hall(A).until("9:00").tap(Start("a")).until("9:20")
-    after = with_sessions(room.day, replace(room["a"], visibility=Visibility.PRIVATE, key="k"))
+    after = with_sessions(room.day, replace(room["a"], visibility=Visibility.PRIVATE))
     assert withheld(after) == (Withheld(at("9:00"), None, "~k"),)
 
 

@@ -84,8 +84,11 @@ async def test_ready_means_every_check_passes_and_live_asks_none() -> None:
     async def database() -> None:
         return None
 
+    async def nobody(_request: web.Request) -> None:
+        return None
+
     app = web.Application()
-    health.add_routes(app, WebMetrics(), {"database": database, "media_host": host})
+    health.add_routes(app, WebMetrics(), {"database": database, "media_host": host}, guard=nobody)
     async with TestClient(TestServer(app)) as client:
         assert (await client.get("/readyz")).status == 200
         broken[0] = True

@@ -35,10 +35,10 @@ def test_the_command_line_outranks_the_environment_and_that_the_file(
     file.write_text('[server]\nhost = "10.0.0.1"\nport = 1\npublic_url = "https://file"\n[hls]\ndvr_s = 600\n')
     monkeypatch.setenv("STREAMER_SERVER__HOST", "10.0.0.2")
     monkeypatch.setenv("STREAMER_SERVER__PORT", "2")
-    monkeypatch.setenv("STREAMER_ADMIN_TOKEN", "secret")
+    monkeypatch.setenv("STREAMER_ADMIN_TOKEN", "secret" * 6)
     settings = load_settings(file, server={"host": "10.0.0.3", "port": None, "tls_cert": None})
     assert (settings.server.host, settings.server.port, settings.server.public_url) == ("10.0.0.3", 2, "https://file")
-    assert (settings.hls.dvr_s, settings.admin_token) == (600, "secret")
+    assert (settings.hls.dvr_s, settings.admin_token) == (600, "secret" * 6)
     assert load_settings(None, server={"port": 3}).server.port == 3
 
 

@@ -71,7 +71,6 @@ def worlds(draw: st.DrawFn) -> World:
             event=draw(some((None, *EVENTS))),
             visibility=draw(some(list(Visibility))),
             state=draw(some(list(SessionState))),
-            key="key",
         )
         for number, name in enumerate(IDS)
     ]
