@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -15,7 +16,7 @@ from streamer.archive.material import Span, union
 from streamer.audience.timelines import FOREVER_MS, KINDS, NOTHING, Shown
 from streamer.conference.grants import Action
 from streamer.conference.sessions import Session
-from streamer.conference.visibility import recording_told
+from streamer.conference.visibility import recording_told, told
 from streamer.errors import NotFound
 from streamer.store.recordings import RecordingState
 
@@ -78,6 +79,9 @@ async def timeline(call: Call) -> Timeline:
         raise NotFound("There is no replay of this session.", code="no_replay")
     else:
         shown = _shown(entry, session)
+    # What was said behind closed doors stays there, where the session has become public since.
+    closed = told(call.caller(session), session, venue_of(services, session.room), as_closed=True).anything
+    shown = replace(shown, closed=closed)
     found = await services.audience.timeline(session, shown, query.from_ms, query.to_ms, query.kinds.split(","))
     return Timeline.model_validate(found)
 
