@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.cookies import SEEN_EVERY_MS, digest, idle_ms, secret_of
@@ -74,6 +75,15 @@ async def identify(request: web.Request, services: Services) -> Identity | None:
     return Identity(grant)
 
 
+async def is_crew(request: web.Request, action: Action) -> bool:
+    """Whether whoever asks holds a grant that may do something somewhere; no credentials are no error here."""
+    try:
+        grant = await authenticate(request, request.app[SERVICES])
+    except (Unauthorized, TooMany):
+        return False
+    return grant is not None and grant.may(action)
+
+
 async def by_cookie(secret: str, services: Services) -> Identity | None:
     """Who is logged in with the cookie's secret, if they still are and their grant is in force."""
     now = now_ms()
@@ -117,13 +127,18 @@ async def find_grant(token: str, services: Services, household: str) -> Grant | 
 
 async def find_grant_by_id(grant_id: str, services: Services) -> Grant | None:
     """A grant as it is now, for connections that stay open: revoked ones are gone, sessions move."""
+    async with services.database.read() as connection:
+        return await stored_grant(connection, grant_id)
+
+
+async def stored_grant(connection: AsyncConnection, grant_id: str) -> Grant | None:
+    """As :func:`find_grant_by_id`, in a transaction."""
     if grant_id == ADMIN.id:
         return ADMIN
-    async with services.database.read() as connection:
-        try:
-            return await reaching(connection, await Grants(connection).get(grant_id), now_ms())
-        except NotFound:
-            return None
+    try:
+        return await reaching(connection, await Grants(connection).get(grant_id), now_ms())
+    except NotFound:
+        return None
 
 
 def caller_of(request: web.Request, grant: Grant | None, session: Session | None = None) -> Caller:

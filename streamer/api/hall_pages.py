@@ -3,6 +3,7 @@ QR code, for screens that may know no code."""
 
 from __future__ import annotations
 
+import functools
 import io
 from html import escape
 
@@ -82,11 +83,11 @@ async def hall(request: web.Request) -> web.Response:
 async def picture(request: web.Request) -> web.Response:
     """The link of the code as a QR code: SVG of any size, PNG of some 700 pixels."""
     kind = request.match_info["kind"]
-    code = _qr(link_of(await _find(request), request.app[SERVICES].public_url))
+    link = link_of(await _find(request), request.app[SERVICES].public_url)
     if kind == "svg":
-        return web.Response(body=_svg(code), content_type=_CONTENT_TYPES[kind], headers=_FRESH)
+        return web.Response(body=_svg(link), content_type=_CONTENT_TYPES[kind], headers=_FRESH)
     out = io.BytesIO()
-    code.save(out, kind="png", border=4, scale=20)
+    _qr(link).save(out, kind="png", border=4, scale=20)
     return web.Response(body=out.getvalue(), content_type=_CONTENT_TYPES[kind], headers=_FRESH)
 
 
@@ -94,7 +95,7 @@ async def watch_picture(request: web.Request) -> web.Response:
     """The address of a room's public page as a QR code: SVG of any size. Raises NotFound ``no_such_room``."""
     services = request.app[SERVICES]
     room, _ = await room_of(services.database, request.match_info["room"])
-    body = _svg(_qr(f"{services.public_url}/watch/{room.id}"))
+    body = _svg(f"{services.public_url}/watch/{room.id}")
     return web.Response(body=body, content_type=_CONTENT_TYPES["svg"], headers=_KEPT)
 
 
@@ -132,14 +133,16 @@ async def _find(request: web.Request) -> HallCode:
     return found
 
 
+@functools.lru_cache(maxsize=256)
 def _qr(link: str) -> segno.QRCode:
     # Level Q: it is looked at from the last row, over heads.
     return segno.make(link, error="q", micro=False)
 
 
-def _svg(code: segno.QRCode) -> bytes:
+@functools.lru_cache(maxsize=256)
+def _svg(link: str) -> bytes:
     out = io.BytesIO()
-    code.save(out, kind="svg", border=4, light="#fff", omitsize=True, xmldecl=False, svgclass=None, lineclass=None)
+    _qr(link).save(out, kind="svg", border=4, light="#fff", omitsize=True, xmldecl=False, svgclass=None, lineclass=None)
     return out.getvalue()
 
 

@@ -103,6 +103,6 @@ class LapseWatch:
                 if time.monotonic() - self._swept_at >= self._every_s:
                     self._found = await sweep(self._services)
                     self._swept_at = time.monotonic()
-            except Exception as error:
+            except (StreamerError, OSError) as error:
                 _log.warning("lapses_unknown", error=repr(error))
             await asyncio.sleep(min(LOOK_EVERY_S, self._every_s))

@@ -66,20 +66,33 @@ class RateLimit:
 
 
 class Turnstile:
-    """Heavy work (hashing a password: 50 ms of a core, 64 MiB) in a thread, one after the other. Used on the loop."""
+    """Heavy work (hashing a password: 50 ms of a core, 64 MiB) in a thread, one after the other. Used on the loop.
 
-    def __init__(self, most_waiting: int = 8) -> None:
+    A household has one place, so that one that guesses passwords delays the others by a turn and refuses nobody.
+    """
+
+    def __init__(self, most_waiting: int = 64) -> None:
         self._most_waiting = most_waiting
         self._turn = asyncio.Lock()
-        self.waiting = 0
+        self._households: set[str] = set()
+        self.refused = 0
 
-    async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Raises Unavailable ``busy`` where too many wait."""
+    @property
+    def waiting(self) -> int:
+        return len(self._households)
+
+    async def run(self, household: str, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Raises TooMany ``busy`` where the household waits already, Unavailable ``busy`` where too many do."""
+        if household in self._households:
+            self.refused += 1
+            message = "Somebody else at this address is logging in."
+            raise TooMany(message, code="busy", headers={"Retry-After": "1"})
         if self.waiting >= self._most_waiting:
+            self.refused += 1
             raise Unavailable("Too many people are logging in.", code="busy", headers={"Retry-After": "2"})
-        self.waiting += 1
+        self._households.add(household)
         try:
             async with self._turn:
                 return await asyncio.to_thread(work, *args, **kwargs)
         finally:
-            self.waiting -= 1
+            self._households.discard(household)

@@ -17,7 +17,7 @@ from streamer.api.revocations import Ended
 from streamer.api.routing import Call, Route
 from streamer.api.signalling import client_of
 from streamer.conference.grants import EVERYTHING, PERMISSIONS, Action, Grant, ReachingGrant, Role, Target
-from streamer.errors import Forbidden, Unauthorized
+from streamer.errors import Forbidden, TooMany, Unauthorized, Unavailable
 from streamer.passwords import MAX_BYTES, SECRET_NAME, check_strength, hash_password, is_outdated, password_matches
 from streamer.store.logins import Login, Logins, Secrets
 
@@ -144,7 +144,7 @@ async def change_password(call: Call) -> None:
             await _check_password(call, body.current)
         except Unauthorized as error:
             raise Forbidden("This is not the current password.", code="wrong_password") from error
-    hashed = await services.hashing.run(hash_password, body.password)
+    hashed = await services.hashing.run(f"grant {grant.id}", hash_password, body.password)
     own = secret_of(call.request)
     keep = b"" if own is None else digest(own, services.settings.admin_token)
     async with services.database.write() as connection:
@@ -175,11 +175,17 @@ async def _check_password(call: Call, password: str) -> None:
     services.failed_passwords.take(household)
     async with services.database.read() as connection:
         stored = await Secrets(connection).find(SECRET_NAME)
-    if not await services.hashing.run(password_matches, password, stored):
+    try:
+        matches = await services.hashing.run(household, password_matches, password, stored)
+    except (TooMany, Unavailable):
+        # It has not been compared.
+        services.failed_passwords.give_back(household)
+        raise
+    if not matches:
         raise Unauthorized("The password is wrong.", code="wrong_password")
     services.failed_passwords.give_back(household)
     if stored is not None and is_outdated(stored):
-        hashed = await services.hashing.run(hash_password, password)
+        hashed = await services.hashing.run(household, hash_password, password)
         async with services.database.write() as connection:
             if await Secrets(connection).find(SECRET_NAME) == stored:
                 await Secrets(connection).put(SECRET_NAME, hashed)

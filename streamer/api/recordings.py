@@ -33,8 +33,6 @@ from streamer.store.paging import Page, page_of_shown
 from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
 from streamer.store.sessions import Sessions
 
-MAX_STILLS = 8
-"""Requests for a still that wait or are made; one is decoded at a time."""
 STILL_HEADERS = ("X-Media-Time", "X-Frame-Before", "X-Frame-After")
 
 
@@ -257,11 +255,10 @@ async def get_recording(call: Call) -> RecordingView | RecordingCrewView:
 async def still(call: Call) -> Text:
     """A picture of the material. Headers tell its own media time and those of the frames beside it."""
     entry, recording = await _entry(call)
-    call.require(target_of(call.services, entry.session))
+    grant = call.require(target_of(call.services, entry.session))
     archivist = call.services.archivist
-    if archivist.stills_waiting >= MAX_STILLS:
+    if not archivist.stills.take(grant.id):
         raise TooMany("Too many pictures are asked for.", code="too_many_stills", headers={"Retry-After": "1"})
-    archivist.stills_waiting += 1
     try:
         material = await archivist.material(entry.session.id, recording.room)
         async with archivist.decoding:
@@ -270,7 +267,7 @@ async def still(call: Call) -> Text:
     except NoPicture:
         raise NotFound("There is no picture at this time.", code="no_still") from None
     finally:
-        archivist.stills_waiting -= 1
+        archivist.stills.give_back(grant.id)
     for header, value in zip(STILL_HEADERS, (made.at_ms, made.before_ms, made.after_ms), strict=True):
         if value is not None:
             call.headers[header] = str(value)

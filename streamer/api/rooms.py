@@ -127,7 +127,7 @@ async def get_room(call: Call) -> RoomView | RoomCrewView:
         await call.services.director.refresh()
     if unless is not None:
         # Nothing of the database is held meanwhile; the names are those of the question.
-        await call.services.waiters.wait_other(room.id, unless)
+        await call.services.waiters.wait_other(room.id, unless, call.services.proxies.client_household(call.request))
     return view_of(room, call.services, call.caller())
 
 

@@ -7,7 +7,10 @@ One look at the rooms that are waited for, some times a second, answers all who 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
+
+from streamer.supervision import start_kept
 
 HOLD_S = 20.0
 """Less than what proxies in between give an answer."""
@@ -15,11 +18,16 @@ LOOK_S = 0.1
 
 
 class StateWaiters:
-    """``state_of`` tells a room's public state now. ``limit``: how many may wait; past it there is no waiting."""
+    """``state_of`` tells a room's public state now. ``limit``: how many may wait in all, and ``per_household`` of each;
+    past it there is no waiting."""
 
-    def __init__(self, state_of: Callable[[str], str], *, limit: int, hold_s: float = HOLD_S) -> None:
+    def __init__(
+        self, state_of: Callable[[str], str], *, limit: int, per_household: int = 1000, hold_s: float = HOLD_S
+    ) -> None:
         self._state_of = state_of
         self._limit = limit
+        self._per_household = per_household
+        self._households: Counter[str] = Counter()
         self._hold_s = hold_s
         self._changed: dict[tuple[str, str], asyncio.Event] = {}
         self._looker: asyncio.Task[None] | None = None
@@ -28,17 +36,18 @@ class StateWaiters:
         self.turned_away = 0
         """Answered at once because too many waited."""
 
-    async def wait_other(self, room: str, state: str) -> None:
+    async def wait_other(self, room: str, state: str, household: str) -> None:
         """Return when the room's state is not ``state``, after ``hold_s`` at the latest."""
         if self._closed or self._state_of(room) != state:
             return
-        if self.waiting >= self._limit:
+        if self.waiting >= self._limit or self._households[household] >= self._per_household:
             self.turned_away += 1
             return
         event = self._changed.setdefault((room, state), asyncio.Event())
         if self._looker is None or self._looker.done():
-            self._looker = asyncio.create_task(self._look(), name="room state waiters")
+            self._looker = start_kept("room state waiters", self._look)
         self.waiting += 1
+        self._households[household] += 1
         try:
             async with asyncio.timeout(self._hold_s):
                 await event.wait()
@@ -46,6 +55,9 @@ class StateWaiters:
             pass
         finally:
             self.waiting -= 1
+            self._households[household] -= 1
+            if not self._households[household]:
+                del self._households[household]
 
     async def close(self) -> None:
         """Answer everybody: the web process is about to end."""

@@ -10,7 +10,8 @@ import asyncio
 import re
 import unicodedata
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from urllib.parse import quote
@@ -20,42 +21,76 @@ from aiohttp import hdrs, web
 from streamer.archive import exporting, keeping
 from streamer.archive.catalogue import Details, EditionRef, ReplayCatalogue, ReplayState
 from streamer.archive.editions import spans_of
-from streamer.archive.exporting import BLOCK_BYTES, Caption, Movie, NothingToExport
+from streamer.archive.exporting import Caption, Movie, NothingToExport
 from streamer.archive.material import Span, minus
+from streamer.conference.shares import Shares
 from streamer.delivery.captions import CaptionSource, NoCaptions, cut
 from streamer.delivery.hold import OPENED
+from streamer.delivery.media import ClientAddress
 from streamer.delivery.replay import ReplayDelivery, cache_control, may_watch
 from streamer.delivery.responses import byte_range, head_response, media_headers, not_modified
-from streamer.errors import Conflict, NotFound, Unavailable
+from streamer.errors import Conflict, NotFound, TooMany, Unavailable
 
 MAX_PLANS = 4
 """Heads that are kept: some megabytes each for an hour."""
-MAX_DOWNLOADS = 16
+MAX_PLANNING = 16
+"""Heads that are being made or wait for it; a household has one of them."""
+READERS = 4
+"""Threads of their own: a slow disk holds back downloads, not what is being recorded."""
+BLOCK_BYTES = 256 * 1024
+"""What is read at a time. A download has two blocks in memory, and one on its way out."""
 PLAN_LIMIT_S = 30.0
 READ_LIMIT_S = 20.0
 MAX_AGE_S = 3600
 
+IsCrew = Callable[[web.Request], Awaitable[bool]]
+_Key = tuple[str, str]
+
 
 class Downloads:
-    """Handlers. Raises StreamerErrors; :mod:`.routes` maps them."""
+    """Handlers. Raises StreamerErrors; :mod:`.routes` maps them.
+
+    ``household`` tells whose address it is, ``is_crew`` who works here: the crew's downloads are counted apart. Whoever
+    reads too slowly is cut off with the connection (:mod:`streamer.connections`).
+    """
 
     def __init__(
-        self, replay: ReplayDelivery, catalogue: ReplayCatalogue, captions: CaptionSource | None = None
+        self,
+        replay: ReplayDelivery,
+        catalogue: ReplayCatalogue,
+        household: ClientAddress,
+        is_crew: IsCrew,
+        max_downloads: int,
+        captions: CaptionSource | None = None,
     ) -> None:
         self._replay = replay
         self._catalogue = catalogue
+        self._household = household
+        self._is_crew = is_crew
         self._captions = captions or NoCaptions()
-        self._plans: OrderedDict[tuple[str, str], Movie] = OrderedDict()
+        self._plans: OrderedDict[_Key, Movie] = OrderedDict()
+        self._planned: dict[_Key, tuple[str, asyncio.Task[Movie]]] = {}
+        """What is being planned, and for which household."""
         self._planning = asyncio.Lock()
         """One at a time: planning is work for a processor, and players come first."""
-        self._running = 0
+        self._places = {False: Shares(max_downloads), True: Shares(max_downloads)}
+        """By whether it is the crew that loads."""
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="download-read")
+
+    async def close(self) -> None:
+        tasks = [task for _, task in self._planned.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         state, ref = await self._replay.edition(request)
         if ref.end_ms is None:
             raise Conflict("The session is still on air.", code="still_growing", headers={"Retry-After": "60"})
         details = await self._catalogue.details(state.session)
-        movie = await self._plan(state, ref, ref.end_ms, request.query.get("rendition", ""), details)
+        household = self._household(request)
+        movie = await self._plan(state, ref, ref.end_ms, request.query.get("rendition", ""), details, household)
         headers = media_headers("video/mp4", cache_control(request, state, MAX_AGE_S), f'"{ref.id}-{movie.size:x}"')
         headers[hdrs.CONTENT_DISPOSITION] = disposition(details)
         if (unchanged := not_modified(request, headers)) is not None:
@@ -76,7 +111,7 @@ class Downloads:
                 headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{end - 1}/{movie.size}"
                 status = 206
         headers[hdrs.CONTENT_LENGTH] = str(end - start)
-        async with self._admitted():
+        async with self._admitted(request, household):
             self._replay.stats.downloads_total += 1
             response = web.StreamResponse(status=status, headers=headers)
             await response.prepare(request)
@@ -118,30 +153,57 @@ class Downloads:
             if start >= end:
                 return b""
             async with asyncio.timeout(READ_LIMIT_S):
-                return await asyncio.to_thread(movie.read, start, min(BLOCK_BYTES, end - start))
+                size = min(BLOCK_BYTES, end - start)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, movie.read, start, size)
 
         return asyncio.create_task(read(), name="download read")
 
-    async def _plan(self, state: ReplayState, ref: EditionRef, end_ms: int, rendition: str, details: Details) -> Movie:
+    async def _plan(
+        self, state: ReplayState, ref: EditionRef, end_ms: int, rendition: str, details: Details, household: str
+    ) -> Movie:
         said = await self._said(state, ref, end_ms)
         # The tags are in the head: another title is another file. So are captions that were corrected.
         key = (ref.id, f"{rendition} {hash((details, said))}")
-        async with self._planning:
-            known = self._plans.get(key)
-            if known is not None:
-                self._plans.move_to_end(key)
-                return known
-            try:
+        known = self._plans.get(key)
+        if known is not None:
+            self._plans.move_to_end(key)
+            return known
+        if key not in self._planned:
+            if any(household == each for each, _ in self._planned.values()):
+                raise TooMany("Another download is being prepared.", code="busy", headers={"Retry-After": "2"})
+            if len(self._planned) >= MAX_PLANNING:
+                raise Unavailable("Too many downloads are being prepared.", code="busy", headers={"Retry-After": "5"})
+            work = self._make_plan(key, state, ref, end_ms, rendition, details, said)
+            task = asyncio.create_task(work, name="download plan")
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._planned[key] = (household, task)
+        # Shielded: who asked first may go, others wait for the same head.
+        return await asyncio.shield(self._planned[key][1])
+
+    async def _make_plan(
+        self,
+        key: _Key,
+        state: ReplayState,
+        ref: EditionRef,
+        end_ms: int,
+        rendition: str,
+        details: Details,
+        said: tuple[tuple[str, tuple[Caption, ...]], ...],
+    ) -> Movie:
+        try:
+            async with self._planning:
                 async with asyncio.timeout(PLAN_LIMIT_S):
                     movie = await asyncio.to_thread(_planned, state, ref, end_ms, rendition, details, dict(said))
-            except NothingToExport:
-                raise NotFound("There is nothing of this rendition.", code="not_listed") from None
-            except (OSError, ValueError, EOFError, TimeoutError) as error:
-                raise Unavailable("The recording cannot be read.", code="disk_failed") from error
-            self._plans[key] = movie
-            while len(self._plans) > MAX_PLANS:
-                self._plans.popitem(last=False)
-            return movie
+        except NothingToExport:
+            raise NotFound("There is nothing of this rendition.", code="not_listed") from None
+        except (OSError, ValueError, EOFError, TimeoutError) as error:
+            raise Unavailable("The recording cannot be read.", code="disk_failed") from error
+        finally:
+            del self._planned[key]
+        self._plans[key] = movie
+        while len(self._plans) > MAX_PLANS:
+            self._plans.popitem(last=False)
+        return movie
 
     async def _said(
         self, state: ReplayState, ref: EditionRef, end_ms: int
@@ -157,14 +219,17 @@ class Downloads:
         return tuple(found)
 
     @asynccontextmanager
-    async def _admitted(self) -> AsyncIterator[None]:
-        if self._running >= MAX_DOWNLOADS:
+    async def _admitted(self, request: web.Request, household: str) -> AsyncIterator[None]:
+        places = self._places[await self._is_crew(request)]
+        if not places.take(household):
+            self._replay.stats.downloads_refused_total += 1
             raise Unavailable("Too many downloads.", code="too_many_downloads", headers={"Retry-After": "60"})
-        self._running += 1
+        self._replay.stats.downloads_now += 1
         try:
             yield
         finally:
-            self._running -= 1
+            self._replay.stats.downloads_now -= 1
+            places.give_back(household)
 
 
 def _cut(request: web.Request) -> None:

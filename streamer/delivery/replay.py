@@ -91,7 +91,10 @@ class ReplayStats:
     replaced_total: int = 0
     """Requests for an edition that has been replaced."""
     media_bytes_total: int = 0
+    downloads_now: int = 0
+    """Under way (a gauge)."""
     downloads_total: int = 0
+    downloads_refused_total: int = 0
     download_bytes_total: int = 0
 
 
@@ -285,7 +288,8 @@ class ReplayDelivery:
 
 def may_watch(request: web.Request, state: ReplayState) -> bool:
     """Whether what let the request in opens the recording as it is: published, or not yet."""
-    return state.published or request[OPENED].unpublished
+    opened = request[OPENED]
+    return opened.holds and (state.published or opened.unpublished)
 
 
 def cache_control(request: web.Request, state: ReplayState, max_age_s: int, *, immutable: bool = False) -> str:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from streamer.archive.catalogue import ReplayCatalogue
 from streamer.delivery.captions import CaptionSource
-from streamer.delivery.downloads import Downloads
+from streamer.delivery.downloads import Downloads, IsCrew
 from streamer.delivery.hold import OPENED, Revoked
 from streamer.delivery.media import ClientAddress, ClientGone, LiveDelivery, client_gone, not_on_air
 from streamer.delivery.ports import DeliveryStats, Keys, Opened, Plane
@@ -36,10 +36,11 @@ def setup(
     keys: Keys,
     catalogue: ReplayCatalogue | None = None,
     captions: CaptionSource | None = None,
+    is_crew: IsCrew | None = None,
 ) -> None:
-    """Add the routes. ``client_address`` tells who asks, for the limits on held requests; ``keys`` says what
-    is open to whom. Without a ``catalogue`` there
-    are no replays, without ``captions`` those that a broadcast declares stay empty.
+    """Add the routes. ``client_address`` tells whose household asks, ``keys`` what is open to whom, ``is_crew`` who
+    works here. Without a catalogue there are no replays, without ``captions`` those that a broadcast declares stay
+    empty, without ``is_crew`` no crew.
 
     Held requests are answered with 503 when the application shuts down.
     """
@@ -60,11 +61,13 @@ def setup(
         ("/live/{room}/{broadcast}/{key}/{rendition}/{name}", live.media),
         ("/live/{tail:.*}", _nothing),
     ]
+    downloads: Downloads | None = None
     if catalogue is not None:
         replay = ReplayDelivery(
             plane, settings, catalogue, client_address, live.holds, live.media_bytes, keys, captions
         )
-        downloads = Downloads(replay, catalogue, captions)
+        most = settings.archive.max_downloads
+        downloads = Downloads(replay, catalogue, client_address, is_crew or _nobody, most, captions)
         app[REPLAY_STATS] = replay.stats
         opened = partial(_opened, replay.open)
         paths += [
@@ -92,6 +95,8 @@ def setup(
 
     async def reading(_app: web.Application) -> AsyncIterator[None]:
         yield
+        if downloads is not None:
+            await downloads.close()
         await live.close()
 
     app.on_shutdown.append(release)
@@ -129,6 +134,10 @@ def _edge(handler: _Handler) -> Callable[[web.Request], Awaitable[web.StreamResp
             return client_gone()
 
     return at_edge
+
+
+async def _nobody(_request: web.Request) -> bool:
+    return False
 
 
 async def _no_such_key(_request: web.Request) -> web.StreamResponse:

@@ -32,6 +32,7 @@ from streamer.room.keeper import RoomKeeper
 from streamer.room.protocol import PROTOCOL_VERSION, RoomConfig, RoomEntry
 from streamer.room.spare import Spare
 from streamer.settings import Settings
+from streamer.supervision import start_kept
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +83,8 @@ class MediaHost:
 
     async def start(self) -> None:
         """Write the children's settings, find the rooms of a former host and listen. Raises OSError."""
+        # Of rooms that are closed, too.
+        self._server.epoch = await asyncio.to_thread(spawn.highest_epoch, self._settings)
         spawn.write_settings(self._settings)
         run_dir = self._settings.run_dir
         alive = spawn.rooms_running(run_dir)
@@ -157,7 +160,7 @@ class MediaHost:
         warm = self._spare.hand_over if self._settings.room.warm_spare else spawn.no_spare
         keeper = RoomKeeper(self._settings, config, self._settings_file, self._program, self._changed, warm)
         self._rooms[config.id] = keeper
-        task = asyncio.create_task(keeper.run(), name=f"room {config.id}")
+        task = start_kept("room keeper", keeper.run, task_name=f"room {config.id}")
         self._tasks[keeper] = task
         task.add_done_callback(lambda done: self._ended(keeper, done))
         return keeper

@@ -12,12 +12,13 @@ import msgspec
 import structlog
 
 from streamer.conference.media_events import PUBLIC
-from streamer.errors import NotFound, StreamerError, Unavailable
+from streamer.errors import NotFound, StreamerError
 from streamer.room.feed import GOP_MAX_BYTES, GOP_MAX_US
 from streamer.room.framing import builtins_to, encode_frame
 from streamer.room.protocol import Answer, Candidates, Event, Offer
 from streamer.room.relay_link import RelayProcess, relay_unavailable
 from streamer.room.relay_wire import AudioFrame, VideoFrame, Viewers, feed_of
+from streamer.room.whep_places import Places
 from streamer.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -95,7 +96,10 @@ class Relay:
         self._closed = False
         self._asking: dict[str, int] = {}
         """Feed -> offers that are being answered."""
+        self._places = Places(settings.whep)
+        """Of offers until the relay process answers, which holds them to the same bounds."""
         self._resources: dict[str, str] = {}
+        self._connected = 0
         self._relay_counters: dict[str, float] = {}
         self._earlier_counters: dict[str, float] = {}
         self.dropped = 0
@@ -144,7 +148,8 @@ class Relay:
 
     @property
     def viewers(self) -> int:
-        return len(self._resources)
+        """Of the audience, once they are connected."""
+        return self._connected
 
     @property
     def counters(self) -> dict[str, float]:
@@ -165,13 +170,7 @@ class Relay:
         """Errors: ``too_many_viewers`` 503 with Retry-After, ``bad_offer`` 400, ``unsupported_media`` 406 or 422,
         ``relay_unavailable`` 503."""
         feed = feed_of(offer)
-        limit = self._settings.whep.max_viewers
-        if len(self._resources) + sum(self._asking.values()) >= limit:
-            raise Unavailable(
-                f"This room has {limit} lowest-latency viewers already.",
-                code="too_many_viewers",
-                headers={"Retry-After": "5"},
-            )
+        place = self._places.take(offer)
         self._asking[feed] = self._asking.get(feed, 0) + 1
         try:
             process = await self._running()
@@ -183,6 +182,7 @@ class Relay:
                 self._resources.setdefault(answer.resource, feed)
             return answer
         finally:
+            place.leave()
             self._asking[feed] -= 1
             if not self._asking[feed]:
                 del self._asking[feed]
@@ -241,6 +241,7 @@ class Relay:
         elif event.kind == "viewers":
             told = builtins_to(event.data, Viewers)
             self._resources = told.resources
+            self._connected = told.connected
             self._relay_counters = told.counters
             self._note_idle()
 
@@ -257,6 +258,7 @@ class Relay:
             self._earlier_counters[name] = self._earlier_counters.get(name, 0) + value
         self._relay_counters = {}
         self._resources = {}
+        self._connected = 0
         if process is not None:
             task = asyncio.create_task(process.stop(), name=f"room {self._room} relay stop")
             self._stopping.add(task)

@@ -36,7 +36,9 @@ from streamer.room.protocol import Answer, Candidates, Event, Offer, ProtocolErr
 from streamer.room.relay_wire import AudioFrame, VideoFrame, Viewers, decode_relay, feed_of
 from streamer.room.serving import close_writer
 from streamer.room.whep import Viewer
+from streamer.room.whep_places import Place, Places
 from streamer.settings import Settings
+from streamer.supervision import start_kept
 
 log = structlog.get_logger(__name__)
 
@@ -52,9 +54,11 @@ class RelayServer:
         self._room = room
         self._settings = settings
         self._binding = binding_from(settings)
+        self._writer = writer
         self._out = Outbound(writer)
         self._feeds: dict[str, Feed] = {}
         self._viewers: dict[str, Viewer] = {}
+        self._places = Places(settings.whep)
         self._tasks: set[asyncio.Task[None]] = set()
         self._answering: Counter[str] = Counter()
         """Feed -> offers that are being answered."""
@@ -63,7 +67,9 @@ class RelayServer:
     async def run(self, reader: asyncio.StreamReader) -> None:
         """Until the room closes the connection."""
         pump = asyncio.create_task(self._out.run(), name="relay pump")
-        tell = asyncio.create_task(self._tell_regularly(), name="relay viewers")
+        # Without its way out it answers nobody: the room starts another.
+        pump.add_done_callback(lambda _: self._writer.transport.abort())
+        tell = start_kept("relay viewers", self._tell_regularly)
         try:
             while (payload := await read_frame(reader)) is not None:
                 self._take_in(payload)
@@ -132,18 +138,18 @@ class RelayServer:
         return viewer
 
     async def _offer(self, offer: Offer) -> Answer:
-        limit = self._settings.whep.max_viewers
-        if len(self._viewers) + self._answering.total() >= limit:
-            raise Unavailable(
-                f"This room has {limit} lowest-latency viewers already.",
-                code="too_many_viewers",
-                headers={"Retry-After": "5"},
-            )
-        ice = self._settings.ice
+        place = self._places.take(offer)
         feed = self._feed(feed_of(offer))
         self._answering[feed.name] += 1
         try:
-            viewer = Viewer(offer, feed, self._binding, ice.connect_timeout_s, ice.max_candidates)
+            viewer = Viewer(
+                offer,
+                feed,
+                self._binding,
+                self._settings.whep.connect_timeout_s,
+                self._settings.ice.max_candidates,
+                lambda: self._connect(place),
+            )
             try:
                 async with asyncio.timeout(OFFER_LIMIT_S):
                     answer = await viewer.answer()
@@ -154,15 +160,24 @@ class RelayServer:
                 await viewer.close()
                 raise
             self._viewers[viewer.resource] = viewer
+        except BaseException:
+            place.leave()
+            raise
         finally:
             self._answering[feed.name] -= 1
             self._forget(feed)
-        self._own(self._keep(viewer), "whep viewer")
+        self._own(self._keep(viewer, place), "whep viewer")
         self._tell()
         return answer
 
-    async def _keep(self, viewer: Viewer) -> None:
+    def _connect(self, place: Place) -> bool:
+        connected = place.connect()
+        self._tell()
+        return connected
+
+    async def _keep(self, viewer: Viewer, place: Place) -> None:
         reason = await viewer.live()
+        place.leave()
         log.info("viewer_left", room=self._room, feed=viewer.feed.name, reason=reason)
         del self._viewers[viewer.resource]
         for name, value in viewer.counters.items():
@@ -192,7 +207,8 @@ class RelayServer:
             for name, value in viewer.counters.items():
                 counters[name] = counters.get(name, 0) + value
         resources = {resource: viewer.feed.name for resource, viewer in self._viewers.items()}
-        self._say("viewers", Viewers(resources=resources, counters=counters))
+        counters["whep_refused_total"] = float(self._places.refused_total)
+        self._say("viewers", Viewers(resources=resources, counters=counters, connected=self._places.connected))
 
 
 async def serve_relay(room: str, settings: Settings, descriptor: int) -> int:

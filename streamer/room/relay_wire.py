@@ -36,6 +36,8 @@ class Viewers(msgspec.Struct):
     resources: dict[str, str] = {}
     """Resource -> feed."""
     counters: dict[str, float] = {}
+    connected: int = 0
+    """Of the audience; resources that are still being connected, and previews, are not counted."""
 
 
 RelayMessage = VideoFrame | AudioFrame | Request | Reply | Event

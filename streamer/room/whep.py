@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -30,12 +31,22 @@ CODECS = {"video": "h264", "audio": "opus"}
 class Viewer:
     """A connection from its offer to its end. It is a :class:`streamer.room.feed.Sink` of its feed."""
 
-    def __init__(self, offer: Offer, feed: Feed, binding: IceBinding, connect_limit_s: float, max_candidates: int):
+    def __init__(
+        self,
+        offer: Offer,
+        feed: Feed,
+        binding: IceBinding,
+        connect_limit_s: float,
+        max_candidates: int,
+        on_connected: Callable[[], bool],
+    ) -> None:
+        """``on_connected`` says whether there is a place for it still."""
         self.resource = secrets.token_urlsafe(24)
         self.etag = secrets.token_urlsafe(9)
         self.feed = feed
         self._binding = binding
         self._connect_limit_s = connect_limit_s
+        self._on_connected = on_connected
         self._candidates_left = max_candidates
         self._facts = _read_offer(offer, max_candidates)
         self._candidates_left -= self._facts.candidates
@@ -131,7 +142,10 @@ class Viewer:
 
     def _ready(self) -> None:
         senders = [sender for sender in (self._video, self._audio) if sender is not None]
-        if not self._joined and all(sender.ready for sender in senders):
+        if not self._joined and not self._over.is_set() and all(sender.ready for sender in senders):
+            if not self._on_connected():
+                self._over.set()
+                return
             self._joined = True
             self.feed.join(self, time.monotonic_ns())
 

@@ -136,13 +136,23 @@ class Player:
 
 @asynccontextmanager
 async def replays(
-    data: Path, *, captions: CaptionSource | None = None, languages: tuple[str, ...] = ()
+    data: Path,
+    *,
+    captions: CaptionSource | None = None,
+    languages: tuple[str, ...] = (),
+    archive: dict[str, int] | None = None,
+    crew: str = "",
 ) -> AsyncIterator[Replays]:
-    settings = Settings.model_validate({"data": data})
+    """``crew``: who names that as X-Test-Role works here."""
+    settings = Settings.model_validate({"data": data, "archive": archive or {}})
+
+    async def is_crew(request: web.Request) -> bool:
+        return bool(crew) and request.headers.get("X-Test-Role") == crew
+
     link, catalogue = FakeLink(), FakeCatalogue()
     app = web.Application()
     keys = FakeKeys(catalogue)
-    routes.setup(app, FakePlane(salle=link), settings, client_address, keys, catalogue, captions)
+    routes.setup(app, FakePlane(salle=link), settings, client_address, keys, catalogue, captions, is_crew)
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

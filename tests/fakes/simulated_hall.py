@@ -96,15 +96,22 @@ class Hall:
 
     def _obey(self, now: int) -> None:
         """*At the planned start of a session that is private, do_not_stream or do_not_record the room obeys that by
-        itself, unless a person has extended the one before.*"""
+        itself, unless a person has extended the one before*; but *tap means that nothing is on air without a tap*: a
+        camera that nobody has put on air, or that comes later, waits for one."""
         due = self.due(now)
         if due is None:
             return
         when = max(due.start, self.on_air.extended if self.on_air else 0, self.patience if self.patience <= now else 0)
+        tapped = self.on_air is not None or self.was_on_air(due)
         if self.on_air is not None:
             self.end(when)
-        if self.camera:
-            self.begin(due, max(when, self.camera_since, self.last_end, self.freed))
+        if self.camera and (self.auto or tapped):
+            # A person who ended the one before, maybe minutes back, gave those minutes to this one.
+            self.begin(due, max(when, self.camera_since, self.last_end))
+
+    def was_on_air(self, due: Slot) -> bool:
+        """Whether what the camera shows was on air when the time of ``due`` came."""
+        return max(self.last_end, self.freed) >= max(due.start, self.camera_since)
 
     def _by_itself(self, now: int) -> None:
         slot = next((s for s in self.slots if s.waiting and s.start <= now < s.end), None)

@@ -16,7 +16,7 @@ from streamer.api.context import SERVICES
 from streamer.api.cookies import PASSWORD_IDLE_MS, SEEN_EVERY_MS
 from streamer.api.limits import Turnstile
 from streamer.api.revocations import Ended
-from streamer.errors import Unavailable
+from streamer.errors import TooMany, Unavailable
 from streamer.passwords import SECRET_NAME
 from streamer.settings import Settings
 from streamer.store.database import Database
@@ -257,7 +257,7 @@ async def test_a_cookie_that_is_none_of_ours_is_as_good_as_none(browser: Browser
     assert (await browser("GET", "/api/v1/me"))[0] == 401
 
 
-async def test_passwords_are_compared_one_at_a_time_and_few_wait() -> None:
+async def test_passwords_are_compared_one_at_a_time_and_few_wait_of_each_household_one() -> None:
     turnstile, go = Turnstile(most_waiting=2), asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -266,13 +266,38 @@ async def test_passwords_are_compared_one_at_a_time_and_few_wait() -> None:
         return turnstile.waiting
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(turnstile.run(work)) for _ in range(2)]
+        tasks = [group.create_task(turnstile.run(household, work)) for household in ("a", "b")]
         while turnstile.waiting < 2:
             await asyncio.sleep(0)
+        with pytest.raises(TooMany):
+            await turnstile.run("a", work)
         with pytest.raises(Unavailable):
-            await turnstile.run(work)
+            await turnstile.run("c", work)
         go.set()
     assert [task.result() for task in tasks] == [2, 1]
+    assert (turnstile.waiting, turnstile.refused) == (0, 2)
+
+
+async def test_forty_guesses_delay_the_right_password_and_do_not_refuse_it(
+    serve: Callable[[Settings], Awaitable[Client]], settings: Settings
+) -> None:
+    server = settings.server.model_copy(update={"trusted_proxies": ("127.0.0.1",)})
+    client = await serve(settings.model_copy(update={"server": server}))
+    await Api(client)("PUT", "/password", {"password": PASSWORD}, expect=204)
+    browser = Browser(client)
+
+    async def guess(number: int) -> int:
+        address = {"X-Forwarded-For": f"198.51.100.{number % 8}"}
+        return (await browser("POST", "/api/v1/login", {"password": f"guess number {number}"}, headers=address))[0]
+
+    async with asyncio.TaskGroup() as group:
+        guesses = [group.create_task(guess(number)) for number in range(40)]
+        while client.server.app[SERVICES].hashing.waiting < 8:  # type: ignore[union-attr]
+            await asyncio.sleep(0)
+        right = {"X-Forwarded-For": "203.0.113.5"}
+        status, said = await browser("POST", "/api/v1/login", {"password": PASSWORD}, headers=right)
+        assert status == 200, said
+    assert {each.result() for each in guesses} <= {401, 429}
 
 
 def _error(code: str, message: str) -> dict[str, Any]:

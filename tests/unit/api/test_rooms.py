@@ -238,6 +238,18 @@ async def test_those_who_wait_are_bounded_and_answered_in_time(api: Api, plane: 
     await services.waiters.close()
 
 
+async def test_one_household_leaves_places_to_wait_for_others(api: Api) -> None:
+    services = services_of(api)
+    waiters = StateWaiters(services.state_of, limit=10, per_household=2, hold_s=5)
+    tasks = [asyncio.create_task(waiters.wait_other("main", "off", household)) for household in ("a", "a", "a", "b")]
+    await until(lambda: waiters.waiting == 3)
+    assert waiters.turned_away == 1
+    assert [task.done() for task in tasks] == [False, False, True, False]
+    await waiters.close()
+    await asyncio.gather(*tasks)
+    assert waiters.waiting == 0
+
+
 async def test_a_server_that_ends_answers_those_who_wait(api: Api) -> None:
     await api("POST", "/rooms", {"id": "main", "name": "Main"})
     asked = asyncio.create_task(api("GET", "/rooms/main?unless=off"))

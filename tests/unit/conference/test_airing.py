@@ -46,7 +46,7 @@ def test_the_technicians_slate_and_a_hold_go_before_the_session() -> None:
 def test_a_closed_session_is_served_under_its_key_only() -> None:
     room = hall(closed("g", "9:00", "9:45")).until("8:55")
     assert room.orders.outputs == (OutputOrder(output_name(room["g"]), "slate"),), "those who wait find the slate"
-    room.until("9:20")
+    room.until("9:00").tap(Start("g")).until("9:20")
     told = room.orders
     assert told.public == "slate"
     assert told.outputs == (OutputOrder(output_name(room["g"]), "programme"),)
@@ -62,7 +62,7 @@ def test_stream_no_record_yes() -> None:
 
 
 def test_stream_yes_record_no() -> None:
-    told = hall(talk("s", "9:00", "9:45", do_not_record=Flag.YES)).until("9:20").orders
+    told = hall(talk("s", "9:00", "9:45", do_not_record=Flag.YES)).until("9:00").tap(Start("s")).until("9:20").orders
     assert (told.public, told.record, told.stretch) == ("programme", False, "s")
 
 
@@ -135,7 +135,7 @@ def test_next_to_a_closed_session_an_open_room_is_closed() -> None:
     room = hall(A, closed("g", "10:00", "10:30"), talk("c", "11:00", "11:45"), between=Between.OPEN)
     room.until("9:00").tap(Start("a")).until("9:40").tap(End("a"))
     assert room.orders.public == "slate", "people come early"
-    room.until("10:30").tap(End("g")).until("10:40")
+    room.until("10:00").tap(Start("g")).until("10:30").tap(End("g")).until("10:40")
     assert room.orders.public == "slate", "and stay on"
 
 

@@ -17,6 +17,7 @@ from tests.fakes.decoding import pictures, sound
 from tests.fakes.encoded import GREYS
 from tests.fakes.packaging import broadcast
 from tests.fakes.replaying import Player, Replays, replays
+from tests.fakes.slow_reader import SlowReader
 from tests.fakes.studio import Studio
 
 TICKS = 90_000
@@ -228,7 +229,7 @@ async def test_a_closed_sessions_replay_asks_for_its_key(on: Replays) -> None:
     on.studio.run(8)
     on.change(closed=True)
     on.keys.known["its-key"] = "talk"
-    for key in ("", "~/", "~its-ke/", "~its-key2/", "~%00/"):
+    for key in ("", "~its-ke/", "~its-key2/", "~%00/"):
         async with on.http.get(f"/replay/talk/{key}index.m3u8") as r:
             assert r.status == 404
             assert (await r.json())["error"]["code"] == "not_published"
@@ -351,3 +352,31 @@ async def test_it_is_downloaded_as_one_file(on: Replays, tmp_path: Path) -> None
         assert len(await r.read()) < len(data)
     async with on.http.get(f"{address}?rendition=nothing") as r:
         assert r.status == 404
+
+
+async def test_slow_readers_of_one_household_leave_downloads_for_others_and_for_the_crew(tmp_path: Path) -> None:
+    async with replays(tmp_path, archive={"max_downloads": 16}, crew="technician") as on:
+        on.begin(0.5)
+        on.studio.run(24.5)
+        on.end(24)
+        path = "/replay/talk/vod/download.mp4"
+        slow = [SlowReader(str(on.http._base_url)) for _ in range(24)]
+        for reader in slow:
+            await reader.ask(path, ["X-Test-Address: stranger"])
+        answers = sorted([await reader.first_line() for reader in slow])
+        assert [line.split()[1] for line in answers] == ["200"] * 8 + ["503"] * 16
+        for address in ("viewer", "another"):
+            async with on.http.get(path, headers={"X-Test-Address": address}) as r:
+                assert r.status == 200
+                assert len(await r.read()) == r.content_length
+        # Households without end: the crew's places are apart.
+        more = [SlowReader(str(on.http._base_url)) for _ in range(40)]
+        for number, reader in enumerate(more):
+            await reader.ask(path, [f"X-Test-Address: {number}"])
+            await reader.first_line()
+        async with on.http.get(path, headers={"X-Test-Address": "viewer"}) as r:
+            assert (r.status, r.headers["Retry-After"]) == (503, "60")
+        async with on.http.get(path, headers={"X-Test-Address": "stranger", "X-Test-Role": "technician"}) as r:
+            assert (r.status, len(await r.read())) == (200, r.content_length)
+        for reader in slow + more:
+            reader.close()

@@ -190,12 +190,28 @@ async def test_what_a_technician_covers_is_left_out_of_the_replay_too(stage: Sta
     ]
 
 
-async def test_a_room_with_nothing_planned_goes_on_air_with_its_camera(stage: Stage) -> None:
+async def test_an_auto_room_with_nothing_planned_goes_on_air_with_its_camera(stage: Stage) -> None:
+    async with stage.database.write() as connection:
+        await Rooms(connection).save(Room("a", "Salle A", "paris", start=Start.AUTO))
+    await stage.director.refresh()
     assert stage.director.config("a").orders.public == "programme"
     await stage.camera()
     face = stage.director.face("a")
     assert face.current is not None
     assert face.current.session.ad_hoc
+    assert _title_told(stage) == "Salle A"
+
+
+async def test_a_camera_in_an_empty_tap_room_is_a_preview_until_somebody_puts_it_on_air(stage: Stage) -> None:
+    assert stage.director.config("a").orders.public == "slate"
+    await stage.camera()
+    await stage.at(10)
+    await stage.restart()
+    await stage.at(20)
+    assert (stage.ordered().orders.public, stage.director.day("a").sessions) == ("slate", ())
+    assert stage.ordered().orders.record, "a late tap finds its minutes"
+    await stage.director.run("a", taps.AdHoc("x1"), TECHNICIAN)
+    assert stage.ordered().orders.public == "programme"
     assert _title_told(stage) == "Salle A"
 
 
@@ -473,6 +489,9 @@ async def test_an_unrecorded_session_is_ordered_into_memory_only(stage: Stage) -
     talk = await stage.plan(0, do_not_record=Flag.YES)
     await stage.camera()
     await stage.at(0.1)
+    assert not stage.session(talk).running, "a camera alone puts nothing on air"
+    assert (stage.ordered().orders.public, stage.ordered().orders.record) == ("slate", False)
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
     orders = stage.ordered().orders
     assert stage.session(talk).running
     assert orders.record is False
@@ -484,7 +503,7 @@ async def test_the_last_minutes_are_forgotten_by_the_room_and_told(stage: Stage)
     link = await stage.camera()
     await stage.director.run("a", taps.Start(talk), TECHNICIAN)
     await stage.at(10)
-    span = await stage.director.forget("a", 3 * MINUTE, TECHNICIAN)
-    assert span == (NINE + 7 * MINUTE, NINE + 10 * MINUTE)
+    span = (NINE + 7 * MINUTE, NINE + 10 * MINUTE)
+    assert await stage.director.forget("a", *span, TECHNICIAN)
     assert set(link.forgotten) == {span}
     assert Forgotten("a", *span) in stage.news

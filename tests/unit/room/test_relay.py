@@ -35,9 +35,11 @@ TICKS = 90_000
 class Stage:
     """A relay that is fed in real time by a made-up programme."""
 
-    def __init__(self, tmp_path: Path, *, max_viewers: int = 3, idle_s: float = 60.0, feed: str = "public") -> None:
+    def __init__(
+        self, tmp_path: Path, *, whep: dict[str, float] | None = None, idle_s: float = 60.0, feed: str = "public"
+    ) -> None:
         self.feed = feed
-        self.settings = Settings.model_validate({"data": tmp_path, "whep": {"max_viewers": max_viewers}})
+        self.settings = Settings.model_validate({"data": tmp_path, "whep": whep or {"max_viewers": 3}})
         sockets.make_run_dir(self.settings.run_dir)
         spawn.write_settings(self.settings)
         self.keyframes_wanted = 0
@@ -372,3 +374,30 @@ async def test_a_relay_does_not_outlive_a_room_that_is_killed(tmp_path: Path) ->
     room.kill()
     await room.wait()
     await until(lambda: not Path(f"/proc/{pid}").exists() or "Z (zombie)" in Path(f"/proc/{pid}/status").read_text())
+
+
+async def _refusal(relay: Relay, offer: Offer) -> StreamerError | None:
+    try:
+        await relay.offer(offer)
+    except StreamerError as error:
+        return error
+    return None
+
+
+async def test_offers_that_never_connect_leave_room_for_a_viewer_and_for_the_technician(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, whep={"max_viewers": 3, "max_pending": 8, "max_previews": 4, "connect_timeout_s": 2})
+    silent, viewer = Watcher(), Watcher()
+    sdp = await silent.offer()
+    answers = [Offer(kind="play", sdp=sdp, household="stranger") for _ in range(8)]
+    refused = [e for e in [await _refusal(stage.relay, offer) for offer in answers] if e is not None]
+    assert [error.code for error in refused] == ["too_many_viewers"] * 5
+    assert stage.relay.viewers == 0, "nobody watches"
+    await stage.relay.offer(Offer(kind="play", sdp=sdp, output="preview", source="main", grant="technician"))
+    await viewer.play(stage.relay, offer=Offer(kind="play", sdp="", household="viewer"))
+    await until(lambda: viewer.pictures and stage.relay.viewers == 1)
+    # What never connects is given up soon; who watches stays.
+    await until(lambda: stage.relay.counters["whep_refused_total"] == 5 and len(stage.relay._resources) == 1)
+    assert stage.relay.viewers == 1
+    await silent.close()
+    await viewer.close()
+    await stage.close()

@@ -1,0 +1,74 @@
+"""Who may have a WHEP connection: the audience's places, those of offers that do not connect, and the crew's. Pure."""
+
+from __future__ import annotations
+
+from streamer.conference.shares import Shares
+from streamer.errors import Unavailable
+from streamer.room.protocol import Offer
+from streamer.settings import WhepSettings
+
+PREVIEW = "preview"
+"""The output that the crew's offers name."""
+
+
+class Place:
+    """One connection's place, from its offer to its end."""
+
+    def __init__(self, places: Places, key: str, *, preview: bool) -> None:
+        self._places = places
+        self._key = key
+        self.preview = preview
+        self.connected = False
+
+    def connect(self) -> bool:
+        """Media flow from now on. False where the audience's places have been taken in the meantime."""
+        places = self._places
+        if self.preview:
+            self.connected = True
+            return True
+        if places.connected >= places.most:
+            places.refused_total += 1
+            return False
+        self.connected = True
+        places.pending.give_back(self._key)
+        places.connected += 1
+        return True
+
+    def leave(self) -> None:
+        """Once, at the end."""
+        if self.preview:
+            self._places.previews.give_back(self._key)
+        elif self.connected:
+            self._places.connected -= 1
+        else:
+            self._places.pending.give_back(self._key)
+
+
+class Places:
+    """A room's. An offer costs nothing, so that what it holds until it connects is its household's alone."""
+
+    def __init__(self, settings: WhepSettings) -> None:
+        self.most = settings.max_viewers
+        self.connected = 0
+        """Of the audience."""
+        self.pending = Shares(settings.max_pending)
+        """Of the audience, by household."""
+        self.previews = Shares(settings.max_previews)
+        """By grant, connected or not."""
+        self.refused_total = 0
+
+    def take(self, offer: Offer) -> Place:
+        """Raises Unavailable ``too_many_viewers`` with Retry-After."""
+        if offer.output == PREVIEW:
+            if not self.previews.take(offer.grant):
+                raise self._full("This room has too many previews already.")
+            return Place(self, offer.grant, preview=True)
+        if self.connected + self.pending.of(offer.household) >= self.most:
+            raise self._full(f"This room has {self.most} lowest-latency viewers already.")
+        if not self.pending.take(offer.household):
+            raise self._full("Too many connections are being made.")
+        return Place(self, offer.household, preview=False)
+
+    def _full(self, message: str) -> Unavailable:
+        self.refused_total += 1
+        return Unavailable(message, code="too_many_viewers", headers={"Retry-After": "5"})
