@@ -70,6 +70,8 @@ class Bells:
             )
             for code in codes
         ]
+        for source, since_ms in status.duels.items() if status is not None else ():
+            found.append(Trouble("publication_duel", since_ms, about=source, details={"source": source}))
         for label in self.lapsed(room, now_ms) if status is not None else ():
             since_ms = self._since_ms(room, "grant_expired", label, now_ms)
             found.append(Trouble("grant_expired", since_ms, level="warning", about=label, details={"label": label}))

@@ -391,6 +391,7 @@ class Room:
             media_up=programme.presence.up,
             media_since_ms=programme.presence.since_ms,
             media_stopped_ms=programme.presence.stopped_ms,
+            duels=self.publications.duels,
             loop_held_ms=round(self._held_ns / 1e6, 1),
             first_words_ms=programme.first_words_ms,
             alarms=[*programme.alarms, *(self.recorder.alarms if self.recorder else [])],
