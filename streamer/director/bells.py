@@ -15,10 +15,11 @@ from streamer.director.ports import Link
 DISK_EVERY_S = 10.0
 ROOM_BYTES_S = 700_000
 """What a room writes a second where nothing is known of its renditions: five of them, the largest at 1080p."""
-FILE_CODES = frozenset({"disk_behind", "disk_full", "disk_error"})
+OPERATOR_CODES = frozenset({"disk_behind", "disk_full", "disk_error", "room_out_of_memory"})
 LEVELS: dict[str, Level] = {
     "disk_behind": "warning",
     "encoder_overload": "warning",
+    "room_out_of_memory": "warning",
     "viewers_stutter": "warning",
     "viewers_sync": "warning",
     "viewers_other": "warning",
@@ -66,7 +67,7 @@ class Bells:
                 code,
                 self._since_ms(room, code, "", now_ms),
                 level=LEVELS.get(code, "alarm"),
-                owner="operator" if code in FILE_CODES else "technician",
+                owner="operator" if code in OPERATOR_CODES else "technician",
             )
             for code in codes
         ]
