@@ -27,6 +27,8 @@ from streamer.conference.media_events import PUBLIC, Closed, Forgotten, MediaEve
 from streamer.conference.programme import Broadcast
 from streamer.conference.view import BroadcastView
 from streamer.errors import BadRequest
+from streamer.media.erasing import erase_stretches
+from streamer.media.erasures import read_stretches
 from streamer.media.incoming import PictureGuard, read_unit
 from streamer.media.programme import Programme
 from streamer.media.recorder import Recorder
@@ -119,6 +121,8 @@ class Room:
 
     async def run(self) -> None:
         """Until the room closes or SIGTERM."""
+        # What was forgotten while the process before was dying is gone before anybody is told of anything.
+        stretches = await asyncio.to_thread(self._erase_stretches)
         recovered = await asyncio.to_thread(
             recover,
             self.settings.room_dir(self.config.id),
@@ -137,6 +141,8 @@ class Room:
             log.info("broadcast_resumed", room=self.config.id, broadcast=recovered.broadcast.id)
             self.view.apply(recovered.snapshot)
             self.programme.resume(recovered, now_ms=now_ms())
+            for stretch in stretches:
+                self.programme.forget(*stretch)
         await self.data.start()
         await self.control.start()
         tasks = [
@@ -153,6 +159,15 @@ class Room:
             for task in (stop, *tasks):
                 await wait_cancelled(task)
             await self._shut_down()
+
+    def _erase_stretches(self) -> list[tuple[int, int]]:
+        found = [(one.from_ms, one.to_ms) for one in read_stretches(self.settings.data, self.config.id)]
+        try:
+            erase_stretches(self.settings.room_dir(self.config.id), found)
+        except OSError as error:
+            # They are listed no more all the same; the web process asks again until the disk takes it.
+            log.error("not_erased", room=self.config.id, problem=error.strerror)
+        return found
 
     async def _shut_down(self) -> None:
         # A whole last segment, not a torn one: for the viewers, and for a process that goes on with it.

@@ -297,6 +297,7 @@ schedule_sources = Table(
     metadata,
     Column("event_id", String(48), ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
     Column("url", Text, nullable=False),
+    Column("owner", String(32), nullable=False),
     Column("etag", Text, nullable=False),
     Column("last_modified", Text, nullable=False),
     Column("polled_ms", BigInteger),
