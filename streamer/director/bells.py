@@ -15,11 +15,7 @@ from streamer.director.ports import Link
 DISK_EVERY_S = 10.0
 ROOM_BYTES_S = 700_000
 """What a room writes a second where nothing is known of its renditions: five of them, the largest at 1080p."""
-<<<<<<< HEAD
-OPERATOR_CODES = frozenset({"disk_behind", "disk_full", "disk_error", "room_out_of_memory"})
-=======
-FILE_CODES = frozenset({"disk_behind", "disk_full", "disk_error", "not_erased"})
->>>>>>> main
+OPERATOR_CODES = frozenset({"disk_behind", "disk_full", "disk_error", "room_out_of_memory", "not_erased"})
 LEVELS: dict[str, Level] = {
     "disk_behind": "warning",
     "encoder_overload": "warning",
