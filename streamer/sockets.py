@@ -24,7 +24,7 @@ from streamer.conference.sessions import Session
 from streamer.conference.spans import output_name
 from streamer.delivery.routes import LIVE
 from streamer.delivery.viewers import Viewers
-from streamer.errors import Unauthorized
+from streamer.errors import StreamerError, Unauthorized
 from streamer.observe.metrics import WebMetrics
 from streamer.realtime.caption_feed import CaptionFeed
 from streamer.realtime.ports import Caller
@@ -87,7 +87,7 @@ async def count_viewers(app: web.Application) -> None:
         await asyncio.sleep(VIEWERS_S)
         try:
             await tell_viewers(services, live.viewers)
-        except Exception:
+        except StreamerError:
             log.exception("viewers_not_counted")
 
 

@@ -78,6 +78,6 @@ class LapseWatch:
         while True:
             try:
                 self._found = await sweep(self._services)
-            except Exception as error:
+            except (StreamerError, OSError) as error:
                 _log.warning("lapses_unknown", error=repr(error))
             await asyncio.sleep(self._every_s)

@@ -32,6 +32,7 @@ from streamer.room.keeper import RoomKeeper
 from streamer.room.protocol import PROTOCOL_VERSION, RoomConfig, RoomEntry
 from streamer.room.spare import Spare
 from streamer.settings import Settings
+from streamer.supervision import start_kept
 
 log = structlog.get_logger(__name__)
 
@@ -162,7 +163,7 @@ class MediaHost:
             self._settings, config, self._settings_file, self._program, self._changed, warm, self._groups
         )
         self._rooms[config.id] = keeper
-        task = asyncio.create_task(keeper.run(), name=f"room {config.id}")
+        task = start_kept("room keeper", keeper.run, task_name=f"room {config.id}")
         self._tasks[keeper] = task
         task.add_done_callback(lambda done: self._ended(keeper, done))
         return keeper

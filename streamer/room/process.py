@@ -45,6 +45,7 @@ from streamer.room.publications import Publications
 from streamer.room.relay import Relay
 from streamer.room.spare import wait_for_room
 from streamer.settings import Settings
+from streamer.supervision import TASKS, start_kept
 
 log = structlog.get_logger(__name__)
 
@@ -147,7 +148,7 @@ class Room:
         await self.control.start()
         tasks = [
             asyncio.create_task(self._tick(), name="programme tick"),
-            asyncio.create_task(self._report(), name="status report"),
+            start_kept("status report", self._report),
         ]
         stop = asyncio.create_task(self.closed.wait(), name="room closed")
         try:
@@ -413,12 +414,14 @@ class Room:
                 *programme.alarms,
                 *(self.recorder.alarms if self.recorder else []),
                 *(["room_out_of_memory"] if memory.was_ended(self.settings, self.config.id) else []),
+                *(["task_failing"] if TASKS.troubled() else []),
             ],
             counters={
                 **self.publications.counters,
                 **(self.recorder.counters if self.recorder else {}),
                 **programme.counters,
                 **self.relay.counters,
+                "task_restarts_total": float(TASKS.restarts_total),
                 "units_malformed_total": float(self._malformed),
                 "pictures_refused_total": float(self._refused + sum(g.refused_total for g in self._guards.values())),
                 "data_readers_cut_total": float(self.data.cut_off),

@@ -230,7 +230,7 @@ class RoomStatus(msgspec.Struct):
     shedding: list[str] = []
     """Renditions that run at a reduced rate or stand in for one another, as ``v720:half``."""
     alarms: list[str] = []
-    """Stable codes: ``encoder_overload``, ``disk_behind``, ``disk_full`` ..."""
+    """Stable codes: ``encoder_overload``, ``disk_behind``, ``disk_full``, ``task_failing`` ..."""
     counters: dict[str, float] = {}
     """Monotonic counters for metrics, named without prefix: ``frames_dropped_total`` ..."""
     shows: dict[str, Shows] = {}
