@@ -70,6 +70,7 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     def run(work: Work, name: str) -> None:
         stack.push_async_callback(wait_cancelled, start_kept(name, work))
 
+    await services.keys.start()
     # What was erased is gone before anybody is served, whatever the database says that it was put back from.
     await services.archivist.restore()
     await services.archivist.erasing.follow()
@@ -180,6 +181,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
         plane,
         settings,
         services.proxies.client_household,
+        services.keys,
         services.archivist,
         services.captions,
         partial(is_crew, action=Action.RECORDING_READ),

@@ -460,7 +460,7 @@ class _Cut(NamedTuple):
 
 def _same_for_replay(a: Session, b: Session) -> bool:
     def view(s: Session) -> tuple[object, ...]:
-        return (s.room, s.running, s.started_ms, s.ended_ms, s.recorded, s.published, s.closed, s.key, s.replay)
+        return (s.room, s.running, s.started_ms, s.ended_ms, s.recorded, s.published, s.closed, s.replay)
 
     return view(a) == view(b)
 

@@ -307,7 +307,7 @@ class Director:
         async with desk.lock:
             now_ms = self._clock()
             session = find(desk.day, session_id) or await self._ledger.session(session_id)
-            edited = editing.edited(session, fields, key=secrets.token_urlsafe(18))
+            edited = editing.edited(session, fields)
             if edited == session:
                 return Edited(None, session)
             change = Change(
