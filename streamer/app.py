@@ -21,10 +21,10 @@ from streamer.archive.gathering import FOREVER_MS
 from streamer.archive.material import HANDLE_MS
 from streamer.archive.retention import Retention
 from streamer.audience.news import AudienceEvent
-from streamer.audience.scope import closed_session
 from streamer.conference.day import current
 from streamer.conference.grants import Action
 from streamer.conference.notices import Notices
+from streamer.conference.participation import closed_session
 from streamer.delivery import routes as delivery
 from streamer.director.bells import Bells, free_bytes
 from streamer.director.director import Director

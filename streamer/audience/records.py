@@ -22,9 +22,8 @@ from streamer.audience.commands import (
 from streamer.audience.deciding import no_such
 from streamer.audience.desk import Desk
 from streamer.audience.news import AudienceEvent, Viewpoint
-from streamer.audience.scope import closed_session
 from streamer.audience.state import ScopeState
-from streamer.conference.participation import Message, ModerationAction, Question
+from streamer.conference.participation import Message, ModerationAction, Question, closed_session
 from streamer.media import erasures
 from streamer.store.chat import ChatMessages
 from streamer.store.database import Database

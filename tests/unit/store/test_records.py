@@ -10,7 +10,7 @@ import pytest
 from streamer.conference.grants import Grant, Role, hash_secret, new_token
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Event, Hold, Session
-from streamer.errors import BadRequest, Conflict, NotFound, Unprocessable
+from streamer.errors import Conflict, NotFound, Unprocessable
 from streamer.store.actions import Actions, StoredAction
 from streamer.store.audit import AuditEntry, AuditLog
 from streamer.store.database import Database
@@ -251,8 +251,6 @@ async def test_the_audit_log_grows_and_is_read_backwards(with_sessions: Database
         assert await found(who="clock") == [5]
         assert await found(target=("session", "s2")) == [5]
         assert await found(from_ms=NINE + 1, until_ms=NINE + 3) == [2, 1]
-        with pytest.raises(BadRequest):
-            await log.page(10, "bm9uc2Vuc2U")
 
 
 async def test_logins_end_with_their_grant_and_with_time(with_sessions: Database) -> None:
