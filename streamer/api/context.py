@@ -11,10 +11,12 @@ from aiohttp import web
 from streamer.api.addresses import Proxies
 from streamer.api.admin_token import AdminToken
 from streamer.api.audiences import DirectorSessions
+from streamer.api.cursors import Cursors
 from streamer.api.hall_door import HallDoor
 from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.ports import MediaPlane, PublicState
 from streamer.api.revocations import Revocations
+from streamer.api.session_keys import SessionKeys
 from streamer.api.waiting import StateWaiters
 from streamer.archive.archivist import Archivist
 from streamer.audience.captioning import Captioning
@@ -25,6 +27,7 @@ from streamer.director.director import Director
 from streamer.director.news import Actor
 from streamer.settings import Settings
 from streamer.store.database import Database
+from streamer.store.erasing import Erasing
 
 if TYPE_CHECKING:
     from streamer.api.imports import ImportItem
@@ -70,6 +73,9 @@ class Services:
     audience: Audience = field(init=False)
     """Started before anybody is served."""
     captions: Captioning = field(init=False)
+    cursors: Cursors = field(init=False)
+    keys: SessionKeys = field(init=False)
+    """Started before anybody is served."""
 
     def __post_init__(self) -> None:
         room = self.settings.room
@@ -78,8 +84,13 @@ class Services:
             clock=now_ms,
             sessions=DirectorSessions(self.director),
             settings=self.settings.audience,
+            erasing=self.archivist.erasing,
             marks_changed=self.archivist.marks_changed,
         )
+        self.cursors = Cursors(self.database)
+        self.keys = SessionKeys(self.database, self.director, self.settings.admin_token, now_ms)
+        self.revocations.listen(self.keys.ended)
+        self.revocations.follow(self.keys.openers)
         self.proxies = Proxies(self.settings.server.trusted_proxies)
         self.publish_attempts = RateLimit(room.attempts_per_minute)
         # A lecture hall is one address: as many people may try WHEP as may hold a playlist.
@@ -95,6 +106,10 @@ class Services:
         self.captions = Captioning(self.database, self.plane, clock=now_ms, session_at=self._session_at)
         hls = self.settings.hls
         self.waiters = StateWaiters(self.state_of, limit=hls.max_held_total, per_household=hls.max_held_per_address)
+
+    @property
+    def erasing(self) -> Erasing:
+        return self.archivist.erasing
 
     def _session_at(self, room: str, media_ms: int) -> str | None:
         """The session that was on air in a room at a media time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +71,11 @@ class Book:
 
     def folder(self, session: str) -> Path:
         return self._dir / session
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[Recordings]:
+        async with self._database.read() as connection:
+            yield Recordings(connection)
 
     async def entry(self, session_id: str, *, around: bool = True) -> Entry | None:
         """None where there is no such session."""
@@ -232,7 +237,7 @@ class Book:
                 ended_ms=end,
                 state=SessionState.ENDED,
                 visibility=Visibility(kept.visibility),
-                key=kept.key,
+                generation=kept.generation,
             )
         )
 
@@ -246,7 +251,7 @@ def kept_of(entry: Entry, recording: Recording) -> Kept:
         title=session.title,
         speakers=session.speakers,
         visibility=session.visibility.value,
-        key=session.key,
+        generation=session.generation,
         started_ms=session.started_ms,
         ended_ms=session.ended_ms,
         start_ms=recording.start_ms,
@@ -282,7 +287,6 @@ def state_of(entry: Entry, folder: Path) -> ReplayState | None:
         editions=tuple(_refs(entry.editions, deleted)),
         published=recording.published and not deleted,
         closed=entry.session.closed,
-        key=entry.session.key,
     )
 
 

@@ -1,4 +1,4 @@
-"""What is read from the audience's book, or removed from it: minutes watched, cards, one's own data, what is old."""
+"""What is read from the audience's book, or removed from it: minutes watched, cards, one's own data."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ from streamer.audience.commands import (
 from streamer.audience.deciding import no_such
 from streamer.audience.desk import Desk
 from streamer.audience.news import AudienceEvent, Viewpoint
-from streamer.audience.scope import closed_session
 from streamer.audience.state import ScopeState
-from streamer.conference.participation import Message, ModerationAction, Question
-from streamer.store.captions import Captions
+from streamer.conference.participation import Message, ModerationAction, Question, closed_session
+from streamer.media import erasures
 from streamer.store.chat import ChatMessages
 from streamer.store.database import Database
+from streamer.store.erasing import Erasing
 from streamer.store.moderation import Moderation
-from streamer.store.participants import Participants, WatchMinutes
+from streamer.store.participants import NOTE, Participants, WatchMinutes
+
+PERSON = "person"
+"""Of the hashes of participants' ids in the list of erasures."""
 
 # --- minutes watched --------------------------------------------------------------------------------
 
@@ -143,6 +146,22 @@ async def erase(database: Database, participant: str) -> dict[str, int]:
         return await Participants(connection).erase(participant)
 
 
+async def erase_again(database: Database, erasing: Erasing, records: Sequence[erasures.Person]) -> set[str]:
+    """Those people's data of before their asking, where a database has it again. Returns their ids."""
+    asked: dict[bytes, int] = {}
+    for record in records:
+        asked[record.who] = max(record.at_ms, asked.get(record.who, 0))
+    found: set[str] = set()
+    async with database.write() as connection:
+        people = Participants(connection)
+        for participant in await people.everybody():
+            until_ms = asked.get(await erasing.hashed(PERSON, participant))
+            if until_ms is not None:
+                await people.erase(participant, until_ms)
+                found.add(participant)
+    return found
+
+
 def forget(desk: Desk, participant: str, now_ms: int) -> list[AudienceEvent]:
     """Out of memory as well; what viewers and moderators had of it is told to be gone."""
     events: list[AudienceEvent] = []
@@ -174,6 +193,8 @@ def forget(desk: Desk, participant: str, now_ms: int) -> list[AudienceEvent]:
 
 
 def _forget(state: ScopeState, participant: str) -> None:
+    theirs = {m.id for m in state.messages.values() if m.participant == participant}
+    theirs |= {q.id for q in state.questions.values() if q.participant == participant}
     state.messages = {m.id: m for m in state.messages.values() if m.participant != participant}
     for question in list(state.questions.values()):
         if question.participant != participant:
@@ -183,31 +204,30 @@ def _forget(state: ScopeState, participant: str) -> None:
             state.votes.pop(question.id, None)
         else:
             state.questions[question.id] = replace(
-                question, participant=None, name="", place="", role="", original=None
+                question, participant=None, name="", place="", role="", original=None, reason=""
             )
     for voted in state.votes.values():
         voted.discard(participant)
     for ballots in state.ballots.values():
         ballots.pop(participant, None)
     state.people.pop(participant, None)
-    state.reports = {r.id: r for r in state.reports.values() if r.participant != participant}
+    state.reports = {r.id: r for r in state.reports.values() if r.participant != participant and r.item not in theirs}
     for action in list(state.actions.values()):
-        if action.participant == participant or _holds_words(action, participant):
-            state.actions[action.id] = replace(action, changes=(), target="")
+        named = action.participant == participant
+        if named and action.kind == NOTE:
+            del state.actions[action.id]
+        elif named or _holds_words(action, participant):
+            about = None if named else action.participant
+            state.actions[action.id] = replace(action, changes=(), target="", reason="", participant=about)
+    for prefix, hold in state.holds.items():
+        if hold.participant == participant:
+            state.holds[prefix] = replace(hold, participant="")
     sanction = state.sanctions.get(participant)
     if sanction is not None:
-        state.sanctions[participant] = replace(sanction, name="")
+        state.sanctions[participant] = replace(sanction, name="", reason="")
 
 
 def _holds_words(action: ModerationAction, participant: str) -> bool:
     """Of somebody, among others whom it was done to."""
     images = (entry[side] for entry in action.changes for side in ("before", "after"))
     return any(image.get("participant") == participant for image in images)
-
-
-async def sweep(database: Database, before_ms: int, now_ms: int) -> dict[str, int]:
-    """What is older than ``before_ms``. Captions stay for as long as the recording that they belong to."""
-    async with database.write() as connection:
-        gone = await Participants(connection).forget_before(before_ms, now_ms)
-        captions = await Captions(connection).forget_before(before_ms)
-    return {**gone, "captions": captions} if captions else gone

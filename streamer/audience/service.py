@@ -37,16 +37,18 @@ from streamer.audience.timelines import FOREVER_MS, KINDS, Shown
 from streamer.audience.views import moment
 from streamer.conference.sessions import Session
 from streamer.errors import Forbidden, StreamerError
+from streamer.media import erasures
 from streamer.settings import AudienceSettings
 from streamer.store.database import Database
+from streamer.store.erasing import Erasing
 from streamer.store.logins import Secrets
+from streamer.supervision import TASKS, start_kept
 
 log = structlog.get_logger(__name__)
 
 TICK_S = 0.25
 IDLE_MS = 30 * 60_000
 """A desk that nobody has used for so long is put away."""
-DAY_MS = 86_400_000
 _TAKING = get_args(Taking)
 _MODERATING = get_args(Moderating)
 
@@ -76,9 +78,12 @@ class Audience:
         clock: Callable[[], int],
         sessions: SessionsPort,
         settings: AudienceSettings,
+        erasing: Erasing,
         marks_changed: Callable[[str], None] = lambda _session: None,
     ) -> None:
         self._database = database
+        self._erasing = erasing
+        erasing.does(erasures.Person, self._erase_again)
         self._clock = clock
         self._sessions = sessions
         self._settings = settings
@@ -92,7 +97,6 @@ class Audience:
         self._unlisten: Callable[[], None] | None = None
         self._last_id = (0, 0)
         self._minute = 0
-        self._swept_ms = 0
         self.faults_total = 0
 
     # --- life ---------------------------------------------------------------------------------------
@@ -104,7 +108,7 @@ class Audience:
         self._identities = Identities(key)
         self.book.start()
         self._unlisten = self._sessions.listen(self._on_sessions)
-        self._tasks = [asyncio.create_task(self._tick(), name="audience tick")]
+        self._tasks = [start_kept("audience tick", self._tick)]
 
     async def close(self) -> None:
         """What was asked before is stored and answered."""
@@ -234,13 +238,29 @@ class Audience:
         return await records.export(self._database, participant)
 
     async def erase(self, participant: str) -> Mapping[str, int]:
-        """Remove a participant's texts, names and votes for good, and tell those who see them. Returns how many."""
-        await self.book.flushed()
-        gone = await records.erase(self._database, participant)
+        """Remove a participant's texts, names and votes for good, and tell those who see them. Returns how many.
+
+        Raises NotErased where the database does not answer, or it cannot be written down outside of it; it is tried
+        again then.
+        """
+        record = erasures.Person(self._clock(), await self._erasing.hashed(records.PERSON, participant))
+
+        async def gone() -> Mapping[str, int]:
+            await self.book.flushed()
+            found = await records.erase(self._database, participant)
+            self._forget(participant)
+            return found
+
+        return await self._erasing.carry_out(record, gone)
+
+    async def _erase_again(self, asked: Sequence[erasures.Person]) -> None:
+        for participant in await records.erase_again(self._database, self._erasing, asked):
+            self._forget(participant)
+
+    def _forget(self, participant: str) -> None:
         for desk in self._desks.values():
             for event in records.forget(desk, participant, self._clock()):
                 self._tell(event)
-        return gone
 
     async def timeline(
         self, session: Session, shown: Shown, from_ms: int = 0, to_ms: int = FOREVER_MS, kinds: Collection[str] = KINDS
@@ -251,12 +271,6 @@ class Audience:
     async def watched(self, session_id: str) -> Mapping[str, Any]:
         """``peak``, ``average`` viewers and ``minutes`` watched in all."""
         return await records.watched(self._database, session_id)
-
-    async def sweep(self) -> Mapping[str, int]:
-        """Delete what is older than the settings keep. It happens by itself once a day."""
-        now_ms = self._clock()
-        self._swept_ms = now_ms
-        return await records.sweep(self._database, now_ms - self._settings.keep_days * DAY_MS, now_ms)
 
     # --- deciding and storing -----------------------------------------------------------------------
 
@@ -412,6 +426,7 @@ class Audience:
                 await self.tick()
             except Exception:
                 self.faults_total += 1
+                TASKS.note("audience tick")
                 log.exception("audience_tick_failed")
 
     async def tick(self) -> None:
@@ -432,8 +447,6 @@ class Audience:
         if minute != self._minute:
             self._minute = minute
             await records.note_minute(self._database, self._watching(), minute * 60_000)
-        if now_ms - self._swept_ms > DAY_MS:
-            await self.sweep()
 
     def _watching(self) -> list[tuple[str, int]]:
         """(session, viewers) of those that are on."""

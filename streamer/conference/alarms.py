@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from streamer.conference.clockwork import takeover_ms
+from streamer.conference.clockwork import clock_may_begin, takeover_ms
 from streamer.conference.day import (
     UNSTARTED,
     RoomDay,
@@ -159,7 +159,9 @@ def _unanswered(day: RoomDay, session: Session, now_ms: int) -> Iterator[Alarm]:
 
 def _not_started(day: RoomDay, soon: Session, now_ms: int) -> Iterator[Alarm]:
     """Where a person has to tap. What the clock starts is late for want of media or for another reason that rings."""
-    by_clock = (day.start is Start.AUTO and soon.kind is not Kind.SOCIAL) or is_guarded(soon)
+    by_clock = (day.start is Start.AUTO and soon.kind is not Kind.SOCIAL) or (
+        is_guarded(soon) and clock_may_begin(day, soon)
+    )
     late_ms = soon.start_ms + day.timing.not_started_ms
     if by_clock and soon.changed_ms is not None and soon.changed_ms >= soon.start_ms:
         by_clock = False

@@ -4,10 +4,14 @@
 holds now, not at what has passed since: asked twice it does nothing the second time, asked late it does what is still
 right, and a clock that steps back undoes nothing.
 
-The clock alone never cuts a session that is on air, with two exceptions: a guarded session (closed, not streamed or
-not recorded) is obeyed at its planned start, and in an ``auto`` room the next one takes over ten minutes late at the
-latest. Neither happens where the switch itself would show what must not be shown (see ``day.exposes``), and what a
-person gave a session by extending it is kept.
+In a ``tap`` room nothing is on air without a person's tap, planned or not: clock and media begin nothing there, with
+one exception. What a tap has put on air goes over to a guarded session (closed, not streamed or not recorded) at its
+planned start: the room is obeyed, and no picture is seen that was not on air before.
+
+The clock alone never cuts a session that is on air, with two exceptions: a guarded session is obeyed at its planned
+start, and in an ``auto`` room the next one takes over ten minutes late at the latest. Neither happens where the switch
+itself would show what must not be shown (see ``day.exposes``), and what a person gave a session by extending it is
+kept.
 """
 
 from __future__ import annotations
@@ -115,7 +119,22 @@ def idle(day: RoomDay, at_ms: int) -> bool:
 
 def goes_on_air_by_itself(day: RoomDay, now_ms: int) -> bool:
     """Whether a camera that comes up now puts the room on air without anybody's tap."""
-    return day.hold is None and not day.slate and current(day) is None and idle(day, now_ms)
+    return day.start is Start.AUTO and day.hold is None and not day.slate and current(day) is None and idle(day, now_ms)
+
+
+def clock_may_begin(day: RoomDay, due: Session) -> bool:
+    """Whether the guarded session ``due`` may begin without anybody's tap. In a ``tap`` room only what comes in and was
+    on air when its time came: a camera that comes later, or that nobody has put on air, is a preview."""
+    if day.start is Start.AUTO or current(day) is not None:
+        return True
+    since_ms = day.media.up_since_ms
+    return since_ms is not None and any(
+        s.started_ms is not None
+        and s.ended_ms is not None
+        # When it was ended; its mark may lie before that.
+        and max(s.ended_ms, s.changed_ms or 0) >= max(since_ms, due.start_ms - day.timing.ahead_ms)
+        for s in day.sessions
+    )
 
 
 # --- the steps --------------------------------------------------------------------------------------
@@ -127,7 +146,8 @@ def _looked_at(day: RoomDay, now_ms: int) -> RoomDay:
     if seen_ms is not None and not 0 <= now_ms - seen_ms <= day.timing.leap_ms:
         day = replace(day, patience_ms=now_ms, leapt_ms=now_ms)
     media = day.media
-    if media.up and media.up_since_ms != day.previewed_ms and not idle(day, now_ms):
+    preview = day.start is not Start.AUTO or not idle(day, now_ms)
+    if media.up and media.up_since_ms != day.previewed_ms and preview:
         day = replace(day, previewed_ms=media.up_since_ms)
     return day
 
@@ -148,11 +168,12 @@ def _end_without_media(day: RoomDay, now_ms: int) -> RoomDay:
 
 def _obey(day: RoomDay, now_ms: int) -> RoomDay:
     """The room obeys a guarded session at its planned start: the one before ends, and it begins if something comes
-    in. Else the room is reserved for it and it begins as soon as something does."""
+    in. Else the room is reserved for it: in an ``auto`` room it begins as soon as something does, else by a tap."""
     running, due = current(day), due_guarded(day, now_ms)
     if due is None or obeyed_from_ms(due, running) > now_ms + day.timing.ahead_ms:
         return day
     when_ms = obeyed_from_ms(due, running)
+    may_begin = clock_may_begin(day, due)
     if running is not None:
         if exposes(running, due) or (is_guarded(running) and running.start_ms >= due.start_ms):
             # Both are obeyed: what is shown and kept is what both allow.
@@ -161,7 +182,7 @@ def _obey(day: RoomDay, now_ms: int) -> RoomDay:
             # The clock stepped into its time. It is obeyed, but nothing is ended before the usual warning.
             return day
         day = with_sessions(day, ended(running, mark_at(day, when_ms, now_ms), now_ms))
-    if not _clock_may_start(day, due, now_ms):
+    if not may_begin or not _clock_may_start(day, due, now_ms):
         return day
     at_ms = _given_way_ms(day, due, now_ms) if running is None else None
     return begun(day, due, _start_mark(day, when_ms, now_ms) if at_ms is None else at_ms, now_ms)

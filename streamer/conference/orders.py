@@ -15,7 +15,7 @@ Shows = Literal["programme", "slate", "picture_muted"]
 
 
 class OutputOrder(msgspec.Struct, frozen=True):
-    """An output besides the public one: ``~{key}`` of a closed session. One that is no longer named is closed."""
+    """An output besides the public one: a closed session's. One that is no longer named is closed."""
 
     name: str
     shows: Shows = "programme"
@@ -47,11 +47,12 @@ class SlateOrder(msgspec.Struct, frozen=True):
 
 
 class RoomOrders(msgspec.Struct, frozen=True):
-    """The default is a room with nothing planned: on air when its camera is."""
+    """The default is a room that nobody has given orders for: the slate, and nothing is recorded. All fields travel,
+    defaults too: a reader that has other ones still obeys what was meant."""
 
-    public: Shows = "programme"
+    public: Shows = "slate"
     outputs: tuple[OutputOrder, ...] = ()
-    record: bool = True
+    record: bool = False
     """False: parts stay in memory, outputs list no more than is there, and the DVR window is cut where this changes."""
     stretch: str = ""
     """Names what the programme belongs to; a new one begins new media files, so that the minutes of a closed session

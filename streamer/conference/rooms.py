@@ -22,7 +22,7 @@ _SOURCE = re.compile(SOURCE_PATTERN)
 
 
 class Start(StrEnum):
-    """How a planned session of the room begins: by the technician's tap, or by the clock."""
+    """How the room goes on air: by somebody's tap only, planned or not; or by clock and media."""
 
     TAP = "tap"
     AUTO = "auto"

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from streamer.conference.alarms import Alarm, AlarmInputs, Detail, Level, Trouble, alarms_of
 from streamer.conference.day import RoomDay
 from streamer.conference.notices import Notices
 from streamer.director.ports import Link
+from streamer.supervision import TASKS, Tasks
 
 DISK_EVERY_S = 10.0
 ROOM_BYTES_S = 700_000
 """What a room writes a second where nothing is known of its renditions: five of them, the largest at 1080p."""
-FILE_CODES = frozenset({"disk_behind", "disk_full", "disk_error"})
+OPERATORS = frozenset({"disk_behind", "disk_full", "disk_error", "not_erased", "task_failing", "room_out_of_memory"})
+"""Codes that are the operator's business."""
 LEVELS: dict[str, Level] = {
     "disk_behind": "warning",
     "encoder_overload": "warning",
+    "task_failing": "warning",
+    "room_out_of_memory": "warning",
     "viewers_stutter": "warning",
     "viewers_sync": "warning",
     "viewers_other": "warning",
@@ -27,15 +31,19 @@ LEVELS: dict[str, Level] = {
 
 class Bells:
     """``notices``: what the doors saw, and what viewers complain of. ``left_bytes``: free space for the data folder,
-    None where it cannot be told."""
+    None where it cannot be told. ``tasks``: of this web process."""
 
     def __init__(
         self,
         notices: Notices,
         left_bytes: Callable[[], int | None],
+        tasks: Tasks = TASKS,
     ) -> None:
+        self._tasks = tasks
         self.lapsed: Callable[[str, int], Sequence[str]] = lambda room, now_ms: ()
         """Labels of the grants whose publication in a room goes on although they have ended."""
+        self.unerased: Callable[[str], bool] = lambda room: False
+        """Whether something of a room that is to be erased cannot be."""
         self._notices = notices
         self._left_bytes = left_bytes
         self._left: int | None = None
@@ -45,7 +53,7 @@ class Bells:
     def ringing(self, day: RoomDay, link: Link | None, rooms_writing: int, now_ms: int) -> tuple[Alarm, ...]:
         """All alarms of a room. ``rooms_writing``: how many share the disk."""
         keys = self._wrong_keys(day.room, now_ms)
-        found = self._troubles(day.room, link, now_ms)
+        found = [*self._troubles(day.room, link, now_ms), *self._stopped_schedules(day)]
         viewers = self._complaints(day.room, now_ms)
         left_s = self._disk_left_s(link, rooms_writing)
         ringing = {(trouble.code, trouble.about) for trouble in (*keys, *found)}
@@ -60,16 +68,26 @@ class Bells:
 
     def _troubles(self, room: str, link: Link | None, now_ms: int) -> list[Trouble]:
         status = None if link is None or not link.up else link.status
-        codes = [] if status is None else status.alarms
+        codes = [] if status is None else list(status.alarms)
+        if self.unerased(room) and "not_erased" not in codes:
+            codes.append("not_erased")
         found = [
             Trouble(
                 code,
                 self._since_ms(room, code, "", now_ms),
                 level=LEVELS.get(code, "alarm"),
-                owner="operator" if code in FILE_CODES else "technician",
+                owner="operator" if code in OPERATORS else "technician",
             )
             for code in codes
         ]
+        for task in self._tasks.troubled():
+            since_ms = self._since_ms(room, "task_failing", task, now_ms)
+            details: dict[str, Detail] = {"task": task}
+            found.append(
+                Trouble("task_failing", since_ms, level="warning", owner="operator", about=task, details=details)
+            )
+        for source, since_ms in status.duels.items() if status is not None else ():
+            found.append(Trouble("publication_duel", since_ms, about=source, details={"source": source}))
         for label in self.lapsed(room, now_ms) if status is not None else ():
             since_ms = self._since_ms(room, "grant_expired", label, now_ms)
             found.append(Trouble("grant_expired", since_ms, level="warning", about=label, details={"label": label}))
@@ -86,6 +104,19 @@ class Bells:
             )
             for one in self._notices.complaints(room, now_ms)
         )
+
+    def _stopped_schedules(self, day: RoomDay) -> Iterator[Trouble]:
+        """Where sessions of the event are in view."""
+        stopped = self._notices.stopped_schedules()
+        for event in sorted({session.event for session in day.sessions if session.event} & stopped.keys()):
+            yield Trouble(
+                "schedule_stopped",
+                stopped[event],
+                level="warning",
+                owner="organiser",
+                about=event,
+                details={"event": event},
+            )
 
     def _wrong_keys(self, room: str, now_ms: int) -> list[Trouble]:
         """In the room where the key was tried, and in the one where it belongs."""

@@ -54,6 +54,7 @@ from streamer.director.news import (
 from streamer.director.ports import Plane
 from streamer.errors import NotFound, StreamerError
 from streamer.room.protocol import RoomConfig
+from streamer.supervision import TASKS, start_kept
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +115,7 @@ class Director:
         for desk in self._desks.values():
             await self.look(desk)
         self._unlisten = self._plane.listen(self._on_media)
-        self._task = asyncio.create_task(self._run(), name="director")
+        self._task = start_kept("director", self._run)
 
     async def close(self) -> None:
         if self._unlisten is not None:
@@ -270,23 +271,25 @@ class Director:
         desk.acknowledged[alarm_id] = await self._ledger.acknowledge(room_id, alarm_id, actor, now_ms)
         self.effects.tell(AlarmsChanged(room_id, desk.alarms))
 
-    async def forget(self, room_id: str, length_ms: int, actor: Actor) -> tuple[int, int]:
-        """Remove the last ``length_ms`` of the programme from everywhere. Returns the span as media times.
+    async def forget(self, room_id: str, from_ms: int, to_ms: int, actor: Actor | None = None) -> bool:
+        """Remove what of the programme lies between two media times from all that the room shows and holds. Whether
+        all of it is gone from the room's disk. ``actor``: who asks for it; None where it is only tried again.
 
         Raises what the room process answers; then nothing is promised.
         """
-        desk = self._desk(room_id)
-        now_ms = self._clock()
-        span = (now_ms - length_ms, now_ms)
         link = self._plane.rooms.get(room_id)
-        await self._ledger.note(actor, "media.forget", desk.room, {"from_ms": span[0], "to_ms": span[1]}, now_ms)
-        if link is not None:
-            await link.forget(*span)
+        complete = True
+        if link is not None and link.up:
+            complete = (await link.forget(from_ms, to_ms)).complete
             # What was seen before the tap and was still in the encoders' hands has come by now.
             await asyncio.sleep(STILL_COMING_S)
-            await link.forget(*span)
-        self.effects.tell(Forgotten(room_id, *span))
-        return span
+            complete = (await link.forget(from_ms, to_ms)).complete and complete
+        self.effects.tell(Forgotten(room_id, from_ms, to_ms))
+        if actor is not None:
+            # Last: privacy does not wait for a database.
+            details = {"from_ms": from_ms, "to_ms": to_ms}
+            await self._ledger.note(actor, "media.forget", self._desk(room_id).room, details, self._clock())
+        return complete
 
     # --- planning ----------------------------------------------------------------------------------
 
@@ -304,7 +307,7 @@ class Director:
         async with desk.lock:
             now_ms = self._clock()
             session = find(desk.day, session_id) or await self._ledger.session(session_id)
-            edited = editing.edited(session, fields, key=secrets.token_urlsafe(18))
+            edited = editing.edited(session, fields)
             if edited == session:
                 return Edited(None, session)
             change = Change(
@@ -339,8 +342,6 @@ class Director:
             self._woken.clear()
             try:
                 ticks += 1
-                if ticks % RELOAD_EVERY == 0:
-                    await self._ledger.tidy(self._clock())
                 # Privacy does not wait for the database.
                 if not pressing and await self._is_due(ticks):
                     await self._load()
@@ -366,6 +367,7 @@ class Director:
         try:
             await self.look(desk)
         except Exception:
+            TASKS.note("director")
             self.effects.note_fault("director_look_failed", room=desk.room.id)
 
     async def _is_due(self, ticks: int) -> bool:

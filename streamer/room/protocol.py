@@ -4,6 +4,10 @@ Messages are msgspec structs, msgpack on the wire, each framed by a 4-byte big-e
 Version 1. A field may be added with a default; nothing is renamed or removed within a version, so
 that today's web process gets on with yesterday's room process.
 
+``epoch`` counts the changes of hands between web processes that direct over one database. A media host and a room
+remember the highest that they have been told, and refuse requests of an older one (``not_the_director`` 409); a
+web process does not take in events of an older one. 0, and what yesterday's process sends: not known, not refused.
+
 Sockets (files in ``DIR/run``, mode 0600, reached through ``/proc/self/fd/N`` because a Unix
 address holds 107 bytes):
 
@@ -32,6 +36,8 @@ class Request(msgspec.Struct, tag="request"):
     id: int
     method: str
     params: dict[str, Any] = {}
+    epoch: int = 0
+    """Of the web process that asks."""
 
 
 class Reply(msgspec.Struct, tag="reply"):
@@ -57,6 +63,8 @@ class Event(msgspec.Struct, tag="event"):
 
     kind: str
     data: Any
+    epoch: int = 0
+    """The highest that the sender has obeyed."""
 
 
 ControlMessage = Request | Reply | Event
@@ -99,6 +107,8 @@ class RoomConfig(msgspec.Struct):
     """What the director wants of the room now."""
     caption_languages: tuple[str, ...] = ()
     """What the next broadcast declares; one that is on keeps its own."""
+    epoch: int = 0
+    """Of the web process that ordered it; kept with it for a restart."""
 
 
 class Forget(msgspec.Struct):
@@ -130,8 +140,8 @@ class RoomEntry(msgspec.Struct):
 class Offer(msgspec.Struct):
     """An SDP offer for WHIP (``kind`` publish) or WHEP (``kind`` play).
 
-    Errors: ``source_occupied`` 409, ``bad_offer`` 400, ``unsupported_media`` 422/406,
-    ``too_many_viewers`` 503 with Retry-After, ``too_many_publications`` 503.
+    Errors: ``source_occupied`` 409, ``publication_duel`` 409 with Retry-After, ``bad_offer`` 400,
+    ``unsupported_media`` 422/406, ``too_many_viewers`` 503 with Retry-After, ``too_many_publications`` 503.
     """
 
     kind: str
@@ -199,7 +209,8 @@ class SourceStatus(msgspec.Struct):
     passthrough: bool = False
     notes: list[str] = []
     """Stable codes of what the technician should know: ``encoded_b_frames``,
-    ``encoded_keyframe_interval``, ``encoded_irregular``, ``no_audio``, ``no_video`` ..."""
+    ``encoded_keyframe_interval``, ``encoded_irregular``, ``no_audio``, ``no_video``, ``picture_too_large``,
+    ``picture_unreadable``, ``too_much_data`` ..."""
 
 
 class RoomStatus(msgspec.Struct):
@@ -219,7 +230,7 @@ class RoomStatus(msgspec.Struct):
     shedding: list[str] = []
     """Renditions that run at a reduced rate or stand in for one another, as ``v720:half``."""
     alarms: list[str] = []
-    """Stable codes: ``encoder_overload``, ``disk_behind``, ``disk_full`` ..."""
+    """Stable codes: ``encoder_overload``, ``disk_behind``, ``disk_full``, ``task_failing`` ..."""
     counters: dict[str, float] = {}
     """Monotonic counters for metrics, named without prefix: ``frames_dropped_total`` ..."""
     shows: dict[str, Shows] = {}
@@ -230,5 +241,9 @@ class RoomStatus(msgspec.Struct):
     """Media time since when; None while nothing comes."""
     media_stopped_ms: int | None = None
     """Media time of the last packet; None while something comes, and before the first."""
+    duels: dict[str, int] = {}
+    """Sources that two publishers by one grant take from each other, each with the time since when, UTC ms."""
+    loop_held_ms: float = 0.0
+    """The longest that anything has held the room's loop since the last status, ms of its own processor time."""
     first_words_ms: int | None = None
     """Media time at which somebody began to speak, the newest time after ten seconds of silence."""

@@ -130,7 +130,9 @@ sessions = Table(
     Column("ad_hoc", Boolean, nullable=False),
     Column("record_answer", Boolean),
     Column("stream_answer", Boolean),
-    Column("key", String(64), nullable=False),
+    Column("generation", BigInteger, nullable=False, server_default="1"),
+    # Of versions that kept one key for each closed session; nothing reads it.
+    Column("key", String(64), nullable=False, default=""),
     Column("guid", Text, nullable=False),
     Column("external_id", Text, nullable=False),
     Column("sequence", BigInteger, nullable=False),
@@ -297,6 +299,7 @@ schedule_sources = Table(
     metadata,
     Column("event_id", String(48), ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
     Column("url", Text, nullable=False),
+    Column("owner", String(32), nullable=False),
     Column("etag", Text, nullable=False),
     Column("last_modified", Text, nullable=False),
     Column("polled_ms", BigInteger),
@@ -323,6 +326,20 @@ revisions = Table(
     Column("value", BigInteger, nullable=False),
 )
 """One row, 1: grows with each change of what the director keeps in memory."""
+
+directors = Table(
+    "directors",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("holder", String(64), nullable=False),
+    Column("sign", BigInteger, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("folder", Text, nullable=False),
+)
+"""One row, 1: the web process that directs. ``holder`` is empty where none does."""
 
 participants = Table(
     "participants",
@@ -455,6 +472,7 @@ sanctions = Table(
     Column("banned", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
     Column("name", Text, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
 )
 
 address_holds = Table(

@@ -119,7 +119,7 @@ async def publishing(running: Running, room: str, token: str, *source: str) -> A
 async def measure_room(source: Path, window_s: float, *, on_steady: Any = None) -> RoomCost:
     """One room from scratch, measured for ``window_s`` once it is steady. ``on_steady`` gets the Running."""
     async with serving() as running:
-        token = await running.room(ROOM)
+        token = await running.room(ROOM, start="auto")
         async with publishing(running, ROOM, token, str(source)):
             await running.wait_state(ROOM, "live", within_s=40)
             await asyncio.sleep(SETTLE_S)

@@ -128,7 +128,7 @@ async def measure(seconds: float, opens: int, posts: int, say: Say) -> Figures:
     """All of it on one server. What fails is told in ``problems`` and leaves its row empty."""
     figures = Figures()
     async with serving() as running, browsing() as browser:
-        token = await running.room(ROOM)
+        token = await running.room(ROOM, start="auto")
         async with publishing(running, ROOM, token):
             await running.wait_state(ROOM, "live", within_s=40)
             await asyncio.sleep(8)
@@ -169,7 +169,7 @@ def _noting(figures: Figures, what: str) -> Any:
 
 async def _first_picture(running: Running, browser: Browser, room: str, figures: Figures, say: Say) -> None:
     """A POST to a room that is closed; how long until somebody sees its picture."""
-    token = await running.room(room)
+    token = await running.room(room, start="auto")
     await asyncio.sleep(SPARE_S)
     await browser.ask("wait", url=f"{running.url}/watch/{room}")
     stop = asyncio.Event()

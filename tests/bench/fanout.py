@@ -118,7 +118,7 @@ async def compare(
     whether there is a Node to compare with."""
     async with contextlib.AsyncExitStack() as stack:
         running = await stack.enter_async_context(serving())
-        await running.room(ROOM)
+        await running.room(ROOM, start="auto")
         servers = [await gather_crowd("streamer", running.url, running.pid("web"), clients)]
         if beside:
             address, pid = await stack.enter_async_context(node())

@@ -30,7 +30,7 @@ async def server() -> AsyncIterator[Running]:
     async with serving(environment=SETTINGS) as running:
         venue = await running.api("POST", "/venues", {"id": "asso", "name": "Maison des associations"}, status=201)
         for room in ("live", "slate", "dark"):
-            await running.room(room, name=f"Salle {room}", venue=venue["id"])
+            await running.room(room, name=f"Salle {room}", venue=venue["id"], start="auto")
         async with camera(running, "slate"):
             await running.wait_state("slate", "live")
         async with camera(running, "live"):
@@ -91,7 +91,7 @@ async def test_the_players_menu_and_its_help_are_accessible(browser: Browser, se
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_studio_is_accessible_before_and_on_air(browser: Browser, server: Running, language: str) -> None:
     room = f"studio-{language[:2]}"
-    token = await server.room(room)
+    token = await server.room(room, start="auto")
     async with opened(
         browser,
         f"{server.url}/studio/{room}#token={token}",

@@ -21,7 +21,7 @@ SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server() -> AsyncIterator[Running]:
     async with serving(environment=SETTINGS) as running:
-        await running.room("hall", name="Grande salle")
+        await running.room("hall", name="Grande salle", start="auto")
         await running.room("attic", name="Grenier")
         async with camera(running, "hall"):
             await running.wait_state("hall", "live")

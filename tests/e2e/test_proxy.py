@@ -87,7 +87,7 @@ async def browser(proxied: Proxied) -> AsyncIterator[Browser]:
 
 
 async def test_the_studio_publishes_and_a_link_from_the_api_leads_there(browser: Browser, proxied: Proxied) -> None:
-    await proxied.server.room("amphi", name="Amphi")
+    await proxied.server.room("amphi", name="Amphi", start="auto")
     grant = await proxied.server.api("POST", "/grants", {"role": "technician", "room": "amphi"}, status=201)
     assert grant["link"].startswith(f"{proxied.url}/studio/amphi#token=")
     async with opened(browser, grant["link"], permissions=("camera", "microphone")) as seen:
@@ -102,7 +102,7 @@ async def test_the_studio_publishes_and_a_link_from_the_api_leads_there(browser:
 
 
 async def test_viewers_play_over_http2_and_over_webrtc(browser: Browser, proxied: Proxied) -> None:
-    await proxied.server.room("hall", name="Grande salle")
+    await proxied.server.room("hall", name="Grande salle", start="auto")
     async with camera(proxied.server, "hall"):
         await proxied.server.wait_state("hall", "live")
         async with opened(browser, f"{proxied.url}/watch/hall") as seen:

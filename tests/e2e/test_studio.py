@@ -83,7 +83,7 @@ async def main_source(server: Running, room: str) -> dict[str, Any]:
 
 
 async def test_goes_on_air_and_viewers_get_moving_pictures_and_sound(browser: Browser, server: Running) -> None:
-    token = await server.room("amphi", name="Amphi")
+    token = await server.room("amphi", name="Amphi", start="auto")
     async with studio(browser, server, "amphi") as seen:
         assert token not in seen.page.url, "the token leaves the address bar"
         await open_devices(seen)
@@ -131,7 +131,7 @@ async def whole_segments(follower: HlsFollower, name: str) -> bytes:
 
 
 async def test_scenes_and_a_shared_screen_by_the_keys(browser: Browser, server: Running) -> None:
-    await server.room("scenes")
+    await server.room("scenes", start="auto")
     async with studio(browser, server, "scenes") as seen:
         await open_devices(seen)
         share = seen.page.get_by_role("button", name="Share screen or window")
@@ -176,7 +176,7 @@ COLOUR = """([x, y]) => {
 
 
 async def test_comes_back_by_itself_after_a_crash_and_after_a_reload(browser: Browser, server: Running) -> None:
-    await server.room("crash")
+    await server.room("crash", start="auto")
     async with studio(browser, server, "crash") as seen:
         await go_on_air(seen)
         await server.wait_state("crash", "live")
@@ -211,7 +211,7 @@ async def devices(seen: Opened) -> list[str]:
 
 
 async def test_goes_on_in_a_tab_that_is_hidden(server: Running) -> None:
-    token = await server.room("hidden")
+    token = await server.room("hidden", start="auto")
     async with tabbed_chromium("--autoplay-policy=no-user-gesture-required") as browser:
         tab = await browser.tab(f"{server.url}/studio/hidden#token={token}")
         await tab.show()
@@ -254,7 +254,7 @@ def click(name: str) -> str:
 
 
 async def test_a_bad_token_is_told_and_another_can_be_pasted(browser: Browser, server: Running) -> None:
-    await server.room("locked", name="Locked")
+    await server.room("locked", name="Locked", start="auto")
     async with studio(browser, server, "locked", "wrong.token-that-nobody-made") as seen:
         await seen.text(re.compile("does not accept this link"))
         field = seen.page.get_by_label("Link or token")
@@ -267,7 +267,7 @@ async def test_a_bad_token_is_told_and_another_can_be_pasted(browser: Browser, s
 
 
 async def test_takes_over_a_room_that_another_encoder_holds(browser: Browser, server: Running) -> None:
-    await server.room("taken")
+    await server.room("taken", start="auto")
     grant = await server.api(
         "POST", "/grants", {"role": "technician", "room": "taken", "label": "the other"}, status=201
     )
@@ -298,7 +298,7 @@ async def test_without_encryption_it_says_so_and_how_to_get_it(
     browser: Browser, server: Running, language: str, title: str, how: str
 ) -> None:
     room = f"plain-{language[:2]}"
-    token = await server.room(room)
+    token = await server.room(room, start="auto")
     port = server.url.rpartition(":")[2]
     async with opened(browser, f"http://{ELSEWHERE}:{port}/studio/{room}#token={token}", language=language) as seen:
         assert not await seen.page.evaluate("isSecureContext")

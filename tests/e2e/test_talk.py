@@ -35,7 +35,7 @@ PHONE: dict[str, Any] = {"width": 390, "height": 844, "has_touch": True, "is_mob
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server() -> AsyncIterator[Running]:
     async with serving(environment=SETTINGS) as running:
-        await running.room("hall", name="Grande salle")
+        await running.room("hall", name="Grande salle", start="auto")
         async with camera(running, "hall"):
             await running.wait_state("hall", "live")
             yield running

@@ -33,7 +33,7 @@ SEEK_STEP_MS = 10_000
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server() -> AsyncIterator[Running]:
     async with serving(environment=SETTINGS) as running:
-        await running.room("hall", name="Grande salle")
+        await running.room("hall", name="Grande salle", start="auto")
         async with camera(running, "hall"):
             await running.wait_state("hall", "live")
             yield running

@@ -56,7 +56,7 @@ BRIGHTEST = """() => {
 
 
 async def test_a_page_lives_through_a_rooms_day(browser: Browser, server: Running) -> None:
-    await server.room("stage", name="Amphi")
+    await server.room("stage", name="Amphi", start="auto")
     async with opened(browser, f"{server.url}/watch/stage") as seen:
         await seen.mark()
         await seen.text("Leave this page open: the broadcast starts here by itself.")
@@ -76,7 +76,7 @@ async def test_a_page_lives_through_a_rooms_day(browser: Browser, server: Runnin
 
 
 async def test_pages_go_on_when_the_rooms_process_is_killed(browser: Browser, server: Running) -> None:
-    await server.room("crash", name="Crash")
+    await server.room("crash", name="Crash", start="auto")
     async with camera(server, "crash"):
         await server.wait_state("crash", "live")
         async with (
@@ -94,7 +94,7 @@ async def test_pages_go_on_when_the_rooms_process_is_killed(browser: Browser, se
 
 
 async def test_pages_go_on_when_the_web_process_is_killed(browser: Browser, server: Running) -> None:
-    await server.room("reborn", name="Reborn")
+    await server.room("reborn", name="Reborn", start="auto")
     async with camera(server, "reborn"):
         await server.wait_state("reborn", "live")
         async with (

@@ -43,7 +43,7 @@ class Stretch:
 
 def stretches(room: Room) -> list[Stretch]:
     """The orders that held, and from when to when."""
-    orders = [(0, RoomOrders()), *room.orders]
+    orders = [(0, room.told), *room.orders]
     ends = [(at, s) for (at, _), s in zip(orders[1:], room.ordered_s, strict=True)] + [(END, 1e9)]
     return [Stretch(at, *end, what) for (at, what), end in zip(orders, ends, strict=True) if end[0] > at]
 

@@ -22,6 +22,7 @@ from streamer.conference.clockwork import advance
 from streamer.conference.day import MediaState, RoomDay, find, sorted_day, with_sessions, without_sessions
 from streamer.conference.rooms import Between, Start
 from streamer.conference.sessions import Flag, Kind, Session, SessionState, Visibility
+from streamer.conference.spans import output_name
 from streamer.conference.undo import Effect, effect, restore
 
 M = 60_000
@@ -138,7 +139,7 @@ def check_shown(day: RoomDay, now_ms: int) -> None:
     elif running is not None and not due:
         law(told.stretch == "", "minutes of a public session lie apart")
     for output in told.outputs:
-        owner = next((s for s in day.sessions if f"~{s.key}" == output.name), None)
+        owner = next((s for s in day.sessions if output_name(s) == output.name), None)
         law(owner is not None and owner.closed, "an output of no closed session")
         if output.shows != "slate":
             law(owner is running and owner is not None and owner.streamed, "an output shows another's programme")
@@ -152,7 +153,7 @@ def check_between(day: RoomDay, now_ms: int, shows: str) -> None:
         all(not (may_not_be_seen(s) and s.state is SessionState.ARMED and s.start_ms <= now_ms) for s in day.sessions),
         "the room is shown in the time of a closed session",
     )
-    if not day.media.up and shows == "programme":
+    if day.start is Start.AUTO and not day.media.up and shows == "programme":
         planned = [
             s for s in day.sessions if s.state in WAITING and s.end_ms > now_ms and s.start_ms <= now_ms + 12 * H
         ]
@@ -200,6 +201,7 @@ def check_clock(before: RoomDay, after: RoomDay, now_ms: int) -> None:
                 "a room went on air by itself with something planned",
             )
             law(not after.slate, "a room went on air by itself behind the slate")
+            law(after.start is Start.AUTO, "a camera put a tap room on air")
             continue
         law(s.state in BY_CLOCK[was.state], f"the clock made {s.state} of {was.state}")
         law((s.start_ms, s.end_ms, s.delay_ms) == (was.start_ms, was.end_ms, was.delay_ms), "the clock moved a session")
@@ -209,12 +211,24 @@ def check_clock(before: RoomDay, after: RoomDay, now_ms: int) -> None:
             law(after.media.up, "the clock began a session with nothing coming in")
             early = AHEAD if decided(s) else 0
             law(s.start_ms - early <= now_ms < s.end_ms, "the clock began a session out of its time")
-            law(after.start is Start.AUTO or decided(s), "the clock began a session that wants a tap")
+            law(
+                after.start is Start.AUTO or (decided(s) and was_on_air(before, s)),
+                "the clock began a session that wants a tap",
+            )
         if was.state in RUNS and s.state is SessionState.ENDED:
             check_ended_by_clock(before, after, was, s, now_ms)
         if before.hold is not None:
             law(s == was, "the clock changed a session in a hold")
     law(not old, "a session went nowhere")
+
+
+def was_on_air(day: RoomDay, due: Session) -> bool:
+    """Whether what the camera shows had been on air, as somebody had tapped, when the time of ``due`` came."""
+    if running_of(day) is not None:
+        return True
+    ends = [max(s.ended_ms, s.changed_ms or 0) for s in day.sessions if s.ended_ms is not None]
+    since_ms = max(due.start_ms - AHEAD, day.media.up_since_ms or 0)
+    return max(ends, default=0) >= since_ms
 
 
 def check_ended_by_clock(before: RoomDay, after: RoomDay, was: Session, s: Session, now_ms: int) -> None:
@@ -304,7 +318,6 @@ class RandomDay:
             end_ms=end_ms,
             kind=kind,
             visibility=visibility,
-            key="" if visibility is Visibility.PUBLIC else f"key-{name}",
             do_not_record=rng.choice((Flag.NO,) * 6 + (Flag.YES, Flag.ASK)),
             do_not_stream=rng.choice((Flag.NO,) * 6 + (Flag.YES, Flag.ASK)),
         )
@@ -471,7 +484,7 @@ class RandomDay:
             session = rng.choice(self.day.sessions)
             edited = rng.choice(
                 (
-                    replace(session, visibility=Visibility.PRIVATE, key=f"key-{session.id}"),
+                    replace(session, visibility=Visibility.PRIVATE),
                     replace(session, do_not_record=Flag.YES),
                     replace(session, title=f"{session.title} again"),
                 )
@@ -534,6 +547,29 @@ def run_day(seed: int, steps: int = 40) -> RandomDay:
         one.run(steps)
     except Exception as error:
         raise Illegal(f"day {seed}: {error!r}\n{one.tale()}") from error
+    return one
+
+
+def untouched_day(seed: int, steps: int = 40) -> RandomDay:
+    """A tap room that nobody taps in: time passes, cameras come and go, plans change, the clock steps, the server
+    restarts, the technician's slate and holds go on and off. Raises :class:`Illegal` where anything is on air."""
+    one = RandomDay(random.Random(seed))
+    one.day = replace(one.day, start=Start.TAP)
+    rng = one.rng
+    try:
+        for _ in range(steps):
+            rng.choice((one.wait, one.media, one.media, one.edit, one.restart, one.clock_steps))()
+            if rng.random() < 0.2:
+                one.tap(
+                    rng.choice((taps.Slate(True), taps.Slate(False), taps.HoldOn(), taps.Resume(), taps.Resume(True)))
+                )
+            told = airing.orders(one.day, one.wall_ms)
+            law(running_of(one.day) is None, "a session is on air without a tap")
+            law(told.public == "slate", "the public sees a room that nobody has put on air")
+            law(all(output.shows == "slate" for output in told.outputs), "an output shows what nobody put on air")
+            one.seen["camera"] += one.day.media.up
+    except Exception as error:
+        raise Illegal(f"untouched day {seed}: {error!r}\n{one.tale()}") from error
     return one
 
 

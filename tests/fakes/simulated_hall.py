@@ -28,7 +28,6 @@ class Slot:
     start: int
     end: int
     kind: str = "open"
-    key: str = ""
     extended: int = 0
     began: int | None = None
     ended: int | None = None
@@ -97,15 +96,22 @@ class Hall:
 
     def _obey(self, now: int) -> None:
         """*At the planned start of a session that is private, do_not_stream or do_not_record the room obeys that by
-        itself, unless a person has extended the one before.*"""
+        itself, unless a person has extended the one before*; but *tap means that nothing is on air without a tap*: a
+        camera that nobody has put on air, or that comes later, waits for one."""
         due = self.due(now)
         if due is None:
             return
         when = max(due.start, self.on_air.extended if self.on_air else 0, self.patience if self.patience <= now else 0)
+        tapped = self.on_air is not None or self.was_on_air(due)
         if self.on_air is not None:
             self.end(when)
-        if self.camera:
-            self.begin(due, max(when, self.camera_since, self.last_end, self.freed))
+        if self.camera and (self.auto or tapped):
+            # A person who ended the one before, maybe minutes back, gave those minutes to this one.
+            self.begin(due, max(when, self.camera_since, self.last_end))
+
+    def was_on_air(self, due: Slot) -> bool:
+        """Whether what the camera shows was on air when the time of ``due`` came."""
+        return max(self.last_end, self.freed) >= max(due.start, self.camera_since)
 
     def _by_itself(self, now: int) -> None:
         slot = next((s for s in self.slots if s.waiting and s.start <= now < s.end), None)
@@ -203,7 +209,7 @@ class Hall:
             ),
         )  # fmt: skip
         if running is not None and running.kind in CLOSED and self.hold is None:
-            shown = replace(shown, private=f"~{running.key}")
+            shown = replace(shown, private=running.id)
         if closed is not None:
             late = -(-(now - closed.start) // M) * M if closed is due and running is not None else 0
             shown = replace(shown, words=("reserved",), reserved=(closed.planned_end, late))

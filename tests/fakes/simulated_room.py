@@ -101,6 +101,10 @@ def samples_of(part: PartMade, timescale: int) -> list[Shown]:
     return out
 
 
+ON_AIR = RoomOrders(public="programme", record=True)
+"""What a simulated room is told before it opens."""
+
+
 @dataclass
 class Room:
     """The programme with cameras around it. ``takes`` are ``(now in ticks, source)`` as they began."""
@@ -109,6 +113,8 @@ class Room:
     settings: Settings = SETTINGS
     folder: Path | None = None
     """Where a real recorder writes; None: nothing is written."""
+    told: RoomOrders = ON_AIR
+    """The orders that the process starts with."""
     store: MemoryStore | Recorder = field(default_factory=MemoryStore)
     cameras: dict[str, Camera] = field(default_factory=dict)
     mirror: Mirror | None = None
@@ -131,7 +137,7 @@ class Room:
     _seeds: int = 0
 
     def __post_init__(self) -> None:
-        self.programme = Programme("room", self.settings, self, TEXT, clock_ns=self.loop.time_ns)
+        self.programme = Programme("room", self.settings, self, TEXT, clock_ns=self.loop.time_ns, orders=self.told)
 
     # --- what the programme calls --------------------------------------------------------------------
 
@@ -328,11 +334,13 @@ def fail(message: str) -> Broadcast:
 Script = Callable[[Room], Awaitable[None]]
 
 
-def played(script: Script, settings: Settings = SETTINGS, *, folder: Path | None = None) -> Room:
+def played(
+    script: Script, settings: Settings = SETTINGS, *, folder: Path | None = None, told: RoomOrders = ON_AIR
+) -> Room:
     """The room after a script, its workers idle."""
 
     async def main(loop: VirtualLoop) -> Room:
-        room = Room(loop, settings, folder)
+        room = Room(loop, settings, folder, told)
         try:
             await script(room)
         finally:

@@ -176,11 +176,16 @@ class Technician:
             yield from self._tap(taps.Reopen(slot.id), lambda now: hall.back_to(saved, now))
 
     def _by_itself(self, index: int) -> People:
-        """A session that the clock begins; people end it, or forget to in a room where the next takes over."""
+        """A session that the clock begins; people end it, or forget to in a room where the next takes over. In a room
+        where they tap, they tap it where nothing that it could take over from was on air."""
         hall, rng, slot = self.hall, self.rng, self.hall.slots[index]
+        patience = rng.randrange(20, 200) * S
         while hall.on_air is not slot:
             if not slot.waiting or self.now() >= slot.end:
                 return
+            if not hall.auto and hall.on_air is None and self.now() >= slot.start + patience:
+                yield from self._tap(taps.Start(slot.id), lambda now: self._begun(slot, now, now))
+                break
             yield max(self.now() + 5 * S, slot.start)
         if hall.auto and slot.kind == "open" and rng.random() < 0.3:
             while hall.on_air is slot and self.now() < slot.end + 30 * M:

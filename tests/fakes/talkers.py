@@ -23,6 +23,7 @@ from streamer.conference.sessions import Session, SessionState, Visibility
 from streamer.errors import NotFound, StreamerError
 from streamer.settings import AudienceSettings
 from streamer.store.database import Database, database_url, upgrade
+from streamer.store.erasing import Erasing
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 
@@ -45,7 +46,7 @@ def talk(session_id: str, started_ms: int | None, ended_ms: int | None = None, *
 
 
 def closed(session_id: str, started_ms: int | None) -> Session:
-    return talk(session_id, started_ms, visibility=Visibility.PRIVATE, key="k")
+    return talk(session_id, started_ms, visibility=Visibility.PRIVATE)
 
 
 @dataclass
@@ -152,6 +153,7 @@ async def hall(
         clock=clock,
         sessions=days,
         settings=AudienceSettings(**settings),
+        erasing=Erasing(folder, database, clock=clock),
         marks_changed=chapters.append,
     )
     await audience.start()

@@ -43,7 +43,7 @@ async def server() -> AsyncIterator[Running]:
 @contextlib.asynccontextmanager
 async def on_air(server: Running, room: str) -> AsyncIterator[tuple[Camera, HlsFollower]]:
     """A camera that comes back by itself, and a viewer who tries failed requests again as players do."""
-    await server.room(room)
+    await server.room(room, start="auto")
     async with (
         camera(server, room) as source,
         HlsFollower(f"{server.url}/live/{room}/index.m3u8", retry_s=10) as follower,

@@ -36,7 +36,7 @@ SETTINGS = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server() -> AsyncIterator[Running]:
     async with serving(environment=SETTINGS) as running:
-        await running.room("archive")
+        await running.room("archive", start="auto")
         async with camera(running, "archive"):
             await running.wait_state("archive", "live")
             yield running

@@ -17,7 +17,7 @@ LADDER = {"v1080": (1920, 1080), "v720": (1280, 720), "v480": (854, 480), "v360"
 
 async def test_a_1080p_camera_becomes_five_pictures_cut_at_the_same_places() -> None:
     async with serving() as server:
-        await server.room("grand")
+        await server.room("grand", start="auto")
         async with (
             camera(server, "grand", width=1920, height=1080, frame_rate=25, bitrate=3_000_000),
             HlsFollower(f"{server.url}/live/grand/index.m3u8") as follower,

@@ -53,7 +53,7 @@ class Followed:
 async def live() -> AsyncIterator[Followed]:
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(serving(environment={"STREAMER_MEDIA__RUNGS": LADDER}))
-        await server.room("hall")
+        await server.room("hall", start="auto")
         await stack.enter_async_context(camera(server, "hall"))
         await server.wait_state("hall", "live")
         follower = HlsFollower(f"{server.url}/live/hall/index.m3u8", prefetch=True)

@@ -90,7 +90,7 @@ async def another_grant(server: Running, room: str) -> dict[str, Any]:
 
 
 async def test_a_publication_is_answered_as_rfc_9725_wants(server: Running) -> None:
-    token = await server.room("rfc")
+    token = await server.room("rfc", start="auto")
     answer = await post(server, "rfc", token)
     assert answer.status == 201
     assert answer.headers["Content-Type"] == "application/sdp"
@@ -124,8 +124,8 @@ async def test_a_publication_is_answered_as_rfc_9725_wants(server: Running) -> N
 
 
 async def test_what_is_no_offer_is_refused_with_a_code_and_opens_no_room(server: Running) -> None:
-    token = await server.room("closed")
-    other = await server.room("elsewhere")
+    token = await server.room("closed", start="auto")
+    other = await server.room("elsewhere", start="auto")
     good = await offer()
     cases = [
         ("", good, "", (401, "unauthorized")),
@@ -156,7 +156,7 @@ async def test_what_is_no_offer_is_refused_with_a_code_and_opens_no_room(server:
 
 
 async def test_who_may_take_over(server: Running) -> None:
-    token = await server.room("desk")
+    token = await server.room("desk", start="auto")
     stranger = (await another_grant(server, "desk"))["token"]
     async with camera(server, "desk") as source:
         await server.wait_state("desk", "live")
@@ -184,7 +184,7 @@ async def test_who_may_take_over(server: Running) -> None:
 
 
 async def test_a_takeover_moves_the_programme_to_the_new_camera(server: Running) -> None:
-    await server.room("swap")
+    await server.room("swap", start="auto")
     stranger = (await another_grant(server, "swap"))["token"]
     async with camera(server, "swap") as old:
         await server.wait_state("swap", "live")
@@ -201,7 +201,7 @@ async def test_a_takeover_moves_the_programme_to_the_new_camera(server: Running)
 
 
 async def test_a_revoked_grant_is_cut_within_a_second(server: Running) -> None:
-    await server.room("badge")
+    await server.room("badge", start="auto")
     grant = await another_grant(server, "badge")
     async with camera(server, "badge", token=grant["token"]) as source:
         await server.wait_state("badge", "live")
@@ -221,7 +221,7 @@ async def test_a_revoked_grant_is_cut_within_a_second(server: Running) -> None:
 
 async def test_ice_servers_are_told_in_link_headers() -> None:
     async with serving(environment=SETTINGS) as server:
-        token = await server.room("links")
+        token = await server.room("links", start="auto")
         preflight = await ask(server, "OPTIONS", "/whip/links", token=token)
         assert preflight.headers["Accept-Post"] == "application/sdp"
         async with server.session.options(
@@ -236,7 +236,7 @@ async def test_ice_servers_are_told_in_link_headers() -> None:
 
 async def test_a_plain_aiortc_client_publishes(server: Running) -> None:
     """aiortc as it comes, encoder and all, without anything of ours on the sending side."""
-    token = await server.room("plain")
+    token = await server.room("plain", start="auto")
     from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 
     pc = RTCPeerConnection()

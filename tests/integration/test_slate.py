@@ -44,7 +44,7 @@ async def refused_as(server: Running, path: str) -> tuple[int, str]:
 
 
 async def test_a_room_that_is_off_shows_nothing_and_no_viewer_opens_it(server: Running) -> None:
-    await server.room("dark")
+    await server.room("dark", start="auto")
     for path in (
         "index.m3u8",
         "index.m3u8?dvr=1",
@@ -60,7 +60,7 @@ async def test_a_room_that_is_off_shows_nothing_and_no_viewer_opens_it(server: R
 
 
 async def test_off_live_slate_live_and_off_in_one_broadcast_and_then_another(server: Running) -> None:
-    await server.room("stage")
+    await server.room("stage", start="auto")
     states: list[str] = []
 
     async def watch() -> None:
@@ -138,7 +138,7 @@ def check_one_timeline(follower: HlsFollower) -> None:
 
 
 async def test_the_slate_can_be_seen_and_the_still_shows_it(server: Running) -> None:
-    await server.room("salle", name="Grande Salle")
+    await server.room("salle", name="Grande Salle", start="auto")
     async with camera(server, "salle"):
         await server.wait_state("salle", "live")
         _, still_live = await get(server, "/live/salle/still.jpg")
@@ -170,7 +170,7 @@ async def test_the_slate_can_be_seen_and_the_still_shows_it(server: Running) -> 
 
 
 async def test_a_camera_that_falls_silent_gives_way_to_the_slate_within_two_seconds(server: Running) -> None:
-    await server.room("quiet")
+    await server.room("quiet", start="auto")
     async with camera(server, "quiet") as source:
         await server.wait_state("quiet", "live")
         async with HlsFollower(f"{server.url}/live/quiet/index.m3u8") as follower:

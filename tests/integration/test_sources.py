@@ -40,7 +40,7 @@ async def source(server: Running, room: str, name: str = "main") -> dict[str, An
 
 
 async def test_another_resolution_in_mid_stream_is_a_discontinuity_everywhere_at_once(server: Running) -> None:
-    await server.room("turn")
+    await server.room("turn", start="auto")
     async with camera(server, "turn") as lens, HlsFollower(f"{server.url}/live/turn/index.m3u8") as follower:
         await server.wait_state("turn", "live")
         await follower.open()
@@ -70,7 +70,7 @@ async def test_another_resolution_in_mid_stream_is_a_discontinuity_everywhere_at
 
 
 async def test_vp8_becomes_an_encoded_top(server: Running) -> None:
-    await server.room("vp8")
+    await server.room("vp8", start="auto")
     async with camera(server, "vp8", codec="vp8"), HlsFollower(f"{server.url}/live/vp8/index.m3u8") as follower:
         await server.wait_state("vp8", "live")
         await follower.open()
@@ -85,8 +85,8 @@ async def test_vp8_becomes_an_encoded_top(server: Running) -> None:
 
 
 async def test_sound_alone_goes_with_a_still_and_picture_alone_with_silence(server: Running) -> None:
-    await server.room("radio")
-    await server.room("mime")
+    await server.room("radio", start="auto")
+    await server.room("mime", start="auto")
     async with camera(server, "radio", video=False), camera(server, "mime", audio=False):
         await server.wait_state("radio", "live")
         await server.wait_state("mime", "live")
@@ -115,7 +115,7 @@ async def test_sound_alone_goes_with_a_still_and_picture_alone_with_silence(serv
 
 
 async def test_one_channel_and_then_two_are_one_sound(server: Running) -> None:
-    await server.room("mono")
+    await server.room("mono", start="auto")
     async with (
         camera(server, "mono", video=False, feed=lambda emit, options: MonoFeed(emit, options, mono_s=7)),
         HlsFollower(f"{server.url}/live/mono/index.m3u8") as follower,
@@ -142,7 +142,7 @@ async def test_one_channel_and_then_two_are_one_sound(server: Running) -> None:
 async def test_a_picture_that_cannot_be_passed_is_encoded_and_the_technician_told_why(
     server: Running, room: str, note: str, clip: dict[str, Any]
 ) -> None:
-    await server.room(room)
+    await server.room(room, start="auto")
     frames = await asyncio.to_thread(lambda: h264_clip(**clip))
     async with (
         camera(server, room, audio=False, feed=lambda emit, options: ClipFeed(frames, emit, options)),
@@ -170,7 +170,7 @@ async def test_a_picture_that_cannot_be_passed_is_encoded_and_the_technician_tol
 
 
 async def test_spare_takes_over_in_three_seconds_and_main_takes_back(server: Running) -> None:
-    await server.room("double")
+    await server.room("double", start="auto")
     async with (
         camera(server, "double", source="spare", width=480, height=360),
         HlsFollower(f"{server.url}/live/double/index.m3u8") as follower,

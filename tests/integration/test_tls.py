@@ -54,7 +54,7 @@ async def test_publish_and_watch_under_a_name_with_tls(tmp_path: Path) -> None:
                 assert response.status < 300, await response.text()
                 return await response.json()
 
-        await api("POST", "/rooms", {"id": "hall", "name": "Hall"})
+        await api("POST", "/rooms", {"id": "hall", "name": "Hall", "start": "auto"})
         grant = await api("POST", "/grants", {"role": "technician", "room": "hall"})
         assert grant["link"] == f"{public}/studio/hall#token={grant['token']}"
         async with session.get(f"{public}/watch/hall") as response:

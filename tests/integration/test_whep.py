@@ -53,7 +53,7 @@ async def air(server: Running, room: str, on: bool) -> None:
 
 
 async def test_a_room_that_is_off_has_nothing_to_play(server: Running) -> None:
-    await server.room("dark")
+    await server.room("dark", start="auto")
     with pytest.raises(Refusal) as refused:
         async with whep_player(server, "dark"):
             pass
@@ -63,7 +63,7 @@ async def test_a_room_that_is_off_has_nothing_to_play(server: Running) -> None:
 
 
 async def test_camera_slate_and_camera_again_in_one_connection(server: Running) -> None:
-    await server.room("hall")
+    await server.room("hall", start="auto")
     async with camera(server, "hall") as source:
         await server.wait_state("hall", "live")
         async with whep_player(server, "hall") as viewer:
@@ -83,7 +83,7 @@ async def test_camera_slate_and_camera_again_in_one_connection(server: Running) 
 
 
 async def test_past_the_bound_viewers_are_sent_away_with_a_time_and_a_place_becomes_free(server: Running) -> None:
-    await server.room("small")
+    await server.room("small", start="auto")
     async with camera(server, "small"):
         await server.wait_state("small", "live")
         async with whep_player(server, "small") as first:
@@ -100,8 +100,8 @@ async def test_past_the_bound_viewers_are_sent_away_with_a_time_and_a_place_beco
 
 
 async def test_the_preview_of_a_source_is_for_the_rooms_crew(server: Running) -> None:
-    await server.room("crew")
-    await server.room("other")
+    await server.room("crew", start="auto")
+    await server.room("other", start="auto")
     viewer = await server.api("POST", "/grants", {"role": "viewer", "room": "crew"}, status=201)
     async with camera(server, "crew"), camera(server, "crew", source="spare", width=480, height=360):
         await server.wait_state("crew", "live")
@@ -116,7 +116,7 @@ async def test_the_preview_of_a_source_is_for_the_rooms_crew(server: Running) ->
 
 
 async def test_off_air_the_public_sees_the_slate_at_once_and_nothing_of_the_programme(server: Running) -> None:
-    await server.room("curtain")
+    await server.room("curtain", start="auto")
     async with (
         camera(server, "curtain"),
         HlsFollower(f"{server.url}/live/curtain/index.m3u8", prefetch=True) as follower,

@@ -70,7 +70,7 @@ async def plays(server: Running, room: str) -> None:
 @pytest.mark.gstreamer
 @pytest.mark.skipif(shutil.which("whip-client") is None, reason="simple-whip-client is not installed")
 async def test_gstreamers_whip_client_goes_on_air(server: Running) -> None:
-    token = await server.room("gst")
+    token = await server.room("gst", start="auto")
     address = f"{server.url}/whip/gst"
     process = await run("whip-client", "-u", address, "-t", token, "-l", "3", "-V", GST_VIDEO, "-A", GST_AUDIO)
     try:
@@ -82,7 +82,7 @@ async def test_gstreamers_whip_client_goes_on_air(server: Running) -> None:
 
 async def test_ffmpegs_whip_muxer_goes_on_air(server: Running) -> None:
     imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
-    token = await server.room("ffmpeg")
+    token = await server.room("ffmpeg", start="auto")
     process = await run(
         imageio_ffmpeg.get_ffmpeg_exe(),
         *("-hide_banner", "-loglevel", "warning", "-re"),

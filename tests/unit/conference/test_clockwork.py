@@ -10,6 +10,7 @@ from streamer.conference.clockwork import advance
 from streamer.conference.day import MediaState
 from streamer.conference.rooms import Between, Start
 from streamer.conference.sessions import Flag, Kind, Session, SessionState, Visibility
+from streamer.conference.spans import output_name
 from streamer.conference.taps import AdHoc, Cancel, Delay, End, Extend, HoldOn, Reopen, Resume, Slate
 from streamer.conference.taps import Start as Begin
 from tests.fakes.days import at, closed, hall, pause, talk
@@ -216,7 +217,34 @@ def test_without_a_camera_the_room_is_reserved_until_one_comes(guarded: Session)
     assert room.state("a") is SessionState.ENDED
     assert room.state("g") is SessionState.ARMED
     assert room.orders.public == "slate"
+    room.until("9:50").camera()
+    assert (room.running, room.orders.public) == (None, "slate"), "nobody has put this camera on air"
+    assert "not_started" in room.alarms()
+    assert room.tap(Begin("g")).running == "g"
+
+
+@pytest.mark.parametrize("guarded", GUARDED)
+def test_in_an_auto_room_it_begins_with_the_camera(guarded: Session) -> None:
+    room = hall(A, guarded, start=Start.AUTO).until("9:43").camera(False).until("9:45")
+    assert room.orders.public == "slate"
     assert room.until("9:50").camera().running == "g"
+
+
+@pytest.mark.parametrize("guarded", GUARDED)
+def test_it_takes_over_nothing_that_was_not_on_air_when_its_time_came(guarded: Session) -> None:
+    room = hall(A, guarded).until("9:00").tap(Begin("a")).until("9:44").tap(End("a")).until("10:00")
+    assert (room.running, room.orders.public) == (None, "slate")
+    assert room.orders.record is guarded.recorded, "it is obeyed all the same"
+    room = hall(guarded).until("10:00")
+    assert (room.running, room.orders.public) == (None, "slate")
+
+
+def test_a_restart_at_its_start_loses_nothing_of_it() -> None:
+    room = hall(A, GUARDED[0]).until("9:00").tap(Begin("a")).until("9:44:50")
+    since = room.day.media
+    room.restart().jump("9:45:05")
+    room.day = replace(room.day, media=since)
+    assert room.look().running == "g"
 
 
 def test_an_extension_holds_it_off_and_no_longer() -> None:
@@ -245,16 +273,16 @@ def test_a_wrong_tap_of_a_later_session_takes_no_protection_away() -> None:
 
 
 def test_a_closed_session_follows_a_closed_one() -> None:
-    room = hall(closed("g", "9:00", "9:45"), closed("h", "9:45", "10:30")).until("9:45")
+    room = hall(closed("g", "9:00", "9:45"), closed("h", "9:45", "10:30")).until("9:00").tap(Begin("g")).until("9:45")
     assert room.running == "h"
-    assert [output.name for output in room.orders.outputs] == ["~key-of-h"]
+    assert [output.name for output in room.orders.outputs] == [output_name(room["h"])]
 
 
 # --- nothing planned --------------------------------------------------------------------------------
 
 
 def test_a_room_with_nothing_planned_goes_on_air_when_its_camera_does() -> None:
-    room = hall(camera=False)
+    room = hall(camera=False, start=Start.AUTO)
     room.day = replace(room.day, media=MediaState(known=True))
     assert room.orders.public == "programme", "the room process need not wait"
     room.until("8:10").camera()
@@ -265,14 +293,31 @@ def test_a_room_with_nothing_planned_goes_on_air_when_its_camera_does() -> None:
     assert room.orders.public == "programme"
 
 
+@pytest.mark.parametrize("sessions", [(), (talk("later", "23:00", "23:45"),)])
+def test_in_a_tap_room_a_camera_is_a_preview_whatever_is_planned(sessions: tuple[Session, ...]) -> None:
+    room = hall(*sessions, camera=False)
+    room.day = replace(room.day, media=MediaState(known=True))
+    assert room.orders.public == "slate"
+    room.until("8:10").camera().until("12:00").camera(False).until("12:05").camera().restart().until("16:00")
+    assert (room.running, room.orders.public, room.orders.record) == (None, "slate", True)
+    assert room.tap(AdHoc("x", "Rehearsal")).orders.public == "programme"
+
+
+def test_a_preview_stays_one_when_the_room_becomes_an_auto_room() -> None:
+    room = hall().until("8:30")
+    room.day = replace(room.day, start=Start.AUTO)
+    assert room.until("9:00").running is None
+    assert room.camera(False).until("9:10").camera().running is not None
+
+
 def test_with_something_in_eleven_hours_it_is_a_preview() -> None:
-    room = hall(talk("late", "19:00", "20:00"))
+    room = hall(talk("late", "19:00", "20:00"), start=Start.AUTO)
     assert room.running is None
     assert room.orders.public == "slate"
 
 
 def test_a_preview_stays_one_when_the_plan_goes_away() -> None:
-    room = hall(A)
+    room = hall(A, start=Start.AUTO)
     assert room.until("8:30").tap(Cancel("a")).until("8:40").running is None
     room.day = replace(room.day, sessions=())
     assert room.until("8:50").running is None
@@ -281,13 +326,13 @@ def test_a_preview_stays_one_when_the_plan_goes_away() -> None:
 
 
 def test_a_camera_that_was_left_on_is_not_put_on_air() -> None:
-    room = hall(A).until("9:00").tap(Begin("a")).until("9:45").tap(End("a")).until("12:00")
+    room = hall(A, start=Start.AUTO).until("9:45").tap(End("a")).until("12:00")
     assert room.running is None
     assert room.orders.public == "slate"
 
 
 def test_what_began_by_itself_ends_by_a_tap_and_does_not_begin_again() -> None:
-    room = hall()
+    room = hall(start=Start.AUTO)
     assert room.running == "auto1"
     room.until("8:30").tap(End("auto1")).until("9:30")
     assert room.running is None
@@ -295,7 +340,7 @@ def test_what_began_by_itself_ends_by_a_tap_and_does_not_begin_again() -> None:
 
 
 def test_what_began_by_itself_ends_when_the_next_is_tapped() -> None:
-    room = hall().until("8:30")
+    room = hall(start=Start.AUTO).until("8:30")
     room.day = replace(room.day, sessions=(*room.day.sessions, A))
     room.until("9:02").tap(Begin("a"))
     assert room.state("auto1") is SessionState.ENDED
@@ -303,13 +348,13 @@ def test_what_began_by_itself_ends_when_the_next_is_tapped() -> None:
 
 
 def test_nothing_begins_behind_the_technicians_slate_until_it_goes() -> None:
-    room = hall(camera=False).tap(Slate(True)).camera().until("8:10")
+    room = hall(camera=False, start=Start.AUTO).tap(Slate(True)).camera().until("8:10")
     assert room.running is None
     assert room.tap(Slate(False)).running == "auto1"
 
 
 def test_a_restart_does_not_put_a_camera_on_air_that_is_not_known_yet() -> None:
-    room = hall(A).until("9:00").tap(Begin("a")).until("9:45").tap(End("a")).until("12:00").restart()
+    room = hall(A, start=Start.AUTO).until("9:45").tap(End("a")).until("12:00").restart()
     assert room.orders.public == "slate"
 
 

@@ -19,7 +19,7 @@ from streamer.conference import airing, clockwork, taps
 from streamer.conference.day import RoomDay, with_sessions
 from streamer.conference.rooms import Between, Start
 from streamer.conference.sessions import SessionState
-from tests.fakes.random_days import MIDNIGHT, H, Illegal, RandomDay, run_day
+from tests.fakes.random_days import MIDNIGHT, H, Illegal, RandomDay, run_day, untouched_day
 
 MINUTES = st.integers(-10, 30)
 
@@ -134,6 +134,14 @@ def test_random_days_break_no_law() -> None:
     assert seen["on air"] > seen["looks"] // 10
 
 
+def test_in_a_tap_room_nothing_is_on_air_without_a_tap_whatever_clock_and_media_do() -> None:
+    seed = random.SystemRandom().randrange(1_000_000_000)
+    seen: Counter[str] = Counter()
+    for day in range(60):
+        seen.update(untouched_day(seed + day).seen)
+    assert seen["camera"] > 400, "hardly anything came in"
+
+
 # --- the laws themselves can be broken --------------------------------------------------------------
 
 
@@ -164,6 +172,8 @@ def _cuts(day: RoomDay, now_ms: int) -> RoomDay:
         (clockwork, "_take_over", _cuts),
         (clockwork, "exposes", lambda running, next_up: False),
         (clockwork, "idle", lambda day, at_ms: True),
+        (clockwork, "clock_may_begin", lambda day, due: True),
+        (clockwork, "goes_on_air_by_itself", lambda day, now_ms: True),
         (taps, "_not_reserved", lambda day, session, now_ms: None),
         (taps, "last_end_ms", lambda day, besides="": None),
     ],

@@ -81,14 +81,15 @@ def test_a_start_does_not_reach_into_a_session_that_was_ended() -> None:
 
 
 def test_minutes_of_a_closed_session_do_not_become_a_public_ones_by_a_late_tap() -> None:
-    room = hall(closed("g", "9:00", "9:45"), B).until("9:50").tap(Start("b", at("9:46")))
+    room = hall(closed("g", "9:00", "9:45"), B).until("9:00").tap(Start("g")).until("9:50").tap(Start("b", at("9:46")))
     assert room["b"].started_ms == room["g"].ended_ms == at("9:50")
     room.until("9:55").tap(Start("b", at("9:47")))
     assert room["b"].started_ms == at("9:50")
 
 
 def test_a_wrong_tap_between_a_closed_session_and_a_public_one_changes_nothing_of_that() -> None:
-    room = hall(closed("g", "9:00", "9:45"), B, C).until("9:50").tap(AdHoc("x", "Wrong")).tap(Start("b"))
+    room = hall(closed("g", "9:00", "9:45"), B, C).until("9:00").tap(Start("g"))
+    room.until("9:50").tap(AdHoc("x", "Wrong")).tap(Start("b"))
     assert room["g"].ended_ms == room["x"].ended_ms == room["b"].started_ms == at("9:50")
     room.until("9:55").tap(Start("b", at("9:47")))
     assert (room["g"].ended_ms, room["b"].started_ms) == (at("9:50"), at("9:50"))

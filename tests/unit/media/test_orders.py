@@ -12,6 +12,7 @@ from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S
 from streamer.media import outlets
 from streamer.media.audio import OPUS_SILENCE
 from streamer.media.outputs import SLACK_TICKS
+from streamer.room.protocol import RoomConfig
 from tests.fakes.ordered import AHEAD_TICKS, breaches, camera_samples, doubled_bytes, missing
 from tests.fakes.simulated_room import SETTINGS, Room, Shown, faults, played
 
@@ -24,6 +25,10 @@ def checked(room: Room) -> Room:
     assert missing(room) == []
     assert doubled_bytes(room) == 0
     return room
+
+
+def on_disk(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def names(room: Room, output: str = PUBLIC) -> list[str]:
@@ -54,6 +59,18 @@ def test_before_on_air_nobody_sees_a_sample_and_the_programme_has_all() -> None:
     assert start == 0
     assert end > 16.5 * TICKS_PER_S
     assert b"main" in room.stills[-1][1]
+
+
+def test_without_orders_the_public_sees_the_slate_and_nothing_is_written(tmp_path: Path) -> None:
+    async def script(room: Room) -> None:
+        await room.come()
+        await room.pass_time(11)
+        assert room.programme.shows == {PUBLIC: "slate"}
+        assert not room.programme.aired
+
+    room = checked(played(script, folder=tmp_path, told=RoomConfig(id="room", name="Room").orders))
+    assert not list(camera_samples(room, PUBLIC))
+    assert not any(mark in file.read_bytes() for file in on_disk(tmp_path) for mark in (b"main|", b"sound|", b"mixed"))
 
 
 def test_the_same_orders_again_change_nothing() -> None:
@@ -373,7 +390,7 @@ def test_a_room_that_was_away_at_the_late_tap_withholds_them_when_it_is_back() -
         await room.pass_time(20)
         began = room.now - 8 * TICKS_PER_S
         late = Withheld(ago_ms(room, 8), None, KEY)
-        room.crash(3.0, orders=RoomOrders(public="slate", outputs=(OutputOrder(KEY),), withheld=(late,)))
+        room.crash(3.0, orders=RoomOrders(outputs=(OutputOrder(KEY),), record=True, withheld=(late,)))
         await room.come()
         await room.pass_time(5)
         assert seen_after(room, began) == []
