@@ -30,7 +30,9 @@ from streamer.conference.media_events import PROGRAMME_OUTPUT
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session, SessionState
 from streamer.conference.view import BroadcastView
+from streamer.director.directorship import Directorship, this_process
 from streamer.media.index import HEADER, encode_event
+from streamer.room.sockets import make_run_dir
 from streamer.settings import Settings, load_settings
 from streamer.store.captions import Captions
 from streamer.store.database import Database, database_url
@@ -235,9 +237,20 @@ class Web:
 @contextlib.asynccontextmanager
 async def serving(made: Erasable) -> AsyncIterator[Web]:
     """What ``streamer serve`` runs as its web process."""
-    app = make_app(made.settings(), public_url="http://streamer.test")
-    async with TestClient(TestServer(app)) as client:
-        yield Web(client, app[SERVICES])
+    settings = made.settings()
+    make_run_dir(settings.run_dir)
+    database = Database(database_url("", made.folder))
+    await database.start()
+    try:
+        # One of before, which was killed, was of this folder too: nobody is waited for.
+        directorship = Directorship(database, this_process(settings.data, settings.run_dir), absent_s=5.0)
+        await directorship.take(lambda _holder: None)
+        app = make_app(settings, database, directorship, public_url="http://streamer.test")
+        async with TestClient(TestServer(app)) as client:
+            yield Web(client, app[SERVICES])
+        await directorship.release()
+    finally:
+        await database.close()
 
 
 async def erase(made: Erasable, web: Web, kind: Kind) -> None:
