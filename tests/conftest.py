@@ -22,7 +22,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """The long searches take hours: only for who names them (``make soak``)."""
-    if collection_path != SOAK or any(SOAK == path or SOAK in path.parents for path in _named(config)):
+    if collection_path != SOAK or any(path == SOAK or SOAK in path.parents for path in _named(config)):
         return None
     return True
 
