@@ -5,7 +5,9 @@ Everybody may read what everybody was shown; who moderates reads everything, wit
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import hashlib
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -16,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.context import Services
 from streamer.api.cookies import participant_cookie
+from streamer.api.documents import Document, matches
 from streamer.api.models import ListQuery, Slug
 from streamer.api.routing import Call, Route, Text
 from streamer.api.sessions import find_session, may_see, target_of
@@ -28,6 +31,7 @@ from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.participation import Poll, Question
 from streamer.conference.sessions import Session, Visibility
 from streamer.errors import Unauthorized
+from streamer.store import revision
 from streamer.store.polls import Polls
 from streamer.store.questions import Questions
 from streamer.store.sessions import Sessions
@@ -37,6 +41,7 @@ PARTICIPANT_HEADER = "Streamer-Participant"
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """Spreadsheets take a cell that begins with one of these for a formula, full-width ones included."""
 CSV_LIMIT = 10_000
+CSV_AGE_S = 5.0
 
 
 class ItemsQuery(ListQuery):
@@ -91,7 +96,6 @@ class Erased(BaseModel):
 
 async def list_questions(call: Call) -> ItemList | Text:
     query = call.query(ItemsQuery)
-    found, cursor = await _gathered(call, query, _questions)
     if query.format == "csv":
         columns = (
             "id",
@@ -106,27 +110,31 @@ async def list_questions(call: Call) -> ItemList | Text:
             "original",
             "reason",
         )
-        return _table(call, "questions.csv", columns, found)
+        return await _table(call, query, "questions.csv", columns, _questions)
+    found, cursor = await _questions(call, query, query.cursor, query.limit, {})
     return ItemList(items=found, cursor=cursor)
 
 
 async def list_polls(call: Call) -> ItemList | Text:
     query = call.query(ItemsQuery)
-    found, cursor = await _gathered(call, query, _polls)
     if query.format == "csv":
-        rows = [
-            {**poll, "option": option["text"], "votes": option["votes"]} for poll in found for option in poll["options"]
-        ]
         columns = ("id", "session", "state", "kind", "question", "option", "votes", "voters", "at", "closed_at")
-        return _table(call, "polls.csv", columns, rows)
+        return await _table(call, query, "polls.csv", columns, _polls, _by_option)
+    found, cursor = await _polls(call, query, query.cursor, query.limit, {})
     return ItemList(items=found, cursor=cursor)
+
+
+def _by_option(polls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {**poll, "option": option["text"], "votes": option["votes"]} for poll in polls for option in poll["options"]
+    ]
 
 
 async def get_question(call: Call) -> Item:
     """Raises NotFound ``no_such_question``, also for one that is not shown to whoever asks."""
     async with call.services.database.read() as connection:
         found = await Questions(connection).find(call.path("id"))
-        seen = [] if found is None else await _question_views(call, connection, [found])
+        seen = [] if found is None else await _question_views(call, connection, [found], {})
     if not seen:
         raise no_such("question")
     return Item.model_validate(seen[0])
@@ -142,42 +150,44 @@ async def get_poll(call: Call) -> Item:
     return Item.model_validate(seen[0])
 
 
-_Gather = Callable[[Call, ItemsQuery, str | None, int], Any]
+_Counted = dict[str, int]
+"""Question -> its votes, of those that have been counted for an answer. A page's sessions are counted whole."""
+_Gather = Callable[[Call, ItemsQuery, str | None, int, _Counted], Any]
 
 
-async def _gathered(call: Call, query: ItemsQuery, gather: _Gather) -> tuple[list[dict[str, Any]], str | None]:
-    if query.format == "json":
-        items, cursor = await gather(call, query, query.cursor, query.limit)
-        return items, cursor
+async def _gathered(call: Call, query: ItemsQuery, gather: _Gather) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
+    counted: _Counted = {}
     cursor = None
     while True:
-        items, cursor = await gather(call, query, cursor, 200)
+        items, cursor = await gather(call, query, cursor, 200, counted)
         found += items
         if cursor is None or len(found) >= CSV_LIMIT:
-            return found[:CSV_LIMIT], cursor
+            return found[:CSV_LIMIT]
 
 
 async def _questions(
-    call: Call, query: ItemsQuery, cursor: str | None, limit: int
+    call: Call, query: ItemsQuery, cursor: str | None, limit: int, counted: _Counted
 ) -> tuple[list[dict[str, Any]], str | None]:
     async with call.services.database.read() as connection:
         page = await Questions(connection).page(limit, cursor, room=query.room, session=query.session)
-        return await _question_views(call, connection, page.items), page.cursor
+        return await _question_views(call, connection, page.items, counted), page.cursor
 
 
 async def _question_views(
-    call: Call, connection: AsyncConnection, questions: Sequence[Question]
+    call: Call, connection: AsyncConnection, questions: Sequence[Question], counted: _Counted
 ) -> list[dict[str, Any]]:
     """Of those that may be seen."""
     stored = Questions(connection)
     sessions = await _sessions(call, Sessions(connection), questions)
-    every = {question.id: question for question in questions}
-    for session in {question.session for question in questions if question.session is not None}:
+    new = [question for question in questions if question.id not in counted]
+    every = {question.id: question for question in new}
+    for session in {question.session for question in new if question.session is not None}:
         every |= {question.id: question for question in await stored.of_session(session)}
-    for room in {question.room for question in questions if question.session is None}:
+    for room in {question.room for question in new if question.session is None}:
         every |= {part.id: part for part in await stored.parts_in_room(room)}
-    counted = tally(every, await stored.votes_of(list(every)))
+    if every:
+        counted |= await asyncio.to_thread(tally, every, await stored.votes_of(list(every)))
     items = []
     for question in questions:
         crew = _reads(call, question, sessions, Action.QUESTION_MODERATE)
@@ -201,7 +211,7 @@ def _for_moderators(question: Question) -> dict[str, Any]:
 
 
 async def _polls(
-    call: Call, query: ItemsQuery, cursor: str | None, limit: int
+    call: Call, query: ItemsQuery, cursor: str | None, limit: int, _counted: _Counted
 ) -> tuple[list[dict[str, Any]], str | None]:
     async with call.services.database.read() as connection:
         page = await Polls(connection).page(limit, cursor, room=query.room, session=query.session)
@@ -263,9 +273,38 @@ def _allows(grant: Grant | None, action: Action, target: Target) -> bool:
 # --- tables -----------------------------------------------------------------------------------------
 
 
-def _table(call: Call, name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Text:
+async def _table(
+    call: Call,
+    query: ItemsQuery,
+    name: str,
+    columns: Sequence[str],
+    gather: _Gather,
+    rows_of: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = list,
+) -> Text:
+    """Kept for some seconds, for whoever may see the same: what people say bumps no revision."""
+    services, grant = call.services, call.grant
+    if grant is None:
+        services.exports.take(services.proxies.client_household(call.request))
+    async with services.database.read() as connection:
+        known = await revision.current(connection)
+
+    async def make() -> Document:
+        found = await _gathered(call, query, gather)
+
+        def write() -> Document:
+            body = csv_of(columns, rows_of(found)).encode("utf-8")
+            return Document.of(body, f'W/"{hashlib.sha256(body).hexdigest()[:24]}"')
+
+        return await asyncio.to_thread(write)
+
+    asked = tuple(sorted(call.request.query.items()))
+    key = (name, asked, None if grant is None else grant.id, known)
+    document = await services.tables.get(key, make, max_age_s=CSV_AGE_S)
+    call.headers[hdrs.ETAG] = document.tag
+    if matches(call.request, document.tag):
+        return Text("", "text/csv", status=304)
     call.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
-    return Text(csv_of(columns, rows), "text/csv; charset=utf-8; header=present")
+    return Text(document.body, "text/csv; charset=utf-8; header=present")
 
 
 def csv_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
