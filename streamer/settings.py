@@ -169,6 +169,9 @@ class RoomSettings(Section):
     )
     max_sources: int = Field(8, ge=1, le=64, description="Sources a room holds at once.")
     max_rooms: int = Field(32, ge=1, le=500, description="Room processes under one media host.")
+    memory_mb: int = Field(
+        2048, ge=256, le=65_536, description="A room process that takes more memory is restarted, it alone, MB."
+    )
     warm_spare: bool = Field(
         True, description="Keep a room process ready (about 80 MB), so that a camera is answered at once."
     )

@@ -63,6 +63,11 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class LinkQuery(BaseModel):
+    key: str | None = Field(None, max_length=256)
+    """Of an unlisted session's shared link."""
+
+
 class ListQuery(BaseModel):
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=256)

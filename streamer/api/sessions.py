@@ -21,9 +21,11 @@ from streamer.api.session_models import (
     SessionView,
     check_span,
 )
+from streamer.conference import visibility
 from streamer.conference.grants import Action, Grant, Target, may_plan_in
 from streamer.conference.rooms import Room
-from streamer.conference.sessions import Event, Session, Visibility
+from streamer.conference.sessions import Event, Session
+from streamer.conference.visibility import ANYBODY, Caller, Holder
 from streamer.errors import Forbidden, NotFound
 from streamer.store.events import Events
 from streamer.store.sessions import Sessions
@@ -46,28 +48,32 @@ def may_see(services: Services, grant: Grant | None, session: Session) -> bool:
     return grant.allows(Action.SESSION_READ_CLOSED, target) or grant.allows(Action.SESSION_VIEW_CLOSED, target)
 
 
-def context_of(services: Services, session: Session) -> SessionContext:
+def context_of(services: Services, session: Session, caller: Caller = ANYBODY) -> SessionContext:
+    """With the key that the caller is given, and the link, where they may hand it on."""
     venue = services.director.venue_of(session.room)
+    given, keys = visibility.told(caller, session, venue.id if venue else None).key, services.keys
+    crew = caller.grant is not None and caller.grant.allows(Action.SESSION_READ_CLOSED, target_of(services, session))
     return SessionContext(
         zone=ZoneInfo(venue.timezone if venue else DEFAULT_ZONE),
         public_url=services.public_url,
         shown=services.director.shown(session),
         replay=services.archivist.has_replay(session.id),
+        key=keys.link_key(session) if given is Holder.LINK else keys.key(session, caller.holder) if given else "",
+        link=keys.link_key(session) if crew or given is Holder.LINK else "",
     )
 
 
 def view_of(
-    services: Services, session: Session, grant: Grant | None, *, by_link: bool = False
+    services: Services, session: Session, grant: Grant | None, caller: Caller = ANYBODY
 ) -> SessionView | SessionCrewView:
-    """As much of a session as the grant's holder may see. ``by_link``: whoever asks named its unguessable id, which
-    is all that an unlisted one wants."""
-    context = context_of(services, session)
+    """As much of a session as the grant's holder may see."""
+    context = context_of(services, session, caller)
     target = target_of(services, session)
     knows = grant is not None and (
         grant.allows(Action.SESSION_READ_CLOSED, target)
         or (session.closed and grant.allows(Action.SESSION_VIEW_CLOSED, target))
     )
-    if knows or (by_link and session.visibility is Visibility.UNLISTED):
+    if knows or session.id in caller.links:
         return SessionCrewView.of(session, context)
     return SessionView.of(session, context)
 
@@ -101,7 +107,8 @@ async def list_sessions(call: Call) -> SessionList:
             public_only=grant is None,
         )
     seen = [services.director.find(session.id) or session for session in page.items]
-    items = [view_of(services, session, grant) for session in seen if may_see(services, grant, session)]
+    caller = call.caller()
+    items = [view_of(services, session, grant, caller) for session in seen if may_see(services, grant, session)]
     return SessionList(items=items, cursor=page.cursor)
 
 
@@ -113,17 +120,18 @@ async def create_session(call: Call) -> SessionCrewView:
         raise invalid_field("room", "there is no such room")
     grant = call.require(Target(room=room.id, venue=room.venue, event=body.event))
     _check_room(grant, room, await _event_named(call, body.event))
-    session = body.session(secrets.token_urlsafe(9), secrets.token_urlsafe(18))
+    session = body.session(secrets.token_urlsafe(9))
     done = await services.director.add([session], actor_of(grant))
     call.headers["Location"] = f"/api/v1/sessions/{session.id}"
-    return SessionCrewView.of(done[0], context_of(services, done[0]))
+    return SessionCrewView.of(done[0], context_of(services, done[0], call.caller()))
 
 
 async def get_session(call: Call) -> SessionView | SessionCrewView:
     session = await find_session(call)
-    if session.visibility is not Visibility.UNLISTED and not may_see(call.services, call.grant, session):
+    caller = call.caller(session)
+    if session.id not in caller.links and not may_see(call.services, call.grant, session):
         raise _no_such_session()
-    return view_of(call.services, session, call.grant, by_link=True)
+    return view_of(call.services, session, call.grant, caller)
 
 
 async def change_session(call: Call) -> SessionCrewDone:
@@ -146,7 +154,7 @@ async def change_session(call: Call) -> SessionCrewDone:
     except ValueError as error:
         raise invalid_field("end", str(error)) from error
     done = await services.director.change(session.id, fields, actor_of(grant))
-    view = SessionCrewView.of(done.session, context_of(services, done.session))
+    view = SessionCrewView.of(done.session, context_of(services, done.session, call.caller()))
     return SessionCrewDone(**view.model_dump(), action=done.action)
 
 

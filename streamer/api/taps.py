@@ -8,7 +8,7 @@ from typing import Any
 
 from streamer.api import forgetting
 from streamer.api.auth import require
-from streamer.api.context import Services, actor_of
+from streamer.api.context import actor_of
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import (
     AdHocBody,
@@ -41,8 +41,8 @@ MINUTE_MS = 60_000
 # --- sessions ---------------------------------------------------------------------------------------
 
 
-def _done(services: Services, session: Session, action: str | None) -> SessionCrewDone:
-    view = SessionCrewView.of(session, context_of(services, session))
+def _done(call: Call, session: Session, action: str | None) -> SessionCrewDone:
+    view = SessionCrewView.of(session, context_of(call.services, session, call.caller()))
     return SessionCrewDone(**view.model_dump(), action=action)
 
 
@@ -52,7 +52,7 @@ async def _tap(call: Call, command: Callable[[Session], taps.Command]) -> Sessio
     grant = call.require(target_of(services, session))
     tapped = await services.director.run(session.room, command(session), actor_of(grant))
     after = next((changed for changed in tapped.sessions if changed.id == session.id), None)
-    return _done(services, after or services.director.find(session.id) or session, tapped.action)
+    return _done(call, after or services.director.find(session.id) or session, tapped.action)
 
 
 async def start(call: Call) -> SessionCrewDone:
@@ -106,7 +106,9 @@ def _told(call: Call, tapped: Sequence[tuple[str, Tapped]]) -> Done:
         actions=actions,
         rooms=[room for room, _ in tapped],
         sessions=[
-            SessionCrewView.of(session, context_of(services, session)) for _, one in tapped for session in one.sessions
+            SessionCrewView.of(session, context_of(services, session, call.caller()))
+            for _, one in tapped
+            for session in one.sessions
         ],
     )
 

@@ -7,18 +7,19 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from streamer.api.auth import require
+from streamer.api.models import LinkQuery
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.sessions import find_session, may_see, target_of
 from streamer.archive.book import Entry
 from streamer.archive.material import Span, union
 from streamer.audience.timelines import FOREVER_MS, KINDS, NOTHING, Shown
 from streamer.conference.grants import Action, Grant, Target
-from streamer.conference.sessions import Session, Visibility
+from streamer.conference.sessions import Session
 from streamer.errors import NotFound
 from streamer.store.recordings import RecordingState
 
 
-class TimelineQuery(BaseModel):
+class TimelineQuery(LinkQuery):
     from_ms: int = Field(0, ge=0, le=FOREVER_MS)
     to_ms: int = Field(FOREVER_MS, ge=0, le=FOREVER_MS)
     """Media times, from included, to not."""
@@ -66,7 +67,7 @@ async def timeline(call: Call) -> Timeline:
     """What a replay shows in step; where the recording is cut, hidden or not published, so is this."""
     session, services, query = await find_session(call), call.services, call.query(TimelineQuery)
     target = target_of(services, session)
-    if session.visibility is not Visibility.UNLISTED and not may_see(services, call.grant, session):
+    if session.id not in call.caller(session).links and not may_see(services, call.grant, session):
         raise NotFound("There is no such session.", code="no_such_session")
     if unknown := set(query.kinds.split(",")) - set(KINDS):
         raise invalid_field("kinds", f"there is no {min(unknown)}")

@@ -42,6 +42,7 @@ from streamer.settings import AudienceSettings
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
 from streamer.store.logins import Secrets
+from streamer.supervision import TASKS, start_kept
 
 log = structlog.get_logger(__name__)
 
@@ -109,7 +110,7 @@ class Audience:
         self._identities = Identities(key)
         self.book.start()
         self._unlisten = self._sessions.listen(self._on_sessions)
-        self._tasks = [asyncio.create_task(self._tick(), name="audience tick")]
+        self._tasks = [start_kept("audience tick", self._tick)]
 
     async def close(self) -> None:
         """What was asked before is stored and answered."""
@@ -433,6 +434,7 @@ class Audience:
                 await self.tick()
             except Exception:
                 self.faults_total += 1
+                TASKS.note("audience tick")
                 log.exception("audience_tick_failed")
 
     async def tick(self) -> None:

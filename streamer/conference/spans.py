@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from hashlib import sha256
+
 from streamer.conference.day import RoomDay, is_hidden
 from streamer.conference.media_events import PRIVATE_PREFIX
 from streamer.conference.orders import Withheld
@@ -12,8 +15,14 @@ MOST_WITHHELD = 100
 
 
 def output_name(session: Session) -> str:
-    """``~{key}``, the output of a closed session."""
-    return f"{PRIVATE_PREFIX}{session.key}"
+    """The output of a closed session, as web plane and room call it among themselves. It is no secret and no address:
+    what opens it are keys, which the web plane checks."""
+    return _output_name(session.id)
+
+
+@lru_cache(maxsize=1024)
+def _output_name(session_id: str) -> str:
+    return f"{PRIVATE_PREFIX}{sha256(f'output of {session_id}'.encode()).hexdigest()[:20]}"
 
 
 def withheld(day: RoomDay) -> tuple[Withheld, ...]:
@@ -28,7 +37,7 @@ def withheld(day: RoomDay) -> tuple[Withheld, ...]:
         if start_ms is None or (end_ms is not None and end_ms <= start_ms):
             continue
         if is_hidden(session):
-            own = output_name(session) if session.closed and session.key and session.streamed else ""
+            own = output_name(session) if session.closed and session.streamed else ""
             found.append(Withheld(start_ms, end_ms, own))
         if not session.recorded:
             found.append(Withheld(start_ms, end_ms, erase=True))

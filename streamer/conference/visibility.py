@@ -19,6 +19,9 @@ class Caller:
 
     grant: Grant | None = None
     links: frozenset[str] = frozenset()
+    holder: str = ""
+    """For whom keys of closed sessions are made: the grant's id, or the login's public name. Empty: nobody is given
+    any."""
 
 
 ANYBODY = Caller()

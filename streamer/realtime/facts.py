@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from streamer.conference.alarms import Alarm
 from streamer.conference.day import current
-from streamer.conference.grants import Action, Grant
+from streamer.conference.grants import Action
 from streamer.conference.sessions import Hold, Session, SessionState
 from streamer.conference.spans import output_name
 from streamer.realtime import rights
@@ -58,7 +58,7 @@ class Facts:
         day = self._director.day(session.room)
         link = self._plane.rooms.get(session.room)
         status = None if link is None else link.status
-        shows = None if status is None or not session.key else status.shows.get(output_name(session))
+        shows = None if status is None or not session.closed else status.shows.get(output_name(session))
         if day.hold is not None:
             word = "hold"
         elif session.running:
@@ -113,13 +113,13 @@ class Facts:
     def own_session(self, client: Client) -> dict[str, Any] | None:
         """``session`` of a snapshot: where a closed session's own audience is."""
         session = None if client.session is None else self._director.find(client.session)
-        return None if session is None else self._views.crew(session)
+        return None if session is None else self._views.crew(session, client.caller, client.link)
 
     def _room(self, client: Client, room: str) -> dict[str, Any]:
         if client.session is not None:
             own = self._director.find(client.session)
             if own is not None:
-                running = self._views.crew(own) if own.running else None
+                running = self._views.crew(own, client.caller, client.link) if own.running else None
                 return {"room": room, "broadcast": self.own_broadcast(own), "session": running, "next": None}
         told: dict[str, Any] = {"room": room, "broadcast": self.broadcast(room)}
         if client.grant is None or rights.ENTRY[client.namespace] is None:
@@ -128,27 +128,26 @@ class Facts:
             told["next"] = None if face.next is None else self._views.public(face.next.session)
             return told
         day = self._director.day(room)
-        told["session"] = self._for_crew(client.grant, current(day))
-        told["next"] = self._for_crew(client.grant, self._director.following(room))
+        told["session"] = self._for_crew(client, current(day))
+        told["next"] = self._for_crew(client, self._director.following(room))
         if client.namespace == STUDIO:
             told["air"] = self.air(room)
             told["alarms"] = list(self.alarms(room).values())
             told["publications"] = list(self.publications(room).values())
             told["meters"] = self.meters(room)
             if client.channel != EVERY_ROOM:
-                told["sessions"] = [
-                    view for one in day.sessions if (view := self._for_crew(client.grant, one)) is not None
-                ]
+                told["sessions"] = [view for one in day.sessions if (view := self._for_crew(client, one)) is not None]
         return told
 
-    def _for_crew(self, grant: Grant, session: Session | None) -> dict[str, Any] | None:
-        if session is None:
+    def _for_crew(self, client: Client, session: Session | None) -> dict[str, Any] | None:
+        grant = client.grant
+        if session is None or grant is None:
             return None
         if session.closed and not grant.allows(
             Action.SESSION_READ_CLOSED, rights.session_target(self._director, session)
         ):
             return None
-        return self._views.crew(session)
+        return self._views.crew(session, client.caller)
 
 
 def gone(publication: Publication) -> Publication:

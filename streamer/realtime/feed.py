@@ -32,6 +32,7 @@ from streamer.realtime.messages import (
 )
 from streamer.realtime.ports import Director, Plane, Views
 from streamer.realtime.stats import Stats
+from streamer.supervision import TASKS
 
 LOOK_S = 0.25
 """How often it is looked whether an output shows something else."""
@@ -95,6 +96,7 @@ class Feed:
             try:
                 self.look()
             except Exception:
+                TASKS.note("realtime feed")
                 log.exception("realtime_look_failed")
 
     def look(self) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Target
-from streamer.conference.sessions import Session, Visibility
+from streamer.conference.sessions import Session
+from streamer.conference.visibility import Caller, told
 from streamer.errors import Forbidden, NotFound, Unauthorized
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO
 from streamer.realtime.ports import Director
@@ -48,15 +49,11 @@ def session_target(director: Director, session: Session) -> Target:
     )
 
 
-def require_view(director: Director, grant: Grant | None, session: Session) -> None:
-    """Into the audience of a session. Raises NotFound ``no_such_session`` for who may not know of it."""
-    if session.visibility is not Visibility.PRIVATE:
-        # An unlisted one wants no more than its id, which nobody guesses.
-        return
-    target = session_target(director, session)
-    if grant is None or not (
-        grant.allows(Action.SESSION_VIEW_CLOSED, target) or grant.allows(Action.SESSION_READ_CLOSED, target)
-    ):
+def require_view(director: Director, grant: Grant | None, session: Session, *, by_link: bool) -> None:
+    """Into the audience of a session; ``by_link``: with an unlisted one's shared link. Raises NotFound
+    ``no_such_session`` for who may not know of it."""
+    caller = Caller(grant, frozenset({session.id}) if by_link else frozenset())
+    if not told(caller, session, session_target(director, session).venue).anything:
         raise no_such_session()
 
 

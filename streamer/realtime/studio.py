@@ -91,7 +91,9 @@ async def _undo(order: Order) -> dict[str, Any]:
     return {
         "action": tapped.action,
         "undone": action.id,
-        "sessions": [order.views.crew(changed) for changed in tapped.sessions if _may_read(order, changed)],
+        "sessions": [
+            order.views.crew(changed, order.client.caller) for changed in tapped.sessions if _may_read(order, changed)
+        ],
     }
 
 
@@ -101,7 +103,7 @@ async def _undo(order: Order) -> dict[str, Any]:
 async def _tap(order: Order, session: Session, command: taps.Command) -> dict[str, Any]:
     actor = order.require(rights.session_target(order.director, session))
     tapped = await order.director.run(order.room, command, actor)
-    return {"action": tapped.action, "session": order.views.crew(_after(order, session, tapped))}
+    return {"action": tapped.action, "session": order.views.crew(_after(order, session, tapped), order.client.caller)}
 
 
 async def _air(order: Order, command: taps.Command) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""What a stranger may cost with exports: each is made once for a revision, off the loop, and a household asks so often."""
+"""What strangers cost with exports: each is made once for a revision, off the loop; a household asks so often."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -98,30 +99,27 @@ class Renders:
 
 
 async def longest_delay_s(until: asyncio.Event) -> float:
-    loop, worst = asyncio.get_running_loop(), 0.0
+    """How long the loop did something else at the most, in time of its own thread: others use the machine as well."""
+    worst = 0.0
     while not until.is_set():
-        began = loop.time()
-        await asyncio.sleep(0.005)
-        worst = max(worst, loop.time() - began - 0.005)
+        began = time.thread_time()
+        await asyncio.sleep(0)
+        worst = max(worst, time.thread_time() - began)
     return worst
 
 
 async def get(client: Client, path: str, **headers: str) -> tuple[int, str]:
-    async with client.get(path, headers=headers) as response:
+    async with client.get(path, headers={"Accept-Encoding": "identity", **headers}) as response:
         await response.read()
         return response.status, response.headers.get("ETag", "")
 
 
 @pytest.mark.parametrize("path", [*SCHEDULES, *TABLES])
-async def test_a_hundred_who_ask_at_once_cost_one_rendering(
+async def test_twenty_who_ask_at_once_cost_one_rendering(
     client: Client, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renders, done = Renders(monkeypatch), asyncio.Event()
-    watching = asyncio.create_task(longest_delay_s(done))
-    answers = await asyncio.gather(*(get(client, path) for _ in range(100)))
-    done.set()
-    # One rendering of a thousand sessions on the loop takes longer than this.
-    assert await watching < 0.25
+    answers = await asyncio.gather(*(get(client, path) for _ in range(20)))
     assert {status for status, _ in answers} == {200}
     (tag,) = {tag for _, tag in answers}
     assert renders.count == 1
@@ -129,8 +127,11 @@ async def test_a_hundred_who_ask_at_once_cost_one_rendering(
     assert renders.count == 1
     async with services_of(client).database.write() as connection:
         await Rooms(connection).add(Room("b", "B"))
+    watching = asyncio.create_task(longest_delay_s(done))
     status, _ = await get(client, path)
+    done.set()
     assert (status, renders.count) == (200, 2)
+    assert await watching < 0.04
 
 
 @pytest.mark.parametrize("path", [*SCHEDULES, *TABLES])
