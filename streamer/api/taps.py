@@ -24,11 +24,12 @@ from streamer.api.session_models import (
     SessionCrewDone,
     SessionCrewView,
 )
-from streamer.api.sessions import context_of, find_session, target_of
+from streamer.api.sessions import any_session, context_of, find_session, target_of, told_of
 from streamer.conference import taps
 from streamer.conference.grants import Action, Target
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session
+from streamer.conference.visibility import View, told_where
 from streamer.director.director import Tapped
 from streamer.director.kinds import permission_of
 from streamer.errors import NotFound
@@ -109,6 +110,7 @@ def _told(call: Call, tapped: Sequence[tuple[str, Tapped]]) -> Done:
             SessionCrewView.of(session, context_of(services, session, call.caller()))
             for _, one in tapped
             for session in one.sessions
+            if told_of(services, call.caller(), session).view is View.CREW
         ],
     )
 
@@ -195,7 +197,9 @@ async def undo(call: Call) -> Done:
     services = call.services
     action = await services.director.action(call.path("id"))
     room = _room(call, action.room)
-    session = services.director.find(action.session) if action.session else None
+    session = await any_session(services, action.session) if action.session else None
+    if action.session and not told_where(call.caller(), action.session, session, room.id, room.venue).anything:
+        raise NotFound("There is no such action.")
     target = target_of(services, session) if session else Target(room=room.id, venue=room.venue)
     grant = call.require(target)
     # Whoever takes a tap back may make it.

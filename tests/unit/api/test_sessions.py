@@ -143,7 +143,8 @@ async def test_an_unlisted_session_opens_to_its_link_and_is_in_no_list(hall: Api
     made = await plan(hall, kind="training")
     public = hall.as_("")
     assert (await public("GET", "/sessions"))["items"] == []
-    await public("GET", f"/sessions/{made['id']}", expect=404)
+    unknown = await public("GET", "/sessions/none", expect=404)
+    assert await public("GET", f"/sessions/{made['id']}", expect=404) == unknown
     page, key = made["watch_url"].rsplit("/", 1)
     assert page == f"http://streamer.test/session/{made['id']}"
     seen = await public("GET", f"/sessions/{made['id']}?key={key}")
@@ -153,7 +154,7 @@ async def test_an_unlisted_session_opens_to_its_link_and_is_in_no_list(hall: Api
     viewer = hall.as_(await hall.grant("viewer", session=made["id"]))
     assert (await viewer("GET", f"/sessions/{made['id']}"))["key"] not in (key, made["key"])
     for wrong in (made["key"], key[:-1], key.replace("link.", "lin."), "", "%00", "link.", "é"):
-        await public("GET", f"/sessions/{made['id']}?key={wrong}", expect=404)
+        assert await public("GET", f"/sessions/{made['id']}?key={wrong}", expect=404) == unknown
     # What fewer may see is another link, now and when it is unlisted again.
     for visibility in ("private", "unlisted"):
         changed = await hall("PATCH", f"/sessions/{made['id']}", {"visibility": visibility})
