@@ -17,12 +17,13 @@ def output_name(session: Session) -> str:
 
 
 def withheld(day: RoomDay) -> tuple[Withheld, ...]:
-    """The minutes of all sessions in view that are closed, not streamed or not recorded, as far as they have begun.
+    """The minutes of all sessions in view that are closed, not streamed or not recorded, as far as they have begun, and
+    what was left out of their replays: nobody is to find it in a live window.
 
     They follow from the day as it is, not from what changed it: what a room process could not be told when a late tap
     was made, it is told when it is back, and one that was restarted does it once more.
     """
-    found: list[Withheld] = []
+    found = [Withheld(one.from_ms, one.to_ms, exact=one.by_hand) for one in day.left_out]
     for session in day.sessions:
         start_ms, end_ms = session.started_ms, session.ended_ms
         if start_ms is None or (end_ms is not None and end_ms <= start_ms):
@@ -32,4 +33,4 @@ def withheld(day: RoomDay) -> tuple[Withheld, ...]:
             found.append(Withheld(start_ms, end_ms, own))
         if not session.recorded:
             found.append(Withheld(start_ms, end_ms, erase=True))
-    return tuple(sorted(found, key=lambda one: (one.from_ms, one.erase, one.output))[-MOST_WITHHELD:])
+    return tuple(sorted(found, key=lambda one: (one.from_ms, one.erase, one.output, one.to_ms or 0))[-MOST_WITHHELD:])
