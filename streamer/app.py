@@ -10,8 +10,10 @@ from typing import Any
 
 from aiohttp import web
 
+from streamer.api import forgetting
 from streamer.api.auth import is_crew
 from streamer.api.context import SERVICES, Services, now_ms
+from streamer.api.grants import revoke_again
 from streamer.api.lapses import LapseWatch
 from streamer.api.monitoring import MetricsAccess
 from streamer.api.polling import SchedulePoller
@@ -28,30 +30,31 @@ from streamer.conference.notices import Notices
 from streamer.delivery import routes as delivery
 from streamer.director.bells import Bells, free_bytes
 from streamer.director.director import Director
+from streamer.director.directorship import Directorship
 from streamer.director.ledger import Ledger
 from streamer.director.news import IncidentChanged, News, SessionChanged
 from streamer.errors import Unavailable
+from streamer.media import erasures
 from streamer.observe import health
 from streamer.observe.metrics import WebMetrics
 from streamer.room.client import MediaPlane
 from streamer.room.control import wait_cancelled
 from streamer.settings import Settings
 from streamer.sockets import REALTIME, add_realtime, count_viewers
-from streamer.store.database import Database, database_url
+from streamer.store.database import Database
+from streamer.store.erasing import Erasing
 
 LAPSES = web.AppKey("lapses", LapseWatch)
 
 
-def make_app(settings: Settings, *, public_url: str) -> web.Application:
-    """The web process's application. Its database and its link to the media plane live as long as it runs."""
-    plane = MediaPlane(settings)
-    database = Database(database_url(settings.store.url, settings.data))
+def make_app(settings: Settings, database: Database, directorship: Directorship, *, public_url: str) -> web.Application:
+    """The web process's application, over an open database that it directs. Its link to the media plane lives as long
+    as it runs."""
+    plane = MediaPlane(settings, order_epoch=directorship.order_epoch, doubt=directorship.doubt)
     app = assemble(settings, database, plane, public_url=public_url)
 
     async def connections(_app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await database.start()
-            stack.push_async_callback(database.close)
             await plane.start()
             stack.push_async_callback(plane.close)
             await _start_day(app, stack)
@@ -68,6 +71,10 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     def run(work: Coroutine[Any, Any, None], name: str) -> None:
         stack.push_async_callback(wait_cancelled, asyncio.create_task(work, name=name))
 
+    # What was erased is gone before anybody is served, whatever the database says that it was put back from.
+    await services.archivist.restore()
+    await services.archivist.erasing.follow()
+    run(services.archivist.erasing.run(), "erasures")
     await services.archivist.start()
     stack.push_async_callback(services.archivist.close)
     days = services.settings.archive.retention_days or None
@@ -91,7 +98,8 @@ def make_director(settings: Settings, database: Database, plane: MediaPlane, not
 
 def make_archivist(settings: Settings, database: Database, plane: MediaPlane, director: Director) -> Archivist:
     """An archivist that hears of sessions and incidents from the director."""
-    archivist = Archivist(settings.data, database, plane, clock=now_ms, room_dir=settings.room_dir)
+    erasing = Erasing(settings.data, database, clock=now_ms)
+    archivist = Archivist(settings.data, database, plane, clock=now_ms, room_dir=settings.room_dir, erasing=erasing)
 
     def hear(news: News) -> None:
         match news:
@@ -161,9 +169,12 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
         public_state=lambda link: delivery.public_state(link.view, link.status),
         public_url=public_url,
     )
+    services.erasing.does(erasures.Grant, partial(revoke_again, services))
+    services.erasing.does(erasures.Stretch, partial(forgetting.again, services))
     app = make_application(services, metrics.observe)
     app[LAPSES] = LapseWatch(services)
     director.bells.lapsed = app[LAPSES].labels
+    director.bells.unerased = lambda room: bool(services.erasing.unfinished(room))
     services.audience.listen(partial(_hear_trouble, director, notices))
     delivery.setup(
         app,
@@ -208,7 +219,8 @@ def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> No
         metrics.watch_counter(
             f"streamer_refused_{name}", "Requests over the limit of an address.", partial(getattr, limit, "refused")
         )
-    for name, what in (("director", services.director), ("archivist", services.archivist)):
+    erasing = services.erasing
+    for name, what in (("director", services.director), ("archivist", services.archivist), ("erasing", erasing)):
         metrics.watch_counter(
             f"streamer_{name}_faults", "What went wrong inside and was tried again.", partial(getattr, what, "faults")
         )

@@ -17,6 +17,7 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.fetching import fetch
+from streamer.conference.grants import Grant, Role
 from streamer.conference.schedule import Schedule, ScheduleWarning
 from streamer.errors import StreamerError
 from streamer.schedules.applying import Applied
@@ -28,6 +29,8 @@ from streamer.serve import prepare_data
 from streamer.settings import Settings, is_http_url
 from streamer.store.database import Database, database_url
 
+OPERATOR = Grant(id="admin", role=Role.ADMIN, label="streamer import")
+"""Whoever has the data folder may do everything."""
 SHOWN_ROWS = 40
 SHOWN_WARNINGS = 20
 
@@ -89,8 +92,8 @@ async def _in_database(database: Database, data: bytes, wanted: Wanted, now_ms: 
             planned,
             "all" if wanted.yes else (),
             now_ms=now_ms,
-            who="admin",
-            label="streamer import",
+            who=OPERATOR.id,
+            label=OPERATOR.label,
             source=wanted.source[:500],
         )
     return Imported(schedule, planned, applied)
@@ -100,6 +103,7 @@ async def _plan(connection: AsyncConnection, schedule: Schedule, wanted: Wanted,
     return await plan(
         connection,
         schedule,
+        holder=OPERATOR,
         now_ms=now_ms,
         event=wanted.event,
         venue=wanted.venue,

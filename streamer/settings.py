@@ -85,6 +85,9 @@ class IceSettings(Section):
         30.0, gt=1, le=600, description="Close a publication that has sent nothing for this long, seconds."
     )
     socket_buffer_bytes: int = Field(4 * 1024 * 1024, ge=65536, description="Receive buffer of a media socket, bytes.")
+    max_publish_kbps: int = Field(
+        60_000, ge=1000, le=500_000, description="What a publication sends above this is dropped, kbit/s."
+    )
     max_candidates: int = Field(64, ge=1, description="Remote candidates taken for one publication.")
     video_start_kbps: int = Field(
         2500, ge=100, le=50_000, description="Bitrate that browsers are asked to begin with (Chromium), kbit/s."
@@ -123,6 +126,9 @@ class MediaSettings(Section):
         48, ge=0, le=128, description="AAC bitrate of a second sound for poor links, kbit/s; 0: none."
     )
     passthrough: bool = Field(True, description="Let a fitting H.264 source be the top rendition as it is.")
+    max_source_megapixels: float = Field(
+        9.5, ge=1, le=36, description="Largest picture of a source that is decoded, millions of pixels."
+    )
     silence_before_slate_s: float = Field(1.0, ge=0.3, le=10, description="No packet for this long ends a take, s.")
     still_interval_s: float = Field(5.0, ge=1, le=60, description="How often a still is made, seconds.")
     slate_frame_rate: int = Field(30, ge=5, le=60, description="Frame rate of the slate.")
@@ -173,6 +179,12 @@ class RoomSettings(Section):
 
 class StoreSettings(Section):
     url: str = Field("", description="SQLAlchemy database URL; empty: SQLite in the data folder.")
+    director_absent_s: float = Field(
+        20.0,
+        ge=2,
+        le=300,
+        description="Another server on the same database takes over when this one has given no sign for so long, s.",
+    )
 
 
 class ScheduleSettings(Section):

@@ -14,6 +14,8 @@ import socket
 import ssl
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -23,15 +25,25 @@ from aiohttp import web
 from streamer.api.links import public_url
 from streamer.app import make_app
 from streamer.certificate import Certificate
+from streamer.director.directorship import Directorship, this_process
 from streamer.errors import EXIT_DONE, EXIT_FAILED, StreamerError
+from streamer.observe.health import waiting_application
 from streamer.observe.logs import configure_logging
 from streamer.room import spawn
+from streamer.room.control import wait_cancelled
 from streamer.settings import Settings
+from streamer.store.database import Database, StoreUnavailable, database_url
+from streamer.store.directors import Holder
 
 _CERTIFICATE_CHECK_S = 60.0
 _BACKLOG = 4096
 """Connections that wait to be taken. A hall of people comes back while this process is started again: who finds no
 place is told nothing, and its system tries again after 1, 3, 7 and 15 s."""
+
+FOLDER_LOCK_TRIES, FOLDER_LOCK_POLL_S = 200, 0.05
+HALT_LIMIT_S = 10.0
+EXIT_REPLACED = 75
+"""Another server directs (EX_TEMPFAIL): the supervisor starts this one anew, which waits."""
 
 _log = structlog.get_logger(__name__)
 
@@ -41,6 +53,110 @@ async def run_web(settings: Settings, sockets: Sequence[socket.socket]) -> int:
     loop = asyncio.get_running_loop()
     leaving = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, leaving.set)
+    database = Database(database_url(settings.store.url, settings.data))
+    try:
+        async with AsyncExitStack() as stack:
+            lock = await _folder_lock(settings)
+            stack.callback(os.close, lock)
+            await database.start()
+            stack.push_async_callback(database.close)
+            floor = await asyncio.to_thread(spawn.highest_epoch, settings)
+            directorship = Directorship(
+                database,
+                this_process(settings.data, settings.run_dir),
+                absent_s=settings.store.director_absent_s,
+                floor=floor,
+            )
+            if not await _take(directorship, settings, sockets, leaving):
+                return EXIT_DONE
+            stack.push_async_callback(directorship.release)
+            directorship.on_lost = leaving.set
+            holding = asyncio.create_task(directorship.run(), name="directorship")
+            stack.push_async_callback(asyncio.wait, (holding,), timeout=HALT_LIMIT_S)
+            stack.callback(directorship.halt)
+            code = await _serve(settings, sockets, database, directorship, leaving)
+            return code if directorship.lost is None else EXIT_REPLACED
+    except (StreamerError, OSError) as error:
+        _log.error("web_cannot_start", error=str(error))
+        return EXIT_FAILED
+
+
+async def _folder_lock(settings: Settings) -> int:
+    """The descriptor that says that a web process of this data folder lives, and that its former one does not.
+
+    The supervisor starts one at a time; a former supervisor's may be just dying. Raises StoreUnavailable.
+    """
+    for _ in range(FOLDER_LOCK_TRIES):
+        if (lock := spawn.try_lock(settings.run_dir / spawn.WEB_LOCK)) is not None:
+            return lock
+        await asyncio.sleep(FOLDER_LOCK_POLL_S)
+    raise StoreUnavailable(f"Another web process uses the data folder {settings.data}.")
+
+
+async def _take(
+    directorship: Directorship, settings: Settings, sockets: Sequence[socket.socket], leaving: asyncio.Event
+) -> bool:
+    """Wait until this process directs. Meanwhile it serves nothing and says who does. False: told to leave first."""
+    told: set[Holder] = set()
+    runner: web.AppRunner | None = None
+    latest = ""
+    waits = asyncio.Event()
+
+    def waiting(holder: Holder) -> None:
+        nonlocal latest
+        latest = f"{holder.host}, process {holder.pid}"
+        known = replace(holder, sign=0)
+        if known not in told:
+            told.clear()
+            told.add(known)
+            _log.warning("another_directs", by=str(holder), waits_s=settings.store.director_absent_s)
+            print(
+                f"Another Streamer directs this database ({holder}). This one waits: it takes over when that one ends, "
+                f"or gives no sign for {settings.store.director_absent_s:g} s.",
+                file=sys.stderr,
+                flush=True,
+            )
+        waits.set()
+
+    taking = asyncio.create_task(directorship.take(waiting), name="take directorship")
+    left = asyncio.create_task(leaving.wait(), name="leaving")
+    first = asyncio.create_task(waits.wait(), name="another directs")
+    try:
+        await asyncio.wait({taking, left, first}, return_when=asyncio.FIRST_COMPLETED)
+        if first.done() and not taking.done():
+            runner = web.AppRunner(
+                waiting_application(lambda: latest), access_log=None, handle_signals=False, shutdown_timeout=1.0
+            )
+            await runner.setup()
+            for sock in sockets:
+                # Its end closes a copy: the listening socket and who waits in it stay.
+                await web.SockSite(runner, sock.dup(), ssl_context=_tls(settings), backlog=_BACKLOG).start()
+            await asyncio.wait({taking, left}, return_when=asyncio.FIRST_COMPLETED)
+        if taking.done():
+            taking.result()
+        return taking.done()
+    finally:
+        if runner is not None:
+            await runner.cleanup()
+        for task in (taking, left, first):
+            await wait_cancelled(task)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    server = settings.server
+    if server.tls_cert is None or server.tls_key is None:
+        return None
+    return Certificate(server.tls_cert, server.tls_key).context
+
+
+async def _serve(
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    database: Database,
+    directorship: Directorship,
+    leaving: asyncio.Event,
+) -> int:
+    loop = asyncio.get_running_loop()
     server = settings.server
     try:
         certificate = None
@@ -49,7 +165,7 @@ async def run_web(settings: Settings, sockets: Sequence[socket.socket]) -> int:
             loop.add_signal_handler(signal.SIGHUP, certificate.reload_if_changed)
         else:
             loop.add_signal_handler(signal.SIGHUP, lambda: None)
-        app = make_app(settings, public_url=public_url(settings))
+        app = make_app(settings, database, directorship, public_url=public_url(settings))
         runner = web.AppRunner(
             app,
             access_log=None,

@@ -6,6 +6,7 @@ import hmac
 from dataclasses import dataclass
 
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.cookies import SEEN_EVERY_MS, digest, idle_ms, secret_of
@@ -121,13 +122,18 @@ async def find_grant(token: str, services: Services, household: str) -> Grant | 
 
 async def find_grant_by_id(grant_id: str, services: Services) -> Grant | None:
     """A grant as it is now, for connections that stay open: revoked ones are gone, sessions move."""
+    async with services.database.read() as connection:
+        return await stored_grant(connection, grant_id)
+
+
+async def stored_grant(connection: AsyncConnection, grant_id: str) -> Grant | None:
+    """As :func:`find_grant_by_id`, in a transaction."""
     if grant_id == ADMIN.id:
         return ADMIN
-    async with services.database.read() as connection:
-        try:
-            return await reaching(connection, await Grants(connection).get(grant_id), now_ms())
-        except NotFound:
-            return None
+    try:
+        return await reaching(connection, await Grants(connection).get(grant_id), now_ms())
+    except NotFound:
+        return None
 
 
 def caller_of(request: web.Request, grant: Grant | None, session: Session | None = None) -> Caller:

@@ -25,6 +25,7 @@ from streamer.director.director import Director
 from streamer.director.news import Actor
 from streamer.settings import Settings
 from streamer.store.database import Database
+from streamer.store.erasing import Erasing
 
 if TYPE_CHECKING:
     from streamer.api.imports import ImportItem
@@ -78,6 +79,7 @@ class Services:
             clock=now_ms,
             sessions=DirectorSessions(self.director),
             settings=self.settings.audience,
+            erasing=self.archivist.erasing,
             marks_changed=self.archivist.marks_changed,
         )
         self.proxies = Proxies(self.settings.server.trusted_proxies)
@@ -95,6 +97,10 @@ class Services:
         self.captions = Captioning(self.database, self.plane, clock=now_ms, session_at=self._session_at)
         hls = self.settings.hls
         self.waiters = StateWaiters(self.state_of, limit=hls.max_held_total, per_household=hls.max_held_per_address)
+
+    @property
+    def erasing(self) -> Erasing:
+        return self.archivist.erasing
 
     def _session_at(self, room: str, media_ms: int) -> str | None:
         """The session that was on air in a room at a media time."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from streamer.api.audit import changed_fields, record
 from streamer.api.auth import require
 from streamer.api.models import to_ms
+from streamer.api.polling import set_address
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import EventChange, EventCreate, EventCrewView, EventList, EventQuery, EventView
 from streamer.conference.grants import Action, Target
@@ -56,6 +57,8 @@ async def create_event(call: Call) -> EventView | EventCrewView:
         if event.venue is not None and await Venues(connection).find(event.venue) is None:
             raise invalid_field("venue", "there is no such venue")
         await Events(connection).add(event)
+        if event.source_url:
+            await set_address(connection, event, grant)
         await record(connection, grant, Action.EVENT_CREATE, target_of(event), "event", event.id)
     call.headers["Location"] = f"/api/v1/events/{event.id}"
     return _view(call, event)
@@ -88,6 +91,8 @@ async def change_event(call: Call) -> EventView | EventCrewView:
         if event.venue is not None and await Venues(connection).find(event.venue) is None:
             raise invalid_field("venue", "there is no such venue")
         await events.save(event)
+        if event.source_url != before.source_url:
+            await set_address(connection, event, grant)
         details = changed_fields(before, event, set(sent))
         await record(connection, grant, Action.EVENT_CHANGE, target_of(event), "event", event.id, details)
     return _view(call, event)

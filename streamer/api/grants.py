@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.audit import changed_fields, record
-from streamer.api.context import now_ms
+from streamer.api.context import Services, now_ms
 from streamer.api.lapses import hang_up
 from streamer.api.links import grant_link
 from streamer.api.models import (
@@ -27,9 +28,13 @@ from streamer.api.revocations import Ended
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.conference.grants import EVERYTHING, Action, Grant, Target, may_grant, new_token
 from streamer.errors import Forbidden, NotFound, Unprocessable
-from streamer.store.grants import Connections, Grants
+from streamer.media import erasures
+from streamer.store.grants import Connections, Grants, OpenConnection
 from streamer.store.reach import reaching, target_of_event, target_of_room, target_of_session, with_ends
 from streamer.store.venues import Venues
+
+GRANT = "grant"
+"""Of the hashes of grants' ids in the list of erasures."""
 
 
 async def list_grants(call: Call) -> GrantList:
@@ -119,17 +124,46 @@ async def change_grant(call: Call) -> GrantView:
 
 async def revoke_grant(call: Call) -> None:
     """Answers when what the grant had opened is closed, or has been given up on."""
+    async with call.services.database.read() as connection:
+        grant = await Grants(connection).get(call.path("id"))
+        _require_over(call, grant, await _target(connection, grant))
+    erasing = call.services.erasing
+    # Written down outside of the database, so that one that is put back does not bring the grant back.
+    gone = erasures.Grant(now_ms(), await erasing.hashed(GRANT, grant.id))
+    await erasing.carry_out(gone, lambda: _revoke(call))
+
+
+async def _revoke(call: Call) -> None:
     async with call.services.database.write() as connection:
         grants = Grants(connection)
-        grant = await grants.get(call.path("id"))
+        grant = await grants.find(call.path("id"))
+        if grant is None:
+            return  # somebody else was faster
         target = await _target(connection, grant)
         holder = _require_over(call, grant, target)
         await grants.remove(grant.id)
         await record(connection, holder, Action.GRANT_REVOKE, target, "grant", grant.id, _said(grant))
         opened = await Connections(connection).of_grant(grant.id)
+    await _close_what_it_opened(call.services, grant.id, opened)
+
+
+async def _close_what_it_opened(services: Services, grant: str, opened: Sequence[OpenConnection]) -> None:
     async with asyncio.TaskGroup() as group:
-        group.create_task(call.services.revocations.announce(Ended(grant.id)), name="revocation")
-        group.create_task(hang_up(call.services, opened), name="hangups")
+        group.create_task(services.revocations.announce(Ended(grant)), name="revocation")
+        group.create_task(hang_up(services, opened), name="hangups")
+
+
+async def revoke_again(services: Services, records: Sequence[erasures.Grant]) -> None:
+    """Grants whose revocation was not finished, or that a database which was put back has again."""
+    gone = {record.who for record in records}
+    async with services.database.read() as connection:
+        known = await Grants(connection).ids()
+    for grant in known:
+        if await services.erasing.hashed(GRANT, grant) in gone:
+            async with services.database.write() as connection:
+                await Grants(connection).remove(grant)
+                opened = await Connections(connection).of_grant(grant)
+            await _close_what_it_opened(services, grant, opened)
 
 
 def _said(grant: Grant) -> dict[str, str]:

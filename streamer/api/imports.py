@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
 import secrets
 import zlib
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -21,9 +20,9 @@ from streamer.api.fetching import fetch
 from streamer.api.models import Body, Line, Slug
 from streamer.api.routing import Call, Route, invalid, read_file
 from streamer.api.session_models import Url, in_zone
-from streamer.conference.grants import Action, Grant, Target, may_plan_in
+from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.schedule import Schedule, ScheduleWarning
-from streamer.errors import BadRequest, Forbidden, NotFound
+from streamer.errors import BadRequest, NotFound
 from streamer.schedules.applying import Applied
 from streamer.schedules.compare import Difference, DifferenceItem
 from streamer.schedules.detect import read_schedule
@@ -31,7 +30,7 @@ from streamer.schedules.importer import DEFAULT_ZONE, Plan, carry_out, plan
 from streamer.schedules.reading import MAX_BYTES
 from streamer.store.events import Events
 from streamer.store.rooms import Rooms
-from streamer.store.schedule_sources import ImportPreview, ImportPreviews, ScheduleSource, ScheduleSources
+from streamer.store.schedule_sources import ImportPreview, ImportPreviews
 from streamer.store.venues import Venues
 
 PREVIEW_S = 3600
@@ -157,7 +156,7 @@ class ImportDone(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class ScheduleFile:
     data: bytes
     source: str
     event: str | None
@@ -176,8 +175,8 @@ async def show_import(call: Call) -> ImportView:
     async with services.database.read() as connection:
         # Before anything is read of a file: may the holder import for this event or venue at all?
         call.require(await _target(connection, call.grant, file.event, file.venue, file.room))
-    schedule, found = await _planned(services, file, now)
-    call.require(Target(venue=_venue_of(found), event=found.event.id))
+    schedule, found = await read_and_plan(services, file, call.grant, now)
+    _require_event(call, found)
     preview = ImportPreview(
         secrets.token_urlsafe(9),
         found.event.id,
@@ -222,13 +221,12 @@ async def apply_import(call: Call) -> ImportDone:
         raise NotFound("There is no such import, or it was shown too long ago.", code="no_such_import")
     kept = preview.payload
     data = await asyncio.to_thread(lambda: zlib.decompress(base64.b64decode(kept["data"])))
-    file = _File(data, kept["source"], kept["event"] or preview.event, kept["venue"], kept["room"])
-    schedule, found = await _planned(services, file, now)
-    call.require(Target(venue=_venue_of(found), event=found.event.id))
+    file = ScheduleFile(data, kept["source"], kept["event"] or preview.event, kept["venue"], kept["room"])
+    schedule, found = await read_and_plan(services, file, call.grant, now)
+    _require_event(call, found)
     async with services.database.write() as connection:
         # Once more, in the transaction that writes: somebody may have changed what it was compared with.
-        found = await _plan(connection, schedule, file, now, make_rooms=body.create_rooms)
-        _check_rooms(call, found)
+        found = await plan_in(connection, schedule, file, call.grant, now, make_rooms=body.create_rooms)
         leave: Collection[str] = ()
         if body.accept != "all":
             chosen = set(body.accept)
@@ -245,52 +243,13 @@ async def apply_import(call: Call) -> ImportDone:
         )
         await ImportPreviews(connection).remove(preview.id)
     await services.director.refresh()
-    return _done(found, done)
-
-
-async def poll(services: Services, event: str, source: ScheduleSource) -> Applied | None:
-    """Fetch an event's schedule again and apply what needs no yes. None where it has not changed.
-
-    Raises StreamerError where it cannot be had or read. Called by the poller; the audit log names the address.
-    """
-    now = now_ms()
-    got = await fetch(source.url, services.settings.schedules, etag=source.etag, last_modified=source.last_modified)
-    digest = hashlib.sha256(got.body).hexdigest() if got.body else source.applied_sha256
-    fresh = replace(
-        source,
-        etag=got.etag or source.etag,
-        last_modified=got.last_modified or source.last_modified,
-        polled_ms=now,
-        error="",
-        applied_sha256=digest,
-    )
-    done = None
-    waiting: list[ImportItem] = []
-    if got.body and digest != source.applied_sha256:
-        file = _File(got.body, source.url, event, None, None)
-        schedule, _ = await _planned(services, file, now)
-        async with services.database.write() as connection:
-            found = await _plan(connection, schedule, file, now)
-            done = await carry_out(
-                connection, found, (), now_ms=now, who="clock", label="schedule", source=source.url[:500]
-            )
-            waiting = _done(found, done).waiting
-            if done.waiting:
-                # It is asked again at the next look, when what runs now may be over.
-                fresh = replace(fresh, etag="", last_modified="", applied_sha256="")
-            await ScheduleSources(connection).put(fresh)
-        await services.director.refresh()
-    else:
-        async with services.database.write() as connection:
-            await ScheduleSources(connection).put(fresh)
-    services.waiting_imports[event] = waiting
-    return done
+    return done_view(found, done)
 
 
 # --- inside -----------------------------------------------------------------------------------------
 
 
-async def _file(call: Call) -> _File:
+async def _file(call: Call) -> ScheduleFile:
     request = call.request
     if request.content_type == "application/json" and not request.query.get("event") and not request.query.get("venue"):
         raw = await _read(call)
@@ -298,12 +257,12 @@ async def _file(call: Call) -> _File:
             wanted = ImportFromUrl.model_validate_json(raw)
         except ValidationError as error:
             if b'"schedule"' in raw or b'"version"' in raw:
-                return _File(raw, NAME, None, None, None)  # a schedule.json that says what it is
+                return ScheduleFile(raw, NAME, None, None, None)  # a schedule.json that says what it is
             raise invalid(error, "body") from error
         got = await fetch(wanted.url, call.services.settings.schedules)
-        return _File(got.body, wanted.url, wanted.event, wanted.venue, wanted.room)
+        return ScheduleFile(got.body, wanted.url, wanted.event, wanted.venue, wanted.room)
     query = call.query(ImportQuery)
-    return _File(await _read(call), NAME, query.event, query.venue, query.room)
+    return ScheduleFile(await _read(call), NAME, query.event, query.venue, query.room)
 
 
 async def _read(call: Call) -> bytes:
@@ -314,25 +273,32 @@ async def _read(call: Call) -> bytes:
     return data
 
 
-async def _planned(services: Services, file: _File, now: int) -> tuple[Schedule, Plan]:
+async def read_and_plan(services: Services, file: ScheduleFile, holder: Grant, now: int) -> tuple[Schedule, Plan]:
     """Times without a zone are the venue's, which is known only when the event is: read again then."""
     zone = DEFAULT_ZONE
     schedule = await asyncio.to_thread(read_schedule, file.data, timezone=zone, now_ms=now)
     async with services.database.read() as connection:
-        found = await _plan(connection, schedule, file, now)
+        found = await plan_in(connection, schedule, file, holder, now)
     if found.venue is not None and found.venue.timezone != zone:
         schedule = await asyncio.to_thread(read_schedule, file.data, timezone=found.venue.timezone, now_ms=now)
         async with services.database.read() as connection:
-            found = await _plan(connection, schedule, file, now)
+            found = await plan_in(connection, schedule, file, holder, now)
     return schedule, found
 
 
-async def _plan(
-    connection: AsyncConnection, schedule: Schedule, file: _File, now: int, *, make_rooms: bool = True
+async def plan_in(
+    connection: AsyncConnection,
+    schedule: Schedule,
+    file: ScheduleFile,
+    holder: Grant,
+    now: int,
+    *,
+    make_rooms: bool = True,
 ) -> Plan:
     return await plan(
         connection,
         schedule,
+        holder=holder,
         now_ms=now,
         event=file.event,
         venue=file.venue,
@@ -358,19 +324,10 @@ async def _target(
     return Target(venue=grant.venue, event=grant.event)
 
 
-def _check_rooms(call: Call, found: Plan) -> None:
-    """Planning opens a room to the event's grants: whoever imports may plan in each of the rooms. Raises Forbidden."""
-    assert call.grant is not None
-    venue = _venue_of(found)
-    if found.new_rooms:
-        require(call.grant, Action.ROOM_CREATE, Target(venue=venue))
-    known = {room.id: room for room in found.rooms}
-    new = {room.id for room in found.new_rooms}
-    for name in {item.room for item in found.difference.items if item.room is not None} - new:
-        room = known[name]
-        target = Target(room=room.id, venue=room.venue, event=found.event.id)
-        if not may_plan_in(call.grant, target, found.event.venue):
-            raise Forbidden("The grant does not reach this room.", code="out_of_scope", details={"room": room.id})
+def _require_event(call: Call, found: Plan) -> None:
+    grant = call.require(Target(venue=_venue_of(found), event=found.event.id))
+    if found.event_is_new:
+        require(grant, Action.EVENT_CREATE, Target(venue=_venue_of(found)))
 
 
 def _venue_of(found: Plan) -> str | None:
@@ -381,7 +338,7 @@ def _zone(found: Plan) -> ZoneInfo:
     return ZoneInfo(found.venue.timezone if found.venue is not None else DEFAULT_ZONE)
 
 
-def _done(found: Plan, done: Applied) -> ImportDone:
+def done_view(found: Plan, done: Applied) -> ImportDone:
     zone = _zone(found)
     return ImportDone(
         event=found.event.id,

@@ -106,6 +106,7 @@ _API: Mapping[str, Rule] = {
     "POST /imports/{id}/apply": Action.SCHEDULE_IMPORT,
     "GET /schedule-sources": Action.SCHEDULE_IMPORT,
     "POST /schedule-sources/{id}/poll": Action.SCHEDULE_IMPORT,
+    "POST /schedule-sources/{id}/confirm": Action.SCHEDULE_IMPORT,
     "GET /grants": Action.GRANT_READ,
     "POST /grants": Action.GRANT_CREATE,
     "GET /grants/{id}": Action.GRANT_READ,

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from streamer.api import forgetting
 from streamer.api.auth import require
 from streamer.api.context import Services, actor_of
 from streamer.api.routing import Call, Route, invalid_field
@@ -24,7 +25,6 @@ from streamer.api.session_models import (
     SessionCrewView,
 )
 from streamer.api.sessions import context_of, find_session, target_of
-from streamer.archive import editing
 from streamer.conference import taps
 from streamer.conference.grants import Action, Target
 from streamer.conference.rooms import Room
@@ -140,13 +140,12 @@ async def air(call: Call) -> Done:
 
 
 async def forget(call: Call) -> Done:
-    """Takes the last minutes out of live, DVR and replay at once, for good."""
+    """Takes the last minutes out of live, DVR and replay at once, for good. Answered with 503 ``not_erased_yet`` they
+    are shown to nobody any more as far as that could be helped, and what a disk has kept is tried again."""
     body = call.body(ForgetBody)
     room = _room(call, call.path("id"))
     grant = call.require(Target(room=room.id, venue=room.venue))
-    span = await call.services.director.forget(room.id, round(body.minutes * MINUTE_MS), actor_of(grant))
-    await editing.forget(call.services.archivist, room.id, *span)
-    await call.services.captions.forget(room.id, *span)
+    await forgetting.forget(call.services, room.id, round(body.minutes * MINUTE_MS), actor_of(grant))
     return Done(action=None, rooms=[room.id])
 
 

@@ -12,25 +12,27 @@ import asyncio
 import contextlib
 import functools
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import structlog
 
-from streamer.archive import keeping
-from streamer.archive.book import Book, Entry, Who, folders, kept_of, new_edition, state_of, with_edition
+from streamer.archive import deleting, keeping, restoring
+from streamer.archive.book import Book, Entry, Who, kept_of, new_edition, state_of, with_edition
 from streamer.archive.catalogue import Details, ReplayState
 from streamer.archive.editions import LAG_MS, common_end
 from streamer.archive.gathering import FOREVER_MS, combined, forbidden, from_indexes, with_handles
-from streamer.archive.material import HANDLE_MS, Material, Span, glance
+from streamer.archive.material import HANDLE_MS, Material, Span, glance, union
 from streamer.conference.media_events import PROGRAMME_OUTPUT
 from streamer.conference.sessions import ReplayPolicy, Session
 from streamer.conference.shares import Shares
 from streamer.conference.view import BroadcastView
 from streamer.errors import StreamerError
+from streamer.media import erasures
 from streamer.store.database import Database
+from streamer.store.erasing import Erasing
 from streamer.store.recordings import Recording, RecordingState, StoredEdition
 
 log = structlog.get_logger(__name__)
@@ -78,7 +80,10 @@ class Archivist:
         *,
         clock: Callable[[], int],
         room_dir: Callable[[str], Path],
+        erasing: Erasing,
     ) -> None:
+        self.erasing = erasing
+        erasing.does(erasures.Recording, functools.partial(deleting.again, self))
         self.dir = data / "recordings"
         self.book = Book(database, self.dir)
         self.clock = clock
@@ -104,9 +109,14 @@ class Archivist:
 
     # --- life --------------------------------------------------------------------------------------
 
+    async def restore(self) -> None:
+        """Put back what the database has lost, and delete what it says is deleted: before :meth:`start`, and before
+        erasures are followed, which may take some of it away again. Raises StoreUnavailable."""
+        self.faults += await restoring.put_back(self.book, self.dir)
+        await deleting.finish(self)
+
     async def start(self) -> None:
-        """Put back what the database has lost, and take up what was going on. Raises StoreUnavailable."""
-        await self._restore()
+        """Take up what was going on. Raises StoreUnavailable."""
         self._answering = await self.book.answering()
         now_ms = self.clock()
         self._due = dict.fromkeys(await self.book.unfinished(now_ms - LOOK_BACK_MS), now_ms)
@@ -217,6 +227,9 @@ class Archivist:
         entry = await self.book.entry(session_id)
         if entry is None or (entry.session.started_ms is None and entry.recording is None):
             self.remember(session_id, None)
+            if entry is None:
+                # A session that was begun without a plan and taken back: there is no row that could tell.
+                await deleting.remove_left(self, session_id)
             return
         session, recording = entry.session, entry.recording
         if session.started_ms is None or not session.recorded:
@@ -239,18 +252,31 @@ class Archivist:
             self.remember(entry.session.id, None)
 
     async def erase(self, entry: Entry, recording: Recording, *, who: Who | None = None, action: str = "") -> None:
-        """Delete the files; the row says that there was a recording."""
+        """Delete the files; the row says that there was a recording. Raises NotErased where the disk keeps some of
+        them: nobody is served them any more, and it is tried again."""
+
+        def withdraw() -> Awaitable[None]:
+            return deleting.withdraw(self, entry, recording, who, action)
+
+        await deleting.remove(self, entry.session.id, recording.room, withdraw)
+
+    async def withhold(self, entry: Entry, recording: Recording) -> None:
+        """Nobody is served it until it is cut again, which the next look that the disk allows does."""
         now_ms = self.clock()
-        gone = replace(recording, state=RecordingState.DELETED, published=False, size_bytes=0)
-        await self.book.write(gone, withdraw_ms=now_ms, who=who, action=action, at_ms=now_ms)
-        self.publish(with_edition(entry, gone, None, now_ms))
-        await asyncio.to_thread(keeping.remove, self.book.folder(entry.session.id))
+        await self.book.write(recording, withdraw_ms=now_ms)
+        self.publish(with_edition(entry, recording, None, now_ms))
 
     async def _grow(self, entry: Entry) -> None:
         session, now_ms = entry.session, self.clock()
         assert session.started_ms is not None
+        if self.erasing.stretches(session.room):
+            # Before it is shown again: what is kept is without what is on its way out, or this raises.
+            await self._keep(entry, await self._gather(entry, FOREVER_MS))
         known = entry.recording
         recording = replace(known or self._new(session), room=session.room, state=RecordingState.GROWING, end_ms=None)
+        if known is not None and known.state is RecordingState.DELETED:
+            # Another recording: what erased the one before is not about it.
+            recording = replace(recording, created_ms=self.clock())
         recording = replace(recording, published=_published(session, recording))
         skips = entry.hidden()
         pairs = tuple((span.from_ms, span.to_ms) for span in skips)
@@ -345,7 +371,8 @@ class Archivist:
         session = entry.session
         assert session.started_ms is not None
         before = await self.material(session.id, session.room)
-        gone = forbidden(session, entry.others)
+        going = (Span(one.from_ms, one.to_ms) for one in self.erasing.stretches(session.room))
+        gone = union((*forbidden(session, entry.others), *going))
         span = with_handles(Span(session.started_ms, end_ms), gone)
         link = self._plane.rooms.get(session.room)
         mirrored = glance(link.view, PROGRAMME_OUTPUT, span) if link is not None else None
@@ -421,19 +448,6 @@ class Archivist:
                         await changed.wait()
         finally:
             unsubscribe()
-
-    # --- rebuilding -----------------------------------------------------------------------------------
-
-    async def _restore(self) -> None:
-        """Recordings whose folders are there and whose rows are not."""
-        for folder in await asyncio.to_thread(folders, self.dir):
-            try:
-                kept = await asyncio.to_thread(keeping.read, folder / keeping.STATE_FILE, keeping.Kept)
-                if await self.book.restore(kept):
-                    log.warning("recording_restored", session=kept.session, room=kept.room)
-            except (OSError, ValueError, StreamerError) as error:
-                self.faults += 1
-                log.error("recording_not_restored", folder=str(folder), error=str(error))
 
 
 class _Cut(NamedTuple):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +71,11 @@ class Book:
 
     def folder(self, session: str) -> Path:
         return self._dir / session
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[Recordings]:
+        async with self._database.read() as connection:
+            yield Recordings(connection)
 
     async def entry(self, session_id: str, *, around: bool = True) -> Entry | None:
         """None where there is no such session."""

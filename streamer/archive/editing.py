@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from streamer.archive import keeping
+from streamer.archive import deleting, keeping
 from streamer.archive.archivist import Archivist
 from streamer.archive.book import Entry, Who, new_edition, with_edition
 from streamer.archive.gathering import combined
@@ -93,8 +93,12 @@ async def edit(archivist: Archivist, session: str, change: Edit, who: Who) -> En
 
 
 async def delete(archivist: Archivist, session: str, who: Who) -> None:
-    """Delete a recording's files. Raises NotFound, Conflict ``pinned`` or ``still_growing``."""
+    """Delete a recording's files. Raises NotFound, Conflict ``pinned`` or ``still_growing``, NotErased where the disk
+    keeps some of them; asked again it tries again."""
     async with archivist.alone(session):
+        if any(one.session == session for one in archivist.erasing.recordings()):
+            await deleting.remove_left(archivist, session)
+            return
         entry, recording = await _there(archivist, session)
         if recording.pinned:
             raise Conflict("The recording is pinned.", code="pinned")
@@ -104,14 +108,29 @@ async def delete(archivist: Archivist, session: str, who: Who) -> None:
 
 
 async def forget(archivist: Archivist, room: str, from_ms: int, to_ms: int) -> list[str]:
-    """Take a stretch of a room out of all recordings, for good. Returns the sessions that it touched."""
+    """Take a stretch of a room out of all recordings, for good. Returns the sessions that it touched.
+
+    A recording that the disk does not let change is withdrawn until it does. Raises OSError at the end, where there is
+    one.
+    """
     span = Span(from_ms, to_ms)
-    touched = []
+    touched: list[str] = []
+    refused: OSError | None = None
     for session in await archivist.book.of_room(room, span):
         async with archivist.alone(session):
             entry = await archivist.book.entry(session)
-            if entry is not None and entry.recording is not None and await _forget(archivist, entry, span):
-                touched.append(session)
+            if entry is None or entry.recording is None:
+                continue
+            try:
+                if await _forget(archivist, entry, span):
+                    touched.append(session)
+            except OSError as error:
+                refused = error
+                await archivist.withhold(entry, entry.recording)
+        # What was withdrawn for it before is cut again.
+        archivist.look_at(session)
+    if refused is not None:
+        raise refused
     return touched
 
 

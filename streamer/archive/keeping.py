@@ -140,9 +140,15 @@ def drop_unused(folder: Path, material: Material) -> list[str]:
 
 
 def remove(folder: Path) -> int:
-    """Delete a recording. Returns the bytes that its own names held (other recordings may share them)."""
+    """Delete a recording. Returns the bytes that its own names held (other recordings may share them); 0 where there
+    is none. Raises OSError where something of it is left."""
     size = disk_bytes(folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        if folder.exists():
+            raise
+        return 0
     _sync_folder(folder.parent)
     return size
 

@@ -25,11 +25,16 @@ from streamer.audience.news import AudienceEvent, Viewpoint
 from streamer.audience.scope import closed_session
 from streamer.audience.state import ScopeState
 from streamer.conference.participation import Message, ModerationAction, Question
+from streamer.media import erasures
 from streamer.store.captions import Captions
 from streamer.store.chat import ChatMessages
 from streamer.store.database import Database
+from streamer.store.erasing import Erasing
 from streamer.store.moderation import Moderation
-from streamer.store.participants import Participants, WatchMinutes
+from streamer.store.participants import NOTE, Participants, WatchMinutes
+
+PERSON = "person"
+"""Of the hashes of participants' ids in the list of erasures."""
 
 # --- minutes watched --------------------------------------------------------------------------------
 
@@ -143,6 +148,22 @@ async def erase(database: Database, participant: str) -> dict[str, int]:
         return await Participants(connection).erase(participant)
 
 
+async def erase_again(database: Database, erasing: Erasing, records: Sequence[erasures.Person]) -> set[str]:
+    """Those people's data of before their asking, where a database has it again. Returns their ids."""
+    asked: dict[bytes, int] = {}
+    for record in records:
+        asked[record.who] = max(record.at_ms, asked.get(record.who, 0))
+    found: set[str] = set()
+    async with database.write() as connection:
+        people = Participants(connection)
+        for participant in await people.everybody():
+            until_ms = asked.get(await erasing.hashed(PERSON, participant))
+            if until_ms is not None:
+                await people.erase(participant, until_ms)
+                found.add(participant)
+    return found
+
+
 def forget(desk: Desk, participant: str, now_ms: int) -> list[AudienceEvent]:
     """Out of memory as well; what viewers and moderators had of it is told to be gone."""
     events: list[AudienceEvent] = []
@@ -174,6 +195,8 @@ def forget(desk: Desk, participant: str, now_ms: int) -> list[AudienceEvent]:
 
 
 def _forget(state: ScopeState, participant: str) -> None:
+    theirs = {m.id for m in state.messages.values() if m.participant == participant}
+    theirs |= {q.id for q in state.questions.values() if q.participant == participant}
     state.messages = {m.id: m for m in state.messages.values() if m.participant != participant}
     for question in list(state.questions.values()):
         if question.participant != participant:
@@ -183,20 +206,24 @@ def _forget(state: ScopeState, participant: str) -> None:
             state.votes.pop(question.id, None)
         else:
             state.questions[question.id] = replace(
-                question, participant=None, name="", place="", role="", original=None
+                question, participant=None, name="", place="", role="", original=None, reason=""
             )
     for voted in state.votes.values():
         voted.discard(participant)
     for ballots in state.ballots.values():
         ballots.pop(participant, None)
     state.people.pop(participant, None)
-    state.reports = {r.id: r for r in state.reports.values() if r.participant != participant}
+    state.reports = {r.id: r for r in state.reports.values() if r.participant != participant and r.item not in theirs}
     for action in list(state.actions.values()):
-        if action.participant == participant or _holds_words(action, participant):
-            state.actions[action.id] = replace(action, changes=(), target="")
+        named = action.participant == participant
+        if named and action.kind == NOTE:
+            del state.actions[action.id]
+        elif named or _holds_words(action, participant):
+            about = None if named else action.participant
+            state.actions[action.id] = replace(action, changes=(), target="", reason="", participant=about)
     sanction = state.sanctions.get(participant)
     if sanction is not None:
-        state.sanctions[participant] = replace(sanction, name="")
+        state.sanctions[participant] = replace(sanction, name="", reason="")
 
 
 def _holds_words(action: ModerationAction, participant: str) -> bool:

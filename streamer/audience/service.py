@@ -37,8 +37,10 @@ from streamer.audience.timelines import FOREVER_MS, KINDS, Shown
 from streamer.audience.views import moment
 from streamer.conference.sessions import Session
 from streamer.errors import Forbidden, StreamerError
+from streamer.media import erasures
 from streamer.settings import AudienceSettings
 from streamer.store.database import Database
+from streamer.store.erasing import Erasing
 from streamer.store.logins import Secrets
 
 log = structlog.get_logger(__name__)
@@ -76,9 +78,12 @@ class Audience:
         clock: Callable[[], int],
         sessions: SessionsPort,
         settings: AudienceSettings,
+        erasing: Erasing,
         marks_changed: Callable[[str], None] = lambda _session: None,
     ) -> None:
         self._database = database
+        self._erasing = erasing
+        erasing.does(erasures.Person, self._erase_again)
         self._clock = clock
         self._sessions = sessions
         self._settings = settings
@@ -234,13 +239,29 @@ class Audience:
         return await records.export(self._database, participant)
 
     async def erase(self, participant: str) -> Mapping[str, int]:
-        """Remove a participant's texts, names and votes for good, and tell those who see them. Returns how many."""
-        await self.book.flushed()
-        gone = await records.erase(self._database, participant)
+        """Remove a participant's texts, names and votes for good, and tell those who see them. Returns how many.
+
+        Raises NotErased where the database does not answer, or it cannot be written down outside of it; it is tried
+        again then.
+        """
+        record = erasures.Person(self._clock(), await self._erasing.hashed(records.PERSON, participant))
+
+        async def gone() -> Mapping[str, int]:
+            await self.book.flushed()
+            found = await records.erase(self._database, participant)
+            self._forget(participant)
+            return found
+
+        return await self._erasing.carry_out(record, gone)
+
+    async def _erase_again(self, asked: Sequence[erasures.Person]) -> None:
+        for participant in await records.erase_again(self._database, self._erasing, asked):
+            self._forget(participant)
+
+    def _forget(self, participant: str) -> None:
         for desk in self._desks.values():
             for event in records.forget(desk, participant, self._clock()):
                 self._tell(event)
-        return gone
 
     async def timeline(
         self, session: Session, shown: Shown, from_ms: int = 0, to_ms: int = FOREVER_MS, kinds: Collection[str] = KINDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 
 KEEP_MS = 10 * 60_000
@@ -51,6 +52,7 @@ class Notices:
         self._limit = limit
         self._wrong: OrderedDict[tuple[str, str], WrongRoom] = OrderedDict()
         self._complaints: OrderedDict[tuple[str, str], Complaint] = OrderedDict()
+        self._stopped: OrderedDict[str, int] = OrderedDict()
 
     def wrong_room(self, notice: WrongRoom) -> None:
         key = (notice.grant, notice.room)
@@ -105,3 +107,21 @@ class Notices:
             if now_ms - one.at_ms >= QUIET_MS:
                 del self._complaints[key]
         return tuple(one for one in self._complaints.values() if one.room == room)
+
+    def schedule_stopped(self, event: str, now_ms: int) -> None:
+        """Nobody's rights reach to read the event's schedule elsewhere."""
+        self._stopped.setdefault(event, now_ms)
+        while len(self._stopped) > self._limit:
+            self._stopped.popitem(last=False)
+
+    def schedule_followed(self, event: str) -> None:
+        self._stopped.pop(event, None)
+
+    def schedules_are(self, events: Set[str]) -> None:
+        """All events that have a schedule elsewhere."""
+        for event in self._stopped.keys() - events:
+            del self._stopped[event]
+
+    def stopped_schedules(self) -> Mapping[str, int]:
+        """Event -> since when its schedule is not read any more, UTC ms."""
+        return self._stopped

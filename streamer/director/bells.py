@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from streamer.conference.alarms import Alarm, AlarmInputs, Detail, Level, Trouble, alarms_of
@@ -15,7 +15,7 @@ from streamer.director.ports import Link
 DISK_EVERY_S = 10.0
 ROOM_BYTES_S = 700_000
 """What a room writes a second where nothing is known of its renditions: five of them, the largest at 1080p."""
-FILE_CODES = frozenset({"disk_behind", "disk_full", "disk_error"})
+FILE_CODES = frozenset({"disk_behind", "disk_full", "disk_error", "not_erased"})
 LEVELS: dict[str, Level] = {
     "disk_behind": "warning",
     "encoder_overload": "warning",
@@ -36,6 +36,8 @@ class Bells:
     ) -> None:
         self.lapsed: Callable[[str, int], Sequence[str]] = lambda room, now_ms: ()
         """Labels of the grants whose publication in a room goes on although they have ended."""
+        self.unerased: Callable[[str], bool] = lambda room: False
+        """Whether something of a room that is to be erased cannot be."""
         self._notices = notices
         self._left_bytes = left_bytes
         self._left: int | None = None
@@ -45,7 +47,7 @@ class Bells:
     def ringing(self, day: RoomDay, link: Link | None, rooms_writing: int, now_ms: int) -> tuple[Alarm, ...]:
         """All alarms of a room. ``rooms_writing``: how many share the disk."""
         keys = self._wrong_keys(day.room, now_ms)
-        found = self._troubles(day.room, link, now_ms)
+        found = [*self._troubles(day.room, link, now_ms), *self._stopped_schedules(day)]
         viewers = self._complaints(day.room, now_ms)
         left_s = self._disk_left_s(link, rooms_writing)
         ringing = {(trouble.code, trouble.about) for trouble in (*keys, *found)}
@@ -60,7 +62,9 @@ class Bells:
 
     def _troubles(self, room: str, link: Link | None, now_ms: int) -> list[Trouble]:
         status = None if link is None or not link.up else link.status
-        codes = [] if status is None else status.alarms
+        codes = [] if status is None else list(status.alarms)
+        if self.unerased(room) and "not_erased" not in codes:
+            codes.append("not_erased")
         found = [
             Trouble(
                 code,
@@ -86,6 +90,19 @@ class Bells:
             )
             for one in self._notices.complaints(room, now_ms)
         )
+
+    def _stopped_schedules(self, day: RoomDay) -> Iterator[Trouble]:
+        """Where sessions of the event are in view."""
+        stopped = self._notices.stopped_schedules()
+        for event in sorted({session.event for session in day.sessions if session.event} & stopped.keys()):
+            yield Trouble(
+                "schedule_stopped",
+                stopped[event],
+                level="warning",
+                owner="organiser",
+                about=event,
+                details={"event": event},
+            )
 
     def _wrong_keys(self, room: str, now_ms: int) -> list[Trouble]:
         """In the room where the key was tried, and in the one where it belongs."""

@@ -270,23 +270,25 @@ class Director:
         desk.acknowledged[alarm_id] = await self._ledger.acknowledge(room_id, alarm_id, actor, now_ms)
         self.effects.tell(AlarmsChanged(room_id, desk.alarms))
 
-    async def forget(self, room_id: str, length_ms: int, actor: Actor) -> tuple[int, int]:
-        """Remove the last ``length_ms`` of the programme from everywhere. Returns the span as media times.
+    async def forget(self, room_id: str, from_ms: int, to_ms: int, actor: Actor | None = None) -> bool:
+        """Remove what of the programme lies between two media times from all that the room shows and holds. Whether
+        all of it is gone from the room's disk. ``actor``: who asks for it; None where it is only tried again.
 
         Raises what the room process answers; then nothing is promised.
         """
-        desk = self._desk(room_id)
-        now_ms = self._clock()
-        span = (now_ms - length_ms, now_ms)
         link = self._plane.rooms.get(room_id)
-        await self._ledger.note(actor, "media.forget", desk.room, {"from_ms": span[0], "to_ms": span[1]}, now_ms)
-        if link is not None:
-            await link.forget(*span)
+        complete = True
+        if link is not None and link.up:
+            complete = (await link.forget(from_ms, to_ms)).complete
             # What was seen before the tap and was still in the encoders' hands has come by now.
             await asyncio.sleep(STILL_COMING_S)
-            await link.forget(*span)
-        self.effects.tell(Forgotten(room_id, *span))
-        return span
+            complete = (await link.forget(from_ms, to_ms)).complete and complete
+        self.effects.tell(Forgotten(room_id, from_ms, to_ms))
+        if actor is not None:
+            # Last: privacy does not wait for a database.
+            details = {"from_ms": from_ms, "to_ms": to_ms}
+            await self._ledger.note(actor, "media.forget", self._desk(room_id).room, details, self._clock())
+        return complete
 
     # --- planning ----------------------------------------------------------------------------------
 

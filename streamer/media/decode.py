@@ -47,8 +47,9 @@ class PictureDecoder:
     One thread and no frame threads: a picture comes out with the call that put it in, unless the stream reorders.
     """
 
-    def __init__(self, codec: str) -> None:
-        """``codec`` is ``h264`` or ``vp8``. Raises ValueError for another."""
+    def __init__(self, codec: str, max_pixels: int = 0) -> None:
+        """``codec`` is ``h264`` or ``vp8``. Raises ValueError for another. Larger pictures than ``max_pixels`` (0: any)
+        are damage: FFmpeg refuses them before it takes memory."""
         if codec not in ("h264", "vp8"):
             raise ValueError(f"no picture decoder for {codec}")
         self.codec = codec
@@ -56,6 +57,8 @@ class PictureDecoder:
         assert isinstance(context, VideoCodecContext)
         context.thread_count = 1
         context.thread_type = ThreadType.SLICE
+        if max_pixels:
+            context.options = {"max_pixels": str(max_pixels)}
         self._context = context
 
     @property

@@ -30,6 +30,8 @@ INDEX_QUEUE_BYTES = 8 * 1024 * 1024
 SYNC_S = 3.0
 """How often the files are made safe against a power failure; a killed process loses nothing that was written."""
 MAX_LOST = 4096
+MAX_UNERASED = 1024
+"""Files and stretches that the disk has not let go of, and that are tried again at each sync."""
 INDEX_GLOB = "index-*.sx"
 
 
@@ -152,6 +154,9 @@ class DiskWriter:
         self.lost_total = 0
         """Parts that were queued and could not be written."""
         self.written_bytes = 0
+        self.unerased = 0
+        """Files and stretches that are to be gone and are not yet."""
+        self._unerased: dict[Punch | Remove, None] = {}
         self._room_dir = room_dir
         self._folder = room_dir / folder
         self._queue = queue
@@ -179,9 +184,12 @@ class DiskWriter:
                         self._do(job)
                     except OSError as error:
                         self._note_trouble(error)
+                        if isinstance(job, Punch | Remove):
+                            self._keep_unerased(job)
                     finally:
                         self._queue.done(job)
                 if last or time.monotonic() - self._synced_at >= SYNC_S:
+                    self._erase_again()
                     self._sync()
                 if last and not jobs:
                     return
@@ -244,6 +252,21 @@ class DiskWriter:
             punched = 0
         finally:
             job.done(punched)
+
+    def _keep_unerased(self, job: Punch | Remove) -> None:
+        self._unerased[job] = None
+        if len(self._unerased) > MAX_UNERASED:
+            del self._unerased[next(iter(self._unerased))]
+        self.unerased = len(self._unerased)
+
+    def _erase_again(self) -> None:
+        for job in list(self._unerased):
+            try:
+                self._do(job)
+            except OSError:
+                continue
+            del self._unerased[job]
+            self.unerased = len(self._unerased)
 
     def _open(self, stream: str, file: str) -> int:
         known = self._media.get(stream)

@@ -50,6 +50,11 @@ _EXTENDED_SAR = 255
 _MAX_DIMENSION = 16_384
 _MAX_SPS_BYTES = 1024
 """Longer than any SPS with every scaling list written out; bounds the work on garbage."""
+_MAX_SEI_BYTES = 1024
+"""How far a recovery point is looked for; it comes before what may be long."""
+MAX_NALS = 4096
+"""NAL units of one access unit: 4K has 135 rows of macroblocks, and slices cut to a packet's size are 1,500 in a key
+frame of 2 MB."""
 _SLICE_HEADER_BYTES = 24
 """Enough of a slice for first_mb_in_slice and slice_type, emulation prevention included."""
 
@@ -81,6 +86,8 @@ class Sps:
     """From num_units_in_tick and time_scale; None where the VUI is silent or absurd."""
     sample_aspect: tuple[int, int]
     """Width and height of a pixel; (1, 1) where nothing is said."""
+    macroblocks: int
+    """Of a frame as it is decoded, before cropping: 256 pixels each."""
 
     @property
     def codecs(self) -> str:
@@ -145,12 +152,15 @@ def avcc_to_annexb(data: bytes, sps: Sequence[bytes] = (), pps: Sequence[bytes] 
 
 
 def parse_access_unit(data: bytes) -> AvcAccessUnit:
-    """Take an access unit in annex B form apart. Raises ValueError if a slice is cut off within its header."""
+    """Take an access unit in annex B form apart. Raises ValueError if a slice is cut off within its header, or if there
+    are more than :data:`MAX_NALS` units."""
     kept: list[bytes] = []
     sps: list[bytes] = []
     pps: list[bytes] = []
     idr = has_b = recovery = picture = False
-    for nal in split_annexb(data):
+    for index, nal in enumerate(split_annexb(data)):
+        if index == MAX_NALS:
+            raise ValueError("too many NAL units")
         kind = nal[0] & 0x1F
         if kind == NAL_SPS:
             sps.append(nal)
@@ -213,6 +223,7 @@ def parse_sps(nal: bytes) -> Sps:
     map_units = _at_most(bits.ue(), _MAX_DIMENSION // 16, "pic_height_in_map_units_minus1") + 1
     progressive = bool(bits.u(1))
     height = 16 * map_units * (1 if progressive else 2)
+    macroblocks = width * height // 256
     if not progressive:
         bits.u(1)  # mb_adaptive_frame_field_flag
     bits.u(1)  # direct_8x8_inference_flag
@@ -245,6 +256,7 @@ def parse_sps(nal: bytes) -> Sps:
         max_reorder_frames=reorder,
         frame_rate=vui.frame_rate,
         sample_aspect=vui.sample_aspect,
+        macroblocks=macroblocks,
     )
 
 
@@ -321,11 +333,11 @@ class BitReader:
 
     def ue(self) -> int:
         """Exp-Golomb code (9.1), at most 32 leading zeros."""
-        zeros = 0
-        while not self.u(1):
-            zeros += 1
-            if zeros > 32:
-                raise ValueError("an Exp-Golomb code is too long")
+        rest = self._value & ((1 << self._left) - 1)
+        zeros = self._left - rest.bit_length()
+        if zeros > 32:
+            raise ValueError("an Exp-Golomb code is too long")
+        self.u(zeros + 1)
         return (1 << zeros) - 1 + self.u(zeros)
 
     def se(self) -> int:
@@ -432,7 +444,7 @@ def _unescape(payload: bytes) -> bytes:
 
 def _has_recovery_point(nal: bytes) -> bool:
     """Whether an SEI NAL unit holds a recovery point message (payload type 6, D.1.8). Never raises."""
-    payload = _unescape(nal[1:])
+    payload = _unescape(nal[1:_MAX_SEI_BYTES])
     at, total = 0, len(payload)
     # A message has at least two bytes; the last byte is rbsp_trailing_bits.
     while at + 2 < total:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Literal
 
 from streamer.media import h264, vp8
 from streamer.media.types import AccessUnit
@@ -46,3 +48,79 @@ def frame_size(incoming: Incoming) -> tuple[int, int, str] | None:
     except ValueError:
         return None
     return sps.width, sps.height, sps.codecs
+
+
+MAX_SIDE = 8192
+"""Pixels: a picture of one row has few of them and suits nobody."""
+MAX_HELD_MACROBLOCKS = 368_640
+"""Frame size times reference frames, that is what the decoder holds: twice MaxDpbMbs of level 5.2 (H.264, table A-1),
+140 MB in 4:2:0."""
+MAX_SETS = 32
+"""Sequence parameter sets of one unit: their ids go up to 31."""
+
+Refusal = Literal["picture_too_large", "picture_unreadable"]
+
+
+@dataclass(slots=True)
+class PictureGuard:
+    """Keeps pictures from the decoder that would have it take more memory than a source may cost, by what key frames
+    and parameter sets claim. From one that is refused on, nothing is let through until a key frame that is none."""
+
+    max_pixels: int
+    refusal: Refusal | None = None
+    """Why pictures are refused now."""
+    refused_total: int = 0
+    _sound: bool = True
+    """The parameter sets that came last may be used."""
+    _known: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+    """Sets that were found to be good."""
+
+    def admits(self, incoming: Incoming) -> bool:
+        """Whether a unit may go on to the programme. Sound always may."""
+        if not incoming.is_video:
+            return True
+        refusal = self._sets(incoming.avc.sps) if incoming.avc is not None else self._vp8(incoming)
+        if refusal is not None:
+            self.refusal = refusal
+        elif self.refusal is not None and incoming.idr and self._sound:
+            self.refusal = None
+        if self.refusal is None:
+            return True
+        self.refused_total += 1
+        return False
+
+    def _vp8(self, incoming: Incoming) -> Refusal | None:
+        size = vp8.frame_size(incoming.unit.data) if incoming.idr else None
+        refusal = None if size is None else self._size(*size)
+        if incoming.idr:
+            self._sound = refusal is None
+        return refusal
+
+    def _sets(self, sets: tuple[bytes, ...]) -> Refusal | None:
+        if not sets:
+            return None
+        refusals = [refusal for nal in sets[:MAX_SETS] if (refusal := self._set(nal)) is not None]
+        if len(sets) > MAX_SETS:
+            refusals.append("picture_unreadable")
+        refusal = refusals[0] if refusals else None
+        self._sound = refusal is None
+        return refusal
+
+    def _set(self, nal: bytes) -> Refusal | None:
+        if nal in self._known:
+            return None
+        try:
+            sps = h264.parse_sps(nal)
+        except ValueError:
+            return "picture_unreadable"
+        if sps.macroblocks * max(1, sps.max_ref_frames) > MAX_HELD_MACROBLOCKS:
+            return "picture_too_large"
+        if (refusal := self._size(sps.width, sps.height, sps.macroblocks * 256)) is None:
+            self._known[nal] = None
+            if len(self._known) > MAX_SETS:
+                self._known.popitem(last=False)
+        return refusal
+
+    def _size(self, width: int, height: int, pixels: int = 0) -> Refusal | None:
+        large = max(width, height) > MAX_SIDE or max(width * height, pixels) > self.max_pixels
+        return "picture_too_large" if large else None

@@ -38,6 +38,8 @@ DROP_AT = 2
 """A lane takes no frame but a cut's while it is this many times as far behind as makes it shed: no delay is ever
 built up."""
 MAX_FEED_JOBS = 240
+MAX_FEED_BYTES = 32 * 1024 * 1024
+"""Of encoded frames that wait for the decoder."""
 FEED_GIVES_UP_S = 1.0
 """A decoder further behind leaves everything out until the next key frame."""
 MAX_EMPTY = 4
@@ -127,6 +129,8 @@ class Ladder:
         self._feed = Lane("feed")
         self._closed = False
         # Loop only.
+        self._bytes_in = 0
+        """Bytes of frames that were ever handed to the decoder."""
         self._top_direct = True
         self._held: deque[Job] | None = None
         self._barrier = 0
@@ -134,6 +138,8 @@ class Ladder:
         """The encoded top was shed when it became a passed-through one: it returns with the next cut."""
         # Feed only.
         self._policy = policy or ShedPolicy()
+        self._bytes_out = 0
+        """Of these, those that it has taken up."""
         self._top_encoded = False
         self._decoder: PictureDecoder | None = None
         self._picture = _Picture(0, black_picture(rungs[0].width, rungs[0].height))
@@ -183,13 +189,14 @@ class Ladder:
 
         ``cut``: the first picture at or after ``cut.start`` is an IDR in every rung and begins the segment.
         """
-        if self._feed.depth >= MAX_FEED_JOBS:
+        if self._feed.depth >= MAX_FEED_JOBS or self._bytes_in - self._bytes_out + len(data) > MAX_FEED_BYTES:
             self._counters["dropped"] += 1
             self._overflowed = True
             if cut is not None:
                 self._feed.put(lambda: self._leave_out(cut))
             return
         arrived = time.monotonic()
+        self._bytes_in += len(data)
         self._feed.put(lambda: self._decode(codec, data, start, show, cut, arrived))
 
     def show(self, start: int, *, cut: Cut | None = None) -> None:
@@ -303,6 +310,7 @@ class Ladder:
         return [r for name, r in self._rungs.items() if self._top_encoded or name != self.top]
 
     def _decode(self, codec: str, data: bytes, start: int, show: bool, cut: Cut | None, arrived: float) -> None:
+        self._bytes_out += len(data)
         if time.monotonic() - arrived > FEED_GIVES_UP_S:
             self._counters["dropped"] += 1
             self._leave_out(cut)
@@ -311,7 +319,7 @@ class Ladder:
             self._overflowed = False
             self._leave_out(None)
         if self._decoder is None or self._decoder.codec != codec:
-            self._decoder = PictureDecoder(codec)
+            self._decoder = PictureDecoder(codec, int(self._settings.max_source_megapixels * 1_000_000))
         decoded = self._decoder.decode(data, start)
         self._empty = 0 if decoded.pictures else self._empty + 1
         lost = decoded.damaged or self._empty > MAX_EMPTY

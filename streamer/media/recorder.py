@@ -196,10 +196,12 @@ class Recorder:
 
     @property
     def alarms(self) -> list[str]:
-        """Stable codes of what is wrong now: ``disk_behind``, ``disk_full``, ``disk_error``."""
+        """Stable codes of what is wrong now: ``disk_behind``, ``disk_full``, ``disk_error``, ``not_erased``."""
         found = ["disk_behind"] if time.monotonic() < self._behind_until else []
         if self._writer.trouble:
             found.append(self._writer.trouble)
+        if self._writer.unerased:
+            found.append("not_erased")
         return found
 
     @property
@@ -209,6 +211,7 @@ class Recorder:
             "parts_memory_only_total": self.memory_only_total,
             "disk_refused_parts_total": self.refused_total,
             "disk_lost_parts_total": self._writer.lost_total,
+            "disk_unerased": self._writer.unerased,
             "disk_bytes_written_total": self._writer.written_bytes,
             "disk_queue_bytes": self._queue.part_bytes + self._queue.index_bytes,
         }

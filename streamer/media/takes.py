@@ -111,9 +111,12 @@ class PictureTake:
             self._encoded(unit, start, data=unit.data)
         return True
 
-    def sound(self, unit: AccessUnit) -> int:
-        """Lay a packet of sound on the timeline. Its tick."""
+    def sound(self, unit: AccessUnit) -> int | None:
+        """Lay a packet of sound on the timeline. Its tick; None where it belongs nowhere."""
         start = self.clock.sound_start(unit)
+        if self.clock.sound_is_far(start, unit):
+            self.line.left_out_total += 1
+            return None
         if start >= self.first - SOUND_BEFORE_TICKS:
             self.line.sound(unit, start)
         return start
@@ -264,10 +267,13 @@ class SlateTake:
         return self.start if self.last < 0 else self.last + self.frame_ticks
 
     def sound(self, unit: AccessUnit) -> int | None:
-        """Lay a packet of sound on the timeline, if this take has any. Its tick."""
+        """Lay a packet of sound on the timeline, if this take has any. Its tick; None where it belongs nowhere."""
         if self.clock is None:
             return None
         start = self.clock.sound_start(unit)
+        if self.clock.sound_is_far(start, unit):
+            self.line.left_out_total += 1
+            return None
         self.line.sound(unit, start)
         return start
 

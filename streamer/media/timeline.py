@@ -26,6 +26,8 @@ STRANGE_PACKETS = 50
 """The same where the reports say more than REANCHOR_TICKS."""
 REANCHOR_TICKS = 3 * TICKS_PER_S // 2
 """A mapped time this far behind arrival means that the sender's clock jumped."""
+SOUND_FAR_TICKS = 8 * TICKS_PER_S
+"""Sound that lies further from its arrival than this belongs nowhere: its clock jumped, or its reports lie."""
 AHEAD_TICKS = TICKS_PER_S // 2
 """The same before arrival: a picture is not there before it was taken, and the first of a take was not much late."""
 DRIFT_WINDOW = 256
@@ -133,6 +135,17 @@ class SourceClock:
         self._sound_fresh = False
         self._last_sound = arrival
         return rtp + self._sound_offset
+
+    def sound_is_far(self, start: int, unit: AccessUnit) -> bool:
+        """Whether sound cannot be laid at ``start``; the next packet is anchored anew, by its arrival."""
+        if abs(start - self.room.ticks(unit.arrival_ns)) <= SOUND_FAR_TICKS:
+            return False
+        self._sound_offset = None
+        self._sound_fresh = True
+        # What the reports of one track or the other said is not believed any more.
+        self._sender_offset = None
+        self._far = 0
+        return True
 
     def jumped(self, start: int, unit: AccessUnit) -> bool:
         """Whether the sender's clock left ours: the take has to be anchored anew."""

@@ -1,4 +1,4 @@
-"""``/livez``, ``/readyz`` and ``/metrics``."""
+"""``/livez``, ``/readyz`` and ``/metrics``; and all that a web process answers while another one directs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,24 @@ Guard = Callable[[web.Request], Awaitable[None]]
 
 _NO_STORE: dict[str, str] = {hdrs.CACHE_CONTROL: "no-store"}
 _NOT_READY: dict[str, str] = {**_NO_STORE, hdrs.RETRY_AFTER: "1"}
+_WAITING: dict[str, str] = {**_NO_STORE, hdrs.RETRY_AFTER: "5", hdrs.CONNECTION: "close"}
+
+
+def waiting_application(who: Callable[[], str]) -> web.Application:
+    """Of a web process that waits to direct: it serves nothing. ``who`` directs meanwhile, in words."""
+
+    async def livez(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "waiting"}, headers=_NO_STORE)
+
+    async def refuse(request: web.Request) -> web.Response:
+        code = "not_ready" if request.path == "/readyz" else "not_the_director"
+        error = Unavailable("Another server directs.", code=code, details={"director": who()})
+        return web.json_response(error.body(), status=503, headers=_WAITING)
+
+    app = web.Application()
+    app.router.add_get("/livez", livez)
+    app.router.add_route("*", "/{path:.*}", refuse)
+    return app
 
 
 def add_routes(app: web.Application, metrics: WebMetrics, checks: Mapping[str, Check], *, guard: Guard) -> None:

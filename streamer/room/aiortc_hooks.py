@@ -44,6 +44,7 @@ from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport
 from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpCodecParameters
 from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket, is_rtcp
 
+from streamer.room.gate import MAX_DATAGRAM, Gate, asks_for_too_much
 from streamer.room.ice import LOOPBACK, IceBinding, IceServer
 
 log = structlog.get_logger(__name__)
@@ -232,6 +233,22 @@ class _DatagramQueue(asyncio.Queue[Any]):
         super().put_nowait(item)
 
 
+class _StunProtocol(aioice.ice.StunProtocol):
+    """aioice's, for a socket that anybody may send to."""
+
+    refused = 0
+
+    def datagram_received(self, data: Any, addr: Any) -> None:
+        try:
+            super().datagram_received(data, addr)
+        except Exception as error:
+            # An exception that got out of a datagram callback would close the socket, and whatever a stranger
+            # sends must not do that.
+            self.refused += 1
+            if self.refused in (1, 100, 10_000):
+                log.warning("stun_refused", error=repr(error), count=self.refused)
+
+
 class _Gatherer:
     """Takes the place of ``Connection.get_component_candidates`` of one connection."""
 
@@ -289,7 +306,7 @@ async def _listen(connection: Any, address: str, binding: IceBinding) -> Any:
     for port in _ports(binding):
         try:
             transport, protocol = await loop.create_datagram_endpoint(
-                lambda: aioice.ice.StunProtocol(connection), local_addr=(address, port)
+                lambda: _StunProtocol(connection), local_addr=(address, port)
             )
         except OSError as error:
             if port:
@@ -376,17 +393,17 @@ def bind(pc: RTCPeerConnection, binding: IceBinding) -> None:
 class _Tap:
     """Takes the place of ``Connection.data_received``: SRTP and SRTCP go to the media endpoints at once."""
 
-    def __init__(self, dtls: Any, connection: Any) -> None:
+    def __init__(self, dtls: Any, connection: Any, max_kbps: int) -> None:
         self._dtls = dtls
         self._connection = connection
-        self.refused = 0
-        """Datagrams that were not authentic, not parsed or not wanted."""
+        self.gate = Gate(max_kbps)
         self._early: deque[bytes] | None = deque(maxlen=EARLY_MAX)
         """What came before our end was ready; None once it is. The sender may be ready first, and its first packets
         are its first key frame."""
 
     def __call__(self, data: bytes, component: int) -> None:
-        if not data:
+        if not data or len(data) > MAX_DATAGRAM:
+            self.gate.refused["too_large"] += bool(data)
             return
         # RFC 7983: 128..191 is RTP and RTCP, 20..63 DTLS.
         if not 127 < data[0] < 192:
@@ -410,30 +427,48 @@ class _Tap:
             return
         now_ns = time.monotonic_ns()
         try:
-            if is_rtcp(data):
-                for report in RtcpPacket.parse(srtp.unprotect_rtcp(data)):
+            control = is_rtcp(data)
+            # RFC 3550, sections 5.1 and 6.4: neither is encrypted.
+            ssrc = int.from_bytes(data[4:8] if control else data[8:12], "big")
+            if not self.gate.admits(data, ssrc, now_ns):
+                return
+            if control:
+                compound = srtp.unprotect_rtcp(data)
+                self.gate.authentic(ssrc)
+                if asks_for_too_much(compound):
+                    self.gate.refused["too_large"] += 1
+                    return
+                for report in RtcpPacket.parse(compound):
                     for recipient in dtls._rtp_router.route_rtcp(report):
                         recipient.on_rtcp(report, now_ns)
             else:
-                packet = RtpPacket.parse(srtp.unprotect(data), dtls._rtp_header_extensions_map)
+                plain = srtp.unprotect(data)
+                self.gate.authentic(ssrc)
+                packet = RtpPacket.parse(plain, dtls._rtp_header_extensions_map)
                 receiver = dtls._rtp_router.route_rtp(packet)
                 if receiver is None:
-                    self.refused += 1
+                    self.gate.refused["malformed"] += 1
                 else:
                     receiver.on_rtp(packet, now_ns)
         except Exception as error:
             # An exception that got out of a datagram callback would close the socket, and whatever a peer
             # sends must not do that.
-            self.refused += 1
-            if self.refused in (1, 100, 10_000):
-                log.warning("datagram_refused", error=repr(error), count=self.refused)
+            self.gate.refused["malformed"] += 1
+            if self.gate.refused["malformed"] in (1, 100, 10_000):
+                log.warning("datagram_refused", error=repr(error), count=self.gate.refused["malformed"])
 
 
-def tap(pc: RTCPeerConnection) -> None:
-    """Deliver media straight from the sockets to the peer's :class:`MediaEndpoint` s."""
+def tap(pc: RTCPeerConnection, *, max_kbps: int = 0) -> list[Gate]:
+    """Deliver media straight from the sockets to the peer's :class:`MediaEndpoint` s.
+
+    ``max_kbps``: what comes faster is refused; 0: no limit. Answers the gate of each transport, which counts.
+    """
+    gates = []
     for dtls in dtls_transports(pc):
         connection: Any = dtls.transport._connection
-        connection.data_received = _Tap(dtls, connection)
+        connection.data_received = received = _Tap(dtls, connection, max_kbps)
+        gates.append(received.gate)
+    return gates
 
 
 def register_receiver(dtls: RTCDtlsTransport, receiver: Any, parameters: Any) -> None:

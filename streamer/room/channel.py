@@ -50,8 +50,10 @@ class Channel:
     def up(self) -> bool:
         return not self._closed.is_set()
 
-    async def request(self, method: str, params: Any = None, *, limit_s: float = REQUEST_LIMIT_S) -> Any:
-        """The result, as builtins. ``params`` is a struct or a dict.
+    async def request(
+        self, method: str, params: Any = None, *, limit_s: float = REQUEST_LIMIT_S, epoch: int = 0
+    ) -> Any:
+        """The result, as builtins. ``params`` is a struct or a dict; ``epoch`` is the caller's.
 
         Raises the other side's StreamerError; ``connection_lost`` 503 if it went away before it answered;
         ``timed_out`` 504 after ``limit_s``.
@@ -68,6 +70,7 @@ class Channel:
                     "id": number,
                     "method": method,
                     "params": {} if params is None else params,
+                    "epoch": epoch,
                 }
                 self._writer.write(encode_frame(message))
                 await self._writer.drain()

@@ -19,7 +19,7 @@ from streamer.errors import StreamerError, Unavailable
 from streamer.room import sockets
 from streamer.room.channel import Channel
 from streamer.room.framing import builtins_to
-from streamer.room.link import RoomLink
+from streamer.room.link import NOT_THE_DIRECTOR, OrderEpoch, RoomLink, no_epoch
 from streamer.room.part_cache import PartCache
 from streamer.room.protocol import Event, RoomConfig, RoomEntry
 from streamer.settings import Settings
@@ -43,9 +43,20 @@ Listener = Callable[[RoomLink, str, Any], None]
 
 
 class MediaPlane:
-    """The rooms of this machine, as a web process sees them."""
+    """The rooms of this machine, as a web process sees them. ``order_epoch``: see there; ``doubt`` is called when a
+    room or the media host has obeyed a newer one."""
 
-    def __init__(self, settings: Settings, *, run_dir: Path | None = None, linger_s: float = LINGER_S) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        run_dir: Path | None = None,
+        linger_s: float = LINGER_S,
+        order_epoch: OrderEpoch = no_epoch,
+        doubt: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._order_epoch = order_epoch
+        self._doubt = doubt
         self._settings = settings
         self._run_dir = run_dir or settings.run_dir
         self._linger_s = linger_s
@@ -123,7 +134,9 @@ class MediaPlane:
                         link = self._links.get(config.id)
                         if link is None or not link.up:
                             raise
-                        await link.request("configure", config)
+                        await link.request(
+                            "configure", msgspec.structs.replace(config, epoch=await self._order_epoch())
+                        )
                         return link
                     if await self._comes_up(config.id):
                         return self._links[config.id]
@@ -139,17 +152,22 @@ class MediaPlane:
 
     async def stop(self, room: str) -> None:
         """Close a room for good. Errors: ``media_host_unavailable`` 503, ``no_such_room`` 404."""
-        await (await self._reach_host()).request("stop", {"room": room})
+        host = await self._reach_host()
+        await host.request("stop", {"room": room}, epoch=await self._order_epoch())
 
     # --- the media host --------------------------------------------------------------------------------
 
     async def _ask_host(self, config: RoomConfig) -> None:
         host = await self._reach_host()
+        epoch = await self._order_epoch()
         try:
-            entry = builtins_to(await host.request("ensure", config), RoomEntry)
+            order = msgspec.structs.replace(config, epoch=epoch)
+            entry = builtins_to(await host.request("ensure", order, epoch=epoch), RoomEntry)
         except StreamerError as error:
             if error.code in ("connection_lost", "timed_out"):
                 raise _HostAway() from error
+            if error.code == NOT_THE_DIRECTOR:
+                self._doubt()
             raise
         except msgspec.ValidationError as error:
             raise StreamerError("The media host's answer is unreadable.", code="bad_reply") from error
@@ -202,7 +220,7 @@ class MediaPlane:
 
     async def _greet(self, host: Channel) -> None:
         try:
-            entries = builtins_to(await host.request("list"), list[RoomEntry])
+            entries = builtins_to(await host.request("list", epoch=await self._order_epoch()), list[RoomEntry])
         except msgspec.ValidationError as error:
             raise StreamerError("The media host's answer is unreadable.", code="bad_reply") from error
         for entry in entries:
@@ -260,6 +278,8 @@ class MediaPlane:
                 cache_bytes=self._settings.hls.cache_bytes_per_room,
                 listener=self._tell,
                 remember=self.configure,
+                order_epoch=self._order_epoch,
+                doubt=self._doubt,
             )
             self._links[room] = link
             self._tell(link, "added", None)

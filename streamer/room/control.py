@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
-from streamer.errors import BadRequest, NotFound, StreamerError, TooMany
+from streamer.errors import BadRequest, Conflict, NotFound, StreamerError, TooMany
 from streamer.room.framing import FrameError, builtins_to, decode_control, encode_frame, read_frame, to_protocol_error
 from streamer.room.outbound import BACKLOG_BYTES, BEHIND_LIMIT_S, Outbound
 from streamer.room.protocol import Event, ProtocolError, Reply, Request
@@ -51,6 +51,8 @@ class ControlServer:
     returns builtins or structs. A :class:`StreamerError` that it raises goes to the caller as it is; anything
     else is logged and goes out as ``internal`` 500. A handler that outlives ``request_limit_s`` is cancelled
     and answered ``timed_out`` 504; one whose caller went away is cancelled.
+
+    ``epoch`` is the highest that was obeyed; an older one's requests are refused, ``on_epoch`` is told a newer one.
     """
 
     def __init__(
@@ -63,14 +65,18 @@ class ControlServer:
         request_limit_s: float = REQUEST_LIMIT_S,
         max_backlog_bytes: int = BACKLOG_BYTES,
         max_age_s: float = BEHIND_LIMIT_S,
+        epoch: int = 0,
+        on_epoch: Callable[[int], None] = lambda epoch: None,
     ) -> None:
+        self.epoch = epoch
+        self._on_epoch = on_epoch
         self._handlers = handlers
         self._latest_kinds = frozenset(latest)
         self._droppable = frozenset(droppable)
         self._request_limit_s = request_limit_s
         self._max_backlog_bytes = max_backlog_bytes
         self._max_age_s = max_age_s
-        self._latest: dict[tuple[str, str], bytes] = {}
+        self._latest: dict[tuple[str, str], Any] = {}
         self._connections: set[Outbound] = set()
         self._running: set[asyncio.Task[None]] = set()
         self._server = SocketServer(path, self._serve)
@@ -78,6 +84,8 @@ class ControlServer:
         """Readers that were too slow."""
         self.dropped = 0
         """Droppable events that were not sent to a slow reader."""
+        self.refused = 0
+        """Requests of web processes that direct no more."""
 
     async def start(self) -> None:
         """Raises OSError if the socket cannot be made."""
@@ -102,9 +110,9 @@ class ControlServer:
     def publish(self, kind: str, data: Any, *, key: str = "") -> None:
         """Send an event to every connection. The newest of each ``latest`` kind and ``key`` also goes to
         those that connect later."""
-        frame = encode_frame(Event(kind=kind, data=data))
+        frame = encode_frame(Event(kind=kind, data=data, epoch=self.epoch))
         if kind in self._latest_kinds:
-            self._latest[kind, key] = frame
+            self._latest[kind, key] = data
         droppable = kind in self._droppable
         for connection in self._connections:
             if not connection.send(frame, droppable=droppable) and droppable:
@@ -116,8 +124,8 @@ class ControlServer:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         out = Outbound(writer, max_bytes=self._max_backlog_bytes, max_age_s=self._max_age_s)
-        for frame in self._latest.values():
-            out.send(frame)
+        for (kind, _), data in self._latest.items():
+            out.send(encode_frame(Event(kind=kind, data=data, epoch=self.epoch)))
         self._connections.add(out)
         requests: set[asyncio.Task[None]] = set()
         pump = asyncio.create_task(out.run(), name="control pump")
@@ -163,7 +171,21 @@ class ControlServer:
             frame = encode_frame(Reply(id=request.id, error=internal))
         out.send(frame)
 
+    def obey(self, epoch: int) -> None:
+        """Refuse what is older from now on. What newcomers are told counts as said under it."""
+        if epoch <= self.epoch:
+            return
+        self.epoch = epoch
+        self._on_epoch(epoch)
+        for (kind, key), data in list(self._latest.items()):
+            self.publish(kind, data, key=key)
+
     async def _call(self, request: Request) -> Any:
+        if 0 < request.epoch < self.epoch:
+            self.refused += 1
+            log.error("older_epoch_refused", method=request.method, epoch=request.epoch, obeyed=self.epoch)
+            raise Conflict("Another web process directs.", code="not_the_director", details={"epoch": self.epoch})
+        self.obey(request.epoch)
         handler = self._handlers.get(request.method)
         if handler is None:
             raise NotFound(f"No method {request.method!r}.", code="unknown_method")

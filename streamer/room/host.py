@@ -82,6 +82,8 @@ class MediaHost:
 
     async def start(self) -> None:
         """Write the children's settings, find the rooms of a former host and listen. Raises OSError."""
+        # Of rooms that are closed, too.
+        self._server.epoch = await asyncio.to_thread(spawn.highest_epoch, self._settings)
         spawn.write_settings(self._settings)
         run_dir = self._settings.run_dir
         alive = spawn.rooms_running(run_dir)

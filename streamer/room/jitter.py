@@ -7,6 +7,7 @@ one holds a hole open for a bounded time, asks again and again meanwhile, and th
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +16,16 @@ from streamer.room.payloads import Piece
 MS = 1_000_000
 CAPACITY = 8192
 """Packets held at most, some 9 MB: a key frame of 1.2 MB has about 1,000."""
+MAX_HOLES = 1024
+"""Packets that are waited for at once."""
+HOLES_PER_PACKET = 4
+"""Each packet that comes allows so many more to be waited for: a link that loses more carries no talk, and a sender
+that jumps with every number costs no more than its packets."""
+MAX_FRAME_BYTES = 4 * 1024 * 1024
+"""A key frame of a 4K camera has 1 to 2 MB."""
+MAX_FRAME_PACKETS = 8192
+MAX_SOUND_BYTES = 8192
+"""A packet of Opus has at most 7.7 kB: 120 ms at 510 kbit/s."""
 MAX_DROPOUT = 3000
 MAX_MISORDER = 2000
 """Beyond these a sequence number is of another stream (RFC 3550, appendix A.1); two in a row start it."""
@@ -91,7 +102,7 @@ class _Missing:
 @dataclass(slots=True)
 class LossCounters:
     late: int = 0
-    """Packets that came after their place had been given up, or twice."""
+    """Packets that came after their place had been given up, twice, or with a number far from all others."""
     given_up: int = 0
     """Packets that never came in time."""
     frames_dropped: int = 0
@@ -100,6 +111,8 @@ class LossCounters:
     """Jumps of the sequence number that began a new stream."""
     recovered: int = 0
     """Packets that came after they had been asked for again."""
+    frames_too_large: int = 0
+    """Of those dropped: frames with more bytes or packets than a frame may have."""
 
 
 class FrameAssembler:
@@ -109,24 +122,34 @@ class FrameAssembler:
     :attr:`wants_key` tells that one should be asked for. ``wait_ms`` is how long a hole is held open.
     """
 
-    def __init__(self, *, video: bool, wait_ms: float) -> None:
+    def __init__(self, *, video: bool, wait_ms: float, counters: LossCounters | None = None) -> None:
         self._video = video
         self._wait_ns = int(wait_ms * MS)
         self._sequence = SequenceUnwrapper()
         self._buffer: dict[int, Fragment] = {}
         self._missing: dict[int, _Missing] = {}
+        """In ascending order, as holes are noticed behind the highest number. Each number from ``_next`` to the highest
+        is either here or in the buffer."""
+        self._unasked: deque[int] = deque()
+        """Holes that were not asked for yet."""
+        self._asked: deque[tuple[int, int]] = deque()
+        """When, and which; the earliest first."""
+        self._allowance = MAX_HOLES
         self._next: int | None = None
         self._suspect: int | None = None
         self._pieces: list[bytes] = []
+        self._frame_bytes = 0
         self._frame_time: int | None = None
         self._frame_key = False
         self._frame_bad = False
+        self._frame_large = False
+        self._most_bytes = MAX_FRAME_BYTES if video else MAX_SOUND_BYTES
         self._frame_arrival_ns = 0
         self._clean = False
         self.broken = video
         self.wants_key = False
         """A key frame has to be asked for. Not before the first frame: it most likely is one."""
-        self.counters = LossCounters()
+        self.counters = counters or LossCounters()
         self.nack_round_trip_ns: int | None = None
         """How long the last packet that was asked for once took to come."""
 
@@ -151,6 +174,7 @@ class FrameAssembler:
         if highest is not None and not -MAX_MISORDER <= extended - highest <= MAX_DROPOUT:
             if sequence_number != self._suspect:
                 self._suspect = (sequence_number + 1) & 0xFFFF
+                self.counters.late += 1
                 return []
             self._restart()
             extended = self._sequence.unwrap(sequence_number)
@@ -165,15 +189,43 @@ class FrameAssembler:
             self.counters.recovered += 1
             if found.tries == 1:
                 self.nack_round_trip_ns = fragment.arrival_ns - found.asked_ns
+        frames: list[Frame] = []
         if self._sequence.highest is not None:
-            for lost in range(max(self._sequence.highest + 1, self._next), extended):
-                self._missing[lost] = _Missing(fragment.arrival_ns)
+            frames = self._notice(max(self._sequence.highest + 1, self._next), extended, fragment.arrival_ns)
         self._sequence.seen(extended)
         self._buffer[extended] = fragment
-        frames = self._drain()
+        frames += self._drain()
         while len(self._buffer) > CAPACITY:
             frames += self._skip()
         return frames
+
+    def _notice(self, first: int, end: int, now_ns: int) -> list[Frame]:
+        """The numbers from ``first`` to before ``end`` did not come. The frames that come free where they, or those
+        that were waited for until now, are given up for it."""
+        self._allowance = min(self._allowance + HOLES_PER_PACKET, MAX_HOLES)
+        count = end - first
+        if count <= 0:
+            return []
+        frames: list[Frame] = []
+        if count > self._allowance:
+            while self._missing:
+                frames += self._skip()
+            self.counters.given_up += count
+            self._next = end
+            self._interrupted()
+            return frames
+        self._allowance -= count
+        while self._missing and len(self._missing) + count > MAX_HOLES:
+            frames += self._skip()
+        for lost in range(first, end):
+            self._missing[lost] = _Missing(now_ns)
+        if self._video:
+            self._unasked.extend(range(first, end))
+        return frames
+
+    def break_off(self) -> None:
+        """A frame that was delivered is not used: those after it lack it, until a key frame."""
+        self.broken = self.wants_key = self._video
 
     def expire(self, now_ns: int) -> list[Frame]:
         """Give up the holes that have been open for too long; the frames that come free by it."""
@@ -186,17 +238,23 @@ class FrameAssembler:
         return frames
 
     def nacks(self, now_ns: int, interval_ns: int) -> list[int]:
-        """Extended sequence numbers to ask for now: at once when noticed, then every ``interval_ns``."""
-        due = []
-        for number, entry in self._missing.items():
-            if entry.tries >= NACK_TRIES or (entry.tries and now_ns - entry.asked_ns < interval_ns):
-                continue
+        """Extended sequence numbers to ask for now, ascending: at once when noticed, then every ``interval_ns``."""
+        due: list[int] = []
+        while self._unasked and len(due) < MAX_NACK:
+            number = self._unasked.popleft()
+            if number in self._missing:
+                due.append(number)
+        while self._asked and len(due) < MAX_NACK and now_ns - self._asked[0][0] >= interval_ns:
+            _, number = self._asked.popleft()
+            if number in self._missing:
+                due.append(number)
+        for number in due:
+            entry = self._missing[number]
             entry.tries += 1
             entry.asked_ns = now_ns
-            due.append(number)
-            if len(due) == MAX_NACK:
-                break
-        return due
+            if entry.tries < NACK_TRIES:
+                self._asked.append((now_ns, number))
+        return sorted(due)
 
     def _restart(self) -> None:
         self.counters.restarts += 1
@@ -204,6 +262,8 @@ class FrameAssembler:
         self._sequence = SequenceUnwrapper()
         self._buffer.clear()
         self._missing.clear()
+        self._unasked.clear()
+        self._asked.clear()
         self._next = None
         self._drop_frame()
         self._clean = False
@@ -211,16 +271,21 @@ class FrameAssembler:
     def _skip(self) -> list[Frame]:
         """Go on behind the first hole."""
         assert self._next is not None
-        target = min(self._buffer, default=self.highest + 1)
-        for number in [n for n in self._missing if n < target]:
-            del self._missing[number]
+        while self._missing.pop(self._next, None) is not None:
+            self._next += 1
             self.counters.given_up += 1
-        self._next = target
+        if not self._missing:
+            self._unasked.clear()
+            self._asked.clear()
+        self._interrupted()
+        return self._drain()
+
+    def _interrupted(self) -> None:
+        """What comes next does not follow what came."""
         if self._frame_time is not None:
             self._frame_bad = True
         self._clean = False
         self.broken = self.wants_key = self._video
-        return self._drain()
 
     def _drain(self) -> list[Frame]:
         frames: list[Frame] = []
@@ -246,9 +311,14 @@ class FrameAssembler:
         self._clean = True
         if piece is None:
             self._frame_bad = True
-        else:
+        elif not self._frame_large:
             self._pieces.append(piece.data)
+            self._frame_bytes += len(piece.data)
             self._frame_key = self._frame_key or piece.key
+            if self._frame_bytes > self._most_bytes or len(self._pieces) > MAX_FRAME_PACKETS:
+                self._frame_bad = self._frame_large = True
+                self._pieces.clear()
+                self.counters.frames_too_large += 1
         self._frame_arrival_ns = fragment.arrival_ns
         if fragment.marker or not self._video:
             self._finish(frames, self._frame_bad)
@@ -268,5 +338,6 @@ class FrameAssembler:
 
     def _drop_frame(self) -> None:
         self._pieces.clear()
+        self._frame_bytes = 0
         self._frame_time = None
-        self._frame_key = self._frame_bad = False
+        self._frame_key = self._frame_bad = self._frame_large = False

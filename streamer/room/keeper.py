@@ -250,7 +250,7 @@ class RoomKeeper:
         self._config_changed.clear()
         assert self._channel is not None
         try:
-            await self._channel.request("configure", self.config)
+            await self._channel.request("configure", self.config, epoch=self.config.epoch)
         except StreamerError as error:
             if error.code == "connection_lost":
                 raise

@@ -38,6 +38,17 @@ CLOSE_LIMIT_S = 12.0
 FORGET_LIMIT_S = 15.0
 """The room waits for its disk for ten seconds."""
 
+OrderEpoch = Callable[[], Awaitable[int]]
+"""The epoch that a request carries now. Raises a StreamerError where this process directs no more."""
+
+
+async def no_epoch() -> int:
+    return 0
+
+
+NOT_THE_DIRECTOR = "not_the_director"
+"""What a room refuses an older epoch with."""
+
 Callback = Callable[[], None]
 LinkListener = Callable[["RoomLink", str, Any], None]
 """Called with the link, what happened (``up``, ``down``, ``status``, ``meters``) and its data: None, None,
@@ -55,7 +66,13 @@ class RoomLink:
         cache_bytes: int,
         listener: LinkListener,
         remember: Callable[[RoomConfig], Awaitable[None]] | None = None,
+        order_epoch: OrderEpoch = no_epoch,
+        doubt: Callable[[], None] = lambda: None,
     ) -> None:
+        self._order_epoch = order_epoch
+        self._doubt = doubt
+        self._epoch = 0
+        """What this link's requests carried last: events under an older one are another director's."""
         self.room = room
         self.view = BroadcastView()
         self.bytes = PartCache(cache_bytes)
@@ -69,6 +86,8 @@ class RoomLink:
         """Whether the media host told that the room has closed; this link lingers for its last viewers."""
         self.out_of_step = 0
         """Events that did not follow, so that a snapshot was asked for again."""
+        self.older_epochs = 0
+        """Events that were told under an older epoch."""
         self._run_dir = run_dir
         self._listener = listener
         self._remember = remember
@@ -114,6 +133,7 @@ class RoomLink:
         return {
             "room_reconnects_total": self.reconnects,
             "room_out_of_step_total": self.out_of_step,
+            "room_older_epochs_total": self.older_epochs,
             "part_cache_hits_total": self.bytes.hits,
             "part_cache_misses_total": self.bytes.misses,
             "part_cache_evicted_total": self.bytes.evicted,
@@ -129,9 +149,12 @@ class RoomLink:
         channel = self._channel
         if channel is None or not channel.up:
             raise _unavailable()
+        epoch = self._epoch = await self._order_epoch()
         try:
-            return await channel.request(method, params, limit_s=limit_s)
+            return await channel.request(method, params, limit_s=limit_s, epoch=epoch)
         except StreamerError as error:
+            if error.code == NOT_THE_DIRECTOR:
+                self._doubt()
             raise (_unavailable() if error.code == "connection_lost" else error) from error
 
     async def offer(self, offer: Offer) -> Answer:
@@ -212,6 +235,9 @@ class RoomLink:
         self._channel = channel
         self._note()
         try:
+            if await self._order_epoch():
+                # What it tells from now on is told under our epoch.
+                await self.request("hello")
             await channel.wait_closed()
         finally:
             self._channel = None
@@ -219,6 +245,12 @@ class RoomLink:
             await channel.close()
 
     def _on_event(self, event: Event) -> None:
+        if 0 < event.epoch < self._epoch:
+            self.older_epochs += 1
+            return
+        if 0 < self._epoch < event.epoch:
+            self._doubt()
+            return
         data = event.data
         if event.kind == "status":
             try:

@@ -30,10 +30,13 @@ class Previews:
         if clock is None:
             # A clock of its own: monotonic time itself, for a preview is on no broadcast's timeline.
             clock = self._clocks[name] = SourceClock(RoomClock(epoch_ms=0, anchor_ns=0))
-        if unit.codec == "h264":
-            self._relay.push_video(unit.data, clock.video_start(unit), incoming.idr, feed=feed)
+        start = clock.video_start(unit) if incoming.is_video else clock.sound_start(unit)
+        if clock.jumped(start, unit) if incoming.is_video else clock.sound_is_far(start, unit):
+            del self._clocks[name]
+        elif unit.codec == "h264":
+            self._relay.push_video(unit.data, start, incoming.idr, feed=feed)
         elif unit.codec == "opus":
-            self._relay.push_audio(unit.data, clock.sound_start(unit), feed=feed)
+            self._relay.push_audio(unit.data, start, feed=feed)
 
     def check(self, source: SourceState | None) -> None:
         """Errors: ``no_such_source`` 404, ``unsupported_media`` 406 for a picture that cannot be relayed as it is."""

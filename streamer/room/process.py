@@ -27,7 +27,9 @@ from streamer.conference.media_events import PUBLIC, Closed, Forgotten, MediaEve
 from streamer.conference.programme import Broadcast
 from streamer.conference.view import BroadcastView
 from streamer.errors import BadRequest
-from streamer.media.incoming import read_unit
+from streamer.media.erasing import erase_stretches
+from streamer.media.erasures import read_stretches
+from streamer.media.incoming import PictureGuard, read_unit
 from streamer.media.programme import Programme
 from streamer.media.recorder import Recorder
 from streamer.media.recovery import Recovered, recover, remove_old_broadcasts
@@ -80,6 +82,8 @@ class Room:
                 "keyframe": self._keyframe,
                 "close": self._close,
             },
+            epoch=max(config.epoch, spawn.load_epoch(settings, config.id)),
+            on_epoch=self._obeys,
         )
         self.publications = Publications(settings, self)
         self.relay = Relay(
@@ -105,12 +109,20 @@ class Room:
         self._started_ms = int(time.time() * 1000)
         self._idle_since = time.monotonic()
         self._status_due = True
+        self._epoch_due = self.control.epoch
+        """An epoch that is not on disk yet."""
         self._malformed = 0
+        self._held_ns = 0
+        self._guards: dict[str, PictureGuard] = {}
+        self._refused = 0
+        """Pictures that guards of publications before have refused."""
 
     # --- life --------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Until the room closes or SIGTERM."""
+        # What was forgotten while the process before was dying is gone before anybody is told of anything.
+        stretches = await asyncio.to_thread(self._erase_stretches)
         recovered = await asyncio.to_thread(
             recover,
             self.settings.room_dir(self.config.id),
@@ -129,6 +141,8 @@ class Room:
             log.info("broadcast_resumed", room=self.config.id, broadcast=recovered.broadcast.id)
             self.view.apply(recovered.snapshot)
             self.programme.resume(recovered, now_ms=now_ms())
+            for stretch in stretches:
+                self.programme.forget(*stretch)
         await self.data.start()
         await self.control.start()
         tasks = [
@@ -146,6 +160,15 @@ class Room:
                 await wait_cancelled(task)
             await self._shut_down()
 
+    def _erase_stretches(self) -> list[tuple[int, int]]:
+        found = [(one.from_ms, one.to_ms) for one in read_stretches(self.settings.data, self.config.id)]
+        try:
+            erase_stretches(self.settings.room_dir(self.config.id), found)
+        except OSError as error:
+            # They are listed no more all the same; the web process asks again until the disk takes it.
+            log.error("not_erased", room=self.config.id, problem=error.strerror)
+        return found
+
     async def _shut_down(self) -> None:
         # A whole last segment, not a torn one: for the viewers, and for a process that goes on with it.
         await self.programme.finish()
@@ -162,7 +185,11 @@ class Room:
         await self.control.close()
 
     async def _tick(self) -> None:
+        began_ns = time.thread_time_ns()
         while True:
+            # The loop turns between two ticks many times, unless one callback takes all of it.
+            now_ns = time.thread_time_ns()
+            self._held_ns, began_ns = max(self._held_ns, now_ns - began_ns), now_ns
             self.programme.tick()
             if self._nobody_for() > self.settings.room.close_after_s:
                 self._end_broadcast()
@@ -189,7 +216,10 @@ class Room:
                 self._status_due = False
                 last = time.monotonic()
                 self.control.publish("status", self.status())
+                self._held_ns = 0
                 self._count_down()
+            if self._epoch_due:
+                await self._keep_epoch()
             await asyncio.sleep(0.1)
 
     def _count_down(self) -> None:
@@ -201,6 +231,9 @@ class Room:
     # --- from the publications ---------------------------------------------------------------------
 
     def source_up(self, name: str) -> None:
+        before = self._guards.get(name)
+        self._refused += before.refused_total if before else 0
+        self._guards[name] = PictureGuard(int(self.settings.media.max_source_megapixels * 1_000_000))
         self.programme.source_up(name)
         self.previews.restart(name)
         self._status_due = True
@@ -214,6 +247,9 @@ class Room:
         incoming = read_unit(unit)
         if incoming is None:
             self._malformed += 1
+            return
+        guard = self._guards.get(name)
+        if guard is not None and not guard.admits(incoming):
             return
         self.programme.take_in(name, incoming)
         self.previews.take_in(name, incoming)
@@ -261,6 +297,17 @@ class Room:
         self._status_due = True
 
     # --- from the web plane ------------------------------------------------------------------------
+
+    def _obeys(self, epoch: int) -> None:
+        self._epoch_due = epoch
+
+    async def _keep_epoch(self) -> None:
+        """For a process that is started again. The loop does not wait for the disk."""
+        epoch, self._epoch_due = self._epoch_due, 0
+        try:
+            await asyncio.to_thread(spawn.save_epoch, self.settings, self.config.id, epoch)
+        except OSError as error:
+            log.error("epoch_not_kept", room=self.config.id, epoch=epoch, error=str(error))
 
     async def _hello(self, params: dict[str, Any]) -> dict[str, Any]:
         status = self.status()
@@ -342,7 +389,9 @@ class Room:
         sources = self.publications.status()
         for name, source in sources.items():
             source.passthrough = programme.passes(name)
-            source.notes = [*source.notes, *programme.notes(name)]
+            guard = self._guards.get(name)
+            refusal = [guard.refusal] if guard is not None and guard.refusal is not None else []
+            source.notes = [*source.notes, *refusal, *programme.notes(name)]
         return RoomStatus(
             room=self.config.id,
             pid=os.getpid(),
@@ -357,6 +406,7 @@ class Room:
             media_up=programme.presence.up,
             media_since_ms=programme.presence.since_ms,
             media_stopped_ms=programme.presence.stopped_ms,
+            loop_held_ms=round(self._held_ns / 1e6, 1),
             first_words_ms=programme.first_words_ms,
             alarms=[*programme.alarms, *(self.recorder.alarms if self.recorder else [])],
             counters={
@@ -365,6 +415,7 @@ class Room:
                 **programme.counters,
                 **self.relay.counters,
                 "units_malformed_total": float(self._malformed),
+                "pictures_refused_total": float(self._refused + sum(g.refused_total for g in self._guards.values())),
                 "data_readers_cut_total": float(self.data.cut_off),
                 "control_readers_cut_total": float(self.control.cut_off),
             },

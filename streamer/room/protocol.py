@@ -4,6 +4,10 @@ Messages are msgspec structs, msgpack on the wire, each framed by a 4-byte big-e
 Version 1. A field may be added with a default; nothing is renamed or removed within a version, so
 that today's web process gets on with yesterday's room process.
 
+``epoch`` counts the changes of hands between web processes that direct over one database. A media host and a room
+remember the highest that they have been told, and refuse requests of an older one (``not_the_director`` 409); a
+web process does not take in events of an older one. 0, and what yesterday's process sends: not known, not refused.
+
 Sockets (files in ``DIR/run``, mode 0600, reached through ``/proc/self/fd/N`` because a Unix
 address holds 107 bytes):
 
@@ -32,6 +36,8 @@ class Request(msgspec.Struct, tag="request"):
     id: int
     method: str
     params: dict[str, Any] = {}
+    epoch: int = 0
+    """Of the web process that asks."""
 
 
 class Reply(msgspec.Struct, tag="reply"):
@@ -57,6 +63,8 @@ class Event(msgspec.Struct, tag="event"):
 
     kind: str
     data: Any
+    epoch: int = 0
+    """The highest that the sender has obeyed."""
 
 
 ControlMessage = Request | Reply | Event
@@ -99,6 +107,8 @@ class RoomConfig(msgspec.Struct):
     """What the director wants of the room now."""
     caption_languages: tuple[str, ...] = ()
     """What the next broadcast declares; one that is on keeps its own."""
+    epoch: int = 0
+    """Of the web process that ordered it; kept with it for a restart."""
 
 
 class Forget(msgspec.Struct):
@@ -199,7 +209,8 @@ class SourceStatus(msgspec.Struct):
     passthrough: bool = False
     notes: list[str] = []
     """Stable codes of what the technician should know: ``encoded_b_frames``,
-    ``encoded_keyframe_interval``, ``encoded_irregular``, ``no_audio``, ``no_video`` ..."""
+    ``encoded_keyframe_interval``, ``encoded_irregular``, ``no_audio``, ``no_video``, ``picture_too_large``,
+    ``picture_unreadable``, ``too_much_data`` ..."""
 
 
 class RoomStatus(msgspec.Struct):
@@ -230,5 +241,7 @@ class RoomStatus(msgspec.Struct):
     """Media time since when; None while nothing comes."""
     media_stopped_ms: int | None = None
     """Media time of the last packet; None while something comes, and before the first."""
+    loop_held_ms: float = 0.0
+    """The longest that anything has held the room's loop since the last status, ms of its own processor time."""
     first_words_ms: int | None = None
     """Media time at which somebody began to speak, the newest time after ten seconds of silence."""

@@ -15,6 +15,7 @@ from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 from streamer.errors import StreamerError, TooMany
 from streamer.media.types import AccessUnit
 from streamer.room import aiortc_hooks as hooks
+from streamer.room.gate import Gate
 from streamer.room.ice import IceBinding, same_machine
 from streamer.room.protocol import Answer, Offer, SourceStatus, TrackStatus
 from streamer.room.receiver import Drop, EncodedReceiver
@@ -41,6 +42,8 @@ ANSWER_TIMEOUT_S = 8.0
 """Candidates from STUN and TURN servers may be waited for; OBS gives up its POST after 8 s."""
 CLOSE_TIMEOUT_S = 3.0
 UP_NS = 1_000_000_000
+NOTE_NS = 5_000_000_000
+"""For so long a note tells of what was refused last."""
 
 hooks.install()
 
@@ -82,6 +85,7 @@ class Publication:
         self._drop = drop
         self._candidates_taken = facts.candidates
         self._receivers: list[EncodedReceiver] = []
+        self._gates: list[Gate] = []
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
         self._pc: RTCPeerConnection | None = None
@@ -107,7 +111,7 @@ class Publication:
                 if self._facts.leaves_role_open:
                     hooks.answer_as_dtls_server(pc)
                 hooks.bind(pc, self._binding)
-                hooks.tap(pc)
+                self._gates = hooks.tap(pc, max_kbps=self._settings.max_publish_kbps)
                 pc.on("connectionstatechange", self._on_state)
                 await pc.setLocalDescription(await pc.createAnswer())
                 await self._meet(pc, hooks.remote_addresses(pc))
@@ -261,6 +265,8 @@ class Publication:
         notes = []
         if self.state == "connected":
             notes = [f"no_{kind}" for kind in ("audio", "video") if self._facts.of_kind(kind) is None]
+        if any(gate.too_fast_ns and now_ns - gate.too_fast_ns < NOTE_NS for gate in self._gates):
+            notes.append("too_much_data")
         return SourceStatus(
             name=self.source,
             up=self.state == "connected" and bool(last) and now_ns - last < UP_NS,
@@ -300,13 +306,18 @@ class Publication:
                 "rtp_packets_lost_total",
                 "rtp_packets_recovered_total",
                 "rtp_packets_late_total",
+                "rtp_packets_refused_total",
                 "rtp_frames_dropped_total",
+                "rtp_frames_refused_total",
                 "nacks_sent_total",
                 "keyframes_requested_total",
             ),
             0.0,
         )
+        totals["rtp_packets_refused_total"] += sum(gate.refused_total for gate in self._gates)
         for receiver in self._receivers:
+            totals["rtp_packets_refused_total"] += receiver.refused
+            totals["rtp_frames_refused_total"] += receiver.frames_refused
             totals["nacks_sent_total"] += receiver.nacks_sent
             totals["keyframes_requested_total"] += receiver.keyframes_wanted
             if receiver.reception is not None and receiver.assembler is not None:

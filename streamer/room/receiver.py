@@ -11,7 +11,6 @@ import asyncio
 import random
 import struct
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -34,8 +33,10 @@ from aiortc.rtp import (
 from streamer.media import h264, vp8
 from streamer.media.types import AccessUnit
 from streamer.room import aiortc_hooks as hooks
+from streamer.room.allowance import Allowance
 from streamer.room.jitter import MS, Fragment, Frame, FrameAssembler, TimestampUnwrapper
 from streamer.room.payloads import NAL_SPS, Piece, depayload
+from streamer.room.reception import Reception, SenderClock
 
 VIDEO_WAIT_MS = 250.0
 """How long a hole in the picture is held open: a few round trips of any link that a live talk works on."""
@@ -47,112 +48,15 @@ KEYFRAME_MIN_S = 0.2
 """Key frames are asked for at most this often, whoever asks: each costs the picture its bitrate."""
 KEYFRAME_AGAIN_S = 0.5
 SILENT_SSRC_S = 1.0
-RATE_WINDOW_S = 2.0
-NTP_TO_UNIX_S = 2_208_988_800
 MAX_REPORT_DISTANCE_S = 600
+MAX_RTX_SSRCS = 8
+FRAMES_PER_S = {"video": 150.0, "audio": 450.0}
+"""Frames taken of a track: a camera sends up to 60 pictures, Opus up to 400 packets of 2.5 ms."""
+FRAMES_BURST_S = 2.0
+"""As many as may come free at once behind a hole, or after our loop stood still."""
 EMPTY = Piece(b"", False, False)
 
 Drop = Callable[[RtpPacket], bool]
-
-
-class SenderClock:
-    """RTP time to the sender's NTP clock in UTC microseconds, by its sender reports (RFC 3550, section 6.4.1)."""
-
-    __slots__ = ("_clock_rate", "_offset_us")
-
-    def __init__(self, clock_rate: int) -> None:
-        self._clock_rate = clock_rate
-        self._offset_us: float | None = None
-
-    def report(self, ntp: int, rtp_time: int) -> None:
-        """``ntp`` is the 64-bit NTP time of a report, ``rtp_time`` its RTP time without wrap."""
-        if not ntp:
-            return  # "may set the NTP timestamp to zero" by a sender without a notion of wallclock
-        seconds, fraction = ntp >> 32, ntp & 0xFFFFFFFF
-        now_us = (seconds - NTP_TO_UNIX_S) * 1_000_000 + fraction * 1_000_000 / 2**32
-        offset = now_us - rtp_time * 1_000_000 / self._clock_rate
-        if self._offset_us is None or abs(offset - self._offset_us) > 100_000:
-            self._offset_us = offset
-        else:
-            # Senders stamp reports when they send them, a few ms off; a quarter of each error keeps up with drift.
-            self._offset_us += (offset - self._offset_us) / 4
-
-    def at(self, rtp_time: int) -> int | None:
-        if self._offset_us is None:
-            return None
-        return round(self._offset_us + rtp_time * 1_000_000 / self._clock_rate)
-
-
-class Reception:
-    """Counts for receiver reports (RFC 3550, appendix A.3 and A.8) and for people."""
-
-    def __init__(self, clock_rate: int) -> None:
-        self.clock_rate = clock_rate
-        self.packets = 0
-        self.base: int | None = None
-        self.highest = 0
-        self._jitter = 0.0
-        self._transit: float | None = None
-        self._expected_before = 0
-        self._received_before = 0
-        self._recent: deque[tuple[float, int, int]] = deque()
-        self._recent_bytes = 0
-        self._recent_frames = 0
-
-    def packet(self, extended: int, timestamp: int, now_ns: int) -> None:
-        self.packets += 1
-        if self.base is None or extended < self.base:
-            self.base = extended
-        if extended > self.highest:
-            self.highest = extended
-            transit = now_ns * self.clock_rate / 1e9 - timestamp
-            if self._transit is not None:
-                self._jitter += (abs(transit - self._transit) - self._jitter) / 16
-            self._transit = transit
-
-    def load(self, size: int, frames: int, now_s: float) -> None:
-        """Bytes and frames that just came, for the rates over the last two seconds."""
-        self._recent.append((now_s, size, frames))
-        self._recent_bytes += size
-        self._recent_frames += frames
-        self._forget(now_s)
-
-    def _forget(self, now_s: float) -> None:
-        while self._recent and self._recent[0][0] < now_s - RATE_WINDOW_S:
-            _, size, frames = self._recent.popleft()
-            self._recent_bytes -= size
-            self._recent_frames -= frames
-
-    def rates(self, now_s: float) -> tuple[int, float]:
-        """Bits and frames per second."""
-        self._forget(now_s)
-        span = max(now_s - self._recent[0][0], 0.5) if self._recent else RATE_WINDOW_S
-        return round(self._recent_bytes * 8 / span), self._recent_frames / span
-
-    @property
-    def jitter(self) -> int:
-        return int(self._jitter)
-
-    @property
-    def jitter_ms(self) -> float:
-        return self._jitter * 1000 / self.clock_rate
-
-    @property
-    def expected(self) -> int:
-        return 0 if self.base is None else self.highest - self.base + 1
-
-    @property
-    def lost(self) -> int:
-        return max(self.expected - self.packets, 0)
-
-    def fraction_lost(self) -> int:
-        """Since the last call, in 1/256."""
-        expected = self.expected - self._expected_before
-        received = self.packets - self._received_before
-        self._expected_before, self._received_before = self.expected, self.packets
-        if expected <= 0 or received >= expected:
-            return 0
-        return min(255, (expected - received) * 256 // expected)
 
 
 class EncodedReceiver:
@@ -190,6 +94,10 @@ class EncodedReceiver:
         self.keyframes_wanted = 0
         """PLIs sent."""
         self.nacks_sent = 0
+        self.refused = 0
+        """Packets of unknown codecs, of streams that are not followed, and repairs of nothing."""
+        self.frames_refused = 0
+        """Whole frames above :data:`FRAMES_PER_S`."""
         self._transport = transport
         self._local_ssrc = local_ssrc
         self._on_unit = on_unit
@@ -203,6 +111,7 @@ class EncodedReceiver:
         self._early_report: tuple[int, int, int] | None = None
         self._last_report: tuple[int, float] | None = None
         self._estimator: RemoteBitrateEstimator | None = RemoteBitrateEstimator() if kind == "video" else None
+        self._frames = Allowance(FRAMES_PER_S[kind], FRAMES_PER_S[kind] * FRAMES_BURST_S)
         self._loop = asyncio.get_running_loop()
         self._tick: asyncio.TimerHandle | None = None
         self._report_timer: asyncio.TimerHandle | None = None
@@ -290,8 +199,9 @@ class EncodedReceiver:
             return
         codec = self._codecs.get(packet.payload_type)
         if codec is None:
+            self.refused += 1
             return
-        self._estimate(packet)
+        self._estimate(packet, now_ns)
         size = len(packet.payload)
         payload, sequence, ssrc = packet.payload, packet.sequence_number, packet.ssrc
         name = codec.name.lower()
@@ -299,13 +209,14 @@ class EncodedReceiver:
         if repaired:
             # RFC 4588, section 4: the payload begins with the original sequence number.
             codec = self._codecs.get(codec.parameters.get("apt"))
-            if codec is None or size < 2 or self._ssrc is None:
+            if codec is None or size < 2 or not self._repairs(ssrc):
+                self.refused += 1
                 return
-            if self._rtx_of.setdefault(ssrc, self._ssrc) != self._ssrc:
-                return
+            assert self._ssrc is not None
             name, ssrc = codec.name.lower(), self._ssrc
             sequence, payload = payload[0] << 8 | payload[1], payload[2:]
         if not self._latch(ssrc, codec, now_ns):
+            self.refused += 1
             return
         assert self.assembler is not None
         assert self.reception is not None
@@ -317,7 +228,10 @@ class EncodedReceiver:
             piece = depayload(name, payload) if payload else EMPTY
         except ValueError:
             piece = None
+        restarts = self.assembler.counters.restarts
         frames = self.assembler.add(sequence, Fragment(packet.timestamp, bool(packet.marker), piece, now_ns))
+        if self.assembler.counters.restarts != restarts:
+            self.reception.restart()
         if not repaired:
             self.reception.packet(
                 self.assembler.extended(sequence), self._packet_timestamps.unwrap(packet.timestamp), now_ns
@@ -332,6 +246,15 @@ class EncodedReceiver:
         if self.assembler.waiting and self._tick is None:
             self._tick = self._loop.call_later(TICK_S, self._on_tick)
 
+    def _repairs(self, rtx_ssrc: int) -> bool:
+        """Whether a retransmission stream is that of the stream that is followed; the first few are learned."""
+        if self._ssrc is None:
+            return False
+        repaired = self._rtx_of.get(rtx_ssrc)
+        if repaired is None and len(self._rtx_of) < MAX_RTX_SSRCS:
+            repaired = self._rtx_of[rtx_ssrc] = self._ssrc
+        return repaired == self._ssrc
+
     def _latch(self, ssrc: int, codec: Any, now_ns: int) -> bool:
         """Follow one SSRC: simulcast layers and strangers are passed over, a successor is taken after a silence."""
         if ssrc == self._ssrc:
@@ -340,8 +263,14 @@ class EncodedReceiver:
             return False
         self._ssrc = ssrc
         video = self.kind == "video"
-        self.assembler = FrameAssembler(video=video, wait_ms=VIDEO_WAIT_MS if video else AUDIO_WAIT_MS)
-        self.reception = Reception(codec.clockRate)
+        self.assembler = FrameAssembler(
+            video=video,
+            wait_ms=VIDEO_WAIT_MS if video else AUDIO_WAIT_MS,
+            counters=self.assembler.counters if self.assembler else None,
+        )
+        if self.reception is None or self.reception.clock_rate != codec.clockRate:
+            self.reception = Reception(codec.clockRate)
+        self.reception.restart()
         self._timestamps = TimestampUnwrapper()
         self._packet_timestamps = TimestampUnwrapper()
         self._clock = SenderClock(codec.clockRate)
@@ -352,11 +281,16 @@ class EncodedReceiver:
             rtp_time = self._timestamps.unwrap(frame.timestamp)
             assert self._clock is not None
             assert self.reception is not None
+            assert self.assembler is not None
             if self._early_report is not None:
                 ssrc, ntp, rtp = self._early_report
                 self._early_report = None
                 if ssrc == self._ssrc:
                     self._sender_report(ntp, rtp)
+            if not self._frames.take(1, frame.arrival_ns):
+                self.frames_refused += 1
+                self.assembler.break_off()
+                continue
             if frame.key and self.kind == "video":
                 self._look_at_size(frame.data)
             self._on_unit(
@@ -439,16 +373,22 @@ class EncodedReceiver:
 
     # --- reports ---
 
-    def _estimate(self, packet: RtpPacket) -> None:
+    def _estimate(self, packet: RtpPacket, now_ns: int) -> None:
         """REMB, for senders that adapt to it: aiortc's table has no transport-wide congestion control."""
         if self._estimator is None or packet.extensions.abs_send_time is None:
             return
-        estimate = self._estimator.add(
-            abs_send_time=packet.extensions.abs_send_time,
-            arrival_time_ms=time.time_ns() // MS,
-            payload_size=len(packet.payload) + packet.padding_size,
-            ssrc=packet.ssrc,
-        )
+        try:
+            estimate = self._estimator.add(
+                abs_send_time=packet.extensions.abs_send_time,
+                # Monotonic: the estimator counts through every millisecond that passed.
+                arrival_time_ms=now_ns // MS,
+                payload_size=len(packet.payload) + packet.padding_size,
+                ssrc=packet.ssrc,
+            )
+        except (ArithmeticError, ValueError):
+            # Send times that jump about for long enough end in numbers that are none.
+            self._estimator = RemoteBitrateEstimator()
+            return
         if estimate is not None:
             remb = RtcpPsfbPacket(fmt=RTCP_PSFB_APP, ssrc=self._local_ssrc, media_ssrc=0, fci=pack_remb_fci(*estimate))
             hooks.send(self._transport, bytes(remb))

@@ -30,6 +30,8 @@ SETTINGS_FILE = "settings.json"
 HOST_LOCK = "media.lock"
 HOST_PID = "media.pid"
 WEB_PID = "web.pid"
+WEB_LOCK = "web.lock"
+EPOCH_FILE = "epoch"
 _PR_SET_PDEATHSIG = 1
 ROOM_MODULE = "streamer.room.process"
 HOST_MODULE = "streamer.room.host"
@@ -80,6 +82,21 @@ def load_room(settings: Settings, room: str) -> RoomConfig | None:
     except (OSError, msgspec.MsgspecError):
         return None
     return config if config.id == room else None
+
+
+def save_epoch(settings: Settings, room: str, epoch: int) -> None:
+    """Keep the highest epoch that a room has obeyed. Raises OSError."""
+    write_atomically(settings.room_dir(room) / EPOCH_FILE, f"{epoch}\n".encode())
+
+
+def load_epoch(settings: Settings, room: str) -> int:
+    """0 where none is kept."""
+    return read_pid(settings.room_dir(room) / EPOCH_FILE) or 0
+
+
+def highest_epoch(settings: Settings) -> int:
+    """Of all rooms of this machine."""
+    return max((read_pid(path) or 0 for path in settings.room_dir("x").parent.glob(f"*/{EPOCH_FILE}")), default=0)
 
 
 def mark_open(settings: Settings, room: str) -> None:

@@ -47,13 +47,14 @@ class FieldChange:
 @dataclass(frozen=True, slots=True)
 class Consequence:
     """``code`` is stable: ``on_air``, ``armed``, ``delayed_by_hand``, ``extended_by_hand``, ``less_private``,
-    ``cancelled_here``, ``many_vanish``, ``has_ended``, ``stays_closed``, ``closed_by_kind``."""
+    ``cancelled_here``, ``many_vanish``, ``has_ended``, ``stays_closed``, ``closed_by_kind``, and ``not_allowed``
+    (:mod:`streamer.schedules.rights`)."""
 
     code: str
     message: str
     needs_yes: bool = False
     blocks: bool = False
-    """No yes will do: somebody has to end the session first."""
+    """No yes will do: somebody has to end the session first, or somebody else has to import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,8 @@ def compare(
             warnings.append(
                 ScheduleWarning("ambiguous_room", f"{name} may be {' or '.join(match.ambiguous)}: give one an alias.")
             )
+        elif match.elsewhere:
+            warnings.append(ScheduleWarning("room_elsewhere", f"{name} is a room of another venue than the event's."))
     warnings.extend(_merged(schedule, {name: match.room for name, match in matches.items()}))
     pairs, left = _paired(existing, schedule.items, {name: match.room for name, match in matches.items()})
     found: dict[Change, list[DifferenceItem]] = {change: [] for change in Change}

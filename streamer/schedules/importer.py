@@ -7,19 +7,21 @@ Plan and deed belong into one transaction of ``Database.write``, so that nothing
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from streamer.conference.grants import Grant
 from streamer.conference.rooms import Room, Venue, is_slug, slug_of
 from streamer.conference.schedule import Schedule, ScheduleRoom
-from streamer.conference.sessions import Event
+from streamer.conference.sessions import Event, Session
 from streamer.errors import Unprocessable
 from streamer.schedules.applying import Applied, apply
 from streamer.schedules.compare import Difference, compare
 from streamer.schedules.matching import matcher_of
+from streamer.schedules.rights import ROOM_ELSEWHERE, ROOM_NOT_MADE, limited, may_make_rooms
 from streamer.store.audit import AuditEntry, AuditLog
 from streamer.store.events import Events
 from streamer.store.rooms import Rooms
@@ -51,6 +53,7 @@ async def plan(
     connection: AsyncConnection,
     schedule: Schedule,
     *,
+    holder: Grant,
     now_ms: int,
     event: str | None = None,
     venue: str | None = None,
@@ -58,7 +61,7 @@ async def plan(
     otherwise: str = "",
     make_rooms: bool = True,
 ) -> Plan:
-    """What importing ``schedule`` would do.
+    """What importing ``schedule`` would do with the rights of ``holder``: what those do not reach is blocked.
 
     ``event``: its id or name, made where it is new; None: the one that the schedule names, by acronym or title, else
     ``otherwise`` (a file's name). ``venue``: of a new event and new rooms; None: the event's, or the only one that
@@ -69,24 +72,33 @@ async def plan(
     rooms = await Rooms(connection).all()
     if venue is not None:
         await Venues(connection).get(venue)
-    if room is not None:
-        schedule = _in_room(schedule, await Rooms(connection).get(room))
+    named = None if room is None else await Rooms(connection).get(room)
+    if named is not None:
+        schedule = _in_room(schedule, named)
     chosen, is_new = await _event(connection, schedule, event, otherwise)
     where = venue or chosen.venue or (venues[0].id if len(venues) == 1 else None)
     if is_new:
         chosen = replace(chosen, venue=where)
-    matcher = matcher_of(rooms, venues, where)
+    existing = [] if is_new else await Sessions(connection).of_event(chosen.id)
+    matcher = matcher_of(rooms, venues, where, _venues_of(existing, rooms, named))
     new_rooms: tuple[Room, ...] = ()
-    if make_rooms:
+    refused_rooms = {}
+    for name, match in matcher.match_all(schedule.rooms).items():
+        if match.elsewhere:
+            refused_rooms[name] = ROOM_ELSEWHERE
+        elif match.room is None and not match.ambiguous and make_rooms and not may_make_rooms(holder, where):
+            refused_rooms[name] = ROOM_NOT_MADE
+    if make_rooms and may_make_rooms(holder, where):
         planned = matcher.planned(schedule)
         matcher, new_rooms = planned.matcher, planned.new
-    existing = [] if is_new else await Sessions(connection).of_event(chosen.id)
+    difference = compare(existing, schedule, matcher, chosen.id, now_ms=now_ms)
+    by_id = {room.id: room for room in matcher.rooms}
     return Plan(
         event=chosen,
         event_is_new=is_new,
         venue=next((known for known in venues if known.id == where), None),
         new_rooms=new_rooms,
-        difference=compare(existing, schedule, matcher, chosen.id, now_ms=now_ms),
+        difference=limited(difference, holder, chosen, by_id, refused_rooms),
         rooms=matcher.rooms,
     )
 
@@ -134,6 +146,12 @@ async def carry_out(
             )
         )
     return done
+
+
+def _venues_of(existing: Iterable[Session], rooms: Iterable[Room], named: Room | None) -> frozenset[str]:
+    """Where an event takes place already, and the venue of the room that somebody ``named`` for it."""
+    taken = {session.room for session in existing} | ({named.id} if named is not None else set())
+    return frozenset(room.venue for room in rooms if room.id in taken and room.venue is not None)
 
 
 async def _event(

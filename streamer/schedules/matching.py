@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from streamer.conference.rooms import Room, Venue, slug_of
 from streamer.conference.schedule import Schedule, ScheduleRoom
+from streamer.schedules.fields import guid_of
 from streamer.schedules.words import folded
 
 _SLUG_LENGTH = 48
@@ -14,10 +15,12 @@ _SLUG_LENGTH = 48
 
 @dataclass(frozen=True, slots=True)
 class RoomMatch:
-    """``room`` is the id, None for an unknown room; ``ambiguous``: several rooms are called so."""
+    """``room`` is the id, None for an unknown room; ``ambiguous``: several rooms are called so; ``elsewhere``: it is
+    a room of a venue that the event has nothing to do with."""
 
     room: str | None
     ambiguous: tuple[str, ...] = ()
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,16 @@ class PlannedRooms:
 
 @dataclass(frozen=True, slots=True)
 class RoomMatcher:
-    """``venue``: names count within it only, as every venue has a *Grande salle*; guids count everywhere."""
+    """``venue``: names count within it only, as every venue has a *Grande salle*, and guids within it and ``also``.
+    None: both count everywhere."""
 
     rooms: tuple[Room, ...]
     venue: str | None = None
     venues: Mapping[str, Venue] = field(default_factory=dict)
+    also: frozenset[str] = frozenset()
+    """Other venues in which the event takes place already."""
     _by_guid: dict[str, list[str]] = field(init=False, repr=False, compare=False)
+    _elsewhere: frozenset[str] = field(init=False, repr=False, compare=False)
     _by_name: tuple[dict[str, list[str]], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -43,9 +50,17 @@ class RoomMatcher:
         names: dict[str, list[str]] = {}
         aliases: dict[str, list[str]] = {}
         slugs: dict[str, list[str]] = {}
+        elsewhere: set[str] = set()
         for room in self.rooms:
-            for guid in (room.guid, *room.aliases):
+            # As our own exports call it.
+            own_guid = room.guid or guid_of("room", room.id)
+            if self.venue is not None and room.venue not in (None, self.venue, *self.also):
+                elsewhere.add(own_guid.lower())
+                continue
+            for guid in (own_guid, *room.aliases):
                 _put(by_guid, guid.lower(), room.id)
+            if self.venue is not None and room.venue not in (None, self.venue):
+                continue
             if self.venue is not None and room.venue not in (None, self.venue):
                 continue
             _put(names, folded(room.name), room.id)
@@ -58,12 +73,16 @@ class RoomMatcher:
             _put(slugs, room.id, room.id)
             _put(slugs, slug_of(room.name), room.id)
         object.__setattr__(self, "_by_guid", by_guid)
+        object.__setattr__(self, "_elsewhere", frozenset(elsewhere))
         object.__setattr__(self, "_by_name", (names, aliases, slugs))
 
     def match(self, room: ScheduleRoom) -> RoomMatch:
         found = self._by_guid.get(room.guid.lower(), []) if room.guid else []
         if len(found) == 1:
             return RoomMatch(found[0])
+        if room.guid.lower() in self._elsewhere:
+            # Not by its name either: another room of that name is not the one that is meant.
+            return RoomMatch(None, elsewhere=True)
         names, aliases, slugs = self._by_name
         for index, key in (
             (names, folded(room.name)),
@@ -93,7 +112,7 @@ class RoomMatcher:
             match = self.match(room)
             # What the matcher is going to know a new room by: another spelling of it is no other room.
             names = {folded(room.name), slug_of(room.name), room.guid.lower(), room.slug.lower()} - {""}
-            if match.room is None and not match.ambiguous and not names & seen:
+            if match.room is None and not (match.ambiguous or match.elsewhere or names & seen):
                 seen |= names
                 made = Room(
                     id=_free_slug(slug_of(room.name) or "room", taken),
@@ -104,11 +123,16 @@ class RoomMatcher:
                 )
                 taken.add(made.id)
                 new.append(made)
-        return PlannedRooms(tuple(new), RoomMatcher((*self.rooms, *new), self.venue, self.venues))
+        return PlannedRooms(tuple(new), RoomMatcher((*self.rooms, *new), self.venue, self.venues, self.also))
 
 
-def matcher_of(rooms: Sequence[Room], venues: Sequence[Venue] = (), venue: str | None = None) -> RoomMatcher:
-    return RoomMatcher(tuple(rooms), venue, {known.id: known for known in venues})
+def matcher_of(
+    rooms: Sequence[Room],
+    venues: Sequence[Venue] = (),
+    venue: str | None = None,
+    also: frozenset[str] = frozenset(),
+) -> RoomMatcher:
+    return RoomMatcher(tuple(rooms), venue, {known.id: known for known in venues}, also)
 
 
 def _put(index: dict[str, list[str]], key: str, room: str) -> None:

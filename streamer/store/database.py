@@ -4,7 +4,8 @@ SQLite in the data folder by default: WAL, ``synchronous=FULL`` (a mark that was
 cut), foreign keys on. PostgreSQL by URL. All methods belong to one asyncio loop.
 
 With either there is one writer at a time, and a reader sees one moment: what a transaction has read and checked
-still holds when it is committed.
+still holds when it is committed. ``Database.guard`` is asked in each of a web process's write transactions whether it
+still directs; commands beside a running instance (``import``, ``grant``) have none: they direct nothing.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
@@ -30,6 +34,8 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK_S = 60.0
 _COMMAND_LIMIT_S = 60.0
 _CONNECT_LIMIT_S = 10.0
+_IDLE_LIMIT_S = 15
+"""A writer that stopped in the middle of a transaction holds everybody up for no longer; PostgreSQL rolls it back."""
 _POSTGRES_LOCK_ID = 0x5374726D
 """Any constant: the advisory lock under which one process at a time migrates."""
 _POSTGRES_WRITER_ID = 0x53747277
@@ -38,6 +44,16 @@ _POSTGRES_WRITER_ID = 0x53747277
 
 class StoreUnavailable(StreamerError):
     code, status = "store_unavailable", 503
+
+
+class NotTheDirector(StoreUnavailable):
+    """Another web process directs: this one writes and orders nothing."""
+
+    code = "not_the_director"
+
+
+Guard = Callable[[AsyncConnection], Awaitable[None]]
+"""Raises NotTheDirector."""
 
 
 def database_url(url: str, data: Path) -> URL:
@@ -59,6 +75,10 @@ class Database:
         self._engine: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
         self._writer: AsyncEngine | None = None
+        self.guard: Guard | None = None
+        """Asked first in every write transaction; None: writes beside whoever directs."""
+        self._away = False
+        self._in_flight: set[asyncio.Timeout] = set()
 
     @property
     def is_sqlite(self) -> bool:
@@ -69,7 +89,12 @@ class Database:
 
         Raises StoreUnavailable when the database cannot be reached or is newer than this program.
         """
-        try:
+        await self.open()
+        await self.migrate()
+
+    async def open(self) -> None:
+        """The pool alone: for who must not change the schema yet. Raises StoreUnavailable."""
+        async with self._usable():
             if self.is_sqlite:
                 await asyncio.to_thread(self._prepare_file)
             self._engine = self._make_engine()
@@ -79,7 +104,16 @@ class Database:
             self._reader = (
                 self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="REPEATABLE READ")
             )
+
+    async def migrate(self) -> None:
+        """Bring the schema up to date. Raises StoreUnavailable."""
+        async with self._usable():
             await self._migrate()
+
+    @asynccontextmanager
+    async def _usable(self) -> AsyncIterator[None]:
+        try:
+            yield
         except StreamerError:
             await self.close()
             raise
@@ -93,31 +127,61 @@ class Database:
             await engine.dispose()
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads. Raises StoreUnavailable."""
-        async with self._transaction(self._reader) as connection:
+    async def read(self, *, probe: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A transaction that only reads. ``probe``: also while the database is away. Raises StoreUnavailable."""
+        async with self._transaction(self._reader, probe=probe) as connection:
             yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self, *, guarded: bool = True) -> AsyncIterator[AsyncConnection]:
         """A transaction that may write; committed at the end, rolled back on an exception.
 
-        Raises StoreUnavailable when the database cannot be reached or another writer does not end.
+        ``guarded=False``: without the guard, for the change of hands itself. Raises StoreUnavailable when the
+        database cannot be reached or another writer does not end, NotTheDirector.
         """
         async with self._transaction(self._writer) as connection:
+            if guarded and self.guard is not None:
+                await self.guard(connection)
             yield connection
 
     @asynccontextmanager
-    async def _transaction(self, engine: AsyncEngine | None) -> AsyncIterator[AsyncConnection]:
+    async def write_aside(self) -> AsyncIterator[AsyncConnection]:
+        """For one statement that no other transaction's checks rest on: it does not wait for other writers."""
+        async with self._transaction(self._writer if self.is_sqlite else self._engine) as connection:
+            yield connection
+
+    def note_away(self) -> None:
+        """A probe had no answer in time: whoever waits now fails, and whoever comes fails at once, until the next."""
+        self._away = True
+        now = asyncio.get_running_loop().time()
+        for limit in self._in_flight:
+            limit.reschedule(now)
+        self._in_flight.clear()
+
+    def note_back(self) -> None:
+        self._away = False
+
+    @asynccontextmanager
+    async def _transaction(self, engine: AsyncEngine | None, *, probe: bool = False) -> AsyncIterator[AsyncConnection]:
         if engine is None:
             raise StoreUnavailable("The database is not open.")
+        if self._away and not probe:
+            raise StoreUnavailable("The database does not answer.")
+        limit = asyncio.timeout(None)
         try:
-            async with AsyncExitStack() as stack:
+            async with limit, AsyncExitStack() as stack:
+                if not probe:
+                    self._in_flight.add(limit)
+                    stack.callback(self._in_flight.discard, limit)
                 try:
                     connection = await stack.enter_async_context(engine.begin())
                 except (SQLAlchemyError, OSError) as error:
                     raise StoreUnavailable("The database is busy or cannot be reached.") from error
                 yield connection
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise StoreUnavailable("The database does not answer.") from error
         except DBAPIError as error:
             # The disk is full, the server went away: nothing of the transaction holds.
             if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
@@ -170,6 +234,7 @@ class Database:
     def _postgres_begin(self, connection: Connection) -> None:
         if connection.get_execution_options().get("streamer_write", False):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {self._busy_limit_ms}")
+            connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{_IDLE_LIMIT_S}s'")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRES_WRITER_ID})")
 
     async def _migrate(self) -> None:
@@ -197,10 +262,22 @@ class Database:
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Run the migrations that are missing up to ``revision``, in the caller's transaction."""
+    """Run the migrations that are missing up to ``revision``, in the caller's transaction.
+
+    Raises StoreUnavailable where the database is of a newer program.
+    """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
+    script = ScriptDirectory.from_config(config)
+    found = MigrationContext.configure(connection).get_current_revision()
+    try:
+        script.get_revision(found or "base")
+    except CommandError as error:
+        raise StoreUnavailable(
+            f"The database is of a newer Streamer (it has revision {found}, this program knows up to "
+            f"{script.get_current_head()}). Start that program, or restore a backup of before the update."
+        ) from error
     command.upgrade(config, revision)
 
 

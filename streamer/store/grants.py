@@ -100,6 +100,9 @@ class Grants:
     async def remove(self, grant_id: str) -> None:
         await self._connection.execute(delete(grants).where(grants.c.id == grant_id))
 
+    async def ids(self) -> list[str]:
+        return list((await self._connection.execute(select(grants.c.id))).scalars())
+
     async def ids_labelled(self, label: str) -> list[str]:
         rows = await self._connection.execute(select(grants.c.id).where(grants.c.label == label))
         return [row.id for row in rows]

@@ -27,6 +27,9 @@ from streamer.store.tables import (
     watch_minutes,
 )
 
+NOTE = "participant.note"
+"""The kind of a moderator's note in the action log."""
+FOREVER_MS = 1 << 62
 _MAPPING = RowMapping(Person, participants)
 _OLD: tuple[tuple[Table, str], ...] = (
     (chat_messages, "at_ms"),
@@ -76,37 +79,60 @@ class Participants:
                 row["text"] = row["original"]
         return found
 
-    async def erase(self, participant: str) -> dict[str, int]:
+    async def erase(self, participant: str, until_ms: int = FOREVER_MS) -> dict[str, int]:
         """Remove texts, names and votes for good; a question that was answered stays without its asker.
 
-        A ban or a mute stays, without a name: it is no gift to be had by asking to be forgotten.
+        A ban or a mute stays, without a name or a reason: it is no gift to be had by asking to be forgotten. What
+        moderators did stays, without whom it was about; their notes go. What was written after ``until_ms`` stays;
+        votes have no time, so they go.
         """
-        answered = or_(questions.c.answered_ms.is_not(None), questions.c.staged_ms.is_not(None))
         run = self._connection.execute
+        mine, asked = chat_messages.c.participant_id == participant, questions.c.participant_id == participant
+        mine, asked = mine & (chat_messages.c.at_ms <= until_ms), asked & (questions.c.at_ms <= until_ms)
+        answered = or_(questions.c.answered_ms.is_not(None), questions.c.staged_ms.is_not(None))
+        # What others reported of theirs holds the reporter's words about them.
+        about = or_(
+            reports.c.item_id.in_(select(chat_messages.c.id).where(mine)),
+            reports.c.item_id.in_(select(questions.c.id).where(asked)),
+        )
+        by_them = reports.c.participant_id == participant
+        await run(delete(reports).where(or_(by_them, about), reports.c.at_ms <= until_ms))
         gone = {
             "votes": (await run(delete(question_votes).where(question_votes.c.participant_id == participant))).rowcount
             + (await run(delete(poll_votes).where(poll_votes.c.participant_id == participant))).rowcount,
-            "messages": (
-                await run(delete(chat_messages).where(chat_messages.c.participant_id == participant))
-            ).rowcount,
-            "questions": (
-                await run(delete(questions).where(questions.c.participant_id == participant, ~answered))
-            ).rowcount,
+            "messages": (await run(delete(chat_messages).where(mine))).rowcount,
+            "questions": (await run(delete(questions).where(asked, ~answered))).rowcount,
         }
-        kept = update(questions).where(questions.c.participant_id == participant)
-        gone["questions"] += (
-            await run(kept.values(participant_id=None, name="", place="", role="", original=None))
-        ).rowcount
-        await run(delete(reports).where(reports.c.participant_id == participant))
-        await run(delete(participants).where(participants.c.id == participant))
-        await run(update(sanctions).where(sanctions.c.participant_id == participant).values(name=""))
+        nobodys = {"participant_id": None, "name": "", "place": "", "role": "", "original": None, "reason": ""}
+        gone["questions"] += (await run(update(questions).where(asked).values(nobodys))).rowcount
+        await run(delete(participants).where(participants.c.id == participant, participants.c.seen_ms <= until_ms))
+        await run(update(sanctions).where(sanctions.c.participant_id == participant).values(name="", reason=""))
         # What undo would need holds their words, also where it was done to several people's at once.
-        theirs = or_(
-            moderation_actions.c.participant_id == participant,
-            moderation_actions.c.changes.contains(f'"{participant}"', autoescape=True),
-        )
-        await run(update(moderation_actions).where(theirs).values(changes="[]", target=""))
+        named = moderation_actions.c.participant_id == participant
+        theirs = or_(named, moderation_actions.c.changes.contains(f'"{participant}"', autoescape=True))
+        old = moderation_actions.c.at_ms <= until_ms
+        await run(delete(moderation_actions).where(named, old, moderation_actions.c.kind == NOTE))
+        await run(update(moderation_actions).where(theirs, old).values(changes="[]", target="", reason=""))
+        await run(update(moderation_actions).where(named, old).values(participant_id=None))
         return gone
+
+    async def everybody(self) -> set[str]:
+        """Ids of all of whom anything is stored."""
+        found: set[str] = set()
+        for column in (
+            participants.c.id,
+            chat_messages.c.participant_id,
+            questions.c.participant_id,
+            question_votes.c.participant_id,
+            poll_votes.c.participant_id,
+            reports.c.participant_id,
+            sanctions.c.participant_id,
+            address_holds.c.participant_id,
+            moderation_actions.c.participant_id,
+        ):
+            rows = await self._connection.execute(select(column).distinct().where(column.is_not(None)))
+            found |= set(rows.scalars())
+        return found
 
     async def forget_before(self, at_ms: int, now_ms: int) -> dict[str, int]:
         """What is older than ``at_ms``, and address holds that are over. Returns how many rows of which table."""

@@ -20,6 +20,8 @@ class ScheduleSource:
 
     event: str
     url: str
+    owner: str = ""
+    """Id of the grant with whose rights it is read: whoever set the address, or said yes to it. Empty: nobody."""
     etag: str = ""
     last_modified: str = ""
     polled_ms: int | None = None

@@ -297,6 +297,7 @@ schedule_sources = Table(
     metadata,
     Column("event_id", String(48), ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
     Column("url", Text, nullable=False),
+    Column("owner", String(32), nullable=False),
     Column("etag", Text, nullable=False),
     Column("last_modified", Text, nullable=False),
     Column("polled_ms", BigInteger),
@@ -323,6 +324,20 @@ revisions = Table(
     Column("value", BigInteger, nullable=False),
 )
 """One row, 1: grows with each change of what the director keeps in memory."""
+
+directors = Table(
+    "directors",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("holder", String(64), nullable=False),
+    Column("sign", BigInteger, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("folder", Text, nullable=False),
+)
+"""One row, 1: the web process that directs. ``holder`` is empty where none does."""
 
 participants = Table(
     "participants",

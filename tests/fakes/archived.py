@@ -13,6 +13,7 @@ from streamer.conference.rooms import Room
 from streamer.conference.sessions import Mark, MarkKind, Session, SessionState
 from streamer.settings import Settings
 from streamer.store.database import Database, database_url
+from streamer.store.erasing import Erasing
 from streamer.store.marks import Marks
 from streamer.store.recordings import Editions, Recording, Recordings, StoredEdition
 from streamer.store.rooms import Rooms
@@ -37,12 +38,16 @@ class Archive:
         self.archivist = self.new_archivist()
 
     def new_archivist(self) -> Archivist:
+        def clock() -> int:
+            return self.studio.now_ms + self.later_ms
+
         return Archivist(
             self.settings.data,
             self.database,
             self.plane,  # type: ignore[arg-type]
-            clock=lambda: self.studio.now_ms + self.later_ms,
+            clock=clock,
             room_dir=self.settings.room_dir,
+            erasing=Erasing(self.settings.data, self.database, clock=clock),
         )
 
     async def session(self, name: str = "talk", **fields: Any) -> Session:

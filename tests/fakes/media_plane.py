@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamer.errors import NotFound, StreamerError
-from streamer.room.protocol import Answer, Candidates, Offer, RoomConfig, RoomStatus, SourceStatus
+from streamer.room.protocol import Answer, Candidates, Forgot, Offer, RoomConfig, RoomStatus, SourceStatus
 
 ANSWER_SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 
@@ -61,8 +61,9 @@ class FakeRoom:
             raise NotFound("There is no such resource.", code="no_such_resource")
         self.hung_up.append(resource)
 
-    async def forget(self, from_ms: int, to_ms: int) -> None:
+    async def forget(self, from_ms: int, to_ms: int) -> Forgot:
         self.forgotten.append((from_ms, to_ms))
+        return Forgot()
 
 
 class FakePlane:

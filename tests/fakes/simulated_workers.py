@@ -139,7 +139,7 @@ class SimulatedDecoder:
 
     sample_aspect = Fraction(1)
 
-    def __init__(self, codec: str) -> None:
+    def __init__(self, codec: str, max_pixels: int = 0) -> None:
         self.codec = codec
         self._last: int | None = None
         self._held: list[tuple[int, Picture]] = []

@@ -23,6 +23,7 @@ from streamer.conference.sessions import Session, SessionState, Visibility
 from streamer.errors import NotFound, StreamerError
 from streamer.settings import AudienceSettings
 from streamer.store.database import Database, database_url, upgrade
+from streamer.store.erasing import Erasing
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 
@@ -152,6 +153,7 @@ async def hall(
         clock=clock,
         sessions=days,
         settings=AudienceSettings(**settings),
+        erasing=Erasing(folder, database, clock=clock),
         marks_changed=chapters.append,
     )
     await audience.start()

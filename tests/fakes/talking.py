@@ -41,6 +41,7 @@ from streamer.room.protocol import RoomConfig
 from streamer.settings import AudienceSettings, RealtimeSettings
 from streamer.store.actions import StoredAction
 from streamer.store.database import Database, database_url
+from streamer.store.erasing import Erasing
 from streamer.store.room_states import Acknowledgement
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
@@ -443,6 +444,7 @@ async def audience_of(director: ScriptedDirector, folder: Path, **settings: Any)
         clock=director.now_ms,
         sessions=ScriptedSessions(director),
         settings=AudienceSettings(**settings),
+        erasing=Erasing(folder, database, clock=director.now_ms),
     )
     await audience.start()
     try:

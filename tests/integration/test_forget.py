@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -78,5 +80,35 @@ async def test_what_is_forgotten_is_neither_listed_nor_served_nor_on_disk(server
         faultless(follower)
 
 
-def disk(server: Running) -> bytes:
-    return b"".join(file.read_bytes() for file in (server.data / "rooms" / "hall").rglob("*.m4s"))
+def disk(server: Running, room: str = "hall") -> bytes:
+    return b"".join(file.read_bytes() for file in (server.data / "rooms" / room).rglob("*.m4s"))
+
+
+async def test_a_room_that_dies_while_it_forgets_has_forgotten(server: Running) -> None:
+    """Whoever is killed, at whatever moment: the bytes are gone from the disk, and nobody is served them."""
+    chance = random.Random()
+    for number in range(2):
+        room = f"dying-{number}"
+        await server.room(room, start="auto")
+        async with camera(server, room):
+            await server.wait_state(room, "live")
+            async with HlsFollower(f"{server.url}/live/{room}/index.m3u8?dvr=1", prefetch=True) as follower:
+                await follower.open()
+                await follower.follow(until=all_past(4))
+                secret = whole(follower, "v360")[-2]
+                data = await follower.segment_bytes("v360", secret, init=False)
+                address = f"{follower.tracks['v360'].url.rsplit('/', 1)[0]}/{follower.segment('v360', secret).uri}"
+            mark = data[-2000:]
+            assert mark in disk(server, room)
+            path = f"/rooms/{room}/forget"
+            asked = asyncio.create_task(server.api("POST", path, {"minutes": 8 / 60}))
+            await asyncio.sleep(chance.uniform(0, 0.1))
+            await server.kill(f"room-{room}")
+            await asked
+
+            async def gone(room: str = room, mark: bytes = mark, address: str = address) -> bool:
+                async with server.session.get(address) as response:
+                    served = response.status == 200 and mark in await response.read()
+                return not served and mark not in disk(server, room)
+
+            await until_answered(gone, limit_s=25.0, what=lambda: "what was forgotten is neither on disk nor served")

@@ -137,6 +137,7 @@ QUESTIONS: dict[str, Question] = {
     "GET /api/v1/schedule-sources": Question(EVENT, query="?event=in-event"),
     # It names no schedule elsewhere: that is told to whoever may.
     "POST /api/v1/schedule-sources/{id}/poll": Question(EVENT),
+    "POST /api/v1/schedule-sources/{id}/confirm": Question(EVENT),
     # Nothing is recorded: how far grants reach is in the tests of recordings.
     "PATCH /api/v1/recordings/{id}": Question(body={"pinned": True}, missing=True),
     "DELETE /api/v1/recordings/{id}": Question(missing=True),

@@ -346,6 +346,7 @@ async def test_everything_is_found_again_when_the_database_is_lost(tmp_path: Pat
     async with archive(tmp_path) as fresh:
         fresh.plane.rooms.clear()
         archivist = fresh.new_archivist()
+        await archivist.restore()
         await archivist.start()
         try:
             state = await archivist.find("talk")

@@ -18,7 +18,7 @@ def unit(at_s: float, kind: str = "video", size: int = 100) -> AccessUnit:
 
 
 def sps(profile: int, width: int, height: int, *, reorder: int = 0) -> Sps:
-    return Sps(profile, 0, 40, 0, width, height, 1, 8, True, 4, reorder, 30.0, (1, 1))
+    return Sps(profile, 0, 40, 0, width, height, 1, 8, True, 4, reorder, 30.0, (1, 1), width * height // 256)
 
 
 def switch_with(**last_s: float) -> SourceSwitch:

@@ -21,7 +21,8 @@ from aiortc.rtp import RtcpSrPacket, RtpPacket
 
 from streamer.room import aiortc_hooks as hooks
 from streamer.room.ice import IceBinding, IceServer
-from streamer.room.receiver import SenderClock, nack_packet
+from streamer.room.receiver import nack_packet
+from streamer.room.reception import SenderClock
 from streamer.room.sender import EncodedSender, ntp_time
 from tests.fakes.peers import LOOPBACK, h264_frame, pair
 from tests.fakes.whip import until
@@ -212,7 +213,7 @@ async def test_media_passes_by_the_queue() -> None:
             joined.senders["video"].push(h264_frame(5000, key=index == 0), now_us(), key=index == 0)
         await until(lambda: len(joined.of("video")) == 20)
         assert dtls.transport._connection._queue.qsize() == 0
-        assert dtls.transport._connection.data_received.refused == 0
+        assert dtls.transport._connection.data_received.gate.refused_total == 0
 
 
 async def test_garbage_from_the_network_is_counted_and_hurts_nobody() -> None:
@@ -220,7 +221,7 @@ async def test_garbage_from_the_network_is_counted_and_hurts_nobody() -> None:
         tap = hooks.dtls_transports(joined.receiver_pc)[0].transport._connection.data_received
         for data in (b"", b"\x80", b"\x80\xc8", b"\x90" + bytes(40), b"\xff" * 10):
             tap(data, 1)
-        assert tap.refused >= 3
+        assert tap.gate.refused_total >= 3
         joined.senders["video"].push(h264_frame(100, key=True), now_us())
         await until(lambda: joined.of("video"))
 

@@ -256,7 +256,11 @@ def test_names_count_within_the_venue_and_two_of_a_name_are_asked_about() -> Non
     assert anywhere.match(ScheduleRoom("Amphi (Rennes)")).room == "r-1"
     nantes = matcher_of(rooms, venues, "nantes")
     assert nantes.match(ScheduleRoom("amphi")).room == "n-1"
-    assert nantes.match(ScheduleRoom("Elsewhere", guid="RG")).room == "r-1"
+    foreign = nantes.match(ScheduleRoom("Amphi", guid="RG"))
+    assert (foreign.room, foreign.elsewhere) == (None, True)
+    both = matcher_of(rooms, venues, "nantes", frozenset({"rennes"}))
+    assert both.match(ScheduleRoom("Elsewhere", guid="RG")).room == "r-1"
+    assert both.match(ScheduleRoom("Amphi")).room == "n-1"
     one = schedule(item(room="Amphi"))
     difference = compare([], one, anywhere, "e")
     assert difference.rooms_unknown == ("Amphi",)

@@ -12,6 +12,7 @@ from streamer.conference.rooms import Room, Venue
 from streamer.conference.schedule import Schedule, ScheduleItem, ScheduleRoom
 from streamer.conference.sessions import Event, Session, SessionState
 from streamer.errors import NotFound, Unprocessable
+from streamer.importing import OPERATOR
 from streamer.schedules.applying import Applied
 from streamer.schedules.detect import read_schedule
 from streamer.schedules.importer import Plan, carry_out, plan
@@ -50,7 +51,7 @@ def schedule(count: int = 3, rooms: int = 2, **fields: Any) -> Schedule:
 
 async def imported(store: Database, one: Schedule, accept: Any = (), **options: Any) -> tuple[Plan, Applied]:
     async with store.write() as connection:
-        planned = await plan(connection, one, now_ms=NOW, **options)
+        planned = await plan(connection, one, now_ms=NOW, **{"holder": OPERATOR, **options})
         done = await carry_out(connection, planned, accept, now_ms=NOW, who="admin", label="test", source="day.json")
     return planned, done
 
@@ -97,7 +98,7 @@ async def test_a_second_import_changes_nothing_not_even_the_revision_or_the_audi
 
 async def test_a_plan_alone_writes_nothing(store: Database) -> None:
     async with store.read() as connection:
-        planned = await plan(connection, schedule(), now_ms=NOW)
+        planned = await plan(connection, schedule(), holder=OPERATOR, now_ms=NOW)
     assert (planned.event_is_new, len(planned.new_rooms), len(planned.difference.added)) == (True, 2, 3)
     async with store.read() as connection:
         assert await Rooms(connection).all() == []

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from streamer.importing import OPERATOR
 from streamer.schedules.detect import read_schedule
 from streamer.schedules.importer import carry_out, plan
 from streamer.schedules.reading import Unreadable
@@ -73,7 +74,7 @@ async def test_a_real_file_is_imported_with_all_that_it_holds_and_once_only(name
     try:
         for attempt in range(2):
             async with database.write() as connection:
-                planned = await plan(connection, schedule, now_ms=NOW_MS, otherwise=Path(name).stem)
+                planned = await plan(connection, schedule, holder=OPERATOR, now_ms=NOW_MS, otherwise=Path(name).stem)
                 done = await carry_out(connection, planned, now_ms=NOW_MS, who="admin", label="test", source=name)
             assert done.waiting == ()
             assert len(done.new) == (sessions if attempt == 0 else 0)

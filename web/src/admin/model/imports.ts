@@ -124,6 +124,9 @@ export function readDone(body: unknown): ImportDone | null {
   }
 }
 
+export const STOPS = ['nobody', 'ended', 'out_of_reach'] as const
+export type Stopped = (typeof STOPS)[number]
+
 /** An event's schedule elsewhere, which the server reads by itself (`streamer/api/polling.py`). */
 export interface Followed {
   event: string
@@ -134,6 +137,10 @@ export interface Followed {
   polled_ms: number | null
   /** In the server's words; '' where the last look went well. */
   error: string
+  /** The label of the grant with whose rights it is read; '' where there is none. */
+  followedBy: string
+  /** Why it is not read any more; null: it is. */
+  stopped: Stopped | null
   /** What nobody has agreed to. */
   waiting: readonly ImportItem[]
 }
@@ -150,6 +157,8 @@ export function readFollowed(body: unknown): Followed | null {
     every_s: count(body['every_s']),
     polled_ms: readTime(body['polled']),
     error: readText(body['error']),
+    followedBy: readText(body['followed_by']),
+    stopped: STOPS.find((reason) => reason === body['stopped']) ?? null,
     waiting: list(body['waiting'])
       .map((item) => readItem(item, 'changed'))
       .filter((item) => item !== null),

@@ -73,12 +73,16 @@ describe('an import', () => {
         every_s: 300,
         polled: '2026-11-24T09:00:00Z',
         error: 'It answers with status 500.',
+        followed_by: 'Ana',
+        stopped: 'ended',
         waiting: [{ key: 'k', title: 'One', needs_yes: true }, {}],
       }),
     ).toMatchObject({
       eventName: 'Journées',
       polled_ms: Date.UTC(2026, 10, 24, 9),
       error: 'It answers with status 500.',
+      followedBy: 'Ana',
+      stopped: 'ended',
       waiting: [{ key: 'k', needsYes: true }],
     })
     expect(readPreview([])).toBeNull()

@@ -218,6 +218,9 @@ export const en = {
   'note.encoded_irregular': 'The frame rate is irregular or too low to be passed through.',
   'note.no_audio': 'No sound arrives.',
   'note.no_video': 'No picture arrives.',
+  'note.picture_too_large': 'The pictures are larger than this server takes. Set a smaller one, such as 1920 × 1080.',
+  'note.picture_unreadable': 'The encoder describes its pictures in a way that cannot be read. Restart it.',
+  'note.too_much_data': 'The encoder sends more data than this server takes. Lower its bitrate.',
   'note.other': 'Note from the server: {code}',
 
   'obs.title': 'OBS and other encoders',

@@ -223,6 +223,10 @@ export const fr: Translation<typeof en> = {
   'note.encoded_irregular': 'La cadence est irrégulière ou trop basse pour passer telle quelle.',
   'note.no_audio': 'Aucun son n’arrive.',
   'note.no_video': 'Aucune image n’arrive.',
+  'note.picture_too_large':
+    'Les images sont plus grandes que ce serveur n’en accepte. Réduisez-les, par exemple à 1920 × 1080.',
+  'note.picture_unreadable': 'L’encodeur décrit ses images d’une façon illisible. Redémarrez-le.',
+  'note.too_much_data': 'L’encodeur envoie plus de données que ce serveur n’en accepte. Réduisez son débit.',
   'note.other': 'Note du serveur : {code}',
 
   'obs.title': 'OBS et autres encodeurs',

@@ -1,0 +1,65 @@
+"""*Forget the last minutes* of a room: from its process, its files, its recordings and its captions, whatever fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from streamer.api.context import Services, now_ms
+from streamer.archive import editing
+from streamer.director.news import Actor
+from streamer.errors import NotFound, StreamerError
+from streamer.media import erasures
+from streamer.media.erasing import erase_stretches
+from streamer.room import spawn
+from streamer.store.erasing import NotErased
+
+
+async def forget(services: Services, room: str, length_ms: int, actor: Actor) -> None:
+    """Erase the last ``length_ms`` of a room. Raises NotFound, NotErased."""
+    if services.director.room(room) is None:
+        raise NotFound("There is no such room.", code="no_such_room")
+    at_ms = now_ms()
+    stretch = erasures.Stretch(at_ms, room, at_ms - length_ms, at_ms)
+    await services.erasing.carry_out(stretch, lambda: _everywhere(services, stretch, actor))
+
+
+async def again(services: Services, stretches: Sequence[erasures.Stretch]) -> None:
+    """What was not finished, or what a database that was put back knows nothing of."""
+    for stretch in stretches:
+        await _everywhere(services, stretch, None)
+
+
+async def _everywhere(services: Services, stretch: erasures.Stretch, actor: Actor | None) -> None:
+    """All of it, to the end even where one part fails. Raises the first failure."""
+    room, from_ms, to_ms = stretch.room, stretch.from_ms, stretch.to_ms
+
+    running = room in await asyncio.to_thread(spawn.rooms_running, services.settings.run_dir)
+
+    async def in_room() -> None:
+        link = services.plane.rooms.get(room)
+        if running and (link is None or not link.up):
+            raise NotErased("The room's process does not answer.")
+        if not await services.director.forget(room, from_ms, to_ms, actor):
+            raise NotErased("The room's disk has not taken it yet.")
+
+    async def on_disk() -> None:
+        if not running:
+            # Else its process does that itself, also when it starts: nobody else writes its files.
+            await asyncio.to_thread(erase_stretches, services.settings.room_dir(room), [(from_ms, to_ms)])
+
+    async def in_recordings() -> None:
+        await editing.forget(services.archivist, room, from_ms, to_ms)
+
+    async def in_captions() -> None:
+        await services.captions.forget(room, from_ms, to_ms)
+
+    steps: Sequence[Callable[[], Awaitable[None]]] = (in_room, on_disk, in_recordings, in_captions)
+    failed: StreamerError | OSError | None = None
+    for step in steps:
+        try:
+            await step()
+        except (StreamerError, OSError) as error:
+            failed = failed or error
+    if failed is not None:
+        raise failed

@@ -1,0 +1,257 @@
+"""Which web process directs, where several serve one database: the epoch of the one row in ``store/directors.py``.
+
+The holder moves the row's sign on. Another takes over when the sign has stood still for ``absent_s`` by the waiter's
+own clock, at once when the holder has let go, and at once when the holder was of the same data folder, whose lock the
+waiter has now: that one is dead. Each write transaction looks at the row, each order carries the epoch.
+
+A database that is away takes nothing from the holder: nobody else can take over meanwhile, and the clock is obeyed.
+A process that was stopped for a while does not know that: it asks before its next order. On one loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.errors import StreamerError
+from streamer.room import spawn
+from streamer.store.database import Database, NotTheDirector
+from streamer.store.directors import Directors, Holder
+
+log = structlog.get_logger(__name__)
+
+ID_FILE = "director.id"
+SIGN_PART, PROBE_PART, FRESH_PART = 5, 15, 2
+"""The sign moves every fifth of ``absent_s``, the row is looked at every fifteenth, and what was seen holds for half:
+a holder that was stopped asks again before anybody can have taken its place."""
+LONGEST_PROBE_S, LONGEST_ANSWER_S = 1.0, 2.0
+
+
+def since_boot_s() -> float:
+    """Seconds that go on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Directorship:
+    """``me``: who this process is; its ``holder`` is the data folder's own id. ``floor``: an epoch that this machine's
+    rooms have obeyed, under a database that is another now, or an older copy. ``start`` the database first."""
+
+    def __init__(
+        self,
+        database: Database,
+        me: Holder,
+        *,
+        absent_s: float,
+        floor: int = 0,
+        clock: Callable[[], float] = since_boot_s,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self.lost: Holder | None = None
+        """Who has taken over."""
+        self.on_lost: Callable[[], None] = lambda: None
+        self._database = database
+        self._me = me
+        self._floor = floor
+        self._held = self._halted = False
+        self._absent_s = absent_s
+        self._probe_s = min(LONGEST_PROBE_S, absent_s / PROBE_PART)
+        self._answer_s = min(LONGEST_ANSWER_S, absent_s / SIGN_PART)
+        self._clock = clock
+        self._now_ms = now_ms
+        self._known_at = self._signed_at = float("-inf")
+        """When the row was last asked, answer or not; when the sign was last moved."""
+        self._looking = asyncio.Lock()
+        self._doubted = asyncio.Event()
+
+    @property
+    def epoch(self) -> int:
+        """0: not held."""
+        return self._me.epoch if self._held and self.lost is None else 0
+
+    # --- taking -------------------------------------------------------------------------------------
+
+    async def take(self, waiting: Callable[[Holder], None] = lambda holder: None) -> None:
+        """Return when this process directs. ``waiting`` is told, at each look, who does meanwhile."""
+        # None of this process's writes is let through before.
+        self._database.guard = self._check
+        watch = Watch(self._absent_s, 3 * self._probe_s + self._answer_s)
+        while True:
+            at = self._clock()
+            seen = await self._ask()
+            if seen is None:
+                watch.forget()
+            else:
+                at_once = seen.holder in ("", self._me.holder)
+                idle = watch.is_idle(seen, at, self._clock())
+                if (at_once or idle) and await self._take(seen, idle=not at_once):
+                    log.info("directs", epoch=self._me.epoch, before=str(seen) if seen.holder else "let go")
+                    return
+                if not at_once:
+                    waiting(seen)
+            await asyncio.sleep(self._probe_s)
+
+    async def _take(self, seen: Holder, *, idle: bool) -> bool:
+        at = self._clock()
+        mine = replace(self._me, epoch=max(seen.epoch, self._floor) + 1, since_ms=self._now_ms())
+        try:
+            async with self._database.write(guarded=False) as connection:
+                taken = await Directors(connection).take(seen, mine, idle=idle)
+        except StreamerError as error:
+            # Whether it was committed, the next look tells: the row then names us.
+            log.warning("directing_not_taken", error=str(error))
+            return False
+        if taken:
+            self._me, self._held, self._known_at, self._signed_at = mine, True, at, at
+        return taken
+
+    # --- holding ------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until it is lost, or :meth:`halt`: give signs, and see whether somebody has taken over."""
+        while self.lost is None and not self._halted:
+            await self._look()
+            self._doubted.clear()
+            if self._halted:
+                return
+            try:
+                async with asyncio.timeout(self._probe_s):
+                    await self._doubted.wait()
+            except TimeoutError:
+                pass
+
+    async def order_epoch(self) -> int:
+        """The epoch that an order carries. Asks the database first where the last answer is old: this process may
+        have been stopped meanwhile. Raises NotTheDirector."""
+        if self.epoch and self._clock() - self._known_at > self._absent_s / FRESH_PART:
+            await self._look()
+        if not self.epoch:
+            raise self._replaced()
+        return self._me.epoch
+
+    def halt(self) -> None:
+        """Give no more signs; what is going on ends by itself, soon."""
+        self._halted = True
+        self._doubted.set()
+
+    def doubt(self) -> None:
+        """A room has obeyed a newer epoch."""
+        self._known_at = float("-inf")
+        self._doubted.set()
+
+    async def release(self) -> None:
+        """Let go: the next one need not wait. The last that this process writes."""
+        if not self.epoch:
+            return
+        self._held = False
+        try:
+            async with self._database.write(guarded=False) as connection:
+                await Directors(connection).release(self._me)
+        except StreamerError as error:
+            log.warning("directing_not_released", error=str(error))
+
+    async def _check(self, connection: AsyncConnection) -> None:
+        """The guard of every write transaction."""
+        if not self.epoch:
+            raise self._replaced()
+        seen = await Directors(connection).holder()
+        if not self._is_mine(seen):
+            self._lose(seen)
+            raise self._replaced()
+
+    async def _look(self) -> None:
+        async with self._looking:
+            at = self._clock()
+            if at - self._known_at < self._probe_s / 2:
+                return
+            # A connection that has died meanwhile costs one try.
+            seen = await self._ask() or await self._ask()
+            if seen is None:
+                self._database.note_away()
+            else:
+                self._database.note_back()
+                if not self._is_mine(seen):
+                    self._lose(seen)
+                    return
+            self._known_at = at
+            if seen is not None and at - self._signed_at >= self._absent_s / SIGN_PART:
+                await self._sign(at)
+
+    async def _ask(self) -> Holder | None:
+        """None: no answer in time."""
+        try:
+            async with asyncio.timeout(self._answer_s), self._database.read(probe=True) as connection:
+                return await Directors(connection).holder()
+        except (StreamerError, OSError, TimeoutError, SQLAlchemyError) as error:
+            log.warning("director_row_not_read", error=str(error) or type(error).__name__)
+            return None
+
+    async def _sign(self, at: float) -> None:
+        try:
+            async with asyncio.timeout(self._answer_s), self._database.write_aside() as connection:
+                if await Directors(connection).sign(self._me):
+                    self._signed_at = at
+        except (StreamerError, OSError, TimeoutError, SQLAlchemyError) as error:
+            log.warning("director_sign_not_given", error=str(error) or type(error).__name__)
+
+    def _is_mine(self, seen: Holder) -> bool:
+        return (seen.epoch, seen.holder) == (self._me.epoch, self._me.holder)
+
+    def _lose(self, seen: Holder) -> None:
+        if self.lost is None:
+            self.lost = seen
+            log.critical("another_directs", by=str(seen), epoch=self._me.epoch)
+            self.on_lost()
+
+    def _replaced(self) -> NotTheDirector:
+        by = f": {self.lost.host or 'nobody'}, process {self.lost.pid}" if self.lost is not None else "."
+        return NotTheDirector(f"Another server directs{by}", headers={"Retry-After": "5"})
+
+
+class Watch:
+    """For how long a holder's sign has stood still. Only looks that follow each other count: while the watcher was
+    stopped, or the database away, the holder could not be seen."""
+
+    def __init__(self, absent_s: float, longest_gap_s: float) -> None:
+        self._absent_s = absent_s
+        self._longest_gap_s = longest_gap_s
+        self._seen: Holder | None = None
+        self._since = self._last = 0.0
+
+    def is_idle(self, seen: Holder, asked_at: float, answered_at: float) -> bool:
+        if seen != self._seen or asked_at - self._last > self._longest_gap_s:
+            self._seen, self._since = seen, answered_at
+        self._last = answered_at
+        return asked_at - self._since >= self._absent_s
+
+    def forget(self) -> None:
+        self._seen = None
+
+
+def folder_id(run_dir: Path) -> str:
+    """The data folder's own id, made at the first call. A copy of the folder, or the same on another machine, gets
+    another: it proves nothing of this one's processes. Raises OSError."""
+    path = run_dir / ID_FILE
+    place = f"{socket.gethostname()}:{run_dir.stat().st_ino}"
+    try:
+        known, _, where = path.read_text().strip().partition(" ")
+    except FileNotFoundError:
+        known = where = ""
+    if not known or where != place:
+        known = secrets.token_hex(16)
+        spawn.write_atomically(path, f"{known} {place}\n".encode())
+    return known
+
+
+def this_process(data: Path, run_dir: Path) -> Holder:
+    """Who would direct. Raises OSError."""
+    return Holder(holder=folder_id(run_dir), host=socket.gethostname(), pid=os.getpid(), folder=str(data))

@@ -1,0 +1,85 @@
+"""What of a schedule may be applied with somebody's rights: each session, and each new room, as over REST. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from streamer.conference.grants import Action, Grant, Target, may_plan_in
+from streamer.conference.rooms import Room
+from streamer.conference.sessions import Event
+from streamer.schedules.compare import Change, Consequence, Difference, DifferenceItem
+
+NOT_ALLOWED = "not_allowed"
+"""Code of the consequence that refuses an item."""
+
+_ACTIONS = {
+    Change.ADDED: Action.SESSION_CREATE,
+    Change.MOVED: Action.SESSION_CHANGE,
+    Change.CHANGED: Action.SESSION_CHANGE,
+    Change.CANCELLED: Action.SESSION_CANCEL,
+}
+
+
+ROOM_ELSEWHERE = "The room is another venue's than the event's."
+ROOM_NOT_MADE = "There is no such room, and the rights of whoever imports do not reach to make it."
+
+
+def may_make_rooms(holder: Grant, venue: str | None) -> bool:
+    return holder.allows(Action.ROOM_CREATE, Target(venue=venue))
+
+
+def limited(
+    difference: Difference, holder: Grant, event: Event, rooms: Mapping[str, Room], refused_rooms: Mapping[str, str]
+) -> Difference:
+    """``difference`` with what ``holder`` may not do blocked. ``rooms``: by id; ``refused_rooms``: those that
+    sessions cannot be in, as the schedule calls them, and why."""
+
+    def checked(items: tuple[DifferenceItem, ...]) -> tuple[DifferenceItem, ...]:
+        return tuple(_checked(item, holder, event, rooms, refused_rooms) for item in items)
+
+    return replace(
+        difference,
+        added=checked(difference.added),
+        moved=checked(difference.moved),
+        changed=checked(difference.changed),
+        cancelled=checked(difference.cancelled),
+    )
+
+
+def _checked(
+    item: DifferenceItem, holder: Grant, event: Event, rooms: Mapping[str, Room], refused_rooms: Mapping[str, str]
+) -> DifferenceItem:
+    reason = _refusal(item, holder, event, rooms, refused_rooms)
+    if reason is None:
+        return item
+    return replace(item, consequences=(*item.consequences, Consequence(NOT_ALLOWED, reason, blocks=True)))
+
+
+def _refusal(
+    item: DifferenceItem, holder: Grant, event: Event, rooms: Mapping[str, Room], refused_rooms: Mapping[str, str]
+) -> str | None:
+    """Why ``holder`` may not apply the item; None where they may."""
+    actions = {_ACTIONS[item.change]}
+    if item.change is not Change.CANCELLED and any(field.name == "state" for field in item.fields):
+        # What was cancelled would take place again.
+        actions.add(Action.SESSION_CANCEL)
+    session = item.session
+    if item.room is None:
+        return None if item.item is None else refused_rooms.get(item.item.room)
+    for name in {item.room, item.room if session is None else session.room}:
+        room = rooms.get(name)
+        target = Target(
+            room=name,
+            venue=None if room is None else room.venue,
+            event=event.id,
+            session=None if session is None else session.id,
+        )
+        for action in actions:
+            if not holder.allows(action, target):
+                return f"The rights of whoever imports do not reach this session ({action.value})."
+    if session is None or item.room != session.room:
+        room = rooms[item.room]
+        if not may_plan_in(holder, Target(room=room.id, venue=room.venue), event.venue):
+            return f"The rights of whoever imports do not reach the room {room.id}."
+    return None

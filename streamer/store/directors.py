@@ -1,0 +1,65 @@
+"""Which web process directs: one row, and the epoch that each change of hands moves on.
+
+No clock of any machine counts: whoever waits sees by its own clock for how long the holder's ``sign`` has not moved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.store.mapping import RowMapping
+from streamer.store.tables import directors
+
+_ROW = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The row. ``holder``: a data folder's own id; empty: nobody directs. The rest is for people."""
+
+    epoch: int = 0
+    holder: str = ""
+    sign: int = 0
+    """Grows as long as the holder lives."""
+    since_ms: int = 0
+    host: str = ""
+    pid: int = 0
+    folder: str = ""
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, data folder {self.folder}, epoch {self.epoch}"
+
+
+_MAPPING = RowMapping(Holder, directors)
+
+
+class Directors:
+    """One transaction's view. All changes compare and set: False says that somebody else was first."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def holder(self) -> Holder:
+        row = (await self._connection.execute(select(directors).where(directors.c.id == _ROW))).one()
+        return _MAPPING.item(row)
+
+    async def take(self, seen: Holder, by: Holder, *, idle: bool) -> bool:
+        """Put ``by``, with a higher epoch, where ``seen`` was. ``idle``: only while its sign has not moved."""
+        unmoved = (directors.c.sign == seen.sign,) if idle else ()
+        values = _MAPPING.values(by) | {"sign": directors.c.sign + 1}
+        return await self._change(seen, values, *unmoved)
+
+    async def sign(self, mine: Holder) -> bool:
+        return await self._change(mine, {"sign": directors.c.sign + 1})
+
+    async def release(self, mine: Holder) -> bool:
+        """Nobody directs from now on; the next one need not wait."""
+        return await self._change(mine, {"holder": ""})
+
+    async def _change(self, of: Holder, values: dict[str, object], *more: object) -> bool:
+        where = (directors.c.id == _ROW, directors.c.epoch == of.epoch, directors.c.holder == of.holder, *more)
+        done = await self._connection.execute(update(directors).where(*where).values(values))  # type: ignore[arg-type]
+        return bool(done.rowcount)
