@@ -7,6 +7,7 @@ with the address of its edition, which is all that playing it asks for.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
@@ -25,7 +26,7 @@ from streamer.archive.retention import Plan, Retention
 from streamer.archive.stills import NoPicture, still_at
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.sessions import Session
-from streamer.errors import NotFound, TooMany
+from streamer.errors import NotFound, StreamerError, TooMany
 from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
 from streamer.store.sessions import Sessions
 
@@ -283,6 +284,10 @@ async def change(call: Call) -> RecordingView | RecordingCrewView:
         body.pinned,
     )
     entry = await editing.edit(services.archivist, entry.session.id, wanted, _who(grant))
+    if wanted.skips is not None:
+        # What is left out is in no live window when the answer comes. Else the director finds it within a second.
+        with contextlib.suppress(StreamerError):
+            await services.director.refresh()
     assert entry.recording is not None
     view = _view(services, grant, entry.session, entry.recording, list(entry.editions))
     assert view is not None
@@ -369,7 +374,8 @@ ROUTES = (
         "PATCH",
         "/recordings/{id}",
         change,
-        "Move the cut, hide stretches, publish, pin: a changed cut is a new edition under a new address",
+        "Move the cut, leave stretches out, publish, pin: a changed cut is a new edition under a new address. What is"
+        " left out leaves the room's live windows too, for good: shown again, it is in the replay only",
         "recordings",
         action=Action.RECORDING_CHANGE,
         body=RecordingChange,
