@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import camera
+from tests.fakes.replaying import Player
 from tests.fakes.running import Running, serving
 from tests.fakes.waiting import until_answered
 
@@ -91,6 +92,19 @@ async def listed(server: Running, path: str) -> dict[str, tuple[int, int]]:
     return found
 
 
+async def replay(server: Running, session: str) -> dict[str, tuple[int, int]]:
+    """The same of the current edition; what is a gap is not there."""
+    player = Player(server.session, f"{server.url}/replay/{session}/index.m3u8")
+    await player.open()
+    await player.reload()
+    return {
+        f"{name} {segment.msn}": (segment.pdt_ms or 0, (segment.pdt_ms or 0) + round(float(segment.duration) * 1000))
+        for name, playlist in player.playlists.items()
+        for segment in playlist.segments
+        if not segment.gap
+    }
+
+
 def touching(listed: dict[str, tuple[int, int]], stretch: tuple[int, int]) -> set[str]:
     return {address for address, (begin, end) in listed.items() if begin < stretch[1] and end > stretch[0]}
 
@@ -113,6 +127,16 @@ async def test_what_is_left_out_of_a_replay_is_in_no_live_window_any_more(server
         for session, output in ((board, crew["live_url"]), (talk, "/live/cut/index.m3u8")):
             await _left_out(server, session, output, begun[session])
         await server.wait_state("cut", "live")
+        # *Forget* stands beside it: another stretch, from the live window, the replay and the disk.
+        stretch = (begun[talk] + 5_000, begun[talk] + 5_500)
+        assert touching(await replay(server, talk), stretch)
+        await server.api("POST", "/rooms/cut/forget", {"from_ms": stretch[0], "to_ms": stretch[1]}, status=200)
+        assert not touching(await listed(server, "/live/cut/index.m3u8"), stretch)
+
+        async def forgotten() -> bool:
+            return not touching(await replay(server, talk), stretch)
+
+        await until_answered(forgotten, limit_s=5)
 
 
 async def _left_out(server: Running, session: str, output: str, begun_ms: int) -> None:
