@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Any
 
 from aiohttp import web
 
@@ -23,10 +21,10 @@ from streamer.archive.gathering import FOREVER_MS
 from streamer.archive.material import HANDLE_MS
 from streamer.archive.retention import Retention
 from streamer.audience.news import AudienceEvent
-from streamer.audience.scope import closed_session
 from streamer.conference.day import current
 from streamer.conference.grants import Action
 from streamer.conference.notices import Notices
+from streamer.conference.participation import closed_session
 from streamer.delivery import routes as delivery
 from streamer.director.bells import Bells, free_bytes
 from streamer.director.director import Director
@@ -43,6 +41,8 @@ from streamer.settings import Settings
 from streamer.sockets import REALTIME, add_realtime, count_viewers
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
+from streamer.store.people import Periods
+from streamer.supervision import TASKS, Work, start_kept
 
 LAPSES = web.AppKey("lapses", LapseWatch)
 
@@ -68,26 +68,35 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     """What follows the clock, once database and media plane are there."""
     services = app[SERVICES]
 
-    def run(work: Coroutine[Any, Any, None], name: str) -> None:
-        stack.push_async_callback(wait_cancelled, asyncio.create_task(work, name=name))
+    def run(work: Work, name: str) -> None:
+        stack.push_async_callback(wait_cancelled, start_kept(name, work))
 
+    await services.keys.start()
     # What was erased is gone before anybody is served, whatever the database says that it was put back from.
     await services.archivist.restore()
     await services.archivist.erasing.follow()
-    run(services.archivist.erasing.run(), "erasures")
+    run(services.archivist.erasing.run, "erasures")
     await services.archivist.start()
     stack.push_async_callback(services.archivist.close)
-    days = services.settings.archive.retention_days or None
-    run(Retention(services.archivist, services.database, default_days=days).run(), "retention")
+    keeping = services.settings.archive
+    retention = Retention(
+        services.archivist,
+        services.database,
+        default_days=keeping.retention_days or None,
+        periods=Periods(services.settings.audience.keep_days, keeping.audit_days, keeping.speakers_days or None),
+    )
+    # A database of before has what was too old since.
+    await retention.sweep()
+    run(retention.run, "retention")
     await services.director.start()
     stack.push_async_callback(services.director.close)
     await services.audience.start()
     stack.push_async_callback(services.audience.close)
     await app[REALTIME].start()
     stack.push_async_callback(app[REALTIME].close)
-    run(count_viewers(app), "viewers")
-    run(app[LAPSES].run(), "lapsed grants")
-    run(SchedulePoller(services).run(), "schedule poller")
+    run(partial(count_viewers, app), "viewers")
+    run(app[LAPSES].run, "lapsed grants")
+    run(SchedulePoller(services).run, "schedule poller")
 
 
 def make_director(settings: Settings, database: Database, plane: MediaPlane, notices: Notices) -> Director:
@@ -181,6 +190,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
         plane,
         settings,
         services.proxies.client_household,
+        services.keys,
         services.archivist,
         services.captions,
         partial(is_crew, action=Action.RECORDING_READ),
@@ -200,6 +210,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
 def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> None:
     services = app[SERVICES]
     metrics.watch_rooms(lambda: plane.rooms)
+    metrics.watch_tasks(TASKS)
     metrics.watch_values("streamer_delivery", app[delivery.STATS])
     metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS])
     metrics.watch_counter(

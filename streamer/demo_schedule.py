@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.rooms import Room, Start, Venue
-from streamer.conference.sessions import KIND_DEFAULTS, Event, Kind, Session, Visibility
+from streamer.conference.sessions import KIND_DEFAULTS, Event, Kind, Session
 from streamer.store.events import Events
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
@@ -79,7 +79,6 @@ def _sessions(room: Room, slots: tuple[Slot, ...], now_ms: int) -> list[Session]
     start_ms = now_ms // MINUTE_MS * MINUTE_MS
     for slot in slots:
         usual = KIND_DEFAULTS[slot.kind]
-        closed = usual.visibility is not Visibility.PUBLIC
         made.append(
             Session(
                 id=secrets.token_urlsafe(9),
@@ -96,7 +95,6 @@ def _sessions(room: Room, slots: tuple[Slot, ...], now_ms: int) -> list[Session]
                 do_not_record=usual.do_not_record,
                 do_not_stream=usual.do_not_stream,
                 replay=usual.replay,
-                key=secrets.token_urlsafe(18) if closed else "",
             )
         )
         start_ms += slot.minutes * MINUTE_MS

@@ -27,6 +27,7 @@ from streamer.errors import EXIT_FAILED, StreamerError
 from streamer.room import sockets, spawn
 from streamer.room.host import EXIT_ALREADY_RUNNING, run_host
 from streamer.settings import Settings
+from streamer.supervision import start_kept
 
 Role = Literal["all", "web", "media"]
 
@@ -76,6 +77,12 @@ def close_data(settings: Settings) -> None:
             )
         told = _log.warning if one.foreign else _log.info
         told("data_not_ours" if one.foreign else "data_closed", path=str(one.path), mode=f"{one.mode:04o}")
+
+
+def require_links(settings: Settings) -> None:
+    """Raises ServeError where recordings could not be kept."""
+    if (why := data_folder.apart(settings.data)) is not None:
+        raise ServeError(f"{why[0].upper()}{why[1:]}. Put both on one file system.")
 
 
 def lock_data(settings: Settings, name: str) -> int:
@@ -237,7 +244,7 @@ class Supervisor:
             loop.add_signal_handler(number, self._leave)
         loop.add_signal_handler(signal.SIGHUP, lambda: self.web.signal(signal.SIGHUP))
         children = [child for child in (self.host, self.web) if child is not None]
-        keepers = [asyncio.create_task(child.keep(), name=f"keep-{child.name}") for child in children]
+        keepers = [start_kept(f"keep-{child.name}", child.keep) for child in children]
         waiter = asyncio.create_task(self._leaving.wait(), name="leaving")
         announcer = asyncio.create_task(self._announce(ready, keepers), name="announce")
         try:
@@ -273,7 +280,7 @@ class Supervisor:
                 raise ServeError("The web process cannot start; its messages stand above.")
             await asyncio.sleep(_POLL_S)
         self._companions += await ready(public_url(self._settings), self._settings)
-        keepers += [asyncio.create_task(child.keep(), name=f"keep-{child.name}") for child in self._companions]
+        keepers += [start_kept(f"keep-{child.name}", child.keep) for child in self._companions]
 
     def _web_serves(self) -> bool:
         return self.web.pid is not None and spawn.read_pid(self._settings.run_dir / spawn.WEB_PID) == self.web.pid
@@ -342,6 +349,7 @@ async def serve(settings: Settings, role: Role, ready: Ready) -> int:
     os.umask(0o077)
     prepare_data(settings)
     close_data(settings)
+    require_links(settings)
     if role == "media":
         lock = lock_data(settings, MEDIA_ROLE_LOCK)
         try:

@@ -169,6 +169,9 @@ class RoomSettings(Section):
     )
     max_sources: int = Field(8, ge=1, le=64, description="Sources a room holds at once.")
     max_rooms: int = Field(32, ge=1, le=500, description="Room processes under one media host.")
+    memory_mb: int = Field(
+        2048, ge=256, le=65_536, description="A room process that takes more memory is restarted, it alone, MB."
+    )
     warm_spare: bool = Field(
         True, description="Keep a room process ready (about 80 MB), so that a camera is answered at once."
     )
@@ -255,7 +258,7 @@ class AudienceSettings(Section):
     messages_in_memory: int = Field(300, ge=20, le=5000, description="Newest messages of an audience kept in memory.")
     open_questions: int = Field(10, ge=1, le=100, description="Open questions that a participant may have.")
     keep_days: int = Field(
-        365, ge=1, le=36_500, description="Chat, questions and votes older than this are deleted, days."
+        365, ge=1, le=36_500, description="What an audience writes, and what was done about it, is deleted then, days."
     )
 
     @field_validator("exempt_networks")
@@ -272,6 +275,12 @@ class ArchiveSettings(Section):
     )
     retention_days: int = Field(
         0, ge=0, le=36_500, description="Recordings older than this are deleted unless pinned, days; 0: kept."
+    )
+    audit_days: int = Field(
+        365, ge=1, le=36_500, description="The audit log, and links that have ended, are deleted after this, days."
+    )
+    speakers_days: int = Field(
+        0, ge=0, le=36_500, description="Speakers of past sessions without a recording go after this, days; 0: kept."
     )
 
 

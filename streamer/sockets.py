@@ -12,19 +12,20 @@ from aiohttp import web
 from streamer.api.auth import Identity, find_grant, find_grant_by_id, identify, still_in
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.cookies import secret_of
-from streamer.api.revocations import Ended
+from streamer.api.revocations import Ended, Opener
 from streamer.api.session_models import SessionCrewView, SessionView
 from streamer.api.sessions import context_of
 from streamer.audience.news import Viewpoint
 from streamer.audience.scope import Scope
 from streamer.audience.service import Audience
+from streamer.conference import visibility
 from streamer.conference.grants import Grant
 from streamer.conference.media_events import PUBLIC
 from streamer.conference.sessions import Session
 from streamer.conference.spans import output_name
 from streamer.delivery.routes import LIVE
 from streamer.delivery.viewers import Viewers
-from streamer.errors import Unauthorized
+from streamer.errors import StreamerError, Unauthorized
 from streamer.observe.metrics import WebMetrics
 from streamer.realtime.caption_feed import CaptionFeed
 from streamer.realtime.ports import Caller
@@ -73,6 +74,9 @@ def add_realtime(app: web.Application, metrics: WebMetrics) -> Realtime:
         await realtime.close_grant(what.grant, what.login)
 
     services.revocations.listen(ended)
+    services.revocations.follow(
+        lambda: [Opener(who.grant.id, who.login) for one in realtime.hub.clients() if (who := one.caller) is not None]
+    )
     services.captions.listen(CaptionFeed(realtime.hub, services.director, services.state_of).hear)
     realtime.add_routes(app)
     metrics.watch_values("streamer_realtime", realtime.stats)
@@ -87,7 +91,7 @@ async def count_viewers(app: web.Application) -> None:
         await asyncio.sleep(VIEWERS_S)
         try:
             await tell_viewers(services, live.viewers)
-        except Exception:
+        except StreamerError:
             log.exception("viewers_not_counted")
 
 
@@ -103,7 +107,7 @@ async def tell_viewers(services: Services, viewers: Viewers) -> None:
         scopes += [
             (Scope(room, session.id), viewers.of(room, output_name(session)), 0)
             for session in director.day(room).sessions
-            if session.closed and session.running and session.key
+            if session.closed and session.running
         ]
         for scope, by_hls, by_whep in scopes:
             if by_hls or by_whep:
@@ -149,6 +153,9 @@ class TheDoors:
             raise Unauthorized("The grant is not in force at this time.", code="grant_not_in_force")
         return Entrant(grant)
 
+    def is_link(self, session: Session, key: str) -> bool:
+        return self._services.keys.is_link(session, key)
+
     async def renew(self, caller: Caller) -> Caller | None:
         services = self._services
         stored = caller.stored if isinstance(caller, Entrant) else None
@@ -168,5 +175,9 @@ class TheViews:
     def public(self, session: Session) -> dict[str, Any]:
         return SessionView.of(session, context_of(self._services, session)).model_dump(mode="json")
 
-    def crew(self, session: Session) -> dict[str, Any]:
-        return SessionCrewView.of(session, context_of(self._services, session)).model_dump(mode="json")
+    def crew(self, session: Session, caller: Caller | None = None, link: str = "") -> dict[str, Any]:
+        keys = self._services.keys
+        links = frozenset({session.id}) if keys.is_link(session, link) else frozenset()
+        holder = "" if caller is None else keys.holder(caller.grant, caller.login)
+        asked = visibility.Caller(None if caller is None else caller.grant, links, holder)
+        return SessionCrewView.of(session, context_of(self._services, session, asked)).model_dump(mode="json")

@@ -34,6 +34,7 @@ from streamer.room.control import wait_cancelled
 from streamer.settings import Settings
 from streamer.store.database import Database, StoreUnavailable, database_url
 from streamer.store.directors import Holder
+from streamer.supervision import start_kept
 
 _CERTIFICATE_CHECK_S = 60.0
 _BACKLOG = 4096
@@ -71,7 +72,7 @@ async def run_web(settings: Settings, sockets: Sequence[socket.socket]) -> int:
                 return EXIT_DONE
             stack.push_async_callback(directorship.release)
             directorship.on_lost = leaving.set
-            holding = asyncio.create_task(directorship.run(), name="directorship")
+            holding = start_kept("directorship", directorship.run)
             stack.push_async_callback(asyncio.wait, (holding,), timeout=HALT_LIMIT_S)
             stack.callback(directorship.halt)
             code = await _serve(settings, sockets, database, directorship, leaving)

@@ -7,6 +7,8 @@ from collections.abc import Generator
 
 import pytest
 
+from streamer.supervision import TASKS
+
 OPTIONAL = "optional: "
 """How the reason begins of a skip that the build server accepts."""
 
@@ -30,3 +32,9 @@ def pytest_runtest_makereport(
             report.outcome = "failed"
             report.longrepr = f"skipped on the build server: {reason}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def no_task_in_trouble() -> None:
+    """Faults of one test's tasks do not ring in the next one's rooms."""
+    TASKS._failed_at.clear()

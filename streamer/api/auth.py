@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -11,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.cookies import SEEN_EVERY_MS, digest, idle_ms, secret_of
 from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Role, Target
-from streamer.conference.sessions import Session, Visibility
+from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller
 from streamer.errors import Forbidden, NotFound, TooMany, Unauthorized
 from streamer.store.grants import Grants
@@ -23,6 +22,8 @@ ADMIN = Grant(id="admin", role=Role.ADMIN, label="STREAMER_ADMIN_TOKEN")
 BY_PASSWORD = Grant(id="admin", role=Role.ADMIN, label="admin")
 """Whoever logged in with the admin password."""
 
+LOGIN = web.RequestKey("login", bytes)
+"""Digest of the login that a request was authenticated by."""
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="streamer"'}
 _BAD_TOKEN = {"WWW-Authenticate": 'Bearer realm="streamer", error="invalid_token"'}
 
@@ -38,7 +39,11 @@ class Identity:
 async def authenticate(request: web.Request, services: Services) -> Grant | None:
     """The grant of whoever asks, by bearer token or else by cookie; None for anybody. Raises as :func:`identify`."""
     identity = await identify(request, services)
-    return None if identity is None else identity.grant
+    if identity is None:
+        return None
+    if identity.login is not None:
+        request[LOGIN] = identity.login.secret_sha256
+    return identity.grant
 
 
 async def identify(request: web.Request, services: Services) -> Identity | None:
@@ -138,15 +143,10 @@ async def stored_grant(connection: AsyncConnection, grant_id: str) -> Grant | No
 
 def caller_of(request: web.Request, grant: Grant | None, session: Session | None = None) -> Caller:
     """Who asks, with the link to ``session`` where the request's ``key`` is the link's."""
-    key = request.query.get("key", "")
-    return Caller(grant, frozenset() if session is None or not link_opens(session, key) else frozenset({session.id}))
-
-
-def link_opens(session: Session, key: str) -> bool:
-    """Whether ``key`` is the one in the shared link of an unlisted session."""
-    if session.visibility is not Visibility.UNLISTED or not session.key:
-        return False
-    return hmac.compare_digest(key.encode("utf-8", "surrogatepass"), session.key.encode("utf-8"))
+    keys = request.app[SERVICES].keys
+    shown = session is not None and keys.is_link(session, request.query.get("key", ""))
+    links = frozenset({session.id}) if session is not None and shown else frozenset()
+    return Caller(grant, links, "" if grant is None else keys.holder(grant, request.get(LOGIN)))
 
 
 def require_role(grant: Grant | None, action: Action) -> Grant:

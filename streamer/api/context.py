@@ -11,10 +11,12 @@ from aiohttp import web
 from streamer.api.addresses import Proxies
 from streamer.api.admin_token import AdminToken
 from streamer.api.audiences import DirectorSessions
+from streamer.api.cursors import Cursors
 from streamer.api.hall_door import HallDoor
 from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.ports import MediaPlane, PublicState
 from streamer.api.revocations import Revocations
+from streamer.api.session_keys import SessionKeys
 from streamer.api.waiting import StateWaiters
 from streamer.archive.archivist import Archivist
 from streamer.audience.captioning import Captioning
@@ -71,6 +73,9 @@ class Services:
     audience: Audience = field(init=False)
     """Started before anybody is served."""
     captions: Captioning = field(init=False)
+    cursors: Cursors = field(init=False)
+    keys: SessionKeys = field(init=False)
+    """Started before anybody is served."""
 
     def __post_init__(self) -> None:
         room = self.settings.room
@@ -82,6 +87,10 @@ class Services:
             erasing=self.archivist.erasing,
             marks_changed=self.archivist.marks_changed,
         )
+        self.cursors = Cursors(self.database)
+        self.keys = SessionKeys(self.database, self.director, self.settings.admin_token, now_ms)
+        self.revocations.listen(self.keys.ended)
+        self.revocations.follow(self.keys.openers)
         self.proxies = Proxies(self.settings.server.trusted_proxies)
         self.publish_attempts = RateLimit(room.attempts_per_minute)
         # A lecture hall is one address: as many people may try WHEP as may hold a playlist.

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 
 import structlog
 
 from streamer.api.context import Services, now_ms
+from streamer.api.revocations import Ended
+from streamer.api.session_keys import ADMIN
 from streamer.errors import NotFound, StreamerError
-from streamer.store.grants import Connections, OpenConnection
+from streamer.store.grants import Connections, Grants, OpenConnection
+from streamer.store.logins import Logins
 from streamer.store.reach import Lapse, lapses
 
 _HANGUP_S = 5.0
 SWEEP_EVERY_S = 2.0
+LOOK_EVERY_S = 0.4
+"""How soon it is noticed that another process has revoked a grant or ended a login."""
 _log = structlog.get_logger(__name__)
 
 
@@ -59,12 +65,28 @@ async def sweep(services: Services) -> tuple[Lapse, ...]:
     return tuple(open_still)
 
 
+async def look(services: Services) -> None:
+    """End what is open here by grants and logins that are there no more, whoever removed them."""
+    openers = {opener for opener in services.revocations.openers() if opener.grant != ADMIN.id or opener.login}
+    async with services.database.read() as connection:
+        there = set(await Grants(connection).find_many({opener.grant for opener in openers}))
+        logins = await Logins(connection).existing({opener.login for opener in openers if opener.login is not None})
+        orphans = await Connections(connection).orphans()
+    gone = {Ended(opener.grant) for opener in openers if opener.grant not in there and opener.grant != ADMIN.id}
+    gone |= {Ended(one.grant, one.login) for one in openers if one.login is not None and one.login not in logins}
+    for ended in gone:
+        await services.revocations.announce(ended)
+    await services.keys.look()
+    await hang_up(services, orphans)
+
+
 class LapseWatch:
-    """Sweeps every few seconds, and knows whose publications outlive their grants. Owned by the application."""
+    """Looks and sweeps, and knows whose publications outlive their grants. Owned by the application."""
 
     def __init__(self, services: Services, every_s: float = SWEEP_EVERY_S) -> None:
         self._services = services
         self._every_s = every_s
+        self._swept_at = 0.0
         self._found: tuple[Lapse, ...] = ()
 
     def labels(self, room: str, now_ms: int) -> list[str]:
@@ -77,7 +99,10 @@ class LapseWatch:
         """Until cancelled. A database that does not answer is asked again next time."""
         while True:
             try:
-                self._found = await sweep(self._services)
-            except Exception as error:
+                await look(self._services)
+                if time.monotonic() - self._swept_at >= self._every_s:
+                    self._found = await sweep(self._services)
+                    self._swept_at = time.monotonic()
+            except (StreamerError, OSError) as error:
                 _log.warning("lapses_unknown", error=repr(error))
-            await asyncio.sleep(self._every_s)
+            await asyncio.sleep(min(LOOK_EVERY_S, self._every_s))

@@ -29,6 +29,8 @@ _TEXTS = {
     "en": {
         "missing": "There is nothing here",
         "missing_text": "There is no such page. The address may be mistyped, or the room may have been removed.",
+        "closed": "This link opens nothing",
+        "closed_text": "It may have been taken back, or it is of an older kind. Ask for a new link.",
         "home": "To the list of rooms",
         "unbuilt": "The pages are not built yet",
         "unbuilt_text": "The server runs, but web/dist is missing. Run “make setup”.",
@@ -36,6 +38,8 @@ _TEXTS = {
     "fr": {
         "missing": "Il n’y a rien ici",
         "missing_text": "Cette page n’existe pas. L’adresse est peut-être mal tapée, ou la salle a été supprimée.",
+        "closed": "Ce lien n’ouvre rien",
+        "closed_text": "Il a peut-être été retiré, ou il est d’une forme ancienne. Demandez un nouveau lien.",
         "home": "Vers la liste des salles",
         "unbuilt": "Les pages ne sont pas encore construites",
         "unbuilt_text": "Le serveur tourne, mais web/dist manque. Lancez « make setup ».",
@@ -114,8 +118,14 @@ async def join(request: web.Request) -> web.Response:
 
 
 async def session(request: web.Request) -> web.Response:
-    """The same for every id: whether there is such a session is for the API to tell to whoever may know."""
-    return shell_page(request, "session", "session", None, None)
+    """The same for every id and key: whether there is such a session is for the API to tell to whoever may know."""
+    response = shell_page(request, "session", "session", None, None)
+    if "key" in request.match_info:
+        # The address is what opens it: it is told to no other site, kept by no cache and found by no search.
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers[hdrs.CACHE_CONTROL] = "private, no-store"
+        response.headers["X-Robots-Tag"] = "noindex"
+    return response
 
 
 async def asset(request: web.Request) -> web.Response:
@@ -217,12 +227,16 @@ def _told(room: Room, venue: Venue | None) -> dict[str, object]:
 @web.middleware
 async def people(request: web.Request, handler: Handler) -> web.StreamResponse:
     """A browser that navigates to an address that is not there gets a page; programs get our JSON."""
+    navigates = request.method in ("GET", "HEAD") and "text/html" in request.headers.get(hdrs.ACCEPT, "")
     try:
-        return await handler(request)
+        response = await handler(request)
     except web.HTTPNotFound:
-        if request.method in ("GET", "HEAD") and "text/html" in request.headers.get(hdrs.ACCEPT, ""):
+        if navigates:
             return missing_page(request)
         raise
+    if response.status == 404 and navigates and request.path.startswith(("/live/", "/replay/")):
+        return _plain(request, 404, "closed", "closed_text", link="home")
+    return response
 
 
 def missing_page(request: web.Request) -> web.Response:
@@ -252,6 +266,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/studio", studio)
     app.router.add_get("/studio/{room}", studio)
     app.router.add_get("/session/{session}", session)
+    app.router.add_get("/session/{session}/{key}", session)
     app.router.add_get("/admin", admin)
     app.router.add_get("/admin/{tail:.*}", admin)
     app.router.add_get("/caption/{room}", caption)

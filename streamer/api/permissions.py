@@ -23,7 +23,8 @@ class Open(StrEnum):
     PARTICIPANT = "participant"
     """Whoever has a participant's cookie or token, about themselves."""
     CAPABILITY = "capability"
-    """The address itself is the secret: a WebRTC resource, a closed session's output by its key."""
+    """The address itself is the secret: a WebRTC resource; a closed session's output and replay by a key, whose
+    holder's rights are asked for at each request."""
     MONITORING = "monitoring"
     """Loopback, networks and the token of the settings, admins and organisers of all: ``api/monitoring.py``."""
 
@@ -126,6 +127,8 @@ _PAGES: Mapping[str, Rule] = {
     "GET /studio": Open.EVERYBODY,
     "GET /studio/{room}": Open.EVERYBODY,
     "GET /session/{session}": Open.EVERYBODY,
+    # The shell is the same for every key.
+    "GET /session/{session}/{key}": Open.EVERYBODY,
     "GET /admin": Open.EVERYBODY,
     "GET /admin/{tail}": Open.EVERYBODY,
     "GET /join": Open.EVERYBODY,
@@ -172,12 +175,17 @@ _MEDIA: Mapping[str, Rule] = {
     "GET /live/{room}/~{secret}/{broadcast}/{rendition}.m3u8": Open.CAPABILITY,
     "GET /live/{room}/~{secret}/{broadcast}/{key}/{rendition}/{name}": Open.CAPABILITY,
     "GET /live/{room}/~{tail}": Open.CAPABILITY,
-    # What is not published answers 404; what is closed wants its key.
+    # What is public and published; the rest by key.
     "GET /replay/{session}/index.m3u8": Open.EVERYBODY,
-    "GET /replay/{session}/{edition}/index.m3u8": Open.CAPABILITY,
-    "GET /replay/{session}/{edition}/download.mp4": Open.CAPABILITY,
-    "GET /replay/{session}/{edition}/{rendition}.m3u8": Open.CAPABILITY,
-    "GET /replay/{session}/{edition}/{rendition}/{name}": Open.CAPABILITY,
+    "GET /replay/{session}/{edition}/index.m3u8": Open.EVERYBODY,
+    "GET /replay/{session}/{edition}/download.mp4": Open.EVERYBODY,
+    "GET /replay/{session}/{edition}/{rendition}.m3u8": Open.EVERYBODY,
+    "GET /replay/{session}/{edition}/{rendition}/{name}": Open.EVERYBODY,
+    "GET /replay/{session}/~{secret}/index.m3u8": Open.CAPABILITY,
+    "GET /replay/{session}/~{secret}/{edition}/index.m3u8": Open.CAPABILITY,
+    "GET /replay/{session}/~{secret}/{edition}/download.mp4": Open.CAPABILITY,
+    "GET /replay/{session}/~{secret}/{edition}/{rendition}.m3u8": Open.CAPABILITY,
+    "GET /replay/{session}/~{secret}/{edition}/{rendition}/{name}": Open.CAPABILITY,
     "GET /replay/{tail}": Open.EVERYBODY,
 }
 

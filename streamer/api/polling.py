@@ -47,7 +47,7 @@ class SchedulePoller:
         while True:
             try:
                 await self._look()
-            except Exception as error:
+            except (StreamerError, OSError) as error:
                 log.warning("schedules_not_polled", error=repr(error))
             await asyncio.sleep(LOOK_EVERY_S)
 

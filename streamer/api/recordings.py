@@ -1,22 +1,24 @@
 """``/api/v1/recordings`` and ``/api/v1/retention``: what is kept of sessions, its cuts, and what is to go.
 
-Everybody may see what everybody may watch. A grant that covers a closed session, or one that is not published, sees it
-with the address of its edition, which is all that playing it asks for.
+Everybody may see what everybody may watch. Whoever is covered by a grant, or has the link of an unlisted session, sees
+what is closed to others with addresses that hold a key of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
 from streamer.api.auth import require
 from streamer.api.context import Services
-from streamer.api.models import Body, ListQuery, Moment, Slug, refuse_null, to_moment
+from streamer.api.models import Body, LinkQuery, ListQuery, Moment, Slug, refuse_null, to_moment
 from streamer.api.routing import Call, Route, Text
-from streamer.api.sessions import target_of
+from streamer.api.session_models import replay_path
+from streamer.api.sessions import target_of, venue_of
 from streamer.archive import editing
 from streamer.archive.book import Entry, Who
 from streamer.archive.editing import Edit
@@ -26,7 +28,9 @@ from streamer.archive.retention import Plan, Retention
 from streamer.archive.stills import NoPicture, still_at
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.sessions import Session
+from streamer.conference.visibility import Caller, recording_told
 from streamer.errors import NotFound, StreamerError, TooMany
+from streamer.store.paging import Page, page_of_shown
 from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
 from streamer.store.sessions import Sessions
 
@@ -61,12 +65,13 @@ class EditionView(BaseModel):
     created: Moment
     replaced: Moment | None
     url: str
-    """Plays it for whoever has the address; 410 once it is replaced."""
+    """Plays it for whoever is told of it, until their grant or login ends; 410 once it is replaced."""
     download_url: str | None
 
     @classmethod
-    def of(cls, edition: StoredEdition, public_url: str) -> Self:
-        base = f"{public_url}/replay/{edition.session}/{edition.id}"
+    def of(cls, edition: StoredEdition, replay: str) -> Self:
+        """``replay``: the address below which whoever asks plays it."""
+        base = f"{replay}/{edition.id}"
         created = to_moment(edition.created_ms)
         assert created is not None
         return cls(
@@ -156,27 +161,22 @@ def _sees_all(services: Services, grant: Grant | None, session: Session) -> bool
     return grant is not None and grant.allows(Action.RECORDING_READ, target_of(services, session))
 
 
-def _may_watch(services: Services, grant: Grant | None, session: Session, recording: Recording) -> bool:
-    """Whether to name it at all: published ones of public sessions to everybody, others to those who are covered."""
-    if recording.published and not session.closed:
-        return True
-    return grant is not None and grant.allows(Action.SESSION_VIEW_CLOSED, target_of(services, session))
-
-
 def _view(
-    services: Services, grant: Grant | None, session: Session, recording: Recording, editions: list[StoredEdition]
+    services: Services, caller: Caller, session: Session, recording: Recording, editions: list[StoredEdition]
 ) -> RecordingView | RecordingCrewView | None:
     current = next((e for e in reversed(editions) if e.replaced_ms is None), None)
-    crew = _sees_all(services, grant, session)
-    if not crew and (current is None or not _may_watch(services, grant, session, recording)):
+    venue = venue_of(services, session.room)
+    if not recording_told(caller, session, venue, published=recording.published, current=current is not None):
         return None
-    replay = None
+    crew = _sees_all(services, caller.grant, session)
+    keys, replay = services.keys, None
+    key = keys.link_key(session) if session.id in caller.links else keys.key(session, caller.holder)
+    base = services.public_url + replay_path(session, key, published=recording.published)
     if current is not None and recording.published:
-        key = f"?key={session.key}" if session.closed else ""
-        replay = f"{services.public_url}/replay/{session.id}/index.m3u8{key}"
+        replay = f"{base}/index.m3u8"
     elif current is not None:
         # Not published: its own address, for who may watch it all the same.
-        replay = EditionView.of(current, services.public_url).url
+        replay = EditionView.of(current, base).url
     values: dict[str, Any] = {
         "session": session.id,
         "room": recording.room,
@@ -188,7 +188,7 @@ def _view(
         "start_ms": current.start_ms if current is not None else recording.start_ms,
         "end_ms": current.end_ms if current is not None else recording.end_ms,
         "replay_url": replay,
-        "download_url": EditionView.of(current, services.public_url).download_url if current is not None else None,
+        "download_url": EditionView.of(current, base).download_url if current is not None else None,
     }
     if not crew:
         return RecordingView(**values)
@@ -200,46 +200,56 @@ def _view(
         created=to_moment(recording.created_ms),
         material_from_ms=recording.start_ms,
         material_to_ms=recording.end_ms,
-        editions=[EditionView.of(edition, services.public_url) for edition in editions],
+        editions=[EditionView.of(edition, base) for edition in editions],
     )
 
 
 async def list_recordings(call: Call) -> RecordingList:
-    query, services = call.query(RecordingQuery), call.services
-    published = query.published if call.grant is not None else True
-    async with services.database.read() as connection:
-        page = await Recordings(connection).page(
-            query.limit,
-            query.cursor,
-            room=query.room,
-            venue=query.venue,
-            event=query.event,
-            published=published,
-        )
-        sessions = await Sessions(connection).find_many([recording.session for recording in page.items])
-        stored = Editions(connection)
-        editions = {recording.session: await stored.of_session(recording.session) for recording in page.items}
-    views = [
-        _view(services, call.grant, sessions[r.session], r, editions[r.session])
-        for r in page.items
-        if r.session in sessions
-    ]
-    return RecordingList(items=[view for view in views if view is not None], cursor=page.cursor)
+    query, services, caller = call.query(RecordingQuery), call.services, call.caller()
+
+    async def fetch(limit: int, after: str | None) -> Page[Recording]:
+        async with services.database.read() as connection:
+            return await Recordings(connection).page(
+                limit,
+                after,
+                room=query.room,
+                venue=query.venue,
+                event=query.event,
+                published=query.published,
+                caller=caller,
+            )
+
+    async def show(found: Sequence[Recording]) -> list[RecordingView | RecordingCrewView | None]:
+        async with services.database.read() as connection:
+            rows = await Sessions(connection).find_many([recording.session for recording in found])
+            stored = Editions(connection)
+            editions = {recording.session: await stored.of_session(recording.session) for recording in found}
+        # What the director knows may be newer than the row.
+        sessions = {name: services.director.find(name) or row for name, row in rows.items()}
+        return [
+            _view(services, caller, sessions[r.session], r, editions[r.session]) if r.session in sessions else None
+            for r in found
+        ]
+
+    items, place = await page_of_shown(query.limit, await call.after(query), fetch, show)
+    return RecordingList(items=items, cursor=await call.cursor(query, place))
 
 
 async def _entry(call: Call) -> tuple[Entry, Recording]:
-    """Raises NotFound, also where the holder may not know of it."""
+    """Raises NotFound, also where the caller is told nothing of it."""
     entry = await call.services.archivist.book.entry(call.path("id"), around=False)
-    if entry is None or entry.recording is None:
+    if entry is None or entry.recording is None or _told(call, entry, entry.recording) is None:
         raise _no_recording()
     return entry, entry.recording
 
 
+def _told(call: Call, entry: Entry, recording: Recording) -> RecordingView | RecordingCrewView | None:
+    return _view(call.services, call.caller(entry.session), entry.session, recording, list(entry.editions))
+
+
 async def get_recording(call: Call) -> RecordingView | RecordingCrewView:
-    entry, recording = await _entry(call)
-    view = _view(call.services, call.grant, entry.session, recording, list(entry.editions))
-    if view is None:
-        raise _no_recording()
+    view = _told(call, *await _entry(call))
+    assert view is not None
     return view
 
 
@@ -289,7 +299,7 @@ async def change(call: Call) -> RecordingView | RecordingCrewView:
         with contextlib.suppress(StreamerError):
             await services.director.refresh()
     assert entry.recording is not None
-    view = _view(services, grant, entry.session, entry.recording, list(entry.editions))
+    view = _told(call, entry, entry.recording)
     assert view is not None
     return view
 
@@ -369,7 +379,15 @@ ROUTES = (
         query=RecordingQuery,
         answers=(RecordingList,),
     ),
-    Route("GET", "/recordings/{id}", get_recording, "One session's recording", "recordings", answers=_VIEWS),
+    Route(
+        "GET",
+        "/recordings/{id}",
+        get_recording,
+        "One session's recording",
+        "recordings",
+        query=LinkQuery,
+        answers=_VIEWS,
+    ),
     Route(
         "PATCH",
         "/recordings/{id}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -20,6 +20,14 @@ class Ended:
     login: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """By what something is open: a grant, and the login (its digest) that it came by; None: its token."""
+
+    grant: str
+    login: bytes | None = None
+
+
 Listener = Callable[[Ended], Awaitable[None]]
 """Closes what was opened (sockets, held playlists); there may be nothing of it."""
 
@@ -31,10 +39,20 @@ class Revocations:
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
+        self._openers: list[Callable[[], Iterable[Opener]]] = []
 
     def listen(self, listener: Listener) -> None:
         """For as long as the process lives."""
         self._listeners.append(listener)
+
+    def follow(self, openers: Callable[[], Iterable[Opener]]) -> None:
+        """Have it looked after, too, that nothing stays open by what another process has ended. ``openers`` tells by
+        what something is open now."""
+        self._openers.append(openers)
+
+    def openers(self) -> set[Opener]:
+        """By what anything is open in this process."""
+        return {opener for openers in self._openers for opener in openers()}
 
     async def announce(self, ended: Ended) -> None:
         """Tell all listeners at once, and wait for them within limits. Never raises."""

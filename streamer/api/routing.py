@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from streamer.api.auth import authenticate, caller_of, require, require_role
 from streamer.api.context import SERVICES, Services
 from streamer.api.endurance import to_the_end
+from streamer.api.models import ListQuery
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller
@@ -67,6 +69,19 @@ class Call:
     def caller(self, session: Session | None = None) -> Caller:
         """Who asks; with the link to ``session``, where the request brings it."""
         return caller_of(self.request, self.grant, session)
+
+    async def after(self, query: ListQuery) -> str | None:
+        """The place after which the page begins that is asked for. Raises BadRequest ``bad_cursor``."""
+        return await self.services.cursors.open(self._list(query), query.cursor)
+
+    async def cursor(self, query: ListQuery, place: str | None) -> str | None:
+        """For the answer: where the next page begins."""
+        return await self.services.cursors.seal(self._list(query), place)
+
+    def _list(self, query: ListQuery) -> str:
+        """The list with its filters."""
+        filters = query.model_dump(mode="json", exclude=ListQuery.NO_FILTERS, exclude_none=True)
+        return json.dumps([self.request.path, filters], sort_keys=True)
 
     def require(self, target: Target) -> Grant:
         """Role and scope for the route's action. Every handler of a route with an action calls it."""

@@ -157,8 +157,8 @@ class SessionCreate(Body):
         check_span(ms_of(self.start), ms_of(self.end))
         return self
 
-    def session(self, session_id: str, key: str) -> Session:
-        """A new session of this body; ``key`` is used where it is closed."""
+    def session(self, session_id: str) -> Session:
+        """A new session of this body."""
         usual = KIND_DEFAULTS[self.kind]
         visibility = self.visibility or usual.visibility
         return Session(
@@ -181,7 +181,6 @@ class SessionCreate(Body):
             do_not_record=self.do_not_record or usual.do_not_record,
             do_not_stream=self.do_not_stream or usual.do_not_stream,
             replay=self.replay or usual.replay,
-            key=key if visibility is not Visibility.PUBLIC else "",
         )
 
 
@@ -241,6 +240,10 @@ class SessionContext:
     shown: tuple[int, int]
     replay: bool = False
     """Whether its replay answers."""
+    key: str = ""
+    """What opens a closed session to whom the view is for; empty: nothing does."""
+    link: str = ""
+    """The key in an unlisted session's shared link, for those who may hand it on."""
 
 
 class SessionView(BaseModel):
@@ -291,7 +294,10 @@ class SessionCrewView(SessionView):
     """A session as its crew and the holders of its grants see it."""
 
     key: str
+    """Of whoever asks, for a closed session: it opens the output, the replay and the files, and ends with the grant,
+    or the login. Empty in news that go to several."""
     live_url: str
+    """Empty where there is no key."""
     record_answer: bool | None
     stream_answer: bool | None
     guid: str
@@ -299,11 +305,11 @@ class SessionCrewView(SessionView):
 
     @classmethod
     def of(cls, session: Session, context: SessionContext) -> SessionCrewView:
-        output = f"~{session.key}/" if session.key else ""
+        output = f"~{context.key}/" if session.closed else ""
         return SessionCrewView(
             **_fields(session, context),
-            key=session.key,
-            live_url=f"/live/{session.room}/{output}index.m3u8",
+            key=context.key,
+            live_url=f"/live/{session.room}/{output}index.m3u8" if context.key or not session.closed else "",
             record_answer=session.record_answer,
             stream_answer=session.stream_answer,
             guid=session.guid,
@@ -315,9 +321,9 @@ def _fields(session: Session, context: SessionContext) -> dict[str, Any]:
     def told(ms: int | None) -> str | None:
         return None if ms is None else in_zone(ms, context.zone)
 
-    replay = f"{context.public_url}/replay/{session.id}/index.m3u8" if context.replay else None
-    if replay is not None and session.key:
-        replay += f"?key={session.key}"
+    replay = None
+    if context.replay and (context.key or not session.closed):
+        replay = f"{context.public_url}{replay_path(session, context.key)}/index.m3u8"
     return {
         "id": session.id,
         "room": session.room,
@@ -348,9 +354,14 @@ def _fields(session: Session, context: SessionContext) -> dict[str, Any]:
         "started_at_ms": session.started_ms,
         "ended_at_ms": session.ended_ms,
         "ad_hoc": session.ad_hoc,
-        "watch_url": f"{context.public_url}/session/{session.id}",
+        "watch_url": f"{context.public_url}/session/{session.id}{f'/{context.link}' if context.link else ''}",
         "replay_url": replay,
     }
+
+
+def replay_path(session: Session, key: str, *, published: bool = True) -> str:
+    """Below which its replay is: by a key, where not everybody may watch it."""
+    return f"/replay/{session.id}" + (f"/~{key}" if session.closed or not published else "")
 
 
 def in_zone(ms: int, zone: ZoneInfo) -> str:

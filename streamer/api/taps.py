@@ -8,7 +8,7 @@ from typing import Any
 
 from streamer.api import forgetting
 from streamer.api.auth import require
-from streamer.api.context import Services, actor_of, now_ms
+from streamer.api.context import actor_of, now_ms
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import (
     AdHocBody,
@@ -24,11 +24,12 @@ from streamer.api.session_models import (
     SessionCrewDone,
     SessionCrewView,
 )
-from streamer.api.sessions import context_of, find_session, target_of
+from streamer.api.sessions import any_session, context_of, find_session, target_of, told_of
 from streamer.conference import taps
 from streamer.conference.grants import Action, Target
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session
+from streamer.conference.visibility import View, told_where
 from streamer.director.director import Tapped
 from streamer.director.kinds import permission_of
 from streamer.errors import NotFound
@@ -41,8 +42,8 @@ MINUTE_MS = 60_000
 # --- sessions ---------------------------------------------------------------------------------------
 
 
-def _done(services: Services, session: Session, action: str | None) -> SessionCrewDone:
-    view = SessionCrewView.of(session, context_of(services, session))
+def _done(call: Call, session: Session, action: str | None) -> SessionCrewDone:
+    view = SessionCrewView.of(session, context_of(call.services, session, call.caller()))
     return SessionCrewDone(**view.model_dump(), action=action)
 
 
@@ -52,7 +53,7 @@ async def _tap(call: Call, command: Callable[[Session], taps.Command]) -> Sessio
     grant = call.require(target_of(services, session))
     tapped = await services.director.run(session.room, command(session), actor_of(grant))
     after = next((changed for changed in tapped.sessions if changed.id == session.id), None)
-    return _done(services, after or services.director.find(session.id) or session, tapped.action)
+    return _done(call, after or services.director.find(session.id) or session, tapped.action)
 
 
 async def start(call: Call) -> SessionCrewDone:
@@ -106,7 +107,10 @@ def _told(call: Call, tapped: Sequence[tuple[str, Tapped]]) -> Done:
         actions=actions,
         rooms=[room for room, _ in tapped],
         sessions=[
-            SessionCrewView.of(session, context_of(services, session)) for _, one in tapped for session in one.sessions
+            SessionCrewView.of(session, context_of(services, session, call.caller()))
+            for _, one in tapped
+            for session in one.sessions
+            if told_of(services, call.caller(), session).view is View.CREW
         ],
     )
 
@@ -196,7 +200,9 @@ async def undo(call: Call) -> Done:
     services = call.services
     action = await services.director.action(call.path("id"))
     room = _room(call, action.room)
-    session = services.director.find(action.session) if action.session else None
+    session = await any_session(services, action.session) if action.session else None
+    if action.session and not told_where(call.caller(), action.session, session, room.id, room.venue).anything:
+        raise NotFound("There is no such action.")
     target = target_of(services, session) if session else Target(room=room.id, venue=room.venue)
     grant = call.require(target)
     # Whoever takes a tap back may make it.

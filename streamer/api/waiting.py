@@ -10,6 +10,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
+from streamer.supervision import start_kept
+
 HOLD_S = 20.0
 """Less than what proxies in between give an answer."""
 LOOK_S = 0.1
@@ -43,7 +45,7 @@ class StateWaiters:
             return
         event = self._changed.setdefault((room, state), asyncio.Event())
         if self._looker is None or self._looker.done():
-            self._looker = asyncio.create_task(self._look(), name="room state waiters")
+            self._looker = start_kept("room state waiters", self._look)
         self.waiting += 1
         self._households[household] += 1
         try:

@@ -34,6 +34,7 @@ from streamer.media import erasures
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
 from streamer.store.recordings import Recording, RecordingState, StoredEdition
+from streamer.supervision import TASKS, start_kept
 
 log = structlog.get_logger(__name__)
 
@@ -120,7 +121,7 @@ class Archivist:
         self._answering = await self.book.answering()
         now_ms = self.clock()
         self._due = dict.fromkeys(await self.book.unfinished(now_ms - LOOK_BACK_MS), now_ms)
-        self._task = asyncio.create_task(self._run(), name="archivist")
+        self._task = start_kept("archivist", self._run)
 
     async def close(self) -> None:
         if self._task is not None:
@@ -219,6 +220,7 @@ class Archivist:
             self.look_at(session, after_s=RETRY_S)
         except Exception:
             self.faults += 1
+            TASKS.note("archivist")
             log.exception("archivist_failed", session=session)
             self.look_at(session, after_s=CHECKPOINT_S)
 
@@ -458,7 +460,7 @@ class _Cut(NamedTuple):
 
 def _same_for_replay(a: Session, b: Session) -> bool:
     def view(s: Session) -> tuple[object, ...]:
-        return (s.room, s.running, s.started_ms, s.ended_ms, s.recorded, s.published, s.closed, s.key, s.replay)
+        return (s.room, s.running, s.started_ms, s.ended_ms, s.recorded, s.published, s.closed, s.replay)
 
     return view(a) == view(b)
 

@@ -237,7 +237,7 @@ class Book:
                 ended_ms=end,
                 state=SessionState.ENDED,
                 visibility=Visibility(kept.visibility),
-                key=kept.key,
+                generation=kept.generation,
             )
         )
 
@@ -251,7 +251,7 @@ def kept_of(entry: Entry, recording: Recording) -> Kept:
         title=session.title,
         speakers=session.speakers,
         visibility=session.visibility.value,
-        key=session.key,
+        generation=session.generation,
         started_ms=session.started_ms,
         ended_ms=session.ended_ms,
         start_ms=recording.start_ms,
@@ -287,7 +287,6 @@ def state_of(entry: Entry, folder: Path) -> ReplayState | None:
         editions=tuple(_refs(entry.editions, deleted)),
         published=recording.published and not deleted,
         closed=entry.session.closed,
-        key=entry.session.key,
     )
 
 

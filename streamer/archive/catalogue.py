@@ -52,8 +52,7 @@ class ReplayState:
     """Oldest first, the replaced ones included."""
     published: bool = False
     closed: bool = False
-    """Unlisted or private: ``key`` opens it."""
-    key: str = ""
+    """Unlisted or private: a key opens it."""
 
     @property
     def current(self) -> EditionRef | None:

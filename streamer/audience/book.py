@@ -51,6 +51,7 @@ from streamer.store.participants import Participants
 from streamer.store.polls import Polls
 from streamer.store.questions import Questions
 from streamer.store.tables import marks
+from streamer.supervision import start_kept
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +93,7 @@ class Book:
         return len(self._waiting)
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="audience book")
+        self._task = start_kept("audience book", self._run)
 
     async def close(self) -> None:
         """What waits is written."""

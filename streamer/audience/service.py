@@ -42,13 +42,13 @@ from streamer.settings import AudienceSettings
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
 from streamer.store.logins import Secrets
+from streamer.supervision import TASKS, start_kept
 
 log = structlog.get_logger(__name__)
 
 TICK_S = 0.25
 IDLE_MS = 30 * 60_000
 """A desk that nobody has used for so long is put away."""
-DAY_MS = 86_400_000
 _TAKING = get_args(Taking)
 _MODERATING = get_args(Moderating)
 
@@ -97,7 +97,6 @@ class Audience:
         self._unlisten: Callable[[], None] | None = None
         self._last_id = (0, 0)
         self._minute = 0
-        self._swept_ms = 0
         self.faults_total = 0
 
     # --- life ---------------------------------------------------------------------------------------
@@ -109,7 +108,7 @@ class Audience:
         self._identities = Identities(key)
         self.book.start()
         self._unlisten = self._sessions.listen(self._on_sessions)
-        self._tasks = [asyncio.create_task(self._tick(), name="audience tick")]
+        self._tasks = [start_kept("audience tick", self._tick)]
 
     async def close(self) -> None:
         """What was asked before is stored and answered."""
@@ -273,12 +272,6 @@ class Audience:
         """``peak``, ``average`` viewers and ``minutes`` watched in all."""
         return await records.watched(self._database, session_id)
 
-    async def sweep(self) -> Mapping[str, int]:
-        """Delete what is older than the settings keep. It happens by itself once a day."""
-        now_ms = self._clock()
-        self._swept_ms = now_ms
-        return await records.sweep(self._database, now_ms - self._settings.keep_days * DAY_MS, now_ms)
-
     # --- deciding and storing -----------------------------------------------------------------------
 
     def situation(self, desk: Desk, who: Who | None = None) -> Situation:
@@ -433,6 +426,7 @@ class Audience:
                 await self.tick()
             except Exception:
                 self.faults_total += 1
+                TASKS.note("audience tick")
                 log.exception("audience_tick_failed")
 
     async def tick(self) -> None:
@@ -453,8 +447,6 @@ class Audience:
         if minute != self._minute:
             self._minute = minute
             await records.note_minute(self._database, self._watching(), minute * 60_000)
-        if now_ms - self._swept_ms > DAY_MS:
-            await self.sweep()
 
     def _watching(self) -> list[tuple[str, int]]:
         """(session, viewers) of those that are on."""

@@ -178,7 +178,7 @@ def _outputs(day: RoomDay, now_ms: int) -> tuple[OutputOrder, ...]:
     found: dict[str, OutputOrder] = {}
     armed = armed_at(day, now_ms)
     for session in (*_in_force(day, now_ms), *(() if armed is None else (armed,))):
-        if not session.closed or not session.key:
+        if not session.closed:
             continue
         shown = (
             running is not None and session.id == running.id and session.streamed and day.hold is None and not day.slate

@@ -16,7 +16,7 @@ PROGRAMME_OUTPUT = "programme"
 """The name of the output that nobody may ask for: all that the programme made, whoever might see it. Replays are cut
 from it."""
 PRIVATE_PREFIX = "~"
-"""``~{key}`` is the output of an unlisted or private session."""
+"""Begins the name of an unlisted or private session's output (:func:`streamer.conference.spans.output_name`)."""
 
 
 class Sequenced(msgspec.Struct, kw_only=True):

@@ -15,7 +15,7 @@ Shows = Literal["programme", "slate", "picture_muted"]
 
 
 class OutputOrder(msgspec.Struct, frozen=True):
-    """An output besides the public one: ``~{key}`` of a closed session. One that is no longer named is closed."""
+    """An output besides the public one: a closed session's. One that is no longer named is closed."""
 
     name: str
     shows: Shows = "programme"

@@ -125,8 +125,8 @@ class Session:
     """The technician's answer where ``do_not_record`` is ``ask``: may it be recorded?"""
     stream_answer: bool | None = None
     """The technician's answer where ``do_not_stream`` is ``ask``: may it be streamed?"""
-    key: str = ""
-    """Unguessable; names the output ``~{key}`` of an unlisted or private session. Empty for a public one."""
+    generation: int = 1
+    """Grows whenever fewer people may see it than before: keys of an older one open nothing."""
     guid: str = ""
     """The schedule's globally unique id, or empty."""
     external_id: str = ""

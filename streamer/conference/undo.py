@@ -15,11 +15,13 @@ from streamer.conference.day import (
     sorted_day,
     without_sessions,
 )
+from streamer.conference.session_keys import with_generation
 from streamer.conference.sessions import RUNNING, Hold, Session, SessionState
 from streamer.conference.taps import Refused
 
 _ROOM_FIELDS = ("hold", "slate", "source", "gain_db")
-_SESSION_FIELDS = tuple(f.name for f in fields(Session) if f.name != "id")
+_SESSION_FIELDS = tuple(f.name for f in fields(Session) if f.name not in ("id", "generation"))
+"""A generation is not put back: links that were taken away by mistake are handed out anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ def _restored(day: RoomDay, image: SessionImage, now_ms: int, alone: bool) -> Ro
         # An undo counts as a change: ten minutes without media begin anew, and the clock does not at once start again
         # what a person took back.
         changes["changed_ms"] = now_ms
-    restored = replace(present, **changes)
+    restored = with_generation(present, replace(present, **changes))
     return sorted_day(day, (restored if s.id == restored.id else s for s in day.sessions))
 
 

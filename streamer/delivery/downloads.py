@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
@@ -24,8 +25,9 @@ from streamer.archive.exporting import Caption, Movie, NothingToExport
 from streamer.archive.material import Span, minus
 from streamer.conference.shares import Shares
 from streamer.delivery.captions import CaptionSource, NoCaptions, cut
+from streamer.delivery.hold import OPENED
 from streamer.delivery.media import ClientAddress
-from streamer.delivery.replay import ReplayDelivery, cache_control
+from streamer.delivery.replay import ReplayDelivery, cache_control, may_watch
 from streamer.delivery.responses import byte_range, head_response, media_headers, not_modified
 from streamer.errors import Conflict, NotFound, TooMany, Unavailable
 
@@ -89,7 +91,7 @@ class Downloads:
         details = await self._catalogue.details(state.session)
         household = self._household(request)
         movie = await self._plan(state, ref, ref.end_ms, request.query.get("rendition", ""), details, household)
-        headers = media_headers("video/mp4", cache_control(state, MAX_AGE_S), f'"{ref.id}-{movie.size:x}"')
+        headers = media_headers("video/mp4", cache_control(request, state, MAX_AGE_S), f'"{ref.id}-{movie.size:x}"')
         headers[hdrs.CONTENT_DISPOSITION] = disposition(details)
         if (unchanged := not_modified(request, headers)) is not None:
             return unchanged
@@ -119,14 +121,20 @@ class Downloads:
     async def _send(
         self, request: web.Request, response: web.StreamResponse, movie: Movie, start: int, end: int
     ) -> None:
-        """One block is read while another is on its way. A slow client holds back its own reads only."""
+        """One block is read while another is on its way. A slow client holds back its own reads only.
+
+        Whoever may not have it any more is cut off, whatever of it waits to be sent."""
         reading: asyncio.Task[bytes] | None = None
+        unwatch = request[OPENED].on_end(partial(_cut, request))
         try:
             reading = self._read(movie, start, end)
             while start < end:
                 data = await reading
                 start += len(data)
                 reading = self._read(movie, start, end)
+                state = await self._catalogue.find(request.match_info["session"])
+                if state is None or not may_watch(request, state):
+                    _cut(request)
                 await response.write(data)
                 self._replay.stats.download_bytes_total += len(data)
             await response.write_eof()
@@ -135,6 +143,7 @@ class Downloads:
             if request.transport is not None:
                 request.transport.close()
         finally:
+            unwatch()
             if reading is not None:
                 reading.cancel()
                 await asyncio.gather(reading, return_exceptions=True)
@@ -221,6 +230,11 @@ class Downloads:
         finally:
             self._replay.stats.downloads_now -= 1
             places.give_back(household)
+
+
+def _cut(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _planned(

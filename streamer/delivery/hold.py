@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import Protocol, TypeVar
 
 from aiohttp import web
@@ -20,9 +21,11 @@ from multidict import MultiMapping
 
 from streamer.conference.programme import TICKS_PER_S, Broadcast
 from streamer.conference.view import BroadcastView, OutputView
-from streamer.delivery.ports import DeliveryStats, Room
+from streamer.delivery.ports import DeliveryStats, Opened, Room
 from streamer.errors import BadRequest, StreamerError, TooMany, Unavailable
 
+OPENED: web.RequestKey[Opened] = web.RequestKey("opened", Opened)
+"""What a request that came with a key was let in by."""
 SWEEP_S = 0.5
 HOLD_TARGETS = 3
 """6.2.5.2: a server that cannot answer within three target durations should say 503."""
@@ -157,6 +160,11 @@ class _End(Enum):
     TIME_IS_UP = "time is up"
     CLIENT_GONE = "client gone"
     SHUTDOWN = "shutdown"
+    REVOKED = "revoked"
+
+
+class Revoked(Exception):
+    """What the request was let in by opens nothing any more."""
 
 
 class ClientGone(Exception):
@@ -189,8 +197,7 @@ class _RoomWaits:
         met = [want for want in self.waiters if want.met(view)]
         for want in met:
             for waiter in self.waiters.pop(want):
-                if not waiter.future.done():
-                    waiter.future.set_result(_End.MET)
+                _end(waiter, _End.MET)
 
 
 class Holds:
@@ -209,7 +216,7 @@ class Holds:
         """Returns once ``want`` is met (at once if it is already).
 
         Raises TooMany ``too_many_held`` 429 (this address or connection), Unavailable ``too_many_held`` or
-        ``not_in_time`` 503, and ClientGone.
+        ``not_in_time`` 503, ClientGone, and Revoked as soon as the request's key opens nothing any more.
         """
         if want.met(room.view):
             return
@@ -220,9 +227,12 @@ class Holds:
         loop = asyncio.get_running_loop()
         waiter = _Waiter(loop.create_future(), request, loop.time() + limit_s)
         waits = self._enter(room, want, waiter)
+        opened: Opened | None = request.get(OPENED)
+        unwatch = opened.on_end(partial(_end, waiter, _End.REVOKED)) if opened is not None else _nothing
         try:
             end = await waiter.future
         finally:
+            unwatch()
             self._leave(waits, want, waiter)
             self._release(address, connection)
         if end is _End.TIME_IS_UP:
@@ -231,6 +241,9 @@ class Holds:
         if end is _End.CLIENT_GONE:
             self._stats.hold_disconnects_total += 1
             raise ClientGone
+        if end is _End.REVOKED:
+            self._stats.hold_revoked_total += 1
+            raise Revoked
         if end is _End.SHUTDOWN:
             raise _unavailable("shutting_down", "The server is about to stop.")
 
@@ -241,8 +254,7 @@ class Holds:
             self._timer.cancel()
             self._timer = None
         for waiter in self._everybody():
-            if not waiter.future.done():
-                waiter.future.set_result(_End.SHUTDOWN)
+            _end(waiter, _End.SHUTDOWN)
 
     # --- bookkeeping --------------------------------------------------------------------------------
 
@@ -301,6 +313,15 @@ class Holds:
 
     def _everybody(self) -> list[_Waiter]:
         return [w for waits in self._rooms.values() for same in waits.waiters.values() for w in same]
+
+
+def _end(waiter: _Waiter, end: _End) -> None:
+    if not waiter.future.done():
+        waiter.future.set_result(end)
+
+
+def _nothing() -> None:
+    """There is nothing to take back."""
 
 
 _K = TypeVar("_K")

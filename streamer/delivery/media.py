@@ -1,12 +1,12 @@
 """The addresses below ``/live/{room}/``: what they stand for, and whether the output lists it. On the loop.
 
-The same handlers serve the public output and, below ``/live/{room}/~{key}/``, that of a closed session. Who does not
-know a key is answered like somebody who asks for a room that is not there.
+The same handlers serve the public output and, below ``/live/{room}/~{key}/``, that of a closed session. Each request
+asks anew what its key opens (:class:`~streamer.delivery.ports.Keys`); one that opens nothing is answered like one for a
+room that is not there. Playlists' addresses are relative, so that one rendered body serves all keys.
 """
 
 from __future__ import annotations
 
-import hmac
 import re
 import zlib
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from streamer.conference.view import BroadcastView, OutputView, TrackView
 from streamer.delivery import captions
 from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import (
+    OPENED,
     AnyBroadcast,
     ClientGone,
     Directives,
@@ -32,7 +33,7 @@ from streamer.delivery.hold import (
     parse_directives,
 )
 from streamer.delivery.parts import MediaBytes
-from streamer.delivery.ports import DeliveryStats, Plane, Room
+from streamer.delivery.ports import DeliveryStats, Keys, Opened, Plane, Room
 from streamer.delivery.rendering import Renderers
 from streamer.delivery.responses import (
     AUDIO_TYPE,
@@ -87,12 +88,14 @@ class LiveDelivery:
         settings: Settings,
         client_address: ClientAddress,
         stats: DeliveryStats,
+        keys: Keys,
         caption_source: CaptionSource | None = None,
     ) -> None:
         hls = settings.hls
         self._plane = plane
         self._settings = settings
         self._client_address = client_address
+        self._keys = keys
         self._captions = caption_source or NoCaptions()
         self.stats = stats
         self.holds = Holds(
@@ -103,6 +106,14 @@ class LiveDelivery:
         self._renderers: dict[str, tuple[BroadcastView, Renderers]] = {}
 
     # --- handlers -----------------------------------------------------------------------------------
+
+    async def open(self, request: web.Request) -> Opened:
+        """What the key in the address opens now. Raises NotOnAir where that is nothing."""
+        room_id, room = await self._room(request)
+        opened = await self._keys.open_live(room_id, room.view.outputs, request.match_info["secret"])
+        if opened is None:
+            raise not_on_air()
+        return opened
 
     async def multivariant(self, request: web.Request) -> web.StreamResponse:
         room_id, room = await self._room(request)
@@ -365,22 +376,13 @@ def client_gone() -> web.Response:
 
 
 def _output_name(request: web.Request, room: Room) -> str:
-    """The output that the address is about. Raises NotOnAir for a key that opens none.
-
-    Only names that begin with ``~`` can be asked for by key: the programme's own output has no address.
-    """
-    asked = request.match_info.get("secret")
-    if asked is None:
+    """The output that the address is about. Raises NotOnAir where the room does not have it any more."""
+    opened: Opened | None = request.get(OPENED)
+    if opened is None:
         return PUBLIC
-    wanted = f"{PRIVATE_PREFIX}{asked}".encode()
-    found = None
-    for name in room.view.outputs:
-        # Every name is compared, and in constant time, so that the answer's time tells nothing of any key.
-        if name.startswith(PRIVATE_PREFIX) and hmac.compare_digest(name.encode(), wanted):
-            found = name
-    if found is None or not asked:
+    if not opened.output.startswith(PRIVATE_PREFIX) or opened.output not in room.view.outputs:
         raise not_on_air()
-    return found
+    return opened.output
 
 
 def _rendition(request: web.Request, broadcast: Broadcast) -> tuple[str, str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,41 @@ class Room(Protocol):
         ...
 
 
+class Opened(Protocol):
+    """By what a request for what is not public was let in: ``streamer.api.session_keys.Opened``."""
+
+    @property
+    def output(self) -> str:
+        """The closed session's output in its room."""
+        ...
+
+    @property
+    def unpublished(self) -> bool:
+        """Whether it opens a recording that is not published."""
+        ...
+
+    @property
+    def holds(self) -> bool:
+        """Whether it would be let in now. From memory."""
+        ...
+
+    def on_end(self, callback: Callable[[], None], /) -> Callable[[], None]:
+        """Have ``callback`` called when it opens nothing any more. Returns the function that takes it back."""
+        ...
+
+
+class Keys(Protocol):
+    """``streamer.api.session_keys.SessionKeys``, as delivery sees it. Asked at each request."""
+
+    async def open_live(self, room: str, outputs: Collection[str], key: str, /) -> Opened | None:
+        """What a key opens among the outputs that a room has."""
+        ...
+
+    async def open_replay(self, session: str, key: str | None, /) -> Opened | None:
+        """What a key, or none, opens of a session's recording."""
+        ...
+
+
 class Plane(Protocol):
     """``streamer.room.client.MediaPlane``, as delivery sees it."""
 
@@ -52,6 +87,8 @@ class DeliveryStats:
     held_total: int = 0
     hold_timeouts_total: int = 0
     hold_disconnects_total: int = 0
+    hold_revoked_total: int = 0
+    """Whose key was taken back while they waited."""
     hold_refused_overall_total: int = 0
     """Refused because of the limit on all held requests."""
     hold_refused_address_total: int = 0

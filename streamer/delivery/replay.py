@@ -1,14 +1,13 @@
 """The addresses below ``/replay/{session}/``. On the loop, but for reads.
 
-An edition's id is unguessable and is all that its playlists and media ask for: whoever was told of an edition that is
-not published (its reviewers), or of a closed session's, plays it by that. ``index.m3u8`` tells the id of the current
-one to everybody who may know it.
+What is public and published plays for everybody; all else below ``/replay/{session}/~{key}/``, for whom the key opens
+it, asked anew at each request (:class:`~streamer.delivery.ports.Keys`). An edition's id alone opens nothing.
+``index.m3u8`` tells the id of the current one; playlists' addresses are relative, so the key stays in the path.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hmac
 import re
 import zlib
 from collections import OrderedDict
@@ -22,10 +21,10 @@ from streamer.conference.media_events import PROGRAMME_OUTPUT
 from streamer.conference.view import BroadcastView
 from streamer.delivery import captions
 from streamer.delivery.captions import CaptionSource, NoCaptions
-from streamer.delivery.hold import Holds
+from streamer.delivery.hold import OPENED, Holds
 from streamer.delivery.media import ClientAddress
 from streamer.delivery.parts import MediaBytes
-from streamer.delivery.ports import DeliveryStats, Plane
+from streamer.delivery.ports import DeliveryStats, Keys, Opened, Plane
 from streamer.delivery.replay_editions import OpenEdition
 from streamer.delivery.replay_playlists import REELS, multivariant
 from streamer.delivery.responses import (
@@ -116,9 +115,11 @@ class ReplayDelivery:
         client_address: ClientAddress,
         holds: Holds,
         media_bytes: MediaBytes,
+        keys: Keys,
         caption_source: CaptionSource | None = None,
     ) -> None:
         self.stats = ReplayStats()
+        self._keys = keys
         self._plane = plane
         self._settings = settings
         self._catalogue = catalogue
@@ -130,9 +131,16 @@ class ReplayDelivery:
 
     # --- handlers -----------------------------------------------------------------------------------
 
+    async def open(self, request: web.Request) -> Opened:
+        """What the key in the address, or none, opens now. Raises NotFound where that is nothing."""
+        opened = await self._keys.open_replay(request.match_info["session"], request.match_info.get("secret"))
+        if opened is None:
+            raise _not_listed() if "edition" in request.match_info else _not_published()
+        return opened
+
     async def index(self, request: web.Request) -> web.StreamResponse:
         state = await self._catalogue.find(request.match_info["session"])
-        if state is None or not state.published or not _opens(request, state):
+        if state is None or not may_watch(request, state):
             raise _not_published()
         ref = state.current
         if ref is None:
@@ -156,7 +164,7 @@ class ReplayDelivery:
             raise _not_listed()
         self.stats.playlists_total += 1
         max_age = VOD_MAX_AGE_S if opened.finished else INDEX_MAX_AGE_S
-        return playlist_response(request, made, cache_control(state, max_age))
+        return playlist_response(request, made, cache_control(request, state, max_age))
 
     async def media(self, request: web.Request) -> web.StreamResponse:
         match = _NAME.fullmatch(request.match_info["name"])
@@ -173,7 +181,7 @@ class ReplayDelivery:
         name = match["number"] or f"i{match['init']}"
         headers = media_headers(
             VIDEO_TYPE if kind == "video" else AUDIO_TYPE,
-            cache_control(state, MEDIA_MAX_AGE_S, immutable=True),
+            cache_control(request, state, MEDIA_MAX_AGE_S, immutable=True),
             f'"{ref.id}-{rendition}-{name}"',
         )
         if match["init"] is not None:
@@ -210,7 +218,7 @@ class ReplayDelivery:
         said = await self._captions.said(state.room, language, ref.start_ms, end_of_all)
         data = captions.webvtt(captions.cut(said, edition.spans, begin, end), epoch_ms)
         self.stats.captions_total += 1
-        cache = cache_control(state, CAPTIONS_MAX_AGE_S)
+        cache = cache_control(request, state, CAPTIONS_MAX_AGE_S)
         headers = media_headers(captions.VTT_TYPE, cache, f'"{ref.id}-{number}-{zlib.crc32(data):08x}"')
         return not_modified(request, headers) or media_response(request, data, headers)
 
@@ -222,7 +230,8 @@ class ReplayDelivery:
     # --- looking up ---------------------------------------------------------------------------------
 
     async def edition(self, request: web.Request) -> tuple[ReplayState, EditionRef]:
-        """Raises NotFound for an id that never was one of the session's, Gone ``replaced`` for one that was."""
+        """Raises NotFound for an id that never was one of the session's or is not for whoever asks, Gone ``replaced``
+        for one that was."""
         state = await self._catalogue.find(request.match_info["session"])
         ref = state.edition(request.match_info["edition"]) if state is not None else None
         if state is None or ref is None:
@@ -231,6 +240,8 @@ class ReplayDelivery:
             self.stats.replaced_total += 1
             self._slots.pop((state.session, ref.id), None)
             raise Gone("This edition has been replaced by another one.")
+        if not may_watch(request, state):
+            raise _not_listed()
         return state, ref
 
     async def languages(self, state: ReplayState, ref: EditionRef) -> tuple[str, ...]:
@@ -245,7 +256,7 @@ class ReplayDelivery:
             raise Unavailable("There is nothing to play yet.", code="not_in_time", headers={"Retry-After": "1"})
         self.stats.index_total += 1
         made = multivariant(opened.edition, folder, event=ref.event)
-        return playlist_response(request, made, cache_control(state, INDEX_MAX_AGE_S))
+        return playlist_response(request, made, cache_control(request, state, INDEX_MAX_AGE_S))
 
     async def _opened(self, state: ReplayState, ref: EditionRef) -> OpenEdition:
         """The edition with all that it lists by now. Raises Unavailable while its files cannot be read."""
@@ -275,15 +286,14 @@ class ReplayDelivery:
             raise NotFound("This piece of media is damaged.", code="gone") from None
 
 
-def _opens(request: web.Request, state: ReplayState) -> bool:
-    """Whether the request has what the session asks for: nothing where it is public."""
-    if not state.closed:
-        return True
-    return bool(state.key) and hmac.compare_digest(request.query.get("key", "").encode(), state.key.encode())
+def may_watch(request: web.Request, state: ReplayState) -> bool:
+    """Whether what let the request in opens the recording as it is: published, or not yet."""
+    opened = request[OPENED]
+    return opened.holds and (state.published or opened.unpublished)
 
 
-def cache_control(state: ReplayState, max_age_s: int, *, immutable: bool = False) -> str:
-    if state.closed or not state.published:
+def cache_control(request: web.Request, state: ReplayState, max_age_s: int, *, immutable: bool = False) -> str:
+    if "secret" in request.match_info or state.closed or not state.published:
         return PRIVATE
     return f"public, max-age={max_age_s}{', immutable' if immutable else ''}"
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 
 from streamer.archive.catalogue import ReplayCatalogue
 from streamer.delivery.captions import CaptionSource
 from streamer.delivery.downloads import Downloads, IsCrew
+from streamer.delivery.hold import OPENED, Revoked
 from streamer.delivery.media import ClientAddress, ClientGone, LiveDelivery, client_gone, not_on_air
-from streamer.delivery.ports import DeliveryStats, Plane
+from streamer.delivery.ports import DeliveryStats, Keys, Opened, Plane
 from streamer.delivery.replay import ReplayDelivery, ReplayStats
 from streamer.delivery.responses import error_response, preflight
 from streamer.delivery.state import PublicState, public_state
@@ -31,24 +33,27 @@ def setup(
     plane: Plane,
     settings: Settings,
     client_address: ClientAddress,
+    keys: Keys,
     catalogue: ReplayCatalogue | None = None,
     captions: CaptionSource | None = None,
     is_crew: IsCrew | None = None,
 ) -> None:
-    """Add the routes. ``client_address`` tells whose household asks, ``is_crew`` who works here. Without a catalogue
-    there are no replays, without ``captions`` those that a broadcast declares stay empty, without ``is_crew`` no crew.
+    """Add the routes. ``client_address`` tells whose household asks, ``keys`` what is open to whom, ``is_crew`` who
+    works here. Without a catalogue there are no replays, without ``captions`` those that a broadcast declares stay
+    empty, without ``is_crew`` no crew.
 
     Held requests are answered with 503 when the application shuts down.
     """
-    live = LiveDelivery(plane, settings, client_address, DeliveryStats(), captions)
+    live = LiveDelivery(plane, settings, client_address, DeliveryStats(), keys, captions)
     app[STATS] = live.stats
     app[LIVE] = live
+    keyed = partial(_opened, live.open)
     paths: list[tuple[str, _Handler]] = [
         # A closed session's come first: "~" begins no broadcast's id.
-        ("/live/{room}/~{secret}/index.m3u8", live.multivariant),
-        ("/live/{room}/~{secret}/still.jpg", live.still),
-        ("/live/{room}/~{secret}/{broadcast}/{rendition}.m3u8", live.playlist),
-        ("/live/{room}/~{secret}/{broadcast}/{key}/{rendition}/{name}", live.media),
+        ("/live/{room}/~{secret}/index.m3u8", keyed(live.multivariant)),
+        ("/live/{room}/~{secret}/still.jpg", keyed(live.still)),
+        ("/live/{room}/~{secret}/{broadcast}/{rendition}.m3u8", keyed(live.playlist)),
+        ("/live/{room}/~{secret}/{broadcast}/{key}/{rendition}/{name}", keyed(live.media)),
         ("/live/{room}/~{tail:.*}", _no_such_key),
         ("/live/{room}/index.m3u8", live.multivariant),
         ("/live/{room}/still.jpg", live.still),
@@ -58,18 +63,26 @@ def setup(
     ]
     downloads: Downloads | None = None
     if catalogue is not None:
-        replay = ReplayDelivery(plane, settings, catalogue, client_address, live.holds, live.media_bytes, captions)
+        replay = ReplayDelivery(
+            plane, settings, catalogue, client_address, live.holds, live.media_bytes, keys, captions
+        )
         most = settings.archive.max_downloads
         downloads = Downloads(replay, catalogue, client_address, is_crew or _nobody, most, captions)
         app[REPLAY_STATS] = replay.stats
+        opened = partial(_opened, replay.open)
         paths += [
-            ("/replay/{session}/index.m3u8", replay.index),
-            ("/replay/{session}/{edition}/index.m3u8", replay.edition_index),
-            ("/replay/{session}/{edition}/download.mp4", downloads.download),
-            ("/replay/{session}/{edition}/{rendition}.m3u8", replay.playlist),
-            ("/replay/{session}/{edition}/{rendition}/{name}", replay.media),
-            ("/replay/{tail:.*}", _nothing),
+            # "~" begins no edition's id either.
+            (f"/replay/{{session}}/{key}{path}", opened(handler))
+            for key in ("~{secret}/", "")
+            for path, handler in (
+                ("index.m3u8", replay.index),
+                ("{edition}/index.m3u8", replay.edition_index),
+                ("{edition}/download.mp4", downloads.download),
+                ("{edition}/{rendition}.m3u8", replay.playlist),
+                ("{edition}/{rendition}/{name}", replay.media),
+            )
         ]
+        paths.append(("/replay/{tail:.*}", _nothing))
     for path, handler in paths:
         resource = app.router.add_resource(path)
         at_edge = _edge(handler)
@@ -88,6 +101,25 @@ def setup(
 
     app.on_shutdown.append(release)
     app.cleanup_ctx.append(reading)
+
+
+def _opened(open_: Callable[[web.Request], Awaitable[Opened]], handler: _Handler) -> _Handler:
+    """``handler`` for what ``open_`` lets in, before and after: what is taken back meanwhile is not answered with."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        opened = await open_(request)
+        request[OPENED] = opened
+        try:
+            response: web.StreamResponse | None = await handler(request)
+        except Revoked:
+            response = None
+        if response is None or not (opened.holds or response.prepared):
+            # The same words as for what never opened anything.
+            await open_(request)
+            raise NotFound("Nothing is listed under this address.", code="not_listed")
+        return response
+
+    return guarded
 
 
 def _edge(handler: _Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -11,14 +11,18 @@ from streamer.conference.alarms import Alarm, AlarmInputs, Detail, Level, Troubl
 from streamer.conference.day import RoomDay
 from streamer.conference.notices import Notices
 from streamer.director.ports import Link
+from streamer.supervision import TASKS, Tasks
 
 DISK_EVERY_S = 10.0
 ROOM_BYTES_S = 700_000
 """What a room writes a second where nothing is known of its renditions: five of them, the largest at 1080p."""
-FILE_CODES = frozenset({"disk_behind", "disk_full", "disk_error", "not_erased"})
+OPERATORS = frozenset({"disk_behind", "disk_full", "disk_error", "not_erased", "task_failing", "room_out_of_memory"})
+"""Codes that are the operator's business."""
 LEVELS: dict[str, Level] = {
     "disk_behind": "warning",
     "encoder_overload": "warning",
+    "task_failing": "warning",
+    "room_out_of_memory": "warning",
     "viewers_stutter": "warning",
     "viewers_sync": "warning",
     "viewers_other": "warning",
@@ -27,13 +31,15 @@ LEVELS: dict[str, Level] = {
 
 class Bells:
     """``notices``: what the doors saw, and what viewers complain of. ``left_bytes``: free space for the data folder,
-    None where it cannot be told."""
+    None where it cannot be told. ``tasks``: of this web process."""
 
     def __init__(
         self,
         notices: Notices,
         left_bytes: Callable[[], int | None],
+        tasks: Tasks = TASKS,
     ) -> None:
+        self._tasks = tasks
         self.lapsed: Callable[[str, int], Sequence[str]] = lambda room, now_ms: ()
         """Labels of the grants whose publication in a room goes on although they have ended."""
         self.unerased: Callable[[str], bool] = lambda room: False
@@ -70,10 +76,18 @@ class Bells:
                 code,
                 self._since_ms(room, code, "", now_ms),
                 level=LEVELS.get(code, "alarm"),
-                owner="operator" if code in FILE_CODES else "technician",
+                owner="operator" if code in OPERATORS else "technician",
             )
             for code in codes
         ]
+        for task in self._tasks.troubled():
+            since_ms = self._since_ms(room, "task_failing", task, now_ms)
+            details: dict[str, Detail] = {"task": task}
+            found.append(
+                Trouble("task_failing", since_ms, level="warning", owner="operator", about=task, details=details)
+            )
+        for source, since_ms in status.duels.items() if status is not None else ():
+            found.append(Trouble("publication_duel", since_ms, about=source, details={"source": source}))
         for label in self.lapsed(room, now_ms) if status is not None else ():
             since_ms = self._since_ms(room, "grant_expired", label, now_ms)
             found.append(Trouble("grant_expired", since_ms, level="warning", about=label, details={"label": label}))

@@ -54,6 +54,7 @@ from streamer.director.news import (
 from streamer.director.ports import Plane
 from streamer.errors import NotFound, StreamerError
 from streamer.room.protocol import RoomConfig
+from streamer.supervision import TASKS, start_kept
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +115,7 @@ class Director:
         for desk in self._desks.values():
             await self.look(desk)
         self._unlisten = self._plane.listen(self._on_media)
-        self._task = asyncio.create_task(self._run(), name="director")
+        self._task = start_kept("director", self._run)
 
     async def close(self) -> None:
         if self._unlisten is not None:
@@ -306,7 +307,7 @@ class Director:
         async with desk.lock:
             now_ms = self._clock()
             session = find(desk.day, session_id) or await self._ledger.session(session_id)
-            edited = editing.edited(session, fields, key=secrets.token_urlsafe(18))
+            edited = editing.edited(session, fields)
             if edited == session:
                 return Edited(None, session)
             change = Change(
@@ -341,8 +342,6 @@ class Director:
             self._woken.clear()
             try:
                 ticks += 1
-                if ticks % RELOAD_EVERY == 0:
-                    await self._ledger.tidy(self._clock())
                 # Privacy does not wait for the database.
                 if not pressing and await self._is_due(ticks):
                     await self._load()
@@ -368,6 +367,7 @@ class Director:
         try:
             await self.look(desk)
         except Exception:
+            TASKS.note("director")
             self.effects.note_fault("director_look_failed", room=desk.room.id)
 
     async def _is_due(self, ticks: int) -> bool:

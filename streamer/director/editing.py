@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from streamer.conference.sessions import OPEN, Session, SessionState, Visibility
+from streamer.conference.session_keys import with_generation
+from streamer.conference.sessions import OPEN, Session, SessionState
 from streamer.errors import Conflict
 
 TOLD = frozenset({"room", "title", "start_ms", "end_ms", "speakers", "language", "subtitle", "url", "track"})
@@ -15,8 +16,8 @@ PLANNED_TIMES = frozenset({"start_ms", "end_ms"})
 PLANNED = PLANNED_TIMES | {"room"}
 
 
-def edited(session: Session, fields: Mapping[str, Any], *, key: str) -> Session:
-    """``session`` with ``fields`` of it changed; ``key`` is taken where it becomes closed.
+def edited(session: Session, fields: Mapping[str, Any]) -> Session:
+    """``session`` with ``fields`` of it changed.
 
     Raises Conflict ``session_runs`` or ``session_over`` where the plan of what has begun is to be changed.
     """
@@ -35,11 +36,7 @@ def edited(session: Session, fields: Mapping[str, Any], *, key: str) -> Session:
         changed["shortened_ms"] = 0
     if session.running and "end_ms" in changed:
         changed["extended_until_ms"] = None
-    new = replace(session, **changed)
-    if new.visibility is Visibility.PUBLIC:
-        new = replace(new, key="")
-    elif not new.key:
-        new = replace(new, key=key)
+    new = with_generation(session, replace(session, **changed))
     if TOLD & set(changed):
         new = replace(new, sequence=session.sequence + 1)
     return new

@@ -20,6 +20,7 @@ from streamer.store.audit import AuditEntry, AuditLog
 from streamer.store.database import Database
 from streamer.store.events import Events
 from streamer.store.marks import Marks
+from streamer.store.people import DAY_MS, UNDO_DAYS
 from streamer.store.recordings import Editions, Recordings
 from streamer.store.room_states import Acknowledgement, Acknowledgements, RoomState, RoomStates
 from streamer.store.rooms import Rooms
@@ -31,7 +32,7 @@ __all__ = ["Acknowledgement", "Change", "Ledger", "Loaded", "LoadedRoom", "Store
 PAST_MS = 24 * HOUR_MS
 AHEAD_MS = 48 * HOUR_MS
 """Days in view: what ended yesterday can be reopened, what comes tomorrow is told."""
-UNDO_MS = 7 * 24 * HOUR_MS
+UNDO_MS = UNDO_DAYS * DAY_MS
 """As long as somebody may want to know what was done to a room; undone it can be for as long as nothing followed."""
 PAGE = 200
 LATER = 200
@@ -111,11 +112,6 @@ class Ledger:
             day = day_of_room(room, venue, state, by_room.get(room.id, ()), left_out.get(room.id, ()))
             found[room.id] = LoadedRoom(room, venue, day, acknowledged.get(room.id, {}))
         return Loaded(seen, found, events)
-
-    async def tidy(self, now_ms: int) -> None:
-        """Let go of what is too old to be undone."""
-        async with self._database.write() as connection:
-            await Actions(connection).forget_before(now_ms - UNDO_MS)
 
     async def revision(self) -> int:
         async with self._database.read() as connection:

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from streamer import __version__
 from streamer.room.protocol import RoomStatus
+from streamer.supervision import Tasks
 
 _BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -68,6 +69,9 @@ class WebMetrics:
         """Export a dataclass of plain numbers. A field called ``*_total`` is a counter, another a gauge."""
         self.registry.register(_ValuesCollector(prefix, values))
 
+    def watch_tasks(self, tasks: Tasks) -> None:
+        self.registry.register(_TaskCollector(tasks))
+
     def watch_counter(self, name: str, help_text: str, read: Callable[[], float]) -> None:
         self.registry.register(_FunctionCollector(name, help_text, read))
 
@@ -76,6 +80,22 @@ class WebMetrics:
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"})
+
+
+class _TaskCollector(Collector):
+    """Long-lived tasks of this process that failed and were begun anew."""
+
+    def __init__(self, tasks: Tasks) -> None:
+        self._tasks = tasks
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        restarts = CounterMetricFamily("streamer_task_restarts", "Tasks begun anew after a fault.", labels=("task",))
+        for name, count in self._tasks.restarts.items():
+            restarts.add_metric((name,), count)
+        yield restarts
 
 
 class _RoomCollector(Collector):

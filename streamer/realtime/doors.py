@@ -64,8 +64,9 @@ class Porter:
             since=shake.since,
         )
         if session is not None:
-            if namespace == AUDIENCE:
-                rights.require_view(self._director, grant, session)
+            # A link is for an audience; crew come by their grants.
+            client.link = (shake.key or "") if namespace == AUDIENCE else ""
+            self._require_view(client, session)
             client.room, client.asked = session.room, session.id
             if client.since is not None and client.since <= self._moved.get(session.id, 0):
                 # It counts in the audience that the session had before.
@@ -157,9 +158,13 @@ class Porter:
         if session is None:
             raise rights.no_such_session()
         if client.namespace == AUDIENCE:
-            rights.require_view(self._director, client.grant, session)
+            self._require_view(client, session)
         if session.closed != (client.session is not None):
             raise StreamerError("The session's audience is another now. Come back.", code="moved", status=409)
+
+    def _require_view(self, client: Client, session: Session) -> None:
+        by_link = self._doors.is_link(session, client.link)
+        rights.require_view(self._director, client.grant, session, by_link=by_link)
 
     async def _session(self, session_id: str) -> Session:
         session: Session | None = self._director.find(session_id) or await self._find_session(session_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from streamer.conference.alarms import Alarm
@@ -9,6 +10,7 @@ from streamer.conference.day import current
 from streamer.conference.grants import Action, Grant
 from streamer.conference.sessions import Hold, Session, SessionState
 from streamer.conference.spans import output_name
+from streamer.conference.visibility import Caller, alarm_told
 from streamer.realtime import rights
 from streamer.realtime.hub import STUDIO, Client
 from streamer.realtime.messages import (
@@ -58,7 +60,7 @@ class Facts:
         day = self._director.day(session.room)
         link = self._plane.rooms.get(session.room)
         status = None if link is None else link.status
-        shows = None if status is None or not session.key else status.shows.get(output_name(session))
+        shows = None if status is None or not session.closed else status.shows.get(output_name(session))
         if day.hold is not None:
             word = "hold"
         elif session.running:
@@ -83,8 +85,17 @@ class Facts:
 
     def alarms(self, room: str) -> dict[str, AlarmData]:
         """Those that ring, by id."""
+        return self._alarms(room, self._director.alarms(room))
+
+    def alarms_for(self, grant: Grant | None, room: str) -> list[AlarmData]:
+        """Those that ring, as far as the grant's holder is told."""
+        find, venue, caller = self._director.find, rights.venue_id(self._director, room), Caller(grant)
+        told = [alarm_told(caller, alarm, find, room, venue) for alarm in self._director.alarms(room)]
+        return list(self._alarms(room, [alarm for alarm in told if alarm is not None]).values())
+
+    def _alarms(self, room: str, ringing: Iterable[Alarm]) -> dict[str, AlarmData]:
         taken = self._director.acknowledged(room)
-        return {alarm.id: _alarm(room, alarm, taken.get(alarm.id)) for alarm in self._director.alarms(room)}
+        return {alarm.id: _alarm(room, alarm, taken.get(alarm.id)) for alarm in ringing}
 
     def publications(self, room: str) -> dict[str, Publication]:
         """By source."""
@@ -113,42 +124,37 @@ class Facts:
     def own_session(self, client: Client) -> dict[str, Any] | None:
         """``session`` of a snapshot: where a closed session's own audience is."""
         session = None if client.session is None else self._director.find(client.session)
-        return None if session is None else self._views.crew(session)
+        return None if session is None else self._views.crew(session, client.caller, client.link)
 
     def _room(self, client: Client, room: str) -> dict[str, Any]:
         if client.session is not None:
             own = self._director.find(client.session)
             if own is not None:
-                running = self._views.crew(own) if own.running else None
+                running = self._views.crew(own, client.caller, client.link) if own.running else None
                 return {"room": room, "broadcast": self.own_broadcast(own), "session": running, "next": None}
         told: dict[str, Any] = {"room": room, "broadcast": self.broadcast(room)}
+        face = self._director.face(room)
+        told["session"] = None if face.current is None else self._views.public(face.current.session)
+        told["next"] = None if face.next is None else self._views.public(face.next.session)
         if client.grant is None or rights.ENTRY[client.namespace] is None:
-            face = self._director.face(room)
-            told["session"] = None if face.current is None else self._views.public(face.current.session)
-            told["next"] = None if face.next is None else self._views.public(face.next.session)
             return told
+        # Crew who are told nothing of a session see what everybody does.
         day = self._director.day(room)
-        told["session"] = self._for_crew(client.grant, current(day))
-        told["next"] = self._for_crew(client.grant, self._director.following(room))
+        told["session"] = self._for_crew(client, current(day)) or told["session"]
+        told["next"] = self._for_crew(client, self._director.following(room)) or told["next"]
         if client.namespace == STUDIO:
             told["air"] = self.air(room)
-            told["alarms"] = list(self.alarms(room).values())
+            told["alarms"] = self.alarms_for(client.grant, room)
             told["publications"] = list(self.publications(room).values())
             told["meters"] = self.meters(room)
             if client.channel != EVERY_ROOM:
-                told["sessions"] = [
-                    view for one in day.sessions if (view := self._for_crew(client.grant, one)) is not None
-                ]
+                told["sessions"] = [view for one in day.sessions if (view := self._for_crew(client, one)) is not None]
         return told
 
-    def _for_crew(self, grant: Grant, session: Session | None) -> dict[str, Any] | None:
-        if session is None:
+    def _for_crew(self, client: Client, session: Session | None) -> dict[str, Any] | None:
+        if session is None or not rights.tells(self._director, client.grant, session):
             return None
-        if session.closed and not grant.allows(
-            Action.SESSION_READ_CLOSED, rights.session_target(self._director, session)
-        ):
-            return None
-        return self._views.crew(session)
+        return self._views.crew(session, client.caller)
 
 
 def gone(publication: Publication) -> Publication:

@@ -65,6 +65,8 @@ class Client:
     """The closed session whose audience it is in."""
     asked: str | None = None
     """The session that it named to come in: a public one's audience is its room's."""
+    link: str = ""
+    """The key of an unlisted session's shared link that it came with."""
     name: str = ""
     place: str = ""
     role: str | None = None

@@ -35,6 +35,8 @@ class Handshake(Incoming, frozen=True):
     place: Place | None = None
     since: Since | None = None
     participant: Annotated[str, Meta(max_length=512)] | None = None
+    key: Annotated[str, Meta(max_length=256)] | None = None
+    """Of an unlisted session's shared link."""
 
 
 # --- commands ---------------------------------------------------------------------------------------

@@ -102,6 +102,9 @@ class Doors(Protocol):
         Raises Unauthorized for a token that is good for nothing now, TooMany where an address tries too many.
         """
 
+    def is_link(self, session: Session, key: str) -> bool:
+        """Whether ``key`` is that of an unlisted session's shared link as it is now."""
+
     async def renew(self, caller: Caller) -> Caller | None:
         """The same, with the grant as it is now; None: it holds no more."""
 
@@ -111,8 +114,9 @@ class Views(Protocol):
 
     def public(self, session: Session) -> dict[str, Any]: ...
 
-    def crew(self, session: Session) -> dict[str, Any]:
-        """With its key, for the crew and for those who may see it."""
+    def crew(self, session: Session, caller: Caller | None = None, link: str = "") -> dict[str, Any]:
+        """For the crew and for those who may see it: with the caller's key, or that of the
+        link that they came with; without one in news."""
 
 
 class Audience(Protocol):

@@ -33,6 +33,7 @@ from streamer.realtime.ports import Audience, Clock, Director, Doors, FindSessio
 from streamer.realtime.rights import room_target
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
+from streamer.supervision import start_kept
 
 CHECK_S = 0.5
 """How often it is looked who has to be asked again."""
@@ -123,9 +124,9 @@ class Realtime:
         self.feed.start()
         self._audience_feed.start()
         self._tasks = [
-            asyncio.create_task(self.hub.run(), name="realtime hub"),
-            asyncio.create_task(self.feed.run(), name="realtime feed"),
-            asyncio.create_task(self._look_after(), name="realtime rights"),
+            start_kept("realtime hub", self.hub.run),
+            start_kept("realtime feed", self.feed.run),
+            start_kept("realtime rights", self._look_after),
         ]
 
     async def close(self) -> None:

@@ -23,6 +23,7 @@ from streamer.room.link import NOT_THE_DIRECTOR, OrderEpoch, RoomLink, no_epoch
 from streamer.room.part_cache import PartCache
 from streamer.room.protocol import Event, RoomConfig, RoomEntry
 from streamer.settings import Settings
+from streamer.supervision import start_kept
 
 __all__ = ["Listener", "MediaPlane", "PartCache", "RoomLink"]
 
@@ -75,7 +76,7 @@ class MediaPlane:
         """Connect to whoever is there. Returns once the rooms that run have told their state, or soon at the latest."""
         sockets.make_run_dir(self._run_dir)
         await self._find_rooms()
-        self._tasks.append(asyncio.create_task(self._keep_host(), name="media host link"))
+        self._tasks.append(start_kept("media host link", self._keep_host))
         try:
             async with asyncio.timeout(FIND_LIMIT_S):
                 for link in list(self._links.values()):

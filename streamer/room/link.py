@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from streamer.room.framing import FrameError, builtins_to, decode_media, read_fr
 from streamer.room.part_cache import PartCache
 from streamer.room.protocol import Answer, Candidates, Event, Forget, Forgot, Offer, RoomConfig, RoomStatus
 from streamer.room.serving import close_writer
+from streamer.supervision import start_kept
 
 log = structlog.get_logger(__name__)
 
@@ -99,8 +101,8 @@ class RoomLink:
         self._held_snapshot: Snapshot | None = None
         self._changed = asyncio.Event()
         self._tasks = [
-            asyncio.create_task(self._keep(self._follow_control), name=f"room {room} control"),
-            asyncio.create_task(self._keep(self._follow_data), name=f"room {room} data"),
+            start_kept("room control", partial(self._keep, self._follow_control), task_name=f"room {room} control"),
+            start_kept("room data", partial(self._keep, self._follow_data), task_name=f"room {room} data"),
         ]
 
     # --- what there is -----------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from streamer.media.recovery import Recovered, recover, remove_old_broadcasts
 from streamer.media.slate import SlateText, countdown
 from streamer.media.types import AccessUnit
 from streamer.observe.logs import configure_logging
-from streamer.room import sockets, spawn
+from streamer.room import memory, sockets, spawn
 from streamer.room.control import ControlServer, typed, wait_cancelled
 from streamer.room.data import DataServer
 from streamer.room.previews import Previews
@@ -45,6 +45,7 @@ from streamer.room.publications import Publications
 from streamer.room.relay import Relay
 from streamer.room.spare import wait_for_room
 from streamer.settings import Settings
+from streamer.supervision import TASKS, start_kept
 
 log = structlog.get_logger(__name__)
 
@@ -147,7 +148,7 @@ class Room:
         await self.control.start()
         tasks = [
             asyncio.create_task(self._tick(), name="programme tick"),
-            asyncio.create_task(self._report(), name="status report"),
+            start_kept("status report", self._report),
         ]
         stop = asyncio.create_task(self.closed.wait(), name="room closed")
         try:
@@ -406,14 +407,21 @@ class Room:
             media_up=programme.presence.up,
             media_since_ms=programme.presence.since_ms,
             media_stopped_ms=programme.presence.stopped_ms,
+            duels=self.publications.duels,
             loop_held_ms=round(self._held_ns / 1e6, 1),
             first_words_ms=programme.first_words_ms,
-            alarms=[*programme.alarms, *(self.recorder.alarms if self.recorder else [])],
+            alarms=[
+                *programme.alarms,
+                *(self.recorder.alarms if self.recorder else []),
+                *(["room_out_of_memory"] if memory.was_ended(self.settings, self.config.id) else []),
+                *(["task_failing"] if TASKS.troubled() else []),
+            ],
             counters={
                 **self.publications.counters,
                 **(self.recorder.counters if self.recorder else {}),
                 **programme.counters,
                 **self.relay.counters,
+                "task_restarts_total": float(TASKS.restarts_total),
                 "units_malformed_total": float(self._malformed),
                 "pictures_refused_total": float(self._refused + sum(g.refused_total for g in self._guards.values())),
                 "data_readers_cut_total": float(self.data.cut_off),
@@ -469,6 +477,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     settings = spawn.read_settings(arguments.settings).model_copy(update={"data": arguments.data})
     configure_logging(settings.log)
+    memory.limit_own(settings.room.memory_mb)
     # What the imports made lives as long as the process: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()

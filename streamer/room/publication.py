@@ -31,6 +31,7 @@ from streamer.room.sdp import (
     write_answer,
 )
 from streamer.settings import IceSettings
+from streamer.supervision import start_kept
 
 log = structlog.get_logger(__name__)
 
@@ -123,7 +124,7 @@ class Publication:
         except BaseException:
             await self.close("bad_offer")
             raise
-        self._watcher = asyncio.create_task(self._watch(), name=f"publication {self.id}")
+        self._watcher = start_kept("publication watch", self._watch, task_name=f"publication {self.id}")
         return Answer(sdp=write_answer(pc.localDescription.sdp, tuning), resource=self.resource, etag=self.etag)
 
     def _receive(self, transceiver: RTCRtpTransceiver) -> None:

@@ -38,6 +38,7 @@ from streamer.room.serving import close_writer
 from streamer.room.whep import Viewer
 from streamer.room.whep_places import Place, Places
 from streamer.settings import Settings
+from streamer.supervision import start_kept
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +54,7 @@ class RelayServer:
         self._room = room
         self._settings = settings
         self._binding = binding_from(settings)
+        self._writer = writer
         self._out = Outbound(writer)
         self._feeds: dict[str, Feed] = {}
         self._viewers: dict[str, Viewer] = {}
@@ -65,7 +67,9 @@ class RelayServer:
     async def run(self, reader: asyncio.StreamReader) -> None:
         """Until the room closes the connection."""
         pump = asyncio.create_task(self._out.run(), name="relay pump")
-        tell = asyncio.create_task(self._tell_regularly(), name="relay viewers")
+        # Without its way out it answers nobody: the room starts another.
+        pump.add_done_callback(lambda _: self._writer.transport.abort())
+        tell = start_kept("relay viewers", self._tell_regularly)
         try:
             while (payload := await read_frame(reader)) is not None:
                 self._take_in(payload)

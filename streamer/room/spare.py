@@ -20,6 +20,7 @@ import structlog
 
 from streamer.room import sockets, spawn
 from streamer.settings import Settings
+from streamer.supervision import TASKS
 
 log = structlog.get_logger(__name__)
 
@@ -115,7 +116,15 @@ class Spare:
 
     def _refill_in(self, delay_s: float) -> None:
         self._cancel_refill()
-        self._refill = asyncio.get_running_loop().call_later(delay_s, self.prepare)
+        self._refill = asyncio.get_running_loop().call_later(delay_s, self._refill_now)
+
+    def _refill_now(self) -> None:
+        try:
+            self.prepare()
+        except Exception:
+            TASKS.note("spare")
+            log.exception("spare_not_prepared")
+            self._refill_in(RETRY_S)
 
     def _cancel_refill(self) -> None:
         if self._refill is not None:

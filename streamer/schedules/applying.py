@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from streamer.conference.sessions import KIND_DEFAULTS, Session, Visibility
+from streamer.conference.session_keys import with_generation
+from streamer.conference.sessions import KIND_DEFAULTS, Session
 from streamer.schedules.compare import Change, Difference, DifferenceItem, abstract_of
 
 _TOLD = frozenset({"room", "title", "start_ms", "end_ms", "speakers", "language", "subtitle", "url", "track", "state"})
@@ -26,12 +27,11 @@ def apply(
     accept: Collection[str] | Literal["all"] = (),
     *,
     new_id: Callable[[], str],
-    new_key: Callable[[], str],
     now_ms: int,
     leave: Collection[str] = (),
 ) -> Applied:
     """``accept``: keys of the items that need a yes and have it. ``leave``: keys of items that are not to be applied
-    at all. ``new_id`` makes a session's id, ``new_key`` the key of a closed session's output, both unguessable."""
+    at all. ``new_id`` makes a session's id, unguessable."""
     new: list[Session] = []
     changed: list[Session] = []
     waiting: list[DifferenceItem] = []
@@ -41,13 +41,13 @@ def apply(
         if item.blocked or (item.needs_yes and accept != "all" and item.key not in accept):
             waiting.append(item)
         elif item.change is Change.ADDED:
-            new.append(_new(difference.event, item, new_id(), new_key))
+            new.append(_new(difference.event, item, new_id()))
         else:
-            changed.append(_changed(item, new_key, now_ms))
+            changed.append(_changed(item, now_ms))
     return Applied(tuple(new), tuple(changed), tuple(waiting))
 
 
-def _new(event: str, difference: DifferenceItem, session_id: str, new_key: Callable[[], str]) -> Session:
+def _new(event: str, difference: DifferenceItem, session_id: str) -> Session:
     item, room = difference.item, difference.room
     if item is None or room is None:
         raise ValueError("an added session has an item and a room")
@@ -72,14 +72,13 @@ def _new(event: str, difference: DifferenceItem, session_id: str, new_key: Calla
         do_not_record=defaults.do_not_record if "do_not_record" in item.unsaid else item.do_not_record,
         do_not_stream=defaults.do_not_stream if "do_not_stream" in item.unsaid else item.do_not_stream,
         replay=defaults.replay,
-        key="" if visibility is Visibility.PUBLIC else new_key(),
         guid=item.guid,
         external_id=item.id,
         sequence=item.sequence,
     )
 
 
-def _changed(difference: DifferenceItem, new_key: Callable[[], str], now_ms: int) -> Session:
+def _changed(difference: DifferenceItem, now_ms: int) -> Session:
     session = difference.session
     if session is None:
         raise ValueError("a changed session is there")
@@ -90,13 +89,9 @@ def _changed(difference: DifferenceItem, new_key: Callable[[], str], now_ms: int
             raise ValueError("a moved session is in the schedule")
         # Both are the schedule's again, and what people did to the old ones has gone with them.
         values.update(start_ms=item.start_ms, end_ms=item.end_ms, delay_ms=0, shortened_ms=0, extended_until_ms=None)
-    if values.get("visibility") is Visibility.PUBLIC:
-        values["key"] = ""
-    elif "visibility" in values and not session.key:
-        values["key"] = new_key()
     if "state" in values:
         values["changed_ms"] = now_ms
     if _TOLD & values.keys():
         item_sequence = difference.item.sequence if difference.item is not None else 0
         values["sequence"] = max(session.sequence + 1, item_sequence)
-    return replace(session, **values)
+    return with_generation(session, replace(session, **values))

@@ -120,7 +120,6 @@ async def carry_out(
         planned.difference,
         accept,
         new_id=lambda: secrets.token_urlsafe(9),
-        new_key=lambda: secrets.token_urlsafe(18),
         now_ms=now_ms,
         leave=leave,
     )

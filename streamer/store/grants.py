@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Row, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.grants import Grant, Target, secret_matches, split_token
 from streamer.errors import NotFound
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, after_pair, decode_cursor, page_of, pair_cursor
+from streamer.store.paging import Page, after_pair, page_of, pair_place
 from streamer.store.tables import connections, events, grants, rooms, sessions
 from streamer.store.writing import add_rows
 
 _MAPPING = RowMapping(Grant, grants, unstored=("rooms", "about", "lapses_ms"))
 
 ConnectionKind = Literal["publish", "play"]
+
+_AT_A_TIME = 500
+"""Ids in one statement."""
 
 _FORGET_PLAY_AFTER_MS = 24 * 3600 * 1000
 """A preview that nobody ended properly is forgotten after a day, so that the table stays small."""
@@ -52,6 +56,14 @@ class Grants:
         row = (await self._connection.execute(select(grants).where(grants.c.id == grant_id))).first()
         return None if row is None else _MAPPING.item(row)
 
+    async def find_many(self, grant_ids: Iterable[str]) -> dict[str, Grant]:
+        """Those that are there, by id."""
+        ids, found = list(grant_ids), {}
+        for at in range(0, len(ids), _AT_A_TIME):
+            query = select(grants).where(grants.c.id.in_(ids[at : at + _AT_A_TIME]))
+            found.update({row.id: _MAPPING.item(row) for row in await self._connection.execute(query)})
+        return found
+
     async def exists(self, grant_id: str) -> bool:
         found = await self._connection.execute(select(grants.c.id).where(grants.c.id == grant_id))
         return found.first() is not None
@@ -67,17 +79,16 @@ class Grants:
             return None
         return _MAPPING.item(row)
 
-    async def page(self, limit: int, cursor: str | None, *, scope: Target) -> Page[Grant]:
+    async def page(self, limit: int, after: str | None, *, scope: Target) -> Page[Grant]:
         """The grants whose scope lies inside ``scope``, oldest first."""
         query = select(grants).order_by(grants.c.created_ms, grants.c.id).limit(limit + 1)
-        after = decode_cursor(cursor)
         if after is not None:
             query = query.where(after_pair(grants.c.created_ms, grants.c.id, after))
         inside = _inside(scope)
         if inside is not None:
             query = query.where(inside)
         rows = (await self._connection.execute(query)).all()
-        return page_of([(pair_cursor(row.created_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
+        return page_of([(pair_place(row.created_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
 
     async def add(self, grant: Grant, secret_sha256: bytes) -> None:
         """Raises Unprocessable ``unknown_reference`` where what it is for is not there."""
@@ -139,13 +150,19 @@ class Connections:
 
     async def of_grant(self, grant_id: str) -> list[OpenConnection]:
         rows = await self._connection.execute(select(connections).where(connections.c.grant_id == grant_id))
-        return [
-            OpenConnection(row.resource, row.grant_id, row.room_id, row.kind, row.source, row.created_ms)
-            for row in rows
-        ]
+        return [_opened(row) for row in rows]
+
+    async def orphans(self) -> list[OpenConnection]:
+        """Those whose grant is gone."""
+        query = select(connections).where(connections.c.grant_id.not_in(select(grants.c.id)))
+        return [_opened(row) for row in await self._connection.execute(query)]
 
     async def remove(self, resource: str) -> None:
         await self._connection.execute(delete(connections).where(connections.c.resource == resource))
+
+
+def _opened(row: Row[Any]) -> OpenConnection:
+    return OpenConnection(row.resource, row.grant_id, row.room_id, row.kind, row.source, row.created_ms)
 
 
 def _inside(scope: Target) -> ColumnElement[bool] | None:

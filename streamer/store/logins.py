@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from secrets import token_hex
 
@@ -40,6 +41,21 @@ class Logins:
         query = select(logins).where(logins.c.secret_sha256 == secret_sha256)
         row = (await self._connection.execute(query)).first()
         return None if row is None else _MAPPING.item(row)
+
+    async def by_prefixes(self, prefixes: Iterable[bytes]) -> dict[bytes, Login]:
+        """By how their digests begin; 12 bytes are of one login alone."""
+        found = {}
+        for prefix in prefixes:
+            query = select(logins).where(logins.c.secret_sha256 > prefix).order_by(logins.c.secret_sha256).limit(1)
+            row = (await self._connection.execute(query)).first()
+            if row is not None and row.secret_sha256.startswith(prefix):
+                found[prefix] = _MAPPING.item(row)
+        return found
+
+    async def existing(self, digests: Iterable[bytes]) -> set[bytes]:
+        """Those of these that are there."""
+        query = select(logins.c.secret_sha256).where(logins.c.secret_sha256.in_(list(digests)))
+        return {row.secret_sha256 for row in await self._connection.execute(query)}
 
     async def of_grant(self, grant: str | None) -> list[Login]:
         """Those of a grant, or the admin's; newest first."""

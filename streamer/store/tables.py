@@ -130,7 +130,9 @@ sessions = Table(
     Column("ad_hoc", Boolean, nullable=False),
     Column("record_answer", Boolean),
     Column("stream_answer", Boolean),
-    Column("key", String(64), nullable=False),
+    Column("generation", BigInteger, nullable=False, server_default="1"),
+    # Of versions that kept one key for each closed session; nothing reads it.
+    Column("key", String(64), nullable=False, default=""),
     Column("guid", Text, nullable=False),
     Column("external_id", Text, nullable=False),
     Column("sequence", BigInteger, nullable=False),
@@ -470,6 +472,7 @@ sanctions = Table(
     Column("banned", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
     Column("name", Text, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
 )
 
 address_holds = Table(

@@ -33,7 +33,7 @@ def pause(name: str, start: str, end: str) -> Session:
 
 def closed(name: str, start: str, end: str, **values: Any) -> Session:
     values.setdefault("visibility", Visibility.PRIVATE)
-    return talk(name, start, end, key=f"key-of-{name}", **values)
+    return talk(name, start, end, **values)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from streamer.delivery.captions import CaptionSource
 from streamer.delivery.ports import DeliveryStats
 from streamer.settings import Settings
 from tests.fakes.broadcast import FakeBroadcast, FakeLink, FakePlane
+from tests.fakes.keys import FakeKeys
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Served:
     stats: DeliveryStats
     room_dir: Path
     app: web.Application
+    keys: FakeKeys
 
     def broadcast(self, **options: Any) -> FakeBroadcast:
         """A fake broadcast in the room, its bytes on disk and in memory."""
@@ -48,14 +50,14 @@ async def serve(data: Path, *, captions: CaptionSource | None = None, **hls: Any
     settings = Settings.model_validate({"data": data, "hls": hls})
     link = FakeLink()
     plane = FakePlane(salle=link)
-    app = web.Application()
-    routes.setup(app, plane, settings, client_address, captions=captions)
+    app, keys = web.Application(), FakeKeys()
+    routes.setup(app, plane, settings, client_address, keys, captions=captions)
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
     try:
-        yield Served(f"http://127.0.0.1:{port}", link, plane, app[routes.STATS], settings.room_dir("salle"), app)
+        yield Served(f"http://127.0.0.1:{port}", link, plane, app[routes.STATS], settings.room_dir("salle"), app, keys)
     finally:
         await runner.cleanup()

@@ -22,6 +22,7 @@ from streamer.conference.clockwork import advance
 from streamer.conference.day import MediaState, RoomDay, find, sorted_day, with_sessions, without_sessions
 from streamer.conference.rooms import Between, Start
 from streamer.conference.sessions import Flag, Kind, Session, SessionState, Visibility
+from streamer.conference.spans import output_name
 from streamer.conference.undo import Effect, effect, restore
 
 M = 60_000
@@ -138,7 +139,7 @@ def check_shown(day: RoomDay, now_ms: int) -> None:
     elif running is not None and not due:
         law(told.stretch == "", "minutes of a public session lie apart")
     for output in told.outputs:
-        owner = next((s for s in day.sessions if f"~{s.key}" == output.name), None)
+        owner = next((s for s in day.sessions if output_name(s) == output.name), None)
         law(owner is not None and owner.closed, "an output of no closed session")
         if output.shows != "slate":
             law(owner is running and owner is not None and owner.streamed, "an output shows another's programme")
@@ -317,7 +318,6 @@ class RandomDay:
             end_ms=end_ms,
             kind=kind,
             visibility=visibility,
-            key="" if visibility is Visibility.PUBLIC else f"key-{name}",
             do_not_record=rng.choice((Flag.NO,) * 6 + (Flag.YES, Flag.ASK)),
             do_not_stream=rng.choice((Flag.NO,) * 6 + (Flag.YES, Flag.ASK)),
         )
@@ -484,7 +484,7 @@ class RandomDay:
             session = rng.choice(self.day.sessions)
             edited = rng.choice(
                 (
-                    replace(session, visibility=Visibility.PRIVATE, key=f"key-{session.id}"),
+                    replace(session, visibility=Visibility.PRIVATE),
                     replace(session, do_not_record=Flag.YES),
                     replace(session, title=f"{session.title} again"),
                 )

@@ -21,6 +21,7 @@ from streamer.settings import Settings
 from tests.fakes.broadcast import FakeLink, FakePlane
 from tests.fakes.delivery_server import client_address
 from tests.fakes.hls_rules import MediaPlaylist, attributes, check_replay, parse_media
+from tests.fakes.keys import FakeKeys
 from tests.fakes.packaging import broadcast
 from tests.fakes.studio import Studio
 
@@ -43,6 +44,7 @@ class Replays:
     studio: Studio
     catalogue: FakeCatalogue
     settings: Settings
+    keys: FakeKeys
 
     @property
     def folder(self) -> Path:
@@ -149,7 +151,8 @@ async def replays(
 
     link, catalogue = FakeLink(), FakeCatalogue()
     app = web.Application()
-    routes.setup(app, FakePlane(salle=link), settings, client_address, catalogue, captions, is_crew)
+    keys = FakeKeys(catalogue)
+    routes.setup(app, FakePlane(salle=link), settings, client_address, keys, catalogue, captions, is_crew)
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -157,6 +160,6 @@ async def replays(
     studio = Studio(settings.room_dir("salle"), link.feed, of=of)
     try:
         async with ClientSession(f"http://127.0.0.1:{runner.addresses[0][1]}") as http:
-            yield Replays(http, link, studio, catalogue, settings)
+            yield Replays(http, link, studio, catalogue, settings, keys)
     finally:
         await runner.cleanup()

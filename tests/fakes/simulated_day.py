@@ -22,6 +22,7 @@ from typing import Any
 from streamer.conference import taps
 from streamer.conference.rooms import Room, Start
 from streamer.conference.sessions import Flag, Kind, Session, Visibility
+from streamer.conference.spans import output_name
 from streamer.conference.taps import Refused
 from streamer.director.bells import Bells
 from streamer.director.director import Director
@@ -296,7 +297,8 @@ class World:
             return
         orders = config.orders
         private = next((output.name for output in orders.outputs if output.shows == "programme"), None)
-        if orders.public != shown.shows or private != shown.private:
+        names = {slot.id: output_name(session_of(hall, slot)) for slot in hall.slots}
+        if orders.public != shown.shows or private != names.get(shown.private or ""):
             raise AssertionError(self._words(hall, f"ordered {orders.public}, {private}; {shown}"))
         if shown.record is not None and orders.record != shown.record:
             raise AssertionError(self._words(hall, f"record is {orders.record}; {shown}"))
@@ -354,8 +356,7 @@ def plan_of(name: str, number: int, sessions: int, rng: random.Random, first: in
             kinds += ["private", "unlisted", "unstreamed", "unrecorded"]
         kind = rng.choice(kinds)
         length = rng.randrange(8, 26) * M
-        key = secrets.token_urlsafe(18) if kind in CLOSED else ""
-        slots.append(Slot(secrets.token_urlsafe(9), f"{name} {kind} {index:02}", at, at + length, kind, key))
+        slots.append(Slot(secrets.token_urlsafe(9), f"{name} {kind} {index:02}", at, at + length, kind))
         at += length + rng.choice((0, 0, 1, 3, 5)) * M
         before = kind
     slots.append(Slot(secrets.token_urlsafe(9), f"{name} tomorrow", at + 9 * 60 * M, at + 10 * 60 * M))
@@ -374,7 +375,6 @@ def session_of(hall: Hall, slot: Slot) -> Session:
         visibility=closed.get(slot.kind, Visibility.PUBLIC),
         do_not_stream=Flag.YES if slot.kind == "unstreamed" else Flag.NO,
         do_not_record=Flag.YES if slot.kind == "unrecorded" else Flag.NO,
-        key=slot.key,
     )
 
 

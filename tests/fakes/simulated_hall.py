@@ -28,7 +28,6 @@ class Slot:
     start: int
     end: int
     kind: str = "open"
-    key: str = ""
     extended: int = 0
     began: int | None = None
     ended: int | None = None
@@ -210,7 +209,7 @@ class Hall:
             ),
         )  # fmt: skip
         if running is not None and running.kind in CLOSED and self.hold is None:
-            shown = replace(shown, private=f"~{running.key}")
+            shown = replace(shown, private=running.id)
         if closed is not None:
             late = -(-(now - closed.start) // M) * M if closed is due and running is not None else 0
             shown = replace(shown, words=("reserved",), reserved=(closed.planned_end, late))

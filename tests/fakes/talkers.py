@@ -46,7 +46,7 @@ def talk(session_id: str, started_ms: int | None, ended_ms: int | None = None, *
 
 
 def closed(session_id: str, started_ms: int | None) -> Session:
-    return talk(session_id, started_ms, visibility=Visibility.PRIVATE, key="k")
+    return talk(session_id, started_ms, visibility=Visibility.PRIVATE)
 
 
 @dataclass

@@ -28,7 +28,7 @@ from streamer.conference.alarms import Alarm, alarms_of
 from streamer.conference.day import MINUTE_MS, RoomDay, find, following, sorted_day
 from streamer.conference.grants import Grant, Role
 from streamer.conference.rooms import Room, Venue
-from streamer.conference.sessions import Session
+from streamer.conference.sessions import Session, Visibility
 from streamer.conference.undo import Effect, effect, restore
 from streamer.director.director import Tapped
 from streamer.director.kinds import kind_of, session_of
@@ -132,7 +132,6 @@ class ScriptedDirector:
     def plan(self, session_id: str, begins_in: float, minutes: float = 45, room: str = "a", **values: Any) -> Session:
         start_ms = self.now_ms() + round(begins_in * MINUTE_MS)
         values.setdefault("title", f"Talk {session_id}")
-        values.setdefault("key", "" if values.get("visibility", "public") == "public" else f"key-of-{session_id}")
         session = Session(
             id=session_id, room=room, start_ms=start_ms, end_ms=start_ms + round(minutes * MINUTE_MS), **values
         )
@@ -213,6 +212,9 @@ class ListedDoors:
             raise Unauthorized("The token is not valid.", code="invalid_token")
         return self.known[token]
 
+    def is_link(self, session: Session, key: str) -> bool:
+        return session.visibility is Visibility.UNLISTED and key == f"link.{session.id}"
+
     async def renew(self, caller: Caller) -> Caller | None:
         if self.failing:
             raise StreamerError("The database does not answer.", code="store_unavailable", status=503)
@@ -230,8 +232,8 @@ class PlainViews:
             "visibility": session.visibility,
         }
 
-    def crew(self, session: Session) -> dict[str, Any]:
-        return {**self.public(session), "key": session.key}
+    def crew(self, session: Session, caller: Caller | None = None, link: str = "") -> dict[str, Any]:
+        return {**self.public(session), "key": f"{caller.grant.id}.{session.id}" if caller is not None else link}
 
 
 @dataclass

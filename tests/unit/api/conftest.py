@@ -80,6 +80,7 @@ async def serve(database: Database, plane: FakePlane) -> AsyncIterator[Callable[
             public_state=lambda link: link.state,  # type: ignore[attr-defined]
             public_url="http://streamer.test",
         )
+        await services.keys.start()
         await services.audience.start()
         audiences.append(services.audience)
         client: Client = TestClient(TestServer(make_application(services, WebMetrics().observe)))

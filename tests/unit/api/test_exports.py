@@ -46,7 +46,6 @@ def closed(name: str, visibility: Visibility = Visibility.PRIVATE, **fields: Any
     return session(
         name,
         visibility=visibility,
-        key=f"key-{name}",
         subtitle=f"Sub {name}",
         speakers=(f"Speaker {name}",),
         track=f"Track {name}",
@@ -179,7 +178,7 @@ async def test_a_session_that_becomes_private_is_gone_at_once(world: World) -> N
     await world.add(public)
     async with world.client.get("/schedule.xml") as response:
         tag = response.headers["ETag"]
-    await world.save(replace(public, visibility=Visibility.PRIVATE, key="k"))
+    await world.save(replace(public, visibility=Visibility.PRIVATE))
     assert b"Title x" not in await world.get("/schedule.xml", **{"If-None-Match": tag})
 
 

@@ -45,7 +45,6 @@ async def studio(api: Api, client: Client, database: Database, settings: Setting
             started_ms=studio.at(start),
             ended_ms=studio.at(end),
             visibility=visibility,
-            key=f"key-of-{name}",
         )
         async with database.write() as connection:
             await Sessions(connection).add(session)
@@ -73,7 +72,8 @@ async def test_who_sees_which_recordings(api: Api, studio: Studio) -> None:
     assert sorted(await sessions_of(technician)) == ["board", "talk"]
     viewer = api.as_(await api.grant("viewer", venue="v"))
     board = await viewer("GET", "/recordings/board")
-    assert board["replay_url"].endswith("/replay/board/index.m3u8?key=key-of-board")
+    key = (await viewer("GET", "/sessions/board"))["key"]
+    assert board["replay_url"] == f"http://streamer.test/replay/board/~{key}/index.m3u8"
     assert "editions" not in board
     await api("POST", "/rooms", {"id": "other", "name": "Other", "venue": "v"})
     stranger = api.as_(await api.grant("technician", room="other"))

@@ -133,7 +133,8 @@ async def test_nobody_without_a_grant_learns_of_a_private_session(hall: Api, pla
     await public("GET", f"/sessions/{made['id']}", expect=404)
     viewer = hall.as_(await hall.grant("viewer", session=made["id"]))
     seen = await viewer("GET", f"/sessions/{made['id']}")
-    assert seen["live_url"] == f"/live/a/~{made['key']}/index.m3u8"
+    assert seen["live_url"] == f"/live/a/~{seen['key']}/index.m3u8"
+    assert len({seen["key"], made["key"], (await hall("GET", f"/sessions/{made['id']}"))["key"]}) == 2
     stranger = hall.as_(await hall.grant("viewer", session=(await plan(hall, 90))["id"]))
     await stranger("GET", f"/sessions/{made['id']}", expect=404)
 
@@ -142,7 +143,23 @@ async def test_an_unlisted_session_opens_to_its_link_and_is_in_no_list(hall: Api
     made = await plan(hall, kind="training")
     public = hall.as_("")
     assert (await public("GET", "/sessions"))["items"] == []
-    assert (await public("GET", f"/sessions/{made['id']}"))["key"] == made["key"]
+    unknown = await public("GET", "/sessions/none", expect=404)
+    assert await public("GET", f"/sessions/{made['id']}", expect=404) == unknown
+    page, key = made["watch_url"].rsplit("/", 1)
+    assert page == f"http://streamer.test/session/{made['id']}"
+    seen = await public("GET", f"/sessions/{made['id']}?key={key}")
+    assert (seen["key"], seen["watch_url"]) == (key, made["watch_url"])
+    assert seen["key"] != made["key"]
+    # Who sees it by a grant has a key of their own.
+    viewer = hall.as_(await hall.grant("viewer", session=made["id"]))
+    assert (await viewer("GET", f"/sessions/{made['id']}"))["key"] not in (key, made["key"])
+    for wrong in (made["key"], key[:-1], key.replace("link.", "lin."), "", "%00", "link.", "é"):
+        assert await public("GET", f"/sessions/{made['id']}?key={wrong}", expect=404) == unknown
+    # What fewer may see is another link, now and when it is unlisted again.
+    for visibility in ("private", "unlisted"):
+        changed = await hall("PATCH", f"/sessions/{made['id']}", {"visibility": visibility})
+        await public("GET", f"/sessions/{made['id']}?key={key}", expect=404)
+    assert changed["watch_url"] != made["watch_url"]
 
 
 async def test_only_the_crew_of_the_room_taps(hall: Api) -> None:

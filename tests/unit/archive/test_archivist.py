@@ -147,13 +147,13 @@ async def test_a_reopened_session_goes_on(kept: Archive) -> None:
 
 
 async def test_a_private_session_beside_it_is_in_no_handle(kept: Archive) -> None:
-    await kept.on_air(0.5, "board", visibility=Visibility.PRIVATE, key="its-key")
+    await kept.on_air(0.5, "board", visibility=Visibility.PRIVATE)
     kept.studio.run(6)
     await kept.ended(5, "board")
     await kept.on_air(5)
     kept.studio.run(6)
     await kept.ended(11)
-    await kept.on_air(11, "secret", visibility=Visibility.UNLISTED, key="another")
+    await kept.on_air(11, "secret", visibility=Visibility.UNLISTED)
     kept.studio.run(6)
     await kept.archivist.look("talk")
     for track in ("v180", "v90", "a128"):
@@ -212,7 +212,7 @@ async def test_a_session_that_is_closed_afterwards_changes_its_address(kept: Arc
     await kept.on_air(1)
     kept.studio.run(6)
     await kept.ended(5)
-    await kept.session(visibility=Visibility.PRIVATE, key="its-key")
+    await kept.session(visibility=Visibility.PRIVATE)
     state = await kept.archivist.find("talk")
     assert state is not None
     assert [e.replaced for e in state.editions] == [True, True, False]
@@ -336,7 +336,7 @@ async def test_everything_is_found_again_when_the_database_is_lost(tmp_path: Pat
     async with archive(tmp_path) as kept:
         await ready(kept)
         await edit(kept.archivist, "talk", Edit(start_ms=kept.studio.at(3)), ORGANISER)
-        await kept.on_air(11, "board", visibility=Visibility.PRIVATE, key="its-key")
+        await kept.on_air(11, "board", visibility=Visibility.PRIVATE)
         kept.studio.run(4)
         await kept.ended(15, "board")
         editions = await kept.editions()

@@ -13,6 +13,7 @@ from streamer.conference.day import MediaState, RoomDay, clock_text, sorted_day
 from streamer.conference.orders import OutputOrder
 from streamer.conference.rooms import Between
 from streamer.conference.sessions import Flag, Session, SessionState, Visibility
+from streamer.conference.spans import output_name
 from streamer.conference.taps import Answer, End, Extend, Gain, HoldOn, Slate, Start, Take
 from tests.fakes.days import MIDNIGHT, MINUTE, at, closed, hall, pause, talk
 
@@ -44,13 +45,13 @@ def test_the_technicians_slate_and_a_hold_go_before_the_session() -> None:
 
 def test_a_closed_session_is_served_under_its_key_only() -> None:
     room = hall(closed("g", "9:00", "9:45")).until("8:55")
-    assert room.orders.outputs == (OutputOrder("~key-of-g", "slate"),), "those who wait find the slate"
+    assert room.orders.outputs == (OutputOrder(output_name(room["g"]), "slate"),), "those who wait find the slate"
     room.until("9:00").tap(Start("g")).until("9:20")
     told = room.orders
     assert told.public == "slate"
-    assert told.outputs == (OutputOrder("~key-of-g", "programme"),)
+    assert told.outputs == (OutputOrder(output_name(room["g"]), "programme"),)
     assert (told.record, told.stretch, told.keep_from_ms) == (True, "g", at("8:55"))
-    assert room.tap(HoldOn()).orders.outputs == (OutputOrder("~key-of-g", "slate"),)
+    assert room.tap(HoldOn()).orders.outputs == (OutputOrder(output_name(room["g"]), "slate"),)
 
 
 def test_stream_no_record_yes() -> None:
@@ -68,7 +69,7 @@ def test_stream_yes_record_no() -> None:
 def test_both_no_is_a_preview() -> None:
     room = hall(closed("s", "9:00", "9:45", do_not_stream=Flag.YES, do_not_record=Flag.YES)).until("9:20")
     assert (room.orders.public, room.orders.record) == ("slate", False)
-    assert room.orders.outputs == (OutputOrder("~key-of-s", "slate"),)
+    assert room.orders.outputs == (OutputOrder(output_name(room["s"]), "slate"),)
 
 
 def test_unanswered_is_recorded_and_not_streamed() -> None:
@@ -219,7 +220,6 @@ def closed_days(draw: st.DrawFn) -> tuple[RoomDay, int]:
                 start_ms=MIDNIGHT + start * MINUTE,
                 end_ms=MIDNIGHT + end * MINUTE,
                 visibility=visibility,
-                key="" if visibility is Visibility.PUBLIC else f"key{number}q",
                 do_not_stream=draw(st.sampled_from(Flag)),
                 do_not_record=draw(st.sampled_from(Flag)),
                 state=state,
@@ -247,7 +247,7 @@ def test_nothing_of_a_closed_session_is_told(case: tuple[RoomDay, int]) -> None:
     for session in day.sessions:
         if not session.closed:
             continue
-        told = (session.id, session.title, session.key, session.abstract, session.track, session.url)
+        told = (session.id, session.title, output_name(session), session.abstract, session.track, session.url)
         assert all(word not in text for word in (*told, *session.speakers, *session.tags))
         marks = (session.started_ms, session.ended_ms, session.start_ms)
         shown = {ms for times in (face.shown or {}).values() for ms in (times.start_ms, times.end_ms)}

@@ -10,6 +10,7 @@ from streamer.conference.clockwork import advance
 from streamer.conference.day import MediaState
 from streamer.conference.rooms import Between, Start
 from streamer.conference.sessions import Flag, Kind, Session, SessionState, Visibility
+from streamer.conference.spans import output_name
 from streamer.conference.taps import AdHoc, Cancel, Delay, End, Extend, HoldOn, Reopen, Resume, Slate
 from streamer.conference.taps import Start as Begin
 from tests.fakes.days import at, closed, hall, pause, talk
@@ -274,7 +275,7 @@ def test_a_wrong_tap_of_a_later_session_takes_no_protection_away() -> None:
 def test_a_closed_session_follows_a_closed_one() -> None:
     room = hall(closed("g", "9:00", "9:45"), closed("h", "9:45", "10:30")).until("9:00").tap(Begin("g")).until("9:45")
     assert room.running == "h"
-    assert [output.name for output in room.orders.outputs] == ["~key-of-h"]
+    assert [output.name for output in room.orders.outputs] == [output_name(room["h"])]
 
 
 # --- nothing planned --------------------------------------------------------------------------------

@@ -8,12 +8,12 @@ from streamer.conference import airing
 from streamer.conference.day import LeftOut, with_sessions
 from streamer.conference.orders import Withheld
 from streamer.conference.sessions import Flag, Visibility
-from streamer.conference.spans import MOST_WITHHELD, withheld
+from streamer.conference.spans import MOST_WITHHELD, output_name, withheld
 from streamer.conference.taps import Answer, End, Reopen, Start
 from tests.fakes.days import at, hall, talk
 
 A = talk("a", "9:00", "9:45")
-BOARD = talk("b", "9:45", "10:30", visibility=Visibility.PRIVATE, key="k")
+BOARD = talk("b", "9:45", "10:30", visibility=Visibility.PRIVATE)
 SECRET = talk("s", "9:45", "10:30", do_not_record=Flag.YES)
 QUESTION = talk("q", "9:00", "9:45", do_not_record=Flag.ASK, do_not_stream=Flag.ASK)
 
@@ -29,9 +29,9 @@ def test_a_late_tap_of_an_unrecorded_session_takes_minutes_back() -> None:
 
 def test_a_closed_session_has_its_minutes_alone_from_its_mark_to_its_end() -> None:
     room = hall(A, BOARD).until("9:00").tap(Start("a")).until("9:44").tap(Start("b", at("9:40")))
-    assert withheld(room.day) == (Withheld(at("9:40"), None, "~k"),)
+    assert withheld(room.day) == (Withheld(at("9:40"), None, output_name(room["b"])),)
     room.until("10:00").tap(End("b", at("9:58")))
-    assert withheld(room.day) == (Withheld(at("9:40"), at("9:58"), "~k"),)
+    assert withheld(room.day) == (Withheld(at("9:40"), at("9:58"), output_name(room["b"])),)
 
 
 def test_what_is_neither_streamed_nor_recorded_is_in_no_output_and_on_no_disk() -> None:
@@ -49,8 +49,8 @@ def test_an_answer_takes_back_all_of_it() -> None:
 
 def test_what_becomes_private_leaves_the_public_window() -> None:
     room = hall(A).until("9:00").tap(Start("a")).until("9:20")
-    after = with_sessions(room.day, replace(room["a"], visibility=Visibility.PRIVATE, key="k"))
-    assert withheld(after) == (Withheld(at("9:00"), None, "~k"),)
+    after = with_sessions(room.day, replace(room["a"], visibility=Visibility.PRIVATE))
+    assert withheld(after) == (Withheld(at("9:00"), None, output_name(room["a"])),)
 
 
 def test_a_reopened_unrecorded_session_claims_the_gap() -> None:

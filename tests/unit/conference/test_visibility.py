@@ -10,8 +10,8 @@ from streamer.conference.grants import Grant, Role
 from streamer.conference.sessions import Session, Visibility
 from streamer.conference.visibility import ANYBODY, NOTHING, Caller, Holder, Told, View, told
 
-SESSION = Session("s1", "salle", "Bureau", 0, 1000, event="pses", visibility=Visibility.PRIVATE, key="k")
-PUBLIC = replace(SESSION, visibility=Visibility.PUBLIC, key="")
+SESSION = Session("s1", "salle", "Bureau", 0, 1000, event="pses", visibility=Visibility.PRIVATE)
+PUBLIC = replace(SESSION, visibility=Visibility.PUBLIC)
 UNLISTED = replace(SESSION, visibility=Visibility.UNLISTED)
 CREW, READER = Told(View.CREW, Holder.GRANT), Told(View.PUBLIC)
 

@@ -12,11 +12,13 @@ from streamer.conference.programme import Chunk, Interval, Part, Segment
 from tests.fakes.broadcast import FakeBroadcast
 from tests.fakes.delivery_server import Served
 
-KEY = "q7Yk-unguessable_0"
+KEY = "grant.q7Yk-unguessable_0"
+OUTPUT = "~inner-name-of-it"
 
 
-def begin(served: Served, output: str = f"~{KEY}", *, public: bool = False) -> FakeBroadcast:
+def begin(served: Served, output: str = OUTPUT, *, public: bool = False) -> FakeBroadcast:
     """A public broadcast of two segments, and three of another output, which are told apart by their bytes."""
+    served.keys.known[KEY] = output
     fake = served.broadcast().open()
     fake.segments(2)
     fake.still(b"\xff\xd8 public \xff\xd9")
@@ -60,6 +62,8 @@ async def test_whoever_has_the_key_plays_it_from_the_address_alone(served: Serve
     for query in ("", "?_HLS_msn=2&_HLS_part=0", "?dvr=1"):
         status, cache, text = await body_of(http, base + media_uri + query)
         assert (status, cache) == (200, "private, no-store")
+        assert KEY not in text.decode()
+        assert OUTPUT not in text.decode().replace(f"secret-interval-{OUTPUT}", "")
     listed = re.findall(r'^[^#\n].*|(?<=URI=")[^"?]+', text.decode(), re.M)
     folder = media_uri.rpartition("/")[0]
     seen = set()
@@ -68,13 +72,15 @@ async def test_whoever_has_the_key_plays_it_from_the_address_alone(served: Serve
             status, cache, data = await body_of(http, f"{base}{folder}/{uri}")
             assert (status, cache) == (200, "private, no-store"), uri
             seen.add(data)
-    assert {f"~{KEY} v720 {msn}".encode() for msn in range(3)} <= seen
+    assert {f"{OUTPUT} v720 {msn}".encode() for msn in range(3)} <= seen
     status, cache, picture = await body_of(http, f"{base}still.jpg")
     assert (status, cache) == (200, "private, no-store")
-    assert KEY.encode() in picture
+    assert OUTPUT.encode() in picture
 
 
-@pytest.mark.parametrize("key", ["", "x", KEY[:-1], KEY + "x", KEY.upper(), "public", "programme", "%00", "é"])
+@pytest.mark.parametrize(
+    "key", ["", "x", KEY[:-1], KEY + "x", KEY.upper(), OUTPUT, OUTPUT[1:], "public", "programme", "%00", "é"]
+)
 async def test_another_key_is_like_a_room_that_is_not_there(served: Served, http: ClientSession, key: str) -> None:
     fake = begin(served)
     for path in ("index.m3u8", "still.jpg", f"{fake.id}/v720.m3u8", f"{fake.id}/k/v720/0.m4s", "anything/else"):
@@ -86,17 +92,17 @@ async def test_another_key_is_like_a_room_that_is_not_there(served: Served, http
 
 async def test_public_addresses_serve_nothing_of_it(served: Served, http: ClientSession) -> None:
     fake = begin(served)
-    interval = f"secret-interval-~{KEY}"
+    interval = f"secret-interval-{OUTPUT}"
     for rendition in ("v720", "a128"):
         for name in ("0.m4s", "0.0.m4s", "2.m4s", f"init-{fake.init[rendition]}.mp4"):
             status, _, data = await body_of(http, f"/live/salle/{fake.id}/{interval}/{rendition}/{name}")
             assert status == 404
-            assert KEY.encode() not in data
+            assert OUTPUT.encode() not in data
     for path in ("index.m3u8", "still.jpg", f"{fake.id}/v720.m3u8", f"{fake.id}/v720.m3u8?dvr=1"):
         status, cache, data = await body_of(http, f"/live/salle/{path}")
         assert status == 200
         assert cache.startswith("public")
-        assert KEY.encode() not in data
+        assert OUTPUT.encode() not in data
 
 
 async def test_an_interval_that_is_not_public_is_not_served_in_public(served: Served, http: ClientSession) -> None:
@@ -127,7 +133,7 @@ async def test_a_session_that_is_over_leaves_nothing_behind(served: Served, http
     fake = begin(served)
     base = f"/live/salle/~{KEY}/"
     assert (await body_of(http, f"{base}{fake.id}/v720.m3u8"))[0] == 200
-    del served.link.view.outputs[f"~{KEY}"]
-    for path in ("index.m3u8", f"{fake.id}/v720.m3u8", f"{fake.id}/secret-interval-~{KEY}/v720/0.m4s"):
+    del served.link.view.outputs[OUTPUT]
+    for path in ("index.m3u8", f"{fake.id}/v720.m3u8", f"{fake.id}/secret-interval-{OUTPUT}/v720/0.m4s"):
         assert (await body_of(http, base + path))[0] == 404
     assert (await body_of(http, served.playlist(fake)))[0] == 200

@@ -208,7 +208,13 @@ async def test_what_is_not_published_is_told_of_to_nobody(on: Replays) -> None:
             answers.add(await r.text())
     assert len(answers) == 1
     assert "not_published" in answers.pop()
-    reviewer = await on.player("/replay/talk/vod/index.m3u8")
+    async with on.http.get("/replay/talk/vod/index.m3u8") as r:
+        assert r.status == 404
+    on.keys.known |= {"crew.key": "talk", "link.key": "talk"}
+    on.keys.links.add("link.key")
+    async with on.http.get("/replay/talk/~link.key/vod/index.m3u8") as r:
+        assert r.status == 404
+    reviewer = await on.player("/replay/talk/~crew.key/vod/index.m3u8")
     await reviewer.reload()
     assert len(await shown(reviewer)) == 180
     async with on.http.get(reviewer.renditions["v180"]) as r:
@@ -221,18 +227,23 @@ async def test_what_is_not_published_is_told_of_to_nobody(on: Replays) -> None:
 async def test_a_closed_sessions_replay_asks_for_its_key(on: Replays) -> None:
     on.begin(1.0)
     on.studio.run(8)
-    on.change(closed=True, key="its-key")
-    for query in ("", "?key=", "?key=its-ke", "?key=its-key2", "?key=%00"):
-        async with on.http.get(f"/replay/talk/index.m3u8{query}") as r:
+    on.change(closed=True)
+    on.keys.known["its-key"] = "talk"
+    for key in ("", "~its-ke/", "~its-key2/", "~%00/"):
+        async with on.http.get(f"/replay/talk/{key}index.m3u8") as r:
             assert r.status == 404
             assert (await r.json())["error"]["code"] == "not_published"
-    player = await on.player("/replay/talk/index.m3u8?key=its-key")
+    player = await on.player("/replay/talk/~its-key/index.m3u8")
     await player.reload()
     assert len(await shown(player)) == 150
     media = player.renditions["v180"].replace(".m3u8", "/1.m4s")
-    for address in ("/replay/talk/index.m3u8?key=its-key", player.renditions["v180"], media):
+    for address in ("/replay/talk/~its-key/index.m3u8", player.renditions["v180"], media):
         async with on.http.get(address) as r:
             assert r.headers["Cache-Control"] == "private, no-store"
+            assert b"its-key" not in await r.read()
+        # The edition's id opens nothing by itself.
+        async with on.http.get(address.replace("/~its-key", "")) as r:
+            assert r.status == 404
 
 
 async def test_answers_for_caches_and_ranges(on: Replays) -> None:

@@ -122,8 +122,9 @@ async def test_a_session_is_watched_by_whom_it_is_for() -> None:
         doors.admit("technician", "technician", room="a")
         client = await service.connect(session="open")
         assert client.snapshots[0]["session"] is None
-        client = await service.connect(session="listed")
-        assert client.snapshots[0]["session"]["key"] == "key-of-listed"
+        assert await service.refused(session="listed") == "no_such_session"
+        client = await service.connect(session="listed", key="link.listed")
+        assert client.snapshots[0]["session"]["key"] == "link.listed"
         assert await service.refused(session="secret") == "no_such_session"
         assert await service.refused(session="secret", token="stranger") == "no_such_session"
         for token in ("guest", "technician"):

@@ -9,6 +9,7 @@ import pytest
 from streamer.conference import taps
 from streamer.conference.grants import ReachingGrant, Role
 from streamer.conference.sessions import Visibility
+from streamer.conference.spans import output_name
 from streamer.director.news import Actor
 from tests.fakes.talking import Service, Visitor, served
 from tests.fakes.waiting import until
@@ -36,19 +37,23 @@ async def test_the_public_learns_that_the_room_is_reserved_and_nothing_more(visi
         public = await service.connect(room="a")
         with_another_grant = await service.connect(room="a", token="guest")
         director.plan("before", begins_in=-10, minutes=30)
-        director.plan("secret", 21, 30, visibility=visibility, title="Secret board meeting", key="closed-key")
+        director.plan("secret", 21, 30, visibility=visibility, title="Secret board meeting")
         members = await service.connect(session="secret", token="member")
         crew = await service.connect("/studio", room="a", token="anna")
         await director.run("a", taps.Start("before"), ANNA)
         await director.run("a", taps.Start("secret"), ANNA)
-        room.status.shows["~closed-key"] = "programme"  # type: ignore[union-attr]
+        secret = director.find("secret")
+        assert secret is not None
+        room.status.shows[output_name(secret)] = "programme"  # type: ignore[union-attr]
         service.realtime.feed.look()
         await director.run("a", taps.Extend("secret", 15), ANNA)
         late = await service.connect(room="a")
         director.change("secret", title="Secret board meeting, part two")
         await members.told("broadcast.changed", lambda data: data["state"] == "live")
         await members.told("session.changed", lambda data: data["title"].endswith("part two"))
-        assert members.of("session.changed")[-1]["data"]["key"] == "closed-key"
+        # Each has a key of their own, which stands in no news.
+        assert members.snapshots[0]["session"]["key"] == "member.secret"
+        assert all(news["data"]["key"] == "" for news in members.of("session.changed"))
         await crew.told("session.changed", lambda data: data.get("title", "").endswith("part two"))
         reserved = await public.told("broadcast.changed", lambda data: data["reserved_until"] is not None)
         assert reserved["data"]["state"] == "slate"
@@ -72,7 +77,7 @@ async def test_a_session_that_becomes_private_is_gone_for_the_public_and_for_tho
         start = public.snapshots[0]["seq"]
         director.plan("secret", begins_in=60, title="Secret plans")
         await public.told("session.changed", lambda data: data.get("title") == "Secret plans")
-        director.change("secret", visibility=Visibility.PRIVATE, key="closed-key")
+        director.change("secret", visibility=Visibility.PRIVATE)
         removed = await public.told("session.changed", lambda data: data.get("removed"))
         assert removed["data"] == {"id": "secret", "room": "a", "removed": True}
         back = await service.connect(room="a", since=start)
@@ -86,7 +91,9 @@ async def test_who_watches_an_unlisted_session_by_its_link_is_put_out_when_it_be
         director, doors = service.director, service.doors
         director.plan("secret", begins_in=60, visibility=Visibility.UNLISTED)
         doors.admit("member", "viewer", session="secret")
-        by_link = await service.connect(session="secret")
+        assert await service.refused(session="secret") == "no_such_session"
+        assert await service.refused(session="secret", key="link.other") == "no_such_session"
+        by_link = await service.connect(session="secret", key="link.secret")
         member = await service.connect(session="secret", token="member")
         director.change("secret", visibility=Visibility.PRIVATE, title="Now private")
         await until(lambda: by_link.closed)
@@ -106,7 +113,7 @@ async def test_a_session_that_becomes_private_puts_out_all_who_came_for_it_witho
         member = await service.connect(session="talk", token="member")
         in_the_room = await service.connect(room="a")
         seen = member.snapshots[0]["seq"]
-        director.change("talk", visibility=Visibility.PRIVATE, key="closed-key", title="Now secret")
+        director.change("talk", visibility=Visibility.PRIVATE, title="Now secret")
         await until(lambda: stranger.closed and member.closed)
         assert stranger.closed[0]["error"]["code"] == "no_such_session"
         assert member.closed[0]["error"]["code"] == "moved"
@@ -129,7 +136,7 @@ async def test_a_private_session_that_becomes_public_brings_its_audience_into_th
         doors.admit("moderator", "moderator", room="a")
         member = await service.connect(session="board", token="member")
         moderator = await service.connect("/moderation", session="board", token="moderator")
-        director.change("board", visibility=Visibility.PUBLIC, key="")
+        director.change("board", visibility=Visibility.PUBLIC)
         await until(lambda: member.closed and moderator.closed)
         assert [client.closed[0]["error"]["code"] for client in (member, moderator)] == ["moved", "moved"]
         back = await service.connect(session="board", token="member")

@@ -43,7 +43,7 @@ def ids(prefix: str = "s") -> Callable[[], str]:
 
 
 def applied(difference: Difference, accept: Any = (), **fields: Any) -> Applied:
-    return apply(difference, accept, new_id=ids(), new_key=ids("key"), now_ms=NOW, **fields)
+    return apply(difference, accept, new_id=ids(), now_ms=NOW, **fields)
 
 
 def imported(*items: ScheduleItem) -> list[Session]:
@@ -203,7 +203,7 @@ def test_what_is_over_stays_when_the_file_drops_it_and_keeps_its_times() -> None
 def test_stricter_privacy_comes_at_once_and_looser_with_a_yes() -> None:
     (session,) = imported(item())
     assert not only(again([session], item(do_not_stream=Flag.YES, do_not_record=Flag.ASK))).needs_yes
-    closed = replace(session, do_not_stream=Flag.YES, visibility=Visibility.PRIVATE, key="k")
+    closed = replace(session, do_not_stream=Flag.YES, visibility=Visibility.PRIVATE)
     found = only(again([closed], item()))
     assert codes(found) == {"less_private"}
     assert {field.name for field in found.fields} == {"do_not_stream"}
@@ -324,7 +324,7 @@ def test_whatever_was_imported_a_second_time_changes_nothing(
     ]
     first = again(sessions, *after)
     assert first.unchanged + first.left_out + len(first.items) >= len(after)
-    done = apply(first, "all", new_id=ids("n"), new_key=ids("key"), now_ms=NOW)
+    done = apply(first, "all", new_id=ids("n"), now_ms=NOW)
     changed = {session.id: session for session in done.changed}
     stored = [changed.get(session.id, session) for session in sessions] + list(done.new)
     assert len({session.id for session in stored}) == len(stored)

@@ -1,0 +1,327 @@
+"""Who may see a closed session now: keys are made for holders and checked at each request. On the loop.
+
+A player asks several times a second, so answers come from memory: what is known of a holder is read again twice a
+second for as long as it is asked for, and at once when a grant is revoked, a login ends or a session changes here.
+What waits or lasts (held requests, downloads) is told the moment its key opens nothing any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from streamer.api.revocations import Ended, Opener
+from streamer.conference.grants import Action, Grant, Role
+from streamer.conference.session_keys import LINK, admin_holder, holder_of, key_of
+from streamer.conference.sessions import Session, Visibility
+from streamer.conference.spans import output_name
+from streamer.conference.visibility import target_of
+from streamer.director.director import Director
+from streamer.director.news import News, SessionChanged
+from streamer.errors import Unavailable
+from streamer.store.database import Database
+from streamer.store.grants import Grants
+from streamer.store.logins import Logins, Secrets
+from streamer.store.reach import with_ends
+from streamer.store.sessions import Sessions
+
+EVERYBODY = ""
+"""The holder of what is public."""
+FRESH_S = 0.8
+"""What was read longer ago is read again before it is answered from."""
+IN_USE_S = 5.0
+"""What nobody has asked for so long is read again no more."""
+TRUSTED_S = 60.0
+"""While the database does not answer, what was known last holds for so long: who watches goes on."""
+DATABASE_S = 0.5
+RETRY_S = 1.0
+SECRET_NAME = "session_keys"  # noqa: S105
+ADMIN = Grant(id="admin", role=Role.ADMIN)
+_LOGIN = "login-"
+_LOGIN_BYTES = 12
+
+log = structlog.get_logger(__name__)
+
+
+def login_holder(digest: bytes) -> str:
+    """A login's public name: of the digest of its secret, so much that no two share it."""
+    return _LOGIN + urlsafe_b64encode(digest[:_LOGIN_BYTES]).decode("ascii")
+
+
+@dataclass(slots=True)
+class _Holder:
+    """``grant`` None: there is no such grant or login any more."""
+
+    grant: Grant | None
+    login: bytes | None = None
+    ends_ms: int | None = None
+    """Of the login."""
+    read_at: float = 0.0
+    asked_at: float = 0.0
+
+
+@dataclass(slots=True)
+class _Old:
+    """A session that the director does not keep in view."""
+
+    session: Session | None
+    read_at: float
+    asked_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """By what a request was let in. Two of the same are equal."""
+
+    keys: SessionKeys
+    session: str
+    generation: int
+    holder: str
+    output: str
+    """The session's output in its room."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it would be let in now, as far as is known."""
+        return self.keys.holds(self)
+
+    @property
+    def unpublished(self) -> bool:
+        """Whether it opens a recording that is not published: to people by name, not by a shared link."""
+        return self.holder not in (EVERYBODY, LINK)
+
+    def on_end(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Have ``callback`` called once when it opens nothing any more. Returns the function that takes it back."""
+        return self.keys.on_end(self, callback)
+
+
+class SessionKeys:
+    """One for each web process; ``start`` it before anybody is served."""
+
+    def __init__(self, database: Database, director: Director, admin_token: str, clock: Callable[[], int]) -> None:
+        self._database = database
+        self._director = director
+        self._admin_token = admin_token
+        self._clock = clock
+        self._secret = b""
+        self._holders: dict[str, _Holder] = {}
+        self._old: dict[str, _Old] = {}
+        self._waiting: dict[Opened, dict[object, Callable[[], None]]] = {}
+        self._reading = asyncio.Lock()
+        self._failed_at: float | None = None
+        director.listen(self._hear)
+
+    async def start(self) -> None:
+        async with self._database.write() as connection:
+            self._secret = await Secrets(connection).kept_key(SECRET_NAME)
+
+    # --- making ---------------------------------------------------------------------------------------
+
+    def holder(self, grant: Grant, login: bytes | None) -> str:
+        """Of whoever comes by a login (its digest) or by a grant's token."""
+        if login is not None:
+            return login_holder(login)
+        return admin_holder(self._secret, self._admin_token) if grant.id == ADMIN.id else grant.id
+
+    def key(self, session: Session, holder: str) -> str:
+        """Empty where nobody holds it."""
+        return key_of(self._secret, session, holder) if holder else ""
+
+    def link_key(self, session: Session) -> str:
+        """Of an unlisted session's shared link; empty for any other session."""
+        return key_of(self._secret, session, LINK) if session.visibility is Visibility.UNLISTED else ""
+
+    def is_link(self, session: Session, key: str) -> bool:
+        """Whether ``key`` is that of the session's shared link as it is now."""
+        return session.visibility is Visibility.UNLISTED and holder_of(self._secret, session, key) == LINK
+
+    # --- checking -------------------------------------------------------------------------------------
+
+    async def open_live(self, room: str, outputs: Collection[str], key: str) -> Opened | None:
+        """What a key opens among the outputs that a room has. Raises Unavailable."""
+        if room not in self._director.rooms:
+            return None
+        for session in self._director.day(room).sessions:
+            if session.closed and output_name(session) in outputs:
+                holder = holder_of(self._secret, session, key)
+                if holder is not None:
+                    return await self._opened(session, holder)
+        return None
+
+    async def open_replay(self, session_id: str, key: str | None) -> Opened | None:
+        """What a key, or none, opens of a session's recording. Raises Unavailable."""
+        session = await self._session(session_id)
+        if session is None:
+            return None
+        holder = EVERYBODY if key is None else holder_of(self._secret, session, key)
+        return None if holder is None else await self._opened(session, holder)
+
+    def holds(self, opened: Opened) -> bool:
+        session = self._director.find(opened.session)
+        if session is None:
+            old = self._old.get(opened.session)
+            session = None if old is None else old.session
+        if session is None or session.generation != opened.generation:
+            return False
+        return self._admits(session, opened.holder)
+
+    def on_end(self, opened: Opened, callback: Callable[[], None]) -> Callable[[], None]:
+        ticket = object()
+        self._waiting.setdefault(opened, {})[ticket] = callback
+
+        def leave() -> None:
+            waiting = self._waiting.get(opened, {})
+            waiting.pop(ticket, None)
+            if not waiting:
+                self._waiting.pop(opened, None)
+
+        return leave
+
+    async def _opened(self, session: Session, holder: str) -> Opened | None:
+        if holder not in (EVERYBODY, LINK):
+            await self._know(holder)
+        if not self._admits(session, holder):
+            return None
+        return Opened(self, session.id, session.generation, holder, output_name(session))
+
+    def _admits(self, session: Session, holder: str) -> bool:
+        """From memory."""
+        if holder == EVERYBODY:
+            return not session.closed
+        if holder == LINK:
+            return session.visibility is Visibility.UNLISTED
+        known, now_ms = self._holders.get(holder), self._clock()
+        if known is None or known.grant is None or (known.ends_ms is not None and now_ms >= known.ends_ms):
+            return False
+        known.asked_at = time.monotonic()
+        venue = self._director.venue_of(session.room)
+        target = target_of(session, venue.id if venue else None)
+        return known.grant.in_force(now_ms) and known.grant.allows(Action.SESSION_VIEW_CLOSED, target)
+
+    # --- what is known --------------------------------------------------------------------------------
+
+    def openers(self) -> Iterable[Opener]:
+        """By what is open here, for whoever looks whether it has been ended elsewhere."""
+        for known in self._holders.values():
+            if known.grant is not None:
+                yield Opener(known.grant.id, known.login)
+
+    async def ended(self, what: Ended) -> None:
+        """A grant has been taken back, or a login has ended."""
+        for known in self._holders.values():
+            if known.grant is not None and known.grant.id == what.grant and what.login in (None, known.login):
+                known.grant = None
+        self._look()
+
+    async def look(self) -> None:
+        """Read again what is in use, and end what it opens no more. Called twice a second."""
+        oldest = time.monotonic() - IN_USE_S
+        waiting = {opened.holder for opened in self._waiting}, {opened.session for opened in self._waiting}
+        self._holders = {h: k for h, k in self._holders.items() if k.asked_at >= oldest or h in waiting[0]}
+        self._old = {s: o for s, o in self._old.items() if o.asked_at >= oldest or s in waiting[1]}
+        if self._holders or self._old:
+            try:
+                async with self._reading:
+                    await self._read(self._holders, self._old)
+            except Unavailable:
+                log.warning("session_keys_not_looked_at")
+        self._look()
+
+    def _hear(self, news: News) -> None:
+        if isinstance(news, SessionChanged):
+            session = news.after or news.before
+            if session is not None and session.id in self._old:
+                del self._old[session.id]
+                if news.after is not None:
+                    now = time.monotonic()
+                    self._old[session.id] = _Old(news.after, now, now)
+            self._look()
+
+    def _look(self) -> None:
+        for opened in [opened for opened in self._waiting if not opened.holds]:
+            for callback in self._waiting.pop(opened).values():
+                callback()
+
+    async def _session(self, session_id: str) -> Session | None:
+        session = self._director.find(session_id)
+        if session is not None:
+            return session
+        now = time.monotonic()
+        known = self._old.get(session_id)
+        if known is None or now - known.read_at > FRESH_S:
+            async with self._reading:
+                known = self._old.get(session_id)
+                if known is None or now - known.read_at > FRESH_S:
+                    await self._read((), (session_id,))
+            known = self._old.get(session_id)
+        if known is None:
+            return None
+        known.asked_at = now
+        return known.session
+
+    async def _know(self, holder: str) -> None:
+        """See to it that what is known of a holder is of this second."""
+        now = time.monotonic()
+        known = self._holders.get(holder)
+        if known is not None and now - known.read_at <= FRESH_S:
+            return
+        async with self._reading:
+            known = self._holders.get(holder)
+            if known is None or now - known.read_at > FRESH_S:
+                await self._read((holder,), ())
+
+    async def _read(self, holders: Collection[str], sessions: Collection[str]) -> None:
+        """Raises Unavailable where the database does not answer and what was known is too old to go by."""
+        now = time.monotonic()
+        if self._failed_at is None or now - self._failed_at >= RETRY_S:
+            try:
+                async with asyncio.timeout(DATABASE_S):
+                    await self._read_now(tuple(holders), tuple(sessions), now)
+            except (Unavailable, TimeoutError) as error:
+                self._failed_at = time.monotonic()
+                log.warning("session_keys_unread", error=repr(error))
+            else:
+                self._failed_at = None
+                return
+        known = (*(self._holders.get(h) for h in holders), *(self._old.get(s) for s in sessions))
+        if any(one is None or now - one.read_at > TRUSTED_S for one in known):
+            raise Unavailable("The database does not answer.", code="unavailable", headers={"Retry-After": "1"})
+
+    async def _read_now(self, holders: tuple[str, ...], sessions: tuple[str, ...], now: float) -> None:
+        prefixes = {h: found for h in holders if (found := _prefix(h)) is not None}
+        async with self._database.read() as connection:
+            logins = await Logins(connection).by_prefixes(prefixes.values())
+            by_grant = {h for h in holders if h not in prefixes} | {one.grant for one in logins.values() if one.grant}
+            of_ids = await Grants(connection).find_many(by_grant)
+            grants = {one.id: one for one in await with_ends(connection, tuple(of_ids.values()), self._clock())}
+            stored = await Sessions(connection).find_many(sessions) if sessions else {}
+        for holder in holders:
+            before = self._holders.get(holder)
+            fresh = _Holder(grants.get(holder), read_at=now, asked_at=now if before is None else before.asked_at)
+            if holder in prefixes:
+                login = logins.get(prefixes[holder])
+                if login is not None:
+                    fresh.grant = ADMIN if login.grant is None else grants.get(login.grant)
+                    fresh.login, fresh.ends_ms = login.secret_sha256, login.expires_ms
+            elif self._admin_token and holder == admin_holder(self._secret, self._admin_token):
+                fresh.grant = ADMIN
+            self._holders[holder] = fresh
+        for session_id in sessions:
+            old = self._old.get(session_id)
+            self._old[session_id] = _Old(stored.get(session_id), now, now if old is None else old.asked_at)
+
+
+def _prefix(holder: str) -> bytes | None:
+    """Of a login's digest, where the holder is a login."""
+    if not holder.startswith(_LOGIN):
+        return None
+    try:
+        found = urlsafe_b64decode(holder.removeprefix(_LOGIN))
+    except ValueError:
+        return None
+    return found if len(found) == _LOGIN_BYTES else None
