@@ -26,10 +26,6 @@ PREFIX = "/api/v1"
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-BODY_LIMIT_S = 15.0
-"""Bodies have a few kilobytes; this is a very poor link."""
-
-
 class RequestTimeout(StreamerError):
     code, status = "timeout", 408
 
@@ -91,10 +87,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """An answer that is no JSON. ``content_type`` with its parameters."""
+    """An answer that is no JSON. ``content_type`` with its parameters. ``status`` None: the route's."""
 
     text: str | bytes
     content_type: str
+    status: int | None = None
 
 
 Handler = Callable[[Call], Coroutine[Any, Any, BaseModel | Text | None]]
@@ -147,7 +144,7 @@ def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         if isinstance(answer, Text):
             headers[hdrs.CONTENT_TYPE] = answer.content_type
             body_bytes = answer.text if isinstance(answer.text, bytes) else answer.text.encode("utf-8")
-            return web.Response(status=route.status, body=body_bytes, headers=headers)
+            return web.Response(status=answer.status or route.status, body=body_bytes, headers=headers)
         return web.Response(
             status=route.status,
             body=answer.model_dump_json().encode("utf-8"),
@@ -159,10 +156,10 @@ def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
 
 
 @contextlib.asynccontextmanager
-async def body_limit() -> AsyncIterator[None]:
+async def body_limit(request: web.Request) -> AsyncIterator[None]:
     """For reading a request's body: a client that sends it by drops keeps no handler. Raises RequestTimeout."""
     try:
-        async with asyncio.timeout(BODY_LIMIT_S):
+        async with asyncio.timeout(request.app[SERVICES].settings.server.body_s):
             yield
     except TimeoutError as error:
         raise RequestTimeout("The body did not come in time.", headers={"Connection": "close"}) from error
@@ -171,7 +168,7 @@ async def body_limit() -> AsyncIterator[None]:
 async def read_file(request: web.Request, most: int) -> bytes:
     """A body that is a file, larger than what other requests may bring. Raises TooLarge, RequestTimeout."""
     chunks, size = [], 0
-    async with body_limit():
+    async with body_limit(request):
         async for chunk in request.content.iter_chunked(64 * 1024):
             size += len(chunk)
             if size > most:
@@ -186,7 +183,7 @@ async def _read_json(request: web.Request, model: type[_Model]) -> _Model:
         return _validate(model, {}, "body")
     if request.content_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.", headers={"Accept": "application/json"})
-    async with body_limit():
+    async with body_limit(request):
         raw = await request.read()
     try:
         return model.model_validate_json(raw)

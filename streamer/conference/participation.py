@@ -183,6 +183,8 @@ class Sanction:
     banned: bool = False
     reason: str = ""
     name: str = ""
+    since_ms: int = 0
+    """When it was last said; it ends when what an audience writes is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
