@@ -195,7 +195,9 @@ async def test_nothing_hidden_is_found_at_any_address(world: World, capsys: pyte
 async def test_nothing_hidden_is_found_with_a_grant_for_something_else(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    begin = [one for one in addresses(world.whole.app, world) if one.startswith("/api/v1/") and "limit=1&" not in one]
+    # The interface's description is the same for all, and long.
+    found = [one for one in addresses(world.whole.app, world) if one.startswith("/api/v1/")]
+    begin = [one for one in found if "limit=1&" not in one and "openapi" not in one]
     for role, scope in GRANTS:
         own = {name: world.talk if value == "TALK" else value for name, value in scope.items()}
         token = await world.whole.api.grant(role, **own)
