@@ -16,7 +16,7 @@ from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import camera
 from tests.fakes.replaying import Player
 from tests.fakes.running import Running, serving
-from tests.fakes.waiting import until_answered
+from tests.fakes.waiting import until, until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -44,8 +44,8 @@ async def test_a_camera_in_an_empty_room_is_a_preview_until_somebody_puts_it_on_
     await server.room("empty")
     async with camera(server, "empty"):
         await comes_in(server, "empty")
-        until = now_ms() + 4_000
-        while now_ms() < until:
+        watched = now_ms() + 4_000
+        while now_ms() < watched:
             state = await server.state("empty")
             assert (state["state"], state["session"], state["word"]) == ("slate", None, "free")
             await asyncio.sleep(0.1)
@@ -119,9 +119,8 @@ async def test_what_is_left_out_of_a_replay_is_in_no_live_window_any_more(server
             session = await plan(server, visibility=visibility)
             told = await server.api("POST", f"/sessions/{session['id']}/start", {}, status=200)
             begun[session["id"]] = told["started_at_ms"]
-            until = now_ms() + 7_000
-            while now_ms() < until:
-                await asyncio.sleep(0.2)
+            enough = now_ms() + 7_000
+            await until(lambda enough=enough: now_ms() > enough)  # type: ignore[misc]
         talk, board, _ = begun
         crew = await server.api("GET", f"/sessions/{board}", status=200)
         for session, output in ((board, crew["live_url"]), (talk, "/live/cut/index.m3u8")):
