@@ -308,7 +308,7 @@ async def recorded(server: Running) -> dict[str, Any]:
         await server.api("POST", f"{path}/end", {}, status=200)
 
     async def ready() -> bool:
-        return (await server.api("GET", f"/recordings/{session['id']}")).get("state") == "ready"
+        return bool((await server.api("GET", f"/recordings/{session['id']}")).get("state") == "ready")
 
     await until_answered(ready, limit_s=20)
     return dict(await server.api("GET", path))
