@@ -89,6 +89,8 @@ def _data(settings: Settings) -> Iterator[Finding]:
         yield Finding("warn", "data folder", f"{what}: {names}{', ...' if len(found) > 3 else ''}")
     else:
         yield Finding("ok", "data folder", f"{settings.data} is closed to others")
+    if settings.data.is_dir() and (why := data_folder.apart(settings.data)) is not None:
+        yield Finding("bad", "recordings", f"{why}; serve refuses it")
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:

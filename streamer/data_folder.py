@@ -5,6 +5,7 @@ Files deeper than what is looked at here lie in folders that are closed. Blockin
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -86,3 +87,34 @@ def _look(path: Path, *, follow: bool) -> Iterator[Loose]:
     one = Loose(path, stat.S_IMODE(seen.st_mode), wanted, seen.st_uid)
     if one.mode & _OTHERS or one.foreign:
         yield one
+
+
+def apart(folder: Path) -> str | None:
+    """Why recordings cannot be kept here, for people; None: they can. A recording is a second name (hard link) of the
+    rooms' files, so both have to lie on one file system that has such links. Creates the two folders."""
+    rooms, recordings = folder / "rooms", folder / "recordings"
+    try:
+        for made in (rooms, recordings):
+            made.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        inside = [Path(entry.path) for entry in os.scandir(rooms) if entry.is_dir()]
+        return next((why for one in (rooms, *inside) if (why := _cannot_link(one, recordings))), None)
+    except OSError:
+        # A full disk, or one that is not ours to write to: other checks tell.
+        return None
+
+
+def _cannot_link(one: Path, other: Path) -> str | None:
+    if one.stat().st_dev != other.stat().st_dev:
+        return f"{other} is on another file system than {one}: recordings share their files with the rooms"
+    name = f".link-{os.getpid()}"
+    (one / name).touch(mode=FILE_MODE)
+    try:
+        os.link(one / name, other / name)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
+            return None
+        return f"a file in {one} cannot have a second name in {other} ({error.strerror}): recordings need hard links"
+    finally:
+        (one / name).unlink()
+        (other / name).unlink(missing_ok=True)
+    return None

@@ -79,6 +79,12 @@ def close_data(settings: Settings) -> None:
         told("data_not_ours" if one.foreign else "data_closed", path=str(one.path), mode=f"{one.mode:04o}")
 
 
+def require_links(settings: Settings) -> None:
+    """Raises ServeError where recordings could not be kept."""
+    if (why := data_folder.apart(settings.data)) is not None:
+        raise ServeError(f"{why[0].upper()}{why[1:]}. Put both on one file system.")
+
+
 def lock_data(settings: Settings, name: str) -> int:
     """The descriptor that holds the folder for this process. Raises ServeError when another one has it."""
     lock = spawn.try_lock(settings.run_dir / name)
@@ -343,6 +349,7 @@ async def serve(settings: Settings, role: Role, ready: Ready) -> int:
     os.umask(0o077)
     prepare_data(settings)
     close_data(settings)
+    require_links(settings)
     if role == "media":
         lock = lock_data(settings, MEDIA_ROLE_LOCK)
         try:

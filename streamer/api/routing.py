@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from streamer.api.auth import authenticate, caller_of, require, require_role
 from streamer.api.context import SERVICES, Services
 from streamer.api.endurance import to_the_end
+from streamer.api.models import ListQuery
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller
@@ -22,10 +24,6 @@ from streamer.errors import BadRequest, StreamerError, Unprocessable
 PREFIX = "/api/v1"
 
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-BODY_LIMIT_S = 15.0
-"""Bodies have a few kilobytes; this is a very poor link."""
 
 
 class RequestTimeout(StreamerError):
@@ -68,6 +66,19 @@ class Call:
         """Who asks; with the link to ``session``, where the request brings it."""
         return caller_of(self.request, self.grant, session)
 
+    async def after(self, query: ListQuery) -> str | None:
+        """The place after which the page begins that is asked for. Raises BadRequest ``bad_cursor``."""
+        return await self.services.cursors.open(self._list(query), query.cursor)
+
+    async def cursor(self, query: ListQuery, place: str | None) -> str | None:
+        """For the answer: where the next page begins."""
+        return await self.services.cursors.seal(self._list(query), place)
+
+    def _list(self, query: ListQuery) -> str:
+        """The list with its filters."""
+        filters = query.model_dump(mode="json", exclude=ListQuery.NO_FILTERS, exclude_none=True)
+        return json.dumps([self.request.path, filters], sort_keys=True)
+
     def require(self, target: Target) -> Grant:
         """Role and scope for the route's action. Every handler of a route with an action calls it."""
         assert self.action is not None
@@ -76,10 +87,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """An answer that is no JSON. ``content_type`` with its parameters."""
+    """An answer that is no JSON. ``content_type`` with its parameters. ``status`` None: the route's."""
 
     text: str | bytes
     content_type: str
+    status: int | None = None
 
 
 Handler = Callable[[Call], Coroutine[Any, Any, BaseModel | Text | None]]
@@ -132,7 +144,7 @@ def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         if isinstance(answer, Text):
             headers[hdrs.CONTENT_TYPE] = answer.content_type
             body_bytes = answer.text if isinstance(answer.text, bytes) else answer.text.encode("utf-8")
-            return web.Response(status=route.status, body=body_bytes, headers=headers)
+            return web.Response(status=answer.status or route.status, body=body_bytes, headers=headers)
         return web.Response(
             status=route.status,
             body=answer.model_dump_json().encode("utf-8"),
@@ -144,10 +156,10 @@ def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
 
 
 @contextlib.asynccontextmanager
-async def body_limit() -> AsyncIterator[None]:
+async def body_limit(request: web.Request) -> AsyncIterator[None]:
     """For reading a request's body: a client that sends it by drops keeps no handler. Raises RequestTimeout."""
     try:
-        async with asyncio.timeout(BODY_LIMIT_S):
+        async with asyncio.timeout(request.app[SERVICES].settings.server.body_s):
             yield
     except TimeoutError as error:
         raise RequestTimeout("The body did not come in time.", headers={"Connection": "close"}) from error
@@ -156,7 +168,7 @@ async def body_limit() -> AsyncIterator[None]:
 async def read_file(request: web.Request, most: int) -> bytes:
     """A body that is a file, larger than what other requests may bring. Raises TooLarge, RequestTimeout."""
     chunks, size = [], 0
-    async with body_limit():
+    async with body_limit(request):
         async for chunk in request.content.iter_chunked(64 * 1024):
             size += len(chunk)
             if size > most:
@@ -171,7 +183,7 @@ async def _read_json(request: web.Request, model: type[_Model]) -> _Model:
         return _validate(model, {}, "body")
     if request.content_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.", headers={"Accept": "application/json"})
-    async with body_limit():
+    async with body_limit(request):
         raw = await request.read()
     try:
         return model.model_validate_json(raw)

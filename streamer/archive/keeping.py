@@ -6,7 +6,6 @@ that nothing is copied and the room's own retention does not matter. Everything 
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import struct
@@ -16,11 +15,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-import structlog
 
 from streamer.archive.material import Material, renamed
-
-log = structlog.get_logger(__name__)
 
 MATERIAL_FILE = "material.bin"
 STATE_FILE = "recording.bin"
@@ -28,7 +24,6 @@ MEDIA_FOLDER = "media"
 _HEAD = struct.Struct(">4sIII")
 """Magic, version, length and CRC-32 of the payload."""
 VERSION = 1
-_NO_LINKS = frozenset({errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _encoder = msgspec.msgpack.Encoder()
 _T = TypeVar("_T")
 
@@ -183,22 +178,14 @@ def freed_bytes(folders: Iterable[Path]) -> int:
 
 
 def _link(source: Path, target: Path) -> bool:
-    """False where the source is not there (deleted, or not written yet)."""
+    """False where the source is not there (deleted, or not written yet). A copy would do only until the room writes on,
+    or is told to forget: a file system without hard links is refused at the start (``data_folder.apart``)."""
     try:
         os.link(source, target)
     except FileExistsError:
         return True
     except FileNotFoundError:
         return False
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # A file system without hard links. What the room writes into the file later is copied when it is kept again.
-        log.warning("recording_copied", file=str(source), error=error.strerror)
-        try:
-            shutil.copyfile(source, target)
-        except FileNotFoundError:
-            return False
     return True
 
 

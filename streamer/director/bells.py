@@ -16,12 +16,13 @@ from streamer.supervision import TASKS, Tasks
 DISK_EVERY_S = 10.0
 ROOM_BYTES_S = 700_000
 """What a room writes a second where nothing is known of its renditions: five of them, the largest at 1080p."""
-OPERATORS = frozenset({"disk_behind", "disk_full", "disk_error", "not_erased", "task_failing"})
+OPERATORS = frozenset({"disk_behind", "disk_full", "disk_error", "not_erased", "task_failing", "room_out_of_memory"})
 """Codes that are the operator's business."""
 LEVELS: dict[str, Level] = {
     "disk_behind": "warning",
     "encoder_overload": "warning",
     "task_failing": "warning",
+    "room_out_of_memory": "warning",
     "viewers_stutter": "warning",
     "viewers_sync": "warning",
     "viewers_other": "warning",
@@ -85,6 +86,8 @@ class Bells:
             found.append(
                 Trouble("task_failing", since_ms, level="warning", owner="operator", about=task, details=details)
             )
+        for source, since_ms in status.duels.items() if status is not None else ():
+            found.append(Trouble("publication_duel", since_ms, about=source, details={"source": source}))
         for label in self.lapsed(room, now_ms) if status is not None else ():
             since_ms = self._since_ms(room, "grant_expired", label, now_ms)
             found.append(Trouble("grant_expired", since_ms, level="warning", about=label, details={"label": label}))

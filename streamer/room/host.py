@@ -26,7 +26,7 @@ import structlog
 
 from streamer.errors import NotFound, StreamerError, Unavailable
 from streamer.observe.logs import configure_logging
-from streamer.room import sockets, spawn
+from streamer.room import memory, sockets, spawn
 from streamer.room.control import ControlServer, typed
 from streamer.room.keeper import RoomKeeper
 from streamer.room.protocol import PROTOCOL_VERSION, RoomConfig, RoomEntry
@@ -66,6 +66,7 @@ class MediaHost:
         self._program = program
         self._settings_file = settings.run_dir / spawn.SETTINGS_FILE
         self._spare = Spare(settings, self._settings_file, program)
+        self._groups = memory.RoomGroups.of_service(settings.room.memory_mb)
         self._rooms: dict[str, RoomKeeper] = {}
         self._tasks: dict[RoomKeeper, asyncio.Task[None]] = {}
         self._leaving = asyncio.Event()
@@ -158,7 +159,9 @@ class MediaHost:
 
     def _keep(self, config: RoomConfig) -> RoomKeeper:
         warm = self._spare.hand_over if self._settings.room.warm_spare else spawn.no_spare
-        keeper = RoomKeeper(self._settings, config, self._settings_file, self._program, self._changed, warm)
+        keeper = RoomKeeper(
+            self._settings, config, self._settings_file, self._program, self._changed, warm, self._groups
+        )
         self._rooms[config.id] = keeper
         task = start_kept("room keeper", keeper.run, task_name=f"room {config.id}")
         self._tasks[keeper] = task

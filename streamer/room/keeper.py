@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from streamer.errors import StreamerError
-from streamer.room import sockets, spawn
+from streamer.room import memory, sockets, spawn
 from streamer.room.channel import Channel
 from streamer.room.protocol import RoomConfig, RoomEntry
 from streamer.settings import Settings
@@ -46,6 +46,7 @@ class RoomKeeper:
         program: Sequence[str],
         on_change: Callable[[RoomEntry], None],
         warm: spawn.Warm = spawn.no_spare,
+        groups: memory.RoomGroups | None = None,
     ) -> None:
         self.config = config
         self._settings = settings
@@ -53,6 +54,9 @@ class RoomKeeper:
         self._program = program
         self._on_change = on_change
         self._warm = warm
+        self._groups = groups or memory.RoomGroups(None, 0)
+        self._outgrown = False
+        """The process was ended because of its memory."""
         self._process: spawn.RoomProcess | None = None
         self._channel: Channel | None = None
         self._state = "starting"
@@ -147,6 +151,8 @@ class RoomKeeper:
             log.error("room_not_adoptable", room=room)
             return False
         self._process = process
+        self._outgrown = False
+        self._groups.confine(room, process.pid)
         log.info("room_adopted" if process.adopted else "room_started", room=room, pid=process.pid)
         try:
             ended = asyncio.create_task(process.wait(), name=f"room {room} end")
@@ -176,6 +182,9 @@ class RoomKeeper:
         # Nobody tells us the exit code of a process that is not our child; but one that ends in order takes its
         # control socket away.
         orderly = not (run_dir / sockets.control_socket(room)).exists() if code is None else code == 0
+        if self._groups.release(room) or self._outgrown:
+            memory.note_ended(self._settings, room)
+            log.error("room_out_of_memory", room=room, pid=process.pid, limit_mb=self._settings.room.memory_mb)
         level = logging.INFO if orderly or self._stopping.is_set() else logging.ERROR
         log.log(level, "room_process_ended", room=room, pid=process.pid, code=code)
         with contextlib.suppress(FileNotFoundError):
@@ -186,19 +195,31 @@ class RoomKeeper:
         """From the start to the order to stop, and its execution. Returns once the process is to be gone."""
         stop = asyncio.create_task(self._stopping.wait(), name=f"room {self.config.id} stop")
         work = asyncio.create_task(self._watch(), name=f"room {self.config.id} watch")
+        weigh = asyncio.create_task(self._weigh(process), name=f"room {self.config.id} memory")
+        tasks = (stop, work, weigh)
         try:
-            await asyncio.wait((stop, work), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            self._outgrown = weigh.done()
         finally:
-            stop.cancel()
-            work.cancel()
-            outcomes = await asyncio.gather(stop, work, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
         if self._stopping.is_set():
             await self._end(process)
             return
-        reason = outcomes[1]
-        if process.alive:
-            log.error("room_killed_silent", room=self.config.id, reason=repr(reason))
+        if process.alive and self._outgrown:
             await process.kill()
+        elif process.alive:
+            log.error("room_killed_silent", room=self.config.id, reason=repr(outcomes[1]))
+            await process.kill()
+
+    async def _weigh(self, process: spawn.RoomProcess) -> None:
+        """Returns once the process takes more memory than it may."""
+        limit = self._settings.room.memory_mb * 1024 * 1024
+        while True:
+            await asyncio.sleep(memory.WATCH_S)
+            if memory.resident_bytes(process.pid) > limit:
+                return
 
     async def _watch(self) -> None:
         """Returns or raises when the process is not of use any more."""

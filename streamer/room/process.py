@@ -36,7 +36,7 @@ from streamer.media.recovery import Recovered, recover, remove_old_broadcasts
 from streamer.media.slate import SlateText, countdown
 from streamer.media.types import AccessUnit
 from streamer.observe.logs import configure_logging
-from streamer.room import sockets, spawn
+from streamer.room import memory, sockets, spawn
 from streamer.room.control import ControlServer, typed, wait_cancelled
 from streamer.room.data import DataServer
 from streamer.room.previews import Previews
@@ -407,11 +407,13 @@ class Room:
             media_up=programme.presence.up,
             media_since_ms=programme.presence.since_ms,
             media_stopped_ms=programme.presence.stopped_ms,
+            duels=self.publications.duels,
             loop_held_ms=round(self._held_ns / 1e6, 1),
             first_words_ms=programme.first_words_ms,
             alarms=[
                 *programme.alarms,
                 *(self.recorder.alarms if self.recorder else []),
+                *(["room_out_of_memory"] if memory.was_ended(self.settings, self.config.id) else []),
                 *(["task_failing"] if TASKS.troubled() else []),
             ],
             counters={
@@ -475,6 +477,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     settings = spawn.read_settings(arguments.settings).model_copy(update={"data": arguments.data})
     configure_logging(settings.log)
+    memory.limit_own(settings.room.memory_mb)
     # What the imports made lives as long as the process: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()

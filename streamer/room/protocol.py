@@ -140,8 +140,8 @@ class RoomEntry(msgspec.Struct):
 class Offer(msgspec.Struct):
     """An SDP offer for WHIP (``kind`` publish) or WHEP (``kind`` play).
 
-    Errors: ``source_occupied`` 409, ``bad_offer`` 400, ``unsupported_media`` 422/406,
-    ``too_many_viewers`` 503 with Retry-After, ``too_many_publications`` 503.
+    Errors: ``source_occupied`` 409, ``publication_duel`` 409 with Retry-After, ``bad_offer`` 400,
+    ``unsupported_media`` 422/406, ``too_many_viewers`` 503 with Retry-After, ``too_many_publications`` 503.
     """
 
     kind: str
@@ -241,6 +241,8 @@ class RoomStatus(msgspec.Struct):
     """Media time since when; None while nothing comes."""
     media_stopped_ms: int | None = None
     """Media time of the last packet; None while something comes, and before the first."""
+    duels: dict[str, int] = {}
+    """Sources that two publishers by one grant take from each other, each with the time since when, UTC ms."""
     loop_held_ms: float = 0.0
     """The longest that anything has held the room's loop since the last status, ms of its own processor time."""
     first_words_ms: int | None = None

@@ -2,7 +2,8 @@
 
 A source (``main``, ``spare``, …) is fed by one publication at a time. Another may take its place when it comes by the
 same grant, when the one there has been silent for two seconds, or when it says ``takeover``; the one there goes on
-feeding until the new one is connected, so that a takeover that fails costs nothing. Everything runs on the loop.
+feeding until the new one is connected, so that a takeover that fails costs nothing. Two that take it from each other
+(:mod:`duels`) are told apart by a person. Everything runs on the loop.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import copy
 import re
+import time
 from typing import Protocol
 
 import structlog
 
 from streamer.errors import BadRequest, Conflict, NotFound, Unavailable
 from streamer.media.types import AccessUnit
+from streamer.room.duels import WINDOW_NS, Duels
 from streamer.room.ice import binding_from
 from streamer.room.protocol import Answer, Candidates, Offer, SourceStatus
 from streamer.room.publication import Publication
@@ -65,11 +68,13 @@ class Publications:
         self._coming: dict[str, Publication] = {}
         """Answered, not connected yet: at most one per source."""
         self._gone: dict[str, SourceStatus] = {}
+        self._duels = Duels()
         self._closing: set[asyncio.Task[None]] = set()
         self._totals: dict[str, float] = {
             "publications_total": 0.0,
             "publications_failed_total": 0.0,
             "takeovers_total": 0.0,
+            "takeovers_refused_total": 0.0,
         }
         self._closed = False
 
@@ -112,6 +117,7 @@ class Publications:
             if there is None or offer.takeover or there.silent_s() >= SILENT_S:
                 continue
             if offer.grant and offer.grant == there.grant:
+                self._judge(offer, there)
                 continue
             raise Conflict(
                 f"Somebody else publishes as {offer.source!r}.",
@@ -125,6 +131,21 @@ class Publications:
                 code="too_many_publications",
                 headers={"Retry-After": "10"},
             )
+
+    def _judge(self, offer: Offer, there: Publication) -> None:
+        """The same grant takes over from a living connection; too often is refused."""
+        now_ns = time.monotonic_ns()
+        if there is not self._feeding.get(offer.source) or not self._duels.contested(offer.source, now_ns):
+            return
+        self._duels.attempt(offer.source, now_ns, time.time_ns() // 1_000_000)
+        self._totals["takeovers_refused_total"] += 1
+        self._sink.changed()
+        raise Conflict(
+            f"Two publishers take {offer.source!r} from each other.",
+            code="publication_duel",
+            details={"source": offer.source, "client": there.client, "since_ms": there.started_ms},
+            headers={"Retry-After": str(WINDOW_NS // 1_000_000_000)},
+        )
 
     async def candidates(self, candidates: Candidates) -> Answer | None:
         """Take a trickle fragment. Always None: an ICE restart is answered with ``restart_unsupported``."""
@@ -167,6 +188,8 @@ class Publications:
         self._gone.pop(name, None)
         if before is not None:
             self._totals["takeovers_total"] += 1
+            if before.silent_s() < SILENT_S:
+                self._duels.attempt(name, time.monotonic_ns(), time.time_ns() // 1_000_000)
             self._retire(before, "taken_over")
         self._sink.source_up(name)
         self._sink.changed()
@@ -189,6 +212,7 @@ class Publications:
         self._forget(publication)
         self._retire(publication, reason)
         if fed:
+            self._duels.settle(name)
             self._sink.source_down(name, reason)
         self._sink.changed()
 
@@ -217,6 +241,11 @@ class Publications:
     def count(self) -> int:
         """Publications that feed a source or are about to."""
         return len(self._feeding) + len(self._coming)
+
+    @property
+    def duels(self) -> dict[str, int]:
+        """Sources that two publishers take from each other, each with the time since when, UTC ms."""
+        return self._duels.ringing(time.monotonic_ns())
 
     def request_keyframe(self, source: str) -> None:
         """PLI to whoever feeds the source; at most one every 200 ms goes out."""

@@ -46,7 +46,7 @@ class HostileRoom:
         self.growth = 0
         self.started_bytes = 0
         self.status: RoomStatus | None = None
-        self._spare: _Honest | None = None
+        self._spare: Honest | None = None
 
     def note(self, event: Event) -> None:
         if event.kind == "status":
@@ -71,16 +71,16 @@ class HostileRoom:
                     liar.send(packet)
                 await asyncio.sleep(PAUSE_S)
 
-    async def honest(self) -> _Honest:
+    async def honest(self) -> Honest:
         """A publisher of ``spare`` that goes on beside the others."""
-        self._spare = _Honest()
+        self._spare = Honest()
         await self._spare.accept(await self.offer(await self._spare.offer(), "spare"))
         await until(lambda: self.status is not None and "spare" in self.status.sources)
         self.started_bytes = resident_bytes(self.process.pid)
         return self._spare
 
 
-class _Honest:
+class Honest:
     """25 pictures and 50 packets of sound a second."""
 
     def __init__(self) -> None:

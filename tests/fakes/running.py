@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,10 @@ async def serving(
     environment: Mapping[str, str] | None = None,
     command: str = "serve",
     port: int = 0,
+    before: Sequence[str] = (),
 ) -> AsyncIterator[Running]:
-    """``environment`` holds settings (``STREAMER_HLS__DVR_S``). SIGTERM at the end has to leave nothing behind."""
+    """``environment`` holds settings (``STREAMER_HLS__DVR_S``). ``before`` stands before the command
+    (``small_disk.with_disks``). SIGTERM at the end has to leave nothing behind."""
     own = data is None
     folder = Path(tempfile.mkdtemp(prefix="streamer-")) if data is None else data
     port = port or free_port()
@@ -104,7 +106,7 @@ async def serving(
     base = [sys.executable, "-m", "streamer.cli", command, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *base, "--data", str(folder), *arguments, env=env, stdout=output, stderr=output
+            *before, *base, "--data", str(folder), *arguments, env=env, stdout=output, stderr=output
         )
     scheme = "https" if "--tls-cert" in arguments else "http"
     try:

@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
 from streamer.errors import StreamerError
 from streamer.room import aiortc_hooks as hooks
+from streamer.room.duels import Duels
 from streamer.room.protocol import Answer, Candidates, Offer
 from streamer.room.publications import Publications
 from streamer.room.sender import EncodedSender
@@ -192,6 +194,72 @@ async def test_the_one_there_goes_on_until_the_new_one_is_connected() -> None:
         first.send()
         await until(lambda: s.sink.of("video"))
         assert s.publications.status()["main"].up
+
+
+async def test_two_encoders_with_one_link_do_not_take_the_room_from_each_other_for_ever() -> None:
+    """Both come back whenever they are thrown out, as OBS does."""
+
+    def closed(camera: Camera) -> bool:
+        return camera.pc.connectionState == "closed"
+
+    async with stage() as s:
+        feeding = s.camera()
+        await feeding.connect()
+        feeding.send()
+        await until(lambda: s.sink.units)
+        thrown_out = s.camera()
+        for _ in range(2):
+            await thrown_out.connect()
+            thrown_out.send()
+            await until(partial(closed, feeding))
+            assert s.publications.duels == {}
+            feeding, thrown_out = thrown_out, s.camera()
+        for _ in range(3):
+            error = await refused(thrown_out.publish())
+            assert (error.code, error.status, error.headers["Retry-After"]) == ("publication_duel", 409, "30")
+        assert list(s.publications.duels) == ["main"]
+        assert feeding.pc.connectionState == "connected"
+        assert s.publications.counters["takeovers_total"] == 2
+        assert s.publications.counters["takeovers_refused_total"] == 3
+        # A person decides.
+        await thrown_out.connect(takeover=True)
+        await until(partial(closed, feeding))
+        assert (await refused(s.camera().publish())).code == "publication_duel"
+        # Whoever leaves has lost, and the next one may come.
+        await s.publications.hangup(thrown_out.answer.resource if thrown_out.answer else "")
+        assert s.publications.duels == {}
+        await s.camera().connect()
+
+
+async def test_an_encoder_that_restarts_again_and_again_fights_with_nobody() -> None:
+    async with stage() as s:
+        for _ in range(4):
+            camera = s.camera()
+            await camera.connect()
+            camera.send()
+            await until(lambda: s.publications.status()["main"].up)
+            # It is killed: nothing is said, and no packet comes any more.
+            s.publications._feeding["main"].silent_s = lambda: 2.5  # type: ignore[method-assign]
+        assert s.publications.duels == {}
+        assert s.publications.counters["takeovers_total"] == 3
+
+
+def test_a_duel_is_three_takeovers_in_half_a_minute() -> None:
+    duels, second = Duels(), 1_000_000_000
+    for at in (0, 16, 32, 48):
+        assert not duels.contested("main", at * second)
+        duels.attempt("main", at * second, at * 1000)
+    assert duels.ringing(48 * second) == {}
+    assert duels.contested("main", 50 * second)
+    assert not duels.contested("spare", 50 * second)
+    duels.attempt("main", 50 * second, 50_000)
+    assert duels.ringing(51 * second) == {"main": 50_000}
+    # Who goes on trying makes it last; a minute of quiet ends it.
+    duels.attempt("main", 75 * second, 75_000)
+    assert duels.contested("main", 79 * second)
+    assert not duels.contested("main", 106 * second)
+    assert duels.ringing(134 * second) == {"main": 50_000}
+    assert duels.ringing(135 * second) == {}
 
 
 async def test_a_source_silent_for_two_seconds_is_anybodys() -> None:

@@ -8,7 +8,7 @@ import { iconFor, withCount } from './attention'
 import { clockTimeIn, shortTimeIn } from './clock'
 import { readCrewRoom, type CrewRoom } from './crew'
 import { Day } from './day.svelte'
-import { lampOf, recOf, seenByItsOwn } from './lamp'
+import { lampOf, mayGoOnAir, recOf, seenByItsOwn } from './lamp'
 import {
   clockOf,
   doubtAbout,
@@ -104,6 +104,19 @@ describe('the room’s big state', () => {
     const on = running('a', 0, 45, 0)
     expect(lampOf(room({ session: on, mediaUp: true, slate: true, word: 'paused' }))).toBe('slate')
     expect(lampOf(room({ session: on, mediaUp: true, word: 'not_streamed' }))).toBe('not_streamed')
+  })
+})
+
+describe('what goes on air without a plan', () => {
+  it('is offered while something comes in, nothing runs and nothing is planned for the day', () => {
+    const preview = room({ mediaUp: true, word: 'free' })
+    expect(mayGoOnAir(preview, NINE_MS)).toBe(true)
+    expect(mayGoOnAir({ ...preview, mediaUp: false }, NINE_MS)).toBe(false)
+    expect(mayGoOnAir({ ...preview, session: running('a', 0, 45, 0) }, NINE_MS)).toBe(false)
+    expect(mayGoOnAir({ ...preview, next: session('b', 60, 90) }, NINE_MS)).toBe(false)
+    expect(mayGoOnAir({ ...preview, next: session('b', 721, 780) }, NINE_MS)).toBe(true)
+    expect(mayGoOnAir({ ...preview, word: 'reserved' }, NINE_MS)).toBe(false)
+    expect(mayGoOnAir({ ...preview, hold: { message: '', since_ms: NINE_MS, until_ms: null } }, NINE_MS)).toBe(false)
   })
 })
 
@@ -339,7 +352,7 @@ describe('words', () => {
 
   it('are there for every alarm, with its details', () => {
     const codes =
-      'nothing_coming_in on_air_without_media unplanned_media hold unanswered not_started reserved_for_next closed_ahead takeover_ahead wrong_room_key grant_expired disk_low disk_full disk_error disk_behind task_failing not_erased encoder_overload viewers_no_sound viewers_no_picture viewers_stutter viewers_sync viewers_other'
+      'nothing_coming_in on_air_without_media unplanned_media hold unanswered not_started reserved_for_next closed_ahead takeover_ahead wrong_room_key publication_duel grant_expired disk_low disk_full disk_error disk_behind room_out_of_memory task_failing not_erased encoder_overload viewers_no_sound viewers_no_picture viewers_stutter viewers_sync viewers_other'
     for (const code of codes.split(' ')) expect(en).toHaveProperty([`alarm.${code}`])
     expect(alarmWords('disk_low', { minutes_left: 42 })).toBe('Disk for 42 more minutes')
     expect(alarmWords('viewers_no_sound', { people: 4 })).toBe('4 viewers report: no sound')

@@ -1,0 +1,147 @@
+"""Memory of room processes: one that takes too much ends alone, and neither its neighbours nor the media host with it.
+
+Where the service has a cgroup of its own to divide (systemd: ``Delegate=memory``), each room gets a group with
+``memory.max``, and the kernel ends all of it at once. Everywhere, the media host looks at what a room takes and ends
+it, and a limit on its data keeps it from growing faster than that. Blocking file calls, all of them short.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from streamer.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+CGROUPS = Path("/sys/fs/cgroup")
+SUBGROUP = "service"
+"""Of all processes but the rooms'."""
+OOM_SCORE_ADJ = 500
+"""Of a room process: the kernel takes one of those before the media host and the web plane. Anybody may raise it."""
+WATCH_S = 0.5
+TOLD_FOR_S = 600.0
+"""So long the crew reads that a room was ended because of its memory."""
+_MB = 1024 * 1024
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def resident_bytes(pid: int) -> int:
+    """What a process holds in memory; 0 where it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def limit_own(memory_mb: int) -> None:
+    """In a room process, at its start. Twice the limit: this is a wall for what grows within a moment, and address
+    space that is never touched counts here."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(f"{OOM_SCORE_ADJ}\n")
+    with contextlib.suppress(OSError, ValueError):
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        wanted = 2 * memory_mb * _MB
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard < 0 else min(wanted, hard), hard))
+
+
+def is_delegated(group: Path) -> bool:
+    """Whether systemd has left a cgroup to the service to divide (it says so since version 251)."""
+    try:
+        return os.getxattr(group, "user.delegate") == b"1"
+    except OSError:
+        return False
+
+
+class RoomGroups:
+    """A cgroup (version 2) for each room under ``parent``, which the service may divide. None: there is no such."""
+
+    def __init__(self, parent: Path | None, memory_mb: int) -> None:
+        self._parent = parent
+        self._limit = memory_mb * _MB
+
+    @classmethod
+    def of_service(
+        cls,
+        memory_mb: int,
+        *,
+        root: Path = CGROUPS,
+        own: Path = Path("/proc/self/cgroup"),
+        delegated: Callable[[Path], bool] = is_delegated,
+    ) -> RoomGroups:
+        """Those of the service that this process belongs to. Never raises."""
+        try:
+            line = next((text for text in own.read_text().splitlines() if text.startswith("0::/")), None)
+            if line is None:
+                return cls(None, memory_mb)
+            group = root / line[len("0::/") :]
+            parent = group.parent if group.name == SUBGROUP else group
+            if not delegated(parent) or "memory" not in (parent / "cgroup.controllers").read_text().split():
+                return cls(None, memory_mb)
+            if parent == group:
+                # A group with processes cannot be divided ("no internal process constraint", cgroup-v2, Linux
+                # documentation): all that the service has until now goes one level down.
+                (group / SUBGROUP).mkdir(exist_ok=True)
+                for pid in (group / "cgroup.procs").read_text().split():
+                    with contextlib.suppress(ProcessLookupError):
+                        (group / SUBGROUP / "cgroup.procs").write_text(pid)
+            (parent / "cgroup.subtree_control").write_text("+memory")
+        except OSError as error:
+            log.warning("no_memory_groups", error=str(error))
+            return cls(None, memory_mb)
+        return cls(parent, memory_mb)
+
+    @property
+    def there(self) -> bool:
+        return self._parent is not None
+
+    def confine(self, room: str, pid: int) -> None:
+        """Move a room's process into its group; what it starts later goes along. Never raises."""
+        if self._parent is None:
+            return
+        group = self._parent / f"room-{room}"
+        try:
+            group.mkdir(exist_ok=True)
+            (group / "memory.max").write_text(str(self._limit))
+            # The relay with its room, not one of the two.
+            (group / "memory.oom.group").write_text("1")
+            (group / "cgroup.procs").write_text(str(pid))
+        except OSError as error:
+            log.warning("room_not_confined", room=room, error=str(error))
+
+    def release(self, room: str) -> bool:
+        """The room's process is gone: remove its group. Whether the kernel had ended it for want of memory."""
+        if self._parent is None:
+            return False
+        group = self._parent / f"room-{room}"
+        killed = False
+        with contextlib.suppress(OSError, ValueError):
+            events = dict(line.split() for line in (group / "memory.events").read_text().splitlines())
+            killed = int(events.get("oom_kill", 0)) > 0
+        with contextlib.suppress(OSError):
+            group.rmdir()
+        return killed
+
+
+def _marker(settings: Settings, room: str) -> Path:
+    return settings.run_dir / f"room-{room}.memory"
+
+
+def note_ended(settings: Settings, room: str) -> None:
+    """Keep for the room's next process that this one was ended because of its memory."""
+    with contextlib.suppress(OSError):
+        _marker(settings, room).touch(mode=0o600)
+
+
+def was_ended(settings: Settings, room: str) -> bool:
+    """Whether that was in the last ten minutes."""
+    try:
+        return time.time() - _marker(settings, room).stat().st_mtime < TOLD_FOR_S
+    except OSError:
+        return False

@@ -1,0 +1,33 @@
+"""A real room process that begins to eat memory, without end, once ``DIR/rooms/{id}/eat`` is there.
+
+Run as a script by a media host, as ``python -m streamer.room.process`` is.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from pathlib import Path
+
+from streamer.room import process
+
+STEP = 16 * 1024 * 1024
+
+
+def eat(folder: Path) -> None:
+    while not (folder / "eat").exists():
+        time.sleep(0.05)
+    (folder / "eat").unlink()
+    eaten = []
+    while True:
+        # Touched, page by page: what is only asked for costs nothing.
+        eaten.append(bytearray(b"x") * STEP)
+        time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    arguments = sys.argv
+    folder = Path(arguments[arguments.index("--data") + 1]) / "rooms" / arguments[arguments.index("--room") + 1]
+    threading.Thread(target=eat, args=(folder,), daemon=True).start()
+    sys.exit(process.main())
