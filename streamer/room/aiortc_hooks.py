@@ -27,6 +27,7 @@ directly: no queue, no task, no thread per track.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import socket
 import time
@@ -190,6 +191,18 @@ def new_peer(servers: Sequence[IceServer] = (), *, bundle: bool = False) -> RTCP
 def dtls_transports(pc: RTCPeerConnection) -> list[RTCDtlsTransport]:
     private: Any = pc
     return list(private._RTCPeerConnection__dtlsTransports)
+
+
+async def close(pc: RTCPeerConnection) -> None:
+    """Close a peer, also one whose description aiortc took half of: it then stumbles over what is not there."""
+    try:
+        await pc.close()
+    except Exception as error:
+        log.info("peer_not_closed_in_order", error=repr(error))
+        for dtls in dtls_transports(pc):
+            for part in (dtls, dtls.transport):
+                with contextlib.suppress(Exception):
+                    await part.stop()
 
 
 def use_receiver(transceiver: RTCRtpTransceiver, receiver: Any) -> None:
