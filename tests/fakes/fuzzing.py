@@ -25,6 +25,7 @@ from streamer.media import h264, vp8
 from streamer.media.decode import PictureDecoder
 from streamer.media.incoming import PictureGuard, frame_size, read_unit
 from streamer.media.types import AccessUnit
+from streamer.room import aioice_hooks
 from streamer.room import aiortc_hooks as hooks
 from streamer.room.ice import parse_link_headers
 from streamer.room.payloads import depayload, payload
@@ -373,7 +374,7 @@ def _tap() -> Callable[[bytes], None]:
         _rtp_header_extensions_map = HeaderExtensionsMap()
 
     class Connection:
-        _queue: asyncio.Queue[Any] = hooks._DatagramQueue()
+        _queue: asyncio.Queue[Any] = aioice_hooks.DatagramQueue()
 
     router: Any = Dtls._rtp_router
     router.register_receiver(receiver("video"), [7], [102, 103, 104])
@@ -386,7 +387,7 @@ def _tap() -> Callable[[bytes], None]:
 def _stun() -> Callable[[bytes], None]:
     connection = aioice.ice.Connection(ice_controlling=False)
     connection.data_received = lambda data, component: None  # type: ignore[method-assign]
-    protocol = hooks._StunProtocol(connection)
+    protocol = aioice_hooks.StunProtocol(connection)
     protocol.local_candidate = aioice.Candidate("1", 1, "udp", 1, "127.0.0.1", 9, "host")
 
     class Socket(asyncio.DatagramTransport):
