@@ -21,10 +21,11 @@ from streamer.archive.gathering import FOREVER_MS
 from streamer.archive.material import HANDLE_MS
 from streamer.archive.retention import Retention
 from streamer.audience.news import AudienceEvent
-from streamer.audience.scope import closed_session
 from streamer.conference.day import current
 from streamer.conference.grants import Action
 from streamer.conference.notices import Notices
+from streamer.conference.participation import closed_session
+from streamer.connections import ConnectionStats
 from streamer.delivery import routes as delivery
 from streamer.director.bells import Bells, free_bytes
 from streamer.director.director import Director
@@ -41,8 +42,10 @@ from streamer.settings import Settings
 from streamer.sockets import REALTIME, add_realtime, count_viewers
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
+from streamer.store.people import Periods
 from streamer.supervision import TASKS, Work, start_kept
 
+CONNECTIONS = web.AppKey("connections", ConnectionStats)
 LAPSES = web.AppKey("lapses", LapseWatch)
 
 
@@ -77,8 +80,16 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     run(services.archivist.erasing.run, "erasures")
     await services.archivist.start()
     stack.push_async_callback(services.archivist.close)
-    days = services.settings.archive.retention_days or None
-    run(Retention(services.archivist, services.database, default_days=days).run, "retention")
+    keeping = services.settings.archive
+    retention = Retention(
+        services.archivist,
+        services.database,
+        default_days=keeping.retention_days or None,
+        periods=Periods(services.settings.audience.keep_days, keeping.audit_days, keeping.speakers_days or None),
+    )
+    # A database of before has what was too old since.
+    await retention.sweep()
+    run(retention.run, "retention")
     await services.director.start()
     stack.push_async_callback(services.director.close)
     await services.audience.start()
@@ -172,6 +183,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     services.erasing.does(erasures.Grant, partial(revoke_again, services))
     services.erasing.does(erasures.Stretch, partial(forgetting.again, services))
     app = make_application(services, metrics.observe)
+    app[CONNECTIONS] = ConnectionStats()
     app[LAPSES] = LapseWatch(services)
     director.bells.lapsed = app[LAPSES].labels
     director.bells.unerased = lambda room: bool(services.erasing.unfinished(room))
@@ -203,6 +215,7 @@ def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> No
     metrics.watch_rooms(lambda: plane.rooms)
     metrics.watch_tasks(TASKS)
     metrics.watch_values("streamer_delivery", app[delivery.STATS])
+    metrics.watch_values("streamer_connections", app[CONNECTIONS])
     metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS])
     metrics.watch_counter(
         "streamer_media_host_reconnects",

@@ -116,11 +116,12 @@ async def list_audit(call: Call) -> AuditList:
         raise invalid_field("id", "kind and id go together")
     room = query.room or holder.room
     venue = query.venue or (holder.venue if room is None else None)
+    after = await call.after(query)
     async with call.services.database.read() as connection:
         call.require(await _scope(connection, query, room, venue))
         page = await AuditLog(connection).page(
             query.limit,
-            query.cursor,
+            after,
             room=room,
             venue=venue,
             action=query.action,
@@ -129,7 +130,7 @@ async def list_audit(call: Call) -> AuditList:
             from_ms=to_ms(query.from_),
             until_ms=to_ms(query.until),
         )
-    return AuditList(items=[AuditView.of(entry) for entry in page.items], cursor=page.cursor)
+    return AuditList(items=[AuditView.of(entry) for entry in page.items], cursor=await call.cursor(query, page.cursor))
 
 
 async def _scope(connection: AsyncConnection, query: AuditQuery, room: str | None, venue: str | None) -> Target:

@@ -12,11 +12,13 @@ from streamer.api.room_models import LanguageTag
 from streamer.api.rooms import target_of
 from streamer.api.routing import Call, Route
 from streamer.api.session_models import AtBody
+from streamer.api.sessions import any_session
 from streamer.audience.captioning import Typed
 from streamer.audience.captions import MAX_TEXT
 from streamer.conference.captions import Line
 from streamer.conference.grants import Action
 from streamer.conference.rooms import Room
+from streamer.conference.visibility import told_where
 from streamer.errors import NotFound, Unprocessable
 
 BACK_MS = 15 * 60 * 1000
@@ -100,12 +102,25 @@ async def read(call: Call) -> CaptionList:
     if broadcast is not None:
         edge_ms = max((broadcast.media_time_ms(end) for end in _ends(services, room.id)), default=broadcast.epoch_ms)
         lines = await services.captions.lines(room.id, edge_ms - BACK_MS, edge_ms + BACK_MS)
+        lines = await _told(call, room, lines)
     return CaptionList(
         languages=list(broadcast.caption_languages if broadcast is not None else room.caption_languages),
         next=list(room.caption_languages),
         on=broadcast is not None,
         items=[_answer(line) for line in lines[-NEWEST:]],
     )
+
+
+async def _told(call: Call, room: Room, lines: list[Line]) -> list[Line]:
+    """Those of sessions that the captioner may know of: a closed one may have been on just before."""
+    said = {line.session for line in lines if line.session is not None}
+    sessions = {session_id: await any_session(call.services, session_id) for session_id in said}
+    known = {
+        session_id
+        for session_id, session in sessions.items()
+        if told_where(call.caller(), session_id, session, room.id, room.venue).anything
+    }
+    return [line for line in lines if line.session is None or line.session in known]
 
 
 def _ends(services: Services, room: str) -> list[int]:

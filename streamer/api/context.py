@@ -11,6 +11,7 @@ from aiohttp import web
 from streamer.api.addresses import Proxies
 from streamer.api.admin_token import AdminToken
 from streamer.api.audiences import DirectorSessions
+from streamer.api.cursors import Cursors
 from streamer.api.hall_door import HallDoor
 from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.ports import MediaPlane, PublicState
@@ -72,6 +73,7 @@ class Services:
     audience: Audience = field(init=False)
     """Started before anybody is served."""
     captions: Captioning = field(init=False)
+    cursors: Cursors = field(init=False)
     keys: SessionKeys = field(init=False)
     """Started before anybody is served."""
 
@@ -85,6 +87,7 @@ class Services:
             erasing=self.archivist.erasing,
             marks_changed=self.archivist.marks_changed,
         )
+        self.cursors = Cursors(self.database)
         self.keys = SessionKeys(self.database, self.director, self.settings.admin_token, now_ms)
         self.revocations.listen(self.keys.ended)
         self.revocations.follow(self.keys.openers)

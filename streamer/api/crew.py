@@ -8,17 +8,20 @@ from pydantic import BaseModel, Field
 from streamer.api.context import Services, actor_of
 from streamer.api.models import Moment, Slug, to_moment
 from streamer.api.room_models import AlarmView
-from streamer.api.rooms import target_of
+from streamer.api.rooms import alarms_of, target_of
 from streamer.api.routing import Call, Route
 from streamer.api.sessions import target_of as target_of_session
 from streamer.conference.alarms import Alarm
 from streamer.conference.grants import Action, Grant
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session
+from streamer.conference.visibility import told_where
 from streamer.director.director import Recent
 from streamer.director.kinds import permission_of
 from streamer.errors import NotFound
 from streamer.store.sessions import Sessions
+
+MOST_ACTIONS = 100
 
 
 class AlarmQuery(BaseModel):
@@ -38,7 +41,7 @@ class AlarmList(BaseModel):
 
 class ActionQuery(BaseModel):
     room: Slug
-    limit: int = Field(20, ge=1, le=100)
+    limit: int = Field(20, ge=1, le=MOST_ACTIONS)
 
 
 class ActionView(BaseModel):
@@ -89,14 +92,15 @@ async def list_alarms(call: Call) -> AlarmList:
         grant = call.grant
         assert grant is not None
         rooms = [room for room in services.director.rooms.values() if grant.allows(Action.ROOM_CREW, target_of(room))]
-    director = services.director
-    return AlarmList(items=[_alarm(services, room, alarm) for room in rooms for alarm in director.alarms(room.id)])
+    caller = call.caller()
+    found = ((room, alarm) for room in rooms for alarm in alarms_of(services, caller, room))
+    return AlarmList(items=[_alarm(services, room, alarm) for room, alarm in found])
 
 
 async def acknowledge(call: Call) -> RoomAlarmView:
     services, alarm_id = call.services, call.path("id")
     for room in services.director.rooms.values():
-        for alarm in services.director.alarms(room.id):
+        for alarm in alarms_of(services, call.caller(), room):
             if alarm.id == alarm_id:
                 grant = call.require(target_of(room))
                 await services.director.acknowledge(room.id, alarm.id, actor_of(grant))
@@ -112,18 +116,16 @@ async def list_actions(call: Call) -> ActionList:
     room = _room(services, query.room)
     grant = call.require(target_of(room))
     items = []
-    latest = await services.director.recent(room.id, query.limit)
+    # Hidden ones leave no gap: as many are told as are asked for.
+    latest = await services.director.recent(room.id, MOST_ACTIONS)
     async with services.database.read() as connection:
         sessions = await Sessions(connection).find_many({one.action.session for one in latest if one.action.session})
     for recent in latest:
-        session = sessions.get(recent.action.session or "")
-        if session is None or _may_read(services, grant, session):
+        about = recent.action.session
+        session = None if about is None else services.director.find(about) or sessions.get(about)
+        if about is None or told_where(call.caller(), about, session, room.id, room.venue).anything:
             items.append(_action(services, grant, room, recent, session))
-    return ActionList(items=items)
-
-
-def _may_read(services: Services, grant: Grant, session: Session) -> bool:
-    return not session.closed or grant.allows(Action.SESSION_READ_CLOSED, target_of_session(services, session))
+    return ActionList(items=items[: query.limit])
 
 
 def _action(services: Services, grant: Grant, room: Room, recent: Recent, session: Session | None) -> ActionView:

@@ -30,9 +30,10 @@ def _view(call: Call, event: Event) -> EventView | EventCrewView:
 
 async def list_events(call: Call) -> EventList:
     query = call.query(EventQuery)
+    after = await call.after(query)
     async with call.services.database.read() as connection:
-        page = await Events(connection).page(query.limit, query.cursor, venue=query.venue)
-    return EventList(items=[EventView.of(event) for event in page.items], cursor=page.cursor)
+        page = await Events(connection).page(query.limit, after, venue=query.venue)
+    return EventList(items=[EventView.of(event) for event in page.items], cursor=await call.cursor(query, page.cursor))
 
 
 async def create_event(call: Call) -> EventView | EventCrewView:

@@ -25,6 +25,7 @@ from streamer.conference.delays import ShownTimes
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.schedule import Schedule
 from streamer.conference.sessions import Event, Session
+from streamer.conference.visibility import ANYBODY, told
 from streamer.errors import NotFound, StreamerError
 from streamer.schedules.assemble import digest_of, from_sessions
 from streamer.schedules.fields import title_slug
@@ -243,7 +244,7 @@ async def _ask(request: web.Request) -> _Asked:
         event = None if event_id is None else await Events(connection).find(event_id)
         if session_id is not None:
             session = await Sessions(connection).find(session_id)
-            sessions = [] if session is None or session.closed else [session]
+            sessions = [] if session is None or not told(ANYBODY, session, None).anything else [session]
         else:
             sessions = await _public_sessions(connection, event=event_id, room=room_id)
     if event_id is not None and event is None:
@@ -306,7 +307,7 @@ async def _public_sessions(connection: AsyncConnection, *, event: str | None, ro
     found: list[Session] = []
     cursor: str | None = None
     while True:
-        page = await Sessions(connection).page(_AT_A_TIME, cursor, room=room, event=event, public_only=True)
+        page = await Sessions(connection).page(_AT_A_TIME, cursor, room=room, event=event, caller=ANYBODY)
         found += page.items
         cursor = page.cursor
         if cursor is None:
@@ -316,7 +317,8 @@ async def _public_sessions(connection: AsyncConnection, *, event: str | None, ro
 async def _gatherings(connection: AsyncConnection, now: int) -> list[Gathering]:
     near = await Sessions(connection).of_rooms(None, now - _NEAR_MS, now + _NEAR_MS)
     found: list[Gathering] = []
-    for event_id in sorted({session.event for session in near if session.event is not None and not session.closed}):
+    public = [session for session in near if told(ANYBODY, session, None).anything]
+    for event_id in sorted({session.event for session in public if session.event is not None}):
         event = await Events(connection).find(event_id)
         if event is not None:
             sessions = await _public_sessions(connection, event=event_id, room=None)
@@ -328,7 +330,7 @@ async def _gatherings(connection: AsyncConnection, now: int) -> list[Gathering]:
 
 def _talk(known: PublicTalk | None) -> Talk | None:
     # Twice checked: what is closed is never told of here, whatever a face says.
-    if known is None or known.session.closed:
+    if known is None or not told(ANYBODY, known.session, None).anything:
         return None
     return Talk(known.session, known.shown.start_ms, known.shown.end_ms)
 

@@ -40,6 +40,7 @@ GRANT = "grant"
 async def list_grants(call: Call) -> GrantList:
     assert call.grant is not None
     query = call.query(GrantQuery)
+    after = await call.after(query)
     async with call.services.database.read() as connection:
         scope = await _target(connection, query)
         if scope == EVERYTHING:
@@ -47,9 +48,11 @@ async def list_grants(call: Call) -> GrantList:
             scope = Target(room=holder.room, venue=holder.venue, event=holder.event, session=holder.session)
         else:
             call.require(scope)
-        page = await Grants(connection).page(query.limit, query.cursor, scope=scope)
+        page = await Grants(connection).page(query.limit, after, scope=scope)
         items = await with_ends(connection, page.items, now_ms())
-    return GrantList(items=[GrantView.of(grant, now_ms()) for grant in items], cursor=page.cursor)
+    return GrantList(
+        items=[GrantView.of(grant, now_ms()) for grant in items], cursor=await call.cursor(query, page.cursor)
+    )
 
 
 async def create_grant(call: Call) -> GrantCreated:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -69,8 +69,12 @@ class LinkQuery(BaseModel):
 
 
 class ListQuery(BaseModel):
+    NO_FILTERS: ClassVar[set[str]] = {"limit", "cursor", "key", "format"}
+    """What does not change which items a list has."""
+
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=256)
+    """Of the answer before: good for the same list with the same filters."""
 
 
 class ErrorDetail(BaseModel):

@@ -7,27 +7,27 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from aiohttp import hdrs, web
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.context import Services
 from streamer.api.cookies import participant_cookie
-from streamer.api.models import ListQuery, Slug
+from streamer.api.models import LinkQuery, ListQuery, Slug
 from streamer.api.routing import Call, Route, Text
-from streamer.api.sessions import find_session, may_see, target_of
+from streamer.api.sessions import any_session, find_session, target_of, venue_of
 from streamer.audience import views
 from streamer.audience.deciding import no_such
 from streamer.audience.identity import COOKIE, Identity
 from streamer.audience.questions import tally
-from streamer.audience.scope import closed_session
-from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.grants import Action
 from streamer.conference.participation import Poll, Question
-from streamer.conference.sessions import Session, Visibility
+from streamer.conference.sessions import Session
+from streamer.conference.visibility import Caller, Reading, said_in, said_told
 from streamer.errors import Unauthorized
+from streamer.store.paging import Page, page_of_shown
 from streamer.store.polls import Polls
 from streamer.store.questions import Questions
 from streamer.store.sessions import Sessions
@@ -37,9 +37,10 @@ PARTICIPANT_HEADER = "Streamer-Participant"
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """Spreadsheets take a cell that begins with one of these for a formula, full-width ones included."""
 CSV_LIMIT = 10_000
+CSV_PAGE = 200
 
 
-class ItemsQuery(ListQuery):
+class ItemsQuery(ListQuery, LinkQuery):
     room: Slug | None = None
     session: str | None = Field(None, max_length=128)
     format: Literal["json", "csv"] = "json"
@@ -47,7 +48,7 @@ class ItemsQuery(ListQuery):
 
 
 class ItemList(BaseModel):
-    """Objects as in the events of Socket.IO; a page may hold fewer than ``limit``."""
+    """Objects as in the events of Socket.IO."""
 
     items: list[dict[str, Any]]
     cursor: str | None
@@ -59,11 +60,6 @@ class Item(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     id: str
-
-
-class OneQuery(BaseModel):
-    session: str | None = Field(None, max_length=128)
-    """Of an unlisted session: what it belongs to, for who has no grant."""
 
 
 class Watched(BaseModel):
@@ -90,8 +86,14 @@ class Erased(BaseModel):
 
 
 async def list_questions(call: Call) -> ItemList | Text:
-    query = call.query(ItemsQuery)
-    found, cursor = await _gathered(call, query, _questions)
+    query, services = call.query(ItemsQuery), call.services
+    caller = await _caller(call, query.session)
+
+    async def fetch(limit: int, after: str | None) -> Page[Question]:
+        async with services.database.read() as connection:
+            return await Questions(connection).page(limit, after, room=query.room, session=query.session, caller=caller)
+
+    found, cursor = await _listed(call, query, fetch, lambda items: _question_views(services, caller, items))
     if query.format == "csv":
         columns = (
             "id",
@@ -111,8 +113,14 @@ async def list_questions(call: Call) -> ItemList | Text:
 
 
 async def list_polls(call: Call) -> ItemList | Text:
-    query = call.query(ItemsQuery)
-    found, cursor = await _gathered(call, query, _polls)
+    query, services = call.query(ItemsQuery), call.services
+    caller = await _caller(call, query.session)
+
+    async def fetch(limit: int, after: str | None) -> Page[Poll]:
+        async with services.database.read() as connection:
+            return await Polls(connection).page(limit, after, room=query.room, session=query.session, caller=caller)
+
+    found, cursor = await _listed(call, query, fetch, lambda items: _poll_views(services, caller, items))
     if query.format == "csv":
         rows = [
             {**poll, "option": option["text"], "votes": option["votes"]} for poll in found for option in poll["options"]
@@ -126,65 +134,67 @@ async def get_question(call: Call) -> Item:
     """Raises NotFound ``no_such_question``, also for one that is not shown to whoever asks."""
     async with call.services.database.read() as connection:
         found = await Questions(connection).find(call.path("id"))
-        seen = [] if found is None else await _question_views(call, connection, [found])
-    if not seen:
+    view = None
+    if found is not None:
+        (view,) = await _question_views(call.services, await _caller(call, said_in(found)), [found])
+    if view is None:
         raise no_such("question")
-    return Item.model_validate(seen[0])
+    return Item.model_validate(view)
 
 
 async def get_poll(call: Call) -> Item:
     """Raises NotFound ``no_such_poll``, also for one that is not shown to whoever asks."""
     async with call.services.database.read() as connection:
         found = await Polls(connection).find(call.path("id"))
-        seen = [] if found is None or found.removed else await _poll_views(call, connection, [found])
-    if not seen:
+    view = None
+    if found is not None and not found.removed:
+        (view,) = await _poll_views(call.services, await _caller(call, said_in(found)), [found])
+    if view is None:
         raise no_such("poll")
-    return Item.model_validate(seen[0])
+    return Item.model_validate(view)
 
 
-_Gather = Callable[[Call, ItemsQuery, str | None, int], Any]
+_Shown = Callable[[Any], Awaitable[list[dict[str, Any] | None]]]
+_Fetch = Callable[[int, str | None], Awaitable[Page[Any]]]
 
 
-async def _gathered(call: Call, query: ItemsQuery, gather: _Gather) -> tuple[list[dict[str, Any]], str | None]:
-    if query.format == "json":
-        items, cursor = await gather(call, query, query.cursor, query.limit)
-        return items, cursor
-    found: list[dict[str, Any]] = []
-    cursor = None
-    while True:
-        items, cursor = await gather(call, query, cursor, 200)
-        found += items
-        if cursor is None or len(found) >= CSV_LIMIT:
-            return found[:CSV_LIMIT], cursor
-
-
-async def _questions(
-    call: Call, query: ItemsQuery, cursor: str | None, limit: int
+async def _listed(
+    call: Call, query: ItemsQuery, fetch: _Fetch, show: _Shown
 ) -> tuple[list[dict[str, Any]], str | None]:
-    async with call.services.database.read() as connection:
-        page = await Questions(connection).page(limit, cursor, room=query.room, session=query.session)
-        return await _question_views(call, connection, page.items), page.cursor
+    if query.format == "csv":
+        found, _ = await page_of_shown(CSV_LIMIT, None, lambda limit, after: fetch(min(limit, CSV_PAGE), after), show)
+        return found, None
+    found, place = await page_of_shown(query.limit, await call.after(query), fetch, show)
+    return found, await call.cursor(query, place)
+
+
+async def _caller(call: Call, session_id: str | None) -> Caller:
+    """Who asks; with the link to the session that the list is about."""
+    session = None if session_id is None else await any_session(call.services, session_id)
+    return call.caller(session)
 
 
 async def _question_views(
-    call: Call, connection: AsyncConnection, questions: Sequence[Question]
-) -> list[dict[str, Any]]:
-    """Of those that may be seen."""
-    stored = Questions(connection)
-    sessions = await _sessions(call, Sessions(connection), questions)
-    every = {question.id: question for question in questions}
-    for session in {question.session for question in questions if question.session is not None}:
-        every |= {question.id: question for question in await stored.of_session(session)}
-    for room in {question.room for question in questions if question.session is None}:
-        every |= {part.id: part for part in await stored.parts_in_room(room)}
-    counted = tally(every, await stored.votes_of(list(every)))
-    items = []
+    services: Services, caller: Caller, questions: Sequence[Question]
+) -> list[dict[str, Any] | None]:
+    """None for those that are not told."""
+    sessions = await _sessions(services, questions)
+    async with services.database.read() as connection:
+        stored = Questions(connection)
+        every = {question.id: question for question in questions}
+        for session in {question.session for question in questions if question.session is not None}:
+            every |= {question.id: question for question in await stored.of_session(session)}
+        for room in {question.room for question in questions if question.session is None}:
+            every |= {part.id: part for part in await stored.parts_in_room(room)}
+        counted = tally(every, await stored.votes_of(list(every)))
+    items: list[dict[str, Any] | None] = []
     for question in questions:
-        crew = _reads(call, question, sessions, Action.QUESTION_MODERATE)
-        if crew is None or not (crew or question.public):
+        reading = _reading(services, caller, question, sessions, Action.QUESTION_MODERATE)
+        if reading is Reading.NOTHING:
+            items.append(None)
             continue
         view = views.question_view(question, counted[question.id])
-        items.append({**view, **_for_moderators(question)} if crew else view)
+        items.append({**view, **_for_moderators(question)} if reading is Reading.MODERATOR else view)
     return items
 
 
@@ -200,64 +210,32 @@ def _for_moderators(question: Question) -> dict[str, Any]:
     }
 
 
-async def _polls(
-    call: Call, query: ItemsQuery, cursor: str | None, limit: int
-) -> tuple[list[dict[str, Any]], str | None]:
-    async with call.services.database.read() as connection:
-        page = await Polls(connection).page(limit, cursor, room=query.room, session=query.session)
-        return await _poll_views(call, connection, page.items), page.cursor
-
-
-async def _poll_views(call: Call, connection: AsyncConnection, found: Sequence[Poll]) -> list[dict[str, Any]]:
-    """Of those that may be seen."""
-    sessions = await _sessions(call, Sessions(connection), found)
-    ballots = await Polls(connection).votes_of([poll.id for poll in found])
-    items = []
+async def _poll_views(services: Services, caller: Caller, found: Sequence[Poll]) -> list[dict[str, Any] | None]:
+    """None for those that are not told."""
+    sessions = await _sessions(services, found)
+    async with services.database.read() as connection:
+        ballots = await Polls(connection).votes_of([poll.id for poll in found])
+    items: list[dict[str, Any] | None] = []
     for poll in found:
-        crew = _reads(call, poll, sessions, Action.POLL_RUN)
-        if crew is not None:
-            items.append(views.poll_view(poll, ballots.get(poll.id, {}), crew=crew))
+        reading = _reading(services, caller, poll, sessions, Action.POLL_RUN)
+        view = views.poll_view(poll, ballots.get(poll.id, {}), crew=reading is Reading.MODERATOR)
+        items.append(None if reading is Reading.NOTHING else view)
     return items
 
 
-async def _sessions(call: Call, stored: Sessions, items: Sequence[Question | Poll]) -> Mapping[str, Session]:
-    named = {session for item in items for session in (item.session, _closed(item)) if session is not None}
-    return await stored.find_many(sorted(named))
+async def _sessions(services: Services, items: Sequence[Question | Poll]) -> Mapping[str, Session]:
+    """As the director knows them, which may be newer than the row."""
+    named = sorted({session for item in items if (session := said_in(item)) is not None})
+    async with services.database.read() as connection:
+        rows = await Sessions(connection).find_many(named)
+    return {name: services.director.find(name) or row for name, row in rows.items()}
 
 
-def _closed(item: Question | Poll) -> str | None:
-    return closed_session(item.scope)
-
-
-def _reads(call: Call, item: Question | Poll, sessions: Mapping[str, Session], action: Action) -> bool | None:
-    """Whether as a moderator does; None: not at all. Closed sessions are for who may see them, then and now."""
-    services, grant = call.services, call.grant
-    session_id = _closed(item) or item.session
-    if session_id is None:
-        return _allows(grant, action, _room_target(services, item.room))
-    session = sessions.get(session_id)
-    if session is None:
-        return None
-    if (session.closed or _closed(item) is not None) and not _may_view(call, session):
-        return None
-    return _allows(grant, action, target_of(services, session))
-
-
-def _may_view(call: Call, session: Session) -> bool:
-    if call.grant is None:
-        # An unlisted one wants no more than its id.
-        named = call.request.query.get("session")
-        return session.visibility is Visibility.UNLISTED and named == session.id
-    return may_see(call.services, call.grant, session)
-
-
-def _room_target(services: Services, room: str) -> Target:
-    venue = services.director.venue_of(room)
-    return Target(room=room, venue=venue.id if venue is not None else None)
-
-
-def _allows(grant: Grant | None, action: Action, target: Target) -> bool:
-    return grant is not None and grant.allows(action, target)
+def _reading(
+    services: Services, caller: Caller, item: Question | Poll, sessions: Mapping[str, Session], action: Action
+) -> Reading:
+    session = sessions.get(said_in(item) or "")
+    return said_told(caller, item, session, venue_of(services, session.room if session else item.room), action)
 
 
 # --- tables -----------------------------------------------------------------------------------------
@@ -352,8 +330,8 @@ ROUTES = (
         query=ItemsQuery,
         answers=(ItemList,),
     ),
-    Route("GET", "/questions/{id}", get_question, "A question", "audience", query=OneQuery, answers=(Item,)),
-    Route("GET", "/polls/{id}", get_poll, "A poll with its counts", "audience", query=OneQuery, answers=(Item,)),
+    Route("GET", "/questions/{id}", get_question, "A question", "audience", query=LinkQuery, answers=(Item,)),
+    Route("GET", "/polls/{id}", get_poll, "A poll with its counts", "audience", query=LinkQuery, answers=(Item,)),
     Route(
         "GET",
         "/sessions/{id}/audience",

@@ -7,6 +7,8 @@ what is closed to others with addresses that hold a key of their own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Sequence
 from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
@@ -16,7 +18,7 @@ from streamer.api.context import Services
 from streamer.api.models import Body, LinkQuery, ListQuery, Moment, Slug, refuse_null, to_moment
 from streamer.api.routing import Call, Route, Text
 from streamer.api.session_models import replay_path
-from streamer.api.sessions import target_of
+from streamer.api.sessions import target_of, venue_of
 from streamer.archive import editing
 from streamer.archive.book import Entry, Who
 from streamer.archive.editing import Edit
@@ -26,8 +28,9 @@ from streamer.archive.retention import Plan, Retention
 from streamer.archive.stills import NoPicture, still_at
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.sessions import Session
-from streamer.conference.visibility import Caller
-from streamer.errors import NotFound, TooMany
+from streamer.conference.visibility import Caller, recording_told
+from streamer.errors import NotFound, StreamerError, TooMany
+from streamer.store.paging import Page, page_of_shown
 from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
 from streamer.store.sessions import Sessions
 
@@ -158,21 +161,14 @@ def _sees_all(services: Services, grant: Grant | None, session: Session) -> bool
     return grant is not None and grant.allows(Action.RECORDING_READ, target_of(services, session))
 
 
-def _may_watch(services: Services, caller: Caller, session: Session, recording: Recording) -> bool:
-    """Whether to name it at all: published ones of public sessions to everybody, others to those who are covered."""
-    if recording.published and (not session.closed or session.id in caller.links):
-        return True
-    grant = caller.grant
-    return grant is not None and grant.allows(Action.SESSION_VIEW_CLOSED, target_of(services, session))
-
-
 def _view(
     services: Services, caller: Caller, session: Session, recording: Recording, editions: list[StoredEdition]
 ) -> RecordingView | RecordingCrewView | None:
     current = next((e for e in reversed(editions) if e.replaced_ms is None), None)
-    crew = _sees_all(services, caller.grant, session)
-    if not crew and (current is None or not _may_watch(services, caller, session, recording)):
+    venue = venue_of(services, session.room)
+    if not recording_told(caller, session, venue, published=recording.published, current=current is not None):
         return None
+    crew = _sees_all(services, caller.grant, session)
     keys, replay = services.keys, None
     key = keys.link_key(session) if session.id in caller.links else keys.key(session, caller.holder)
     base = services.public_url + replay_path(session, key, published=recording.published)
@@ -209,42 +205,51 @@ def _view(
 
 
 async def list_recordings(call: Call) -> RecordingList:
-    query, services = call.query(RecordingQuery), call.services
-    published = query.published if call.grant is not None else True
-    async with services.database.read() as connection:
-        page = await Recordings(connection).page(
-            query.limit,
-            query.cursor,
-            room=query.room,
-            venue=query.venue,
-            event=query.event,
-            published=published,
-        )
-        sessions = await Sessions(connection).find_many([recording.session for recording in page.items])
-        stored = Editions(connection)
-        editions = {recording.session: await stored.of_session(recording.session) for recording in page.items}
-    caller = call.caller()
-    views = [
-        _view(services, caller, sessions[r.session], r, editions[r.session])
-        for r in page.items
-        if r.session in sessions
-    ]
-    return RecordingList(items=[view for view in views if view is not None], cursor=page.cursor)
+    query, services, caller = call.query(RecordingQuery), call.services, call.caller()
+
+    async def fetch(limit: int, after: str | None) -> Page[Recording]:
+        async with services.database.read() as connection:
+            return await Recordings(connection).page(
+                limit,
+                after,
+                room=query.room,
+                venue=query.venue,
+                event=query.event,
+                published=query.published,
+                caller=caller,
+            )
+
+    async def show(found: Sequence[Recording]) -> list[RecordingView | RecordingCrewView | None]:
+        async with services.database.read() as connection:
+            rows = await Sessions(connection).find_many([recording.session for recording in found])
+            stored = Editions(connection)
+            editions = {recording.session: await stored.of_session(recording.session) for recording in found}
+        # What the director knows may be newer than the row.
+        sessions = {name: services.director.find(name) or row for name, row in rows.items()}
+        return [
+            _view(services, caller, sessions[r.session], r, editions[r.session]) if r.session in sessions else None
+            for r in found
+        ]
+
+    items, place = await page_of_shown(query.limit, await call.after(query), fetch, show)
+    return RecordingList(items=items, cursor=await call.cursor(query, place))
 
 
 async def _entry(call: Call) -> tuple[Entry, Recording]:
-    """Raises NotFound, also where the holder may not know of it."""
+    """Raises NotFound, also where the caller is told nothing of it."""
     entry = await call.services.archivist.book.entry(call.path("id"), around=False)
-    if entry is None or entry.recording is None:
+    if entry is None or entry.recording is None or _told(call, entry, entry.recording) is None:
         raise _no_recording()
     return entry, entry.recording
 
 
+def _told(call: Call, entry: Entry, recording: Recording) -> RecordingView | RecordingCrewView | None:
+    return _view(call.services, call.caller(entry.session), entry.session, recording, list(entry.editions))
+
+
 async def get_recording(call: Call) -> RecordingView | RecordingCrewView:
-    entry, recording = await _entry(call)
-    view = _view(call.services, call.caller(entry.session), entry.session, recording, list(entry.editions))
-    if view is None:
-        raise _no_recording()
+    view = _told(call, *await _entry(call))
+    assert view is not None
     return view
 
 
@@ -289,8 +294,12 @@ async def change(call: Call) -> RecordingView | RecordingCrewView:
         body.pinned,
     )
     entry = await editing.edit(services.archivist, entry.session.id, wanted, _who(grant))
+    if wanted.skips is not None:
+        # What is left out is in no live window when the answer comes. Else the director finds it within a second.
+        with contextlib.suppress(StreamerError):
+            await services.director.refresh()
     assert entry.recording is not None
-    view = _view(services, call.caller(), entry.session, entry.recording, list(entry.editions))
+    view = _told(call, entry, entry.recording)
     assert view is not None
     return view
 
@@ -383,7 +392,8 @@ ROUTES = (
         "PATCH",
         "/recordings/{id}",
         change,
-        "Move the cut, hide stretches, publish, pin: a changed cut is a new edition under a new address",
+        "Move the cut, leave stretches out, publish, pin: a changed cut is a new edition under a new address. What is"
+        " left out leaves the room's live windows too, for good: shown again, it is in the replay only",
         "recordings",
         action=Action.RECORDING_CHANGE,
         body=RecordingChange,

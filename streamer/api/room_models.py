@@ -13,8 +13,9 @@ from streamer.conference.airing import PublicFace
 from streamer.conference.alarms import Alarm
 from streamer.conference.captions import language_tag
 from streamer.conference.day import RoomDay
+from streamer.conference.orders import RoomOrders
 from streamer.conference.rooms import Between, Room, Start
-from streamer.room.protocol import RoomConfig, RoomStatus, SourceStatus, TrackStatus
+from streamer.room.protocol import RoomStatus, SourceStatus, TrackStatus
 from streamer.store.room_states import Acknowledgement
 
 Alias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -227,7 +228,8 @@ class RoomCrewView(RoomView):
         meters: dict[str, dict[str, Any]] | None,
         face: PublicFace,
         day: RoomDay,
-        config: RoomConfig,
+        orders: RoomOrders,
+        shows: dict[str, str],
         alarms: list[AlarmView],
         now: AnySession | None,
         following: AnySession | None,
@@ -239,9 +241,8 @@ class RoomCrewView(RoomView):
             retention_days=room.retention_days,
             broadcast=status.broadcast if status else None,
             on_programme=status.on_programme if status else None,
-            shows=dict(status.shows) if status else {},
-            # Keys of closed sessions that are over are nobody's in the room any more.
-            orders=msgspec.to_builtins(msgspec.structs.replace(config.orders, withheld=())),
+            shows=shows,
+            orders=msgspec.to_builtins(orders),
             slate=day.slate,
             media_up=day.media.up,
             media_stopped=to_moment(day.media.stopped_ms),

@@ -13,10 +13,15 @@ from streamer.api.context import Services
 from streamer.api.models import ListQuery, Slug
 from streamer.api.room_models import AlarmView, RoomChange, RoomCreate, RoomCrewView, RoomList, RoomView
 from streamer.api.routing import Call, Route, invalid_field
+from streamer.api.session_models import SessionCrewView, SessionView
 from streamer.api.sessions import view_of as session_view
+from streamer.conference.airing import PublicSession
+from streamer.conference.alarms import Alarm
 from streamer.conference.day import current
-from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.grants import Action, Target
 from streamer.conference.rooms import Room, Venue
+from streamer.conference.sessions import Session
+from streamer.conference.visibility import Caller, alarm_told, orders_told, outputs_told
 from streamer.errors import NotFound
 from streamer.store.rooms import Rooms
 from streamer.store.venues import Venues
@@ -35,21 +40,27 @@ def target_of(room: Room) -> Target:
     return Target(room=room.id, venue=room.venue)
 
 
-def view_of(room: Room, services: Services, grant: Grant | None) -> RoomView | RoomCrewView:
-    """As much of a room as the grant's holder may see."""
+def view_of(room: Room, services: Services, caller: Caller) -> RoomView | RoomCrewView:
+    """As much of a room as the caller may see."""
     director = services.director
     link = services.plane.rooms.get(room.id)
     state = services.state_of(room.id)
     status = None if link is None else link.status
     face = director.face(room.id)
-    if grant is None or not grant.allows(Action.ROOM_CREW, target_of(room)):
-        now, following = (
-            None if told is None else session_view(services, told.session, grant) for told in (face.current, face.next)
-        )
-        return RoomView.of(room, state, status, face, now, following)
+
+    def seen(session: Session | None, public: PublicSession | None) -> SessionView | SessionCrewView | None:
+        """Who is told nothing of the session sees what everybody does."""
+        view = None if session is None else session_view(services, caller, session)
+        if view is not None or public is None:
+            return view
+        return session_view(services, caller, public.session)
+
+    if caller.grant is None or not caller.grant.allows(Action.ROOM_CREW, target_of(room)):
+        return RoomView.of(room, state, status, face, seen(None, face.current), seen(None, face.next))
     day = director.day(room.id)
     running, soon = current(day), director.following(room.id)
     taken = director.acknowledged(room.id)
+    may_name = outputs_told(caller, day, room.venue)
     return RoomCrewView.for_crew(
         room,
         state,
@@ -57,19 +68,31 @@ def view_of(room: Room, services: Services, grant: Grant | None) -> RoomView | R
         None if link is None else link.meters,
         face,
         day,
-        director.config(room.id),
-        [AlarmView.of(alarm, taken.get(alarm.id)) for alarm in director.alarms(room.id)],
-        None if running is None else session_view(services, running, grant),
-        None if soon is None else session_view(services, soon, grant),
+        orders_told(caller, director.config(room.id).orders, day, room.venue),
+        {} if status is None else {name: what for name, what in status.shows.items() if may_name(name)},
+        [AlarmView.of(alarm, taken.get(alarm.id)) for alarm in alarms_of(services, caller, room)],
+        seen(running, face.current),
+        seen(soon, face.next),
     )
+
+
+def alarms_of(services: Services, caller: Caller, room: Room) -> list[Alarm]:
+    """What rings in the room, as far as the caller is told."""
+    director = services.director
+    told = (alarm_told(caller, alarm, director.find, room.id, room.venue) for alarm in director.alarms(room.id))
+    return [alarm for alarm in told if alarm is not None]
 
 
 async def list_rooms(call: Call) -> RoomList:
     query = call.query(RoomQuery)
+    after = await call.after(query)
     async with call.services.database.read() as connection:
-        page = await Rooms(connection).page(query.limit, query.cursor, venue=query.venue)
+        page = await Rooms(connection).page(query.limit, after, venue=query.venue)
     known = [room for room in page.items if call.services.director.room(room.id) is not None]
-    return RoomList(items=[view_of(room, call.services, call.grant) for room in known], cursor=page.cursor)
+    return RoomList(
+        items=[view_of(room, call.services, call.caller()) for room in known],
+        cursor=await call.cursor(query, page.cursor),
+    )
 
 
 async def create_room(call: Call) -> RoomView | RoomCrewView:
@@ -92,7 +115,7 @@ async def create_room(call: Call) -> RoomView | RoomCrewView:
         await record(connection, holder, Action.ROOM_CREATE, target_of(room), "room", room.id)
     await call.services.director.refresh()
     call.headers["Location"] = f"/api/v1/rooms/{room.id}"
-    return view_of(room, call.services, call.grant)
+    return view_of(room, call.services, call.caller())
 
 
 async def get_room(call: Call) -> RoomView | RoomCrewView:
@@ -105,7 +128,7 @@ async def get_room(call: Call) -> RoomView | RoomCrewView:
     if unless is not None:
         # Nothing of the database is held meanwhile; the names are those of the question.
         await call.services.waiters.wait_other(room.id, unless, call.services.proxies.client_household(call.request))
-    return view_of(room, call.services, call.grant)
+    return view_of(room, call.services, call.caller())
 
 
 async def change_room(call: Call) -> RoomView | RoomCrewView:
@@ -122,7 +145,7 @@ async def change_room(call: Call) -> RoomView | RoomCrewView:
         details = changed_fields(before, room, body.model_fields_set)
         await record(connection, holder, Action.ROOM_CHANGE, target_of(room), "room", room.id, details)
     await call.services.director.refresh()
-    return view_of(room, call.services, call.grant)
+    return view_of(room, call.services, call.caller())
 
 
 async def delete_room(call: Call) -> None:

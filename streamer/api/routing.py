@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from streamer.api.auth import authenticate, caller_of, require, require_role
 from streamer.api.context import SERVICES, Services
 from streamer.api.endurance import to_the_end
+from streamer.api.models import ListQuery
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller
@@ -22,10 +24,6 @@ from streamer.errors import BadRequest, StreamerError, Unprocessable
 PREFIX = "/api/v1"
 
 _Model = TypeVar("_Model", bound=BaseModel)
-
-
-BODY_LIMIT_S = 15.0
-"""Bodies have a few kilobytes; this is a very poor link."""
 
 
 class RequestTimeout(StreamerError):
@@ -67,6 +65,19 @@ class Call:
     def caller(self, session: Session | None = None) -> Caller:
         """Who asks; with the link to ``session``, where the request brings it."""
         return caller_of(self.request, self.grant, session)
+
+    async def after(self, query: ListQuery) -> str | None:
+        """The place after which the page begins that is asked for. Raises BadRequest ``bad_cursor``."""
+        return await self.services.cursors.open(self._list(query), query.cursor)
+
+    async def cursor(self, query: ListQuery, place: str | None) -> str | None:
+        """For the answer: where the next page begins."""
+        return await self.services.cursors.seal(self._list(query), place)
+
+    def _list(self, query: ListQuery) -> str:
+        """The list with its filters."""
+        filters = query.model_dump(mode="json", exclude=ListQuery.NO_FILTERS, exclude_none=True)
+        return json.dumps([self.request.path, filters], sort_keys=True)
 
     def require(self, target: Target) -> Grant:
         """Role and scope for the route's action. Every handler of a route with an action calls it."""
@@ -144,10 +155,10 @@ def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
 
 
 @contextlib.asynccontextmanager
-async def body_limit() -> AsyncIterator[None]:
+async def body_limit(request: web.Request) -> AsyncIterator[None]:
     """For reading a request's body: a client that sends it by drops keeps no handler. Raises RequestTimeout."""
     try:
-        async with asyncio.timeout(BODY_LIMIT_S):
+        async with asyncio.timeout(request.app[SERVICES].settings.server.body_s):
             yield
     except TimeoutError as error:
         raise RequestTimeout("The body did not come in time.", headers={"Connection": "close"}) from error
@@ -156,7 +167,7 @@ async def body_limit() -> AsyncIterator[None]:
 async def read_file(request: web.Request, most: int) -> bytes:
     """A body that is a file, larger than what other requests may bring. Raises TooLarge, RequestTimeout."""
     chunks, size = [], 0
-    async with body_limit():
+    async with body_limit(request):
         async for chunk in request.content.iter_chunked(64 * 1024):
             size += len(chunk)
             if size > most:
@@ -171,7 +182,7 @@ async def _read_json(request: web.Request, model: type[_Model]) -> _Model:
         return _validate(model, {}, "body")
     if request.content_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.", headers={"Accept": "application/json"})
-    async with body_limit():
+    async with body_limit(request):
         raw = await request.read()
     try:
         return model.model_validate_json(raw)

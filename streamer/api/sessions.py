@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from streamer.api.auth import require
 from streamer.api.context import Services, actor_of
-from streamer.api.models import to_ms
+from streamer.api.models import LinkQuery, to_ms
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import (
     SessionChange,
@@ -25,27 +26,27 @@ from streamer.conference import visibility
 from streamer.conference.grants import Action, Grant, Target, may_plan_in
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Event, Session
-from streamer.conference.visibility import ANYBODY, Caller, Holder
+from streamer.conference.visibility import ANYBODY, Caller, Holder, Told, View
 from streamer.errors import Forbidden, NotFound
 from streamer.store.events import Events
+from streamer.store.paging import Page, page_of_shown
 from streamer.store.sessions import Sessions
 
 DEFAULT_ZONE = "Europe/Paris"
 
 
 def target_of(services: Services, session: Session) -> Target:
-    venue = services.director.venue_of(session.room)
-    return Target(room=session.room, venue=venue.id if venue else None, event=session.event, session=session.id)
+    return visibility.target_of(session, venue_of(services, session.room))
 
 
-def may_see(services: Services, grant: Grant | None, session: Session) -> bool:
-    """Whether a list may name the session to the grant's holder."""
-    if not session.closed:
-        return True
-    if grant is None:
-        return False
-    target = target_of(services, session)
-    return grant.allows(Action.SESSION_READ_CLOSED, target) or grant.allows(Action.SESSION_VIEW_CLOSED, target)
+def venue_of(services: Services, room: str) -> str | None:
+    venue = services.director.venue_of(room)
+    return None if venue is None else venue.id
+
+
+def told_of(services: Services, caller: Caller, session: Session) -> Told:
+    """What the caller is told of the session."""
+    return visibility.told(caller, session, venue_of(services, session.room))
 
 
 def context_of(services: Services, session: Session, caller: Caller = ANYBODY) -> SessionContext:
@@ -63,53 +64,56 @@ def context_of(services: Services, session: Session, caller: Caller = ANYBODY) -
     )
 
 
-def view_of(
-    services: Services, session: Session, grant: Grant | None, caller: Caller = ANYBODY
-) -> SessionView | SessionCrewView:
-    """As much of a session as the grant's holder may see."""
+def view_of(services: Services, caller: Caller, session: Session) -> SessionView | SessionCrewView | None:
+    """As much of a session as the caller is told; None: nothing."""
+    told = told_of(services, caller, session)
+    if not told.anything:
+        return None
     context = context_of(services, session, caller)
-    target = target_of(services, session)
-    knows = grant is not None and (
-        grant.allows(Action.SESSION_READ_CLOSED, target)
-        or (session.closed and grant.allows(Action.SESSION_VIEW_CLOSED, target))
-    )
-    if knows or session.id in caller.links:
-        return SessionCrewView.of(session, context)
-    return SessionView.of(session, context)
+    return SessionCrewView.of(session, context) if told.view is View.CREW else SessionView.of(session, context)
 
 
 async def find_session(call: Call) -> Session:
-    """The session of the path. Raises NotFound, for a closed one also where the holder may not know of it."""
-    session_id = call.path("id")
-    session = call.services.director.find(session_id)
-    if session is None:
-        async with call.services.database.read() as connection:
-            session = await Sessions(connection).find(session_id)
-    if session is None:
+    """The session of the path. Raises NotFound, also for one that the caller is told nothing of."""
+    session = await any_session(call.services, call.path("id"))
+    if session is None or not told_of(call.services, call.caller(session), session).anything:
         raise _no_such_session()
     return session
 
 
-async def list_sessions(call: Call) -> SessionList:
-    query = call.query(SessionQuery)
-    services, grant = call.services, call.grant
+async def any_session(services: Services, session_id: str) -> Session | None:
+    """Whoever may know of it."""
+    session = services.director.find(session_id)
+    if session is not None:
+        return session
     async with services.database.read() as connection:
-        page = await Sessions(connection).page(
-            query.limit,
-            query.cursor,
-            room=query.room,
-            event=query.event,
-            venue=query.venue,
-            from_ms=to_ms(query.from_),
-            until_ms=to_ms(query.until),
-            states=None if query.state is None else (query.state,),
-            language=query.language,
-            public_only=grant is None,
-        )
-    seen = [services.director.find(session.id) or session for session in page.items]
-    caller = call.caller()
-    items = [view_of(services, session, grant, caller) for session in seen if may_see(services, grant, session)]
-    return SessionList(items=items, cursor=page.cursor)
+        return await Sessions(connection).find(session_id)
+
+
+async def list_sessions(call: Call) -> SessionList:
+    query, services, caller = call.query(SessionQuery), call.services, call.caller()
+
+    async def fetch(limit: int, after: str | None) -> Page[Session]:
+        async with services.database.read() as connection:
+            return await Sessions(connection).page(
+                limit,
+                after,
+                room=query.room,
+                event=query.event,
+                venue=query.venue,
+                from_ms=to_ms(query.from_),
+                until_ms=to_ms(query.until),
+                states=None if query.state is None else (query.state,),
+                language=query.language,
+                caller=caller,
+            )
+
+    async def show(found: Sequence[Session]) -> list[SessionView | SessionCrewView | None]:
+        # What the director knows may be newer than the row.
+        return [view_of(services, caller, services.director.find(session.id) or session) for session in found]
+
+    items, place = await page_of_shown(query.limit, await call.after(query), fetch, show)
+    return SessionList(items=items, cursor=await call.cursor(query, place))
 
 
 async def create_session(call: Call) -> SessionCrewView:
@@ -128,10 +132,9 @@ async def create_session(call: Call) -> SessionCrewView:
 
 async def get_session(call: Call) -> SessionView | SessionCrewView:
     session = await find_session(call)
-    caller = call.caller(session)
-    if session.id not in caller.links and not may_see(call.services, call.grant, session):
-        raise _no_such_session()
-    return view_of(call.services, session, call.grant, caller)
+    view = view_of(call.services, call.caller(session), session)
+    assert view is not None
+    return view
 
 
 async def change_session(call: Call) -> SessionCrewDone:
@@ -210,8 +213,9 @@ ROUTES = (
         "GET",
         "/sessions/{id}",
         get_session,
-        "One session; a closed one tells its key to whose grant covers it",
+        "One session; a closed one for whose grant covers it, an unlisted one for the key of its link too",
         "sessions",
+        query=LinkQuery,
         answers=(SessionView, SessionCrewView),
     ),
     Route(

@@ -8,7 +8,7 @@ from typing import Any
 
 from streamer.api import forgetting
 from streamer.api.auth import require
-from streamer.api.context import actor_of
+from streamer.api.context import actor_of, now_ms
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import (
     AdHocBody,
@@ -24,11 +24,12 @@ from streamer.api.session_models import (
     SessionCrewDone,
     SessionCrewView,
 )
-from streamer.api.sessions import context_of, find_session, target_of
+from streamer.api.sessions import any_session, context_of, find_session, target_of, told_of
 from streamer.conference import taps
 from streamer.conference.grants import Action, Target
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session
+from streamer.conference.visibility import View, told_where
 from streamer.director.director import Tapped
 from streamer.director.kinds import permission_of
 from streamer.errors import NotFound
@@ -109,6 +110,7 @@ def _told(call: Call, tapped: Sequence[tuple[str, Tapped]]) -> Done:
             SessionCrewView.of(session, context_of(services, session, call.caller()))
             for _, one in tapped
             for session in one.sessions
+            if told_of(services, call.caller(), session).view is View.CREW
         ],
     )
 
@@ -142,12 +144,15 @@ async def air(call: Call) -> Done:
 
 
 async def forget(call: Call) -> Done:
-    """Takes the last minutes out of live, DVR and replay at once, for good. Answered with 503 ``not_erased_yet`` they
-    are shown to nobody any more as far as that could be helped, and what a disk has kept is tried again."""
+    """Takes the last minutes, or another stretch, out of live, DVR and replay at once, for good. Answered with 503
+    ``not_erased_yet`` they are shown to nobody any more as far as that could be helped, and what a disk has kept is
+    tried again."""
     body = call.body(ForgetBody)
     room = _room(call, call.path("id"))
     grant = call.require(Target(room=room.id, venue=room.venue))
-    await forgetting.forget(call.services, room.id, round(body.minutes * MINUTE_MS), actor_of(grant))
+    to_ms = now_ms() if body.to_ms is None else body.to_ms
+    from_ms = to_ms - round((body.minutes or 0) * MINUTE_MS) if body.from_ms is None else body.from_ms
+    await forgetting.forget(call.services, room.id, from_ms, to_ms, actor_of(grant))
     return Done(action=None, rooms=[room.id])
 
 
@@ -195,7 +200,9 @@ async def undo(call: Call) -> Done:
     services = call.services
     action = await services.director.action(call.path("id"))
     room = _room(call, action.room)
-    session = services.director.find(action.session) if action.session else None
+    session = await any_session(services, action.session) if action.session else None
+    if action.session and not told_where(call.caller(), action.session, session, room.id, room.venue).anything:
+        raise NotFound("There is no such action.")
     target = target_of(services, session) if session else Target(room=room.id, venue=room.venue)
     grant = call.require(target)
     # Whoever takes a tap back may make it.
@@ -270,7 +277,7 @@ ROUTES = (
         "POST",
         "/rooms/{id}/forget",
         forget,
-        "Remove the last minutes from DVR and replay at once, for good",
+        "Remove the last minutes, or a stretch, from DVR and replay at once, for good",
         "rooms",
         action=Action.MEDIA_FORGET,
         body=ForgetBody,

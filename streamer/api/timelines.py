@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -9,12 +10,13 @@ from pydantic import BaseModel, Field
 from streamer.api.auth import require
 from streamer.api.models import LinkQuery
 from streamer.api.routing import Call, Route, invalid_field
-from streamer.api.sessions import find_session, may_see, target_of
+from streamer.api.sessions import find_session, target_of, venue_of
 from streamer.archive.book import Entry
 from streamer.archive.material import Span, union
 from streamer.audience.timelines import FOREVER_MS, KINDS, NOTHING, Shown
-from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.grants import Action
 from streamer.conference.sessions import Session
+from streamer.conference.visibility import recording_told, told
 from streamer.errors import NotFound
 from streamer.store.recordings import RecordingState
 
@@ -67,27 +69,29 @@ async def timeline(call: Call) -> Timeline:
     """What a replay shows in step; where the recording is cut, hidden or not published, so is this."""
     session, services, query = await find_session(call), call.services, call.query(TimelineQuery)
     target = target_of(services, session)
-    if session.id not in call.caller(session).links and not may_see(services, call.grant, session):
-        raise NotFound("There is no such session.", code="no_such_session")
     if unknown := set(query.kinds.split(",")) - set(KINDS):
         raise invalid_field("kinds", f"there is no {min(unknown)}")
     entry = await services.archivist.book.entry(session.id, around=False)
     if query.whole:
         require(call.grant, Action.RECORDING_READ, target)
         shown = Shown(0, None)
-    elif entry is None or not (session.running or _may_watch(call.grant, entry, target)):
+    elif entry is None or not (session.running or _may_watch(call, entry)):
         raise NotFound("There is no replay of this session.", code="no_replay")
     else:
         shown = _shown(entry, session)
+    # What was said behind closed doors stays there, where the session has become public since.
+    closed = told(call.caller(session), session, venue_of(services, session.room), as_closed=True).anything
+    shown = replace(shown, closed=closed)
     found = await services.audience.timeline(session, shown, query.from_ms, query.to_ms, query.kinds.split(","))
     return Timeline.model_validate(found)
 
 
-def _may_watch(grant: Grant | None, entry: Entry, target: Target) -> bool:
-    recording = entry.recording
+def _may_watch(call: Call, entry: Entry) -> bool:
+    session, recording = entry.session, entry.recording
     if recording is None or recording.state is RecordingState.DELETED or entry.current is None:
         return False
-    return recording.published or (grant is not None and grant.allows(Action.SESSION_VIEW_CLOSED, target))
+    venue = venue_of(call.services, session.room)
+    return recording_told(call.caller(session), session, venue, published=recording.published, current=True)
 
 
 def _shown(entry: Entry, session: Session) -> Shown:

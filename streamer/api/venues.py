@@ -14,9 +14,10 @@ from streamer.store.venues import Venues
 
 async def list_venues(call: Call) -> VenueList:
     query = call.query(ListQuery)
+    after = await call.after(query)
     async with call.services.database.read() as connection:
-        page = await Venues(connection).page(query.limit, query.cursor)
-    return VenueList(items=[VenueView.of(venue) for venue in page.items], cursor=page.cursor)
+        page = await Venues(connection).page(query.limit, after)
+    return VenueList(items=[VenueView.of(venue) for venue in page.items], cursor=await call.cursor(query, page.cursor))
 
 
 async def create_venue(call: Call) -> VenueView:

@@ -1,4 +1,5 @@
-"""What is deleted because it is old: by room and age, never what is pinned, never what grows.
+"""What is deleted because it is old: recordings by room and age, never what is pinned, never what grows, and what tells
+of people by the list in :mod:`streamer.store.people`.
 
 A dry run and the real thing come from one function, so that what was shown is what goes.
 """
@@ -16,6 +17,7 @@ from streamer.archive.archivist import Archivist
 from streamer.archive.book import Who
 from streamer.conference.rooms import Room
 from streamer.errors import StreamerError
+from streamer.store import people
 from streamer.store.database import Database
 from streamer.store.recordings import Recording, Recordings, RecordingState
 from streamer.store.rooms import Rooms
@@ -24,7 +26,7 @@ from streamer.store.sessions import Sessions
 log = structlog.get_logger(__name__)
 
 DAY_MS = 24 * 3600 * 1000
-EVERY_S = 3600.0
+EVERY_S = 600.0
 RETENTION = Who("retention", "retention")
 
 
@@ -48,7 +50,15 @@ class Plan:
 class Retention:
     """``default_days`` None: rooms without days of their own keep everything."""
 
-    def __init__(self, archivist: Archivist, database: Database, *, default_days: int | None = None) -> None:
+    def __init__(
+        self,
+        archivist: Archivist,
+        database: Database,
+        *,
+        default_days: int | None = None,
+        periods: people.Periods = people.USUAL,
+    ) -> None:
+        self._periods = periods
         self._archivist = archivist
         self._database = database
         self._default_days = default_days
@@ -86,11 +96,20 @@ class Retention:
             log.info("retention", recordings=len(gone), bytes=plan.freed_bytes)
         return gone
 
+    async def sweep(self) -> dict[str, int]:
+        """Delete what tells of people and is too old. Returns how many rows of which table. Raises StoreUnavailable."""
+        async with self._database.write() as connection:
+            gone = await people.sweep(connection, self._periods, self._archivist.clock())
+        if gone:
+            log.info("too_old", **gone)
+        return gone
+
     async def run(self) -> None:
-        """Until it is cancelled: look every hour, and delete what is old."""
+        """Until it is cancelled: look every ten minutes, and delete what is old."""
         while True:
             try:
                 await self.apply(await self.plan())
+                await self.sweep()
             except (StreamerError, OSError) as error:
                 log.error("retention_failed", error=str(error))
             await asyncio.sleep(EVERY_S)

@@ -47,10 +47,10 @@ def sanction(state: ScopeState, who: Crew, command: Mute | Ban | Unban, at: Situ
             raise Unprocessable("That is too long.", code="invalid", details={"field": "seconds"})
         until_ms = at.now_ms + command.seconds * 1000 if command.seconds else 0
         reason, remove, kind = reason_of(command.reason), command.remove, "participant.mute"
-        after = replace(now, muted_until_ms=until_ms, reason=reason, name=name)
+        after = replace(now, muted_until_ms=until_ms, reason=reason, name=name, since_ms=at.now_ms)
     elif isinstance(command, Ban):
         reason, remove, kind = reason_of(command.reason), command.remove, "participant.ban"
-        after = replace(now, banned=True, reason=reason, name=name)
+        after = replace(now, banned=True, reason=reason, name=name, since_ms=at.now_ms)
         changes += _holds(state, participant, at)
     else:
         kind = "participant.unban"

@@ -1,4 +1,4 @@
-"""What is read from the audience's book, or removed from it: minutes watched, cards, one's own data, what is old."""
+"""What is read from the audience's book, or removed from it: minutes watched, cards, one's own data."""
 
 from __future__ import annotations
 
@@ -22,11 +22,9 @@ from streamer.audience.commands import (
 from streamer.audience.deciding import no_such
 from streamer.audience.desk import Desk
 from streamer.audience.news import AudienceEvent, Viewpoint
-from streamer.audience.scope import closed_session
 from streamer.audience.state import ScopeState
-from streamer.conference.participation import Message, ModerationAction, Question
+from streamer.conference.participation import Message, ModerationAction, Question, closed_session
 from streamer.media import erasures
-from streamer.store.captions import Captions
 from streamer.store.chat import ChatMessages
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
@@ -221,6 +219,9 @@ def _forget(state: ScopeState, participant: str) -> None:
         elif named or _holds_words(action, participant):
             about = None if named else action.participant
             state.actions[action.id] = replace(action, changes=(), target="", reason="", participant=about)
+    for prefix, hold in state.holds.items():
+        if hold.participant == participant:
+            state.holds[prefix] = replace(hold, participant="")
     sanction = state.sanctions.get(participant)
     if sanction is not None:
         state.sanctions[participant] = replace(sanction, name="", reason="")
@@ -230,11 +231,3 @@ def _holds_words(action: ModerationAction, participant: str) -> bool:
     """Of somebody, among others whom it was done to."""
     images = (entry[side] for entry in action.changes for side in ("before", "after"))
     return any(image.get("participant") == participant for image in images)
-
-
-async def sweep(database: Database, before_ms: int, now_ms: int) -> dict[str, int]:
-    """What is older than ``before_ms``. Captions stay for as long as the recording that they belong to."""
-    async with database.write() as connection:
-        gone = await Participants(connection).forget_before(before_ms, now_ms)
-        captions = await Captions(connection).forget_before(before_ms)
-    return {**gone, "captions": captions} if captions else gone

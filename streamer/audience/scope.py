@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from streamer.conference.participation import CLOSED_PREFIX
 from streamer.conference.sessions import Session, SessionState
 
 GRACE_MS = 120_000
 """A session that ended so long ago still takes questions from those who watch behind."""
 PAST_MS = 2 * 3_600_000
 """How far back a client's media time may be."""
-CLOSED_PREFIX = "session:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,6 @@ class Scope:
     @property
     def key(self) -> str:
         return self.room if self.session is None else f"{CLOSED_PREFIX}{self.session}"
-
-
-def closed_session(key: str) -> str | None:
-    """The session of a closed scope's key, None for a room's."""
-    return key.removeprefix(CLOSED_PREFIX) if key.startswith(CLOSED_PREFIX) else None
 
 
 def scope_of(session: Session) -> Scope:

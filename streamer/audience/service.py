@@ -49,7 +49,6 @@ log = structlog.get_logger(__name__)
 TICK_S = 0.25
 IDLE_MS = 30 * 60_000
 """A desk that nobody has used for so long is put away."""
-DAY_MS = 86_400_000
 _TAKING = get_args(Taking)
 _MODERATING = get_args(Moderating)
 
@@ -98,7 +97,6 @@ class Audience:
         self._unlisten: Callable[[], None] | None = None
         self._last_id = (0, 0)
         self._minute = 0
-        self._swept_ms = 0
         self.faults_total = 0
 
     # --- life ---------------------------------------------------------------------------------------
@@ -273,12 +271,6 @@ class Audience:
     async def watched(self, session_id: str) -> Mapping[str, Any]:
         """``peak``, ``average`` viewers and ``minutes`` watched in all."""
         return await records.watched(self._database, session_id)
-
-    async def sweep(self) -> Mapping[str, int]:
-        """Delete what is older than the settings keep. It happens by itself once a day."""
-        now_ms = self._clock()
-        self._swept_ms = now_ms
-        return await records.sweep(self._database, now_ms - self._settings.keep_days * DAY_MS, now_ms)
 
     # --- deciding and storing -----------------------------------------------------------------------
 
@@ -455,8 +447,6 @@ class Audience:
         if minute != self._minute:
             self._minute = minute
             await records.note_minute(self._database, self._watching(), minute * 60_000)
-        if now_ms - self._swept_ms > DAY_MS:
-            await self.sweep()
 
     def _watching(self) -> list[tuple[str, int]]:
         """(session, viewers) of those that are on."""

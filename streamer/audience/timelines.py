@@ -16,7 +16,7 @@ from streamer.audience import views
 from streamer.audience.chapters import question_of
 from streamer.audience.questions import tally
 from streamer.conference.captions import Line
-from streamer.conference.participation import Question, QuestionState
+from streamer.conference.participation import Message, Poll, Question, QuestionState, closed_session
 from streamer.conference.sessions import MarkKind, Session
 from streamer.store.captions import Captions
 from streamer.store.chat import ChatMessages
@@ -39,12 +39,17 @@ Object = dict[str, Any]
 class Shown:
     """The media times that a replay shows: from ``start_ms`` to before ``end_ms``, without the ``skips``.
 
-    ``skips`` are sorted and do not overlap; ``end_ms`` None: it grows.
+    ``skips`` are sorted and do not overlap; ``end_ms`` None: it grows. ``closed``: with what was said in the session's
+    own audience while it was unlisted or private.
     """
 
     start_ms: int
     end_ms: int | None
     skips: tuple[tuple[int, int], ...] = ()
+    closed: bool = True
+
+    def tells(self, item: Message | Question | Poll) -> bool:
+        return self.closed or closed_session(item.scope) is None
 
     def has(self, at_ms: int | None) -> bool:
         if at_ms is None or at_ms < self.start_ms or (self.end_ms is not None and at_ms >= self.end_ms):
@@ -100,7 +105,7 @@ async def timeline(
             messages = await chat.between(session.id, from_ms, to_ms, most + 1)
             if limits.take([message.media_at_ms for message in messages]):
                 messages = await chat.between(session.id, from_ms, limits.to_ms, MOST_AT_ONCE)
-            found["chat"] = [views.message_view(m) for m in messages if shown.has(m.media_at_ms)]
+            found["chat"] = [views.message_view(m) for m in messages if shown.has(m.media_at_ms) and shown.tells(m)]
         if "captions" in kinds:
             stored = Captions(connection)
             lines = await stored.of_session(session.room, session.id, from_ms, to_ms, most + 1)
@@ -174,7 +179,7 @@ def as_shown(question: Question, shown: Shown) -> Asked | None:
     None where the replay shows nothing of it.
     """
     asked = shown.has(question.media_at_ms)
-    if not question.public or (question.media_at_ms >= shown.start_ms and not asked):
+    if not question.public or not shown.tells(question) or (question.media_at_ms >= shown.start_ms and not asked):
         return None
     state = question.state
     staged = state in (QuestionState.ON_STAGE, QuestionState.ANSWERED) and shown.has(question.staged_ms)
@@ -210,7 +215,8 @@ async def _questions(connection: AsyncConnection, session: str, shown: Shown, li
 
 async def _polls(connection: AsyncConnection, session: str, shown: Shown, limits: _Limits) -> list[Object]:
     stored = Polls(connection)
-    polls = [p for p in await stored.between(session, limits.from_ms, limits.to_ms, MOST) if shown.has(p.media_at_ms)]
+    opened = await stored.between(session, limits.from_ms, limits.to_ms, MOST)
+    polls = [poll for poll in opened if shown.has(poll.media_at_ms) and shown.tells(poll)]
     ballots = await stored.votes_of([poll.id for poll in polls])
     found = []
     for poll in polls:

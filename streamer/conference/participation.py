@@ -12,6 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+CLOSED_PREFIX = "session:"
+
+
+def closed_session(scope: str) -> str | None:
+    """The session whose own audience it is, None for a room's."""
+    return scope.removeprefix(CLOSED_PREFIX) if scope.startswith(CLOSED_PREFIX) else None
+
 
 class ChatMode(StrEnum):
     OPEN = "open"
@@ -176,6 +183,8 @@ class Sanction:
     banned: bool = False
     reason: str = ""
     name: str = ""
+    since_ms: int = 0
+    """When it was last said; it ends when what an audience writes is deleted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,20 @@ the database, by the same rule as a clause of SQL (:mod:`streamer.store.visibili
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+import msgspec
+
+from streamer.conference.alarms import Alarm
+from streamer.conference.day import RoomDay, current
 from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.media_events import PRIVATE_PREFIX
+from streamer.conference.orders import RoomOrders
+from streamer.conference.participation import Poll, Question, closed_session
 from streamer.conference.sessions import Session, Visibility
+from streamer.conference.spans import output_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +90,96 @@ def told(caller: Caller, session: Session, venue: str | None, *, as_closed: bool
     if session.visibility is Visibility.UNLISTED and session.id in caller.links:
         return Told(View.CREW, Holder.LINK)
     return NOTHING
+
+
+def told_where(caller: Caller, session_id: str, known: Session | None, room: str, venue: str | None) -> Told:
+    """As :func:`told` for what names a session that may be gone or out of view (``known`` None): that is told to those
+    who may know of whatever is in the room."""
+    if known is not None:
+        return told(caller, known, venue)
+    target = Target(room=room, venue=venue, session=session_id)
+    knows = caller.grant is not None and caller.grant.allows(Action.SESSION_READ_CLOSED, target)
+    return Told(View.CREW) if knows else NOTHING
+
+
+# --- rooms, as their crew sees them -----------------------------------------------------------------
+
+
+def alarm_told(
+    caller: Caller, alarm: Alarm, find: Callable[[str], Session | None], room: str, venue: str | None
+) -> Alarm | None:
+    """A room's alarm without what tells of a session that the caller is told nothing of; None: not at all. ``find``:
+    sessions in view, by id."""
+
+    def hidden(session_id: str) -> bool:
+        return not told_where(caller, session_id, find(session_id), room, venue).anything
+
+    if alarm.session is not None and hidden(alarm.session):
+        return None
+    after = alarm.details.get("next")
+    if isinstance(after, str) and hidden(after):
+        return replace(alarm, details={name: value for name, value in alarm.details.items() if name != "next"})
+    return alarm
+
+
+def outputs_told(caller: Caller, day: RoomDay, venue: str | None) -> Callable[[str], bool]:
+    """Whether an output may be named: those of closed sessions to those who are told of the session."""
+    own = {output_name(one) for one in day.sessions if one.closed and told(caller, one, venue).anything}
+    return lambda name: not name.startswith(PRIVATE_PREFIX) or name in own
+
+
+def orders_told(caller: Caller, orders: RoomOrders, day: RoomDay, venue: str | None) -> RoomOrders:
+    """A room's orders, for its crew. Of stretches that are withheld nothing is told: they are the room process's."""
+    may = outputs_told(caller, day, venue)
+    known = {one.id for one in day.sessions if told(caller, one, venue).anything}
+    running = current(day)
+    return msgspec.structs.replace(
+        orders,
+        outputs=tuple(output for output in orders.outputs if may(output.name)),
+        stretch=orders.stretch if orders.stretch in known else "",
+        keep_from_ms=orders.keep_from_ms if running is None or running.id in known else None,
+        withheld=(),
+    )
+
+
+# --- replays, and what an audience said -------------------------------------------------------------
+
+
+def recording_told(caller: Caller, session: Session, venue: str | None, *, published: bool, current: bool) -> bool:
+    """Whether the session's recording is told of. ``current``: it has an edition that plays."""
+    grant, target = caller.grant, target_of(session, venue)
+    if grant is not None and grant.allows(Action.RECORDING_READ, target):
+        return True
+    watches = grant is not None and grant.allows(Action.SESSION_VIEW_CLOSED, target)
+    return current and (watches or (published and told(caller, session, venue).anything))
+
+
+class Reading(StrEnum):
+    """How much of what an audience said is told. ``moderator``: with names, and what the audience was not shown."""
+
+    NOTHING = "nothing"
+    AUDIENCE = "audience"
+    MODERATOR = "moderator"
+
+
+def said_in(item: Question | Poll) -> str | None:
+    """The session that it belongs to; None: the room."""
+    return closed_session(item.scope) or item.session
+
+
+def said_told(
+    caller: Caller, item: Question | Poll, session: Session | None, venue: str | None, action: Action
+) -> Reading:
+    """How a question or a poll is told. ``session``: the one of :func:`said_in`, None where it is gone; ``venue``: of
+    its room; ``action``: what moderators of such items may."""
+    grant = caller.grant
+    if said_in(item) is None:
+        target = Target(room=item.room, venue=venue)
+    elif session is None or not told(caller, session, venue, as_closed=closed_session(item.scope) is not None).anything:
+        return Reading.NOTHING
+    else:
+        target = target_of(session, venue)
+    moderates = grant is not None and grant.allows(action, target)
+    if not moderates and isinstance(item, Question) and not item.public:
+        return Reading.NOTHING
+    return Reading.MODERATOR if moderates else Reading.AUDIENCE

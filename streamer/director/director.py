@@ -342,8 +342,6 @@ class Director:
             self._woken.clear()
             try:
                 ticks += 1
-                if ticks % RELOAD_EVERY == 0:
-                    await self._ledger.tidy(self._clock())
                 # Privacy does not wait for the database.
                 if not pressing and await self._is_due(ticks):
                     await self._load()
@@ -514,6 +512,7 @@ class Director:
                     start=fresh.start,
                     between=fresh.between,
                     zone=fresh.zone,
+                    left_out=fresh.left_out,
                     sessions=fresh.sessions,
                 )
                 self.effects.tell_sessions(room_id, before, fresh.sessions)

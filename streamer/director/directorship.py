@@ -173,8 +173,15 @@ class Directorship:
             at = self._clock()
             if at - self._known_at < self._probe_s / 2:
                 return
-            # A connection that has died meanwhile costs one try.
-            seen = await self._ask() or await self._ask()
+            asking = asyncio.create_task(self._ask(), name="director row")
+            try:
+                await asyncio.wait((asking,), timeout=self._answer_s)
+                if not asking.done():
+                    # Whoever waits is told now; to give up the connection takes some seconds more.
+                    self._database.note_away()
+                seen = await asking
+            finally:
+                asking.cancel()
             if seen is None:
                 self._database.note_away()
             else:
@@ -188,12 +195,16 @@ class Directorship:
 
     async def _ask(self) -> Holder | None:
         """None: no answer in time."""
-        try:
-            async with asyncio.timeout(self._answer_s), self._database.read(probe=True) as connection:
-                return await Directors(connection).holder()
-        except (StreamerError, OSError, TimeoutError, SQLAlchemyError) as error:
-            log.warning("director_row_not_read", error=str(error) or type(error).__name__)
-            return None
+        for tries_left in (1, 0):
+            try:
+                async with asyncio.timeout(self._answer_s), self._database.read(probe=True) as connection:
+                    return await Directors(connection).holder()
+            except (StreamerError, OSError, SQLAlchemyError) as error:
+                log.warning("director_row_not_read", error=str(error) or type(error).__name__)
+                if isinstance(error, TimeoutError) or not tries_left:
+                    break
+                # A connection that died meanwhile costs one try.
+        return None
 
     async def _sign(self, at: float) -> None:
         try:

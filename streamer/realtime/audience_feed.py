@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 
 from streamer.audience.news import AudienceEvent, Viewpoint
-from streamer.audience.scope import Scope, closed_session
+from streamer.audience.scope import Scope
 from streamer.conference.grants import Action, Target
+from streamer.conference.participation import closed_session
 from streamer.errors import StreamerError
 from streamer.realtime.audience_commands import scope_target
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Client, Hub

@@ -64,9 +64,9 @@ class Porter:
             since=shake.since,
         )
         if session is not None:
-            if namespace == AUDIENCE:
-                client.link = shake.key or ""
-                self._require_view(client, session)
+            # A link is for an audience; crew come by their grants.
+            client.link = (shake.key or "") if namespace == AUDIENCE else ""
+            self._require_view(client, session)
             client.room, client.asked = session.room, session.id
             if client.since is not None and client.since <= self._moved.get(session.id, 0):
                 # It counts in the audience that the session had before.

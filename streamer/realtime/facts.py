@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from streamer.conference.alarms import Alarm
 from streamer.conference.day import current
-from streamer.conference.grants import Action
+from streamer.conference.grants import Action, Grant
 from streamer.conference.sessions import Hold, Session, SessionState
 from streamer.conference.spans import output_name
+from streamer.conference.visibility import Caller, alarm_told
 from streamer.realtime import rights
 from streamer.realtime.hub import STUDIO, Client
 from streamer.realtime.messages import (
@@ -83,8 +85,17 @@ class Facts:
 
     def alarms(self, room: str) -> dict[str, AlarmData]:
         """Those that ring, by id."""
+        return self._alarms(room, self._director.alarms(room))
+
+    def alarms_for(self, grant: Grant | None, room: str) -> list[AlarmData]:
+        """Those that ring, as far as the grant's holder is told."""
+        find, venue, caller = self._director.find, rights.venue_id(self._director, room), Caller(grant)
+        told = [alarm_told(caller, alarm, find, room, venue) for alarm in self._director.alarms(room)]
+        return list(self._alarms(room, [alarm for alarm in told if alarm is not None]).values())
+
+    def _alarms(self, room: str, ringing: Iterable[Alarm]) -> dict[str, AlarmData]:
         taken = self._director.acknowledged(room)
-        return {alarm.id: _alarm(room, alarm, taken.get(alarm.id)) for alarm in self._director.alarms(room)}
+        return {alarm.id: _alarm(room, alarm, taken.get(alarm.id)) for alarm in ringing}
 
     def publications(self, room: str) -> dict[str, Publication]:
         """By source."""
@@ -122,17 +133,18 @@ class Facts:
                 running = self._views.crew(own, client.caller, client.link) if own.running else None
                 return {"room": room, "broadcast": self.own_broadcast(own), "session": running, "next": None}
         told: dict[str, Any] = {"room": room, "broadcast": self.broadcast(room)}
+        face = self._director.face(room)
+        told["session"] = None if face.current is None else self._views.public(face.current.session)
+        told["next"] = None if face.next is None else self._views.public(face.next.session)
         if client.grant is None or rights.ENTRY[client.namespace] is None:
-            face = self._director.face(room)
-            told["session"] = None if face.current is None else self._views.public(face.current.session)
-            told["next"] = None if face.next is None else self._views.public(face.next.session)
             return told
+        # Crew who are told nothing of a session see what everybody does.
         day = self._director.day(room)
-        told["session"] = self._for_crew(client, current(day))
-        told["next"] = self._for_crew(client, self._director.following(room))
+        told["session"] = self._for_crew(client, current(day)) or told["session"]
+        told["next"] = self._for_crew(client, self._director.following(room)) or told["next"]
         if client.namespace == STUDIO:
             told["air"] = self.air(room)
-            told["alarms"] = list(self.alarms(room).values())
+            told["alarms"] = self.alarms_for(client.grant, room)
             told["publications"] = list(self.publications(room).values())
             told["meters"] = self.meters(room)
             if client.channel != EVERY_ROOM:
@@ -140,12 +152,7 @@ class Facts:
         return told
 
     def _for_crew(self, client: Client, session: Session | None) -> dict[str, Any] | None:
-        grant = client.grant
-        if session is None or grant is None:
-            return None
-        if session.closed and not grant.allows(
-            Action.SESSION_READ_CLOSED, rights.session_target(self._director, session)
-        ):
+        if session is None or not rights.tells(self._director, client.grant, session):
             return None
         return self._views.crew(session, client.caller)
 

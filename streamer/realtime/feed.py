@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import structlog
 
 from streamer.conference.delays import ShownTimes
+from streamer.conference.grants import Target
 from streamer.conference.sessions import Session
 from streamer.director.news import AlarmsChanged, Forgotten, News, RoomChanged, SessionChanged
 from streamer.errors import NotFound
@@ -142,16 +144,19 @@ class Feed:
         about = f"session:{known.id}"
         removed = SessionRemoved(known.id, room)
         crew: Any = removed if after is None else self._views.crew(after)
-        closed = next((one for one in (after, before) if one is not None and one.closed), None)
+        hides = before is not None and not before.closed and after is not None and after.closed
         for namespace in CREW:
-            self._hub.post(
-                namespace,
-                room,
-                "session.changed",
-                crew,
-                about=about,
-                closed=None if closed is None else rights.session_target(self._director, closed),
-            )
+            if hides:
+                # For crew who are told nothing of it from now on; the others are told at once what it is now.
+                self._hub.forget(namespace, room, about)
+                self._hub.post(namespace, room, "session.changed", removed)
+            closed = rights.session_target(self._director, known) if known.closed else None
+            self._hub.post(namespace, room, "session.changed", crew, about=about, closed=closed)
+        if hides:
+            for alarm in self._alarms.get(room, {}).values():
+                if alarm.session == known.id:
+                    self._hub.post(STUDIO, room, "alarm", msgspec.structs.replace(alarm, ringing=False))
+                    self._tell_alarm(room, alarm)
         if after is not None and not after.closed:
             self._hub.post(AUDIENCE, room, "session.changed", self._views.public(after), about=about)
         elif before is not None and not before.closed:
@@ -224,11 +229,34 @@ class Feed:
         for alarm in alarms.values():
             if before.get(alarm.id) == alarm:
                 continue
-            self._hub.post(STUDIO, room, "alarm", alarm)
+            self._tell_alarm(room, alarm)
             if alarm.code == "grant_expired" and alarm.id not in before:
                 self._hub.post(STUDIO, room, "grant.expired", GrantExpired(room, str(alarm.details.get("label", ""))))
         for alarm_id in before.keys() - alarms.keys():
-            self._hub.post(STUDIO, room, "alarm", msgspec.structs.replace(before[alarm_id], ringing=False))
+            self._tell_alarm(room, msgspec.structs.replace(before[alarm_id], ringing=False))
+
+    def _tell_alarm(self, room: str, alarm: AlarmData) -> None:
+        """To those of the crew who are told of the session that it is about, and of the next that it names."""
+        about, named = "" if alarm.session is None else f"session:{alarm.session}", alarm.details.get("next")
+        closed, ahead = self._closed(room, alarm.session), self._closed(room, named)
+        if ahead is None:
+            self._hub.post(STUDIO, room, "alarm", alarm, about=about, closed=closed)
+            return
+        details = {name: value for name, value in alarm.details.items() if name != "next"}
+        self._hub.post(
+            STUDIO, room, "alarm", msgspec.structs.replace(alarm, details=details), about=about, closed=closed
+        )
+        if closed is None:
+            self._hub.post(STUDIO, room, "alarm", alarm, about=f"session:{named}", closed=ahead)
+
+    def _closed(self, room: str, session_id: object) -> Target | None:
+        """What a grant has to read to be told of something that names the session; None: any of the crew's."""
+        if not isinstance(session_id, str):
+            return None
+        session = self._director.find(session_id)
+        if session is not None:
+            return rights.session_target(self._director, session) if session.closed else None
+        return replace(rights.room_target(self._director, room), session=session_id)
 
     # --- the media plane's --------------------------------------------------------------------------
 

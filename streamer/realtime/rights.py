@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Target
 from streamer.conference.sessions import Session
-from streamer.conference.visibility import Caller, told
+from streamer.conference.visibility import Caller, target_of, told
 from streamer.errors import Forbidden, NotFound, Unauthorized
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO
 from streamer.realtime.ports import Director
@@ -35,26 +35,29 @@ def require(grant: Grant | None, action: Action, target: Target | None = None) -
 
 
 def room_target(director: Director, room_id: str) -> Target:
-    venue = director.venue_of(room_id)
-    return Target(room=room_id, venue=venue.id if venue is not None else None)
+    return Target(room=room_id, venue=venue_id(director, room_id))
 
 
 def session_target(director: Director, session: Session) -> Target:
-    venue = director.venue_of(session.room)
-    return Target(
-        room=session.room,
-        venue=venue.id if venue is not None else None,
-        event=session.event,
-        session=session.id,
-    )
+    return target_of(session, venue_id(director, session.room))
 
 
 def require_view(director: Director, grant: Grant | None, session: Session, *, by_link: bool) -> None:
     """Into the audience of a session; ``by_link``: with an unlisted one's shared link. Raises NotFound
     ``no_such_session`` for who may not know of it."""
     caller = Caller(grant, frozenset({session.id}) if by_link else frozenset())
-    if not told(caller, session, session_target(director, session).venue).anything:
+    if not told(caller, session, venue_id(director, session.room)).anything:
         raise no_such_session()
+
+
+def venue_id(director: Director, room_id: str) -> str | None:
+    venue = director.venue_of(room_id)
+    return None if venue is None else venue.id
+
+
+def tells(director: Director, grant: Grant | None, session: Session) -> bool:
+    """Whether a grant's holder is told of the session at all."""
+    return told(Caller(grant), session, venue_id(director, session.room)).anything
 
 
 def no_such_session() -> NotFound:

@@ -10,6 +10,7 @@ from streamer.conference.airing import last_ended
 from streamer.conference.day import current, find
 from streamer.conference.grants import Action
 from streamer.conference.sessions import Session, SessionState
+from streamer.conference.visibility import Caller, told_where
 from streamer.director.director import Tapped
 from streamer.director.kinds import permission_of
 from streamer.errors import Conflict, NotFound
@@ -34,7 +35,7 @@ async def _end(order: Order) -> dict[str, Any]:
     if session is None:
         # The same tap again, or a correction of it: the rules know whether that is still possible.
         session = last_ended(day, max((s.ended_ms or 0 for s in day.sessions), default=0))
-    if session is None:
+    if session is None or not rights.tells(order.director, order.grant, session):
         raise _nothing_on_air()
     return await _tap(order, session, taps.End(session.id, media_ms(payload.at)))
 
@@ -42,7 +43,7 @@ async def _end(order: Order) -> dict[str, Any]:
 async def _extend(order: Order) -> dict[str, Any]:
     payload: messages.SessionExtend = order.payload
     session = current(order.director.day(order.room))
-    if session is None:
+    if session is None or not rights.tells(order.director, order.grant, session):
         raise _nothing_on_air()
     return await _tap(order, session, taps.Extend(session.id, payload.minutes))
 
@@ -79,6 +80,9 @@ async def _undo(order: Order) -> dict[str, Any]:
     if action.room != order.room:
         raise NotFound("There is no such action in this room.", code="no_such_action")
     session = find(order.director.day(order.room), action.session) if action.session else None
+    venue = rights.venue_id(order.director, order.room)
+    if action.session and not told_where(Caller(order.grant), action.session, session, order.room, venue).anything:
+        raise NotFound("There is no such action in this room.", code="no_such_action")
     target = (
         rights.room_target(order.director, order.room)
         if session is None
@@ -92,7 +96,9 @@ async def _undo(order: Order) -> dict[str, Any]:
         "action": tapped.action,
         "undone": action.id,
         "sessions": [
-            order.views.crew(changed, order.client.caller) for changed in tapped.sessions if _may_read(order, changed)
+            order.views.crew(changed, order.client.caller)
+            for changed in tapped.sessions
+            if rights.tells(order.director, order.grant, changed)
         ],
     }
 
@@ -120,7 +126,7 @@ def _after(order: Order, session: Session, tapped: Tapped) -> Session:
 
 def _named(order: Order, session_id: str) -> Session:
     session = find(order.director.day(order.room), session_id)
-    if session is None:
+    if session is None or not rights.tells(order.director, order.grant, session):
         raise rights.no_such_session()
     return session
 
@@ -128,8 +134,10 @@ def _named(order: Order, session_id: str) -> Session:
 def _to_start(order: Order) -> Session:
     """The armed session, or what runs already, or the next. A second tap within seconds is the same one again, even
     where the session after is armed by then."""
-    following = order.director.following(order.room)
-    running = current(order.director.day(order.room))
+    following, running = (
+        one if one is not None and rights.tells(order.director, order.grant, one) else None
+        for one in (order.director.following(order.room), current(order.director.day(order.room)))
+    )
     if running is not None and order.now_ms - (running.changed_ms or 0) < DOUBLE_TAP_MS:
         return running
     if following is not None and following.state is SessionState.ARMED:
@@ -138,12 +146,6 @@ def _to_start(order: Order) -> Session:
     if session is None:
         raise Conflict("There is no session to start.", code="nothing_to_start")
     return session
-
-
-def _may_read(order: Order, session: Session) -> bool:
-    if not session.closed or order.grant is None:
-        return not session.closed
-    return order.grant.allows(Action.SESSION_READ_CLOSED, rights.session_target(order.director, session))
 
 
 def _nothing_on_air() -> Conflict:

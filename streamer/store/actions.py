@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.errors import NotFound
@@ -76,7 +76,3 @@ class Actions:
             update(actions).where(actions.c.id == action_id, actions.c.undone_ms.is_(None)).values(undone_ms=at_ms)
         )
         return changed.rowcount > 0
-
-    async def forget_before(self, at_ms: int) -> int:
-        """Those that are too old to be undone. Returns how many."""
-        return (await self._connection.execute(delete(actions).where(actions.c.at_ms < at_ms))).rowcount

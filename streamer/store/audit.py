@@ -9,9 +9,8 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.errors import BadRequest
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, decode_cursor, page_of
+from streamer.store.paging import Page, page_of
 from streamer.store.tables import audit
 
 
@@ -53,7 +52,7 @@ class AuditLog:
     async def page(
         self,
         limit: int,
-        cursor: str | None,
+        after: str | None,
         *,
         room: str | None = None,
         venue: str | None = None,
@@ -65,9 +64,8 @@ class AuditLog:
     ) -> Page[AuditEntry]:
         """Newest first. ``target`` is (kind, id)."""
         query = select(audit).order_by(audit.c.id.desc()).limit(limit + 1)
-        after = decode_cursor(cursor)
         if after is not None:
-            query = query.where(audit.c.id < _number(after))
+            query = query.where(audit.c.id < int(after))
         if room is not None:
             query = query.where(audit.c.room_id == room)
         if venue is not None:
@@ -84,9 +82,3 @@ class AuditLog:
             query = query.where(audit.c.at_ms < until_ms)
         rows = (await self._connection.execute(query)).all()
         return page_of([(str(row.id), _MAPPING.item(row)) for row in rows], limit)
-
-
-def _number(cursor: str) -> int:
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise BadRequest("The cursor is not one that this list gave.", code="bad_cursor")
-    return int(cursor)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.captions import Line
 from streamer.errors import NotFound
 from streamer.store.mapping import RowMapping
-from streamer.store.recordings import RecordingState
-from streamer.store.tables import captions, recordings
+from streamer.store.tables import captions
 from streamer.store.writing import add_rows
 
 _MAPPING = RowMapping(Line, captions)
@@ -79,15 +78,4 @@ class Captions:
         found = await self._connection.execute(
             delete(captions).where(captions.c.room_id == room, captions.c.at_ms >= from_ms, captions.c.at_ms < to_ms)
         )
-        return found.rowcount
-
-    async def forget_before(self, at_ms: int) -> int:
-        """Remove for good what was typed before ``at_ms`` and is in no recording that is kept. Returns how many."""
-        kept = exists().where(
-            recordings.c.room_id == captions.c.room_id,
-            recordings.c.state != RecordingState.DELETED.value,
-            recordings.c.start_ms <= captions.c.at_ms,
-            or_(recordings.c.end_ms.is_(None), captions.c.at_ms < recordings.c.end_ms),
-        )
-        found = await self._connection.execute(delete(captions).where(captions.c.created_ms < at_ms, ~kept))
         return found.rowcount

@@ -9,7 +9,7 @@ from streamer.conference.sessions import Event
 from streamer.errors import NotFound
 from streamer.store import revision
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, decode_cursor, page_of
+from streamer.store.paging import Page, page_of
 from streamer.store.tables import events
 from streamer.store.writing import add_rows, change_rows, remove_rows
 
@@ -34,9 +34,8 @@ class Events:
         row = (await self._connection.execute(select(events).where(events.c.id == event_id))).first()
         return None if row is None else _MAPPING.item(row)
 
-    async def page(self, limit: int, cursor: str | None, *, venue: str | None = None) -> Page[Event]:
+    async def page(self, limit: int, after: str | None, *, venue: str | None = None) -> Page[Event]:
         query = select(events).order_by(events.c.id).limit(limit + 1)
-        after = decode_cursor(cursor)
         if after is not None:
             query = query.where(events.c.id > after)
         if venue is not None:

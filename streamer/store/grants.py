@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from streamer.conference.grants import Grant, Target, secret_matches, split_token
 from streamer.errors import NotFound
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, after_pair, decode_cursor, page_of, pair_cursor
+from streamer.store.paging import Page, after_pair, page_of, pair_place
 from streamer.store.tables import connections, events, grants, rooms, sessions
 from streamer.store.writing import add_rows
 
@@ -79,17 +79,16 @@ class Grants:
             return None
         return _MAPPING.item(row)
 
-    async def page(self, limit: int, cursor: str | None, *, scope: Target) -> Page[Grant]:
+    async def page(self, limit: int, after: str | None, *, scope: Target) -> Page[Grant]:
         """The grants whose scope lies inside ``scope``, oldest first."""
         query = select(grants).order_by(grants.c.created_ms, grants.c.id).limit(limit + 1)
-        after = decode_cursor(cursor)
         if after is not None:
             query = query.where(after_pair(grants.c.created_ms, grants.c.id, after))
         inside = _inside(scope)
         if inside is not None:
             query = query.where(inside)
         rows = (await self._connection.execute(query)).all()
-        return page_of([(pair_cursor(row.created_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
+        return page_of([(pair_place(row.created_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
 
     async def add(self, grant: Grant, secret_sha256: bytes) -> None:
         """Raises Unprocessable ``unknown_reference`` where what it is for is not there."""

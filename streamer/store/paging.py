@@ -1,59 +1,67 @@
-"""Cursors: where the next page of a list begins, opaque to clients."""
+"""Pages of lists, and places in them.
+
+A *place* says after which row a page begins. It holds ids, so it never leaves the service as it is: clients get it
+sealed as a cursor (:mod:`streamer.api.cursors`).
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Column, ColumnElement, and_, or_
 
-from streamer.errors import BadRequest
-
 T = TypeVar("T")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """``cursor`` is None on the last page."""
+    """``cursor``: the place of the last item, from which the next page goes on; None on the last page. ``places``: each
+    item's own."""
 
     items: list[T]
     cursor: str | None
-
-
-def encode_cursor(last_id: str) -> str:
-    return base64.urlsafe_b64encode(last_id.encode("utf-8")).decode("ascii").rstrip("=")
-
-
-def decode_cursor(cursor: str | None) -> str | None:
-    """The id after which the page begins. Raises BadRequest ``bad_cursor``."""
-    if cursor is None:
-        return None
-    try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        return base64.b64decode(padded, altchars=b"-_", validate=True).decode("utf-8")
-    except (UnicodeError, binascii.Error, ValueError) as error:
-        raise BadRequest("The cursor is not one that this list gave.", code="bad_cursor") from error
+    places: list[str] = field(default_factory=list)
 
 
 def page_of(rows: list[tuple[str, T]], limit: int) -> Page[T]:
-    """``rows`` are ``(id, item)``, one more than ``limit`` where there is a next page."""
-    items = [item for _, item in rows[:limit]]
-    return Page(items, encode_cursor(rows[limit - 1][0]) if len(rows) > limit else None)
+    """``rows`` are ``(place, item)``, one more than ``limit`` where there is a next page."""
+    places = [place for place, _ in rows[:limit]]
+    return Page([item for _, item in rows[:limit]], places[-1] if len(rows) > limit else None, places)
 
 
-def pair_cursor(at: int, row_id: str) -> str:
-    """For a list in the order of a number and, where it is the same, an id."""
+async def page_of_shown(
+    limit: int,
+    after: str | None,
+    fetch: Callable[[int, str | None], Awaitable[Page[T]]],
+    show: Callable[[Sequence[T]], Awaitable[Sequence[V | None]]],
+) -> tuple[list[V], str | None]:
+    """A page of what is shown, and the place of its last item; None where nothing that is shown follows.
+
+    ``fetch(limit, after)`` reads what may be shown as far as the database knows, ``show`` has the last word on each:
+    None hides it. So neither the place nor a short page tells of what is hidden.
+    """
+    found: list[tuple[str, V]] = []
+    while True:
+        page = await fetch(limit + 1 - len(found), after)
+        views = await show(page.items)
+        found += [(place, view) for place, view in zip(page.places, views, strict=True) if view is not None]
+        after = page.cursor
+        if after is None or len(found) > limit:
+            break
+    return [view for _, view in found[:limit]], found[limit - 1][0] if len(found) > limit else None
+
+
+def pair_place(at: int, row_id: str) -> str:
+    """In a list in the order of a number and, where it is the same, an id."""
     return f"{at}.{row_id}"
 
 
-def after_pair(at: Column[Any], row_id: Column[Any], cursor: str, *, descending: bool = False) -> ColumnElement[bool]:
-    """What stands behind ``cursor`` (decoded, of :func:`pair_cursor`). Raises BadRequest ``bad_cursor``."""
-    number, dot, last_id = cursor.partition(".")
-    digits = number.removeprefix("-")
-    if not dot or not (digits.isascii() and digits.isdigit() and len(digits) < 19):
-        raise BadRequest("The cursor is not one that this list gave.", code="bad_cursor")
+def after_pair(at: Column[Any], row_id: Column[Any], place: str, *, descending: bool = False) -> ColumnElement[bool]:
+    """What stands behind ``place``, one of :func:`pair_place`."""
+    number, _, last_id = place.partition(".")
     last = int(number)
     if descending:
         return or_(at < last, and_(at == last, row_id < last_id))

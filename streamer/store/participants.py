@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Table, delete, func, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.participation import PUBLIC_QUESTIONS, Person
 from streamer.store.bulk import put_rows
 from streamer.store.mapping import RowMapping
+from streamer.store.people import LIST
 from streamer.store.tables import (
     address_holds,
     chat_messages,
-    crew_lines,
     moderation_actions,
-    notices,
     participants,
     poll_votes,
-    polls,
     question_votes,
     questions,
     reports,
@@ -31,17 +29,6 @@ NOTE = "participant.note"
 """The kind of a moderator's note in the action log."""
 FOREVER_MS = 1 << 62
 _MAPPING = RowMapping(Person, participants)
-_OLD: tuple[tuple[Table, str], ...] = (
-    (chat_messages, "at_ms"),
-    (questions, "at_ms"),
-    (polls, "at_ms"),
-    (moderation_actions, "at_ms"),
-    (reports, "at_ms"),
-    (crew_lines, "at_ms"),
-    (notices, "at_ms"),
-    (watch_minutes, "minute_ms"),
-    (participants, "seen_ms"),
-)
 
 
 class Participants:
@@ -58,21 +45,14 @@ class Participants:
         await put_rows(self._connection, participants, [_MAPPING.values(person) for person in people])
 
     async def everything(self, participant: str) -> dict[str, list[dict[str, Any]]]:
-        """All rows of theirs, by table. What moderators noted about them, reasons included, is the moderators'."""
+        """All rows of theirs, by table, as :data:`~streamer.store.people.LIST` says. What moderators noted about them,
+        reasons included, is the moderators'."""
         found: dict[str, list[dict[str, Any]]] = {}
-        for table, column in (
-            (participants, participants.c.id),
-            (chat_messages, chat_messages.c.participant_id),
-            (questions, questions.c.participant_id),
-            (question_votes, question_votes.c.participant_id),
-            (poll_votes, poll_votes.c.participant_id),
-            (reports, reports.c.participant_id),
-            (sanctions, sanctions.c.participant_id),
-        ):
-            rows = await self._connection.execute(select(table).where(column == participant))
-            found[table.name] = [dict(row._mapping) for row in rows]
-        for row in (*found["chat_messages"], *found["questions"], *found["sanctions"]):
-            row.pop("reason")
+        for kept in LIST:
+            if kept.whose:
+                query = select(*(kept.table.c[name] for name in kept.exported))
+                rows = await self._connection.execute(query.where(kept.table.c[kept.whose] == participant))
+                found[kept.table.name] = [dict(row._mapping) for row in rows]
         for row in found["questions"]:
             # What moderators made of one is not told before it is shown.
             if row["original"] is not None and row["state"] not in PUBLIC_QUESTIONS:
@@ -106,6 +86,7 @@ class Participants:
         nobodys = {"participant_id": None, "name": "", "place": "", "role": "", "original": None, "reason": ""}
         gone["questions"] += (await run(update(questions).where(asked).values(nobodys))).rowcount
         await run(delete(participants).where(participants.c.id == participant, participants.c.seen_ms <= until_ms))
+        await run(update(address_holds).where(address_holds.c.participant_id == participant).values(participant_id=""))
         await run(update(sanctions).where(sanctions.c.participant_id == participant).values(name="", reason=""))
         # What undo would need holds their words, also where it was done to several people's at once.
         named = moderation_actions.c.participant_id == participant
@@ -119,30 +100,10 @@ class Participants:
     async def everybody(self) -> set[str]:
         """Ids of all of whom anything is stored."""
         found: set[str] = set()
-        for column in (
-            participants.c.id,
-            chat_messages.c.participant_id,
-            questions.c.participant_id,
-            question_votes.c.participant_id,
-            poll_votes.c.participant_id,
-            reports.c.participant_id,
-            sanctions.c.participant_id,
-            address_holds.c.participant_id,
-            moderation_actions.c.participant_id,
-        ):
+        for column in (kept.table.c[kept.whose] for kept in LIST if kept.whose):
             rows = await self._connection.execute(select(column).distinct().where(column.is_not(None)))
             found |= set(rows.scalars())
         return found
-
-    async def forget_before(self, at_ms: int, now_ms: int) -> dict[str, int]:
-        """What is older than ``at_ms``, and address holds that are over. Returns how many rows of which table."""
-        gone = {}
-        for table, column in _OLD:
-            done = await self._connection.execute(delete(table).where(table.c[column] < at_ms))
-            if done.rowcount:
-                gone[table.name] = done.rowcount
-        await self._connection.execute(delete(address_holds).where(address_holds.c.until_ms < now_ms))
-        return gone
 
     async def count_of(self, participant: str) -> tuple[int, int]:
         """How many messages and questions they have written."""

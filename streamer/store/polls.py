@@ -9,11 +9,13 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.participation import Poll
+from streamer.conference.visibility import Caller
 from streamer.store.bulk import batches, put_rows, remove_keys
 from streamer.store.mapping import RowMapping, to_json
-from streamer.store.paging import Page, after_pair, decode_cursor, page_of, pair_cursor
-from streamer.store.tables import poll_votes
+from streamer.store.paging import Page, after_pair, page_of, pair_place
+from streamer.store.tables import poll_votes, sessions
 from streamer.store.tables import polls as table
+from streamer.store.visibility import said_in, said_told
 
 _MAPPING = RowMapping(Poll, table)
 
@@ -66,16 +68,23 @@ class Polls:
         return [_MAPPING.item(row) for row in rows]
 
     async def page(
-        self, limit: int, cursor: str | None, *, room: str | None = None, session: str | None = None
+        self,
+        limit: int,
+        after: str | None,
+        *,
+        room: str | None = None,
+        session: str | None = None,
+        caller: Caller | None = None,
     ) -> Page[Poll]:
-        """By time, without those that were taken away."""
+        """By time, without those that were taken away. ``caller``: what they are told of; None: all."""
         query = select(table).where(table.c.removed.is_(False)).order_by(table.c.at_ms, table.c.id).limit(limit + 1)
-        after = decode_cursor(cursor)
         if after is not None:
             query = query.where(after_pair(table.c.at_ms, table.c.id, after))
         if room is not None:
             query = query.where(table.c.room_id == room)
         if session is not None:
             query = query.where(table.c.session_id == session)
+        if caller is not None:
+            query = query.outerjoin(sessions, sessions.c.id == said_in(table)).where(said_told(caller, table))
         rows = (await self._connection.execute(query)).all()
-        return page_of([(pair_cursor(row.at_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
+        return page_of([(pair_place(row.at_ms, row.id), _MAPPING.item(row)) for row in rows], limit)

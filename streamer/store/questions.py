@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from streamer.conference.grants import Action
 from streamer.conference.participation import Question
+from streamer.conference.visibility import Caller
 from streamer.store.bulk import batches, put_rows, remove_keys
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, after_pair, decode_cursor, page_of, pair_cursor
-from streamer.store.tables import question_votes
+from streamer.store.paging import Page, after_pair, page_of, pair_place
+from streamer.store.tables import question_votes, sessions
 from streamer.store.tables import questions as table
+from streamer.store.visibility import question_is_public, said_for_crew, said_in, said_told
 
 _MAPPING = RowMapping(Question, table)
 
@@ -78,16 +81,24 @@ class Questions:
         return [_MAPPING.item(row) for row in await self._connection.execute(query)]
 
     async def page(
-        self, limit: int, cursor: str | None, *, room: str | None = None, session: str | None = None
+        self,
+        limit: int,
+        after: str | None,
+        *,
+        room: str | None = None,
+        session: str | None = None,
+        caller: Caller | None = None,
     ) -> Page[Question]:
-        """All states, by time; the caller knows who may see what."""
+        """By time. ``caller``: what they are told of; None: all."""
         query = select(table).order_by(table.c.at_ms, table.c.id).limit(limit + 1)
-        after = decode_cursor(cursor)
         if after is not None:
             query = query.where(after_pair(table.c.at_ms, table.c.id, after))
         if room is not None:
             query = query.where(table.c.room_id == room)
         if session is not None:
             query = query.where(table.c.session_id == session)
+        if caller is not None:
+            shown = or_(question_is_public(), said_for_crew(caller, table, Action.QUESTION_MODERATE))
+            query = query.outerjoin(sessions, sessions.c.id == said_in(table)).where(said_told(caller, table), shown)
         rows = (await self._connection.execute(query)).all()
-        return page_of([(pair_cursor(row.at_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
+        return page_of([(pair_place(row.at_ms, row.id), _MAPPING.item(row)) for row in rows], limit)

@@ -9,10 +9,13 @@ from enum import StrEnum
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from streamer.conference.visibility import Caller
 from streamer.errors import NotFound, Unprocessable
+from streamer.store import revision
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, after_pair, decode_cursor, page_of, pair_cursor
+from streamer.store.paging import Page, after_pair, page_of, pair_place
 from streamer.store.tables import editions, recordings, rooms, sessions
+from streamer.store.visibility import recording_told
 from streamer.store.writing import add_rows, change_rows, put_row
 
 
@@ -90,18 +93,18 @@ class Recordings:
     async def page(
         self,
         limit: int,
-        cursor: str | None,
+        after: str | None,
         *,
         room: str | None = None,
         venue: str | None = None,
         event: str | None = None,
         states: Iterable[RecordingState] | None = None,
         published: bool | None = None,
+        caller: Caller | None = None,
     ) -> Page[Recording]:
-        """Newest first."""
+        """Newest first. ``caller``: what they are told of; None: all."""
         order = (recordings.c.start_ms.desc(), recordings.c.session_id.desc())
         query = select(recordings).order_by(*order).limit(limit + 1)
-        after = decode_cursor(cursor)
         if after is not None:
             query = query.where(after_pair(recordings.c.start_ms, recordings.c.session_id, after, descending=True))
         if room is not None:
@@ -115,8 +118,10 @@ class Recordings:
             query = query.where(recordings.c.state.in_([state.value for state in states]))
         if published is not None:
             query = query.where(recordings.c.published == published)
+        if caller is not None:
+            query = query.join(sessions, sessions.c.id == recordings.c.session_id).where(recording_told(caller))
         rows = (await self._connection.execute(query)).all()
-        return page_of([(pair_cursor(row.start_ms, row.session_id), _RECORDINGS.item(row)) for row in rows], limit)
+        return page_of([(pair_place(row.start_ms, row.session_id), _RECORDINGS.item(row)) for row in rows], limit)
 
     async def in_state(self, *states: RecordingState) -> list[Recording]:
         """Oldest first."""
@@ -206,10 +211,12 @@ class Editions:
         return [_EDITIONS.item(row) for row in rows]
 
     async def add(self, edition: StoredEdition) -> None:
-        """Make it the session's current one: the one before is replaced at ``edition.created_ms``.
+        """Make it the session's current one: the one before is replaced at ``edition.created_ms``. Bumps the revision:
+        what it leaves out leaves the live windows too.
 
         Raises Conflict ``exists``, Unprocessable ``unknown_reference`` where the session has no recording.
         """
+        await revision.bump(self._connection)
         if edition.replaced_ms is None:
             await self.withdraw(edition.session, edition.created_ms)
         await add_rows(

@@ -9,7 +9,7 @@ from streamer.conference.rooms import Room
 from streamer.errors import NotFound
 from streamer.store import revision
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, decode_cursor, page_of
+from streamer.store.paging import Page, page_of
 from streamer.store.tables import rooms
 from streamer.store.writing import add_rows, change_rows, remove_rows
 
@@ -38,9 +38,8 @@ class Rooms:
         """By id."""
         return [_MAPPING.item(row) for row in await self._connection.execute(select(rooms).order_by(rooms.c.id))]
 
-    async def page(self, limit: int, cursor: str | None, *, venue: str | None = None) -> Page[Room]:
+    async def page(self, limit: int, after: str | None, *, venue: str | None = None) -> Page[Room]:
         query = select(rooms).order_by(rooms.c.id).limit(limit + 1)
-        after = decode_cursor(cursor)
         if after is not None:
             query = query.where(rooms.c.id > after)
         if venue is not None:

@@ -8,12 +8,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.conference.sessions import RUNNING, Session, SessionState, Visibility
+from streamer.conference.sessions import RUNNING, Session, SessionState
+from streamer.conference.visibility import Caller
 from streamer.errors import NotFound
 from streamer.store import revision
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, after_pair, decode_cursor, page_of, pair_cursor
+from streamer.store.paging import Page, after_pair, page_of, pair_place
 from streamer.store.tables import recordings, rooms, sessions
+from streamer.store.visibility import session_told
 from streamer.store.writing import add_rows, change_rows, remove_rows
 
 _MAPPING = RowMapping(Session, sessions)
@@ -42,7 +44,7 @@ class Sessions:
     async def page(
         self,
         limit: int,
-        cursor: str | None,
+        after: str | None,
         *,
         room: str | None = None,
         event: str | None = None,
@@ -51,11 +53,11 @@ class Sessions:
         until_ms: int | None = None,
         states: Iterable[SessionState] | None = None,
         language: str | None = None,
-        public_only: bool = False,
+        caller: Caller | None = None,
     ) -> Page[Session]:
-        """By planned start. ``from_ms`` and ``until_ms``: what lies or lasts between them, by plan or in fact."""
+        """By planned start. ``from_ms`` and ``until_ms``: what lies or lasts between them, by plan or in fact.
+        ``caller``: what they are told of; None: all."""
         query = select(sessions).order_by(sessions.c.start_ms, sessions.c.id).limit(limit + 1)
-        after = decode_cursor(cursor)
         if after is not None:
             query = query.where(after_pair(sessions.c.start_ms, sessions.c.id, after))
         if room is not None:
@@ -73,10 +75,10 @@ class Sessions:
         if language is not None:
             # ``fr`` is asked for ``fr-CA`` too.
             query = query.where(or_(sessions.c.language == language, sessions.c.language.startswith(f"{language}-")))
-        if public_only:
-            query = query.where(sessions.c.visibility == Visibility.PUBLIC.value)
+        if caller is not None:
+            query = query.where(session_told(caller))
         rows = (await self._connection.execute(query)).all()
-        return page_of([(pair_cursor(row.start_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
+        return page_of([(pair_place(row.start_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
 
     async def of_room_around(self, room: str, from_ms: int, until_ms: int) -> list[Session]:
         """By start: what ends at ``from_ms`` or later and begins before ``until_ms``, by plan or in fact.

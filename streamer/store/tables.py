@@ -472,6 +472,7 @@ sanctions = Table(
     Column("banned", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
     Column("name", Text, nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
 )
 
 address_holds = Table(

@@ -9,7 +9,7 @@ from streamer.conference.rooms import Venue
 from streamer.errors import NotFound
 from streamer.store import revision
 from streamer.store.mapping import RowMapping
-from streamer.store.paging import Page, decode_cursor, page_of
+from streamer.store.paging import Page, page_of
 from streamer.store.tables import venues
 from streamer.store.writing import add_rows, remove_rows
 
@@ -37,9 +37,8 @@ class Venues:
         """By id."""
         return [_MAPPING.item(row) for row in await self._connection.execute(select(venues).order_by(venues.c.id))]
 
-    async def page(self, limit: int, cursor: str | None) -> Page[Venue]:
+    async def page(self, limit: int, after: str | None) -> Page[Venue]:
         query = select(venues).order_by(venues.c.id).limit(limit + 1)
-        after = decode_cursor(cursor)
         if after is not None:
             query = query.where(venues.c.id > after)
         rows = (await self._connection.execute(query)).all()

@@ -30,6 +30,8 @@ class FakeRoom:
     resources: dict[str, Offer] = field(default_factory=dict)
     fail_with: StreamerError | None = None
     restart_answer: Answer | None = None
+    bytes: dict[tuple[str, int], Any] = field(default_factory=dict)
+    """Of recent parts: none, all is read from the disk."""
 
     def __post_init__(self) -> None:
         self.status = RoomStatus(room=self.config.id, pid=1)

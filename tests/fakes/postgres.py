@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -40,11 +40,13 @@ def binaries() -> Path | None:
     return max(debian, key=lambda path: float(path.parent.name), default=None)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Postgres:
     bin: Path
     folder: Path
     user: str
+    settings: dict[str, str]
+    _server: subprocess.Popen[bytes] | None = None
 
     def new_database(self) -> str:
         """An empty database. Returns its URL, as in the setting ``store.url``."""
@@ -59,52 +61,104 @@ class Postgres:
         ready = subprocess.run([self.bin / "pg_isready", "-q", "-h", self.folder], check=False, timeout=10)
         return ready.returncode == 0
 
+    def start(self) -> None:
+        """Also after :meth:`kill`."""
+        options = [part for name, value in self.settings.items() for part in ("-c", f"{name}={value}")]
+        log = self.folder / "log"
+        with log.open("ab") as output:
+            self._server = subprocess.Popen(
+                [self.bin / "postgres", "-D", self.folder / "data", "-k", self.folder, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self.folder,
+                preexec_fn=_end_with_the_tests,
+                **_as_user(self.user),  # type: ignore[call-overload]
+            )
+        deadline = time.monotonic() + START_LIMIT_S
+        while not self.answers():
+            if self._server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL does not start: {log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        assert self._server is not None
+        self._server.send_signal(signal.SIGQUIT)
+        self._server.wait(timeout=20)
+
+    def freeze(self) -> None:
+        """SIGSTOP to all its processes: connections stay, and nobody answers."""
+        for pid in self._pids():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for pid in self._pids():
+            os.kill(pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """kill -9 of all its processes."""
+        assert self._server is not None
+        for pid in self._pids():
+            os.kill(pid, signal.SIGKILL)
+        self._server.wait(timeout=20)
+
+    def _pids(self) -> list[int]:
+        assert self._server is not None
+        head = self._server.pid
+        found = [head]
+        for name in os.listdir("/proc"):
+            with suppress(OSError, ValueError):
+                if int(Path(f"/proc/{int(name)}/stat").read_text().rpartition(")")[2].split()[1]) == head:
+                    found.append(int(name))
+        return found
+
     def _run(self, program: str, *options: str) -> None:
         command = [self.bin / program, "-h", self.folder, "-U", self.user, *options]
         subprocess.run(command, check=True, capture_output=True, timeout=30)
 
 
+def _as_user(user: str) -> dict[str, object]:
+    if os.geteuid() != 0:
+        return {}
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+
+
 @contextmanager
-def running_postgres(bin_folder: Path) -> Iterator[Postgres]:
+def running_postgres(bin_folder: Path, **settings: str) -> Iterator[Postgres]:
+    """``settings`` over those that the tests have anyway."""
     # A server refuses to be root; Debian's package makes a user for it.
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    as_user = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
     # A socket's path may have 107 characters: not in pytest's folder.
     folder = Path(tempfile.mkdtemp(prefix="streamer-pg-"))
     try:
-        if as_user:
+        if os.geteuid() == 0:
             shutil.chown(folder, user)
-        data, log = folder / "data", folder / "log"
         subprocess.run(
-            [bin_folder / "initdb", "-D", data, "-U", user, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+            [
+                bin_folder / "initdb",
+                "-D",
+                folder / "data",
+                "-U",
+                user,
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "--no-sync",
+            ],
             check=True,
             capture_output=True,
             timeout=60,
             cwd=folder,
-            **as_user,  # type: ignore[call-overload]
+            **_as_user(user),  # type: ignore[call-overload]
         )
-        options = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
-        with log.open("wb") as output:
-            server = subprocess.Popen(
-                [bin_folder / "postgres", "-D", data, "-k", folder, *options],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                cwd=folder,
-                preexec_fn=_end_with_the_tests,
-                **as_user,  # type: ignore[call-overload]
-            )
+        postgres = Postgres(bin_folder, folder, user, {**_SETTINGS, **settings})
+        postgres.start()
         try:
-            postgres = Postgres(bin_folder, folder, user)
-            deadline = time.monotonic() + START_LIMIT_S
-            while not postgres.answers():
-                if server.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"PostgreSQL does not start: {log.read_text(errors='replace')[-2000:]}")
-                time.sleep(0.05)
             yield postgres
         finally:
-            server.send_signal(signal.SIGQUIT)
-            server.wait(timeout=20)
+            postgres.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import functools
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -80,20 +81,27 @@ OWN_END = {
     "room/relay_process.py": "the relay's way out, whose end is the process's; one request",
     "room/serving.py": "one connection",
     "serve.py": "the wait for the end, and the start",
+    "director/directorship.py": "one look at the row, waited for",
     "supervision.py": "the watch itself",
     "web.py": "the start, waited for",
 }
 """Modules that start tasks which nobody begins anew, and why."""
 
 
+@functools.cache
+def sources() -> list[tuple[str, str]]:
+    return [(path.relative_to(PACKAGE).as_posix(), path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))]
+
+
 def calls(name: str) -> Iterator[tuple[str, ast.Call]]:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+    """Those of a TaskGroup are awaited where they are made."""
+    for module, source in sources():
+        for node in ast.walk(ast.parse(source)) if f"{name}(" in source else ():
             if isinstance(node, ast.Call):
                 called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
                 owner = node.func.value if isinstance(node.func, ast.Attribute) else None
                 if called == name and not (isinstance(owner, ast.Name) and owner.id == "group"):
-                    yield path.relative_to(PACKAGE).as_posix(), node
+                    yield module, node
 
 
 def test_every_task_is_watched_or_has_a_reason_to_end() -> None:

@@ -103,16 +103,20 @@ async def test_votes_of_what_was_merged_are_united_with_no_session_on_air(whole:
     assert [(item["id"], item["votes"], item["session"]) for item in first["items"]] == [(ids[0], 3, None)]
 
 
-async def test_what_an_unlisted_session_was_asked_wants_its_id(whole: Whole) -> None:
+async def test_what_an_unlisted_session_was_asked_wants_the_key_of_its_link(whole: Whole) -> None:
     hidden = await whole.plan("By link", visibility="unlisted")
     await whole.api("POST", f"/sessions/{hidden['id']}/start", {}, expect=200)
     audience, stranger = whole.app[SERVICES].audience, whole.api.as_("")
     asked = await audience.run(Scope("hall", hidden["id"]), Participant("p1", "Ada"), QuestionAsk("Who is here?"))
     await stranger("GET", f"/questions/{asked.data['id']}", expect=404)
-    found = await stranger("GET", f"/questions/{asked.data['id']}?session={hidden['id']}")
+    await stranger("GET", f"/questions/{asked.data['id']}?session={hidden['id']}&key=guessed", expect=404)
+    key = hidden["watch_url"].rpartition("/")[2]
+    found = await stranger("GET", f"/questions/{asked.data['id']}?key={key}")
     assert found["text"] == "Who is here?"
     assert (await stranger("GET", "/questions"))["items"] == []
-    assert len((await stranger("GET", f"/questions?session={hidden['id']}"))["items"]) == 1
+    assert (await stranger("GET", f"/questions?session={hidden['id']}"))["items"] == []
+    named = f"/questions?session={hidden['id']}&key={key}"
+    assert len((await stranger("GET", named))["items"]) == 1
 
 
 async def test_a_timeline_has_what_was_shown_by_media_time(whole: Whole) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from streamer.api.context import SERVICES, Services
 from streamer.api.waiting import StateWaiters
 from streamer.room.protocol import RoomConfig, SourceStatus, TrackStatus
+from streamer.settings import Settings
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.waiting import until, until_answered
 from tests.unit.api.conftest import ADMIN, Api, Client, bearer
@@ -253,3 +256,45 @@ async def test_a_server_that_ends_answers_those_who_wait(api: Api) -> None:
     await until(lambda: services_of(api).waiters.waiting == 1)
     await services_of(api).waiters.close()
     assert (await asked)["state"] == "off"
+
+
+async def _first_cursor(api: Api, path: str) -> str:
+    cursor: str = (await api("GET", path))["cursor"]
+    return cursor
+
+
+async def test_a_cursor_tells_nothing_and_is_good_for_its_own_list_and_filters(api: Api) -> None:
+    for name in ("amphi", "studio"):
+        await api("POST", "/venues", {"id": name, "name": name})
+        for number in (1, 2):
+            await api("POST", "/rooms", {"id": f"{name}-{number}", "name": name, "venue": name})
+    cursor = await _first_cursor(api, "/rooms?limit=1")
+    assert b"amphi" not in base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_")
+    assert [room["id"] for room in (await api("GET", f"/rooms?limit=2&cursor={cursor}"))["items"]] == [
+        "amphi-2",
+        "studio-1",
+    ]
+    filtered = await _first_cursor(api, "/rooms?limit=1&venue=amphi")
+    other = await _first_cursor(api, "/venues?limit=1")
+    flipped = cursor[:-2] + ("A" if cursor[-2] != "A" else "B") + cursor[-1]
+    plain = base64.urlsafe_b64encode(b"amphi-1").decode().rstrip("=")
+    for path in (
+        f"/rooms?cursor={filtered}",
+        f"/rooms?venue=studio&cursor={filtered}",
+        f"/rooms?venue=amphi&cursor={cursor}",
+        f"/rooms?cursor={other}",
+        f"/rooms?cursor={flipped}",
+        f"/rooms?cursor={cursor[:-1]}",
+        f"/rooms?cursor={plain}",
+        "/rooms?cursor=",
+    ):
+        assert (await api("GET", path, expect=400))["error"]["code"] == "bad_cursor", path
+
+
+async def test_cursors_outlive_a_restart(serve: Callable[[Settings], Awaitable[Client]], settings: Settings) -> None:
+    first = Api(await serve(settings))
+    for name in ("a", "b"):
+        await first("POST", "/rooms", {"id": name, "name": name})
+    cursor = await _first_cursor(first, "/rooms?limit=1")
+    second = Api(await serve(settings))
+    assert [room["id"] for room in (await second("GET", f"/rooms?cursor={cursor}"))["items"]] == ["b"]

@@ -143,7 +143,8 @@ async def test_an_unlisted_session_opens_to_its_link_and_is_in_no_list(hall: Api
     made = await plan(hall, kind="training")
     public = hall.as_("")
     assert (await public("GET", "/sessions"))["items"] == []
-    await public("GET", f"/sessions/{made['id']}", expect=404)
+    unknown = await public("GET", "/sessions/none", expect=404)
+    assert await public("GET", f"/sessions/{made['id']}", expect=404) == unknown
     page, key = made["watch_url"].rsplit("/", 1)
     assert page == f"http://streamer.test/session/{made['id']}"
     seen = await public("GET", f"/sessions/{made['id']}?key={key}")
@@ -153,7 +154,7 @@ async def test_an_unlisted_session_opens_to_its_link_and_is_in_no_list(hall: Api
     viewer = hall.as_(await hall.grant("viewer", session=made["id"]))
     assert (await viewer("GET", f"/sessions/{made['id']}"))["key"] not in (key, made["key"])
     for wrong in (made["key"], key[:-1], key.replace("link.", "lin."), "", "%00", "link.", "é"):
-        await public("GET", f"/sessions/{made['id']}?key={wrong}", expect=404)
+        assert await public("GET", f"/sessions/{made['id']}?key={wrong}", expect=404) == unknown
     # What fewer may see is another link, now and when it is unlisted again.
     for visibility in ("private", "unlisted"):
         changed = await hall("PATCH", f"/sessions/{made['id']}", {"visibility": visibility})
@@ -188,6 +189,21 @@ async def test_a_hold_of_a_venue_stops_all_of_its_rooms(hall: Api) -> None:
     await hall("POST", "/venues/paris/resume", expect=200)
     assert (await public("GET", "/rooms/b"))["hold"] is None
     await hall("POST", "/venues/nowhere/hold", expect=404)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"minutes": 0},
+        {"from_ms": 1000},
+        {"minutes": 1, "from_ms": 1000, "to_ms": 2000},
+        {"from_ms": 2000, "to_ms": 2000},
+        {"from_ms": 0, "to_ms": 180 * 60_000 + 1},
+    ],
+)
+async def test_what_is_to_be_forgotten_has_to_be_told_in_one_way(hall: Api, body: dict[str, int]) -> None:
+    await hall("POST", "/rooms/a/forget", body, expect=422)
 
 
 async def test_an_event_and_its_sessions(hall: Api) -> None:

@@ -22,8 +22,9 @@ from streamer.conference.captions import Line
 from streamer.conference.participation import QuestionState
 from streamer.store.captions import Captions
 from streamer.store.moderation import Moderation
+from streamer.store.people import Periods, sweep
 from streamer.store.recordings import Recording, Recordings, RecordingState
-from tests.fakes.talkers import ANN, BEN, HALL, MODERATOR, START_MS, closed, hall, refused, store_sessions, talk
+from tests.fakes.talkers import ANN, BEN, HALL, MODERATOR, START_MS, Hall, closed, hall, refused, store_sessions, talk
 
 
 async def test_a_card_says_nothing_of_what_was_done_behind_closed_doors(tmp_path: Path) -> None:
@@ -87,12 +88,17 @@ async def test_what_moderators_think_is_not_in_ones_own_data(tmp_path: Path) -> 
         assert [row["text"] for row in own["questions"]] == ["Why?"]
 
 
+async def swept(made: Hall) -> dict[str, int]:
+    async with made.database.write() as connection:
+        return await sweep(connection, Periods(keep_days=30), made.clock())
+
+
 async def test_what_is_old_is_swept(tmp_path: Path) -> None:
     async with hall(tmp_path, keep_days=30) as made:
         await made.do(ANN, ChatSend("long ago"))
         made.clock.pass_s(31 * 86_400)
         await made.do(BEN, ChatSend("today"))
-        assert await made.audience.sweep() == {"chat_messages": 1, "participants": 1}
+        assert await swept(made) == {"chat_messages": 1, "participants": 1}
 
 
 async def test_captions_stay_for_as_long_as_their_recording(tmp_path: Path) -> None:
@@ -108,9 +114,9 @@ async def test_captions_stay_for_as_long_as_their_recording(tmp_path: Path) -> N
                 await Recordings(connection).add(recording)
             for name, at_ms in (("in", 500), ("after", 1_000), ("of one that is gone", 10_500)):
                 await Captions(connection).add(replace(line, id=name, at_ms=START_MS + at_ms))
-        assert "captions" not in await made.audience.sweep()
+        assert "captions" not in await swept(made)
         made.clock.pass_s(31 * 86_400)
-        assert (await made.audience.sweep())["captions"] == 2
+        assert (await swept(made))["captions"] == 2
         async with made.database.read() as connection:
             assert [one.id for one in await Captions(connection).said("hall", None, 0, 2**52)] == ["in"]
 

@@ -296,7 +296,7 @@ async def test_a_private_session_has_an_audience_and_moderators_of_its_own(tmp_p
         elsewhere = await of_room.command("chat.delete", {"id": said["id"]})
         assert elsewhere["error"]["code"] == "no_such_message"
         service.doors.admit("neighbour", "moderator", room="b")
-        assert await service.refused("/moderation", session="s2", token="neighbour") == "out_of_scope"
+        assert await service.refused("/moderation", session="s2", token="neighbour") == "no_such_session"
 
 
 PAYLOADS: dict[str, Any] = {
@@ -448,9 +448,9 @@ async def test_a_rooms_moderator_finds_the_closed_session_that_runs_there_and_mo
         assert (await inside.command("chat.delete", {"id": said["id"]}))["ok"]
         await member.told("chat.deleted", lambda data: data["id"] == said["id"])
         # Who moderates elsewhere, or another session, does not; nor does who moderates nothing.
-        for token, code in (("far", "out_of_scope"), ("other", "out_of_scope"), ("member", "forbidden")):
+        for token, code in (("far", "no_such_session"), ("other", "no_such_session"), ("member", "forbidden")):
             assert await service.refused("/moderation", session="s2", token=token) == code
-        assert await service.refused("/moderation", session="s2") == "unauthorized"
+        assert await service.refused("/moderation", session="s2") == "no_such_session"
         assert "between ourselves" not in mod.text + others.text
         assert ".s2" not in others.text
         # It is over, and can be tidied up after.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.captions import Line
 from streamer.conference.participation import (
@@ -35,6 +36,7 @@ from streamer.store.database import Database
 from streamer.store.moderation import Moderation
 from streamer.store.modes import Modes
 from streamer.store.participants import Participants, WatchMinutes
+from streamer.store.people import DAY_MS, Periods, sweep
 from streamer.store.polls import Polls
 from streamer.store.questions import Questions
 from streamer.store.recordings import Recording, Recordings, RecordingState
@@ -216,7 +218,7 @@ async def test_what_a_room_may_do_and_is_told(hall: Database) -> None:
 
 
 async def test_what_moderators_did_and_what_holds_because_of_it(hall: Database) -> None:
-    sanction = Sanction("a", "a", "ann", NINE + 60_000, banned=True, reason=HARD, name="Ann")
+    sanction = Sanction("a", "a", "ann", NINE + 60_000, banned=True, reason=HARD, name="Ann", since_ms=NINE)
     action = ModerationAction(
         "x1", "a", "a", "s", NINE, "g1", "Mo", "ban", "ann", "ann", HARD, ({"id": "m1", "n": 1},), NINE + 5, "Mo"
     )
@@ -277,6 +279,11 @@ async def test_captions_by_their_time_and_language(hall: Database) -> None:
                 await Captions(connection).add(wrong)
 
 
+async def swept(connection: AsyncConnection, before_ms: int) -> dict[str, int]:
+    """What is older goes, by the audience's period."""
+    return await sweep(connection, Periods(keep_days=1), before_ms + DAY_MS)
+
+
 async def test_captions_stay_as_long_as_their_recording_does(hall: Database) -> None:
     line = Line("c1", "a", "fr", "Bonjour", NINE + 10, NINE, NINE, NINE, "g1")
     async with hall.write() as connection:
@@ -284,10 +291,10 @@ async def test_captions_stay_as_long_as_their_recording_does(hall: Database) -> 
         await Captions(connection).add(replace(line, id="c2", at_ms=NINE + 200))
         recording = Recording("s", "a", "b1", "recordings/s", NINE, NINE + 100, state=RecordingState.READY)
         await Recordings(connection).put(recording)
-        assert await Captions(connection).forget_before(NINE + 1) == 1
+        assert await swept(connection, NINE + 1) == {"captions": 1}
         assert (await Captions(connection).get("c1")).text == "Bonjour"
         await Recordings(connection).put(replace(recording, state=RecordingState.DELETED))
-        assert await Captions(connection).forget_before(NINE + 1) == 1
+        assert await swept(connection, NINE + 1) == {"captions": 1}
 
 
 async def test_who_wants_to_be_forgotten_is(hall: Database) -> None:
@@ -319,6 +326,8 @@ async def test_who_wants_to_be_forgotten_is(hall: Database) -> None:
             "poll_votes": 1,
             "reports": 1,
             "sanctions": 1,
+            "address_holds": 0,
+            "moderation_actions": 1,
         }
         assert await people.erase("ann") == {"votes": 2, "messages": 1, "questions": 2}
         # A second time there is nothing, and what is others' is as it was.
@@ -329,7 +338,7 @@ async def test_who_wants_to_be_forgotten_is(hall: Database) -> None:
         kept = await Questions(connection).find("q2")
         assert kept is not None
         assert (kept.participant, kept.name, kept.place, kept.original) == (None, "", "", None)
-        assert (await moderation.action("x1")) == replace(action, changes=(), target="")
+        assert (await moderation.action("x1")) == replace(action, changes=(), target="", participant=None)
         assert await people.count_of("ben") == (1, 1)
         assert await Questions(connection).votes_of(["q3"]) == {"q3": {"ben"}}
         assert await Polls(connection).votes_of(["p1"]) == {"p1": {"ben": (1,)}}
@@ -348,9 +357,16 @@ async def test_what_is_old_goes_and_its_votes_with_it(hall: Database) -> None:
         await WatchMinutes(connection).put_many([("s", NINE + 60_000, 5)])
         await Moderation(connection).put_holds([AddressHold("a", "a", "192.0.2.0/24", NINE, NINE + 10, "ann")])
         assert await WatchMinutes(connection).of_session("s") == [(NINE, 3), (NINE + 60_000, 5)]
-        gone = await people.forget_before(NINE + 20, NINE + 11)
-        assert gone == {"chat_messages": 1, "questions": 1, "polls": 1, "watch_minutes": 1, "participants": 1}
+        gone = await swept(connection, NINE + 20)
+        assert gone == {
+            "chat_messages": 1,
+            "questions": 1,
+            "polls": 1,
+            "watch_minutes": 1,
+            "participants": 1,
+            "address_holds": 1,
+        }
         assert await Moderation(connection).holds("a", NINE) == []
         assert await Questions(connection).votes_of(["q1", "q50"]) == {"q50": {"ann"}}
         assert await Polls(connection).votes_of(["p1"]) == {}
-        assert await people.forget_before(NINE + 20, NINE + 11) == {}
+        assert await swept(connection, NINE + 20) == {}

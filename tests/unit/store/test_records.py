@@ -10,7 +10,7 @@ import pytest
 from streamer.conference.grants import Grant, Role, hash_secret, new_token
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Event, Hold, Session
-from streamer.errors import BadRequest, Conflict, NotFound, Unprocessable
+from streamer.errors import Conflict, NotFound, Unprocessable
 from streamer.store.actions import Actions, StoredAction
 from streamer.store.audit import AuditEntry, AuditLog
 from streamer.store.database import Database
@@ -120,9 +120,8 @@ async def test_an_action_is_undone_once(with_sessions: Database) -> None:
             await actions.add(done[0])
         with pytest.raises(Unprocessable):
             await actions.add(replace(done[0], id="new", room="none"))
-        assert await actions.forget_before(NINE + 2) == 3
         with pytest.raises(NotFound):
-            await actions.get("x1")
+            await actions.get("none")
 
 
 def test_an_image_of_an_older_version_is_read_with_defaults() -> None:
@@ -252,8 +251,6 @@ async def test_the_audit_log_grows_and_is_read_backwards(with_sessions: Database
         assert await found(who="clock") == [5]
         assert await found(target=("session", "s2")) == [5]
         assert await found(from_ms=NINE + 1, until_ms=NINE + 3) == [2, 1]
-        with pytest.raises(BadRequest):
-            await log.page(10, "bm9uc2Vuc2U")
 
 
 async def test_logins_end_with_their_grant_and_with_time(with_sessions: Database) -> None:
@@ -292,7 +289,7 @@ async def test_a_secret_is_replaced(with_sessions: Database) -> None:
 
 
 async def test_a_schedules_source_and_shown_imports_are_kept(with_sessions: Database) -> None:
-    source = ScheduleSource("days", "https://x/s.xml", '"e"', "Mon", NINE, "404", "ab" * 32)
+    source = ScheduleSource("days", "https://x/s.xml", "g1", '"e"', "Mon", NINE, "404", "ab" * 32)
     no_defaults(source)
     preview = ImportPreview("p", "new-event", NINE, NINE + 10, {"added": [{"title": "é"}], "n": 1})
     async with with_sessions.write() as connection:

@@ -21,7 +21,8 @@ from streamer.conference.sessions import (
     SessionState,
     Visibility,
 )
-from streamer.errors import BadRequest, Conflict, NotFound, Unprocessable
+from streamer.conference.visibility import ANYBODY
+from streamer.errors import Conflict, NotFound, Unprocessable
 from streamer.store import revision
 from streamer.store.database import Database
 from streamer.store.events import Events
@@ -147,9 +148,6 @@ async def test_pages_follow_each_other_by_start_without_a_gap_or_a_repeat(with_r
             if cursor is None:
                 break
         assert found == sorted(everything, key=lambda session: (session.start_ms, session.id))
-        for nonsense in ("!", "bm9uc2Vuc2U", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5Lng"):
-            with pytest.raises(BadRequest):
-                await Sessions(connection).page(3, nonsense)
 
 
 async def test_sessions_are_found_by_room_event_venue_time_state_and_visibility(with_rooms: Database) -> None:
@@ -173,7 +171,7 @@ async def test_sessions_are_found_by_room_event_venue_time_state_and_visibility(
     assert await ids(room="b") == {"s2"}
     assert await ids(event="days") == {"s1"}
     assert await ids(venue="v") == {"s1", "s3", "s4", "s5", "s6"}
-    assert await ids(public_only=True) == {"s1", "s2", "s4", "s5", "s6"}
+    assert await ids(caller=ANYBODY) == {"s1", "s2", "s4", "s5", "s6"}
     assert await ids(states=[SessionState.OVERRUN, SessionState.ENDED]) == {"s4", "s5", "s6"}
     assert await ids(states=[]) == set()
     assert await ids(from_ms=NINE, until_ms=NINE + HOUR) == {"s1", "s4", "s5", "s6"}

@@ -1,0 +1,425 @@
+"""Every table, what of people it holds, for how long, and who gets it: the list that deleting and exporting follow.
+
+A table or a column that is not here fails a test. ``SECURITY.md`` has the same list for people; a test holds it to this
+one. Times are UTC milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, Delete, Table, Update, and_, delete, exists, or_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.store import tables as t
+from streamer.store.recordings import RecordingState
+
+DAY_MS = 86_400_000
+UNDO_DAYS = 7
+CHAPTER = "chapter"
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """By the settings, days. ``speakers_days`` None: they stay."""
+
+    keep_days: int = 365
+    audit_days: int = 365
+    speakers_days: int | None = None
+
+
+USUAL = Periods()
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When it is, and before when each kind of thing is too old."""
+
+    now_ms: int
+    periods: Periods
+
+    def before(self, days: int) -> int:
+        return self.now_ms - days * DAY_MS
+
+    @property
+    def audience_ms(self) -> int:
+        return self.before(self.periods.keep_days)
+
+    @property
+    def crew_ms(self) -> int:
+        return self.before(self.periods.audit_days)
+
+
+class Until(StrEnum):
+    """How long: words for ``SECURITY.md``."""
+
+    KEEP_DAYS = "`audience.keep_days`"
+    AUDIT_DAYS = "`archive.audit_days`"
+    SPEAKERS_DAYS = "`archive.speakers_days` after it (0: they stay), or as long as a recording"
+    RECORDING = "as long as the recording; without one `audience.keep_days`"
+    UNDO = f"{UNDO_DAYS} days"
+    OVER = "its own end"
+    CHANGED = "it is changed or deleted by hand"
+
+
+class Erased(StrEnum):
+    """What *delete my data* does to a participant's rows."""
+
+    GONE = "deleted"
+    NAMELESS = "stays without name, words and reasons"
+    """And without whom it is about, but for a ban, which is no gift to be had by asking."""
+    NOT_THEIRS = "no"
+
+
+Statement = Delete | Update
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One table. Names of columns are separated by spaces; each column is in ``people`` or in ``plain``."""
+
+    table: Table
+    people: str
+    """What tells of somebody: names, words, labels, ids of participants and of grants."""
+    plain: str
+    what: str = ""
+    until: Until | None = None
+    ends: Callable[[Moment], Sequence[Statement]] | None = None
+    """What deletes it when its time is over; None where something else does (``until`` says what)."""
+    whose: str = ""
+    """The column that says which participant's it is; their export has the row, but for ``untold``."""
+    untold: str = ""
+    """Of these: what moderators think, and who they are."""
+    erased: Erased = Erased.NOT_THEIRS
+
+    @property
+    def names(self) -> set[str]:
+        return set(self.people.split()) | set(self.plain.split())
+
+    @property
+    def exported(self) -> list[str]:
+        """Columns of one's own data; none where the table holds nothing of the audience's."""
+        hidden = set(self.untold.split())
+        return [column.name for column in self.table.c if column.name not in hidden] if self.whose else []
+
+
+def _older(table: Table, column: str, cutoff: Callable[[Moment], int]) -> Callable[[Moment], Sequence[Statement]]:
+    return lambda moment: [delete(table).where(table.c[column] < cutoff(moment))]
+
+
+def _audience(table: Table, column: str = "at_ms") -> Callable[[Moment], Sequence[Statement]]:
+    return _older(table, column, lambda moment: moment.audience_ms)
+
+
+def _crew(table: Table, column: str) -> Callable[[Moment], Sequence[Statement]]:
+    return _older(table, column, lambda moment: moment.crew_ms)
+
+
+def _now(table: Table, column: str) -> Callable[[Moment], Sequence[Statement]]:
+    return _older(table, column, lambda moment: moment.now_ms + 1)
+
+
+def _recorded(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(t.recordings.c.state != RecordingState.DELETED.value, *conditions)
+
+
+def _captions(moment: Moment) -> Sequence[Statement]:
+    kept = _recorded(
+        t.recordings.c.room_id == t.captions.c.room_id,
+        t.recordings.c.start_ms <= t.captions.c.at_ms,
+        or_(t.recordings.c.end_ms.is_(None), t.captions.c.at_ms < t.recordings.c.end_ms),
+    )
+    return [delete(t.captions).where(t.captions.c.created_ms < moment.audience_ms, ~kept)]
+
+
+def _chapters(moment: Moment) -> Sequence[Statement]:
+    kept = _recorded(t.recordings.c.session_id == t.marks.c.session_id)
+    old = and_(t.marks.c.kind == CHAPTER, t.marks.c.at_ms < moment.audience_ms)
+    return [delete(t.marks).where(old, ~kept)]
+
+
+def _speakers(moment: Moment) -> Sequence[Statement]:
+    days = moment.periods.speakers_days
+    if days is None:
+        return []
+    kept = _recorded(t.recordings.c.session_id == t.sessions.c.id)
+    old = and_(t.sessions.c.end_ms < moment.before(days), t.sessions.c.speakers != "[]")
+    return [update(t.sessions).where(old, ~kept).values(speakers="[]")]
+
+
+def _grants(moment: Moment) -> Sequence[Statement]:
+    over = exists().where(t.sessions.c.id == t.grants.c.session_id, t.sessions.c.end_ms < moment.crew_ms)
+    lapsed = and_(t.grants.c.expires_ms.is_(None), over)
+    return [delete(t.grants).where(or_(t.grants.c.expires_ms < moment.crew_ms, lapsed))]
+
+
+def _sanctions(moment: Moment) -> Sequence[Statement]:
+    over = and_(t.sanctions.c.banned.is_(False), t.sanctions.c.muted_until_ms <= moment.now_ms)
+    return [delete(t.sanctions).where(or_(over, t.sanctions.c.since_ms < moment.audience_ms))]
+
+
+LIST: tuple[Kept, ...] = (
+    Kept(
+        t.participants,
+        "id name place",
+        "created_ms seen_ms",
+        "Participants: name, place",
+        Until.KEEP_DAYS,
+        _audience(t.participants, "seen_ms"),
+        whose="id",
+        erased=Erased.GONE,
+    ),
+    Kept(
+        t.chat_messages,
+        "participant_id name role text reason reply_to_id",
+        "id room_id scope session_id at_ms media_at_ms state until_ms",
+        "Messages",
+        Until.KEEP_DAYS,
+        _audience(t.chat_messages),
+        whose="participant_id",
+        untold="reason",
+        erased=Erased.GONE,
+    ),
+    Kept(
+        t.questions,
+        "participant_id name role place text original reason",
+        "id room_id scope session_id at_ms media_at_ms anonymous state merged_into_id staged_ms answered_ms withdrawn",
+        "Questions; one that was on stage stays, without its asker",
+        Until.KEEP_DAYS,
+        _audience(t.questions),
+        whose="participant_id",
+        untold="reason",
+        erased=Erased.GONE,
+    ),
+    Kept(
+        t.question_votes,
+        "participant_id",
+        "question_id",
+        "Votes, with their question",
+        Until.KEEP_DAYS,
+        whose="participant_id",
+        erased=Erased.GONE,
+    ),
+    Kept(
+        t.poll_votes,
+        "participant_id options",
+        "poll_id",
+        "Votes, with their poll",
+        Until.KEEP_DAYS,
+        whose="participant_id",
+        erased=Erased.GONE,
+    ),
+    Kept(
+        t.reports,
+        "participant_id reason item_id",
+        "id room_id scope kind at_ms resolved_ms",
+        "Reports: by whom, about what, why",
+        Until.KEEP_DAYS,
+        _audience(t.reports),
+        whose="participant_id",
+        erased=Erased.GONE,
+    ),
+    Kept(
+        t.sanctions,
+        "participant_id reason name",
+        "scope room_id muted_until_ms banned since_ms",
+        "Mutes and bans, which end then",
+        Until.KEEP_DAYS,
+        _sanctions,
+        whose="participant_id",
+        untold="reason",
+        erased=Erased.NAMELESS,
+    ),
+    Kept(
+        t.address_holds,
+        "participant_id prefix",
+        "scope room_id since_ms until_ms",
+        "After a ban: the network that it came from (IPv4: 24 bits, IPv6: 56)",
+        Until.OVER,
+        _now(t.address_holds, "until_ms"),
+        whose="participant_id",
+        erased=Erased.NAMELESS,
+    ),
+    Kept(
+        t.moderation_actions,
+        "who label target participant_id reason changes undone_by",
+        "id room_id scope session_id at_ms kind undone_ms",
+        "What moderators did, about whom, why, and their notes",
+        Until.KEEP_DAYS,
+        _audience(t.moderation_actions),
+        whose="participant_id",
+        untold="who label target reason changes undone_by",
+        erased=Erased.NAMELESS,
+    ),
+    Kept(
+        t.polls,
+        "question options",
+        "id room_id scope session_id kind at_ms media_at_ms closed_ms results_at_end removed",
+        "Polls, as moderators worded them",
+        Until.KEEP_DAYS,
+        _audience(t.polls),
+    ),
+    Kept(
+        t.crew_lines,
+        "who label text",
+        "id room_id scope to at_ms removed",
+        "The crew's line",
+        Until.KEEP_DAYS,
+        _audience(t.crew_lines),
+    ),
+    Kept(
+        t.notices,
+        "text",
+        "id room_id scope at_ms until_ms removed",
+        "Notices to the room",
+        Until.KEEP_DAYS,
+        _audience(t.notices),
+    ),
+    Kept(
+        t.watch_minutes,
+        "",
+        "session_id minute_ms viewers",
+        ends=_audience(t.watch_minutes, "minute_ms"),
+    ),
+    Kept(
+        t.captions,
+        "text live_text grant_id",
+        "id room_id session_id lang at_ms live_from_ms live_until_ms created_ms",
+        "Captions: what was said, by whose link it was typed",
+        Until.RECORDING,
+        _captions,
+    ),
+    Kept(
+        t.marks,
+        "label",
+        "id session_id kind at_ms until_ms hidden",
+        "Chapters: the words of questions that were answered",
+        Until.RECORDING,
+        _chapters,
+    ),
+    Kept(
+        t.sessions,
+        "speakers",
+        "id room_id event_id title start_ms end_ms kind subtitle abstract language tags track url capacity visibility "
+        "do_not_record do_not_stream replay state delay_ms shortened_ms started_ms ended_ms extended_until_ms "
+        "changed_ms ad_hoc record_answer stream_answer generation key guid external_id sequence",
+        "Speakers of the schedule",
+        Until.SPEAKERS_DAYS,
+        _speakers,
+    ),
+    Kept(
+        t.import_previews,
+        "payload",
+        "id event_id created_ms expires_ms",
+        "Imports that wait for a yes, with their speakers",
+        Until.OVER,
+        _now(t.import_previews, "expires_ms"),
+    ),
+    Kept(
+        t.schedule_sources,
+        "owner",
+        "event_id url etag last_modified polled_ms error applied_sha256",
+        "By whose link an event follows a schedule",
+        Until.CHANGED,
+    ),
+    Kept(
+        t.actions,
+        "who label before after",
+        "id room_id session_id at_ms kind undone_ms",
+        "Taps, and what undo needs",
+        Until.UNDO,
+        _older(t.actions, "at_ms", lambda moment: moment.before(UNDO_DAYS)),
+    ),
+    Kept(
+        t.alarm_acknowledgements,
+        "who label",
+        "room_id alarm at_ms",
+        "Who has taken on an alarm; gone with it",
+        Until.AUDIT_DAYS,
+        _crew(t.alarm_acknowledgements, "at_ms"),
+    ),
+    Kept(
+        t.audit,
+        "who label target_id details",
+        "id at_ms action target_kind room_id venue_id",
+        "The audit log: what was changed, by whose link",
+        Until.AUDIT_DAYS,
+        _crew(t.audit, "at_ms"),
+    ),
+    Kept(
+        t.grants,
+        "id label",
+        "secret_sha256 role room_id venue_id event_id session_id not_before_ms expires_ms created_ms",
+        "Links with the name on them; so long after their end. One without an end: until it is revoked",
+        Until.AUDIT_DAYS,
+        _grants,
+    ),
+    Kept(
+        t.connections,
+        "grant_id",
+        "resource room_id kind source created_ms",
+        "What a link has opened; gone when it is closed",
+        Until.AUDIT_DAYS,
+        _crew(t.connections, "created_ms"),
+    ),
+    Kept(
+        t.logins,
+        "grant_id agent",
+        "secret_sha256 created_ms last_seen_ms expires_ms",
+        "Logins: by which link, with which browser",
+        Until.OVER,
+        _now(t.logins, "expires_ms"),
+    ),
+    Kept(
+        t.room_states,
+        "hold_message",
+        "room_id hold_since_ms hold_until_ms slate source gain_db media_up_since_ms media_stopped_ms",
+        "What a hold says to the room",
+        Until.OVER,
+    ),
+    Kept(
+        t.room_modes,
+        "words",
+        "scope room_id chat slow_seconds questions anonymous order hold_seconds shield networks",
+        "Words that moderators block, which may be names",
+        Until.CHANGED,
+    ),
+    Kept(t.venues, "", "id name timezone language logos"),
+    Kept(t.rooms, "", "id name venue_id start between aliases guid retention_days caption_languages"),
+    Kept(t.events, "", "id name venue_id start_ms end_ms language url acronym logos source_url colour"),
+    Kept(
+        t.recordings,
+        "",
+        "session_id room_id broadcast folder start_ms end_ms size_bytes state pinned published reviewed created_ms",
+    ),
+    Kept(t.editions, "", "id session_id start_ms end_ms skips created_ms replaced_ms"),
+    Kept(t.hall_codes, "", "code room_id place created_ms"),
+    Kept(t.secrets, "", "name value"),
+    Kept(t.revisions, "", "id value"),
+    Kept(t.directors, "", "id epoch holder sign since_ms host pid folder"),
+)
+
+
+async def sweep(connection: AsyncConnection, periods: Periods, now_ms: int) -> dict[str, int]:
+    """Delete what is too old, in one transaction. Returns how many rows of which table."""
+    gone: dict[str, int] = {}
+    moment = Moment(now_ms, periods)
+    for kept in LIST:
+        for statement in kept.ends(moment) if kept.ends is not None else ():
+            count = (await connection.execute(statement)).rowcount
+            if count:
+                gone[kept.table.name] = gone.get(kept.table.name, 0) + count
+    return gone
+
+
+def for_people() -> str:
+    """The list as it stands in ``SECURITY.md``."""
+    lines = ["| what | kept for | *my data* has it | *delete my data* |", "| --- | --- | --- | --- |"]
+    for kept in LIST:
+        if kept.what:
+            assert kept.until is not None
+            told = "yes" if kept.whose and not kept.untold else "yes, without reasons" if kept.whose else "no"
+            lines.append(f"| {kept.what} (`{kept.table.name}`) | {kept.until} | {told} | {kept.erased} |")
+    return "\n".join(lines) + "\n"

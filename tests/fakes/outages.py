@@ -1,0 +1,150 @@
+"""A room on air whose database goes away: stopped for a while, then killed and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from streamer.room import spawn
+from tests.fakes.following import all_past, faultless
+from tests.fakes.hls_client import HlsFollower
+from tests.fakes.postgres import Postgres, binaries, running_postgres
+from tests.fakes.publishing import camera
+from tests.fakes.running import ADMIN_TOKEN, Running, serving
+from tests.fakes.waiting import until_answered
+
+SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 90, "bitrate_kbps": 100}]'}
+ANSWER_LIMIT_S = 12.0
+"""A tap is told within this that the database is away, also the first one, and also on a busy machine."""
+
+
+def moment(in_s: float) -> str:
+    return datetime.fromtimestamp(time.time() + in_s, UTC).isoformat()
+
+
+@dataclass
+class Taps:
+    """Somebody who makes sessions all the time. ``made``: ids that were acknowledged."""
+
+    server: Running
+    made: list[str] = field(default_factory=list)
+    refused: dict[int, int] = field(default_factory=dict)
+    slowest_s: float = 0.0
+
+    async def run(self, over: asyncio.Event) -> None:
+        while not over.is_set():
+            began = time.monotonic()
+            try:
+                status, body = await self.once()
+            except aiohttp.ClientError:
+                continue
+            finally:
+                self.slowest_s = max(self.slowest_s, time.monotonic() - began)
+            if status == 201:
+                self.made.append(body["id"])
+            else:
+                assert status == 503, body
+                assert body["error"]["code"] in ("store_unavailable", "not_the_director"), body
+                self.refused[status] = self.refused.get(status, 0) + 1
+            await asyncio.sleep(0.1)
+
+    async def once(self) -> tuple[int, Any]:
+        body = {"room": "a", "title": "Later", "start": moment(7200), "end": moment(9000)}
+        headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
+        limit = aiohttp.ClientTimeout(total=60)
+        url = f"{self.server.url}/api/v1/sessions"
+        async with self.server.session.post(url, json=body, headers=headers, timeout=limit) as answer:
+            return answer.status, await answer.json()
+
+
+async def shown(server: Running, room: str) -> str:
+    """What the room's public output shows, from its process's last orders: no database is asked."""
+    settings = spawn.read_settings(server.data / "run" / spawn.SETTINGS_FILE)
+    config = await asyncio.to_thread(spawn.load_room, settings, room)
+    return "" if config is None else config.orders.public
+
+
+async def database_away(data: Path, *, stop_s: float) -> Taps:
+    """``stop_s``: for how long the server's processes are stopped. Raises AssertionError."""
+    folder = binaries()
+    assert folder is not None
+    # What was acknowledged is on disk, as an operator has it.
+    with running_postgres(folder, synchronous_commit="on") as postgres:
+        settings = {**SETTINGS, "STREAMER_STORE__URL": postgres.new_database()}
+        async with serving(data=data, environment=settings) as server:
+            return await _on_air(server, postgres, stop_s)
+
+
+async def _on_air(server: Running, postgres: Postgres, stop_s: float) -> Taps:
+    await server.room("a", start="auto")
+    taps, over = Taps(server), asyncio.Event()
+    async with (
+        camera(server, "a", width=160, height=90),
+        HlsFollower(f"{server.url}/live/a/index.m3u8", retry_s=10) as follower,
+    ):
+        await server.wait_state("a", "live")
+        await follower.open()
+        await follower.follow(until=all_past(1))
+        # What the clock has to do while nobody can ask the database: a closed session takes the room.
+        due_s = 3.0
+        body = {"room": "a", "title": "Board", "start": moment(due_s), "end": moment(3600), "visibility": "private"}
+        board = (await server.api("POST", "/sessions", body, status=201))["id"]
+        tapping = asyncio.create_task(taps.run(over))
+        try:
+            await until_answered(lambda: _any(len(taps.made) >= 10))
+            web = server.pid("web")
+            postgres.freeze()
+            try:
+                frozen = asyncio.create_task(asyncio.sleep(stop_s))
+                await until_answered(lambda: _is_slate(server), limit_s=due_s + ANSWER_LIMIT_S)
+                await follower.follow(until=all_past(1), limit_s=20)
+                await frozen
+                assert taps.refused, "a tap was not told that the database is away"
+            finally:
+                postgres.thaw()
+            before = len(taps.made)
+            await until_answered(lambda: _any(taps.made[before:]), limit_s=20)
+            await until_answered(lambda: _runs(server, board), limit_s=20)
+
+            postgres.kill()
+            await follower.follow(until=all_past(1), limit_s=20)
+            postgres.start()
+            before = len(taps.made)
+            await until_answered(lambda: _any(taps.made[before:]), limit_s=20)
+            assert server.pid("web") == web, "the web process went on"
+        finally:
+            over.set()
+            await tapping
+        assert taps.slowest_s < ANSWER_LIMIT_S, f"a tap waited for {taps.slowest_s:.1f} s"
+        # A database that was away has lost nothing that was acknowledged.
+        found: set[str] = set()
+        cursor = ""
+        while True:
+            page = await server.api("GET", f"/sessions?room=a&limit=100{cursor}", status=200)
+            found |= {session["id"] for session in page["items"]}
+            if page["cursor"] is None:
+                break
+            cursor = f"&cursor={page['cursor']}"
+        assert set(taps.made) <= found
+        await follower.follow(until=all_past(1), limit_s=20)
+        faultless(follower, cut=True)
+    return taps
+
+
+async def _any(found: object) -> bool:
+    return bool(found)
+
+
+async def _is_slate(server: Running) -> bool:
+    return await shown(server, "a") == "slate"
+
+
+async def _runs(server: Running, session: str) -> bool:
+    """What the clock did is in the database."""
+    return str((await server.api("GET", f"/sessions/{session}"))["state"]) in ("on_air", "overrun")

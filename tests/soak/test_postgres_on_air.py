@@ -1,0 +1,18 @@
+"""The same as tests/faults/test_postgres_on_air.py, with PostgreSQL stopped for thirty seconds."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.outages import database_away
+from tests.fakes.postgres import binaries
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed (apt-get install postgresql)")
+async def test_postgresql_stopped_for_thirty_seconds() -> None:
+    with tempfile.TemporaryDirectory(prefix="streamer-") as folder:
+        await database_away(Path(folder) / "data", stop_s=30)

@@ -1,0 +1,241 @@
+"""A stranger's walk: whoever is told nothing of a session finds no word, id or key of it at any address, however far
+they go. Anonymously, and with grants of every role for something else."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import pytest
+from aiohttp import web
+from socketio.exceptions import ConnectionError
+
+from streamer.api.context import SERVICES
+from streamer.audience.commands import ChatSend, QuestionAsk
+from streamer.audience.people import Participant
+from streamer.audience.scope import Scope
+from streamer.conference.captions import Line
+from streamer.conference.participation import Question, QuestionState
+from streamer.conference.sessions import Mark, MarkKind, Session, SessionState, Visibility
+from streamer.conference.view import BroadcastView
+from streamer.media.index import HEADER, encode_event
+from streamer.settings import Settings
+from streamer.sockets import REALTIME
+from streamer.store.captions import Captions
+from streamer.store.marks import Marks
+from streamer.store.questions import Questions
+from streamer.store.sessions import Sessions
+from tests.fakes.media_plane import FakePlane
+from tests.fakes.studio import Studio
+from tests.fakes.talking import Attendee
+from tests.fakes.walking import OPEN, Hidden, walk
+from tests.unit.api.conftest import bearer
+from tests.unit.api.test_sockets import Whole
+from tests.unit.api.test_sockets import whole as whole
+
+WORD = "marmot"
+"""In all words and ids of what is hidden."""
+GRANTS: list[tuple[str, dict[str, str]]] = [
+    *(
+        (role, {"session": "TALK"})
+        for role in ("organiser", "technician", "moderator", "captioner", "speaker", "viewer")
+    ),
+    ("technician", {"room": "far"}),
+    ("moderator", {"venue": "nantes"}),
+    ("organiser", {"event": "other"}),
+]
+SPACES = ("/audience", "/moderation", "/studio")
+
+
+@dataclass
+class World:
+    whole: Whole
+    hidden: Hidden
+    talk: str
+    next: str
+    """The private session that is armed behind the public talk."""
+    code: str
+    """A hall's."""
+
+
+def _soon(minutes: float, length: float = 30) -> dict[str, str]:
+    start = datetime.now(UTC) + timedelta(minutes=minutes)
+    return {"start": start.isoformat(), "end": (start + timedelta(minutes=length)).isoformat()}
+
+
+@pytest.fixture
+async def world(whole: Whole, settings: Settings) -> World:
+    api, services = whole.api, whole.app[SERVICES]
+    for venue in ("paris", "nantes"):
+        await api("POST", "/venues", {"id": venue, "name": venue})
+    await api("PATCH", "/rooms/hall", {"venue": "paris"})
+    await api("POST", "/rooms", {"id": "far", "name": "Far", "venue": "nantes"})
+    for event in ("days", "other"):
+        await api("POST", "/events", {"id": event, "name": event, "venue": "paris"})
+    hidden = Hidden({WORD})
+    await _past(whole, settings, hidden)
+    public = await api("POST", "/sessions", {"room": "hall", "event": "days", "title": f"{OPEN} talk", **_soon(-5)})
+    closed = {"room": "hall", "event": "days", "abstract": f"{WORD} abstract", "speakers": [f"{WORD} speaker"]}
+    private = await api(
+        "POST",
+        "/sessions",
+        {**closed, "title": f"{WORD} next", "visibility": "private", "do_not_record": "ask", **_soon(5)},
+    )
+    training = await api(
+        "POST", "/sessions", {**closed, "title": f"{WORD} training", "visibility": "unlisted", **_soon(60)}
+    )
+    await api("POST", f"/sessions/{public['id']}/start", {}, expect=200)
+    await api("POST", f"/sessions/{private['id']}/delay", {"minutes": 1}, expect=200)
+    await api("POST", "/grants", {"role": "viewer", "session": private["id"], "label": f"{WORD} guest"})
+    hidden.words |= {private["id"], training["id"]}
+    for item in (await api("GET", "/sessions?limit=200"))["items"]:
+        if item["visibility"] != "public":
+            hidden.words |= {item["key"], item["watch_url"].rpartition("/")[2]} - {"", item["id"]}
+    code = (await api("POST", "/rooms/hall/hall-codes", {}))["code"]
+    await _said(whole, public["id"], OPEN)
+    await services.director.refresh()
+    assert any(alarm.session == private["id"] for alarm in services.director.alarms("hall"))
+    assert services.director.config("hall").orders.outputs
+    # The room's process tells what it shows, as it was ordered to.
+    plane = cast(FakePlane, services.plane)
+    room = await plane.ensure(services.director.config("hall"))
+    room.view, status = BroadcastView(), room.status  # type: ignore[assignment]
+    assert status is not None
+    status.shows = {"public": "programme"} | {
+        one.name: "slate" for one in services.director.config("hall").orders.outputs
+    }
+    return World(whole, hidden, public["id"], private["id"], code)
+
+
+async def _past(whole: Whole, settings: Settings, hidden: Hidden) -> None:
+    """A talk, a training by link and a board's meeting: recorded, published, talked about."""
+    services = whole.app[SERVICES]
+    view = BroadcastView()
+    studio = Studio(settings.room_dir("hall"), view.apply)
+    studio.run(20.5)
+    record = encode_event(view.snapshot())
+    assert record is not None
+    (settings.room_dir("hall") / studio.broadcast.id / "index-000001.sx").write_bytes(HEADER + record)
+    for number, visibility in enumerate(Visibility):
+        word = OPEN if visibility is Visibility.PUBLIC else WORD
+        start_ms, end_ms = studio.at(2 + 6 * number), studio.at(8 + 6 * number)
+        session = Session(
+            f"{word}-{visibility.value}",
+            "hall",
+            f"{word} title",
+            start_ms,
+            end_ms,
+            event="days",
+            abstract=f"{word} abstract",
+            speakers=(f"{word} speaker",),
+            visibility=visibility,
+            state=SessionState.ENDED,
+            started_ms=start_ms,
+            ended_ms=end_ms,
+        )
+        scope = "hall" if visibility is Visibility.PUBLIC else f"session:{session.id}"
+        question = Question(
+            f"q-{word}-{number}", "hall", scope, session.id, None, "", "", "", f"{word}?", start_ms + 1, start_ms + 1,
+            state=QuestionState.APPROVED,
+        )  # fmt: skip
+        at_ms = start_ms + 1000
+        line = Line(f"c-{word}-{number}", "hall", "fr", f"{word} caption", at_ms, at_ms, at_ms + 1, at_ms, "g")
+        async with services.database.write() as connection:
+            await Sessions(connection).add(session)
+            await Marks(connection).add(
+                Mark(f"m-{word}-{number}", session.id, MarkKind.CHAPTER, at_ms, label=f"{word} chapter")
+            )
+            await Questions(connection).put_many([question])
+            await Captions(connection).add(replace(line, session=session.id))
+        await services.archivist.look(session.id)
+    await services.director.refresh()
+    for item in (await whole.api("GET", "/recordings"))["items"]:
+        if OPEN not in item["session"]:
+            hidden.words |= {edition["id"] for edition in item["editions"]}
+    assert len((await whole.api("GET", "/recordings"))["items"]) == 3
+
+
+async def _said(whole: Whole, session: str, word: str) -> None:
+    audience, person = whole.app[SERVICES].audience, Participant("p1", "Ada")
+    await audience.run(Scope("hall"), person, ChatSend(f"{word} chat"))
+    await audience.run(Scope("hall"), person, QuestionAsk(f"{word} question?"))
+
+
+def addresses(app: web.Application, world: World) -> list[str]:
+    """Every list one by one, and every address that is served, for what is public."""
+    talk = f"{OPEN}-public"
+    known = {"rooms": "hall", "sessions": talk, "venues": "paris", "events": "days", "recordings": talk}
+    found = []
+    for route in app.router.routes():
+        path = route.resource.canonical if route.resource is not None else ""
+        if route.method != "GET" or path.startswith("/socket.io"):
+            continue
+        kind = path.split("/")[3] if path.startswith("/api/v1/") else ""
+        path = path.replace("{id}", known.get(kind, f"q-{OPEN}-0")).replace("{room}", "hall").replace("{session}", talk)
+        if re.search(r"[{]", path):
+            continue
+        found += [path, f"{path}?limit=1"] if kind else [path]
+        if kind in ("sessions", "recordings", "questions", "polls"):
+            found += [f"{path}?limit=1&{name}" for name in ("room=hall", "event=days", "venue=paris", "published=true")]
+            found.append(f"{path}?format=csv")
+    found += [f"/schedule.{form}?{name}" for form in ("xml", "json", "ics") for name in ("event=days", "room=hall")]
+    found += [f"/session/{world.talk}", f"/api/v1/sessions/{world.talk}"]
+    return found + [f"/api/v1/{name}?room=hall&limit=1" for name in ("alarms", "actions", "grants", "audit")]
+
+
+async def test_nothing_hidden_is_found_at_any_address(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Anonymously: pages, playlists, media and exports, too."""
+    hidden = Hidden(world.hidden.words | {world.code})
+    await look(world, "", hidden, addresses(world.whole.app, world), capsys)
+
+
+async def test_nothing_hidden_is_found_with_a_grant_for_something_else(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin = [one for one in addresses(world.whole.app, world) if one.startswith("/api/v1/") and "limit=1&" not in one]
+    for role, scope in GRANTS:
+        own = {name: world.talk if value == "TALK" else value for name, value in scope.items()}
+        token = await world.whole.api.grant(role, **own)
+        # The talk's own crew may read its room's codes.
+        words = world.hidden.words if "session" in scope else world.hidden.words | {world.code}
+        await look(world, token, Hidden(words), begin, capsys, within="/api/v1/")
+
+
+async def look(
+    world: World, token: str, hidden: Hidden, begin: list[str], capsys: pytest.CaptureFixture[str], within: str = "/"
+) -> None:
+    api, headers = world.whole.api, bearer(token) if token else {}
+    sockets = await connected(world, token)
+    capsys.readouterr()
+    done = await walk(api.client, begin, headers, hidden, within)
+    assert done.finds == []
+    assert [address for address, status in done.seen.items() if status == 500] == []
+    assert done.found, "a walk that finds nothing public has gone nowhere"
+    # Meanwhile something happens to what is hidden, and then to what is not.
+    await api("PATCH", f"/sessions/{world.next}", {"title": f"{WORD} {len(token)} {secrets.token_hex(4)}"})
+    await api("POST", f"/sessions/{world.next}/delay", {"minutes": 1}, expect=200)
+    world.whole.app[REALTIME].feed.look()
+    title = f"{OPEN} {secrets.token_hex(4)}"
+    await api("PATCH", f"/sessions/{world.talk}", {"title": title})
+    for attendee in sockets:
+        await attendee.told("session.changed", lambda data: data["title"] == title)
+        assert hidden.found_in(attendee.text) == [], attendee.namespace
+        await attendee.close()
+    assert hidden.found_in(capsys.readouterr().out) == []
+
+
+async def connected(world: World, token: str) -> list[Attendee]:
+    """Everywhere that lets them in."""
+    found = []
+    for namespace in SPACES:
+        for auth in ({"room": "hall"}, {"session": world.talk}):
+            try:
+                attendee = await world.whole.connect(namespace, **auth, **({"token": token} if token else {}))
+            except ConnectionError:
+                continue
+            found.append(attendee)
+    assert found
+    return found
