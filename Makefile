@@ -1,5 +1,6 @@
 # make run    serves the demo on http://127.0.0.1:8080      make test   runs every check and test
 # make bench  prints the benchmark tables                   make setup  only the set-up that these share
+# make soak   the long searches: fuzzing, endurance; T=tests/soak/test_fuzzing.py one of them
 #
 # PYTHON chooses the interpreter (3.11 to 3.13), HOST, PORT and DATA the demo's.
 PYTHON ?= python3
@@ -14,7 +15,7 @@ NODE_STAMP := web/node_modules/.installed
 WEB_STAMP := web/dist/.built
 WEB_SOURCES := $(shell find web/src web/public web/scripts web/*.html web/*.ts web/*.js web/package-lock.json -type f 2>/dev/null)
 
-.PHONY: run test bench setup setup-app setup-system lock format clean
+.PHONY: run test bench soak setup setup-app setup-system lock format clean
 
 run: setup-app
 	exec $(BIN)/streamer demo --host $(HOST) --port $(PORT) --data $(DATA)
@@ -24,6 +25,9 @@ test: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+soak: setup
+	$(BIN)/pytest --timeout 7200 $(or $(T),tests/soak)
 
 setup: setup-app setup-system
 
