@@ -25,6 +25,7 @@ from streamer.conference.day import current
 from streamer.conference.grants import Action
 from streamer.conference.notices import Notices
 from streamer.conference.participation import closed_session
+from streamer.connections import ConnectionStats
 from streamer.delivery import routes as delivery
 from streamer.director.bells import Bells, free_bytes
 from streamer.director.director import Director
@@ -44,6 +45,7 @@ from streamer.store.erasing import Erasing
 from streamer.store.people import Periods
 from streamer.supervision import TASKS, Work, start_kept
 
+CONNECTIONS = web.AppKey("connections", ConnectionStats)
 LAPSES = web.AppKey("lapses", LapseWatch)
 
 
@@ -181,6 +183,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     services.erasing.does(erasures.Grant, partial(revoke_again, services))
     services.erasing.does(erasures.Stretch, partial(forgetting.again, services))
     app = make_application(services, metrics.observe)
+    app[CONNECTIONS] = ConnectionStats()
     app[LAPSES] = LapseWatch(services)
     director.bells.lapsed = app[LAPSES].labels
     director.bells.unerased = lambda room: bool(services.erasing.unfinished(room))
@@ -212,6 +215,7 @@ def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> No
     metrics.watch_rooms(lambda: plane.rooms)
     metrics.watch_tasks(TASKS)
     metrics.watch_values("streamer_delivery", app[delivery.STATS])
+    metrics.watch_values("streamer_connections", app[CONNECTIONS])
     metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS])
     metrics.watch_counter(
         "streamer_media_host_reconnects",

@@ -47,6 +47,28 @@ class ServerSettings(Section):
     )
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="Largest request body, bytes.")
     shutdown_s: float = Field(10.0, gt=0, le=120, description="Time for requests to end on SIGTERM, seconds.")
+    headers_s: float = Field(
+        10.0, ge=1, le=120, description="Time for a request's headers, and before them for TLS, seconds."
+    )
+    body_s: float = Field(15.0, ge=1, le=600, description="Time for a request's body, seconds.")
+    idle_s: float = Field(
+        75.0, ge=1, le=3600, description="A connection that asks nothing more is closed after this, seconds."
+    )
+    slow_reader_s: float = Field(
+        20.0, ge=1, le=600, description="Over this long a client is to take what it asked for, seconds."
+    )
+    slow_reader_bytes_per_s: int = Field(
+        2000, ge=1, le=1_000_000, description="A client that takes less is cut off, bytes per second."
+    )
+    max_unsent_bytes: int = Field(
+        256 * 1024 * 1024, ge=1_000_000, description="What may wait to be sent, to all clients together, bytes."
+    )
+    max_connections: int = Field(
+        0, ge=0, description="Connections in all; 0: as many as descriptors allow, less those for files and the crew."
+    )
+    max_connections_per_household: int = Field(
+        0, ge=0, description="The same per address (IPv6: per /56), a hall's is one; 0: its share, half at most."
+    )
     security_contact: str = Field(
         "", description="Who is told of weaknesses, in /.well-known/security.txt: mailto:, https:// or tel:."
     )

@@ -16,17 +16,24 @@ import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import structlog
 import uvloop
 from aiohttp import web
 
+from streamer.api.auth import shows_crew
+from streamer.api.context import SERVICES
 from streamer.api.links import public_url
-from streamer.app import make_app
+from streamer.api.middlewares import error_response
+from streamer.app import CONNECTIONS, make_app
 from streamer.certificate import Certificate
+from streamer.connections import Connections
+from streamer.descriptors import budget, raise_limit
 from streamer.director.directorship import Directorship, this_process
 from streamer.errors import EXIT_DONE, EXIT_FAILED, StreamerError
+from streamer.http_server import Server
 from streamer.observe.health import waiting_application
 from streamer.observe.logs import configure_logging
 from streamer.room import spawn
@@ -174,14 +181,13 @@ async def _serve(
             shutdown_timeout=server.shutdown_s,
         )
         await runner.setup()
+        listener = make_server(runner, settings)
     except (StreamerError, OSError, ssl.SSLError) as error:
         _log.error("web_cannot_start", error=str(error))
         return EXIT_FAILED
     pid_file = settings.run_dir / spawn.WEB_PID
     try:
-        for sock in sockets:
-            context = certificate.context if certificate else None
-            await web.SockSite(runner, sock, ssl_context=context, backlog=_BACKLOG).start()
+        listener.start(sockets, certificate.context if certificate else None, backlog=_BACKLOG)
         spawn.write_atomically(pid_file, f"{os.getpid()}\n".encode())
         _log.info("web_started", pid=os.getpid(), url=public_url(settings))
         while not leaving.is_set():
@@ -192,10 +198,29 @@ async def _serve(
                 certificate.reload_if_changed()
         _log.info("web_draining")
     finally:
+        await listener.close()
         await runner.cleanup()
         with contextlib.suppress(FileNotFoundError):
             pid_file.unlink()
     return EXIT_DONE
+
+
+def make_server(runner: web.AppRunner, settings: Settings) -> Server:
+    """The server of a runner that is set up, within what this process may open."""
+    services, server = runner.app[SERVICES], settings.server
+    connections = Connections(
+        budget(raise_limit(), server.max_connections),
+        runner.app[CONNECTIONS],
+        per_household=server.max_connections_per_household,
+    )
+    return Server(
+        runner,
+        server,
+        connections,
+        is_proxy=services.proxies.trusts,
+        proof=partial(shows_crew, services=services),
+        refuse=error_response,
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -37,6 +37,10 @@ class Proxies:
         """What every limit by address counts by (:func:`streamer.conference.household.household`)."""
         return household(self.client_address(request))
 
+    def trusts(self, peer: str) -> bool:
+        """Whether a connection from this address is a trusted proxy's."""
+        return self._is_trusted(_normal(peer) or peer)
+
     def is_https(self, request: web.BaseRequest) -> bool:
         """Whether the client speaks TLS, to us or to a trusted proxy."""
         if self._is_trusted(_peer(request)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -12,7 +13,7 @@ from streamer.api.cookies import SEEN_EVERY_MS, digest, idle_ms, secret_of
 from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Role, Target
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller
-from streamer.errors import Forbidden, NotFound, TooMany, Unauthorized
+from streamer.errors import Forbidden, NotFound, StreamerError, TooMany, Unauthorized
 from streamer.store.grants import Grants
 from streamer.store.logins import Login, Logins
 from streamer.store.reach import reaching
@@ -21,6 +22,9 @@ ADMIN = Grant(id="admin", role=Role.ADMIN, label="STREAMER_ADMIN_TOKEN")
 """The holder of the token from the environment."""
 BY_PASSWORD = Grant(id="admin", role=Role.ADMIN, label="admin")
 """Whoever logged in with the admin password."""
+
+HOLDER = web.RequestKey("holder", bool)
+"""Set on a request that shows a grant of the crew's."""
 
 LOGIN = web.RequestKey("login", bytes)
 """Digest of the login that a request was authenticated by."""
@@ -47,6 +51,14 @@ async def authenticate(request: web.Request, services: Services) -> Grant | None
 
 
 async def identify(request: web.Request, services: Services) -> Identity | None:
+    """As :func:`_identify`, and the request keeps whether it is somebody of the crew."""
+    identity = await _identify(request, services)
+    if identity is not None and identity.grant.role is not Role.VIEWER:
+        request[HOLDER] = True
+    return identity
+
+
+async def _identify(request: web.Request, services: Services) -> Identity | None:
     """Whose bearer token the request carries; without an Authorization header, whose login cookie.
 
     Raises Unauthorized for a token that is unknown, revoked, not yet or no longer in force, and TooMany
@@ -82,6 +94,14 @@ async def is_crew(request: web.Request, action: Action) -> bool:
     except (Unauthorized, TooMany):
         return False
     return grant is not None and grant.may(action)
+
+
+async def shows_crew(request: web.BaseRequest, services: Services) -> bool:
+    """Whether the request, which no application has been given yet, shows a grant of the crew's."""
+    assert isinstance(request, web.Request)
+    with contextlib.suppress(StreamerError):
+        await identify(request, services)
+    return bool(request.get(HOLDER, False))
 
 
 async def by_cookie(secret: str, services: Services) -> Identity | None:

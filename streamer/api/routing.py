@@ -26,10 +26,6 @@ PREFIX = "/api/v1"
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-BODY_LIMIT_S = 15.0
-"""Bodies have a few kilobytes; this is a very poor link."""
-
-
 class RequestTimeout(StreamerError):
     code, status = "timeout", 408
 
@@ -159,10 +155,10 @@ def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
 
 
 @contextlib.asynccontextmanager
-async def body_limit() -> AsyncIterator[None]:
+async def body_limit(request: web.Request) -> AsyncIterator[None]:
     """For reading a request's body: a client that sends it by drops keeps no handler. Raises RequestTimeout."""
     try:
-        async with asyncio.timeout(BODY_LIMIT_S):
+        async with asyncio.timeout(request.app[SERVICES].settings.server.body_s):
             yield
     except TimeoutError as error:
         raise RequestTimeout("The body did not come in time.", headers={"Connection": "close"}) from error
@@ -171,7 +167,7 @@ async def body_limit() -> AsyncIterator[None]:
 async def read_file(request: web.Request, most: int) -> bytes:
     """A body that is a file, larger than what other requests may bring. Raises TooLarge, RequestTimeout."""
     chunks, size = [], 0
-    async with body_limit():
+    async with body_limit(request):
         async for chunk in request.content.iter_chunked(64 * 1024):
             size += len(chunk)
             if size > most:
@@ -186,7 +182,7 @@ async def _read_json(request: web.Request, model: type[_Model]) -> _Model:
         return _validate(model, {}, "body")
     if request.content_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.", headers={"Accept": "application/json"})
-    async with body_limit():
+    async with body_limit(request):
         raw = await request.read()
     try:
         return model.model_validate_json(raw)

@@ -79,7 +79,7 @@ async def _read_text(request: web.Request, code: str) -> str:
     if request.content_length is not None and request.content_length > MAX_SDP_BYTES:
         raise TooLarge("The body is too large.", details={"limit_bytes": MAX_SDP_BYTES})
     body = bytearray()
-    async with body_limit():
+    async with body_limit(request):
         async for chunk in request.content.iter_chunked(16 * 1024):
             body += chunk
             if len(body) > MAX_SDP_BYTES:

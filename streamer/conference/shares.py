@@ -40,6 +40,11 @@ class Shares:
         self._by_key[key] += size
         return True
 
+    def put(self, key: str) -> None:
+        """Take a place that has been given back for this household, whatever its share."""
+        self.taken += 1
+        self._by_key[key] += 1
+
     def give_back(self, key: str, size: int = 1) -> None:
         self.taken -= size
         self._by_key[key] -= size

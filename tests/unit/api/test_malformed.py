@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from streamer.api import routing
+from streamer.settings import Settings
 from tests.fakes.media_plane import FakePlane
 from tests.unit.api.conftest import ADMIN, Api, Client
 
@@ -72,10 +73,11 @@ async def test_a_body_that_belies_its_encoding_is_the_clients_error(client: Clie
     ids=["REST", "WHIP"],
 )
 async def test_a_body_that_never_ends_is_given_up(
-    client: Client, api: Api, monkeypatch: pytest.MonkeyPatch, head: bytes
+    serve: Callable[[Settings], Awaitable[Client]], settings: Settings, head: bytes
 ) -> None:
-    await api("POST", "/rooms", {"id": "a", "name": "A"})
-    monkeypatch.setattr(routing, "BODY_LIMIT_S", 0.2)
+    server = settings.server.model_copy(update={"body_s": 0.2})
+    client = await serve(settings.model_copy(update={"server": server}))
+    await Api(client)("POST", "/rooms", {"id": "a", "name": "A"})
     assert await _answer(client, head + b"\r\nContent-Length: 1000\r\n\r\nv=0") == (408, "timeout")
 
 
