@@ -229,6 +229,7 @@ def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> No
         ("failed_passwords", services.failed_passwords),
         ("hashing", services.hashing),
         ("guessed_admin_tokens", services.admin_token.guesses),
+        ("exports", services.exports),
         ("wrong_hall_codes", services.hall_door.wrong),
     ):
         metrics.watch_counter(

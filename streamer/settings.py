@@ -258,6 +258,13 @@ class RealtimeSettings(Section):
         2000, ge=10, description="Commands of an audience's participants from one household at once (a hall is one)."
     )
     address_commands_per_s: float = Field(500.0, ge=1, description="The same, per second after that.")
+    newcomer_s: float = Field(
+        60.0, ge=0, le=3600, description="How long a participant counts as new, seconds; 0: not at all."
+    )
+    newcomers_burst: int = Field(
+        24, ge=1, description="Messages and questions of new participants of one household at once; votes twice that."
+    )
+    newcomers_per_s: float = Field(12.0, ge=0.1, description="The same, per second after that.")
     ping_interval_s: int = Field(20, ge=1, le=120, description="Heartbeat, seconds.")
     ping_timeout_s: int = Field(20, ge=1, le=120, description="Wait for its answer, seconds.")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
 from streamer.supervision import TASKS
 
+SOAK = Path(__file__).resolve().parent / "soak"
 OPTIONAL = "optional: "
 """How the reason begins of a skip that the build server accepts."""
 
@@ -18,6 +20,17 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.upper().startswith("STREAMER_"):
             monkeypatch.delenv(name)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The long searches take hours: only for who names them (``make soak``)."""
+    if collection_path != SOAK or any(path == SOAK or SOAK in path.parents for path in _named(config)):
+        return None
+    return True
+
+
+def _named(config: pytest.Config) -> list[Path]:
+    return [(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args]
 
 
 @pytest.hookimpl(wrapper=True)

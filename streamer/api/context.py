@@ -12,6 +12,7 @@ from streamer.api.addresses import Proxies
 from streamer.api.admin_token import AdminToken
 from streamer.api.audiences import DirectorSessions
 from streamer.api.cursors import Cursors
+from streamer.api.documents import Documents
 from streamer.api.hall_door import HallDoor
 from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.ports import MediaPlane, PublicState
@@ -32,6 +33,8 @@ from streamer.store.erasing import Erasing
 if TYPE_CHECKING:
     from streamer.api.imports import ImportItem
 
+EXPORTS_PER_MINUTE, EXPORTS_AT_ONCE = 600, 300
+"""Schedules and tables that a household fetches: a hall's phones put a talk into their calendars at its end."""
 FAILED_PASSWORDS_PER_MINUTE = 5
 CAPTIONS_PER_MINUTE, CAPTIONS_AT_ONCE = 600, 60
 """Three people who type with one link, a text every 300 ms each, are within it."""
@@ -61,6 +64,10 @@ class Services:
     failed_tokens: RateLimit = field(init=False)
     failed_passwords: RateLimit = field(init=False)
     admin_token: AdminToken = field(init=False)
+    exports: RateLimit = field(init=False)
+    """Of strangers."""
+    tables: Documents = field(default_factory=Documents)
+    """Questions and polls as CSV."""
     caption_posts: RateLimit = field(init=False)
     """By grant."""
     hall_door: HallDoor = field(init=False)
@@ -99,6 +106,7 @@ class Services:
         # More than get an answer: wrong tokens are not to keep out a right one that comes for the first time.
         self.admin_token = AdminToken(self.settings.admin_token, RateLimit(10 * room.failed_attempts_per_minute))
         self.failed_passwords = RateLimit(FAILED_PASSWORDS_PER_MINUTE)
+        self.exports = RateLimit(EXPORTS_PER_MINUTE, burst=EXPORTS_AT_ONCE, message="Too many exports.")
         self.caption_posts = RateLimit(
             CAPTIONS_PER_MINUTE, burst=CAPTIONS_AT_ONCE, message="Captions come faster than anybody reads."
         )

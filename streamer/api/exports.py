@@ -7,7 +7,6 @@ id is answered like one that does not exist, and an event that has closed sessio
 from __future__ import annotations
 
 import asyncio
-import gzip
 import hashlib
 import re
 from collections import OrderedDict
@@ -20,19 +19,22 @@ from aiohttp import hdrs, web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer import __version__
+from streamer.api.auth import authenticate
 from streamer.api.context import SERVICES, Services, now_ms
+from streamer.api.documents import Document, Documents, matches
 from streamer.conference.delays import ShownTimes
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.schedule import Schedule
 from streamer.conference.sessions import Event, Session
 from streamer.conference.visibility import ANYBODY, told
-from streamer.errors import NotFound, StreamerError
+from streamer.errors import NotFound, StreamerError, TooMany
 from streamer.schedules.assemble import digest_of, from_sessions
 from streamer.schedules.fields import title_slug
 from streamer.schedules.streams import Gathering, StreamRoom, Talk, gathering, write_streams
 from streamer.schedules.write_frab import write_frab
 from streamer.schedules.write_ical import write_ical
 from streamer.schedules.write_json import write_json
+from streamer.store import revision
 from streamer.store.events import Events
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
@@ -46,8 +48,9 @@ SCHEDULE_AGE_S = 30
 STREAMS_AGE_S = 5
 _NEAR_MS = 36 * 3_600_000
 """An event with a public session this near may be under way."""
-_AT_A_TIME = 2000
-_KEPT_DOCUMENTS = 32
+_AT_A_TIME = 100
+"""Sessions that are read at once: the loop does other things in between."""
+_MINUTE_MS, _DAY_MS = 60_000, 86_400_000
 _KEPT_STAMPS = 50_000
 _NAMES = ("event", "room", "session")
 _IDENT = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -84,12 +87,6 @@ class Faces(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    body: bytes
-    gzipped: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class _Asked:
     """What the query names, resolved."""
 
@@ -122,63 +119,76 @@ class _Stamps:
 
 
 class Exports:
-    """The handlers, and the documents that were written last. On one loop."""
+    """The handlers, and the documents that were written last. On one loop, which writes none of them itself: thousands
+    of sessions take a while, and media wait for it."""
 
     def __init__(self, faces: Faces) -> None:
         self._faces = faces
-        self._documents: OrderedDict[str, Document] = OrderedDict()
+        self.documents = Documents()
         self._stamps = _Stamps()
+        self._turn = asyncio.Lock()
+        self._surroundings: tuple[tuple[int, int], _Surroundings] | None = None
+        self._streams: tuple[tuple[int, int], list[StreamRoom]] | None = None
+        self._streams_number = 0
 
     async def xml(self, request: web.Request) -> web.StreamResponse:
-        asked = await _ask(request)
-        address = f"{request.app[SERVICES].public_url}{request.path}{asked.query}"
-        return await self._answer(
-            request, asked, "application/xml; charset=utf-8", lambda: write_frab(asked.schedule, address=address)
+        address = f"{request.app[SERVICES].public_url}{request.path}"
+        response, _ = await self._answer(
+            request,
+            "application/xml; charset=utf-8",
+            lambda asked: write_frab(asked.schedule, address=f"{address}{asked.query}"),
         )
+        return response
 
     async def json(self, request: web.Request) -> web.StreamResponse:
-        asked = await _ask(request)
-        return await self._answer(request, asked, "application/json; charset=utf-8", lambda: write_json(asked.schedule))
+        response, _ = await self._answer(
+            request, "application/json; charset=utf-8", lambda asked: write_json(asked.schedule)
+        )
+        return response
 
     async def ical(self, request: web.Request) -> web.StreamResponse:
-        asked = await _ask(request)
         now = now_ms()
-        stamps = self._stamps.of(asked, now)
-        response = await self._answer(
+        response, document = await self._answer(
             request,
-            asked,
             "text/calendar; charset=utf-8; method=PUBLISH",
-            lambda: write_ical(asked.schedule, stamp_ms=now, changed_ms=stamps),
+            lambda asked: write_ical(asked.schedule, stamp_ms=now, changed_ms=self._stamps.of(asked, now)),
         )
         # A single session is put into the calendar; everything else is subscribed to.
         kind = "attachment" if "session" in request.query else "inline"
-        response.headers[hdrs.CONTENT_DISPOSITION] = f'{kind}; filename="{asked.name}.ics"'
+        response.headers[hdrs.CONTENT_DISPOSITION] = f'{kind}; filename="{document.name}.ics"'
         return response
 
     async def streams(self, request: web.Request) -> web.StreamResponse:
         services = request.app[SERVICES]
+        await _limit(request)
         now = now_ms()
-        async with services.database.read() as connection:
-            rooms = await Rooms(connection).all()
-            venues = {venue.id: venue for venue in await Venues(connection).all()}
-            gatherings = await _gatherings(connection, now)
-        body = write_streams(
-            [self._stream_room(services, room) for room in rooms],
-            venues,
-            gatherings,
-            title=TITLE,
-            public_url=services.public_url,
-            timezone=DEFAULT_ZONE,
-            now_ms=now,
-        )
-        tag = f'W/"{hashlib.sha256(body).hexdigest()[:24]}"'
-        return _response(
-            request,
-            Document(body, gzip.compress(body, 5, mtime=0)),
-            tag,
-            "application/json; charset=utf-8",
-            STREAMS_AGE_S,
-        )
+        async with self._turn, services.database.read() as connection:
+            known = (await revision.current(connection), now // _MINUTE_MS)
+            if self._surroundings is None or self._surroundings[0] != known:
+                self._surroundings = (known, await _surroundings(connection, now))
+        around = self._surroundings[1]
+        rooms = [self._stream_room(services, room) for room in around.rooms]
+        if self._streams != (known, rooms):
+            # Rooms open, and sessions begin, without a change to what is planned.
+            self._streams, self._streams_number = (known, rooms), self._streams_number + 1
+
+        def write() -> Document:
+            body = write_streams(
+                rooms,
+                around.venues,
+                around.gatherings,
+                title=TITLE,
+                public_url=services.public_url,
+                timezone=DEFAULT_ZONE,
+                now_ms=now,
+            )
+            return Document.of(body, f'W/"{hashlib.sha256(body).hexdigest()[:24]}"')
+
+        async def make() -> Document:
+            return await asyncio.to_thread(write)
+
+        document = await self.documents.get(("streams", self._streams_number), make)
+        return _response(request, document, "application/json; charset=utf-8", STREAMS_AGE_S)
 
     def _stream_room(self, services: Services, room: Room) -> StreamRoom:
         state = services.state_of(room.id)
@@ -200,22 +210,21 @@ class Exports:
         )
 
     async def _answer(
-        self, request: web.Request, asked: _Asked, content_type: str, write: Callable[[], bytes]
-    ) -> web.StreamResponse:
-        changed = sorted(asked.changed_ms.items())
-        digest = digest_of((asked.schedule, content_type, changed, asked.query, __version__))
-        # Weak: another web process may have seen a session's change some seconds later.
-        tag = f'W/"{digest[:24]}"'
-        if _matches(request, tag):
-            return _not_modified(tag, SCHEDULE_AGE_S)
-        document = self._documents.pop(digest, None)
-        if document is None:
-            # Thousands of sessions take a while; media wait for this loop.
-            document = await asyncio.to_thread(_written, write)
-        self._documents[digest] = document
-        while len(self._documents) > _KEPT_DOCUMENTS:
-            self._documents.popitem(last=False)
-        return _response(request, document, tag, content_type, SCHEDULE_AGE_S)
+        self, request: web.Request, content_type: str, write: Callable[[_Asked], bytes]
+    ) -> tuple[web.Response, Document]:
+        await _limit(request)
+        named = tuple(_ident(request, name) for name in _NAMES)
+        async with request.app[SERVICES].database.read() as connection:
+            known = await revision.current(connection)
+
+        async def make() -> Document:
+            asked = await _ask(request, *named)
+            return await asyncio.to_thread(_written, asked, content_type, write)
+
+        # A schedule without sessions is dated today.
+        key = (content_type, named, known, now_ms() // _DAY_MS)
+        document = await self.documents.get(key, make)
+        return _response(request, document, content_type, SCHEDULE_AGE_S), document
 
 
 def add_routes(app: web.Application, faces: Faces) -> None:
@@ -234,10 +243,34 @@ def add_routes(app: web.Application, faces: Faces) -> None:
 # --- what is asked for --------------------------------------------------------------------------------
 
 
-async def _ask(request: web.Request) -> _Asked:
-    """Raises NotFound for what is not there or not public."""
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    rooms: list[Room]
+    venues: dict[str, Venue]
+    gatherings: list[Gathering]
+
+
+async def _surroundings(connection: AsyncConnection, now: int) -> _Surroundings:
+    rooms = await Rooms(connection).all()
+    venues = {venue.id: venue for venue in await Venues(connection).all()}
+    return _Surroundings(rooms, venues, await _gatherings(connection, now))
+
+
+async def _limit(request: web.Request) -> None:
+    """Raises TooMany for strangers of a household that asks too often."""
     services = request.app[SERVICES]
-    event_id, room_id, session_id = (_ident(request, name) for name in _NAMES)
+    try:
+        services.exports.take(services.proxies.client_household(request))
+    except TooMany:
+        if await authenticate(request, services) is None:
+            raise
+
+
+async def _ask(
+    request: web.Request, event_id: str | None, room_id: str | None, session_id: str | None
+) -> Callable[[], _Asked]:
+    """What is asked for, to be put together in a thread. Raises NotFound for what is not there or not public."""
+    services = request.app[SERVICES]
     async with services.database.read() as connection:
         rooms = await Rooms(connection).all()
         venues = {venue.id: venue for venue in await Venues(connection).all()}
@@ -253,19 +286,38 @@ async def _ask(request: web.Request) -> _Asked:
         raise NotFound("There is no such room.")
     if session_id is not None and not sessions:
         raise NotFound("There is no such session.")
+    now = now_ms()
+
+    def together() -> _Asked:
+        return _together(services.public_url, rooms, venues, sessions, event, room_id, session_id, now)
+
+    return together
+
+
+def _together(
+    public_url: str,
+    rooms: Sequence[Room],
+    venues: Mapping[str, Venue],
+    sessions: Sequence[Session],
+    event: Event | None,
+    room_id: str | None,
+    session_id: str | None,
+    now: int,
+) -> _Asked:
     listed = _listed(rooms, sessions, event, room_id, session_id)
     schedule = from_sessions(
         sessions,
         listed,
         venues,
         title=_title(listed, venues, room_id),
-        public_url=services.public_url,
+        public_url=public_url,
         event=event,
         timezone=DEFAULT_ZONE,
-        now_ms=now_ms(),
+        now_ms=now,
     )
-    pages = {f"{services.public_url}/session/{session.id}": session.changed_ms for session in sessions}
+    pages = {f"{public_url}/session/{session.id}": session.changed_ms for session in sessions}
     changed = {item.guid: ms for item in schedule.items if (ms := pages.get(item.url)) is not None}
+    event_id = None if event is None else event.id
     name = title_slug(sessions[0].title) if session_id is not None else event_id or room_id or "schedule"
     query = [(key, value) for key, value in zip(_NAMES, (event_id, room_id, session_id), strict=True) if value]
     return _Asked(schedule, changed, name, "?" + urlencode(query) if query else "")
@@ -347,9 +399,13 @@ def _video_size(services: Services, room_id: str) -> tuple[int, int] | None:
 # --- answers ------------------------------------------------------------------------------------------
 
 
-def _written(write: Callable[[], bytes]) -> Document:
-    body = write()
-    return Document(body, gzip.compress(body, 6, mtime=0))
+def _written(ask: Callable[[], _Asked], content_type: str, write: Callable[[_Asked], bytes]) -> Document:
+    asked = ask()
+    body = write(asked)
+    changed = sorted(asked.changed_ms.items())
+    digest = digest_of((asked.schedule, content_type, changed, asked.query, __version__))
+    # Weak: another web process may have seen a session's change some seconds later.
+    return Document.of(body, f'W/"{digest[:24]}"', asked.name)
 
 
 _OPEN_HEADERS: dict[str, str] = {
@@ -367,21 +423,10 @@ def _headers(tag: str, age_s: int) -> dict[str, str]:
     }
 
 
-def _matches(request: web.Request, tag: str) -> bool:
-    """If-None-Match, compared weakly (RFC 9110, 13.1.2)."""
-    own = tag.removeprefix("W/")
-    sent = (part.strip().removeprefix("W/") for part in request.headers.get(hdrs.IF_NONE_MATCH, "").split(","))
-    return any(part in ("*", own) for part in sent)
-
-
-def _not_modified(tag: str, age_s: int) -> web.Response:
-    return web.Response(status=304, headers=_headers(tag, age_s))
-
-
-def _response(request: web.Request, document: Document, tag: str, content_type: str, age_s: int) -> web.Response:
-    if _matches(request, tag):
-        return _not_modified(tag, age_s)
-    headers = {**_headers(tag, age_s), hdrs.CONTENT_TYPE: content_type}
+def _response(request: web.Request, document: Document, content_type: str, age_s: int) -> web.Response:
+    if matches(request, document.tag):
+        return web.Response(status=304, headers=_headers(document.tag, age_s))
+    headers = {**_headers(document.tag, age_s), hdrs.CONTENT_TYPE: content_type}
     if "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, "").lower():
         return web.Response(body=document.gzipped, headers={**headers, hdrs.CONTENT_ENCODING: "gzip"})
     return web.Response(body=document.body, headers=headers)

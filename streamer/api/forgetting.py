@@ -1,4 +1,5 @@
-"""*Forget the last minutes* of a room: from its process, its files, its recordings and its captions, whatever fails."""
+"""*Forget* a stretch of a room, mostly the last minutes: from its process, its files, its recordings and its captions,
+whatever fails."""
 
 from __future__ import annotations
 
@@ -15,12 +16,12 @@ from streamer.room import spawn
 from streamer.store.erasing import NotErased
 
 
-async def forget(services: Services, room: str, length_ms: int, actor: Actor) -> None:
-    """Erase the last ``length_ms`` of a room. Raises NotFound, NotErased."""
+async def forget(services: Services, room: str, from_ms: int, to_ms: int, actor: Actor) -> None:
+    """Erase what lies between two media times of a room, up to now. Raises NotFound, NotErased."""
     if services.director.room(room) is None:
         raise NotFound("There is no such room.", code="no_such_room")
     at_ms = now_ms()
-    stretch = erasures.Stretch(at_ms, room, at_ms - length_ms, at_ms)
+    stretch = erasures.Stretch(at_ms, room, from_ms, min(to_ms, at_ms))
     await services.erasing.carry_out(stretch, lambda: _everywhere(services, stretch, actor))
 
 

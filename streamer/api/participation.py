@@ -5,7 +5,9 @@ Everybody may read what everybody was shown; who moderates reads everything, wit
 
 from __future__ import annotations
 
+import asyncio
 import csv
+import hashlib
 import io
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -15,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from streamer.api.context import Services
 from streamer.api.cookies import participant_cookie
+from streamer.api.documents import Document, matches
 from streamer.api.models import LinkQuery, ListQuery, Slug
 from streamer.api.routing import Call, Route, Text
 from streamer.api.sessions import any_session, find_session, target_of, venue_of
@@ -27,6 +30,7 @@ from streamer.conference.participation import Poll, Question
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller, Reading, said_in, said_told
 from streamer.errors import Unauthorized
+from streamer.store import revision
 from streamer.store.paging import Page, page_of_shown
 from streamer.store.polls import Polls
 from streamer.store.questions import Questions
@@ -38,6 +42,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """Spreadsheets take a cell that begins with one of these for a formula, full-width ones included."""
 CSV_LIMIT = 10_000
 CSV_PAGE = 200
+CSV_AGE_S = 5.0
 
 
 class ItemsQuery(ListQuery, LinkQuery):
@@ -93,7 +98,11 @@ async def list_questions(call: Call) -> ItemList | Text:
         async with services.database.read() as connection:
             return await Questions(connection).page(limit, after, room=query.room, session=query.session, caller=caller)
 
-    found, cursor = await _listed(call, query, fetch, lambda items: _question_views(services, caller, items))
+    counted: dict[str, int] = {}
+
+    async def listed() -> tuple[list[dict[str, Any]], str | None]:
+        return await _listed(call, query, fetch, lambda items: _question_views(services, caller, items, counted))
+
     if query.format == "csv":
         columns = (
             "id",
@@ -108,7 +117,8 @@ async def list_questions(call: Call) -> ItemList | Text:
             "original",
             "reason",
         )
-        return _table(call, "questions.csv", columns, found)
+        return await _table(call, "questions.csv", columns, listed)
+    found, cursor = await listed()
     return ItemList(items=found, cursor=cursor)
 
 
@@ -120,14 +130,20 @@ async def list_polls(call: Call) -> ItemList | Text:
         async with services.database.read() as connection:
             return await Polls(connection).page(limit, after, room=query.room, session=query.session, caller=caller)
 
-    found, cursor = await _listed(call, query, fetch, lambda items: _poll_views(services, caller, items))
+    async def listed() -> tuple[list[dict[str, Any]], str | None]:
+        return await _listed(call, query, fetch, lambda items: _poll_views(services, caller, items))
+
     if query.format == "csv":
-        rows = [
-            {**poll, "option": option["text"], "votes": option["votes"]} for poll in found for option in poll["options"]
-        ]
         columns = ("id", "session", "state", "kind", "question", "option", "votes", "voters", "at", "closed_at")
-        return _table(call, "polls.csv", columns, rows)
+        return await _table(call, "polls.csv", columns, listed, _by_option)
+    found, cursor = await listed()
     return ItemList(items=found, cursor=cursor)
+
+
+def _by_option(polls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {**poll, "option": option["text"], "votes": option["votes"]} for poll in polls for option in poll["options"]
+    ]
 
 
 async def get_question(call: Call) -> Item:
@@ -136,7 +152,7 @@ async def get_question(call: Call) -> Item:
         found = await Questions(connection).find(call.path("id"))
     view = None
     if found is not None:
-        (view,) = await _question_views(call.services, await _caller(call, said_in(found)), [found])
+        (view,) = await _question_views(call.services, await _caller(call, said_in(found)), [found], {})
     if view is None:
         raise no_such("question")
     return Item.model_validate(view)
@@ -175,18 +191,20 @@ async def _caller(call: Call, session_id: str | None) -> Caller:
 
 
 async def _question_views(
-    services: Services, caller: Caller, questions: Sequence[Question]
+    services: Services, caller: Caller, questions: Sequence[Question], counted: dict[str, int]
 ) -> list[dict[str, Any] | None]:
-    """None for those that are not told."""
+    """None for those that are not told. ``counted``: question -> its votes, kept for the next page of an answer."""
     sessions = await _sessions(services, questions)
     async with services.database.read() as connection:
         stored = Questions(connection)
-        every = {question.id: question for question in questions}
-        for session in {question.session for question in questions if question.session is not None}:
+        new = [question for question in questions if question.id not in counted]
+        every = {question.id: question for question in new}
+        for session in {question.session for question in new if question.session is not None}:
             every |= {question.id: question for question in await stored.of_session(session)}
-        for room in {question.room for question in questions if question.session is None}:
+        for room in {question.room for question in new if question.session is None}:
             every |= {part.id: part for part in await stored.parts_in_room(room)}
-        counted = tally(every, await stored.votes_of(list(every)))
+        if every:
+            counted |= await asyncio.to_thread(tally, every, await stored.votes_of(list(every)))
     items: list[dict[str, Any] | None] = []
     for question in questions:
         reading = _reading(services, caller, question, sessions, Action.QUESTION_MODERATE)
@@ -241,9 +259,37 @@ def _reading(
 # --- tables -----------------------------------------------------------------------------------------
 
 
-def _table(call: Call, name: str, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Text:
+async def _table(
+    call: Call,
+    name: str,
+    columns: Sequence[str],
+    listed: Callable[[], Awaitable[tuple[list[dict[str, Any]], str | None]]],
+    rows_of: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = list,
+) -> Text:
+    """Kept for some seconds, for whoever may see the same: what people say bumps no revision."""
+    services, grant = call.services, call.grant
+    if grant is None:
+        services.exports.take(services.proxies.client_household(call.request))
+    async with services.database.read() as connection:
+        known = await revision.current(connection)
+
+    async def make() -> Document:
+        found, _ = await listed()
+
+        def write() -> Document:
+            body = csv_of(columns, rows_of(found)).encode("utf-8")
+            return Document.of(body, f'W/"{hashlib.sha256(body).hexdigest()[:24]}"')
+
+        return await asyncio.to_thread(write)
+
+    asked = tuple(sorted(call.request.query.items()))
+    key = (name, asked, None if grant is None else grant.id, known)
+    document = await services.tables.get(key, make, max_age_s=CSV_AGE_S)
+    call.headers[hdrs.ETAG] = document.tag
+    if matches(call.request, document.tag):
+        return Text("", "text/csv", status=304)
     call.headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
-    return Text(csv_of(columns, rows), "text/csv; charset=utf-8; header=present")
+    return Text(document.body, "text/csv; charset=utf-8; header=present")
 
 
 def csv_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:

@@ -7,6 +7,7 @@ what is closed to others with addresses that hold a key of their own.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -28,7 +29,7 @@ from streamer.archive.stills import NoPicture, still_at
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller, recording_told
-from streamer.errors import NotFound, TooMany
+from streamer.errors import NotFound, StreamerError, TooMany
 from streamer.store.paging import Page, page_of_shown
 from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
 from streamer.store.sessions import Sessions
@@ -293,6 +294,10 @@ async def change(call: Call) -> RecordingView | RecordingCrewView:
         body.pinned,
     )
     entry = await editing.edit(services.archivist, entry.session.id, wanted, _who(grant))
+    if wanted.skips is not None:
+        # What is left out is in no live window when the answer comes. Else the director finds it within a second.
+        with contextlib.suppress(StreamerError):
+            await services.director.refresh()
     assert entry.recording is not None
     view = _told(call, entry, entry.recording)
     assert view is not None
@@ -387,7 +392,8 @@ ROUTES = (
         "PATCH",
         "/recordings/{id}",
         change,
-        "Move the cut, hide stretches, publish, pin: a changed cut is a new edition under a new address",
+        "Move the cut, leave stretches out, publish, pin: a changed cut is a new edition under a new address. What is"
+        " left out leaves the room's live windows too, for good: shown again, it is in the replay only",
         "recordings",
         action=Action.RECORDING_CHANGE,
         body=RecordingChange,

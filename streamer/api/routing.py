@@ -87,10 +87,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """An answer that is no JSON. ``content_type`` with its parameters."""
+    """An answer that is no JSON. ``content_type`` with its parameters. ``status`` None: the route's."""
 
     text: str | bytes
     content_type: str
+    status: int | None = None
 
 
 Handler = Callable[[Call], Coroutine[Any, Any, BaseModel | Text | None]]
@@ -143,7 +144,7 @@ def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         if isinstance(answer, Text):
             headers[hdrs.CONTENT_TYPE] = answer.content_type
             body_bytes = answer.text if isinstance(answer.text, bytes) else answer.text.encode("utf-8")
-            return web.Response(status=route.status, body=body_bytes, headers=headers)
+            return web.Response(status=answer.status or route.status, body=body_bytes, headers=headers)
         return web.Response(
             status=route.status,
             body=answer.model_dump_json().encode("utf-8"),

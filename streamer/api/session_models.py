@@ -447,7 +447,19 @@ class AirBody(Body):
 
 
 class ForgetBody(Body):
-    minutes: float = Field(gt=0, le=180)
+    """The last ``minutes``, or what lies between two media times (milliseconds UTC, three hours at most)."""
+
+    minutes: float | None = Field(None, gt=0, le=180)
+    from_ms: int | None = Field(None, ge=0)
+    to_ms: int | None = Field(None, ge=0)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.minutes is None) == (self.from_ms is None) or (self.from_ms is None) != (self.to_ms is None):
+            raise ValueError("name minutes, or from_ms and to_ms")
+        if self.from_ms is not None and self.to_ms is not None and not 0 < self.to_ms - self.from_ms <= 180 * 60_000:
+            raise ValueError("to_ms comes after from_ms, by three hours at most")
+        return self
 
 
 class HoldView(BaseModel):

@@ -8,7 +8,7 @@ from typing import Any
 
 from streamer.api import forgetting
 from streamer.api.auth import require
-from streamer.api.context import actor_of
+from streamer.api.context import actor_of, now_ms
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import (
     AdHocBody,
@@ -144,12 +144,15 @@ async def air(call: Call) -> Done:
 
 
 async def forget(call: Call) -> Done:
-    """Takes the last minutes out of live, DVR and replay at once, for good. Answered with 503 ``not_erased_yet`` they
-    are shown to nobody any more as far as that could be helped, and what a disk has kept is tried again."""
+    """Takes the last minutes, or another stretch, out of live, DVR and replay at once, for good. Answered with 503
+    ``not_erased_yet`` they are shown to nobody any more as far as that could be helped, and what a disk has kept is
+    tried again."""
     body = call.body(ForgetBody)
     room = _room(call, call.path("id"))
     grant = call.require(Target(room=room.id, venue=room.venue))
-    await forgetting.forget(call.services, room.id, round(body.minutes * MINUTE_MS), actor_of(grant))
+    to_ms = now_ms() if body.to_ms is None else body.to_ms
+    from_ms = to_ms - round((body.minutes or 0) * MINUTE_MS) if body.from_ms is None else body.from_ms
+    await forgetting.forget(call.services, room.id, from_ms, to_ms, actor_of(grant))
     return Done(action=None, rooms=[room.id])
 
 
@@ -274,7 +277,7 @@ ROUTES = (
         "POST",
         "/rooms/{id}/forget",
         forget,
-        "Remove the last minutes from DVR and replay at once, for good",
+        "Remove the last minutes, or a stretch, from DVR and replay at once, for good",
         "rooms",
         action=Action.MEDIA_FORGET,
         body=ForgetBody,

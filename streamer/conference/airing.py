@@ -40,6 +40,7 @@ class SlateTexts:
     soon: str = "Starts at {time}"
     moment: str = "One moment, please"
     until: str = "Until about {time}"
+    nothing: str = "Nothing is on at the moment"
 
 
 TEXTS: Mapping[str, SlateTexts] = {
@@ -51,6 +52,7 @@ TEXTS: Mapping[str, SlateTexts] = {
         soon="Début à {time}",
         moment="Un instant, s’il vous plaît",
         until="Jusque vers {time}",
+        nothing="Rien à l’antenne pour le moment",
     ),
 }
 """Venue language -> texts."""
@@ -225,7 +227,7 @@ def slate(day: RoomDay, now_ms: int, texts: SlateTexts) -> SlateOrder:
         return SlateOrder(title=session.title, text=texts.moment if session.streamed else texts.not_streamed)
     soon = _next_public(day, now_ms)
     if soon is None or soon.start_ms - now_ms > day.timing.idle_ms:
-        return SlateOrder(title=name)
+        return SlateOrder(title=name, text=texts.nothing)
     start_ms = shown_times(day, now_ms)[soon.id].start_ms
     if start_ms <= now_ms:
         return SlateOrder(title=soon.title, text=texts.moment)

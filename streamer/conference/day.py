@@ -70,6 +70,16 @@ class MediaState:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A stretch, in media time, that a session's replay does not show. ``to_ms`` None: it lasts."""
+
+    from_ms: int
+    to_ms: int | None
+    by_hand: bool = True
+    """Else an incident: the room was covered in it."""
+
+
+@dataclass(frozen=True, slots=True)
 class RoomDay:
     """All that the rules know of one room. ``sessions`` are those of yesterday, today and the next days, by start.
 
@@ -90,6 +100,8 @@ class RoomDay:
     gain_db: float = 0.0
     zone: str = "UTC"
     """The venue's IANA time zone: what is one day, and times on the slate."""
+    left_out: tuple[LeftOut, ...] = field(default=(), compare=False)
+    """Of the replays of its sessions; the archive's book says so."""
     spare_id: str = field(default="", compare=False)
     """An unused session id for a session that begins by itself; without one none does. The director fills it up."""
     timing: Timing = field(default=Timing(), compare=False)

@@ -22,9 +22,9 @@ class OutputOrder(msgspec.Struct, frozen=True):
 
 
 class Withheld(msgspec.Struct, frozen=True):
-    """A stretch of media time that turned out to be of a session that must not be seen or kept there: a tap that was
-    meant for earlier, an answer, another visibility. Where the programme was not shown or kept in it anyhow, there is
-    nothing to do; so it may be ordered for every such session, and again."""
+    """A stretch of media time that turned out to be of a session that must not be seen or kept there (a tap that was
+    meant for earlier, an answer, another visibility), or that was left out of a replay. Where the programme was not
+    shown or kept in it anyhow, there is nothing to do; so it may be ordered for every such session, and again."""
 
     from_ms: int
     to_ms: int | None = None
@@ -33,6 +33,8 @@ class Withheld(msgspec.Struct, frozen=True):
     """The one output that goes on listing it: the session's own."""
     erase: bool = False
     """It is to be gone from everywhere, from the disk too; else it leaves the windows and is kept for the replay."""
+    exact: bool = False
+    """However short it is: somebody chose it. Else what is left of it for a moment, as an order arrives late, stays."""
 
 
 class SlateOrder(msgspec.Struct, frozen=True):

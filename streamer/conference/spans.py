@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 
@@ -11,7 +12,7 @@ from streamer.conference.orders import Withheld
 from streamer.conference.sessions import Session
 
 MOST_WITHHELD = 100
-"""Of the newest: two for each session."""
+"""Of the newest of each kind: two for each session, a hundred of what was left out of replays."""
 
 
 def output_name(session: Session) -> str:
@@ -26,7 +27,8 @@ def _output_name(session_id: str) -> str:
 
 
 def withheld(day: RoomDay) -> tuple[Withheld, ...]:
-    """The minutes of all sessions in view that are closed, not streamed or not recorded, as far as they have begun.
+    """The minutes of all sessions in view that are closed, not streamed or not recorded, as far as they have begun, and
+    what was left out of their replays: nobody is to find it in a live window.
 
     They follow from the day as it is, not from what changed it: what a room process could not be told when a late tap
     was made, it is told when it is back, and one that was restarted does it once more.
@@ -41,4 +43,9 @@ def withheld(day: RoomDay) -> tuple[Withheld, ...]:
             found.append(Withheld(start_ms, end_ms, own))
         if not session.recorded:
             found.append(Withheld(start_ms, end_ms, erase=True))
-    return tuple(sorted(found, key=lambda one: (one.from_ms, one.erase, one.output))[-MOST_WITHHELD:])
+    # Each kind has its own room: a recording that was cut a hundred times puts no closed session out of mind.
+    return (*_newest(found), *_newest(Withheld(one.from_ms, one.to_ms, exact=one.by_hand) for one in day.left_out))
+
+
+def _newest(found: Iterable[Withheld]) -> list[Withheld]:
+    return sorted(found, key=lambda one: (one.from_ms, one.erase, one.output, one.to_ms or 0))[-MOST_WITHHELD:]

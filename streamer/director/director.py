@@ -512,6 +512,7 @@ class Director:
                     start=fresh.start,
                     between=fresh.between,
                     zone=fresh.zone,
+                    left_out=fresh.left_out,
                     sessions=fresh.sessions,
                 )
                 self.effects.tell_sessions(room_id, before, fresh.sessions)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.conference.day import HOUR_MS, MediaState, RoomDay, sorted_day
+from streamer.conference.day import HOUR_MS, LeftOut, MediaState, RoomDay, sorted_day
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Event, Mark, MarkKind, Session
 from streamer.conference.undo import Effect
@@ -21,7 +21,7 @@ from streamer.store.database import Database
 from streamer.store.events import Events
 from streamer.store.marks import Marks
 from streamer.store.people import DAY_MS, UNDO_DAYS
-from streamer.store.recordings import Recordings
+from streamer.store.recordings import Editions, Recordings
 from streamer.store.room_states import Acknowledgement, Acknowledgements, RoomState, RoomStates
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
@@ -104,11 +104,12 @@ class Ledger:
             by_room: dict[str, list[Session]] = {}
             for session in await Sessions(connection).of_rooms(None, now_ms - PAST_MS, now_ms + AHEAD_MS):
                 by_room.setdefault(session.room, []).append(session)
+            left_out = await _left_out(connection, by_room)
         found = {}
         for room in rooms:
             venue = venues.get(room.venue) if room.venue else None
             state = states.get(room.id, RoomState(room.id))
-            day = day_of_room(room, venue, state, by_room.get(room.id, ()))
+            day = day_of_room(room, venue, state, by_room.get(room.id, ()), left_out.get(room.id, ()))
             found[room.id] = LoadedRoom(room, venue, day, acknowledged.get(room.id, {}))
         return Loaded(seen, found, events)
 
@@ -219,7 +220,33 @@ def is_alone(action: StoredAction, later: Iterable[StoredAction]) -> bool:
         return False
 
 
-def day_of_room(room: Room, venue: Venue | None, state: RoomState, sessions: Sequence[Session]) -> RoomDay:
+async def _left_out(
+    connection: AsyncConnection, by_room: Mapping[str, Sequence[Session]]
+) -> dict[str, tuple[LeftOut, ...]]:
+    """By room: what the replays of its sessions do not show, as people cut them or because the room was covered."""
+    begun = {session.id: room for room, sessions in by_room.items() for session in sessions if session.started_ms}
+    marks = await Marks(connection).of_sessions(begun)
+    editions = await Editions(connection).current_of(begun)
+    found: dict[str, tuple[LeftOut, ...]] = {}
+    for session, room in begun.items():
+        hidden = [m for m in marks.get(session, ()) if m.kind is MarkKind.INCIDENT and m.hidden]
+        covered = {(mark.at_ms, mark.until_ms) for mark in hidden}
+        stretches = [LeftOut(*span, by_hand=False) for span in sorted(covered, key=lambda span: span[0])]
+        edition = editions.get(session)
+        # While the session is on air its edition has the incidents only, and those that last to a far end.
+        if edition is not None and edition.end_ms is not None:
+            stretches += [LeftOut(*span) for span in edition.skips if span not in covered]
+        found[room] = (*found.get(room, ()), *stretches)
+    return found
+
+
+def day_of_room(
+    room: Room,
+    venue: Venue | None,
+    state: RoomState,
+    sessions: Sequence[Session],
+    left_out: tuple[LeftOut, ...] = (),
+) -> RoomDay:
     """The day as it is found after a restart."""
     day = RoomDay(
         room=room.id,
@@ -232,6 +259,7 @@ def day_of_room(room: Room, venue: Venue | None, state: RoomState, sessions: Seq
         source=state.source,
         gain_db=state.gain_db,
         zone=venue.timezone if venue is not None else UTC_ZONE,
+        left_out=left_out,
     )
     return sorted_day(day, sessions)
 

@@ -230,7 +230,7 @@ class Outlets:
                         self.forget(begin, until)
                 continue
             for name, outlet in self._outlets.items():
-                if name != one.output and outlet.output.listed(start, end) > SLIVER_TICKS:
+                if name != one.output and outlet.output.listed(start, end) > (0 if one.exact else SLIVER_TICKS):
                     outlet.forget(start, end, keep=True)
 
     def _keep_from(self, keep_from_ms: int | None) -> None:

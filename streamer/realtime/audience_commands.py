@@ -104,14 +104,14 @@ async def _report(order: Order) -> dict[str, Any]:
 
 
 AUDIENCE_COMMANDS: Sequence[Command] = (
-    Command("chat.send", messages.ChatSend, _send),
+    Command("chat.send", messages.ChatSend, _send, counted="words"),
     Command("chat.withdraw", messages.ById, _withdraw),
-    Command("question.ask", messages.QuestionAsk, _ask, burst=5, per_s=0.2),
-    Command("question.vote", messages.QuestionVote, _vote),
+    Command("question.ask", messages.QuestionAsk, _ask, burst=5, per_s=0.2, counted="words"),
+    Command("question.vote", messages.QuestionVote, _vote, counted="votes"),
     Command("question.withdraw", messages.ById, _withdraw_question),
-    Command("poll.vote", messages.PollVote, _poll_vote),
+    Command("poll.vote", messages.PollVote, _poll_vote, counted="votes"),
     Command("reaction", messages.Reaction, _react),
-    Command("name.set", messages.NameSet, _set_name, burst=5, per_s=0.1),
+    Command("name.set", messages.NameSet, _set_name, burst=5, per_s=0.1, counted="names"),
     Command("trouble.report", messages.TroubleReport, _trouble, burst=3, per_s=0.05),
     Command("item.report", messages.ItemReport, _report, burst=5, per_s=0.1),
 )

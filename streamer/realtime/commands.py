@@ -6,12 +6,12 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import structlog
 
-from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.grants import Action, Grant, Role, Target
 from streamer.conference.household import household
 from streamer.director.news import Actor
 from streamer.errors import NotFound, StreamerError, TooMany, Unprocessable
@@ -52,6 +52,7 @@ class Order:
         return Actor(grant.id, grant.label)
 
 
+Counted = Literal["words", "votes", "names"]
 Handler = Callable[[Order], Awaitable[dict[str, Any]]]
 
 
@@ -68,6 +69,8 @@ class Command:
     action: Action | None = None
     burst: int | None = None
     per_s: float = 1.0
+    counted: Counted | None = None
+    """As what it counts in the budget that a household's new participants share."""
 
 
 class Commands:
@@ -101,6 +104,13 @@ class Commands:
             if command.burst is not None
         }
         self._addresses = Buckets(settings.address_commands_burst, settings.address_commands_per_s)
+        burst, per_s = settings.newcomers_burst, settings.newcomers_per_s
+        self._newcomers: dict[Counted, Buckets] = {
+            "words": Buckets(burst, per_s),
+            # All phones of a hall vote within seconds of each other.
+            "votes": Buckets(2 * burst, 2 * per_s),
+            "names": Buckets(burst, per_s),
+        }
 
     async def answer(self, client: Client, name: str, arguments: list[Any]) -> dict[str, Any]:
         """The acknowledgement of a command. Never raises but for cancellation."""
@@ -134,6 +144,9 @@ class Commands:
         if limit is not None:
             _check(limit.wait_s(client.member))
         payload = _checked(command, arguments)
+        if command.counted is not None and self._is_new(client):
+            # An identity costs nothing: the limits of each participant bound nobody who takes a new one each time.
+            _check(self._newcomers[command.counted].wait_s(household(client.address)), "Too many newcomers at once.")
         if len(self._at_work) >= MOST_AT_WORK:
             raise TooMany("Too much at once.", code="rate_limited", headers={"Retry-After": "1"})
         # Not cut short by a client that hangs up: what is half done in the database would have no effect.
@@ -145,6 +158,11 @@ class Commands:
             task.add_done_callback(_forget_error)
             raise StreamerError("It takes too long; it may still be done.", code="timeout", status=504)
         return task.result()
+
+    def _is_new(self, client: Client) -> bool:
+        """Whether a participant is one since a short while, and neither of the crew nor a speaker."""
+        age_ms = self._clock() - client.since_ms
+        return client.role in (None, Role.VIEWER) and age_ms < self._settings.newcomer_s * 1000
 
     async def _work(self, client: Client, command: Command, payload: Any) -> dict[str, Any]:
         grant = None
@@ -187,11 +205,9 @@ class Commands:
         return room
 
 
-def _check(wait_s: float) -> None:
+def _check(wait_s: float, message: str = "Too many commands.") -> None:
     if wait_s > 0:
-        raise TooMany(
-            "Too many commands.", code="rate_limited", headers={"Retry-After": str(max(1, math.ceil(wait_s)))}
-        )
+        raise TooMany(message, code="rate_limited", headers={"Retry-After": str(max(1, math.ceil(wait_s)))})
 
 
 def _checked(command: Command, arguments: list[Any]) -> Any:

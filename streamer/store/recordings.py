@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference.visibility import Caller
 from streamer.errors import NotFound, Unprocessable
+from streamer.store import revision
 from streamer.store.mapping import RowMapping
 from streamer.store.paging import Page, after_pair, page_of, pair_place
 from streamer.store.tables import editions, recordings, rooms, sessions
@@ -210,10 +211,12 @@ class Editions:
         return [_EDITIONS.item(row) for row in rows]
 
     async def add(self, edition: StoredEdition) -> None:
-        """Make it the session's current one: the one before is replaced at ``edition.created_ms``.
+        """Make it the session's current one: the one before is replaced at ``edition.created_ms``. Bumps the revision:
+        what it leaves out leaves the live windows too.
 
         Raises Conflict ``exists``, Unprocessable ``unknown_reference`` where the session has no recording.
         """
+        await revision.bump(self._connection)
         if edition.replaced_ms is None:
             await self.withdraw(edition.session, edition.created_ms)
         await add_rows(

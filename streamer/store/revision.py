@@ -1,6 +1,7 @@
 """The revision: a counter that tells the director that somebody else has changed what it keeps in memory.
 
-Repositories of venues, rooms, events, sessions and marks bump it with each change, in the change's transaction.
+Repositories of venues, rooms, events, sessions, marks and editions bump it with each change, in the change's
+transaction.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from tests.bench import fanout
 from tests.fakes import ordeals
 from tests.fakes.audience_lives import Lives
 from tests.fakes.crowd import Crowd
-from tests.fakes.ordeals import MIB, percentile
+from tests.fakes.ordeals import ALL_AT_ONCE, MIB, percentile
 from tests.fakes.running import serving
 
 CLIENTS = 1000
@@ -100,7 +100,7 @@ async def fan_out_rows(clients: int, rounds: int, window_s: float, say: Say) -> 
 
 
 async def ordeal_rows(clients: int) -> list[Row]:
-    async with serving() as running:
+    async with serving(environment=ALL_AT_ONCE) as running:
         for room in ("hall", "troll"):
             await running.room(room)
         crowd = Crowd(running.url)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.bench import machine
 from tests.fakes.crowd import Crowd, talk
+from tests.fakes.ordeals import ALL_AT_ONCE
 from tests.fakes.running import serving
 
 WEB = Path(__file__).resolve().parents[2] / "web"
@@ -117,7 +118,7 @@ async def compare(
     """Ours and Node's, windows in turn, messages at random times (a Poisson process, the same for both). ``beside``:
     whether there is a Node to compare with."""
     async with contextlib.AsyncExitStack() as stack:
-        running = await stack.enter_async_context(serving())
+        running = await stack.enter_async_context(serving(environment=ALL_AT_ONCE))
         await running.room(ROOM, start="auto")
         servers = [await gather_crowd("streamer", running.url, running.pid("web"), clients)]
         if beside:

@@ -123,6 +123,43 @@ async def test_goes_on_air_and_viewers_get_moving_pictures_and_sound(browser: Br
         await seen.text(re.compile("Viewers see the slate"))
 
 
+@pytest.mark.parametrize(
+    ("language", "button", "says", "width"),
+    [
+        ("en-GB", "Go on air now", "Only the crew sees and hears this.*deleted after 35 minutes", 1280),
+        ("fr-FR", "Passer à l’antenne", "Seule l’équipe voit et entend ceci.*effacé au bout de 35 minutes", 320),
+    ],
+)
+async def test_a_camera_in_an_empty_room_goes_on_air_in_one_press(
+    browser: Browser, server: Running, language: str, button: str, says: str, width: int
+) -> None:
+    room = f"empty-{width}"
+    await server.room(room, name="Salle vide")
+    async with camera(server, room), studio(browser, server, room, language=language) as seen:
+        await seen.page.set_viewport_size({"width": width, "height": 900})
+        await room_state(seen, "preview")
+        await seen.text(re.compile(says))
+        key = seen.page.get_by_role("button", name=button, exact=True)
+        await key.wait_for()
+        assert await seen.accessibility() == []
+        assert await seen.overflow_px() == 0
+        assert (await server.state(room))["state"] == "slate"
+        if width == 320:
+            await seen.page.keyboard.press("n")
+        else:
+            await seen.page.get_by_label("Title (optional)").fill("Impromptu")
+            await key.click()
+        await room_state(seen, "on_air")
+        told = await server.wait_state(room, "live")
+        assert told["session"]["ad_hoc"]
+        assert told["session"]["title"] == ("Salle vide" if width == 320 else "Impromptu")
+        assert await key.count() == 0
+
+
+async def room_state(seen: Opened, state: str) -> None:
+    await seen.holds("(state) => document.querySelector('[data-testid=room-state]')?.dataset.state === state", state)
+
+
 async def whole_segments(follower: HlsFollower, name: str) -> bytes:
     """The last run of whole segments behind one init section."""
     whole = sorted(msn for msn, s in follower.tracks[name].reader.known.items() if s.complete)

@@ -19,6 +19,8 @@ from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
+ALL_AT_ONCE = {"STREAMER_REALTIME__NEWCOMER_S": "0"}
+"""For a crowd that has just come from one address and speaks at once: how newcomers are held back is no matter here."""
 MIB = 1024 * 1024
 PACE_S = 0.1
 

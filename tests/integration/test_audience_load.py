@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from tests.fakes import ordeals
 from tests.fakes.crowd import Crowd
-from tests.fakes.ordeals import MIB
+from tests.fakes.ordeals import ALL_AT_ONCE, MIB
 from tests.fakes.running import Running, serving
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
@@ -20,7 +20,7 @@ CLIENTS = 100
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server() -> AsyncIterator[Running]:
-    async with serving() as running:
+    async with serving(environment=ALL_AT_ONCE) as running:
         for room in ("hall", "troll"):
             await running.room(room)
         yield running

@@ -15,7 +15,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from streamer.api import exports
+from streamer.api.addresses import Proxies
+from streamer.api.admin_token import AdminToken
 from streamer.api.context import SERVICES
+from streamer.api.limits import RateLimit
 from streamer.api.middlewares import errors
 from streamer.conference.airing import PublicFace, PublicSession
 from streamer.conference.delays import ShownTimes
@@ -117,7 +120,13 @@ async def world(database: Database) -> AsyncIterator[World]:
     faces, states = Faces(), {}
     plane = SimpleNamespace(rooms={})
     services = SimpleNamespace(
-        database=database, public_url=URL, plane=plane, state_of=lambda room: states.get(room, "off")
+        database=database,
+        public_url=URL,
+        plane=plane,
+        state_of=lambda room: states.get(room, "off"),
+        exports=RateLimit(600, burst=300),
+        proxies=Proxies(["127.0.0.1"]),
+        admin_token=AdminToken("", RateLimit(1)),
     )
     app = web.Application(middlewares=[errors])
     app[SERVICES] = services  # type: ignore[assignment]

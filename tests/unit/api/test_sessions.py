@@ -191,6 +191,21 @@ async def test_a_hold_of_a_venue_stops_all_of_its_rooms(hall: Api) -> None:
     await hall("POST", "/venues/nowhere/hold", expect=404)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"minutes": 0},
+        {"from_ms": 1000},
+        {"minutes": 1, "from_ms": 1000, "to_ms": 2000},
+        {"from_ms": 2000, "to_ms": 2000},
+        {"from_ms": 0, "to_ms": 180 * 60_000 + 1},
+    ],
+)
+async def test_what_is_to_be_forgotten_has_to_be_told_in_one_way(hall: Api, body: dict[str, int]) -> None:
+    await hall("POST", "/rooms/a/forget", body, expect=422)
+
+
 async def test_an_event_and_its_sessions(hall: Api) -> None:
     event = await hall("POST", "/events", {"name": "Journées du logiciel libre", "venue": "paris"})
     assert event["id"] == "journees-du-logiciel-libre"

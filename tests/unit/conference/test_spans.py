@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from streamer.conference.day import with_sessions
+from streamer.conference import airing
+from streamer.conference.day import LeftOut, with_sessions
 from streamer.conference.orders import Withheld
 from streamer.conference.sessions import Flag, Visibility
 from streamer.conference.spans import MOST_WITHHELD, output_name, withheld
@@ -56,6 +57,13 @@ def test_a_reopened_unrecorded_session_claims_the_gap() -> None:
     room = hall(SECRET).until("9:45").tap(Start("s")).until("10:00").tap(End("s")).until("10:05")
     assert withheld(room.day) == (Withheld(at("9:45"), at("10:00"), erase=True),)
     assert withheld(room.tap(Reopen("s")).day) == (Withheld(at("9:45"), None, erase=True),)
+
+
+def test_what_is_left_out_of_a_replay_is_withheld_from_everybody() -> None:
+    room = hall(A).until("9:00").tap(Start("a")).until("9:45").tap(End("a"))
+    cut = (LeftOut(at("9:10"), at("9:12")), LeftOut(at("9:20"), at("9:25"), by_hand=False))
+    orders = airing.orders(replace(room.day, left_out=cut), at("9:46"))
+    assert orders.withheld == (Withheld(at("9:10"), at("9:12"), exact=True), Withheld(at("9:20"), at("9:25")))
 
 
 def test_the_newest_are_ordered_where_there_are_very_many() -> None:

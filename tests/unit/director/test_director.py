@@ -20,6 +20,7 @@ from streamer.errors import Conflict, NotFound, Unavailable
 from streamer.store.audit import AuditLog
 from streamer.store.database import Database, StoreUnavailable, database_url
 from streamer.store.marks import Marks
+from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from tests.fakes.directing import MINUTE, NINE, TECHNICIAN, Stage
@@ -470,6 +471,41 @@ async def test_a_running_session_that_becomes_private_takes_its_minutes_along(st
     assert stage.ordered().orders.withheld == (Withheld(NINE, None, output_name(edited.session)),)
     await stage.director.change(talk, {"visibility": Visibility.PUBLIC}, TECHNICIAN)
     assert stage.ordered().orders.withheld == ()
+
+
+async def test_what_is_left_out_of_a_replay_is_withheld_from_the_live_windows(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    await stage.camera()
+    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.at(10)
+    await stage.director.run("a", taps.HoldOn(), TECHNICIAN)
+    await stage.at(12)
+    await stage.director.run("a", taps.Resume(), TECHNICIAN)
+    await stage.at(20)
+    await stage.director.run("a", taps.End(talk), TECHNICIAN)
+    covered = (NINE + 10 * MINUTE, NINE + 12 * MINUTE)
+    cut = (NINE + 5 * MINUTE, NINE + 6 * MINUTE)
+
+    async def edition(name: str, *skips: tuple[int, int]) -> tuple[Withheld, ...]:
+        """What is ordered once the director has seen that there is another edition."""
+        known = await stage.director._ledger.revision()
+        async with stage.database.write() as connection:
+            recording = Recording(talk, "a", "", "", NINE, end_ms=stage.now, state=RecordingState.READY)
+            await Recordings(connection).put(recording)
+            made = StoredEdition(name, talk, NINE, NINE + 20 * MINUTE, skips, stage.now + len(name))
+            await Editions(connection).add(made)
+        assert await stage.director._ledger.revision() > known
+        await stage.director.refresh()
+        return stage.ordered().orders.withheld
+
+    assert await edition("e", covered) == (Withheld(*covered),)
+    both = (Withheld(*cut, exact=True), Withheld(*covered))
+    assert await edition("ee", cut, covered) == both
+    stage.plane.configured.clear()
+    await stage.restart()
+    await stage.look()
+    assert stage.ordered().orders.withheld == both
+    assert await edition("eee", covered) == (Withheld(*covered),)
 
 
 async def test_what_has_been_on_air_keeps_its_plan_and_stays(stage: Stage) -> None:

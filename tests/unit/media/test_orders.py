@@ -343,6 +343,45 @@ def test_a_closed_session_that_was_tapped_in_time_costs_the_public_window_nothin
     assert names(checked(played(script))) == ["main", "slate-first"]
 
 
+def test_what_is_left_out_of_a_replay_leaves_every_window_and_stays_in_the_programme() -> None:
+    async def script(room: Room) -> None:
+        await room.come()
+        room.order(outputs={KEY: "programme"})
+        await room.pass_time(14)
+        room.order(outputs={})
+        await room.pass_time(1)
+        assert room.mirror is not None
+        begin, end = ago_ms(room, 9), ago_ms(room, 8.5)
+        epoch_ms = room.programme.line.broadcast.epoch_ms  # type: ignore[union-attr]
+        span = ((begin - epoch_ms) * TICKS_PER_MS, (end - epoch_ms) * TICKS_PER_MS)
+        # So short a piece would stay where only an order came late.
+        room.order(withheld=(Withheld(begin, end),))
+        assert {listed_in(room, output, span) for output in (PUBLIC, KEY)} == {True}
+        room.order(withheld=(Withheld(begin, end, exact=True),))
+        assert {listed_in(room, output, span) for output in (PUBLIC, KEY)} == {False}
+        assert listed_in(room, PROGRAMME_OUTPUT, span), "the cut can be taken back in the replay"
+        edge = first_msn(room)
+        assert edge > 0
+        room.order(withheld=())
+        await room.pass_time(4)
+        assert first_msn(room) == edge, "what has left a window does not come back"
+        assert room.programme.shows == {PUBLIC: "programme"}
+
+    checked(played(script))
+
+
+def listed_in(room: Room, output: str, span: tuple[int, int]) -> bool:
+    """Whether an output lists something of the stretch, in ticks."""
+    assert room.mirror is not None
+    tracks = room.mirror.view.outputs[output].tracks.values()
+    return any(
+        part.start < span[1] and part.start + part.duration > span[0]
+        for track in tracks
+        for segment in track.segments.values()
+        for part in segment.parts
+    )
+
+
 def test_another_closed_session_does_not_go_on_listing_them_either() -> None:
     other = "~b7Qs0"
 

@@ -32,7 +32,7 @@ async def hall(folder: Path, **audience: Any) -> AsyncIterator[Service]:
     director.plan("s2", begins_in=60, visibility=Visibility.PRIVATE)
     async with (
         audience_of(director, folder, **audience) as real,
-        served(director, audience=real, commands_burst=50) as service,
+        served(director, audience=real, commands_burst=50, newcomer_s=0) as service,
     ):
         service.doors.admit("mod", "moderator", room="a")
         service.doors.admit("tech", "technician", room="a")

@@ -27,6 +27,7 @@ export const en = {
   'done.pin': '“{title}” is pinned.',
   'done.unpin': '“{title}” is not pinned any more.',
   'done.cut': 'The new cut of “{title}” is in force, under a new address.',
+  'done.forget': 'Forgotten: {span}',
   'done.delete': 'The recording of “{title}” is deleted.',
   download: 'Download (MP4)',
   watch: 'Session’s page',
@@ -61,6 +62,13 @@ export const en = {
   'incidents.add': 'Leave out a stretch',
   'incidents.bad': 'The end has to come after the beginning, both as times such as 9:07:12.',
   'incidents.were': 'Left out in an earlier cut',
+  'incidents.live':
+    'What is left out leaves the live window at once, with all that lies before it. Shown again, it comes back in the replay only. The disk keeps it; “Forget” removes it for good.',
+  'incidents.forget': 'Forget…',
+  'incidents.forget.ask': 'Forget {span}?',
+  'incidents.forget.text':
+    'It is removed from the live window, the replay, the downloads and the disk. Nobody can bring it back.',
+  'incidents.forget.confirm': 'Forget for good',
   editions: 'Earlier cuts',
   'editions.replaced': 'replaced {time}',
   'filter.all': 'All',
@@ -110,6 +118,7 @@ export const fr: Translation<typeof en> = {
   'done.pin': '« {title} » est épinglé.',
   'done.unpin': '« {title} » n’est plus épinglé.',
   'done.cut': 'La nouvelle coupe de « {title} » est en vigueur, à une nouvelle adresse.',
+  'done.forget': 'Oublié : {span}',
   'done.delete': 'L’enregistrement de « {title} » est supprimé.',
   download: 'Télécharger (MP4)',
   watch: 'Page de la session',
@@ -144,6 +153,13 @@ export const fr: Translation<typeof en> = {
   'incidents.add': 'Omettre un passage',
   'incidents.bad': 'La fin doit venir après le début, écrits comme 9:07:12.',
   'incidents.were': 'Omis dans une coupe précédente',
+  'incidents.live':
+    'Ce qui est omis quitte aussitôt le direct, avec tout ce qui précède. Montré de nouveau, il ne revient que dans la rediffusion. Le disque le garde ; « Oublier » l’efface pour de bon.',
+  'incidents.forget': 'Oublier…',
+  'incidents.forget.ask': 'Oublier {span} ?',
+  'incidents.forget.text':
+    'Le passage disparaît du direct, de la rediffusion, des téléchargements et du disque. Personne ne pourra le retrouver.',
+  'incidents.forget.confirm': 'Oublier pour de bon',
   editions: 'Coupes précédentes',
   'editions.replaced': 'remplacée {time}',
   'filter.all': 'Tous',

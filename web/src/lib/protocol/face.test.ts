@@ -17,7 +17,7 @@ it.each<[Word | null, RoomState, Face]>([
   ['between', 'live', 'live'],
   ['between', 'slate', 'between'],
   ['between', 'off', 'off'],
-  ['free', 'slate', 'between'],
+  ['free', 'slate', 'off'],
   ['free', 'off', 'off'],
   [null, 'live', 'live'],
   [null, 'slate', 'soon'],

@@ -33,7 +33,8 @@ export function faceOf({ state, word, session }: Pick<RoomStatus, 'state' | 'wor
       return state === 'slate' ? word : word === 'before' ? 'before' : 'off'
     default:
       if (state === 'live') return 'live'
-      return state === 'slate' ? (session || word === null ? 'soon' : 'between') : 'off'
+      // Nothing is planned: a slate there promises nothing.
+      return state === 'slate' && (session || word === null) ? 'soon' : 'off'
   }
 }
 

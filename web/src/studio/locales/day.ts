@@ -16,6 +16,7 @@ export const en = {
   'lamp.not_streamed': 'Not streamed',
   'says.standby': 'Nothing is coming in. Viewers see the slate.',
   'says.preview': 'Only the crew sees and hears this. Viewers see the slate.',
+  'says.preview.kept': 'What no session claims is deleted after 35 minutes.',
   'says.starting': 'Started. The first pictures are on their way to viewers.',
   'says.on_air': 'Viewers see and hear the room.',
   'says.on_air.free': 'Viewers see and hear the room, with no session on air.',
@@ -141,6 +142,9 @@ export const en = {
   'slate.on': 'Put up the slate',
   'slate.off': 'Take the slate away',
   'adhoc.do': 'Start ad hoc',
+  'adhoc.now': 'Go on air now',
+  'adhoc.free':
+    'Nothing is planned, and nothing is on air. A press on “Go on air now” begins a session and its recording.',
   'adhoc.title': 'Title (optional)',
   'adhoc.says': 'Something that nobody planned goes on air at once.',
   'adhoc.ends': 'Starting it ends “{title}”.',
@@ -270,7 +274,7 @@ export const en = {
   'rooms.word.free': 'Nothing planned',
   'rooms.limited': 'Alarms show once you open this page by your link, or log in.',
 
-  'keys.next': 'Start the next session',
+  'keys.next': 'Start the next session, or go on air now',
   'keys.end': 'End the session',
   'keys.extend': 'Extend by 5 minutes',
   'keys.hold': 'Hold',
@@ -294,6 +298,7 @@ export const fr: Translation<typeof en> = {
   'lamp.not_streamed': 'Non diffusé',
   'says.standby': 'Rien n’arrive. Le public voit le carton.',
   'says.preview': 'Seule l’équipe voit et entend ceci. Le public voit le carton.',
+  'says.preview.kept': 'Ce qu’aucune session ne revendique est effacé au bout de 35 minutes.',
   'says.starting': 'C’est parti. Les premières images sont en route vers le public.',
   'says.on_air': 'Le public voit et entend la salle.',
   'says.on_air.free': 'Le public voit et entend la salle, sans session à l’antenne.',
@@ -419,6 +424,9 @@ export const fr: Translation<typeof en> = {
   'slate.on': 'Mettre le carton',
   'slate.off': 'Enlever le carton',
   'adhoc.do': 'Démarrer un imprévu',
+  'adhoc.now': 'Passer à l’antenne',
+  'adhoc.free':
+    'Rien n’est prévu et rien n’est à l’antenne. « Passer à l’antenne » commence une session et son enregistrement.',
   'adhoc.title': 'Titre (facultatif)',
   'adhoc.says': 'Ce que personne n’a prévu passe aussitôt à l’antenne.',
   'adhoc.ends': 'Le démarrer termine « {title} ».',
@@ -548,7 +556,7 @@ export const fr: Translation<typeof en> = {
   'rooms.word.free': 'Rien de prévu',
   'rooms.limited': 'Les alarmes apparaissent quand vous ouvrez cette page par votre lien, ou une fois connecté.',
 
-  'keys.next': 'Démarrer la prochaine session',
+  'keys.next': 'Démarrer la prochaine session, ou passer à l’antenne',
   'keys.end': 'Terminer la session',
   'keys.extend': 'Prolonger de 5 minutes',
   'keys.hold': 'Suspendre',

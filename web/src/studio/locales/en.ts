@@ -83,7 +83,7 @@ export const en = {
   'preview.close': 'Close camera and microphone',
   'output.title': 'On air',
   'output.says': 'what viewers see',
-  'output.off': 'The room is closed. It opens as soon as somebody goes on air.',
+  'output.off': 'The room is closed. It opens as soon as something comes in.',
   'output.closed': 'Closed',
   'output.slate': 'Slate',
   'output.live': 'Live',

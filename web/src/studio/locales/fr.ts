@@ -85,7 +85,7 @@ export const fr: Translation<typeof en> = {
   'preview.close': 'Fermer la caméra et le micro',
   'output.title': 'Antenne',
   'output.says': 'ce que voit le public',
-  'output.off': 'La salle est fermée. Elle ouvre dès que quelqu’un passe à l’antenne.',
+  'output.off': 'La salle est fermée. Elle ouvre dès que quelque chose arrive.',
   'output.closed': 'Fermée',
   'output.slate': 'Carton',
   'output.live': 'Direct',

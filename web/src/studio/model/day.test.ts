@@ -8,7 +8,7 @@ import { iconFor, withCount } from './attention'
 import { clockTimeIn, shortTimeIn } from './clock'
 import { readCrewRoom, type CrewRoom } from './crew'
 import { Day } from './day.svelte'
-import { lampOf, recOf, seenByItsOwn } from './lamp'
+import { lampOf, mayGoOnAir, recOf, seenByItsOwn } from './lamp'
 import {
   clockOf,
   doubtAbout,
@@ -104,6 +104,19 @@ describe('the room’s big state', () => {
     const on = running('a', 0, 45, 0)
     expect(lampOf(room({ session: on, mediaUp: true, slate: true, word: 'paused' }))).toBe('slate')
     expect(lampOf(room({ session: on, mediaUp: true, word: 'not_streamed' }))).toBe('not_streamed')
+  })
+})
+
+describe('what goes on air without a plan', () => {
+  it('is offered while something comes in, nothing runs and nothing is planned for the day', () => {
+    const preview = room({ mediaUp: true, word: 'free' })
+    expect(mayGoOnAir(preview, NINE_MS)).toBe(true)
+    expect(mayGoOnAir({ ...preview, mediaUp: false }, NINE_MS)).toBe(false)
+    expect(mayGoOnAir({ ...preview, session: running('a', 0, 45, 0) }, NINE_MS)).toBe(false)
+    expect(mayGoOnAir({ ...preview, next: session('b', 60, 90) }, NINE_MS)).toBe(false)
+    expect(mayGoOnAir({ ...preview, next: session('b', 721, 780) }, NINE_MS)).toBe(true)
+    expect(mayGoOnAir({ ...preview, word: 'reserved' }, NINE_MS)).toBe(false)
+    expect(mayGoOnAir({ ...preview, hold: { message: '', since_ms: NINE_MS, until_ms: null } }, NINE_MS)).toBe(false)
   })
 })
 

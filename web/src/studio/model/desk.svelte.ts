@@ -6,6 +6,7 @@ import { locale } from '$lib/i18n'
 import { t } from '../locales/day'
 import { open, inOrder } from './alarms'
 import type { Day } from './day.svelte'
+import { mayGoOnAir } from './lamp'
 import { doubtAbout } from './order'
 import type { Scope, Tap } from './taps'
 import type { DayAction } from './shortcuts'
@@ -21,6 +22,8 @@ export class Desk {
   question = $state.raw<Question | null>(null)
   dialog = $state<'' | 'hold' | 'forget' | 'adhoc'>('')
   delaying = $state.raw<Session | null>(null)
+  /** Of what goes on air without a plan; may be empty. */
+  title = $state('')
 
   constructor(
     readonly day: Day,
@@ -89,6 +92,14 @@ export class Desk {
     void this.day.tap({ kind: 'ad_hoc', title }, title)
   }
 
+  /** Puts on air what the room shows its crew, in one press. */
+  goOnAir(): void {
+    const title = this.title.trim()
+    void this.day.tap({ kind: 'ad_hoc', title }, title).then((done) => {
+      if (done) this.title = ''
+    })
+  }
+
   hold(scope: Scope, id: string, message: string): void {
     this.dialog = ''
     void this.day.tap({ kind: 'hold', scope, id, message })
@@ -120,6 +131,10 @@ export class Desk {
     if (!room) return false
     switch (action) {
       case 'start':
+        if (mayGoOnAir(room, day.now_ms) && day.may('session.run')) {
+          this.goOnAir()
+          return true
+        }
         if (!next || !isAhead(next) || !day.may('session.run')) return false
         this.start(next, null)
         return true

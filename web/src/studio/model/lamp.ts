@@ -55,6 +55,15 @@ export function lampOf(room: CrewRoom): Lamp {
   return room.mediaUp ? 'preview' : 'standby'
 }
 
+/** So far ahead a plan keeps a room from being free, as the director counts it. */
+const PLANNED_AHEAD_MS = 12 * 3_600_000
+
+/** Whether *Go on air now* is what is wanted: something comes in, nothing runs, and nothing is planned that it would be. */
+export function mayGoOnAir(room: CrewRoom, now_ms: number): boolean {
+  const planned = room.next !== null && room.next.start_ms - now_ms <= PLANNED_AHEAD_MS
+  return lampOf(room) === 'preview' && !planned
+}
+
 /** Whether a closed session's own audience sees it now. */
 export function seenByItsOwn(room: CrewRoom): boolean {
   const key = room.session?.crew?.key
