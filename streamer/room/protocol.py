@@ -248,4 +248,4 @@ class RoomStatus(msgspec.Struct):
     first_words_ms: int | None = None
     """Media time at which somebody began to speak, the newest time after ten seconds of silence."""
     clock_offset_ms: int = 0
-    """Media time minus the machine's clock, when this was told: not 0 where that clock was set while the room is open."""
+    """Media time minus the machine's clock when this was told: not 0 where that was set while the room is open."""
