@@ -25,6 +25,7 @@ from streamer.conference.household import household
 from streamer.connections import Connections, Kind, Seat
 from streamer.errors import StreamerError, Unavailable
 from streamer.settings import ServerSettings
+from streamer.supervision import start_kept
 
 LOOK_S = 1.0
 BATCH = 8
@@ -205,7 +206,7 @@ class Server:
             sock.setblocking(False)
             self._listening.append(sock)
             self._listen(sock)
-        self._looker = asyncio.create_task(self._look(), name="connections")
+        self._looker = start_kept("connections", self._look)
 
     async def close(self) -> None:
         """Take no more. The sockets are not closed, and who is in goes on: the runner ends that."""

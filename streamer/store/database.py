@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import functools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
@@ -310,12 +311,12 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 
 def head() -> str:
     """The revision that this program's tables are of."""
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
+    return str(_script().get_current_head())
 
 
 def pending(connection: Connection) -> bool:
     """Whether migrations are missing. Raises StoreUnavailable where the database is of a newer program."""
-    script = ScriptDirectory.from_config(_config())
+    script = _script()
     found = MigrationContext.configure(connection).get_current_revision()
     try:
         script.get_revision(found or "base")
@@ -325,6 +326,11 @@ def pending(connection: Connection) -> bool:
             f"{script.get_current_head()}). Start that program, or restore a backup of before the update."
         ) from error
     return found != script.get_current_head()
+
+
+@functools.cache
+def _script() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
 
 
 def _config() -> Config:

@@ -54,6 +54,7 @@ WEB = (
 )
 """Of the web process, each begun with its application."""
 ELSEWHERE = (
+    "connections",
     "directorship",
     "keep-",
     "publication watch",
@@ -62,13 +63,15 @@ ELSEWHERE = (
     "status report",
 )
 OWN_END = {
+    "api/documents.py": "one export, waited for by those who asked",
+    "http_server.py": "one connection that opens",
     "api/endurance.py": "one request, to its end",
     "audience/service.py": "one loading, waited for by those who asked",
     "delivery/downloads.py": "one download",
     "delivery/parts.py": "one read, waited for by those who asked",
     "realtime/commands.py": "one command",
     "realtime/engine.py": "one hang-up",
-    "room/aiortc_hooks.py": "one look-up of a peer's address",
+    "room/aioice_hooks.py": "one look-up of a peer's address",
     "room/channel.py": "one connection; its owner connects again",
     "room/client.py": "one closed room's last seconds",
     "room/control.py": "one connection, or one request of it",
