@@ -29,7 +29,7 @@ from streamer.store.hall_codes import HallCodes
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
-from tests.fakes.fuzzing import Finds, damaged
+from tests.fakes.fuzzed_web import Finds, damaged
 from tests.fakes.media_plane import FakePlane
 
 ADMIN = "admin-token-of-the-searches-0123456789"

@@ -1,4 +1,4 @@
-"""Ten thousand damaged inputs for each parser of the web plane: the long form of ``tests/unit/test_fuzzing.py``."""
+"""Ten thousand damaged inputs for each parser of the web plane: the long form of ``tests/unit/test_fuzzing_web.py``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from streamer.api.cursors import Cursors
 from streamer.store.database import Database, database_url
 from tests.fakes.fuzzed_app import AS_ADMIN, fuzzed, search_polls, search_sockets
-from tests.fakes.fuzzing import PARSERS, Parser, search, search_cursors, search_requests
+from tests.fakes.fuzzed_web import PARSERS, Parser, search, search_cursors, search_requests
 
 ROUNDS = 10_000
 

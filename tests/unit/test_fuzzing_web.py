@@ -10,7 +10,7 @@ import pytest
 from streamer.api.cursors import Cursors
 from streamer.store.database import Database, database_url
 from tests.fakes.fuzzed_app import AS_ADMIN, fuzzed, search_polls, search_sockets
-from tests.fakes.fuzzing import PARSERS, Parser, search, search_cursors, search_requests
+from tests.fakes.fuzzed_web import PARSERS, Parser, search, search_cursors, search_requests
 
 ROUNDS = 200
 
