@@ -66,8 +66,11 @@ async def run_web(settings: Settings, sockets: Sequence[socket.socket]) -> int:
         async with AsyncExitStack() as stack:
             lock = await _folder_lock(settings)
             stack.callback(os.close, lock)
-            await database.start()
+            await database.open()
             stack.push_async_callback(database.close)
+            # Where somebody of an older program directs, the tables are brought up to date once that one has ended.
+            if not await database.has_directors():
+                await database.migrate()
             floor = await asyncio.to_thread(spawn.highest_epoch, settings)
             directorship = Directorship(
                 database,
@@ -78,6 +81,7 @@ async def run_web(settings: Settings, sockets: Sequence[socket.socket]) -> int:
             if not await _take(directorship, settings, sockets, leaving):
                 return EXIT_DONE
             stack.push_async_callback(directorship.release)
+            await database.migrate()
             directorship.on_lost = leaving.set
             holding = start_kept("directorship", directorship.run)
             stack.push_async_callback(asyncio.wait, (holding,), timeout=HALT_LIMIT_S)

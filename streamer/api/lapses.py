@@ -89,11 +89,11 @@ class LapseWatch:
         self._swept_at = 0.0
         self._found: tuple[Lapse, ...] = ()
 
-    def labels(self, room: str, now_ms: int) -> list[str]:
-        """Labels of the grants whose publication in ``room`` goes on although they have ended; a grant without a label
-        by its id. For the room's alarms."""
-        of_room = (lapse for lapse in self._found if lapse.connection.room == room and lapse.grant is not None)
-        return sorted({lapse.grant.label or lapse.grant.id for lapse in of_room if lapse.grant is not None})
+    def labels(self, room: str, now_ms: int) -> dict[str, str | None]:
+        """Labels of the grants whose publication in ``room`` goes on although they have ended, with the session that
+        they are for; a grant without a label by its id. For the room's alarms."""
+        of_room = (lapse.grant for lapse in self._found if lapse.connection.room == room)
+        return {grant.label or grant.id: grant.session for grant in of_room if grant is not None}
 
     async def run(self) -> None:
         """Until cancelled. A database that does not answer is asked again next time."""

@@ -203,6 +203,11 @@ class SessionKeys:
         target = target_of(session, venue.id if venue else None)
         return known.grant.in_force(now_ms) and known.grant.allows(Action.SESSION_VIEW_CLOSED, target)
 
+    @property
+    def held_now(self) -> int:
+        """What waits or lasts, and would be told of an end."""
+        return sum(len(callbacks) for callbacks in self._waiting.values())
+
     # --- what is known --------------------------------------------------------------------------------
 
     def openers(self) -> Iterable[Opener]:
@@ -232,15 +237,20 @@ class SessionKeys:
                 log.warning("session_keys_not_looked_at")
         self._look()
 
+    def changed(self, session: Session) -> None:
+        """A session is another, in the director's view or not."""
+        if session.id in self._old:
+            now = time.monotonic()
+            self._old[session.id] = _Old(session, now, now)
+        self._look()
+
     def _hear(self, news: News) -> None:
         if isinstance(news, SessionChanged):
-            session = news.after or news.before
-            if session is not None and session.id in self._old:
-                del self._old[session.id]
-                if news.after is not None:
-                    now = time.monotonic()
-                    self._old[session.id] = _Old(news.after, now, now)
-            self._look()
+            if news.after is not None:
+                self.changed(news.after)
+            elif news.before is not None:
+                self._old.pop(news.before.id, None)
+                self._look()
 
     def _look(self) -> None:
         for opened in [opened for opened in self._waiting if not opened.holds]:

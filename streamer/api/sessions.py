@@ -157,6 +157,7 @@ async def change_session(call: Call) -> SessionCrewDone:
     except ValueError as error:
         raise invalid_field("end", str(error)) from error
     done = await services.director.change(session.id, fields, actor_of(grant))
+    services.keys.changed(done.session)
     view = SessionCrewView.of(done.session, context_of(services, done.session, call.caller()))
     return SessionCrewDone(**view.model_dump(), action=done.action)
 

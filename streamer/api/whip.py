@@ -75,7 +75,8 @@ async def publish(request: web.Request) -> web.Response:
 def _note_wrong_room(services: Services, grant: Grant, room: str, source: str) -> None:
     """For the alarm lists of both rooms: somebody stands in one with the key of the other."""
     own = next(iter(grant.rooms_named)) if len(grant.rooms_named) == 1 else None
-    services.notices.wrong_room(WrongRoom(room, own, grant.venue, grant.id, grant.label, source, now_ms()))
+    notice = WrongRoom(room, own, grant.venue, grant.id, grant.label, source, now_ms(), grant.session)
+    services.notices.wrong_room(notice)
 
 
 async def offer_as(

@@ -26,6 +26,8 @@ class WrongRoom:
     source: str
     at_ms: int
     """The last time."""
+    session: str | None = None
+    """The session that it is a key of."""
     count: int = 1
 
 
@@ -58,16 +60,7 @@ class Notices:
         key = (notice.grant, notice.room)
         known = self._wrong.pop(key, None)
         count = 1 if known is None else known.count + 1
-        self._wrong[key] = WrongRoom(
-            notice.room,
-            notice.own_room,
-            notice.own_venue,
-            notice.grant,
-            notice.label,
-            notice.source,
-            notice.at_ms,
-            count,
-        )
+        self._wrong[key] = replace(notice, count=count)
         while len(self._wrong) > self._limit:
             self._wrong.popitem(last=False)
 

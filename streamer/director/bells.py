@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from streamer.conference.alarms import Alarm, AlarmInputs, Detail, Level, Trouble, alarms_of
@@ -16,12 +16,15 @@ from streamer.supervision import TASKS, Tasks
 DISK_EVERY_S = 10.0
 ROOM_BYTES_S = 700_000
 """What a room writes a second where nothing is known of its renditions: five of them, the largest at 1080p."""
-OPERATORS = frozenset({"disk_behind", "disk_full", "disk_error", "not_erased", "task_failing", "room_out_of_memory"})
+OPERATORS = frozenset(
+    {"disk_behind", "disk_full", "disk_error", "not_erased", "task_failing", "clock_moved", "room_out_of_memory"}
+)
 """Codes that are the operator's business."""
 LEVELS: dict[str, Level] = {
     "disk_behind": "warning",
     "encoder_overload": "warning",
     "task_failing": "warning",
+    "clock_moved": "warning",
     "room_out_of_memory": "warning",
     "viewers_stutter": "warning",
     "viewers_sync": "warning",
@@ -40,8 +43,8 @@ class Bells:
         tasks: Tasks = TASKS,
     ) -> None:
         self._tasks = tasks
-        self.lapsed: Callable[[str, int], Sequence[str]] = lambda room, now_ms: ()
-        """Labels of the grants whose publication in a room goes on although they have ended."""
+        self.lapsed: Callable[[str, int], Mapping[str, str | None]] = lambda room, now_ms: {}
+        """Labels of the grants whose publication in a room goes on although they have ended, with their sessions."""
         self.unerased: Callable[[str], bool] = lambda room: False
         """Whether something of a room that is to be erased cannot be."""
         self._notices = notices
@@ -88,9 +91,11 @@ class Bells:
             )
         for source, since_ms in status.duels.items() if status is not None else ():
             found.append(Trouble("publication_duel", since_ms, about=source, details={"source": source}))
-        for label in self.lapsed(room, now_ms) if status is not None else ():
-            since_ms = self._since_ms(room, "grant_expired", label, now_ms)
-            found.append(Trouble("grant_expired", since_ms, level="warning", about=label, details={"label": label}))
+        for label, session in self.lapsed(room, now_ms).items() if status is not None else ():
+            since_ms, details = self._since_ms(room, "grant_expired", label, now_ms), {"label": label}
+            found.append(
+                Trouble("grant_expired", since_ms, level="warning", about=label, details=details, session=session)
+            )
         return found
 
     def _complaints(self, room: str, now_ms: int) -> tuple[Trouble, ...]:
@@ -132,7 +137,7 @@ class Bells:
             }
             about = f"{notice.grant}:{notice.room}"
             since_ms = self._since_ms(room, "wrong_room_key", about, notice.at_ms)
-            found.append(Trouble("wrong_room_key", since_ms, about=about, details=details))
+            found.append(Trouble("wrong_room_key", since_ms, about=about, details=details, session=notice.session))
         return found
 
     def _disk_left_s(self, link: Link | None, rooms_writing: int) -> int | None:

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.errors import StreamerError
 from streamer.room import spawn
-from streamer.store.database import Database, NotTheDirector
+from streamer.store.database import Database, NotTheDirector, head
 from streamer.store.directors import Directors, Holder
 
 log = structlog.get_logger(__name__)
@@ -62,6 +62,7 @@ class Directorship:
         self._database = database
         self._me = me
         self._floor = floor
+        self._revision = head()
         self._held = self._halted = False
         self._absent_s = absent_s
         self._probe_s = min(LONGEST_PROBE_S, absent_s / PROBE_PART)
@@ -163,9 +164,14 @@ class Directorship:
         """The guard of every write transaction."""
         if not self.epoch:
             raise self._replaced()
-        seen = await Directors(connection).holder()
+        directors = Directors(connection)
+        seen = await directors.holder()
         if not self._is_mine(seen):
             self._lose(seen)
+            raise self._replaced()
+        if (found := await directors.revision()) != self._revision:
+            log.critical("database_of_another_program", revision=found, known=self._revision)
+            self._lose(replace(seen, host="a program of another version", pid=0))
             raise self._replaced()
 
     async def _look(self) -> None:

@@ -231,7 +231,8 @@ class Feed:
                 continue
             self._tell_alarm(room, alarm)
             if alarm.code == "grant_expired" and alarm.id not in before:
-                self._hub.post(STUDIO, room, "grant.expired", GrantExpired(room, str(alarm.details.get("label", ""))))
+                told = GrantExpired(room, str(alarm.details.get("label", "")))
+                self._hub.post(STUDIO, room, "grant.expired", told, closed=self._closed(room, alarm.session))
         for alarm_id in before.keys() - alarms.keys():
             self._tell_alarm(room, msgspec.structs.replace(before[alarm_id], ringing=False))
 

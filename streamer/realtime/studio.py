@@ -10,7 +10,7 @@ from streamer.conference.airing import last_ended
 from streamer.conference.day import current, find
 from streamer.conference.grants import Action
 from streamer.conference.sessions import Session, SessionState
-from streamer.conference.visibility import Caller, told_where
+from streamer.conference.visibility import Caller, alarm_told, told_where
 from streamer.director.director import Tapped
 from streamer.director.kinds import permission_of
 from streamer.errors import Conflict, NotFound
@@ -66,6 +66,10 @@ async def _gain(order: Order) -> dict[str, Any]:
 async def _acknowledge(order: Order) -> dict[str, Any]:
     payload: messages.AlarmAcknowledge = order.payload
     actor = order.require(rights.room_target(order.director, order.room))
+    venue, ringing = rights.venue_id(order.director, order.room), order.director.alarms(order.room)
+    alarm = next((one for one in ringing if one.id == payload.id), None)
+    if alarm is None or alarm_told(Caller(order.grant), alarm, order.director.find, order.room, venue) is None:
+        raise NotFound("There is no such alarm.", code="no_such_alarm")
     await order.director.acknowledge(order.room, payload.id, actor)
     return {"alarm": payload.id}
 

@@ -1,4 +1,4 @@
-"""Everything that Streamer does to the private parts of aiortc 1.16.0 and aioice 0.13.0.
+"""Everything that Streamer does to the private parts of aiortc 1.16.0; with :mod:`aioice_hooks`, aioice 0.13.0's.
 
 ``tests/unit/room/test_hooks.py`` holds one test per attribute used here, so that a new version of either
 library fails there and not in a talk. Nothing in this module patches a library for the whole process, except
@@ -27,30 +27,27 @@ directly: no queue, no task, no thread per track.
 from __future__ import annotations
 
 import asyncio
-import random
-import socket
+import contextlib
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-import aioice.ice
+import aioice.stun
 import aiortc.codecs
 import structlog
-from aioice.candidate import candidate_foundation, candidate_priority
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpTransceiver
 from aiortc.rtcconfiguration import RTCBundlePolicy
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport
 from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpCodecParameters
 from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket, is_rtcp
 
+from streamer.room.aioice_hooks import Checks, DatagramQueue, Gatherer, host_candidate, listen
 from streamer.room.gate import MAX_DATAGRAM, Gate, asks_for_too_much
-from streamer.room.ice import LOOPBACK, IceBinding, IceServer
+from streamer.room.ice import IceBinding, IceServer
 
 log = structlog.get_logger(__name__)
 
-DATAGRAM_QUEUE_MAX = 512
-"""Datagrams that wait for the DTLS handshake, at most; media does not pass through this queue."""
 EARLY_MAX = 1024
 """Packets of media that wait for our end of the handshake: a large key frame."""
 RTT_TIMEOUT_S = 2.0
@@ -192,6 +189,18 @@ def dtls_transports(pc: RTCPeerConnection) -> list[RTCDtlsTransport]:
     return list(private._RTCPeerConnection__dtlsTransports)
 
 
+async def close(pc: RTCPeerConnection) -> None:
+    """Close a peer, also one whose description aiortc took half of: it then stumbles over what is not there."""
+    try:
+        await pc.close()
+    except Exception as error:
+        log.info("peer_not_closed_in_order", error=repr(error))
+        for dtls in dtls_transports(pc):
+            for part in (dtls, dtls.transport):
+                with contextlib.suppress(Exception):
+                    await part.stop()
+
+
 def use_receiver(transceiver: RTCRtpTransceiver, receiver: Any) -> None:
     """Put a receiver of our own in place of aiortc's, before the connection is made."""
     private: Any = transceiver
@@ -219,120 +228,6 @@ def answer_as_dtls_server(pc: RTCPeerConnection) -> None:
 # --- sockets ------------------------------------------------------------------------------------------
 
 
-class _DatagramQueue(asyncio.Queue[Any]):
-    """aioice's queue of datagrams, with a bound: the oldest goes. None (the end) always fits."""
-
-    def __init__(self) -> None:
-        super().__init__(DATAGRAM_QUEUE_MAX)
-        self.dropped = 0
-
-    def put_nowait(self, item: Any) -> None:
-        if self.full():
-            self.get_nowait()
-            self.dropped += 1
-        super().put_nowait(item)
-
-
-class _StunProtocol(aioice.ice.StunProtocol):
-    """aioice's, for a socket that anybody may send to."""
-
-    refused = 0
-
-    def datagram_received(self, data: Any, addr: Any) -> None:
-        try:
-            super().datagram_received(data, addr)
-        except Exception as error:
-            # An exception that got out of a datagram callback would close the socket, and whatever a stranger
-            # sends must not do that.
-            self.refused += 1
-            if self.refused in (1, 100, 10_000):
-                log.warning("stun_refused", error=repr(error), count=self.refused)
-
-
-class _Gatherer:
-    """Takes the place of ``Connection.get_component_candidates`` of one connection."""
-
-    def __init__(self, connection: Any, binding: IceBinding) -> None:
-        self._connection = connection
-        self._binding = binding
-        self._relayed = connection.get_component_candidates
-
-    async def __call__(self, component: int, addresses: list[str], timeout: float = 5) -> list[Any]:
-        connection, binding = self._connection, self._binding
-        # With the relay policy aioice passes no addresses: host candidates are not wanted then.
-        relay_only = connection._transport_policy == aioice.ice.TransportPolicy.RELAY
-        hosts = [] if relay_only else list(binding.addresses or addresses or (LOOPBACK,))
-        candidates = []
-        protocols = []
-        for index, address in enumerate(hosts):
-            protocol = await self._listen(address)
-            if protocol is None:
-                continue
-            protocols.append(protocol)
-            connection._protocols.append(protocol)
-            protocol.local_candidate = _host_candidate(protocol, component, index)
-            shown = _host_candidate(protocol, component, index)
-            if index < len(binding.announce) and binding.announce[index]:
-                shown.host = binding.announce[index]
-            candidates.append(shown)
-        if connection.stun_server and not relay_only:
-            lookups = [
-                asyncio.create_task(aioice.ice.server_reflexive_candidate(p, connection.stun_server), name="stun")
-                for p in protocols
-                if ":" not in p.local_candidate.host
-            ]
-            if lookups:
-                done, pending = await asyncio.wait(lookups, timeout=timeout)
-                candidates += [task.result()[0] for task in done if task.exception() is None]
-                for task in pending:
-                    task.cancel()
-                if pending:
-                    await asyncio.wait(pending)
-        if connection.turn_server:
-            stun_server, connection.stun_server = connection.stun_server, None
-            try:
-                candidates += await self._relayed(component=component, addresses=[], timeout=timeout)
-            finally:
-                connection.stun_server = stun_server
-        return candidates
-
-    async def _listen(self, address: str) -> Any:
-        return await _listen(self._connection, address, self._binding)
-
-
-async def _listen(connection: Any, address: str, binding: IceBinding) -> Any:
-    """A StunProtocol on a socket of its own; None, with a warning, where there is no such address or no port left."""
-    loop = asyncio.get_running_loop()
-    for port in _ports(binding):
-        try:
-            transport, protocol = await loop.create_datagram_endpoint(
-                lambda: _StunProtocol(connection), local_addr=(address, port)
-            )
-        except OSError as error:
-            if port:
-                continue
-            log.warning("ice_address_not_bound", address=address, error=str(error))
-            return None
-        size_buffers(transport.get_extra_info("socket"), binding.buffer_bytes)
-        return protocol
-    log.warning("ice_ports_used_up", address=address, low=binding.port_min, high=binding.port_max)
-    return None
-
-
-def _host_candidate(protocol: Any, component: int, index: int) -> Any:
-    host, port = protocol.transport.get_extra_info("sockname")[:2]
-    return aioice.Candidate(
-        foundation=candidate_foundation("host", "udp", host),
-        component=component,
-        transport="udp",
-        # RFC 8445, section 5.1.2.1: a multihomed agent gives each address a preference of its own.
-        priority=candidate_priority(component, "host", 65535 - index),
-        host=host,
-        port=port,
-        type="host",
-    )
-
-
 async def listen_too(pc: RTCPeerConnection, address: str, binding: IceBinding) -> None:
     """Open one more socket, without announcing it, for checks towards a peer; see ``ice.same_machine``."""
     for dtls in dtls_transports(pc):
@@ -340,10 +235,10 @@ async def listen_too(pc: RTCPeerConnection, address: str, binding: IceBinding) -
         bound = [p.local_candidate.host for p in connection._protocols]
         if address in bound or len(bound) >= MAX_SOCKETS or connection._closing:
             continue
-        protocol = await _listen(connection, address, binding)
+        protocol = await listen(connection, address, binding)
         if protocol is None:
             continue
-        protocol.local_candidate = _host_candidate(protocol, 1, len(bound))
+        protocol.local_candidate = host_candidate(protocol, 1, len(bound))
         if connection._closing:
             await protocol.close()
             continue
@@ -354,37 +249,13 @@ async def listen_too(pc: RTCPeerConnection, address: str, binding: IceBinding) -
         connection.sort_check_list()
 
 
-def _ports(binding: IceBinding) -> Sequence[int]:
-    if not binding.port_min and not binding.port_max:
-        return (0,)
-    low = max(binding.port_min, 1)
-    span = range(low, max(binding.port_max, low) + 1)
-    start = random.randrange(len(span))  # noqa: S311 - spreads ports, guards nothing
-    return [span[(start + i) % len(span)] for i in range(len(span))]
-
-
-def size_buffers(sock: Any, size: int) -> int:
-    """Ask for socket buffers of ``size`` bytes and tell what the kernel granted for receiving."""
-    if sock is None:
-        return 0
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
-    # Linux doubles the value for its own bookkeeping and reports the doubled one (socket(7)).
-    return int(sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)) // 2
-
-
-def granted_receive_buffer(size: int) -> int:
-    """What the kernel would grant of a receive buffer of ``size`` bytes; less means net.core.rmem_max is low."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        return size_buffers(sock, size)
-
-
 def bind(pc: RTCPeerConnection, binding: IceBinding) -> None:
     """Decide where the peer's sockets will be. Before setLocalDescription, which opens them."""
     for transport in dtls_transports(pc):
         connection: Any = transport.transport._connection
-        connection._queue = _DatagramQueue()
-        connection.get_component_candidates = _Gatherer(connection, binding)
+        connection._queue = DatagramQueue()
+        connection.get_component_candidates = Gatherer(connection, binding)
+        connection.check_incoming = Checks(connection)
 
 
 # --- packets ------------------------------------------------------------------------------------------

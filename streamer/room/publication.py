@@ -101,11 +101,7 @@ class Publication:
         self.state = "connecting"
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                try:
-                    await pc.setRemoteDescription(RTCSessionDescription(self._facts.sdp, "offer"))
-                except Exception as error:
-                    log.info("offer_refused", error=repr(error), client=self.client)
-                    raise BadOffer("The offer cannot be read.", details={"reason": "sdp"}) from error
+                await pc.setRemoteDescription(RTCSessionDescription(self._facts.sdp, "offer"))
                 for transceiver in pc.getTransceivers():
                     hooks.set_codecs(transceiver, _best_first(transceiver))
                     self._receive(transceiver)
@@ -116,16 +112,24 @@ class Publication:
                 pc.on("connectionstatechange", self._on_state)
                 await pc.setLocalDescription(await pc.createAnswer())
                 await self._meet(pc, hooks.remote_addresses(pc))
+                sdp = write_answer(pc.localDescription.sdp, tuning)
         except TimeoutError as error:
             await self.close("answer_timeout")
             raise StreamerError(
                 "No address for media was found in time.", code="ice_unavailable", status=503
             ) from error
+        except Exception as error:
+            await self.close("bad_offer")
+            if isinstance(error, StreamerError):
+                raise
+            # aiortc takes a description apart as it goes, and tells what is wrong with it by any kind of error.
+            log.info("offer_refused", error=repr(error), client=self.client)
+            raise BadOffer("The offer cannot be read.", details={"reason": "sdp"}) from error
         except BaseException:
             await self.close("bad_offer")
             raise
         self._watcher = start_kept("publication watch", self._watch, task_name=f"publication {self.id}")
-        return Answer(sdp=write_answer(pc.localDescription.sdp, tuning), resource=self.resource, etag=self.etag)
+        return Answer(sdp=sdp, resource=self.resource, etag=self.etag)
 
     def _receive(self, transceiver: RTCRtpTransceiver) -> None:
         media = self._facts.of_kind(transceiver.kind)
@@ -231,7 +235,7 @@ class Publication:
         log.info("publication_closed", publication=self.id, source=self.source, reason=reason)
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await pc.close()
+                await hooks.close(pc)
         except TimeoutError:
             log.warning("publication_close_timeout", publication=self.id)
 

@@ -144,7 +144,7 @@ def read_offer(text: str, purpose: Purpose = "publish", *, max_candidates: int =
 
 
 def _check_section(index: int, session: list[str], section: list[str], purpose: Purpose) -> OfferedMedia:
-    match = re.fullmatch(r"m=(\S+) (\d+)(?:/\d+)? (\S+) (.+)", section[0])
+    match = re.fullmatch(r"m=(\S+) ([0-9]{1,5})(?:/[0-9]+)? (\S+) (.+)", section[0])
     if match is None:
         raise BadOffer("A media line cannot be read.", details={"reason": "media_line", "index": index})
     kind, port = match[1], int(match[2])
@@ -206,7 +206,7 @@ def _codecs(formats: list[str], section: list[str]) -> tuple[str, ...]:
 def _rtx(section: list[str]) -> dict[int, int]:
     pairs = {}
     for line in section:
-        if match := re.fullmatch(r"a=ssrc-group:FID (\d+) (\d+)\s*", line):
+        if match := re.fullmatch(r"a=ssrc-group:FID ([0-9]{1,10}) ([0-9]{1,10})\s*", line):
             pairs[int(match[2])] = int(match[1])
     return pairs
 
@@ -236,7 +236,7 @@ def _clean_section(index: int, section: list[str], candidates_left: int) -> tupl
                 out.append(line)
         else:
             out.append(line)
-        if match := re.fullmatch(r"a=ssrc-group:FID (\d+) (\d+)\s*", line):
+        if match := re.fullmatch(r"a=ssrc-group:FID ([0-9]{1,10}) ([0-9]{1,10})\s*", line):
             # FFmpeg names the retransmission SSRC in the group only; aiortc wants a line for each.
             out += [f"a=ssrc:{s} cname:streamer" for s in match.groups() if s not in ssrcs]
             ssrcs |= set(match.groups())
@@ -309,8 +309,8 @@ def _fmtp(payload_type: str, value: str, extra: dict[str, str]) -> str:
         if part.strip():
             name, _, content = part.strip().partition("=")
             parameters[name] = content
-    if extra and parameters.get("level-asymmetry-allowed") == "1" and "profile-level-id" in parameters:
-        profile = parameters["profile-level-id"]
+    profile = parameters.get("profile-level-id", "")
+    if extra and parameters.get("level-asymmetry-allowed") == "1" and re.fullmatch("[0-9A-Fa-f]{6}", profile):
         # RFC 6184, section 8.2.2: the answer's level is what we can take, and may be higher than the offer's.
         level = max(int(profile[4:], 16), LEVEL_4_2)
         parameters["profile-level-id"] = f"{profile[:4]}{level:02x}"

@@ -186,7 +186,7 @@ class Viewer:
         self.feed.leave(self)
         try:
             async with asyncio.timeout(CLOSE_LIMIT_S):
-                await self._pc.close()
+                await hooks.close(self._pc)
         except TimeoutError:
             log.warning("viewer_not_closing", feed=self.feed.name)
 

@@ -23,17 +23,20 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import event, text
+from sqlalchemy import event, inspect, select, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from streamer.errors import StreamerError
+from streamer.store.tables import directors
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK_S = 60.0
 _COMMAND_LIMIT_S = 60.0
 _CONNECT_LIMIT_S = 10.0
+_SIGN_LIMIT_S, _SIGN_POLL_S = 6.0, 0.25
+"""For how long a director's sign is looked at that would have moved by then."""
 _IDLE_LIMIT_S = 15
 """A writer that stopped in the middle of a transaction holds everybody up for no longer; PostgreSQL rolls it back."""
 _POSTGRES_LOCK_ID = 0x5374726D
@@ -87,9 +90,15 @@ class Database:
     async def start(self) -> None:
         """Bring the schema up to date (safe when several processes start) and open the pool.
 
-        Raises StoreUnavailable when the database cannot be reached or is newer than this program.
+        Raises StoreUnavailable when the database cannot be reached, is newer than this program, or is older and
+        somebody directs it.
         """
         await self.open()
+        async with self._usable():
+            if await self._is_directed_by_an_older():
+                raise StoreUnavailable(
+                    "An older Streamer directs this database. End it before this one brings the tables up to date."
+                )
         await self.migrate()
 
     async def open(self) -> None:
@@ -105,6 +114,31 @@ class Database:
                 self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="REPEATABLE READ")
             )
 
+    async def has_directors(self) -> bool:
+        """Whether the schema is known, and new enough for somebody to direct it. Raises StoreUnavailable."""
+        async with self._usable(), self.read() as connection:
+            return await connection.run_sync(lambda sync: bool(pending(sync) is not None and _has_directors(sync)))
+
+    async def _is_directed_by_an_older(self) -> bool:
+        """Whether tables are missing and a holder's sign moves."""
+        async with self.read() as connection:
+            older = await connection.run_sync(lambda sync: pending(sync) and _has_directors(sync))
+        if not older:
+            return False
+        before = await self._held_sign()
+        deadline = asyncio.get_running_loop().time() + _SIGN_LIMIT_S
+        while before is not None and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(_SIGN_POLL_S)
+            if await self._held_sign() not in (before, None):
+                return True
+        return False
+
+    async def _held_sign(self) -> int | None:
+        """None: nobody directs."""
+        async with self.read() as connection:
+            row = (await connection.execute(select(directors.c.holder, directors.c.sign))).one()
+            return row.sign if row.holder else None
+
     async def migrate(self) -> None:
         """Bring the schema up to date. Raises StoreUnavailable."""
         async with self._usable():
@@ -114,8 +148,10 @@ class Database:
     async def _usable(self) -> AsyncIterator[None]:
         try:
             yield
-        except StreamerError:
+        except StreamerError as error:
             await self.close()
+            if isinstance(error.__cause__, SQLAlchemyError | OSError):
+                raise StoreUnavailable(f"The database cannot be used: {error.__cause__}") from error
             raise
         except Exception as error:
             await self.close()
@@ -266,10 +302,20 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 
     Raises StoreUnavailable where the database is of a newer program.
     """
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    pending(connection)
+    config = _config()
     config.attributes["connection"] = connection
-    script = ScriptDirectory.from_config(config)
+    command.upgrade(config, revision)
+
+
+def head() -> str:
+    """The revision that this program's tables are of."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def pending(connection: Connection) -> bool:
+    """Whether migrations are missing. Raises StoreUnavailable where the database is of a newer program."""
+    script = ScriptDirectory.from_config(_config())
     found = MigrationContext.configure(connection).get_current_revision()
     try:
         script.get_revision(found or "base")
@@ -278,7 +324,17 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
             f"The database is of a newer Streamer (it has revision {found}, this program knows up to "
             f"{script.get_current_head()}). Start that program, or restore a backup of before the update."
         ) from error
-    command.upgrade(config, revision)
+    return found != script.get_current_head()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def _has_directors(connection: Connection) -> bool:
+    return inspect(connection).has_table(directors.name)
 
 
 def _sqlite_begin(connection: Connection) -> None:

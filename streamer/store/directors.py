@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.store.mapping import RowMapping
@@ -45,6 +45,10 @@ class Directors:
     async def holder(self) -> Holder:
         row = (await self._connection.execute(select(directors).where(directors.c.id == _ROW))).one()
         return _MAPPING.item(row)
+
+    async def revision(self) -> str:
+        """Of the schema: somebody's newer program may have changed it."""
+        return str((await self._connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one())
 
     async def take(self, seen: Holder, by: Holder, *, idle: bool) -> bool:
         """Put ``by``, with a higher epoch, where ``seen`` was. ``idle``: only while its sign has not moved."""

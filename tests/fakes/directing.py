@@ -9,7 +9,7 @@ from typing import Any
 
 from streamer.conference.notices import Notices
 from streamer.conference.rooms import Room, Venue
-from streamer.conference.sessions import Session, Visibility
+from streamer.conference.sessions import Session
 from streamer.director.bells import Bells
 from streamer.director.director import Director
 from streamer.director.ledger import Ledger
@@ -87,8 +87,6 @@ class Stage:
     async def plan(self, start: float, minutes: float = 45, room: str = "a", **fields: Any) -> str:
         """A session that begins so many minutes after nine. Returns its id."""
         fields.setdefault("title", "A talk")
-        if fields.get("visibility", Visibility.PUBLIC) is not Visibility.PUBLIC:
-            fields.setdefault("key", secrets.token_urlsafe(18))
         session = Session(
             id=secrets.token_urlsafe(9),
             room=room,

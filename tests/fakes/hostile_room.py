@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 import subprocess
 import sys
 import time
@@ -21,7 +23,7 @@ from streamer.room.channel import Channel
 from streamer.room.protocol import Answer, Event, Offer, RoomConfig, RoomStatus
 from streamer.room.sender import EncodedSender
 from streamer.settings import Settings
-from tests.fakes.liar import Liar
+from tests.fakes.liar import STUN, Liar
 from tests.fakes.media_host import REPOSITORY
 from tests.fakes.peers import LOOPBACK, h264_frame
 from tests.fakes.waiting import until
@@ -47,6 +49,7 @@ class HostileRoom:
         self.started_bytes = 0
         self.status: RoomStatus | None = None
         self._spare: Honest | None = None
+        self._ports: list[int] = []
 
     def note(self, event: Event) -> None:
         if event.kind == "status":
@@ -63,6 +66,7 @@ class HostileRoom:
         """Tell each lie at some thousand packets a second, an honest key frame before each."""
         await liar.accept((await self.offer(await liar.offer(), source)).sdp)
         for lie in lies:
+            self._stranger()
             for packet in liar.honest_key():
                 liar.send(packet)
             packets = lie(liar)
@@ -71,10 +75,20 @@ class HostileRoom:
                     liar.send(packet)
                 await asyncio.sleep(PAUSE_S)
 
+    def _stranger(self) -> None:
+        """Somebody who has found the honest publisher's port and sends what it likes."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for port in self._ports:
+                for data in (*STUN, b"", b"\x80" * 40, b"\x16\xfe\xfd" + bytes(60), bytes(1400)):
+                    sock.sendto(data, ("127.0.0.1", port))
+
     async def honest(self) -> Honest:
         """A publisher of ``spare`` that goes on beside the others."""
         self._spare = Honest()
-        await self._spare.accept(await self.offer(await self._spare.offer(), "spare"))
+        answer = await self.offer(await self._spare.offer(), "spare")
+        self._ports = [int(port) for port in re.findall(r"a=candidate:\S+ 1 udp \d+ 127\.0\.0\.1 (\d+) ", answer.sdp)]
+        assert self._ports
+        await self._spare.accept(answer)
         await until(lambda: self.status is not None and "spare" in self.status.sources)
         self.started_bytes = resident_bytes(self.process.pid)
         return self._spare

@@ -271,6 +271,27 @@ def rtcp_storm(liar: Liar) -> Iterator[bytes]:
         )
 
 
+def stun(*attributes: tuple[int, bytes], method: int = 1) -> bytes:
+    body = b"".join(
+        struct.pack("!HH", kind, len(value)) + value + b"\0" * (-len(value) % 4) for kind, value in attributes
+    )
+    return struct.pack("!HHI12s", method, len(body), 0x2112A442, b"x" * 12) + body
+
+
+STUN = (
+    stun((0x0006, b"abcd:efgh"), (0x0024, b"\0\0\0\1"), (0x802A, b"12345678"), (0x0025, b"")),
+    stun((0x0024, b"\0")),
+    stun((0x0008, b"short")),
+    stun((0x0020, b"\0\1\0")),
+    stun((0x0020, b"\0\7\0\0\0\0\0\0")),
+    stun((0x0009, b"")),
+    stun((0x0009, b"\0\0\4\0x"), method=0x111),
+    stun((0x8028, b"\0")),
+    stun(method=0x3EEF),
+)
+"""What anybody may send to a media socket; aioice reads attributes of any length before it asks who sends them."""
+
+
 LIES: tuple[Callable[[Liar], Iterator[bytes]], ...] = (
     jumps,
     every_other,

@@ -51,7 +51,7 @@ async def test_what_rings_is_listed_and_taken_on(hall: Api) -> None:
 async def test_an_alarm_about_something_with_any_name_can_be_taken_on(hall: Api, plane: FakePlane) -> None:
     assert hall.client.app is not None
     director = hall.client.app[SERVICES].director
-    director.bells.lapsed = lambda room, _now_ms: ["50/50: Anna & Bob?"] if room == "a" else []
+    director.bells.lapsed = lambda room, _now_ms: {"50/50: Anna & Bob?": None} if room == "a" else {}
     await plane.ensure(director.config("a"))
     await director.refresh()
     (alarm,) = (await hall("GET", "/alarms"))["items"]
@@ -90,6 +90,7 @@ async def test_others_taps_are_seen_and_taken_back_in_their_order(hall: Api, pla
 async def test_taps_on_a_closed_session_are_told_to_those_who_may_know_of_it(hall: Api, plane: FakePlane) -> None:
     board = await plan(hall, -2, visibility="private", title="Board")
     other = await plan(hall, 60)
+    await hall("PATCH", "/rooms/a", {"start": "auto"})
     await camera(plane)
     await hall("POST", f"/sessions/{board['id']}/extend", {"minutes": 5}, expect=200)
     await hall("POST", f"/sessions/{other['id']}/delay", {"minutes": 5}, expect=200)

@@ -91,6 +91,8 @@ class Talk:
             await fresh.close()
         for attendee in self.sockets:
             assert self.hidden.found_in(attendee.text) == [], (stage, attendee.namespace)
+        slate = self.whole.app[SERVICES].director.config("hall")
+        assert self.hidden.found_in(str((slate.orders.slate, slate.slate_title, slate.slate_text))) == [], stage
         # And who may know is told: else there would be nothing to hide.
         assert WORD in str(await self.whole.api("GET", "/sessions")), stage
 
@@ -170,6 +172,10 @@ async def test_the_crew_of_a_public_talk_learns_nothing_of_the_private_session_a
     # Somebody is asked about it, and it is moved: what rings and what was tapped is not the talk's crew's to know.
     assert any(alarm.session == talk.id for alarm in services.director.alarms("hall"))
     await talk.tap("delay", {"minutes": 1})
+    ringing = next(one.id for one in services.director.alarms("hall") if one.session == talk.id)
+    for alarm in (ringing, "unanswered:hall:x"):
+        answer = await studio.command("alarm.acknowledge", {"id": alarm})
+        assert answer["error"]["code"] == "no_such_alarm"
     held = await technician("POST", "/rooms/hall/hold", {"message": "Alarm"}, expect=200)
     resumed = await technician("POST", "/rooms/hall/resume", {"shift": True}, expect=200)
     assert talk.hidden.found_in(str((held, resumed))) == []

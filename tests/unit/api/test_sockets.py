@@ -55,6 +55,7 @@ async def whole(settings: Settings) -> AsyncIterator[Whole]:
     client: Any = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
     await client.start_server()
     director, realtime = app[SERVICES].director, app[REALTIME]
+    await app[SERVICES].keys.start()
     await director.start()
     await app[SERVICES].audience.start()
     await realtime.start()

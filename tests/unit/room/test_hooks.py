@@ -19,6 +19,7 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.rtp import RtcpSrPacket, RtpPacket
 
+from streamer.room import aioice_hooks
 from streamer.room import aiortc_hooks as hooks
 from streamer.room.ice import IceBinding, IceServer
 from streamer.room.receiver import nack_packet
@@ -176,7 +177,7 @@ async def test_the_receive_buffer_is_what_was_asked_for_or_what_the_kernel_grant
     try:
         protocol = hooks.dtls_transports(pc)[0].transport._connection._protocols[0]
         granted = protocol.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
-        assert granted == hooks.granted_receive_buffer(300_000)
+        assert granted == aioice_hooks.granted_receive_buffer(300_000)
     finally:
         await pc.close()
 
@@ -195,12 +196,31 @@ async def test_one_more_socket_can_be_opened_without_being_announced() -> None:
 
 
 async def test_the_datagram_queue_is_bounded_and_its_end_fits() -> None:
-    queue = hooks._DatagramQueue()
-    for number in range(hooks.DATAGRAM_QUEUE_MAX + 10):
+    queue = aioice_hooks.DatagramQueue()
+    for number in range(aioice_hooks.DATAGRAM_QUEUE_MAX + 10):
         queue.put_nowait(number)
     queue.put_nowait(None)
     assert queue.dropped == 11
-    assert queue.qsize() == hooks.DATAGRAM_QUEUE_MAX
+    assert queue.qsize() == aioice_hooks.DATAGRAM_QUEUE_MAX
+
+
+async def test_a_peer_with_addresses_without_end_is_checked_at_some_of_them() -> None:
+    pc, _ = await gathered(LOOPBACK)
+    try:
+        connection = hooks.dtls_transports(pc)[0].transport._connection
+        connection._early_checks_done = True
+        connection.check_start_task = lambda pair: None
+        message = aioice.stun.Message(aioice.stun.Method.BINDING, aioice.stun.Class.REQUEST, attributes={"PRIORITY": 1})
+        for port in range(1000, 1500):
+            connection.check_incoming(message, ("127.0.0.1", port), connection._protocols[0])
+        assert len(connection._remote_candidates) == aioice_hooks.MAX_REMOTE
+        assert len(connection._check_list) == aioice_hooks.MAX_REMOTE
+        assert connection.check_incoming.refused == 500 - aioice_hooks.MAX_REMOTE
+        # A known one goes on being heard.
+        connection.check_incoming(message, ("127.0.0.1", 1000), connection._protocols[0])
+        assert connection.check_incoming.refused == 500 - aioice_hooks.MAX_REMOTE
+    finally:
+        await pc.close()
 
 
 # --- packets ---

@@ -17,6 +17,18 @@ export async function getJson(path: string, signal?: AbortSignal): Promise<unkno
   return await response.json()
 }
 
+/** The key in an unlisted session's shared link, `/session/{id}/{key}`, where the page was opened by one. */
+export function linkKey(): string {
+  const [, page, , key = ''] = typeof location === 'undefined' ? [] : location.pathname.split('/')
+  return page === 'session' ? key : ''
+}
+
+/** What a request for a session says besides, so that its link opens it. */
+export const linkQuery = (): Record<string, string> => (linkKey() ? { key: linkKey() } : {})
+
+/** A request for a session as its link opens it. */
+export const withLink = (path: string): string => (linkKey() ? `${path}?key=${linkKey()}` : path)
+
 /** All of a list, page by page. Rejects where a page does not come. */
 export async function getAll<T>(
   kind: string,

@@ -4,9 +4,9 @@ export const en = {
   loading: 'Loading the session',
   unreachable: 'The server does not answer',
   'unreachable.text': 'Trying again by itself.',
-  unknown: 'No such session',
+  unknown: 'This link opens no session',
   'unknown.text':
-    'There is no session at this address, or it is for invited people only. If you were given a link to it, open that link, or paste it here.',
+    'It may have been taken back, be of an older kind, or be for invited people only. Ask for a new link. If you have one, open it, or paste it here.',
   'unknown.join': 'I have a link',
   gone: 'This session has been removed from the schedule.',
   startsAt: 'Starts at {time}',
@@ -50,9 +50,9 @@ export const fr: Translation<typeof en> = {
   loading: 'Chargement de la session',
   unreachable: 'Le serveur ne répond pas',
   'unreachable.text': 'Nouvelle tentative automatique.',
-  unknown: 'Session introuvable',
+  unknown: 'Ce lien n’ouvre aucune session',
   'unknown.text':
-    'Il n’y a pas de session à cette adresse, ou elle est réservée aux personnes invitées. Si vous avez reçu un lien, ouvrez ce lien ou collez-le ici.',
+    'Il a peut-être été retiré, est d’une forme ancienne ou réservé aux personnes invitées. Demandez un nouveau lien. Si vous en avez un, ouvrez-le ou collez-le ici.',
   'unknown.join': 'J’ai un lien',
   gone: 'Cette session a été retirée du programme.',
   startsAt: 'Début à {time}',

@@ -1,4 +1,4 @@
-import { getJson, localPath } from '$lib/api'
+import { getJson, localPath, withLink } from '$lib/api'
 import type { PageConfig } from '$lib/config'
 import { follow, spread } from '$lib/live/follow'
 import type { LiveEvent } from '$lib/live/socket'
@@ -87,7 +87,7 @@ export class SessionPage {
     clearTimeout(this.timer)
     let wait_ms: number
     try {
-      const body = await getJson(`/sessions/${encodeURIComponent(this.id)}`)
+      const body = await getJson(withLink(`/sessions/${encodeURIComponent(this.id)}`))
       const session = readSession(body)
       this.unreachable = false
       this.unknown = session === null
@@ -138,7 +138,7 @@ export class SessionPage {
     // Again when it is published, or no longer is.
     const key = `${session.replayUrl}`
     if (this.recordingOf === key && this.download !== null) return
-    const body = await getJson(`/recordings/${encodeURIComponent(session.id)}`).catch(() => null)
+    const body = await getJson(withLink(`/recordings/${encodeURIComponent(session.id)}`)).catch(() => null)
     this.recordingOf = key
     const download = isRecord(body) ? readTextOrNull(body['download_url']) : null
     this.download = download === null ? null : localPath(download)

@@ -1,4 +1,5 @@
 /** One connection to an audience, however many parts of a page listen to it and speak through it. */
+import { linkQuery } from '$lib/api'
 import { isRecord, readTextOrNull } from '$lib/protocol/day'
 import { remembered } from './myself'
 import { type Answer, BROWSER_PORTS, type LiveAuth, type LiveEvent, type LiveHandlers, LiveSocket } from './socket'
@@ -24,7 +25,9 @@ export function join(auth: LiveAuth, handlers: LiveHandlers, ports: LivePorts = 
   const key = auth.session === undefined ? `room ${auth.room}` : `session ${auth.session}`
   let live = open.get(key)
   if (!live) {
-    live = new SharedLive({ ...remembered(), ...auth }, ports, () => open.delete(key))
+    live = new SharedLive({ ...remembered(), ...(auth.session === undefined ? {} : linkQuery()), ...auth }, ports, () =>
+      open.delete(key),
+    )
     open.set(key, live)
   }
   return live.join(handlers)

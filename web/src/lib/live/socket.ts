@@ -16,6 +16,8 @@ export interface LiveAuth {
   token?: string
   name?: string
   place?: string
+  /** Of an unlisted session's shared link. */
+  key?: string
   /** In `/audience`: a snapshot's `you.key`, where cookies do not come along. */
   participant?: string
 }

@@ -1,0 +1,147 @@
+"""A program beside a database of another version: one sentence and exit code 1, or it works; nothing is harmed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from streamer.conference.rooms import Room
+from streamer.director.directorship import Directorship
+from streamer.room.control import wait_cancelled
+from streamer.store.database import (
+    Database,
+    NotTheDirector,
+    _config,
+    database_url,
+    head,
+    upgrade,
+)
+from streamer.store.directors import Holder
+from streamer.store.rooms import Rooms
+from tests.fakes.running import free_port
+from tests.fakes.stores import postgres, store_url
+
+__all__ = ["postgres", "store_url"]
+
+NEWER = "9999"
+
+
+def former() -> str:
+    """The revision before the last."""
+    script = ScriptDirectory.from_config(_config())
+    return str(script.get_revision(head()).down_revision)  # type: ignore[union-attr]
+
+
+async def run(*arguments: str, data: Path, url: str) -> tuple[int, str]:
+    environment = {**os.environ, "STREAMER_STORE__URL": url, "STREAMER_LOG__FORMAT": "json"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "streamer.cli", *arguments, "--data", str(data)),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(60):
+        output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+@contextlib.asynccontextmanager
+async def engine_of(url: str, tmp_path: Path) -> AsyncEngine:  # type: ignore[misc]
+    engine = create_async_engine(database_url(url, tmp_path))
+    try:
+        yield engine  # type: ignore[misc]
+    finally:
+        await engine.dispose()
+
+
+async def test_an_old_program_refuses_a_newer_database_in_one_sentence(store_url: str, tmp_path: Path) -> None:
+    database = Database(database_url(store_url, tmp_path))
+    await database.start()
+    async with database.write() as connection:
+        await Rooms(connection).add(Room("a", "A"))
+        await connection.execute(text(f"UPDATE alembic_version SET version_num = '{NEWER}'"))
+    sentence = f"The database is of a newer Streamer (it has revision {NEWER}, this program knows up to {head()})"
+    grant, serve = await asyncio.gather(
+        run("grant", "--role", "admin", data=tmp_path / "d", url=store_url),
+        run("serve", "--port", str(free_port()), data=tmp_path / "d", url=store_url),
+    )
+    for code, said in (grant, serve):
+        assert code == 1, said
+        assert sentence in said
+        assert "Traceback" not in said
+    async with database.read() as connection:
+        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one() == NEWER
+        assert [room.id for room in await Rooms(connection).all()] == ["a"]
+        assert (await connection.execute(text("SELECT count(*) FROM grants"))).scalar_one() == 0
+    await database.close()
+
+
+async def test_a_running_program_steps_down_from_a_database_that_a_newer_one_has_changed(
+    store_url: str, tmp_path: Path
+) -> None:
+    database = Database(database_url(store_url, tmp_path))
+    await database.start()
+    directorship = Directorship(database, Holder(holder="x", host="x", pid=1), absent_s=20)
+    await directorship.take()
+    async with database.write() as connection:
+        await Rooms(connection).add(Room("a", "A"))
+    async with database.write(guarded=False) as connection:
+        await connection.execute(text(f"UPDATE alembic_version SET version_num = '{NEWER}'"))
+    with pytest.raises(NotTheDirector):
+        async with database.write() as connection:
+            await Rooms(connection).add(Room("b", "B"))
+    assert directorship.lost is not None
+    with pytest.raises(NotTheDirector):
+        await directorship.order_epoch()
+    async with database.read() as connection:
+        assert [room.id for room in await Rooms(connection).all()] == ["a"]
+    await database.close()
+
+
+async def test_a_new_program_brings_an_old_database_up_to_date_once_nobody_directs_it(
+    store_url: str, tmp_path: Path
+) -> None:
+    url = database_url(store_url, tmp_path)
+    if url.database and url.get_backend_name() == "sqlite":
+        Path(url.database).parent.mkdir(exist_ok=True)
+    async with engine_of(store_url, tmp_path) as engine:
+        async with engine.begin() as connection:
+            await connection.run_sync(upgrade, former())
+            await connection.execute(text("UPDATE directors SET holder = 'old', epoch = 4"))
+
+        async def signs() -> None:
+            while True:
+                async with engine.begin() as connection:
+                    await connection.execute(text("UPDATE directors SET sign = sign + 1"))
+                await asyncio.sleep(0.2)
+
+        living = asyncio.create_task(signs())
+        try:
+            code, said = await run("grant", "--role", "admin", data=tmp_path / "d", url=store_url)
+            assert code == 1, said
+            assert "An older Streamer directs this database" in said
+            assert "Traceback" not in said
+        finally:
+            await wait_cancelled(living)
+        async with engine.begin() as connection:
+            found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one()
+            assert found == former(), "the tables of a running program were changed"
+            await connection.execute(text("UPDATE directors SET holder = ''"))
+    code, said = await run("grant", "--role", "admin", data=tmp_path / "d", url=store_url)
+    assert code == 0, said
+    database = Database(database_url(store_url, tmp_path))
+    await database.start()
+    async with database.read() as connection:
+        assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one() == head()
+        assert (await connection.execute(text("SELECT epoch FROM directors"))).scalar_one() == 4
+    await database.close()
