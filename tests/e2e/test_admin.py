@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.fakes.browser import AXE, Opened, chromium, needs_chromium, opened
+from tests.fakes.publishing import camera
 from tests.fakes.running import Running, serving
+from tests.fakes.waiting import until, until_answered
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -225,3 +229,86 @@ async def test_every_view_is_accessible_and_fits(browser: Browser, server: Runni
         assert table.headers["content-disposition"] == 'attachment; filename="questions.csv"'
         assert await seen.accessibility() == []
         assert await seen.overflow_px() == 0
+
+
+@pytest.mark.parametrize(("language", "says"), [("en-GB", "leaves the live window at once"), ("fr-FR", "le direct")])
+async def test_what_is_left_out_says_that_it_leaves_the_live_window_and_forget_stands_beside_it(
+    browser: Browser, server: Running, recorded: dict[str, Any], language: str, says: str
+) -> None:
+    words = WORDS[language]
+    from_ms = recorded["started_at_ms"] + (1_000 if language == "en-GB" else 3_000)
+    stretch = [moment_of(from_ms), moment_of(from_ms + 1_000)]
+    async with opened(browser, await link(server, "admin"), language=language) as seen:
+        page = seen.page
+        await page.locator("main h1").wait_for()
+        await page.set_viewport_size({"width": 320, "height": 700})
+        await go(seen, server, f"recordings/{recorded['id']}")
+        await seen.text(re.compile(says))
+        for label, text in zip(words["edges"], stretch, strict=True):
+            await page.get_by_label(label, exact=True).fill(text)
+        await page.get_by_role("button", name=words["add"]).click()
+        await page.get_by_role("button", name=words["save"]).click()
+        forget = page.get_by_role("button", name=words["forget"]).last
+        await forget.wait_for()
+        assert await seen.accessibility() == []
+        assert await seen.overflow_px() == 0
+        await forget.focus()
+        await page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_role("button", name=words["sure"]).click()
+        await seen.text(re.compile(words["done"]))
+        entry = (await server.api("GET", "/audit?kind=room&id=hall"))["items"][0]
+        assert entry["action"] == "media.forget"
+        assert abs(entry["details"]["from_ms"] - from_ms) <= 1
+
+
+WORDS: dict[str, dict[str, Any]] = {
+    "en-GB": {
+        "edges": ("From", "To"),
+        "add": "Leave out a stretch",
+        "save": "Make this cut",
+        "forget": "Forget…",
+        "sure": "Forget for good",
+        "done": "Forgotten: ",
+    },
+    "fr-FR": {
+        "edges": ("De", "À"),
+        "add": "Omettre un passage",
+        "save": "Faire cette coupe",
+        "forget": "Oublier…",
+        "sure": "Oublier pour de bon",
+        "done": "Oublié : ",
+    },
+}
+
+
+def moment_of(at_ms: int) -> str:
+    """As the page writes times of day at the venue."""
+    return datetime.fromtimestamp(at_ms / 1000, ZoneInfo("Europe/Paris")).strftime("%H:%M:%S.%f")[:-3]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def recorded(server: Running) -> dict[str, Any]:
+    """A session of six seconds, with its recording."""
+    start = datetime.now(UTC)
+    body = {"room": "hall", "title": "Enregistrée", "start": start.isoformat()}
+    body["end"] = (start + timedelta(minutes=30)).isoformat()
+    session = await server.api("POST", "/sessions", body, status=201)
+    path = f"/sessions/{session['id']}"
+    async with camera(server, "hall"):
+
+        async def comes_in() -> bool:
+            return bool((await server.state("hall")).get("media_up"))
+
+        await until_answered(comes_in, limit_s=20)
+        await server.api("POST", f"{path}/start", {}, status=200)
+        await server.wait_state("hall", "live")
+        ends = datetime.now(UTC) + timedelta(seconds=6)
+        await until(lambda: datetime.now(UTC) > ends)
+        await server.api("POST", f"{path}/end", {}, status=200)
+
+    async def ready() -> bool:
+        return bool((await server.api("GET", f"/recordings/{session['id']}")).get("state") == "ready")
+
+    await until_answered(ready, limit_s=20)
+    return dict(await server.api("GET", path))

@@ -16,7 +16,7 @@ from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import camera
 from tests.fakes.replaying import Player
 from tests.fakes.running import Running, serving
-from tests.fakes.waiting import until_answered
+from tests.fakes.waiting import until, until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -44,8 +44,8 @@ async def test_a_camera_in_an_empty_room_is_a_preview_until_somebody_puts_it_on_
     await server.room("empty")
     async with camera(server, "empty"):
         await comes_in(server, "empty")
-        until = now_ms() + 4_000
-        while now_ms() < until:
+        watched = now_ms() + 4_000
+        while now_ms() < watched:
             state = await server.state("empty")
             assert (state["state"], state["session"], state["word"]) == ("slate", None, "free")
             await asyncio.sleep(0.1)
@@ -55,7 +55,7 @@ async def test_a_camera_in_an_empty_room_is_a_preview_until_somebody_puts_it_on_
         done = await server.api("POST", "/rooms/empty/ad_hoc", {}, status=200)
 
         async def shown() -> bool:
-            return (await server.state("empty"))["shows"] == {"public": "programme"}
+            return bool((await server.state("empty"))["shows"] == {"public": "programme"})
 
         await until_answered(shown, limit_s=3)
         print(f"shown {time.monotonic() - asked:.2f} s after the tap")
@@ -119,13 +119,12 @@ async def test_what_is_left_out_of_a_replay_is_in_no_live_window_any_more(server
             session = await plan(server, visibility=visibility)
             told = await server.api("POST", f"/sessions/{session['id']}/start", {}, status=200)
             begun[session["id"]] = told["started_at_ms"]
-            until = now_ms() + 7_000
-            while now_ms() < until:
-                await asyncio.sleep(0.2)
+            enough = now_ms() + 7_000
+            await until(lambda enough=enough: now_ms() > enough)  # type: ignore[misc]
         talk, board, _ = begun
         crew = await server.api("GET", f"/sessions/{board}", status=200)
-        for session, output in ((board, crew["live_url"]), (talk, "/live/cut/index.m3u8")):
-            await _left_out(server, session, output, begun[session])
+        for name, output in ((board, crew["live_url"]), (talk, "/live/cut/index.m3u8")):
+            await _left_out(server, name, output, begun[name])
         await server.wait_state("cut", "live")
         # *Forget* stands beside it: another stretch, from the live window, the replay and the disk.
         stretch = (begun[talk] + 5_000, begun[talk] + 5_500)
@@ -148,7 +147,7 @@ async def _left_out(server: Running, session: str, output: str, begun_ms: int) -
             assert response.status == 200, address
 
     async def ready() -> bool:
-        return (await server.api("GET", f"/recordings/{session}")).get("state") == "ready"
+        return bool((await server.api("GET", f"/recordings/{session}")).get("state") == "ready")
 
     await until_answered(ready, limit_s=15)
     skips = [{"from_ms": stretch[0], "to_ms": stretch[1]}]

@@ -125,12 +125,12 @@ async def _past(whole: Whole, settings: Settings, hidden: Hidden) -> None:
         session = Session(
             f"{word}-{visibility.value}",
             "hall",
-            f"{word} title",
+            f"{word} {visibility.value} title",
             start_ms,
             end_ms,
             event="days",
-            abstract=f"{word} abstract",
-            speakers=(f"{word} speaker",),
+            abstract=f"{word} {visibility.value} abstract",
+            speakers=(f"{word} {visibility.value} speaker",),
             visibility=visibility,
             state=SessionState.ENDED,
             started_ms=start_ms,
@@ -138,15 +138,32 @@ async def _past(whole: Whole, settings: Settings, hidden: Hidden) -> None:
         )
         scope = "hall" if visibility is Visibility.PUBLIC else f"session:{session.id}"
         question = Question(
-            f"q-{word}-{number}", "hall", scope, session.id, None, "", "", "", f"{word}?", start_ms + 1, start_ms + 1,
+            f"q-{word}-{number}", "hall", scope, session.id, None, "", "", "", f"{word} {visibility.value}?",
+            start_ms + 1, start_ms + 1,
             state=QuestionState.APPROVED,
         )  # fmt: skip
         at_ms = start_ms + 1000
-        line = Line(f"c-{word}-{number}", "hall", "fr", f"{word} caption", at_ms, at_ms, at_ms + 1, at_ms, "g")
+        line = Line(
+            f"c-{word}-{number}",
+            "hall",
+            "fr",
+            f"{word} {visibility.value} caption",
+            at_ms,
+            at_ms,
+            at_ms + 1,
+            at_ms,
+            "g",
+        )
         async with services.database.write() as connection:
             await Sessions(connection).add(session)
             await Marks(connection).add(
-                Mark(f"m-{word}-{number}", session.id, MarkKind.CHAPTER, at_ms, label=f"{word} chapter")
+                Mark(
+                    f"m-{word}-{number}",
+                    session.id,
+                    MarkKind.CHAPTER,
+                    at_ms,
+                    label=f"{word} {visibility.value} chapter",
+                )
             )
             await Questions(connection).put_many([question])
             await Captions(connection).add(replace(line, session=session.id))
@@ -195,13 +212,36 @@ async def test_nothing_hidden_is_found_at_any_address(world: World, capsys: pyte
 async def test_nothing_hidden_is_found_with_a_grant_for_something_else(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    begin = [one for one in addresses(world.whole.app, world) if one.startswith("/api/v1/") and "limit=1&" not in one]
+    # The interface's description is the same for all, and long.
+    found = [one for one in addresses(world.whole.app, world) if one.startswith("/api/v1/")]
+    begin = [one for one in found if "limit=1&" not in one and "openapi" not in one]
     for role, scope in GRANTS:
         own = {name: world.talk if value == "TALK" else value for name, value in scope.items()}
         token = await world.whole.api.grant(role, **own)
         # The talk's own crew may read its room's codes.
         words = world.hidden.words if "session" in scope else world.hidden.words | {world.code}
         await look(world, token, Hidden(words), begin, capsys, within="/api/v1/")
+
+
+async def test_the_link_of_an_unlisted_session_opens_that_session_and_nothing_else(world: World) -> None:
+    api, unlisted = world.whole.api, f"{WORD}-unlisted"
+    page = (await api("GET", f"/sessions/{unlisted}"))["watch_url"].removeprefix("http://streamer.test")
+    key = page.rpartition("/")[2]
+    of = f"/api/v1/sessions/{unlisted}"
+    begin = [page, f"{of}?key={key}", f"{of}/timeline?key={key}", f"/api/v1/recordings/{unlisted}?key={key}"]
+    begin += [f"/api/v1/{kind}?session={unlisted}&limit=1&key={key}" for kind in ("questions", "polls")]
+    hidden = Hidden({world.next, world.code, f"{WORD} private", f"{WORD}-private", f"{WORD} next"})
+    done = await walk(api.client, begin, {}, hidden)
+    assert done.finds == []
+    assert [address for address in begin if done.seen[address] != 200] == []
+    # It plays, and its file can be had.
+    played = [address for address, status in done.seen.items() if address.startswith("/replay/") and status == 200]
+    assert any(address.endswith(".m4s") for address in played), done.seen
+    assert any(address.endswith(".mp4") for address in played), done.seen
+    for address in begin[1:]:
+        async with api.client.get(address.replace(key, "guessed")) as response:
+            told = await response.text()
+            assert response.status == 404 or told == '{"items":[],"cursor":null}', address
 
 
 async def look(
