@@ -1,5 +1,6 @@
 # make run    serves the demo on http://127.0.0.1:8080      make test   runs every check and test
 # make bench  prints the benchmark tables                   make setup  only the set-up that these share
+# make sbom   writes what is locked, as CycloneDX, to build/sbom
 # make soak   the long searches: fuzzing, endurance; T=tests/soak/test_fuzzing.py one of them
 #
 # PYTHON chooses the interpreter (3.11 to 3.13), HOST, PORT and DATA the demo's.
@@ -7,6 +8,7 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8080
 DATA ?= data
+SBOM ?= build/sbom
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +17,7 @@ NODE_STAMP := web/node_modules/.installed
 WEB_STAMP := web/dist/.built
 WEB_SOURCES := $(shell find web/src web/public web/scripts web/*.html web/*.ts web/*.js web/package-lock.json -type f 2>/dev/null)
 
-.PHONY: run test bench soak setup setup-app setup-system lock format clean
+.PHONY: run sbom test bench soak setup setup-app setup-system lock format clean
 
 run: setup-app
 	exec $(BIN)/streamer demo --host $(HOST) --port $(PORT) --data $(DATA)
@@ -25,6 +27,12 @@ test: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+# From the lock files: the program's packages, and the pages' with what builds them.
+sbom:
+	mkdir -p $(SBOM)
+	$(BIN)/cyclonedx-py requirements --output-reproducible --of JSON -o $(SBOM)/program.cdx.json requirements.txt
+	cd web && npm sbom --sbom-format cyclonedx --package-lock-only > $(abspath $(SBOM))/pages.cdx.json
 
 soak: setup
 	$(BIN)/pytest --timeout 7200 $(or $(T),tests/soak)

@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import Self
 from xml.etree import ElementTree
 
+from tests.audit import Audit, audits
+
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 WHOLE_SERVER = ("tests/integration", "tests/interop", "tests/faults")
@@ -152,6 +154,13 @@ class Suite:
         return (outcomes(report) if report.exists() else {}), code
 
 
+def audited(audit: Audit) -> Sum:
+    """What could not be audited is skipped, not passed."""
+    if audit.unknown:
+        return Sum(skipped=1)
+    return Sum(failed=1) if audit.weaknesses else Sum(passed=1)
+
+
 def vitest() -> tuple[Sum, float]:
     code, output, seconds = run(
         "unit tests of the pages", [*BESIDE, "npm", "test", "--silent"], ROOT / "web", live=False
@@ -188,6 +197,9 @@ def everything(folder: Path) -> list[tuple[str, Sum, float]]:
         results.append(("pages: unit tests", *vitest()))
         note("mypy", [BIN / "mypy"])
         note("import laws", [BIN / "lint-imports"])
+        for audit in audits():
+            print(f"\n=== {audit}", flush=True)
+            results.append((audit.name, audited(audit), 0.0))
         units.run()
 
     with ThreadPoolExecutor(1) as beside:

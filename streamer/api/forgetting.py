@@ -20,8 +20,7 @@ async def forget(services: Services, room: str, from_ms: int, to_ms: int, actor:
     """Erase what lies between two media times of a room, up to now. Raises NotFound, NotErased."""
     if services.director.room(room) is None:
         raise NotFound("There is no such room.", code="no_such_room")
-    at_ms = now_ms()
-    stretch = erasures.Stretch(at_ms, room, from_ms, min(to_ms, at_ms))
+    stretch = erasures.Stretch(now_ms(), room, from_ms, min(to_ms, services.director.media_now_ms(room)))
     await services.erasing.carry_out(stretch, lambda: _everywhere(services, stretch, actor))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from streamer.api import forgetting
 from streamer.api.auth import require
-from streamer.api.context import actor_of, now_ms
+from streamer.api.context import actor_of
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import (
     AdHocBody,
@@ -150,7 +150,7 @@ async def forget(call: Call) -> Done:
     body = call.body(ForgetBody)
     room = _room(call, call.path("id"))
     grant = call.require(Target(room=room.id, venue=room.venue))
-    to_ms = now_ms() if body.to_ms is None else body.to_ms
+    to_ms = call.services.director.media_now_ms(room.id) if body.to_ms is None else body.to_ms
     from_ms = to_ms - round((body.minutes or 0) * MINUTE_MS) if body.from_ms is None else body.from_ms
     await forgetting.forget(call.services, room.id, from_ms, to_ms, actor_of(grant))
     return Done(action=None, rooms=[room.id])

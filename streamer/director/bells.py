@@ -16,12 +16,15 @@ from streamer.supervision import TASKS, Tasks
 DISK_EVERY_S = 10.0
 ROOM_BYTES_S = 700_000
 """What a room writes a second where nothing is known of its renditions: five of them, the largest at 1080p."""
-OPERATORS = frozenset({"disk_behind", "disk_full", "disk_error", "not_erased", "task_failing", "room_out_of_memory"})
+OPERATORS = frozenset(
+    {"disk_behind", "disk_full", "disk_error", "not_erased", "task_failing", "clock_moved", "room_out_of_memory"}
+)
 """Codes that are the operator's business."""
 LEVELS: dict[str, Level] = {
     "disk_behind": "warning",
     "encoder_overload": "warning",
     "task_failing": "warning",
+    "clock_moved": "warning",
     "room_out_of_memory": "warning",
     "viewers_stutter": "warning",
     "viewers_sync": "warning",

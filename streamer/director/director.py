@@ -271,6 +271,12 @@ class Director:
         desk.acknowledged[alarm_id] = await self._ledger.acknowledge(room_id, alarm_id, actor, now_ms)
         self.effects.tell(AlarmsChanged(room_id, desk.alarms))
 
+    def media_now_ms(self, room_id: str) -> int:
+        """Now, as media time of the room: not the machine's where its clock was set while the room is open."""
+        link = self._plane.rooms.get(room_id)
+        status = link.status if link is not None else None
+        return self._clock() + (status.clock_offset_ms if status is not None else 0)
+
     async def forget(self, room_id: str, from_ms: int, to_ms: int, actor: Actor | None = None) -> bool:
         """Remove what of the programme lies between two media times from all that the room shows and holds. Whether
         all of it is gone from the room's disk. ``actor``: who asks for it; None where it is only tried again.

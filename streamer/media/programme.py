@@ -44,6 +44,8 @@ JOIN_TICKS = TICKS_PER_S // 10
 """A standby source's key frame may have come this long before the end of what was shown: its take begins there."""
 FILL_NS = 3 * NS // 10
 """A source that is silent for longer than this is not filled up any more."""
+CLOCK_MOVED_MS = 3000
+"""Media time lies this far beside the machine's clock: somebody has set that one."""
 SOUND_ONLY_NS = 3 * NS // 2
 STALL_NS = NS // 4
 """Ticks further apart than this: the loop was held up."""
@@ -546,8 +548,15 @@ class Programme:
         return list(self.line.ladder.shedding) if self.line is not None else []
 
     @property
+    def clock_offset_ms(self) -> int:
+        """Media time minus the machine's clock, which may have been set while the room is open."""
+        now_ms = self._media_time_ms(self.clock_ns())
+        return 0 if self.clock is None or now_ms is None else now_ms - int(time.time() * 1000)
+
+    @property
     def alarms(self) -> list[str]:
-        return ["encoder_overload"] if self.shedding else []
+        found = ["encoder_overload"] if self.shedding else []
+        return [*found, "clock_moved"] if abs(self.clock_offset_ms) > CLOCK_MOVED_MS else found
 
     @property
     def counters(self) -> dict[str, float]:

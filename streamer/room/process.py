@@ -410,6 +410,7 @@ class Room:
             duels=self.publications.duels,
             loop_held_ms=round(self._held_ns / 1e6, 1),
             first_words_ms=programme.first_words_ms,
+            clock_offset_ms=programme.clock_offset_ms,
             alarms=[
                 *programme.alarms,
                 *(self.recorder.alarms if self.recorder else []),

@@ -247,3 +247,5 @@ class RoomStatus(msgspec.Struct):
     """The longest that anything has held the room's loop since the last status, ms of its own processor time."""
     first_words_ms: int | None = None
     """Media time at which somebody began to speak, the newest time after ten seconds of silence."""
+    clock_offset_ms: int = 0
+    """Media time minus the machine's clock when this was told: not 0 where that was set while the room is open."""

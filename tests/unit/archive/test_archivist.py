@@ -164,7 +164,7 @@ async def test_a_private_session_beside_it_is_in_no_handle(kept: Archive) -> Non
     assert max(b for _, b in pictures_between(stored(kept, "board"))) > 5.5
     state = await kept.archivist.find("board")
     assert state is not None
-    assert (state.closed, state.key, state.published) == (True, "its-key", True)
+    assert (state.closed, state.published) == (True, True)
 
 
 async def test_what_must_not_be_recorded_is_not(kept: Archive) -> None:
@@ -355,7 +355,7 @@ async def test_everything_is_found_again_when_the_database_is_lost(tmp_path: Pat
             assert state.published
             board = await archivist.find("board")
             assert board is not None
-            assert (board.closed, board.key) == (True, "its-key")
+            assert board.closed
         finally:
             await archivist.close()
         assert pictures_between(stored(fresh))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -60,6 +62,50 @@ def test_no_proxy_that_is_shipped_hands_on_the_metrics() -> None:
     assert "command:" not in compose.partition("  proxy:")[2]
     assert "respond /metrics 404" in (ROOT / "configs/Caddyfile").read_text("utf-8")
     assert re.search(r"location = /metrics \{\s+return 404;", (ROOT / "configs/nginx.conf").read_text("utf-8"))
+
+
+def test_every_image_is_pinned_by_its_digest() -> None:
+    images = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.M)
+    images += [
+        image
+        for image in re.findall(r"^\s+image: (\S+)$", (ROOT / "configs/compose.yaml").read_text("utf-8"), re.M)
+        if image != "streamer"  # built from the Dockerfile
+    ]
+    assert len(images) == 4
+    for image in images:
+        assert re.fullmatch(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}", image), image
+    pythons = {image for image in images if image.startswith("python:")}
+    assert len(pythons) == 1, "what is built with one runs in the same"
+    assert "# syntax=" not in (ROOT / "Dockerfile").read_text("utf-8"), "that is an image too"
+
+
+def test_the_bill_of_materials_names_each_locked_package(tmp_path: Path) -> None:
+    venv = Path(sys.executable).parents[1]
+    command = ["make", "--no-print-directory", "sbom", f"SBOM={tmp_path}", f"VENV={venv}"]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=120, capture_output=True)
+    program = _components(tmp_path / "program.cdx.json")
+    locked = [line.split("==") for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line]
+    assert program == {(name, version) for name, version in locked}
+    pages = _components(tmp_path / "pages.cdx.json")
+    packages = json.loads((ROOT / "web/package-lock.json").read_text())["packages"]
+    wanted = {
+        (path.rpartition("node_modules/")[2], package["version"])
+        for path, package in packages.items()
+        if path and not package.get("optional")
+    }
+    assert wanted - pages == set()
+    image = (ROOT / "Dockerfile").read_text("utf-8")
+    for name in ("program.cdx.json", "pages.cdx.json"):
+        assert re.search(rf"^COPY --from=\w+ /src/{name} /usr/share/streamer/sbom/$", image, re.M)
+
+
+def _components(path: Path) -> set[tuple[str, str]]:
+    found = json.loads(path.read_text("utf-8"))
+    assert found["bomFormat"] == "CycloneDX"
+    return {
+        (f"{one['group']}/{one['name']}" if one.get("group") else one["name"], one["version"])
+        for one in found["components"]
+    }
 
 
 def test_what_the_image_copies_is_there_and_not_ignored() -> None:

@@ -142,10 +142,11 @@ export const en = {
   // One's own data.
   data: 'My data',
   'data.text':
-    'You take part without an account. This server keeps what you have written here, your votes, your name and when you took part, under a number that a cookie of this browser holds. Nothing of it goes to anybody else.',
+    'You take part without an account. This server keeps what you have written here, your votes, your name and place, when you took part, and what moderators did about it, under a number that a cookie of this browser holds. It is deleted by itself after the time that the organisers have set. Nothing of it goes to anybody else.',
   'data.export': 'Download my data',
   'data.erase': 'Delete my data',
-  'data.sure': 'All that you have written and voted is removed for good, also from replays.',
+  'data.sure':
+    'All that you have written and voted is removed for good, also from replays. A question that was put on stage stays without your name, and so does a ban.',
   'data.yes': 'Delete it all',
   'data.gone': 'It has been deleted. This page starts again as if you had never been here.',
   'data.restart': 'Start again',
@@ -336,10 +337,11 @@ export const fr: Translation<typeof en> = {
 
   data: 'Mes données',
   'data.text':
-    'Vous participez sans compte. Ce serveur garde ce que vous avez écrit ici, vos votes, votre nom et le moment de votre participation, sous un numéro que détient un cookie de ce navigateur. Rien n’en est transmis à qui que ce soit.',
+    'Vous participez sans compte. Ce serveur garde ce que vous avez écrit ici, vos votes, votre nom et votre place, le moment de votre participation et ce que la modération en a fait, sous un numéro que détient un cookie de ce navigateur. Tout est supprimé de lui-même après le délai fixé par les organisateurs. Rien n’en est transmis à qui que ce soit.',
   'data.export': 'Télécharger mes données',
   'data.erase': 'Supprimer mes données',
-  'data.sure': 'Tout ce que vous avez écrit et voté disparaît pour de bon, aussi des rediffusions.',
+  'data.sure':
+    'Tout ce que vous avez écrit et voté disparaît pour de bon, aussi des rediffusions. Une question portée sur scène reste, sans votre nom ; une exclusion aussi.',
   'data.yes': 'Tout supprimer',
   'data.gone': 'C’est supprimé. Cette page repart comme si vous n’étiez jamais venu.',
   'data.restart': 'Recommencer',

@@ -268,6 +268,7 @@ export const en = {
   'alarm.viewers_stutter': '{people} viewers report: it stutters',
   'alarm.viewers_sync': '{people} viewers report: sound and picture apart',
   'alarm.viewers_other': '{people} viewers report trouble',
+  'alarm.clock_moved': 'The server’s clock was set while the room is open. Marks are off until the room closes',
   'alarm.encoder_overload': 'The encoders cannot keep up: qualities run at a reduced rate',
   'alarm.other': 'Alarm: {code}',
 
@@ -550,6 +551,8 @@ export const fr: Translation<typeof en> = {
   'alarm.viewers_stutter': '{people} personnes signalent des saccades',
   'alarm.viewers_sync': '{people} personnes signalent un décalage entre son et image',
   'alarm.viewers_other': '{people} personnes signalent un souci',
+  'alarm.clock_moved':
+    'L’horloge du serveur a été réglée alors que la salle est ouverte. Les repères sont décalés jusqu’à sa fermeture',
   'alarm.encoder_overload': 'Les encodeurs ne suivent pas : des qualités tournent à cadence réduite',
   'alarm.other': 'Alarme : {code}',
 
