@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import resource
 import shutil
 import socket
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from streamer import data_folder
 from streamer.api.assets import default_folder
 from streamer.api.links import public_url
 from streamer.certificate import Certificate
+from streamer.descriptors import LITTLE, budget, raise_limit
 from streamer.media.capabilities import missing_codecs, versions
 from streamer.room import spawn
 from streamer.room.ice import binding_from
@@ -47,6 +50,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield from _clock()
     yield from _addresses(settings)
     yield from _buffers(settings)
+    yield from _descriptors(settings)
     yield from _access(settings)
     yield from _pages(settings)
 
@@ -162,6 +166,20 @@ def _buffers(settings: Settings) -> Iterator[Finding]:
         yield Finding("warn", "buffers", text)
     else:
         yield Finding("ok", "buffers", f"net.core.rmem_max is {most}")
+
+
+def _descriptors(settings: Settings) -> Iterator[Finding]:
+    limit = raise_limit()
+    pid = spawn.read_pid(settings.run_dir / spawn.WEB_PID) if is_serving(settings.data) else None
+    if pid is not None:
+        # A service's limit (LimitNOFILE) is another than that of the shell that asks.
+        with contextlib.suppress(OSError):
+            limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
+    found = budget(limit, settings.server.max_connections)
+    text = f"{limit} (RLIMIT_NOFILE): {found.connections} connections, and {found.crew} more for the crew"
+    if limit < LITTLE:
+        text += f"; a hall of 300 phones needs a limit of {LITTLE}: LimitNOFILE= or ulimits"
+    yield Finding("warn" if limit < LITTLE else "ok", "descriptors", text)
 
 
 def _access(settings: Settings) -> Iterator[Finding]:

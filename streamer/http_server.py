@@ -27,8 +27,9 @@ from streamer.errors import StreamerError, Unavailable
 from streamer.settings import ServerSettings
 
 LOOK_S = 1.0
-BATCH = 32
-"""Connections taken in one turn of the loop; those that give way for them free their descriptors in the next."""
+BATCH = 8
+"""Connections taken in one turn of the loop, so that a crowd at the door is nobody else's delay. Those that give way
+for them free their descriptors in the next turn."""
 SLICE = 1000
 """Connections looked at in one turn of the loop."""
 ACCEPT_AGAIN_S = 0.1
@@ -308,6 +309,11 @@ class Server:
             if request.get(HOLDER, False):
                 self.connections.prove(seat)
             return answer
+        except ConnectionError:
+            if connection.transport is not None and not connection.transport.is_closing():
+                raise
+            # Cut while its body was read, or before its answer. Nobody is there, and a crowd is not to fill the log.
+            return web.Response(status=499, reason="Client Closed Request")
         finally:
             connection.ended()
 

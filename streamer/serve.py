@@ -23,6 +23,7 @@ import structlog
 
 from streamer import data_folder
 from streamer.api.links import public_url
+from streamer.descriptors import raise_limit
 from streamer.errors import EXIT_FAILED, StreamerError
 from streamer.room import sockets, spawn
 from streamer.room.host import EXIT_ALREADY_RUNNING, run_host
@@ -345,6 +346,8 @@ class Supervisor:
 
 async def serve(settings: Settings, role: Role, ready: Ready) -> int:
     """Serve until SIGTERM. Returns the exit code. Raises ServeError with a message for the operator."""
+    # For this process and all that it starts.
+    raise_limit()
     # What this process and its children make from now on is nobody else's.
     os.umask(0o077)
     prepare_data(settings)

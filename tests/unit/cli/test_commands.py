@@ -103,6 +103,14 @@ def test_check_tells_what_an_operator_should_know(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_check_tells_when_few_files_may_be_open(tmp_path: Path) -> None:
+    command = (sys.executable, "-m", "streamer.cli", "check", "--data", str(tmp_path / "none"), "--port", "0")
+    few = subprocess.run(["prlimit", "--nofile=512:512", *command], capture_output=True, text=True, timeout=60)
+    assert re.search(r"^look\s+descriptors\s+512 [\s\S]*4096", few.stdout, re.MULTILINE), few.stdout
+    many = subprocess.run(["prlimit", "--nofile=1024:8192", *command], capture_output=True, text=True, timeout=60)
+    assert re.search(r"^ok\s+descriptors\s+8192 ", many.stdout, re.MULTILINE), many.stdout
+
+
 def test_the_version_is_the_packages() -> None:
     from importlib.metadata import version
 
