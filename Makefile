@@ -1,7 +1,7 @@
 # make run    serves the demo on http://127.0.0.1:8080      make test   runs every check and test
 # make bench  prints the benchmark tables                   make setup  only the set-up that these share
 # make sbom   writes what is locked, as CycloneDX, to build/sbom
-# make soak   the long searches: fuzzing, endurance; T=tests/soak/test_fuzzing.py one of them
+# make soak   the long searches: fuzzing, endurance; T=tests/soak/test_fuzzing_web.py one of them
 #
 # PYTHON chooses the interpreter (3.11 to 3.13), HOST, PORT and DATA the demo's.
 PYTHON ?= python3

@@ -12,9 +12,11 @@ from streamer.api.context import now_ms
 from streamer.api.models import ListQuery, Moment, Slug, to_moment, to_ms
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.conference.grants import EVERYTHING, Action, Grant, Target
+from streamer.conference.visibility import told
 from streamer.errors import NotFound
 from streamer.store.audit import AuditEntry, AuditLog
 from streamer.store.reach import target_of_event, target_of_room, target_of_session
+from streamer.store.sessions import Sessions
 
 
 async def record(
@@ -118,7 +120,7 @@ async def list_audit(call: Call) -> AuditList:
     venue = query.venue or (holder.venue if room is None else None)
     after = await call.after(query)
     async with call.services.database.read() as connection:
-        call.require(await _scope(connection, query, room, venue))
+        call.require(await _scope(call, connection, query, room, venue))
         page = await AuditLog(connection).page(
             query.limit,
             after,
@@ -133,11 +135,16 @@ async def list_audit(call: Call) -> AuditList:
     return AuditList(items=[AuditView.of(entry) for entry in page.items], cursor=await call.cursor(query, page.cursor))
 
 
-async def _scope(connection: AsyncConnection, query: AuditQuery, room: str | None, venue: str | None) -> Target:
+async def _scope(
+    call: Call, connection: AsyncConnection, query: AuditQuery, room: str | None, venue: str | None
+) -> Target:
     """What the question is about. Something that is gone belongs to whoever may see everything of its place."""
     try:
         if query.kind == "session" and query.id is not None:
-            return await target_of_session(connection, query.id)
+            target = await target_of_session(connection, query.id)
+            # One that the caller is told nothing of is as one that is gone.
+            if told(call.caller(), await Sessions(connection).get(query.id), target.venue).anything:
+                return target
         if query.kind == "event" and query.id is not None:
             return await target_of_event(connection, query.id)
         if room is not None:

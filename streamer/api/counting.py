@@ -132,5 +132,6 @@ ROUTES = (
         action=Action.AUDIT_READ,
         query=CountQuery,
         answers=(YearList,),
+        texts=("text/csv",),
     ),
 )

@@ -27,10 +27,12 @@ from streamer.api.qr import qr_data_uri
 from streamer.api.revocations import Ended
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.conference.grants import EVERYTHING, Action, Grant, Target, may_grant, new_token
+from streamer.conference.visibility import told
 from streamer.errors import Forbidden, NotFound, Unprocessable
 from streamer.media import erasures
 from streamer.store.grants import Connections, Grants, OpenConnection
 from streamer.store.reach import reaching, target_of_event, target_of_room, target_of_session, with_ends
+from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 
 GRANT = "grant"
@@ -42,7 +44,7 @@ async def list_grants(call: Call) -> GrantList:
     query = call.query(GrantQuery)
     after = await call.after(query)
     async with call.services.database.read() as connection:
-        scope = await _target(connection, query)
+        scope = await _named(call, connection, query)
         if scope == EVERYTHING:
             holder = call.grant
             scope = Target(room=holder.room, venue=holder.venue, event=holder.event, session=holder.session)
@@ -71,7 +73,7 @@ async def create_grant(call: Call) -> GrantCreated:
         created_ms=now_ms(),
     )
     async with call.services.database.write() as connection:
-        target = await _target(connection, grant)
+        target = await _named(call, connection, grant)
         holder = call.require(target)
         if not may_grant(holder, grant.role, target):
             raise Forbidden("This role may not hand out that one.", details={"role": grant.role})
@@ -193,6 +195,16 @@ class _Scoped(Protocol):
     def event(self) -> str | None: ...
     @property
     def session(self) -> str | None: ...
+
+
+async def _named(call: Call, connection: AsyncConnection, scoped: _Scoped) -> Target:
+    """What somebody names. A session that they are told nothing of is one that does not exist."""
+    target = await _target(connection, scoped)
+    if scoped.session is not None:
+        session = await Sessions(connection).get(scoped.session)
+        if not told(call.caller(), session, target.venue).anything:
+            raise invalid_field("session", "there is no such session")
+    return target
 
 
 async def _target(connection: AsyncConnection, scoped: _Scoped) -> Target:

@@ -89,6 +89,7 @@ def _responses(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
     if schemas:
         schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
         answer["content"] = {"application/json": {"schema": schema}}
+        answer["content"] |= {kind: {"schema": {"type": "string"}} for kind in route.texts}
     error = {
         "description": "An error",
         "content": {"application/json": {"schema": references[(ErrorBody, "serialization")]}},

@@ -366,6 +366,7 @@ ROUTES = (
         "audience",
         query=ItemsQuery,
         answers=(ItemList,),
+        texts=("text/csv",),
     ),
     Route(
         "GET",
@@ -375,6 +376,7 @@ ROUTES = (
         "audience",
         query=ItemsQuery,
         answers=(ItemList,),
+        texts=("text/csv",),
     ),
     Route("GET", "/questions/{id}", get_question, "A question", "audience", query=LinkQuery, answers=(Item,)),
     Route("GET", "/polls/{id}", get_poll, "A poll with its counts", "audience", query=LinkQuery, answers=(Item,)),

@@ -110,6 +110,8 @@ class Route:
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     answers: tuple[type[BaseModel], ...] = ()
+    texts: tuple[str, ...] = ()
+    """Media types of its answers that are no JSON."""
     status: int = 200
 
     @property

@@ -39,6 +39,8 @@ IN_USE_S = 5.0
 TRUSTED_S = 60.0
 """While the database does not answer, what was known last holds for so long: who watches goes on."""
 DATABASE_S = 0.5
+FIRST_S = 3.0
+"""The longest waits for the database: for what is known already, and for what is not."""
 RETRY_S = 1.0
 SECRET_NAME = "session_keys"  # noqa: S105
 ADMIN = Grant(id="admin", role=Role.ADMIN)
@@ -288,9 +290,10 @@ class SessionKeys:
     async def _read(self, holders: Collection[str], sessions: Collection[str]) -> None:
         """Raises Unavailable where the database does not answer and what was known is too old to go by."""
         now = time.monotonic()
-        if self._failed_at is None or now - self._failed_at >= RETRY_S:
+        known = (*(self._holders.get(h) for h in holders), *(self._old.get(s) for s in sessions))
+        if None in known or self._failed_at is None or now - self._failed_at >= RETRY_S:
             try:
-                async with asyncio.timeout(DATABASE_S):
+                async with asyncio.timeout(FIRST_S if None in known else DATABASE_S):
                     await self._read_now(tuple(holders), tuple(sessions), now)
             except (Unavailable, TimeoutError) as error:
                 self._failed_at = time.monotonic()
@@ -298,7 +301,6 @@ class SessionKeys:
             else:
                 self._failed_at = None
                 return
-        known = (*(self._holders.get(h) for h in holders), *(self._old.get(s) for s in sessions))
         if any(one is None or now - one.read_at > TRUSTED_S for one in known):
             raise Unavailable("The database does not answer.", code="unavailable", headers={"Retry-After": "1"})
 

@@ -18,7 +18,7 @@ import engineio
 import socketio
 from aiohttp import web
 
-from streamer.errors import StreamerError, TooMany
+from streamer.errors import BadRequest, StreamerError, TooMany
 from streamer.realtime.limits import Bucket
 from streamer.realtime.packets import (
     ACK,
@@ -28,6 +28,7 @@ from streamer.realtime.packets import (
     EVENT,
     Malformed,
     Message,
+    is_engine_packet,
     pack,
     parse,
     text_frame,
@@ -113,6 +114,9 @@ class SendQueue(asyncio.Queue[Any]):
             self.overrun = True
             return
         super().put_nowait(item)
+
+    async def join(self) -> None:
+        """Engine.IO waits for it where it ends a session for a wrong packet: for ever, where nobody polls any more."""
 
 
 def _size(packet: Any) -> int:
@@ -267,10 +271,14 @@ class WebSocket:
         self._wire.write_frame(text_frame(message.encode() if isinstance(message, str) else message))
 
     async def wait(self) -> str | bytes:
-        """Raises OSError at the end."""
+        """Raises OSError at the end, and for a text that is no packet: at some of them Engine.IO's reader fails, and
+        leaves its writer and the session behind."""
         received = await self._response.receive()
         if not isinstance(received.data, str | bytes):
             raise OSError("closed")
+        if isinstance(received.data, str) and not is_engine_packet(received.data):
+            self._engine.malformed += 1
+            raise OSError("no packet")
         return received.data
 
 
@@ -317,6 +325,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self._async = {**self._async, "websocket": WebSocket, "translate_request": _environment}
         self.wires: dict[str, Wire] = {}
         self._hanging_up: set[asyncio.Task[None]] = set()
+        self.malformed = 0
+        """What came in and was no packet."""
 
     def create_queue(self, *args: Any, **kwargs: Any) -> SendQueue:
         return SendQueue()
@@ -369,7 +379,6 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         self._house = house
         self._allowed = namespaces
         super().__init__(logger=_log, **options)
-        self.malformed = 0
         self.recently: deque[str] = deque(maxlen=20)
         """What was malformed, for tests and a debugger."""
 
@@ -384,7 +393,16 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     async def answer(self, request: web.Request, address: str, body: bytes = b"") -> web.StreamResponse:
         """Engine.IO's answer to a request; of a WebSocket when it is over."""
         request[_ADDRESS], request[_BODY] = address, body
-        response: web.StreamResponse = await self.engine.handle_request(request)
+        sockets = self.engine.sockets
+        socket = sockets.get(request.query.get("sid"))
+        if socket is not None and socket.closed:
+            # Engine.IO has no answer for a body to one that has just ended.
+            sockets.pop(socket.sid, None)
+        try:
+            response: web.StreamResponse = await self.engine.handle_request(request)
+        except UnboundLocalError as error:
+            # Nor where it ends by an earlier packet of the same body.
+            raise BadRequest("The session has ended.", code="session_ended") from error
         return response
 
     def take_out(self, guest: Guest, wire: Wire, error: StreamerError) -> None:
@@ -420,7 +438,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             elif packet.kind == DISCONNECT and (guest := wire.guests.get(packet.namespace)) is not None:
                 self._leave(wire, guest)
         except Malformed as error:
-            self.malformed += 1
+            self.engine.malformed += 1
             self.recently.append(str(error))
             wire.cut()
 

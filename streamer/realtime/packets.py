@@ -19,11 +19,17 @@ from engineio.packet import Packet as EnginePacket
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
 
 _PACKET = re.compile(r"([0-6])(?:(/[^,?]{0,64})(?:\?[^,]{0,256})?(?:,|$))?([0-9]{1,15})?(.*)", re.DOTALL)
+_ENGINE_PACKET = re.compile(r"4[0-6]|[0-356][a-z]{0,16}$")
 _decode = msgspec.json.Decoder().decode
 _ESCAPED = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)", re.DOTALL
 )
 _HALF = len("\\ud83d")
+
+
+def is_engine_packet(text: str) -> bool:
+    """Whether Engine.IO can read a text frame: a message with a packet of Socket.IO, or one of its own, all short."""
+    return _ENGINE_PACKET.match(text) is not None
 
 
 class Malformed(ValueError):

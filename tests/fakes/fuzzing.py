@@ -27,6 +27,7 @@ from streamer.media.incoming import PictureGuard, frame_size, read_unit
 from streamer.media.types import AccessUnit
 from streamer.room import aioice_hooks
 from streamer.room import aiortc_hooks as hooks
+from streamer.room.gate import Gate
 from streamer.room.ice import parse_link_headers
 from streamer.room.payloads import depayload, payload
 from streamer.room.protocol import Offer
@@ -309,7 +310,8 @@ RTCP = (
 
 
 def _rtp() -> Callable[[bytes], None]:
-    video, audio = receiver("video"), receiver("audio")
+    # Each follows its own stream, or the other picture codec would never be looked at.
+    streams = {7: receiver("video"), 8: receiver("video"), 9: receiver("audio")}
     extensions: Any = HeaderExtensionsMap()
     ids = extensions._HeaderExtensionsMap__ids
     ids.mid, ids.abs_send_time, ids.audio_level, ids.transport_sequence_number = 1, 3, 2, 5
@@ -322,7 +324,7 @@ def _rtp() -> Callable[[bytes], None]:
             packet = RtpPacket.parse(data[:1500], extensions)
         except (ValueError, struct.error):
             return  # aiortc's own; the tap counts it
-        for each in (video, audio):
+        for each in [streams[packet.ssrc]] if packet.ssrc in streams else streams.values():
             each.on_rtp(packet, now_ns)
             if each.assembler is not None:
                 each._deliver(each.assembler.expire(now_ns))
@@ -377,11 +379,19 @@ def _tap() -> Callable[[bytes], None]:
         _queue: asyncio.Queue[Any] = aioice_hooks.DatagramQueue()
 
     router: Any = Dtls._rtp_router
-    router.register_receiver(receiver("video"), [7], [102, 103, 104])
-    router.register_receiver(receiver("audio"), [9], [111])
+    video, audio = receiver("video"), receiver("audio")
+    router.register_receiver(video, [7], [102, 103, 104])
+    router.register_receiver(audio, [9], [111])
     tap = hooks._Tap(Dtls(), Connection(), 0)
     tap.flush()
-    return lambda data: tap(data, 1)
+
+    def take(data: bytes) -> None:
+        # Or the gate would refuse all but the first few senders.
+        tap.gate = Gate()
+        router.ssrc_table = {7: video, 9: audio}
+        tap(data, 1)
+
+    return take
 
 
 def _stun() -> Callable[[bytes], None]:

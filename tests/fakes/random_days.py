@@ -173,7 +173,7 @@ def check_told(day: RoomDay, now_ms: int, slate: object) -> None:
     running = running_of(day)
     for s in day.sessions:
         if s.closed:
-            words = {s.id, s.title, s.key, *s.speakers} - {"", day.name}
+            words = {s.id, s.title, output_name(s), *s.speakers} - {"", day.name}
             # A whole word: an id may begin like another's.
             told = [word for word in words if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)]
             law(not told, "a closed session is told")

@@ -290,7 +290,7 @@ async def _nothing_told(server: Running, room: str, board: dict[str, Any], secre
         f"/api/v1/sessions/{board['id']}",
         f"/api/v1/recordings/{board['id']}",
         f"/replay/{board['id']}/index.m3u8",
-        f"/replay/{board['id']}/index.m3u8?key=wrong",
+        f"/replay/{board['id']}/~wrong/index.m3u8",
         f"/live/{room}/~wrong/index.m3u8",
         f"/live/{room}/{board['key']}/index.m3u8",
         f"/live/{room}/~{board['id']}/index.m3u8",
@@ -327,15 +327,15 @@ def _without_key(members: HlsFollower, key: str) -> list[str]:
 
 
 async def _replayed_with_the_key_alone(server: Running, board: dict[str, Any], from_ms: int, to_ms: int) -> None:
-    path = f"/replay/{board['id']}/index.m3u8"
+    path, by_key = (f"/replay/{board['id']}/{key}index.m3u8" for key in ("", f"~{board['key']}/"))
 
     async def there() -> bool:
-        return await status_of(server, f"{path}?key={board['key']}") == 200
+        return await status_of(server, by_key) == 200
 
     await until_answered(there, limit_s=5)
     assert await status_of(server, path) == 404
     await recording(server, board)
-    replay = await replayed(server, f"{path}?key={board['key']}")
+    replay = await replayed(server, by_key)
     assert abs(replay[0] - from_ms) <= PART_MS
     assert abs(to_ms - replay[-1]) <= 2 * PART_MS
 

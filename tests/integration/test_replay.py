@@ -56,8 +56,8 @@ async def plan(server: Running, room: str, **fields: Any) -> dict[str, Any]:
     return dict(await server.api("POST", "/sessions", body, status=201))
 
 
-async def first_player(server: Running, session: str, query: str = "") -> Player:
-    player = Player(server.session, f"{server.url}/replay/{session}/index.m3u8{query}")
+async def first_player(server: Running, session: str) -> Player:
+    player = Player(server.session, f"{server.url}/replay/{session}/index.m3u8")
 
     async def there() -> bool:
         try:
@@ -166,7 +166,7 @@ async def test_a_private_session_is_replayed_for_its_key_and_outlives_the_web_pr
 
         await until_answered(starts, limit_s=15)
         key = (await server.api("GET", f"/sessions/{session['id']}"))["key"]
-        await first_player(server, session["id"], f"?key={key}")
+        await first_player(server, f"{session['id']}/~{key}")
         await server.kill("web")
 
         async def back() -> bool:
@@ -177,7 +177,7 @@ async def test_a_private_session_is_replayed_for_its_key_and_outlives_the_web_pr
                 return False
 
         await until_answered(back, limit_s=40, what=lambda: server.logged()[-6000:])
-        player = await first_player(server, session["id"], f"?key={key}")
+        player = await first_player(server, f"{session['id']}/~{key}")
         long = len(player.playlists["v180"].segments)
 
         async def grows() -> bool:
@@ -192,7 +192,7 @@ async def test_a_private_session_is_replayed_for_its_key_and_outlives_the_web_pr
             return all(p.ended for p in player.playlists.values())
 
         await until_answered(ended, limit_s=10)
-    for query in ("", "?key=wrong"):
-        async with server.session.get(f"{server.url}/replay/{session['id']}/index.m3u8{query}") as response:
+    for key in ("", "~wrong/", "~link.wrong/"):
+        async with server.session.get(f"{server.url}/replay/{session['id']}/{key}index.m3u8") as response:
             assert response.status == 404
     assert len(timed(pictures(await player.run("v180")))) > 60

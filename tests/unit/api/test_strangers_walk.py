@@ -223,6 +223,32 @@ async def test_nothing_hidden_is_found_with_a_grant_for_something_else(
         await look(world, token, Hidden(words), begin, capsys, within="/api/v1/")
 
 
+async def test_a_hidden_session_that_somebody_names_is_one_that_does_not_exist(world: World) -> None:
+    organiser = world.whole.api.as_(await world.whole.api.grant("organiser", room="far"))
+    for method, path, body in (
+        ("GET", "/sessions/NAME", None),
+        ("PATCH", "/sessions/NAME", {"title": "Mine"}),
+        ("DELETE", "/sessions/NAME", None),
+        ("POST", "/sessions/NAME/start", {}),
+        ("GET", "/sessions/NAME/timeline?whole=true", None),
+        ("GET", "/sessions/NAME/audience", None),
+        ("GET", "/recordings/NAME", None),
+        ("PATCH", "/recordings/NAME", {"pinned": True}),
+        ("GET", "/recordings/NAME/still.jpg?at=1", None),
+        ("GET", "/questions?session=NAME", None),
+        ("GET", "/grants?session=NAME", None),
+        ("POST", "/grants", {"role": "viewer", "session": "NAME"}),
+        ("GET", "/audit?kind=session&id=NAME", None),
+    ):
+        answers = []
+        for name in (world.next, f"{WORD}-private", f"{WORD}-unlisted", "there-is-none"):
+            sent = None if body is None else {key: name if value == "NAME" else value for key, value in body.items()}
+            url = f"/api/v1{path.replace('NAME', name)}"
+            async with organiser.client.request(method, url, json=sent, headers=bearer(organiser.token)) as response:
+                answers.append((response.status, (await response.text()).replace(name, "NAME")))
+        assert answers == answers[-1:] * 4, (method, path)
+
+
 async def test_the_link_of_an_unlisted_session_opens_that_session_and_nothing_else(world: World) -> None:
     api, unlisted = world.whole.api, f"{WORD}-unlisted"
     page = (await api("GET", f"/sessions/{unlisted}"))["watch_url"].removeprefix("http://streamer.test")

@@ -301,3 +301,26 @@ async def test_files_of_an_output_that_is_gone_are_removed(tmp_path: Path) -> No
     made.journal(OutputGone(output="~key"))
     await until(lambda: not (tmp_path / chunk.file).exists())
     assert await made.close()
+
+
+async def test_what_the_disk_does_not_let_go_of_rings_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "SYNC_S", 0.05)
+    made = recorder(tmp_path)
+    chunk = made.write("v180", 0, b"a secret", new_segment=True)
+    path = tmp_path / chunk.file
+    await until(lambda: path.exists() and path.read_bytes() == b"a secret")
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EROFS, "read-only")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(disk, "punch", refused)
+        made.forget([chunk])
+        assert await made.forgotten(5) == (0, False)
+        await until(lambda: "not_erased" in made.alarms)
+        assert made.counters["disk_unerased"] == 1
+    await until(lambda: path.read_bytes() == bytes(8))
+    await until(lambda: "not_erased" not in made.alarms)
+    assert await made.close()

@@ -99,6 +99,14 @@ async def test_a_larger_one_costs_the_connection_and_nothing_else() -> None:
         "4",
         "4{}",
         "44/audience,",
+        "",
+        "hello",
+        "b!",
+        "b4AAA",
+        "²",
+        "4" + "[" * 60_000,
+        "3" + "[" * 60_000,
+        "9",
     ],
 )
 async def test_malformed_packets_cost_the_connection(frame: str | bytes) -> None:
@@ -111,7 +119,17 @@ async def test_malformed_packets_cost_the_connection(frame: str | bytes) -> None
             await client.socket.send_str(frame)
         await until(lambda: service.realtime.stats.audience == 0)
         await until(lambda: service.realtime.stats.sessions == 0)
-        assert service.realtime.server.malformed == 1
+        assert service.realtime.server.engine.malformed == 1
+
+
+@pytest.mark.parametrize("body", ["2x", "6", "2probe", "9", "x", "", "4{}\x1e2", "3[[", "4" + "[" * 60_000, "b!"])
+async def test_a_wrong_packet_in_a_body_is_answered_at_once(body: str) -> None:
+    async with served() as service, aiohttp.ClientSession() as http:
+        async with http.get(service.url + POLL) as response:
+            sid = json.loads((await response.text())[1:])["sid"]
+        async with asyncio.timeout(2):
+            async with http.post(f"{service.url}{POLL}&sid={sid}", data=body) as response:
+                assert response.status in (200, 400)
 
 
 async def test_a_body_that_comes_in_pieces_is_read_whole() -> None:

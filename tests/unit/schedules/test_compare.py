@@ -78,8 +78,7 @@ def test_a_new_session_takes_all_that_the_schedule_says_and_its_kind_s_defaults(
         item("A", kind=Kind.SOCIAL), item("B", kind=Kind.MEETING), item("C", kind=Kind.TRAINING)
     )
     assert social.replay is ReplayPolicy.NEVER
-    assert (meeting.visibility, meeting.key) == (Visibility.PRIVATE, "key1")
-    assert (training.visibility, training.key) == (Visibility.UNLISTED, "key2")
+    assert (meeting.visibility, training.visibility) == (Visibility.PRIVATE, Visibility.UNLISTED)
     assert codes(compare([], schedule(item(kind=Kind.MEETING)), ROOMS, "e").added[0]) == {"closed_by_kind"}
 
 
@@ -210,7 +209,7 @@ def test_stricter_privacy_comes_at_once_and_looser_with_a_yes() -> None:
     # A kind that is closed by default closes; one that is not opens nothing.
     difference = again([session], item(kind=Kind.MEETING))
     (meeting,) = applied(difference).changed
-    assert (meeting.visibility, meeting.key) == (Visibility.PRIVATE, "key1")
+    assert (meeting.visibility, meeting.generation) == (Visibility.PRIVATE, session.generation + 1)
     back = again([meeting], item())
     assert codes(only(back)) == {"stays_closed"}
     assert applied(back).changed[0].visibility is Visibility.PRIVATE
