@@ -97,11 +97,6 @@ async def a_viewer_over_whep(client: Client, address: str) -> int:
         return response.status
 
 
-async def a_preview(client: Client, address: str) -> int:
-    async with client.post("/whep/a/main", data=OFFER, headers={**from_(address), **SDP, **bearer(ADMIN)}) as response:
-        return response.status
-
-
 async def a_wrong_hall_code(client: Client, address: str) -> int:
     async with client.get("/join/CDCDCD/qr.svg", headers=from_(address)) as response:
         return response.status
@@ -132,7 +127,6 @@ async def a_wrong_token_over_a_socket(client: Client, address: str) -> int:
         a_wrong_password,
         a_publication,
         a_viewer_over_whep,
-        a_preview,
         a_wrong_hall_code,
         a_socket,
         a_wrong_token_over_a_socket,
