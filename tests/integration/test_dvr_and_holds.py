@@ -71,7 +71,8 @@ async def test_the_whole_window_is_listed_and_plays_from_the_files(server: Runni
         async with HlsFollower(f"{server.url}/live/archive/index.m3u8?dvr=1") as again:
             await again.open()
             assert again.tracks["v360"].url == follower.tracks["v360"].url
-            run = whole(again, "v360")
+            # Playlists are read one after the other: the newest segment may not be whole in the first of them.
+            run = sorted(set.intersection(*(set(whole(again, name)) for name in again.tracks)))
             assert run == list(range(run[-1] + 1))
             for name in again.tracks:
                 data = await again.run_bytes(name, run[1], run[-1])

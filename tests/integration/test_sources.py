@@ -193,7 +193,7 @@ async def test_spare_takes_over_in_three_seconds_and_main_takes_back(server: Run
             await until_answered(on_spare, limit_s=3)
             assert time.time() - killed < 3
         edge = follower.edge("v360")[0]
-        await follower.follow(until=all_past(2))
+        await follower.follow(until=all_past(3))
         assert (await server.state("double"))["state"] == "live"
         # The top rendition: a rung shows one of the two in letterbox, where no strip can be read.
         later = [p for msn in range(edge, edge + 4) for p in await at(follower, "v360", msn)]
