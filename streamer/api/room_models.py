@@ -204,7 +204,7 @@ class RoomCrewView(RoomView):
     on_programme: str | None
     """The source that the programme takes now, or ``slate``; null while the room is off."""
     shows: dict[str, str]
-    """Output -> ``programme``, ``slate`` or ``picture_muted``."""
+    """Output -> ``programme``, ``slate`` or ``picture_muted``. A closed session's output is ``~{session id}``."""
     orders: dict[str, Any]
     """What the director wants of the room process."""
     slate: bool

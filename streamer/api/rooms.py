@@ -60,7 +60,7 @@ def view_of(room: Room, services: Services, caller: Caller) -> RoomView | RoomCr
     day = director.day(room.id)
     running, soon = current(day), director.following(room.id)
     taken = director.acknowledged(room.id)
-    may_name = outputs_told(caller, day, room.venue)
+    name_of = outputs_told(caller, day, room.venue)
     return RoomCrewView.for_crew(
         room,
         state,
@@ -69,7 +69,7 @@ def view_of(room: Room, services: Services, caller: Caller) -> RoomView | RoomCr
         face,
         day,
         orders_told(caller, director.config(room.id).orders, day, room.venue),
-        {} if status is None else {name: what for name, what in status.shows.items() if may_name(name)},
+        {} if status is None else {name: what for inner, what in status.shows.items() if (name := name_of(inner))},
         [AlarmView.of(alarm, taken.get(alarm.id)) for alarm in alarms_of(services, caller, room)],
         seen(running, face.current),
         seen(soon, face.next),

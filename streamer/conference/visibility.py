@@ -122,20 +122,29 @@ def alarm_told(
     return alarm
 
 
-def outputs_told(caller: Caller, day: RoomDay, venue: str | None) -> Callable[[str], bool]:
-    """Whether an output may be named: those of closed sessions to those who are told of the session."""
-    own = {output_name(one) for one in day.sessions if one.closed and told(caller, one, venue).anything}
-    return lambda name: not name.startswith(PRIVATE_PREFIX) or name in own
+def outputs_told(caller: Caller, day: RoomDay, venue: str | None) -> Callable[[str], str | None]:
+    """The name by which the crew is told of an output: a closed session's is ``~{session id}``, for those who are told
+    of the session. None: nothing is told of it."""
+    own = {
+        output_name(one): f"{PRIVATE_PREFIX}{one.id}"
+        for one in day.sessions
+        if one.closed and told(caller, one, venue).anything
+    }
+    return lambda name: own.get(name) if name.startswith(PRIVATE_PREFIX) else name
 
 
 def orders_told(caller: Caller, orders: RoomOrders, day: RoomDay, venue: str | None) -> RoomOrders:
     """A room's orders, for its crew. Of stretches that are withheld nothing is told: they are the room process's."""
-    may = outputs_told(caller, day, venue)
+    name_of = outputs_told(caller, day, venue)
     known = {one.id for one in day.sessions if told(caller, one, venue).anything}
     running = current(day)
     return msgspec.structs.replace(
         orders,
-        outputs=tuple(output for output in orders.outputs if may(output.name)),
+        outputs=tuple(
+            msgspec.structs.replace(output, name=name)
+            for output in orders.outputs
+            if (name := name_of(output.name)) is not None
+        ),
         stretch=orders.stretch if orders.stretch in known else "",
         keep_from_ms=orders.keep_from_ms if running is None or running.id in known else None,
         withheld=(),

@@ -6,9 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from streamer.conference import airing
 from streamer.conference.grants import Grant, Role
 from streamer.conference.sessions import Session, Visibility
-from streamer.conference.visibility import ANYBODY, NOTHING, Caller, Holder, Told, View, told
+from streamer.conference.spans import output_name
+from streamer.conference.taps import Start
+from streamer.conference.visibility import ANYBODY, NOTHING, Caller, Holder, Told, View, orders_told, outputs_told, told
+from tests.fakes.days import hall, talk
 
 SESSION = Session("s1", "salle", "Bureau", 0, 1000, event="pses", visibility=Visibility.PRIVATE)
 PUBLIC = replace(SESSION, visibility=Visibility.PUBLIC)
@@ -55,3 +59,14 @@ def test_what_was_said_behind_closed_doors_stays_there() -> None:
     assert told(ANYBODY, PUBLIC, None, as_closed=True) == NOTHING
     assert told(grant(Role.MODERATOR, room="amphi"), PUBLIC, None, as_closed=True) == NOTHING
     assert told(grant(Role.VIEWER, room="salle"), PUBLIC, None, as_closed=True) == Told(View.CREW)
+
+
+def test_the_crew_of_a_closed_session_finds_its_output_by_the_sessions_id() -> None:
+    board = talk("b", "9:00", "9:45", visibility=Visibility.PRIVATE)
+    room = hall(board).until("9:00").tap(Start("b"))
+    crew, elsewhere = grant(Role.TECHNICIAN, room="hall"), grant(Role.TECHNICIAN, session="s2")
+    orders, inner = airing.orders(room.day, room.now_ms), output_name(board)
+    assert [(output.name, output.shows) for output in orders.outputs] == [(inner, "programme")]
+    assert [output.name for output in orders_told(crew, orders, room.day, None).outputs] == ["~b"]
+    assert orders_told(elsewhere, orders, room.day, None).outputs == ()
+    assert [outputs_told(crew, room.day, None)(name) for name in ("public", inner, "~other")] == ["public", "~b", None]

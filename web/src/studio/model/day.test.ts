@@ -93,10 +93,10 @@ describe('the room’s big state', () => {
     const closed = running('p', 0, 45, 0, { visibility: 'private', key: 'sesame' })
     const reserved = room({ word: 'reserved', mediaUp: true })
     expect(lampOf(reserved)).toBe('reserved')
-    const on = room({ word: 'reserved', session: closed, mediaUp: true, shows: { '~sesame': 'programme' } })
+    const on = room({ word: 'reserved', session: closed, mediaUp: true, shows: { '~p': 'programme' } })
     expect(lampOf(on)).toBe('private')
     expect(seenByItsOwn(on)).toBe(true)
-    expect(seenByItsOwn({ ...on, shows: { '~sesame': 'slate' } })).toBe(false)
+    expect(seenByItsOwn({ ...on, shows: { '~p': 'slate' } })).toBe(false)
     expect(seenByItsOwn(reserved)).toBe(false)
   })
 

@@ -66,8 +66,7 @@ export function mayGoOnAir(room: CrewRoom, now_ms: number): boolean {
 
 /** Whether a closed session's own audience sees it now. */
 export function seenByItsOwn(room: CrewRoom): boolean {
-  const key = room.session?.crew?.key
-  return Boolean(key) && room.shows[`~${key}`] === 'programme'
+  return room.session !== null && room.shows[`~${room.session.id}`] === 'programme'
 }
 
 export function recOf(room: CrewRoom): Rec {
