@@ -244,6 +244,7 @@ class Directorship:
 async def _loop_time(limit_s: float) -> AsyncIterator[None]:
     """As ``asyncio.timeout``, in :data:`STEPS`."""
     loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle | None = None
 
     def step(left: int) -> None:
         nonlocal timer
@@ -253,11 +254,12 @@ async def _loop_time(limit_s: float) -> AsyncIterator[None]:
             limit.reschedule(loop.time())
 
     async with asyncio.timeout(None) as limit:
-        timer = loop.call_later(limit_s / STEPS, step, STEPS - 1)
+        step(STEPS)
         try:
             yield
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
 
 
 class Watch:
