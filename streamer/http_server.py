@@ -14,6 +14,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -259,7 +260,14 @@ class Server:
         handshake = seat.connection = _Handshake()
         handshake.task = asyncio.create_task(self._open_up(sock, seat), name="connection opens")
         self._opening.add(handshake.task)
-        handshake.task.add_done_callback(self._opening.discard)
+        handshake.task.add_done_callback(partial(self._opened, sock, seat))
+
+    def _opened(self, sock: socket.socket, seat: Seat, task: asyncio.Task[None]) -> None:
+        self._opening.discard(task)
+        if task.cancelled():
+            # Before it began: nothing of it has run that would have closed the socket.
+            self.connections.leave(seat)
+            sock.close()
 
     async def _open_up(self, sock: socket.socket, seat: Seat) -> None:
         loop = asyncio.get_running_loop()

@@ -262,9 +262,14 @@ class RealtimeSettings(Section):
         60.0, ge=0, le=3600, description="How long a participant counts as new, seconds; 0: not at all."
     )
     newcomers_burst: int = Field(
-        24, ge=1, description="Messages and questions of new participants of one household at once; votes twice that."
+        24, ge=1, description="Messages and questions of new participants of one household at once."
     )
-    newcomers_per_s: float = Field(12.0, ge=0.1, description="The same, per second after that.")
+    newcomers_per_s: float = Field(
+        12.0, ge=0.1, description="The same, per second after that; votes are twice as often let in."
+    )
+    newcomers_votes_burst: int = Field(
+        400, ge=1, description="Votes of new participants of one household at once (a hall is one)."
+    )
     ping_interval_s: int = Field(20, ge=1, le=120, description="Heartbeat, seconds.")
     ping_timeout_s: int = Field(20, ge=1, le=120, description="Wait for its answer, seconds.")
 

@@ -23,13 +23,14 @@ import structlog
 import uvloop
 from aiohttp import web
 
+from streamer.api.addresses import Proxies
 from streamer.api.auth import shows_crew
 from streamer.api.context import SERVICES
 from streamer.api.links import public_url
 from streamer.api.middlewares import error_response
 from streamer.app import CONNECTIONS, make_app
 from streamer.certificate import Certificate
-from streamer.connections import Connections
+from streamer.connections import Connections, ConnectionStats
 from streamer.descriptors import budget, raise_limit
 from streamer.director.directorship import Directorship, this_process
 from streamer.errors import EXIT_DONE, EXIT_FAILED, StreamerError
@@ -111,6 +112,7 @@ async def _take(
     """Wait until this process directs. Meanwhile it serves nothing and says who does. False: told to leave first."""
     told: set[Holder] = set()
     runner: web.AppRunner | None = None
+    listener: Server | None = None
     latest = ""
     waits = asyncio.Event()
 
@@ -140,14 +142,15 @@ async def _take(
                 waiting_application(lambda: latest), access_log=None, handle_signals=False, shutdown_timeout=1.0
             )
             await runner.setup()
-            for sock in sockets:
-                # Its end closes a copy: the listening socket and who waits in it stay.
-                await web.SockSite(runner, sock.dup(), ssl_context=_tls(settings), backlog=_BACKLOG).start()
+            listener = _waiting_server(runner, settings)
+            listener.start(sockets, _tls(settings), backlog=_BACKLOG)
             await asyncio.wait({taking, left}, return_when=asyncio.FIRST_COMPLETED)
         if taking.done():
             taking.result()
         return taking.done()
     finally:
+        if listener is not None:
+            await listener.close()
         if runner is not None:
             await runner.cleanup()
         for task in (taking, left, first):
@@ -207,6 +210,19 @@ async def _serve(
         with contextlib.suppress(FileNotFoundError):
             pid_file.unlink()
     return EXIT_DONE
+
+
+def _waiting_server(runner: web.AppRunner, settings: Settings) -> Server:
+    """The same deadlines and bounds, while nobody can show a grant."""
+
+    async def proof(_request: web.BaseRequest) -> bool:
+        return False
+
+    server = settings.server
+    places = budget(raise_limit(), server.max_connections)
+    connections = Connections(places, ConnectionStats(), per_household=server.max_connections_per_household)
+    is_proxy = Proxies(server.trusted_proxies).trusts
+    return Server(runner, server, connections, is_proxy=is_proxy, proof=proof, refuse=error_response)
 
 
 def make_server(runner: web.AppRunner, settings: Settings) -> Server:

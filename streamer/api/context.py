@@ -95,7 +95,7 @@ class Services:
             marks_changed=self.archivist.marks_changed,
         )
         self.cursors = Cursors(self.database)
-        self.keys = SessionKeys(self.database, self.director, self.settings.admin_token, now_ms)
+        self.keys = SessionKeys(self.database, self.director, self.settings.admin_token, now_ms, self.settings.data)
         self.revocations.listen(self.keys.ended)
         self.revocations.follow(self.keys.openers)
         self.proxies = Proxies(self.settings.server.trusted_proxies)

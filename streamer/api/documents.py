@@ -66,11 +66,19 @@ class Documents:
             began = time.monotonic()
             document = await make()
         self.made += 1
-        self._keep(key, began, document)
+        if self._making.get(key) is asyncio.current_task():
+            self._keep(key, began, document)
         return document
 
+    def forget(self) -> None:
+        """Something that may be in them was erased. What is being made is for those who have asked already."""
+        self._kept.clear()
+        self._making.clear()
+        self._bytes = 0
+
     def _made(self, key: Hashable, task: asyncio.Task[Document]) -> None:
-        del self._making[key]
+        if self._making.get(key) is task:
+            del self._making[key]
         if not task.cancelled():
             # Whoever asked may be gone.
             task.exception()

@@ -352,7 +352,10 @@ async def export(call: Call) -> OwnData:
 async def erase(call: Call) -> Erased:
     """Texts, names and votes, for good; the cookie with them."""
     participant = _me(call)
-    removed = dict(await call.services.audience.erase(participant))
+    try:
+        removed = dict(await call.services.audience.erase(participant))
+    finally:
+        call.services.tables.forget()
     call.headers[hdrs.SET_COOKIE] = participant_cookie(call.request, call.services, "")
     return Erased(participant=participant, removed=removed)
 

@@ -12,6 +12,7 @@ import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -24,6 +25,8 @@ from streamer.conference.visibility import target_of
 from streamer.director.director import Director
 from streamer.director.news import News, SessionChanged
 from streamer.errors import Unavailable
+from streamer.room.spawn import write_atomically
+from streamer.store import revision
 from streamer.store.database import Database
 from streamer.store.grants import Grants
 from streamer.store.logins import Logins, Secrets
@@ -43,6 +46,9 @@ FIRST_S = 3.0
 """The longest waits for the database: for what is known already, and for what is not."""
 RETRY_S = 1.0
 SECRET_NAME = "session_keys"  # noqa: S105
+NEWEST_FILE = "session-keys.revision"
+"""In the data folder: the database's revision when fewer might see a session than before. A database that was put back
+from before that would open the session to the keys of then, so it gets a new secret, and all keys end."""
 ADMIN = Grant(id="admin", role=Role.ADMIN)
 _LOGIN = "login-"
 _LOGIN_BYTES = 12
@@ -105,8 +111,13 @@ class Opened:
 class SessionKeys:
     """One for each web process; ``start`` it before anybody is served."""
 
-    def __init__(self, database: Database, director: Director, admin_token: str, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, database: Database, director: Director, admin_token: str, clock: Callable[[], int], folder: Path
+    ) -> None:
         self._database = database
+        self._newest = folder / NEWEST_FILE
+        self._tightened = False
+        """Since the file was written."""
         self._director = director
         self._admin_token = admin_token
         self._clock = clock
@@ -119,8 +130,14 @@ class SessionKeys:
         director.listen(self._hear)
 
     async def start(self) -> None:
+        newest = await asyncio.to_thread(_revision_in, self._newest)
         async with self._database.write() as connection:
+            if await revision.current(connection) < newest:
+                log.warning("session_keys_renewed", reason="the database is older than the data folder knows it")
+                await Secrets(connection).remove(SECRET_NAME)
+                self._tightened = True
             self._secret = await Secrets(connection).kept_key(SECRET_NAME)
+        await self._note_revision()
 
     # --- making ---------------------------------------------------------------------------------------
 
@@ -238,9 +255,25 @@ class SessionKeys:
             except Unavailable:
                 log.warning("session_keys_not_looked_at")
         self._look()
+        await self._note_revision()
+
+    async def _note_revision(self) -> None:
+        if not self._tightened:
+            return
+        self._tightened = False
+        try:
+            async with self._database.read() as connection:
+                now = await revision.current(connection)
+            await asyncio.to_thread(write_atomically, self._newest, str(now).encode())
+        except (OSError, Unavailable) as error:
+            self._tightened = True
+            log.warning("session_keys_revision_not_noted", error=str(error))
 
     def changed(self, session: Session) -> None:
         """A session is another, in the director's view or not."""
+        # Of one that is not in view it is not known what it was.
+        if self._director.find(session.id) is None and session.generation > 1:
+            self._tightened = True
         if session.id in self._old:
             now = time.monotonic()
             self._old[session.id] = _Old(session, now, now)
@@ -249,6 +282,8 @@ class SessionKeys:
     def _hear(self, news: News) -> None:
         if isinstance(news, SessionChanged):
             if news.after is not None:
+                if news.before is not None and news.before.generation != news.after.generation:
+                    self._tightened = True
                 self.changed(news.after)
             elif news.before is not None:
                 self._old.pop(news.before.id, None)
@@ -326,6 +361,14 @@ class SessionKeys:
         for session_id in sessions:
             old = self._old.get(session_id)
             self._old[session_id] = _Old(stored.get(session_id), now, now if old is None else old.asked_at)
+
+
+def _revision_in(path: Path) -> int:
+    """0 where nothing was noted, or what was cannot be read."""
+    try:
+        return int(path.read_text("ascii"))
+    except (OSError, ValueError):
+        return 0
 
 
 def _prefix(holder: str) -> bytes | None:

@@ -112,7 +112,11 @@ class Book:
             event,
             session.abstract,
             datetime.fromtimestamp(begin_ms / 1000, UTC).date().isoformat(),
-            tuple((mark.at_ms, mark.label) for mark in marks if mark.kind is MarkKind.CHAPTER and mark.label),
+            tuple(
+                (mark.at_ms, mark.label)
+                for mark in marks
+                if mark.kind is MarkKind.CHAPTER and mark.label and (session.closed or not mark.said_closed)
+            ),
         )
 
     async def unfinished(self, since_ms: int) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from streamer.audience.state import Change, Chapter, Put
-from streamer.conference.participation import Question, QuestionState
-from streamer.conference.sessions import Mark, MarkKind
+from streamer.conference.participation import Question, QuestionState, closed_session
+from streamer.conference.sessions import CLOSED_CHAPTER, Mark, MarkKind
 
 LABEL_CHARACTERS = 80
 PREFIX = "q-"
-"""Of the ids of such marks, before the question's."""
+"""Of the ids of such marks, before the question's. Those of a closed session's own audience have another: the mark may
+outlive its question."""
 
 
 def with_chapters(changes: Iterable[Change]) -> list[Change]:
@@ -41,9 +42,11 @@ def _chapter(question: Question | None) -> Mark | None:
         return None
     text = question.text
     label = text if len(text) <= LABEL_CHARACTERS else text[: LABEL_CHARACTERS - 1].rstrip() + "…"
-    return Mark(f"{PREFIX}{question.id}", question.session, MarkKind.CHAPTER, at_ms, label=label)
+    prefix = PREFIX if closed_session(question.scope) is None else CLOSED_CHAPTER
+    return Mark(f"{prefix}{question.id}", question.session, MarkKind.CHAPTER, at_ms, label=label)
 
 
 def question_of(mark: Mark) -> str | None:
     """The question whose chapter it is; None of a technician's."""
-    return mark.id.removeprefix(PREFIX) if mark.id.startswith(PREFIX) else None
+    prefix = next((prefix for prefix in (PREFIX, CLOSED_CHAPTER) if mark.id.startswith(prefix)), None)
+    return None if prefix is None else mark.id.removeprefix(prefix)

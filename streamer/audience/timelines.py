@@ -232,5 +232,9 @@ async def _chapters(connection: AsyncConnection, session: str, shown: Shown, lim
     return [
         {"id": mark.id, "media_at": mark.at_ms, "label": mark.label, "question": question_of(mark)}
         for mark in marks
-        if mark.kind is MarkKind.CHAPTER and mark.label and shown.has(mark.at_ms) and limits.has(mark.at_ms)
+        if mark.kind is MarkKind.CHAPTER
+        and mark.label
+        and shown.has(mark.at_ms)
+        and limits.has(mark.at_ms)
+        and (shown.closed or not mark.said_closed)
     ]

@@ -190,6 +190,10 @@ class MarkKind(StrEnum):
     """A stretch that replays skip while it is hidden (a hold, a fire alarm)."""
 
 
+CLOSED_CHAPTER = "cq-"
+"""Begins the ids of chapters made of questions that were asked in a closed session's own audience."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """Start and end are the session's own ``started_ms`` and ``ended_ms``; these are the others. Media times."""
@@ -203,6 +207,11 @@ class Mark:
     label: str = ""
     hidden: bool = True
     """Whether replays skip the incident."""
+
+    @property
+    def said_closed(self) -> bool:
+        """Whether its label was said in a closed session's own audience. It stays there, whatever that becomes."""
+        return self.id.startswith(CLOSED_CHAPTER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from streamer.delivery.hold import OPENED
 from streamer.delivery.media import ClientAddress
 from streamer.delivery.replay import ReplayDelivery, cache_control, may_watch
 from streamer.delivery.responses import byte_range, head_response, media_headers, not_modified
-from streamer.errors import Conflict, NotFound, TooMany, Unavailable
+from streamer.errors import Conflict, NotFound, StreamerError, TooMany, Unavailable
 
 MAX_PLANS = 4
 """Heads that are kept: some megabytes each for an hour."""
@@ -140,7 +140,7 @@ class Downloads:
                 await response.write(data)
                 self._replay.stats.download_bytes_total += len(data)
             await response.write_eof()
-        except (OSError, EOFError, TimeoutError):
+        except (OSError, EOFError, TimeoutError, StreamerError):
             # The head is out: all that is left is to break off, and the client asks for the rest again.
             if request.transport is not None:
                 request.transport.close()

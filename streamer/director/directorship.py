@@ -15,7 +15,8 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +36,9 @@ SIGN_PART, PROBE_PART, FRESH_PART = 5, 15, 2
 """The sign moves every fifth of ``absent_s``, the row is looked at every fifteenth, and what was seen holds for half:
 a holder that was stopped asks again before anybody can have taken its place."""
 LONGEST_PROBE_S, LONGEST_ANSWER_S = 1.0, 2.0
+STEPS = 10
+"""A limit for the database is counted in so many steps of the loop's: a loop that was late spends one of them, whatever
+its delay, and still has the others to take an answer that has long come."""
 
 
 def since_boot_s() -> float:
@@ -181,7 +185,9 @@ class Directorship:
                 return
             asking = asyncio.create_task(self._ask(), name="director row")
             try:
-                await asyncio.wait((asking,), timeout=self._answer_s)
+                for _ in range(STEPS):
+                    if not asking.done():
+                        await asyncio.wait((asking,), timeout=self._answer_s / STEPS)
                 if not asking.done():
                     # Whoever waits is told now; to give up the connection takes some seconds more.
                     self._database.note_away()
@@ -203,7 +209,7 @@ class Directorship:
         """None: no answer in time."""
         for tries_left in (1, 0):
             try:
-                async with asyncio.timeout(self._answer_s), self._database.read(probe=True) as connection:
+                async with _loop_time(self._answer_s), self._database.read(probe=True) as connection:
                     return await Directors(connection).holder()
             except (StreamerError, OSError, SQLAlchemyError) as error:
                 log.warning("director_row_not_read", error=str(error) or type(error).__name__)
@@ -214,7 +220,7 @@ class Directorship:
 
     async def _sign(self, at: float) -> None:
         try:
-            async with asyncio.timeout(self._answer_s), self._database.write_aside() as connection:
+            async with _loop_time(self._answer_s), self._database.write_aside() as connection:
                 if await Directors(connection).sign(self._me):
                     self._signed_at = at
         except (StreamerError, OSError, TimeoutError, SQLAlchemyError) as error:
@@ -232,6 +238,28 @@ class Directorship:
     def _replaced(self) -> NotTheDirector:
         by = f": {self.lost.host or 'nobody'}, process {self.lost.pid}" if self.lost is not None else "."
         return NotTheDirector(f"Another server directs{by}", headers={"Retry-After": "5"})
+
+
+@asynccontextmanager
+async def _loop_time(limit_s: float) -> AsyncIterator[None]:
+    """As ``asyncio.timeout``, in :data:`STEPS`."""
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle | None = None
+
+    def step(left: int) -> None:
+        nonlocal timer
+        if left:
+            timer = loop.call_later(limit_s / STEPS, step, left - 1)
+        else:
+            limit.reschedule(loop.time())
+
+    async with asyncio.timeout(None) as limit:
+        step(STEPS)
+        try:
+            yield
+        finally:
+            if timer is not None:
+                timer.cancel()
 
 
 class Watch:

@@ -107,8 +107,9 @@ class Commands:
         burst, per_s = settings.newcomers_burst, settings.newcomers_per_s
         self._newcomers: dict[Counted, Buckets] = {
             "words": Buckets(burst, per_s),
-            # All phones of a hall vote within seconds of each other.
-            "votes": Buckets(2 * burst, 2 * per_s),
+            # All phones of a hall vote within a second of each other, just after the code for joining was shown. A vote
+            # costs little and nobody has to read it; who stuffs a ballot is held back by the rate.
+            "votes": Buckets(settings.newcomers_votes_burst, 2 * per_s),
             "names": Buckets(burst, per_s),
         }
 

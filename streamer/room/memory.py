@@ -65,6 +65,8 @@ class RoomGroups:
     def __init__(self, parent: Path | None, memory_mb: int) -> None:
         self._parent = parent
         self._limit = memory_mb * _MB
+        self._killed_before: dict[str, int] = {}
+        """By room, what its group counted before the process came: a group that was not empty yet is still there."""
 
     @classmethod
     def of_service(
@@ -108,6 +110,7 @@ class RoomGroups:
         group = self._parent / f"room-{room}"
         try:
             group.mkdir(exist_ok=True)
+            self._killed_before[room] = _oom_kills(group)
             (group / "memory.max").write_text(str(self._limit))
             # The relay with its room, not one of the two.
             (group / "memory.oom.group").write_text("1")
@@ -120,13 +123,18 @@ class RoomGroups:
         if self._parent is None:
             return False
         group = self._parent / f"room-{room}"
-        killed = False
-        with contextlib.suppress(OSError, ValueError):
-            events = dict(line.split() for line in (group / "memory.events").read_text().splitlines())
-            killed = int(events.get("oom_kill", 0)) > 0
+        killed = _oom_kills(group) > self._killed_before.pop(room, 0)
         with contextlib.suppress(OSError):
             group.rmdir()
         return killed
+
+
+def _oom_kills(group: Path) -> int:
+    try:
+        events = dict(line.split() for line in (group / "memory.events").read_text().splitlines())
+        return int(events.get("oom_kill", 0))
+    except (OSError, ValueError):
+        return 0
 
 
 def _marker(settings: Settings, room: str) -> Path:

@@ -79,6 +79,9 @@ class Database:
         self._engine: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
         self._writer: AsyncEngine | None = None
+        self._aside: AsyncEngine | None = None
+        """Of a pool of its own, for the director's row: a crowd that takes all other connections is no reason to take
+        the database for absent, nor to give no sign."""
         self.guard: Guard | None = None
         """Asked first in every write transaction; None: writes beside whoever directs."""
         self._away = False
@@ -108,6 +111,7 @@ class Database:
             if self.is_sqlite:
                 await asyncio.to_thread(self._prepare_file)
             self._engine = self._make_engine()
+            self._aside = self._make_engine(pool_size=1)
             # SQLite: a transaction that reads and then writes cannot wait for another writer, it fails at
             # once. One that is going to write takes the write lock first.
             self._writer = self._engine.execution_options(streamer_write=True)
@@ -159,14 +163,16 @@ class Database:
             raise StoreUnavailable(f"The database cannot be used: {error}") from error
 
     async def close(self) -> None:
-        engine, self._engine, self._reader, self._writer = self._engine, None, None, None
-        if engine is not None:
-            await engine.dispose()
+        engines = (self._engine, self._aside)
+        self._engine = self._reader = self._writer = self._aside = None
+        for engine in engines:
+            if engine is not None:
+                await engine.dispose()
 
     @asynccontextmanager
     async def read(self, *, probe: bool = False) -> AsyncIterator[AsyncConnection]:
         """A transaction that only reads. ``probe``: also while the database is away. Raises StoreUnavailable."""
-        async with self._transaction(self._reader, probe=probe) as connection:
+        async with self._transaction(self._aside if probe else self._reader, probe=probe) as connection:
             yield connection
 
     @asynccontextmanager
@@ -184,7 +190,10 @@ class Database:
     @asynccontextmanager
     async def write_aside(self) -> AsyncIterator[AsyncConnection]:
         """For one statement that no other transaction's checks rest on: it does not wait for other writers."""
-        async with self._transaction(self._writer if self.is_sqlite else self._engine) as connection:
+        engine = self._aside
+        if engine is not None and self.is_sqlite:
+            engine = engine.execution_options(streamer_write=True)
+        async with self._transaction(engine) as connection:
             yield connection
 
     def note_away(self) -> None:
@@ -247,15 +256,15 @@ class Database:
                     if file.stat().st_mode & 0o077:
                         file.chmod(0o600)
 
-    def _make_engine(self) -> AsyncEngine:
+    def _make_engine(self, **pool: int) -> AsyncEngine:
         """Errors do not say the values: they are logged, and hold what people wrote."""
         if self.is_sqlite:
-            engine = create_async_engine(self.url, hide_parameters=True)
+            engine = create_async_engine(self.url, hide_parameters=True, **pool)
             event.listen(engine.sync_engine, "connect", self._sqlite_connect)
             event.listen(engine.sync_engine, "begin", _sqlite_begin)
             return engine
         limits = {"timeout": _CONNECT_LIMIT_S, "command_timeout": _COMMAND_LIMIT_S}
-        engine = create_async_engine(self.url, pool_pre_ping=True, connect_args=limits, hide_parameters=True)
+        engine = create_async_engine(self.url, pool_pre_ping=True, connect_args=limits, hide_parameters=True, **pool)
         event.listen(engine.sync_engine, "begin", self._postgres_begin)
         return engine
 

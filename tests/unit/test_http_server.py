@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 import time
@@ -24,7 +25,9 @@ from streamer.api.middlewares import error_response
 from streamer.connections import Connections, ConnectionStats, Kind
 from streamer.descriptors import Budget
 from streamer.http_server import Connection, Server
-from streamer.settings import ServerSettings
+from streamer.settings import ServerSettings, Settings
+from streamer.store.directors import Holder
+from streamer.web import _take
 from tests.fakes.certificates import write_certificate
 from tests.fakes.slow_reader import SlowReader
 from tests.fakes.waiting import until
@@ -123,6 +126,70 @@ async def get(served: Served, path: str = "/", **headers: str) -> tuple[int, str
         session.get(served.url + path, headers=headers) as response,
     ):
         return response.status, await response.text()
+
+
+def test_connections_that_give_way_before_they_are_opened_are_closed(run: Run) -> None:
+    """A household's burst, each of which takes the place of the one before in the same turn of the loop."""
+
+    async def test() -> None:
+        async with serving(places=2) as served:
+            # What the collector closes some time later was a descriptor too many until then.
+            gc.disable()
+            clients = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(8)]
+            try:
+                for client in clients:
+                    client.setblocking(False)
+                await until(lambda: served.stats.opened_total == 8)
+                await until(lambda: sum(map(has_ended, clients)) == 7)
+                assert served.stats.open == 1
+            finally:
+                gc.enable()
+                for client in clients:
+                    client.close()
+
+    run(test)
+
+
+def has_ended(client: socket.socket) -> bool:
+    try:
+        return client.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
+
+
+def test_while_another_server_directs_nobody_keeps_this_one_waiting(run: Run, tmp_path: Path) -> None:
+    """Half a request, with a second web process that waits for its turn; its socket stays for what comes after."""
+
+    class Waits:
+        async def take(self, waiting: Callable[[Holder], None]) -> None:
+            waiting(Holder(1, "a", 5, host="studio"))
+            await asyncio.sleep(60)
+
+    async def test() -> None:
+        settings = Settings(data=tmp_path, server={"headers_s": 1})
+        leaving = asyncio.Event()
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", 0))
+            directorship: Any = Waits()
+            taking = asyncio.create_task(_take(directorship, settings, [sock], leaving))
+            port = sock.getsockname()[1]
+            await until(lambda: sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /readyz HTTP/1.1\r\nHost: a\r\n")
+            async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/readyz") as response:
+                assert response.status == 503
+                assert "studio" in await response.text()
+            with contextlib.suppress(ConnectionError):
+                async with asyncio.timeout(10):
+                    assert await reader.read() == b""
+            writer.close()
+            leaving.set()
+            assert not await taking
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
+
+    run(test)
 
 
 def test_who_sends_half_of_anything_or_nothing_is_cut_in_time(run: Run) -> None:

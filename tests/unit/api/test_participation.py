@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from streamer.audience.commands import (
 from streamer.audience.people import Crew, Participant
 from streamer.audience.scope import Scope
 from streamer.conference.participation import PollKind, QuestionState
+from streamer.store.marks import Marks
 from tests.unit.api.conftest import Api, Client, bearer
 from tests.unit.api.test_sockets import Whole
 from tests.unit.api.test_sockets import whole as whole
@@ -138,6 +140,48 @@ async def test_a_timeline_has_what_was_shown_by_media_time(whole: Whole) -> None
     assert later["chat"] == []
     watched = await whole.api("GET", f"/sessions/{session}/audience")
     assert watched == {"session": session, "minutes": 0, "peak": 0, "average": 0.0}
+
+
+async def test_chapters_of_what_was_asked_behind_closed_doors_stay_there(whole: Whole) -> None:
+    session = await _on_air(whole, visibility="private")
+    audience, path = whole.app[SERVICES].audience, f"/sessions/{session}/timeline"
+    board = Scope("hall", session)
+    began = whole.app[SERVICES].director.find(session)
+    assert began is not None
+    assert began.started_ms is not None
+    asked = await audience.run(board, MODERATOR, QuestionAdd("Who is to be dismissed?"))
+    for state in (QuestionState.ON_STAGE, QuestionState.ANSWERED):
+        await audience.run(board, MODERATOR, QuestionMove((str(asked.data["id"]),), state))
+    async with whole.app[SERVICES].database.write() as connection:
+        (mark,) = await Marks(connection).of_session(session)
+        # Of what is said on the slate before a session, replays show nothing.
+        await Marks(connection).save(replace(mark, at_ms=began.started_ms + 1))
+    guest = whole.api.as_(await whole.api.grant("viewer", session=session))
+    assert [chapter["question"] for chapter in (await guest("GET", path))["chapters"]] == [asked.data["id"]]
+    book = whole.app[SERVICES].archivist.book
+    assert [label for _, label in (await book.details(session)).chapters] == ["Who is to be dismissed?"]
+    await whole.api("PATCH", f"/sessions/{session}", {"visibility": "public"}, expect=200)
+    assert (await whole.api.as_("")("GET", path))["chapters"] == []
+    assert (await book.details(session)).chapters == ()
+    assert len((await whole.api("GET", path))["chapters"]) == 1
+
+
+async def test_no_table_has_what_somebody_has_erased(whole: Whole) -> None:
+    await _on_air(whole)
+    viewer = await whole.connect(room="hall", name="Ada")
+    await viewer.command("question.ask", {"text": "my own words"})
+    await whole.app[SERVICES].audience.book.flushed()
+
+    async def table() -> str:
+        async with whole.api.client.get("/api/v1/questions?format=csv") as response:
+            assert response.status == 200
+            return await response.text()
+
+    assert "my own words" in await table()
+    token = {"Streamer-Participant": viewer.snapshots[0]["you"]["key"]}
+    async with whole.api.client.delete("/api/v1/me/data", headers=token) as response:
+        assert (await response.json())["removed"]["questions"] == 1
+    assert "my own words" not in await table()
 
 
 async def test_one_gets_and_removes_what_is_stored_of_oneself(whole: Whole) -> None:

@@ -8,11 +8,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from streamer.api import session_keys
 from streamer.conference.spans import output_name
 from streamer.errors import Unavailable
 from streamer.settings import Settings
+from streamer.store import revision
+from streamer.store.tables import revisions
 from tests.fakes.everything_open import Venue, venue
 from tests.unit.api.conftest import Api, Client
 
@@ -52,6 +55,34 @@ async def test_who_watches_goes_on_while_the_database_does_not_answer(
     monkeypatch.setattr(session_keys, "TRUSTED_S", 0.0)
     with pytest.raises(Unavailable):
         await keys.open_live("hall", outputs, board["key"])
+
+
+async def test_a_database_from_before_a_link_was_killed_does_not_open_it_again(hall: Venue) -> None:
+    keys, path = hall.services.keys, "/sessions/board"
+    await hall.api("PATCH", path, {"visibility": "unlisted"})
+    link = (await hall.api("GET", path))["watch_url"].rpartition("/")[2]
+    before = hall.services.director.find("board")
+    assert before is not None
+    assert keys.is_link(before, link)
+    async with hall.database.read() as connection:
+        old = await revision.current(connection)
+    for visibility in ("private", "unlisted"):
+        await hall.api("PATCH", path, {"visibility": visibility})
+    await keys.look()
+    await keys.start()
+    now = hall.services.director.find("board")
+    assert now is not None
+    fresh = keys.link_key(now)
+    assert not keys.is_link(now, link)
+    await keys.start()
+    assert keys.is_link(now, fresh), "a start alone ends nothing"
+    async with hall.database.write() as connection:
+        await connection.execute(update(revisions).values(value=old))
+    await keys.start()
+    assert not keys.is_link(before, link)
+    renewed = keys.link_key(before)
+    await keys.start()
+    assert keys.is_link(before, renewed), "once is enough"
 
 
 async def test_no_key_and_no_inner_name_in_bodies_logs_or_metrics(

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import av
 import pytest
+from yarl import URL
 
-from streamer.archive.catalogue import EditionRef
+from streamer.archive.catalogue import EditionRef, ReplayState
 from streamer.archive.material import Span
+from streamer.errors import Unavailable
 from tests.fakes.decoding import pictures, sound
 from tests.fakes.encoded import GREYS
 from tests.fakes.packaging import broadcast
@@ -352,6 +354,37 @@ async def test_it_is_downloaded_as_one_file(on: Replays, tmp_path: Path) -> None
         assert len(await r.read()) < len(data)
     async with on.http.get(f"{address}?rendition=nothing") as r:
         assert r.status == 404
+
+
+async def test_a_download_whose_database_is_away_breaks_off_and_holds_nothing_else(
+    on: Replays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes after the head is the file and never an answer's text: the client asks for the rest."""
+    on.begin(0.5)
+    on.studio.run(24.5)
+    on.end(24)
+    path = "/replay/talk/vod/download.mp4"
+    async with on.http.get(path) as r:
+        whole = await r.read()
+    find, asked = on.catalogue.find, 0
+
+    async def away(session: str) -> ReplayState | None:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            raise Unavailable("The database does not answer.")
+        return await find(session)
+
+    monkeypatch.setattr(on.catalogue, "find", away)
+    base = URL(str(on.http._base_url))
+    reader, writer = await asyncio.open_connection(base.host, base.port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert head.split()[1] == b"200"
+    assert asked >= 3
+    assert whole.startswith(body)
+    assert len(body) < len(whole)
 
 
 async def test_slow_readers_of_one_household_leave_downloads_for_others_and_for_the_crew(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -56,7 +57,8 @@ class Server:
     async def work(self, number: int) -> None:
         try:
             async with self.database.write() as connection:
-                epoch = self.directorship.epoch
+                # Also while it lets go: what has passed the guard is of its epoch.
+                epoch = self.directorship._me.epoch
                 await Rooms(connection).add(Room(f"r{number}", "x"))
                 at = await revision.current(connection)
             self.written.append((at, epoch))
@@ -71,11 +73,11 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def server(store_url: str, name: str, *, floor: int = 0) -> AsyncIterator[Server]:
+async def server(store_url: str, name: str, *, floor: int = 0, absent_s: float = ABSENT_S) -> AsyncIterator[Server]:
     database = Database(database_url(store_url, Path("/nowhere")), busy_limit_s=2)
     await database.start()
     me = Holder(holder=name, host=name, pid=1, folder=f"/{name}")
-    one = Server(database, Directorship(database, me, absent_s=ABSENT_S, floor=floor))
+    one = Server(database, Directorship(database, me, absent_s=absent_s, floor=floor))
     try:
         yield one
     finally:
@@ -139,6 +141,46 @@ async def test_a_write_alone_finds_out_and_a_writer_in_the_middle_is_waited_for(
         with pytest.raises(NotTheDirector):
             async with first.database.write():
                 pass
+
+
+async def test_a_loop_that_was_late_does_not_take_the_database_for_absent(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands still for longer than an answer may take, just after it has asked."""
+    stalls, stalled = [0.4], asyncio.Event()
+    holder = Directors.holder
+
+    async def stall(self: Directors) -> Holder:
+        if stalls and one.directorship._looking.locked():
+            asyncio.get_running_loop().call_soon(time.sleep, stalls.pop())
+            stalled.set()
+        return await holder(self)
+
+    async with server(store_url, "a", absent_s=1.5) as one:
+        await one.directorship.take()
+        async with one.database.read():
+            monkeypatch.setattr(Directors, "holder", stall)
+            one.go_on()
+            await stalled.wait()
+            for number in range(20):
+                await one.work(number)
+        assert one.refused == 0, "neither what was going on nor what came after was refused"
+        assert len(one.written) == 20
+
+
+async def test_a_crowd_that_takes_all_connections_ends_neither_signs_nor_answers(store_url: str) -> None:
+    async with server(store_url, "a") as one, server(store_url, "b") as second, contextlib.AsyncExitStack() as crowd:
+        await one.directorship.take()
+        for _ in range(15):
+            await crowd.enter_async_context(one.database.read())
+        one.go_on()
+        before = (await row(second.database)).sign
+        async with asyncio.timeout(10):
+            while (await row(second.database)).sign < before + 5:
+                await asyncio.sleep(0.02)
+        await crowd.aclose()
+        await one.work(1)
+        assert (one.refused, one.directorship.epoch) == (0, 1)
 
 
 async def test_the_same_folder_need_not_wait_for_its_dead_process(store_url: str, tmp_path: Path) -> None:

@@ -123,6 +123,18 @@ async def test_a_hall_of_300_phones_comes_in_and_speaks(monkeypatch: pytest.Monk
     assert await hall.refused(deeds) == 0
 
 
+async def test_a_hall_that_votes_within_a_second_of_coming_in_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code for joining stands on the wall beside the poll. Who stuffs the ballot is held back by the rate."""
+    hall, dice = Hall(monkeypatch), random.Random(1)
+    vote = {"id": "x", "options": [0]}
+    votes = [(dice.uniform(0, 1), hall.phone(number, 0), "poll.vote", vote) for number in range(PHONES)]
+    assert await hall.refused([(at, phone, name, dict(payload)) for at, phone, name, payload in votes]) == 0
+    settings = RealtimeSettings()
+    flood = [(2.0 + number / 1000, hall.phone(1000 + number, 1), "poll.vote", vote) for number in range(3000)]
+    let_in = len(flood) - await hall.refused(flood)
+    assert let_in <= settings.newcomers_votes_burst + 2 * settings.newcomers_per_s * 5
+
+
 async def test_who_is_no_newcomer_any_more_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     hall = Hall(monkeypatch)
     at_once = [(61.0, hall.phone(number, 0), "chat.send", {"text": "All at once"}) for number in range(PHONES)]

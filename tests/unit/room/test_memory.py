@@ -165,6 +165,12 @@ def test_a_service_that_may_divide_its_group_gives_each_room_one(tmp_path: Path)
     }
     (room / "memory.events").write_text("low 0\nhigh 0\nmax 20\noom 1\noom_kill 2\n")
     assert groups.release("hall")
+    # The group was not empty yet and stays: what it counted is not the next process's.
+    groups.confine("hall", 4712)
+    assert not groups.release("hall")
+    groups.confine("hall", 4713)
+    (room / "memory.events").write_text("low 0\nhigh 0\nmax 40\noom 2\noom_kill 4\n")
+    assert groups.release("hall")
     # The next host stands in the group below.
     own.write_text("0::/system.slice/streamer.service/service\n")
     assert RoomGroups.of_service(500, root=tmp_path, own=own, delegated=lambda group: group == service).there
