@@ -14,6 +14,7 @@ from playwright.async_api import Browser, Locator
 
 from tests.fakes.browser import AXE, Opened, chromium, needs_chromium, opened
 from tests.fakes.hostile import HARMLESS, HOSTILE, LOOK
+from tests.fakes.ordeals import ALL_AT_ONCE
 from tests.fakes.running import Running, serving
 from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until, until_answered
@@ -31,7 +32,7 @@ ROOMS = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server() -> AsyncIterator[Running]:
-    async with serving() as running:
+    async with serving(environment=ALL_AT_ONCE) as running:
         for room, name in ROOMS.items():
             await running.room(room, name=name)
             grant = {"role": "moderator", "room": room, "label": "Anna"}
