@@ -14,8 +14,10 @@ import asyncio
 import fcntl
 import functools
 import os
+import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -250,11 +252,25 @@ class Database:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Tokens' digests and people's names are in it: nobody else's business, whatever the umask is.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._use_wal(path)
             for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
                 with suppress(FileNotFoundError, PermissionError):
                     file = path.with_name(name)
                     if file.stat().st_mode & 0o077:
                         file.chmod(0o600)
+
+    def _use_wal(self, path: Path) -> None:
+        """Kept in the file. The change wants the file for itself and does not wait for others that open it just now."""
+        deadline = time.monotonic() + self._busy_limit_ms / 1000
+        while True:
+            try:
+                with closing(sqlite3.connect(path)) as connection:
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    return
+            except sqlite3.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
 
     def _make_engine(self, **pool: int) -> AsyncEngine:
         """Errors do not say the values: they are logged, and hold what people wrote."""
@@ -273,7 +289,6 @@ class Database:
         dbapi_connection.isolation_level = None
         with _cursor(dbapi_connection) as cursor:
             cursor.execute(f"PRAGMA busy_timeout = {self._busy_limit_ms}")
-            cursor.execute("PRAGMA journal_mode = WAL")
             cursor.execute("PRAGMA synchronous = FULL")
             cursor.execute("PRAGMA foreign_keys = ON")
 
