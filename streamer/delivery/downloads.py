@@ -38,10 +38,11 @@ MAX_PLANS = 4
 MAX_PLANNING = 16
 """Heads that are being made or wait for it; a household has one of them."""
 READERS = 4
-"""Threads of their own: a slow disk holds back downloads, not what is being recorded."""
+"""Threads of their own: a disk that is slow, or hangs, holds back downloads, not what is being recorded."""
 BLOCK_BYTES = 256 * 1024
 """What is read at a time. A download has two blocks in memory, and one on its way out."""
 PLAN_LIMIT_S = 30.0
+"""For a head, with the wait for others'."""
 READ_LIMIT_S = 20.0
 MAX_AGE_S = 3600
 
@@ -193,9 +194,9 @@ class Downloads:
         said: tuple[tuple[str, tuple[Caption, ...]], ...],
     ) -> Movie:
         try:
-            async with self._planning:
-                async with asyncio.timeout(PLAN_LIMIT_S):
-                    movie = await asyncio.to_thread(_planned, state, ref, end_ms, rendition, details, dict(said))
+            work = partial(_planned, state, ref, end_ms, rendition, details, dict(said))
+            async with asyncio.timeout(PLAN_LIMIT_S), self._planning:
+                movie = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except NothingToExport:
             raise NotFound("There is nothing of this rendition.", code="not_listed") from None
         except (OSError, ValueError, EOFError, TimeoutError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from yarl import URL
 
 from streamer.archive.catalogue import EditionRef, ReplayState
 from streamer.archive.material import Span
+from streamer.delivery import downloads
 from streamer.errors import Unavailable
 from tests.fakes.decoding import pictures, sound
 from tests.fakes.encoded import GREYS
@@ -385,6 +387,24 @@ async def test_a_download_whose_database_is_away_breaks_off_and_holds_nothing_el
     assert asked >= 3
     assert whole.startswith(body)
     assert len(body) < len(whole)
+
+
+async def test_a_disk_that_hangs_holds_back_downloads_alone(on: Replays, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that waits for it cannot be taken back. The loop's own threads write and read all else."""
+    on.begin(0.5)
+    on.studio.run(24.5)
+    on.end(24)
+    disk = threading.Event()
+    monkeypatch.setattr(downloads, "PLAN_LIMIT_S", 0.05)
+    monkeypatch.setattr(downloads, "_planned", lambda *_: disk.wait())
+    try:
+        for _ in range(40):
+            async with on.http.get("/replay/talk/vod/download.mp4") as r:
+                assert (r.status, (await r.json())["error"]["code"]) == (503, "disk_failed")
+        async with asyncio.timeout(10):
+            assert await asyncio.to_thread(lambda: "goes on") == "goes on"
+    finally:
+        disk.set()
 
 
 async def test_slow_readers_of_one_household_leave_downloads_for_others_and_for_the_crew(tmp_path: Path) -> None:
