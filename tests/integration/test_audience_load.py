@@ -33,8 +33,8 @@ async def test_a_burst_and_a_kill_and_nobody_misses_or_doubles_anything(server: 
     assert burst.acknowledged == CLIENTS
     assert (burst.missing, burst.doubled, burst.orders, burst.disordered) == (0, 0, 1, 0)
     assert burst.deliveries == CLIENTS * CLIENTS
-    # No event is split; how many come in one message depends on how busy the machine is, and the bench tells.
-    assert burst.messages <= burst.deliveries + CLIENTS
+    # Little else is sent. How many events come in one message depends on how busy the machine is, and the bench tells.
+    assert burst.messages < 1.1 * burst.deliveries
     back = await ordeals.killed_and_back(server, crowd, before=20, after=10, first=1000)
     assert len(back.back_s) == CLIENTS
     assert back.acknowledged > 10
