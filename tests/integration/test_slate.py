@@ -164,7 +164,7 @@ async def test_the_slate_can_be_seen_and_the_still_shows_it(server: Running) -> 
             return status == 200
 
         # Drawn beside the media, when there is time.
-        await until_answered(shown, limit_s=5)
+        await until_answered(shown, limit_s=15)
         assert stills[-1] != still_live
         faultless(follower)
 
