@@ -24,7 +24,11 @@ from tests.fakes.waiting import until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
 
-SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
+SETTINGS = {
+    "STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]',
+    # Everybody here is one household, and each batch of hostile texts has a new name.
+    "STREAMER_REALTIME__NEWCOMERS_BURST": "200",
+}
 MODE = {"chat": "open", "questions": "open", "anonymous": True}
 AT_ONCE = 3
 """Messages of one participant before a pause is asked for."""
