@@ -7,8 +7,9 @@ HMAC-SHA256 under the key in ``DIR/erasures.key`` (32 random bytes, beside the f
 The file is an 8-byte header (``SERA``, u32 version) and records of ``u32 length, u32 crc32, payload`` (big-endian, as
 in :mod:`streamer.formats.index`), at most 1 kB each. The payload is one of the structs below in msgpack, an object
 whose ``type`` names it. Records are added at the end, each with its checksum, and synced before an erasure is
-acknowledged; a torn last record was never acknowledged and is dropped. A record may be applied any number of times, and
-in any order. So the records of two copies of the file are joined by taking each payload once, as long as both have one key.
+acknowledged; a torn last record was never acknowledged and is dropped. A record may be applied any number of times,
+and in any order. So the records of two copies of the file are joined by taking each payload once, as long as both have
+one key.
 """
 
 from __future__ import annotations
