@@ -19,27 +19,27 @@ from typing import Any, Literal, get_args
 from aiohttp.test_utils import TestClient, TestServer
 
 from streamer.api.context import SERVICES, Services
-from streamer.app import make_app
-from streamer.archive.keeping import link_name, read_material
+from streamer.archive.files import link_name, read_material
 from streamer.archive.material import Material
 from streamer.audience.commands import ChatSend, Mute, NoteAdd, QuestionAsk, QuestionVote
 from streamer.audience.people import Crew, Participant
 from streamer.audience.scope import Scope
+from streamer.broadcast.media_events import PROGRAMME_OUTPUT
+from streamer.broadcast.view import BroadcastView
 from streamer.conference.captions import Line
-from streamer.conference.media_events import PROGRAMME_OUTPUT
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session, SessionState
-from streamer.conference.view import BroadcastView
+from streamer.control.run_folder import make_run_dir
 from streamer.director.directorship import Directorship, this_process
-from streamer.media.index import HEADER, encode_event
-from streamer.room.sockets import make_run_dir
+from streamer.formats.index import HEADER, encode_event
 from streamer.settings import Settings, load_settings
 from streamer.store.captions import Captions
-from streamer.store.database import Database, database_url
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
+from streamer.web.application import make_app
 from tests.fakes.packaging import broadcast
+from tests.fakes.stores import sqlite_store
 from tests.fakes.studio import Studio
 
 Kind = Literal["recording", "stretch", "person", "grant", "retention", "unrecorded"]
@@ -159,7 +159,7 @@ async def prepare(folder: Path) -> Erasable:
     record = encode_event(view.snapshot())
     assert record is not None
     (room_dir / studio.broadcast.id / "index-000001.sx").write_bytes(HEADER + record)
-    database = Database(database_url("", folder))
+    database = sqlite_store(folder)
     await database.start()
     async with database.write() as connection:
         await Venues(connection).add(Venue("v", "Maison"))
@@ -239,7 +239,7 @@ async def serving(made: Erasable) -> AsyncIterator[Web]:
     """What ``streamer serve`` runs as its web process."""
     settings = made.settings()
     make_run_dir(settings.run_dir)
-    database = Database(database_url("", made.folder))
+    database = sqlite_store(made.folder)
     await database.start()
     try:
         # One of before, which was killed, was of this folder too: nobody is waited for.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,9 +10,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from streamer.room import sockets
-from streamer.room.channel import Channel
-from streamer.room.protocol import Forget
+from streamer.control import run_folder
+from streamer.control.channel import Channel
+from streamer.control.messages import Forget
+from tests.fakes.chance import dice
 from tests.fakes.following import all_past, faultless, holes_ms, whole
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import camera
@@ -36,7 +36,7 @@ async def forget(server: Running, room: str, last_s: float) -> Any:
         pass
 
     now_ms = int(time.time() * 1000)
-    channel = await Channel.open(server.data / "run", sockets.control_socket(room), ignore)
+    channel = await Channel.open(server.data / "run", run_folder.control_socket(room), ignore)
     try:
         return await channel.request("forget", Forget(now_ms - int(last_s * 1000), now_ms), limit_s=10)
     finally:
@@ -86,7 +86,7 @@ def disk(server: Running, room: str = "hall") -> bytes:
 
 async def test_a_room_that_dies_while_it_forgets_has_forgotten(server: Running) -> None:
     """Whoever is killed, at whatever moment: the bytes are gone from the disk, and nobody is served them."""
-    chance = random.Random()
+    chance = dice()
     for number in range(2):
         room = f"dying-{number}"
         await server.room(room, start="auto")
