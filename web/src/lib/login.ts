@@ -1,21 +1,9 @@
 /** Logging in: a link's token or the admin password becomes a cookie that no script sees. */
 
-/** What `/api/v1/me` and a login answer. */
-export interface Me {
-  grant: string
-  role: 'admin' | 'organiser' | 'technician' | 'moderator' | 'captioner' | 'speaker' | 'viewer'
-  label: string
-  room: string | null
-  venue: string | null
-  event: string | null
-  session: string | null
-  rooms: string[]
-  actions: string[]
-  ends: string | null
-  /** The role's own page, as a path. */
-  page: string
-  login_expires: string | null
-}
+import type { Schema } from './api/types'
+
+/** The answer of `/api/v1/me` and of a login; `page` is the role's own page, as a path. */
+export type Me = Omit<Schema['MeView'], 'actions'> & { actions: string[] }
 
 export type LoginProblem = 'refused' | 'not_in_force' | 'wrong_password' | 'too_many' | 'unreachable'
 

@@ -1,6 +1,7 @@
 /** What anybody of the crew did in the room lately (`streamer/api/crew.py`). Pure. */
 
-import { isRecord, readList, readText, readTextOrNull, readTime } from '$lib/protocol/day'
+import { isRecord, readText, readTextOrNull, readTime } from '$lib/api/read'
+import { readList } from '$lib/protocol/day'
 import type { Api } from '$lib/api/client'
 
 export interface RecentTap {

@@ -1,4 +1,5 @@
-import { isRecord, readError, readText } from '$lib/protocol/day'
+import { isRecord, readText } from '$lib/api/read'
+import { readError } from '$lib/protocol/day'
 
 export interface HallCode {
   code: string

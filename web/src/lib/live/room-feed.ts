@@ -1,4 +1,4 @@
-import { isRecord, readTextOrNull } from '$lib/protocol/day'
+import { isRecord, readTextOrNull } from '$lib/api/read'
 import { readStatus, type RoomStatus } from '$lib/protocol/room'
 import type { LiveEvent } from './socket'
 

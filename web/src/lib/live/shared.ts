@@ -1,6 +1,6 @@
 /** One connection to an audience, however many parts of a page listen to it and speak through it. */
 import { linkQuery } from '$lib/api'
-import { isRecord, readTextOrNull } from '$lib/protocol/day'
+import { isRecord, readTextOrNull } from '$lib/api/read'
 import { remembered } from './myself'
 import { type Answer, BROWSER_PORTS, type LiveAuth, type LiveEvent, type LiveHandlers, LiveSocket } from './socket'
 import type { LivePorts, LiveState } from './socket'

@@ -4,7 +4,8 @@
  *
  * socket.io-client comes by a dynamic import: whoever imports this module loads a few hundred bytes before its first picture.
  */
-import { type ApiError, isRecord, readError, readText, readTime } from '$lib/protocol/day'
+import { isRecord, readText, readTime } from '$lib/api/read'
+import { type ApiError, readError } from '$lib/protocol/day'
 import { Backoff } from '$lib/whip/backoff'
 
 export type Namespace = 'audience' | 'moderation' | 'studio'

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { readTime } from '$lib/api/read'
 import {
   inTimeOrder,
   isStreamed,
@@ -9,7 +10,6 @@ import {
   readHold,
   readList,
   readSession,
-  readTime,
   readVenue,
 } from './day'
 

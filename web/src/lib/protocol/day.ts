@@ -3,6 +3,25 @@
  * alarms, venues, events. Readers take whatever came and answer null where it is none; times become UTC ms.
  */
 
+import {
+  isRecord,
+  listOf,
+  oneOf,
+  type Read,
+  readAnyText,
+  type Reader,
+  readNumber,
+  readNumberOrNull,
+  readRecord,
+  readText,
+  readTextOrNull,
+  readTime,
+  readYes,
+  readYesOrNull,
+  shape,
+} from '$lib/api/read'
+import type { Schema } from '$lib/api/types'
+
 export const SESSION_STATES = ['scheduled', 'armed', 'on_air', 'overrun', 'ended', 'cancelled'] as const
 export type SessionState = (typeof SESSION_STATES)[number]
 export const KINDS = ['conference', 'workshop', 'seminar', 'training', 'meeting', 'social', 'break'] as const
@@ -27,57 +46,8 @@ export const WORDS = [
 ] as const
 export type Word = (typeof WORDS)[number]
 
-export interface Session {
-  id: string
-  room: string
-  event: string | null
-  title: string
-  subtitle: string
-  abstract: string
-  speakers: readonly string[]
-  language: string
-  tags: readonly string[]
-  track: string
-  url: string
-  kind: Kind
-  capacity: number | null
-  visibility: Visibility
-  doNotRecord: Flag
-  doNotStream: Flag
-  replay: ReplayPolicy
-  state: SessionState
-  /** As planned now, delays included. */
-  start_ms: number
-  end_ms: number
-  /** As the audience is told: moved while something before it overruns. */
-  shownStart_ms: number
-  shownEnd_ms: number
-  /** When it should end: as planned, or what it was extended to. An overrun does not move it. */
-  expectedEnd_ms: number
-  /** How far it was delayed by people, in minutes. */
-  delayMinutes: number
-  /** Its marks, media times. */
-  started_ms: number | null
-  ended_ms: number | null
-  adHoc: boolean
-  watchUrl: string
-  /** Null where there is no replay that answers. */
-  replayUrl: string | null
-  /** Only for its crew and the holders of its grants (or of an unlisted session's link). */
-  crew: SessionCrew | null
-}
-
-export interface SessionCrew {
-  /** Of its own output, '' for a public session. */
-  key: string
-  /** The playlist of what its audience sees, as a path. */
-  liveUrl: string
-  /** What was answered to `ask`; null: nothing yet. */
-  recordAnswer: boolean | null
-  streamAnswer: boolean | null
-  guid: string
-  externalId: string
-}
+const readNames = listOf(readTextOrNull)
+export const readWord = oneOf(WORDS, null)
 
 export interface Hold {
   message: string
@@ -86,188 +56,132 @@ export interface Hold {
   until_ms: number | null
 }
 
-export interface Alarm {
-  id: string
-  code: string
-  level: 'alarm' | 'warning' | 'notice'
-  since_ms: number
+const readCrew = shape<Schema['SessionCrewView']>()(({ field, needed }) => ({
+  /** Of its own output, '' for a public session. */
+  key: needed('key', readAnyText),
+  /** The playlist of what its audience sees, as a path. */
+  liveUrl: needed('live_url', readAnyText),
+  /** The answer to `ask`; null: nothing yet. */
+  recordAnswer: field('record_answer', readYesOrNull),
+  streamAnswer: field('stream_answer', readYesOrNull),
+  guid: field('guid', readText),
+  externalId: field('external_id', readText),
+}))
+export type SessionCrew = Read<typeof readCrew>
+
+const readTold = shape<Schema['SessionCrewView']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  room: field('room', readText),
+  event: field('event', readTextOrNull),
+  title: needed('title', readTextOrNull),
+  subtitle: field('subtitle', readText),
+  abstract: field('abstract', readText),
+  speakers: field('speakers', readNames),
+  language: field('language', readText),
+  tags: field('tags', readNames),
+  track: field('track', readText),
+  url: field('url', readText),
+  kind: field('kind', oneOf(KINDS, 'conference')),
+  capacity: field('capacity', readNumberOrNull),
+  // A word that is not understood is taken as the stricter.
+  visibility: field('visibility', oneOf(VISIBILITIES, 'private')),
+  doNotRecord: field('do_not_record', oneOf(FLAGS, 'no')),
+  doNotStream: field('do_not_stream', oneOf(FLAGS, 'no')),
+  replay: field('replay', oneOf(REPLAY_POLICIES, 'at_once')),
+  state: needed('state', oneOf(SESSION_STATES, null)),
+  /** As planned now, delays included. */
+  start_ms: needed('start', readTime),
+  end_ms: needed('end', readTime),
+  shownStart: field('shown_start', readTime),
+  shownEnd: field('shown_end', readTime),
+  expectedEnd: field('expected_end', readTime),
+  /** How far it was delayed by people, in minutes. */
+  delayMinutes: field('delay_minutes', readNumber),
+  startedAt: field('started_at_ms', readTime),
+  started: field('started', readTime),
+  endedAt: field('ended_at_ms', readTime),
+  ended: field('ended', readTime),
+  adHoc: field('ad_hoc', readYes),
+  watchUrl: field('watch_url', readText),
+  /** Null where there is no replay that answers. */
+  replayUrl: field('replay_url', readTextOrNull),
+}))
+
+/** A session object; null without an id, a title, a state that we know and its times. */
+export function readSession(body: unknown) {
+  const told = readTold(body)
+  if (told === null) return null
+  const { shownStart, shownEnd, expectedEnd, startedAt, started, endedAt, ended, ...session } = told
+  return {
+    ...session,
+    /** As the audience is told: moved while something before it overruns. */
+    shownStart_ms: shownStart ?? told.start_ms,
+    shownEnd_ms: shownEnd ?? told.end_ms,
+    /** When it should end: as planned, or what it was extended to. An overrun does not move it. */
+    expectedEnd_ms: expectedEnd ?? told.end_ms,
+    /** Its marks, media times. */
+    started_ms: startedAt ?? started,
+    ended_ms: endedAt ?? ended,
+    /** Only for its crew and the holders of its grants (or of an unlisted session's link). */
+    crew: readCrew(body),
+  }
+}
+export type Session = NonNullable<ReturnType<typeof readSession>>
+
+export const readHold: Reader<Hold> = shape<Schema['HoldView']>()(({ field, needed }) => ({
+  message: field('message', readText),
+  since_ms: needed('since', readTime),
+  until_ms: field('until', readTime),
+}))
+
+export type Alarm = Read<typeof readAlarm>
+export const readAlarm = shape<Schema['RoomAlarmView']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  code: needed('code', readTextOrNull),
+  level: field('level', oneOf(['alarm', 'warning', 'notice'], 'warning')),
+  since_ms: needed('since', readTime),
   /** Whose it is: `technician`, `organiser`, `operator`. */
-  owner: string
-  session: string | null
-  details: Readonly<Record<string, unknown>>
-  /** Who has taken it on. */
-  acknowledged: string | null
-}
+  owner: field('owner', readText),
+  session: field('session', readTextOrNull),
+  details: field('details', readRecord),
+  /** The person who has taken it on. */
+  acknowledged: field('acknowledged', readTextOrNull),
+}))
+export const readAlarms = listOf(readAlarm)
 
-export interface Venue {
-  id: string
-  name: string
-  timezone: string
-  language: string
-  logos: readonly string[]
-}
+const readToldVenue = shape<Schema['VenueView']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  name: field('name', readTextOrNull),
+  timezone: field('timezone', (value) => knownZone(readText(value))),
+  language: field('language', readText),
+  logos: field('logos', readNames),
+}))
+export const readVenue = (body: unknown) => named(readToldVenue(body))
+export type Venue = NonNullable<ReturnType<typeof readVenue>>
 
-export interface EventInfo {
-  id: string
-  name: string
-  venue: string | null
-  start_ms: number | null
-  end_ms: number | null
-  language: string
-  url: string
-  acronym: string
-  logos: readonly string[]
-}
+const readToldEvent = shape<Schema['EventView']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  name: field('name', readTextOrNull),
+  venue: field('venue', readTextOrNull),
+  start_ms: field('start', readTime),
+  end_ms: field('end', readTime),
+  language: field('language', readText),
+  url: field('url', readText),
+  acronym: field('acronym', readText),
+  logos: field('logos', readNames),
+}))
+export const readEvent = (body: unknown) => named(readToldEvent(body))
+export type EventInfo = NonNullable<ReturnType<typeof readEvent>>
 
-/** What the API says where it refuses. */
+/** A thing that has no name of its own goes by its id. */
+export const named = <T extends { id: string; name: string | null }>(told: T | null) =>
+  told && { ...told, name: told.name ?? told.id }
+
+/** The API's words for a refusal. */
 export interface ApiError {
   code: string
   message: string
   details: unknown
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-export const readText = (value: unknown): string => (typeof value === 'string' ? value : '')
-export const readTextOrNull = (value: unknown): string | null =>
-  typeof value === 'string' && value !== '' ? value : null
-
-/** RFC 3339, or media time in ms, to UTC ms. */
-export function readTime(value: unknown): number | null {
-  if (typeof value === 'number') return Number.isFinite(value) ? value : null
-  if (typeof value !== 'string') return null
-  const at_ms = Date.parse(value)
-  return Number.isNaN(at_ms) ? null : at_ms
-}
-
-const readTexts = (value: unknown): string[] =>
-  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string' && item !== '') : []
-
-const readYes = (value: unknown): boolean | null => (typeof value === 'boolean' ? value : null)
-
-function oneOf<const T extends string>(known: readonly T[], value: unknown, otherwise: T): T {
-  return known.find((item) => item === value) ?? otherwise
-}
-
-export function readWord(value: unknown): Word | null {
-  return WORDS.find((word) => word === value) ?? null
-}
-
-/** Reads a session object; null without an id, a title, a state that we know and its times. */
-export function readSession(body: unknown): Session | null {
-  if (!isRecord(body)) return null
-  const id = readTextOrNull(body['id'])
-  const title = readTextOrNull(body['title'])
-  const state = SESSION_STATES.find((known) => known === body['state'])
-  const start_ms = readTime(body['start'])
-  const end_ms = readTime(body['end'])
-  if (id === null || title === null || state === undefined || start_ms === null || end_ms === null) return null
-  return {
-    id,
-    room: readText(body['room']),
-    event: readTextOrNull(body['event']),
-    title,
-    subtitle: readText(body['subtitle']),
-    abstract: readText(body['abstract']),
-    speakers: readTexts(body['speakers']),
-    language: readText(body['language']),
-    tags: readTexts(body['tags']),
-    track: readText(body['track']),
-    url: readText(body['url']),
-    kind: oneOf(KINDS, body['kind'], 'conference'),
-    capacity: typeof body['capacity'] === 'number' ? body['capacity'] : null,
-    // What is not understood is taken as the stricter.
-    visibility: oneOf(VISIBILITIES, body['visibility'], 'private'),
-    doNotRecord: oneOf(FLAGS, body['do_not_record'], 'no'),
-    doNotStream: oneOf(FLAGS, body['do_not_stream'], 'no'),
-    replay: oneOf(REPLAY_POLICIES, body['replay'], 'at_once'),
-    state,
-    start_ms,
-    end_ms,
-    shownStart_ms: readTime(body['shown_start']) ?? start_ms,
-    shownEnd_ms: readTime(body['shown_end']) ?? end_ms,
-    expectedEnd_ms: readTime(body['expected_end']) ?? end_ms,
-    delayMinutes: typeof body['delay_minutes'] === 'number' ? body['delay_minutes'] : 0,
-    started_ms: readTime(body['started_at_ms']) ?? readTime(body['started']),
-    ended_ms: readTime(body['ended_at_ms']) ?? readTime(body['ended']),
-    adHoc: body['ad_hoc'] === true,
-    watchUrl: readText(body['watch_url']),
-    replayUrl: readTextOrNull(body['replay_url']),
-    crew: readCrew(body),
-  }
-}
-
-function readCrew(body: Record<string, unknown>): SessionCrew | null {
-  if (typeof body['key'] !== 'string' || typeof body['live_url'] !== 'string') return null
-  return {
-    key: body['key'],
-    liveUrl: body['live_url'],
-    recordAnswer: readYes(body['record_answer']),
-    streamAnswer: readYes(body['stream_answer']),
-    guid: readText(body['guid']),
-    externalId: readText(body['external_id']),
-  }
-}
-
-export function readHold(body: unknown): Hold | null {
-  if (!isRecord(body)) return null
-  const since_ms = readTime(body['since'])
-  if (since_ms === null) return null
-  return { message: readText(body['message']), since_ms, until_ms: readTime(body['until']) }
-}
-
-export function readAlarm(body: unknown): Alarm | null {
-  if (!isRecord(body)) return null
-  const id = readTextOrNull(body['id'])
-  const code = readTextOrNull(body['code'])
-  const since_ms = readTime(body['since'])
-  if (id === null || code === null || since_ms === null) return null
-  return {
-    id,
-    code,
-    level: oneOf(['alarm', 'warning', 'notice'], body['level'], 'warning'),
-    since_ms,
-    owner: readText(body['owner']),
-    session: readTextOrNull(body['session']),
-    details: isRecord(body['details']) ? body['details'] : {},
-    acknowledged: readTextOrNull(body['acknowledged']),
-  }
-}
-
-export function readAlarms(body: unknown): Alarm[] {
-  return Array.isArray(body) ? body.map(readAlarm).filter((alarm) => alarm !== null) : []
-}
-
-export function readVenue(body: unknown): Venue | null {
-  if (!isRecord(body)) return null
-  const id = readTextOrNull(body['id'])
-  if (id === null) return null
-  return {
-    id,
-    name: readTextOrNull(body['name']) ?? id,
-    timezone: knownZone(readText(body['timezone'])),
-    language: readText(body['language']),
-    logos: readTexts(body['logos']),
-  }
-}
-
-export function readEvent(body: unknown): EventInfo | null {
-  if (!isRecord(body)) return null
-  const id = readTextOrNull(body['id'])
-  if (id === null) return null
-  return {
-    id,
-    name: readTextOrNull(body['name']) ?? id,
-    venue: readTextOrNull(body['venue']),
-    start_ms: readTime(body['start']),
-    end_ms: readTime(body['end']),
-    language: readText(body['language']),
-    url: readText(body['url']),
-    acronym: readText(body['acronym']),
-    logos: readTexts(body['logos']),
-  }
 }
 
 /** Of rooms without a venue, and of venues whose zone this browser does not know. The server's own default. */
@@ -288,12 +202,7 @@ export function readList<T>(
   read: (item: unknown) => T | null,
 ): { items: T[]; cursor: string | null } | null {
   if (!isRecord(body) || !Array.isArray(body['items'])) return null
-  const items: T[] = []
-  for (const item of body['items'] as unknown[]) {
-    const made = read(item)
-    if (made !== null) items.push(made)
-  }
-  return { items, cursor: readTextOrNull(body['cursor']) }
+  return { items: listOf(read)(body['items']), cursor: readTextOrNull(body['cursor']) }
 }
 
 /** Reads `{"error": {"code", "message", "details"}}`; null where it is something else (a proxy's page). */

@@ -1,5 +1,6 @@
 import { Backoff } from '$lib/whip/backoff'
-import { type Hold, isRecord, readHold, readSession, readText, readTextOrNull, readTime, readWord } from './day'
+import { isRecord, readText, readTextOrNull, readTime } from '$lib/api/read'
+import { type Hold, readHold, readSession, readWord } from './day'
 import type { Session, Word } from './day'
 
 /** The public output's state, as the API tells it. */

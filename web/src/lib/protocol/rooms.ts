@@ -1,4 +1,4 @@
-import { isRecord, readTextOrNull } from './day'
+import { isRecord, readTextOrNull } from '$lib/api/read'
 import { readStatus, type RoomStatus } from './room'
 
 /** An entry of `GET /api/v1/rooms`; its venue is an id. */

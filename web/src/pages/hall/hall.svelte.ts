@@ -2,7 +2,7 @@ import { getJson } from '$lib/api'
 import { spread } from '$lib/live/follow'
 import { RoomFeed } from '$lib/live/room-feed'
 import { join, type Link } from '$lib/live/shared'
-import { readTime } from '$lib/protocol/day'
+import { readTime } from '$lib/api/read'
 import { readStatus, type RoomStatus } from '$lib/protocol/room'
 import { Talk } from '$features/talk/model/talk.svelte'
 

@@ -2,14 +2,13 @@ import { getJson, localPath, withLink } from '$lib/api'
 import type { PageConfig } from '$lib/config'
 import { follow, spread } from '$lib/live/follow'
 import type { LiveEvent } from '$lib/live/socket'
+import { isRecord, readTextOrNull } from '$lib/api/read'
 import {
   DEFAULT_ZONE,
   type EventInfo,
   isClosed,
-  isRecord,
   readEvent,
   readSession,
-  readTextOrNull,
   readVenue,
   type Session,
   type Venue,

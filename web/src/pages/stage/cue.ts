@@ -1,4 +1,5 @@
-import { isRecord, readText, readTextOrNull, readTime, type Session } from '$lib/protocol/day'
+import { isRecord, readText, readTextOrNull, readTime } from '$lib/api/read'
+import { type Session } from '$lib/protocol/day'
 
 /** What moderators tell the speaker. Plain text. */
 export interface Cue {

@@ -1,4 +1,5 @@
-import { isRecord, readSession, type Session } from '$lib/protocol/day'
+import { isRecord } from '$lib/api/read'
+import { readSession, type Session } from '$lib/protocol/day'
 import { Conversation } from '$features/talk/model/conversation.svelte'
 import type { LiveEvent } from '$lib/live/socket'
 import { type Cue, readCue, stillCounts } from './cue'

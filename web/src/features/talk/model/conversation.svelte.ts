@@ -1,7 +1,7 @@
 // Maps and sets here are values: each change makes another one, told by $state.raw.
 /* eslint-disable svelte/prefer-svelte-reactivity */
 import type { LiveEvent } from '$lib/live/socket'
-import { isRecord, readText, readTextOrNull } from '$lib/protocol/day'
+import { isRecord, readText, readTextOrNull } from '$lib/api/read'
 import {
   type ChatMessage,
   type NoticeItem,

@@ -1,40 +1,38 @@
-/** The crew's private line and what viewers have trouble with, as `/moderation` and `/studio` are told. Pure. */
-import { isRecord, readText, readTextOrNull, readTime } from '$lib/protocol/day'
+/** The crew's messages among themselves and viewers' trouble, as `/moderation` and `/studio` are told. Pure. */
+import {
+  isRecord,
+  oneOf,
+  type Read,
+  readNumber,
+  readText,
+  readTextOrNull,
+  readTime,
+  readYes,
+  shape,
+} from '$lib/api/read'
+import type { SocketSchema } from '$lib/api/types'
 
-export interface CrewMessage {
-  id: string
-  to: 'crew' | 'stage'
-  label: string
-  text: string
-  at_ms: number
-}
+const readTold = shape<SocketSchema['CrewLine']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  to: field('to', oneOf(['crew', 'stage'], 'crew')),
+  label: field('label', readText),
+  text: field('text', readText),
+  at_ms: needed('at', readTime),
+}))
+export type CrewMessage = Read<typeof readTold>
 
-export interface Trouble {
-  kind: string
+export const readCrewMessage = (data: unknown): CrewMessage | null =>
+  isRecord(data) && data['removed'] !== true ? readTold(data) : null
+
+const readKind = shape<SocketSchema['Trouble']>()(({ field, needed }) => ({
+  kind: needed('kind', readTextOrNull),
   /** How many had it in the last minute. */
-  people: number
-  alarm: boolean
-  at_ms: number
-}
-
-export function readCrewMessage(data: unknown): CrewMessage | null {
-  if (!isRecord(data) || data['removed'] === true) return null
-  const id = readTextOrNull(data['id'])
-  const at_ms = readTime(data['at'])
-  if (id === null || at_ms === null) return null
-  return {
-    id,
-    at_ms,
-    to: data['to'] === 'stage' ? 'stage' : 'crew',
-    label: readText(data['label']),
-    text: readText(data['text']),
-  }
-}
+  people: field('people', readNumber),
+  alarm: field('alarm', readYes),
+}))
+export type Trouble = Read<typeof readKind> & { at_ms: number }
 
 export function readTrouble(data: unknown, at_ms: number): Trouble | null {
-  if (!isRecord(data)) return null
-  const kind = readTextOrNull(data['kind'])
-  const { people } = data
-  if (kind === null) return null
-  return { kind, at_ms, people: typeof people === 'number' ? people : 0, alarm: data['alarm'] === true }
+  const told = readKind(data)
+  return told && { ...told, at_ms }
 }

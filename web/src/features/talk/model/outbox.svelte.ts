@@ -1,7 +1,7 @@
 // Sets here are values that nobody changes.
 /* eslint-disable svelte/prefer-svelte-reactivity */
 import type { Answer } from '$lib/live/socket'
-import { isRecord } from '$lib/protocol/day'
+import { isRecord } from '$lib/api/read'
 
 /** Why something was not taken, as it can be told. */
 export interface Refusal {

@@ -1,10 +1,11 @@
 /** What all views share: who is logged in, the places, what was just done and can be taken back. */
 import { getContext, setContext } from 'svelte'
 import type { Me } from '$lib/login'
-import { DEFAULT_ZONE, isRecord, readTextOrNull, readVenue, type Venue } from '$lib/protocol/day'
+import { isRecord, readTextOrNull } from '$lib/api/read'
+import { DEFAULT_ZONE, readVenue, type Venue } from '$lib/protocol/day'
 import { inScope, isWhole, may } from './access'
 import { type AdminApi, ApiFailure } from './api'
-import type { Card } from './grants'
+import type { GrantCard } from './grants'
 import { type AdminEvent, type AdminRoom, readAdminEvent, readRoom } from './places'
 import { type Route, routePath, type View } from './route'
 
@@ -26,7 +27,7 @@ export class AdminSession {
   loaded = $state(false)
   toasts = $state.raw<readonly Toast[]>([])
   /** Links that were made and are shown this once: kept while the page is open, in no storage. */
-  cards = $state.raw<readonly Card[]>([])
+  cards = $state.raw<readonly GrantCard[]>([])
   /** Grows with everything that was changed here: views load again by it. */
   changes = $state(0)
   private numbers = 0

@@ -1,5 +1,6 @@
 /** The REST interface for the organisers' pages. Free of the DOM: `fetch` comes from outside. */
-import { isRecord, readError, readText } from '$lib/protocol/day'
+import { isRecord, readText } from '$lib/api/read'
+import { readError } from '$lib/protocol/day'
 
 export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>

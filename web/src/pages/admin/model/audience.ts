@@ -1,5 +1,5 @@
 /** A session's audience in numbers (`streamer/api/participation.py`). Pure but for the questions it asks. */
-import { isRecord } from '$lib/protocol/day'
+import { isRecord } from '$lib/api/read'
 import { type AdminApi, segment } from './api'
 
 export interface Watched {

@@ -1,5 +1,6 @@
 /** Grants: links for the day. Pure. */
-import { isRecord, readText, readTextOrNull, readTime } from '$lib/protocol/day'
+import { oneOf, type Read, readRecord, readText, readTextOrNull, readTime, readYes, shape } from '$lib/api/read'
+import type { Schema } from '$lib/api/types'
 import type { Me } from '$lib/login'
 import { fromLocal, rfc3339 } from './when'
 
@@ -7,47 +8,27 @@ export type Role = Me['role']
 export type ScopeKind = 'whole' | 'venue' | 'event' | 'room' | 'session'
 export type GrantState = 'in_force' | 'to_come' | 'over'
 
-export interface Grant {
-  id: string
-  role: Role
-  label: string
-  scope: { kind: ScopeKind; id: string }
-  notBefore_ms: number | null
-  expires_ms: number | null
-  /** From when it is good for nothing new; null: open. */
-  ends_ms: number | null
-  inForce: boolean
-  created_ms: number | null
-}
-
-/** A grant whose token has just been made: shown this once. */
-export interface Card extends Grant {
-  link: string
-  /** The link as a `data:image/svg+xml` address. */
-  qr: string
-}
-
 const ROLES: readonly Role[] = ['admin', 'organiser', 'technician', 'moderator', 'captioner', 'speaker', 'viewer']
 
-export function readGrant(body: unknown): Grant | null {
-  if (!isRecord(body)) return null
-  const id = readTextOrNull(body['id'])
-  const role = ROLES.find((one) => one === body['role'])
-  if (id === null || role === undefined) return null
-  return {
-    id,
-    role,
-    label: readText(body['label']),
-    scope: scopeOf(body),
-    notBefore_ms: readTime(body['not_before']),
-    expires_ms: readTime(body['expires']),
-    ends_ms: readTime(body['ends']),
-    inForce: body['in_force'] === true,
-    created_ms: readTime(body['created']),
-  }
-}
+const readToldGrant = shape<Schema['GrantView']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  role: needed('role', oneOf(ROLES, null)),
+  label: field('label', readText),
+  notBefore_ms: field('not_before', readTime),
+  expires_ms: field('expires', readTime),
+  /** From when it is good for nothing new; null: open. */
+  ends_ms: field('ends', readTime),
+  inForce: field('in_force', readYes),
+  created_ms: field('created', readTime),
+}))
 
-function scopeOf(body: Record<string, unknown>): Grant['scope'] {
+export function readGrant(body: unknown) {
+  const grant = readToldGrant(body)
+  return grant && { ...grant, scope: scopeOf(readRecord(body)) }
+}
+export type Grant = NonNullable<ReturnType<typeof readGrant>>
+
+function scopeOf(body: Readonly<Record<string, unknown>>): { kind: ScopeKind; id: string } {
   for (const kind of ['session', 'room', 'event', 'venue'] as const) {
     const id = readTextOrNull(body[kind])
     if (id !== null) return { kind, id }
@@ -55,13 +36,19 @@ function scopeOf(body: Record<string, unknown>): Grant['scope'] {
   return { kind: 'whole', id: '' }
 }
 
-export function readCard(body: unknown): Card | null {
-  const grant = readGrant(body)
-  if (grant === null || !isRecord(body)) return null
-  const link = readTextOrNull(body['link'])
-  const qr = readText(body['qr'])
+const readLink = shape<Schema['GrantCreated']>()(({ field, needed }) => ({
+  link: needed('link', readTextOrNull),
   // Only a picture of ours goes into the page.
-  return link === null ? null : { ...grant, link, qr: qr.startsWith('data:image/svg+xml') ? qr : '' }
+  qr: field('qr', (value) => (readText(value).startsWith('data:image/svg+xml') ? readText(value) : '')),
+}))
+
+/** A grant whose token has just been made, shown this once: its link, and that as a `data:image/svg+xml` address. */
+export type GrantCard = Grant & Read<typeof readLink>
+
+export function readCard(body: unknown): GrantCard | null {
+  const grant = readGrant(body)
+  const card = readLink(body)
+  return grant && card && { ...grant, ...card }
 }
 
 export function stateOf(grant: Pick<Grant, 'notBefore_ms' | 'ends_ms'>, now_ms: number): GrantState {

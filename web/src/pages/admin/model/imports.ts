@@ -1,169 +1,123 @@
 /** An import as it is shown before it is applied (`streamer/api/imports.py`). Pure. */
-import { isRecord, readText, readTextOrNull, readTime } from '$lib/protocol/day'
+import {
+  isRecord,
+  listOf,
+  oneOf,
+  type Read,
+  readNumber,
+  readRecord,
+  readText,
+  readTextOrNull,
+  readTexts,
+  readTime,
+  readYes,
+  shape,
+} from '$lib/api/read'
+import type { Schema } from '$lib/api/types'
 
 export const GROUPS = ['cancelled', 'moved', 'changed', 'added'] as const
 /** In the order of their gravity. */
 export type Group = (typeof GROUPS)[number]
 
-export interface Consequence {
-  code: string
-  message: string
+const readConsequence = shape<Schema['ConsequenceView']>()(({ field }) => ({
+  code: field('code', readText),
+  message: field('message', readText),
   /** No yes will do: somebody has to end the session first. */
-  blocks: boolean
+  blocks: field('blocks', readYes),
+}))
+
+const readToldItem = shape<Schema['ImportItem']>()(({ field, needed }) => ({
+  key: needed('key', readTextOrNull),
+  title: field('title', readText),
+  room: field('room', readTextOrNull),
+  roomName: field('room_name', readText),
+  start_ms: field('start', readTime),
+  session: field('session', readTextOrNull),
+  needsYes: field('needs_yes', readYes),
+  blocked: field('blocked', readYes),
+  consequences: field('consequences', listOf(readConsequence)),
+  changes: field('changes', (value) =>
+    Object.entries(readRecord(value)).map(([name, pair]): { field: string; old: unknown; new: unknown } => {
+      const [old, now] = Array.isArray(pair) ? (pair as unknown[]) : []
+      return { field: name, old, new: now }
+    }),
+  ),
+}))
+
+export const readItem = (body: unknown, group: Group) => {
+  const item = readToldItem(body)
+  return item && { ...item, group }
 }
+export type ImportItem = NonNullable<ReturnType<typeof readItem>>
+const itemsOf = (group: Group) => listOf((item) => readItem(item, group))
 
-export interface FieldChange {
-  field: string
-  old: unknown
-  new: unknown
-}
+const readWarning = shape<Schema['WarningView']>()(({ field }) => ({
+  code: field('code', readText),
+  message: field('message', readText),
+  item: field('item', readText),
+}))
 
-export interface ImportItem {
-  key: string
-  group: Group
-  title: string
-  room: string | null
-  roomName: string
-  start_ms: number | null
-  session: string | null
-  needsYes: boolean
-  blocked: boolean
-  consequences: readonly Consequence[]
-  changes: readonly FieldChange[]
-}
+const readToldPreview = shape<Schema['ImportView']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  event: field('event', readText),
+  eventName: field('event_name', readTextOrNull),
+  eventIsNew: field('event_is_new', readYes),
+  venue: field('venue', readTextOrNull),
+  sessions: field('sessions', readNumber),
+  rooms: field('rooms', readNumber),
+  newRooms: field('new_rooms', readTexts),
+  roomsUnknown: field('rooms_unknown', readTexts),
+  difference: needed('difference', (value) => (isRecord(value) ? value : null)),
+  warnings: field('warnings', listOf(readWarning)),
+}))
 
-export interface ImportPreview {
-  id: string
-  event: string
-  eventName: string
-  eventIsNew: boolean
-  venue: string | null
-  sessions: number
-  rooms: number
-  newRooms: readonly string[]
-  roomsUnknown: readonly string[]
-  items: readonly ImportItem[]
-  unchanged: number
-  warnings: readonly { code: string; message: string; item: string }[]
-}
-
-const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
-const texts = (value: unknown): string[] => list(value).filter((item): item is string => typeof item === 'string')
-const count = (value: unknown): number => (typeof value === 'number' ? value : 0)
-
-export function readItem(body: unknown, group: Group): ImportItem | null {
-  if (!isRecord(body)) return null
-  const key = readTextOrNull(body['key'])
-  if (key === null) return null
-  const changes = isRecord(body['changes']) ? body['changes'] : {}
+export function readPreview(body: unknown) {
+  const told = readToldPreview(body)
+  if (told === null) return null
+  const { difference, ...preview } = told
   return {
-    key,
-    group,
-    title: readText(body['title']),
-    room: readTextOrNull(body['room']),
-    roomName: readText(body['room_name']),
-    start_ms: readTime(body['start']),
-    session: readTextOrNull(body['session']),
-    needsYes: body['needs_yes'] === true,
-    blocked: body['blocked'] === true,
-    consequences: list(body['consequences'])
-      .filter(isRecord)
-      .map((one) => ({
-        code: readText(one['code']),
-        message: readText(one['message']),
-        blocks: one['blocks'] === true,
-      })),
-    changes: Object.entries(changes).map(([field, pair]) => ({ field, old: list(pair)[0], new: list(pair)[1] })),
+    ...preview,
+    eventName: told.eventName ?? told.event,
+    items: GROUPS.flatMap((group) => itemsOf(group)(difference[group])),
+    unchanged: readNumber(difference['unchanged']),
   }
 }
+export type ImportPreview = NonNullable<ReturnType<typeof readPreview>>
 
-export function readPreview(body: unknown): ImportPreview | null {
-  if (!isRecord(body)) return null
-  const id = readTextOrNull(body['id'])
-  const difference = body['difference']
-  if (id === null || !isRecord(difference)) return null
-  const items = GROUPS.flatMap((group) =>
-    list(difference[group])
-      .map((item) => readItem(item, group))
-      .filter((item) => item !== null),
-  )
-  return {
-    id,
-    event: readText(body['event']),
-    eventName: readTextOrNull(body['event_name']) ?? readText(body['event']),
-    eventIsNew: body['event_is_new'] === true,
-    venue: readTextOrNull(body['venue']),
-    sessions: count(body['sessions']),
-    rooms: count(body['rooms']),
-    newRooms: texts(body['new_rooms']),
-    roomsUnknown: texts(body['rooms_unknown']),
-    items,
-    unchanged: count(difference['unchanged']),
-    warnings: list(body['warnings'])
-      .filter(isRecord)
-      .map((one) => ({ code: readText(one['code']), message: readText(one['message']), item: readText(one['item']) })),
-  }
-}
-
-export interface ImportDone {
-  event: string
-  added: number
-  changed: number
-  waiting: readonly ImportItem[]
-}
-
-export function readDone(body: unknown): ImportDone | null {
-  if (!isRecord(body)) return null
-  return {
-    event: readText(body['event']),
-    added: count(body['added']),
-    changed: count(body['changed']),
-    waiting: list(body['waiting'])
-      .map((item) => readItem(item, 'changed'))
-      .filter((item) => item !== null),
-  }
-}
+export type ImportDone = Read<typeof readDone>
+export const readDone = shape<Schema['ImportDone']>()(({ field }) => ({
+  event: field('event', readText),
+  added: field('added', readNumber),
+  changed: field('changed', readNumber),
+  waiting: field('waiting', itemsOf('changed')),
+}))
 
 export const STOPS = ['nobody', 'ended', 'out_of_reach'] as const
 export type Stopped = (typeof STOPS)[number]
 
-/** An event's schedule elsewhere, which the server reads by itself (`streamer/api/polling.py`). */
-export interface Followed {
-  event: string
-  eventName: string
-  url: string
-  every_s: number
+const readToldFollowed = shape<Schema['PollSourceView']>()(({ field, needed }) => ({
+  event: needed('event', readTextOrNull),
+  eventName: field('event_name', readTextOrNull),
+  url: needed('url', readTextOrNull),
+  every_s: field('every_s', readNumber),
   /** Null: not yet. */
-  polled_ms: number | null
+  polled_ms: field('polled', readTime),
   /** In the server's words; '' where the last look went well. */
-  error: string
+  error: field('error', readText),
   /** The label of the grant with whose rights it is read; '' where there is none. */
-  followedBy: string
+  followedBy: field('followed_by', readText),
   /** Why it is not read any more; null: it is. */
-  stopped: Stopped | null
-  /** What nobody has agreed to. */
-  waiting: readonly ImportItem[]
-}
+  stopped: field('stopped', oneOf(STOPS, null)),
+  /** Changes that nobody has agreed to. */
+  waiting: field('waiting', itemsOf('changed')),
+}))
 
-export function readFollowed(body: unknown): Followed | null {
-  if (!isRecord(body)) return null
-  const event = readTextOrNull(body['event'])
-  const url = readTextOrNull(body['url'])
-  if (event === null || url === null) return null
-  return {
-    event,
-    eventName: readTextOrNull(body['event_name']) ?? event,
-    url,
-    every_s: count(body['every_s']),
-    polled_ms: readTime(body['polled']),
-    error: readText(body['error']),
-    followedBy: readText(body['followed_by']),
-    stopped: STOPS.find((reason) => reason === body['stopped']) ?? null,
-    waiting: list(body['waiting'])
-      .map((item) => readItem(item, 'changed'))
-      .filter((item) => item !== null),
-  }
+/** An event's schedule elsewhere, which the server reads by itself (`streamer/api/polling.py`). */
+export function readFollowed(body: unknown) {
+  const told = readToldFollowed(body)
+  return told && { ...told, eventName: told.eventName ?? told.event }
 }
+export type Followed = NonNullable<ReturnType<typeof readFollowed>>
 
 /** What is chosen before somebody has chosen: all that hurts nobody. What wants a yes waits for one. */
 export function chosenAtFirst(items: readonly ImportItem[]): Set<string> {

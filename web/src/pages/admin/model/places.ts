@@ -1,78 +1,40 @@
 /** Venues, rooms and events as their organisers see them, and the bodies that change them. Pure. */
-import {
-  type Alarm,
-  type EventInfo,
-  type Hold,
-  isRecord,
-  readAlarms,
-  readEvent,
-  readHold,
-  readSession,
-  readText,
-  readTextOrNull,
-  readWord,
-  type Session,
-  type Venue,
-  type Word,
-} from '$lib/protocol/day'
+import { oneOf, readNumberOrNull, readText, readTextOrNull, readTexts, shape } from '$lib/api/read'
+import type { Schema } from '$lib/api/types'
+import { named, readAlarms, readEvent, readHold, readSession, readWord, type Venue } from '$lib/protocol/day'
 import { fromLocal, rfc3339, toLocal } from './when'
 
-export interface AdminRoom {
-  id: string
-  name: string
-  venue: string | null
-  start: 'tap' | 'auto'
-  between: 'slate' | 'picture_muted' | 'open'
-  state: 'off' | 'slate' | 'live'
-  word: Word | null
-  hold: Hold | null
-  session: Session | null
-  next: Session | null
-  alarms: readonly Alarm[]
-  aliases: readonly string[]
-  guid: string
-  retentionDays: number | null
+const readToldRoom = shape<Schema['RoomCrewView']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  name: field('name', readTextOrNull),
+  venue: field('venue', readTextOrNull),
+  start: field('start', oneOf(['tap', 'auto'], 'tap')),
+  between: field('between', oneOf(['slate', 'picture_muted', 'open'], 'slate')),
+  state: field('state', oneOf(['off', 'slate', 'live'], 'off')),
+  word: field('word', readWord),
+  hold: field('hold', readHold),
+  session: field('session', readSession),
+  next: field('next', readSession),
+  alarms: field('alarms', readAlarms),
+  aliases: field('aliases', readTexts),
+  guid: field('guid', readText),
+  retentionDays: field('retention_days', readNumberOrNull),
   /** BCP 47 tags. */
-  captionLanguages: readonly string[]
-}
+  captionLanguages: field('caption_languages', readTexts),
+}))
+export const readRoom = (body: unknown) => named(readToldRoom(body))
+export type AdminRoom = NonNullable<ReturnType<typeof readRoom>>
 
-export interface AdminEvent extends EventInfo {
-  /** Its schedule's, which is asked again from time to time; '' for none. */
-  sourceUrl: string
-}
-
-const texts = (value: unknown): string[] =>
-  Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : []
-
-export function readRoom(body: unknown): AdminRoom | null {
-  if (!isRecord(body)) return null
-  const id = readTextOrNull(body['id'])
-  if (id === null) return null
-  const between = readText(body['between'])
-  const state = readText(body['state'])
-  return {
-    id,
-    name: readTextOrNull(body['name']) ?? id,
-    venue: readTextOrNull(body['venue']),
-    start: body['start'] === 'auto' ? 'auto' : 'tap',
-    between: between === 'picture_muted' || between === 'open' ? between : 'slate',
-    state: state === 'live' || state === 'slate' ? state : 'off',
-    word: readWord(body['word']),
-    hold: readHold(body['hold']),
-    session: readSession(body['session']),
-    next: readSession(body['next']),
-    alarms: readAlarms(body['alarms']),
-    aliases: texts(body['aliases']),
-    guid: readText(body['guid']),
-    retentionDays: typeof body['retention_days'] === 'number' ? body['retention_days'] : null,
-    captionLanguages: texts(body['caption_languages']),
-  }
-}
-
-export function readAdminEvent(body: unknown): AdminEvent | null {
+const readSource = shape<Schema['EventCrewView']>()(({ field }) => ({
+  /** Its schedule's address, which is asked again from time to time; '' for none. */
+  sourceUrl: field('source_url', readText),
+}))
+export function readAdminEvent(body: unknown) {
   const event = readEvent(body)
-  return event && isRecord(body) ? { ...event, sourceUrl: readText(body['source_url']) } : null
+  const source = readSource(body)
+  return event && source && { ...event, ...source }
 }
+export type AdminEvent = NonNullable<ReturnType<typeof readAdminEvent>>
 
 /** An id that people recognise in a name, as a proposal; '' where nothing is left of it. */
 export function slugOf(name: string): string {

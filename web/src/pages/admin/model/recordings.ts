@@ -1,100 +1,70 @@
 /** Recordings, their cuts, and what is to go (`streamer/api/recordings.py`). Media times are UTC ms. Pure. */
-import { isRecord, readText, readTextOrNull, readTime } from '$lib/protocol/day'
+import {
+  listOf,
+  oneOf,
+  type Read,
+  readNumber,
+  readNumberOrNull,
+  readText,
+  readTextOrNull,
+  readTexts,
+  readTime,
+  readYes,
+  shape,
+} from '$lib/api/read'
+import type { Schema } from '$lib/api/types'
 
-export type RecordingState = 'growing' | 'ready' | 'deleted' | 'failed'
+export type RecordingState = Schema['RecordingState']
 
 export interface Skip {
   from_ms: number
   to_ms: number
 }
 
-export interface Edition {
-  id: string
-  start_ms: number
-  end_ms: number | null
-  skips: readonly Skip[]
-  created_ms: number | null
-  /** Null: the current one. */
-  replaced_ms: number | null
-}
-
-export interface Recording {
-  session: string
-  room: string
-  title: string
-  speakers: readonly string[]
-  event: string | null
-  state: RecordingState
-  published: boolean
-  start_ms: number
-  /** Null while the session is on air. */
-  end_ms: number | null
-  replayUrl: string | null
-  downloadUrl: string | null
-  bytes: number
-  pinned: boolean
-  reviewed: boolean
-  /** Between these a cut may lie. */
-  materialFrom_ms: number
-  materialTo_ms: number | null
-  editions: readonly Edition[]
-}
-
-const number = (value: unknown): number | null => (typeof value === 'number' && Number.isFinite(value) ? value : null)
-const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
-
 function readSkip(pair: unknown): Skip | null {
-  const [from_ms, to_ms] = [number(list(pair)[0]), number(list(pair)[1])]
-  return from_ms === null || to_ms === null || to_ms <= from_ms ? null : { from_ms, to_ms }
+  const [from_ms, to_ms] = Array.isArray(pair) ? pair.map(readNumberOrNull) : []
+  return from_ms == null || to_ms == null || to_ms <= from_ms ? null : { from_ms, to_ms }
 }
 
-function readEdition(body: unknown): Edition | null {
-  if (!isRecord(body)) return null
-  const id = readTextOrNull(body['id'])
-  const start_ms = number(body['start_ms'])
-  if (id === null || start_ms === null) return null
-  return {
-    id,
-    start_ms,
-    end_ms: number(body['end_ms']),
-    skips: list(body['skips'])
-      .map(readSkip)
-      .filter((skip) => skip !== null),
-    created_ms: readTime(body['created']),
-    replaced_ms: readTime(body['replaced']),
-  }
-}
+export type Edition = Read<typeof readEdition>
+const readEdition = shape<Schema['EditionView']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  start_ms: needed('start_ms', readNumberOrNull),
+  end_ms: field('end_ms', readNumberOrNull),
+  skips: field('skips', listOf(readSkip)),
+  created_ms: field('created', readTime),
+  /** Null: the current one. */
+  replaced_ms: field('replaced', readTime),
+}))
+
+const readTold = shape<Schema['RecordingCrewView']>()(({ field, needed }) => ({
+  session: needed('session', readTextOrNull),
+  room: field('room', readText),
+  title: field('title', readTextOrNull),
+  speakers: field('speakers', readTexts),
+  event: field('event', readTextOrNull),
+  state: needed('state', oneOf(['growing', 'ready', 'deleted', 'failed'], null)),
+  published: field('published', readYes),
+  start_ms: needed('start_ms', readNumberOrNull),
+  /** Null while the session is on air. */
+  end_ms: field('end_ms', readNumberOrNull),
+  replayUrl: field('replay_url', readTextOrNull),
+  downloadUrl: field('download_url', readTextOrNull),
+  bytes: field('bytes', readNumber),
+  pinned: field('pinned', readYes),
+  reviewed: field('reviewed', readYes),
+  /** Between these a cut may lie. */
+  materialFrom_ms: needed('material_from_ms', readNumberOrNull),
+  materialTo_ms: field('material_to_ms', readNumberOrNull),
+  editions: field('editions', listOf(readEdition)),
+}))
 
 /** Null for what is told to everybody only: without its files there is nothing to do with it here. */
-export function readRecording(body: unknown): Recording | null {
-  if (!isRecord(body)) return null
-  const session = readTextOrNull(body['session'])
-  const start_ms = number(body['start_ms'])
-  const from_ms = number(body['material_from_ms'])
-  const state = (['growing', 'ready', 'deleted', 'failed'] as const).find((one) => one === body['state'])
-  if (session === null || start_ms === null || from_ms === null || state === undefined) return null
-  return {
-    session,
-    room: readText(body['room']),
-    title: readTextOrNull(body['title']) ?? session,
-    speakers: list(body['speakers']).filter((one): one is string => typeof one === 'string'),
-    event: readTextOrNull(body['event']),
-    state,
-    published: body['published'] === true,
-    start_ms,
-    end_ms: number(body['end_ms']),
-    replayUrl: readTextOrNull(body['replay_url']),
-    downloadUrl: readTextOrNull(body['download_url']),
-    bytes: number(body['bytes']) ?? 0,
-    pinned: body['pinned'] === true,
-    reviewed: body['reviewed'] === true,
-    materialFrom_ms: from_ms,
-    materialTo_ms: number(body['material_to_ms']),
-    editions: list(body['editions'])
-      .map(readEdition)
-      .filter((edition) => edition !== null),
-  }
+export function readRecording(body: unknown) {
+  const told = readTold(body)
+  return told && { ...told, title: told.title ?? told.session }
 }
+export type Recording = NonNullable<ReturnType<typeof readRecording>>
 
 export const currentOf = (recording: Recording): Edition | null =>
   recording.editions.findLast(({ replaced_ms }) => replaced_ms === null) ?? null
@@ -223,34 +193,26 @@ export function readExact(text: string, near_ms: number, zone: string): number |
 
 // --- retention ----------------------------------------------------------------------------------------
 
-export interface ToBeDeleted {
-  session: string
-  room: string
-  title: string
-  bytes: number
-  days: number
-  ended_ms: number | null
+const readToBeDeleted = shape<Schema['DoomedView']>()(({ field }) => ({
+  session: field('session', readText),
+  room: field('room', readText),
+  title: field('title', readTextOrNull),
+  bytes: field('bytes', readNumber),
+  days: field('days', readNumber),
+  ended_ms: field('ended', readTime),
+}))
+const readItem = (body: unknown) => {
+  const item = readToBeDeleted(body)
+  return item && { ...item, title: item.title ?? item.session }
 }
+export type ToBeDeleted = NonNullable<ReturnType<typeof readItem>>
 
-export interface RetentionPlan {
-  items: readonly ToBeDeleted[]
-  freedBytes: number
-}
-
-export function readRetention(body: unknown): RetentionPlan {
-  if (!isRecord(body)) return { items: [], freedBytes: 0 }
-  const items = list(body['items'])
-    .filter(isRecord)
-    .map((one) => ({
-      session: readText(one['session']),
-      room: readText(one['room']),
-      title: readTextOrNull(one['title']) ?? readText(one['session']),
-      bytes: number(one['bytes']) ?? 0,
-      days: number(one['days']) ?? 0,
-      ended_ms: readTime(one['ended']),
-    }))
-  return { items, freedBytes: number(body['freed_bytes']) ?? 0 }
-}
+const readPlan = shape<Schema['RetentionView']>()(({ field }) => ({
+  items: field('items', listOf(readItem)),
+  freedBytes: field('freed_bytes', readNumber),
+}))
+export type RetentionPlan = Read<typeof readPlan>
+export const readRetention = (body: unknown): RetentionPlan => readPlan(body) ?? { items: [], freedBytes: 0 }
 
 /** `1.2 GB`: decimal, as disks are sold. */
 export function sizeText(bytes: number, locale: string): string {

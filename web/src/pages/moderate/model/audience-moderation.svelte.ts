@@ -4,7 +4,8 @@
  * A room's page has one for the room, and another for a closed session's own audience while somebody is at that.
  */
 import { type LiveAuth, type LivePorts, LiveSocket, type LiveState } from '$lib/live/socket'
-import { type ApiError, readTime } from '$lib/protocol/day'
+import { readTime } from '$lib/api/read'
+import { type ApiError } from '$lib/protocol/day'
 import type { ChatMessage, Question } from '$features/talk/model/items'
 import {
   approve,

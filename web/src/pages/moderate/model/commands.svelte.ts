@@ -4,7 +4,7 @@
  * selection of many kinds, more items than one command takes); undo takes all of it back.
  */
 import type { Answer } from '$lib/live/socket'
-import { isRecord, readText, readTextOrNull } from '$lib/protocol/day'
+import { isRecord, readText, readTextOrNull } from '$lib/api/read'
 import type { QuestionState } from '$features/talk/model/items'
 import type { Entry } from './queue'
 

@@ -3,7 +3,8 @@
  * One audience as its moderators see it: everything, whatever its state. State only: it is fed with what `/moderation` sends.
  */
 import type { LiveEvent } from '$lib/live/socket'
-import { isRecord, readSession, readText, readTextOrNull, type Session } from '$lib/protocol/day'
+import { isRecord, readText, readTextOrNull } from '$lib/api/read'
+import { readSession, type Session } from '$lib/protocol/day'
 import {
   type ChatMessage,
   MESSAGE_STATES,

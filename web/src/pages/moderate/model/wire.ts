@@ -1,172 +1,83 @@
-/**
- * What only moderators are told (`streamer/realtime/protocol.md`, `/moderation`). Readers take whatever came and answer null
- * where it is none of it; times become UTC ms. Items that everybody sees are read by `$lib/talk/items`.
- */
-import { isRecord, readText, readTextOrNull, readTime } from '$lib/protocol/day'
-import { type ChatMessage, readItems, readMessage } from '$features/talk/model/items'
+/** What `/moderation` tells besides what everybody sees (`streamer/realtime/protocol.md`); times become UTC ms. */
+import { listOf, oneOf, type Read, readNumber, readText, readTextOrNull, readTime, readYes, shape } from '$lib/api/read'
+import type { SocketSchema } from '$lib/api/types'
+import { readMessage } from '$features/talk/model/items'
 
 export { type CrewMessage, readCrewMessage, readTrouble, type Trouble } from '$features/talk/model/crew-messages'
 
-export interface Report {
-  id: string
-  kind: 'message' | 'question'
+export type Report = Read<typeof readReport>
+export const readReport = shape<SocketSchema['ReportChanged']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  kind: field('kind', oneOf(['message', 'question'], 'message')),
   /** The id of what is reported. */
-  item: string
-  participant: string
-  reason: string | null
-  at_ms: number
-  resolved: boolean
-}
+  item: needed('item', readTextOrNull),
+  participant: field('participant', readText),
+  reason: field('reason', readTextOrNull),
+  at_ms: needed('at', readTime),
+  resolved: field('resolved', readYes),
+}))
 
-export interface Action {
-  id: string
+export type Action = Read<typeof readAction>
+export const readAction = shape<SocketSchema['ActionChanged']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
   /** The command's name: `chat.delete`. */
-  kind: string
+  kind: field('kind', readText),
   /** Ids of items, or what a mode became: `chat=slow`. */
-  target: string
-  participant: string | null
-  who: string
-  reason: string | null
-  at_ms: number
-  undoable: boolean
-  undone_ms: number | null
-  undoneBy: string | null
-}
+  target: field('target', readText),
+  participant: field('participant', readTextOrNull),
+  who: field('who', readText),
+  reason: field('reason', readTextOrNull),
+  at_ms: needed('at', readTime),
+  undoable: field('undoable', readYes),
+  undone_ms: field('undone', readTime),
+  undoneBy: field('undone_by', readTextOrNull),
+}))
 
-export interface Sanction {
-  participant: string
-  name: string
-  mutedUntil_ms: number | null
-  banned: boolean
-  reason: string | null
-}
+export type Sanction = Read<typeof readSanction>
+export const readSanction = shape<SocketSchema['SanctionChanged']>()(({ field, needed }) => ({
+  participant: needed('participant', readTextOrNull),
+  name: field('name', readText),
+  mutedUntil_ms: field('muted_until', readTime),
+  banned: field('banned', readYes),
+  reason: field('reason', readTextOrNull),
+}))
 
-export interface AddressHold {
-  prefix: string
-  participant: string
-  until_ms: number
-}
+export type AddressHold = Read<typeof readHold>
+export const readHold = shape<Record<string, unknown>>()(({ field, needed }) => ({
+  prefix: needed('prefix', readTextOrNull),
+  participant: field('participant', readText),
+  until_ms: needed('until', readTime),
+}))
 
-export interface Claim {
-  id: string
+export type Claim = Read<typeof readClaim>
+export const readClaim = shape<SocketSchema['Claimed']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
   /** Null: let go of. */
-  by: string | null
-  until_ms: number
-}
+  by: field('by', readTextOrNull),
+  until_ms: needed('until', readTime),
+}))
 
-export interface Note {
-  id: string
-  text: string
-  by: string
-  at_ms: number
-}
+const readNote = shape<Record<string, unknown>>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  text: field('text', readText),
+  by: field('by', readText),
+  at_ms: needed('at', readTime),
+}))
 
 /** A participant as moderators see them. */
-export interface Card {
-  id: string
-  name: string
-  names: readonly string[]
-  place: string
-  since_ms: number | null
-  here: boolean
-  messages: number
-  questions: number
-  mutedUntil_ms: number | null
-  banned: boolean
-  latest: readonly ChatMessage[]
-  history: readonly Action[]
-  notes: readonly Note[]
-}
-
-const readNumber = (value: unknown): number => (typeof value === 'number' && Number.isFinite(value) ? value : 0)
-
-export function readReport(data: unknown): Report | null {
-  if (!isRecord(data)) return null
-  const id = readTextOrNull(data['id'])
-  const item = readTextOrNull(data['item'])
-  const at_ms = readTime(data['at'])
-  if (id === null || item === null || at_ms === null) return null
-  return {
-    id,
-    item,
-    at_ms,
-    kind: data['kind'] === 'question' ? 'question' : 'message',
-    participant: readText(data['participant']),
-    reason: readTextOrNull(data['reason']),
-    resolved: data['resolved'] === true,
-  }
-}
-
-export function readAction(data: unknown): Action | null {
-  if (!isRecord(data)) return null
-  const id = readTextOrNull(data['id'])
-  const at_ms = readTime(data['at'])
-  if (id === null || at_ms === null) return null
-  return {
-    id,
-    at_ms,
-    kind: readText(data['kind']),
-    target: readText(data['target']),
-    participant: readTextOrNull(data['participant']),
-    who: readText(data['who']),
-    reason: readTextOrNull(data['reason']),
-    undoable: data['undoable'] === true,
-    undone_ms: readTime(data['undone']),
-    undoneBy: readTextOrNull(data['undone_by']),
-  }
-}
-
-export function readSanction(data: unknown): Sanction | null {
-  if (!isRecord(data)) return null
-  const participant = readTextOrNull(data['participant'])
-  if (participant === null) return null
-  return {
-    participant,
-    name: readText(data['name']),
-    mutedUntil_ms: readTime(data['muted_until']),
-    banned: data['banned'] === true,
-    reason: readTextOrNull(data['reason']),
-  }
-}
-
-export function readHold(data: unknown): AddressHold | null {
-  if (!isRecord(data)) return null
-  const prefix = readTextOrNull(data['prefix'])
-  const until_ms = readTime(data['until'])
-  return prefix === null || until_ms === null ? null : { prefix, until_ms, participant: readText(data['participant']) }
-}
-
-export function readClaim(data: unknown): Claim | null {
-  if (!isRecord(data)) return null
-  const id = readTextOrNull(data['id'])
-  const until_ms = readTime(data['until'])
-  return id === null || until_ms === null ? null : { id, until_ms, by: readTextOrNull(data['by']) }
-}
-
-function readNote(data: unknown): Note | null {
-  if (!isRecord(data)) return null
-  const id = readTextOrNull(data['id'])
-  const at_ms = readTime(data['at'])
-  return id === null || at_ms === null ? null : { id, at_ms, text: readText(data['text']), by: readText(data['by']) }
-}
-
-export function readCard(data: unknown): Card | null {
-  if (!isRecord(data)) return null
-  const id = readTextOrNull(data['id'])
-  if (id === null) return null
-  return {
-    id,
-    name: readText(data['name']),
-    names: readItems(data['names'], readTextOrNull),
-    place: readText(data['place']),
-    since_ms: readTime(data['since']),
-    here: data['here'] === true,
-    messages: readNumber(data['messages']),
-    questions: readNumber(data['questions']),
-    mutedUntil_ms: readTime(data['muted_until']),
-    banned: data['banned'] === true,
-    latest: readItems(data['latest'], readMessage),
-    history: readItems(data['history'], readAction),
-    notes: readItems(data['notes'], readNote),
-  }
-}
+export type Card = Read<typeof readCard>
+export const readCard = shape<Record<string, unknown>>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  name: field('name', readText),
+  names: field('names', listOf(readTextOrNull)),
+  place: field('place', readText),
+  since_ms: field('since', readTime),
+  here: field('here', readYes),
+  messages: field('messages', readNumber),
+  questions: field('questions', readNumber),
+  mutedUntil_ms: field('muted_until', readTime),
+  banned: field('banned', readYes),
+  latest: field('latest', listOf(readMessage)),
+  history: field('history', listOf(readAction)),
+  notes: field('notes', listOf(readNote)),
+}))

@@ -1,4 +1,4 @@
-import { isRecord, readText, readTextOrNull, readTime } from '$lib/protocol/day'
+import { isRecord, readText, readTextOrNull, readTime } from '$lib/api/read'
 import {
   type ChatMessage,
   type Poll,

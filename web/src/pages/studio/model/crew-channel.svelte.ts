@@ -5,7 +5,7 @@
  */
 
 import type { Answer, LiveEvent } from '$lib/live/socket'
-import { isRecord, readText, readTextOrNull } from '$lib/protocol/day'
+import { isRecord, readText, readTextOrNull } from '$lib/api/read'
 import { type CrewMessage, readTrouble, type Trouble } from '$features/talk/model/crew-messages'
 import { keepMark, type MarkStore, readMark, unreadOf, withCrewMessage } from './crew-messages'
 

@@ -1,7 +1,7 @@
 /** The crew's private line of one room or of many: what is new to this browser, and how far it has been read. Pure. */
 
 import type { LiveEvent } from '$lib/live/socket'
-import { isRecord, readText } from '$lib/protocol/day'
+import { isRecord, readText } from '$lib/api/read'
 import { type CrewMessage, readCrewMessage } from '$features/talk/model/crew-messages'
 
 /** What was said before anybody looked here for the first time is no news any more. */

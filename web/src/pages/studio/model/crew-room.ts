@@ -1,85 +1,50 @@
-/** What a room tells its crew (`RoomCrewView` of `streamer/api/room_models.py`). Pure. */
+/** A room as its crew is told (`RoomCrewView` of `streamer/api/room_models.py`). Pure. */
 
-import {
-  isRecord,
-  readAlarms,
-  readHold,
-  readSession,
-  readTextOrNull,
-  readTime,
-  readWord,
-  type Alarm,
-  type Hold,
-  type Session,
-  type Word,
-} from '$lib/protocol/day'
+import { oneOf, readNumber, readRecord, readTextOrNull, readTime, readYes, shape } from '$lib/api/read'
+import type { Schema } from '$lib/api/types'
+import { readAlarms, readHold, readSession, readWord } from '$lib/protocol/day'
 
-export type Shows = 'programme' | 'slate' | 'picture_muted'
-const SHOWS: readonly Shows[] = ['programme', 'slate', 'picture_muted']
+const SHOWS = ['programme', 'slate', 'picture_muted'] as const
+export type Shows = (typeof SHOWS)[number]
 
-/** What the director wants of the room. */
-export interface Orders {
-  public: Shows
-  record: boolean
+const readOrders = shape<Schema['RoomCrewView']['orders']>()(({ field }) => ({
+  public: field('public', oneOf(SHOWS, 'programme')),
+  record: field('record', (value) => value !== false),
   /** The source to take; null: `main`, with `spare` behind it. */
-  source: string | null
-  gainDb: number
-}
+  source: field('source', readTextOrNull),
+  gainDb: field('gain_db', readNumber),
+}))
+/** The director's orders for the room. */
+export type Orders = NonNullable<ReturnType<typeof readOrders>>
 
-export interface CrewRoom {
+const readTold = shape<Schema['RoomCrewView']>()(({ field, needed }) => ({
   /** The public output's state: the truth about what viewers see. */
-  state: 'off' | 'slate' | 'live'
-  word: Word | null
+  state: needed('state', oneOf(['off', 'slate', 'live'], null)),
+  word: field('word', readWord),
   /** The venue's id. */
-  venue: string | null
+  venue: field('venue', readTextOrNull),
   /** Whether sessions begin by themselves. */
-  auto: boolean
+  auto: field('start', (value) => value === 'auto'),
   /** On air or overrun, closed ones included. */
-  session: Session | null
-  next: Session | null
-  hold: Hold | null
-  reservedUntil_ms: number | null
-  orders: Orders
+  session: field('session', readSession),
+  next: field('next', readSession),
+  hold: field('hold', readHold),
+  reservedUntil_ms: field('reserved_until', readTime),
+  /** Without them it was the public's view. */
+  orders: needed('orders', readOrders),
   /** Output -> what it shows now; `public` and `~key`. */
-  shows: Readonly<Record<string, Shows>>
+  shows: field('shows', (value): Readonly<Record<string, Shows>> =>
+    Object.fromEntries(Object.entries(readRecord(value)).map(([name, one]) => [name, oneOf(SHOWS, 'slate')(one)])),
+  ),
   /** Put up by hand. */
-  slate: boolean
-  mediaUp: boolean
-  mediaStopped_ms: number | null
+  slate: field('slate', readYes),
+  mediaUp: field('media_up', readYes),
+  mediaStopped_ms: field('media_stopped', readTime),
   /** When somebody began to speak after the last long silence. */
-  firstWords_ms: number | null
-  alarms: readonly Alarm[]
-}
+  firstWords_ms: field('first_words', readTime),
+  alarms: field('alarms', readAlarms),
+}))
+export type CrewRoom = NonNullable<ReturnType<typeof readTold>>
 
-const readShows = (value: unknown, otherwise: Shows): Shows => SHOWS.find((one) => one === value) ?? otherwise
-
-/** Null where the answer was for the public: without `orders` there is no crew's view. */
-export function readCrewRoom(body: unknown): CrewRoom | null {
-  if (!isRecord(body) || !isRecord(body['orders'])) return null
-  const { state, orders } = body
-  if (state !== 'off' && state !== 'slate' && state !== 'live') return null
-  const shows = isRecord(body['shows']) ? body['shows'] : {}
-  const ordered = orders as Record<string, unknown>
-  return {
-    state,
-    word: readWord(body['word']),
-    venue: readTextOrNull(body['venue']),
-    auto: body['start'] === 'auto',
-    session: readSession(body['session']),
-    next: readSession(body['next']),
-    hold: readHold(body['hold']),
-    reservedUntil_ms: readTime(body['reserved_until']),
-    orders: {
-      public: readShows(ordered['public'], 'programme'),
-      record: ordered['record'] !== false,
-      source: readTextOrNull(ordered['source']),
-      gainDb: typeof ordered['gain_db'] === 'number' ? ordered['gain_db'] : 0,
-    },
-    shows: Object.fromEntries(Object.entries(shows).map(([name, one]) => [name, readShows(one, 'slate')])),
-    slate: body['slate'] === true,
-    mediaUp: body['media_up'] === true,
-    mediaStopped_ms: readTime(body['media_stopped']),
-    firstWords_ms: readTime(body['first_words']),
-    alarms: readAlarms(body['alarms']),
-  }
-}
+/** Null where the answer was for the public. */
+export const readCrewRoom = readTold

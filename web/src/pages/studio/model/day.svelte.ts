@@ -3,7 +3,8 @@
  * server said last is shown; a tap that is not answered yet is shown as pending, never as done.
  */
 
-import { isRecord, readSession, readVenue, DEFAULT_ZONE, type Session, type Venue } from '$lib/protocol/day'
+import { isRecord } from '$lib/api/read'
+import { readSession, readVenue, DEFAULT_ZONE, type Session, type Venue } from '$lib/protocol/day'
 import { BROWSER_PORTS, LiveSocket, type LiveEvent, type LivePorts, type LiveState } from '$lib/live/socket'
 import type { Me } from '$lib/login'
 import { Api, type Result } from '$lib/api/client'

@@ -3,7 +3,8 @@
 
 import { LiveSocket, type LiveState } from '$lib/live/socket'
 import type { CrewMessage } from '$features/talk/model/crew-messages'
-import { DEFAULT_ZONE, isRecord, readList, readVenue, type Venue } from '$lib/protocol/day'
+import { isRecord } from '$lib/api/read'
+import { DEFAULT_ZONE, readList, readVenue, type Venue } from '$lib/protocol/day'
 import type { Me } from '$lib/login'
 import type { RoomAlarm } from './alarms'
 import { Api } from '$lib/api/client'

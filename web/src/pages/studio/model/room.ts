@@ -1,31 +1,16 @@
 /** What the server says of the room, polled. No DOM: fetch and timers are injected. */
 
 import { authorization } from '$lib/api/client'
+import type { Schema } from '$lib/api/types'
 import { readCrewRoom, type CrewRoom } from './crew-room'
 
-export interface TrackInfo {
-  codec: string
-  bitrate: number
-  width?: number
-  height?: number
-  frame_rate?: number
-  lost?: number
-  packets?: number
-  jitter_ms?: number
-}
+export type TrackInfo = Pick<Schema['TrackView'], 'codec' | 'bitrate'> & Partial<Schema['TrackView']>
 
-export interface SourceInfo {
+/** The public is told whether it is up, the crew all of it. */
+export interface SourceInfo extends Partial<Omit<Schema['SourceCrewView'], 'video' | 'audio'>> {
   up: boolean
-  publication?: string
-  /** Server time of the last packet. */
-  last_packet_ms?: number
-  connection?: string
-  client?: string
   video?: TrackInfo | null
   audio?: TrackInfo | null
-  round_trip_ms?: number | null
-  passthrough?: boolean
-  notes?: string[]
 }
 
 export interface RoomInfo {

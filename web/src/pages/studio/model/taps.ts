@@ -1,6 +1,7 @@
 /** A technician's taps as values, and how each travels: over Socket.IO `/studio` or REST. Pure. */
 
-import { isRecord, readSession, readTextOrNull, type Session } from '$lib/protocol/day'
+import { isRecord, readTextOrNull } from '$lib/api/read'
+import { readSession, type Session } from '$lib/protocol/day'
 
 export type Scope = 'room' | 'venue' | 'event'
 
