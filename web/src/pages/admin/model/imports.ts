@@ -26,6 +26,12 @@ const readConsequence = shape<Schema['ConsequenceView']>()(({ field }) => ({
   blocks: field('blocks', readYes),
 }))
 
+export interface FieldChange {
+  field: string
+  old: unknown
+  new: unknown
+}
+
 const readToldItem = shape<Schema['ImportItem']>()(({ field, needed }) => ({
   key: needed('key', readTextOrNull),
   title: field('title', readText),
@@ -37,7 +43,7 @@ const readToldItem = shape<Schema['ImportItem']>()(({ field, needed }) => ({
   blocked: field('blocked', readYes),
   consequences: field('consequences', listOf(readConsequence)),
   changes: field('changes', (value) =>
-    Object.entries(readRecord(value)).map(([name, pair]): { field: string; old: unknown; new: unknown } => {
+    Object.entries(readRecord(value)).map(([name, pair]): FieldChange => {
       const [old, now] = Array.isArray(pair) ? (pair as unknown[]) : []
       return { field: name, old, new: now }
     }),
