@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from fractions import Fraction
 from typing import NamedTuple
@@ -73,11 +74,11 @@ class ClipFeed(Feed):
 
 
 class MonoFeed(Feed):
-    """A tone of 440 Hz alone, in one channel for the first seconds and in two from then on."""
+    """A tone of 440 Hz alone, in one channel until ``stereo`` is set and in two from then on."""
 
-    def __init__(self, emit: Emit, options: FeedOptions, *, mono_s: float) -> None:
+    def __init__(self, emit: Emit, options: FeedOptions) -> None:
         super().__init__(emit, options)
-        self._mono_s = mono_s
+        self.stereo = threading.Event()
 
     def _play(self) -> None:
         encoders = {}
@@ -90,7 +91,7 @@ class MonoFeed(Feed):
             return
         base_us, block = time.time_ns() // 1000, 0
         while not self._stop.is_set():
-            layout = "mono" if block * BLOCK_US < self._mono_s * 1e6 else "stereo"
+            layout = "stereo" if self.stereo.is_set() else "mono"
             wave = 8000 * np.sin(2 * np.pi * 440 * (block * 960 + np.arange(960)) / 48_000)
             samples = np.repeat(wave.astype(np.int16), 1 if layout == "mono" else 2).reshape(1, -1)
             frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)

@@ -25,6 +25,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector
 
 from tests.fakes.hls_rules import ListedSegment, MediaPlaylist, TrackReader, attributes, check_alignment
+from tests.fakes.waiting import LIMIT_S
 
 PLAYLIST_TYPES = ("application/vnd.apple.mpegurl", "audio/mpegurl")
 _MAX_AGE = re.compile(r"max-age=(\d+)")
@@ -83,7 +84,7 @@ class HlsFollower:
 
     async def __aenter__(self) -> HlsFollower:
         if self._session is None:
-            self._session = ClientSession(timeout=ClientTimeout(total=30), connector=TCPConnector(limit=0))
+            self._session = ClientSession(timeout=ClientTimeout(total=LIMIT_S), connector=TCPConnector(limit=0))
         return self
 
     async def __aexit__(
@@ -122,7 +123,7 @@ class HlsFollower:
         for track in self.tracks.values():
             await self._load(track, blocking=None, skip=False)
 
-    async def follow(self, *, until: Callable[[HlsFollower], bool], limit_s: float = 30.0) -> None:
+    async def follow(self, *, until: Callable[[HlsFollower], bool], limit_s: float = LIMIT_S) -> None:
         """Follow all renditions until the condition holds, the broadcast ends, or TimeoutError."""
         done = asyncio.Event()
 

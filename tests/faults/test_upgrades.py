@@ -27,9 +27,6 @@ from streamer.store.database import (
 from streamer.store.directors import Holder
 from streamer.store.rooms import Rooms
 from tests.fakes.running import free_port
-from tests.fakes.stores import postgres, store_url
-
-__all__ = ["postgres", "store_url"]
 
 NEWER = "9999"
 
