@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.audience_lives import Lives
+from tests.fakes.chance import dice
 
 KILLS = 2
-SEED = 1
 
 
+@pytest.mark.search
 @pytest.mark.timeout(300)
 async def test_nothing_that_was_acknowledged_is_lost(tmp_path: Path) -> None:
-    lives = Lives(tmp_path, random.Random(SEED))
+    lives = Lives(tmp_path, dice())
     await lives.begin()
     for _ in range(KILLS):
         await lives.live()

@@ -5,24 +5,23 @@ Erasures have deaths of their own: ``test_erasing_kills.py``. At random points, 
 
 from __future__ import annotations
 
-import random
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.chance import dice
 from tests.fakes.deaths import LOST_MS, die_again_and_again
 
 pytestmark = pytest.mark.slow
 
 DEATHS = 2
-SEED = 2
 
 
 async def test_numbers_never_repeat_and_at_most_one_part_is_lost() -> None:
     # Sockets' paths are short: not in pytest's folder.
     with tempfile.TemporaryDirectory(prefix="streamer-") as folder:
-        tally = await die_again_and_again(Path(folder) / "data", DEATHS, random.Random(SEED))
+        tally = await die_again_and_again(Path(folder) / "data", DEATHS, dice())
     print(f"{dict(tally.deaths)}, back after {[round(s, 1) for s in tally.back_s]} s")
     print(f"lost {[round(ms) for ms in tally.lost_ms]} ms")
     assert max(tally.lost_ms) < LOST_MS

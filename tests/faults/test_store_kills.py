@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
+import pytest
+
+from tests.fakes.chance import dice
 from tests.fakes.store_kills import kill_while_writing
 
 KILLS = 3
-SEED = 1
 
 
+@pytest.mark.search
 async def test_no_acknowledged_change_is_lost_when_a_writer_is_killed(store_url: str, tmp_path: Path) -> None:
-    assert await kill_while_writing(store_url, tmp_path, KILLS, random.Random(SEED)) >= KILLS
+    assert await kill_while_writing(store_url, tmp_path, KILLS, dice()) >= KILLS
