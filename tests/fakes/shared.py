@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest_asyncio
 
+from streamer.control import run_folder
+from streamer.control.channel import Channel
 from streamer.errors import StreamerError
-from streamer.room import sockets
-from streamer.room.channel import Channel
 from tests.fakes.publishing import TINY
 from tests.fakes.running import START_LIMIT_S, Running, serving
 from tests.fakes.waiting import until_answered
@@ -85,7 +85,7 @@ async def _answers(server: Running) -> bool:
 async def close_rooms(server: Running) -> None:
     """A room whose camera is gone goes on with its slate, and that takes CPU from the next test."""
     with contextlib.suppress(OSError, StreamerError, TimeoutError):
-        host = await Channel.open(server.data / "run", sockets.MEDIA_SOCKET)
+        host = await Channel.open(server.data / "run", run_folder.MEDIA_SOCKET)
         try:
             for entry in await host.request("list", {}, limit_s=5):
                 with contextlib.suppress(StreamerError):

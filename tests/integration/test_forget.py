@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from streamer.room import sockets
-from streamer.room.channel import Channel
-from streamer.room.protocol import Forget
+from streamer.control import run_folder
+from streamer.control.channel import Channel
+from streamer.control.messages import Forget
 from tests.fakes.chance import dice
 from tests.fakes.following import all_past, faultless, holes_ms, whole
 from tests.fakes.hls_client import HlsFollower
@@ -28,7 +28,7 @@ async def forget(server: Running, room: str, from_ms: int) -> Any:
     def ignore(_event: object) -> None:
         pass
 
-    channel = await Channel.open(server.data / "run", sockets.control_socket(room), ignore)
+    channel = await Channel.open(server.data / "run", run_folder.control_socket(room), ignore)
     try:
         return await channel.request("forget", Forget(from_ms, int(time.time() * 1000)), limit_s=10)
     finally:

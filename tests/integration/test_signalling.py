@@ -11,8 +11,8 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from multidict import CIMultiDict
 
-from streamer.room import aiortc_hooks as hooks
-from streamer.room.ice import LOOPBACK, IceBinding
+from streamer.rtc import aiortc_hooks as hooks
+from streamer.rtc.ice import LOOPBACK, IceBinding
 from tests.fakes.publishing import tiny_camera
 from tests.fakes.running import Running
 from tests.fakes.waiting import until, until_answered, until_answered_within

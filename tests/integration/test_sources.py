@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamer.room.inputs import Emit, FeedOptions, TestCardFeed
+from streamer.publish.inputs import Emit, FeedOptions, TestCardFeed
 from tests.fakes import decoding
 from tests.fakes.clips import ClipFeed, MonoFeed, h264_clip
 from tests.fakes.following import all_past, faultless, newest, whole
