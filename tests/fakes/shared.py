@@ -43,9 +43,11 @@ SMALL = {
     "STREAMER_ROOM__ATTEMPTS_PER_MINUTE": "500",
 }
 """Segments of a second: where neither rates nor sizes are the subject."""
-REAL = {"STREAMER_MEDIA__RUNGS": LADDER, "STREAMER_MEDIA__SILENCE_BEFORE_SLATE_S": "3"}
-"""Segments and parts as they are by default. A busy machine may hold a camera up for a moment without a slate."""
-PLAIN = {"STREAMER_REALTIME__NEWCOMER_S": "0"}
+PATIENT = {"STREAMER_MEDIA__SILENCE_BEFORE_SLATE_S": "10"}
+"""A busy machine may hold a camera up for some seconds without a slate."""
+REAL = PATIENT | {"STREAMER_MEDIA__RUNGS": LADDER}
+"""Segments and parts as they are by default."""
+PLAIN = PATIENT | {"STREAMER_REALTIME__NEWCOMER_S": "0"}
 """All by default, the ladder too. Crowds that come from one address may speak at once: how newcomers are held back is
 no matter there."""
 

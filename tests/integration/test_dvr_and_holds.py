@@ -21,7 +21,7 @@ from tests.fakes.hls_client import HlsFollower
 from tests.fakes.idle_crowd import Goes, many_descriptors
 from tests.fakes.publishing import tiny_camera
 from tests.fakes.running import Running, serving
-from tests.fakes.shared import LOW, SMALL, TOP
+from tests.fakes.shared import LOW, PATIENT, SMALL, TOP
 from tests.fakes.slow_reader import SlowReader
 from tests.fakes.waiting import SLOW_ANSWERS, until_answered
 
@@ -32,16 +32,20 @@ WINDOW_S = 30
 OF_EACH = 20
 PIPELINED = 60
 MIB = 1024 * 1024
-SETTINGS = SMALL | {
-    # The least that they may be: what is older comes from the files.
-    "STREAMER_HLS__CACHE_BYTES_PER_ROOM": "1000000",
-    "STREAMER_HLS__LIVE_WINDOW_S": str(WINDOW_S),
-    "STREAMER_HLS__MAX_HELD_PER_ADDRESS": str(HELD),
-    "STREAMER_HLS__MAX_HELD_TOTAL": "10",
-    "STREAMER_SERVER__TRUSTED_PROXIES": '["127.0.0.1"]',
-    "STREAMER_SERVER__SLOW_READER_S": "3",
-    "STREAMER_SERVER__MAX_UNSENT_BYTES": str(16 * MIB),
-}
+SETTINGS = (
+    SMALL
+    | PATIENT
+    | {
+        # The least that they may be: what is older comes from the files.
+        "STREAMER_HLS__CACHE_BYTES_PER_ROOM": "1000000",
+        "STREAMER_HLS__LIVE_WINDOW_S": str(WINDOW_S),
+        "STREAMER_HLS__MAX_HELD_PER_ADDRESS": str(HELD),
+        "STREAMER_HLS__MAX_HELD_TOTAL": "10",
+        "STREAMER_SERVER__TRUSTED_PROXIES": '["127.0.0.1"]',
+        "STREAMER_SERVER__SLOW_READER_S": "3",
+        "STREAMER_SERVER__MAX_UNSENT_BYTES": str(16 * MIB),
+    }
+)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

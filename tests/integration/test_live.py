@@ -55,7 +55,12 @@ def run_of(follower: HlsFollower) -> list[int]:
     """The newest segments that are whole in all renditions. The slate may have been on before the first key frame: the
     programme is one run of one init section."""
     everywhere = sorted(set.intersection(*(set(whole(follower, name)) for name in follower.tracks)))
-    return [m for m in everywhere if follower.segment(TOP, m).map == follower.segment(TOP, everywhere[-1]).map]
+    run: list[int] = []
+    for m in everywhere:
+        if run and (m != run[-1] + 1 or follower.segment(TOP, m).map != follower.segment(TOP, m - 1).map):
+            run = []
+        run.append(m)
+    return run
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
