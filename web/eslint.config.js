@@ -2,6 +2,7 @@ import js from '@eslint/js'
 import svelte from 'eslint-plugin-svelte'
 import globals from 'globals'
 import ts from 'typescript-eslint'
+import { layers } from './scripts/layers.js'
 import svelteConfig from './svelte.config.js'
 
 export default ts.config(
@@ -23,5 +24,6 @@ export default ts.config(
     files: ['**/*.svelte', '**/*.svelte.ts'],
     languageOptions: { parserOptions: { extraFileExtensions: ['.svelte'], parser: ts.parser, svelteConfig } },
   },
+  { files: ['src/**'], plugins: { streamer: { rules: { layers } } }, rules: { 'streamer/layers': 'error' } },
   { files: ['scripts/**', 'tests/**', '*.config.*'], languageOptions: { globals: { ...globals.node } } },
 )

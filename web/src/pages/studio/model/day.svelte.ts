@@ -6,13 +6,13 @@
 import { isRecord, readSession, readVenue, DEFAULT_ZONE, type Session, type Venue } from '$lib/protocol/day'
 import { BROWSER_PORTS, LiveSocket, type LiveEvent, type LivePorts, type LiveState } from '$lib/live/socket'
 import type { Me } from '$lib/login'
-import { Api, type Result } from './api'
+import { Api, type Result } from '$lib/api/client'
 import type { CrewRoom } from './crew'
 import type { MarkStore } from './line'
 import { CrewTalk } from './line.svelte'
 import { readSessions } from './listing'
 import { runningOrder, upsert } from './order'
-import { askRecent, type RecentTap } from './recent'
+import { askRecent, type RecentTap } from '$features/actions/recent'
 import { commandOf, keyOf, readOutcome, requestOf, type Outcome, type Tap } from './taps'
 
 /** Without Socket.IO the list is asked for so often; with it only to be sure. */

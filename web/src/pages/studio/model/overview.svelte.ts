@@ -6,7 +6,7 @@ import type { Line } from '$features/talk/model/crew'
 import { DEFAULT_ZONE, isRecord, readList, readVenue, type Venue } from '$lib/protocol/day'
 import type { Me } from '$lib/login'
 import type { RoomAlarm } from './alarms'
-import { Api } from './api'
+import { Api } from '$lib/api/client'
 import { afterEvents, type MarkStore, readMark, readRoomLines, type RoomLines, unreadOf } from './line'
 import { readRoom, type RoomInfo } from './room'
 

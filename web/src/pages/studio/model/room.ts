@@ -1,6 +1,6 @@
 /** What the server says of the room, polled. No DOM: fetch and timers are injected. */
 
-import { authorization } from './api'
+import { authorization } from '$lib/api/client'
 import { readCrewRoom, type CrewRoom } from './crew'
 
 export interface TrackInfo {
