@@ -16,13 +16,12 @@ import pytest_asyncio
 from streamer.control import run_folder
 from streamer.control.channel import Channel
 from streamer.errors import StreamerError
-from tests.fakes.publishing import TINY
 from tests.fakes.running import START_LIMIT_S, Running, serving
 from tests.fakes.waiting import until_answered
 
 LADDER = '[{"height": 240, "bitrate_kbps": 300}, {"height": 144, "bitrate_kbps": 120}]'
-TOP, LOW = f"v{TINY.height}", "v144"
-"""What :data:`TINY` becomes with this ladder: the camera's own pictures, and encoded ones."""
+TOP, LOW = "v180", "v144"
+"""What a ``tiny_camera`` becomes with this ladder: the camera's own pictures, and encoded ones."""
 SMALLEST = {
     "STREAMER_MEDIA__RUNGS": '[{"height": 90, "bitrate_kbps": 100}]',
     "STREAMER_MEDIA__SLATE_FRAME_RATE": "12",
