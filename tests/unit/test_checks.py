@@ -70,7 +70,7 @@ def test_the_longest_module_is_first_and_an_unknown_one_is_as_long_as_most_of_it
     ]
 
 
-def test_nothing_with_a_clock_runs_at_the_lowest_priority() -> None:
+def test_nothing_with_a_clock_runs_at_a_low_priority() -> None:
     waiting = ["tests/unit/media/a.py", "tests/e2e/b.py", "tests/unit/cli/c.py", "tests/unit/media/d.py"]
     taken: list[list[str]] = []
     for worker in range(pool.WORKERS):
