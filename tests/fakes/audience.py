@@ -19,7 +19,7 @@ import av
 import numpy as np
 from aiohttp import ClientError, ClientSession, CookieJar
 
-from streamer.room.testcard import decode_strip
+from streamer.publish.testcard import decode_strip
 from tests.fakes import decoding
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.running import Running

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from streamer.room.inputs import Emit, Encoded, Feed, FeedOptions
-from streamer.room.testcard import TestCard
+from streamer.publish.inputs import Emit, Encoded, Feed, FeedOptions
+from streamer.publish.testcard import TestCard
 
 FPS = 30
 BLOCK_US = 20_000

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from streamer.control.messages import Answer, Candidates, Forgot, Offer, RoomConfig, RoomStatus, SourceStatus
 from streamer.errors import NotFound, StreamerError
-from streamer.room.protocol import Answer, Candidates, Forgot, Offer, RoomConfig, RoomStatus, SourceStatus
 
 ANSWER_SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from streamer.room import spawn
+from streamer.host import spawn
 from tests.fakes.following import all_past, faultless
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.postgres import Postgres, binaries, running_postgres

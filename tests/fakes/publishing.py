@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
-from streamer.room.inputs import Emit, Encoded, Feed, FeedOptions
-from streamer.room.publisher import Publisher
+from streamer.publish.inputs import Emit, Encoded, Feed, FeedOptions
+from streamer.publish.publisher import Publisher
 from tests.fakes.running import Running
 from tests.fakes.waiting import until
 

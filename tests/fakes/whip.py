@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from streamer.control.messages import Candidates, Offer
 from streamer.errors import StreamerError
-from streamer.media.types import AccessUnit
-from streamer.room.protocol import Candidates, Offer
+from streamer.formats.types import AccessUnit
 from streamer.room.publications import Publications
-from streamer.room.receiver import Drop
+from streamer.rtc.receiver import Drop
 from streamer.settings import IceSettings, Settings
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from streamer.room import spawn
+from streamer.host import spawn
 from tests.fakes.publishing import camera
 from tests.fakes.running import ADMIN_TOKEN, PATIENCE, Running, free_port, serving
 from tests.fakes.stores import postgres

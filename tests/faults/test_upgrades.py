@@ -14,8 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from streamer.conference.rooms import Room
+from streamer.control.server import wait_cancelled
 from streamer.director.directorship import Directorship
-from streamer.room.control import wait_cancelled
 from streamer.store.database import (
     Database,
     NotTheDirector,

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from streamer.room import sockets
-from streamer.room.channel import Channel
-from streamer.room.protocol import Forget
+from streamer.control import run_folder
+from streamer.control.channel import Channel
+from streamer.control.messages import Forget
 from tests.fakes.chance import dice
 from tests.fakes.following import all_past, faultless, holes_ms, whole
 from tests.fakes.hls_client import HlsFollower
@@ -36,7 +36,7 @@ async def forget(server: Running, room: str, last_s: float) -> Any:
         pass
 
     now_ms = int(time.time() * 1000)
-    channel = await Channel.open(server.data / "run", sockets.control_socket(room), ignore)
+    channel = await Channel.open(server.data / "run", run_folder.control_socket(room), ignore)
     try:
         return await channel.request("forget", Forget(now_ms - int(last_s * 1000), now_ms), limit_s=10)
     finally:

@@ -14,8 +14,8 @@ import pytest_asyncio
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from multidict import CIMultiDict
 
-from streamer.room import aiortc_hooks as hooks
-from streamer.room.ice import LOOPBACK, IceBinding
+from streamer.rtc import aiortc_hooks as hooks
+from streamer.rtc.ice import LOOPBACK, IceBinding
 from tests.fakes.publishing import camera
 from tests.fakes.running import Running, serving
 from tests.fakes.waiting import until, until_answered

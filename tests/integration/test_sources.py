@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from streamer.room.inputs import TestCardFeed
+from streamer.publish.inputs import TestCardFeed
 from tests.fakes import decoding
 from tests.fakes.clips import ClipFeed, MonoFeed, h264_clip
 from tests.fakes.following import all_past, faultless, newest

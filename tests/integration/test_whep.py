@@ -11,8 +11,8 @@ from urllib.parse import urljoin
 import pytest
 import pytest_asyncio
 
-from streamer.room import sockets
-from streamer.room.channel import Channel
+from streamer.control import run_folder
+from streamer.control.channel import Channel
 from tests.fakes import decoding
 from tests.fakes.following import all_past, faultless
 from tests.fakes.hls_client import HlsFollower
@@ -45,7 +45,7 @@ async def air(server: Running, room: str, on: bool) -> None:
     def ignore(_event: object) -> None:
         pass
 
-    channel = await Channel.open(server.data / "run", sockets.control_socket(room), ignore)
+    channel = await Channel.open(server.data / "run", run_folder.control_socket(room), ignore)
     try:
         await channel.request("air", {"output": "public", "on": on}, limit_s=5)
     finally:

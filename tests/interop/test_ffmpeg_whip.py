@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.media import h264
+from streamer.formats import h264
 from tests.fakes.whip import WhipShim, until, whip_shim
 
 

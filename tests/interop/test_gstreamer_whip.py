@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from streamer.media import h264
+from streamer.formats import h264
 from tests.fakes.whip import WhipShim, until, whip_shim
 
 pytestmark = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.conference.programme import Chunk
+from streamer.broadcast.programme import Chunk
 from streamer.delivery import parts
 from streamer.delivery.parts import MediaBytes
 from streamer.delivery.ports import DeliveryStats

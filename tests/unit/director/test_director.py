@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from streamer.broadcast.orders import Withheld
 from streamer.conference import taps
 from streamer.conference.notices import WrongRoom
-from streamer.conference.orders import Withheld
 from streamer.conference.rooms import Room, Start
 from streamer.conference.sessions import Flag, Kind, MarkKind, SessionState, Visibility
 from streamer.conference.spans import output_name

@@ -21,11 +21,10 @@ import streamer
 from streamer import __version__
 from streamer.api.openapi import openapi_document
 from streamer.api.routes import ROUTES
-from streamer.app import assemble
-from streamer.cli import app as command_line
+from streamer.cli.commands import app as command_line
 from streamer.conference.schedule import Schedule, ScheduleItem, ScheduleRoom
 from streamer.conference.sessions import Flag, Kind, Visibility
-from streamer.room.protocol import RoomConfig, RoomStatus, SourceStatus, TrackStatus
+from streamer.control.messages import RoomConfig, RoomStatus, SourceStatus, TrackStatus
 from streamer.schedules.c3voc import read_c3voc
 from streamer.schedules.frab import read_frab
 from streamer.schedules.ical import read_ical
@@ -35,6 +34,7 @@ from streamer.schedules.write_json import write_json
 from streamer.settings import Settings, load_settings
 from streamer.store.database import Database, database_url
 from streamer.supervision import TASKS
+from streamer.web.application import assemble
 from tests.fakes.media_plane import FakePlane
 from tests.golden.filled import by_name
 from tests.golden.recorded import DATA, same_bytes, same_json

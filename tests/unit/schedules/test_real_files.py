@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from streamer.importing import OPERATOR
+from streamer.cli.importing import OPERATOR
+from streamer.planning.importer import carry_out, plan
 from streamer.schedules.detect import read_schedule
-from streamer.schedules.importer import carry_out, plan
 from streamer.schedules.reading import Unreadable
 from tests.fakes.stores import sqlite_store
 
