@@ -1,6 +1,7 @@
 # make run    serves the demo on http://127.0.0.1:8080      make test   runs every check and test
 # make bench  prints the benchmark tables                   make setup  only the set-up that these share
 # make sbom   writes what is locked, as CycloneDX, to build/sbom
+# make mutants  the tests still catch known faults (tests/mutants); T=rtc those of one package
 # make soak   the long searches: fuzzing, endurance; T=tests/soak/test_fuzzing_web.py one of them
 #
 # PYTHON chooses the interpreter (3.11 to 3.13), HOST, PORT and DATA the demo's.
@@ -17,7 +18,7 @@ NODE_STAMP := web/node_modules/.installed
 WEB_STAMP := web/dist/.built
 WEB_SOURCES := $(shell find web/src web/public web/scripts web/*.html web/*.ts web/*.js web/package-lock.json -type f 2>/dev/null)
 
-.PHONY: run sbom test bench soak setup setup-app setup-system lock format clean
+.PHONY: run sbom test bench mutants soak setup setup-app setup-system lock format clean
 
 run: setup-app
 	exec $(BIN)/streamer demo --host $(HOST) --port $(PORT) --data $(DATA)
@@ -27,6 +28,9 @@ test: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+mutants: setup
+	$(BIN)/python -m tests.mutants $(T)
 
 # From the lock files: the program's packages, and the pages' with what builds them.
 sbom:
