@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants.__main__ import ROOT, NotApplicable, faulty
+from tests.mutants.__main__ import ROOT, NotJudged, faulty
 from tests.mutants.faults import FAULTS, Fault
 
 TOP_LEVEL = "."
@@ -37,5 +37,5 @@ def test_a_line_that_is_gone_or_there_twice_is_told() -> None:
     fault = Fault("m.py", "a = 1", "a = 2", "t.py", "")
     assert faulty("if x:\n    a = 1\n", fault) == "if x:\n    a = 2\n"
     for text in ("b = 1\n", "a = 1\na = 1\n"):
-        with pytest.raises(NotApplicable):
+        with pytest.raises(NotJudged):
             faulty(text, fault)
