@@ -23,7 +23,8 @@ def test_each_fault_applies_and_is_another() -> None:
         text = (ROOT / fault.module).read_text("utf-8")
         compile(faulty(text, fault), fault.module, "exec")
         assert faulty(text, fault) != text, fault
-        assert (ROOT / fault.test.partition("::")[0]).is_file(), fault.test
+        file, _, test = fault.test.partition("::")
+        assert f"def {test.partition('[')[0]}" in (ROOT / file).read_text("utf-8"), fault.test
     assert len({(fault.module, fault.before) for fault in FAULTS}) == len(FAULTS)
 
 
