@@ -25,13 +25,9 @@ import type { Schema } from '$lib/api/types'
 export const SESSION_STATES = ['scheduled', 'armed', 'on_air', 'overrun', 'ended', 'cancelled'] as const
 export type SessionState = (typeof SESSION_STATES)[number]
 export const KINDS = ['conference', 'workshop', 'seminar', 'training', 'meeting', 'social', 'break'] as const
-export type Kind = (typeof KINDS)[number]
 export const VISIBILITIES = ['public', 'unlisted', 'private'] as const
-export type Visibility = (typeof VISIBILITIES)[number]
 export const FLAGS = ['no', 'yes', 'ask'] as const
-export type Flag = (typeof FLAGS)[number]
 export const REPLAY_POLICIES = ['at_once', 'after_review', 'never'] as const
-export type ReplayPolicy = (typeof REPLAY_POLICIES)[number]
 /** Why a room shows what it shows (`streamer/conference/airing.py`). */
 export const WORDS = [
   'hold',
@@ -67,7 +63,6 @@ const readCrew = shape<Schema['SessionCrewView']>()(({ field, needed }) => ({
   guid: field('guid', readText),
   externalId: field('external_id', readText),
 }))
-export type SessionCrew = Read<typeof readCrew>
 
 const readTold = shape<Schema['SessionCrewView']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),

@@ -21,13 +21,9 @@ import {
 import type { SocketSchema } from '$lib/api/types'
 
 export const CHAT_MODES = ['open', 'slow', 'review', 'read_only', 'questions_only', 'closed'] as const
-export type ChatMode = (typeof CHAT_MODES)[number]
 export const QUESTION_MODES = ['open', 'review', 'closed'] as const
-export type QuestionMode = (typeof QUESTION_MODES)[number]
 export const QUESTION_ORDERS = ['fair', 'votes', 'time'] as const
-export type QuestionOrder = (typeof QUESTION_ORDERS)[number]
 export const MESSAGE_STATES = ['visible', 'held', 'delayed', 'deleted', 'withdrawn'] as const
-export type MessageState = (typeof MESSAGE_STATES)[number]
 export const QUESTION_STATES = ['pending', 'approved', 'on_stage', 'answered', 'dismissed'] as const
 export type QuestionState = (typeof QUESTION_STATES)[number]
 /** Roles that are shown beside a name. */

@@ -99,7 +99,6 @@ export const readDone = shape<Schema['ImportDone']>()(({ field }) => ({
 }))
 
 export const STOPS = ['nobody', 'ended', 'out_of_reach'] as const
-export type Stopped = (typeof STOPS)[number]
 
 const readToldFollowed = shape<Schema['PollSourceView']>()(({ field, needed }) => ({
   event: needed('event', readTextOrNull),

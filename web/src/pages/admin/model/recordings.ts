@@ -14,8 +14,6 @@ import {
 } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 
-export type RecordingState = Schema['RecordingState']
-
 export interface Skip {
   from_ms: number
   to_ms: number

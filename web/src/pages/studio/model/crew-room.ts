@@ -14,8 +14,6 @@ const readOrders = shape<Schema['RoomCrewView']['orders']>()(({ field }) => ({
   source: field('source', readTextOrNull),
   gainDb: field('gain_db', readNumber),
 }))
-/** The director's orders for the room. */
-export type Orders = NonNullable<ReturnType<typeof readOrders>>
 
 const readTold = shape<Schema['RoomCrewView']>()(({ field, needed }) => ({
   /** The public output's state: the truth about what viewers see. */
