@@ -26,14 +26,14 @@ import uvloop
 from streamer.broadcast.media_events import PUBLIC, Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
 from streamer.broadcast.programme import Broadcast
 from streamer.broadcast.view import BroadcastView
-from streamer.control import run_folder
+from streamer.control import process_files, run_folder
 from streamer.control.data import DataServer
 from streamer.control.messages import Candidates, Forget, Forgot, Offer, RoomConfig, RoomStatus
 from streamer.control.server import ControlServer, typed, wait_cancelled
 from streamer.errors import BadRequest
 from streamer.formats.erasures import read_stretches
 from streamer.formats.types import AccessUnit
-from streamer.host import memory, spawn
+from streamer.host import memory
 from streamer.host.spare import wait_for_room
 from streamer.media.erasing import erase_stretches
 from streamer.media.incoming import PictureGuard, read_unit
@@ -84,7 +84,7 @@ class RoomService:
                 "keyframe": self._keyframe,
                 "close": self._close,
             },
-            epoch=max(config.epoch, spawn.load_epoch(settings, config.id)),
+            epoch=max(config.epoch, process_files.load_epoch(settings, config.id)),
             on_epoch=self._obeys,
         )
         self.publications = Publications(settings, self)
@@ -307,7 +307,7 @@ class RoomService:
         """For a process that is started again. The loop does not wait for the disk."""
         epoch, self._epoch_due = self._epoch_due, 0
         try:
-            await asyncio.to_thread(spawn.save_epoch, self.settings, self.config.id, epoch)
+            await asyncio.to_thread(process_files.save_epoch, self.settings, self.config.id, epoch)
         except OSError as error:
             log.error("epoch_not_kept", room=self.config.id, epoch=epoch, error=str(error))
 
@@ -460,7 +460,7 @@ def slate_text(config: RoomConfig, at_ms: int) -> SlateText:
 
 async def serve_room(settings: Settings, room: str) -> int:
     """Run the room until it closes. The media host starts it anew unless the exit code is 0."""
-    config = spawn.load_room(settings, room) or RoomConfig(id=room, name=room)
+    config = process_files.load_room(settings, room) or RoomConfig(id=room, name=room)
     process = RoomService(settings, config)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -477,7 +477,7 @@ def main(argv: list[str] | None = None) -> int:
     which.add_argument("--spare", action="store_true", help="wait for a room on the standard input")
     parser.add_argument("--settings", type=Path, required=True)
     arguments = parser.parse_args(argv)
-    settings = spawn.read_settings(arguments.settings).model_copy(update={"data": arguments.data})
+    settings = process_files.read_settings(arguments.settings).model_copy(update={"data": arguments.data})
     configure_logging(settings.log)
     memory.limit_own(settings.room.memory_mb)
     # What the imports made lives as long as the process: the collector need not look at it again and again.

@@ -14,10 +14,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from streamer.control import run_folder
+from streamer.control import process_files, run_folder
 from streamer.control.client import MediaPlane
 from streamer.control.messages import Answer, Offer, RoomConfig
-from streamer.host import memory, spawn
+from streamer.host import memory
 from streamer.host.media_host import MediaHost
 from streamer.host.memory import RoomGroups
 from streamer.settings import Settings
@@ -128,7 +128,7 @@ async def test_the_kernel_takes_the_room_and_leaves_the_host(tmp_path: Path) -> 
     settings = small_settings(tmp_path, 4096)
     run_folder.make_run_dir(settings.run_dir)
     with memory_group(900 * 1024 * 1024) as group:
-        file = spawn.write_settings(settings)
+        file = process_files.write_settings(settings)
         host = await asyncio.create_subprocess_exec(
             sys.executable, "-c", HOST_SCRIPT, str(file), *EATING, cwd=REPOSITORY, start_new_session=True
         )
