@@ -12,7 +12,7 @@ from streamer.control import process_files
 from streamer.director.news import Actor
 from streamer.errors import NotFound, StreamerError
 from streamer.formats import erasures
-from streamer.media.erasing import erase_stretches
+from streamer.formats.erasing import erase_stretches
 from streamer.store.erasing import NotErased
 
 

@@ -14,6 +14,7 @@ import fcntl
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,8 @@ HOST_PID = "media.pid"
 WEB_PID = "web.pid"
 WEB_LOCK = "web.lock"
 EPOCH_FILE = "epoch"
+TOLD_FOR_S = 600.0
+"""So long the crew reads that a room was ended because of its memory."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -115,6 +118,24 @@ def rooms_marked_open(settings: Settings, *, now_s: float) -> list[str]:
             else:
                 marker.unlink()
     return found
+
+
+def _memory_marker(settings: Settings, room: str) -> Path:
+    return settings.run_dir / f"room-{room}.memory"
+
+
+def note_out_of_memory(settings: Settings, room: str) -> None:
+    """Keep for the room's next process that this one was ended because of its memory."""
+    with contextlib.suppress(OSError):
+        _memory_marker(settings, room).touch(mode=0o600)
+
+
+def was_out_of_memory(settings: Settings, room: str) -> bool:
+    """Whether that was in the last ten minutes."""
+    try:
+        return time.time() - _memory_marker(settings, room).stat().st_mtime < TOLD_FOR_S
+    except OSError:
+        return False
 
 
 # --- locks and pid files ---------------------------------------------------------------------------

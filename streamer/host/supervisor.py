@@ -184,7 +184,7 @@ class RoomKeeper:
         # control socket away.
         orderly = not (run_dir / run_folder.control_socket(room)).exists() if code is None else code == 0
         if self._groups.release(room) or self._outgrown:
-            memory.note_ended(self._settings, room)
+            process_files.note_out_of_memory(self._settings, room)
             log.error("room_out_of_memory", room=room, pid=process.pid, limit_mb=self._settings.room.memory_mb)
         level = logging.INFO if orderly or self._stopping.is_set() else logging.ERROR
         log.log(level, "room_process_ended", room=room, pid=process.pid, code=code)

@@ -31,20 +31,20 @@ from streamer.control.data import DataServer
 from streamer.control.messages import Candidates, Forget, Forgot, Offer, RoomConfig, RoomStatus
 from streamer.control.server import ControlServer, typed, wait_cancelled
 from streamer.errors import BadRequest
+from streamer.formats.erasing import erase_stretches
 from streamer.formats.erasures import read_stretches
 from streamer.formats.types import AccessUnit
-from streamer.host import memory
-from streamer.host.spare import wait_for_room
-from streamer.media.erasing import erase_stretches
 from streamer.media.incoming import PictureGuard, read_unit
 from streamer.media.programme import Programme
 from streamer.media.recorder import Recorder
 from streamer.media.recovery import Recovered, recover, remove_old_broadcasts
 from streamer.media.slate import SlateText, countdown
 from streamer.observe.logs import configure_logging
+from streamer.room.memory_limit import limit_own
 from streamer.room.previews import Previews
 from streamer.room.publications import Publications
 from streamer.room.relay import Relay
+from streamer.room.spare_start import wait_for_room
 from streamer.settings import Settings
 from streamer.supervision import TASKS, start_kept
 
@@ -415,7 +415,7 @@ class RoomService:
             alarms=[
                 *programme.alarms,
                 *(self.recorder.alarms if self.recorder else []),
-                *(["room_out_of_memory"] if memory.was_ended(self.settings, self.config.id) else []),
+                *(["room_out_of_memory"] if process_files.was_out_of_memory(self.settings, self.config.id) else []),
                 *(["task_failing"] if TASKS.troubled() else []),
             ],
             counters={
@@ -479,7 +479,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     settings = process_files.read_settings(arguments.settings).model_copy(update={"data": arguments.data})
     configure_logging(settings.log)
-    memory.limit_own(settings.room.memory_mb)
+    limit_own(settings.room.memory_mb)
     # What the imports made lives as long as the process: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()

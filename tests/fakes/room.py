@@ -40,7 +40,7 @@ from streamer.control.data import DataServer
 from streamer.control.messages import Answer, Offer, RoomConfig, RoomStatus, SourceStatus
 from streamer.control.server import ControlServer, typed
 from streamer.errors import Conflict
-from streamer.host.spare import wait_for_room
+from streamer.room.spare_start import wait_for_room
 
 PART_TICKS = 30_000
 PARTS = 6

@@ -17,9 +17,9 @@ import pytest
 from streamer.control import process_files, run_folder
 from streamer.control.client import MediaPlane
 from streamer.control.messages import Answer, Offer, RoomConfig
-from streamer.host import memory
 from streamer.host.media_host import MediaHost
 from streamer.host.memory import RoomGroups
+from streamer.room import memory_limit
 from streamer.settings import Settings
 from tests.fakes.hostile_room import Honest
 from tests.fakes.media_host import HOST_SCRIPT, REPOSITORY
@@ -93,7 +93,7 @@ async def test_a_room_that_takes_more_memory_than_it_may_is_restarted_alone(tmp_
             assert neighbour is not None
             assert neighbour.alarms == []
             adjusted = Path(f"/proc/{plane.entries['eater'].pid}/oom_score_adj").read_text()
-            assert int(adjusted) == memory.OOM_SCORE_ADJ
+            assert int(adjusted) == memory_limit.OOM_SCORE_ADJ
     finally:
         host.leave()
         await running
