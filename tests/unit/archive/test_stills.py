@@ -55,7 +55,7 @@ async def test_frame_by_frame_over_segments(studio: Studio, tmp_path: Path) -> N
         assert made.before_ms is not None
         made = await still_at(folder, material, made.before_ms)
         assert made.at_ms - studio.at(0) == expected
-    assert await still_at(folder, material, studio.at(0)).before_ms is None
+    assert (await still_at(folder, material, studio.at(0))).before_ms is None
 
 
 async def test_no_picture_there(studio: Studio, tmp_path: Path) -> None:
