@@ -47,8 +47,8 @@ PATIENT = {"STREAMER_MEDIA__SILENCE_BEFORE_SLATE_S": "10", "STREAMER_MEDIA__OVER
 REAL = PATIENT | {"STREAMER_MEDIA__RUNGS": LADDER}
 """Segments and parts as they are by default."""
 PLAIN = PATIENT | {"STREAMER_REALTIME__NEWCOMER_S": "0", "STREAMER_MEDIA__PRESET": "ultrafast"}
-"""All by default, the ladder too, which is encoded in a hurry. Crowds that come from one address may speak at once: how newcomers are held back is
-no matter there."""
+"""All by default, the ladder too, which is encoded in a hurry. Crowds that come from one address may speak at once: how
+newcomers are held back is no matter there."""
 
 
 @dataclass
