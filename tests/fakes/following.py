@@ -33,8 +33,8 @@ def faultless(follower: HlsFollower, *, crashed: bool = False, cut: bool = False
     ``crashed``: a room process was killed in between. A segment whose last part was shown and not yet on disk is then
     a gap, once for each rendition: the part that a crash may lose. Where a camera of ours passed over frames, the part
     before that hole is short: the picture that stands for so long does not fit into it. ``cut``: the window was cut to
-    the live edge, and a rendition that has not come there yet is not reported for a moment. ``shed``: encoded ones that a
-    busy machine may take frames from, which leaves parts short.
+    the live edge, and a rendition that has not come there yet is not reported for a moment. ``shed``: encoded ones that
+    a busy machine may take frames from, which leaves parts short.
     """
     passed_over = _passed_over(follower)
     found = [text for text in dict.fromkeys(follower.violations) if not _stuttered(follower, text)]
