@@ -202,9 +202,6 @@ class SoundTrack:
         self._closed = True
         self._lane.close()
 
-    async def wait_closed(self, timeout_s: float = 5.0) -> bool:
-        return await asyncio.to_thread(self._lane.join, timeout_s)
-
     # --- on the sound's thread -----------------------------------------------------------------------
 
     def _push(self, codec: str, data: bytes, start: int) -> None:

@@ -179,11 +179,6 @@ class Ladder:
         # In this order: what the feed does next is in a lane by then.
         return self._feed.idle and all(rung.lane.idle for rung in self._rungs.values())
 
-    @property
-    def lag_s(self) -> float:
-        """How far the slowest thread is behind."""
-        return max(self._feed.lag, *(r.lane.lag for r in self._rungs.values()))
-
     def decode(self, codec: str, data: bytes, start: int, *, show: bool, cut: Cut | None = None) -> None:
         """Decode one frame of the take's source, at tick ``start``; with ``show`` encode it in every rung there.
 
@@ -248,13 +243,6 @@ class Ladder:
         self._feed.close()
         for rung in self._rungs.values():
             rung.lane.close()
-
-    async def wait_closed(self, timeout_s: float = 5.0) -> bool:
-        """Whether all threads have ended in time after :meth:`close`."""
-        lanes = [self._feed, *(r.lane for r in self._rungs.values())]
-        deadline = time.monotonic() + timeout_s
-        joins = (asyncio.to_thread(lane.join, max(0.0, deadline - time.monotonic())) for lane in lanes)
-        return all(await asyncio.gather(*joins))
 
     def _direct(self, callback: Callable[..., None], *arguments: Any) -> None:
         job: Job = partial(callback, *arguments)

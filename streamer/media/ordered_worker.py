@@ -86,11 +86,6 @@ class Lane:
             self._jobs.clear()
             self._condition.notify()
 
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the thread's end after :meth:`close`. Blocks: not for the loop."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
-
     def _run(self) -> None:
         if self._niceness:
             # Linux has priorities a thread. PyAV works without the GIL, so nobody waits for a thread that yields.

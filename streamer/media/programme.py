@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import msgspec
 import structlog
 
 from streamer.broadcast.media_events import MediaEvent
@@ -176,10 +175,6 @@ class Programme:
         if orders.source != before.source:
             self.prefer(orders.source or MAIN)
         self.listener.changed()
-
-    def air(self, on: bool) -> None:
-        """Show the programme in the public output, or the slate."""
-        self.obey(msgspec.structs.replace(self.orders, public="programme" if on else "slate"))
 
     def forget(self, from_ms: int, to_ms: int) -> tuple[int, int] | None:
         """List nowhere any more what lies between two media times, the second of which is now at the latest. The same

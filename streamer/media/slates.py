@@ -82,9 +82,6 @@ class SlateShelf:
         self._stop.set()
         self._lane.close()
 
-    async def wait_closed(self, timeout_s: float = 5.0) -> bool:
-        return await asyncio.to_thread(self._lane.join, timeout_s)
-
     def _prepare(self) -> None:
         self._stop.set()
         self._stop = threading.Event()

@@ -19,11 +19,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 import uvloop
 
-from streamer.broadcast.media_events import PUBLIC, Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
+from streamer.broadcast.media_events import Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
 from streamer.broadcast.programme import Broadcast
 from streamer.broadcast.view import BroadcastView
 from streamer.control import run_folder
@@ -78,10 +77,7 @@ class Room:
                 "offer": typed(Offer, self._offer),
                 "candidates": typed(Candidates, self._candidates),
                 "hangup": self._hangup,
-                "air": self._air,
-                "take": self._take,
                 "forget": typed(Forget, self._forget),
-                "keyframe": self._keyframe,
                 "close": self._close,
             },
             epoch=max(config.epoch, spawn.load_epoch(settings, config.id)),
@@ -349,32 +345,11 @@ class Room:
         else:
             await self.relay.hangup(resource)
 
-    async def _air(self, params: dict[str, Any]) -> None:
-        output, on = params.get("output", PUBLIC), params.get("on")
-        if output != PUBLIC or not isinstance(on, bool):
-            raise BadRequest("air takes an output and on or off.", code="bad_params")
-        self._reorder(public="programme" if on else "slate")
-
-    async def _take(self, params: dict[str, Any]) -> None:
-        source = params.get("source")
-        if not isinstance(source, str):
-            raise BadRequest("take takes a source's name.", code="bad_params")
-        self._reorder(source=source)
-
-    def _reorder(self, **changes: Any) -> None:
-        """Change the orders that were told last, until others are."""
-        orders = msgspec.structs.replace(self.config.orders, **changes)
-        self.config = msgspec.structs.replace(self.config, orders=orders)
-        self.programme.obey(orders)
-
     async def _forget(self, span: Forget) -> Forgot:
         self.programme.forget(span.from_ms, span.to_ms)
         size, complete = await self.recorder.forgotten(FORGET_DISK_S) if self.recorder is not None else (0, True)
         log.info("forgotten", room=self.config.id, from_ms=span.from_ms, to_ms=span.to_ms, bytes=size, done=complete)
         return Forgot(size, complete)
-
-    async def _keyframe(self, params: dict[str, Any]) -> None:
-        self._keyframe_for_viewers()
 
     async def _close(self, params: dict[str, Any]) -> None:
         self._end_broadcast()

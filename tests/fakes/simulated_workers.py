@@ -117,9 +117,6 @@ class SimulatedLane:
         self._closed = True
         self._jobs.clear()
 
-    def join(self, timeout_s: float) -> bool:
-        return True
-
     def _work(self) -> None:
         while self._jobs and self._jobs[0][0] <= self._loop.time():
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 
 POLL_S = 0.01
@@ -17,6 +18,10 @@ async def until(condition: Callable[[], object], *, limit_s: float = 10.0) -> No
                 await asyncio.sleep(POLL_S)
     except TimeoutError:
         raise AssertionError(f"not within {limit_s} s: {condition}") from None
+
+
+async def until_ended(*threads: threading.Thread) -> None:
+    await until(lambda: not any(thread.is_alive() for thread in threads), limit_s=5)
 
 
 async def until_answered(

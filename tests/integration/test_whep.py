@@ -11,8 +11,6 @@ from urllib.parse import urljoin
 import pytest
 import pytest_asyncio
 
-from streamer.control import run_folder
-from streamer.control.channel import Channel
 from tests.fakes import decoding
 from tests.fakes.following import all_past, faultless
 from tests.fakes.hls_client import HlsFollower
@@ -37,19 +35,6 @@ async def server() -> AsyncIterator[Running]:
 
 def now() -> float:
     return asyncio.get_running_loop().time()
-
-
-async def air(server: Running, room: str, on: bool) -> None:
-    """What the director will do, over the room's control socket."""
-
-    def ignore(_event: object) -> None:
-        pass
-
-    channel = await Channel.open(server.data / "run", run_folder.control_socket(room), ignore)
-    try:
-        await channel.request("air", {"output": "public", "on": on}, limit_s=5)
-    finally:
-        await channel.close()
 
 
 async def test_a_room_that_is_off_has_nothing_to_play(server: Running) -> None:
@@ -132,7 +117,7 @@ async def test_off_air_the_public_sees_the_slate_at_once_and_nothing_of_the_prog
             assert hint is not None
             assert hint.hint is not None
             off_ms = time.time() * 1000
-            await air(server, "curtain", False)
+            await server.api("POST", "/rooms/curtain/air", {"slate": True})
             off = now()
             await server.wait_state("curtain", "slate", within_s=3)
             await until(lambda: viewer.slate_since(off) > 10, limit_s=5)
@@ -140,7 +125,7 @@ async def test_off_air_the_public_sees_the_slate_at_once_and_nothing_of_the_prog
             await follower.follow(until=all_past(2))
             await nothing_of_the_programme(server, follower, edge, off_ms)
 
-            await air(server, "curtain", True)
+            await server.api("POST", "/rooms/curtain/air", {"slate": False})
             on = now()
             await server.wait_state("curtain", "live", within_s=6)
             await until(lambda: viewer.test_card_since(on) > 20, limit_s=8)

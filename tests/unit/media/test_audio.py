@@ -14,6 +14,7 @@ from streamer.formats.types import Sample
 from streamer.media.audio import AAC_TICKS, OPUS_SILENCE, SoundDecoder, SoundTrack
 from streamer.media.meters import LoudnessMeter
 from streamer.settings import MediaSettings
+from tests.fakes.waiting import until_ended
 
 RATE = 48_000
 TICKS = 90_000
@@ -71,7 +72,7 @@ class Listener:
         last = (to // AAC_TICKS - 3) * AAC_TICKS
         await self.until(lambda: bool(self.samples) and self.samples[-1].start >= last)
         self.track.close()
-        assert await self.track.wait_closed()
+        await until_ended(self.track._lane._thread)
         context = av.CodecContext.create("aac", "r")
         context.extradata = self.track.configs["a128"].audio_specific_config
         blocks = []

@@ -29,4 +29,5 @@ def test_a_nice_lane_yields_and_its_process_does_not() -> None:
     finally:
         for lane in (nice, plain):
             lane.close()
-            assert lane.join(5)
+            lane._thread.join(5)
+            assert not lane._thread.is_alive()
