@@ -136,7 +136,7 @@ class Scaler:
             interpolation=Interpolation.AREA,
             src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
             dst_color_range=ColorRange.MPEG,
-            # swscale's own threads would compete with the lanes for the same cores.
+            # swscale's own threads would compete with the workers for the same cores.
             threads=1,
         )
 

@@ -1,6 +1,6 @@
 """H.264 encoders of the rungs: software or hardware, one parameter set for a whole broadcast.
 
-An encoder belongs to one thread at a time (its lane's). PyAV gives up the GIL while it encodes.
+An encoder belongs to one thread at a time (its worker's). PyAV gives up the GIL while it encodes.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class Programme:
     clock_ns: Callable[[], int] = time.monotonic_ns
     switch: SourceSwitch = field(init=False)
     clock: RoomClock | None = None
-    line: BroadcastPipeline | None = None
+    pipeline: BroadcastPipeline | None = None
     take: PictureTake | SlateTake | None = None
     delay: SoundDelay = field(default_factory=SoundDelay)
     orders: RoomOrders = field(default_factory=RoomOrders)
@@ -125,7 +125,7 @@ class Programme:
         if not state.connected or self.finished:
             return
         state.heard(unit, silence_ns=self.switch.silence_ns)
-        if self.line is None:
+        if self.pipeline is None:
             self._consider_opening(state, incoming)
         take = self.take
         if take is not None and take.source == name:
@@ -166,11 +166,11 @@ class Programme:
         if orders == before:
             return
         now_ns = self.clock_ns()
-        if self.line is not None and self.clock is not None:
+        if self.pipeline is not None and self.clock is not None:
             now = self.clock.ticks(now_ns)
-            self.line.obey(orders, now)
+            self.pipeline.obey(orders, now)
             take = self.take
-            if isinstance(take, PictureTake) and take.wants_keyframes and self.line.grid.wants_keyframe(now):
+            if isinstance(take, PictureTake) and take.wants_keyframes and self.pipeline.grid.wants_keyframe(now):
                 self._ask(take.source, now_ns)
         if orders.source != before.source:
             self.prefer(orders.source or MAIN)
@@ -179,20 +179,20 @@ class Programme:
     def forget(self, from_ms: int, to_ms: int) -> tuple[int, int] | None:
         """List nowhere any more what lies between two media times, the second of which is now at the latest. The same
         in ticks; None where there is nothing yet, or nothing between them."""
-        if self.line is None or self.clock is None:
+        if self.pipeline is None or self.clock is None:
             return None
-        epoch_ms = self.line.broadcast.epoch_ms
+        epoch_ms = self.pipeline.broadcast.epoch_ms
         start = max(0, (from_ms - epoch_ms) * TICKS_PER_MS)
         end = min((to_ms - epoch_ms) * TICKS_PER_MS, self.clock.ticks(self.clock_ns()))
         if end <= start:
             return None
-        self.line.forget(start, end)
+        self.pipeline.forget(start, end)
         return start, end
 
     def configure(self, text: SlateText) -> None:
         self.text = text
-        if self.line is not None:
-            self.line.set_text(text)
+        if self.pipeline is not None:
+            self.pipeline.set_text(text)
 
     # --- time --------------------------------------------------------------------------------------
 
@@ -202,7 +202,7 @@ class Programme:
         if self.finished:
             return
         self.presence.note(self._media_time_ms(self.switch.heard_ns(now_ns)))
-        if self.line is None or self.clock is None:
+        if self.pipeline is None or self.clock is None:
             if self._first_unit_ns and now_ns - self._first_unit_ns > self.settings.room.open_timeout_s * NS:
                 self._open_default(now_ns)
             return
@@ -213,7 +213,7 @@ class Programme:
             self._change(now_ns)
         take = self.take
         if isinstance(take, PictureTake):
-            if take.wants_keyframes and self.line.grid.wants_keyframe(now):
+            if take.wants_keyframes and self.pipeline.grid.wants_keyframe(now):
                 self._ask(take.source, now_ns)
                 take.fitness.asked(now)
             # A source that is quite silent is not filled up: the one that stands in for it may begin there.
@@ -222,10 +222,10 @@ class Programme:
         elif take is not None:
             take.write(now)
         if take is not None:
-            self.line.advance(min(now - self.delay.ticks, take.edge))
+            self.pipeline.advance(min(now - self.delay.ticks, take.edge))
             if take.source == SLATE:
-                self.line.silence(now)
-            self.line.tick(now)
+                self.pipeline.silence(now)
+            self.pipeline.tick(now)
 
     # --- opening -----------------------------------------------------------------------------------
 
@@ -238,7 +238,7 @@ class Programme:
         )
         self.presence.stopped_ms = broadcast.media_time_ms(recovered.end)
         plan = plan_resumed(broadcast.renditions, self.settings.media)
-        self._start_line(broadcast, plan, self.clock.ticks(now_ns), recovered)
+        self._start_pipeline(broadcast, plan, self.clock.ticks(now_ns), recovered)
 
     def _consider_opening(self, state: SourceState, incoming: IncomingUnit) -> None:
         arrival_ns = incoming.unit.arrival_ns
@@ -273,11 +273,13 @@ class Programme:
             dvr_s=hls.dvr_s,
             caption_languages=self.caption_languages,
         )
-        self._start_line(broadcast, plan, 0, None)
+        self._start_pipeline(broadcast, plan, 0, None)
 
-    def _start_line(self, broadcast: Broadcast, plan: RenditionPlan, start: int, recovered: Recovered | None) -> None:
+    def _start_pipeline(
+        self, broadcast: Broadcast, plan: RenditionPlan, start: int, recovered: Recovered | None
+    ) -> None:
         store = self.listener.opened(broadcast, recovered)
-        self.line = BroadcastPipeline(
+        self.pipeline = BroadcastPipeline(
             broadcast,
             plan,
             self.settings,
@@ -296,7 +298,7 @@ class Programme:
 
     def _consider(self, name: str, now_ns: int) -> None:
         """A key frame of a source that is not on came: is it to take over?"""
-        if self.line is None or self.switch.wanted(now_ns) != name:
+        if self.pipeline is None or self.switch.wanted(now_ns) != name:
             return
         if isinstance(self.take, PictureTake) and not self._may_relieve(self.take, name, now_ns):
             return
@@ -312,11 +314,11 @@ class Programme:
         """End a take whose source fell silent, or is not wanted any more."""
         take = self.take
         wanted = self.switch.wanted(now_ns)
-        if self.line is None or self.clock is None or self.finished:
+        if self.pipeline is None or self.clock is None or self.finished:
             return
         if take is None:
             lone = wanted if wanted != SLATE and self._sound_only(wanted, now_ns) else None
-            self._slate_from(self.clock.ticks(now_ns) if self.line.grid.number else 0, sound_of=lone)
+            self._slate_from(self.clock.ticks(now_ns) if self.pipeline.grid.number else 0, sound_of=lone)
             return
         if isinstance(take, PictureTake):
             if self.switch.picture_up(take.source, now_ns):
@@ -360,7 +362,7 @@ class Programme:
     def _picture_from(self, name: str, now_ns: int, *, since_ns: int = 0) -> bool:
         """Begin a take of ``name`` at the earliest key frame at hand that came at ``since_ns`` or later. False where
         there is none."""
-        assert self.line is not None
+        assert self.pipeline is not None
         clock = self.clock
         assert clock is not None
         state = self.switch.source(name)
@@ -374,11 +376,11 @@ class Programme:
             name, Fitness(self.settings.media.max_height, allowed=self.settings.media.passthrough)
         )
         fitness.restart()
-        take = PictureTake(name, self.line, SourceClock(clock, not_before), fitness)
+        take = PictureTake(name, self.pipeline, SourceClock(clock, not_before), fitness)
         take.passthrough = units[first].avc is not None and fitness.fits
-        self.line.use_top(encoded=not take.passthrough)
+        self.pipeline.use_top(encoded=not take.passthrough)
         self.take = take
-        self.line.slate_still(None)
+        self.pipeline.slate_still(None)
         state.drop_standby()
         # The picture first, so that the sound around it finds where it belongs.
         take.video(units[first])
@@ -392,22 +394,22 @@ class Programme:
 
     def _end_take(self, wanted: int) -> int:
         """End the running take for one that begins about ``wanted``; the tick where that one may begin."""
-        assert self.line is not None
+        assert self.pipeline is not None
         take = self.take
         if take is None:
-            return max(0, self.line.grid.start)
+            return max(0, self.pipeline.grid.start)
         if isinstance(take, SlateTake):
             take.write(wanted - 1)
             # A slate that has nothing yet stands where the take before it was ended.
             written = take.start if take.last < 0 else take.last + 1
-            at = max(wanted, written, self.line.grid.start + SHORTEST_TICKS)
+            at = max(wanted, written, self.pipeline.grid.start + SHORTEST_TICKS)
         else:
             # A short hole is bridged by holding the last picture; a longer one has been slate already.
             at = wanted if take.edge <= wanted <= take.edge + STRETCH_TICKS else max(take.edge, wanted)
             if at > take.edge + STRETCH_TICKS:
                 self._slate_from(take.edge, to=wanted - 1)
                 return self._end_take(wanted)
-        self.line.end_take(at)
+        self.pipeline.end_take(at)
         return at
 
     def _to_slate(self, now_ns: int) -> None:
@@ -434,19 +436,19 @@ class Programme:
 
         ``clock``: of the take before, whose sound goes on.
         """
-        assert self.line is not None
+        assert self.pipeline is not None
         assert self.clock is not None
-        start = max(start, self.line.grid.start + SHORTEST_TICKS if self.line.grid.number else 0)
+        start = max(start, self.pipeline.grid.start + SHORTEST_TICKS if self.pipeline.grid.number else 0)
         if self.take is not None:
-            self.line.end_take(start, sound_goes_on=clock is not None)
+            self.pipeline.end_take(start, sound_goes_on=clock is not None)
         if sound_of and clock is None:
             clock = SourceClock(self.clock, start)
-        self.line.use_top(encoded=False)
+        self.pipeline.use_top(encoded=False)
         still = SOUND_ONLY_KIND if sound_of else SLATE_KIND
-        line = self.line
-        self.take = SlateTake(sound_of or SLATE, line, lambda: line.clips(still), start, clock)
+        pipeline = self.pipeline
+        self.take = SlateTake(sound_of or SLATE, pipeline, lambda: pipeline.clips(still), start, clock)
         self.take.write(self.clock.ticks(self.clock_ns()) if to is None else to)
-        line.slate_still(still)
+        pipeline.slate_still(still)
         self._on(sound_of or SLATE)
 
     def _on(self, source: str) -> None:
@@ -521,14 +523,14 @@ class Programme:
     @property
     def shows(self) -> dict[str, Shows]:
         """What each output shows now."""
-        return self.line.shows if self.line is not None else {}
+        return self.pipeline.shows if self.pipeline is not None else {}
 
     @property
     def first_words_ms(self) -> int | None:
         """Media time at which somebody began to speak after a silence; None: nobody did yet."""
-        if self.line is None or self.line.words_since is None:
+        if self.pipeline is None or self.pipeline.words_since is None:
             return None
-        return self.line.broadcast.media_time_ms(self.line.words_since)
+        return self.pipeline.broadcast.media_time_ms(self.pipeline.words_since)
 
     def _media_time_ms(self, at_ns: int | None) -> int | None:
         """Before the room is open, the time of day."""
@@ -540,7 +542,7 @@ class Programme:
 
     @property
     def shedding(self) -> list[str]:
-        return list(self.line.ladder.shedding) if self.line is not None else []
+        return list(self.pipeline.ladder.shedding) if self.pipeline is not None else []
 
     @property
     def clock_offset_ms(self) -> int:
@@ -557,16 +559,16 @@ class Programme:
     def counters(self) -> dict[str, float]:
         """Monotonic, for metrics."""
         own = {"takes_total": float(self._takes)}
-        return own | (self.line.counters if self.line is not None else {})
+        return own | (self.pipeline.counters if self.pipeline is not None else {})
 
     async def finish(self) -> None:
         """The broadcast is over, whatever still comes in: close the segments where they are, whole ones where the
         workers are quick enough."""
         take, self.take, self.finished = self.take, None, True
-        if self.line is not None and take is not None:
-            await self.line.finish(take.edge)
+        if self.pipeline is not None and take is not None:
+            await self.pipeline.finish(take.edge)
 
     def close(self) -> None:
         """Stop the workers; what was finished stays."""
-        if self.line is not None:
-            self.line.close()
+        if self.pipeline is not None:
+            self.pipeline.close()

@@ -206,10 +206,10 @@ class RoomService:
     async def _report(self) -> None:
         last = measured = 0.0
         while True:
-            line = self.programme.line
-            if line is not None and self.control.connections and time.monotonic() - measured >= METERS_INTERVAL_S:
+            pipeline = self.programme.pipeline
+            if pipeline is not None and self.control.connections and time.monotonic() - measured >= METERS_INTERVAL_S:
                 measured = time.monotonic()
-                self.control.publish("meters", line.meters)
+                self.control.publish("meters", pipeline.meters)
             if self._status_due or time.monotonic() - last >= STATUS_INTERVAL_S:
                 self._status_due = False
                 last = time.monotonic()

@@ -191,16 +191,16 @@ class Room:
             changes["outputs"] = tuple(OutputOrder(name, shows) for name, shows in outputs.items())
         orders = msgspec.structs.replace(self.programme.orders, **changes)
         self.orders.append((self.now, orders))
-        if orders.withheld and self.programme.line is not None:
-            epoch_ms = self.programme.line.broadcast.epoch_ms
+        if orders.withheld and self.programme.pipeline is not None:
+            epoch_ms = self.programme.pipeline.broadcast.epoch_ms
             self.withheld += [((one.from_ms - epoch_ms) * TICKS_PER_MS, self.now) for one in orders.withheld]
         self.ordered_s.append(self.loop.time())
         self.programme.obey(orders)
 
     def forget(self, last_s: float, until_s: float = 0.0) -> None:
         """What was made between ``last_s`` and ``until_s`` ago."""
-        assert self.programme.line is not None
-        epoch_ms = self.programme.line.broadcast.epoch_ms
+        assert self.programme.pipeline is not None
+        epoch_ms = self.programme.pipeline.broadcast.epoch_ms
         now_ms = epoch_ms + self.now // TICKS_PER_MS
         span = self.programme.forget(now_ms - int(last_s * 1000), now_ms - int(until_s * 1000))
         if span is not None:

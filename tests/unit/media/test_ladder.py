@@ -18,7 +18,7 @@ from streamer.formats import h264
 from streamer.formats.types import Cut, RungSpec, Sample, TrackConfig
 from streamer.media.encoders import RungEncoder
 from streamer.media.ladder import Ladder, LadderCallbacks
-from streamer.media.ordered_worker import Lane
+from streamer.media.ordered_worker import OrderedWorker
 from streamer.media.overload import BEHIND_S, ShedPolicy
 from streamer.media.slate import encode_clip, render_slate
 from streamer.settings import MediaSettings
@@ -162,18 +162,18 @@ class Bench:
         await self.until(lambda: self.lag_s < 0.1)
 
     @property
-    def lanes(self) -> list[Lane]:
-        return [self.ladder._feed, *(rung.lane for rung in self.ladder._rungs.values())]
+    def workers(self) -> list[OrderedWorker]:
+        return [self.ladder._feed, *(rung.worker for rung in self.ladder._rungs.values())]
 
     @property
     def lag_s(self) -> float:
         """How far the slowest thread is behind."""
-        return max(lane.lag for lane in self.lanes)
+        return max(worker.lag for worker in self.workers)
 
     async def close(self) -> None:
         """Every thread ends."""
         self.ladder.close()
-        await until_ended(*(lane._thread for lane in self.lanes))
+        await until_ended(*(worker._thread for worker in self.workers))
 
     @property
     def names(self) -> list[str]:

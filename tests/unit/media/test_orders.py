@@ -287,8 +287,8 @@ def test_forgetting_an_earlier_minute_leaves_the_live_edge_alone() -> None:
 
 
 def ago_ms(room: Room, seconds: float) -> int:
-    assert room.programme.line is not None
-    return room.programme.line.broadcast.epoch_ms + room.now // TICKS_PER_MS - int(seconds * 1000)
+    assert room.programme.pipeline is not None
+    return room.programme.pipeline.broadcast.epoch_ms + room.now // TICKS_PER_MS - int(seconds * 1000)
 
 
 def seen_after(room: Room, at: int, output: str = PUBLIC) -> list[Shown]:
@@ -352,7 +352,7 @@ def test_what_is_left_out_of_a_replay_leaves_every_window_and_stays_in_the_progr
         await room.pass_time(1)
         assert room.mirror is not None
         begin, end = ago_ms(room, 9), ago_ms(room, 8.5)
-        epoch_ms = room.programme.line.broadcast.epoch_ms  # type: ignore[union-attr]
+        epoch_ms = room.programme.pipeline.broadcast.epoch_ms  # type: ignore[union-attr]
         span = ((begin - epoch_ms) * TICKS_PER_MS, (end - epoch_ms) * TICKS_PER_MS)
         # So short a piece would stay where only an order came late.
         room.order(withheld=(Withheld(begin, end),))
@@ -450,8 +450,8 @@ def test_the_programme_is_listed_for_a_while_or_as_long_as_a_session_claims(monk
     async def script(room: Room) -> None:
         await room.come()
         await room.pass_time(25)
-        assert room.programme.line is not None
-        epoch_ms = room.programme.line.broadcast.epoch_ms
+        assert room.programme.pipeline is not None
+        epoch_ms = room.programme.pipeline.broadcast.epoch_ms
         room.order(keep_from_ms=epoch_ms + 12_000)
         await room.pass_time(50)
         assert room.mirror is not None
@@ -473,8 +473,8 @@ def test_sources_and_what_was_said_first_are_told() -> None:
         assert (presence.up, presence.since_ms, presence.stopped_ms) == (False, None, None)
         camera = await room.come()
         await room.pass_time(3)
-        assert room.programme.line is not None
-        epoch_ms = room.programme.line.broadcast.epoch_ms
+        assert room.programme.pipeline is not None
+        epoch_ms = room.programme.pipeline.broadcast.epoch_ms
         assert presence.up
         assert presence.since_ms is not None
         assert abs(presence.since_ms - epoch_ms) < 1000

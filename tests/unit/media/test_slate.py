@@ -118,7 +118,7 @@ async def test_the_shelf_has_a_slate_at_once_and_a_better_one_soon() -> None:
         assert shelf.text.room == "Encore une"
     finally:
         shelf.close()
-        await until_ended(shelf._lane._thread)
+        await until_ended(shelf._worker._thread)
 
 
 def test_the_slate_counts_the_minutes_of_the_last_hour() -> None:
