@@ -140,6 +140,8 @@ class Output:
         """How much is listed."""
         self.keep_from: int | None = None
         """What ends after this tick is listed, however long ago that is."""
+        self.altered: Callable[[MadePart], MadePart] | None = None
+        """Makes of a part of the programme what this output shows of it; the part itself where that is the same."""
         self.late_total = 0
         """Parts that came after their rendition had been given up on for that segment."""
         self.gaps_total = 0
@@ -349,7 +351,13 @@ class Output:
 
     def wanted(self, feed: str, made: MadePart) -> MadePart | None:
         """What of this part is going to be listed, as far as can be told now: all, nothing, or the sound up to where
-        the output went off air."""
+        the output went off air; as this output shows it."""
+        admitted = self._admitted(feed, made)
+        if admitted is None or feed != PROGRAMME or self.altered is None:
+            return admitted
+        return self.altered(admitted)
+
+    def _admitted(self, feed: str, made: MadePart) -> MadePart | None:
         track = self._tracks.get(made.track)
         if track is None:
             return None

@@ -15,16 +15,16 @@ from typing import Protocol
 
 import structlog
 
-from streamer.broadcast.media_events import MediaEvent
-from streamer.broadcast.orders import RoomOrders, Shows
+from streamer.broadcast.orders import RoomOrders
 from streamer.broadcast.programme import SLATE, TICKS_PER_MS, TICKS_PER_S, Broadcast
 from streamer.media.feeds import BroadcastStore
 from streamer.media.fitness import Fitness
 from streamer.media.grid import SHORTEST_TICKS
 from streamer.media.incoming import IncomingUnit, frame_size
-from streamer.media.pipeline import BroadcastPipeline
+from streamer.media.pipeline import BroadcastPipeline, PipelineListener
 from streamer.media.presence import SourcePresence
 from streamer.media.recovery import Recovered
+from streamer.media.relay_timeline import FrameRelay
 from streamer.media.renditions import RenditionPlan, plan_renditions, plan_resumed
 from streamer.media.slate import SLATE_KIND, SOUND_ONLY_KIND, SlateText
 from streamer.media.switch import MAIN, NS, SPARE, SourceState, SourceSwitch
@@ -51,22 +51,17 @@ STALL_NS = NS // 4
 DEFAULT_SIZE = (1280, 720)
 
 
-class ProgrammeListener(Protocol):
-    """What a programme needs of its room process. Called on the loop."""
-
-    def request_keyframe(self, source: str) -> None: ...
+class ProgrammeListener(PipelineListener, Protocol):
+    """A room process, to its programme. Called on the loop."""
 
     def opened(self, broadcast: Broadcast, recovered: Recovered | None) -> BroadcastStore:
         """The renditions are fixed; events follow. ``recovered``: it goes on after a crash. Where parts go."""
 
-    def event(self, event: MediaEvent) -> None: ...
 
-    def relay_video(self, annexb: bytes, start: int, *, idr: bool) -> None: ...
+class Publishers(Protocol):
+    """Those who send the sources."""
 
-    def relay_audio(self, opus: bytes, start: int) -> None: ...
-
-    def changed(self) -> None:
-        """The room's status (who is on, what is shed) is another."""
+    def request_keyframe(self, source: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -76,6 +71,8 @@ class Programme:
     room: str
     settings: Settings
     listener: ProgrammeListener
+    publishers: Publishers
+    relay: FrameRelay
     text: SlateText
     max_height: int = 0
     """Of the top rendition where no source told a size in time; 0: 720."""
@@ -186,13 +183,13 @@ class Programme:
         end = min((to_ms - epoch_ms) * TICKS_PER_MS, self.clock.ticks(self.clock_ns()))
         if end <= start:
             return None
-        self.pipeline.forget(start, end)
+        self.pipeline.outputs.forget(start, end)
         return start, end
 
     def configure(self, text: SlateText) -> None:
         self.text = text
         if self.pipeline is not None:
-            self.pipeline.set_text(text)
+            self.pipeline.slates.set_text(text)
 
     # --- time --------------------------------------------------------------------------------------
 
@@ -222,10 +219,10 @@ class Programme:
         elif take is not None:
             take.write(now)
         if take is not None:
-            self.pipeline.advance(min(now - self.delay.ticks, take.edge))
+            self.pipeline.sound_track.advance(min(now - self.delay.ticks, take.edge))
             if take.source == SLATE:
-                self.pipeline.silence(now)
-            self.pipeline.tick(now)
+                self.pipeline.relay.silence(now)
+            self.pipeline.outputs.tick(now)
 
     # --- opening -----------------------------------------------------------------------------------
 
@@ -283,12 +280,14 @@ class Programme:
             broadcast,
             plan,
             self.settings,
-            self,
+            self.listener,
+            self.relay,
             store,
             self.text,
             start=start,
             recovered=recovered,
             orders=self.orders,
+            on_decode_error=self._decode_failed,
         )
         log.info("room_opened", room=self.room, broadcast=broadcast.id, renditions=[r.name for r in plan.renditions])
         if recovered is not None:
@@ -378,9 +377,9 @@ class Programme:
         fitness.restart()
         take = PictureTake(name, self.pipeline, SourceClock(clock, not_before), fitness)
         take.passthrough = units[first].avc is not None and fitness.fits
-        self.pipeline.use_top(encoded=not take.passthrough)
+        self.pipeline.ladder.use_top(encoded=not take.passthrough)
         self.take = take
-        self.pipeline.slate_still(None)
+        self.pipeline.outputs.programme_slate(None)
         state.drop_standby()
         # The picture first, so that the sound around it finds where it belongs.
         take.video(units[first])
@@ -443,12 +442,12 @@ class Programme:
             self.pipeline.end_take(start, sound_goes_on=clock is not None)
         if sound_of and clock is None:
             clock = SourceClock(self.clock, start)
-        self.pipeline.use_top(encoded=False)
+        self.pipeline.ladder.use_top(encoded=False)
         still = SOUND_ONLY_KIND if sound_of else SLATE_KIND
         pipeline = self.pipeline
-        self.take = SlateTake(sound_of or SLATE, pipeline, lambda: pipeline.clips(still), start, clock)
+        self.take = SlateTake(sound_of or SLATE, pipeline, lambda: pipeline.slates.clips(still), start, clock)
         self.take.write(self.clock.ticks(self.clock_ns()) if to is None else to)
-        pipeline.slate_still(still)
+        pipeline.outputs.programme_slate(still)
         self._on(sound_of or SLATE)
 
     def _on(self, source: str) -> None:
@@ -472,25 +471,11 @@ class Programme:
 
     def _ask(self, name: str, now_ns: int) -> None:
         self._asked_ns[name] = now_ns
-        self.listener.request_keyframe(name)
+        self.publishers.request_keyframe(name)
 
-    # --- from the line -----------------------------------------------------------------------------
-
-    def event(self, event: MediaEvent) -> None:
-        self.listener.event(event)
-
-    def relay_video(self, annexb: bytes, start: int, *, idr: bool) -> None:
-        self.listener.relay_video(annexb, start, idr=idr)
-
-    def relay_audio(self, opus: bytes, start: int) -> None:
-        self.listener.relay_audio(opus, start)
-
-    def decode_failed(self) -> None:
+    def _decode_failed(self) -> None:
         if isinstance(self.take, PictureTake):
             self._want_idr(self.take.source, self.clock_ns())
-
-    def changed(self) -> None:
-        self.listener.changed()
 
     # --- what is told ------------------------------------------------------------------------------
 
@@ -521,16 +506,12 @@ class Programme:
         return self.take is not None and self.take.source == SLATE
 
     @property
-    def shows(self) -> dict[str, Shows]:
-        """What each output shows now."""
-        return self.pipeline.shows if self.pipeline is not None else {}
-
-    @property
     def first_words_ms(self) -> int | None:
         """Media time at which somebody began to speak after a silence; None: nobody did yet."""
-        if self.pipeline is None or self.pipeline.words_since is None:
+        words_since = self.pipeline.loudness.reading.words_since if self.pipeline is not None else None
+        if self.pipeline is None or words_since is None:
             return None
-        return self.pipeline.broadcast.media_time_ms(self.pipeline.words_since)
+        return self.pipeline.broadcast.media_time_ms(words_since)
 
     def _media_time_ms(self, at_ns: int | None) -> int | None:
         """Before the room is open, the time of day."""
@@ -541,10 +522,6 @@ class Programme:
         return int(time.time() * 1000) - (self.clock_ns() - at_ns) // 1_000_000
 
     @property
-    def shedding(self) -> list[str]:
-        return list(self.pipeline.ladder.shedding) if self.pipeline is not None else []
-
-    @property
     def clock_offset_ms(self) -> int:
         """Media time minus the machine's clock, which may have been set while the room is open."""
         now_ms = self._media_time_ms(self.clock_ns())
@@ -552,7 +529,8 @@ class Programme:
 
     @property
     def alarms(self) -> list[str]:
-        found = ["encoder_overload"] if self.shedding else []
+        shedding = self.pipeline is not None and self.pipeline.ladder.shedding
+        found = ["encoder_overload"] if shedding else []
         return [*found, "clock_moved"] if abs(self.clock_offset_ms) > CLOCK_MOVED_MS else found
 
     @property

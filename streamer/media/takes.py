@@ -131,7 +131,7 @@ class PictureTake:
         while to - self.last > FILL_AFTER_TICKS:
             start = self.last + FILL_AFTER_TICKS
             cut = self.pipeline.cut(start) if self.pipeline.grid.due(start, frame_ticks=FILL_AFTER_TICKS) else None
-            self.pipeline.show(start, cut)
+            self.pipeline.ladder.show(start, cut=cut)
             self.last = start
 
     def _bridge(self, start: int) -> None:
@@ -140,7 +140,7 @@ class PictureTake:
         self._encode_top()
         self._turned = False
         at = max(self.edge, self.pipeline.grid.start + SHORTEST_TICKS)
-        self.pipeline.show(at, self.pipeline.cut(at, discontinuity=True))
+        self.pipeline.ladder.show(at, cut=self.pipeline.cut(at, discontinuity=True))
         self.last = at
         self._repeat(start - MIN_FRAME_TICKS)
 
@@ -164,7 +164,7 @@ class PictureTake:
             self._bridge(start)
         if not self.passthrough and self.fitness.fits and avc.idr and self._may_pass(start):
             self.passthrough, self.bridged, self._passed = True, False, None
-            self.pipeline.use_top(encoded=False)
+            self.pipeline.ladder.use_top(encoded=False)
         if self.passthrough:
             self._pass(avc.data, data, start, idr=avc.idr)
         else:
@@ -196,8 +196,8 @@ class PictureTake:
             cut = self.pipeline.cut(start, discontinuity=discontinuity)
             self._passed = self._config
         self._written(start)
-        self.pipeline.forward(self.pipeline.top, Sample(avcc, start, idr), cut, self._config)
-        self.pipeline.decode("h264", annexb, start, show=True, cut=cut)
+        self.pipeline.ladder.forward(self.pipeline.top, Sample(avcc, start, idr), cut, self._config)
+        self.pipeline.ladder.decode("h264", annexb, start, show=True, cut=cut)
 
     def _encoded(self, unit: AccessUnit, start: int, *, data: bytes) -> None:
         # A repeat may stand where this frame belongs: it comes right after it, for a moment's lip error
@@ -212,12 +212,12 @@ class PictureTake:
         elif self.pipeline.grid.due(start, frame_ticks=self.frame_ticks):
             cut = self.pipeline.cut(start)
         self._written(max(start, self.last))
-        self.pipeline.decode(unit.codec, data, start, show=True, cut=cut)
+        self.pipeline.ladder.decode(unit.codec, data, start, show=True, cut=cut)
 
     def _encode_top(self) -> None:
         """From the next frame on the top is encoded like the others: other parameter sets, so a discontinuity."""
         self.passthrough = False
-        self.pipeline.use_top(encoded=True)
+        self.pipeline.ladder.use_top(encoded=True)
         self._turned = True
 
     def _missing_reference(self, unit: AccessUnit, start: int, *, idr: bool) -> bool:
@@ -287,7 +287,7 @@ class SlateTake:
                 self._open(start)
             for rendition, frames in self._frames.items():
                 sample = next(frames)
-                self.pipeline.forward(
+                self.pipeline.ladder.forward(
                     rendition, Sample(sample.data, start, sample.sync), self._cut, self._configs[rendition]
                 )
             self._cut = None

@@ -23,12 +23,13 @@ import structlog
 import uvloop
 
 from streamer.broadcast.media_events import Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
+from streamer.broadcast.orders import Shows
 from streamer.broadcast.programme import Broadcast
 from streamer.broadcast.view import BroadcastView
 from streamer.control import run_folder
 from streamer.control.data import DataServer
 from streamer.control.messages import Candidates, Forget, Forgot, Offer, RoomConfig, RoomStatus
-from streamer.control.server import ControlServer, typed, wait_cancelled
+from streamer.control.server import ControlServer, plain, typed, wait_cancelled
 from streamer.errors import BadRequest
 from streamer.formats.erasures import read_stretches
 from streamer.formats.types import AccessUnit
@@ -71,14 +72,14 @@ class RoomService:
         self.control = ControlServer(
             settings.run_dir / run_folder.control_socket(config.id),
             {
-                "hello": self._hello,
-                "status": self._tell_status,
+                "hello": plain(self._hello),
+                "status": plain(self.status),
                 "configure": typed(RoomConfig, self._configure),
                 "offer": typed(Offer, self._offer),
                 "candidates": typed(Candidates, self._candidates),
                 "hangup": self._hangup,
                 "forget": typed(Forget, self._forget),
-                "close": self._close,
+                "close": plain(self._end_broadcast),
             },
             epoch=max(config.epoch, spawn.load_epoch(settings, config.id)),
             on_epoch=self._obeys,
@@ -95,6 +96,8 @@ class RoomService:
             config.id,
             settings,
             self,
+            self.publications,
+            self.relay,
             slate_text(config, now_ms()),
             max_height=config.max_height,
             orders=config.orders,
@@ -223,7 +226,7 @@ class RoomService:
     def _count_down(self) -> None:
         """The slate says another number of minutes, where anybody sees it."""
         text = slate_text(self.config, now_ms())
-        if text != self.programme.text and (self.programme.on_slate or "slate" in self.programme.shows.values()):
+        if text != self.programme.text and (self.programme.on_slate or "slate" in self._shows().values()):
             self.programme.configure(text)
 
     # --- from the publications ---------------------------------------------------------------------
@@ -254,9 +257,6 @@ class RoomService:
 
     # --- from the programme ------------------------------------------------------------------------
 
-    def request_keyframe(self, source: str) -> None:
-        self.publications.request_keyframe(source)
-
     def opened(self, broadcast: Broadcast, recovered: Recovered | None) -> Recorder:
         if recovered is None:
             self.event(Opened(broadcast=broadcast))
@@ -285,12 +285,6 @@ class RoomService:
             recorder.journal(event)
         self.data.publish(event)
 
-    def relay_video(self, annexb: bytes, start: int, *, idr: bool) -> None:
-        self.relay.push_video(annexb, start, idr)
-
-    def relay_audio(self, opus: bytes, start: int) -> None:
-        self.relay.push_audio(opus, start)
-
     def changed(self) -> None:
         self._status_due = True
 
@@ -307,12 +301,9 @@ class RoomService:
         except OSError as error:
             log.error("epoch_not_kept", room=self.config.id, epoch=epoch, error=str(error))
 
-    async def _hello(self, params: dict[str, Any]) -> dict[str, Any]:
+    def _hello(self) -> dict[str, Any]:
         status = self.status()
         return {"room": status.room, "pid": status.pid, "version": status.version}
-
-    async def _tell_status(self, params: dict[str, Any]) -> RoomStatus:
-        return self.status()
 
     async def _configure(self, config: RoomConfig) -> None:
         if config.id != self.config.id:
@@ -351,9 +342,6 @@ class RoomService:
         log.info("forgotten", room=self.config.id, from_ms=span.from_ms, to_ms=span.to_ms, bytes=size, done=complete)
         return Forgot(size, complete)
 
-    async def _close(self, params: dict[str, Any]) -> None:
-        self._end_broadcast()
-
     def _keyframe_for_viewers(self) -> None:
         take = self.programme.take
         if take is not None:
@@ -378,8 +366,8 @@ class RoomService:
             aired=programme.aired,
             sources=sources,
             viewers_whep=self.relay.viewers,
-            shedding=programme.shedding,
-            shows=programme.shows,
+            shedding=list(programme.pipeline.ladder.shedding) if programme.pipeline is not None else [],
+            shows=self._shows(),
             media_up=programme.presence.up,
             media_since_ms=programme.presence.since_ms,
             media_stopped_ms=programme.presence.stopped_ms,
@@ -405,6 +393,10 @@ class RoomService:
                 "control_readers_cut_total": float(self.control.cut_off),
             },
         )
+
+    def _shows(self) -> dict[str, Shows]:
+        pipeline = self.programme.pipeline
+        return pipeline.outputs.shows if pipeline is not None else {}
 
     def _snapshot(self) -> tuple[Snapshot, list[PartBytes]]:
         held = self.recorder.ring.items() if self.recorder is not None else ()

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from streamer.broadcast.media_events import PUBLIC, Forgotten, MediaEvent, PartMade, StillMade
-from streamer.broadcast.orders import OutputOrder, RoomOrders
+from streamer.broadcast.orders import OutputOrder, RoomOrders, Shows
 from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Broadcast
 from streamer.media.programme import Programme
 from streamer.media.recorder import Recorder
@@ -137,7 +137,19 @@ class Room:
     _seeds: int = 0
 
     def __post_init__(self) -> None:
-        self.programme = Programme("room", self.settings, self, TEXT, clock_ns=self.loop.time_ns, orders=self.told)
+        self.programme = self._programme(self.told)
+
+    def _programme(self, orders: RoomOrders) -> Programme:
+        return Programme(
+            "room",
+            self.settings,
+            listener=self,
+            publishers=self,
+            relay=self,
+            text=TEXT,
+            clock_ns=self.loop.time_ns,
+            orders=orders,
+        )
 
     # --- what the programme calls --------------------------------------------------------------------
 
@@ -166,11 +178,11 @@ class Room:
         if isinstance(event, StillMade) and event.output == PUBLIC:
             self.stills.append((self.now, event.jpeg))
 
-    def relay_video(self, annexb: bytes, start: int, *, idr: bool) -> None:
-        self.relayed.append((start, annexb, idr))
+    def push_video(self, data: bytes, start: int, idr: bool) -> None:
+        self.relayed.append((start, data, idr))
 
-    def relay_audio(self, opus: bytes, start: int) -> None:
-        self.relayed_sound.append((start, opus))
+    def push_audio(self, data: bytes, start: int) -> None:
+        self.relayed_sound.append((start, data))
 
     def changed(self) -> None: ...
 
@@ -184,6 +196,12 @@ class Room:
     @property
     def on(self) -> str:
         return self.programme.take.source if self.programme.take else ""
+
+    @property
+    def shows(self) -> dict[str, Shows]:
+        """By output."""
+        pipeline = self.programme.pipeline
+        return pipeline.outputs.shows if pipeline is not None else {}
 
     def order(self, **changes: object) -> None:
         """Other orders; private outputs as ``outputs={"~key": "programme"}``."""
@@ -278,8 +296,7 @@ class Room:
         recovered = Recovered(view.broadcast or fail("no broadcast"), snapshot, end, states)
         self.loop.stall(away_s)
         view.apply(snapshot)
-        orders = orders or self.programme.orders
-        self.programme = Programme("room", self.settings, self, TEXT, clock_ns=self.loop.time_ns, orders=orders)
+        self.programme = self._programme(orders or self.programme.orders)
         for camera in self.cameras.values():
             camera.push = self.programme.take_in
         broadcast = recovered.broadcast

@@ -335,10 +335,7 @@ def test_a_camera_that_gives_no_key_frames_goes_on_air_within_a_second() -> None
         await room.come(answers=False, gop=250)
         await room.pass_time(5)
         room.order(public="programme")
-        assert room.programme.pipeline is not None
-        await room.until(
-            lambda: room.programme.pipeline and room.programme.pipeline.output.shows_programme, limit_s=1.0
-        )
+        await room.until(lambda: room.shows == {"public": "programme"}, limit_s=1.0)
         await room.pass_time(3)
 
     assert names(checked(played(script))) == ["slate-first", "main"]
