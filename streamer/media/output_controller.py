@@ -162,13 +162,13 @@ class OutputController:
             self._silent.end(now)
 
     def _to_programme(self, now: int) -> None:
-        self.output.air(True, at=now, after=self._grid.number)
+        self.output.go_on_air(at=now, after=self._grid.number)
         if not self.output.shows_programme:
             self._grid.demand(now + ON_AIR_SLACK_TICKS)
 
     def _to_slate(self, now: int) -> None:
         self.shown_from = None
-        ended = self.output.air(False)
+        ended = self.output.go_off_air()
         if self._off_air is not None:
             return
         if ended is None:

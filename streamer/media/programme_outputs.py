@@ -23,7 +23,8 @@ from streamer.media.feeds import PROGRAMME, BroadcastStore, TrackFeed
 from streamer.media.inits import Inits
 from streamer.media.off_air import SlateParts
 from streamer.media.output_controller import ControllerPorts, OutputController
-from streamer.media.outputs import Output, OutputState
+from streamer.media.output_window import OutputState
+from streamer.media.outputs import Output
 from streamer.media.recovery import Recovered
 from streamer.media.spans import Spans
 
@@ -76,7 +77,7 @@ class ProgrammeOutputs:
         for order in orders.outputs:
             self._add(order.name, order.shows, start, aired=order.shows != "slate")
         self._programme = self._output(PROGRAMME_OUTPUT, aired=True)
-        self._programme.window_ticks = KEEP_TICKS
+        self._programme.window.ticks = KEEP_TICKS
         self._keep_from(orders.keep_from_ms)
         self.feed = TrackFeed(PROGRAMME, store, unrecorded=self._unrecorded)
         self._list_outputs()
@@ -240,7 +241,7 @@ class ProgrammeOutputs:
 
     def _keep_from(self, keep_from_ms: int | None) -> None:
         epoch_ms = self._broadcast.epoch_ms
-        self._programme.keep_from = None if keep_from_ms is None else (keep_from_ms - epoch_ms) * TICKS_PER_MS
+        self._programme.window.keep_from = None if keep_from_ms is None else (keep_from_ms - epoch_ms) * TICKS_PER_MS
 
     def _emit(self, event: MediaEvent) -> None:
         if isinstance(event, PartMade):
