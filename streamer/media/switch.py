@@ -17,6 +17,8 @@ MAIN, SPARE = "main", "spare"
 STANDBY_NS = 3 * NS
 """How much of a standby source is kept, so that its take can begin in the past."""
 STANDBY_BYTES = 16 * 1024 * 1024
+SOUND_ONLY_NS = 3 * NS // 2
+"""A source without a picture, or without sound, for this long is one of the other alone."""
 SUSPICION_NS = NS // 5
 """Silence after which the standby source is asked for a key frame."""
 
