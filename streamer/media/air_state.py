@@ -62,5 +62,5 @@ def left(state: AirState) -> OnSlate:
 
 
 def opened(state: AirState, interval: Interval) -> AirState:
-    """What is listed from now on belongs to ``interval``."""
+    """A new interval holds all that is listed from now on."""
     return state if isinstance(state, Stopped) else replace(state, interval=interval)

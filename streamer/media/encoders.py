@@ -107,7 +107,7 @@ class RungEncoder:
         return self._samples(self._opened.context.encode(frame))
 
     def drain(self) -> list[Sample]:
-        """What the encoder still holds. The next frame is an IDR; the parameter sets stay the same."""
+        """The samples that the encoder still holds. The next frame is an IDR; the parameter sets stay the same."""
         if self._held <= 0:
             return []
         samples = self._samples(self._opened.context.encode(None))

@@ -1,7 +1,7 @@
 """The ladder: a source decoded once, scaled in cascade, encoded in every rung, with cuts at the same tick.
 
-Threads: one decodes and scales (the *feed*), one a rendition encodes (its *worker*); what belongs to a rendition passes
-through both in the order of the calls. A top that is passed through needs neither: its samples go straight on.
+Threads: one decodes and scales (the *feed*), one a rendition encodes (its *worker*); all of a rendition passes through
+both in the order of the calls. A top that is passed through needs neither: its samples go straight on.
 All public methods are called on the loop and return at once; all callbacks run on it.
 
     loop -- decode, show, forward, end_take --> feed --> worker v720 --> on_sample ...
@@ -47,8 +47,6 @@ MAX_EMPTY = 4
 METER_TICKS = 22_500
 """The picture is measured four times a second."""
 
-OnSample = Callable[[str, Sample, "Cut | None", TrackConfig], None]
-
 
 def _ignore(*_: object) -> None:
     """A callback that nobody asked for."""
@@ -58,7 +56,7 @@ def _ignore(*_: object) -> None:
 class LadderCallbacks:
     """Run on the loop. ``on_sample`` and those of rungs and takes keep a rendition's order."""
 
-    on_sample: OnSample
+    on_sample: Callable[[str, Sample, Cut | None, TrackConfig], None]
     on_decode_error: Callable[[], None] = _ignore
     """A key frame is needed. At most one a call of ``decode``; the caller limits the rate."""
     on_end: Callable[[str, int], None] = _ignore
@@ -159,7 +157,7 @@ class Ladder:
 
     @property
     def shedding(self) -> list[str]:
-        """What is given up now: ``v720:half``, ``v480:off``."""
+        """Renditions that are given up in part or wholly now: ``v720:half``, ``v480:off``."""
         return self._shedding
 
     @property
@@ -221,7 +219,7 @@ class Ladder:
             for job in held or ():
                 self._feed.put(partial(self._rungs[self.top].worker.put, partial(self._post, job)))
             return
-        # What is still being encoded comes first; what is passed through meanwhile waits for that.
+        # Samples that are still being encoded come first; those passed through meanwhile wait for them.
         self._top_direct = True
         self._held = deque() if self._held is None else self._held
         number = self._barrier
@@ -497,6 +495,6 @@ class Ladder:
     def _forwarded(self, rung: _Rung, sample: Sample, cut: Cut | None, config: TrackConfig) -> None:
         rung.owed = None
         if rung.encoder is not None:
-            # What it makes next must not refer to what lies before this sample.
+            # The next encoded picture must not refer to one before this sample.
             rung.encoder.expect_idr()
         self._post(self._call.on_sample, rung.spec.name, sample, cut, config)

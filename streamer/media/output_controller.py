@@ -17,7 +17,7 @@ from streamer.media.slate import SLATE_KIND
 from streamer.media.spans import Spans
 
 SETTLE_TICKS = 4 * TICKS_PER_S
-"""What slower renditions owe an output that is over has to come within this."""
+"""Slower renditions have this long to bring the rest of an output that is over."""
 LINGER_TICKS = 60 * TICKS_PER_S
 """A closed output is listed for this long, so that its viewers see its end."""
 
@@ -42,7 +42,7 @@ class OutputController:
     def __init__(self, ports: ControllerPorts, output: Output, shows: Shows, start: int) -> None:
         self.output = output
         self.shows: Shows = shows
-        """What was ordered."""
+        """As it was ordered."""
         self.shown_from: int | None = start if output.shows_programme else None
         """Tick from which the programme is seen; None: it is not."""
         self.closed_at: int | None = None
@@ -66,7 +66,7 @@ class OutputController:
 
     @property
     def showing(self) -> Shows:
-        """What it shows now, or with the next part."""
+        """It shows this now, or with the next part."""
         return self.shows if self.output.shows_programme else "slate"
 
     # --- what the director orders ----------------------------------------------------------------------

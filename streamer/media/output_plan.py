@@ -30,7 +30,7 @@ class PlannedSegment:
 
 @dataclass(slots=True)
 class WaitingParts:
-    """What came of a segment for a rendition that is still in an earlier one."""
+    """Parts of a segment for a rendition that is still in an earlier one."""
 
     parts: deque[tuple[MadePart, Chunk]] = field(default_factory=deque)
     closed: bool = False

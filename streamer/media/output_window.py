@@ -49,7 +49,7 @@ class OutputWindow:
     ) -> None:
         self.ticks = ticks
         self.keep_from: int | None = None
-        """What ends after this tick is listed, however long ago that is."""
+        """Segments that end after this tick are listed, however long ago that is."""
         self.first_msn = state.window[0].msn if state.window else state.next_msn
         self.segments = deque(state.window)
         """Oldest first."""

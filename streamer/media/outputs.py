@@ -74,7 +74,7 @@ class Output:
         self._emit = emit
         self._state: AirState = OnAir() if aired else OnSlate()
         self._forgotten_until = 0
-        """What of the programme begins before this tick is not listed any more."""
+        """Segments of the programme that begin before this tick are not listed any more."""
         self._torn = False
         """Something is missing before the next segment."""
         self._unrecorded = unrecorded or Spans()
@@ -262,8 +262,8 @@ class Output:
         self._advance(state)
 
     def wanted(self, feed: str, made: MadePart) -> MadePart | None:
-        """What of this part is going to be listed, as far as can be told now: all, nothing, or the sound up to where
-        the output went off air; as this output shows it."""
+        """The part as it will be listed, as far as can be told now: whole, its sound up to where the output went off
+        air, or None. Altered as this output shows it."""
         admitted = self._admitted(feed, made)
         if admitted is None or feed != PROGRAMME or self.altered is None:
             return admitted

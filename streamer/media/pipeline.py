@@ -178,8 +178,8 @@ class BroadcastPipeline:
 
     @property
     def meters(self) -> dict[str, dict[str, Any]]:
-        """What the programme looks and sounds like now: ``picture`` and ``sound`` (``meters.py``), times as media
-        time. The picture is measured while a source is decoded, not on the slate."""
+        """Measures of the programme now: ``picture`` and ``sound`` (``meters.py``), times as media time. The picture is
+        measured while a source is decoded, not on the slate."""
         values = {
             "picture": reading_as_dict(self._picture_meter.reading),
             "sound": reading_as_dict(self.loudness.reading),

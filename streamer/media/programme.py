@@ -72,7 +72,7 @@ class Programme:
     delay: SoundDelay = field(default_factory=SoundDelay)
     orders: RoomOrders = field(default_factory=RoomOrders)
     caption_languages: tuple[str, ...] = ()
-    """What a broadcast that is opened from now on declares."""
+    """A broadcast that is opened from now on declares these."""
     finished: bool = False
     presence: SourcePresence = field(default_factory=SourcePresence)
     _fitness: dict[str, Fitness] = field(default_factory=dict)

@@ -68,7 +68,7 @@ class ProgrammeOutputs:
         self._stretch = orders.stretch
         self._still_kind: str | None = None
         self._withheld: frozenset[Withheld] = frozenset()
-        """What has been seen to."""
+        """Those that have been obeyed."""
         if not orders.record:
             self._unrecorded.begin(start)
         # The public output first: it tells of the bytes, whatever else lists them.
@@ -90,7 +90,7 @@ class ProgrammeOutputs:
 
     @property
     def shows(self) -> dict[str, Shows]:
-        """What each output that is not over shows now."""
+        """By name, of each output that is not over: it shows this now."""
         return {
             name: controller.showing for name, controller in self._controllers.items() if controller.closed_at is None
         }
@@ -126,7 +126,7 @@ class ProgrammeOutputs:
         self._withhold(orders.withheld, now)
 
     def forget(self, start: int, end: int) -> None:
-        """What lies between two ticks is listed nowhere any more; ``end`` is now at the latest."""
+        """List nowhere any more what lies between two ticks; ``end`` is now at the latest."""
         unlisted = [chunk for controller in self._controllers.values() for chunk in controller.forget(start, end)]
         unlisted += self._programme.forget(start, end, gaps=True)
         self._store.forget(unlisted)

@@ -55,7 +55,7 @@ class SlateShelf:
 
     @property
     def text(self) -> SlateText:
-        """What the slates say, or soon will."""
+        """The slates say this, or soon will."""
         return self._text
 
     def set_text(self, text: SlateText) -> None:

@@ -25,7 +25,7 @@ SUSPICION_NS = NS // 5
 
 @dataclass(slots=True)
 class SourceState:
-    """What the switch knows of one source."""
+    """One source, as the switch knows it."""
 
     name: str
     codec: str = ""

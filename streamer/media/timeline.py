@@ -138,7 +138,7 @@ class SourceClock:
             return False
         self._sound_offset = None
         self._sound_fresh = True
-        # What the reports of one track or the other said is not believed any more.
+        # The reports of one track or the other are not believed any more.
         self._sender_offset = None
         self._far = 0
         return True

@@ -122,7 +122,7 @@ class RoomService:
 
     async def run(self) -> None:
         """Until the room closes or SIGTERM."""
-        # What was forgotten while the process before was dying is gone before anybody is told of anything.
+        # Stretches that were forgotten while the process before was dying are gone before anybody is told of anything.
         stretches = await asyncio.to_thread(self._erase_stretches)
         recovered = await asyncio.to_thread(
             recover,
@@ -408,7 +408,7 @@ def now_ms() -> int:
 
 
 def slate_text(config: RoomConfig, at_ms: int) -> SlateText:
-    """What the slate says at a time of day, UTC milliseconds."""
+    """The slate's words at a time of day, UTC milliseconds."""
     slate = config.orders.slate
     title = slate.title or config.slate_title
     said = [slate.text or config.slate_text]
@@ -447,7 +447,7 @@ def main(argv: list[str] | None = None) -> int:
     settings = spawn.read_settings(arguments.settings).model_copy(update={"data": arguments.data})
     configure_logging(settings.log)
     memory.limit_own(settings.room.memory_mb)
-    # What the imports made lives as long as the process: the collector need not look at it again and again.
+    # Objects that the imports made live as long as the process: the collector need not look at them again and again.
     gc.collect()
     gc.freeze()
     room = wait_for_room() if arguments.spare else arguments.room

@@ -1,4 +1,4 @@
-"""What must hold at every moment of a day, and from one moment to the next.
+"""Laws that hold at every moment of a day, and from one moment to the next.
 
 The laws are written from the issue's words, not from the rules: they read sessions and orders only.
 """
@@ -38,7 +38,7 @@ BY_TAP = {
     SessionState.ENDED: RUNS | {SessionState.ENDED},
     SessionState.CANCELLED: WAITING | {SessionState.CANCELLED},
 }
-"""What one tap, and the clock right after it, may make of a session. An undo may do the reverse of any."""
+"""One tap, and the clock right after it, may make these of a session. An undo may do the reverse of any."""
 
 
 class Illegal(AssertionError):
@@ -102,7 +102,7 @@ def check_lives(day: RoomDay, latest_ms: int) -> None:
 
 
 def check_shown(day: RoomDay, now_ms: int) -> None:
-    """Who sees and keeps what: hold, privacy, slate, session."""
+    """The public sees, and the disk keeps, what hold, privacy, slate and session allow."""
     told = airing.orders(day, now_ms)
     running = running_of(day)
     due = in_their_time(day, now_ms, running)
@@ -134,7 +134,7 @@ def check_shown(day: RoomDay, now_ms: int) -> None:
 
 
 def check_between(day: RoomDay, now_ms: int, shows: str) -> None:
-    """What is public with nothing on air: the room's own wish, or a room that nobody has planned anything in."""
+    """With nothing on air the public sees as the room wishes, or a room that nobody has planned anything in."""
     law(
         all(not (may_not_be_seen(s) and s.state is SessionState.ARMED and s.start_ms <= now_ms) for s in day.sessions),
         "the room is shown in the time of a closed session",
@@ -175,7 +175,7 @@ def check_told(day: RoomDay, now_ms: int, slate: object) -> None:
 
 
 def check_clock(before: RoomDay, after: RoomDay, now_ms: int) -> None:
-    """What happened between two values by itself."""
+    """Between two values the clock did only what it may."""
     old = {s.id: s for s in before.sessions}
     for s in after.sessions:
         was = old.pop(s.id, None)
@@ -246,7 +246,7 @@ def check_tap(before: RoomDay, after: RoomDay, now_ms: int) -> None:
 
 
 def essence(day: RoomDay) -> object:
-    """What an undo has to bring back: all but when it was last changed, and what follows from the time."""
+    """An undo has to bring this back: all but when it was last changed, and what follows from the time."""
     stage = {SessionState.ARMED: SessionState.SCHEDULED, SessionState.OVERRUN: SessionState.ON_AIR}
     sessions = {replace(s, changed_ms=None, state=stage.get(s.state, s.state)) for s in day.sessions}
     return sessions, day.hold, day.slate, day.source, day.gain_db

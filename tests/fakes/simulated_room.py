@@ -102,7 +102,7 @@ def samples_of(part: PartMade, timescale: int) -> list[Shown]:
 
 
 ON_AIR = RoomOrders(public="programme", record=True)
-"""What a simulated room is told before it opens."""
+"""Orders of a simulated room before it opens."""
 
 
 @dataclass
@@ -216,7 +216,7 @@ class Room:
         self.programme.obey(orders)
 
     def forget(self, last_s: float, until_s: float = 0.0) -> None:
-        """What was made between ``last_s`` and ``until_s`` ago."""
+        """Forget the stretch from ``last_s`` to ``until_s`` ago."""
         assert self.programme.pipeline is not None
         epoch_ms = self.programme.pipeline.broadcast.epoch_ms
         now_ms = epoch_ms + self.now // TICKS_PER_MS
@@ -283,7 +283,7 @@ class Room:
         assert self.mirror is not None
         self.programme.close()
         view = self.mirror.view
-        # What recovery makes of it: every rendition ends with the same whole segment.
+        # As recovery leaves it: every rendition ends with the same whole segment.
         snapshot = view.snapshot()
         states, end = {}, 0
         for output in view.outputs.values():
@@ -373,7 +373,7 @@ def played(
 
 
 def faults(room: Room) -> list[str]:
-    """What a strict reader would object to, in any rendition of any output."""
+    """Objections of a strict reader, in any rendition of any output."""
     assert room.mirror is not None
     found = [fault for output in list(room.mirror.outputs) for fault in faults_of(room, output)]
     for stamp, rows in (("picture", room.relayed), ("sound", room.relayed_sound)):
@@ -384,7 +384,7 @@ def faults(room: Room) -> list[str]:
 
 
 def faults_of(room: Room, output: str) -> list[str]:
-    """What a strict reader would object to, in any rendition of one output."""
+    """Objections of a strict reader, in any rendition of one output."""
     found: list[str] = []
     assert room.mirror is not None
     mirror, listed = room.mirror, room.mirror.of(output)
