@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -27,29 +28,21 @@ JOIN_TICKS = TICKS_PER_S // 10
 """A standby source's key frame may have come this long before the end of what was shown: its take begins there."""
 
 
+@dataclass(slots=True)
 class TakeSequence:
-    """``fitness`` has an entry for each source that ever came up. ``on_change``: another take runs. Times in
-    nanoseconds are monotonic; others are ticks."""
+    """Times in nanoseconds are monotonic; others are ticks."""
 
-    def __init__(
-        self,
-        pipeline: BroadcastPipeline,
-        clock: RoomClock,
-        clock_ns: Callable[[], int],
-        switch: SourceSwitch,
-        keyframes: KeyframeRequests,
-        fitness: Mapping[str, Fitness],
-        on_change: Callable[[], None],
-    ) -> None:
-        self.take: PictureTake | SlateTake | None = None
-        self.total = 0
-        self._pipeline = pipeline
-        self._clock = clock
-        self._clock_ns = clock_ns
-        self._switch = switch
-        self._keyframes = keyframes
-        self._fitness = fitness
-        self._on_change = on_change
+    pipeline: BroadcastPipeline
+    clock: RoomClock
+    clock_ns: Callable[[], int]
+    switch: SourceSwitch
+    keyframes: KeyframeRequests
+    fitness: Mapping[str, Fitness]
+    """Of each source that ever came up."""
+    on_change: Callable[[], None]
+    """Another take runs."""
+    take: PictureTake | SlateTake | None = None
+    total: int = 0
 
     @property
     def source(self) -> str:
@@ -58,7 +51,7 @@ class TakeSequence:
 
     def consider(self, name: str, now_ns: int) -> None:
         """A key frame of a source that is not on came: is it to take over?"""
-        if self._switch.wanted(now_ns) != name:
+        if self.switch.wanted(now_ns) != name:
             return
         if isinstance(self.take, PictureTake) and not self._may_relieve(self.take, name, now_ns):
             return
@@ -66,20 +59,20 @@ class TakeSequence:
 
     def _may_relieve(self, take: PictureTake, name: str, now_ns: int) -> bool:
         """Whether ``name`` may end a take that is running well: not on the first packets after an outage."""
-        if not self._switch.picture_up(take.source, now_ns):
+        if not self.switch.picture_up(take.source, now_ns):
             return True
-        return now_ns - self._switch.source(name).seen_ns > RETURN_NS
+        return now_ns - self.switch.source(name).seen_ns > RETURN_NS
 
     def change(self, now_ns: int) -> None:
         """End a take whose source fell silent, or is not wanted any more."""
         take = self.take
-        wanted = self._switch.wanted(now_ns)
+        wanted = self.switch.wanted(now_ns)
         if take is None:
             lone = wanted if wanted != SLATE and self._sound_only(wanted, now_ns) else None
-            self.slate_from(self._clock.ticks(now_ns) if self._pipeline.grid.number else 0, sound_of=lone)
+            self.slate_from(self.clock.ticks(now_ns) if self.pipeline.grid.number else 0, sound_of=lone)
             return
         if isinstance(take, PictureTake):
-            if self._switch.picture_up(take.source, now_ns):
+            if self.switch.picture_up(take.source, now_ns):
                 if wanted != take.source:
                     self._relieve(take, wanted, now_ns)
                 return
@@ -95,45 +88,45 @@ class TakeSequence:
         if wanted == SLATE:
             self.to_slate(now_ns)
         else:
-            self._keyframes.want(wanted, now_ns)
+            self.keyframes.want(wanted, now_ns)
 
     def _relieve_slate(self, take: SlateTake, wanted: str, now_ns: int) -> None:
         if wanted == SLATE:
             if not take.silent:
                 self.slate_from(take.edge)
             return
-        if self._switch.picture_up(wanted, now_ns):
-            self._keyframes.want(wanted, now_ns)
+        if self.switch.picture_up(wanted, now_ns):
+            self.keyframes.want(wanted, now_ns)
         elif take.source != wanted and self._sound_only(wanted, now_ns):
             self.slate_from(take.edge, sound_of=wanted)
 
     def _sound_only(self, name: str, now_ns: int) -> bool:
         """Whether a source that is up has had no picture for so long that its sound is heard without one."""
-        return not self._switch.picture_up(name, now_ns) and now_ns - self._switch.source(name).seen_ns > SOUND_ONLY_NS
+        return not self.switch.picture_up(name, now_ns) and now_ns - self.switch.source(name).seen_ns > SOUND_ONLY_NS
 
     def relief_ns(self, take: PictureTake) -> int:
         """A key frame that came then or later may begin the take after this one. Not one of before what was shown: the
         whole take would lie in the future. A take that is late shows its last picture well after that arrived."""
-        return self._clock.reached_ns(take.edge - JOIN_TICKS)
+        return self.clock.reached_ns(take.edge - JOIN_TICKS)
 
     def _picture_from(self, name: str, now_ns: int, *, since_ns: int = 0) -> bool:
         """Begin a take of ``name`` at the earliest key frame at hand that came at ``since_ns`` or later. False where
         there is none."""
-        clock = self._clock
-        state = self._switch.source(name)
+        clock = self.clock
+        state = self.switch.source(name)
         units = list(state.standby)
         first = next((i for i, u in enumerate(units) if u.idr and u.unit.arrival_ns >= since_ns), None)
         if first is None:
-            self._keyframes.want(name, now_ns)
+            self.keyframes.want(name, now_ns)
             return False
         not_before = self._end_take(clock.ticks(units[first].unit.arrival_ns))
-        fitness = self._fitness[name]
+        fitness = self.fitness[name]
         fitness.restart()
-        take = PictureTake(name, self._pipeline, SourceClock(clock, not_before), fitness)
+        take = PictureTake(name, self.pipeline, SourceClock(clock, not_before), fitness)
         take.passthrough = units[first].avc is not None and fitness.fits
-        self._pipeline.ladder.use_top(encoded=not take.passthrough)
+        self.pipeline.ladder.use_top(encoded=not take.passthrough)
         self.take = take
-        self._pipeline.outputs.programme_slate(None)
+        self.pipeline.outputs.programme_slate(None)
         state.drop_standby()
         # The picture first, so that the sound around it finds where it belongs.
         take.video(units[first])
@@ -149,31 +142,31 @@ class TakeSequence:
         """End the running take for one that begins about ``wanted``; the tick where that one may begin."""
         take = self.take
         if take is None:
-            return max(0, self._pipeline.grid.start)
+            return max(0, self.pipeline.grid.start)
         if isinstance(take, SlateTake):
             take.write(wanted - 1)
             # A slate that has nothing yet stands where the take before it was ended.
             written = take.start if take.last < 0 else take.last + 1
-            at = max(wanted, written, self._pipeline.grid.start + SHORTEST_TICKS)
+            at = max(wanted, written, self.pipeline.grid.start + SHORTEST_TICKS)
         else:
             # A short hole is bridged by holding the last picture; a longer one has been slate already.
             at = wanted if take.edge <= wanted <= take.edge + STRETCH_TICKS else max(take.edge, wanted)
             if at > take.edge + STRETCH_TICKS:
                 self.slate_from(take.edge, to=wanted - 1)
                 return self._end_take(wanted)
-        self._pipeline.end_take(at)
+        self.pipeline.end_take(at)
         return at
 
     def to_slate(self, now_ns: int) -> None:
         take = self.take
         if not isinstance(take, PictureTake):
             return
-        state = self._switch.source(take.source)
+        state = self.switch.source(take.source)
         keeps_sound = (
             state.connected
-            and self._switch.up(take.source, now_ns)
-            and self._switch.wanted(now_ns) == take.source
-            and self._switch.outlasts_picture(take.source)
+            and self.switch.up(take.source, now_ns)
+            and self.switch.wanted(now_ns) == take.source
+            and self.switch.outlasts_picture(take.source)
         )
         if keeps_sound:
             self.slate_from(max(take.edge, 0), sound_of=take.source, clock=take.clock)
@@ -187,33 +180,33 @@ class TakeSequence:
 
         ``clock``: of the take before, whose sound goes on.
         """
-        start = max(start, self._pipeline.grid.start + SHORTEST_TICKS if self._pipeline.grid.number else 0)
+        start = max(start, self.pipeline.grid.start + SHORTEST_TICKS if self.pipeline.grid.number else 0)
         if self.take is not None:
-            self._pipeline.end_take(start, sound_goes_on=clock is not None)
+            self.pipeline.end_take(start, sound_goes_on=clock is not None)
         if sound_of and clock is None:
-            clock = SourceClock(self._clock, start)
-        self._pipeline.ladder.use_top(encoded=False)
+            clock = SourceClock(self.clock, start)
+        self.pipeline.ladder.use_top(encoded=False)
         still = SOUND_ONLY_KIND if sound_of else SLATE_KIND
-        clips = partial(self._pipeline.slates.clips, still)
-        self.take = SlateTake(sound_of or SLATE, self._pipeline, clips, start, clock)
-        self.take.write(self._clock.ticks(self._clock_ns()) if to is None else to)
-        self._pipeline.outputs.programme_slate(still)
+        clips = partial(self.pipeline.slates.clips, still)
+        self.take = SlateTake(sound_of or SLATE, self.pipeline, clips, start, clock)
+        self.take.write(self.clock.ticks(self.clock_ns()) if to is None else to)
+        self.pipeline.outputs.programme_slate(still)
         self._on(sound_of or SLATE)
 
     def _on(self, source: str) -> None:
         self.total += 1
         log.info(
             "take",
-            room=self._pipeline.broadcast.room,
+            room=self.pipeline.broadcast.room,
             source=source,
             passthrough=getattr(self.take, "passthrough", None),
         )
-        self._on_change()
+        self.on_change()
 
     def ready_standby(self, take: PictureTake, now_ns: int) -> None:
         """The source on the programme stutters: have the standby source's key frame at hand when it is out."""
-        stutters = take.source != SPARE and self._switch.silent(take.source, now_ns) and self._switch.up(SPARE, now_ns)
-        if stutters and not self._switch.source(SPARE).can_begin_after(self.relief_ns(take)):
-            self._keyframes.want(SPARE, now_ns)
-        if take.source == SPARE and self._switch.preferred == MAIN and self._switch.up(MAIN, now_ns):
-            self._keyframes.want(MAIN, now_ns)
+        stutters = take.source != SPARE and self.switch.silent(take.source, now_ns) and self.switch.up(SPARE, now_ns)
+        if stutters and not self.switch.source(SPARE).can_begin_after(self.relief_ns(take)):
+            self.keyframes.want(SPARE, now_ns)
+        if take.source == SPARE and self.switch.preferred == MAIN and self.switch.up(MAIN, now_ns):
+            self.keyframes.want(MAIN, now_ns)
