@@ -7,7 +7,7 @@ import { inOrder, open, Ringing } from './alarms'
 import { Api } from '$lib/api/client'
 import { iconFor, withCount } from './attention'
 import { clockTimeIn, shortTimeIn } from './clock'
-import { readCrewRoom, type CrewRoom } from './crew'
+import { readCrewRoom, type CrewRoom } from './crew-room'
 import { Day } from './day.svelte'
 import { lampOf, mayGoOnAir, recOf, seenByItsOwn } from './lamp'
 import {

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
 import type { Word } from './day'
-import { type Face, faceOf } from './face'
+import { type PublicStatus, publicStatusOf } from './public-status'
 import type { RoomState } from './room'
 
-it.each<[Word | null, RoomState, Face]>([
+it.each<[Word | null, RoomState, PublicStatus]>([
   ['on_air', 'live', 'live'],
   ['overrun', 'live', 'live'],
   ['on_air', 'slate', 'soon'],
@@ -22,6 +22,6 @@ it.each<[Word | null, RoomState, Face]>([
   [null, 'live', 'live'],
   [null, 'slate', 'soon'],
   [null, 'off', 'off'],
-])('the director’s %s with an output that is %s is told as %s', (word, state, face) => {
-  expect(faceOf({ word, state, session: null })).toBe(face)
+])('the director’s %s with an output that is %s is told as %s', (word, state, publicStatus) => {
+  expect(publicStatusOf({ word, state, session: null })).toBe(publicStatus)
 })

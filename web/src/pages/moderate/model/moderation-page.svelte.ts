@@ -1,7 +1,7 @@
 /** The page of one room: its audience, a closed session's own beside it, what is open of the page, and the moderator's settings. */
 import type { KeyStore } from '$lib/access'
 import { isClosed } from '$lib/protocol/day'
-import { Desk } from './desk.svelte'
+import { AudienceModeration } from './audience-moderation.svelte'
 
 export const VIEWS = ['queue', 'chat', 'questions', 'polls', 'room', 'crew', 'log'] as const
 export type View = (typeof VIEWS)[number]
@@ -26,20 +26,20 @@ function load(store: KeyStore | null): Settings {
   }
 }
 
-export class Page {
+export class ModerationPage {
   view = $state<View>('queue')
   settings = $state.raw<Settings>({ shortcuts: true, sound: false })
   /** The room's, and of a closed session while that is what is moderated. */
-  readonly roomDesk: Desk
-  private closed = $state.raw<Desk | null>(null)
-  readonly desk: Desk = $derived.by(() => this.closed ?? this.roomDesk)
+  readonly roomModeration: AudienceModeration
+  private closed = $state.raw<AudienceModeration | null>(null)
+  readonly moderation: AudienceModeration = $derived.by(() => this.closed ?? this.roomModeration)
   /** The running session that has an audience of its own. */
   readonly closedSession = $derived.by(() => {
-    const { running } = this.roomDesk.floor
+    const { running } = this.roomModeration.audience
     return running && isClosed(running) ? running : null
   })
   readonly inClosed: boolean = $derived(this.closed !== null)
-  readonly count: number = $derived.by(() => this.desk.everything.length)
+  readonly count: number = $derived.by(() => this.moderation.everything.length)
 
   constructor(
     readonly room: { id: string; name: string },
@@ -49,28 +49,28 @@ export class Page {
     private readonly ring: () => void = () => undefined,
   ) {
     this.settings = load(store)
-    this.roomDesk = this.make({ room: room.id })
+    this.roomModeration = this.make({ room: room.id })
     if (session !== null) this.closed = this.make({ session })
   }
 
   start(): void {
-    this.roomDesk.start()
+    this.roomModeration.start()
     this.closed?.start()
   }
 
   poke(): void {
-    this.roomDesk.poke()
+    this.roomModeration.poke()
     this.closed?.poke()
   }
 
   /** The page is being left: nobody works on anything here any more. */
   letGo(): void {
-    this.roomDesk.letGo()
+    this.roomModeration.letGo()
     this.closed?.letGo()
   }
 
   close(): void {
-    this.roomDesk.close()
+    this.roomModeration.close()
     this.closed?.close()
   }
 
@@ -83,7 +83,7 @@ export class Page {
 
   open(view: View): void {
     this.view = view
-    if (view === 'queue' || view === 'chat' || view === 'questions') this.desk.place = view
+    if (view === 'queue' || view === 'chat' || view === 'questions') this.moderation.place = view
   }
 
   set(settings: Partial<Settings>): void {
@@ -95,8 +95,12 @@ export class Page {
     }
   }
 
-  private make(where: { room: string } | { session: string }): Desk {
+  private make(where: { room: string } | { session: string }): AudienceModeration {
     const auth = { ...where, ...(this.token ? { token: this.token } : {}) }
-    return new Desk(this.room.id, auth, (desk) => desk === this.desk && this.settings.sound && this.ring())
+    return new AudienceModeration(
+      this.room.id,
+      auth,
+      (moderation) => moderation === this.moderation && this.settings.sound && this.ring(),
+    )
   }
 }

@@ -2,14 +2,18 @@ import type { Question } from './items'
 import type { Talk } from './talk.svelte'
 
 /** What a question's card offers to somebody; undefined for what they may not do. */
-export interface QuestionDeeds {
+export interface QuestionActions {
   onvote: ((value: boolean) => void) | undefined
   onwithdraw: (() => void) | undefined
   onreport: (() => void) | undefined
 }
 
 /** The same wherever a question stands: beside the player and on a phone in the hall. */
-export function deedsOf(talk: Talk, question: Question, onreport: (question: Question) => void): QuestionDeeds {
+export function questionActions(
+  talk: Talk,
+  question: Question,
+  onreport: (question: Question) => void,
+): QuestionActions {
   const own = talk.conversation.isMine(question)
   const over = question.state === 'answered'
   return {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Answer } from '$lib/live/socket'
-import { approve, ban, Deeds, MOST_IDS, mute, remove, UNDO_MS } from './deeds.svelte'
+import { approve, ban, ModeratorCommands, MOST_IDS, mute, remove, UNDO_MS } from './commands.svelte'
 import type { Entry } from './queue'
 import type { Report } from './wire'
 
@@ -27,7 +27,7 @@ class Server {
   sent: [string, Record<string, unknown>][] = []
   refuse = new Map<string, Answer[]>()
   waited: number[] = []
-  readonly deeds = new Deeds({
+  readonly commands = new ModeratorCommands({
     send: async (command, data) => {
       this.sent.push([command, data])
       const refused = this.refuse.get(command)?.shift()
@@ -40,14 +40,14 @@ class Server {
 
 describe('commands', () => {
   it('approves held chat and pending questions in one, and settles reports of what is seen', () => {
-    const { orders, kind } = approve([
+    const { steps, kind } = approve([
       entry('m1', 'message'),
       entry('q1', 'question'),
       entry('m2', 'message', false, true),
       entry('m3', 'message', true, true),
     ])
     expect(kind).toBe('approve')
-    expect(orders.map(({ command, data }) => [command, data])).toEqual([
+    expect(steps.map(({ command, data }) => [command, data])).toEqual([
       ['chat.approve', { ids: ['m1', 'm3'] }],
       ['question.move', { ids: ['q1'], state: 'approved' }],
       ['report.resolve', { id: 'm2' }],
@@ -58,9 +58,9 @@ describe('commands', () => {
 
   it('deletes in as many commands as the server takes', () => {
     const many = Array.from({ length: MOST_IDS + 1 }, (_, index) => entry(`m${index}`, 'message'))
-    const { orders, count } = remove([...many, entry('q1', 'question')], '', 'rude')
+    const { steps, count } = remove([...many, entry('q1', 'question')], '', 'rude')
     expect(count).toBe(MOST_IDS + 2)
-    expect(orders.map(({ command, data }) => [command, (data['ids'] as string[]).length, data['reason']])).toEqual([
+    expect(steps.map(({ command, data }) => [command, (data['ids'] as string[]).length, data['reason']])).toEqual([
       ['chat.delete', MOST_IDS, 'rude'],
       ['chat.delete', 1, 'rude'],
       ['question.move', 1, 'rude'],
@@ -72,14 +72,14 @@ describe('commands', () => {
       { id: 'p1', name: 'Ann' },
       { id: 'p2', name: 'Ben' },
     ]
-    expect(mute(people, 60).orders.map(({ data }) => data)).toEqual([
+    expect(mute(people, 60).steps.map(({ data }) => data)).toEqual([
       { id: 'p1', seconds: 60 },
       { id: 'p2', seconds: 60 },
     ])
     expect(mute(people.slice(0, 1), 0)).toMatchObject({ kind: 'unmute', subject: 'Ann' })
     expect(ban(people.slice(1), 'spam', true)).toMatchObject({
       subject: 'Ben',
-      orders: [{ command: 'participant.ban', data: { id: 'p2', reason: 'spam', remove: true } }],
+      steps: [{ command: 'participant.ban', data: { id: 'p2', reason: 'spam', remove: true } }],
     })
   })
 })
@@ -87,49 +87,49 @@ describe('commands', () => {
 describe('doing and undoing', () => {
   it('offers what was done for ten seconds, and takes all of it back, the last first', async () => {
     const server = new Server()
-    await server.deeds.do(remove([entry('m1', 'message'), entry('q1', 'question')]))
-    const done = server.deeds.latest(server.now_ms)!
+    await server.commands.do(remove([entry('m1', 'message'), entry('q1', 'question')]))
+    const done = server.commands.latest(server.now_ms)!
     expect(done).toMatchObject({ kind: 'delete', count: 2, actions: ['a1', 'a2'], undone: false })
-    expect(server.deeds.latest(server.now_ms + UNDO_MS)).toBe(null)
-    expect(await server.deeds.undo(done)).toBe(true)
+    expect(server.commands.latest(server.now_ms + UNDO_MS)).toBe(null)
+    expect(await server.commands.undo(done)).toBe(true)
     expect(server.sent.slice(2)).toEqual([
       ['undo', { action: 'a2' }],
       ['undo', { action: 'a1' }],
     ])
-    expect(server.deeds.done[0]!.undone).toBe(true)
-    await server.deeds.undo(server.deeds.done[0]!)
+    expect(server.commands.done[0]!.undone).toBe(true)
+    await server.commands.undo(server.commands.done[0]!)
     expect(server.sent).toHaveLength(4)
   })
 
   it('says what was refused, and keeps the way back of what was done before', async () => {
     const server = new Server()
     server.refuse.set('question.move', [refusal('wrong_state')])
-    const answer = await server.deeds.do(remove([entry('m1', 'message'), entry('q1', 'question')], 'x'))
+    const answer = await server.commands.do(remove([entry('m1', 'message'), entry('q1', 'question')], 'x'))
     expect(answer).toBe(null)
-    expect(server.deeds.refusal).toMatchObject({ kind: 'delete', code: 'wrong_state', subject: 'x' })
-    expect(server.deeds.latest(server.now_ms)?.actions).toEqual(['a1'])
-    expect(server.deeds.busy.size).toBe(0)
+    expect(server.commands.refusal).toMatchObject({ kind: 'delete', code: 'wrong_state', subject: 'x' })
+    expect(server.commands.latest(server.now_ms)?.actions).toEqual(['a1'])
+    expect(server.commands.busy.size).toBe(0)
   })
 
   it('comes again when the server says that it is too much at once', async () => {
     const server = new Server()
     server.refuse.set('chat.delete', [refusal('rate_limited', 300), refusal('rate_limited', 60_000)])
-    expect(await server.deeds.do(remove([entry('m1', 'message')]))).not.toBe(null)
+    expect(await server.commands.do(remove([entry('m1', 'message')]))).not.toBe(null)
     expect(server.waited).toEqual([300, 5_000])
-    expect(server.deeds.refusal).toBe(null)
+    expect(server.commands.refusal).toBe(null)
   })
 
   it('says who works on it', async () => {
     const server = new Server()
     server.refuse.set('undo', [refusal('claimed')])
-    expect(await server.deeds.undoAction('a9')).toBe(false)
-    expect(server.deeds.refusal).toMatchObject({ kind: 'undo', by: 'Mo' })
+    expect(await server.commands.undoAction('a9')).toBe(false)
+    expect(server.commands.refusal).toMatchObject({ kind: 'undo', by: 'Mo' })
   })
 
   it('does nothing where there is nothing to do', async () => {
     const server = new Server()
-    expect(await server.deeds.do(remove([]))).toBe(null)
+    expect(await server.commands.do(remove([]))).toBe(null)
     expect(server.sent).toEqual([])
-    expect(server.deeds.done).toEqual([])
+    expect(server.commands.done).toEqual([])
   })
 })

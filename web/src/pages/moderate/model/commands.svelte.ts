@@ -1,6 +1,6 @@
 /* eslint svelte/prefer-svelte-reactivity: "off" -- sets and maps are replaced, never changed in place */
 /**
- * What a moderator does: from a deed to commands, their answers, and the way back. One deed may be several commands (a
+ * What a moderator does: from a command to commands, their answers, and the way back. One command may be several commands (a
  * selection of many kinds, more items than one command takes); undo takes all of it back.
  */
 import type { Answer } from '$lib/live/socket'
@@ -8,13 +8,13 @@ import { isRecord, readText, readTextOrNull } from '$lib/protocol/day'
 import type { QuestionState } from '$features/talk/model/items'
 import type { Entry } from './queue'
 
-export interface Order {
+export interface Step {
   command: string
   data: Record<string, unknown>
 }
 
-/** Words of a deed: the catalogue's `done.{kind}`. */
-export const DEEDS = [
+/** Words of a command: the catalogue's `done.{kind}`. */
+export const COMMANDS = [
   'approve',
   'delete',
   'mute',
@@ -41,11 +41,11 @@ export const DEEDS = [
   'keep',
   'say',
 ] as const
-export type DeedKind = (typeof DEEDS)[number]
+export type CommandKind = (typeof COMMANDS)[number]
 
-export interface Deed {
-  kind: DeedKind
-  orders: readonly Order[]
+export interface ModeratorCommand {
+  kind: CommandKind
+  steps: readonly Step[]
   /** How many items or people it is about. */
   count?: number
   /** Whom or what, where it is one. */
@@ -56,7 +56,7 @@ export interface Deed {
 
 export interface Done {
   id: number
-  kind: DeedKind
+  kind: CommandKind
   count: number
   subject: string
   /** Newest last. Empty: there is nothing to take back. */
@@ -66,7 +66,7 @@ export interface Done {
 }
 
 export interface Refusal {
-  kind: DeedKind | 'undo'
+  kind: CommandKind | 'undo'
   subject: string
   code: string
   message: string
@@ -74,7 +74,7 @@ export interface Refusal {
   by: string | null
 }
 
-export interface DeedPorts {
+export interface CommandPorts {
   send: (command: string, data: Record<string, unknown>) => Promise<Answer>
   now: () => number
   wait: (ms: number) => Promise<void>
@@ -87,17 +87,17 @@ export const MOST_IDS = 200
 const MOST_DONE = 50
 const ATTEMPTS = 6
 
-export class Deeds {
+export class ModeratorCommands {
   /** The newest first. */
   done = $state.raw<readonly Done[]>([])
   refusal = $state.raw<Refusal | null>(null)
   /** Items that a command is under way for. */
   busy = $state.raw<ReadonlySet<string>>(new Set())
-  /** How many deeds are under way. */
+  /** How many commands are under way. */
   pending = $state(0)
   private count = 0
 
-  constructor(private readonly ports: DeedPorts) {}
+  constructor(private readonly ports: CommandPorts) {}
 
   /** What the undo bar offers. */
   latest(now_ms: number): Done | null {
@@ -106,18 +106,18 @@ export class Deeds {
   }
 
   /** Never rejects: what was refused is in `refusal`. @returns the last answer, null where one was refused */
-  async do(deed: Deed): Promise<Record<string, unknown> | null> {
-    if (deed.orders.length === 0) return null
-    const items = deed.items ?? []
+  async do(command: ModeratorCommand): Promise<Record<string, unknown> | null> {
+    if (command.steps.length === 0) return null
+    const items = command.items ?? []
     this.busy = new Set([...this.busy, ...items])
     this.pending++
     const actions: string[] = []
     let answered: Record<string, unknown> | null = null
     try {
-      for (const order of deed.orders) {
-        const answer = await this.send(order)
+      for (const step of command.steps) {
+        const answer = await this.send(step)
         if (!answer.ok) {
-          this.refused(deed.kind, deed.subject ?? '', answer.error)
+          this.refused(command.kind, command.subject ?? '', answer.error)
           answered = null
           break
         }
@@ -131,8 +131,8 @@ export class Deeds {
       this.pending--
     }
     // What was done of it before the refusal can be taken back all the same.
-    if (answered !== null || actions.length > 0) this.note(deed, actions)
-    if (answered !== null && this.refusal?.kind === deed.kind) this.refusal = null
+    if (answered !== null || actions.length > 0) this.note(command, actions)
+    if (answered !== null && this.refusal?.kind === command.kind) this.refusal = null
     return answered
   }
 
@@ -164,7 +164,7 @@ export class Deeds {
     }
   }
 
-  refuse(kind: DeedKind | 'undo', subject: string, code: string, by: string | null = null): void {
+  refuse(kind: CommandKind | 'undo', subject: string, code: string, by: string | null = null): void {
     this.refusal = { kind, subject, code, message: '', by }
   }
 
@@ -177,12 +177,12 @@ export class Deeds {
     this.done = this.done.map((one, index) => (index === 0 ? { ...one, at_ms: -Infinity } : one))
   }
 
-  private note(deed: Deed, actions: readonly string[]): void {
+  private note(command: ModeratorCommand, actions: readonly string[]): void {
     const done: Done = {
       id: ++this.count,
-      kind: deed.kind,
-      count: deed.count ?? 1,
-      subject: deed.subject ?? '',
+      kind: command.kind,
+      count: command.count ?? 1,
+      subject: command.subject ?? '',
       actions,
       at_ms: this.ports.now(),
       undone: false,
@@ -191,7 +191,7 @@ export class Deeds {
   }
 
   private refused(
-    kind: DeedKind | 'undo',
+    kind: CommandKind | 'undo',
     subject: string,
     error: { code: string; message: string; details: unknown },
   ) {
@@ -200,7 +200,7 @@ export class Deeds {
   }
 
   /** Many commands at once are too many for the server: those are sent again when it says. */
-  private async send({ command, data }: Order): Promise<Answer> {
+  private async send({ command, data }: Step): Promise<Answer> {
     for (let attempt = 1; ; attempt++) {
       const answer = await this.ports.send(command, data)
       if (answer.ok || answer.error.code !== 'rate_limited' || attempt === ATTEMPTS) return answer
@@ -220,7 +220,7 @@ function pieces(ids: readonly string[]): string[][] {
 const named = (reason: string): Record<string, unknown> => (reason ? { reason } : {})
 
 /** What may be seen after all: held chat and pending questions are let through, reports of what is seen are settled. */
-export function approve(entries: readonly Entry[], subject = ''): Deed {
+export function approve(entries: readonly Entry[], subject = ''): ModeratorCommand {
   const messages = entries.filter((entry) => entry.kind === 'message' && entry.waits)
   const questions = entries.filter((entry) => entry.kind === 'question' && entry.waits)
   const reported = entries.filter(({ reports }) => reports.length > 0)
@@ -229,7 +229,7 @@ export function approve(entries: readonly Entry[], subject = ''): Deed {
     count: entries.length,
     subject,
     items: entries.map(({ key }) => key),
-    orders: [
+    steps: [
       ...pieces(messages.map(({ key }) => key)).map((ids) => ({ command: 'chat.approve', data: { ids } })),
       ...pieces(questions.map(({ key }) => key)).map((ids) => move(ids, 'approved')),
       ...reported.map(({ key }) => ({ command: 'report.resolve', data: { id: key } })),
@@ -238,14 +238,14 @@ export function approve(entries: readonly Entry[], subject = ''): Deed {
 }
 
 /** What is not to be seen: chat is deleted, questions are dismissed; their reports are settled by that. */
-export function remove(entries: readonly Pick<Entry, 'key' | 'kind'>[], subject = '', reason = ''): Deed {
+export function remove(entries: readonly Pick<Entry, 'key' | 'kind'>[], subject = '', reason = ''): ModeratorCommand {
   const of = (kind: Entry['kind']) => entries.filter((entry) => entry.kind === kind).map(({ key }) => key)
   return {
     kind: 'delete',
     count: entries.length,
     subject,
     items: entries.map(({ key }) => key),
-    orders: [
+    steps: [
       ...pieces(of('message')).map((ids) => ({ command: 'chat.delete', data: { ids, ...named(reason) } })),
       ...pieces(of('question')).map((ids) => move(ids, 'dismissed', reason)),
     ],
@@ -262,44 +262,49 @@ const about = (people: readonly Person[]) => ({
   subject: people.length === 1 ? people[0]!.name : '',
 })
 
-export function mute(people: readonly Person[], seconds: number, reason = '', removing = false): Deed {
+export function mute(people: readonly Person[], seconds: number, reason = '', removing = false): ModeratorCommand {
   return {
     kind: seconds > 0 ? 'mute' : 'unmute',
     ...about(people),
-    orders: people.map(({ id }) => ({
+    steps: people.map(({ id }) => ({
       command: 'participant.mute',
       data: { id, seconds, ...named(reason), ...(removing ? { remove: true } : {}) },
     })),
   }
 }
 
-export function ban(people: readonly Person[], reason: string, removing: boolean): Deed {
+export function ban(people: readonly Person[], reason: string, removing: boolean): ModeratorCommand {
   return {
     kind: 'ban',
     ...about(people),
-    orders: people.map(({ id }) => ({
+    steps: people.map(({ id }) => ({
       command: 'participant.ban',
       data: { id, ...named(reason), ...(removing ? { remove: true } : {}) },
     })),
   }
 }
 
-export const unban = (person: Person): Deed => ({
+export const unban = (person: Person): ModeratorCommand => ({
   kind: 'unban',
   ...about([person]),
-  orders: [{ command: 'participant.unban', data: { id: person.id } }],
+  steps: [{ command: 'participant.unban', data: { id: person.id } }],
 })
 
-function move(ids: readonly string[], state: QuestionState, reason = ''): Order {
+function move(ids: readonly string[], state: QuestionState, reason = ''): Step {
   return { command: 'question.move', data: { ids, state, ...named(reason) } }
 }
 
-export function moved(ids: readonly string[], state: QuestionState, subject = ''): Deed {
-  return { kind: state, count: ids.length, subject, items: ids, orders: [move(ids, state)] }
+export function moved(ids: readonly string[], state: QuestionState, subject = ''): ModeratorCommand {
+  return { kind: state, count: ids.length, subject, items: ids, steps: [move(ids, state)] }
 }
 
-export const one = (kind: DeedKind, command: string, data: Record<string, unknown>, subject = ''): Deed => ({
+export const one = (
+  kind: CommandKind,
+  command: string,
+  data: Record<string, unknown>,
+  subject = '',
+): ModeratorCommand => ({
   kind,
   subject,
-  orders: [{ command, data }],
+  steps: [{ command, data }],
 })

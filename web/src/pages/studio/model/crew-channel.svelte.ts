@@ -6,24 +6,24 @@
 
 import type { Answer, LiveEvent } from '$lib/live/socket'
 import { isRecord, readText, readTextOrNull } from '$lib/protocol/day'
-import { type Line, readTrouble, type Trouble } from '$features/talk/model/crew'
-import { keepMark, type MarkStore, readMark, unreadOf, withLine } from './line'
+import { type CrewMessage, readTrouble, type Trouble } from '$features/talk/model/crew-messages'
+import { keepMark, type MarkStore, readMark, unreadOf, withCrewMessage } from './crew-messages'
 
 /** Complaints of a kind that are older say nothing of now (`streamer/audience/gathering.py` counts a minute). */
 export const TROUBLE_MS = 60_000
 /** It may have been said all the same. */
 const UNHEARD = new Set(['no_answer', 'timeout'])
 
-export interface LinePorts {
+export interface CrewChannelPorts {
   send(command: string, data: Record<string, unknown>): Promise<Answer>
   /** Server time, UTC ms. */
   now_ms(): number
   store: MarkStore
 }
 
-export class CrewTalk {
+export class CrewChannel {
   /** The newest last. */
-  lines = $state.raw<readonly Line[]>([])
+  lines = $state.raw<readonly CrewMessage[]>([])
   /** Grows with every line of somebody else's that comes while the page is open. */
   arrived = $state(0)
   /** Whether its panel is in sight, where what is new can be seen without being told of it elsewhere. */
@@ -38,7 +38,7 @@ export class CrewTalk {
   private mark_ms = $state<number | null>(null)
   private troubles = $state.raw<readonly Trouble[]>([])
 
-  readonly unread: readonly Line[] = $derived.by(() =>
+  readonly unread: readonly CrewMessage[] = $derived.by(() =>
     unreadOf(this.lines, this.mark_ms, this.ports.now_ms(), this.own),
   )
   /** What was sent and may come back as an event before its answer does, or without one. */
@@ -46,7 +46,7 @@ export class CrewTalk {
 
   constructor(
     private readonly room: string,
-    private readonly ports: LinePorts,
+    private readonly ports: CrewChannelPorts,
   ) {
     this.mark_ms = readMark(ports.store, room)
   }
@@ -61,7 +61,7 @@ export class CrewTalk {
   snapshot(data: Record<string, unknown>): void {
     // Whoever resumes is told no lines: what was missed follows as events.
     if (!Array.isArray(data['lines'])) return
-    this.lines = (data['lines'] as unknown[]).reduce<readonly Line[]>(withLine, [])
+    this.lines = (data['lines'] as unknown[]).reduce<readonly CrewMessage[]>(withCrewMessage, [])
     this.troubles = []
   }
 
@@ -74,7 +74,7 @@ export class CrewTalk {
     }
     if (type !== 'crew.line') return false
     const before = this.lines
-    this.lines = withLine(before, data)
+    this.lines = withCrewMessage(before, data)
     if (this.lines.length > before.length || this.lines.at(-1)?.id !== before.at(-1)?.id) this.heard(data)
     return true
   }

@@ -39,11 +39,11 @@ import {
   type Action,
   type AddressHold,
   type Claim,
-  type Line,
+  type CrewMessage,
   readAction,
   readClaim,
   readHold,
-  readLine,
+  readCrewMessage,
   readReport,
   readSanction,
   readTrouble,
@@ -59,7 +59,7 @@ const MOST_LINES = 200
 
 const waits = ({ state }: ChatMessage): boolean => state === 'held' || state === 'delayed'
 
-export class Floor {
+export class ModerationState {
   /** Whether a snapshot has come. */
   known = $state(false)
   /** In the server's order. */
@@ -80,7 +80,7 @@ export class Floor {
   /** The newest first. */
   actions = $state.raw<readonly Action[]>([])
   /** The newest last. */
-  lines = $state.raw<readonly Line[]>([])
+  lines = $state.raw<readonly CrewMessage[]>([])
   claims = $state.raw<ReadonlyMap<string, Claim>>(new Map())
   /** By kind. */
   troubles = $state.raw<ReadonlyMap<string, Trouble>>(new Map())
@@ -162,7 +162,7 @@ export class Floor {
     this.holds = readItems(moderation['address_holds'], readHold)
     this.reports = byId(readItems(moderation['reports'], readReport).filter(({ resolved }) => !resolved))
     this.actions = readItems(moderation['actions'], readAction)
-    this.lines = readItems(moderation['lines'], readLine)
+    this.lines = readItems(moderation['lines'], readCrewMessage)
     this.claims = byId(readItems(moderation['claims'], readClaim))
     this.troubles = new Map()
     this.known = true
@@ -250,7 +250,7 @@ export class Floor {
       }
       case 'crew.line': {
         const id = readText(data['id'])
-        const line = readLine(data)
+        const line = readCrewMessage(data)
         this.lines = [...this.lines.filter((one) => one.id !== id), ...(line ? [line] : [])].slice(-MOST_LINES)
         break
       }

@@ -1,7 +1,7 @@
 /** The crew's private line and what viewers have trouble with, as `/moderation` and `/studio` are told. Pure. */
 import { isRecord, readText, readTextOrNull, readTime } from '$lib/protocol/day'
 
-export interface Line {
+export interface CrewMessage {
   id: string
   to: 'crew' | 'stage'
   label: string
@@ -17,7 +17,7 @@ export interface Trouble {
   at_ms: number
 }
 
-export function readLine(data: unknown): Line | null {
+export function readCrewMessage(data: unknown): CrewMessage | null {
   if (!isRecord(data) || data['removed'] === true) return null
   const id = readTextOrNull(data['id'])
   const at_ms = readTime(data['at'])

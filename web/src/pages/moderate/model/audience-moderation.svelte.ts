@@ -1,14 +1,24 @@
 /* eslint svelte/prefer-svelte-reactivity: "off" -- sets and maps are replaced, never changed in place */
 /**
- * A moderator at one audience: what it says (`floor`), what waits, what is done about it, and where the moderator is in it.
+ * A moderator at one audience: what it says (`audience`), what waits, what is done about it, and where the moderator is in it.
  * A room's page has one for the room, and another for a closed session's own audience while somebody is at that.
  */
 import { type LiveAuth, type LivePorts, LiveSocket, type LiveState } from '$lib/live/socket'
 import { type ApiError, readTime } from '$lib/protocol/day'
 import type { ChatMessage, Question } from '$features/talk/model/items'
-import { approve, ban, Deeds, type Deed, moved, mute, one, type Person, remove } from './deeds.svelte'
-import { Floor } from './floor.svelte'
-import { MUTES, type Stroke } from './keys'
+import {
+  approve,
+  ban,
+  ModeratorCommands,
+  type ModeratorCommand,
+  moved,
+  mute,
+  one,
+  type Person,
+  remove,
+} from './commands.svelte'
+import { ModerationState } from './moderation-state.svelte'
+import { MUTES, type Shortcut } from './keys'
 import { Pause } from './pause.svelte'
 import { Picker } from './picker.svelte'
 import { byParticipant, type ChatFilter, chatOf, type Entry, matches, queueOf } from './queue'
@@ -33,13 +43,13 @@ const CLAIM_AFTER_MS = 500
 const CLAIM_AGAIN_MS = 20_000
 const EARLIER_MOST = 1_000
 
-export class Desk {
-  readonly floor = new Floor()
+export class AudienceModeration {
+  readonly audience = new ModerationState()
   readonly queuePick = new Picker()
   readonly chatPick = new Picker()
   readonly questionPick = new Picker()
   readonly pause = new Pause(() => this.chat.map(({ id }) => id))
-  readonly deeds: Deeds
+  readonly commands: ModeratorCommands
 
   live = $state<LiveState>('closed')
   /** Why it was refused for good. */
@@ -56,7 +66,7 @@ export class Desk {
   /** Nothing is further back. */
   logEnds = $state(false)
 
-  readonly everything: readonly Entry[] = $derived(queueOf(this.floor))
+  readonly everything: readonly Entry[] = $derived(queueOf(this.audience))
   readonly queue: readonly Entry[] = $derived.by(() => {
     const found = this.search
       ? this.everything.filter(({ text, name, reports }) =>
@@ -65,17 +75,17 @@ export class Desk {
       : this.everything
     return this.grouped ? byParticipant(found) : found
   })
-  readonly chat: readonly ChatMessage[] = $derived(chatOf(this.floor.messages, this.filter, this.search))
+  readonly chat: readonly ChatMessage[] = $derived(chatOf(this.audience.messages, this.filter, this.search))
   readonly chatShown: readonly ChatMessage[] = $derived(this.pause.shown(this.chat))
   readonly fresh: number = $derived(this.pause.fresh(this.chat))
   /** The board's questions in the order in which they stand there. */
   readonly board: readonly Question[] = $derived([
-    ...this.floor.onStage,
-    ...this.floor.waiting,
-    ...this.floor.left,
-    ...this.floor.answered,
+    ...this.audience.onStage,
+    ...this.audience.waiting,
+    ...this.audience.left,
+    ...this.audience.answered,
   ])
-  readonly alarming = $derived([...this.floor.troubles.values()].filter(({ at_ms }) => this.now_ms - at_ms < 60_000))
+  readonly alarming = $derived([...this.audience.troubles.values()].filter(({ at_ms }) => this.now_ms - at_ms < 60_000))
 
   private readonly socket: LiveSocket
   private offset_ms = 0
@@ -88,7 +98,7 @@ export class Desk {
   constructor(
     readonly room: string,
     auth: LiveAuth,
-    private readonly onnews: (desk: Desk) => void = () => undefined,
+    private readonly onnews: (moderation: AudienceModeration) => void = () => undefined,
     ports?: LivePorts,
   ) {
     this.socket = new LiveSocket(
@@ -98,12 +108,12 @@ export class Desk {
         onsnapshot: (data, reset) => {
           this.offset_ms = (readTime(data['at']) ?? Date.now()) - Date.now()
           this.tick()
-          this.floor.snapshot(data, room, reset)
+          this.audience.snapshot(data, room, reset)
           this.follow()
         },
         onevents: (events) => {
           const before = this.everything.length
-          this.floor.events(events)
+          this.audience.events(events)
           this.follow()
           if (this.everything.length > before) this.onnews(this)
         },
@@ -114,7 +124,7 @@ export class Desk {
       },
       ports,
     )
-    this.deeds = new Deeds({
+    this.commands = new ModeratorCommands({
       send: (command, data) => this.socket.send(command, data),
       now: () => this.now(),
       wait: (ms) => new Promise((done) => setTimeout(done, ms)),
@@ -185,8 +195,8 @@ export class Desk {
   entry(key: string): Entry | null {
     const queued = this.everything.find((entry) => entry.key === key)
     if (queued) return queued
-    const message = this.floor.byId.get(key) ?? null
-    const question = this.floor.questions.get(key) ?? null
+    const message = this.audience.byId.get(key) ?? null
+    const question = this.audience.questions.get(key) ?? null
     if (!message && !question) return null
     return {
       key,
@@ -207,14 +217,14 @@ export class Desk {
     // What is under way is not done again.
     return this.picker()
       .targets.map((key) => this.entry(key))
-      .filter((entry) => entry !== null && !this.deeds.busy.has(entry.key)) as Entry[]
+      .filter((entry) => entry !== null && !this.commands.busy.has(entry.key)) as Entry[]
   }
 
   /** Everybody who wrote the targets, each once. */
   people(targets = this.targets): Person[] {
     const found = new Map<string, Person>()
     for (const { participant, name } of targets) {
-      if (participant) found.set(participant, { id: participant, name: name || this.floor.nameOf(participant) })
+      if (participant) found.set(participant, { id: participant, name: name || this.audience.nameOf(participant) })
     }
     return [...found.values()]
   }
@@ -238,8 +248,8 @@ export class Desk {
 
   // --- what is done -------------------------------------------------------------------------------------------------
 
-  do(deed: Deed): Promise<Record<string, unknown> | null> {
-    return this.deeds.do(deed)
+  do(command: ModeratorCommand): Promise<Record<string, unknown> | null> {
+    return this.commands.do(command)
   }
 
   approve(targets = this.targets): void {
@@ -289,15 +299,15 @@ export class Desk {
 
   /** Of the questions here; with none chosen, the one on stage. */
   answered(targets = this.targets): void {
-    const [onStage] = this.floor.onStage
+    const [onStage] = this.audience.onStage
     const chosen = targets.filter(({ question }) => question?.state === 'on_stage' || question?.state === 'approved')
     const ids = chosen.length > 0 ? chosen.map(({ key }) => key) : onStage ? [onStage.id] : []
-    const subject = ids.length === 1 ? (this.floor.questions.get(ids[0]!)?.text ?? '') : ''
+    const subject = ids.length === 1 ? (this.audience.questions.get(ids[0]!)?.text ?? '') : ''
     if (ids.length > 0) void this.finish(moved(ids, 'answered', subject))
   }
 
   shield(): void {
-    const up = this.floor.mode?.shield !== true
+    const up = this.audience.mode?.shield !== true
     void this.do(one(up ? 'shield.up' : 'shield.down', 'room.mode', { shield: up }))
   }
 
@@ -306,14 +316,14 @@ export class Desk {
   }
 
   undo(): void {
-    const latest = this.deeds.latest(this.now())
-    if (latest && !latest.undone && latest.actions.length > 0) void this.deeds.undo(latest)
-    else this.deeds.refuse('undo', '', 'nothing')
+    const latest = this.commands.latest(this.now())
+    if (latest && !latest.undone && latest.actions.length > 0) void this.commands.undo(latest)
+    else this.commands.refuse('undo', '', 'nothing')
   }
 
-  /** Whether the stroke meant something here. Search and pause are the page's. */
-  press(stroke: Stroke): boolean {
-    switch (stroke) {
+  /** Whether the shortcut meant something here. Search and pause are the page's. */
+  press(shortcut: Shortcut): boolean {
+    switch (shortcut) {
       case 'down':
         this.move(1)
         return true
@@ -350,7 +360,7 @@ export class Desk {
       case 'mute1':
       case 'mute2':
       case 'mute3':
-        this.mute(MUTES[stroke])
+        this.mute(MUTES[shortcut])
         return true
       case 'ban':
         this.askBan()
@@ -382,39 +392,39 @@ export class Desk {
         return true
       case 'clear':
         for (const place of PLACES) this.picker(place).clear()
-        this.deeds.forgetRefusal()
+        this.commands.forgetRefusal()
         return false
       case 'search':
         return false
     }
   }
 
-  private async finish(deed: Deed): Promise<void> {
+  private async finish(command: ModeratorCommand): Promise<void> {
     const picker = this.picker()
-    const [item] = deed.items ?? []
+    const [item] = command.items ?? []
     // On to the next while it is under way: what is done is not looked at again.
-    if (picker.selected.size === 0 && deed.items?.length === 1 && picker.cursor === item) this.move(1)
-    if ((await this.do(deed)) !== null) picker.clear()
+    if (picker.selected.size === 0 && command.items?.length === 1 && picker.cursor === item) this.move(1)
+    if ((await this.do(command)) !== null) picker.clear()
   }
 
   // --- claims -------------------------------------------------------------------------------------------------------
 
   /** Who else works on it. */
   claimedBy(key: string): string | null {
-    const claim = this.floor.claims.get(key)
+    const claim = this.audience.claims.get(key)
     if (!claim?.by || claim.until_ms <= this.now_ms) return null
     return (this.claimed.get(key) ?? 0) > this.now_ms ? null : claim.by
   }
 
   /** Once: whoever does it again means it. */
-  private warn(targets: readonly Entry[], kind: Deed['kind']): boolean {
+  private warn(targets: readonly Entry[], kind: ModeratorCommand['kind']): boolean {
     const other = targets.find(({ key }) => this.claimedBy(key) !== null)
     if (!other || this.warned === other.key) {
       this.warned = null
       return false
     }
     this.warned = other.key
-    this.deeds.refuse(kind, subjectOf(targets), 'claimed', this.claimedBy(other.key))
+    this.commands.refuse(kind, subjectOf(targets), 'claimed', this.claimedBy(other.key))
     return true
   }
 
@@ -460,7 +470,7 @@ export class Desk {
 
   /** The log further back. */
   async moreActions(): Promise<void> {
-    const last = this.earlier.at(-1) ?? this.floor.actions.at(-1)
+    const last = this.earlier.at(-1) ?? this.audience.actions.at(-1)
     if (this.earlier.length >= EARLIER_MOST) return
     const answer = await this.socket.send('action.list', last ? { before: last.at_ms } : {})
     if (!answer.ok) return

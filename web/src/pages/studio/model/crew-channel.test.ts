@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import type { Answer } from '$lib/live/socket'
-import { afterEvents, FIRST_LOOK_MS, markKey, readMark, readRoomLines, unreadOf, withLine } from './line'
-import { CrewTalk, TROUBLE_MS } from './line.svelte'
+import {
+  afterEvents,
+  FIRST_LOOK_MS,
+  markKey,
+  readMark,
+  readRoomCrewMessages,
+  unreadOf,
+  withCrewMessage,
+} from './crew-messages'
+import { CrewChannel, TROUBLE_MS } from './crew-channel.svelte'
 
 const NOON_MS = Date.UTC(2026, 10, 24, 12)
 const at = (minutes: number) => new Date(NOON_MS + minutes * 60_000).toISOString()
@@ -26,7 +34,7 @@ function talking(store = new Store()) {
   const sent: [string, unknown][] = []
   const answers: Answer[] = []
   let meanwhile: () => void = () => undefined
-  const talk = new CrewTalk('turing', {
+  const talk = new CrewChannel('turing', {
     store,
     now_ms: () => NOON_MS,
     send: (command, data) => {
@@ -38,7 +46,7 @@ function talking(store = new Store()) {
   return { talk, sent, answers, store, during: (run: () => void) => (meanwhile = run) }
 }
 
-const ids = (talk: CrewTalk) => talk.unread.map(({ id }) => id)
+const ids = (talk: CrewChannel) => talk.unread.map(({ id }) => id)
 
 describe('the crew’s line in a room', () => {
   it('keeps lines in order, each once, and takes away what was taken back', () => {
@@ -118,7 +126,7 @@ describe('the crew’s line in a room', () => {
 
 describe('the lines of all rooms', () => {
   it('are told apart by room, and only what had not been known is fresh', () => {
-    const rooms = readRoomLines([line('a', -1), { ...line('b', 0), room: 'curie' }, 'nothing'])
+    const rooms = readRoomCrewMessages([line('a', -1), { ...line('b', 0), room: 'curie' }, 'nothing'])
     const after = afterEvents(rooms, [
       told(line('a', -1, 'changed')),
       told({ ...line('c', 1), room: 'curie' }),
@@ -132,8 +140,8 @@ describe('the lines of all rooms', () => {
   })
 
   it('are bounded', () => {
-    let lines = withLine([], line('first', -1))
-    for (let index = 0; index < 250; index++) lines = withLine(lines, line(`l${index}`, index))
+    let lines = withCrewMessage([], line('first', -1))
+    for (let index = 0; index < 250; index++) lines = withCrewMessage(lines, line(`l${index}`, index))
     expect(lines).toHaveLength(200)
     expect(lines.at(-1)?.id).toBe('l249')
     expect(markKey('turing')).toContain('turing')

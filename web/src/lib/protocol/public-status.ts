@@ -1,7 +1,7 @@
 import type { RoomStatus } from './room'
 
 /** What one word says of a room to the audience; each has a text of the same key in `locales/day.ts`. */
-export type Face =
+export type PublicStatus =
   | 'live'
   /** On air, but the slate stands before it: a lost camera, a technician's pause. */
   | 'soon'
@@ -12,8 +12,8 @@ export type Face =
   | 'between'
   | 'off'
 
-/** The room's face by what the API tells. Hold and privacy outrank what is seen to play. */
-export function faceOf({ state, word, session }: Pick<RoomStatus, 'state' | 'word' | 'session'>): Face {
+/** The room's status by what the API tells. Hold and privacy outrank what is seen to play. */
+export function publicStatusOf({ state, word, session }: Pick<RoomStatus, 'state' | 'word' | 'session'>): PublicStatus {
   switch (word) {
     case 'hold':
       return 'hold'
@@ -38,7 +38,7 @@ export function faceOf({ state, word, session }: Pick<RoomStatus, 'state' | 'wor
   }
 }
 
-/** How a face's badge looks. */
+/** How a status's badge looks. */
 export const TONES = {
   live: 'live',
   soon: 'pause',
@@ -48,4 +48,4 @@ export const TONES = {
   before: 'off',
   between: 'off',
   off: 'off',
-} as const satisfies Record<Face, 'live' | 'pause' | 'off'>
+} as const satisfies Record<PublicStatus, 'live' | 'pause' | 'off'>

@@ -18,7 +18,7 @@ export interface Question {
   run: () => void
 }
 
-export class Desk {
+export class RoomControls {
   question = $state.raw<Question | null>(null)
   dialog = $state<'' | 'hold' | 'forget' | 'adhoc'>('')
   delaying = $state.raw<Session | null>(null)

@@ -3,7 +3,7 @@ import { getContext, setContext } from 'svelte'
 import type { Me } from '$lib/login'
 import { DEFAULT_ZONE, isRecord, readTextOrNull, readVenue, type Venue } from '$lib/protocol/day'
 import { inScope, isWhole, may } from './access'
-import { type Api, ApiFailure } from './api'
+import { type AdminApi, ApiFailure } from './api'
 import type { Card } from './grants'
 import { type AdminEvent, type AdminRoom, readAdminEvent, readRoom } from './places'
 import { type Route, routePath, type View } from './route'
@@ -18,7 +18,7 @@ export interface Toast {
 
 const MOST_TOASTS = 3
 
-export class Desk {
+export class AdminSession {
   me = $state.raw<Me | null>(null)
   venues = $state.raw<readonly Venue[]>([])
   rooms = $state.raw<readonly AdminRoom[]>([])
@@ -32,7 +32,7 @@ export class Desk {
   private numbers = 0
 
   constructor(
-    readonly api: Api,
+    readonly api: AdminApi,
     readonly go: (to: Partial<Route> & { view: View }, replace?: boolean) => void,
   ) {}
 
@@ -125,9 +125,9 @@ export class Desk {
   }
 }
 
-const KEY = Symbol('desk')
+const KEY = Symbol('admin-session')
 
-export const provideDesk = (desk: Desk): Desk => setContext(KEY, desk)
-export const useDesk = (): Desk => getContext<Desk>(KEY)
+export const provideAdminSession = (admin: AdminSession): AdminSession => setContext(KEY, admin)
+export const useAdminSession = (): AdminSession => getContext<AdminSession>(KEY)
 
 export const isFailure = (error: unknown): error is ApiFailure => error instanceof ApiFailure

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { LiveEvent } from '$lib/live/socket'
-import { Floor, MOST_MESSAGES } from './floor.svelte'
+import { ModerationState, MOST_MESSAGES } from './moderation-state.svelte'
 
 const at = (s: number) => new Date(1_800_000_000_000 + s * 1000).toISOString()
 const message = (id: string, s: number, more: Record<string, unknown> = {}) => ({
@@ -63,15 +63,15 @@ const moderation = (more: Record<string, unknown> = {}) => ({
     ...more,
   },
 })
-const floor = (more: Record<string, unknown> = {}) => {
-  const made = new Floor()
+const audienceWith = (more: Record<string, unknown> = {}) => {
+  const made = new ModerationState()
   made.snapshot(moderation(more), 'a')
   return made
 }
 
 describe('what moderators are told', () => {
   it('keeps what was deleted, with why, and drops what was erased for good', () => {
-    const made = floor({ chat: [message('m1', 1), message('m2', 2)] })
+    const made = audienceWith({ chat: [message('m1', 1), message('m2', 2)] })
     made.events([event('chat.deleted', { id: 'm1', state: 'deleted', reason: 'rude' })])
     expect(made.byId.get('m1')).toMatchObject({ state: 'deleted', reason: 'rude', text: 'text of m1' })
     made.events([event('chat.deleted', { id: 'm2' })])
@@ -79,7 +79,7 @@ describe('what moderators are told', () => {
   })
 
   it('puts a message in its place by time, and replaces what it has of the same id', () => {
-    const made = floor({ chat: [message('m1', 1), message('m3', 3)] })
+    const made = audienceWith({ chat: [message('m1', 1), message('m3', 3)] })
     made.events([event('chat.message', message('m2', 2)), event('chat.message', message('m1', 1, { state: 'held' }))])
     expect(made.messages.map(({ id, state }) => [id, state])).toEqual([
       ['m1', 'held'],
@@ -89,7 +89,7 @@ describe('what moderators are told', () => {
   })
 
   it('is bounded, and never drops what waits', () => {
-    const made = floor({ chat: [message('held', 0, { state: 'held' })] })
+    const made = audienceWith({ chat: [message('held', 0, { state: 'held' })] })
     made.events(
       Array.from({ length: MOST_MESSAGES + 500 }, (_, index) => event('chat.message', message(`m${index}`, index + 1))),
     )
@@ -98,7 +98,7 @@ describe('what moderators are told', () => {
   })
 
   it('orders the board as the server does, merged and withdrawn ones left out', () => {
-    const made = floor({
+    const made = audienceWith({
       questions: [
         question('q1', 1),
         question('q2', 2),
@@ -116,7 +116,7 @@ describe('what moderators are told', () => {
   })
 
   it('leaves over what the session before did not answer, until it is carried over', () => {
-    const made = floor({ questions: [question('q1', 1), question('q2', 2, { state: 'answered' })] })
+    const made = audienceWith({ questions: [question('q1', 1), question('q2', 2, { state: 'answered' })] })
     made.events([event('questions.session', { session: 's2', left_over: ['q1'] })])
     expect(made.waiting).toEqual([])
     expect(made.left.map(({ id }) => id)).toEqual(['q1'])
@@ -126,7 +126,7 @@ describe('what moderators are told', () => {
   })
 
   it('follows sanctions, reports, claims, actions, lines and polls by their events', () => {
-    const made = floor()
+    const made = audienceWith()
     made.events([
       event('sanction', { participant: 'p1', name: 'Ann', muted_until: null, banned: true, reason: null }),
       event('report', {
@@ -176,7 +176,7 @@ describe('what moderators are told', () => {
   })
 
   it('keeps what it has when it resumes, and takes what there is after a reset', () => {
-    const made = floor({ chat: [message('m1', 1)] })
+    const made = audienceWith({ chat: [message('m1', 1)] })
     made.snapshot({ moderation: null, resumed: true }, 'a')
     expect(made.messages.map(({ id }) => id)).toEqual(['m1'])
     made.snapshot(moderation({ chat: [message('m9', 9)] }), 'a', true)
@@ -184,7 +184,7 @@ describe('what moderators are told', () => {
   })
 
   it('takes nothing from what it cannot read', () => {
-    const made = floor({ chat: [message('m1', 1), { id: 5 }, null, 'x'] })
+    const made = audienceWith({ chat: [message('m1', 1), { id: 5 }, null, 'x'] })
     made.events([event('chat.message', { id: 'm2' }), event('report', 7), event('claim', {}), event('unknown', {})])
     expect(made.messages.map(({ id }) => id)).toEqual(['m1'])
   })
