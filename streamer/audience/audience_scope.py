@@ -11,7 +11,7 @@ from streamer.audience.state import ScopeState
 
 
 @dataclass(slots=True, eq=False)
-class Desk:
+class AudienceScope:
     """Commands are decided on ``working``; ``shown`` follows when they are stored. Both hold the same, frozen items."""
 
     scope: Scope

@@ -36,7 +36,7 @@ from streamer.audience.people import Crew
 from streamer.audience.state import Change, Put, ScopeState
 from streamer.audience.texts import checked, shortened
 from streamer.conference.participation import (
-    CrewLine,
+    CrewMessage,
     Message,
     MessageState,
     Notice,
@@ -201,7 +201,7 @@ def _say(who: Crew, command: CrewSay, at: Situation) -> Decision:
     if command.to not in TO:
         raise Unprocessable("To the crew or to the stage.", code="invalid", details={"field": "to"})
     text = checked(command.text, LINE_CHARACTERS)
-    line = CrewLine(at.new_id(), at.scope.room, at.scope.key, command.to, who.id, who.label, text, at.now_ms)
+    line = CrewMessage(at.new_id(), at.scope.room, at.scope.key, command.to, who.id, who.label, text, at.now_ms)
     kind = "crew.say" if command.to == "crew" else "stage.cue"
     return acted(None, who, at, Deed(kind, line.id), [Put(None, line)], {"id": line.id})
 

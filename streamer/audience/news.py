@@ -45,7 +45,7 @@ Listener = Callable[[AudienceEvent], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandAnswer:
     """``data`` goes into the acknowledgement; ``action`` names what can be undone."""
 
     data: Mapping[str, Any] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from streamer.audience import showing, views
-from streamer.audience.audience_scope import Desk
+from streamer.audience.audience_scope import AudienceScope
 from streamer.audience.commands import (
     Ban,
     ChatApprove,
@@ -58,7 +58,7 @@ async def watched(database: Database, session_id: str) -> dict[str, Any]:
 # --- moderators -------------------------------------------------------------------------------------
 
 
-async def card(database: Database, desk: Desk, participant: str, now_ms: int) -> dict[str, Any]:
+async def card(database: Database, desk: AudienceScope, participant: str, now_ms: int) -> dict[str, Any]:
     """Raises NotFound ``no_such_participant``."""
     async with database.read() as connection:
         people = Participants(connection)
@@ -162,7 +162,7 @@ async def erase_again(database: Database, erasing: Erasing, records: Sequence[er
     return found
 
 
-def forget(desk: Desk, participant: str, now_ms: int) -> list[AudienceEvent]:
+def forget(desk: AudienceScope, participant: str, now_ms: int) -> list[AudienceEvent]:
     """Out of memory as well; what viewers and moderators had of it is told to be gone."""
     events: list[AudienceEvent] = []
     key = desk.scope.key

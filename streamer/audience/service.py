@@ -15,7 +15,7 @@ from typing import Any, Protocol, get_args
 import structlog
 
 from streamer.audience import chat, presence, records, showing, ticking, timelines
-from streamer.audience.audience_scope import Desk
+from streamer.audience.audience_scope import AudienceScope
 from streamer.audience.commands import (
     Claim,
     Command,
@@ -25,14 +25,14 @@ from streamer.audience.commands import (
     TroubleReport,
     Undo,
 )
-from streamer.audience.identity import SECRET_NAME, Identities, Identity
+from streamer.audience.identity import SECRET_NAME, Identities, ParticipantIdentity
 from streamer.audience.moderating import moderate
-from streamer.audience.news import Answer, AudienceEvent, Listener, Viewpoint
+from streamer.audience.news import AudienceEvent, CommandAnswer, Listener, Viewpoint
 from streamer.audience.participant_rules import Situation, take
 from streamer.audience.people import Crew, Participant, Who
-from streamer.audience.repository import Book
+from streamer.audience.repository import AudienceRepository
 from streamer.audience.scope import Scope
-from streamer.audience.state import Ballot, Change, Chapter, Refocus, Vote
+from streamer.audience.state import Ballot, Change, RecordingChapter, Refocus, Vote
 from streamer.audience.timelines import FOREVER_MS, KINDS, Shown
 from streamer.audience.views import moment
 from streamer.conference.sessions import Session
@@ -88,9 +88,9 @@ class Audience:
         self._sessions = sessions
         self._settings = settings
         self._marks_changed = marks_changed
-        self.book = Book(database)
-        self._desks: dict[str, Desk] = {}
-        self._loading: dict[str, asyncio.Task[Desk]] = {}
+        self.book = AudienceRepository(database)
+        self._desks: dict[str, AudienceScope] = {}
+        self._loading: dict[str, asyncio.Task[AudienceScope]] = {}
         self._listeners: list[Listener] = []
         self._identities: Identities | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -132,12 +132,12 @@ class Audience:
 
     # --- who ----------------------------------------------------------------------------------------
 
-    def new_identity(self) -> tuple[Identity, str]:
+    def new_identity(self) -> tuple[ParticipantIdentity, str]:
         """A new participant's identity, and the token for the cookie and ``you.key``."""
         assert self._identities is not None, "start it first"
         return self._identities.issue(self._clock())
 
-    def identity(self, token: str) -> Identity | None:
+    def identity(self, token: str) -> ParticipantIdentity | None:
         """Whose token it is; None where it is none of ours."""
         assert self._identities is not None, "start it first"
         return self._identities.read(token)
@@ -164,7 +164,7 @@ class Audience:
         if desk is not None:
             desk.crowd.leave(participant, self._clock())
 
-    async def run(self, scope: Scope, who: Who, command: Command) -> Answer:
+    async def run(self, scope: Scope, who: Who, command: Command) -> CommandAnswer:
         """Do it. Acknowledged means stored.
 
         Raises StreamerError: ``banned``, ``muted``, ``chat_closed``, ``read_only``, ``questions_only``,
@@ -189,7 +189,7 @@ class Audience:
                 raise Forbidden("This is for participants.", code="forbidden")
             decision = moderate(desk.working, who, command, at)
         await self.put(desk, decision.changes)
-        return Answer(decision.data, None if decision.action is None else decision.action.id)
+        return CommandAnswer(decision.data, None if decision.action is None else decision.action.id)
 
     async def snapshot(self, scope: Scope, viewpoint: Viewpoint, participant: str | None = None) -> Mapping[str, Any]:
         """What is so now for a viewpoint: ``own`` wants the ``participant`` and holds only what is theirs alone."""
@@ -274,7 +274,7 @@ class Audience:
 
     # --- deciding and storing -----------------------------------------------------------------------
 
-    def situation(self, desk: Desk, who: Who | None = None) -> Situation:
+    def situation(self, desk: AudienceScope, who: Who | None = None) -> Situation:
         networks = (*self._settings.exempt_networks, *desk.working.mode.networks)
         crowd = desk.crowd
         own = crowd.prefixes(who.id, networks) if isinstance(who, Participant) else ()
@@ -295,7 +295,7 @@ class Audience:
             prefixes_of=lambda participant: crowd.prefixes(participant, networks),
         )
 
-    async def put(self, desk: Desk, changes: Sequence[Change]) -> None:
+    async def put(self, desk: AudienceScope, changes: Sequence[Change]) -> None:
         """Have the changes hold: written, then shown and told. Raises StoreUnavailable; they hold no more then."""
         if not changes:
             if desk.unstored:
@@ -307,7 +307,7 @@ class Audience:
         written = self.book.write(changes, lambda error: self._settled(desk, changes, error))
         await asyncio.shield(written)
 
-    def _settled(self, desk: Desk, changes: Sequence[Change], error: StreamerError | None) -> None:
+    def _settled(self, desk: AudienceScope, changes: Sequence[Change], error: StreamerError | None) -> None:
         desk.unstored -= 1
         if error is not None:
             desk.working = desk.shown.copy()
@@ -324,7 +324,7 @@ class Audience:
                 desk.voted[change.question] = None
             elif isinstance(change, Ballot):
                 desk.polled[change.poll] = None
-            elif isinstance(change, Chapter):
+            elif isinstance(change, RecordingChapter):
                 self._marks_changed(change.session)
             else:
                 for event in showing.events_of(desk.scope.key, change, before, desk.shown, now_ms):
@@ -332,7 +332,7 @@ class Audience:
             if isinstance(change, Refocus):
                 before = desk.shown.focus
 
-    def _count(self, desk: Desk, who: Who, command: React | TroubleReport | Claim) -> Answer:
+    def _count(self, desk: AudienceScope, who: Who, command: React | TroubleReport | Claim) -> CommandAnswer:
         now_ms = self._clock()
         if isinstance(command, Claim):
             if not isinstance(who, Crew):
@@ -340,7 +340,7 @@ class Audience:
             until_ms = desk.tallies.claim(command.id, who.id, who.label, now_ms, command.on)
             data = {"id": command.id, "by": who.label if command.on else None, "until": moment(until_ms)}
             self._tell(AudienceEvent(desk.scope.key, Viewpoint.MODERATION, "claim", data, now_ms))
-            return Answer(data)
+            return CommandAnswer(data)
         if not isinstance(who, Participant):
             raise Forbidden("This is for participants.", code="forbidden")
         chat.check_sanction(None if who.crew else desk.shown.sanctions.get(who.id), now_ms)
@@ -348,14 +348,14 @@ class Audience:
             kind = presence.reaction_kind(command.kind)
             chat.admit_reaction(desk.habits.of(who.id), now_ms)
             desk.tallies.react(kind)
-            return Answer({"kind": kind})
+            return CommandAnswer({"kind": kind})
         kind = presence.trouble_kind(command.kind)
         people = desk.tallies.trouble(kind, who.id, now_ms)
         trouble: dict[str, Any] = {"kind": kind, "people": people, "alarm": people >= presence.TROUBLE_PEOPLE}
         self._tell(AudienceEvent(desk.scope.key, Viewpoint.MODERATION, "trouble", trouble, now_ms))
-        return Answer({"kind": kind})
+        return CommandAnswer({"kind": kind})
 
-    async def _fetch(self, desk: Desk, command: Command) -> None:
+    async def _fetch(self, desk: AudienceScope, command: Command) -> None:
         """Bring back into memory what a command is about and what is not there any more."""
         wanted: list[str] = []
         action = command.action if isinstance(command, Undo) else None
@@ -369,7 +369,7 @@ class Audience:
 
     # --- desks --------------------------------------------------------------------------------------
 
-    async def _desk(self, scope: Scope) -> Desk:
+    async def _desk(self, scope: Scope) -> AudienceScope:
         desk = self._desks.get(scope.key)
         if desk is None:
             loading = self._loading.get(scope.key)
@@ -381,7 +381,7 @@ class Audience:
         desk.used_ms = self._clock()
         return desk
 
-    async def _load(self, scope: Scope) -> Desk:
+    async def _load(self, scope: Scope) -> AudienceScope:
         now_ms = self._clock()
         sessions = self._sessions.sessions(scope.room)
         settings = self._settings
@@ -389,7 +389,7 @@ class Audience:
         state.focus, state.previous = ticking.first_focus(scope, sessions, now_ms)
         # As it would be had it been here all the time.
         state.trim_questions()
-        desk = Desk(scope, state, state.copy(), used_ms=now_ms)
+        desk = AudienceScope(scope, state, state.copy(), used_ms=now_ms)
         self._desks[scope.key] = desk
         return desk
 
@@ -398,7 +398,7 @@ class Audience:
             if desk.scope.room == room:
                 self._refocus(desk)
 
-    def _refocus(self, desk: Desk) -> None:
+    def _refocus(self, desk: AudienceScope) -> None:
         """Questions and polls follow the sessions."""
         try:
             at = self.situation(desk)
@@ -411,7 +411,7 @@ class Audience:
         changes = ticking.rolled_over(desk.working, to, at.now_ms)
         self._put_later(desk, changes)
 
-    def _put_later(self, desk: Desk, changes: Sequence[Change]) -> None:
+    def _put_later(self, desk: AudienceScope, changes: Sequence[Change]) -> None:
         """What follows by itself; the book owns it from here on, and logs what it cannot write."""
         desk.working.apply(changes)
         desk.unstored += 1

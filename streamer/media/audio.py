@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from streamer.formats.types import Sample, TrackConfig
 from streamer.media.meters import LoudnessMeter
-from streamer.media.ordered_worker import Lane
+from streamer.media.ordered_worker import OrderedWorker
 from streamer.media.pcm import FADE, SAMPLE_RATE, PcmLine, conceal, crossfade, fade_in, fade_out, slew
 
 Pcm = NDArray[np.float32]
@@ -149,7 +149,7 @@ class SoundTrack:
         self._meter = meter
         self._encoders = {name: AacEncoder(bitrate, origin) for name, bitrate in bitrates.items()}
         self._counters: Counter[str] = Counter()
-        self._lane = Lane("sound")
+        self._lane = OrderedWorker("sound")
         self._closed = False
         # The sound's thread only.
         self._line = PcmLine(to_samples(origin))

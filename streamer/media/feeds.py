@@ -65,7 +65,7 @@ def stream_name(output: str) -> str:
     return hashlib.sha256(output.encode()).hexdigest()[:8] if output.startswith(PRIVATE_PREFIX) else output
 
 
-class Feed:
+class TrackFeed:
     """A :class:`~streamer.media.packager.PackagerListener` for all tracks of one feed.
 
     ``name`` is :data:`PROGRAMME` or :data:`SLATE_FEED`. A part that no output lists is not stored. ``streams`` is what

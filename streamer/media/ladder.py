@@ -27,7 +27,7 @@ from streamer.formats.types import Cut, RungSpec, Sample, TrackConfig
 from streamer.media.decode import PictureDecoder, Scaler, black_picture
 from streamer.media.encoders import RungEncoder
 from streamer.media.meters import PictureMeter
-from streamer.media.ordered_worker import Job, Lane
+from streamer.media.ordered_worker import Job, OrderedWorker
 from streamer.media.overload import FrameGate, ShedPolicy
 from streamer.media.stills import MAX_WIDTH, StillMaker
 from streamer.settings import MediaSettings
@@ -75,7 +75,7 @@ class LadderCallbacks:
 @dataclass(slots=True)
 class _Rung:
     spec: RungSpec
-    lane: Lane
+    lane: OrderedWorker
     scaler: Scaler
     gate: FrameGate
     encoder: RungEncoder | None = None
@@ -121,12 +121,12 @@ class Ladder:
         self._counters: Counter[str] = Counter()
         self._rungs = {
             spec.name: _Rung(
-                spec, Lane(f"lane-{spec.name}"), Scaler(spec.width, spec.height), FrameGate(spec.frame_rate)
+                spec, OrderedWorker(f"lane-{spec.name}"), Scaler(spec.width, spec.height), FrameGate(spec.frame_rate)
             )
             for spec in rungs
         }
         self.top = rungs[0].name
-        self._feed = Lane("feed")
+        self._feed = OrderedWorker("feed")
         self._closed = False
         # Loop only.
         self._bytes_in = 0

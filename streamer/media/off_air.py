@@ -14,7 +14,7 @@ import numpy as np
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast
 from streamer.formats.types import Cut, Sample, TrackConfig
 from streamer.media.audio import AAC_FRAME, AAC_TICKS, AacEncoder
-from streamer.media.feeds import Feed
+from streamer.media.feeds import TrackFeed
 from streamer.media.grid import SegmentGrid
 from streamer.media.packager import TrackPackager
 from streamer.media.slate import SLATE_KIND, SlateClip
@@ -57,7 +57,7 @@ class OffAir:
     def __init__(
         self,
         line: SlateSource,
-        feed: Feed,
+        feed: TrackFeed,
         sounds: Mapping[str, TrackConfig],
         bitrates: Mapping[str, int],
         start: int,

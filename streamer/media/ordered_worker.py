@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 Job = Callable[[], Any]
 
 
-class Lane:
+class OrderedWorker:
     """A thread that does its jobs in order. All methods can be called from any thread and never wait for a job.
 
     A job that raises is logged and counted; the lane goes on. How many jobs may wait is up to the caller, who

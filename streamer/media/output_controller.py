@@ -10,7 +10,7 @@ from streamer.broadcast.media_events import PUBLIC, MediaEvent, OutputClosed, St
 from streamer.broadcast.orders import Shows
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast, Chunk
 from streamer.formats.types import Cut, TrackConfig
-from streamer.media.feeds import SLATE_FEED, Feed, PartStore, stream_name
+from streamer.media.feeds import SLATE_FEED, PartStore, TrackFeed, stream_name
 from streamer.media.grid import SegmentGrid
 from streamer.media.muting import muted
 from streamer.media.off_air import OffAir, SlateSource
@@ -25,7 +25,7 @@ LINGER_TICKS = 60 * TICKS_PER_S
 """A closed output is listed for this long, so that its viewers see its end."""
 
 
-class OutletLine(SlateSource, Protocol):
+class ControllerPipeline(SlateSource, Protocol):
     """What the line lends."""
 
     broadcast: Broadcast
@@ -45,7 +45,7 @@ class OutletLine(SlateSource, Protocol):
 
 
 @dataclass(slots=True)
-class OutletPorts:
+class ControllerPorts:
     """Where an outlet's slate and events go."""
 
     store: PartStore
@@ -53,14 +53,16 @@ class OutletPorts:
     unrecorded: Spans
 
 
-class Outlet:
+class OutputController:
     """A :class:`~streamer.media.feeds.FeedOutput` of the programme's feed, with a slate of its own.
 
     It shows what ``shows`` says from tick ``start`` on; one whose output does not show the programme yet begins with it
     at its next cut.
     """
 
-    def __init__(self, line: OutletLine, ports: OutletPorts, output: Output, shows: Shows, start: int) -> None:
+    def __init__(
+        self, line: ControllerPipeline, ports: ControllerPorts, output: Output, shows: Shows, start: int
+    ) -> None:
         self.output = output
         self.shows: Shows = shows
         """What was ordered."""
@@ -217,7 +219,7 @@ class Outlet:
             # Of the programme nothing was listed since the slate: it goes on where it ended.
             goes_on = self._slate_end is not None and self.output.listing == SLATE_FEED
             ended = self._slate_end if goes_on and self._slate_end is not None else now
-        feed = Feed(
+        feed = TrackFeed(
             SLATE_FEED,
             self._ports.store,
             [self],

@@ -27,9 +27,9 @@ from streamer.media.off_air import silent_frame
 from streamer.media.outputs import Output
 from streamer.media.overload import ShedPolicy
 from streamer.media.packager import TrackPackager
-from streamer.media.programme_outputs import Outlets
+from streamer.media.programme_outputs import ProgrammeOutputs
 from streamer.media.recovery import Recovered
-from streamer.media.renditions import Plan
+from streamer.media.renditions import RenditionPlan
 from streamer.media.slate import SlateClip, SlateText
 from streamer.media.slates import SlateShelf
 from streamer.settings import Settings
@@ -38,7 +38,7 @@ FINISH_POLL_S = 0.005
 FINISH_POLLS = 200
 
 
-class LineListener(Protocol):
+class PipelineListener(Protocol):
     """Where the line's products go. Called on the loop."""
 
     def event(self, event: MediaEvent) -> None: ...
@@ -54,15 +54,15 @@ class LineListener(Protocol):
     def changed(self) -> None: ...
 
 
-class Line:
+class BroadcastPipeline:
     """One broadcast's renditions and outputs. ``start`` is the tick from which it is written."""
 
     def __init__(
         self,
         broadcast: Broadcast,
-        plan: Plan,
+        plan: RenditionPlan,
         settings: Settings,
-        listener: LineListener,
+        listener: PipelineListener,
         store: BroadcastStore,
         text: SlateText,
         *,
@@ -110,7 +110,7 @@ class Line:
             plan.sounds, loop=loop, start=start, on_frame=self._on_sound_frame, meter=self._loudness
         )
         self._sound.set_gain(orders.gain_db)
-        self._outlets = Outlets(
+        self._outlets = ProgrammeOutputs(
             self,
             store,
             listener.event,

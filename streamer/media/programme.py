@@ -2,7 +2,7 @@
 
 Runs on the room process's loop. Sources push encoded frames in; a tick drives what depends on time.
 The way of a packet from here: :class:`SourceSwitch` says who is on, the take (``takes.py``) lays the frame
-on the timeline, the :class:`Line` (``line.py``) passes it through, decodes, scales, encodes and packages it.
+on the timeline, the :class:`BroadcastPipeline` passes it through, decodes, scales, encodes and packages it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from streamer.broadcast.programme import SLATE, TICKS_PER_MS, TICKS_PER_S, Broad
 from streamer.media.feeds import BroadcastStore
 from streamer.media.fitness import Fitness
 from streamer.media.grid import SHORTEST_TICKS
-from streamer.media.incoming import Incoming, frame_size
-from streamer.media.pipeline import Line
-from streamer.media.presence import Presence
+from streamer.media.incoming import IncomingUnit, frame_size
+from streamer.media.pipeline import BroadcastPipeline
+from streamer.media.presence import SourcePresence
 from streamer.media.recovery import Recovered
-from streamer.media.renditions import Plan, plan_renditions, plan_resumed
+from streamer.media.renditions import RenditionPlan, plan_renditions, plan_resumed
 from streamer.media.slate import SLATE_KIND, SOUND_ONLY_KIND, SlateText
 from streamer.media.switch import MAIN, NS, SPARE, SourceState, SourceSwitch
 from streamer.media.takes import PictureTake, SlateTake, SoundDelay
@@ -83,14 +83,14 @@ class Programme:
     clock_ns: Callable[[], int] = time.monotonic_ns
     switch: SourceSwitch = field(init=False)
     clock: RoomClock | None = None
-    line: Line | None = None
+    line: BroadcastPipeline | None = None
     take: PictureTake | SlateTake | None = None
     delay: SoundDelay = field(default_factory=SoundDelay)
     orders: RoomOrders = field(default_factory=RoomOrders)
     caption_languages: tuple[str, ...] = ()
     """What a broadcast that is opened from now on declares."""
     finished: bool = False
-    presence: Presence = field(default_factory=Presence)
+    presence: SourcePresence = field(default_factory=SourcePresence)
     _fitness: dict[str, Fitness] = field(default_factory=dict)
     _asked_ns: dict[str, int] = field(default_factory=dict)
     _first_unit_ns: int = 0
@@ -120,7 +120,7 @@ class Programme:
         if self.take is not None and self.take.source == name:
             self._change(self.clock_ns())
 
-    def take_in(self, name: str, incoming: Incoming) -> None:
+    def take_in(self, name: str, incoming: IncomingUnit) -> None:
         """One encoded frame of a source, on the programme or not."""
         state, unit = self.switch.source(name), incoming.unit
         if not state.connected or self.finished:
@@ -245,7 +245,7 @@ class Programme:
         plan = plan_resumed(broadcast.renditions, self.settings.media)
         self._start_line(broadcast, plan, self.clock.ticks(now_ns), recovered)
 
-    def _consider_opening(self, state: SourceState, incoming: Incoming) -> None:
+    def _consider_opening(self, state: SourceState, incoming: IncomingUnit) -> None:
         arrival_ns = incoming.unit.arrival_ns
         if not self._first_unit_ns:
             self._first_unit_ns = arrival_ns
@@ -265,7 +265,7 @@ class Programme:
             width, height = self.max_height * 16 // 9, self.max_height
         self._open(plan_renditions(width, height, 0, "", self.settings.media), now_ns)
 
-    def _open(self, plan: Plan, now_ns: int) -> None:
+    def _open(self, plan: RenditionPlan, now_ns: int) -> None:
         hls = self.settings.hls
         self.clock = RoomClock.opened(now_ms=int(time.time() * 1000), now_ns=now_ns)
         broadcast = Broadcast(
@@ -280,9 +280,9 @@ class Programme:
         )
         self._start_line(broadcast, plan, 0, None)
 
-    def _start_line(self, broadcast: Broadcast, plan: Plan, start: int, recovered: Recovered | None) -> None:
+    def _start_line(self, broadcast: Broadcast, plan: RenditionPlan, start: int, recovered: Recovered | None) -> None:
         store = self.listener.opened(broadcast, recovered)
-        self.line = Line(
+        self.line = BroadcastPipeline(
             broadcast,
             plan,
             self.settings,

@@ -19,9 +19,9 @@ from streamer.broadcast.media_events import (
 from streamer.broadcast.orders import RoomOrders, Shows, Withheld
 from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S
 from streamer.formats.types import Cut
-from streamer.media.feeds import PROGRAMME, BroadcastStore, Feed
+from streamer.media.feeds import PROGRAMME, BroadcastStore, TrackFeed
 from streamer.media.inits import Inits
-from streamer.media.output_controller import Outlet, OutletLine, OutletPorts
+from streamer.media.output_controller import ControllerPipeline, ControllerPorts, OutputController
 from streamer.media.outputs import Output, OutputState
 from streamer.media.recovery import Recovered
 from streamer.media.spans import Spans
@@ -31,19 +31,19 @@ KEEP_TICKS = 35 * 60 * TICKS_PER_S
 RING_MARGIN_TICKS = 8 * TICKS_PER_S
 """The ring ends with the newest part of the fastest rendition: segments are counted by their ends, the open one is not
 counted, and slower renditions are behind."""
-SLIVER_TICKS = TICKS_PER_S
+LATE_TAP_TOLERANCE_TICKS = TICKS_PER_S
 """Orders take a moment to arrive, and parts to come: what was seen after a tap for less than this was no late tap."""
 SENT_PLACES = 4096
 """Chunks whose bytes were told of lately; a slow rendition is some seconds behind in one output and not in another."""
 
 
-class Outlets:
+class ProgrammeOutputs:
     """``feed`` is the programme's: packagers write to it. ``fleeting_s``: how long what is not recorded stays in
     memory."""
 
     def __init__(
         self,
-        line: OutletLine,
+        line: ControllerPipeline,
         store: BroadcastStore,
         emit: Callable[[MediaEvent], None],
         orders: RoomOrders,
@@ -61,7 +61,7 @@ class Outlets:
         # RFC 8216bis, 6.2.2: a playlist does not become shorter than three target durations.
         least = 3 * line.broadcast.target_duration_s * TICKS_PER_S
         self._fleeting = max(least, int(fleeting_s * TICKS_PER_S) - RING_MARGIN_TICKS)
-        self._ports = OutletPorts(store, self._emit, self._unrecorded)
+        self._ports = ControllerPorts(store, self._emit, self._unrecorded)
         self._store = store
         self._stretch = orders.stretch
         self._still_kind: str | None = None
@@ -70,14 +70,14 @@ class Outlets:
         if not orders.record:
             self._unrecorded.begin(start)
         # The public output first: it tells of the bytes, whatever else lists them.
-        self._outlets: dict[str, Outlet] = {}
+        self._outlets: dict[str, OutputController] = {}
         self.public = self._add(PUBLIC, orders.public, start, aired=orders.public != "slate")
         for order in orders.outputs:
             self._add(order.name, order.shows, start, aired=order.shows != "slate")
         self._programme = self._output(PROGRAMME_OUTPUT, aired=True)
         self._programme.window_ticks = KEEP_TICKS
         self._keep_from(orders.keep_from_ms)
-        self.feed = Feed(PROGRAMME, store, unrecorded=self._unrecorded)
+        self.feed = TrackFeed(PROGRAMME, store, unrecorded=self._unrecorded)
         self._list_outputs()
         for name in self._states:
             if name.startswith(PRIVATE_PREFIX) and name not in self._outlets:
@@ -182,9 +182,9 @@ class Outlets:
             if outlet.shown_from is not None:
                 outlet.slate_still(kind)
 
-    def _add(self, name: str, shows: Shows, start: int, *, aired: bool) -> Outlet:
+    def _add(self, name: str, shows: Shows, start: int, *, aired: bool) -> OutputController:
         output = self._output(name, aired=aired)
-        outlet = self._outlets[name] = Outlet(self._line, self._ports, output, shows, start)
+        outlet = self._outlets[name] = OutputController(self._line, self._ports, output, shows, start)
         return outlet
 
     def _output(self, name: str, *, aired: bool) -> Output:
@@ -226,11 +226,13 @@ class Outlets:
             if one.erase:
                 for begin, until in self._unrecorded.without(start, end):
                     outputs = (self._programme, *(outlet.output for outlet in self._outlets.values()))
-                    if any(output.listed(begin, until) > SLIVER_TICKS for output in outputs):
+                    if any(output.listed(begin, until) > LATE_TAP_TOLERANCE_TICKS for output in outputs):
                         self.forget(begin, until)
                 continue
             for name, outlet in self._outlets.items():
-                if name != one.output and outlet.output.listed(start, end) > (0 if one.exact else SLIVER_TICKS):
+                if name != one.output and outlet.output.listed(start, end) > (
+                    0 if one.exact else LATE_TAP_TOLERANCE_TICKS
+                ):
                     outlet.forget(start, end, keep=True)
 
     def _keep_from(self, keep_from_ms: int | None) -> None:

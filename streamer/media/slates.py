@@ -12,7 +12,7 @@ import structlog
 
 from streamer.errors import StreamerError
 from streamer.formats.types import RungSpec
-from streamer.media.ordered_worker import Lane
+from streamer.media.ordered_worker import OrderedWorker
 from streamer.media.slate import KINDS, SLATE_KIND, SlateClip, SlateText, encode_clips, slate_image
 from streamer.media.stills import MAX_WIDTH, encode_jpeg
 from streamer.settings import MediaSettings
@@ -50,7 +50,7 @@ class SlateShelf:
         self._stills: dict[str, bytes] = {}
         self._text = text
         self._stop = threading.Event()
-        self._lane = Lane("slate", niceness=NICENESS)
+        self._lane = OrderedWorker("slate", niceness=NICENESS)
         self._prepare()
 
     @property

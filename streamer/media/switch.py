@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from streamer.broadcast.programme import SLATE
 from streamer.formats.types import AccessUnit
-from streamer.media.incoming import Incoming
+from streamer.media.incoming import IncomingUnit
 
 NS = 1_000_000_000
 MAIN, SPARE = "main", "spare"
@@ -33,7 +33,7 @@ class SourceState:
     connected: bool = False
     seen_ns: int = 0
     """Arrival of the first packet since the source came up, or came back from a silence."""
-    standby: deque[Incoming] = field(default_factory=deque)
+    standby: deque[IncomingUnit] = field(default_factory=deque)
     """Pictures and sounds since the newest IDR while the source is not on the programme."""
     standby_bytes: int = 0
 
@@ -54,7 +54,7 @@ class SourceState:
         """Whether a key frame that came at ``since_ns`` or later is held."""
         return any(i.idr and i.unit.arrival_ns >= since_ns for i in self.standby)
 
-    def keep(self, incoming: Incoming, *, since_ns: int | None = None) -> None:
+    def keep(self, incoming: IncomingUnit, *, since_ns: int | None = None) -> None:
         """Hold a unit of a standby source; an IDR drops the pictures before it.
 
         ``since_ns``: the source on the programme is silent, and the first key frame since then is where this one would

@@ -1,6 +1,6 @@
 """Takes: an uninterrupted run of one source, or of the slate, in the programme.
 
-Called on the loop, never blocks. A take writes to the programme's :class:`~streamer.media.pipeline.Line`;
+Called on the loop, never blocks. A take writes to the programme's :class:`~streamer.media.pipeline.BroadcastPipeline`;
 who is on, and when, is the business of :mod:`streamer.media.programme`.
 """
 
@@ -14,8 +14,8 @@ from streamer.formats import cmaf, h264
 from streamer.formats.types import AccessUnit, Cut, Sample, TrackConfig
 from streamer.media.fitness import Fitness
 from streamer.media.grid import SHORTEST_TICKS
-from streamer.media.incoming import Incoming
-from streamer.media.pipeline import Line
+from streamer.media.incoming import IncomingUnit
+from streamer.media.pipeline import BroadcastPipeline
 from streamer.media.slate import SlateClip
 from streamer.media.timeline import SourceClock
 
@@ -56,7 +56,7 @@ class PictureTake:
     """A source with its picture: passed through as the top rendition, or encoded in all of them."""
 
     source: str
-    line: Line
+    line: BroadcastPipeline
     clock: SourceClock
     fitness: Fitness
     passthrough: bool = False
@@ -89,7 +89,7 @@ class PictureTake:
         """Whether key frames of the source are of use: it is passed through, or may be again."""
         return self.passthrough or (self._config is not None and (self.fitness.fits or self.fitness.wants_proof))
 
-    def video(self, incoming: Incoming) -> bool:
+    def video(self, incoming: IncomingUnit) -> bool:
         """Take one frame in. The first one of a take is an IDR. False where the sender's clock jumped: the frame is
         left out, and the take has to end."""
         unit = incoming.unit
@@ -245,7 +245,7 @@ class SlateTake:
 
     source: str
     """``slate``, or the source whose sound goes on."""
-    line: Line
+    line: BroadcastPipeline
     clips: Callable[[], Mapping[str, SlateClip]]
     """The clip of each picture rendition; asked again at each segment, for its text may have changed."""
     start: int

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streamer.audience import commands as asked
-from streamer.audience.news import Answer
+from streamer.audience.news import CommandAnswer
 from streamer.audience.people import Crew, Participant
 from streamer.audience.scope import Scope
 from streamer.conference.grants import Action, Role, Target
 from streamer.errors import Unprocessable
 from streamer.realtime import audience_messages as messages
 from streamer.realtime import rights
-from streamer.realtime.commands import Command, Order
+from streamer.realtime.commands import Command, CommandContext
 from streamer.realtime.hub import Client
 from streamer.realtime.messages import moment_or_none
 from streamer.realtime.ports import Director
@@ -36,7 +36,7 @@ def scope_target(director: Director, scope: Scope) -> Target:
     return rights.session_target(director, session)
 
 
-def told(answer: Answer) -> dict[str, Any]:
+def told(answer: CommandAnswer) -> dict[str, Any]:
     """An answer as it is acknowledged: times as everywhere outside."""
     return {
         key.removesuffix("_ms") if key.endswith("_ms") else key: moment_or_none(value) if key.endswith("_ms") else value
@@ -47,7 +47,7 @@ def told(answer: Answer) -> dict[str, Any]:
 # --- participants -----------------------------------------------------------------------------------
 
 
-async def _take(order: Order, command: asked.Taking) -> dict[str, Any]:
+async def _take(order: CommandContext, command: asked.Taking) -> dict[str, Any]:
     return told(await order.audience.run(order.client.scope, participant_of(order.client), command))
 
 
@@ -55,50 +55,50 @@ def _claimed(media_at: messages.MediaClaim) -> int | None:
     return None if media_at is None or not math.isfinite(media_at) else round(media_at)
 
 
-async def _send(order: Order) -> dict[str, Any]:
+async def _send(order: CommandContext) -> dict[str, Any]:
     said: messages.ChatSend = order.payload
     return await _take(order, asked.ChatSend(said.text, _claimed(said.media_at), said.reply_to))
 
 
-async def _withdraw(order: Order) -> dict[str, Any]:
+async def _withdraw(order: CommandContext) -> dict[str, Any]:
     return await _take(order, asked.ChatWithdraw(order.payload.id))
 
 
-async def _ask(order: Order) -> dict[str, Any]:
+async def _ask(order: CommandContext) -> dict[str, Any]:
     said: messages.QuestionAsk = order.payload
     return await _take(order, asked.QuestionAsk(said.text, said.anonymous, _claimed(said.media_at)))
 
 
-async def _vote(order: Order) -> dict[str, Any]:
+async def _vote(order: CommandContext) -> dict[str, Any]:
     said: messages.QuestionVote = order.payload
     return await _take(order, asked.QuestionVote(said.id, said.value))
 
 
-async def _withdraw_question(order: Order) -> dict[str, Any]:
+async def _withdraw_question(order: CommandContext) -> dict[str, Any]:
     return await _take(order, asked.QuestionWithdraw(order.payload.id))
 
 
-async def _poll_vote(order: Order) -> dict[str, Any]:
+async def _poll_vote(order: CommandContext) -> dict[str, Any]:
     said: messages.PollVote = order.payload
     return await _take(order, asked.PollVote(said.id, tuple(said.options)))
 
 
-async def _react(order: Order) -> dict[str, Any]:
+async def _react(order: CommandContext) -> dict[str, Any]:
     return await _take(order, asked.React(order.payload.kind))
 
 
-async def _set_name(order: Order) -> dict[str, Any]:
+async def _set_name(order: CommandContext) -> dict[str, Any]:
     said: messages.NameSet = order.payload
     answer = await _take(order, asked.NameSet(said.name, said.place))
     order.client.name, order.client.place = answer["name"], answer["place"]
     return answer
 
 
-async def _trouble(order: Order) -> dict[str, Any]:
+async def _trouble(order: CommandContext) -> dict[str, Any]:
     return await _take(order, asked.TroubleReport(order.payload.kind))
 
 
-async def _report(order: Order) -> dict[str, Any]:
+async def _report(order: CommandContext) -> dict[str, Any]:
     said: messages.ItemReport = order.payload
     return await _take(order, asked.ReportItem(said.kind, said.id, said.reason))
 
@@ -119,13 +119,13 @@ AUDIENCE_COMMANDS: Sequence[Command] = (
 # --- moderators -------------------------------------------------------------------------------------
 
 
-def _crew(order: Order, scope: Scope) -> Crew:
+def _crew(order: CommandContext, scope: Scope) -> Crew:
     actor = order.require(scope_target(order.director, scope))
     assert order.grant is not None
     return Crew(actor.id, actor.label, order.grant.role)
 
 
-async def _moderate(order: Order, command: asked.Moderating, scope: Scope | None = None) -> dict[str, Any]:
+async def _moderate(order: CommandContext, command: asked.Moderating, scope: Scope | None = None) -> dict[str, Any]:
     scope = scope or order.client.scope
     answer = await order.audience.run(scope, _crew(order, scope), command)
     return {"action": answer.action, **told(answer)}
@@ -137,74 +137,74 @@ def _named(payload: messages.Some) -> tuple[str, ...]:
     return payload.named
 
 
-async def _delete(order: Order) -> dict[str, Any]:
+async def _delete(order: CommandContext) -> dict[str, Any]:
     said: messages.ChatDelete = order.payload
     return await _moderate(order, asked.ChatDelete(_named(said), said.reason))
 
 
-async def _approve(order: Order) -> dict[str, Any]:
+async def _approve(order: CommandContext) -> dict[str, Any]:
     return await _moderate(order, asked.ChatApprove(_named(order.payload)))
 
 
-async def _mute(order: Order) -> dict[str, Any]:
+async def _mute(order: CommandContext) -> dict[str, Any]:
     said: messages.Mute = order.payload
     return await _moderate(order, asked.Mute(said.id, said.seconds, said.reason, said.remove))
 
 
-async def _ban(order: Order) -> dict[str, Any]:
+async def _ban(order: CommandContext) -> dict[str, Any]:
     said: messages.Ban = order.payload
     return await _moderate(order, asked.Ban(said.id, said.reason, said.remove))
 
 
-async def _unban(order: Order) -> dict[str, Any]:
+async def _unban(order: CommandContext) -> dict[str, Any]:
     return await _moderate(order, asked.Unban(order.payload.id))
 
 
-async def _note(order: Order) -> dict[str, Any]:
+async def _note(order: CommandContext) -> dict[str, Any]:
     said: messages.Note = order.payload
     return await _moderate(order, asked.NoteAdd(said.id, said.text))
 
 
-async def _card(order: Order) -> dict[str, Any]:
+async def _card(order: CommandContext) -> dict[str, Any]:
     scope = order.client.scope
     _crew(order, scope)
     card: Mapping[str, Any] = await order.audience.card(scope, order.payload.id)
     return {"card": card}
 
 
-async def _add_question(order: Order) -> dict[str, Any]:
+async def _add_question(order: CommandContext) -> dict[str, Any]:
     said: messages.QuestionAdd = order.payload
     return await _moderate(order, asked.QuestionAdd(said.text, said.from_, said.place))
 
 
-async def _move(order: Order) -> dict[str, Any]:
+async def _move(order: CommandContext) -> dict[str, Any]:
     said: messages.QuestionMove = order.payload
     return await _moderate(order, asked.QuestionMove(_named(said), said.state, said.reason))
 
 
-async def _edit(order: Order) -> dict[str, Any]:
+async def _edit(order: CommandContext) -> dict[str, Any]:
     said: messages.QuestionEdit = order.payload
     return await _moderate(order, asked.QuestionEdit(said.id, said.text))
 
 
-async def _merge(order: Order) -> dict[str, Any]:
+async def _merge(order: CommandContext) -> dict[str, Any]:
     return await _moderate(order, asked.QuestionMerge(tuple(order.payload.ids)))
 
 
-async def _carry(order: Order) -> dict[str, Any]:
+async def _carry(order: CommandContext) -> dict[str, Any]:
     return await _moderate(order, asked.QuestionCarry(tuple(order.payload.ids)))
 
 
-async def _open_poll(order: Order) -> dict[str, Any]:
+async def _open_poll(order: CommandContext) -> dict[str, Any]:
     said: messages.PollOpen = order.payload
     return await _moderate(order, asked.PollOpen(said.kind, said.question, tuple(said.options), said.results_at_end))
 
 
-async def _close_poll(order: Order) -> dict[str, Any]:
+async def _close_poll(order: CommandContext) -> dict[str, Any]:
     return await _moderate(order, asked.PollClose(order.payload.id))
 
 
-async def _mode(order: Order) -> dict[str, Any]:
+async def _mode(order: CommandContext) -> dict[str, Any]:
     said: messages.RoomMode = order.payload
     mode = asked.ModeSet(
         said.chat,
@@ -220,42 +220,42 @@ async def _mode(order: Order) -> dict[str, Any]:
     return await _moderate(order, mode)
 
 
-async def _notice(order: Order) -> dict[str, Any]:
+async def _notice(order: CommandContext) -> dict[str, Any]:
     said: messages.NoticeSet = order.payload
     return await _moderate(order, asked.NoticeSet(said.text, said.seconds))
 
 
-async def _claim(order: Order) -> dict[str, Any]:
+async def _claim(order: CommandContext) -> dict[str, Any]:
     said: messages.Claim = order.payload
     return await _moderate(order, asked.Claim(said.id, said.on))
 
 
-async def _resolve(order: Order) -> dict[str, Any]:
+async def _resolve(order: CommandContext) -> dict[str, Any]:
     return await _moderate(order, asked.ReportResolve(order.payload.id))
 
 
-async def _say(order: Order) -> dict[str, Any]:
+async def _say(order: CommandContext) -> dict[str, Any]:
     said: messages.CrewSay = order.payload
     return await _moderate(order, asked.CrewSay(said.text, said.to))
 
 
-async def _say_from_studio(order: Order) -> dict[str, Any]:
+async def _say_from_studio(order: CommandContext) -> dict[str, Any]:
     said: messages.StudioSay = order.payload
     return await _moderate(order, asked.CrewSay(said.text, said.to), Scope(order.room))
 
 
-async def take_back(order: Order, action: str) -> dict[str, Any]:
+async def take_back(order: CommandContext, action: str) -> dict[str, Any]:
     """A line that one said oneself to the room's crew. Raises NotFound ``no_such_action``."""
     answer = await _moderate(order, asked.Undo(action, own=True), Scope(order.room))
     return {**answer, "undone": action, "sessions": []}
 
 
-async def _undo(order: Order) -> dict[str, Any]:
+async def _undo(order: CommandContext) -> dict[str, Any]:
     answer = await _moderate(order, asked.Undo(order.payload.action))
     return {**answer, "undone": order.payload.action}
 
 
-async def _actions(order: Order) -> dict[str, Any]:
+async def _actions(order: CommandContext) -> dict[str, Any]:
     scope = order.client.scope
     _crew(order, scope)
     return {"actions": await order.audience.actions(scope, before_ms=order.payload.before)}

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from streamer.conference.participation import ChatMode, PollKind, QuestionMode, QuestionOrder, QuestionState
-from streamer.realtime.messages import Ident, Incoming, MediaTime, RoomCommand
+from streamer.realtime.messages import ClientMessage, Ident, MediaTime, RoomCommand
 
 MOST_IDS = 200
 """Items of one bulk command."""
@@ -24,46 +24,46 @@ MediaClaim = int | float | None
 # --- participants -----------------------------------------------------------------------------------
 
 
-class ChatSend(Incoming, frozen=True):
+class ChatSend(ClientMessage, frozen=True):
     text: str
     media_at: MediaClaim = None
     reply_to: Ident | None = None
 
 
-class ById(Incoming, frozen=True):
+class ById(ClientMessage, frozen=True):
     id: Ident
 
 
-class QuestionAsk(Incoming, frozen=True):
+class QuestionAsk(ClientMessage, frozen=True):
     text: str
     anonymous: bool = False
     media_at: MediaClaim = None
 
 
-class QuestionVote(Incoming, frozen=True):
+class QuestionVote(ClientMessage, frozen=True):
     id: Ident
     value: Annotated[int, Meta(ge=0, le=1)]
 
 
-class PollVote(Incoming, frozen=True):
+class PollVote(ClientMessage, frozen=True):
     id: Ident
     options: Annotated[list[int | Annotated[str, Meta(max_length=1000)]], Meta(max_length=100)]
 
 
-class Reaction(Incoming, frozen=True):
+class Reaction(ClientMessage, frozen=True):
     kind: Annotated[str, Meta(min_length=1, max_length=40)]
 
 
-class NameSet(Incoming, frozen=True):
+class NameSet(ClientMessage, frozen=True):
     name: Annotated[str, Meta(max_length=400)]
     place: Annotated[str, Meta(max_length=400)] | None = None
 
 
-class TroubleReport(Incoming, frozen=True):
+class TroubleReport(ClientMessage, frozen=True):
     kind: Annotated[str, Meta(min_length=1, max_length=40)]
 
 
-class ItemReport(Incoming, frozen=True):
+class ItemReport(ClientMessage, frozen=True):
     kind: Literal["message", "question"]
     id: Ident
     reason: Reason = ""
@@ -72,7 +72,7 @@ class ItemReport(Incoming, frozen=True):
 # --- moderators -------------------------------------------------------------------------------------
 
 
-class Some(Incoming, frozen=True):
+class Some(ClientMessage, frozen=True):
     """One item or several."""
 
     id: Ident | None = None
@@ -91,25 +91,25 @@ class ChatApprove(Some, frozen=True):
     pass
 
 
-class Mute(Incoming, frozen=True):
+class Mute(ClientMessage, frozen=True):
     id: Ident
     seconds: Seconds
     reason: Reason = ""
     remove: bool = False
 
 
-class Ban(Incoming, frozen=True):
+class Ban(ClientMessage, frozen=True):
     id: Ident
     reason: Reason = ""
     remove: bool = False
 
 
-class Note(Incoming, frozen=True):
+class Note(ClientMessage, frozen=True):
     id: Ident
     text: str
 
 
-class QuestionAdd(Incoming, frozen=True, rename={"from_": "from"}):
+class QuestionAdd(ClientMessage, frozen=True, rename={"from_": "from"}):
     text: str
     from_: Annotated[str, Meta(max_length=400)] = ""
     place: Annotated[str, Meta(max_length=400)] = ""
@@ -120,27 +120,27 @@ class QuestionMove(Some, frozen=True, kw_only=True):
     reason: Reason = ""
 
 
-class QuestionEdit(Incoming, frozen=True):
+class QuestionEdit(ClientMessage, frozen=True):
     id: Ident
     text: str
 
 
-class QuestionMerge(Incoming, frozen=True):
+class QuestionMerge(ClientMessage, frozen=True):
     ids: Ids
 
 
-class QuestionCarry(Incoming, frozen=True):
+class QuestionCarry(ClientMessage, frozen=True):
     ids: Ids = []
 
 
-class PollOpen(Incoming, frozen=True):
+class PollOpen(ClientMessage, frozen=True):
     kind: PollKind
     question: str
     options: Annotated[list[str], Meta(max_length=100)] = []
     results_at_end: bool = False
 
 
-class RoomMode(Incoming, frozen=True):
+class RoomMode(ClientMessage, frozen=True):
     """null or left out: as it is."""
 
     chat: ChatMode | None = None
@@ -154,17 +154,17 @@ class RoomMode(Incoming, frozen=True):
     networks: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(max_length=100)] | None = None
 
 
-class NoticeSet(Incoming, frozen=True):
+class NoticeSet(ClientMessage, frozen=True):
     text: str
     seconds: Annotated[int, Meta(ge=1, le=86_400)] | None = None
 
 
-class Claim(Incoming, frozen=True):
+class Claim(ClientMessage, frozen=True):
     id: Ident
     on: bool = True
 
 
-class CrewSay(Incoming, frozen=True):
+class CrewSay(ClientMessage, frozen=True):
     text: str
     to: Literal["crew", "stage"] = "crew"
 
@@ -174,11 +174,11 @@ class StudioSay(RoomCommand, frozen=True, kw_only=True):
     to: Literal["crew", "stage"] = "crew"
 
 
-class Undo(Incoming, frozen=True):
+class Undo(ClientMessage, frozen=True):
     action: Ident
 
 
-class ActionList(Incoming, frozen=True):
+class ActionList(ClientMessage, frozen=True):
     before: MediaTime | None = None
 
 

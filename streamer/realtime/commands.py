@@ -19,7 +19,7 @@ from streamer.realtime import rights
 from streamer.realtime.hub import AUDIENCE, Client
 from streamer.realtime.limits import Buckets
 from streamer.realtime.messages import EVERY_ROOM, RoomCommand
-from streamer.realtime.ports import Audience, Clock, Director, Doors, Views
+from streamer.realtime.ports import AccessPolicy, Audience, Clock, Director, Views
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
 
@@ -30,7 +30,7 @@ MOST_AT_WORK = 500
 
 
 @dataclass(slots=True)
-class Order:
+class CommandContext:
     """A command of a client as its handler sees it: checked against its schema, the role allowed."""
 
     client: Client
@@ -53,7 +53,7 @@ class Order:
 
 
 Counted = Literal["words", "votes", "names"]
-Handler = Callable[[Order], Awaitable[dict[str, Any]]]
+Handler = Callable[[CommandContext], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Commands:
         tables: Mapping[str, Sequence[Command]],
         *,
         director: Director,
-        doors: Doors,
+        doors: AccessPolicy,
         views: Views,
         audience: Audience,
         settings: RealtimeSettings,
@@ -177,7 +177,7 @@ class Commands:
                 client.caller, grant = renewed, renewed.grant
         if command.action is not None:
             rights.require(grant, command.action)
-        order = Order(
+        order = CommandContext(
             client,
             payload,
             command.action,

@@ -21,7 +21,7 @@ from streamer.realtime.messages import (
     BroadcastChanged,
     HoldData,
     Meters,
-    Publication,
+    PublicationState,
     moment,
     moment_or_none,
 )
@@ -97,7 +97,7 @@ class Facts:
         taken = self._director.acknowledged(room)
         return {alarm.id: _alarm(room, alarm, taken.get(alarm.id)) for alarm in ringing}
 
-    def publications(self, room: str) -> dict[str, Publication]:
+    def publications(self, room: str) -> dict[str, PublicationState]:
         """By source."""
         link = self._plane.rooms.get(room)
         status = None if link is None else link.status
@@ -157,9 +157,9 @@ class Facts:
         return self._views.crew(session, client.caller)
 
 
-def gone(publication: Publication) -> Publication:
+def gone(publication: PublicationState) -> PublicationState:
     """What is told when a source has nobody any more."""
-    return Publication(publication.room, publication.source, up=False, publication="")
+    return PublicationState(publication.room, publication.source, up=False, publication="")
 
 
 def _state(word: str) -> State:
@@ -185,8 +185,8 @@ def _alarm(room: str, alarm: Alarm, taken: Acknowledgement | None) -> AlarmData:
     )
 
 
-def _publication(room: str, source: SourceStatus) -> Publication:
-    return Publication(
+def _publication(room: str, source: SourceStatus) -> PublicationState:
+    return PublicationState(
         room=room,
         source=source.name,
         up=source.up,

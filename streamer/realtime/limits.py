@@ -73,7 +73,7 @@ class Seats:
         return len(self._taken)
 
 
-class Places:
+class ConnectionPlaces:
     """Connections at a time, in all and per household."""
 
     def __init__(self, total: int, per_address: int) -> None:

@@ -21,11 +21,11 @@ Moment = Annotated[datetime, Meta(tz=True)]
 EVERY_ROOM = "*"
 
 
-class Incoming(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ClientMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a client sends; checked before anything else is done with it."""
 
 
-class Handshake(Incoming, frozen=True):
+class Handshake(ClientMessage, frozen=True):
     """``auth`` of a connection. ``name`` and ``place`` are what the participant calls them."""
 
     room: Ident | None = None
@@ -42,7 +42,7 @@ class Handshake(Incoming, frozen=True):
 # --- commands ---------------------------------------------------------------------------------------
 
 
-class RoomCommand(Incoming, frozen=True):
+class RoomCommand(ClientMessage, frozen=True):
     """A command of somebody who may be connected to all rooms."""
 
     room: Ident | None = None
@@ -115,7 +115,7 @@ class SessionRemoved(msgspec.Struct, frozen=True):
     removed: Literal[True] = True
 
 
-class Publication(msgspec.Struct, frozen=True):
+class PublicationState(msgspec.Struct, frozen=True):
     """One source of a room; ``publication`` is empty where nobody feeds it any more."""
 
     room: str
@@ -168,7 +168,7 @@ SessionObject = dict[str, Any]
 EVENTS: Mapping[str, Any] = {
     "session.changed": SessionObject,
     "broadcast.changed": BroadcastChanged,
-    "publication.changed": Publication,
+    "publication.changed": PublicationState,
     "alarm": AlarmData,
     "grant.expired": GrantExpired,
     "meters": Meters,
@@ -177,7 +177,7 @@ EVENTS: Mapping[str, Any] = {
 """Event type -> what its ``data`` holds."""
 
 
-class Event(msgspec.Struct, frozen=True):
+class EventEntry(msgspec.Struct, frozen=True):
     """One of the list that ``events`` carries, as a client reads it."""
 
     seq: int
@@ -195,7 +195,7 @@ class You(msgspec.Struct, frozen=True):
     key: str | None = None
 
 
-class Snapshot(msgspec.Struct, frozen=True):
+class RoomSnapshot(msgspec.Struct, frozen=True):
     seq: int
     resumed: bool
     reset: bool

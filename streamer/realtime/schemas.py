@@ -88,7 +88,13 @@ def schemas() -> dict[str, Any]:
     """JSON Schemas by name. ``Events`` maps an event's type to its ``data``, ``Commands`` a namespace's commands to
     their payloads."""
     commands = [(space, command.name, command.schema) for space, table in TABLES.items() for command in table]
-    frames = [messages.Handshake, messages.Snapshot, messages.Event, messages.SessionRemoved, audience_messages.Removed]
+    frames = [
+        messages.Handshake,
+        messages.RoomSnapshot,
+        messages.EventEntry,
+        messages.SessionRemoved,
+        audience_messages.Removed,
+    ]
     types = [*EVENTS.values(), *(struct for _, _, struct in commands), *frames]
     references, components = msgspec.json.schema_components(types, ref_template=_REF)
     events = dict(zip(EVENTS, references[: len(EVENTS)], strict=True))
@@ -173,12 +179,12 @@ def _answers() -> dict[str, Any]:
     return {
         "acknowledgement": {"name": "acknowledgement", "payload": {"oneOf": [done, refused]}},
         "closed": {"name": "closed", "payload": closed},
-        "snapshot": {"name": "snapshot", "payload": {"$ref": _REF.format(name="Snapshot")}},
+        "snapshot": {"name": "snapshot", "payload": {"$ref": _REF.format(name="RoomSnapshot")}},
     }
 
 
 def _told(found: Mapping[str, Any]) -> dict[str, Any]:
-    frame = found["Event"]
+    frame = found["EventEntry"]
     told = {}
     for kind, schema in found["Events"]["properties"].items():
         gone = "SessionRemoved" if kind == "session.changed" else "Removed" if kind in ITEMS else None

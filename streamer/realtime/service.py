@@ -13,7 +13,7 @@ from aiohttp import web
 
 from streamer.errors import BadRequest, StreamerError, Unavailable
 from streamer.realtime import studio
-from streamer.realtime.admission import Porter
+from streamer.realtime.admission import Admission
 from streamer.realtime.audience_commands import (
     AUDIENCE_COMMANDS,
     MODERATION_COMMANDS,
@@ -22,14 +22,14 @@ from streamer.realtime.audience_commands import (
 )
 from streamer.realtime.audience_feed import AudienceFeed, banned
 from streamer.realtime.commands import Commands
-from streamer.realtime.engine import PATH, Server, Wire
+from streamer.realtime.engine import PATH, EngineServer, Wire
 from streamer.realtime.facts import Facts
-from streamer.realtime.feed import Feed
+from streamer.realtime.feed import DayFeed
 from streamer.realtime.hub import AUDIENCE, MODERATION, NAMESPACES, STUDIO, Client, Hub, snapshot_message
-from streamer.realtime.limits import Places, Seats
+from streamer.realtime.limits import ConnectionPlaces, Seats
 from streamer.realtime.log import SEQ_PER_MS
-from streamer.realtime.messages import Snapshot, You, moment
-from streamer.realtime.ports import Audience, Clock, Director, Doors, FindSession, Plane, StateOf, Views
+from streamer.realtime.messages import RoomSnapshot, You, moment
+from streamer.realtime.ports import AccessPolicy, Audience, Clock, Director, FindSession, Plane, StateOf, Views
 from streamer.realtime.rights import room_target
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
@@ -62,7 +62,7 @@ class Realtime:
         allowed_origins: Iterable[str],
         director: Director,
         plane: Plane,
-        doors: Doors,
+        doors: AccessPolicy,
         views: Views,
         audience: Audience,
         find_session: FindSession,
@@ -75,16 +75,16 @@ class Realtime:
         self._clock = clock
         self._origins = origins_of(public_url, allowed_origins)
         self.stats = Stats()
-        self._places = Places(settings.max_connections, settings.max_connections_per_address)
+        self._places = ConnectionPlaces(settings.max_connections, settings.max_connections_per_address)
         self._seats = Seats(settings.max_connections_per_participant)
         self.hub = Hub(settings, self.stats, clock, lambda room: room_target(director, room))
         self._facts = Facts(director, plane, views, state_of)
-        self.feed = Feed(
+        self.feed = DayFeed(
             self.hub, self._facts, director, plane, views, self.stats, self._look_at_session, self._has_moved
         )
         self._audience = audience
         self._audience_feed = AudienceFeed(self.hub, director, audience, self._take_out_banned)
-        self._porter = Porter(director, doors, find_session, audience, settings)
+        self._porter = Admission(director, doors, find_session, audience, settings)
         self.commands = Commands(
             TABLES,
             director=director,
@@ -95,7 +95,7 @@ class Realtime:
             stats=self.stats,
             clock=clock,
         )
-        self.server = Server(
+        self.server = EngineServer(
             self,
             NAMESPACES,
             cors_allowed_origins=sorted(self._origins),
@@ -224,7 +224,7 @@ class Realtime:
         self.stats.connections_total += 1
         self.stats.resumed_total += resumed
         self.stats.reset_total += reset
-        snapshot = Snapshot(
+        snapshot = RoomSnapshot(
             seq=client.cursor,
             resumed=resumed,
             reset=reset,

@@ -16,19 +16,19 @@ from streamer.director.kinds import permission_of
 from streamer.errors import Conflict, NotFound
 from streamer.realtime import messages, rights
 from streamer.realtime.audience_commands import take_back
-from streamer.realtime.commands import Command, Order
+from streamer.realtime.commands import Command, CommandContext
 from streamer.realtime.messages import media_ms
 
 DOUBLE_TAP_MS = 5_000
 
 
-async def _start(order: Order) -> dict[str, Any]:
+async def _start(order: CommandContext) -> dict[str, Any]:
     payload: messages.SessionStart = order.payload
     session = _named(order, payload.id) if payload.id is not None else _to_start(order)
-    return await _tap(order, session, taps.Start(session.id, media_ms(payload.at)))
+    return await _tap(order, session, taps.StartTap(session.id, media_ms(payload.at)))
 
 
-async def _end(order: Order) -> dict[str, Any]:
+async def _end(order: CommandContext) -> dict[str, Any]:
     payload: messages.SessionEnd = order.payload
     day = order.director.day(order.room)
     session = current(day)
@@ -40,7 +40,7 @@ async def _end(order: Order) -> dict[str, Any]:
     return await _tap(order, session, taps.End(session.id, media_ms(payload.at)))
 
 
-async def _extend(order: Order) -> dict[str, Any]:
+async def _extend(order: CommandContext) -> dict[str, Any]:
     payload: messages.SessionExtend = order.payload
     session = current(order.director.day(order.room))
     if session is None or not rights.tells(order.director, order.grant, session):
@@ -48,22 +48,22 @@ async def _extend(order: Order) -> dict[str, Any]:
     return await _tap(order, session, taps.Extend(session.id, payload.minutes))
 
 
-async def _slate(order: Order) -> dict[str, Any]:
+async def _slate(order: CommandContext) -> dict[str, Any]:
     payload: messages.AirSlate = order.payload
     return await _air(order, taps.Slate(payload.on))
 
 
-async def _take(order: Order) -> dict[str, Any]:
+async def _take(order: CommandContext) -> dict[str, Any]:
     payload: messages.AirTake = order.payload
     return await _air(order, taps.Take(payload.source))
 
 
-async def _gain(order: Order) -> dict[str, Any]:
+async def _gain(order: CommandContext) -> dict[str, Any]:
     payload: messages.AirGain = order.payload
     return await _air(order, taps.Gain(payload.db))
 
 
-async def _acknowledge(order: Order) -> dict[str, Any]:
+async def _acknowledge(order: CommandContext) -> dict[str, Any]:
     payload: messages.AlarmAcknowledge = order.payload
     actor = order.require(rights.room_target(order.director, order.room))
     venue, ringing = rights.venue_id(order.director, order.room), order.director.alarms(order.room)
@@ -74,7 +74,7 @@ async def _acknowledge(order: Order) -> dict[str, Any]:
     return {"alarm": payload.id}
 
 
-async def _undo(order: Order) -> dict[str, Any]:
+async def _undo(order: CommandContext) -> dict[str, Any]:
     payload: messages.Undo = order.payload
     try:
         action = await order.director.action(payload.action)
@@ -110,32 +110,32 @@ async def _undo(order: Order) -> dict[str, Any]:
 # --- inside -----------------------------------------------------------------------------------------
 
 
-async def _tap(order: Order, session: Session, command: taps.Command) -> dict[str, Any]:
+async def _tap(order: CommandContext, session: Session, command: taps.Command) -> dict[str, Any]:
     actor = order.require(rights.session_target(order.director, session))
     tapped = await order.director.run(order.room, command, actor)
     return {"action": tapped.action, "session": order.views.crew(_after(order, session, tapped), order.client.caller)}
 
 
-async def _air(order: Order, command: taps.Command) -> dict[str, Any]:
+async def _air(order: CommandContext, command: taps.Command) -> dict[str, Any]:
     actor = order.require(rights.room_target(order.director, order.room))
     tapped = await order.director.run(order.room, command, actor)
     day = order.director.day(order.room)
     return {"action": tapped.action, "air": messages.Air(order.room, day.slate, day.source, day.gain_db)}
 
 
-def _after(order: Order, session: Session, tapped: Tapped) -> Session:
+def _after(order: CommandContext, session: Session, tapped: Tapped) -> Session:
     changed = next((one for one in tapped.sessions if one.id == session.id), None)
     return changed or find(order.director.day(order.room), session.id) or session
 
 
-def _named(order: Order, session_id: str) -> Session:
+def _named(order: CommandContext, session_id: str) -> Session:
     session = find(order.director.day(order.room), session_id)
     if session is None or not rights.tells(order.director, order.grant, session):
         raise rights.no_such_session()
     return session
 
 
-def _to_start(order: Order) -> Session:
+def _to_start(order: CommandContext) -> Session:
     """The armed session, or what runs already, or the next. A second tap within seconds is the same one again, even
     where the session after is armed by then."""
     following, running = (

@@ -59,7 +59,7 @@ EXIT_STOPPED = 75
 """Told to stop while the broadcast goes on (EX_TEMPFAIL)."""
 
 
-class Room:
+class RoomService:
     """All that one room process holds. Everything runs on its loop."""
 
     def __init__(self, settings: Settings, config: RoomConfig) -> None:
@@ -461,7 +461,7 @@ def slate_text(config: RoomConfig, at_ms: int) -> SlateText:
 async def serve_room(settings: Settings, room: str) -> int:
     """Run the room until it closes. The media host starts it anew unless the exit code is 0."""
     config = spawn.load_room(settings, room) or RoomConfig(id=room, name=room)
-    process = Room(settings, config)
+    process = RoomService(settings, config)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.closed.set)

@@ -34,7 +34,7 @@ SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 CLOSING_MAX = 32
 
 
-class Sink(Protocol):
+class SourceListener(Protocol):
     """Who hears of sources. Called on the loop; must not block."""
 
     def source_up(self, name: str) -> None:
@@ -52,7 +52,7 @@ class Sink(Protocol):
 class Publications:
     """See the module. Make it on the loop that it is to live on."""
 
-    def __init__(self, settings: Settings, sink: Sink, *, drop: Drop | None = None) -> None:
+    def __init__(self, settings: Settings, sink: SourceListener, *, drop: Drop | None = None) -> None:
         self._settings = settings
         self._binding = binding_from(settings)
         ice = settings.ice

@@ -1,7 +1,7 @@
 """What passes between a room process and its WHEP relay process, over a socket pair; frames as in framing.py.
 
 Room to relay: :class:`VideoFrame`, :class:`AudioFrame`, requests (``offer`` Offer -> Answer, ``candidates``
-Candidates, ``hangup`` {resource}). Relay to room: replies, and the events ``viewers`` (:class:`Viewers`) and
+Candidates, ``hangup`` {resource}). Relay to room: replies, and the events ``viewers`` (:class:`ViewerCounts`) and
 ``keyframe`` (a feed's name). Both ends are of one version: the room starts its relay itself.
 """
 
@@ -30,7 +30,7 @@ class AudioFrame(msgspec.Struct, tag="a"):
     data: bytes
 
 
-class Viewers(msgspec.Struct):
+class ViewerCounts(msgspec.Struct):
     """Who watches, as the room's status tells it."""
 
     resources: dict[str, str] = {}

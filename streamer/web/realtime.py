@@ -29,7 +29,7 @@ from streamer.delivery.viewers import Viewers
 from streamer.errors import StreamerError, Unauthorized
 from streamer.observe.metrics import WebMetrics
 from streamer.realtime.caption_feed import CaptionFeed
-from streamer.realtime.ports import Caller
+from streamer.realtime.ports import AuthenticatedCaller
 from streamer.realtime.schemas import asyncapi_document
 from streamer.realtime.service import Realtime
 from streamer.store.logins import Login
@@ -145,7 +145,7 @@ class TheDoors:
     def address(self, request: web.Request) -> str:
         return self._services.proxies.client_address(request)
 
-    async def identify(self, request: web.Request, token: str | None) -> Caller | None:
+    async def identify(self, request: web.Request, token: str | None) -> AuthenticatedCaller | None:
         services = self._services
         if token is None:
             if "Authorization" not in request.headers and secret_of(request) is None:
@@ -164,7 +164,7 @@ class TheDoors:
     def is_link(self, session: Session, key: str) -> bool:
         return self._services.keys.is_link(session, key)
 
-    async def renew(self, caller: Caller) -> Caller | None:
+    async def renew(self, caller: AuthenticatedCaller) -> AuthenticatedCaller | None:
         services = self._services
         stored = caller.stored if isinstance(caller, Entrant) else None
         if stored is not None:
@@ -183,7 +183,7 @@ class TheViews:
     def public(self, session: Session) -> dict[str, Any]:
         return SessionView.of(session, context_of(self._services, session)).model_dump(mode="json")
 
-    def crew(self, session: Session, caller: Caller | None = None, link: str = "") -> dict[str, Any]:
+    def crew(self, session: Session, caller: AuthenticatedCaller | None = None, link: str = "") -> dict[str, Any]:
         keys = self._services.keys
         links = frozenset({session.id}) if keys.is_link(session, link) else frozenset()
         holder = "" if caller is None else keys.holder(caller.grant, caller.login)

@@ -26,7 +26,7 @@ from streamer.audience.people import Crew, Participant
 from streamer.audience.scope import Scope
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView
-from streamer.conference.captions import Line
+from streamer.conference.captions import Cue
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session, SessionState
 from streamer.control.run_folder import make_run_dir
@@ -169,7 +169,7 @@ async def prepare(folder: Path) -> Erasable:
             done = {"state": SessionState.ENDED, "started_ms": studio.at(begin), "ended_ms": studio.at(end)}
             await Sessions(connection).add(Session(name, ROOM, f"Title of {name}", **times, **done))  # type: ignore[arg-type]
         for at, text in ((3, "caption-to-keep"), (9, "caption-to-forget")):
-            line = Line(f"l{at}", ROOM, "fr", text, studio.at(at), 0, 1, studio.at(at), "g", session="talk")
+            line = Cue(f"l{at}", ROOM, "fr", text, studio.at(at), 0, 1, studio.at(at), "g", session="talk")
             await Captions(connection).add(line)
     await database.close()
     async with serving(made) as web:

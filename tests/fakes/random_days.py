@@ -20,7 +20,7 @@ from streamer.conference import airing, taps
 from streamer.conference.alarms import AlarmInputs, alarms_of
 from streamer.conference.clockwork import advance
 from streamer.conference.day import MediaState, RoomDay, find, sorted_day, with_sessions, without_sessions
-from streamer.conference.rooms import Between, Start
+from streamer.conference.rooms import Between, StartRule
 from streamer.conference.sessions import Flag, Kind, Session, SessionState, Visibility
 from streamer.conference.spans import output_name
 from streamer.conference.undo import Effect, effect, restore
@@ -153,7 +153,7 @@ def check_between(day: RoomDay, now_ms: int, shows: str) -> None:
         all(not (may_not_be_seen(s) and s.state is SessionState.ARMED and s.start_ms <= now_ms) for s in day.sessions),
         "the room is shown in the time of a closed session",
     )
-    if day.start is Start.AUTO and not day.media.up and shows == "programme":
+    if day.start is StartRule.AUTO and not day.media.up and shows == "programme":
         planned = [
             s for s in day.sessions if s.state in WAITING and s.end_ms > now_ms and s.start_ms <= now_ms + 12 * H
         ]
@@ -201,7 +201,7 @@ def check_clock(before: RoomDay, after: RoomDay, now_ms: int) -> None:
                 "a room went on air by itself with something planned",
             )
             law(not after.slate, "a room went on air by itself behind the slate")
-            law(after.start is Start.AUTO, "a camera put a tap room on air")
+            law(after.start is StartRule.AUTO, "a camera put a tap room on air")
             continue
         law(s.state in BY_CLOCK[was.state], f"the clock made {s.state} of {was.state}")
         law((s.start_ms, s.end_ms, s.delay_ms) == (was.start_ms, was.end_ms, was.delay_ms), "the clock moved a session")
@@ -212,7 +212,7 @@ def check_clock(before: RoomDay, after: RoomDay, now_ms: int) -> None:
             early = AHEAD if decided(s) else 0
             law(s.start_ms - early <= now_ms < s.end_ms, "the clock began a session out of its time")
             law(
-                after.start is Start.AUTO or (decided(s) and was_on_air(before, s)),
+                after.start is StartRule.AUTO or (decided(s) and was_on_air(before, s)),
                 "the clock began a session that wants a tap",
             )
         if was.state in RUNS and s.state is SessionState.ENDED:
@@ -240,7 +240,7 @@ def check_ended_by_clock(before: RoomDay, after: RoomDay, was: Session, s: Sessi
     if in_their_time(before, now_ms, was):
         return
     begun = running_of(after)
-    law(after.start is Start.AUTO and begun is not None, "the clock alone cut a session that was on air")
+    law(after.start is StartRule.AUTO and begun is not None, "the clock alone cut a session that was on air")
     if begun is not None:
         law(begun.start_ms <= now_ms - min(10 * M, (begun.end_ms - begun.start_ms) // 2), "taken over too soon")
         law(not (may_not_be_seen(was) and not may_not_be_seen(begun)), "the clock showed the rest of a closed session")
@@ -288,7 +288,7 @@ class RandomDay:
         self.day = RoomDay(
             "room",
             name="Room",
-            start=rng.choice((Start.TAP, Start.AUTO)),
+            start=rng.choice((StartRule.TAP, StartRule.AUTO)),
             between=rng.choice(tuple(Between)),
             zone=rng.choice(("UTC", "Europe/Paris")),
         )
@@ -421,7 +421,7 @@ class RandomDay:
         name = session.id
         if roll < 0.38:
             running = [s for s in near if s.running]
-            return taps.Start(name, at) if rng.random() < 0.9 or not running else taps.Start(running[0].id, at)
+            return taps.StartTap(name, at) if rng.random() < 0.9 or not running else taps.StartTap(running[0].id, at)
         if roll < 0.54:
             running = [s for s in near if s.running]
             return taps.End(running[0].id if running and rng.random() < 0.7 else name, at)
@@ -438,7 +438,7 @@ class RandomDay:
             self.ids += 1
             return taps.AdHoc(f"tap-{self.ids}.", rng.choice(("", f"Panel {self.ids}.")))
         if roll < 0.88:
-            return taps.Answer(name, rng.choice((None, True, False)), rng.choice((None, True, False)))
+            return taps.ConsentAnswer(name, rng.choice((None, True, False)), rng.choice((None, True, False)))
         if roll < 0.91:
             return taps.HoldOn("Alarm", None)
         if roll < 0.95:
@@ -554,7 +554,7 @@ def untouched_day(seed: int, steps: int = 40) -> RandomDay:
     """A tap room that nobody taps in: time passes, cameras come and go, plans change, the clock steps, the server
     restarts, the technician's slate and holds go on and off. Raises :class:`Illegal` where anything is on air."""
     one = RandomDay(random.Random(seed))
-    one.day = replace(one.day, start=Start.TAP)
+    one.day = replace(one.day, start=StartRule.TAP)
     rng = one.rng
     try:
         for _ in range(steps):

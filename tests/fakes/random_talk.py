@@ -50,7 +50,7 @@ from streamer.conference.participation import ChatMode, Message, Mode, PollKind,
 from streamer.errors import StreamerError
 from streamer.realtime.audience_feed import AudienceFeed
 from streamer.realtime.hub import AUDIENCE, Hub
-from streamer.realtime.log import Entry, Log
+from streamer.realtime.log import Log, LogEntry
 from streamer.realtime.stats import Stats
 from streamer.settings import AudienceSettings, RealtimeSettings
 from tests.fakes.talkers import HALL, MODERATOR, START_MS, talk
@@ -190,7 +190,7 @@ class World:
     def check_log(self) -> None:
         """Nobody who comes back is told what is hidden now, by whatever was told before it was; and nothing of their
         own but who it is."""
-        entries: list[Entry] = self.log.after(0)
+        entries: list[LogEntry] = self.log.after(0)
         for item in self.hidden():
             word = item.text.split()[0].encode()
             assert all(word not in entry.json for entry in entries if entry.for_all), item

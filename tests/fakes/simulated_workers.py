@@ -299,12 +299,12 @@ def simulated_workers() -> Iterator[None]:
     """Put the stand-ins in place. Fails at the end if a job raised."""
     SimulatedLane.raised.clear()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ladder, "Lane", SimulatedLane)
+        patch.setattr(ladder, "OrderedWorker", SimulatedLane)
         patch.setattr(ladder, "PictureDecoder", SimulatedDecoder)
         patch.setattr(ladder, "Scaler", SimulatedScaler)
         patch.setattr(ladder, "StillMaker", SimulatedStills)
         patch.setattr(ladder, "black_picture", lambda w, h: Picture(Tag("black", 0, 0, "I"), w, h))
-        patch.setattr(audio, "Lane", SimulatedLane)
+        patch.setattr(audio, "OrderedWorker", SimulatedLane)
         patch.setattr(audio, "SoundDecoder", SimulatedSoundDecoder)
         patch.setattr(audio, "AacEncoder", SimulatedAac)
         patch.setattr(pipeline, "Ladder", partial(ladder.Ladder, encoder_factory=SimulatedEncoder))

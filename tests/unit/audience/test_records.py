@@ -18,7 +18,7 @@ from streamer.audience.commands import (
 )
 from streamer.audience.news import Viewpoint
 from streamer.audience.scope import Scope
-from streamer.conference.captions import Line
+from streamer.conference.captions import Cue
 from streamer.conference.participation import QuestionState
 from streamer.store.captions import Captions
 from streamer.store.moderation import Moderation
@@ -104,7 +104,7 @@ async def test_what_is_old_is_swept(tmp_path: Path) -> None:
 async def test_captions_stay_for_as_long_as_their_recording(tmp_path: Path) -> None:
     async with hall(tmp_path, keep_days=30) as made:
         await store_sessions(made, talk("one", START_MS), talk("two", START_MS + 10_000))
-        line = Line("in", "hall", "fr", "Bonjour", START_MS + 500, 0, 1, START_MS, "g", session="one")
+        line = Cue("in", "hall", "fr", "Bonjour", START_MS + 500, 0, 1, START_MS, "g", session="one")
         kept = Recording("one", "hall", "b", "one", START_MS, START_MS + 1_000, state=RecordingState.READY)
         gone = replace(
             kept, session="two", folder="two", start_ms=START_MS + 10_000, end_ms=None, state=RecordingState.DELETED

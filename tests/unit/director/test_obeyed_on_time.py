@@ -35,7 +35,7 @@ async def test_the_room_is_told_a_little_before_the_planned_start_and_not_half_a
     minutes = (now_ms() - NINE) / MINUTE
     talk = await stage.plan(minutes - 5, 60)
     await stage.camera()
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     board = await stage.plan(minutes + 1.2 / 60, 60, visibility=Visibility.PRIVATE)
     planned_ms = stage.session(board).start_ms
     director: Director = stage.director

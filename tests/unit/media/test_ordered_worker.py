@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from streamer.media.ordered_worker import Lane
+from streamer.media.ordered_worker import OrderedWorker
 
 
 def priority() -> int:
@@ -19,7 +19,7 @@ def priority() -> int:
 def test_a_nice_lane_yields_and_its_process_does_not() -> None:
     own = priority()
     told: queue.Queue[int] = queue.Queue()
-    nice, plain = Lane("nice", niceness=5), Lane("plain")
+    nice, plain = OrderedWorker("nice", niceness=5), OrderedWorker("plain")
     try:
         nice.put(lambda: told.put(priority()))
         assert told.get(timeout=5) == min(own + 5, 19)

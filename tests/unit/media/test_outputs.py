@@ -12,7 +12,7 @@ from streamer.broadcast.media_events import IntervalOpened, PartMade, Trimmed
 from streamer.broadcast.programme import Broadcast
 from streamer.formats import cmaf
 from streamer.formats.types import Cut, TrackConfig
-from streamer.media.feeds import PROGRAMME, SLATE_FEED, Feed
+from streamer.media.feeds import PROGRAMME, SLATE_FEED, TrackFeed
 from streamer.media.inits import Inits
 from streamer.media.outputs import MAX_LAG_TICKS, SLACK_TICKS, Listed, Output, OutputState
 from tests.fakes.packaging import MemoryStore, Mirror, Scripted, broadcast, pictures
@@ -41,8 +41,8 @@ class Room:
         self.mirror = Mirror(self.of)
         self.store = MemoryStore()
         self.output = Output(self.of, Inits(), self.mirror.event, aired=self.aired, state=self.state)
-        self.programme = Feed(PROGRAMME, self.store, [self.output])
-        self.slate = Feed(SLATE_FEED, self.store, [self.output])
+        self.programme = TrackFeed(PROGRAMME, self.store, [self.output])
+        self.slate = TrackFeed(SLATE_FEED, self.store, [self.output])
         self.on = {name: Scripted(self.programme, name, config) for name, config in configs().items()}
         self.off = {name: Scripted(self.slate, name, config) for name, config in slate_configs().items()}
 

@@ -114,7 +114,7 @@ def test_namespaces_and_what_they_need() -> None:
 def test_handshake_and_snapshot_have_the_fields_that_the_page_names() -> None:
     page = {name for row in ROWS if len(row) == 2 for name in _named(row[0])}
     handshake = {field.name for field in msgspec.structs.fields(messages.Handshake)}
-    snapshot = {field.name for field in msgspec.structs.fields(messages.Snapshot)}
+    snapshot = {field.name for field in msgspec.structs.fields(messages.RoomSnapshot)}
     assert page == handshake | snapshot
 
 
