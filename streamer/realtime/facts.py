@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from streamer.audience.views import moment, moment_or_none
 from streamer.conference.alarms import Alarm
 from streamer.conference.day import current
 from streamer.conference.grants import Action, Grant
@@ -22,8 +23,6 @@ from streamer.realtime.messages import (
     HoldData,
     Meters,
     PublicationState,
-    moment,
-    moment_or_none,
 )
 from streamer.realtime.ports import Director, Plane, StateOf, Views
 from streamer.store.room_states import Acknowledgement

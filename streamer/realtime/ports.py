@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from streamer.audience.commands import Command as Asked
+from streamer.audience.command import ClientMessage
 from streamer.audience.identity import ParticipantIdentity
-from streamer.audience.news import CommandAnswer, Viewpoint
 from streamer.audience.news import Listener as AudienceListener
+from streamer.audience.news import Viewpoint
 from streamer.audience.people import Participant, Who
 from streamer.audience.scope import Scope
 from streamer.conference.airing import PublicStatus
@@ -132,19 +132,13 @@ class Audience(Protocol):
 
     def leave(self, scope: Scope, participant: str) -> None: ...
 
-    async def run(self, scope: Scope, who: Who, command: Asked) -> CommandAnswer: ...
+    async def run(self, scope: Scope, who: Who, command: ClientMessage) -> dict[str, Any]: ...
 
     async def snapshot(
         self, scope: Scope, viewpoint: Viewpoint, participant: str | None = None
     ) -> Mapping[str, Any]: ...
 
     async def lines(self, scope: Scope) -> list[dict[str, Any]]: ...
-
-    async def card(self, scope: Scope, participant: str) -> Mapping[str, Any]: ...
-
-    async def actions(
-        self, scope: Scope, *, before_ms: int | None = None, limit: int = 100
-    ) -> list[dict[str, Any]]: ...
 
 
 FindSession = Callable[[str], Any]

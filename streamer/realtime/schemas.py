@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from streamer import __version__
-from streamer.realtime import audience_messages, messages
+from streamer.audience import messages as audience_messages
+from streamer.realtime import messages
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO
 from streamer.realtime.rights import ENTRY
 from streamer.realtime.service import TABLES

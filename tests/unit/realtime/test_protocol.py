@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from streamer.realtime import audience_messages, messages
+from streamer.audience import messages as audience_messages
+from streamer.realtime import messages
 from streamer.realtime.hub import NAMESPACES
 from streamer.realtime.rights import ENTRY
 from streamer.realtime.schemas import TOLD, asyncapi_document, schemas
