@@ -28,7 +28,11 @@ SERVERS = (
     "tests/interop/",
     "tests/faults/",
     "tests/unit/cli/",
+    "tests/unit/control/",
+    "tests/unit/host/",
+    "tests/unit/publish/",
     "tests/unit/room/",
+    "tests/unit/rtc/",
     "tests/unit/director/test_directorship.py",
 )
 """Also unit tests that have a clock to keep up with."""

@@ -78,7 +78,7 @@ INSIDE = {
     "shutdown": ShutdownParams,
 }
 """What stands in a message's ``params``, ``result`` or ``data``."""
-NOT_SENT = {"_Record", "Sequenced", "Incoming", "RoomCommand", "Some", "Still"}
+NOT_SENT = {"_Record", "Sequenced", "ClientMessage", "RoomCommand", "Some", "Still"}
 """Bases of others, and one that stays in memory."""
 
 
