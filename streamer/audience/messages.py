@@ -148,7 +148,7 @@ class CrewLine(msgspec.Struct, frozen=True):
     room: str | Absent = msgspec.UNSET
 
 
-class Trouble(msgspec.Struct, frozen=True):
+class TroubleCount(msgspec.Struct, frozen=True):
     kind: str
     people: int
     alarm: bool
@@ -209,7 +209,7 @@ EVENTS: Mapping[str, Any] = {
     "crew.line": CrewLine,
     "sanction": SanctionChanged,
     "report": ReportChanged,
-    "trouble": Trouble,
+    "trouble": TroubleCount,
     "claim": Claimed,
     "action": ActionChanged,
 }

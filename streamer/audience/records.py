@@ -55,7 +55,7 @@ class ParticipantCard(ClientMessage, frozen=True):
     id: Ident
 
 
-class ActionList(ClientMessage, frozen=True):
+class ActionLogRead(ClientMessage, frozen=True):
     """A hundred of the action log, newest first. ``before``: UTC milliseconds."""
 
     before: MediaTime | None = None
@@ -102,7 +102,7 @@ async def _card(database: Database, desk: AudienceScope, command: ParticipantCar
     return {"card": shown}
 
 
-async def _actions(database: Database, desk: AudienceScope, command: ActionList, _now_ms: int) -> dict[str, Any]:
+async def _actions(database: Database, desk: AudienceScope, command: ActionLogRead, _now_ms: int) -> dict[str, Any]:
     async with database.read() as connection:
         found = await Moderation(connection).actions(desk.scope.key, MOST_LISTED, before_ms=command.before)
     return {"actions": [views.action_view(action) for action in found]}
@@ -110,7 +110,7 @@ async def _actions(database: Database, desk: AudienceScope, command: ActionList,
 
 COMMANDS = (
     ReadCommand("participant.card", ParticipantCard, _card, action=Action.CHAT_MODERATE),
-    ReadCommand("action.list", ActionList, _actions, action=Action.CHAT_MODERATE, burst=5, per_s=0.5),
+    ReadCommand("action.list", ActionLogRead, _actions, action=Action.CHAT_MODERATE, burst=5, per_s=0.5),
 )
 
 

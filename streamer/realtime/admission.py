@@ -16,7 +16,7 @@ from streamer.realtime.engine import Wire
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Client
 from streamer.realtime.limits import Bucket, Buckets
 from streamer.realtime.messages import EVERY_ROOM, Handshake
-from streamer.realtime.ports import AccessPolicy, Audience, Director, FindSession
+from streamer.realtime.ports import AccessPolicy, AudiencePort, Director, FindSession
 from streamer.settings import RealtimeSettings
 
 MOST_MOVED = 1000
@@ -31,7 +31,7 @@ class Admission:
         director: Director,
         doors: AccessPolicy,
         find_session: FindSession,
-        audience: Audience,
+        audience: AudiencePort,
         settings: RealtimeSettings,
     ) -> None:
         self._director = director

@@ -19,7 +19,7 @@ from streamer.conference.participation import closed_session
 from streamer.errors import StreamerError
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Client, Hub
 from streamer.realtime.messages import EVERY_ROOM
-from streamer.realtime.ports import Audience, Director
+from streamer.realtime.ports import AudiencePort, Director
 from streamer.realtime.rights import scope_target
 
 SHARED_S = 1.0
@@ -34,7 +34,9 @@ TRIES = 5
 class AudienceFeed:
     """``banned(scope key, participant)`` is told who has to leave."""
 
-    def __init__(self, hub: Hub, director: Director, audience: Audience, banned: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, hub: Hub, director: Director, audience: AudiencePort, banned: Callable[[str, str], None]
+    ) -> None:
         self._hub = hub
         self._director = director
         self._audience = audience

@@ -23,7 +23,7 @@ from streamer.realtime import rights
 from streamer.realtime.hub import AUDIENCE, Client
 from streamer.realtime.limits import Buckets
 from streamer.realtime.messages import EVERY_ROOM
-from streamer.realtime.ports import AccessPolicy, Audience, Clock, Director, Views
+from streamer.realtime.ports import AccessPolicy, AudiencePort, Clock, Director, Views
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
 
@@ -44,7 +44,7 @@ class CommandContext:
     """The room that it is about."""
     director: Director
     views: Views
-    audience: Audience
+    audience: AudiencePort
     now_ms: int
 
     def require(self, target: Target, action: Action | None = None) -> Actor:
@@ -91,7 +91,7 @@ class Commands:
         director: Director,
         doors: AccessPolicy,
         views: Views,
-        audience: Audience,
+        audience: AudiencePort,
         settings: RealtimeSettings,
         stats: Stats,
         clock: Clock,

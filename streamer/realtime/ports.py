@@ -119,7 +119,7 @@ class Views(Protocol):
         link that they came with; without one in news."""
 
 
-class Audience(Protocol):
+class AudiencePort(Protocol):
     """As :class:`streamer.audience.service.Audience`."""
 
     def listen(self, listener: AudienceListener) -> Callable[[], None]: ...

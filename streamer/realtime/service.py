@@ -24,7 +24,7 @@ from streamer.realtime.hub import AUDIENCE, MODERATION, NAMESPACES, STUDIO, Clie
 from streamer.realtime.limits import ConnectionPlaces, Seats
 from streamer.realtime.log import SEQ_PER_MS
 from streamer.realtime.messages import RoomSnapshot, You
-from streamer.realtime.ports import AccessPolicy, Audience, Clock, Director, FindSession, Plane, StateOf, Views
+from streamer.realtime.ports import AccessPolicy, AudiencePort, Clock, Director, FindSession, Plane, StateOf, Views
 from streamer.realtime.rights import room_target
 from streamer.realtime.stats import Stats
 from streamer.realtime.studio import STUDIO_COMMANDS
@@ -60,7 +60,7 @@ class Realtime:
         plane: Plane,
         doors: AccessPolicy,
         views: Views,
-        audience: Audience,
+        audience: AudiencePort,
         find_session: FindSession,
         state_of: StateOf,
         clock: Clock,

@@ -78,8 +78,8 @@ INSIDE = {
     "shutdown": ShutdownParams,
 }
 """What stands in a message's ``params``, ``result`` or ``data``."""
-NOT_SENT = {"_Record", "Sequenced", "ClientMessage", "RoomCommand", "Some", "Still"}
-"""Bases of others, and one that stays in memory."""
+NOT_SENT = {"_Record", "Sequenced", "ClientMessage", "RoomCommand", "SomeItems", "OwnLineUndo", "Still"}
+"""Bases of others, and those that stay in memory."""
 
 
 def _tag(kind: Any) -> str:
