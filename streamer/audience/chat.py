@@ -180,20 +180,14 @@ def _message(state: ScopeState, message_id: str) -> Message:
     return message
 
 
+def _replied(command: ChatSend) -> tuple[str, ...]:
+    return () if command.reply_to is None else (command.reply_to,)
+
+
+_RIGHT = Action.CHAT_MODERATE
 COMMANDS = (
-    StoredCommand(
-        "chat.send",
-        ChatSend,
-        _send,
-        speaks=True,
-        budget="words",
-        messages=lambda command: () if command.reply_to is None else (command.reply_to,),
-    ),
+    StoredCommand("chat.send", ChatSend, _send, speaks=True, budget="words", messages=_replied),
     StoredCommand("chat.withdraw", ChatWithdraw, _withdraw, messages=lambda command: (command.id,)),
-    StoredCommand(
-        "chat.delete", ChatDelete, _delete, action=Action.CHAT_MODERATE, messages=lambda command: command.named
-    ),
-    StoredCommand(
-        "chat.approve", ChatApprove, _approve, action=Action.CHAT_MODERATE, messages=lambda command: command.named
-    ),
+    StoredCommand("chat.delete", ChatDelete, _delete, action=_RIGHT, messages=lambda command: command.named),
+    StoredCommand("chat.approve", ChatApprove, _approve, action=_RIGHT, messages=lambda command: command.named),
 )

@@ -137,17 +137,14 @@ def _note(state: ScopeState, who: Crew, command: NoteAdd, at: Situation) -> Deci
     return Decision((Put(None, action),), {"participant": participant}, action)
 
 
+def _named(command: Mute | Ban | Unban | NoteAdd) -> tuple[str, ...]:
+    return (command.id,)
+
+
+_RIGHT = Action.CHAT_MODERATE
 COMMANDS = (
-    StoredCommand(
-        "participant.mute", Mute, _sanction, action=Action.CHAT_MODERATE, messages=lambda command: (command.id,)
-    ),
-    StoredCommand(
-        "participant.ban", Ban, _sanction, action=Action.CHAT_MODERATE, messages=lambda command: (command.id,)
-    ),
-    StoredCommand(
-        "participant.unban", Unban, _sanction, action=Action.CHAT_MODERATE, messages=lambda command: (command.id,)
-    ),
-    StoredCommand(
-        "participant.note", NoteAdd, _note, action=Action.CHAT_MODERATE, messages=lambda command: (command.id,)
-    ),
+    StoredCommand("participant.mute", Mute, _sanction, action=_RIGHT, messages=_named),
+    StoredCommand("participant.ban", Ban, _sanction, action=_RIGHT, messages=_named),
+    StoredCommand("participant.unban", Unban, _sanction, action=_RIGHT, messages=_named),
+    StoredCommand("participant.note", NoteAdd, _note, action=_RIGHT, messages=_named),
 )

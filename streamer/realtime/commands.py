@@ -15,13 +15,13 @@ from streamer.audience.command import Budget, C, ClientMessage, CommandDefinitio
 from streamer.audience.names import NameSet
 from streamer.audience.people import Crew
 from streamer.audience.scope import Scope
+from streamer.buckets import Buckets
 from streamer.conference.grants import Action, Grant, Role, Target
 from streamer.director.news import Actor
 from streamer.errors import NotFound, StreamerError, TooMany, Unprocessable
 from streamer.household import household
 from streamer.realtime import rights
 from streamer.realtime.hub import AUDIENCE, Client
-from streamer.realtime.limits import Buckets
 from streamer.realtime.messages import EVERY_ROOM
 from streamer.realtime.ports import AccessPolicy, AudiencePort, Clock, Director, Views
 from streamer.realtime.stats import Stats

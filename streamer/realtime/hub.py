@@ -20,9 +20,9 @@ import structlog
 from streamer.audience.people import Participant
 from streamer.audience.scope import Scope
 from streamer.audience.views import moment
+from streamer.buckets import Bucket
 from streamer.conference.grants import Action, Grant, Role, Target
 from streamer.realtime.engine import Wire
-from streamer.realtime.limits import Bucket
 from streamer.realtime.log import Log, LogEntry, Sequence
 from streamer.realtime.messages import EVERY_ROOM
 from streamer.realtime.packets import EVENT, OutgoingMessage, pack, pack_events

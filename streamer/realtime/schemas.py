@@ -19,55 +19,13 @@ from streamer.realtime.rights import ENTRY
 from streamer.realtime.service import TABLES
 
 EVENTS: Mapping[str, Any] = {**messages.EVENTS, **audience_messages.EVENTS}
+_EVERYWHERE = ("session.changed", "broadcast.changed")
+_CREW = ("crew.line", "trouble", "sanction", "report", "claim", "action")
+_PARTICIPANTS = ("caption", "you", "cue")
 TOLD: Mapping[str, Sequence[str]] = {
-    AUDIENCE: (
-        "session.changed",
-        "broadcast.changed",
-        "chat.message",
-        "chat.deleted",
-        "question.changed",
-        "question.order",
-        "questions.session",
-        "poll.changed",
-        "reaction.counts",
-        "presence",
-        "caption",
-        "room.mode",
-        "notice",
-        "you",
-        "cue",
-    ),
-    MODERATION: (
-        "session.changed",
-        "broadcast.changed",
-        "chat.message",
-        "chat.deleted",
-        "question.changed",
-        "question.order",
-        "questions.session",
-        "poll.changed",
-        "reaction.counts",
-        "presence",
-        "room.mode",
-        "notice",
-        "crew.line",
-        "trouble",
-        "sanction",
-        "report",
-        "claim",
-        "action",
-    ),
-    STUDIO: (
-        "session.changed",
-        "broadcast.changed",
-        "publication.changed",
-        "alarm",
-        "grant.expired",
-        "meters",
-        "air.changed",
-        "crew.line",
-        "trouble",
-    ),
+    AUDIENCE: (*_EVERYWHERE, *(kind for kind in audience_messages.EVENTS if kind not in _CREW)),
+    MODERATION: (*_EVERYWHERE, *(kind for kind in audience_messages.EVENTS if kind not in _PARTICIPANTS)),
+    STUDIO: (*messages.EVENTS, "crew.line", "trouble"),
 }
 """Namespace -> the types of the events that its clients may be told."""
 ITEMS = frozenset({"question.changed", "poll.changed", "notice", "cue", "crew.line"})

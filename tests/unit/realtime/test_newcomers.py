@@ -14,10 +14,10 @@ import aiohttp
 import pytest
 
 from streamer.audience.command_table import AUDIENCE_COMMANDS
+from streamer.buckets import Bucket, Buckets
 from streamer.realtime import commands
 from streamer.realtime.commands import Commands
 from streamer.realtime.hub import AUDIENCE, Client
-from streamer.realtime.limits import Bucket, Buckets
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
 from tests.fakes.talking import RawClient, ScriptedDirector, audience_of, served
