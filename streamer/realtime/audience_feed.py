@@ -14,12 +14,13 @@ import msgspec
 
 from streamer.audience.news import AudienceEvent, Viewpoint
 from streamer.audience.scope import Scope
+from streamer.audience.service import Audience
 from streamer.conference.grants import Action, Target
 from streamer.conference.participation import closed_session
+from streamer.director.director import Director
 from streamer.errors import StreamerError
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Client, Hub
 from streamer.realtime.messages import EVERY_ROOM
-from streamer.realtime.ports import AudiencePort, Director
 from streamer.realtime.rights import scope_target
 
 SHARED_S = 1.0
@@ -34,9 +35,7 @@ TRIES = 5
 class AudienceFeed:
     """``banned(scope key, participant)`` is told who has to leave."""
 
-    def __init__(
-        self, hub: Hub, director: Director, audience: AudiencePort, banned: Callable[[str, str], None]
-    ) -> None:
+    def __init__(self, hub: Hub, director: Director, audience: Audience, banned: Callable[[str, str], None]) -> None:
         self._hub = hub
         self._director = director
         self._audience = audience

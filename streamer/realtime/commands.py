@@ -15,15 +15,17 @@ from streamer.audience.command import Budget, C, ClientMessage, CommandDefinitio
 from streamer.audience.names import NameSet
 from streamer.audience.people import Crew
 from streamer.audience.scope import Scope
+from streamer.audience.service import Audience
 from streamer.buckets import Buckets
 from streamer.conference.grants import Action, Grant, Role, Target
+from streamer.director.director import Director
 from streamer.director.news import Actor
 from streamer.errors import NotFound, StreamerError, TooMany, Unprocessable
 from streamer.household import household
 from streamer.realtime import rights
 from streamer.realtime.hub import AUDIENCE, Client
 from streamer.realtime.messages import EVERY_ROOM
-from streamer.realtime.ports import AccessPolicy, AudiencePort, Clock, Director, Views
+from streamer.realtime.ports import AccessPolicy, Clock, Views
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
 
@@ -44,7 +46,7 @@ class CommandContext:
     """The room that it is about."""
     director: Director
     views: Views
-    audience: AudiencePort
+    audience: Audience
     now_ms: int
 
     def require(self, target: Target, action: Action | None = None) -> Actor:
@@ -91,7 +93,7 @@ class Commands:
         director: Director,
         doors: AccessPolicy,
         views: Views,
-        audience: AudiencePort,
+        audience: Audience,
         settings: RealtimeSettings,
         stats: Stats,
         clock: Clock,

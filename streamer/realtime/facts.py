@@ -13,6 +13,7 @@ from streamer.conference.sessions import Hold, Session, SessionState
 from streamer.conference.spans import output_name
 from streamer.conference.visibility import Caller, alarm_told
 from streamer.control.messages import SourceStatus, TrackStatus
+from streamer.director.director import Director
 from streamer.realtime import rights
 from streamer.realtime.hub import STUDIO, Client
 from streamer.realtime.messages import (
@@ -24,7 +25,7 @@ from streamer.realtime.messages import (
     Meters,
     PublicationState,
 )
-from streamer.realtime.ports import Director, Plane, StateOf, Views
+from streamer.realtime.ports import Plane, StateOf, Views
 from streamer.store.room_states import Acknowledgement
 
 State = Literal["off", "slate", "live"]

@@ -8,9 +8,9 @@ from streamer.audience.scope import Scope
 from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Target
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller, target_of, told
+from streamer.director.director import Director
 from streamer.errors import Forbidden, NotFound, Unauthorized
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO
-from streamer.realtime.ports import Director
 
 ENTRY: Mapping[str, Action | None] = {
     AUDIENCE: None,

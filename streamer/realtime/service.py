@@ -12,7 +12,9 @@ import structlog
 from aiohttp import web
 
 from streamer.audience.command_table import AUDIENCE_COMMANDS, MODERATION_COMMANDS
+from streamer.audience.service import Audience
 from streamer.audience.views import moment
+from streamer.director.director import Director
 from streamer.errors import BadRequest, StreamerError, Unavailable
 from streamer.realtime.admission import Admission
 from streamer.realtime.audience_feed import AudienceFeed, banned
@@ -24,7 +26,7 @@ from streamer.realtime.hub import AUDIENCE, MODERATION, NAMESPACES, STUDIO, Clie
 from streamer.realtime.limits import ConnectionPlaces, Seats
 from streamer.realtime.log import SEQ_PER_MS
 from streamer.realtime.messages import RoomSnapshot, You
-from streamer.realtime.ports import AccessPolicy, AudiencePort, Clock, Director, FindSession, Plane, StateOf, Views
+from streamer.realtime.ports import AccessPolicy, Clock, FindSession, Plane, StateOf, Views
 from streamer.realtime.rights import room_target
 from streamer.realtime.stats import Stats
 from streamer.realtime.studio import STUDIO_COMMANDS
@@ -60,7 +62,7 @@ class Realtime:
         plane: Plane,
         doors: AccessPolicy,
         views: Views,
-        audience: AudiencePort,
+        audience: Audience,
         find_session: FindSession,
         state_of: StateOf,
         clock: Clock,
