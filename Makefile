@@ -2,6 +2,7 @@
 # make test   runs every check and test; T=tests/unit/store or T=web/src/lib/api.test.ts those of a path
 # make quick  lint, types, import laws and the unit tests that the change since main touches, in less than a minute
 # make fresh  make test of what is committed, in a bare Debian 13; wants root, debootstrap and a network
+# make mutants  the tests still catch known faults (tests/mutants); T=rtc those of one package
 # make soak   the long searches: fuzzing, endurance; T=tests/soak/test_fuzzing_web.py one of them
 # make bench  prints the benchmark tables                   make sbom   writes what is locked, as CycloneDX, to build/sbom
 # make weights  runs every check and test, and records how long each module took
@@ -20,7 +21,7 @@ NODE_STAMP := web/node_modules/.installed
 WEB_STAMP := web/dist/.built
 WEB_SOURCES := $(shell find web/src web/public web/scripts web/*.html web/*.ts web/*.js web/package-lock.json -type f 2>/dev/null)
 
-.PHONY: run sbom test quick fresh weights bench soak setup setup-app setup-system lock format clean
+.PHONY: run sbom test quick fresh weights bench mutants soak setup setup-app setup-system lock format clean
 
 run: setup-app
 	exec $(BIN)/streamer demo --host $(HOST) --port $(PORT) --data $(DATA)
@@ -48,6 +49,9 @@ fresh:
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+mutants: setup
+	$(BIN)/python -m tests.mutants $(T)
 
 # From the lock files: the program's packages, and the pages' with what builds them.
 sbom:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from streamer.audience.chat import Habits
+from streamer.audience.habits import Habits
 from streamer.audience.presence import Crowd, Tallies
 from streamer.audience.scope import Scope
 from streamer.audience.state import ScopeState

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from streamer.audience.news import AudienceEvent, Viewpoint
-from streamer.audience.questions import ordered, tally, voted, voters
+from streamer.audience.question_order import ordered, tally, voted, voters
 from streamer.audience.state import Change, Focus, Put, Refocus, ScopeState
 from streamer.audience.views import (
     Object,

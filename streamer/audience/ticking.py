@@ -9,8 +9,8 @@ from dataclasses import replace
 from streamer.audience import showing
 from streamer.audience.audience_scope import AudienceScope
 from streamer.audience.chapters import with_chapters
-from streamer.audience.moderating_questions import answered
 from streamer.audience.news import AudienceEvent, Viewpoint
+from streamer.audience.questions import answered
 from streamer.audience.scope import GRACE_MS, Scope, focus
 from streamer.audience.state import Change, Focus, Put, Refocus, ScopeState
 from streamer.conference.participation import MessageState, QuestionState

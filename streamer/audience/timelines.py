@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.audience import views
 from streamer.audience.chapters import question_of
-from streamer.audience.questions import tally
+from streamer.audience.question_order import tally
 from streamer.conference.captions import Cue
 from streamer.conference.participation import Message, Poll, Question, QuestionState, closed_session
 from streamer.conference.sessions import MarkKind, Session

@@ -18,7 +18,7 @@ from streamer.broadcast.media_events import Snapshot
 from streamer.broadcast.programme import Broadcast, InitSection, Part, Segment
 from streamer.broadcast.view import BroadcastView, OutOfStep
 from streamer.formats.index import INDEX_GLOB, IndexContent, read_index
-from streamer.media.outputs import Listed, OutputState
+from streamer.media.output_window import Listed, OutputState
 
 log = structlog.get_logger(__name__)
 

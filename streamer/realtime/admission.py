@@ -9,14 +9,16 @@ import msgspec
 from aiohttp import web
 
 from streamer.audience.identity import COOKIE
+from streamer.audience.service import Audience
+from streamer.buckets import Bucket, Buckets
 from streamer.conference.sessions import Session
+from streamer.director.director import Director
 from streamer.errors import StreamerError, Unavailable, Unprocessable
 from streamer.realtime import rights
 from streamer.realtime.engine import Wire
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Client
-from streamer.realtime.limits import Bucket, Buckets
 from streamer.realtime.messages import EVERY_ROOM, Handshake
-from streamer.realtime.ports import AccessPolicy, Audience, Director, FindSession
+from streamer.realtime.ports import AccessPolicy, FindSession
 from streamer.settings import RealtimeSettings
 
 MOST_MOVED = 1000

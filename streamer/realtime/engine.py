@@ -18,8 +18,8 @@ import engineio
 import socketio
 from aiohttp import web
 
+from streamer.buckets import Bucket
 from streamer.errors import BadRequest, StreamerError, TooMany
-from streamer.realtime.limits import Bucket
 from streamer.realtime.packets import (
     ACK,
     CONNECT,

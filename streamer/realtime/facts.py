@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from streamer.audience.views import moment, moment_or_none
 from streamer.conference.alarms import Alarm
 from streamer.conference.day import current
 from streamer.conference.grants import Action, Grant
@@ -12,6 +13,7 @@ from streamer.conference.sessions import Hold, Session, SessionState
 from streamer.conference.spans import output_name
 from streamer.conference.visibility import Caller, alarm_told
 from streamer.control.messages import SourceStatus, TrackStatus
+from streamer.director.director import Director
 from streamer.realtime import rights
 from streamer.realtime.hub import STUDIO, Client
 from streamer.realtime.messages import (
@@ -22,10 +24,8 @@ from streamer.realtime.messages import (
     HoldData,
     Meters,
     PublicationState,
-    moment,
-    moment_or_none,
 )
-from streamer.realtime.ports import Director, Plane, StateOf, Views
+from streamer.realtime.ports import Plane, StateOf, Views
 from streamer.store.room_states import Acknowledgement
 
 State = Literal["off", "slate", "live"]

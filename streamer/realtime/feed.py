@@ -18,6 +18,7 @@ import structlog
 from streamer.conference.delays import ShownTimes
 from streamer.conference.grants import Target
 from streamer.conference.sessions import Session
+from streamer.director.director import Director
 from streamer.director.news import AlarmsChanged, News, RoomChanged, SessionChanged, StretchForgotten
 from streamer.errors import NotFound
 from streamer.realtime import rights
@@ -32,7 +33,7 @@ from streamer.realtime.messages import (
     PublicationState,
     SessionRemoved,
 )
-from streamer.realtime.ports import Director, Plane, Views
+from streamer.realtime.ports import Plane, Views
 from streamer.realtime.stats import Stats
 from streamer.supervision import TASKS
 

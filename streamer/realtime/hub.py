@@ -17,12 +17,14 @@ from typing import Any
 import msgspec
 import structlog
 
+from streamer.audience.people import Participant
 from streamer.audience.scope import Scope
-from streamer.conference.grants import Action, Grant, Target
+from streamer.audience.views import moment
+from streamer.buckets import Bucket
+from streamer.conference.grants import Action, Grant, Role, Target
 from streamer.realtime.engine import Wire
-from streamer.realtime.limits import Bucket
 from streamer.realtime.log import Log, LogEntry, Sequence
-from streamer.realtime.messages import EVERY_ROOM, moment
+from streamer.realtime.messages import EVERY_ROOM
 from streamer.realtime.packets import EVENT, OutgoingMessage, pack, pack_events
 from streamer.realtime.ports import AuthenticatedCaller, Clock
 from streamer.realtime.stats import Stats
@@ -92,6 +94,12 @@ class Client:
     def scope(self) -> Scope:
         """The audience that it is in, or moderates."""
         return Scope(self.room, self.session)
+
+    @property
+    def participant(self) -> Participant:
+        """Who a client of ``/audience`` is."""
+        role = None if self.role is None else Role(self.role)
+        return Participant(self.member, self.name, self.place, role, self.since_ms)
 
     def may_have(self, entry: LogEntry, target: Target | None) -> bool:
         """``target``: the room that the entry is about, where the client is not connected to that one alone."""

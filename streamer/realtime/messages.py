@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from streamer.conference.rooms import SOURCE_PATTERN
+from streamer.audience.command import ClientMessage, Ident
 
-Ident = Annotated[str, Meta(min_length=1, max_length=128)]
 Place = Annotated[str, Meta(max_length=40)]
 Since = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-SourceName = Annotated[str, Meta(pattern=SOURCE_PATTERN)]
-MediaTime = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-Moment = Annotated[datetime, Meta(tz=True)]
 
 EVERY_ROOM = "*"
-
-
-class ClientMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client sends; checked before anything else is done with it."""
 
 
 class Handshake(ClientMessage, frozen=True):
@@ -37,53 +28,6 @@ class Handshake(ClientMessage, frozen=True):
     participant: Annotated[str, Meta(max_length=512)] | None = None
     key: Annotated[str, Meta(max_length=256)] | None = None
     """Of an unlisted session's shared link."""
-
-
-# --- commands ---------------------------------------------------------------------------------------
-
-
-class RoomCommand(ClientMessage, frozen=True):
-    """A command of somebody who may be connected to all rooms."""
-
-    room: Ident | None = None
-
-
-class SessionStart(RoomCommand, frozen=True):
-    id: Ident | None = None
-    at: MediaTime | Moment | None = None
-
-
-class SessionEnd(RoomCommand, frozen=True):
-    at: MediaTime | Moment | None = None
-
-
-class SessionExtend(RoomCommand, frozen=True, kw_only=True):
-    minutes: Annotated[int, Meta(ge=1, le=24 * 60)]
-
-
-class AirSlate(RoomCommand, frozen=True, kw_only=True):
-    on: bool
-
-
-class AirTake(RoomCommand, frozen=True, kw_only=True):
-    source: SourceName | None
-
-
-class AirGain(RoomCommand, frozen=True, kw_only=True):
-    db: Annotated[float, Meta(ge=-60, le=20)]
-
-
-class AlarmAcknowledge(RoomCommand, frozen=True, kw_only=True):
-    id: Annotated[str, Meta(min_length=1, max_length=500)]
-
-
-class Undo(RoomCommand, frozen=True, kw_only=True):
-    action: Ident
-
-
-def media_ms(at: int | datetime | None) -> int | None:
-    """A media time as it is counted inside."""
-    return at if at is None or isinstance(at, int) else round(at.timestamp() * 1000)
 
 
 # --- events -----------------------------------------------------------------------------------------
@@ -208,15 +152,3 @@ class RoomSnapshot(msgspec.Struct, frozen=True):
     stage: Any = None
     moderation: Any = None
     lines: Any = None
-
-
-# --- times ------------------------------------------------------------------------------------------
-
-
-def moment(ms: int) -> str:
-    """UTC milliseconds as RFC 3339."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
-
-
-def moment_or_none(ms: int | None) -> str | None:
-    return None if ms is None else moment(ms)

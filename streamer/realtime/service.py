@@ -11,15 +11,12 @@ from urllib.parse import urlsplit
 import structlog
 from aiohttp import web
 
+from streamer.audience.command_table import AUDIENCE_COMMANDS, MODERATION_COMMANDS
+from streamer.audience.service import Audience
+from streamer.audience.views import moment
+from streamer.director.director import Director
 from streamer.errors import BadRequest, StreamerError, Unavailable
-from streamer.realtime import studio
 from streamer.realtime.admission import Admission
-from streamer.realtime.audience_commands import (
-    AUDIENCE_COMMANDS,
-    MODERATION_COMMANDS,
-    STUDIO_COMMANDS,
-    participant_of,
-)
 from streamer.realtime.audience_feed import AudienceFeed, banned
 from streamer.realtime.commands import Commands
 from streamer.realtime.engine import PATH, EngineServer, Wire
@@ -28,10 +25,11 @@ from streamer.realtime.feed import DayFeed
 from streamer.realtime.hub import AUDIENCE, MODERATION, NAMESPACES, STUDIO, Client, Hub, snapshot_message
 from streamer.realtime.limits import ConnectionPlaces, Seats
 from streamer.realtime.log import SEQ_PER_MS
-from streamer.realtime.messages import RoomSnapshot, You, moment
-from streamer.realtime.ports import AccessPolicy, Audience, Clock, Director, FindSession, Plane, StateOf, Views
+from streamer.realtime.messages import RoomSnapshot, You
+from streamer.realtime.ports import AccessPolicy, Clock, FindSession, Plane, StateOf, Views
 from streamer.realtime.rights import room_target
 from streamer.realtime.stats import Stats
+from streamer.realtime.studio import STUDIO_COMMANDS
 from streamer.settings import RealtimeSettings
 from streamer.supervision import start_kept
 
@@ -44,7 +42,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TABLES = {
     AUDIENCE: AUDIENCE_COMMANDS,
     MODERATION: MODERATION_COMMANDS,
-    STUDIO: (*studio.COMMANDS, *STUDIO_COMMANDS),
+    STUDIO: STUDIO_COMMANDS,
 }
 """Namespace -> commands. What each needs, the rights test reads from here."""
 
@@ -207,7 +205,7 @@ class Realtime:
         if client.namespace == AUDIENCE:
             self._seats.take(client.member)
             try:
-                await self._audience.join(client.scope, participant_of(client), client.address)
+                await self._audience.join(client.scope, client.participant, client.address)
             except BaseException:
                 self._seats.leave(client.member)
                 raise

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from streamer.api.auth import Identity, find_grant, find_grant_by_id, identify, still_in
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.cookies import secret_of
 from streamer.api.revocations import Ended, Opener
+from streamer.api.routing import PREFIX
 from streamer.api.session_models import SessionCrewView, SessionView
 from streamer.api.sessions import context_of
 from streamer.audience.news import Viewpoint
@@ -29,6 +30,7 @@ from streamer.errors import StreamerError, Unauthorized
 from streamer.observe.metrics import WebMetrics
 from streamer.realtime.caption_feed import CaptionFeed
 from streamer.realtime.ports import AuthenticatedCaller
+from streamer.realtime.schemas import asyncapi_document
 from streamer.realtime.service import Realtime
 from streamer.store.logins import Login
 from streamer.store.sessions import Sessions
@@ -79,6 +81,12 @@ def add_realtime(app: web.Application, metrics: WebMetrics) -> Realtime:
     )
     services.captions.listen(CaptionFeed(realtime.hub, services.director, services.state_of).hear)
     realtime.add_routes(app)
+    document = asyncapi_document()
+
+    async def asyncapi(_request: web.Request) -> web.Response:
+        return web.json_response(document, headers={hdrs.CACHE_CONTROL: "public, max-age=300"})
+
+    app.router.add_get(f"{PREFIX}/asyncapi.json", asyncapi)
     metrics.watch_values("streamer_realtime", realtime.stats)
     app[REALTIME] = realtime
     return realtime

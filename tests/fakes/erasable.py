@@ -21,8 +21,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from streamer.api.context import SERVICES, Services
 from streamer.archive.files import link_name, read_material
 from streamer.archive.material import Material
-from streamer.audience.commands import ChatSend, Mute, NoteAdd, QuestionAsk, QuestionVote
+from streamer.audience.chat import ChatSend
 from streamer.audience.people import Crew, Participant
+from streamer.audience.questions import QuestionAsk, QuestionVote
+from streamer.audience.sanctions import Mute, NoteAdd
 from streamer.audience.scope import Scope
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView
@@ -205,7 +207,7 @@ async def _take_part(made: Erasable, web: Web) -> None:
     await audience.run(scope, ann, ChatSend(SECRET))
     await audience.run(scope, ann, QuestionAsk(f"Is it {SECRET}?"))
     asked = await audience.run(scope, ben, QuestionAsk("Another?"))
-    await audience.run(scope, ann, QuestionVote(str(asked.data["id"]), 1))
+    await audience.run(scope, ann, QuestionVote(str(asked["id"]), 1))
     moderator = Crew("g-mod", "Mo")
     await audience.run(scope, moderator, NoteAdd(ann.id, f"{NAME} talks a lot"))
     await audience.run(scope, moderator, Mute(ann.id, 3600, f"{NAME} again"))

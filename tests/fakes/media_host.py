@@ -34,7 +34,6 @@ def make_settings(tmp_path: Path, **room: float) -> Settings:
 HOST_SCRIPT = """
 import asyncio, sys, pathlib
 from streamer.control import process_files
-from streamer.control.channel import Channel
 from streamer.host.media_host import run_host
 settings = process_files.read_settings(pathlib.Path(sys.argv[1]))
 sys.exit(asyncio.run(run_host(settings, program=sys.argv[2:])))

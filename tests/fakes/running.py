@@ -16,12 +16,12 @@ from typing import Any
 
 import aiohttp
 
-from tests.fakes.waiting import until_answered
+from tests.fakes.waiting import LIMIT_S, until_answered
 
 PATIENCE = {"STREAMER_MEDIA__OVERLOAD_BEHIND_MS": "2000"}
 """Several servers and browsers share the machine with the tests: what is shed for that is not what they ask about."""
 ADMIN_TOKEN = "admin-token-of-the-tests-0123456789"
-START_LIMIT_S = 30.0
+START_LIMIT_S = 90.0
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Running:
         assert isinstance(answer, dict)
         return answer
 
-    async def wait_state(self, room: str, state: str, *, within_s: float = 20.0) -> dict[str, Any]:
+    async def wait_state(self, room: str, state: str, *, within_s: float = LIMIT_S) -> dict[str, Any]:
         latest: dict[str, Any] = {}
 
         async def reached() -> bool:
@@ -76,6 +76,13 @@ class Running:
 
         await until_answered(reached, limit_s=within_s, what=lambda: f"room {room} is {state}, last {latest}")
         return latest
+
+    async def ready(self) -> bool:
+        try:
+            async with self.session.get(f"{self.url}/readyz", ssl=False) as response:
+                return response.status == 200
+        except aiohttp.ClientError:
+            return False
 
     def logged(self) -> str:
         return self.log.read_text(errors="replace")
@@ -120,7 +127,7 @@ async def serving(
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
             try:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(LIMIT_S):
                     await process.wait()
             except TimeoutError:
                 process.kill()
@@ -133,11 +140,7 @@ async def serving(
 
 async def _ready(running: Running) -> bool:
     assert running.process.returncode is None, running.logged()[-4000:]
-    try:
-        async with running.session.get(f"{running.url}/readyz", ssl=False) as response:
-            return response.status == 200
-    except aiohttp.ClientError:
-        return False
+    return await running.ready()
 
 
 def free_port() -> int:

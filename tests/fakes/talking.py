@@ -17,8 +17,9 @@ import socketio
 from aiohttp import web
 
 from streamer.api.middlewares import errors
+from streamer.audience import messages as audience_messages
 from streamer.audience.identity import Identities, ParticipantIdentity
-from streamer.audience.news import CommandAnswer, Viewpoint
+from streamer.audience.news import Viewpoint
 from streamer.audience.people import Participant
 from streamer.audience.scope import Scope
 from streamer.audience.service import Audience
@@ -35,7 +36,7 @@ from streamer.director.director import Tapped
 from streamer.director.kinds import kind_of, session_of
 from streamer.director.news import Actor, AlarmsChanged, Listener, News, RoomChanged, SessionChanged
 from streamer.errors import NotFound, StreamerError, Unauthorized
-from streamer.realtime import audience_messages, messages
+from streamer.realtime import messages
 from streamer.realtime.ports import AuthenticatedCaller
 from streamer.realtime.service import Realtime
 from streamer.settings import AudienceSettings, RealtimeSettings
@@ -390,19 +391,13 @@ class QuietAudience:
 
     def leave(self, scope: Scope, participant: str) -> None: ...
 
-    async def run(self, scope: Scope, who: Any, command: Any) -> CommandAnswer:
+    async def run(self, scope: Scope, who: Any, command: Any) -> dict[str, Any]:
         raise NotFound("There is nothing here.")
 
     async def snapshot(self, scope: Scope, viewpoint: Viewpoint, participant: str | None = None) -> dict[str, Any]:
         return {"lines": []}
 
     async def lines(self, scope: Scope) -> list[dict[str, Any]]:
-        return []
-
-    async def card(self, scope: Scope, participant: str) -> dict[str, Any]:
-        raise NotFound("There is no such participant.", code="no_such_participant")
-
-    async def actions(self, scope: Scope, *, before_ms: int | None = None, limit: int = 100) -> list[dict[str, Any]]:
         return []
 
 

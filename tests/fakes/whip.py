@@ -15,6 +15,7 @@ from streamer.formats.types import AccessUnit
 from streamer.room.publications import Publications
 from streamer.rtc.receiver import Drop
 from streamer.settings import IceSettings, Settings
+from tests.fakes.waiting import LIMIT_S
 
 
 class KeepingSink:
@@ -45,7 +46,7 @@ def loopback_settings(**ice: object) -> Settings:
     return Settings(ice=IceSettings.model_validate({"host_addresses": ("127.0.0.1",), **ice}))
 
 
-async def until(condition: Callable[[], object], limit_s: float = 10.0) -> None:
+async def until(condition: Callable[[], object], limit_s: float = LIMIT_S) -> None:
     """Wait for a condition, with a limit."""
     end = time.monotonic() + limit_s
     while not condition():

@@ -10,8 +10,9 @@ from typing import Any, cast
 import pytest
 
 from streamer.api.context import SERVICES
-from streamer.audience.commands import ChatSend, QuestionAsk
+from streamer.audience.chat import ChatSend
 from streamer.audience.people import Participant
+from streamer.audience.questions import QuestionAsk
 from streamer.audience.scope import Scope
 from streamer.conference.captions import Cue
 from streamer.store.captions import Captions

@@ -14,8 +14,9 @@ from aiohttp import web
 from socketio.exceptions import ConnectionError
 
 from streamer.api.context import SERVICES
-from streamer.audience.commands import ChatSend, QuestionAsk
+from streamer.audience.chat import ChatSend
 from streamer.audience.people import Participant
+from streamer.audience.questions import QuestionAsk
 from streamer.audience.scope import Scope
 from streamer.broadcast.view import BroadcastView
 from streamer.conference.captions import Cue

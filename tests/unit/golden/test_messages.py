@@ -14,6 +14,7 @@ from msgspec import inspect
 import streamer
 from streamer.archive.files import RecordingSidecar
 from streamer.archive.material import Material
+from streamer.audience import messages as audience_messages
 from streamer.audience import views
 from streamer.audience.state import Focus
 from streamer.broadcast.media_events import MediaEvent
@@ -51,7 +52,7 @@ from streamer.control.messages import (
 )
 from streamer.formats.erasures import Erasure
 from streamer.host.media_host import ShutdownParams, StopParams
-from streamer.realtime import audience_messages, messages
+from streamer.realtime import messages
 from streamer.realtime.packets import ACK, CONNECT, EVENT, pack, pack_events, parse
 from streamer.realtime.rights import ENTRY
 from streamer.realtime.service import TABLES
@@ -77,8 +78,8 @@ INSIDE = {
     "shutdown": ShutdownParams,
 }
 """What stands in a message's ``params``, ``result`` or ``data``."""
-NOT_SENT = {"_Record", "Sequenced", "ClientMessage", "RoomCommand", "Some", "Still"}
-"""Bases of others, and one that stays in memory."""
+NOT_SENT = {"_Record", "Sequenced", "ClientMessage", "RoomCommand", "SomeItems", "OwnLineUndo", "Still"}
+"""Bases of others, and those that stay in memory."""
 
 
 def _tag(kind: Any) -> str:

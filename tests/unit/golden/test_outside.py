@@ -149,6 +149,15 @@ def test_codes_of_errors_and_names_of_counters() -> None:
     same_json("codes.json", {"errors": sorted(codes), "counters": sorted(counters)})
 
 
+def test_keys_of_the_browsers_storage() -> None:
+    """Beginnings of what pages keep. Another key, and what somebody has set or typed is gone with the next version."""
+    found: set[str] = set()
+    for path in (Path(__file__).parents[3] / "web" / "src").rglob("*"):
+        if path.suffix in (".ts", ".svelte") and ".test." not in path.name:
+            found.update(re.findall(r"""['"`](streamer\.[^'"`$]*)""", path.read_text("utf-8")))
+    same_json("storage_keys.json", sorted(found))
+
+
 def test_the_command_line() -> None:
     group: Any = typer.main.get_command(command_line)
     found = {
