@@ -23,18 +23,18 @@ import structlog
 import uvloop
 
 from streamer.broadcast.media_events import PUBLIC
+from streamer.control import process_files
 from streamer.control.channel import READ_LIMIT_BYTES
 from streamer.control.framing import FrameError, builtins_to, encode_frame, read_frame, to_protocol_error
 from streamer.control.messages import Answer, Candidates, Event, Offer, ProtocolError, Reply, Request
 from streamer.control.outbound import Outbound
 from streamer.control.serving import close_writer
 from streamer.errors import BadRequest, NotFound, StreamerError, Unavailable
-from streamer.host import spawn
 from streamer.observe.logs import configure_logging
-from streamer.room.feed import Feed
-from streamer.room.relay_wire import AudioFrame, VideoFrame, Viewers, decode_relay, feed_of
+from streamer.room.feed import ViewerFeed
+from streamer.room.relay_wire import AudioFrame, VideoFrame, ViewerCounts, decode_relay, feed_of
 from streamer.room.whep import Viewer
-from streamer.room.whep_places import Place, Places
+from streamer.room.whep_places import Place, WhepPlaces
 from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc.ice import binding_from
 from streamer.settings import Settings
@@ -56,9 +56,9 @@ class RelayServer:
         self._binding = binding_from(settings)
         self._writer = writer
         self._out = Outbound(writer)
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[str, ViewerFeed] = {}
         self._viewers: dict[str, Viewer] = {}
-        self._places = Places(settings.whep)
+        self._places = WhepPlaces(settings.whep)
         self._tasks: set[asyncio.Task[None]] = set()
         self._answering: Counter[str] = Counter()
         """Feed -> offers that are being answered."""
@@ -91,10 +91,10 @@ class RelayServer:
         elif isinstance(message, Request):
             self._own(self._answer(message), f"relay {message.method}")
 
-    def _feed(self, name: str) -> Feed:
+    def _feed(self, name: str) -> ViewerFeed:
         feed = self._feeds.get(name)
         if feed is None:
-            feed = self._feeds[name] = Feed(name, lambda: self._say("keyframe", name))
+            feed = self._feeds[name] = ViewerFeed(name, lambda: self._say("keyframe", name))
         return feed
 
     def _own(self, work: Any, name: str) -> None:
@@ -186,7 +186,7 @@ class RelayServer:
         self._tell()
         await viewer.close()
 
-    def _forget(self, feed: Feed) -> None:
+    def _forget(self, feed: ViewerFeed) -> None:
         # The room stops feeding a preview that nobody watches. Pictures kept across that gap would lack those in
         # between, and show the next viewer rubble up to the next IDR.
         watched = self._answering[feed.name] or any(viewer.feed is feed for viewer in self._viewers.values())
@@ -208,7 +208,7 @@ class RelayServer:
                 counters[name] = counters.get(name, 0) + value
         resources = {resource: viewer.feed.name for resource, viewer in self._viewers.items()}
         counters["whep_refused_total"] = float(self._places.refused_total)
-        self._say("viewers", Viewers(resources=resources, counters=counters, connected=self._places.connected))
+        self._say("viewers", ViewerCounts(resources=resources, counters=counters, connected=self._places.connected))
 
 
 async def serve_relay(room: str, settings: Settings, descriptor: int) -> int:
@@ -234,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--room", required=True)
     parser.add_argument("--settings", type=Path, required=True)
     options = parser.parse_args(arguments)
-    settings = spawn.read_settings(options.settings)
+    settings = process_files.read_settings(options.settings)
     configure_logging(settings.log, role="relay")
     for chatty in ("aioice", "aiortc"):
         # Each connectivity check of each viewer would be a line.

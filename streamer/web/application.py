@@ -14,7 +14,6 @@ from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.grants import revoke_again
 from streamer.api.lapses import LapseWatch
 from streamer.api.monitoring import MetricsAccess
-from streamer.planning.poll import SchedulePoller
 from streamer.api.routes import make_application
 from streamer.archive.archivist import Archivist
 from streamer.archive.gathering import FOREVER_MS
@@ -27,10 +26,10 @@ from streamer.conference.notices import Notices
 from streamer.conference.participation import closed_session
 from streamer.web.connections import ConnectionStats
 from streamer.delivery import routes as delivery
-from streamer.director.room_alarms import Bells, free_bytes
+from streamer.director.room_alarms import RoomAlarms, free_bytes
 from streamer.director.director import Director
 from streamer.director.directorship import Directorship
-from streamer.director.day_repository import Ledger
+from streamer.director.day_repository import DayRepository
 from streamer.director.news import IncidentChanged, News, SessionChanged
 from streamer.errors import Unavailable
 from streamer.formats import erasures
@@ -98,13 +97,13 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     stack.push_async_callback(app[REALTIME].close)
     run(partial(count_viewers, app), "viewers")
     run(app[LAPSES].run, "lapsed grants")
-    run(SchedulePoller(services).run, "schedule poller")
+    run(services.schedules.run, "schedule poller")
 
 
 def make_director(settings: Settings, database: Database, plane: MediaPlane, notices: Notices) -> Director:
     """A director over what is given; ``start`` it when the database and the media plane are."""
-    bells = Bells(notices, free_bytes(settings.data))
-    return Director(Ledger(database), plane, clock=now_ms, bells=bells, logos=settings.data / "logos")
+    bells = RoomAlarms(notices, free_bytes(settings.data))
+    return Director(DayRepository(database), plane, clock=now_ms, bells=bells, logos=settings.data / "logos")
 
 
 def make_archivist(settings: Settings, database: Database, plane: MediaPlane, director: Director) -> Archivist:

@@ -20,12 +20,44 @@ export interface components {
             undone: string | null;
             undone_by: string | null;
         };
+        /**
+         * ActionLogRead
+         * @description A hundred of the action log, newest first. ``before``: UTC milliseconds.
+         */
+        ActionLogRead: {
+            /** @default null */
+            before?: number | null;
+        };
         /** Air */
         Air: {
             room: string;
             slate: boolean;
             source: string | null;
             gain_db: number;
+        };
+        /** AirGain */
+        AirGain: {
+            /** @default null */
+            room?: string | null;
+            db: number;
+        };
+        /** AirSlate */
+        AirSlate: {
+            /** @default null */
+            room?: string | null;
+            on: boolean;
+        };
+        /** AirTake */
+        AirTake: {
+            /** @default null */
+            room?: string | null;
+            source: string | null;
+        };
+        /** AlarmAcknowledge */
+        AlarmAcknowledge: {
+            /** @default null */
+            room?: string | null;
+            id: string;
         };
         /** AlarmData */
         AlarmData: {
@@ -39,6 +71,14 @@ export interface components {
             details: Record<string, never>;
             acknowledged: string | null;
             ringing: boolean;
+        };
+        /** Ban */
+        Ban: {
+            id: string;
+            /** @default  */
+            reason?: string;
+            /** @default false */
+            remove?: boolean;
         };
         /**
          * BroadcastChanged
@@ -61,6 +101,22 @@ export interface components {
             text: string;
             final: boolean;
         };
+        /** ChatApprove */
+        ChatApprove: {
+            /** @default null */
+            id?: string | null;
+            /** @default [] */
+            ids?: string[];
+        };
+        /** ChatDelete */
+        ChatDelete: {
+            /** @default null */
+            id?: string | null;
+            /** @default [] */
+            ids?: string[];
+            /** @default  */
+            reason?: string;
+        };
         /** ChatDeleted */
         ChatDeleted: {
             id: string;
@@ -82,11 +138,91 @@ export interface components {
             reason?: string | null;
             until?: string | null;
         };
+        /**
+         * ChatMode
+         * @enum {unknown}
+         */
+        ChatMode: "closed" | "open" | "questions_only" | "read_only" | "review" | "slow";
+        /**
+         * ChatSend
+         * @description Answer: ``id``, ``state`` (``visible``, ``held``, ``delayed``), ``at``, ``media_at``.
+         */
+        ChatSend: {
+            text: string;
+            /** @default null */
+            media_at?: number | null;
+            /** @default null */
+            reply_to?: string | null;
+        };
+        /**
+         * ChatWithdraw
+         * @description One's own message.
+         */
+        ChatWithdraw: {
+            id: string;
+        };
+        /**
+         * Claim
+         * @description *I am at it*: told to the other moderators, over by itself after half a minute.
+         */
+        Claim: {
+            id: string;
+            /** @default true */
+            on?: boolean;
+        };
         /** Claimed */
         Claimed: {
             id: string;
             by: string | null;
             until: string;
+        };
+        Commands: {
+            "/audience": {
+                "chat.send": components["schemas"]["ChatSend"];
+                "chat.withdraw": components["schemas"]["ChatWithdraw"];
+                "question.ask": components["schemas"]["QuestionAsk"];
+                "question.vote": components["schemas"]["QuestionVote"];
+                "question.withdraw": components["schemas"]["QuestionWithdraw"];
+                "poll.vote": components["schemas"]["PollVote"];
+                reaction: components["schemas"]["React"];
+                "trouble.report": components["schemas"]["TroubleReport"];
+                "name.set": components["schemas"]["NameSet"];
+                "item.report": components["schemas"]["ReportItem"];
+            };
+            "/moderation": {
+                "chat.delete": components["schemas"]["ChatDelete"];
+                "chat.approve": components["schemas"]["ChatApprove"];
+                "question.add": components["schemas"]["QuestionAdd"];
+                "question.move": components["schemas"]["QuestionMove"];
+                "question.edit": components["schemas"]["QuestionEdit"];
+                "question.merge": components["schemas"]["QuestionMerge"];
+                "question.carry": components["schemas"]["QuestionCarry"];
+                "poll.open": components["schemas"]["PollOpen"];
+                "poll.close": components["schemas"]["PollClose"];
+                "participant.mute": components["schemas"]["Mute"];
+                "participant.ban": components["schemas"]["Ban"];
+                "participant.unban": components["schemas"]["Unban"];
+                "participant.note": components["schemas"]["NoteAdd"];
+                "room.mode": components["schemas"]["ModeSet"];
+                notice: components["schemas"]["NoticeSet"];
+                claim: components["schemas"]["Claim"];
+                "crew.say": components["schemas"]["CrewSay"];
+                undo: components["schemas"]["Undo"];
+                "report.resolve": components["schemas"]["ReportResolve"];
+                "participant.card": components["schemas"]["ParticipantCard"];
+                "action.list": components["schemas"]["ActionLogRead"];
+            };
+            "/studio": {
+                "session.start": components["schemas"]["SessionStart"];
+                "session.end": components["schemas"]["SessionEnd"];
+                "session.extend": components["schemas"]["SessionExtend"];
+                "air.slate": components["schemas"]["AirSlate"];
+                "air.take": components["schemas"]["AirTake"];
+                "air.gain": components["schemas"]["AirGain"];
+                "alarm.acknowledge": components["schemas"]["AlarmAcknowledge"];
+                undo: components["schemas"]["TapUndo"];
+                "crew.say": components["schemas"]["StudioSay"];
+            };
         };
         /** CrewLine */
         CrewLine: {
@@ -97,11 +233,27 @@ export interface components {
             at: string;
             room?: string;
         };
+        /** CrewSay */
+        CrewSay: {
+            text: string;
+            /**
+             * @default crew
+             * @enum {unknown}
+             */
+            to?: "crew" | "stage";
+        };
+        Error: {
+            code: string;
+            message: string;
+            details: Record<string, never>;
+            /** @description Seconds */
+            retry_after?: number;
+        };
         /**
-         * Event
+         * EventEntry
          * @description One of the list that ``events`` carries, as a client reads it.
          */
-        Event: {
+        EventEntry: {
             seq: number;
             type: string;
             at: string;
@@ -110,37 +262,59 @@ export interface components {
             media_at?: number | null;
         };
         Events: {
-            action: components["schemas"]["ActionChanged"];
-            "air.changed": components["schemas"]["Air"];
-            alarm: components["schemas"]["AlarmData"];
+            "session.changed": Record<string, never>;
             "broadcast.changed": components["schemas"]["BroadcastChanged"];
-            caption: components["schemas"]["Caption"];
-            "chat.deleted": components["schemas"]["ChatDeleted"];
-            "chat.message": components["schemas"]["ChatMessage"];
-            claim: components["schemas"]["Claimed"];
-            "crew.line": components["schemas"]["CrewLine"];
-            cue: components["schemas"]["CrewLine"];
+            "publication.changed": components["schemas"]["PublicationState"];
+            alarm: components["schemas"]["AlarmData"];
             "grant.expired": components["schemas"]["GrantExpired"];
             meters: components["schemas"]["Meters"];
-            notice: components["schemas"]["NoticeChanged"];
-            "poll.changed": components["schemas"]["PollChanged"];
-            presence: components["schemas"]["Presence"];
-            "publication.changed": components["schemas"]["Publication"];
+            "air.changed": components["schemas"]["Air"];
+            "chat.message": components["schemas"]["ChatMessage"];
+            "chat.deleted": components["schemas"]["ChatDeleted"];
             "question.changed": components["schemas"]["QuestionChanged"];
             "question.order": components["schemas"]["QuestionOrderChanged"];
             "questions.session": components["schemas"]["QuestionsSession"];
+            "poll.changed": components["schemas"]["PollChanged"];
             "reaction.counts": components["schemas"]["ReactionCounts"];
-            report: components["schemas"]["ReportChanged"];
+            presence: components["schemas"]["Presence"];
+            caption: components["schemas"]["Caption"];
             "room.mode": components["schemas"]["ModeChanged"];
-            sanction: components["schemas"]["SanctionChanged"];
-            "session.changed": Record<string, never>;
-            trouble: components["schemas"]["Trouble"];
+            notice: components["schemas"]["NoticeChanged"];
             you: components["schemas"]["YouChanged"];
+            cue: components["schemas"]["CrewLine"];
+            "crew.line": components["schemas"]["CrewLine"];
+            sanction: components["schemas"]["SanctionChanged"];
+            report: components["schemas"]["ReportChanged"];
+            trouble: components["schemas"]["TroubleCount"];
+            claim: components["schemas"]["Claimed"];
+            action: components["schemas"]["ActionChanged"];
         };
         /** GrantExpired */
         GrantExpired: {
             room: string;
             label: string;
+        };
+        /**
+         * Handshake
+         * @description ``auth`` of a connection. ``name`` and ``place`` are what the participant calls them.
+         */
+        Handshake: {
+            /** @default null */
+            room?: string | null;
+            /** @default null */
+            session?: string | null;
+            /** @default null */
+            token?: string | null;
+            /** @default null */
+            name?: string | null;
+            /** @default null */
+            place?: string | null;
+            /** @default null */
+            since?: number | null;
+            /** @default null */
+            participant?: string | null;
+            /** @default null */
+            key?: string | null;
         };
         /** HoldData */
         HoldData: {
@@ -165,12 +339,81 @@ export interface components {
             words?: string[];
             networks?: string[];
         };
+        /**
+         * ModeSet
+         * @description None, or left out: as it is.
+         */
+        ModeSet: {
+            /** @default null */
+            chat?: components["schemas"]["ChatMode"] | null;
+            /** @default null */
+            slow_seconds?: number | null;
+            /** @default null */
+            questions?: components["schemas"]["QuestionMode"] | null;
+            /** @default null */
+            anonymous?: boolean | null;
+            /** @default null */
+            order?: components["schemas"]["QuestionOrder"] | null;
+            /** @default null */
+            hold_seconds?: number | null;
+            /** @default null */
+            shield?: boolean | null;
+            /** @default null */
+            words?: string[] | null;
+            /** @default null */
+            networks?: string[] | null;
+        };
+        /**
+         * Mute
+         * @description ``id``: a participant's, or that of something that they wrote. ``seconds`` 0 ends it.
+         */
+        Mute: {
+            id: string;
+            seconds: number;
+            /** @default  */
+            reason?: string;
+            /** @default false */
+            remove?: boolean;
+        };
+        /**
+         * NameSet
+         * @description ``place`` None: as it is. Answer: ``name``, ``place``, cleaned.
+         */
+        NameSet: {
+            name: string;
+            /** @default null */
+            place?: string | null;
+        };
+        /**
+         * NoteAdd
+         * @description On a participant's card.
+         */
+        NoteAdd: {
+            id: string;
+            text: string;
+        };
         /** NoticeChanged */
         NoticeChanged: {
             id: string;
             text: string;
             at: string;
             until: string | null;
+        };
+        /**
+         * NoticeSet
+         * @description An empty text takes the notice away.
+         */
+        NoticeSet: {
+            text: string;
+            /** @default null */
+            seconds?: number | null;
+        };
+        /**
+         * ParticipantCard
+         * @description A participant as moderators see them: names, history, notes.
+         */
+        ParticipantCard: {
+            id: string;
         };
         /** PollChanged */
         PollChanged: {
@@ -186,11 +429,40 @@ export interface components {
             closed_at: string | null;
             session: string | null;
         };
+        /** PollClose */
+        PollClose: {
+            id: string;
+        };
+        /**
+         * PollKind
+         * @enum {unknown}
+         */
+        PollKind: "multiple" | "single";
+        /**
+         * PollOpen
+         * @description Without options: yes or no. Answer: ``id``.
+         */
+        PollOpen: {
+            kind: components["schemas"]["PollKind"];
+            question: string;
+            /** @default [] */
+            options?: string[];
+            /** @default false */
+            results_at_end?: boolean;
+        };
         /** PollOption */
         PollOption: {
             id: number;
             text: string;
             votes: number | null;
+        };
+        /**
+         * PollVote
+         * @description ``options``: ids (places from 0), their digits, or texts; empty takes the vote back.
+         */
+        PollVote: {
+            id: string;
+            options: (number | string)[];
         };
         /** Presence */
         Presence: {
@@ -200,10 +472,10 @@ export interface components {
             viewers: number;
         };
         /**
-         * Publication
+         * PublicationState
          * @description One source of a room; ``publication`` is empty where nobody feeds it any more.
          */
-        Publication: {
+        PublicationState: {
             room: string;
             source: string;
             up: boolean;
@@ -220,6 +492,36 @@ export interface components {
             passthrough?: boolean;
             /** @default [] */
             notes?: string[];
+        };
+        /**
+         * QuestionAdd
+         * @description Asked aloud or on paper; approved at once.
+         */
+        QuestionAdd: {
+            text: string;
+            /** @default  */
+            from?: string;
+            /** @default  */
+            place?: string;
+        };
+        /**
+         * QuestionAsk
+         * @description Answer: ``id``, ``state``, ``session``, ``media_at``.
+         */
+        QuestionAsk: {
+            text: string;
+            /** @default false */
+            anonymous?: boolean;
+            /** @default null */
+            media_at?: number | null;
+        };
+        /**
+         * QuestionCarry
+         * @description Into the session that is on now. No ids: all that were left over from the one before.
+         */
+        QuestionCarry: {
+            /** @default [] */
+            ids?: string[];
         };
         /** QuestionChanged */
         QuestionChanged: {
@@ -245,15 +547,72 @@ export interface components {
             withdrawn?: boolean;
             archived?: boolean;
         };
+        /** QuestionEdit */
+        QuestionEdit: {
+            id: string;
+            text: string;
+        };
+        /**
+         * QuestionMerge
+         * @description Into the first of them.
+         */
+        QuestionMerge: {
+            ids: string[];
+        };
+        /**
+         * QuestionMode
+         * @enum {unknown}
+         */
+        QuestionMode: "closed" | "open" | "review";
+        /** QuestionMove */
+        QuestionMove: {
+            /** @default null */
+            id?: string | null;
+            /** @default [] */
+            ids?: string[];
+            state: components["schemas"]["QuestionState"];
+            /** @default  */
+            reason?: string;
+        };
+        /**
+         * QuestionOrder
+         * @enum {unknown}
+         */
+        QuestionOrder: "fair" | "time" | "votes";
         /** QuestionOrderChanged */
         QuestionOrderChanged: {
             by: string;
             ids: string[];
         };
+        /**
+         * QuestionState
+         * @description ``pending -> approved -> on_stage -> answered | dismissed``.
+         * @enum {unknown}
+         */
+        QuestionState: "answered" | "approved" | "dismissed" | "on_stage" | "pending";
+        /**
+         * QuestionVote
+         * @description Answer: ``votes``.
+         */
+        QuestionVote: {
+            id: string;
+            value: number;
+        };
+        /**
+         * QuestionWithdraw
+         * @description One's own.
+         */
+        QuestionWithdraw: {
+            id: string;
+        };
         /** QuestionsSession */
         QuestionsSession: {
             session: string | null;
             left_over?: string[];
+        };
+        /** React */
+        React: {
+            kind: string;
         };
         /** ReactionCounts */
         ReactionCounts: {
@@ -287,29 +646,23 @@ export interface components {
             at: string;
             resolved: boolean;
         };
-        /** SanctionChanged */
-        SanctionChanged: {
-            participant: string;
-            name: string;
-            muted_until: string | null;
-            banned: boolean;
-            reason: string | null;
+        /** ReportItem */
+        ReportItem: {
+            /** @enum {unknown} */
+            kind: "message" | "question";
+            id: string;
+            /** @default  */
+            reason?: string;
         };
         /**
-         * SessionRemoved
-         * @description Gone for this audience: deleted, moved to another room, or closed.
+         * ReportResolve
+         * @description All reports of the item.
          */
-        SessionRemoved: {
+        ReportResolve: {
             id: string;
-            room: string;
-            /**
-             * @default true
-             * @enum {unknown}
-             */
-            removed?: true;
         };
-        /** Snapshot */
-        Snapshot: {
+        /** RoomSnapshot */
+        RoomSnapshot: {
             seq: number;
             resumed: boolean;
             reset: boolean;
@@ -331,12 +684,87 @@ export interface components {
             /** @default null */
             lines?: unknown;
         };
-        /** Trouble */
-        Trouble: {
+        /** SanctionChanged */
+        SanctionChanged: {
+            participant: string;
+            name: string;
+            muted_until: string | null;
+            banned: boolean;
+            reason: string | null;
+        };
+        /** SessionEnd */
+        SessionEnd: {
+            /** @default null */
+            room?: string | null;
+            /** @default null */
+            at?: number | string | null;
+        };
+        /** SessionExtend */
+        SessionExtend: {
+            /** @default null */
+            room?: string | null;
+            minutes: number;
+        };
+        /**
+         * SessionRemoved
+         * @description Gone for this audience: deleted, moved to another room, or closed.
+         */
+        SessionRemoved: {
+            id: string;
+            room: string;
+            /**
+             * @default true
+             * @enum {unknown}
+             */
+            removed?: true;
+        };
+        /** SessionStart */
+        SessionStart: {
+            /** @default null */
+            room?: string | null;
+            /** @default null */
+            id?: string | null;
+            /** @default null */
+            at?: number | string | null;
+        };
+        /** StudioSay */
+        StudioSay: {
+            /** @default null */
+            room?: string | null;
+            text: string;
+            /**
+             * @default crew
+             * @enum {unknown}
+             */
+            to?: "crew" | "stage";
+        };
+        /** TapUndo */
+        TapUndo: {
+            /** @default null */
+            room?: string | null;
+            action: string;
+        };
+        /** TroubleCount */
+        TroubleCount: {
             kind: string;
             people: number;
             alarm: boolean;
             room?: string;
+        };
+        /** TroubleReport */
+        TroubleReport: {
+            kind: string;
+        };
+        /** Unban */
+        Unban: {
+            id: string;
+        };
+        /**
+         * Undo
+         * @description Of an action; doing it twice changes nothing.
+         */
+        Undo: {
+            action: string;
         };
         /** You */
         You: {

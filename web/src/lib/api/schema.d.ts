@@ -1068,7 +1068,7 @@ export interface components {
              */
             venue?: string | null;
             /** @default null */
-            start?: components["schemas"]["Start"] | null;
+            start?: components["schemas"]["StartRule"] | null;
             /** @default null */
             between?: components["schemas"]["Between"] | null;
             /**
@@ -1104,7 +1104,7 @@ export interface components {
              */
             venue?: string | null;
             /** @default tap */
-            start?: components["schemas"]["Start"];
+            start?: components["schemas"]["StartRule"];
             /** @default slate */
             between?: components["schemas"]["Between"];
             /**
@@ -1139,7 +1139,7 @@ export interface components {
             name: string;
             /** Venue */
             venue: string | null;
-            start: components["schemas"]["Start"];
+            start: components["schemas"]["StartRule"];
             between: components["schemas"]["Between"];
             /**
              * Caption Languages
@@ -1228,7 +1228,7 @@ export interface components {
             name: string;
             /** Venue */
             venue: string | null;
-            start: components["schemas"]["Start"];
+            start: components["schemas"]["StartRule"];
             between: components["schemas"]["Between"];
             /**
              * Caption Languages
@@ -1239,7 +1239,7 @@ export interface components {
             state: string;
             /** Sources */
             sources: {
-                [key: string]: components["schemas"]["RoomModelsSourceView"];
+                [key: string]: components["schemas"]["SourceView"];
             };
             /** Word */
             word: string;
@@ -1260,6 +1260,30 @@ export interface components {
             reserved_until?: string | null;
             /** @default null */
             hold?: components["schemas"]["HoldView"] | null;
+        };
+        /**
+         * ScheduleSourceView
+         * @description An event's schedule elsewhere, and how the last look at it went.
+         */
+        ScheduleSourceView: {
+            /** Event */
+            event: string;
+            /** Event Name */
+            event_name: string;
+            /** Url */
+            url: string;
+            /** Every S */
+            every_s: number;
+            /** Polled */
+            polled: string | null;
+            /** Error */
+            error: string;
+            /** Followed By */
+            followed_by: string;
+            /** Stopped */
+            stopped: ("nobody" | "ended" | "out_of_reach") | null;
+            /** Waiting */
+            waiting: components["schemas"]["ImportItem"][];
         };
         /** SessionChange */
         SessionChange: {
@@ -1675,14 +1699,22 @@ export interface components {
         /** SourceList */
         SourceList: {
             /** Items */
-            items: components["schemas"]["PollSourceView"][];
+            items: components["schemas"]["ScheduleSourceView"][];
         };
         /**
-         * Start
+         * SourceView
+         * @description What everybody may know of a source.
+         */
+        SourceView: {
+            /** Up */
+            up: boolean;
+        };
+        /**
+         * StartRule
          * @description How the room goes on air: by somebody's tap only, planned or not; or by clock and media.
          * @enum {string}
          */
-        Start: "tap" | "auto";
+        StartRule: "tap" | "auto";
         /**
          * Timeline
          * @description Media times are those of the replay's PROGRAM-DATE-TIME; what it does not show is not told.
@@ -1860,38 +1892,6 @@ export interface components {
             events: number;
             /** Hours */
             hours: number;
-        };
-        /**
-         * SourceView
-         * @description What everybody may know of a source.
-         */
-        RoomModelsSourceView: {
-            /** Up */
-            up: boolean;
-        };
-        /**
-         * SourceView
-         * @description An event's schedule elsewhere, and how the last look at it went.
-         */
-        PollSourceView: {
-            /** Event */
-            event: string;
-            /** Event Name */
-            event_name: string;
-            /** Url */
-            url: string;
-            /** Every S */
-            every_s: number;
-            /** Polled */
-            polled: string | null;
-            /** Error */
-            error: string;
-            /** Followed By */
-            followed_by: string;
-            /** Stopped */
-            stopped: ("nobody" | "ended" | "out_of_reach") | null;
-            /** Waiting */
-            waiting: components["schemas"]["ImportItem"][];
         };
     };
     responses: never;

@@ -24,7 +24,7 @@ export type CrewMessage = Read<typeof readTold>
 export const readCrewMessage = (data: unknown): CrewMessage | null =>
   isRecord(data) && data['removed'] !== true ? readTold(data) : null
 
-const readKind = shape<SocketSchema['Trouble']>()(({ field, needed }) => ({
+const readKind = shape<SocketSchema['Events']['trouble']>()(({ field, needed }) => ({
   kind: needed('kind', readTextOrNull),
   /** How many had it in the last minute. */
   people: field('people', readNumber),

@@ -100,7 +100,7 @@ export const readDone = shape<Schema['ImportDone']>()(({ field }) => ({
 
 export const STOPS = ['nobody', 'ended', 'out_of_reach'] as const
 
-const readToldFollowed = shape<Schema['PollSourceView']>()(({ field, needed }) => ({
+const readToldFollowed = shape<Schema['ScheduleSourceView']>()(({ field, needed }) => ({
   event: needed('event', readTextOrNull),
   eventName: field('event_name', readTextOrNull),
   url: needed('url', readTextOrNull),
