@@ -30,7 +30,7 @@ class PartStore(Protocol):
 
 
 class BroadcastStore(PartStore, Protocol):
-    """What a broadcast needs besides."""
+    """A broadcast needs these besides."""
 
     def forget(self, chunks: Iterable[Chunk]) -> None:
         """These bytes, which nothing lists, are to be gone."""
@@ -40,7 +40,7 @@ class BroadcastStore(PartStore, Protocol):
 
 
 class FeedOutput(Protocol):
-    """What a feed needs of an output."""
+    """An output, to a feed."""
 
     @property
     def name(self) -> str: ...

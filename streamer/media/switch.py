@@ -17,13 +17,15 @@ MAIN, SPARE = "main", "spare"
 STANDBY_NS = 3 * NS
 """How much of a standby source is kept, so that its take can begin in the past."""
 STANDBY_BYTES = 16 * 1024 * 1024
+SOUND_ONLY_NS = 3 * NS // 2
+"""A source without a picture, or without sound, for this long is one of the other alone."""
 SUSPICION_NS = NS // 5
 """Silence after which the standby source is asked for a key frame."""
 
 
 @dataclass(slots=True)
 class SourceState:
-    """What the switch knows of one source."""
+    """One source, as the switch knows it."""
 
     name: str
     codec: str = ""

@@ -19,32 +19,32 @@ import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 import uvloop
 
-from streamer.broadcast.media_events import PUBLIC, Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
+from streamer.broadcast.media_events import Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
+from streamer.broadcast.orders import Shows
 from streamer.broadcast.programme import Broadcast
 from streamer.broadcast.view import BroadcastView
-from streamer.control import run_folder
+from streamer.control import process_files, run_folder
 from streamer.control.data import DataServer
 from streamer.control.messages import Candidates, Forget, Forgot, Offer, RoomConfig, RoomStatus
-from streamer.control.server import ControlServer, typed, wait_cancelled
+from streamer.control.server import ControlServer, plain, typed, wait_cancelled
 from streamer.errors import BadRequest
+from streamer.formats.erasing import erase_stretches
 from streamer.formats.erasures import read_stretches
 from streamer.formats.types import AccessUnit
-from streamer.host import memory, spawn
-from streamer.host.spare import wait_for_room
-from streamer.media.erasing import erase_stretches
 from streamer.media.incoming import PictureGuard, read_unit
 from streamer.media.programme import Programme
 from streamer.media.recorder import Recorder
 from streamer.media.recovery import Recovered, recover, remove_old_broadcasts
 from streamer.media.slate import SlateText, countdown
 from streamer.observe.logs import configure_logging
+from streamer.room.memory_limit import limit_own
 from streamer.room.previews import Previews
 from streamer.room.publications import Publications
 from streamer.room.relay import Relay
+from streamer.room.spare_start import wait_for_room
 from streamer.settings import Settings
 from streamer.supervision import TASKS, start_kept
 
@@ -72,19 +72,16 @@ class RoomService:
         self.control = ControlServer(
             settings.run_dir / run_folder.control_socket(config.id),
             {
-                "hello": self._hello,
-                "status": self._tell_status,
+                "hello": plain(self._hello),
+                "status": plain(self.status),
                 "configure": typed(RoomConfig, self._configure),
                 "offer": typed(Offer, self._offer),
                 "candidates": typed(Candidates, self._candidates),
                 "hangup": self._hangup,
-                "air": self._air,
-                "take": self._take,
                 "forget": typed(Forget, self._forget),
-                "keyframe": self._keyframe,
-                "close": self._close,
+                "close": plain(self._end_broadcast),
             },
-            epoch=max(config.epoch, spawn.load_epoch(settings, config.id)),
+            epoch=max(config.epoch, process_files.load_epoch(settings, config.id)),
             on_epoch=self._obeys,
         )
         self.publications = Publications(settings, self)
@@ -99,6 +96,8 @@ class RoomService:
             config.id,
             settings,
             self,
+            self.publications,
+            self.relay,
             slate_text(config, now_ms()),
             max_height=config.max_height,
             orders=config.orders,
@@ -123,7 +122,7 @@ class RoomService:
 
     async def run(self) -> None:
         """Until the room closes or SIGTERM."""
-        # What was forgotten while the process before was dying is gone before anybody is told of anything.
+        # Stretches that were forgotten while the process before was dying are gone before anybody is told of anything.
         stretches = await asyncio.to_thread(self._erase_stretches)
         recovered = await asyncio.to_thread(
             recover,
@@ -210,10 +209,10 @@ class RoomService:
     async def _report(self) -> None:
         last = measured = 0.0
         while True:
-            line = self.programme.line
-            if line is not None and self.control.connections and time.monotonic() - measured >= METERS_INTERVAL_S:
+            pipeline = self.programme.pipeline
+            if pipeline is not None and self.control.connections and time.monotonic() - measured >= METERS_INTERVAL_S:
                 measured = time.monotonic()
-                self.control.publish("meters", line.meters)
+                self.control.publish("meters", pipeline.meters)
             if self._status_due or time.monotonic() - last >= STATUS_INTERVAL_S:
                 self._status_due = False
                 last = time.monotonic()
@@ -227,7 +226,7 @@ class RoomService:
     def _count_down(self) -> None:
         """The slate says another number of minutes, where anybody sees it."""
         text = slate_text(self.config, now_ms())
-        if text != self.programme.text and (self.programme.on_slate or "slate" in self.programme.shows.values()):
+        if text != self.programme.text and (self.programme.on_slate or "slate" in self._shows().values()):
             self.programme.configure(text)
 
     # --- from the publications ---------------------------------------------------------------------
@@ -258,9 +257,6 @@ class RoomService:
 
     # --- from the programme ------------------------------------------------------------------------
 
-    def request_keyframe(self, source: str) -> None:
-        self.publications.request_keyframe(source)
-
     def opened(self, broadcast: Broadcast, recovered: Recovered | None) -> Recorder:
         if recovered is None:
             self.event(Opened(broadcast=broadcast))
@@ -289,12 +285,6 @@ class RoomService:
             recorder.journal(event)
         self.data.publish(event)
 
-    def relay_video(self, annexb: bytes, start: int, *, idr: bool) -> None:
-        self.relay.push_video(annexb, start, idr)
-
-    def relay_audio(self, opus: bytes, start: int) -> None:
-        self.relay.push_audio(opus, start)
-
     def changed(self) -> None:
         self._status_due = True
 
@@ -307,16 +297,13 @@ class RoomService:
         """For a process that is started again. The loop does not wait for the disk."""
         epoch, self._epoch_due = self._epoch_due, 0
         try:
-            await asyncio.to_thread(spawn.save_epoch, self.settings, self.config.id, epoch)
+            await asyncio.to_thread(process_files.save_epoch, self.settings, self.config.id, epoch)
         except OSError as error:
             log.error("epoch_not_kept", room=self.config.id, epoch=epoch, error=str(error))
 
-    async def _hello(self, params: dict[str, Any]) -> dict[str, Any]:
+    def _hello(self) -> dict[str, Any]:
         status = self.status()
         return {"room": status.room, "pid": status.pid, "version": status.version}
-
-    async def _tell_status(self, params: dict[str, Any]) -> RoomStatus:
-        return self.status()
 
     async def _configure(self, config: RoomConfig) -> None:
         if config.id != self.config.id:
@@ -349,35 +336,11 @@ class RoomService:
         else:
             await self.relay.hangup(resource)
 
-    async def _air(self, params: dict[str, Any]) -> None:
-        output, on = params.get("output", PUBLIC), params.get("on")
-        if output != PUBLIC or not isinstance(on, bool):
-            raise BadRequest("air takes an output and on or off.", code="bad_params")
-        self._reorder(public="programme" if on else "slate")
-
-    async def _take(self, params: dict[str, Any]) -> None:
-        source = params.get("source")
-        if not isinstance(source, str):
-            raise BadRequest("take takes a source's name.", code="bad_params")
-        self._reorder(source=source)
-
-    def _reorder(self, **changes: Any) -> None:
-        """Change the orders that were told last, until others are."""
-        orders = msgspec.structs.replace(self.config.orders, **changes)
-        self.config = msgspec.structs.replace(self.config, orders=orders)
-        self.programme.obey(orders)
-
     async def _forget(self, span: Forget) -> Forgot:
         self.programme.forget(span.from_ms, span.to_ms)
         size, complete = await self.recorder.forgotten(FORGET_DISK_S) if self.recorder is not None else (0, True)
         log.info("forgotten", room=self.config.id, from_ms=span.from_ms, to_ms=span.to_ms, bytes=size, done=complete)
         return Forgot(size, complete)
-
-    async def _keyframe(self, params: dict[str, Any]) -> None:
-        self._keyframe_for_viewers()
-
-    async def _close(self, params: dict[str, Any]) -> None:
-        self._end_broadcast()
 
     def _keyframe_for_viewers(self) -> None:
         take = self.programme.take
@@ -403,8 +366,8 @@ class RoomService:
             aired=programme.aired,
             sources=sources,
             viewers_whep=self.relay.viewers,
-            shedding=programme.shedding,
-            shows=programme.shows,
+            shedding=list(programme.pipeline.ladder.shedding) if programme.pipeline is not None else [],
+            shows=self._shows(),
             media_up=programme.presence.up,
             media_since_ms=programme.presence.since_ms,
             media_stopped_ms=programme.presence.stopped_ms,
@@ -415,7 +378,7 @@ class RoomService:
             alarms=[
                 *programme.alarms,
                 *(self.recorder.alarms if self.recorder else []),
-                *(["room_out_of_memory"] if memory.was_ended(self.settings, self.config.id) else []),
+                *(["room_out_of_memory"] if process_files.was_out_of_memory(self.settings, self.config.id) else []),
                 *(["task_failing"] if TASKS.troubled() else []),
             ],
             counters={
@@ -431,6 +394,10 @@ class RoomService:
             },
         )
 
+    def _shows(self) -> dict[str, Shows]:
+        pipeline = self.programme.pipeline
+        return pipeline.outputs.shows if pipeline is not None else {}
+
     def _snapshot(self) -> tuple[Snapshot, list[PartBytes]]:
         held = self.recorder.ring.items() if self.recorder is not None else ()
         return self.view.snapshot(), [PartBytes(file=c.file, offset=c.offset, data=data) for c, data in held]
@@ -441,7 +408,7 @@ def now_ms() -> int:
 
 
 def slate_text(config: RoomConfig, at_ms: int) -> SlateText:
-    """What the slate says at a time of day, UTC milliseconds."""
+    """The slate's words at a time of day, UTC milliseconds."""
     slate = config.orders.slate
     title = slate.title or config.slate_title
     said = [slate.text or config.slate_text]
@@ -460,7 +427,7 @@ def slate_text(config: RoomConfig, at_ms: int) -> SlateText:
 
 async def serve_room(settings: Settings, room: str) -> int:
     """Run the room until it closes. The media host starts it anew unless the exit code is 0."""
-    config = spawn.load_room(settings, room) or RoomConfig(id=room, name=room)
+    config = process_files.load_room(settings, room) or RoomConfig(id=room, name=room)
     process = RoomService(settings, config)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -477,10 +444,10 @@ def main(argv: list[str] | None = None) -> int:
     which.add_argument("--spare", action="store_true", help="wait for a room on the standard input")
     parser.add_argument("--settings", type=Path, required=True)
     arguments = parser.parse_args(argv)
-    settings = spawn.read_settings(arguments.settings).model_copy(update={"data": arguments.data})
+    settings = process_files.read_settings(arguments.settings).model_copy(update={"data": arguments.data})
     configure_logging(settings.log)
-    memory.limit_own(settings.room.memory_mb)
-    # What the imports made lives as long as the process: the collector need not look at it again and again.
+    limit_own(settings.room.memory_mb)
+    # Objects that the imports made live as long as the process: the collector need not look at them again and again.
     gc.collect()
     gc.freeze()
     room = wait_for_room() if arguments.spare else arguments.room

@@ -35,7 +35,7 @@ CLOSING_MAX = 32
 
 
 class SourceListener(Protocol):
-    """Who hears of sources. Called on the loop; must not block."""
+    """Hears of sources. Called on the loop; must not block."""
 
     def source_up(self, name: str) -> None:
         """A publication is connected and feeds ``name``; also when it takes over from another."""

@@ -43,7 +43,7 @@ class _Clock:
 
 
 class _Feed:
-    """What the room side keeps of a feed: a relay that starts gets the pictures since the last IDR."""
+    """A feed on the room's side: a relay that starts gets the pictures since the last IDR."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""What passes between a room process and its WHEP relay process, over a socket pair; frames as in framing.py.
+"""Messages between a room process and its WHEP relay process, over a socket pair; frames as in framing.py.
 
 Room to relay: :class:`VideoFrame`, :class:`AudioFrame`, requests (``offer`` Offer -> Answer, ``candidates``
 Candidates, ``hangup`` {resource}). Relay to room: replies, and the events ``viewers`` (:class:`ViewerCounts`) and
@@ -31,7 +31,7 @@ class AudioFrame(msgspec.Struct, tag="a"):
 
 
 class ViewerCounts(msgspec.Struct):
-    """Who watches, as the room's status tells it."""
+    """Counts of viewers, as the room's status tells them."""
 
     resources: dict[str, str] = {}
     """Resource -> feed."""

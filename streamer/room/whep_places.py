@@ -1,4 +1,4 @@
-"""Who may have a WHEP connection: the audience's places, those of offers that do not connect, and the crew's. Pure."""
+"""Places for WHEP connections: the audience's, those of offers that do not connect, and the crew's. Pure."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ from streamer.conference.day import RoomDay, with_sessions
 from streamer.conference.rooms import Between, StartRule
 from streamer.conference.sessions import SessionState
 from tests.fakes.chance import SOAK, seed
-from tests.fakes.random_days import MIDNIGHT, H, Illegal, RandomDay, run_day, untouched_day
+from tests.fakes.day_laws import H, Illegal
+from tests.fakes.random_days import MIDNIGHT, RandomDay, run_day, untouched_day
 
 MINUTES = st.integers(-10, 30)
 DAYS = 20_000 if SOAK else 200

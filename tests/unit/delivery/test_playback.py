@@ -193,13 +193,13 @@ def test_going_on_and_off_air_keeps_the_rules(seed: int) -> None:
         late = still_late
         if rng.random() < 0.06:
             if output.aired:
-                if output.air(False) is not None:
+                if output.go_off_air() is not None:
                     late = [item for item in late if item[1] not in tracks[SLATE_FEED].values()]
                     for track in tracks[SLATE_FEED].values():
                         track.close()
                         track.at = (tick + 1) * 30_000
             else:
-                output.air(True)
+                output.go_on_air()
     faults = [fault for reader in readers.values() for fault in reader.violations]
     assert not faults
     assert not check_alignment(readers.values())

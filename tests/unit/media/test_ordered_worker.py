@@ -16,7 +16,7 @@ def priority() -> int:
 
 
 @pytest.mark.skipif(not hasattr(os, "setpriority"), reason="no priorities here")
-def test_a_nice_lane_yields_and_its_process_does_not() -> None:
+def test_a_nice_worker_yields_and_its_process_does_not() -> None:
     own = priority()
     told: queue.Queue[int] = queue.Queue()
     nice, plain = OrderedWorker("nice", niceness=5), OrderedWorker("plain")
@@ -27,6 +27,7 @@ def test_a_nice_lane_yields_and_its_process_does_not() -> None:
         assert told.get(timeout=5) == own
         assert priority() == own
     finally:
-        for lane in (nice, plain):
-            lane.close()
-            assert lane.join(5)
+        for worker in (nice, plain):
+            worker.close()
+            worker._thread.join(5)
+            assert not worker._thread.is_alive()
