@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.fakes.browser import AXE, Opened, chromium, needs_chromium, opened
-from tests.fakes.publishing import camera
-from tests.fakes.running import Running, serving
-from tests.fakes.waiting import until, until_answered
+from tests.fakes.browser import AXE, Opened, needs_chromium, opened
+from tests.fakes.running import Running
+from tests.fakes.studio import write_programme
+from tests.fakes.waiting import until_answered
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.slow,
     *needs_chromium,
     pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make setup)"),
@@ -56,24 +55,17 @@ END:VEVENT\r
 """
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving() as running:
-        for venue in ("asso", "annexe"):
-            await running.api("POST", "/venues", {"id": venue, "name": f"Maison {venue}"}, status=201)
-        await running.room("hall", name="Grande salle", venue="asso")
-        await running.room("attic", name="Grenier", venue="annexe")
-        start = datetime.now(UTC) + timedelta(hours=1)
-        body = {"room": "hall", "title": "Déjà là", "start": start.isoformat()}
-        body["end"] = (start + timedelta(hours=1)).isoformat()
-        await running.api("POST", "/sessions", body, status=201)
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(pages_server: Running) -> Running:
+    for venue in ("asso", "annexe"):
+        await pages_server.api("POST", "/venues", {"id": venue, "name": f"Maison {venue}"}, status=201)
+    await pages_server.room("hall", name="Grande salle", venue="asso")
+    await pages_server.room("attic", name="Grenier", venue="annexe")
+    start = datetime.now(UTC) + timedelta(hours=1)
+    body = {"room": "hall", "title": "Déjà là", "start": start.isoformat()}
+    body["end"] = (start + timedelta(hours=1)).isoformat()
+    await pages_server.api("POST", "/sessions", body, status=201)
+    return pages_server
 
 
 async def link(server: Running, role: str = "organiser", **scope: str) -> str:
@@ -287,25 +279,17 @@ def moment_of(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, ZoneInfo("Europe/Paris")).strftime("%H:%M:%S.%f")[:-3]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def recorded(server: Running) -> dict[str, Any]:
-    """A session of six seconds, with its recording."""
-    start = datetime.now(UTC)
+    """A session of six seconds that is just over, with its recording: the programme lies on the disk already."""
+    start = datetime.now(UTC) - timedelta(seconds=8)
+    write_programme(server.data / "rooms" / "hall", "hall", epoch_ms=round(start.timestamp() * 1000), seconds=8)
     body = {"room": "hall", "title": "Enregistrée", "start": start.isoformat()}
     body["end"] = (start + timedelta(minutes=30)).isoformat()
     session = await server.api("POST", "/sessions", body, status=201)
     path = f"/sessions/{session['id']}"
-    async with camera(server, "hall"):
-
-        async def comes_in() -> bool:
-            return bool((await server.state("hall")).get("media_up"))
-
-        await until_answered(comes_in, limit_s=20)
-        await server.api("POST", f"{path}/start", {}, status=200)
-        await server.wait_state("hall", "live")
-        ends = datetime.now(UTC) + timedelta(seconds=6)
-        await until(lambda: datetime.now(UTC) > ends)
-        await server.api("POST", f"{path}/end", {}, status=200)
+    await server.api("POST", f"{path}/start", {"at": (start + timedelta(seconds=1)).isoformat()}, status=200)
+    await server.api("POST", f"{path}/end", {}, status=200)
 
     async def ready() -> bool:
         return bool((await server.api("GET", f"/recordings/{session['id']}")).get("state") == "ready")

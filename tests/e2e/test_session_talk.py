@@ -14,15 +14,14 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.fakes.browser import AXE, Opened, chromium, needs_chromium, opened
-from tests.fakes.publishing import camera
-from tests.fakes.running import ADMIN_TOKEN, Running, serving
+from tests.fakes.browser import AXE, Opened, needs_chromium, opened
+from tests.fakes.publishing import TINY, camera
+from tests.fakes.running import ADMIN_TOKEN, Running
 from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until_answered
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
-SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
 HIDDEN = ("Is that smoke?", "Everybody out", "Au feu !")
 ATTACK = '<img src=x onerror="window.__xss=1">'
 
@@ -43,20 +42,13 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving(environment=SETTINGS) as running:
-        await running.room("hall", name="Grande salle", caption_languages=["fr"])
-        yield running
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(server: Running) -> Running:
+    await server.room("replayed", name="Grande salle", caption_languages=["fr"])
+    return server
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def held(server: Running, browser: Browser) -> AsyncIterator[Held]:
     """A message; a question, on stage at 3 and answered at 4.5; a poll; from 6 to 7.5 a fire alarm, of which nothing is
     told; the last message at 8.2. ``viewer`` has watched it live, and stays."""
@@ -67,30 +59,30 @@ async def held(server: Running, browser: Browser) -> AsyncIterator[Held]:
 async def _hold(server: Running, viewer: Opened) -> Held:
     now = time.time()
     plan = {
-        "room": "hall",
+        "room": "replayed",
         "title": "Été",
         "start": datetime.fromtimestamp(now, UTC).isoformat(),
         "end": datetime.fromtimestamp(now + 3600, UTC).isoformat(),
     }
     session = await server.api("POST", "/sessions", plan, status=201)
     ada, moderator = Attendee("/audience"), Attendee("/moderation")
-    await ada.connect(server.url, {"room": "hall", "name": "Ada", "place": "Nantes"}, ["websocket"], {})
-    await moderator.connect(server.url, {"room": "hall", "token": ADMIN_TOKEN}, ["websocket"], {})
+    await ada.connect(server.url, {"room": "replayed", "name": "Ada", "place": "Nantes"}, ["websocket"], {})
+    await moderator.connect(server.url, {"room": "replayed", "token": ADMIN_TOKEN}, ["websocket"], {})
 
     async def done(client: Attendee, name: str, payload: dict[str, Any]) -> dict[str, Any]:
         answer = await client.command(name, payload)
         assert answer["ok"], answer
         return dict(answer)
 
-    async with camera(server, "hall"):
+    async with camera(server, "replayed", options=TINY):
 
         async def comes_in() -> bool:
-            return bool((await server.state("hall"))["sources"].get("main", {}).get("up"))
+            return bool((await server.state("replayed"))["sources"].get("main", {}).get("up"))
 
         await until_answered(comes_in, limit_s=20)
         started = await server.api("POST", f"/sessions/{session['id']}/start", {}, status=200)
         begin = int(started["started_at_ms"])
-        await server.wait_state("hall", "live")
+        await server.wait_state("replayed", "live")
         await viewer.page.goto(f"{server.url}/session/{session['id']}")
         zero = now_ms()
 
@@ -103,7 +95,7 @@ async def _hold(server: Running, viewer: Opened) -> Held:
         asked = await done(ada, "question.ask", {"text": "Why is the sky blue?", "media_at": await second(1.5)})
         await done(ada, "chat.send", {"text": ATTACK, "media_at": await second(1.9)})
         line = {"lang": "fr", "text": "Bonjour à tous.", "at": zero + 1200}
-        await server.api("POST", "/rooms/hall/captions", line, status=200)
+        await server.api("POST", "/rooms/replayed/captions", line, status=200)
         await second(3)
         await done(moderator, "question.move", {"id": asked["id"], "state": "on_stage"})
         await second(4.5)
@@ -111,12 +103,12 @@ async def _hold(server: Running, viewer: Opened) -> Held:
         await second(5.2)
         await done(moderator, "poll.open", {"kind": "single", "question": "Shall we go on?", "options": ["Yes", "No"]})
         await second(6)
-        await server.api("POST", "/rooms/hall/hold", {"message": "Fire alarm"}, status=200)
+        await server.api("POST", "/rooms/replayed/hold", {"message": "Fire alarm"}, status=200)
         await done(ada, "chat.send", {"text": HIDDEN[0], "media_at": await second(6.4)})
         await done(ada, "question.ask", {"text": HIDDEN[1], "media_at": await second(6.8)})
-        await server.api("POST", "/rooms/hall/captions", {**line, "text": HIDDEN[2], "at": zero + 6800}, status=200)
+        await server.api("POST", "/rooms/replayed/captions", {**line, "text": HIDDEN[2], "at": zero + 6800}, status=200)
         await second(7.5)
-        await server.api("POST", "/rooms/hall/resume", {}, status=200)
+        await server.api("POST", "/rooms/replayed/resume", {}, status=200)
         await done(ada, "chat.send", {"text": "Last words", "media_at": await second(8.2)})
         await viewer.text("Last words")
         await second(9.5)

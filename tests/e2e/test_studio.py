@@ -11,39 +11,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.fakes import decoding
-from tests.fakes.browser import Opened, chromium, needs_chromium, opened
+from tests.fakes.browser import Opened, needs_chromium, opened
 from tests.fakes.devtools import tabbed_chromium
 from tests.fakes.hls_client import HlsFollower
-from tests.fakes.publishing import camera
-from tests.fakes.running import Running, serving
+from tests.fakes.publishing import TINY, camera
+from tests.fakes.running import Running
 from tests.fakes.waiting import until_answered
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
-SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
 ELSEWHERE = "salle.example.test"
 BACK_WITHIN_S = 10.0
 LEAST_RATE = 20
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving(environment=SETTINGS) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    arguments = (
-        f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
-        "--auto-select-desktop-capture-source=Entire screen",
-    )
-    async with chromium(*arguments) as running:
-        yield running
 
 
 @contextlib.asynccontextmanager
@@ -135,7 +117,7 @@ async def test_a_camera_in_an_empty_room_goes_on_air_in_one_press(
 ) -> None:
     room = f"empty-{width}"
     await server.room(room, name="Salle vide")
-    async with camera(server, room), studio(browser, server, room, language=language) as seen:
+    async with camera(server, room, options=TINY), studio(browser, server, room, language=language) as seen:
         await seen.page.set_viewport_size({"width": width, "height": 900})
         await room_state(seen, "preview")
         await seen.text(re.compile(says))
@@ -308,7 +290,7 @@ async def test_takes_over_a_room_that_another_encoder_holds(browser: Browser, se
     grant = await server.api(
         "POST", "/grants", {"role": "technician", "room": "taken", "label": "the other"}, status=201
     )
-    async with camera(server, "taken"):
+    async with camera(server, "taken", options=TINY):
         await server.wait_state("taken", "live")
         async with studio(browser, server, "taken", grant["token"]) as seen:
             await open_devices(seen)

@@ -12,17 +12,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.fakes.browser import Opened, chromium, needs_chromium, opened
+from tests.fakes.browser import Opened, needs_chromium, opened
 from tests.fakes.publishing import camera
-from tests.fakes.running import Running, serving
+from tests.fakes.running import Running
 from tests.fakes.waiting import until, until_answered
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
-SETTINGS = {
-    "STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]',
-    "STREAMER_WHEP__MAX_VIEWERS": "1",
-}
 PART = re.compile(r"/\d+\.\d+\.m4s$")
 FIRST_PICTURE_S = 5.0
 LATENCY_LIMIT_MS = 4_000
@@ -30,19 +26,12 @@ SEEK_BACK_MS = 20_000
 SEEK_STEP_MS = 10_000
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving(environment=SETTINGS) as running:
-        await running.room("hall", name="Grande salle", start="auto")
-        async with camera(running, "hall"):
-            await running.wait_state("hall", "live")
-            yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(server: Running) -> AsyncIterator[Running]:
+    await server.room("hall", name="Grande salle", start="auto")
+    async with camera(server, "hall", frame_rate=15):
+        await server.wait_state("hall", "live")
+        yield server
 
 
 @contextlib.asynccontextmanager

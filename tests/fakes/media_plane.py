@@ -79,6 +79,12 @@ class FakePlane:
         self.stopped: list[str] = []
         self.listeners: list[Callable[[Any, str, Any], None]] = []
 
+    async def start(self) -> None:
+        """There is nobody to connect to."""
+
+    async def close(self) -> None:
+        self.rooms.clear()
+
     def listen(self, listener: Callable[[Any, str, Any], None]) -> Callable[[], None]:
         self.listeners.append(listener)
         return lambda: self.listeners.remove(listener)

@@ -30,7 +30,8 @@ class Running:
 
     url: str
     data: Path
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | None
+    """The supervisor; None: the test starts the server's processes itself."""
     session: aiohttp.ClientSession
     log: Path
     tokens: dict[str, str] = field(default_factory=dict)
@@ -80,6 +81,15 @@ class Running:
     def logged(self) -> str:
         return self.log.read_text(errors="replace")
 
+    async def ready(self) -> bool:
+        """Whether people can come. AssertionError once the server has ended."""
+        assert self.process is None or self.process.returncode is None, self.logged()[-4000:]
+        try:
+            async with self.session.get(f"{self.url}/readyz", ssl=False) as response:
+                return response.status == 200
+        except aiohttp.ClientError:
+            return False
+
 
 @contextlib.asynccontextmanager
 async def serving(
@@ -113,7 +123,7 @@ async def serving(
         async with aiohttp.ClientSession() as session:
             running = Running(f"{scheme}://127.0.0.1:{port}", folder, process, session, log)
             await until_answered(
-                lambda: _ready(running), limit_s=START_LIMIT_S, what=lambda: f"ready: {running.logged()[-2000:]}"
+                running.ready, limit_s=START_LIMIT_S, what=lambda: f"ready: {running.logged()[-2000:]}"
             )
             yield running
     finally:
@@ -129,15 +139,6 @@ async def serving(
         if own:
             shutil.rmtree(folder, ignore_errors=True)
             log.unlink(missing_ok=True)
-
-
-async def _ready(running: Running) -> bool:
-    assert running.process.returncode is None, running.logged()[-4000:]
-    try:
-        async with running.session.get(f"{running.url}/readyz", ssl=False) as response:
-            return response.status == 200
-    except aiohttp.ClientError:
-        return False
 
 
 def free_port() -> int:

@@ -13,8 +13,10 @@ import numpy as np
 
 from streamer.conference.media_events import PROGRAMME_OUTPUT, MediaEvent, Opened
 from streamer.conference.programme import Broadcast, Chunk
+from streamer.conference.view import BroadcastView
 from streamer.media import cmaf
 from streamer.media.feeds import PROGRAMME, Feed
+from streamer.media.index import HEADER, encode_event
 from streamer.media.outputs import Inits, Output
 from streamer.media.packager import TrackPackager
 from streamer.media.types import Cut, Sample, TrackConfig
@@ -126,3 +128,14 @@ class Studio:
         self.cuts += 1
         for name, packager in self.packagers.items():
             packager.begin(cut, self.configs[name])
+
+
+def write_programme(room_dir: Path, room: str, *, epoch_ms: int, seconds: float) -> Studio:
+    """A room's folder as a broadcast leaves it that was on air from ``epoch_ms`` on: media and their index."""
+    view = BroadcastView()
+    studio = Studio(room_dir, view.apply, of=broadcast(room=room, epoch_ms=epoch_ms))
+    studio.run(seconds)
+    record = encode_event(view.snapshot())
+    assert record is not None
+    (room_dir / studio.broadcast.id / "index-000001.sx").write_bytes(HEADER + record)
+    return studio
