@@ -34,8 +34,16 @@ sbom:
 	$(BIN)/cyclonedx-py requirements --output-reproducible --of JSON -o $(SBOM)/program.cdx.json requirements.txt
 	cd web && npm sbom --sbom-format cyclonedx --package-lock-only > $(abspath $(SBOM))/pages.cdx.json
 
+# With other dice each time; SOAK_SEED does a search again.
+SOAK_RUN = SOAK=1 $(BIN)/pytest --timeout 7200 --hypothesis-profile=default
+
 soak: setup
-	$(BIN)/pytest --timeout 7200 $(or $(T),tests/soak)
+ifdef T
+	$(SOAK_RUN) $(T)
+else
+	$(SOAK_RUN) tests/soak
+	$(SOAK_RUN) -m "search or hypothesis" tests/unit tests/faults
+endif
 
 setup: setup-app setup-system
 

@@ -1,18 +1,16 @@
 """``make test``: every check and test, to the end even when one fails.
 
 The last line is the sum: ``N passed, N failed, N skipped``. With CI=true a test that is skipped because a
-program is missing has failed (tests/conftest.py).
+program is missing has failed (tests/conftest.py). Nothing is tried twice.
 
-Tests with whole servers, cameras and browsers wait more than they work. What only works runs beside them, at the lowest
-priority, in the time that they leave. Tests of media depend on time, and a busy machine has none to spare: those of a
-suite that failed are tried once more at the end, one after the other with nothing beside them. What passes then has
-passed and is named.
+The Python tests are one pool (tests/pool.py). What only works runs beside it, at the lowest priority.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -20,25 +18,19 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 from xml.etree import ElementTree
 
 from tests.audit import Audit, audits
+from tests.pool import WORKERS
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-WHOLE_SERVER = ("tests/integration", "tests/interop", "tests/faults")
-WITH_PROCESSES = ("tests/unit/cli", "tests/unit/room")
-"""Unit tests whose processes have a clock to keep up with."""
-WORKERS = "2"
-"""For two cores: a third is hardly faster and leaves media no time."""
+SLOWEST = 20
+"""So many tests are named with their seconds."""
 BESIDE = ("nice", "-n", "19")
 """Before a command that gets what time the others leave."""
-TRY_AGAIN = 15
-"""More failures than this in one suite are no matter of timing."""
-_PYTEST_FAILURES = 1
 _PYTEST_NO_TESTS = 5
 
 
@@ -47,17 +39,20 @@ class Sum:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
-    late: list[str] = field(default_factory=list)
-    """Tests among those passed that needed the second try."""
 
     def add(self, other: Sum) -> None:
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
-        self.late += other.late
 
 
-def run(name: str, command: list[str | Path], folder: Path = ROOT, *, live: bool = True) -> tuple[int, str, float]:
+def environment() -> dict[str, str]:
+    """Bytecode is kept whatever the shell says: each of a hundred processes would compile all of the program."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def run(name: str, command: Sequence[str | Path], folder: Path = ROOT, *, live: bool = True) -> tuple[int, str, float]:
     """Run one step with its output shown, as it comes if ``live``. Returns exit code, output and seconds."""
     if live:
         print(f"\n=== {name}", flush=True)
@@ -70,7 +65,7 @@ def run(name: str, command: list[str | Path], folder: Path = ROOT, *, live: bool
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env={**os.environ, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
+        env=environment(),
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -82,9 +77,9 @@ def run(name: str, command: list[str | Path], folder: Path = ROOT, *, live: bool
     return process.returncode, "".join(output), time.monotonic() - started
 
 
-def check(name: str, command: list[str | Path], folder: Path = ROOT) -> tuple[Sum, float]:
+def check(name: str, command: Sequence[str | Path], folder: Path = ROOT) -> tuple[Sum, float]:
     """A step that passes or fails as a whole; others may run beside it."""
-    code, _, seconds = run(name, command, folder, live=False)
+    code, _, seconds = run(name, [*BESIDE, *command], folder, live=False)
     return (Sum(passed=1) if code == 0 else Sum(failed=1)), seconds
 
 
@@ -102,56 +97,16 @@ def outcomes(report: Path) -> dict[str, str]:
     return found
 
 
-def summed(first: dict[str, str], second: dict[str, str]) -> Sum:
-    """``second`` is the second try of what failed. Only what has passed in it did not fail."""
-    late = [name for name, outcome in first.items() if outcome == "failed" and second.get(name) == "passed"]
-    counts = Counter({**first, **dict.fromkeys(late, "passed")}.values())
-    return Sum(counts["passed"], counts["failed"], counts["skipped"], late)
-
-
-@dataclass
-class Suite:
-    """One run of pytest. ``options`` are those of the first try: the second is serial."""
-
-    folder: Path
-    """For what pytest reports and remembers: one of its own."""
-    name: str
-    paths: Sequence[str]
-    options: Sequence[str] = ()
-    beside: bool = False
-    """In the time that the others leave; what it printed is shown at its end."""
-    seconds: float = 0.0
-    code: int = 0
-    first: dict[str, str] = field(default_factory=dict)
-    second: dict[str, str] = field(default_factory=dict)
-
-    def run(self) -> Self:
-        self.first, self.code = self._pytest(self.name, self.options, live=not self.beside)
-        return self
-
-    def run_again(self) -> None:
-        """Those that failed, where they are few."""
-        if self.code == _PYTEST_FAILURES and 0 < self._failed <= TRY_AGAIN:
-            last = ["-p", "no:xdist", "--last-failed", "--last-failed-no-failures=none"]
-            self.second, _ = self._pytest(f"{self.name}: the second try of {self._failed}", last, live=True)
-
-    def result(self) -> Sum:
-        found = summed(self.first, self.second)
-        if self.code not in (0, _PYTEST_NO_TESTS) and not self._failed:
-            found.failed = 1
-        return found
-
-    @property
-    def _failed(self) -> int:
-        return list(self.first.values()).count("failed")
-
-    def _pytest(self, title: str, options: Sequence[str], *, live: bool) -> tuple[dict[str, str], int]:
-        report = self.folder / "report.xml"
-        report.unlink(missing_ok=True)
-        command = [*(() if live else BESIDE), BIN / "pytest", "-q", "-o", f"cache_dir={self.folder}/cache"]
-        code, _, seconds = run(title, [*command, f"--junitxml={report}", *options, *self.paths], live=live)
-        self.seconds += seconds
-        return (outcomes(report) if report.exists() else {}), code
+def pool(folder: Path, paths: Sequence[str] = ("tests",), options: Sequence[str] = ()) -> tuple[Sum, float]:
+    """All Python tests. ``folder`` is for the report."""
+    report = folder / "report.xml"
+    how = ("-p", "tests.pool", "-n", str(WORKERS), f"--durations={SLOWEST}", f"--junitxml={report}", *options)
+    code, _, seconds = run("Python tests", [BIN / "python", "-m", "pytest", "-q", *how, *paths])
+    counts = Counter(outcomes(report).values() if report.exists() else ())
+    found = Sum(counts["passed"], counts["failed"], counts["skipped"])
+    if code not in (0, _PYTEST_NO_TESTS) and not found.failed:
+        found.failed = 1
+    return found, seconds
 
 
 def audited(audit: Audit) -> Sum:
@@ -174,49 +129,39 @@ def vitest() -> tuple[Sum, float]:
     return found, seconds
 
 
-def everything(folder: Path) -> list[tuple[str, Sum, float]]:
-    """Name, outcome and seconds of each step. ``folder`` is for reports."""
+def others() -> list[tuple[str, Sum, float]]:
+    """Name, outcome and seconds of each step that only works."""
     web = ROOT / "web"
-    # Each module has a server of its own, which its tests share.
-    by_module = ("-n", WORKERS, "--dist", "loadfile")
-    processes = Suite(folder / "processes", "with processes", [*WITH_PROCESSES], ("-n", WORKERS))
-    servers = Suite(folder / "servers", "the whole server", [*WHOLE_SERVER], by_module)
-    browsers = Suite(folder / "browsers", "in Chromium", ["tests/e2e"], ("-n", "2", "--dist", "loadfile"))
-    others = [f"--ignore={path}" for path in WITH_PROCESSES]
-    units = Suite(folder / "units", "unit tests", ["tests/unit"], ("-n", "2", *others), beside=True)
     results: list[tuple[str, Sum, float]] = []
 
-    def note(name: str, command: list[str | Path], folder: Path = ROOT) -> None:
-        results.append((name, *check(name, [*BESIDE, *command], folder)))
+    def note(name: str, command: Sequence[str | Path], folder: Path = ROOT) -> None:
+        results.append((name, *check(name, command, folder)))
 
-    def working() -> None:
-        note("ruff check", [BIN / "ruff", "check", "."])
-        note("ruff format", [BIN / "ruff", "format", "--check", "."])
-        note("pages: types and lint", ["npm", "run", "--silent", "check"], web)
-        note("pages: size budget", ["npm", "run", "--silent", "budget"], web)
-        results.append(("pages: unit tests", *vitest()))
-        note("mypy", [BIN / "mypy"])
-        note("import laws", [BIN / "lint-imports"])
-        for audit in audits():
-            print(f"\n=== {audit}", flush=True)
-            results.append((audit.name, audited(audit), 0.0))
-        units.run()
-
-    with ThreadPoolExecutor(1) as beside:
-        done = beside.submit(working)
-        for suite in (servers, browsers, processes):
-            suite.run()
-        done.result()
-    for suite in (units, processes, servers, browsers):
-        suite.run_again()
-        results.append((suite.name, suite.result(), suite.seconds))
+    note("ruff check", [BIN / "ruff", "check", "."])
+    note("ruff format", [BIN / "ruff", "format", "--check", "."])
+    note("import laws", [BIN / "lint-imports"])
+    note("mypy", [BIN / "mypy"])
+    note("pages: types and lint", ["npm", "run", "--silent", "check"], web)
+    note("pages: size budget", ["npm", "run", "--silent", "budget"], web)
+    results.append(("pages: unit tests", *vitest()))
+    for audit in audits():
+        print(f"\n=== {audit}", flush=True)
+        results.append((audit.name, audited(audit), 0.0))
     return results
 
 
+def everything(folder: Path, options: Sequence[str] = ()) -> list[tuple[str, Sum, float]]:
+    with ThreadPoolExecutor(1) as beside:
+        done = beside.submit(others)
+        tests = pool(folder, options=options)
+        return [*done.result(), ("Python tests", *tests)]
+
+
 def main() -> int:
+    """Options are pytest's (``--record-weights``)."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        results = everything(Path(folder))
+        results = everything(Path(folder), sys.argv[1:])
     total = Sum()
     print("\n=== in short")
     for name, result, seconds in results:
@@ -225,11 +170,10 @@ def main() -> int:
             f"{'FAILED' if result.failed else 'ok':7} {name:24} {result.passed:5} passed {result.failed:3} failed "
             f"{result.skipped:3} skipped {seconds:6.0f} s"
         )
-    if total.late:
-        print(f"{len(total.late)} passed on the second try:", *total.late, sep="\n  ")
     if total.skipped:
         print("Skipped tests and their reasons stand above, at the end of their run (SKIPPED).")
-    print(f"All together {time.monotonic() - started:.0f} s.")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"All together {time.monotonic() - started:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of CPU time.")
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
     return 1 if total.failed else 0
 

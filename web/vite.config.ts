@@ -22,7 +22,7 @@ const SHELLS = [
 ] as const
 
 /** Asks for the playlist before the player's code is here. */
-const EARLY = here('./src/watch/early.ts')
+const EARLY = here('./src/pages/watch/early.ts')
 
 /** In development the addresses of the real server lead to the shells; everything else goes to a running Streamer. */
 const SERVER = process.env['STREAMER_URL'] ?? 'http://127.0.0.1:8080'
@@ -46,7 +46,7 @@ function roomAddresses(): Plugin {
 
 export default defineConfig({
   plugins: [svelte(), trimmedHls(), roomAddresses(), earlyScript(EARLY, ['watch', 'embed'])],
-  resolve: { alias: { $lib: here('./src/lib') } },
+  resolve: { alias: { $lib: here('./src/lib'), $features: here('./src/features') } },
   build: {
     target: 'es2022',
     // The pages' policy allows no inline script, and data: addresses for pictures only.

@@ -327,7 +327,8 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 
     Raises StoreUnavailable where the database is of a newer program.
     """
-    pending(connection)
+    if not pending(connection):
+        return
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)

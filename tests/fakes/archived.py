@@ -12,13 +12,14 @@ from streamer.archive.archivist import Archivist
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Mark, MarkKind, Session, SessionState
 from streamer.settings import Settings
-from streamer.store.database import Database, database_url
+from streamer.store.database import Database
 from streamer.store.erasing import Erasing
 from streamer.store.marks import Marks
 from streamer.store.recordings import Editions, Recording, Recordings, StoredEdition
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from tests.fakes.broadcast import FakeLink, FakePlane
+from tests.fakes.stores import sqlite_store
 from tests.fakes.studio import Studio
 
 
@@ -94,7 +95,7 @@ class Archive:
 @asynccontextmanager
 async def archive(data: Path) -> AsyncIterator[Archive]:
     settings = Settings.model_validate({"data": data})
-    database = Database(database_url("", data))
+    database = sqlite_store(data)
     await database.start()
     try:
         async with database.write() as connection:

@@ -35,11 +35,11 @@ from streamer.media.index import HEADER, encode_event
 from streamer.room.sockets import make_run_dir
 from streamer.settings import Settings, load_settings
 from streamer.store.captions import Captions
-from streamer.store.database import Database, database_url
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 from tests.fakes.packaging import broadcast
+from tests.fakes.stores import sqlite_store
 from tests.fakes.studio import Studio
 
 Kind = Literal["recording", "stretch", "person", "grant", "retention", "unrecorded"]
@@ -159,7 +159,7 @@ async def prepare(folder: Path) -> Erasable:
     record = encode_event(view.snapshot())
     assert record is not None
     (room_dir / studio.broadcast.id / "index-000001.sx").write_bytes(HEADER + record)
-    database = Database(database_url("", folder))
+    database = sqlite_store(folder)
     await database.start()
     async with database.write() as connection:
         await Venues(connection).add(Venue("v", "Maison"))
@@ -239,7 +239,7 @@ async def serving(made: Erasable) -> AsyncIterator[Web]:
     """What ``streamer serve`` runs as its web process."""
     settings = made.settings()
     make_run_dir(settings.run_dir)
-    database = Database(database_url("", made.folder))
+    database = sqlite_store(made.folder)
     await database.start()
     try:
         # One of before, which was killed, was of this folder too: nobody is waited for.

@@ -21,11 +21,12 @@ from streamer.media.index import HEADER, encode_event
 from streamer.room.control import wait_cancelled
 from streamer.settings import Settings
 from streamer.sockets import REALTIME
-from streamer.store.database import Database, database_url
+from streamer.store.database import Database
 from streamer.store.sessions import Sessions
 from tests.fakes.broadcast import FakeBroadcast, FakeLink
 from tests.fakes.media_plane import FakePlane, FakeRoom
 from tests.fakes.slow_reader import SlowReader
+from tests.fakes.stores import sqlite_store
 from tests.fakes.studio import Studio
 from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until
@@ -257,7 +258,7 @@ def _session(name: str, began_ms: int, ended_ms: int | None) -> Session:
 
 @asynccontextmanager
 async def venue(settings: Settings, url: str = "http://streamer.test") -> AsyncIterator[Venue]:
-    database = Database(database_url("", settings.data))
+    database = sqlite_store(settings.data)
     await database.start()
     plane = FakePlane()
     app = assemble(settings, database, plane, public_url=url)  # type: ignore[arg-type]

@@ -23,7 +23,6 @@ from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Event, Session, SessionState, Visibility
 from streamer.settings import load_settings
 from streamer.sockets import REALTIME
-from streamer.store.database import Database, database_url
 from streamer.store.events import Events
 from streamer.store.hall_codes import HallCodes
 from streamer.store.rooms import Rooms
@@ -31,6 +30,7 @@ from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 from tests.fakes.fuzzed_web import Finds, damaged
 from tests.fakes.media_plane import FakePlane
+from tests.fakes.stores import sqlite_store
 
 ADMIN = "admin-token-of-the-searches-0123456789"
 AS_ADMIN = {"Authorization": f"Bearer {ADMIN}"}
@@ -70,7 +70,7 @@ async def fuzzed(folder: Path) -> AsyncIterator[FuzzedApp]:
         room={"failed_attempts_per_minute": MANY, "attempts_per_minute": MANY},
         realtime={"commands_burst": MANY, "commands_per_s": MANY, "newcomer_s": 0},
     )
-    database = Database(database_url("", settings.data))
+    database = sqlite_store(settings.data)
     await database.start()
     async with database.write() as connection:
         await Venues(connection).add(Venue("v", "Venue"))

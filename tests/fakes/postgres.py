@@ -48,14 +48,14 @@ class Postgres:
     settings: dict[str, str]
     _server: subprocess.Popen[bytes] | None = None
 
-    def new_database(self) -> str:
-        """An empty database. Returns its URL, as in the setting ``store.url``."""
+    def new_database(self, copied: str | None = None) -> str:
+        """An empty database, or a copy of the one with this URL. Returns its URL, as in the setting ``store.url``."""
         name = f"t{uuid4().hex}"
-        self._run("createdb", "--template=template0", "--encoding=UTF8", name)
+        self._run("createdb", f"--template={_name(copied) if copied else 'template0'}", "--encoding=UTF8", name)
         return f"postgresql://{self.user}@/{name}?host={self.folder}"
 
     def drop(self, url: str) -> None:
-        self._run("dropdb", "--force", url.partition("@/")[2].partition("?")[0])
+        self._run("dropdb", "--force", _name(url))
 
     def answers(self) -> bool:
         ready = subprocess.run([self.bin / "pg_isready", "-q", "-h", self.folder], check=False, timeout=10)
@@ -115,6 +115,10 @@ class Postgres:
     def _run(self, program: str, *options: str) -> None:
         command = [self.bin / program, "-h", self.folder, "-U", self.user, *options]
         subprocess.run(command, check=True, capture_output=True, timeout=30)
+
+
+def _name(url: str) -> str:
+    return url.partition("@/")[2].partition("?")[0]
 
 
 def _as_user(user: str) -> dict[str, object]:

@@ -28,11 +28,12 @@ from streamer.director.bells import Bells
 from streamer.director.director import Director
 from streamer.director.ledger import Change, Ledger
 from streamer.room.protocol import RoomConfig
-from streamer.store.database import Database, StoreUnavailable, database_url
+from streamer.store.database import Database, StoreUnavailable
 from tests.fakes.directing import NINE, TECHNICIAN, Stage
 from tests.fakes.media_plane import FakePlane, FakeRoom
 from tests.fakes.simulated_hall import CLOSED, FAR, Hall, M, S, Shown, Slot
 from tests.fakes.simulated_technician import People, Tap, Technician, cables
+from tests.fakes.stores import sqlite_store
 
 DAY = 24 * 60 * M
 NOON = 6 * 60 * M
@@ -407,7 +408,7 @@ class DayStage(Stage):
 async def simulate(folder: Path, rooms: int, sessions: int, seed: int) -> Count:
     """Raises AssertionError where the audience was shown, told or cut anything but what happened."""
     rng = random.Random(seed)
-    database = Database(database_url("", folder))
+    database = sqlite_store(folder)
     await database.start()
     try:
         first = (NINE // DAY) * DAY + 6 * 60 * M

@@ -1,15 +1,43 @@
-"""Fixtures: a store with each database, PostgreSQL where it is installed. A conftest imports them."""
+"""Databases with all tables, made by copying one that was migrated: the migrations take longer than most tests.
+
+Fixtures: a store with each database, PostgreSQL where it is installed. A conftest imports them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import URL, create_engine
 
-from streamer.store.database import Database, database_url
+from streamer.store.database import Database, database_url, upgrade
 from tests.fakes.postgres import Postgres, binaries, running_postgres
+
+
+@cache
+def migrated() -> bytes:
+    """An SQLite file with all tables, empty."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "streamer.sqlite3"
+        engine = create_engine(f"sqlite:///{file}")
+        with engine.begin() as connection:
+            upgrade(connection)
+        engine.dispose()
+        return file.read_bytes()
+
+
+def sqlite_store(folder: Path, kind: Callable[[URL], Database] = Database) -> Database:
+    """The database of a data folder, to be started. A new one has all tables."""
+    file = folder / "streamer.sqlite3"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.write_bytes(migrated())
+    return kind(database_url("", folder))
 
 
 @pytest.fixture(scope="session")
@@ -21,14 +49,32 @@ def postgres() -> Iterator[Postgres]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def postgres_with_tables(postgres: Postgres) -> str:
+    """The URL of a database with all tables, to be copied."""
+    url = postgres.new_database()
+
+    async def migrate() -> None:
+        database = Database(database_url(url, Path()))
+        await database.start()
+        await database.close()
+
+    asyncio.run(migrate())
+    return url
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The setting ``store.url`` of a new, empty database."""
+    """The setting ``store.url`` of a new database: empty, but with all tables for a test that wants ``store``."""
+    has_tables = "store" in request.fixturenames
     if request.param == "sqlite":
+        if has_tables:
+            (tmp_path / "data").mkdir()
+            (tmp_path / "data" / "streamer.sqlite3").write_bytes(migrated())
         yield f"sqlite:///{tmp_path / 'data' / 'streamer.sqlite3'}"
         return
     server: Postgres = request.getfixturevalue("postgres")
-    url = server.new_database()
+    url = server.new_database(request.getfixturevalue("postgres_with_tables") if has_tables else None)
     yield url
     server.drop(url)
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
-
-from sqlalchemy import create_engine
 
 from streamer.audience.commands import Command
 from streamer.audience.news import AudienceEvent, Viewpoint
@@ -22,10 +18,11 @@ from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session, SessionState, Visibility
 from streamer.errors import NotFound, StreamerError
 from streamer.settings import AudienceSettings
-from streamer.store.database import Database, database_url, upgrade
+from streamer.store.database import Database
 from streamer.store.erasing import Erasing
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
+from tests.fakes.stores import sqlite_store
 
 START_MS = 1_800_000_000_000
 HOUR_MS = 3_600_000
@@ -121,27 +118,12 @@ class Hall:
         return await self.audience.snapshot(HALL, Viewpoint.OWN, participant.id)
 
 
-@cache
-def migrated() -> bytes:
-    """An SQLite file with all tables: made once, the migrations take longer than most tests."""
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "streamer.sqlite3"
-        engine = create_engine(f"sqlite:///{file}")
-        with engine.begin() as connection:
-            upgrade(connection)
-        engine.dispose()
-        return file.read_bytes()
-
-
 @asynccontextmanager
 async def hall(
     folder: Path, *, clock: Clock | None = None, days: Days | None = None, **settings: Any
 ) -> AsyncIterator[Hall]:
     """On SQLite in ``folder``; a second call on the same folder is a restart."""
-    file = folder / "streamer.sqlite3"
-    if not file.exists():
-        file.write_bytes(migrated())
-    database = Database(database_url("", folder))
+    database = sqlite_store(folder)
     await database.start()
     async with database.write() as connection:
         if await Rooms(connection).find("hall") is None:

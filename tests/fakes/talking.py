@@ -40,13 +40,13 @@ from streamer.realtime.service import Realtime
 from streamer.room.protocol import RoomConfig
 from streamer.settings import AudienceSettings, RealtimeSettings
 from streamer.store.actions import StoredAction
-from streamer.store.database import Database, database_url
 from streamer.store.erasing import Erasing
 from streamer.store.room_states import Acknowledgement
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 from tests.fakes.media_plane import FakePlane, FakeRoom
+from tests.fakes.stores import sqlite_store
 from tests.fakes.waiting import until
 
 VENUE = Venue("paris", "Paris")
@@ -429,7 +429,7 @@ class ScriptedSessions:
 @contextlib.asynccontextmanager
 async def audience_of(director: ScriptedDirector, folder: Path, **settings: Any) -> AsyncIterator[Audience]:
     """A real one, with its database in a folder. What is planned by then is stored there."""
-    database = Database(database_url("", folder))
+    database = sqlite_store(folder)
     await database.start()
     async with database.write() as connection:
         rooms, sessions = Rooms(connection), Sessions(connection)

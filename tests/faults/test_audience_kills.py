@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import random
 from pathlib import Path
 
 import pytest
 
 from tests.fakes.audience_lives import Lives
+from tests.fakes.chance import dice
 
 KILLS = int(os.environ.get("AUDIENCE_KILLS", "3"))
 
 
+@pytest.mark.search
 @pytest.mark.timeout(60 + 15 * KILLS)
 async def test_nothing_that_was_acknowledged_is_lost(tmp_path: Path) -> None:
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    lives = Lives(tmp_path, random.Random(seed))
+    lives = Lives(tmp_path, dice())
     await lives.begin()
     for _ in range(KILLS):
         await lives.live()

@@ -6,12 +6,12 @@ Erasures have deaths of their own: ``test_erasing_kills.py``. ``DEATHS`` in the 
 from __future__ import annotations
 
 import os
-import random
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.chance import dice
 from tests.fakes.deaths import LOST_MS, die_again_and_again
 
 pytestmark = pytest.mark.slow
@@ -21,11 +21,9 @@ DEATHS = int(os.environ.get("DEATHS", "3"))
 
 @pytest.mark.timeout(120 + 60 * DEATHS)
 async def test_numbers_never_repeat_and_at_most_one_part_is_lost() -> None:
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
     # Sockets' paths are short: not in pytest's folder.
     with tempfile.TemporaryDirectory(prefix="streamer-") as folder:
-        tally = await die_again_and_again(Path(folder) / "data", DEATHS, random.Random(seed))
+        tally = await die_again_and_again(Path(folder) / "data", DEATHS, dice())
     print(f"{dict(tally.deaths)}, back after {[round(s, 1) for s in tally.back_s]} s")
     print(f"lost {[round(ms) for ms in tally.lost_ms]} ms")
     assert max(tally.lost_ms) < LOST_MS

@@ -7,12 +7,15 @@ import random
 import sys
 from pathlib import Path
 
+import pytest
+
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Session
 from streamer.store.database import Database, database_url
 from streamer.store.marks import Marks
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
+from tests.fakes.chance import dice
 from tests.fakes.store_writer import nth
 from tests.fakes.stores import postgres, store_url
 
@@ -48,10 +51,9 @@ async def write_until_killed(url: str, first: int, chance: random.Random) -> lis
     return acknowledged
 
 
+@pytest.mark.search
 async def test_no_acknowledged_change_is_lost_when_a_writer_is_killed(store_url: str, tmp_path: Path) -> None:
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+    chance = dice()
     database = Database(database_url(store_url, tmp_path))
     await database.start()
     async with database.write() as connection:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,6 +13,7 @@ import pytest_asyncio
 from streamer.room import sockets
 from streamer.room.channel import Channel
 from streamer.room.protocol import Forget
+from tests.fakes.chance import dice
 from tests.fakes.following import all_past, faultless, holes_ms, whole
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import camera
@@ -86,7 +86,7 @@ def disk(server: Running, room: str = "hall") -> bytes:
 
 async def test_a_room_that_dies_while_it_forgets_has_forgotten(server: Running) -> None:
     """Whoever is killed, at whatever moment: the bytes are gone from the disk, and nobody is served them."""
-    chance = random.Random()
+    chance = dice()
     for number in range(2):
         room = f"dying-{number}"
         await server.room(room, start="auto")

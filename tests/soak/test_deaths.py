@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import random
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.chance import dice
 from tests.fakes.deaths import LOST_MS, die_again_and_again
 
 
 @pytest.mark.timeout(3600)
 async def test_a_hundred_deaths_of_both_planes() -> None:
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
     with tempfile.TemporaryDirectory(prefix="streamer-") as folder:
-        tally = await die_again_and_again(Path(folder) / "data", 100, random.Random(seed))
+        tally = await die_again_and_again(Path(folder) / "data", 100, dice())
     assert max(tally.lost_ms) < LOST_MS

@@ -25,11 +25,11 @@ from streamer.director.directorship import Directorship
 from streamer.observe.metrics import WebMetrics
 from streamer.room.control import wait_cancelled
 from streamer.settings import Settings
-from streamer.store.database import Database, database_url
 from streamer.store.directors import Holder
 from streamer.supervision import TROUBLED_AFTER, Tasks, Work, keep_going, start_kept
 from tests.fakes.media_host import make_settings
 from tests.fakes.room import FakeRoom
+from tests.fakes.stores import sqlite_store
 from tests.fakes.waiting import until
 
 PACKAGE = Path(streamer.__file__).parent
@@ -171,7 +171,7 @@ async def faults(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Faul
     settings.run_dir.mkdir()
     room = FakeRoom(settings.run_dir, "main", broadcast="b")
     await room.start()
-    database = Database(database_url("", settings.data))
+    database = sqlite_store(settings.data)
     await database.start()
     directorship = Directorship(database, Holder(holder="x", host="x", pid=1), absent_s=20)
     await directorship.take()

@@ -18,8 +18,9 @@ from streamer.conference.notices import Notices
 from streamer.director.director import Director
 from streamer.observe.metrics import WebMetrics
 from streamer.settings import Settings, load_settings
-from streamer.store.database import Database, database_url
+from streamer.store.database import Database
 from tests.fakes.media_plane import FakePlane
+from tests.fakes.stores import sqlite_store
 
 ADMIN = "admin-token-of-the-tests-0123456789"
 
@@ -46,7 +47,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def database(settings: Settings) -> AsyncIterator[Database]:
-    database = Database(database_url("", settings.data))
+    database = sqlite_store(settings.data)
     await database.start()
     yield database
     await database.close()

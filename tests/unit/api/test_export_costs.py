@@ -19,11 +19,11 @@ from streamer.app import assemble
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Event, Session
 from streamer.settings import load_settings
-from streamer.store.database import Database, database_url
 from streamer.store.events import Events
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from tests.fakes.media_plane import FakePlane
+from tests.fakes.stores import sqlite_store
 from tests.unit.api.conftest import ADMIN, Client, bearer
 
 SESSIONS = 1000
@@ -36,7 +36,7 @@ TABLES = ("/api/v1/questions?format=csv", "/api/v1/polls?format=csv")
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[Client]:
     settings = load_settings(None, data=tmp_path, admin_token=ADMIN, server={"trusted_proxies": ["127.0.0.1"]})
-    database = Database(database_url("", settings.data))
+    database = sqlite_store(settings.data)
     await database.start()
     async with database.write() as connection:
         await Rooms(connection).add(Room("a", "A"))

@@ -18,9 +18,9 @@ from streamer.app import assemble
 from streamer.delivery import routes
 from streamer.settings import load_settings
 from streamer.sockets import REALTIME
-from streamer.store.database import Database, database_url
 from tests.fakes.broadcast import FakeLink
 from tests.fakes.media_plane import FakePlane
+from tests.fakes.stores import sqlite_store
 from tests.fakes.waiting import until
 from tests.unit.api.conftest import ADMIN, Api, Client, bearer
 from tests.unit.api.test_signalling import OFFER, SDP
@@ -46,7 +46,7 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
         hls={"max_held_per_address": MOST},
         realtime={"max_connections_per_address": MOST, "address_commands_burst": 10, "address_commands_per_s": 1},
     )
-    database = Database(database_url("", settings.data))
+    database = sqlite_store(settings.data)
     await database.start()
     app = assemble(settings, database, FakePlane(), public_url="http://streamer.test")  # type: ignore[arg-type]
     services = app[SERVICES]

@@ -23,13 +23,14 @@ from streamer.conference.grants import PERMISSIONS, Action, Grant, Role, Target,
 from streamer.conference.rooms import Room, Venue
 from streamer.settings import Settings
 from streamer.store import revision
-from streamer.store.database import Database, database_url
+from streamer.store.database import Database
 from streamer.store.grants import Grants
 from streamer.store.reach import reaching
 from streamer.store.rooms import Rooms
 from streamer.store.venues import Venues
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.planned import add_event, add_session
+from tests.fakes.stores import sqlite_store
 from tests.unit.api.conftest import bearer
 from tests.unit.api.test_signalling import OFFER, SDP
 
@@ -223,7 +224,7 @@ def _template(canonical: str, info: Any) -> str:
 
 @pytest.fixture
 async def house(settings: Settings) -> AsyncIterator[House]:
-    database = Forgetful(database_url("", settings.data))
+    database = sqlite_store(settings.data, Forgetful)
     await database.start()
     limits = settings.room.model_copy(update={"attempts_per_minute": 100_000, "failed_attempts_per_minute": 100_000})
     hls = settings.hls.model_copy(update={"max_held_per_address": 100_000})

@@ -19,8 +19,8 @@ from streamer.delivery.viewers import Viewers
 from streamer.room.protocol import RoomConfig
 from streamer.settings import Settings
 from streamer.sockets import REALTIME, tell_viewers
-from streamer.store.database import Database, database_url
 from tests.fakes.media_plane import FakePlane
+from tests.fakes.stores import sqlite_store
 from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until
 from tests.unit.api.conftest import ADMIN, Api
@@ -49,7 +49,7 @@ class Whole:
 
 @pytest.fixture
 async def whole(settings: Settings) -> AsyncIterator[Whole]:
-    database = Database(database_url("", settings.data))
+    database = sqlite_store(settings.data)
     await database.start()
     app = assemble(settings, database, FakePlane(), public_url=URL)  # type: ignore[arg-type]
     client: Any = TestClient(TestServer(app), cookie_jar=DummyCookieJar())

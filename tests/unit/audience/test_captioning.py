@@ -11,9 +11,10 @@ import pytest
 from streamer.audience.captioning import CaptionEvent, Captioning, Typed
 from streamer.conference.rooms import Room
 from streamer.errors import StreamerError
-from streamer.store.database import Database, database_url
+from streamer.store.database import Database
 from streamer.store.rooms import Rooms
 from tests.fakes.broadcast import EPOCH_MS, FakeBroadcast, FakeLink, FakePlane
+from tests.fakes.stores import sqlite_store
 
 
 @dataclass
@@ -57,7 +58,7 @@ class Desk:
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    database = Database(database_url("", tmp_path))
+    database = sqlite_store(tmp_path)
     await database.start()
     async with database.write() as connection:
         await Rooms(connection).add(Room("salle", "Salle", caption_languages=("fr", "en")))

@@ -19,12 +19,13 @@ from streamer.conference.rooms import Room
 from streamer.conference.sessions import Mark, MarkKind, Session
 from streamer.store.captions import Captions
 from streamer.store.chat import ChatMessages
-from streamer.store.database import Database, database_url
+from streamer.store.database import Database
 from streamer.store.marks import Marks
 from streamer.store.polls import Polls
 from streamer.store.questions import Questions
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
+from tests.fakes.stores import sqlite_store
 
 START = 1_000_000
 TALK = Session("talk", "hall", "Talk", START, START + 60_000)
@@ -41,7 +42,7 @@ def question(state: QuestionState, asked: int, staged: int | None = None, answer
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(database_url("", tmp_path))
+    database = sqlite_store(tmp_path)
     await database.start()
     async with database.write() as connection:
         await Rooms(connection).add(Room("hall", "Hall"))

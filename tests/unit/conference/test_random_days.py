@@ -1,13 +1,12 @@
 """No illegal life, whatever people, cameras and clocks do. The laws stand in ``tests.fakes.random_days``.
 
-Hypothesis looks for the shortest story that breaks a law; the seeded days go for numbers: here as many as ten seconds
-hold, and ``python -m tests.fakes.random_days 100000 --jobs 2`` for a hundred thousand.
+Hypothesis looks for the shortest story that breaks a law; the seeded days go for numbers: ``python -m
+tests.fakes.random_days 100000 --jobs 2`` for a hundred thousand.
 """
 
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
 
 import pytest
@@ -19,9 +18,11 @@ from streamer.conference import airing, clockwork, taps
 from streamer.conference.day import RoomDay, with_sessions
 from streamer.conference.rooms import Between, Start
 from streamer.conference.sessions import SessionState
+from tests.fakes.chance import SOAK, seed
 from tests.fakes.random_days import MIDNIGHT, H, Illegal, RandomDay, run_day, untouched_day
 
 MINUTES = st.integers(-10, 30)
+DAYS = 20_000 if SOAK else 200
 
 
 class AnyDay(RuleBasedStateMachine):
@@ -121,24 +122,23 @@ TestAnyDay.settings = settings(
 )
 
 
+@pytest.mark.search
 def test_random_days_break_no_law() -> None:
     seen: Counter[str] = Counter()
-    end = time.monotonic() + 10
-    seed = random.SystemRandom().randrange(1_000_000_000)
-    days = 0
-    while time.monotonic() < end or days < 300:
-        seen.update(run_day(seed + days).seen)
-        days += 1
+    first = seed()
+    for day in range(DAYS):
+        seen.update(run_day(first + day).seen)
     for command in ("Start", "End", "Reopen", "HoldOn", "Resume", "Delay", "AdHoc", "undo"):
-        assert seen[command] > 0, f"the days are too quiet: no {command} in {days}"
+        assert seen[command] > 0, f"the days are too quiet: no {command} in {DAYS}"
     assert seen["on air"] > seen["looks"] // 10
 
 
+@pytest.mark.search
 def test_in_a_tap_room_nothing_is_on_air_without_a_tap_whatever_clock_and_media_do() -> None:
-    seed = random.SystemRandom().randrange(1_000_000_000)
+    first = seed()
     seen: Counter[str] = Counter()
     for day in range(60):
-        seen.update(untouched_day(seed + day).seen)
+        seen.update(untouched_day(first + day).seen)
     assert seen["camera"] > 400, "hardly anything came in"
 
 
@@ -187,8 +187,8 @@ def test_a_rule_that_is_wrong_is_found(
 
 
 def _run(days: int) -> None:
-    for seed in range(days):
-        run_day(seed)
+    for number in range(days):
+        run_day(number)
 
 
 def test_every_room_setting_is_among_the_days() -> None:

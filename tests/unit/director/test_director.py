@@ -18,17 +18,18 @@ from streamer.conference.taps import Refused
 from streamer.director.news import AlarmsChanged, Forgotten, RoomChanged, SessionChanged
 from streamer.errors import Conflict, NotFound, Unavailable
 from streamer.store.audit import AuditLog
-from streamer.store.database import Database, StoreUnavailable, database_url
+from streamer.store.database import StoreUnavailable
 from streamer.store.marks import Marks
 from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from tests.fakes.directing import MINUTE, NINE, TECHNICIAN, Stage
+from tests.fakes.stores import sqlite_store
 
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    database = Database(database_url("", tmp_path))
+    database = sqlite_store(tmp_path)
     await database.start()
     stage = Stage(database, tmp_path)
     await stage.open()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from streamer.store import revision
 from streamer.store.database import Database, NotTheDirector, StoreUnavailable, database_url
 from streamer.store.directors import Directors, Holder
 from streamer.store.rooms import Rooms
+from tests.fakes.chance import dice
 from tests.fakes.stores import postgres, store_url
 from tests.fakes.waiting import until
 
@@ -217,11 +217,10 @@ async def test_commands_beside_a_running_instance_write_without_directing(store_
         assert (await row(one.database)).epoch == 1
 
 
+@pytest.mark.search
 async def test_at_any_time_at_most_one_writes(store_url: str) -> None:
     """Three servers that stop and go on at random, and that go on writing and ordering whatever they believe."""
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+    chance = dice()
     numbers = iter(range(10_000))
     async with contextlib.AsyncExitStack() as stack:
         servers = [await stack.enter_async_context(server(store_url, name)) for name in "abc"]

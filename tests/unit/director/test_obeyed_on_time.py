@@ -12,8 +12,8 @@ from streamer.conference import taps
 from streamer.conference.day import Timing
 from streamer.conference.sessions import SessionState, Visibility
 from streamer.director.director import Director
-from streamer.store.database import Database, database_url
 from tests.fakes.directing import MINUTE, NINE, TECHNICIAN, Stage
+from tests.fakes.stores import sqlite_store
 from tests.fakes.waiting import until
 
 
@@ -23,7 +23,7 @@ def now_ms() -> int:
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    database = Database(database_url("", tmp_path))
+    database = sqlite_store(tmp_path)
     await database.start()
     stage = Stage(database, tmp_path, now=now_ms())
     await stage.open()

@@ -18,7 +18,7 @@ from streamer.importing import OPERATOR
 from streamer.schedules.detect import read_schedule
 from streamer.schedules.importer import carry_out, plan
 from streamer.schedules.reading import Unreadable
-from streamer.store.database import Database, database_url
+from tests.fakes.stores import sqlite_store
 
 _BESIDE = Path(__file__).resolve().parents[4] / "shared" / "fixtures"
 FOLDER = Path(os.environ.get("STREAMER_FIXTURES") or _BESIDE) / "schedules"
@@ -69,7 +69,7 @@ async def test_a_real_file_is_imported_with_all_that_it_holds_and_once_only(name
     for warning in schedule.warnings:
         print(f"  {warning.code}: {warning.item}: {warning.message}")
     assert (len(schedule.items), len(schedule.rooms)) == (sessions, rooms)
-    database = Database(database_url("", tmp_path))
+    database = sqlite_store(tmp_path)
     await database.start()
     try:
         for attempt in range(2):

@@ -1,5 +1,5 @@
 """Each test of a store runs with SQLite and, where it is installed, with PostgreSQL."""
 
-from tests.fakes.stores import postgres, store, store_url
+from tests.fakes.stores import postgres, postgres_with_tables, store, store_url
 
-__all__ = ["postgres", "store", "store_url"]
+__all__ = ["postgres", "postgres_with_tables", "store", "store_url"]

@@ -23,8 +23,9 @@ from streamer.media.erasures import (
     decoded,
     read_stretches,
 )
-from streamer.store.database import Database, StoreUnavailable, database_url
+from streamer.store.database import Database, StoreUnavailable
 from streamer.store.erasing import Erasing, NotErased
+from tests.fakes.stores import sqlite_store
 
 NOW_MS = 1_800_000_000_000
 
@@ -89,7 +90,7 @@ def test_any_bytes_are_read_without_an_error(tmp_path: Path) -> None:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database(database_url("", tmp_path))
+    database = sqlite_store(tmp_path)
     await database.start()
     yield database
     await database.close()

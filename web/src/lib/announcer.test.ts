@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { Announcer } from './announcer'
+import { Announcer } from '$lib/announcer'
 
 let said: string[]
 let announcer: Announcer

@@ -1,6 +1,6 @@
 import { afterEach, expect, it, vi } from 'vitest'
-import { getAll, getJson } from './api'
-import { readVenue } from './protocol/day'
+import { getAll, getJson } from '$lib/api'
+import { readVenue } from '$lib/protocol/day'
 
 const asked: string[] = []
 function answering(answer: (address: string) => Response): void {

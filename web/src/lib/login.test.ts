@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { logIn, type LoginError, type Me, pageAfter } from './login'
+import { logIn, type LoginError, type Me, pageAfter } from '$lib/login'
 
 const ME: Me = {
   grant: 'g',

@@ -1,6 +1,6 @@
 /** What a room asks of cameras, microphones and encoders. Pure. */
 
-import type { EncoderOptions } from '../whip/client'
+import type { EncoderOptions } from '$lib/whip/client'
 
 export type SoundPreset = 'speech' | 'music'
 export type PictureSize = '1080p' | '720p'

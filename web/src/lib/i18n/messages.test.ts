@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { type Catalogue, format, pickLocale } from './messages'
 
-const modules = import.meta.glob<{ en?: Catalogue; fr?: Catalogue }>(
-  ['../../locales/*.ts', '../../*/locales/*.ts', '!**/*.test.ts'],
-  { eager: true },
-)
+const modules = import.meta.glob<{ en?: Catalogue; fr?: Catalogue }>(['../../**/locales/*.ts', '!**/*.test.ts'], {
+  eager: true,
+})
 
 // A feature keeps both languages in one file, or each in a file of its own (`locales/en.ts`, `locales/fr.ts`).
 const catalogues: Record<string, { en?: Catalogue; fr?: Catalogue }> = {}

@@ -1,0 +1,132 @@
+"""The order of ``make test``: one pool of workers, the longest modules first. A pytest plugin: ``-p tests.pool``.
+
+Whole servers, cameras and browsers wait more than they work, and have a clock to keep up with. Two workers run them.
+The third runs at the lowest priority what only computes, in the time that the two leave, and they help it when nothing
+else is left. It runs nothing with a clock.
+
+``weights.json`` has the seconds that each module took; ``--record-weights`` writes them anew.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
+
+WEIGHTS = Path(__file__).with_name("weights.json")
+BROWSERS = ("tests/e2e/",)
+SERVERS = (
+    "tests/integration/",
+    "tests/interop/",
+    "tests/faults/",
+    "tests/unit/cli/",
+    "tests/unit/room/",
+    "tests/unit/director/test_directorship.py",
+)
+"""Also unit tests that have a clock to keep up with."""
+WORKERS = 3
+"""For two cores. The last is the one at the lowest priority."""
+_UNKNOWN_S = {"browsers": 20.0, "servers": 10.0, "others": 1.0}
+_LIGHT_S = 1.0
+"""Modules that take less are not worth a line."""
+_LOWEST = 19
+
+
+def kind(module: str) -> str:
+    """``browsers``, ``servers`` or ``others``."""
+    if module.startswith(BROWSERS):
+        return "browsers"
+    return "servers" if module.startswith(SERVERS) else "others"
+
+
+def module_of(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
+def longest_first(modules: Iterable[str], weights: dict[str, float]) -> list[str]:
+    return sorted(modules, key=lambda module: (-weights.get(module, _UNKNOWN_S[kind(module)]), module))
+
+
+def next_for(worker: int, waiting: Iterable[str]) -> str | None:
+    """The module that a worker takes of those that wait, the longest first. None: nothing is for it.
+
+    Browsers and servers begin with a worker each, so that what modules share of a kind is mostly started once.
+    """
+    wanted = (("browsers", "servers", "others"), ("servers", "browsers", "others"), ("others",))
+    first: dict[str, str] = {}
+    for module in waiting:
+        first.setdefault(kind(module), module)
+    return next((first[each] for each in wanted[min(worker, WORKERS - 1)] if each in first), None)
+
+
+class Pool(LoadScopeScheduling):
+    """A module is one worker's."""
+
+    def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
+        super().__init__(config, log)
+        self._weights: dict[str, float] = json.loads(WEIGHTS.read_text()) if WEIGHTS.exists() else {}
+        self._numbers: dict[str, int] = {}
+
+    def _split_scope(self, nodeid: str) -> str:
+        return module_of(nodeid)
+
+    def add_node(self, node: WorkerController) -> None:
+        super().add_node(node)
+        # One that takes the place of a dead one has a name of its own, and the lowest priority only if that had it.
+        self._numbers[node.gateway.id] = WORKERS - 1 if node.workerinput.get("lowest_priority") else len(self._numbers)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        chosen = next_for(self._numbers[node.gateway.id], longest_first(self.workqueue, self._weights))
+        if chosen is None:
+            node.shutdown()
+            return
+        self.workqueue.move_to_end(chosen, last=False)
+        super()._assign_work_unit(node)
+
+    def _reschedule(self, node: WorkerController) -> None:
+        # A worker wants to know the next test before it runs one: with two to go it need not have more.
+        if self._pending_of(self.assigned_work[node]) < 2 or not self.workqueue:
+            super()._reschedule(node)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record-weights", action="store_true", help=f"write what modules took to {WEIGHTS.name}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Pool:
+    return Pool(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    node.workerinput["lowest_priority"] = node.gateway.id == f"gw{WORKERS - 1}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In each worker, and in who leads them."""
+    workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if workerinput is not None and workerinput["lowest_priority"]:
+        os.nice(_LOWEST)
+    if workerinput is None and config.getoption("record_weights"):
+        config.pluginmanager.register(_Recorder())
+
+
+class _Recorder:
+    def __init__(self) -> None:
+        self._seconds: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._seconds[module_of(report.nodeid)] += report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        found = {name: round(seconds, 1) for name, seconds in sorted(self._seconds.items()) if seconds >= _LIGHT_S}
+        WEIGHTS.write_text(json.dumps(found, indent=2) + "\n")

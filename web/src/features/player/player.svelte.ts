@@ -1,0 +1,547 @@
+import { absolute } from '$lib/address'
+import { PlaybackHealth } from './protocol/health'
+import { offsetOf, type PlaylistWindow } from './protocol/playlist'
+import { type Phase, phaseOf } from './protocol/phase'
+import { type RoomAnswer, type RoomStatus, RoomWatcher } from '$lib/protocol/room'
+import { Dvr } from './dvr'
+import type { Quality } from './engine'
+import { HlsEngine } from './hls-engine'
+import { bufferedAhead } from './media'
+import { NativeEngine } from './native-engine'
+import { type Output, outputOf } from './output'
+import { Recording, type Replay } from './recording.svelte'
+import { type Mode, Runner } from './runner.svelte'
+
+export type { Mode }
+
+export interface PlayerOptions {
+  room: string
+  mode: Mode
+  whep: boolean
+  iceServers: RTCIceServer[]
+  autoplay: boolean
+  /** Where it is not the room's public one: a closed session's. */
+  output?: Output
+  /** Whether the player asks for the room's state itself; else whoever made it tells (`tell`). */
+  follow?: boolean
+}
+
+/** What the bar along the picture shows. */
+export interface Timeline {
+  /** UTC ms, or, of a recording, ms from its start. */
+  unit: 'date' | 'span'
+  start_ms: number
+  end_ms: number
+  at_ms: number
+}
+
+/** A moment that the bar marks, by its media time. */
+export interface Chapter {
+  id: string
+  media_ms: number
+  label: string
+}
+
+const TICK_MS = 500
+/** Behind the aimed-at position by more than this, a live viewer is brought back at once; below, by playing faster. */
+const DRIFT_S = 5
+/** Behind by more than this is no longer "live". */
+const LIVE_SLACK_S = 4
+/**
+ * One player on a page: which engine runs, what the viewer wants, what is shown. All fields are read-only for components;
+ * they change them through the methods.
+ */
+export class Player {
+  status = $state.raw<RoomStatus | null>(null)
+  answer = $state.raw<RoomAnswer | null>(null)
+  mode = $state<Mode>('standard')
+  playback = $state<'idle' | 'loading' | 'playing' | 'stalled' | 'failing'>('idle')
+  latency_ms = $state<number | null>(null)
+  timeline = $state.raw<Timeline | null>(null)
+  /** Of the recording that is played; whoever knows them sets them. */
+  chapters = $state.raw<readonly Chapter[]>([])
+  /** Following the live edge; false once the viewer went back or paused. */
+  following = $state(true)
+  paused = $state(false)
+  muted = $state(true)
+  offerPoor = $state(false)
+  seen = $state(false)
+  private readonly recording = new Recording()
+  private readonly runner: Runner
+  phase: Phase = $derived(
+    phaseOf({
+      answer: this.answer,
+      state: this.status?.state ?? null,
+      seen: this.seen,
+      playback: this.playback,
+      replay: this.replay !== null,
+    }),
+  )
+  /** Seconds between what is played of a growing recording and its end. */
+  behind_s = $derived(
+    this.replay?.growing && this.timeline ? Math.max(0, this.timeline.end_ms - this.timeline.at_ms) / 1000 : null,
+  )
+
+  readonly whepOffered: boolean
+  private media: HTMLVideoElement | null = null
+  private ticker: ReturnType<typeof setInterval> | undefined
+  private poorRefused = false
+  private readonly health = new PlaybackHealth()
+  private readonly dvr = new Dvr()
+  private output: Output
+  private clockOffset_ms = 0
+  private readonly listening = new AbortController()
+  private readonly watcher: RoomWatcher | null
+
+  constructor(options: PlayerOptions) {
+    this.output = options.output ?? outputOf(options.room)
+    this.whepOffered = options.whep && typeof RTCPeerConnection === 'function'
+    this.mode = options.mode === 'lowest' && !this.whepOffered ? 'standard' : options.mode
+    this.runner = new Runner(options.autoplay, options.room, options.iceServers, {
+      onoff: () => this.off(),
+      ondiscontinuity: () => this.watcher?.poke(),
+      onrestart: () => this.health.restarted(performance.now()),
+      // Who went back plays on from there.
+      onagain: () => (this.mode !== 'lowest' || this.following) && this.begin(),
+    })
+    const ports = { fetch: (input: string, init: RequestInit) => fetch(input, init), now: () => Date.now() }
+    this.watcher =
+      options.follow === false
+        ? null
+        : new RoomWatcher(options.room, (answer) => this.tell(answer), { ...ports, random: Math.random })
+  }
+
+  get replay(): Replay | null {
+    return this.recording.replay
+  }
+
+  get replayGone(): boolean {
+    return this.recording.gone
+  }
+
+  get finished(): boolean {
+    return this.recording.finished
+  }
+
+  get rate(): number {
+    return this.recording.rate
+  }
+
+  /** What plays really: `lowest` falls back to HLS without a word. */
+  get playing(): Runner['playing'] {
+    return this.runner.playing
+  }
+
+  get qualities(): readonly Quality[] {
+    return this.runner.qualities
+  }
+
+  get chosen(): number {
+    return this.runner.chosen
+  }
+
+  get current(): number {
+    return this.runner.current
+  }
+
+  /** The browser refused to start by itself: the viewer has to press. */
+  get refused(): boolean {
+    return this.runner.refused
+  }
+
+  get supported(): boolean {
+    return HlsEngine.supported || (this.media !== null && NativeEngine.supported(this.media))
+  }
+
+  /** The media time of the picture that is seen now, UTC ms; null where there is none. */
+  mediaTime(): number | null {
+    if (this.runner.whep) return this.latency_ms === null ? null : Date.now() + this.clockOffset_ms - this.latency_ms
+    return this.runner.engine?.playhead.at_ms ?? null
+  }
+
+  /** What the viewer has done about the sound: silence may be their own. */
+  audible(): { muted: boolean; volume: number; playing: boolean } {
+    const { media } = this
+    return {
+      muted: media?.muted ?? true,
+      volume: media?.volume ?? 0,
+      playing: media !== null && this.playing !== 'none' && !media.paused && !this.refused,
+    }
+  }
+
+  /** Absolute: hls.js puts its delivery directives (blocking reload) on absolute addresses only. */
+  get address(): string {
+    return absolute(this.output.playlist)
+  }
+
+  get stillAddress(): string {
+    return this.output.still
+  }
+
+  /** Begins; call once, with the element in the page. */
+  attach(media: HTMLVideoElement): void {
+    this.media = media
+    this.runner.attach(media)
+    this.recording.attach(media)
+    media.muted = true
+    const { signal } = this.listening
+    media.addEventListener('pause', () => this.pausedByViewer(), { signal })
+    media.addEventListener('play', () => this.played(), { signal })
+    media.addEventListener('playing', () => this.began(), { signal })
+    media.addEventListener('volumechange', () => (this.muted = media.muted || media.volume === 0), { signal })
+    document.addEventListener('visibilitychange', () => this.awake(), { signal })
+    window.addEventListener('online', () => this.awake(), { signal })
+    window.addEventListener('pagehide', () => this.runner.dropWhep(), { signal })
+    window.addEventListener('pageshow', ({ persisted }) => persisted && this.resume(), { signal })
+    this.ticker = setInterval(() => this.tick(), TICK_MS)
+    this.watcher?.start()
+    media.addEventListener('ended', () => this.ended(), { signal })
+    if (!this.runner.wanted) this.runner.refused = true
+    else if (this.watcher || (this.status && this.status.state !== 'off')) this.begin()
+  }
+
+  /** Whether changes are told (`tell`) as they happen: then the player asks rarely. */
+  set told(told: boolean) {
+    if (this.watcher) this.watcher.relaxed = told
+  }
+
+  /** Something changed on the server's side: asks for the room's state now. */
+  poke(): void {
+    this.watcher?.poke()
+  }
+
+  /** Another live output from now on: the session is closed, its room changed, its key came. */
+  setOutput(output: Output): void {
+    if (output.playlist === this.output.playlist) return
+    this.output = output
+    this.dvr.forget()
+    if (this.replay === null && this.media && this.playing !== 'none') this.begin()
+  }
+
+  /** Plays a recording from its start; one that is played already goes on where it is. */
+  watchReplay(replay: Replay): void {
+    const other = this.recording.watch(replay)
+    if (!other && this.playing !== 'none') return
+    this.recording.gone = false
+    this.following = false
+    this.runner.wanted = this.runner.wanted || this.media !== null
+    this.begin()
+  }
+
+  /** Playing speed of a recording. */
+  setRate(rate: number): void {
+    this.recording.setRate(rate)
+  }
+
+  close(): void {
+    this.listening.abort()
+    this.watcher?.stop()
+    clearInterval(this.ticker)
+    this.drop()
+  }
+
+  /** The viewer presses play: where the browser, or the address, did not let it start by itself. */
+  press(): void {
+    this.runner.refused = false
+    this.runner.wanted = true
+    if (this.playing === 'none') this.begin()
+    else void this.runner.play()
+  }
+
+  unmute(): void {
+    if (!this.media) return
+    if (this.media.volume < 0.1) this.media.volume = 1
+    this.media.muted = false
+    if (this.refused) this.press()
+  }
+
+  choose(index: number): void {
+    this.runner.chosen = index
+    if (this.mode === 'poor') this.setMode('standard')
+    this.runner.engine?.choose(index)
+  }
+
+  setMode(mode: Mode): void {
+    if (mode === this.mode) return
+    this.mode = mode
+    this.offerPoor = false
+    this.following = true
+    this.health.forgive()
+    this.runner.wanted = true
+    this.begin()
+  }
+
+  declinePoor(): void {
+    this.offerPoor = false
+    this.poorRefused = true
+  }
+
+  goLive(): void {
+    this.following = true
+    this.runner.wanted = true
+    this.paused = false
+    if (this.replay) {
+      // Nothing to go back to.
+      if (!this.replay.growing && this.status?.state === 'off') return
+      this.recording.leave()
+      this.timeline = null
+      return this.begin()
+    }
+    if (this.runner.source === 'dvr') return this.begin()
+    this.runner.engine?.jump()
+    void this.runner.play()
+  }
+
+  /** To a media time; beyond the loaded window the long playlist is fetched first. */
+  async seek(date_ms: number): Promise<void> {
+    if (this.playing !== 'hls' && this.playing !== 'audio') return
+    if (this.replay) return this.seekReplay(date_ms)
+    const end_ms = this.timeline?.end_ms ?? Infinity
+    if (date_ms >= end_ms - LIVE_SLACK_S * 1000) return this.goLive()
+    this.following = false
+    this.runner.wanted = true
+    // At once, not at the next look: keys pressed in a row add up.
+    if (this.timeline) this.timeline = { ...this.timeline, at_ms: date_ms }
+    if (this.runner.engine?.seek(date_ms)) return void this.runner.play()
+    const window = await this.loadDvr()
+    if (!window || this.following) return
+    this.begin('dvr', offsetOf(window, date_ms))
+  }
+
+  /** To a media time of whatever plays: of a recording, to the next that it has. */
+  seekDate(date_ms: number): void {
+    if (!this.replay) return void this.seek(date_ms)
+    if (!this.runner.engine) return
+    this.runner.wanted = true
+    this.recording.seekDate(this.runner.engine, date_ms)
+    void this.runner.play()
+    this.look()
+  }
+
+  /** Where a media time stands in the bar; null where it has no place there. */
+  placeOf(date_ms: number): number | null {
+    if (!this.replay) return date_ms
+    const position_s = this.runner.engine?.positionOf(date_ms)
+    return position_s == null ? null : position_s * 1000
+  }
+
+  /**
+   * A seek that media-chrome asks for (keys, the system's controls), in the element's own time.
+   *
+   * @returns whether the element may carry it out; what leads past live is done here
+   */
+  mayMoveTo(position_s: number): boolean {
+    if (this.replay) return true
+    const behind_s = this.runner.engine?.playhead.behind_s
+    if (!this.media || behind_s == null) return false
+    if (position_s > this.media.currentTime + behind_s - 1) {
+      if (!this.following) this.goLive()
+      return false
+    }
+    this.following = false
+    return true
+  }
+
+  /** Learns how far back the broadcast goes: asked for when the viewer reaches for the bar. */
+  async loadDvr(): Promise<PlaylistWindow | null> {
+    if (this.replay) return null
+    const window = await this.dvr.load(`${this.address}?dvr=1`)
+    if (window) this.look()
+    return window
+  }
+
+  // --- what runs -----------------------------------------------------------------------------------------------------
+
+  private begin(source: 'live' | 'dvr' = 'live', start_s: number | null = null): void {
+    this.drop()
+    if (!this.media || !this.runner.wanted) return
+    this.health.restarted(performance.now())
+    this.playback = 'loading'
+    this.recording.finished = false
+    const { replay } = this
+    if (replay)
+      this.runner.begin(this.mode, { address: absolute(replay.address), source: 'replay', start_s: start_s ?? 0 })
+    else this.runner.begin(this.mode, { address: this.address, source, start_s })
+  }
+
+  /** Back from the browser's cache of pages. */
+  private resume(): void {
+    if (this.watcher || this.replay || (this.status && this.status.state !== 'off')) this.begin()
+  }
+
+  private drop(): void {
+    this.runner.drop()
+    this.latency_ms = null
+  }
+
+  // --- what happens --------------------------------------------------------------------------------------------------
+
+  /** What is known of the room, or of the session that is played: whoever does not let the player ask tells it. */
+  tell(answer: RoomAnswer): void {
+    this.answer = answer
+    if (answer.kind !== 'status') return
+    const before = this.status?.state
+    const { state, clockOffset_ms } = answer.status
+    this.status = answer.status
+    // Date has whole seconds: only a clock that is really off is corrected.
+    this.clockOffset_ms = clockOffset_ms !== null && Math.abs(clockOffset_ms) > 1_500 ? clockOffset_ms : 0
+    // A recording plays on, whatever the room does.
+    if (this.replay) return
+    if (state === 'off' && !this.watcher) {
+      // The room may go on with what is not ours.
+      if (this.playing !== 'none') this.off()
+    } else if (state === 'off') {
+      // What is buffered plays to its end; then the engine meets the 404 itself.
+      if (this.playback !== 'playing' && this.playing !== 'none' && before !== undefined) this.off()
+    } else if (this.playing === 'none' && this.runner.wanted) {
+      this.begin()
+    }
+  }
+
+  /** The room has no broadcast: wait for the next. */
+  private off(): void {
+    if (this.replay) return this.replayLost()
+    this.drop()
+    this.following = true
+    this.timeline = null
+    this.dvr.forget()
+    this.playback = 'idle'
+    this.watcher?.poke()
+  }
+
+  /** Its address is 404: live again where that is possible, else nothing. */
+  private replayLost(): void {
+    this.drop()
+    const growing = this.recording.lose()
+    this.timeline = null
+    this.following = true
+    this.playback = 'idle'
+    if (growing) this.begin()
+  }
+
+  private seekReplay(position_ms: number): void {
+    if (!this.media) return
+    this.runner.wanted = true
+    if (this.timeline) this.timeline = { ...this.timeline, at_ms: position_ms }
+    this.recording.seek(position_ms)
+    void this.runner.play()
+  }
+
+  private played(): void {
+    this.paused = false
+    this.runner.wanted = true
+    this.recording.finished = false
+  }
+
+  private pausedByViewer(): void {
+    // An element that loses its source pauses too.
+    if (!this.media || this.playing === 'none' || this.media.ended || this.media.readyState === 0) return
+    this.paused = true
+    this.runner.wanted = false
+    this.following = false
+  }
+
+  /** What there was has been played: a recording, or a broadcast that is over. */
+  private ended(): void {
+    this.recording.finished = this.replay !== null
+    if (this.replay) return
+    if (this.status?.state === 'off') this.off()
+    else this.watcher?.poke()
+  }
+
+  /** The element says that it plays. After a stall it may say so of a single frame: then the watchdog decides. */
+  private began(): void {
+    if (this.playback === 'loading' || this.playback === 'idle') this.moving()
+  }
+
+  private moving(): void {
+    this.seen = true
+    this.runner.refused = false
+    this.playback = 'playing'
+  }
+
+  /** Back from a hidden tab, sleep or a lost network. */
+  private awake(): void {
+    if (document.hidden) return
+    this.watcher?.poke()
+    const behind_s = this.runner.engine?.playhead.behind_s ?? 0
+    if (this.runner.wanted && this.following && behind_s > DRIFT_S) this.runner.engine?.jump()
+    if (this.runner.wanted && this.playing !== 'none') void this.runner.play()
+  }
+
+  private tick(): void {
+    const { media } = this
+    if (!media) return
+    this.look()
+    if (this.playing === 'none') return
+    const now_ms = performance.now()
+    const remedy = this.health.sample({
+      now_ms,
+      position_s: media.currentTime,
+      wanted: this.runner.wanted && !this.refused && !document.hidden && !(this.replay && media.ended),
+      ahead_s: bufferedAhead(media),
+    })
+    if (this.health.takeWoken() && this.following) {
+      if (this.runner.whep) this.begin()
+      else this.runner.engine?.jump()
+    }
+    if (this.playback === 'playing' && this.health.stalled) this.playback = 'stalled'
+    else if (this.playback === 'stalled' && this.runner.failing) this.playback = 'failing'
+    else if (this.playback === 'loading' && this.runner.failing) this.playback = 'failing'
+    else if (this.playback !== 'playing' && !media.paused && this.health.flowing) this.moving()
+    if (remedy !== 'none') {
+      this.watcher?.poke()
+      this.runner.repair(remedy, this.following)
+    }
+    this.keepUp()
+    // A server that is away is no weak connection.
+    if (this.phase === 'reconnecting') this.health.forgive()
+    this.offerPoor = this.mode !== 'poor' && !this.poorRefused && this.seen && this.health.poor(now_ms)
+  }
+
+  /** A live viewer who fell behind (a long stall, a hidden tab) is brought back; one who went back is left in peace. */
+  private keepUp(): void {
+    const behind_s = this.runner.engine?.playhead.behind_s
+    if (behind_s == null || !this.runner.wanted) return
+    if (this.following && behind_s > DRIFT_S && this.playback === 'playing') this.runner.engine?.jump()
+  }
+
+  /** Reads the playhead into what is shown. */
+  private look(): void {
+    const { media } = this
+    const { engine } = this.runner
+    if (this.runner.whep) {
+      this.timeline = null
+      void this.runner.whep.delay_ms().then(
+        (delay_ms) => this.runner.whep && (this.latency_ms = delay_ms),
+        () => undefined,
+      )
+      return
+    }
+    if (!engine || !media) return
+    if (this.replay) return this.lookAtReplay()
+    const { at_ms, edge_ms, start_ms, behind_s } = engine.playhead
+    this.runner.look()
+    this.latency_ms = at_ms === null ? null : Math.max(0, Date.now() + this.clockOffset_ms - at_ms)
+    if (at_ms === null || edge_ms === null || start_ms === null) return
+    const earliest_ms = Math.min(start_ms, this.dvr.start_ms ?? start_ms)
+    this.timeline = { unit: 'date', start_ms: earliest_ms, end_ms: Math.max(edge_ms, at_ms), at_ms }
+    if (
+      !this.following &&
+      !this.paused &&
+      behind_s !== null &&
+      behind_s < LIVE_SLACK_S / 2 &&
+      this.runner.source === 'live'
+    ) {
+      this.following = true
+    }
+  }
+
+  private lookAtReplay(): void {
+    this.runner.look()
+    const place = this.recording.look()
+    if (!place) return
+    this.timeline = place
+    if (this.seen && this.recording.hasCaughtUp(place)) this.goLive()
+  }
+}

@@ -1,5 +1,0 @@
-import { mount } from 'svelte'
-import '../styles/base.css'
-import Join from './Join.svelte'
-
-mount(Join, { target: document.getElementById('app') ?? document.body })

@@ -1,0 +1,15 @@
+import { mount } from 'svelte'
+import '$lib/styles/base.css'
+import './moderate.css'
+import { readConfig } from '$lib/config'
+import Moderate from './Moderate.svelte'
+import Rooms from './Rooms.svelte'
+
+const config = readConfig()
+const id = config.room?.id ?? decodeURIComponent(location.pathname.split('/')[2] ?? '')
+const target = document.getElementById('app')
+if (target) {
+  target.replaceChildren()
+  if (id === '') mount(Rooms, { target })
+  else mount(Moderate, { target, props: { config, room: { id, name: config.room?.name ?? id } } })
+}

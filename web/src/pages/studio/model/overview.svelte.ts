@@ -1,0 +1,157 @@
+/* eslint svelte/prefer-svelte-reactivity: "off" -- maps and sets are replaced, never changed in place */
+/** All rooms that the holder's grant reaches, and what rings in them. Socket.IO says when to look; REST says what there is. */
+
+import { LiveSocket, type LiveState } from '$lib/live/socket'
+import type { Line } from '$features/talk/model/crew'
+import { DEFAULT_ZONE, isRecord, readList, readVenue, type Venue } from '$lib/protocol/day'
+import type { Me } from '$lib/login'
+import type { RoomAlarm } from './alarms'
+import { Api } from './api'
+import { afterEvents, type MarkStore, readMark, readRoomLines, type RoomLines, unreadOf } from './line'
+import { readRoom, type RoomInfo } from './room'
+
+const POLL_MS = 5_000
+const POLL_CONNECTED_MS = 20_000
+const SOON_MS = 250
+const MOST_PAGES = 10
+/** Events that change nothing of what REST tells. */
+const QUIET = new Set(['meters', 'crew.line', 'trouble'])
+
+export class Overview {
+  rooms = $state.raw<readonly RoomInfo[] | null>(null)
+  venues = $state.raw<readonly Venue[]>([])
+  me = $state.raw<Me | null>(null)
+  reachable = $state(true)
+  live = $state<LiveState>('closed')
+  now_ms = $state(Date.now())
+  pending = $state.raw<readonly string[]>([])
+  /** Why the last alarm could not be taken; '' otherwise. */
+  trouble = $state('')
+
+  /** The holder is crew in at least one of them. */
+  readonly crew = $derived((this.rooms ?? []).some(({ crew }) => crew !== null))
+  readonly alarms: readonly RoomAlarm[] = $derived(
+    (this.rooms ?? []).flatMap(({ id, name, crew }) =>
+      (crew?.alarms ?? []).map((alarm) => ({ ...alarm, room: id, roomName: name })),
+    ),
+  )
+  /** The crew's private line of each room. */
+  private lines = $state.raw<RoomLines>(new Map())
+  /** Grows where something is said in any room. */
+  arrived = $state(0)
+  /** Moves when it may have been read elsewhere. */
+  private looked = $state(0)
+  private readonly api = new Api('')
+  private readonly socket = new LiveSocket(
+    'studio',
+    { room: '*' },
+    {
+      onsnapshot: (data) => {
+        if (Array.isArray(data['lines'])) this.lines = readRoomLines(data['lines'])
+        this.hint()
+      },
+      onevents: (events) => {
+        const { rooms, fresh } = afterEvents(this.lines, events)
+        this.lines = rooms
+        this.arrived += fresh.length
+        if (events.some(({ type }) => !QUIET.has(type))) this.hint()
+      },
+      onstate: (state) => (this.live = state),
+    },
+  )
+  private timer: ReturnType<typeof setTimeout> | undefined
+  private clock: ReturnType<typeof setInterval> | undefined
+  private stopped = false
+
+  /** @param store where the studio's pages keep how far they have read */
+  constructor(private readonly store: MarkStore) {}
+
+  /** What was said in a room and not read in this browser, the newest last. */
+  unread(room: string): readonly Line[] {
+    void this.looked
+    return unreadOf(this.lines.get(room) ?? [], readMark(this.store, room), this.now_ms)
+  }
+
+  /** Something may have been read in another page. */
+  look(): void {
+    this.looked++
+  }
+
+  start(): void {
+    this.clock = setInterval(() => (this.now_ms = Date.now()), 1000)
+    void this.begin()
+  }
+
+  stop(): void {
+    this.stopped = true
+    clearTimeout(this.timer)
+    clearInterval(this.clock)
+    this.socket.close()
+  }
+
+  poke(): void {
+    this.socket.poke()
+    this.hint()
+  }
+
+  zoneOf(room: string): string {
+    const venue = this.rooms?.find(({ id }) => id === room)?.crew?.venue
+    return this.venues.find(({ id }) => id === venue)?.timezone ?? DEFAULT_ZONE
+  }
+
+  venueName(id: string | null): string {
+    return this.venues.find((venue) => venue.id === id)?.name ?? ''
+  }
+
+  mayTake(room: string): boolean {
+    const crew = this.rooms?.find(({ id }) => id === room)?.crew
+    return Boolean(crew) && (this.me?.actions.includes('alarm.acknowledge') ?? false)
+  }
+
+  async take(alarm: RoomAlarm): Promise<void> {
+    const key = alarm.room + alarm.id
+    if (this.pending.includes(key)) return
+    this.pending = [...this.pending, key]
+    const answer = await this.socket.send('alarm.acknowledge', { room: alarm.room, id: alarm.id })
+    this.trouble = answer.ok ? '' : answer.error.code
+    await this.read()
+    this.pending = this.pending.filter((other) => other !== key)
+  }
+
+  private async begin(): Promise<void> {
+    const result = await this.api.get('/api/v1/me')
+    if (result.ok && isRecord(result.data)) this.me = result.data as unknown as Me
+    // Nobody's page has nothing to connect for.
+    if (this.me && !this.stopped) this.socket.start()
+    const venues = await this.api.get('/api/v1/venues?limit=200')
+    if (venues.ok) this.venues = readList(venues.data, readVenue)?.items ?? []
+    await this.turn()
+  }
+
+  private hint(): void {
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => void this.turn(), SOON_MS)
+  }
+
+  private async turn(): Promise<void> {
+    await this.read()
+    clearTimeout(this.timer)
+    if (this.stopped) return
+    this.timer = setTimeout(() => void this.turn(), this.live === 'connected' ? POLL_CONNECTED_MS : POLL_MS)
+  }
+
+  private async read(): Promise<void> {
+    const found: RoomInfo[] = []
+    let cursor = ''
+    for (let page = 0; page < MOST_PAGES; page++) {
+      const result = await this.api.get(`/api/v1/rooms?limit=200${cursor && `&cursor=${encodeURIComponent(cursor)}`}`)
+      const list = result.ok ? readList(result.data, readRoom) : null
+      this.reachable = list !== null
+      if (!list) return
+      found.push(...list.items)
+      if (list.cursor === null) break
+      cursor = list.cursor
+    }
+    this.rooms = found
+  }
+}
