@@ -321,7 +321,7 @@ async def test_the_chat_stands_still_while_it_is_read_and_the_page_stays_small(
             await chat.evaluate("(grid) => { grid.scrollTop = 0 }")
             return await chat.get_by_text("turn 0 of").count() > 0
 
-        await until_answered(at_the_first, limit_s=10)
+        await until_answered(at_the_first, limit_s=60)
         assert await chat.locator("[data-key]").count() <= 120
         await say(late[1], "at the end")
         await seen.page.get_by_role("button", name="1 new").click()
@@ -494,6 +494,6 @@ async def test_the_page_is_accessible_on_desks_and_phones(browser: Browser, serv
         async def fits() -> bool:
             return await seen.overflow_px() == 0
 
-        await until_answered(fits, limit_s=5)
+        await until_answered(fits, limit_s=60)
     for client in (other, ann):
         await client.close()

@@ -62,7 +62,7 @@ async def proxied(certificate: Certificate, tmp_path_factory: pytest.TempPathFac
                         return response.status == 200
                 return False
 
-            await until_answered(up, limit_s=10)
+            await until_answered(up, limit_s=60)
             yield Proxied(server, url)
 
 
@@ -75,10 +75,10 @@ async def test_the_studio_publishes_and_a_link_from_the_api_leads_there(browser:
         await seen.page.get_by_role("button", name="Open camera and microphone").click()
         await seen.page.get_by_role("radio", name="720p").check()
         await seen.page.get_by_role("button", name="Go on air").click()
-        await seen.holds("document.querySelector('[data-testid=tally]').dataset.state === 'on_air'", within_s=30)
+        await seen.holds("document.querySelector('[data-testid=tally]').dataset.state === 'on_air'", within_s=60)
         await proxied.server.wait_state("amphi", "live")
         async with opened(browser, f"{proxied.url}/watch/amphi") as viewer:
-            await viewer.holds("document.querySelector('video').currentTime > 1", within_s=20)
+            await viewer.holds("document.querySelector('video').currentTime > 1", within_s=60)
 
 
 async def test_viewers_play_over_http2_and_over_webrtc(browser: Browser, proxied: Proxied) -> None:

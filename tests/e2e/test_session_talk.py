@@ -79,7 +79,7 @@ async def _hold(server: Running, viewer: Opened) -> Held:
         async def comes_in() -> bool:
             return bool((await server.state("replayed"))["sources"].get("main", {}).get("up"))
 
-        await until_answered(comes_in, limit_s=20)
+        await until_answered(comes_in, limit_s=60)
         started = await server.api("POST", f"/sessions/{session['id']}/start", {}, status=200)
         begin = int(started["started_at_ms"])
         await server.wait_state("replayed", "live")
@@ -120,7 +120,7 @@ async def _hold(server: Running, viewer: Opened) -> Held:
         async with server.session.get(f"{server.url}/replay/{session['id']}/index.m3u8") as response:
             return response.status == 200 and "ENDLIST" not in await response.text()
 
-    await until_answered(published, limit_s=20)
+    await until_answered(published, limit_s=60)
     return Held(str(session["id"]), zero, (zero - begin) / 1000, viewer)
 
 
@@ -155,7 +155,7 @@ async def rows_are(seen: Opened, *words: str) -> None:
         latest[:] = await shown(seen.page)
         return len(latest) == len(words) and all(word in row for word, row in zip(words, latest, strict=True))
 
-    await until_answered(so, limit_s=10, what=lambda: f"{words} are shown, not {latest}")
+    await until_answered(so, limit_s=60, what=lambda: f"{words} are shown, not {latest}")
 
 
 FIRST, LAST = "First words", "Last words"
@@ -221,7 +221,7 @@ async def test_a_press_leads_to_the_moment_and_chapters_are_in_the_bar(
             strip = await seen.strip()
             return strip is not None and abs(strip - held.zero_ms - 3000) < 1500
 
-        await until_answered(there, limit_s=10)
+        await until_answered(there, limit_s=60)
         await page.locator(".panel li.staged").wait_for()
         await page.get_by_role("tab", name="Chapters").click()
         chapter = page.get_by_role("button", name=re.compile("Go to .*: Why is the sky"))

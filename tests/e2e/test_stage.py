@@ -244,7 +244,7 @@ async def test_what_is_written_without_a_connection_arrives_once(browser: Browse
         await phone.page.get_by_text("Before").wait_for()
         await phone.page.evaluate("globalThis.stayed = true")
         await server.kill("web")
-        await phone.text("The connection is lost", within_s=30)
+        await phone.text("The connection is lost", within_s=60)
         await ask(phone, "Written in between")
         await phone.page.get_by_text("Written in between").wait_for()
 
@@ -252,9 +252,9 @@ async def test_what_is_written_without_a_connection_arrives_once(browser: Browse
             async with server.session.get(f"{server.url}/readyz") as response:
                 return response.status == 200
 
-        await until_answered(back, limit_s=30)
+        await until_answered(back, limit_s=60)
         card = phone.page.get_by_role("article").filter(has_text="Written in between")
-        await card.wait_for(timeout=40_000)
+        await card.wait_for(timeout=60_000)
         async with moderating(hall) as again:
             await again("question.add", text="Afterwards")
         await phone.page.get_by_role("article").filter(has_text="Afterwards").wait_for()

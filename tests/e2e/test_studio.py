@@ -24,7 +24,7 @@ from tests.fakes.waiting import until_answered
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
 ELSEWHERE = "salle.example.test"
-BACK_WITHIN_S = 10.0
+BACK_WITHIN_S = 30.0
 LEAST_RATE = 20
 
 
@@ -46,7 +46,7 @@ async def open_devices(seen: Opened) -> None:
     await seen.holds("document.querySelector('[data-testid=preview]').videoHeight === 720")
 
 
-async def tally(seen: Opened, state: str, *, within_s: float = 20) -> None:
+async def tally(seen: Opened, state: str, *, within_s: float = 60) -> None:
     await seen.holds(
         "(state) => document.querySelector('[data-testid=tally]')?.dataset.state === state", state, within_s=within_s
     )
@@ -88,7 +88,7 @@ async def test_goes_on_air_and_viewers_get_moving_pictures_and_sound(browser: Br
                 shown = decoding.pictures(await whole_segments(follower, name))
                 # Of three seconds. A machine that encodes, decodes and plays all of it may shed pictures of the lower
                 # ones.
-                assert len(shown) > (15 if name == "v720" else 5)
+                assert len(shown) > (30 if name == "v720" else 5)
                 # The fake camera's figure goes round: any two pictures may be alike, not all of them.
                 first = shown[0].luma.astype(int)
                 apart = max(np.abs(first - picture.luma.astype(int)).mean() for picture in shown[1:])
@@ -102,7 +102,7 @@ async def test_goes_on_air_and_viewers_get_moving_pictures_and_sound(browser: Br
         await seen.page.keyboard.press("o")
         await seen.page.get_by_role("button", name="End now").click()
         await tally(seen, "preview")
-        await server.wait_state("amphi", "slate", within_s=5)
+        await server.wait_state("amphi", "slate")
         await seen.text(re.compile("Viewers see the slate"))
 
 
@@ -130,7 +130,9 @@ async def test_a_camera_in_an_empty_room_goes_on_air_in_one_press(
         if width == 320:
             await seen.page.keyboard.press("n")
         else:
-            await seen.page.get_by_label("Title (optional)").fill("Impromptu")
+            title = seen.page.get_by_label("Title (optional)")
+            await title.fill("Impromptu")
+            assert await title.input_value() == "Impromptu"
             await key.click()
         await room_state(seen, "on_air")
         told = await server.wait_state(room, "live")
@@ -174,7 +176,7 @@ async def test_scenes_and_a_shared_screen_by_the_keys(browser: Browser, server: 
             await seen.page.keyboard.press(str(key))
             await seen.page.get_by_role("button", name=scene, exact=True, pressed=True).wait_for()
             for place, colour in places.items():
-                await seen.holds(f"([place, colour]) => ({COLOUR})(place) === colour", [place, colour], within_s=5)
+                await seen.holds(f"([place, colour]) => ({COLOUR})(place) === colour", [place, colour])
         await stop.click()
         await share.wait_for()
 
@@ -254,7 +256,7 @@ async def test_goes_on_in_a_tab_that_is_hidden(server: Running) -> None:
                 rates.append(source["video"]["frame_rate"])
             return len(rates) >= 20 and float(np.median(rates[-20:])) >= LEAST_RATE
 
-        await until_answered(keeps_its_rate, limit_s=20, what=lambda: f"pictures a second {rates[-20:]}")
+        await until_answered(keeps_its_rate, limit_s=60, what=lambda: f"pictures a second {rates[-20:]}")
         assert await tab.evaluate("document.hidden")
         async with HlsFollower(f"{server.url}/live/hidden/index.m3u8") as follower:
             await follower.open()

@@ -216,7 +216,7 @@ async def test_questions_are_asked_voted_for_and_answered(
         ]
         return shown[0] == shown[1] == [texts[one] for one in ids]
 
-    await until_answered(same_order, limit_s=5)
+    await until_answered(same_order, limit_s=60)
     asked = (await moderator.told("question.changed", lambda data: data.get("text") == "Who pays for it?"))["data"]
     await does(moderator, "question.move", {"id": asked["id"], "state": "on_stage"})
     await voted.get_by_text("On stage").wait_for()
@@ -405,7 +405,7 @@ async def test_nothing_is_lost_or_said_twice_when_the_server_is_killed(
     for seen in viewers:
         # As a browser does that has its network again: the next attempt may be far off by now.
         await seen.page.evaluate("window.dispatchEvent(new Event('online'))")
-    await row(bob, "While it was away").wait_for(timeout=25_000)
+    await row(bob, "While it was away").wait_for(timeout=60_000)
     await say(bob, "After")
     await row(ada, "After").wait_for()
     for seen in viewers:

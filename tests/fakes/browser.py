@@ -37,7 +37,8 @@ ARGUMENTS = (
 )
 OTHER_NAMES = ("streamer.example.test", "salle.example.test", "asso.example.test")
 """Of this machine, for a browser: none is localhost, which has rights of its own."""
-PATIENCE_MS = 15_000
+PATIENCE_MS = 45_000
+"""A busy machine makes nobody wrong; what comes costs no more."""
 FINISH_TRANSITIONS = """
 document.getAnimations().forEach((animation) => {
   if (animation.effect?.getComputedTiming().endTime !== Infinity) animation.finish()
@@ -119,7 +120,7 @@ class Opened:
         )
         return None if value is None else float(value)
 
-    async def wait_moving(self, selector: str = "video", *, beyond_ms: int = 0, within_s: float = 20) -> int:
+    async def wait_moving(self, selector: str = "video", *, beyond_ms: int = 0, within_s: float = 60) -> int:
         """Until two different moments were seen in the picture, after ``beyond_ms``. Returns the later one."""
         seen: set[int] = set()
 
@@ -132,13 +133,13 @@ class Opened:
         await until_answered(moves, limit_s=within_s, what=lambda: f"the picture moves; strips {sorted(seen)[-3:]}")
         return max(seen)
 
-    async def holds(self, expression: str, argument: Any = None, *, within_s: float = 15) -> None:
+    async def holds(self, expression: str, argument: Any = None, *, within_s: float = 60) -> None:
         """Until the JavaScript expression, or function of ``argument``, is true in the page."""
         # A function always: the pages' Content-Security-Policy lets no string be evaluated.
         function = expression if "=>" in expression else f"() => ({expression})"
         await self.page.wait_for_function(function, arg=argument, timeout=within_s * 1000, polling=50)
 
-    async def text(self, words: str | re.Pattern[str], *, within_s: float = 15) -> None:
+    async def text(self, words: str | re.Pattern[str], *, within_s: float = 60) -> None:
         """Until the page shows these words."""
         await self.page.get_by_text(words).first.wait_for(state="visible", timeout=within_s * 1000)
 

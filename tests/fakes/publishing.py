@@ -18,7 +18,7 @@ from tests.fakes.waiting import until
 SMALL = FeedOptions(width=640, height=360, bitrate=600_000, audio_bitrate=64_000)
 TINY = FeedOptions(width=224, height=126, frame_rate=15, bitrate=150_000, audio_bitrate=48_000)
 """For who asks for no more than moving pictures: a cell of the strip is four pixels wide."""
-CONNECT_LIMIT_S = 20.0
+CONNECT_LIMIT_S = 60.0
 STUTTER_US = 200_000
 STUTTERS: deque[int] = deque(maxlen=1000)
 """UTC milliseconds where a camera of this process passed over frames, because the machine was too busy for it."""

@@ -21,7 +21,7 @@ from tests.fakes.waiting import until_answered
 PATIENCE = {"STREAMER_MEDIA__OVERLOAD_BEHIND_MS": "2000"}
 """Several servers and browsers share the machine with the tests: what is shed for that is not what they ask about."""
 ADMIN_TOKEN = "admin-token-of-the-tests-0123456789"
-START_LIMIT_S = 30.0
+START_LIMIT_S = 60.0
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Running:
         assert isinstance(answer, dict)
         return answer
 
-    async def wait_state(self, room: str, state: str, *, within_s: float = 20.0) -> dict[str, Any]:
+    async def wait_state(self, room: str, state: str, *, within_s: float = 60.0) -> dict[str, Any]:
         latest: dict[str, Any] = {}
 
         async def reached() -> bool:

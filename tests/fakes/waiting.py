@@ -9,7 +9,7 @@ POLL_S = 0.01
 ASK_AGAIN_S = 0.05
 
 
-async def until(condition: Callable[[], object], *, limit_s: float = 10.0) -> None:
+async def until(condition: Callable[[], object], *, limit_s: float = 30.0) -> None:
     """Raises AssertionError with the condition's name if it does not come true in time."""
     try:
         async with asyncio.timeout(limit_s):
@@ -20,7 +20,7 @@ async def until(condition: Callable[[], object], *, limit_s: float = 10.0) -> No
 
 
 async def until_answered(
-    ask: Callable[[], Awaitable[object]], *, limit_s: float = 10.0, what: Callable[[], str] = lambda: ""
+    ask: Callable[[], Awaitable[object]], *, limit_s: float = 30.0, what: Callable[[], str] = lambda: ""
 ) -> None:
     """The same for a condition that has to be asked for. ``what`` tells in the error how things stood."""
     try:
