@@ -26,6 +26,7 @@ SETTINGS = {
     "STREAMER_HLS__SEGMENT_S": "1",
     "STREAMER_HLS__TARGET_DURATION_S": "2",
     "STREAMER_WHEP__MAX_VIEWERS": "1",
+    "STREAMER_WHEP__CONNECT_TIMEOUT_S": "20",
     "STREAMER_ROOM__CLOSE_AFTER_S": "9",
     # Everybody here is one household, and each batch of hostile texts has a new name.
     "STREAMER_REALTIME__NEWCOMERS_BURST": "200",

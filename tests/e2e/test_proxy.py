@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.fakes.browser import OTHER_NAMES, needs_chromium, opened
+from tests.fakes.browser import BY_WEBRTC, OTHER_NAMES, WEBRTC_AGAIN_S, needs_chromium, opened
 from tests.fakes.certificates import Certificate
 from tests.fakes.nginx import nginx, nginx_config, nginx_program
 from tests.fakes.publishing import TINY, camera
@@ -87,15 +87,18 @@ async def test_viewers_play_over_http2_and_over_webrtc(browser: Browser, proxied
         await proxied.server.wait_state("hall", "live")
         async with opened(browser, f"{proxied.url}/watch/hall") as seen:
             await seen.wait_moving()
-            late = await seen.latency_ms()
-            assert late is not None
-            assert late < 5_000
+
+            async def keeps_up() -> bool:
+                late = await seen.latency_ms()
+                return late is not None and late < 5_000
+
+            await until_answered(keeps_up, limit_s=60)
             protocols = await seen.page.evaluate(PROTOCOLS)
             assert len(protocols) > 5
             assert set(protocols) == {"h2"}
         async with opened(browser, f"{proxied.url}/watch/hall?latency=lowest") as lowest:
+            await lowest.holds(BY_WEBRTC, within_s=WEBRTC_AGAIN_S)
             await lowest.wait_moving()
-            assert await lowest.page.evaluate("document.querySelector('video').srcObject instanceof MediaStream")
         async with opened(browser, f"{proxied.url}/embed/hall") as embedded:
             await embedded.wait_moving()
             link = await embedded.page.get_by_role("link", name="Open the room’s page").get_attribute("href")

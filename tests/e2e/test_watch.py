@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.fakes.browser import Opened, needs_chromium, opened
+from tests.fakes.browser import BY_WEBRTC, WEBRTC_AGAIN_S, Opened, needs_chromium, opened
 from tests.fakes.publishing import camera
 from tests.fakes.running import Running
 from tests.fakes.waiting import until, until_answered
@@ -172,8 +172,8 @@ async def test_lowest_latency_plays_over_webrtc_and_falls_back_when_it_is_full(
     browser: Browser, server: Running
 ) -> None:
     async with watching(browser, server, "?latency=lowest") as first:
+        await first.holds(BY_WEBRTC, within_s=WEBRTC_AGAIN_S)
         await first.wait_moving()
-        await first.holds("document.querySelector('video').srcObject instanceof MediaStream")
         measured: list[float] = []
 
         async def quick() -> bool:

@@ -39,6 +39,9 @@ OTHER_NAMES = ("streamer.example.test", "salle.example.test", "asso.example.test
 """Of this machine, for a browser: none is localhost, which has rights of its own."""
 PATIENCE_MS = 45_000
 """A busy machine makes nobody wrong; what comes costs no more."""
+BY_WEBRTC = "document.querySelector('video')?.srcObject instanceof MediaStream"
+WEBRTC_AGAIN_S = 90.0
+"""A page that saw no picture by it in five seconds plays otherwise, and tries again a minute later."""
 FINISH_TRANSITIONS = """
 document.getAnimations().forEach((animation) => {
   if (animation.effect?.getComputedTiming().endTime !== Infinity) animation.finish()
