@@ -1,7 +1,11 @@
-# make run    serves the demo on http://127.0.0.1:8080      make test   runs every check and test
-# make bench  prints the benchmark tables                   make setup  only the set-up that these share
-# make sbom   writes what is locked, as CycloneDX, to build/sbom
+# make run    serves the demo on http://127.0.0.1:8080      make setup  only the set-up that these share
+# make test   runs every check and test; T=tests/unit/store or T=web/src/lib/api.test.ts those of a path
+# make quick  lint, types, import laws and the unit tests that the change since main touches, in less than a minute
+# make fresh  make test of what is committed, in a bare Debian 13; wants root, debootstrap and a network
+# make mutants  the tests still catch known faults (tests/mutants); T=rtc those of one package
 # make soak   the long searches: fuzzing, endurance; T=tests/soak/test_fuzzing_web.py one of them
+# make bench  prints the benchmark tables                   make sbom   writes what is locked, as CycloneDX, to build/sbom
+# make weights  runs every check and test, and records how long each module took
 #
 # PYTHON chooses the interpreter (3.11 to 3.13), HOST, PORT and DATA the demo's.
 PYTHON ?= python3
@@ -17,16 +21,37 @@ NODE_STAMP := web/node_modules/.installed
 WEB_STAMP := web/dist/.built
 WEB_SOURCES := $(shell find web/src web/public web/scripts web/*.html web/*.ts web/*.js web/package-lock.json -type f 2>/dev/null)
 
-.PHONY: run sbom test bench soak setup setup-app setup-system lock format clean
+.PHONY: run sbom test quick fresh weights bench mutants soak setup setup-app setup-system lock format clean
 
 run: setup-app
 	exec $(BIN)/streamer demo --host $(HOST) --port $(PORT) --data $(DATA)
 
 test: setup
+ifneq ($(filter web/%,$(T)),)
+	cd web && npx vitest run $(patsubst web/%,%,$(T))
+else ifdef T
+	$(BIN)/python -m pytest $(T)
+else
 	$(BIN)/python -m tests.checks
+endif
+
+quick: setup-app
+	$(BIN)/python -m tests.quick
+
+weights: setup
+	$(BIN)/python -m tests.checks --record-weights
+
+# FRESH is the folder of the Debian, which is made where it is not there; T as for make test.
+FRESH ?= build/fresh
+
+fresh:
+	sh .ci/fresh.sh "$(FRESH)" $(if $(T),T=$(T))
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+mutants: setup
+	$(BIN)/python -m tests.mutants $(T)
 
 # From the lock files: the program's packages, and the pages' with what builds them.
 sbom:
@@ -73,5 +98,5 @@ format:
 	cd web && npm run --silent format
 
 clean:
-	rm -rf $(VENV) web/node_modules web/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) web/node_modules web/dist web/.svelte-check .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

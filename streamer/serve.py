@@ -22,11 +22,12 @@ from typing import Literal
 import structlog
 
 from streamer import data_folder
-from streamer.api.links import public_url
+from streamer.control import run_folder
 from streamer.descriptors import raise_limit
 from streamer.errors import EXIT_FAILED, StreamerError
-from streamer.room import sockets, spawn
-from streamer.room.host import EXIT_ALREADY_RUNNING, run_host
+from streamer.host import spawn
+from streamer.host.media_host import EXIT_ALREADY_RUNNING, run_host
+from streamer.links import public_url
 from streamer.settings import Settings
 from streamer.supervision import start_kept
 
@@ -59,7 +60,7 @@ def prepare_data(settings: Settings) -> None:
     """Create the data folder, closed to others. Raises ServeError."""
     try:
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        sockets.make_run_dir(settings.run_dir)
+        run_folder.make_run_dir(settings.run_dir)
     except OSError as error:
         raise ServeError(f"The data folder {settings.data} cannot be used: {error.strerror}.") from error
 

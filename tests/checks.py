@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 SLOWEST = 20
 """So many tests are named with their seconds."""
+LIMIT_S = 300
+"""For one test, where it has no limit of its own: the machine may have other things to do as well."""
 BESIDE = ("nice", "-n", "19")
 """Before a command that gets what time the others leave."""
 _PYTEST_NO_TESTS = 5
@@ -100,7 +102,16 @@ def outcomes(report: Path) -> dict[str, str]:
 def pool(folder: Path, paths: Sequence[str] = ("tests",), options: Sequence[str] = ()) -> tuple[Sum, float]:
     """All Python tests. ``folder`` is for the report."""
     report = folder / "report.xml"
-    how = ("-p", "tests.pool", "-n", str(WORKERS), f"--durations={SLOWEST}", f"--junitxml={report}", *options)
+    how = (
+        "-p",
+        "tests.pool",
+        "-n",
+        str(WORKERS),
+        f"--durations={SLOWEST}",
+        f"--timeout={LIMIT_S}",
+        f"--junitxml={report}",
+        *options,
+    )
     code, _, seconds = run("Python tests", [BIN / "python", "-m", "pytest", "-q", *how, *paths])
     counts = Counter(outcomes(report).values() if report.exists() else ())
     found = Sum(counts["passed"], counts["failed"], counts["skipped"])

@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 from streamer.supervision import TASKS
+from tests.fakes.shared import server, servers
+
+__all__ = ["server", "servers"]
 
 SOAK = Path(__file__).resolve().parent / "soak"
+SLOW_LIMIT_S = 300
+"""For tests that are marked as slow: it ends one that hangs, also on a machine that does something else beside."""
 OPTIONAL = "optional: "
 """How the reason begins of a skip that the build server accepts."""
 
@@ -27,6 +32,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if collection_path != SOAK or any(path == SOAK or SOAK in path.parents for path in _named(config)):
         return None
     return True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_LIMIT_S))
 
 
 def _named(config: pytest.Config) -> list[Path]:

@@ -1,7 +1,7 @@
 """The order of ``make test``: one pool of workers, the longest modules first. A pytest plugin: ``-p tests.pool``.
 
 Whole servers, cameras and browsers wait more than they work, and have a clock to keep up with. Two workers run them.
-The third runs at the lowest priority what only computes, in the time that the two leave, and they help it when nothing
+The third runs at a low priority what only computes, in the time that the two leave, and they help it when nothing
 else is left. It runs nothing with a clock.
 
 ``weights.json`` has the seconds that each module took; ``--record-weights`` writes them anew.
@@ -28,16 +28,27 @@ SERVERS = (
     "tests/interop/",
     "tests/faults/",
     "tests/unit/cli/",
+    "tests/unit/control/",
+    "tests/unit/host/",
+    "tests/unit/publish/",
     "tests/unit/room/",
+    "tests/unit/rtc/",
+    "tests/unit/realtime/",
+    "tests/unit/web/",
+    "tests/unit/api/test_sockets.py",
+    "tests/unit/delivery/test_hold.py",
     "tests/unit/director/test_directorship.py",
+    "tests/unit/media/test_ladder.py",
+    "tests/unit/media/test_recorder.py",
 )
 """Also unit tests that have a clock to keep up with."""
 WORKERS = 3
-"""For two cores. The last is the one at the lowest priority."""
+"""For two cores. The last is the one at a low priority."""
 _UNKNOWN_S = {"browsers": 20.0, "servers": 10.0, "others": 1.0}
 _LIGHT_S = 1.0
 """Modules that take less are not worth a line."""
-_LOWEST = 19
+_NICE = 10
+"""Not more: a test that gets no time at all on a busy machine would be ended for it."""
 
 
 def kind(module: str) -> str:
@@ -80,8 +91,9 @@ class Pool(LoadScopeScheduling):
 
     def add_node(self, node: WorkerController) -> None:
         super().add_node(node)
-        # One that takes the place of a dead one has a name of its own, and the lowest priority only if that had it.
-        self._numbers[node.gateway.id] = WORKERS - 1 if node.workerinput.get("lowest_priority") else len(self._numbers)
+        # They come in any order, and one that takes the place of a dead one has a name of its own.
+        others = sum(number != WORKERS - 1 for number in self._numbers.values())
+        self._numbers[node.gateway.id] = WORKERS - 1 if node.workerinput["low_priority"] else others % (WORKERS - 1)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         chosen = next_for(self._numbers[node.gateway.id], longest_first(self.workqueue, self._weights))
@@ -108,14 +120,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Pool:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: WorkerController) -> None:
-    node.workerinput["lowest_priority"] = node.gateway.id == f"gw{WORKERS - 1}"
+    node.workerinput["low_priority"] = node.gateway.id == f"gw{WORKERS - 1}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """In each worker, and in who leads them."""
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
-    if workerinput is not None and workerinput["lowest_priority"]:
-        os.nice(_LOWEST)
+    if workerinput is not None and workerinput["low_priority"]:
+        os.nice(_NICE)
     if workerinput is None and config.getoption("record_weights"):
         config.pluginmanager.register(_Recorder())
 

@@ -61,5 +61,6 @@ export default defineConfig({
       ['/api', '/live', '/whip', '/whep', '/replay', '/socket.io'].map((path) => [path, { target: SERVER, ws: true }]),
     ),
   },
-  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+  // Each test makes what it needs: modules are loaded once for all files of a worker.
+  test: { include: ['src/**/*.test.ts'], environment: 'node', isolate: false, maxWorkers: 2 },
 })

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
-from streamer.conference.household import household
+from streamer.household import household
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -34,7 +34,7 @@ class Proxies:
         return address
 
     def client_household(self, request: web.BaseRequest) -> str:
-        """What every limit by address counts by (:func:`streamer.conference.household.household`)."""
+        """What every limit by address counts by (:func:`streamer.household.household`)."""
         return household(self.client_address(request))
 
     def trusts(self, peer: str) -> bool:

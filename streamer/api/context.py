@@ -48,7 +48,7 @@ def now_ms() -> int:
 
 @dataclass(slots=True)
 class Services:
-    """One web process's dependencies. Filled by ``streamer.app``, used on the loop only."""
+    """One web process's dependencies. Filled by ``streamer.web.application``, used on the loop only."""
 
     settings: Settings
     database: Database

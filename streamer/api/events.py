@@ -7,13 +7,13 @@ from dataclasses import replace
 from streamer.api.audit import changed_fields, record
 from streamer.api.auth import require
 from streamer.api.models import to_ms
-from streamer.api.polling import set_address
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import EventChange, EventCreate, EventCrewView, EventList, EventQuery, EventView
 from streamer.conference.grants import Action, Target
 from streamer.conference.rooms import slug_of
 from streamer.conference.sessions import Event
 from streamer.errors import Forbidden, NotFound
+from streamer.planning.poll import set_address
 from streamer.store.events import Events
 from streamer.store.venues import Venues
 

@@ -10,9 +10,9 @@ from streamer.api.context import Services, now_ms
 from streamer.archive import editing
 from streamer.director.news import Actor
 from streamer.errors import NotFound, StreamerError
-from streamer.media import erasures
+from streamer.formats import erasures
+from streamer.host import spawn
 from streamer.media.erasing import erase_stretches
-from streamer.room import spawn
 from streamer.store.erasing import NotErased
 
 

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from streamer.api.audit import changed_fields, record
 from streamer.api.context import Services, now_ms
 from streamer.api.lapses import hang_up
-from streamer.api.links import grant_link
 from streamer.api.models import (
     GrantChange,
     GrantCreate,
@@ -29,7 +28,8 @@ from streamer.api.routing import Call, Route, invalid_field
 from streamer.conference.grants import EVERYTHING, Action, Grant, Target, may_grant, new_token
 from streamer.conference.visibility import told
 from streamer.errors import Forbidden, NotFound, Unprocessable
-from streamer.media import erasures
+from streamer.formats import erasures
+from streamer.links import grant_link
 from streamer.store.grants import Connections, Grants, OpenConnection
 from streamer.store.reach import reaching, target_of_event, target_of_room, target_of_session, with_ends
 from streamer.store.sessions import Sessions

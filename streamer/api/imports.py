@@ -16,17 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.auth import require
 from streamer.api.context import Services, now_ms
-from streamer.api.fetching import fetch
 from streamer.api.models import Body, Line, Slug
 from streamer.api.routing import Call, Route, invalid, read_file
 from streamer.api.session_models import Url, in_zone
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.schedule import Schedule, ScheduleWarning
 from streamer.errors import BadRequest, NotFound
-from streamer.schedules.applying import Applied
+from streamer.planning.apply import Applied
+from streamer.planning.fetch import fetch
+from streamer.planning.importer import DEFAULT_ZONE, Plan, carry_out, plan
 from streamer.schedules.compare import Difference, DifferenceItem
 from streamer.schedules.detect import read_schedule
-from streamer.schedules.importer import DEFAULT_ZONE, Plan, carry_out, plan
 from streamer.schedules.reading import MAX_BYTES
 from streamer.store.events import Events
 from streamer.store.rooms import Rooms

@@ -16,7 +16,7 @@ from streamer.api.context import SERVICES
 from streamer.api.routing import Call, Route, read_file
 from streamer.conference.grants import Action, Target
 from streamer.errors import NotFound, Unprocessable
-from streamer.room.spawn import write_atomically
+from streamer.host.spawn import write_atomically
 
 MAX_BYTES = 900_000
 MAX_SIDE = 4000

@@ -22,8 +22,8 @@ from streamer.api.models import LinkQuery, ListQuery, Slug
 from streamer.api.routing import Call, Route, Text
 from streamer.api.sessions import any_session, find_session, target_of, venue_of
 from streamer.audience import views
-from streamer.audience.deciding import no_such
 from streamer.audience.identity import COOKIE, Identity
+from streamer.audience.participant_rules import no_such
 from streamer.audience.questions import tally
 from streamer.conference.grants import Action
 from streamer.conference.participation import Poll, Question

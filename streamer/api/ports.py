@@ -1,11 +1,11 @@
-"""What the API needs of the media plane. ``streamer.room.client`` fulfils it; tests use hand-written fakes."""
+"""What the API needs of the media plane. ``streamer.control.client`` fulfils it; tests use hand-written fakes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from streamer.room.protocol import Answer, Candidates, Offer, RoomConfig, RoomStatus
+from streamer.control.messages import Answer, Candidates, Offer, RoomConfig, RoomStatus
 
 
 class RoomLink(Protocol):
@@ -24,7 +24,7 @@ class RoomLink(Protocol):
 
     @property
     def view(self) -> Any:
-        """The broadcast's mirror (conference/view.py)."""
+        """The broadcast's mirror (broadcast/view.py)."""
 
     async def offer(self, offer: Offer) -> Answer: ...
 

@@ -20,10 +20,10 @@ from streamer.api.routing import Call, Route, Text
 from streamer.api.session_models import replay_path
 from streamer.api.sessions import target_of, venue_of
 from streamer.archive import editing
-from streamer.archive.book import Entry, Who
 from streamer.archive.editing import Edit
 from streamer.archive.gathering import FOREVER_MS
 from streamer.archive.material import Span
+from streamer.archive.repository import Entry, Who
 from streamer.archive.retention import Plan, Retention
 from streamer.archive.stills import NoPicture, still_at
 from streamer.conference.grants import Action, Grant, Target

@@ -9,13 +9,13 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_
 
 from streamer.api.models import Body, Line, Moment, Slug, refuse_null, to_moment
 from streamer.api.session_models import HoldView, SessionCrewView, SessionView
+from streamer.broadcast.orders import RoomOrders
 from streamer.conference.airing import PublicFace
 from streamer.conference.alarms import Alarm
 from streamer.conference.captions import language_tag
 from streamer.conference.day import RoomDay
-from streamer.conference.orders import RoomOrders
 from streamer.conference.rooms import Between, Room, Start
-from streamer.room.protocol import RoomStatus, SourceStatus, TrackStatus
+from streamer.control.messages import RoomStatus, SourceStatus, TrackStatus
 from streamer.store.room_states import Acknowledgement
 
 Alias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]

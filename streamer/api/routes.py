@@ -20,7 +20,6 @@ from streamer.api import (
     malformed,
     pages,
     participation,
-    polling,
     recordings,
     rooms,
     sessions,
@@ -40,6 +39,7 @@ from streamer.api.middlewares import (
 )
 from streamer.api.openapi import DOCUMENT_PATH, openapi_document
 from streamer.api.routing import add_routes
+from streamer.planning import poll
 
 ROUTES = (
     *venues.ROUTES,
@@ -52,7 +52,7 @@ ROUTES = (
     *crew.ROUTES,
     *recordings.ROUTES,
     *imports.ROUTES,
-    *polling.ROUTES,
+    *poll.ROUTES,
     *grants.ROUTES,
     *login.ROUTES,
     *audit.ROUTES,

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ValidationError
 
 from streamer.api.auth import authenticate, caller_of, require, require_role
 from streamer.api.context import SERVICES, Services
-from streamer.api.endurance import to_the_end
 from streamer.api.models import ListQuery
+from streamer.api.uncancelled import to_the_end
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller

@@ -25,7 +25,7 @@ from streamer.conference.visibility import target_of
 from streamer.director.director import Director
 from streamer.director.news import News, SessionChanged
 from streamer.errors import Unavailable
-from streamer.room.spawn import write_atomically
+from streamer.host.spawn import write_atomically
 from streamer.store import revision
 from streamer.store.database import Database
 from streamer.store.grants import Grants

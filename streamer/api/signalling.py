@@ -11,13 +11,13 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from streamer.api.context import SERVICES, Services
-from streamer.api.endurance import to_the_end
 from streamer.api.ports import RoomLink
 from streamer.api.routing import UnsupportedMediaType, body_limit
+from streamer.api.uncancelled import to_the_end
 from streamer.conference.rooms import is_slug
+from streamer.control.messages import Answer, Candidates
 from streamer.errors import BadRequest, NotFound, StreamerError
-from streamer.room.ice import link_headers
-from streamer.room.protocol import Answer, Candidates
+from streamer.rtc.ice import link_headers
 from streamer.store.grants import Connections
 
 SDP = "application/sdp"

@@ -11,8 +11,8 @@ from streamer.api.auth import require
 from streamer.api.models import LinkQuery
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.sessions import find_session, target_of, venue_of
-from streamer.archive.book import Entry
 from streamer.archive.material import Span, union
+from streamer.archive.repository import Entry
 from streamer.audience.timelines import FOREVER_MS, KINDS, NOTHING, Shown
 from streamer.conference.grants import Action
 from streamer.conference.sessions import Session

@@ -7,13 +7,13 @@ from aiohttp import web
 from streamer.api import signalling
 from streamer.api.auth import ADMIN, authenticate, require, require_role
 from streamer.api.context import SERVICES, Services, now_ms
-from streamer.api.endurance import to_the_end
 from streamer.api.ports import RoomLink
+from streamer.api.uncancelled import to_the_end
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.notices import WrongRoom
 from streamer.conference.rooms import MAIN, Room, Venue, is_slug, is_source_name
+from streamer.control.messages import Answer, Offer
 from streamer.errors import BadRequest, Forbidden, NotFound, StreamerError, Unauthorized
-from streamer.room.protocol import Answer, Offer
 from streamer.store.database import Database
 from streamer.store.grants import ConnectionKind, Connections, Grants, OpenConnection
 from streamer.store.rooms import Rooms

@@ -19,18 +19,18 @@ from typing import NamedTuple, Protocol
 
 import structlog
 
-from streamer.archive import deleting, keeping, restoring
-from streamer.archive.book import Book, Entry, Who, kept_of, new_edition, state_of, with_edition
+from streamer.archive import deleting, files, restoring
 from streamer.archive.catalogue import Details, ReplayState
 from streamer.archive.editions import LAG_MS, common_end
 from streamer.archive.gathering import FOREVER_MS, combined, forbidden, from_indexes, with_handles
 from streamer.archive.material import HANDLE_MS, Material, Span, glance, union
-from streamer.conference.media_events import PROGRAMME_OUTPUT
+from streamer.archive.repository import Book, Entry, Who, kept_of, new_edition, state_of, with_edition
+from streamer.broadcast.media_events import PROGRAMME_OUTPUT
+from streamer.broadcast.view import BroadcastView
 from streamer.conference.sessions import ReplayPolicy, Session
-from streamer.conference.shares import Shares
-from streamer.conference.view import BroadcastView
 from streamer.errors import StreamerError
-from streamer.media import erasures
+from streamer.formats import erasures
+from streamer.shares import Shares
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
 from streamer.store.recordings import Recording, RecordingState, StoredEdition
@@ -363,7 +363,7 @@ class Archivist:
         """Write the copy of the book beside the media."""
         if entry.recording is None:
             return
-        path = self.book.folder(entry.session.id) / keeping.STATE_FILE
+        path = self.book.folder(entry.session.id) / files.STATE_FILE
         await asyncio.to_thread(_write_copy, path, kept_of(entry, entry.recording))
 
     # --- material -------------------------------------------------------------------------------------
@@ -391,7 +391,7 @@ class Archivist:
     async def material(self, session: str, room: str) -> Material:
         """What was kept so far; empty where there is nothing, or nothing that can be read."""
         try:
-            return await asyncio.to_thread(keeping.read_material, self.book.folder(session))
+            return await asyncio.to_thread(files.read_material, self.book.folder(session))
         except FileNotFoundError:
             return Material(session, room)
         except ValueError as error:
@@ -402,7 +402,7 @@ class Archivist:
         if not material.reels:
             return material
         folder = self.book.folder(entry.session.id)
-        kept = await asyncio.to_thread(keeping.keep, folder, self._room_dir(entry.session.room), material)
+        kept = await asyncio.to_thread(files.keep, folder, self._room_dir(entry.session.room), material)
         await self.copy_book(entry)
         return kept
 
@@ -507,6 +507,6 @@ def _with_saved(entry: Entry, recording: Recording, saved: StoredEdition) -> Ent
     return replace(entry, recording=recording, editions=editions)
 
 
-def _write_copy(path: Path, kept: keeping.Kept) -> None:
+def _write_copy(path: Path, kept: files.Kept) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    keeping.write(path, kept)
+    files.write(path, kept)

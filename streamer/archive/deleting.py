@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from streamer.archive import keeping
-from streamer.archive.book import Entry, Who, with_edition
-from streamer.media import erasures
+from streamer.archive import files
+from streamer.archive.repository import Entry, Who, with_edition
+from streamer.formats import erasures
 from streamer.store.recordings import Recording, RecordingState
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ async def remove(
     async def gone() -> None:
         if withdraw is not None:
             await withdraw()
-        await asyncio.to_thread(keeping.remove, archivist.book.folder(session))
+        await asyncio.to_thread(files.remove, archivist.book.folder(session))
 
     await archivist.erasing.carry_out(erasures.Recording(archivist.clock(), session, room), gone)
 
@@ -68,7 +68,7 @@ async def _again(archivist: Archivist, record: erasures.Recording) -> None:
         if recording.created_ms > record.at_ms:
             return  # the session went on after that, and was recorded again
         await withdraw(archivist, entry, recording, None, "")
-    await asyncio.to_thread(keeping.remove, archivist.book.folder(record.session))
+    await asyncio.to_thread(files.remove, archivist.book.folder(record.session))
 
 
 async def finish(archivist: Archivist) -> None:
@@ -78,7 +78,7 @@ async def finish(archivist: Archivist) -> None:
     for recording in deleted:
         session = recording.session
         try:
-            if await asyncio.to_thread(keeping.remove, archivist.book.folder(session)):
+            if await asyncio.to_thread(files.remove, archivist.book.folder(session)):
                 log.warning("deletion_finished", session=session)
         except OSError as error:
             archivist.erasing.add_unfinished(erasures.Recording(archivist.clock(), session, recording.room), str(error))

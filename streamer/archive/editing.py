@@ -14,14 +14,14 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from streamer.archive import deleting, keeping
+from streamer.archive import deleting, files
 from streamer.archive.archivist import Archivist
-from streamer.archive.book import Entry, Who, new_edition, with_edition
 from streamer.archive.gathering import combined
 from streamer.archive.material import Material, Span, chunks_of, union
-from streamer.conference.programme import Chunk
+from streamer.archive.repository import Entry, Who, new_edition, with_edition
+from streamer.broadcast.programme import Chunk
 from streamer.errors import Conflict, NotFound, Unprocessable
-from streamer.media.punching import punch
+from streamer.formats.hole_punch import punch
 from streamer.store.recordings import Recording, RecordingState, StoredEdition
 
 log = structlog.get_logger(__name__)
@@ -213,7 +213,7 @@ def _difference(before: Material, after: Material) -> list[Chunk]:
 def _write_without(folder: Path, material: Material, lost: Iterable[Chunk]) -> None:
     """Write the material, then make what is not in it any more unreadable, under all names that the file has."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    keeping.write(folder / keeping.MATERIAL_FILE, material)
+    files.write(folder / files.MATERIAL_FILE, material)
     by_file: dict[str, list[Chunk]] = {}
     for chunk in lost:
         by_file.setdefault(chunk.file, []).append(chunk)
@@ -227,4 +227,4 @@ def _write_without(folder: Path, material: Material, lost: Iterable[Chunk]) -> N
                 punch(descriptor, chunk.offset, chunk.size)
         finally:
             os.close(descriptor)
-    keeping.drop_unused(folder, material)
+    files.drop_unused(folder, material)

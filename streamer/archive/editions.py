@@ -1,7 +1,7 @@
 """Editions: cuts through a session's material, as numbered pieces. Pure.
 
-The first and last segment of each stretch are cut inside, to the frame (:mod:`streamer.media.fragments`): a piece says
-from which frame to which. Pieces have the same numbers, and discontinuities at the same ones, in all renditions.
+The first and last segment of each stretch are cut inside, to the frame (:mod:`streamer.formats.fragments`): a piece
+says from which frame to which. Pieces have the same numbers, and discontinuities at the same ones, in all renditions.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from streamer.archive.material import Material, Reel, Span, minus
-from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S, Chunk, Rendition, Segment
-from streamer.media.fragments import Frame, cut, to_ticks
+from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Chunk, Rendition, Segment
+from streamer.formats.fragments import Frame, cut, to_ticks
 
 LEAST_TICKS = 50 * TICKS_PER_MS
 """A stretch's edge gets no piece shorter than this in its pictures."""

@@ -20,9 +20,9 @@ from pathlib import Path
 from streamer.archive.catalogue import Details
 from streamer.archive.editions import Edition, Frames, Piece, Wanted, make
 from streamer.archive.material import Material, Reel, Span
-from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S, Chunk
-from streamer.media import fragments, movie
-from streamer.media.fragments import Frame
+from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Chunk
+from streamer.formats import fragments, movie
+from streamer.formats.fragments import Frame
 
 BLOCK_BYTES = 1024 * 1024
 

@@ -12,11 +12,11 @@ import msgspec
 import structlog
 
 from streamer.archive.material import HANDLE_MS, Material, Reel, Span, collect, joined, union, without
-from streamer.conference.media_events import PROGRAMME_OUTPUT
+from streamer.broadcast.media_events import PROGRAMME_OUTPUT
+from streamer.broadcast.view import BroadcastView, OutOfStep
 from streamer.conference.sessions import Session
-from streamer.conference.view import BroadcastView, OutOfStep
+from streamer.formats.index import read_index
 from streamer.media.disk import INDEX_GLOB
-from streamer.media.index import read_index
 
 log = structlog.get_logger(__name__)
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from streamer.conference.programme import TICKS_PER_MS, Broadcast, Chunk, InitSection, Part, Segment
-from streamer.conference.view import BroadcastView, TrackView
+from streamer.broadcast.programme import TICKS_PER_MS, Broadcast, Chunk, InitSection, Part, Segment
+from streamer.broadcast.view import BroadcastView, TrackView
 
 HANDLE_MS = 5 * 60 * 1000
 """What is kept before the start and after the end, so that a cut can be moved."""
@@ -50,7 +50,7 @@ class Reel(msgspec.Struct, frozen=True):
 
 class Material(msgspec.Struct, frozen=True):
     """All reels of a session, oldest first. Files are relative to the room's folder, or to the recording's after
-    :func:`streamer.archive.keeping.keep`."""
+    :func:`streamer.archive.files.keep`."""
 
     session: str
     room: str

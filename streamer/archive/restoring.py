@@ -7,8 +7,8 @@ from pathlib import Path
 
 import structlog
 
-from streamer.archive import keeping
-from streamer.archive.book import Book, folders
+from streamer.archive import files
+from streamer.archive.repository import Book, folders
 from streamer.errors import StreamerError
 
 log = structlog.get_logger(__name__)
@@ -19,7 +19,7 @@ async def put_back(book: Book, recordings_dir: Path) -> int:
     failed = 0
     for folder in await asyncio.to_thread(folders, recordings_dir):
         try:
-            kept = await asyncio.to_thread(keeping.read, folder / keeping.STATE_FILE, keeping.Kept)
+            kept = await asyncio.to_thread(files.read, folder / files.STATE_FILE, files.Kept)
             if await book.restore(kept):
                 log.warning("recording_restored", session=kept.session, room=kept.room)
         except (OSError, ValueError, StreamerError) as error:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from streamer.archive import keeping
+from streamer.archive import files
 from streamer.archive.archivist import Archivist
-from streamer.archive.book import Who
+from streamer.archive.repository import Who
 from streamer.conference.rooms import Room
 from streamer.errors import StreamerError
 from streamer.store import people
@@ -76,7 +76,7 @@ class Retention:
                 titles = await Sessions(connection).find_many([recording.session for recording in old])
                 doomed += [Doomed(r, titles[r.session].title if r.session in titles else "", kept_days) for r in old]
         folders = [self._archivist.book.folder(one.recording.session) for one in doomed]
-        return Plan(tuple(doomed), await asyncio.to_thread(keeping.freed_bytes, folders))
+        return Plan(tuple(doomed), await asyncio.to_thread(files.freed_bytes, folders))
 
     async def apply(self, plan: Plan) -> list[str]:
         """Delete what the plan names, unless it was pinned or taken up again meanwhile. Returns the sessions."""

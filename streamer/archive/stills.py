@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.archive.material import Material, Reel
-from streamer.conference.programme import Segment
-from streamer.media import fragments
+from streamer.broadcast.programme import Segment
+from streamer.formats import fragments
 
 HEIGHT = 480
 """The rendition nearest to this is decoded: large enough to see whose mouth is open."""

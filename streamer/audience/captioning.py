@@ -26,8 +26,8 @@ from streamer.audience.captions import (
     replay_cues,
     tidy,
 )
+from streamer.broadcast.view import BroadcastView
 from streamer.conference.captions import Line
-from streamer.conference.view import BroadcastView
 from streamer.errors import Conflict, NotFound, Unprocessable
 from streamer.store.captions import Captions
 from streamer.store.database import Database
@@ -47,7 +47,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Link(Protocol):
-    """An open room, as far as it matters here: ``streamer.room.client.RoomLink``."""
+    """An open room, as far as it matters here: ``streamer.control.client.RoomLink``."""
 
     @property
     def view(self) -> BroadcastView: ...

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from streamer.audience import images, moderating_people, moderating_questions, polls
-from streamer.audience.acting import LINE_CHARACTERS, Deed, acted, reason_of, settled
+from streamer.audience.action_log import LINE_CHARACTERS, Deed, acted, reason_of, settled
 from streamer.audience.chapters import with_chapters
 from streamer.audience.commands import (
     Ban,
@@ -30,8 +30,8 @@ from streamer.audience.commands import (
     Unban,
     Undo,
 )
-from streamer.audience.deciding import Decision, Situation, no_such
 from streamer.audience.moderation import checked_networks
+from streamer.audience.participant_rules import Decision, Situation, no_such
 from streamer.audience.people import Crew
 from streamer.audience.state import Change, Put, ScopeState
 from streamer.audience.texts import checked, shortened

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from streamer.audience.acting import LINE_CHARACTERS, Deed, acted, action_of, reason_of, settled
+from streamer.audience.action_log import LINE_CHARACTERS, Deed, acted, action_of, reason_of, settled
 from streamer.audience.commands import Ban, Mute, NoteAdd, Unban
-from streamer.audience.deciding import Decision, Situation
 from streamer.audience.moderation import LONGEST_MUTE_S, REMOVE_BACK_MS
+from streamer.audience.participant_rules import Decision, Situation
 from streamer.audience.people import Crew
 from streamer.audience.state import Change, Put, ScopeState
 from streamer.audience.texts import checked

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from streamer.audience import questions
-from streamer.audience.acting import Deed, acted, reason_of, settled
+from streamer.audience.action_log import Deed, acted, reason_of, settled
 from streamer.audience.commands import QuestionAdd, QuestionCarry, QuestionEdit, QuestionMerge, QuestionMove
-from streamer.audience.deciding import Decision, Situation, no_such
+from streamer.audience.participant_rules import Decision, Situation, no_such
 from streamer.audience.people import Crew
 from streamer.audience.scope import session_at
 from streamer.audience.state import Change, Put, ScopeState

@@ -8,9 +8,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, TypeVar
 
 from streamer.audience.people import Participant
-from streamer.conference.household import household
 from streamer.conference.participation import AddressHold
 from streamer.errors import Conflict, Unprocessable
+from streamer.household import household
 
 LONGEST_MUTE_S = 30 * 86_400
 REMOVE_BACK_MS = 15 * 60_000

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from streamer.audience import showing, views
+from streamer.audience.audience_scope import Desk
 from streamer.audience.commands import (
     Ban,
     ChatApprove,
@@ -19,12 +20,11 @@ from streamer.audience.commands import (
     ReportItem,
     Unban,
 )
-from streamer.audience.deciding import no_such
-from streamer.audience.desk import Desk
 from streamer.audience.news import AudienceEvent, Viewpoint
+from streamer.audience.participant_rules import no_such
 from streamer.audience.state import ScopeState
 from streamer.conference.participation import Message, ModerationAction, Question, closed_session
-from streamer.media import erasures
+from streamer.formats import erasures
 from streamer.store.chat import ChatMessages
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing

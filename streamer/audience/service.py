@@ -14,8 +14,8 @@ from typing import Any, Protocol, get_args
 
 import structlog
 
-from streamer.audience import chat, gathering, records, showing, ticking, timelines
-from streamer.audience.book import Book
+from streamer.audience import chat, presence, records, showing, ticking, timelines
+from streamer.audience.audience_scope import Desk
 from streamer.audience.commands import (
     Claim,
     Command,
@@ -25,19 +25,19 @@ from streamer.audience.commands import (
     TroubleReport,
     Undo,
 )
-from streamer.audience.deciding import Situation, take
-from streamer.audience.desk import Desk
 from streamer.audience.identity import SECRET_NAME, Identities, Identity
 from streamer.audience.moderating import moderate
 from streamer.audience.news import Answer, AudienceEvent, Listener, Viewpoint
+from streamer.audience.participant_rules import Situation, take
 from streamer.audience.people import Crew, Participant, Who
+from streamer.audience.repository import Book
 from streamer.audience.scope import Scope
 from streamer.audience.state import Ballot, Change, Chapter, Refocus, Vote
 from streamer.audience.timelines import FOREVER_MS, KINDS, Shown
 from streamer.audience.views import moment
 from streamer.conference.sessions import Session
 from streamer.errors import Forbidden, StreamerError
-from streamer.media import erasures
+from streamer.formats import erasures
 from streamer.settings import AudienceSettings
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
@@ -345,13 +345,13 @@ class Audience:
             raise Forbidden("This is for participants.", code="forbidden")
         chat.check_sanction(None if who.crew else desk.shown.sanctions.get(who.id), now_ms)
         if isinstance(command, React):
-            kind = gathering.reaction_kind(command.kind)
+            kind = presence.reaction_kind(command.kind)
             chat.admit_reaction(desk.habits.of(who.id), now_ms)
             desk.tallies.react(kind)
             return Answer({"kind": kind})
-        kind = gathering.trouble_kind(command.kind)
+        kind = presence.trouble_kind(command.kind)
         people = desk.tallies.trouble(kind, who.id, now_ms)
-        trouble: dict[str, Any] = {"kind": kind, "people": people, "alarm": people >= gathering.TROUBLE_PEOPLE}
+        trouble: dict[str, Any] = {"kind": kind, "people": people, "alarm": people >= presence.TROUBLE_PEOPLE}
         self._tell(AudienceEvent(desk.scope.key, Viewpoint.MODERATION, "trouble", trouble, now_ms))
         return Answer({"kind": kind})
 

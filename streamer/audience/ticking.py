@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from streamer.audience import showing
+from streamer.audience.audience_scope import Desk
 from streamer.audience.chapters import with_chapters
-from streamer.audience.desk import Desk
 from streamer.audience.moderating_questions import answered
 from streamer.audience.news import AudienceEvent, Viewpoint
 from streamer.audience.scope import GRACE_MS, Scope, focus

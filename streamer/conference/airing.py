@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from streamer.broadcast.orders import OutputOrder, RoomOrders, Shows, SlateOrder
 from streamer.conference.clockwork import goes_on_air_by_itself
 from streamer.conference.day import (
     RoomDay,
@@ -24,7 +25,6 @@ from streamer.conference.day import (
     passed_over,
 )
 from streamer.conference.delays import ShownTimes, shown_times
-from streamer.conference.orders import OutputOrder, RoomOrders, Shows, SlateOrder
 from streamer.conference.rooms import Between
 from streamer.conference.sessions import Hold, Session
 from streamer.conference.spans import output_name, withheld

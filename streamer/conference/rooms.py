@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
-from streamer.conference.programme import SLATE
+from streamer.broadcast.programme import SLATE
 
 SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$"
 """A room's or venue's id: part of addresses, file names and encoder settings, so nothing needs quoting."""

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 
+from streamer.broadcast.media_events import PRIVATE_PREFIX
+from streamer.broadcast.orders import Withheld
 from streamer.conference.day import RoomDay, is_hidden
-from streamer.conference.media_events import PRIVATE_PREFIX
-from streamer.conference.orders import Withheld
 from streamer.conference.sessions import Session
 
 MOST_WITHHELD = 100

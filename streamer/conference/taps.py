@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Never
 
+from streamer.broadcast.programme import SLATE
 from streamer.conference.clockwork import ad_hoc_session, begun, ended
 from streamer.conference.day import (
     MINUTE_MS,
@@ -27,7 +28,6 @@ from streamer.conference.day import (
     with_sessions,
 )
 from streamer.conference.delays import moved, shifted, shifted_since
-from streamer.conference.programme import SLATE
 from streamer.conference.rooms import is_source_name
 from streamer.conference.sessions import KIND_DEFAULTS, Flag, Hold, Kind, Session, SessionState
 from streamer.errors import StreamerError

@@ -12,11 +12,11 @@ from enum import StrEnum
 
 import msgspec
 
+from streamer.broadcast.media_events import PRIVATE_PREFIX
+from streamer.broadcast.orders import RoomOrders
 from streamer.conference.alarms import Alarm
 from streamer.conference.day import RoomDay, current
 from streamer.conference.grants import Action, Grant, Target
-from streamer.conference.media_events import PRIVATE_PREFIX
-from streamer.conference.orders import RoomOrders
 from streamer.conference.participation import Poll, Question, closed_session
 from streamer.conference.sessions import Session, Visibility
 from streamer.conference.spans import output_name

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from streamer.archive.material import Span
 from streamer.audience.captions import Cue
-from streamer.conference.programme import TICKS_PER_MS
+from streamer.broadcast.programme import TICKS_PER_MS
 
 GROUP = "captions"
 PREFIX = "captions-"

@@ -20,18 +20,18 @@ from urllib.parse import quote
 
 from aiohttp import hdrs, web
 
-from streamer.archive import exporting, keeping
+from streamer.archive import exporting, files
 from streamer.archive.catalogue import Details, EditionRef, ReplayCatalogue, ReplayState
 from streamer.archive.editions import spans_of
 from streamer.archive.exporting import Caption, Movie, NothingToExport
 from streamer.archive.material import Span, minus
-from streamer.conference.shares import Shares
 from streamer.delivery.captions import CaptionSource, NoCaptions, cut
 from streamer.delivery.hold import OPENED
 from streamer.delivery.media import ClientAddress
 from streamer.delivery.replay import ReplayDelivery, cache_control, may_watch
 from streamer.delivery.responses import byte_range, head_response, media_headers, not_modified
 from streamer.errors import Conflict, NotFound, StreamerError, TooMany, Unavailable
+from streamer.shares import Shares
 
 MAX_PLANS = 4
 """Heads that are kept: some megabytes each for an hour."""
@@ -54,7 +54,7 @@ class Downloads:
     """Handlers. Raises StreamerErrors; :mod:`.routes` maps them.
 
     ``household`` tells whose address it is, ``is_crew`` who works here: the crew's downloads are counted apart. Whoever
-    reads too slowly is cut off with the connection (:mod:`streamer.connections`).
+    reads too slowly is cut off with the connection (:mod:`streamer.web.connections`).
     """
 
     def __init__(
@@ -253,7 +253,7 @@ def _planned(
     captions: dict[str, tuple[Caption, ...]],
 ) -> Movie:
     """In a thread."""
-    material = keeping.read_material(state.folder)
+    material = files.read_material(state.folder)
     spans = spans_of(material, ref.start_ms, end_ms, ref.skips)
     edition = exporting.edition_of(state.folder, material, spans)
     if not rendition:

@@ -19,8 +19,8 @@ from typing import Protocol, TypeVar
 from aiohttp import web
 from multidict import MultiMapping
 
-from streamer.conference.programme import TICKS_PER_S, Broadcast
-from streamer.conference.view import BroadcastView, OutputView
+from streamer.broadcast.programme import TICKS_PER_S, Broadcast
+from streamer.broadcast.view import BroadcastView, OutputView
 from streamer.delivery.ports import DeliveryStats, Opened, Room
 from streamer.errors import BadRequest, StreamerError, TooMany, Unavailable
 

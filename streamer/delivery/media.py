@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from aiohttp import hdrs, web
 from multidict import CIMultiDict
 
-from streamer.conference.media_events import PRIVATE_PREFIX, PUBLIC
-from streamer.conference.programme import TICKS_PER_MS, Broadcast, Interval, Segment
-from streamer.conference.view import BroadcastView, OutputView, TrackView
+from streamer.broadcast.media_events import PRIVATE_PREFIX, PUBLIC
+from streamer.broadcast.programme import TICKS_PER_MS, Broadcast, Interval, Segment
+from streamer.broadcast.view import BroadcastView, OutputView, TrackView
 from streamer.delivery import captions
 from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import (

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from streamer.conference.programme import Chunk
+from streamer.broadcast.programme import Chunk
 from streamer.delivery.ports import ByteCache, DeliveryStats
 from streamer.errors import NotFound, Unavailable
 

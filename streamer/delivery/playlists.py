@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S, Broadcast, Interval, Rendition, Segment
-from streamer.conference.view import OutputView, TrackView
+from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Broadcast, Interval, Rendition, Segment
+from streamer.broadcast.view import OutputView, TrackView
 from streamer.delivery import captions
 
 VERSION = 9

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from streamer.conference.view import BroadcastView
-from streamer.room.protocol import RoomStatus
+from streamer.broadcast.view import BroadcastView
+from streamer.control.messages import RoomStatus
 
 
 class ByteCache(Protocol):
@@ -17,7 +17,7 @@ class ByteCache(Protocol):
 
 
 class Room(Protocol):
-    """One open room: ``streamer.room.link.RoomLink``, as delivery sees it. On the loop."""
+    """One open room: ``streamer.control.link.RoomLink``, as delivery sees it. On the loop."""
 
     @property
     def view(self) -> BroadcastView: ...
@@ -72,7 +72,7 @@ class Keys(Protocol):
 
 
 class Plane(Protocol):
-    """``streamer.room.client.MediaPlane``, as delivery sees it."""
+    """``streamer.control.client.MediaPlane``, as delivery sees it."""
 
     @property
     def rooms(self) -> Mapping[str, Room]: ...

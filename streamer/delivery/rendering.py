@@ -12,8 +12,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from streamer.conference.programme import TICKS_PER_S, Broadcast, Segment
-from streamer.conference.view import OutputView, TrackView
+from streamer.broadcast.programme import TICKS_PER_S, Broadcast, Segment
+from streamer.broadcast.view import OutputView, TrackView
 from streamer.delivery import playlists
 from streamer.delivery.playlists import CaptionText, TrackText
 

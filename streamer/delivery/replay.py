@@ -17,8 +17,8 @@ from aiohttp import hdrs, web
 
 from streamer.archive.catalogue import EditionRef, ReplayCatalogue, ReplayState
 from streamer.archive.editions import Edition, Piece
-from streamer.conference.media_events import PROGRAMME_OUTPUT
-from streamer.conference.view import BroadcastView
+from streamer.broadcast.media_events import PROGRAMME_OUTPUT
+from streamer.broadcast.view import BroadcastView
 from streamer.delivery import captions
 from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import OPENED, Holds
@@ -38,7 +38,7 @@ from streamer.delivery.responses import (
     playlist_response,
 )
 from streamer.errors import NotFound, StreamerError, Unavailable
-from streamer.media import fragments
+from streamer.formats import fragments
 from streamer.settings import Settings
 
 MAX_OPEN = 24

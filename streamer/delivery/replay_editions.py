@@ -12,20 +12,20 @@ from pathlib import Path
 
 import msgspec
 
-from streamer.archive import keeping
+from streamer.archive import files
 from streamer.archive.catalogue import EditionRef, ReplayState
 from streamer.archive.editions import Cutter, Edition, Frames, Piece, Wanted, spans_of
 from streamer.archive.material import Material, Reel, Span, collect, minus
-from streamer.conference.media_events import PROGRAMME_OUTPUT
-from streamer.conference.programme import Chunk, MediaKind
-from streamer.conference.view import BroadcastView, OutputView
+from streamer.broadcast.media_events import PROGRAMME_OUTPUT
+from streamer.broadcast.programme import Chunk, MediaKind
+from streamer.broadcast.view import BroadcastView, OutputView
 from streamer.delivery import captions
 from streamer.delivery.parts import MediaBytes
 from streamer.delivery.ports import ByteCache, Room
 from streamer.delivery.rendering import Playlist
 from streamer.delivery.replay_playlists import TrackWriter
 from streamer.errors import NotFound, Unavailable
-from streamer.media import fragments
+from streamer.formats import fragments
 
 OPEN_END_MS = 1 << 52
 MAX_LAG_SEGMENTS = 3
@@ -37,7 +37,7 @@ class _Recent:
 
     def __init__(self, cache: ByteCache | None, broadcast: str) -> None:
         self._cache = cache
-        self._prefix = f"{keeping.MEDIA_FOLDER}/{broadcast}-"
+        self._prefix = f"{files.MEDIA_FOLDER}/{broadcast}-"
         self._folder = f"{broadcast}/"
 
     def get(self, place: tuple[str, int], /) -> bytes | None:
@@ -211,7 +211,7 @@ class OpenEdition:
 
     async def _material(self) -> Material | None:
         try:
-            return await asyncio.to_thread(keeping.read_material, self._folder)
+            return await asyncio.to_thread(files.read_material, self._folder)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -223,13 +223,13 @@ class OpenEdition:
         """Raises as :meth:`MediaBytes.get` does."""
         broadcast = room.view.broadcast if room is not None else None
         cache = _Recent(room.bytes if room is not None else None, broadcast.id if broadcast is not None else "")
-        own = chunks[0].file.startswith(f"{keeping.MEDIA_FOLDER}/")
+        own = chunks[0].file.startswith(f"{files.MEDIA_FOLDER}/")
         folder, space = (self._folder, f"replay/{self._session}") if own else (self._room_dir, self.room)
         return await self._bytes.get(space, folder, cache, chunks)
 
 
 def _in_recording(file: str) -> str:
-    return file if not file or file.startswith(f"{keeping.MEDIA_FOLDER}/") else keeping.link_name(file)
+    return file if not file or file.startswith(f"{files.MEDIA_FOLDER}/") else files.link_name(file)
 
 
 def _listable(output: OutputView) -> int:

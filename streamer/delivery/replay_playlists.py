@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from streamer.archive.editions import Edition, Piece
-from streamer.conference.programme import TICKS_PER_S
+from streamer.broadcast.programme import TICKS_PER_S
 from streamer.delivery import playlists
 from streamer.delivery.rendering import Playlist, deflate
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from streamer.conference.programme import SLATE
-from streamer.conference.view import BroadcastView
-from streamer.room.protocol import RoomStatus
+from streamer.broadcast.programme import SLATE
+from streamer.broadcast.view import BroadcastView
+from streamer.control.messages import RoomStatus
 
 PublicState = Literal["off", "slate", "live"]
 

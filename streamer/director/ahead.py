@@ -9,7 +9,7 @@ from dataclasses import replace
 from streamer.conference import taps
 from streamer.conference.day import RoomDay, find, sorted_day
 from streamer.conference.taps import Refused
-from streamer.director.ledger import Ledger
+from streamer.director.day_repository import Ledger
 from streamer.errors import NotFound
 
 PLANNING = (taps.Delay, taps.Cancel, taps.Reopen, taps.Answer)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from streamer.conference.orders import RoomOrders
+from streamer.broadcast.orders import RoomOrders
 from streamer.conference.rooms import Room, Venue
-from streamer.room.protocol import RoomConfig
+from streamer.control.messages import RoomConfig
 
 LOGO_PREFIX = "/logos/"
 MAX_LOGOS = 6

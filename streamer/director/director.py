@@ -26,13 +26,9 @@ from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session
 from streamer.conference.taps import Refused
 from streamer.conference.undo import effect, restore
+from streamer.control.messages import RoomConfig
 from streamer.director import ahead, editing
-from streamer.director.bells import Bells
-from streamer.director.desk import Desk
-from streamer.director.effects import Effects
-from streamer.director.incidents import Incidents, incidents
-from streamer.director.kinds import kind_of, session_of
-from streamer.director.ledger import (
+from streamer.director.day_repository import (
     Acknowledgement,
     Change,
     Ledger,
@@ -43,6 +39,9 @@ from streamer.director.ledger import (
     is_alone,
     state_of,
 )
+from streamer.director.effects import Effects
+from streamer.director.incidents import Incidents, incidents
+from streamer.director.kinds import kind_of, session_of
 from streamer.director.news import (
     CLOCK,
     Actor,
@@ -52,8 +51,9 @@ from streamer.director.news import (
     Listener,
 )
 from streamer.director.ports import Plane
+from streamer.director.room_alarms import Bells
+from streamer.director.room_state import Desk
 from streamer.errors import NotFound, StreamerError
-from streamer.room.protocol import RoomConfig
 from streamer.supervision import TASKS, start_kept
 
 log = structlog.get_logger(__name__)

@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.errors import StreamerError
-from streamer.room import spawn
+from streamer.host import spawn
 from streamer.store.database import Database, NotTheDirector, head
 from streamer.store.directors import Directors, Holder
 

@@ -11,19 +11,19 @@ from typing import Any
 import msgspec
 import structlog
 
+from streamer.broadcast.orders import RoomOrders
 from streamer.conference import airing
 from streamer.conference.day import RoomDay
-from streamer.conference.orders import RoomOrders
 from streamer.conference.sessions import Event, Session
-from streamer.director.bells import Bells
+from streamer.control.messages import RoomConfig
 from streamer.director.config import logo_files, room_config
-from streamer.director.desk import Desk
-from streamer.director.ledger import Ledger
+from streamer.director.day_repository import Ledger
 from streamer.director.media import media_of
 from streamer.director.news import AlarmsChanged, Listener, News, RoomChanged, SessionChanged
 from streamer.director.ports import Plane
+from streamer.director.room_alarms import Bells
+from streamer.director.room_state import Desk
 from streamer.errors import StreamerError
-from streamer.room.protocol import RoomConfig
 
 log = structlog.get_logger(__name__)
 

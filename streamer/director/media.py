@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from streamer.conference.day import MediaState
-from streamer.room.protocol import RoomStatus
+from streamer.control.messages import RoomStatus
 
 
 def media_of(status: RoomStatus | None, *, room_open: bool, up: bool, before: MediaState, now_ms: int) -> MediaState:

@@ -1,11 +1,11 @@
-"""What the director needs of the media plane. ``streamer.room.client`` fulfils it; tests use hand-written fakes."""
+"""What the director needs of the media plane. ``streamer.control.client`` fulfils it; tests use hand-written fakes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from streamer.room.protocol import RoomConfig, RoomStatus
+from streamer.control.messages import RoomConfig, RoomStatus
 
 
 class Link(Protocol):

@@ -19,10 +19,10 @@ from av.audio.codeccontext import AudioCodecContext
 from av.codec.context import Flags
 from numpy.typing import NDArray
 
-from streamer.media.lanes import Lane
+from streamer.formats.types import Sample, TrackConfig
 from streamer.media.meters import LoudnessMeter
+from streamer.media.ordered_worker import Lane
 from streamer.media.pcm import FADE, SAMPLE_RATE, PcmLine, conceal, crossfade, fade_in, fade_out, slew
-from streamer.media.types import Sample, TrackConfig
 
 Pcm = NDArray[np.float32]
 

@@ -18,10 +18,10 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from streamer.conference.media_events import PartMade, Snapshot
-from streamer.conference.programme import Chunk
-from streamer.media.index import HEADER, encode_event
-from streamer.media.punching import punch
+from streamer.broadcast.media_events import PartMade, Snapshot
+from streamer.broadcast.programme import Chunk
+from streamer.formats.hole_punch import punch
+from streamer.formats.index import HEADER, encode_event
 
 log = structlog.get_logger(__name__)
 

@@ -15,10 +15,10 @@ import structlog
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 
-from streamer.conference.programme import TICKS_PER_S
+from streamer.broadcast.programme import TICKS_PER_S
 from streamer.errors import StreamerError
-from streamer.media import h264
-from streamer.media.types import RungSpec, Sample, TrackConfig
+from streamer.formats import h264
+from streamer.formats.types import RungSpec, Sample, TrackConfig
 from streamer.settings import MediaSettings
 
 log = structlog.get_logger(__name__)

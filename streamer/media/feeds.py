@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from streamer.conference.media_events import PRIVATE_PREFIX
-from streamer.conference.programme import Chunk
+from streamer.broadcast.media_events import PRIVATE_PREFIX
+from streamer.broadcast.programme import Chunk
+from streamer.formats.types import Cut, TrackConfig
 from streamer.media.packager import MadePart
 from streamer.media.spans import Spans
-from streamer.media.types import Cut, TrackConfig
 
 PROGRAMME = "programme"
 SLATE_FEED = "slate"

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from streamer.conference.programme import TICKS_PER_S
-from streamer.media.h264 import Sps
+from streamer.broadcast.programme import TICKS_PER_S
+from streamer.formats.h264 import Sps
 
 PLAYABLE_PROFILES = frozenset({66, 77, 100})
 """Baseline, Main, High: what every player's hardware decodes."""

@@ -6,7 +6,7 @@ import io
 
 import av
 
-from streamer.conference.programme import TICKS_PER_S
+from streamer.broadcast.programme import TICKS_PER_S
 from streamer.media.stills import StillMaker
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streamer.conference.programme import TICKS_PER_S
-from streamer.media.types import Cut
+from streamer.broadcast.programme import TICKS_PER_S
+from streamer.formats.types import Cut
 
 ASK_AGAIN_TICKS = 3 * TICKS_PER_S // 10
 SHORTEST_TICKS = TICKS_PER_S // 10

@@ -6,8 +6,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Literal
 
-from streamer.media import h264, vp8
-from streamer.media.types import AccessUnit
+from streamer.formats import h264, vp8
+from streamer.formats.types import AccessUnit
 
 
 @dataclass(slots=True, frozen=True)

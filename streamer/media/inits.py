@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streamer.conference.programme import InitSection
-from streamer.media import cmaf
-from streamer.media.types import TrackConfig
+from streamer.broadcast.programme import InitSection
+from streamer.formats import cmaf
+from streamer.formats.types import TrackConfig
 
 
 class Inits:

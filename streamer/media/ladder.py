@@ -23,13 +23,13 @@ import av
 import structlog
 from av.video.frame import VideoFrame
 
+from streamer.formats.types import Cut, RungSpec, Sample, TrackConfig
 from streamer.media.decode import PictureDecoder, Scaler, black_picture
 from streamer.media.encoders import RungEncoder
-from streamer.media.lanes import Job, Lane
 from streamer.media.meters import PictureMeter
+from streamer.media.ordered_worker import Job, Lane
 from streamer.media.overload import FrameGate, ShedPolicy
 from streamer.media.stills import MAX_WIDTH, StillMaker
-from streamer.media.types import Cut, RungSpec, Sample, TrackConfig
 from streamer.settings import MediaSettings
 
 log = structlog.get_logger(__name__)

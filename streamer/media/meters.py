@@ -13,7 +13,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from streamer.conference.programme import TICKS_PER_S
+from streamer.broadcast.programme import TICKS_PER_S
 
 Floats = NDArray[np.float64]
 

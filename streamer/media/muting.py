@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from streamer.media import cmaf
+from streamer.formats import cmaf
+from streamer.formats.types import Sample
 from streamer.media.audio import AAC_TICKS
 from streamer.media.packager import MadePart
 from streamer.media.spans import Spans
-from streamer.media.types import Sample
 
 HEARD_TICKS = 2 * AAC_TICKS
 """A frame of AAC says something of the 2048 samples from its start on: half of it is heard with the next frame."""

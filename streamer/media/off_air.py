@@ -11,13 +11,13 @@ from typing import Protocol
 
 import numpy as np
 
-from streamer.conference.programme import TICKS_PER_S, Broadcast
+from streamer.broadcast.programme import TICKS_PER_S, Broadcast
+from streamer.formats.types import Cut, Sample, TrackConfig
 from streamer.media.audio import AAC_FRAME, AAC_TICKS, AacEncoder
 from streamer.media.feeds import Feed
 from streamer.media.grid import SegmentGrid
 from streamer.media.packager import TrackPackager
 from streamer.media.slate import SLATE_KIND, SlateClip
-from streamer.media.types import Cut, Sample, TrackConfig
 
 LAG_TICKS = TICKS_PER_S // 10
 """Written so far behind now: the programme comes back at a key frame, which was some time on its way."""

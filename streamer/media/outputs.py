@@ -2,7 +2,7 @@
 
 Runs on the room process's loop. An output decides the media sequence numbers (the same in every rendition), the aired
 intervals and the discontinuities; a rendition may lag behind the others by some seconds and still gets the same ones.
-What an output has listed never changes; it is told in the events of ``conference/media_events.py``.
+What an output has listed never changes; it is told in the events of ``broadcast/media_events.py``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from streamer.conference.media_events import (
+from streamer.broadcast.media_events import (
     PUBLIC,
     Forgotten,
     InitMade,
@@ -23,12 +23,12 @@ from streamer.conference.media_events import (
     SegmentOpened,
     Trimmed,
 )
-from streamer.conference.programme import TICKS_PER_S, Broadcast, Chunk, Interval, Part, Segment
+from streamer.broadcast.programme import TICKS_PER_S, Broadcast, Chunk, Interval, Part, Segment
+from streamer.formats.types import Cut
 from streamer.media.feeds import PROGRAMME, SLATE_FEED
 from streamer.media.inits import Inits
 from streamer.media.packager import MIN_PART_PERCENT, MadePart
 from streamer.media.spans import Spans
-from streamer.media.types import Cut
 
 MAX_LAG_TICKS = 4 * TICKS_PER_S
 """A rendition may be two seconds behind by rights, and a segment more before it is given up on."""

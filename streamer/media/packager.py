@@ -10,9 +10,9 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from streamer.conference.programme import TICKS_PER_S
-from streamer.media import cmaf
-from streamer.media.types import Cut, Sample, TrackConfig
+from streamer.broadcast.programme import TICKS_PER_S
+from streamer.formats import cmaf
+from streamer.formats.types import Cut, Sample, TrackConfig
 
 MIN_PART_PERCENT = 85
 """RFC 8216bis, 4.4.3.7: each part lasts at least 85 % of the Part Target Duration, but for independent ones and the

@@ -16,14 +16,14 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from streamer.conference.media_events import MediaEvent
-from streamer.conference.orders import RoomOrders, Shows
-from streamer.conference.programme import SLATE, TICKS_PER_MS, TICKS_PER_S, Broadcast
+from streamer.broadcast.media_events import MediaEvent
+from streamer.broadcast.orders import RoomOrders, Shows
+from streamer.broadcast.programme import SLATE, TICKS_PER_MS, TICKS_PER_S, Broadcast
 from streamer.media.feeds import BroadcastStore
 from streamer.media.fitness import Fitness
 from streamer.media.grid import SHORTEST_TICKS
 from streamer.media.incoming import Incoming, frame_size
-from streamer.media.line import Line
+from streamer.media.pipeline import Line
 from streamer.media.presence import Presence
 from streamer.media.recovery import Recovered
 from streamer.media.renditions import Plan, plan_renditions, plan_resumed

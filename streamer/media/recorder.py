@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from streamer.conference.chunks import ChunkSet
-from streamer.conference.media_events import MediaEvent, OutputGone, PartMade, Snapshot, Trimmed
-from streamer.conference.programme import TICKS_PER_S, Broadcast, Chunk
+from streamer.broadcast.chunks import ChunkSet
+from streamer.broadcast.media_events import MediaEvent, OutputGone, PartMade, Snapshot, Trimmed
+from streamer.broadcast.programme import TICKS_PER_S, Broadcast, Chunk
+from streamer.formats.index import encode_event
 from streamer.media.disk import QUEUE_BYTES, DiskWriter, JobQueue, NewIndex, Punch, PutPart, PutRecord, Remove
-from streamer.media.index import encode_event
 from streamer.media.ring import Ring
 
 FILE_TICKS = 600 * TICKS_PER_S

@@ -14,11 +14,11 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from streamer.conference.media_events import Snapshot
-from streamer.conference.programme import Broadcast, InitSection, Part, Segment
-from streamer.conference.view import BroadcastView, OutOfStep
+from streamer.broadcast.media_events import Snapshot
+from streamer.broadcast.programme import Broadcast, InitSection, Part, Segment
+from streamer.broadcast.view import BroadcastView, OutOfStep
+from streamer.formats.index import IndexContent, read_index
 from streamer.media.disk import INDEX_GLOB
-from streamer.media.index import IndexContent, read_index
 from streamer.media.outputs import Listed, OutputState
 
 log = structlog.get_logger(__name__)

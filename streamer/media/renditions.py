@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from streamer.conference.programme import Rendition
-from streamer.media.types import RungSpec
+from streamer.broadcast.programme import Rendition
+from streamer.formats.types import RungSpec
 from streamer.settings import MediaSettings
 
 AAC_CODECS = "mp4a.40.2"

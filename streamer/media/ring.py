@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streamer.conference.chunks import ChunkSet
-from streamer.conference.programme import TICKS_PER_S, Chunk
+from streamer.broadcast.chunks import ChunkSet
+from streamer.broadcast.programme import TICKS_PER_S, Chunk
 
 
 class Ring:

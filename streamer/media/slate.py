@@ -16,10 +16,10 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from PIL import Image, ImageDraw, ImageFont
 
-from streamer.conference.programme import TICKS_PER_S
+from streamer.broadcast.programme import TICKS_PER_S
+from streamer.formats.types import RungSpec, Sample, TrackConfig
 from streamer.media.encoders import RungEncoder
 from streamer.media.slate_logos import HEIGHT, draw_logos
-from streamer.media.types import RungSpec, Sample, TrackConfig
 from streamer.settings import MediaSettings
 
 FONTS = Path(__file__).parent / "fonts"

@@ -11,10 +11,10 @@ import av
 import structlog
 
 from streamer.errors import StreamerError
-from streamer.media.lanes import Lane
+from streamer.formats.types import RungSpec
+from streamer.media.ordered_worker import Lane
 from streamer.media.slate import KINDS, SLATE_KIND, SlateClip, SlateText, encode_clips, slate_image
 from streamer.media.stills import MAX_WIDTH, encode_jpeg
-from streamer.media.types import RungSpec
 from streamer.settings import MediaSettings
 
 log = structlog.get_logger(__name__)

@@ -8,7 +8,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from PIL import Image
 
-from streamer.conference.programme import TICKS_PER_S
+from streamer.broadcast.programme import TICKS_PER_S
 
 MAX_WIDTH = 640
 QUALITY = 70

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from streamer.conference.programme import SLATE
+from streamer.broadcast.programme import SLATE
+from streamer.formats.types import AccessUnit
 from streamer.media.incoming import Incoming
-from streamer.media.types import AccessUnit
 
 NS = 1_000_000_000
 MAIN, SPARE = "main", "spare"

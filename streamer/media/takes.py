@@ -1,6 +1,6 @@
 """Takes: an uninterrupted run of one source, or of the slate, in the programme.
 
-Called on the loop, never blocks. A take writes to the programme's :class:`~streamer.media.line.Line`;
+Called on the loop, never blocks. A take writes to the programme's :class:`~streamer.media.pipeline.Line`;
 who is on, and when, is the business of :mod:`streamer.media.programme`.
 """
 
@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from streamer.conference.programme import SLATE, TICKS_PER_S
-from streamer.media import cmaf, h264
+from streamer.broadcast.programme import SLATE, TICKS_PER_S
+from streamer.formats import cmaf, h264
+from streamer.formats.types import AccessUnit, Cut, Sample, TrackConfig
 from streamer.media.fitness import Fitness
 from streamer.media.grid import SHORTEST_TICKS
 from streamer.media.incoming import Incoming
-from streamer.media.line import Line
+from streamer.media.pipeline import Line
 from streamer.media.slate import SlateClip
 from streamer.media.timeline import SourceClock
-from streamer.media.types import AccessUnit, Cut, Sample, TrackConfig
 
 FILL_AFTER_TICKS = TICKS_PER_S // 10
 """An encoded picture that is missing for this long is repeated."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S
-from streamer.media.types import AccessUnit
+from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S
+from streamer.formats.types import AccessUnit
 
 SLEW_PER_SEGMENT_TICKS = 1 * TICKS_PER_MS
 """The most that a running take follows the sender's drift, per segment (design, section 3.2)."""

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from streamer import __version__
-from streamer.room.protocol import RoomStatus
+from streamer.control.messages import RoomStatus
 from streamer.supervision import Tasks
 
 _BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)

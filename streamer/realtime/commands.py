@@ -12,9 +12,9 @@ import msgspec
 import structlog
 
 from streamer.conference.grants import Action, Grant, Role, Target
-from streamer.conference.household import household
 from streamer.director.news import Actor
 from streamer.errors import NotFound, StreamerError, TooMany, Unprocessable
+from streamer.household import household
 from streamer.realtime import rights
 from streamer.realtime.hub import AUDIENCE, Client
 from streamer.realtime.limits import Buckets

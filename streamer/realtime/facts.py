@@ -11,6 +11,7 @@ from streamer.conference.grants import Action, Grant
 from streamer.conference.sessions import Hold, Session, SessionState
 from streamer.conference.spans import output_name
 from streamer.conference.visibility import Caller, alarm_told
+from streamer.control.messages import SourceStatus, TrackStatus
 from streamer.realtime import rights
 from streamer.realtime.hub import STUDIO, Client
 from streamer.realtime.messages import (
@@ -25,7 +26,6 @@ from streamer.realtime.messages import (
     moment_or_none,
 )
 from streamer.realtime.ports import Director, Plane, StateOf, Views
-from streamer.room.protocol import SourceStatus, TrackStatus
 from streamer.store.room_states import Acknowledgement
 
 State = Literal["off", "slate", "live"]

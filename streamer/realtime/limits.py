@@ -6,8 +6,8 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 
-from streamer.conference.household import household
 from streamer.errors import TooMany, Unavailable
+from streamer.household import household
 
 Seconds = Callable[[], float]
 

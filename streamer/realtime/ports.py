@@ -20,10 +20,10 @@ from streamer.conference.grants import Grant
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session
 from streamer.conference.taps import Command
+from streamer.control.messages import RoomStatus
+from streamer.director.day_repository import StoredAction
 from streamer.director.director import Tapped
-from streamer.director.ledger import StoredAction
 from streamer.director.news import Actor, Listener
-from streamer.room.protocol import RoomStatus
 from streamer.store.room_states import Acknowledgement
 
 

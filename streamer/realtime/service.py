@@ -13,6 +13,7 @@ from aiohttp import web
 
 from streamer.errors import BadRequest, StreamerError, Unavailable
 from streamer.realtime import studio
+from streamer.realtime.admission import Porter
 from streamer.realtime.audience_commands import (
     AUDIENCE_COMMANDS,
     MODERATION_COMMANDS,
@@ -21,7 +22,6 @@ from streamer.realtime.audience_commands import (
 )
 from streamer.realtime.audience_feed import AudienceFeed, banned
 from streamer.realtime.commands import Commands
-from streamer.realtime.doors import Porter
 from streamer.realtime.engine import PATH, Server, Wire
 from streamer.realtime.facts import Facts
 from streamer.realtime.feed import Feed

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from streamer.media.h264 import split_annexb, to_annexb
+from streamer.formats.h264 import split_annexb, to_annexb
 
 GOP_MAX_US = 3_000_000
 """Media time since the last IDR up to which a newcomer is started from what was kept."""

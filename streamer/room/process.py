@@ -1,7 +1,7 @@
 """The room process: one open room, from its first publication to thirty minutes after its last.
 
 ``python -m streamer.room.process --data DIR --room ID --settings FILE``, started by the media host; with
-``--spare`` instead of ``--room ID`` it is told its room later (:mod:`streamer.room.spare`). It wires publishers
+``--spare`` instead of ``--room ID`` it is told its room later (:mod:`streamer.host.spare`). It wires publishers
 (:mod:`publications`) to the programme (:mod:`streamer.media.programme`), and what the programme makes to the
 disk, the data socket and the WHEP relay. It knows no HTTP, no database, no user.
 """
@@ -23,27 +23,28 @@ import msgspec
 import structlog
 import uvloop
 
-from streamer.conference.media_events import PUBLIC, Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
-from streamer.conference.programme import Broadcast
-from streamer.conference.view import BroadcastView
+from streamer.broadcast.media_events import PUBLIC, Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
+from streamer.broadcast.programme import Broadcast
+from streamer.broadcast.view import BroadcastView
+from streamer.control import run_folder
+from streamer.control.data import DataServer
+from streamer.control.messages import Candidates, Forget, Forgot, Offer, RoomConfig, RoomStatus
+from streamer.control.server import ControlServer, typed, wait_cancelled
 from streamer.errors import BadRequest
+from streamer.formats.erasures import read_stretches
+from streamer.formats.types import AccessUnit
+from streamer.host import memory, spawn
+from streamer.host.spare import wait_for_room
 from streamer.media.erasing import erase_stretches
-from streamer.media.erasures import read_stretches
 from streamer.media.incoming import PictureGuard, read_unit
 from streamer.media.programme import Programme
 from streamer.media.recorder import Recorder
 from streamer.media.recovery import Recovered, recover, remove_old_broadcasts
 from streamer.media.slate import SlateText, countdown
-from streamer.media.types import AccessUnit
 from streamer.observe.logs import configure_logging
-from streamer.room import memory, sockets, spawn
-from streamer.room.control import ControlServer, typed, wait_cancelled
-from streamer.room.data import DataServer
 from streamer.room.previews import Previews
-from streamer.room.protocol import Candidates, Forget, Forgot, Offer, RoomConfig, RoomStatus
 from streamer.room.publications import Publications
 from streamer.room.relay import Relay
-from streamer.room.spare import wait_for_room
 from streamer.settings import Settings
 from streamer.supervision import TASKS, start_kept
 
@@ -67,9 +68,9 @@ class Room:
         self.view = BroadcastView()
         self.recorder: Recorder | None = None
         """Of the broadcast, once its renditions are fixed."""
-        self.data = DataServer(settings.run_dir / sockets.data_socket(config.id), self._snapshot)
+        self.data = DataServer(settings.run_dir / run_folder.data_socket(config.id), self._snapshot)
         self.control = ControlServer(
-            settings.run_dir / sockets.control_socket(config.id),
+            settings.run_dir / run_folder.control_socket(config.id),
             {
                 "hello": self._hello,
                 "status": self._tell_status,
@@ -472,7 +473,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="streamer room")
     parser.add_argument("--data", type=Path, required=True)
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--room", type=sockets.check_room_id)
+    which.add_argument("--room", type=run_folder.check_room_id)
     which.add_argument("--spare", action="store_true", help="wait for a room on the standard input")
     parser.add_argument("--settings", type=Path, required=True)
     arguments = parser.parse_args(argv)

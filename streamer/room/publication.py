@@ -12,14 +12,14 @@ from typing import Any, Literal
 import structlog
 from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 
+from streamer.control.messages import Answer, Offer, SourceStatus, TrackStatus
 from streamer.errors import StreamerError, TooMany
-from streamer.media.types import AccessUnit
-from streamer.room import aiortc_hooks as hooks
-from streamer.room.gate import Gate
-from streamer.room.ice import IceBinding, same_machine
-from streamer.room.protocol import Answer, Offer, SourceStatus, TrackStatus
-from streamer.room.receiver import Drop, EncodedReceiver
-from streamer.room.sdp import (
+from streamer.formats.types import AccessUnit
+from streamer.rtc import aiortc_hooks as hooks
+from streamer.rtc.gate import Gate
+from streamer.rtc.ice import IceBinding, same_machine
+from streamer.rtc.receiver import Drop, EncodedReceiver
+from streamer.rtc.sdp import (
     USABLE,
     AnswerTuning,
     BadOffer,

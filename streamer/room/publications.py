@@ -16,14 +16,14 @@ from typing import Protocol
 
 import structlog
 
+from streamer.control.messages import Answer, Candidates, Offer, SourceStatus
 from streamer.errors import BadRequest, Conflict, NotFound, Unavailable
-from streamer.media.types import AccessUnit
+from streamer.formats.types import AccessUnit
 from streamer.room.duels import WINDOW_NS, Duels
-from streamer.room.ice import binding_from
-from streamer.room.protocol import Answer, Candidates, Offer, SourceStatus
 from streamer.room.publication import Publication
-from streamer.room.receiver import Drop
-from streamer.room.sdp import AnswerTuning, read_fragment, read_offer
+from streamer.rtc.ice import binding_from
+from streamer.rtc.receiver import Drop
+from streamer.rtc.sdp import AnswerTuning, read_fragment, read_offer
 from streamer.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -81,7 +81,7 @@ class Publications:
     # --- signalling ---
 
     async def offer(self, offer: Offer) -> Answer:
-        """Answer a WHIP offer. Errors as in :class:`~streamer.room.protocol.Offer`."""
+        """Answer a WHIP offer. Errors as in :class:`~streamer.control.messages.Offer`."""
         if not SOURCE_NAME.fullmatch(offer.source) or offer.source == "slate":
             raise BadRequest("A source's name has up to 32 letters, digits, - and _.", code="bad_source")
         self._admit(offer)

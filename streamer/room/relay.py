@@ -11,11 +11,11 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
-from streamer.conference.media_events import PUBLIC
+from streamer.broadcast.media_events import PUBLIC
+from streamer.control.framing import builtins_to, encode_frame
+from streamer.control.messages import Answer, Candidates, Event, Offer
 from streamer.errors import NotFound, StreamerError
 from streamer.room.feed import GOP_MAX_BYTES, GOP_MAX_US
-from streamer.room.framing import builtins_to, encode_frame
-from streamer.room.protocol import Answer, Candidates, Event, Offer
 from streamer.room.relay_link import RelayProcess, relay_unavailable
 from streamer.room.relay_wire import AudioFrame, VideoFrame, Viewers, feed_of
 from streamer.room.whep_places import Places

@@ -12,13 +12,13 @@ from typing import Any
 
 import structlog
 
+from streamer.control.channel import READ_LIMIT_BYTES
+from streamer.control.framing import FrameError, encode_frame, from_protocol_error, read_frame
+from streamer.control.messages import Event, Reply
+from streamer.control.serving import close_writer
 from streamer.errors import Unavailable
-from streamer.room import spawn
-from streamer.room.channel import READ_LIMIT_BYTES
-from streamer.room.framing import FrameError, encode_frame, from_protocol_error, read_frame
-from streamer.room.protocol import Event, Reply
+from streamer.host import spawn
 from streamer.room.relay_wire import decode_relay
-from streamer.room.serving import close_writer
 from streamer.settings import Settings
 
 log = structlog.get_logger(__name__)

@@ -22,21 +22,21 @@ import msgspec
 import structlog
 import uvloop
 
-from streamer.conference.media_events import PUBLIC
+from streamer.broadcast.media_events import PUBLIC
+from streamer.control.channel import READ_LIMIT_BYTES
+from streamer.control.framing import FrameError, builtins_to, encode_frame, read_frame, to_protocol_error
+from streamer.control.messages import Answer, Candidates, Event, Offer, ProtocolError, Reply, Request
+from streamer.control.outbound import Outbound
+from streamer.control.serving import close_writer
 from streamer.errors import BadRequest, NotFound, StreamerError, Unavailable
+from streamer.host import spawn
 from streamer.observe.logs import configure_logging
-from streamer.room import aiortc_hooks as hooks
-from streamer.room import spawn
-from streamer.room.channel import READ_LIMIT_BYTES
 from streamer.room.feed import Feed
-from streamer.room.framing import FrameError, builtins_to, encode_frame, read_frame, to_protocol_error
-from streamer.room.ice import binding_from
-from streamer.room.outbound import Outbound
-from streamer.room.protocol import Answer, Candidates, Event, Offer, ProtocolError, Reply, Request
 from streamer.room.relay_wire import AudioFrame, VideoFrame, Viewers, decode_relay, feed_of
-from streamer.room.serving import close_writer
 from streamer.room.whep import Viewer
 from streamer.room.whep_places import Place, Places
+from streamer.rtc import aiortc_hooks as hooks
+from streamer.rtc.ice import binding_from
 from streamer.settings import Settings
 from streamer.supervision import start_kept
 

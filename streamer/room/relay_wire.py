@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
-from streamer.room.framing import FrameError
-from streamer.room.protocol import Event, Offer, Reply, Request
+from streamer.control.framing import FrameError
+from streamer.control.messages import Event, Offer, Reply, Request
 
 
 class VideoFrame(msgspec.Struct, tag="v"):

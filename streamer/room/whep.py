@@ -11,13 +11,13 @@ from typing import Any
 import structlog
 from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 
+from streamer.control.messages import Answer, Candidates, Offer
 from streamer.errors import StreamerError
-from streamer.room import aiortc_hooks as hooks
-from streamer.room import sdp
 from streamer.room.feed import Feed
-from streamer.room.ice import IceBinding, same_machine
-from streamer.room.protocol import Answer, Candidates, Offer
-from streamer.room.sender import EncodedSender
+from streamer.rtc import aiortc_hooks as hooks
+from streamer.rtc import sdp
+from streamer.rtc.ice import IceBinding, same_machine
+from streamer.rtc.sender import EncodedSender
 
 log = structlog.get_logger(__name__)
 

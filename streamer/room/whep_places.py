@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from streamer.conference.shares import Shares
+from streamer.control.messages import Offer
 from streamer.errors import Unavailable
-from streamer.room.protocol import Offer
 from streamer.settings import WhepSettings
+from streamer.shares import Shares
 
 PREVIEW = "preview"
 """The output that the crew's offers name."""

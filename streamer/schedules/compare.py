@@ -48,7 +48,7 @@ class FieldChange:
 class Consequence:
     """``code`` is stable: ``on_air``, ``armed``, ``delayed_by_hand``, ``extended_by_hand``, ``less_private``,
     ``cancelled_here``, ``many_vanish``, ``has_ended``, ``stays_closed``, ``closed_by_kind``, and ``not_allowed``
-    (:mod:`streamer.schedules.rights`)."""
+    (:mod:`streamer.planning.rights`)."""
 
     code: str
     message: str
@@ -61,7 +61,7 @@ class Consequence:
 class DifferenceItem:
     """One session that the schedule would add or change.
 
-    ``key`` names it to :func:`streamer.schedules.applying.apply`. ``session`` is None where it is new, ``item`` where
+    ``key`` names it to :func:`streamer.planning.apply.apply`. ``session`` is None where it is new, ``item`` where
     it is no longer in the schedule. ``room`` is our room's id, None for a room that nobody knows: it cannot be added.
     """
 

@@ -1,7 +1,7 @@
 """What is to be erased is erased: written down first, done, done again where it failed, and done again at each start
 with what a database that was put back does not know of.
 
-The database remembers how far it has followed ``DIR/erasures.log`` (:mod:`streamer.media.erasures`): a length and the
+The database remembers how far it has followed ``DIR/erasures.log`` (:mod:`streamer.formats.erasures`): a length and the
 digest of the bytes before it. One that is older than the file, or that followed another file, is brought up to date
 before anybody is served.
 """
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import structlog
 
 from streamer.errors import StreamerError
-from streamer.media.erasures import HEADER, Erasure, ErasureLog, Noted, Recording, Stretch
+from streamer.formats.erasures import HEADER, Erasure, ErasureLog, Noted, Recording, Stretch
 from streamer.store.database import Database, StoreUnavailable
 from streamer.store.logins import Secrets
 

@@ -21,7 +21,7 @@ from urllib.parse import urljoin
 import aiohttp
 import av
 
-from streamer.room.publisher import Publisher
+from streamer.publish.publisher import Publisher
 from tests.bench import machine
 from tests.bench.cost import publishing
 from tests.fakes.running import Running, serving

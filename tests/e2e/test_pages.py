@@ -31,7 +31,7 @@ async def test_home_lists_the_rooms_and_shows_what_is_on(browser: Browser, serve
         await on.get_by_text("Live", exact=True).wait_for()
         off = seen.page.locator("a.card").filter(has_text="Grenier")
         await off.get_by_text("Off air").wait_for()
-        await seen.holds("document.querySelector('a[href=\"/watch/foyer\"] img')?.naturalWidth === 224")
+        await seen.holds("document.querySelector('a[href=\"/watch/foyer\"] img')?.naturalWidth === 320")
         await on.click()
         await seen.wait_moving()
         assert seen.page.url == f"{server.url}/watch/foyer"

@@ -19,16 +19,16 @@ import av
 import numpy as np
 from aiohttp import ClientError, ClientSession, CookieJar
 
-from streamer.room.testcard import decode_strip
+from streamer.publish.testcard import decode_strip
 from tests.fakes import decoding
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.running import Running
-from tests.fakes.waiting import until, until_answered
+from tests.fakes.waiting import LIMIT_S, until, until_answered
 from tests.fakes.watching import Player, whep_player
 
 STILL_EVERY_S = 0.25
 LOUD = 0.02
-LONGEST_S = 90.0
+LONGEST_S = 240.0
 
 
 def now_ms() -> int:
@@ -67,7 +67,7 @@ class Audience:
     newest_still: int | None = None
     """The strip of the newest still."""
 
-    async def edge_past(self, media_ms: float, *, limit_s: float = 15.0) -> None:
+    async def edge_past(self, media_ms: float, *, limit_s: float = LIMIT_S) -> None:
         """Every rendition is followed past a media time."""
         await until(lambda: self.followed_ms() >= media_ms, limit_s=limit_s)
 
@@ -99,7 +99,7 @@ class Audience:
                     media = await response.read()
                     if response.status == 404:
                         # Not listed any more; the follower is told so with the next part.
-                        await until(lambda name=name, msn=msn: self._is_over(name, msn), limit_s=3)
+                        await until(lambda name=name, msn=msn: self._is_over(name, msn))
                         continue
                     assert response.status == 200, segment.uri
                 data = await self.hls.init_bytes(name, msn) + media
@@ -156,9 +156,9 @@ async def audience(server: Running, room: str, *, whep: bool = True) -> AsyncIte
         async with server.session.get(server.url + path) as response:
             return response.status == 200
 
-    await until_answered(open_now, limit_s=20)
+    await until_answered(open_now, limit_s=LIMIT_S)
     async with contextlib.AsyncExitStack() as stack:
-        follower = HlsFollower(f"{server.url}{path}?dvr=1", prefetch=True, retry_s=10)
+        follower = HlsFollower(f"{server.url}{path}?dvr=1", prefetch=True, retry_s=LIMIT_S)
         await stack.enter_async_context(follower)
         await follower.open()
         there = Audience(server, room, follower)

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from streamer.conference.media_events import (
+from streamer.broadcast.media_events import (
     PUBLIC,
     Closed,
     InitMade,
@@ -26,8 +26,8 @@ from streamer.conference.media_events import (
     StillMade,
     Trimmed,
 )
-from streamer.conference.programme import Broadcast, Chunk, InitSection, Interval, Part, Rendition, Segment
-from streamer.conference.view import BroadcastView
+from streamer.broadcast.programme import Broadcast, Chunk, InitSection, Interval, Part, Rendition, Segment
+from streamer.broadcast.view import BroadcastView
 
 EPOCH_MS = 1_795_000_000_000
 AAC_FRAME = 1920

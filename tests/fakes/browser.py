@@ -54,7 +54,7 @@ needs_chromium = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is not installed"),
 ]
 
-# streamer/room/testcard.py describes the strip.
+# streamer/publish/testcard.py describes the strip.
 READ_STRIP = """
 globalThis.readStrip = (selector = 'video') => {
   const video = document.querySelector(selector)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from fractions import Fraction
 from typing import NamedTuple
@@ -9,8 +10,8 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from streamer.room.inputs import Emit, Encoded, Feed, FeedOptions
-from streamer.room.testcard import TestCard
+from streamer.publish.inputs import Emit, Encoded, Feed, FeedOptions
+from streamer.publish.testcard import TestCard
 
 FPS = 30
 BLOCK_US = 20_000
@@ -26,26 +27,33 @@ class Sent(NamedTuple):
 
 
 def h264_clip(
-    *, seconds: float, keyframe_s: float, width: int = 640, height: int = 360, profile: str = "high", **x264: str
+    *,
+    seconds: float,
+    keyframe_s: float,
+    width: int = 640,
+    height: int = 360,
+    fps: int = FPS,
+    profile: str = "high",
+    **x264: str,
 ) -> list[Sent]:
     """The test card's picture (its strip tells the time in the clip), Annex B. ``x264``: options (``bf="2"``)."""
     card = TestCard(width, height, "clip")
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.framerate, encoder.time_base = Fraction(FPS), Fraction(1, FPS)
+    encoder.framerate, encoder.time_base = Fraction(fps), Fraction(1, fps)
     encoder.bit_rate = 600_000
-    encoder.gop_size = round(keyframe_s * FPS)
+    encoder.gop_size = round(keyframe_s * fps)
     encoder.thread_count = 1
     encoder.profile = profile
     encoder.options = {"preset": "veryfast", "bf": "0", "sc_threshold": "0", **x264}
     packets = []
-    for number in range(round(seconds * FPS)):
-        frame = card.frame_at(number * 1_000_000 // FPS)
-        frame.pts, frame.time_base = number, Fraction(1, FPS)
+    for number in range(round(seconds * fps)):
+        frame = card.frame_at(number * 1_000_000 // fps)
+        frame.pts, frame.time_base = number, Fraction(1, fps)
         packets += encoder.encode(frame)
     packets += encoder.encode(None)
     return [
-        Sent(bytes(packet), number * 1_000_000 // FPS, int(packet.pts or 0) * 1_000_000 // FPS, packet.is_keyframe)
+        Sent(bytes(packet), number * 1_000_000 // fps, int(packet.pts or 0) * 1_000_000 // fps, packet.is_keyframe)
         for number, packet in enumerate(packets)
     ]
 
@@ -58,7 +66,7 @@ class ClipFeed(Feed):
         self._clip = clip
 
     def _play(self) -> None:
-        length_us = len(self._clip) * 1_000_000 // FPS
+        length_us = self._clip[-1].send_us + self._clip[1].send_us
         if not self.wanted.wait(0.5):
             return
         base_us = time.time_ns() // 1000
@@ -73,11 +81,11 @@ class ClipFeed(Feed):
 
 
 class MonoFeed(Feed):
-    """A tone of 440 Hz alone, in one channel for the first seconds and in two from then on."""
+    """A tone of 440 Hz alone, in one channel until ``stereo`` is set and in two from then on."""
 
-    def __init__(self, emit: Emit, options: FeedOptions, *, mono_s: float) -> None:
+    def __init__(self, emit: Emit, options: FeedOptions) -> None:
         super().__init__(emit, options)
-        self._mono_s = mono_s
+        self.stereo = threading.Event()
 
     def _play(self) -> None:
         encoders = {}
@@ -90,7 +98,7 @@ class MonoFeed(Feed):
             return
         base_us, block = time.time_ns() // 1000, 0
         while not self._stop.is_set():
-            layout = "mono" if block * BLOCK_US < self._mono_s * 1e6 else "stereo"
+            layout = "stereo" if self.stereo.is_set() else "mono"
             wave = 8000 * np.sin(2 * np.pi * 440 * (block * 960 + np.arange(960)) / 48_000)
             samples = np.repeat(wave.astype(np.int16), 1 if layout == "mono" else 2).reshape(1, -1)
             frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from streamer.broadcast.orders import RoomOrders
 from streamer.conference import taps
 from streamer.conference.airing import PublicFace, orders, public_face
 from streamer.conference.alarms import Alarm, AlarmInputs, alarms_of
 from streamer.conference.clockwork import advance
 from streamer.conference.day import MediaState, RoomDay, current, find, sorted_day
-from streamer.conference.orders import RoomOrders
 from streamer.conference.sessions import Kind, Session, SessionState, Visibility
 
 MIDNIGHT = 1_792_368_000_000  # Monday, 19 October 2026, UTC

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from tests.fakes.following import all_past, faultless
 from tests.fakes.hls_client import HlsFollower
-from tests.fakes.publishing import Camera, camera
+from tests.fakes.publishing import Camera, smallest_camera
 from tests.fakes.running import Running, serving
+from tests.fakes.shared import SMALLEST
 from tests.fakes.stored import read_stored
-from tests.fakes.waiting import until, until_answered
+from tests.fakes.waiting import LIMIT_S, until, until_answered
 
-SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 90, "bitrate_kbps": 100}]'}
 PART_MS = 334
 LOST_MS = 3 * PART_MS + 300
 """One part may be lost and one is always in the making; the rest is the time between the look and the kill."""
@@ -42,10 +42,13 @@ class Tally:
 async def die_again_and_again(data: Path, rounds: int, chance: random.Random) -> Tally:
     """Raises AssertionError."""
     tally = Tally()
-    async with serving(data=data, environment=SETTINGS) as server:
+    async with serving(data=data, environment=SMALLEST) as server:
         await server.room(ROOM, start="auto")
         url = f"{server.url}/live/{ROOM}/index.m3u8"
-        async with camera(server, ROOM, width=160, height=90) as source, HlsFollower(url, retry_s=30) as follower:
+        async with (
+            smallest_camera(server, ROOM) as source,
+            HlsFollower(url, retry_s=LIMIT_S) as follower,
+        ):
             await server.wait_state(ROOM, "live")
             await follower.open()
             broadcast = _address(follower)
@@ -57,7 +60,7 @@ async def die_again_and_again(data: Path, rounds: int, chance: random.Random) ->
                 names = ["web", "media", f"room-{ROOM}"]
                 victims = names if number == 0 else chance.sample(names, chance.randint(1, 3))
                 await _one_death(server, source, follower, victims, tally)
-                async with HlsFollower(f"{url}?dvr=1", retry_s=10) as newcomer:
+                async with HlsFollower(f"{url}?dvr=1", retry_s=LIMIT_S) as newcomer:
                     await newcomer.open()
                     assert _address(newcomer) == broadcast, "another broadcast"
                     await _compare(newcomer, tally)
@@ -88,11 +91,11 @@ async def _one_death(server: Running, source: Camera, follower: HlsFollower, vic
             return all(server.pid(name) != pid for name, pid in pids.items())
         return False
 
-    await until_answered(back, limit_s=30, what=lambda: server.logged()[-3000:])
+    await until_answered(back, what=lambda: server.logged()[-3000:])
     if room in victims:
-        await until(lambda: source.publisher.state.connections > connections, limit_s=30)
-    await server.wait_state(ROOM, "live", within_s=30)
-    await follower.follow(until=all_past(1), limit_s=40)
+        await until(lambda: source.publisher.state.connections > connections)
+    await server.wait_state(ROOM, "live")
+    await follower.follow(until=all_past(1))
     tally.back_s.append(time.time() - killed_ms / 1000)
     if room not in victims:
         return

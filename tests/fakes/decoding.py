@@ -11,7 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.room.testcard import decode_strip, is_flash
+from streamer.publish.testcard import decode_strip, is_flash
 
 TICKS = 90_000
 

@@ -10,11 +10,11 @@ from typing import Any
 from streamer.conference.notices import Notices
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session
-from streamer.director.bells import Bells
+from streamer.control.messages import RoomConfig
+from streamer.director.day_repository import Ledger
 from streamer.director.director import Director
-from streamer.director.ledger import Ledger
 from streamer.director.news import Actor, News
-from streamer.room.protocol import RoomConfig
+from streamer.director.room_alarms import Bells
 from streamer.store.database import Database
 from streamer.store.rooms import Rooms
 from streamer.store.venues import Venues

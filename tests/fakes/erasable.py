@@ -19,25 +19,25 @@ from typing import Any, Literal, get_args
 from aiohttp.test_utils import TestClient, TestServer
 
 from streamer.api.context import SERVICES, Services
-from streamer.app import make_app
-from streamer.archive.keeping import link_name, read_material
+from streamer.archive.files import link_name, read_material
 from streamer.archive.material import Material
 from streamer.audience.commands import ChatSend, Mute, NoteAdd, QuestionAsk, QuestionVote
 from streamer.audience.people import Crew, Participant
 from streamer.audience.scope import Scope
+from streamer.broadcast.media_events import PROGRAMME_OUTPUT
+from streamer.broadcast.view import BroadcastView
 from streamer.conference.captions import Line
-from streamer.conference.media_events import PROGRAMME_OUTPUT
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session, SessionState
-from streamer.conference.view import BroadcastView
+from streamer.control.run_folder import make_run_dir
 from streamer.director.directorship import Directorship, this_process
-from streamer.media.index import HEADER, encode_event
-from streamer.room.sockets import make_run_dir
+from streamer.formats.index import HEADER, encode_event
 from streamer.settings import Settings, load_settings
 from streamer.store.captions import Captions
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
+from streamer.web.application import make_app
 from tests.fakes.packaging import broadcast
 from tests.fakes.stores import sqlite_store
 from tests.fakes.studio import Studio

@@ -14,15 +14,15 @@ from aiohttp import DummyCookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from streamer.api.context import SERVICES, Services
-from streamer.app import LAPSES, assemble
 from streamer.conference.sessions import Session, SessionState, Visibility
 from streamer.conference.spans import output_name
-from streamer.media.index import HEADER, encode_event
-from streamer.room.control import wait_cancelled
+from streamer.control.server import wait_cancelled
+from streamer.formats.index import HEADER, encode_event
 from streamer.settings import Settings
-from streamer.sockets import REALTIME
 from streamer.store.database import Database
 from streamer.store.sessions import Sessions
+from streamer.web.application import LAPSES, assemble
+from streamer.web.realtime import REALTIME
 from tests.fakes.broadcast import FakeBroadcast, FakeLink
 from tests.fakes.media_plane import FakePlane, FakeRoom
 from tests.fakes.slow_reader import SlowReader

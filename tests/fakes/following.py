@@ -88,11 +88,12 @@ async def newest(follower: HlsFollower, name: str, back: int = 0) -> list[decodi
     return decoding.pictures(await follower.segment_bytes(name, whole(follower, name)[-1 - back]))
 
 
-def holes_ms(follower: HlsFollower, name: str) -> list[float]:
-    """Jumps of media time between the segments of a rendition, beyond what rounding and AAC frames make."""
+def holes_ms(follower: HlsFollower, name: str, first: int = 0) -> list[float]:
+    """Jumps of media time between the segments of a rendition, beyond what rounding and AAC frames make. ``first``: the
+    number of the first segment that is looked at."""
     known = follower.tracks[name].reader.known
     out = []
-    for msn in sorted(known)[:-1]:
+    for msn in [number for number in sorted(known) if number >= first][:-1]:
         before, after = known[msn], known.get(msn + 1)
         assert after is not None, f"{name}: no segment {msn + 1}"
         assert before.pdt_ms is not None

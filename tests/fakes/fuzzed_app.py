@@ -17,17 +17,17 @@ from aiohttp.test_utils import TestClient, TestServer
 from yarl import URL
 
 from streamer.api.context import SERVICES
-from streamer.app import assemble
 from streamer.conference.hall_codes import HallCode
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Event, Session, SessionState, Visibility
 from streamer.settings import load_settings
-from streamer.sockets import REALTIME
 from streamer.store.events import Events
 from streamer.store.hall_codes import HallCodes
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
+from streamer.web.application import assemble
+from streamer.web.realtime import REALTIME
 from tests.fakes.fuzzed_web import Finds, damaged
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.stores import sqlite_store

@@ -28,9 +28,9 @@ from streamer.api.routes import ROUTES
 from streamer.audience.identity import Identities
 from streamer.conference.grants import secret_matches, split_token
 from streamer.conference.hall_codes import meant_code
-from streamer.conference.household import household
 from streamer.delivery.hold import parse_directives
 from streamer.errors import BadRequest
+from streamer.household import household
 from streamer.realtime.messages import Handshake
 from streamer.realtime.packets import Malformed, parse
 from streamer.realtime.service import TABLES

@@ -20,20 +20,20 @@ import aioice.stun
 from aiortc.rtcdtlstransport import RtpRouter
 from aiortc.rtp import HeaderExtensionsMap, RtcpPacket, RtpPacket
 
+from streamer.control.messages import Offer
 from streamer.errors import BadRequest, StreamerError, Unprocessable
-from streamer.media import h264, vp8
+from streamer.formats import h264, vp8
+from streamer.formats.types import AccessUnit
 from streamer.media.decode import PictureDecoder
 from streamer.media.incoming import PictureGuard, frame_size, read_unit
-from streamer.media.types import AccessUnit
-from streamer.room import aioice_hooks
-from streamer.room import aiortc_hooks as hooks
-from streamer.room.gate import Gate
-from streamer.room.ice import parse_link_headers
-from streamer.room.payloads import depayload, payload
-from streamer.room.protocol import Offer
 from streamer.room.publications import Publications
-from streamer.room.receiver import EncodedReceiver, nack_packet
-from streamer.room.sdp import for_mid, is_restart, read_candidate, read_fragment, read_offer, write_answer
+from streamer.rtc import aioice_hooks
+from streamer.rtc import aiortc_hooks as hooks
+from streamer.rtc.gate import Gate
+from streamer.rtc.ice import parse_link_headers
+from streamer.rtc.payloads import depayload, payload
+from streamer.rtc.receiver import EncodedReceiver, nack_packet
+from streamer.rtc.sdp import for_mid, is_restart, read_candidate, read_fragment, read_offer, write_answer
 from tests.fakes.liar import STUN, rtcp, sps, vp8_key
 from tests.fakes.peers import SPS_PPS, h264_frame
 from tests.fakes.whip import KeepingSink, loopback_settings

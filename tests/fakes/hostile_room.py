@@ -17,11 +17,12 @@ from typing import Any
 import msgspec
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
-from streamer.room import aiortc_hooks as hooks
-from streamer.room import sockets, spawn
-from streamer.room.channel import Channel
-from streamer.room.protocol import Answer, Event, Offer, RoomConfig, RoomStatus
-from streamer.room.sender import EncodedSender
+from streamer.control import run_folder
+from streamer.control.channel import Channel
+from streamer.control.messages import Answer, Event, Offer, RoomConfig, RoomStatus
+from streamer.host import spawn
+from streamer.rtc import aiortc_hooks as hooks
+from streamer.rtc.sender import EncodedSender
 from streamer.settings import Settings
 from tests.fakes.liar import STUN, Liar
 from tests.fakes.media_host import REPOSITORY
@@ -139,7 +140,7 @@ async def hostile_room(folder: Path) -> AsyncIterator[HostileRoom]:
         "media": {"rungs": [{"height": 90, "bitrate_kbps": 100}]},
     }
     settings = Settings.model_validate({"data": folder, **made})
-    sockets.make_run_dir(settings.run_dir)
+    run_folder.make_run_dir(settings.run_dir)
     file = spawn.write_settings(settings)
     spawn.save_room(settings, RoomConfig(id="hall", name="Hall"))
     command = [
@@ -172,7 +173,7 @@ async def _reach(settings: Settings, on_event: Callable[[Event], None]) -> Chann
     async with asyncio.timeout(20):
         while True:
             try:
-                return await Channel.open(settings.run_dir, sockets.control_socket("hall"), on_event)
+                return await Channel.open(settings.run_dir, run_folder.control_socket("hall"), on_event)
             except OSError:
                 await asyncio.sleep(0.05)
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.rtp import pack_remb_fci
 
-from streamer.room import aiortc_hooks as hooks
-from streamer.room.payloads import payload_h264, payload_vp8
-from streamer.room.sender import EncodedSender
+from streamer.rtc import aiortc_hooks as hooks
+from streamer.rtc.payloads import payload_h264, payload_vp8
+from streamer.rtc.sender import EncodedSender
 from tests.fakes.peers import LOOPBACK, SPS_PPS, h264_frame
 from tests.fakes.whip import until
 

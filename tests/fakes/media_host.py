@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamer
-from streamer.room import sockets, spawn
-from streamer.room.channel import Channel
-from streamer.room.host import MediaHost
-from streamer.room.protocol import RoomConfig
+from streamer.control import run_folder
+from streamer.control.channel import Channel
+from streamer.control.messages import RoomConfig
+from streamer.host import spawn
+from streamer.host.media_host import MediaHost
 from streamer.settings import Settings
 from tests.fakes.waiting import until
 
@@ -34,8 +35,8 @@ def make_settings(tmp_path: Path, **room: float) -> Settings:
 HOST_SCRIPT = """
 import asyncio, sys, pathlib
 from streamer.room import sockets, spawn
-from streamer.room.channel import Channel
-from streamer.room.host import run_host
+from streamer.control.channel import Channel
+from streamer.host.media_host import run_host
 settings = spawn.read_settings(pathlib.Path(sys.argv[1]))
 sys.exit(asyncio.run(run_host(settings, program=sys.argv[2:])))
 """
@@ -48,7 +49,7 @@ def start_host(settings: Settings) -> subprocess.Popen[bytes]:
 
 async def ensure_over_socket(settings: Settings, config: RoomConfig) -> dict[str, object]:
     await until(lambda: reachable(settings))
-    channel = await Channel.open(settings.run_dir, sockets.MEDIA_SOCKET)
+    channel = await Channel.open(settings.run_dir, run_folder.MEDIA_SOCKET)
     try:
         result: dict[str, object] = await channel.request("ensure", config)
         return result
@@ -58,7 +59,7 @@ async def ensure_over_socket(settings: Settings, config: RoomConfig) -> dict[str
 
 def reachable(settings: Settings) -> bool:
     try:
-        sockets.connect(settings.run_dir, sockets.MEDIA_SOCKET).close()
+        run_folder.connect(settings.run_dir, run_folder.MEDIA_SOCKET).close()
     except OSError:
         return False
     return True

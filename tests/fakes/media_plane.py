@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamer.conference.view import BroadcastView
+from streamer.broadcast.view import BroadcastView
+from streamer.control import run_folder
+from streamer.control.messages import Answer, Candidates, Forgot, Offer, RoomConfig, RoomStatus, SourceStatus
 from streamer.errors import Conflict, NotFound, StreamerError
-from streamer.room import sockets
-from streamer.room.protocol import Answer, Candidates, Forgot, Offer, RoomConfig, RoomStatus, SourceStatus
 
 ANSWER_SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 
@@ -116,7 +116,7 @@ class FakePlane:
             listener(room, what, data)
 
     async def ensure(self, config: RoomConfig) -> FakeRoom:
-        sockets.check_room_id(config.id)
+        run_folder.check_room_id(config.id)
         self.configured.append(config)
         if config.id not in self.rooms:
             room = self.rooms[config.id] = FakeRoom(config, tell=self._tell)

@@ -12,10 +12,10 @@ from pathlib import Path
 import av
 import numpy as np
 
-from streamer.conference.media_events import InitMade, Opened, Snapshot
-from streamer.conference.programme import TICKS_PER_MS
-from streamer.media.fragments import read_fragments
-from streamer.media.index import read_index
+from streamer.broadcast.media_events import InitMade, Opened, Snapshot
+from streamer.broadcast.programme import TICKS_PER_MS
+from streamer.formats.fragments import read_fragments
+from streamer.formats.index import read_index
 from tests.fakes import decoding
 
 LOUD = 0.02

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from streamer.conference.media_events import (
+from streamer.broadcast.media_events import (
     PRIVATE_PREFIX,
     PROGRAMME_OUTPUT,
     PUBLIC,
@@ -13,8 +13,8 @@ from streamer.conference.media_events import (
     PartMade,
     StillMade,
 )
-from streamer.conference.orders import RoomOrders
-from streamer.conference.programme import TICKS_PER_MS
+from streamer.broadcast.orders import RoomOrders
+from streamer.broadcast.programme import TICKS_PER_MS
 from streamer.media.audio import OPUS_SILENCE
 from tests.fakes.simulated_room import Room, Shown
 from tests.fakes.simulated_workers import START_CODE, Tag

@@ -8,12 +8,12 @@ from functools import cache
 
 import msgspec
 
-from streamer.conference.media_events import PUBLIC, InitMade, MediaEvent, Opened, PartMade, SegmentOpened
-from streamer.conference.programme import Broadcast, Chunk, Rendition
-from streamer.conference.view import BroadcastView
-from streamer.media import cmaf, h264
+from streamer.broadcast.media_events import PUBLIC, InitMade, MediaEvent, Opened, PartMade, SegmentOpened
+from streamer.broadcast.programme import Broadcast, Chunk, Rendition
+from streamer.broadcast.view import BroadcastView
+from streamer.formats import cmaf, h264
+from streamer.formats.types import Cut, Sample, TrackConfig
 from streamer.media.packager import MadePart
-from streamer.media.types import Cut, Sample, TrackConfig
 from tests.fakes.encoded import h264_seconds
 
 FRAME = 3000

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from aiortc import RTCPeerConnection
 
-from streamer.media.types import AccessUnit
-from streamer.room import aiortc_hooks as hooks
-from streamer.room.ice import IceBinding
-from streamer.room.receiver import Drop, EncodedReceiver
-from streamer.room.sender import EncodedSender
+from streamer.formats.types import AccessUnit
+from streamer.rtc import aiortc_hooks as hooks
+from streamer.rtc.ice import IceBinding
+from streamer.rtc.receiver import Drop, EncodedReceiver
+from streamer.rtc.sender import EncodedSender
 from tests.fakes.whip import until
 
 LOOPBACK = IceBinding(addresses=("127.0.0.1",))

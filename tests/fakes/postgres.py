@@ -48,14 +48,18 @@ class Postgres:
     settings: dict[str, str]
     _server: subprocess.Popen[bytes] | None = None
 
-    def new_database(self, copied: str | None = None) -> str:
-        """An empty database, or a copy of the one with this URL. Returns its URL, as in the setting ``store.url``."""
+    def new_database(self) -> str:
+        """An empty database. Returns its URL, as in the setting ``store.url``."""
         name = f"t{uuid4().hex}"
-        self._run("createdb", f"--template={_name(copied) if copied else 'template0'}", "--encoding=UTF8", name)
+        self._run("createdb", "--template=template0", "--encoding=UTF8", name)
         return f"postgresql://{self.user}@/{name}?host={self.folder}"
 
     def drop(self, url: str) -> None:
         self._run("dropdb", "--force", _name(url))
+
+    def execute(self, url: str, sql: str) -> None:
+        """Some statements in one transaction."""
+        self._run("psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", f"--command={sql}", _name(url))
 
     def answers(self) -> bool:
         ready = subprocess.run([self.bin / "pg_isready", "-q", "-h", self.folder], check=False, timeout=10)

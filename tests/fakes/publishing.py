@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import signal
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
-from streamer.room.inputs import Emit, Encoded, Feed, FeedOptions
-from streamer.room.publisher import Publisher
+from streamer.publish.inputs import Emit, Encoded, Feed, FeedOptions
+from streamer.publish.publisher import Publisher
 from tests.fakes.running import Running
 from tests.fakes.waiting import until
 
 SMALL = FeedOptions(width=640, height=360, bitrate=600_000, audio_bitrate=64_000)
-TINY = FeedOptions(width=224, height=126, frame_rate=15, bitrate=150_000, audio_bitrate=48_000)
-"""For who asks for no more than moving pictures: a cell of the strip is four pixels wide."""
-CONNECT_LIMIT_S = 60.0
+TINY = FeedOptions(width=320, height=180, frame_rate=24, bitrate=250_000, audio_bitrate=64_000)
+"""Enough to be passed through (20 pictures a second). Strips can be read, also in the 256x144 that are made of it."""
 STUTTER_US = 200_000
 STUTTERS: deque[int] = deque(maxlen=1000)
 """UTC milliseconds where a camera of this process passed over frames, because the machine was too busy for it."""
@@ -49,7 +49,7 @@ class Camera:
         return self.publisher.state.connected
 
     async def wait_connected(self) -> None:
-        await until(lambda: self.connected, limit_s=CONNECT_LIMIT_S)
+        await until(lambda: self.connected)
 
     def fall_silent(self) -> None:
         """Send nothing more and say nothing of it, as a camera does whose cable is out."""
@@ -92,11 +92,16 @@ async def camera(
         await running.stop()
 
 
+tiny_camera = functools.partial(camera, options=TINY)
+smallest_camera = functools.partial(camera, options=replace(TINY, width=160, height=90))
+"""Where nobody looks at its pictures."""
+
+
 @contextlib.asynccontextmanager
 async def camera_process(
     server: Running, room: str, *, source: str = "main"
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The small test card from a process of its own, to be killed. It is told to end at the end."""
+    """The tiny test card from a process of its own, to be killed. It is told to end at the end."""
     url = f"{server.url}/whip/{room}" + ("" if source == "main" else f"/{source}")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.fakes.publishing", url, server.tokens[room]),
@@ -121,7 +126,7 @@ async def _publish(url: str, token: str) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await Publisher(url, token, options=SMALL).run(stop)
+    await Publisher(url, token, options=TINY).run(stop)
 
 
 if __name__ == "__main__":

@@ -41,9 +41,9 @@ from streamer.audience.commands import (
     Unban,
     Undo,
 )
-from streamer.audience.deciding import Decision, Situation, take
 from streamer.audience.moderating import moderate
 from streamer.audience.news import AudienceEvent, Viewpoint
+from streamer.audience.participant_rules import Decision, Situation, take
 from streamer.audience.people import Crew, Participant
 from streamer.audience.state import Ballot, Focus, Refocus, ScopeState, Vote
 from streamer.conference.participation import ChatMode, Message, Mode, PollKind, Question, QuestionMode, QuestionState

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from streamer.conference.media_events import MediaEvent, Opened
-from streamer.conference.programme import Broadcast
-from streamer.conference.view import BroadcastView
-from streamer.media import cmaf
+from streamer.broadcast.media_events import MediaEvent, Opened
+from streamer.broadcast.programme import Broadcast
+from streamer.broadcast.view import BroadcastView
+from streamer.formats import cmaf
+from streamer.formats.types import Cut, Sample
 from streamer.media.feeds import PROGRAMME, Feed
 from streamer.media.inits import Inits
 from streamer.media.outputs import Output
 from streamer.media.packager import TrackPackager
 from streamer.media.recorder import Recorder
 from streamer.media.recovery import Recovered
-from streamer.media.types import Cut, Sample
 from tests.fakes.packaging import AAC_FRAME, FRAME, SOUND, VIDEO, broadcast, pictures
 
 SEGMENT = 60

@@ -10,11 +10,11 @@ from urllib.parse import urljoin
 
 from aiohttp import ClientSession, web
 
-from streamer.archive import keeping
+from streamer.archive import files
 from streamer.archive.catalogue import Details, EditionRef, ReplayState
 from streamer.archive.editions import common_end
 from streamer.archive.material import HANDLE_MS, Material, Span, collect
-from streamer.conference.media_events import PROGRAMME_OUTPUT
+from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.delivery import routes
 from streamer.delivery.captions import CaptionSource
 from streamer.settings import Settings
@@ -66,7 +66,7 @@ class Replays:
         span = Span(self.studio.at(start_s) - HANDLE_MS, self.studio.at(end_s) + HANDLE_MS)
         reel = collect(self.link.view, PROGRAMME_OUTPUT, span, gone)
         assert reel is not None
-        return keeping.keep(self.folder, self.settings.room_dir("salle"), Material("talk", "salle", (reel,), gone))
+        return files.keep(self.folder, self.settings.room_dir("salle"), Material("talk", "salle", (reel,), gone))
 
     def end(self, end_s: float, *, edition: str = "vod", skips: tuple[Span, ...] = ()) -> Material:
         """The session ends: what an archivist does."""

@@ -20,7 +20,7 @@ from typing import Any
 
 import uvloop
 
-from streamer.conference.media_events import (
+from streamer.broadcast.media_events import (
     PUBLIC,
     Closed,
     InitMade,
@@ -33,14 +33,15 @@ from streamer.conference.media_events import (
     SegmentOpened,
     Snapshot,
 )
-from streamer.conference.programme import Broadcast, Chunk, InitSection, Interval, Part, Rendition, Segment
-from streamer.conference.view import BroadcastView
+from streamer.broadcast.programme import Broadcast, Chunk, InitSection, Interval, Part, Rendition, Segment
+from streamer.broadcast.view import BroadcastView
+from streamer.control import run_folder
+from streamer.control.data import DataServer
+from streamer.control.messages import Answer, Offer, RoomConfig, RoomStatus, SourceStatus
+from streamer.control.server import ControlServer, typed
 from streamer.errors import Conflict
-from streamer.room import sockets, spawn
-from streamer.room.control import ControlServer, typed
-from streamer.room.data import DataServer
-from streamer.room.protocol import Answer, Offer, RoomConfig, RoomStatus, SourceStatus
-from streamer.room.spare import wait_for_room
+from streamer.host import spawn
+from streamer.host.spare import wait_for_room
 
 PART_TICKS = 30_000
 PARTS = 6
@@ -63,7 +64,7 @@ class FakeRoom:
         self._broadcast = broadcast
         self.status = RoomStatus(room=room, pid=os.getpid(), started_ms=int(time.time() * 1000))
         self.control = ControlServer(
-            run_dir / sockets.control_socket(room),
+            run_dir / run_folder.control_socket(room),
             {
                 "hello": self._hello,
                 "status": self._status,
@@ -75,7 +76,7 @@ class FakeRoom:
             },
             request_limit_s=1.0,
         )
-        self.data = DataServer(run_dir / sockets.data_socket(room), self.snapshot)
+        self.data = DataServer(run_dir / run_folder.data_socket(room), self.snapshot)
 
     async def start(self) -> None:
         if self._broadcast:

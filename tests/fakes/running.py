@@ -16,12 +16,12 @@ from typing import Any
 
 import aiohttp
 
-from tests.fakes.waiting import until_answered
+from tests.fakes.waiting import LIMIT_S, until_answered
 
 PATIENCE = {"STREAMER_MEDIA__OVERLOAD_BEHIND_MS": "2000"}
 """Several servers and browsers share the machine with the tests: what is shed for that is not what they ask about."""
 ADMIN_TOKEN = "admin-token-of-the-tests-0123456789"
-START_LIMIT_S = 60.0
+START_LIMIT_S = 90.0
 
 
 @dataclass
@@ -30,8 +30,7 @@ class Running:
 
     url: str
     data: Path
-    process: asyncio.subprocess.Process | None
-    """The supervisor; None: the test starts the server's processes itself."""
+    process: asyncio.subprocess.Process
     session: aiohttp.ClientSession
     log: Path
     tokens: dict[str, str] = field(default_factory=dict)
@@ -66,7 +65,7 @@ class Running:
         assert isinstance(answer, dict)
         return answer
 
-    async def wait_state(self, room: str, state: str, *, within_s: float = 60.0) -> dict[str, Any]:
+    async def wait_state(self, room: str, state: str, *, within_s: float = LIMIT_S) -> dict[str, Any]:
         latest: dict[str, Any] = {}
 
         async def reached() -> bool:
@@ -78,17 +77,15 @@ class Running:
         await until_answered(reached, limit_s=within_s, what=lambda: f"room {room} is {state}, last {latest}")
         return latest
 
-    def logged(self) -> str:
-        return self.log.read_text(errors="replace")
-
     async def ready(self) -> bool:
-        """Whether people can come. AssertionError once the server has ended."""
-        assert self.process is None or self.process.returncode is None, self.logged()[-4000:]
         try:
             async with self.session.get(f"{self.url}/readyz", ssl=False) as response:
                 return response.status == 200
         except aiohttp.ClientError:
             return False
+
+    def logged(self) -> str:
+        return self.log.read_text(errors="replace")
 
 
 @contextlib.asynccontextmanager
@@ -123,14 +120,14 @@ async def serving(
         async with aiohttp.ClientSession() as session:
             running = Running(f"{scheme}://127.0.0.1:{port}", folder, process, session, log)
             await until_answered(
-                running.ready, limit_s=START_LIMIT_S, what=lambda: f"ready: {running.logged()[-2000:]}"
+                lambda: _ready(running), limit_s=START_LIMIT_S, what=lambda: f"ready: {running.logged()[-2000:]}"
             )
             yield running
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
             try:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(LIMIT_S):
                     await process.wait()
             except TimeoutError:
                 process.kill()
@@ -139,6 +136,11 @@ async def serving(
         if own:
             shutil.rmtree(folder, ignore_errors=True)
             log.unlink(missing_ok=True)
+
+
+async def _ready(running: Running) -> bool:
+    assert running.process.returncode is None, running.logged()[-4000:]
+    return await running.ready()
 
 
 def free_port() -> int:

@@ -7,9 +7,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from streamer.media import h264
+from streamer.formats import h264
+from streamer.formats.types import AccessUnit
 from streamer.media.incoming import Incoming
-from streamer.media.types import AccessUnit
 from tests.fakes.simulated_workers import START_CODE, Tag, parameter_sets
 
 NUMBERS = {"main": 1, "spare": 2, "other": 3, "b_frames": 4}

@@ -24,10 +24,10 @@ from streamer.conference.rooms import Room, Start
 from streamer.conference.sessions import Flag, Kind, Session, Visibility
 from streamer.conference.spans import output_name
 from streamer.conference.taps import Refused
-from streamer.director.bells import Bells
+from streamer.control.messages import RoomConfig
+from streamer.director.day_repository import Change, Ledger
 from streamer.director.director import Director
-from streamer.director.ledger import Change, Ledger
-from streamer.room.protocol import RoomConfig
+from streamer.director.room_alarms import Bells
 from streamer.store.database import Database, StoreUnavailable
 from tests.fakes.directing import NINE, TECHNICIAN, Stage
 from tests.fakes.media_plane import FakePlane, FakeRoom

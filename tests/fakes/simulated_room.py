@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from streamer.conference.media_events import PUBLIC, Forgotten, MediaEvent, PartMade, StillMade
-from streamer.conference.orders import OutputOrder, RoomOrders
-from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S, Broadcast
+from streamer.broadcast.media_events import PUBLIC, Forgotten, MediaEvent, PartMade, StillMade
+from streamer.broadcast.orders import OutputOrder, RoomOrders
+from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Broadcast
 from streamer.media.programme import Programme
 from streamer.media.recorder import Recorder
 from streamer.media.recovery import Recovered, output_state

@@ -19,10 +19,11 @@ import av
 import numpy as np
 import pytest
 
-from streamer.media import audio, cmaf, h264, ladder, line
+from streamer.formats import cmaf, h264
+from streamer.formats.types import RungSpec, Sample, TrackConfig
+from streamer.media import audio, ladder, pipeline
 from streamer.media.decode import Decoded
 from streamer.media.slate import SlateClip, SlateText
-from streamer.media.types import RungSpec, Sample, TrackConfig
 from streamer.settings import MediaSettings
 
 LANE_S = 0.004
@@ -306,9 +307,9 @@ def simulated_workers() -> Iterator[None]:
         patch.setattr(audio, "Lane", SimulatedLane)
         patch.setattr(audio, "SoundDecoder", SimulatedSoundDecoder)
         patch.setattr(audio, "AacEncoder", SimulatedAac)
-        patch.setattr(line, "Ladder", partial(ladder.Ladder, encoder_factory=SimulatedEncoder))
-        patch.setattr(line, "SlateShelf", SimulatedShelf)
-        patch.setattr(line, "PictureMeter", lambda: None)
+        patch.setattr(pipeline, "Ladder", partial(ladder.Ladder, encoder_factory=SimulatedEncoder))
+        patch.setattr(pipeline, "SlateShelf", SimulatedShelf)
+        patch.setattr(pipeline, "PictureMeter", lambda: None)
         yield
     if SimulatedLane.raised:
         raise SimulatedLane.raised[0]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streamer.conference.media_events import PUBLIC
-from streamer.conference.programme import Segment
-from streamer.conference.view import BroadcastView
-from streamer.media.index import read_index
+from streamer.broadcast.media_events import PUBLIC
+from streamer.broadcast.programme import Segment
+from streamer.broadcast.view import BroadcastView
+from streamer.formats.index import read_index
 from tests.fakes.decoding import pictures, sound
 
 

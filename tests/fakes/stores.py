@@ -16,7 +16,19 @@ import pytest_asyncio
 from sqlalchemy import URL, create_engine
 
 from streamer.store.database import Database, database_url, upgrade
+from streamer.store.tables import metadata
 from tests.fakes.postgres import Postgres, binaries, running_postgres
+
+_SEEDED = ("revisions", "directors")
+"""Tables that the migrations put rows into."""
+_REMEMBER = "CREATE SCHEMA first; " + "".join(f"CREATE TABLE first.{name} AS TABLE {name}; " for name in _SEEDED)
+_RESET = " ".join(
+    (
+        "SET lock_timeout = '5s';",
+        *(f'DELETE FROM "{table.name}";' for table in reversed(metadata.sorted_tables)),
+        *(f"INSERT INTO {name} TABLE first.{name};" for name in _SEEDED),
+    )
+)
 
 
 @cache
@@ -51,7 +63,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def postgres_with_tables(postgres: Postgres) -> str:
-    """The URL of a database with all tables, to be copied."""
+    """The URL of a database with all tables, which each test leaves as it was."""
     url = postgres.new_database()
 
     async def migrate() -> None:
@@ -60,6 +72,7 @@ def postgres_with_tables(postgres: Postgres) -> str:
         await database.close()
 
     asyncio.run(migrate())
+    postgres.execute(url, _REMEMBER)
     return url
 
 
@@ -74,7 +87,13 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{tmp_path / 'data' / 'streamer.sqlite3'}"
         return
     server: Postgres = request.getfixturevalue("postgres")
-    url = server.new_database(request.getfixturevalue("postgres_with_tables") if has_tables else None)
+    if has_tables:
+        # A fifth of the time that a copy of a template takes, and a tenth of TRUNCATE's.
+        url = request.getfixturevalue("postgres_with_tables")
+        yield url
+        server.execute(url, _RESET)
+        return
+    url = server.new_database()
     yield url
     server.drop(url)
 

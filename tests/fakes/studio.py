@@ -11,15 +11,15 @@ from pathlib import Path
 import av
 import numpy as np
 
-from streamer.conference.media_events import PROGRAMME_OUTPUT, MediaEvent, Opened
-from streamer.conference.programme import Broadcast, Chunk
-from streamer.conference.view import BroadcastView
-from streamer.media import cmaf
+from streamer.broadcast.media_events import PROGRAMME_OUTPUT, MediaEvent, Opened
+from streamer.broadcast.programme import Broadcast, Chunk
+from streamer.broadcast.view import BroadcastView
+from streamer.formats import cmaf
+from streamer.formats.index import HEADER, encode_event
+from streamer.formats.types import Cut, Sample, TrackConfig
 from streamer.media.feeds import PROGRAMME, Feed
-from streamer.media.index import HEADER, encode_event
 from streamer.media.outputs import Inits, Output
 from streamer.media.packager import TrackPackager
-from streamer.media.types import Cut, Sample, TrackConfig
 from tests.fakes.packaging import AAC_FRAME, FRAME, LOW, SOUND, VIDEO, broadcast, pictures
 
 SIZES = {VIDEO.name: (320, 180), LOW.name: (160, 90)}

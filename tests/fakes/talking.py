@@ -30,6 +30,7 @@ from streamer.conference.grants import Grant, Role
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session, Visibility
 from streamer.conference.undo import Effect, effect, restore
+from streamer.control.messages import RoomConfig
 from streamer.director.director import Tapped
 from streamer.director.kinds import kind_of, session_of
 from streamer.director.news import Actor, AlarmsChanged, Listener, News, RoomChanged, SessionChanged
@@ -37,7 +38,6 @@ from streamer.errors import NotFound, StreamerError, Unauthorized
 from streamer.realtime import audience_messages, messages
 from streamer.realtime.ports import Caller
 from streamer.realtime.service import Realtime
-from streamer.room.protocol import RoomConfig
 from streamer.settings import AudienceSettings, RealtimeSettings
 from streamer.store.actions import StoredAction
 from streamer.store.erasing import Erasing

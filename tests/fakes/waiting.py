@@ -1,15 +1,24 @@
-"""Wait for a condition, with a limit: never a fixed sleep."""
+"""Wait for a condition, with a limit: never a fixed sleep.
+
+Limits are generous. They end a test that hangs; they are no promise of how fast something is. A promise is held by
+:class:`Pace`, which allows for what a busy machine takes for anything.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 POLL_S = 0.01
 ASK_AGAIN_S = 0.05
+LIMIT_S = 60.0
+SLOW_ANSWERS = 6
+"""A promise is made up of about so many steps, each of which may have to wait for its turn as an answer has to."""
 
 
-async def until(condition: Callable[[], object], *, limit_s: float = 30.0) -> None:
+async def until(condition: Callable[[], object], *, limit_s: float = LIMIT_S) -> None:
     """Raises AssertionError with the condition's name if it does not come true in time."""
     try:
         async with asyncio.timeout(limit_s):
@@ -20,7 +29,7 @@ async def until(condition: Callable[[], object], *, limit_s: float = 30.0) -> No
 
 
 async def until_answered(
-    ask: Callable[[], Awaitable[object]], *, limit_s: float = 30.0, what: Callable[[], str] = lambda: ""
+    ask: Callable[[], Awaitable[object]], *, limit_s: float = LIMIT_S, what: Callable[[], str] = lambda: ""
 ) -> None:
     """The same for a condition that has to be asked for. ``what`` tells in the error how things stood."""
     try:
@@ -29,3 +38,40 @@ async def until_answered(
                 await asyncio.sleep(ASK_AGAIN_S)
     except TimeoutError:
         raise AssertionError(f"not within {limit_s} s: {what() or ask}") from None
+
+
+@dataclass
+class Pace:
+    """How busy the machine is: the slowest of some answers, from one question to the next, beyond the pause between."""
+
+    slowest_s: float = 0.0
+
+    async def until_answered(
+        self, ask: Callable[[], Awaitable[object]], *, what: Callable[[], str] = lambda: ""
+    ) -> float:
+        """As :func:`until_answered`. Returns the seconds that it took."""
+        began = asked = time.monotonic()
+
+        async def watched() -> object:
+            nonlocal asked
+            answer = await ask()
+            now = time.monotonic()
+            self.slowest_s, asked = max(self.slowest_s, now - asked - ASK_AGAIN_S), now
+            return answer
+
+        await until_answered(watched, what=what)
+        return time.monotonic() - began
+
+    def allowed_s(self, promised_s: float) -> float:
+        """A promise of time, and what this machine takes for anything: next to nothing where it is idle."""
+        return promised_s + SLOW_ANSWERS * self.slowest_s
+
+
+async def until_answered_within(
+    promised_s: float, ask: Callable[[], Awaitable[object]], *, what: Callable[[], str] = lambda: ""
+) -> float:
+    """Hold a promise of time, by the pace of this machine. Returns the seconds that it took."""
+    pace = Pace()
+    took_s = await pace.until_answered(ask, what=what)
+    assert took_s <= pace.allowed_s(promised_s), f"took {took_s:.2f} s, promised are {promised_s} s, {pace}"
+    return took_s

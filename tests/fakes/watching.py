@@ -12,9 +12,9 @@ import numpy as np
 from aiortc import RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
-from streamer.room import aiortc_hooks as hooks
-from streamer.room.ice import LOOPBACK, IceBinding
-from streamer.room.testcard import decode_strip
+from streamer.publish.testcard import decode_strip
+from streamer.rtc import aiortc_hooks as hooks
+from streamer.rtc.ice import LOOPBACK, IceBinding
 from tests.fakes.running import Running
 
 

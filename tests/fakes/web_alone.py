@@ -19,11 +19,11 @@ from typing import Any
 
 import aiohttp
 
-from streamer import app, web
-from streamer.room import spawn
+from streamer.host import spawn
 from streamer.serve import WEB_SETTINGS, Child, Watched, prepare_data
 from streamer.settings import load_settings
 from streamer.supervision import start_kept
+from streamer.web import application, process
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.running import ADMIN_TOKEN, START_LIMIT_S, Running
 from tests.fakes.waiting import until_answered
@@ -85,5 +85,5 @@ async def web_alone(settings: Mapping[str, Any]) -> AsyncIterator[Running]:
 
 
 if __name__ == "__main__":
-    app.MediaPlane = lambda settings, **_: FakePlane()  # type: ignore[assignment, misc]
-    sys.exit(web.main())
+    application.MediaPlane = lambda settings, **_: FakePlane()  # type: ignore[assignment, misc]
+    sys.exit(process.main())

@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from streamer.control.messages import Candidates, Offer
 from streamer.errors import StreamerError
-from streamer.media.types import AccessUnit
-from streamer.room.protocol import Candidates, Offer
+from streamer.formats.types import AccessUnit
 from streamer.room.publications import Publications
-from streamer.room.receiver import Drop
+from streamer.rtc.receiver import Drop
 from streamer.settings import IceSettings, Settings
+from tests.fakes.waiting import LIMIT_S
 
 
 class KeepingSink:
@@ -45,7 +46,7 @@ def loopback_settings(**ice: object) -> Settings:
     return Settings(ice=IceSettings.model_validate({"host_addresses": ("127.0.0.1",), **ice}))
 
 
-async def until(condition: Callable[[], object], limit_s: float = 10.0) -> None:
+async def until(condition: Callable[[], object], limit_s: float = LIMIT_S) -> None:
     """Wait for a condition, with a limit."""
     end = time.monotonic() + limit_s
     while not condition():

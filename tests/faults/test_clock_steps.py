@@ -14,8 +14,9 @@ import pytest
 
 from tests.fakes.following import all_past, faultless, holes_ms
 from tests.fakes.hls_client import HlsFollower
-from tests.fakes.publishing import camera
+from tests.fakes.publishing import smallest_camera
 from tests.fakes.running import serving
+from tests.fakes.shared import SMALLEST
 from tests.fakes.waiting import until_answered
 
 pytestmark = pytest.mark.slow
@@ -24,7 +25,6 @@ HOUR_S = 3600.0
 STEPS_S = (5.0, -10.0, 5.0, 2 * HOUR_S, -4 * HOUR_S, 2 * HOUR_S)
 """One after the other; together they come to nothing."""
 ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 90, "bitrate_kbps": 100}]'}
 
 
 def moment(in_s: float) -> str:
@@ -36,7 +36,7 @@ async def test_media_time_goes_on_and_nobody_is_taken_off_air() -> None:
         step_file = Path(folder) / "step"
         step_file.write_bytes(struct.pack("<q", 0))
         environment = {
-            **SETTINGS,
+            **SMALLEST,
             "CLOCK_STEP_FILE": str(step_file),
             "PYTHONPATH": os.pathsep.join([str(ROOT / "tests/fakes/stepped_clock"), str(ROOT)]),
         }
@@ -53,7 +53,7 @@ async def test_media_time_goes_on_and_nobody_is_taken_off_air() -> None:
             body = {"room": "a", "title": "Talk", "start": moment(-60), "end": moment(8 * HOUR_S)}
             talk = (await server.api("POST", "/sessions", body, status=201))["id"]
             async with (
-                camera(server, "a", width=160, height=90) as source,
+                smallest_camera(server, "a") as source,
                 HlsFollower(f"{server.url}/live/a/index.m3u8", retry_s=10) as follower,
             ):
                 await server.wait_state("a", "slate")
@@ -64,7 +64,7 @@ async def test_media_time_goes_on_and_nobody_is_taken_off_air() -> None:
                 pids = [server.pid(name) for name in ("web", "media", "room-a")]
                 for by_s in STEPS_S:
                     step(by_s)
-                    await follower.follow(until=all_past(1), limit_s=20)
+                    await follower.follow(until=all_past(1))
                     assert (await server.state("a"))["state"] == "live", f"off air after a step of {by_s} s"
                     assert (await server.api("GET", f"/sessions/{talk}"))["state"] == "on_air"
                 faultless(follower)
@@ -81,7 +81,9 @@ async def test_media_time_goes_on_and_nobody_is_taken_off_air() -> None:
                     alarms = (await server.api("GET", "/alarms?room=a"))["items"]
                     return any("clock_moved" in alarm["id"] for alarm in alarms)
 
-                await until_answered(rings, limit_s=10)
+                await until_answered(
+                    rings,
+                )
                 # What is forgotten is what was just seen, not what was two hours ago.
                 track = follower.tracks["v90"]
                 newest = max(msn for msn, segment in track.reader.known.items() if segment.complete)
@@ -96,4 +98,6 @@ async def test_media_time_goes_on_and_nobody_is_taken_off_air() -> None:
                 async def quiet() -> bool:
                     return not await rings()
 
-                await until_answered(quiet, limit_s=10)
+                await until_answered(
+                    quiet,
+                )

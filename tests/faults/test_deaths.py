@@ -1,11 +1,10 @@
-"""Both planes die at random points while a room is on air: numbers never repeat, at most one part is lost.
+"""Both planes die while a room is on air: numbers never repeat, at most one part is lost.
 
-Erasures have deaths of their own: ``test_erasing_kills.py``. ``DEATHS`` in the environment: how many.
+Erasures have deaths of their own: ``test_erasing_kills.py``. At random points, and many: ``tests/soak/test_deaths.py``.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -16,10 +15,9 @@ from tests.fakes.deaths import LOST_MS, die_again_and_again
 
 pytestmark = pytest.mark.slow
 
-DEATHS = int(os.environ.get("DEATHS", "3"))
+DEATHS = 2
 
 
-@pytest.mark.timeout(120 + 60 * DEATHS)
 async def test_numbers_never_repeat_and_at_most_one_part_is_lost() -> None:
     # Sockets' paths are short: not in pytest's folder.
     with tempfile.TemporaryDirectory(prefix="streamer-") as folder:

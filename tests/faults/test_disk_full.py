@@ -12,14 +12,15 @@ import pytest
 
 from tests.fakes.following import all_past, faultless
 from tests.fakes.hls_client import HlsFollower
-from tests.fakes.publishing import camera
+from tests.fakes.publishing import smallest_camera
 from tests.fakes.running import ADMIN_TOKEN, Running, serving
+from tests.fakes.shared import SMALLEST
 from tests.fakes.small_disk import needs_mounts, seen_by, with_disks
 from tests.fakes.waiting import until_answered
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow, needs_mounts]
 
-SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 90, "bitrate_kbps": 100}]', "STREAMER_MEDIA__STILL_INTERVAL_S": "60"}
+SETTINGS = SMALLEST | {"STREAMER_MEDIA__STILL_INTERVAL_S": "60"}
 DISK = "size=64m,nr_inodes=400"
 BLOCK = bytes(1 << 20)
 
@@ -68,7 +69,7 @@ def pids(server: Running) -> list[int]:
 
 
 async def goes_on(follower: HlsFollower, segments: int) -> None:
-    await follower.follow(until=all_past(segments), limit_s=30)
+    await follower.follow(until=all_past(segments))
 
 
 async def test_live_goes_on_while_disk_and_inodes_are_full_and_all_comes_back_without_a_restart() -> None:
@@ -78,7 +79,7 @@ async def test_live_goes_on_while_disk_and_inodes_are_full_and_all_comes_back_wi
             server.data = folder = seen_by(server.process.pid, data)
             await server.room("hall", start="auto")
             async with (
-                camera(server, "hall"),
+                smallest_camera(server, "hall"),
                 HlsFollower(f"{server.url}/live/hall/index.m3u8", retry_s=5) as follower,
             ):
                 await server.wait_state("hall", "live")
@@ -94,8 +95,8 @@ async def test_live_goes_on_while_disk_and_inodes_are_full_and_all_comes_back_wi
                     assert (status, code) in ((201, ""), (503, "store_unavailable"))
                     return status == 503
 
-                await until_answered(refused, limit_s=20)
-                await until_answered(lambda: rings(server, "disk_full"), limit_s=20)
+                await until_answered(refused)
+                await until_answered(lambda: rings(server, "disk_full"))
                 await goes_on(follower, 1)
                 assert (await server.state("hall"))["state"] == "live"
 
@@ -128,8 +129,8 @@ async def comes_back(server: Running, follower: HlsFollower, folder: Path, what:
     async def quiet() -> bool:
         return not {"disk_full", "disk_error"} & await alarms(server)
 
-    await until_answered(accepted, limit_s=20)
-    await until_answered(quiet, limit_s=20)
+    await until_answered(accepted)
+    await until_answered(quiet)
     size = recorded_bytes(folder / "rooms")
     await goes_on(follower, 0)
     assert recorded_bytes(folder / "rooms") > size

@@ -10,7 +10,7 @@ from tests.fakes.chance import dice
 from tests.fakes.erasable import prepare
 from tests.fakes.killed_erasing import kill_while_erasing
 
-ROUNDS = 12
+ROUNDS = 6
 
 
 @pytest.mark.timeout(240)

@@ -18,12 +18,12 @@ from tests.fakes.following import all_past, faultless, holes_ms
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import Camera, camera
 from tests.fakes.running import Running, free_port, serving
+from tests.fakes.shared import REAL, Servers
 from tests.fakes.stored import Stored, read_stored
-from tests.fakes.waiting import until, until_answered
+from tests.fakes.waiting import LIMIT_S, until, until_answered
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
-SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
 PART_MS = 334
 
 
@@ -34,9 +34,9 @@ def alive(pid: int) -> bool:
         return False
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving(environment=SETTINGS) as running:
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(servers: Servers) -> AsyncIterator[Running]:
+    async with servers.lent(REAL) as running:
         yield running
 
 
@@ -46,7 +46,7 @@ async def on_air(server: Running, room: str) -> AsyncIterator[tuple[Camera, HlsF
     await server.room(room, start="auto")
     async with (
         camera(server, room) as source,
-        HlsFollower(f"{server.url}/live/{room}/index.m3u8", retry_s=10) as follower,
+        HlsFollower(f"{server.url}/live/{room}/index.m3u8", retry_s=LIMIT_S) as follower,
     ):
         await server.wait_state(room, "live")
         await follower.open()
@@ -66,10 +66,10 @@ async def test_a_killed_room_process_goes_on_in_the_same_broadcast(server: Runni
         seen = {name: follower.edge(name) for name in follower.tracks}
         old = await server.kill("room-crash")
         killed_ms = time.time() * 1000
-        await until(lambda: source.publisher.state.connections >= 2, limit_s=15)
-        await server.wait_state("crash", "live", within_s=15)
+        await until(lambda: source.publisher.state.connections >= 2)
+        await server.wait_state("crash", "live")
         assert server.pid("room-crash") != old
-        await follower.follow(until=all_past(3), limit_s=40)
+        await follower.follow(until=all_past(1))
         faultless(follower, crashed=True)
 
         async with HlsFollower(f"{server.url}/live/crash/index.m3u8?dvr=1") as newcomer:
@@ -85,7 +85,7 @@ async def test_a_killed_room_process_goes_on_in_the_same_broadcast(server: Runni
                 kept_ms = last.pdt_ms + float(last.known_duration) * 1000
                 # One part may be lost, and one is always in the making.
                 assert killed_ms - kept_ms < 3 * PART_MS + 300, f"{name}: {killed_ms - kept_ms:.0f} ms are lost"
-            shown = decoding.pictures(await newcomer.segment_bytes("v180", min(follower.edge("v180")[0] - 1, 99)))
+            shown = decoding.pictures(await newcomer.segment_bytes("v144", min(follower.edge("v144")[0] - 1, 99)))
             assert shown[-1].strip is not None
             faultless(newcomer)
     await files_play(server, "crash")
@@ -97,7 +97,7 @@ async def test_a_killed_web_process_costs_viewers_failed_requests_and_the_files_
         address = follower.tracks["v360"].url
         for _ in range(2):
             await server.kill("web")
-            await follower.follow(until=all_past(2), limit_s=30)
+            await follower.follow(until=all_past(1))
         assert (server.pid("room-web"), server.pid("media")) == (room, media)
         assert server.pid("web") != web
         assert source.publisher.state.connections == 1, "the camera goes straight to the room"
@@ -110,7 +110,7 @@ async def test_a_killed_web_process_costs_viewers_failed_requests_and_the_files_
             await newcomer.open()
             assert newcomer.tracks["v360"].url.partition("?")[0] == address
             assert min(newcomer.tracks["v360"].reader.known) == 0
-            first = decoding.pictures(await newcomer.segment_bytes("v180", 1))
+            first = decoding.pictures(await newcomer.segment_bytes("v144", 1))
             assert first[-1].strip is not None, "what the new web process never saw comes from the files"
             faultless(newcomer)
     stored = await files_play(server, "web", live=True)
@@ -128,17 +128,17 @@ async def test_a_killed_media_host_leaves_the_rooms_to_the_next(server: Running)
                 return server.pid("media") != media
             return False
 
-        await until_answered(another, limit_s=15)
-        await follower.follow(until=all_past(2))
+        await until_answered(another)
+        await follower.follow(until=all_past(1))
         assert server.pid("room-host") == room
         assert source.publisher.state.connections == 1
         faultless(follower)
         assert follower.retried == 0
         # The new host watches the room that it found: killed, it comes back.
         await server.kill("room-host")
-        await until(lambda: source.publisher.state.connections >= 2, limit_s=15)
-        await server.wait_state("host", "live", within_s=15)
-        await follower.follow(until=all_past(2), limit_s=40)
+        await until(lambda: source.publisher.state.connections >= 2)
+        await server.wait_state("host", "live")
+        await follower.follow(until=all_past(1))
         faultless(follower, crashed=True)
     await files_play(server, "host")
 
@@ -146,22 +146,22 @@ async def test_a_killed_media_host_leaves_the_rooms_to_the_next(server: Running)
 async def test_a_killed_supervisor_leaves_the_broadcast_to_the_next_serve(tmp_path: Path) -> None:
     port, data = free_port(), tmp_path / "data"
     async with contextlib.AsyncExitStack() as stack:
-        first = await stack.enter_async_context(serving(data=data, port=port, environment=SETTINGS))
+        first = await stack.enter_async_context(serving(data=data, port=port, environment=REAL))
         source, follower = await stack.enter_async_context(on_air(first, "stage"))
         room, media = first.pid("room-stage"), first.pid("media")
         first.process.kill()
         await first.process.wait()
         assert alive(room)
-        async with serving(data=data, port=port, environment=SETTINGS) as second:
+        async with serving(data=data, port=port, environment=REAL) as second:
             assert (second.pid("room-stage"), second.pid("media")) == (room, media)
-            await follower.follow(until=all_past(2), limit_s=30)
+            await follower.follow(until=all_past(1))
             faultless(follower)
             assert source.publisher.state.connections == 1
             assert holes_ms(follower, "v360") == []
             second.process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(25):
+            async with asyncio.timeout(LIMIT_S):
                 assert await second.process.wait() == 0
-            await until(lambda: not alive(room) and not alive(media), limit_s=5)
+            await until(lambda: not alive(room) and not alive(media))
             assert list((data / "run").glob("*.pid")) == []
         with contextlib.suppress(ProcessLookupError):
             os.kill(room, 0)
@@ -172,17 +172,17 @@ async def test_a_killed_supervisor_leaves_the_broadcast_to_the_next_serve(tmp_pa
 async def test_a_restart_on_sigterm_goes_on_in_the_same_broadcast(tmp_path: Path) -> None:
     port, data = free_port(), tmp_path / "data"
     async with contextlib.AsyncExitStack() as stack:
-        first = await stack.enter_async_context(serving(data=data, port=port, environment=SETTINGS))
+        first = await stack.enter_async_context(serving(data=data, port=port, environment=REAL))
         source, follower = await stack.enter_async_context(on_air(first, "stage"))
         pids = [first.pid(name) for name in ("web", "media", "room-stage")]
         first.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(LIMIT_S):
             assert await first.process.wait() == 0
         assert not any(alive(pid) for pid in pids)
-        async with serving(data=data, port=port, environment=SETTINGS) as second:
-            await until(lambda: source.publisher.state.connections >= 2, limit_s=20)
-            await second.wait_state("stage", "live", within_s=15)
-            await follower.follow(until=all_past(2), limit_s=40)
+        async with serving(data=data, port=port, environment=REAL) as second:
+            await until(lambda: source.publisher.state.connections >= 2)
+            await second.wait_state("stage", "live")
+            await follower.follow(until=all_past(1))
             faultless(follower)
             stored = await files_play(second, "stage", live=True)
             assert stored.broadcast in follower.tracks["v360"].url

@@ -16,5 +16,5 @@ pytestmark = pytest.mark.slow
 @pytest.mark.skipif(binaries() is None, reason="PostgreSQL is not installed (apt-get install postgresql)")
 async def test_the_broadcast_and_the_clock_go_on_and_nothing_acknowledged_is_lost() -> None:
     with tempfile.TemporaryDirectory(prefix="streamer-") as folder:
-        taps = await database_away(Path(folder) / "data", stop_s=8)
+        taps = await database_away(Path(folder) / "data", stop_s=1)
     print(f"{len(taps.made)} acknowledged, {taps.refused} refused, slowest {taps.slowest_s:.1f} s")

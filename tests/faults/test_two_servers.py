@@ -16,21 +16,16 @@ from typing import Any
 import aiohttp
 import pytest
 
-from streamer.room import spawn
-from tests.fakes.publishing import camera
+from streamer.host import spawn
+from tests.fakes.publishing import smallest_camera
 from tests.fakes.running import ADMIN_TOKEN, PATIENCE, Running, free_port, serving
-from tests.fakes.stores import postgres
-from tests.fakes.waiting import until, until_answered
-
-__all__ = ["postgres"]
+from tests.fakes.shared import SMALLEST
+from tests.fakes.waiting import LIMIT_S, until, until_answered
 
 pytestmark = pytest.mark.slow
 
 ABSENT_S = 4.0
-SETTINGS = {
-    "STREAMER_STORE__DIRECTOR_ABSENT_S": str(ABSENT_S),
-    "STREAMER_MEDIA__RUNGS": '[{"height": 90, "bitrate_kbps": 100}]',
-}
+SETTINGS = SMALLEST | {"STREAMER_STORE__DIRECTOR_ABSENT_S": str(ABSENT_S)}
 
 
 @pytest.fixture
@@ -55,7 +50,7 @@ async def second_server(folder: Path, settings: dict[str, str]) -> AsyncIterator
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(LIMIT_S):
                 assert await process.wait() == 0
 
 
@@ -78,7 +73,7 @@ async def test_one_directs_the_other_waits_and_takes_over_from_one_that_is_stopp
         async def waits() -> bool:
             return (await ready(second))[0] == 503
 
-        await until_answered(waits, limit_s=20, what=second.logged)
+        await until_answered(waits, what=second.logged)
         status, body = await ready(second)
         assert body["error"]["code"] == "not_ready"
         assert f"process {first.pid('web')}" in body["error"]["details"]["director"]
@@ -89,7 +84,7 @@ async def test_one_directs_the_other_waits_and_takes_over_from_one_that_is_stopp
 
         # On air, and stopped.
         await first.room("a", start="auto")
-        async with camera(first, "a"):
+        async with smallest_camera(first, "a"):
             await first.wait_state("a", "live")
             stopped = first.pid("web")
             rooms = first.data / "rooms" / "a"
@@ -99,7 +94,7 @@ async def test_one_directs_the_other_waits_and_takes_over_from_one_that_is_stopp
                 async def taken() -> bool:
                     return (await ready(second))[0] == 200
 
-                await until_answered(taken, limit_s=30, what=second.logged)
+                await until_answered(taken, what=second.logged)
                 session = await second.api("POST", "/venues", {"id": "v", "name": "V"}, status=201)
                 # What the first has to order when it wakes: by the clock, a slate.
                 await second.api("POST", "/rooms/a/hold", {"message": "Break"}, status=200)
@@ -112,7 +107,7 @@ async def test_one_directs_the_other_waits_and_takes_over_from_one_that_is_stopp
                     return first.pid("web") != stopped
                 return (await ready(first))[0] == 503
 
-            await until_answered(gave_up, limit_s=20, what=first.logged)
+            await until_answered(gave_up, what=first.logged)
             await until(lambda: "another_directs" in first.logged())
             status, body = await ready(first)
             assert status == 503
@@ -125,14 +120,14 @@ async def test_one_directs_the_other_waits_and_takes_over_from_one_that_is_stopp
 
         # And hands over at once when it ends in order.
         second.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LIMIT_S):
             assert await second.process.wait() == 0
         began = time.monotonic()
 
         async def again() -> bool:
             return (await ready(first))[0] == 200
 
-        await until_answered(again, limit_s=20, what=first.logged)
+        await until_answered(again, what=first.logged)
         print(f"handed over in {time.monotonic() - began:.1f} s")
         assert "let go" in first.logged()
 

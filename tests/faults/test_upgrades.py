@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from streamer.conference.rooms import Room
+from streamer.control.server import wait_cancelled
 from streamer.director.directorship import Directorship
-from streamer.room.control import wait_cancelled
 from streamer.store.database import (
     Database,
     NotTheDirector,
@@ -26,12 +27,11 @@ from streamer.store.database import (
 )
 from streamer.store.directors import Holder
 from streamer.store.rooms import Rooms
+from tests.fakes.command import streamer
 from tests.fakes.running import free_port
-from tests.fakes.stores import postgres, store_url
-
-__all__ = ["postgres", "store_url"]
 
 NEWER = "9999"
+Grant = Callable[[], Awaitable[tuple[int, str]]]
 
 
 def former() -> str:
@@ -40,19 +40,31 @@ def former() -> str:
     return str(script.get_revision(head()).down_revision)  # type: ignore[union-attr]
 
 
-async def run(*arguments: str, data: Path, url: str) -> tuple[int, str]:
+async def serve(data: Path, url: str) -> tuple[int, str]:
+    """The command as a process. Exit code and output."""
     environment = {**os.environ, "STREAMER_STORE__URL": url, "STREAMER_LOG__FORMAT": "json"}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "streamer.cli", *arguments, "--data", str(data)),
+        *("-m", "streamer.cli", "serve", "--port", str(free_port()), "--data", str(data)),
         env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(60):
-        output, _ = await process.communicate()
+    output, _ = await process.communicate()
     assert process.returncode is not None
     return process.returncode, output.decode()
+
+
+@pytest.fixture
+def grant(monkeypatch: pytest.MonkeyPatch, store_url: str, tmp_path: Path) -> Grant:
+    """``streamer grant``. Exit code and output."""
+    monkeypatch.setenv("STREAMER_STORE__URL", store_url)
+
+    async def run() -> tuple[int, str]:
+        done = await asyncio.to_thread(streamer, "grant", "--role", "admin", "--data", str(tmp_path / "d"))
+        return done.returncode, done.stdout + done.stderr
+
+    return run
 
 
 @contextlib.asynccontextmanager
@@ -64,18 +76,16 @@ async def engine_of(url: str, tmp_path: Path) -> AsyncEngine:  # type: ignore[mi
         await engine.dispose()
 
 
-async def test_an_old_program_refuses_a_newer_database_in_one_sentence(store_url: str, tmp_path: Path) -> None:
+async def test_an_old_program_refuses_a_newer_database_in_one_sentence(
+    store_url: str, grant: Grant, tmp_path: Path
+) -> None:
     database = Database(database_url(store_url, tmp_path))
     await database.start()
     async with database.write() as connection:
         await Rooms(connection).add(Room("a", "A"))
         await connection.execute(text(f"UPDATE alembic_version SET version_num = '{NEWER}'"))
     sentence = f"The database is of a newer Streamer (it has revision {NEWER}, this program knows up to {head()})"
-    grant, serve = await asyncio.gather(
-        run("grant", "--role", "admin", data=tmp_path / "d", url=store_url),
-        run("serve", "--port", str(free_port()), data=tmp_path / "d", url=store_url),
-    )
-    for code, said in (grant, serve):
+    for code, said in await asyncio.gather(grant(), serve(tmp_path / "d", store_url)):
         assert code == 1, said
         assert sentence in said
         assert "Traceback" not in said
@@ -109,7 +119,7 @@ async def test_a_running_program_steps_down_from_a_database_that_a_newer_one_has
 
 
 async def test_a_new_program_brings_an_old_database_up_to_date_once_nobody_directs_it(
-    store_url: str, tmp_path: Path
+    store_url: str, grant: Grant, tmp_path: Path
 ) -> None:
     url = database_url(store_url, tmp_path)
     if url.database and url.get_backend_name() == "sqlite":
@@ -127,7 +137,7 @@ async def test_a_new_program_brings_an_old_database_up_to_date_once_nobody_direc
 
         living = asyncio.create_task(signs())
         try:
-            code, said = await run("grant", "--role", "admin", data=tmp_path / "d", url=store_url)
+            code, said = await grant()
             assert code == 1, said
             assert "An older Streamer directs this database" in said
             assert "Traceback" not in said
@@ -137,7 +147,7 @@ async def test_a_new_program_brings_an_old_database_up_to_date_once_nobody_direc
             found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one()
             assert found == former(), "the tables of a running program were changed"
             await connection.execute(text("UPDATE directors SET holder = ''"))
-    code, said = await run("grant", "--role", "admin", data=tmp_path / "d", url=store_url)
+    code, said = await grant()
     assert code == 0, said
     database = Database(database_url(store_url, tmp_path))
     await database.start()

@@ -11,25 +11,27 @@ import pytest
 import pytest_asyncio
 import socketio
 
-from tests.fakes.running import ADMIN_TOKEN, Running, serving
+from tests.fakes.running import ADMIN_TOKEN, Running
+from tests.fakes.shared import PLAIN, Servers
 from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until, until_answered
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
+ROOM = "talkative"
 PEOPLE = 20
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving() as running:
-        await running.room("hall")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(servers: Servers) -> AsyncIterator[Running]:
+    async with servers.lent(PLAIN) as running:
+        await running.room(ROOM)
         yield running
 
 
 async def _in(server: Running, namespace: str = "/audience", **auth: Any) -> Attendee:
     client = Attendee(namespace)
-    await client.connect(server.url, {"room": "hall", **auth}, ["websocket"], {})
+    await client.connect(server.url, {"room": ROOM, **auth}, ["websocket"], {})
     return client
 
 
@@ -67,7 +69,7 @@ async def test_a_killed_web_process_loses_nothing_that_was_acknowledged(server: 
         except (OSError, aiohttp.ClientError):
             return False
 
-    await until_answered(answers, limit_s=30)
+    await until_answered(answers)
     back = await asyncio.gather(*(_in(server, participant=key, since=seq) for key, seq in zip(keys, seqs, strict=True)))
     acknowledged = set(said)
     for before, after in zip(people, back, strict=True):
@@ -96,7 +98,7 @@ async def test_what_moderators_hold_is_told_to_nobody_by_any_way(server: Running
     for viewer in (reader, late):
         await until(lambda one=viewer: "that was all" in one.text)  # type: ignore[misc]
         assert "secret" not in viewer.text
-    for path in ("/api/v1/questions", "/api/v1/polls", "/api/v1/questions?format=csv", "/metrics", "/watch/hall"):
+    for path in ("/api/v1/questions", "/api/v1/polls", "/api/v1/questions?format=csv", "/metrics", f"/watch/{ROOM}"):
         async with server.session.get(server.url + path) as response:
             assert "secret" not in await response.text(), path
     for client in (moderator, author, reader, late):
@@ -105,7 +107,7 @@ async def test_what_moderators_hold_is_told_to_nobody_by_any_way(server: Running
 
 
 async def test_three_viewers_without_sound_ring_at_the_technicians(server: Running) -> None:
-    studio = await _in(server, "/studio", token=server.tokens["hall"])
+    studio = await _in(server, "/studio", token=server.tokens[ROOM])
     viewers = [await _in(server, name=f"V{number}") for number in range(3)]
     for number, viewer in enumerate(viewers):
         # The third in a minute makes it an alarm; the same person twice is one person.
@@ -114,7 +116,7 @@ async def test_three_viewers_without_sound_ring_at_the_technicians(server: Runni
     rung = await studio.told("alarm", lambda data: data["code"] == "viewers_no_sound")
     assert (rung["data"]["level"], rung["data"]["details"]) == ("alarm", {"people": 3})
     assert (await studio.command("alarm.acknowledge", {"id": rung["data"]["id"]}))["ok"]
-    (alarm,) = (await server.api("GET", "/alarms?room=hall", status=200))["items"]
+    (alarm,) = (await server.api("GET", f"/alarms?room={ROOM}", status=200))["items"]
     assert (alarm["id"], alarm["acknowledged"], alarm["session"]) == (rung["data"]["id"], "test", None)
     for client in (studio, *viewers):
         await client.close()

@@ -10,25 +10,27 @@ import pytest_asyncio
 
 from tests.fakes import ordeals
 from tests.fakes.crowd import Crowd
-from tests.fakes.ordeals import ALL_AT_ONCE, MIB
-from tests.fakes.running import Running, serving
+from tests.fakes.ordeals import MIB
+from tests.fakes.running import Running
+from tests.fakes.shared import PLAIN, Servers
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
+ROOM = "crowded"
 CLIENTS = 100
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving(environment=ALL_AT_ONCE) as running:
-        for room in ("hall", "troll"):
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(servers: Servers) -> AsyncIterator[Running]:
+    async with servers.lent(PLAIN) as running:
+        for room in (ROOM, "troll"):
             await running.room(room)
         yield running
 
 
 async def test_a_burst_and_a_kill_and_nobody_misses_or_doubles_anything(server: Running) -> None:
     crowd = Crowd(server.url)
-    await crowd.come([{"room": "hall", "name": f"N{number}"} for number in range(CLIENTS)])
+    await crowd.come([{"room": ROOM, "name": f"N{number}"} for number in range(CLIENTS)])
     burst = await ordeals.burst(crowd, CLIENTS, first=0)
     assert burst.acknowledged == CLIENTS
     assert (burst.missing, burst.doubled, burst.orders, burst.disordered) == (0, 0, 1, 0)

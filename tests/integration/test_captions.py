@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
 
 import pytest
-import pytest_asyncio
 
 from tests.fakes.captions import Shown, read_vtt
 from tests.fakes.hls_rules import check_captions, parse_media
-from tests.fakes.publishing import camera
+from tests.fakes.publishing import tiny_camera
 from tests.fakes.replaying import Player
-from tests.fakes.running import Running, serving
+from tests.fakes.running import Running
+from tests.fakes.shared import TOP
 from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until_answered
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
-SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving(environment=SETTINGS) as running:
-        yield running
+ROOM = "captioned"
 
 
 def moment(ms: float) -> str:
@@ -52,36 +45,36 @@ async def cues_of(server: Running, playlist: str) -> dict[str, tuple[int, Shown]
 
 
 async def test_what_is_typed_is_read_live_and_in_the_replay(server: Running) -> None:
-    await server.room("hall", caption_languages=["fr", "en"])
-    captioner = await server.api("POST", "/grants", {"role": "captioner", "room": "hall", "label": "T"}, status=201)
+    await server.room(ROOM, caption_languages=["fr", "en"])
+    captioner = await server.api("POST", "/grants", {"role": "captioner", "room": ROOM, "label": "T"}, status=201)
 
     async def write(text: str, at_ms: int | None = None, **more: Any) -> dict[str, Any]:
         body = {"lang": "fr", "text": text, "final": True, **more} | ({} if at_ms is None else {"at": at_ms})
         headers = {"Authorization": f"Bearer {captioner['token']}"}
-        address = f"{server.url}/api/v1/rooms/hall/captions"
+        address = f"{server.url}/api/v1/rooms/{ROOM}/captions"
         async with server.session.post(address, json=body, headers=headers) as response:
             assert response.status == 200, await response.text()
             return dict(await response.json())
 
     now = time.time_ns() // 1_000_000
-    plan = {"room": "hall", "title": "Été", "start": moment(now), "end": moment(now + 3_600_000)}
+    plan = {"room": ROOM, "title": "Été", "start": moment(now), "end": moment(now + 3_600_000)}
     session = await server.api("POST", "/sessions", plan, status=201)
-    async with camera(server, "hall"):
+    async with tiny_camera(server, ROOM):
 
         async def comes_in() -> bool:
-            return bool((await server.state("hall"))["sources"].get("main", {}).get("up"))
+            return bool((await server.state(ROOM))["sources"].get("main", {}).get("up"))
 
-        await until_answered(comes_in, limit_s=20)
+        await until_answered(comes_in)
         await server.api("POST", f"/sessions/{session['id']}/start", {}, status=200)
-        await server.wait_state("hall", "live")
-        master = f"{server.url}/live/hall/index.m3u8"
+        await server.wait_state(ROOM, "live")
+        master = f"{server.url}/live/{ROOM}/index.m3u8"
         text = (await fetch(server, master)).decode()
         assert text.count("TYPE=SUBTITLES") == 2
         captions = urljoin(master, next(p for p in text.split('"') if "captions-fr.m3u8" in p))
-        pictures = captions.replace("captions-fr", "v360")
+        pictures = captions.replace("captions-fr", TOP)
 
         viewer = Attendee("/audience")
-        await viewer.connect(server.url, {"room": "hall"}, ["websocket"], {})
+        await viewer.connect(server.url, {"room": ROOM}, ["websocket"], {})
 
         # "hello" is heard at the edge of what is whole, and typed a moment later.
         whole = parse_media((await fetch(server, captions)).decode())
@@ -101,7 +94,7 @@ async def test_what_is_typed_is_read_live_and_in_the_replay(server: Running) -> 
         async def shown() -> bool:
             return "Deuxième lgne." in await cues_of(server, captions)
 
-        await until_answered(shown, limit_s=20)
+        await until_answered(shown)
         await write("Deuxième ligne.", id=second["id"])
         live = await cues_of(server, captions)
         beside = parse_media((await fetch(server, pictures)).decode())
@@ -126,7 +119,7 @@ async def test_what_is_typed_is_read_live_and_in_the_replay(server: Running) -> 
                 return False
             return all(p.ended for p in player.playlists.values())
 
-        await until_answered(complete, limit_s=20)
+        await until_answered(complete)
     assert {"captions-fr", "captions-en"} <= set(player.renditions)
     replay = await cues_of(server, player.renditions["captions-fr"])
     assert list(replay) == ["Bonjour à toutes et à tous.", "Deuxième ligne."]

@@ -9,9 +9,9 @@ import aiohttp
 import pytest
 
 from tests.fakes.crowd import Crowd
-from tests.fakes.idle_crowd import SETTINGS, idle_crowd, many_descriptors, small_server
-from tests.fakes.publishing import camera
-from tests.fakes.running import serving
+from tests.fakes.idle_crowd import idle_crowd, many_descriptors, small_server
+from tests.fakes.publishing import tiny_camera
+from tests.fakes.shared import PLAIN, Servers
 
 pytestmark = pytest.mark.slow
 
@@ -21,20 +21,20 @@ async def test_an_idle_crowd_stops_neither_the_crew_nor_a_viewer_nor_a_recording
         await idle_crowd(server, people=2000, rounds=1)
 
 
-async def test_a_hall_of_300_phones_behind_one_address_watches_chats_and_votes() -> None:
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_hall_of_300_phones_behind_one_address_watches_chats_and_votes(servers: Servers) -> None:
     phones, rounds = 300, 2
     with many_descriptors():
         # By the time of a vote they have been there for longer than newcomers.
-        settings = {"STREAMER_MEDIA__RUNGS": SETTINGS["STREAMER_MEDIA__RUNGS"], "STREAMER_REALTIME__NEWCOMER_S": "0"}
-        async with serving(environment=settings) as server:
-            await server.room("hall", start="auto")
-            async with camera(server, "hall"):
-                await server.wait_state("hall", "live")
+        async with servers.lent(PLAIN) as server:
+            await server.room("phones", start="auto")
+            async with tiny_camera(server, "phones"):
+                await server.wait_state("phones", "live")
                 talk = Crowd(server.url)
-                await talk.come([{"room": "hall", "name": f"P{number}"} for number in range(phones)])
-                async with server.session.get(f"{server.url}/live/hall/index.m3u8") as response:
+                await talk.come([{"room": "phones", "name": f"P{number}"} for number in range(phones)])
+                async with server.session.get(f"{server.url}/live/phones/index.m3u8") as response:
                     names = re.findall(r"[\w/-]+\.m3u8", await response.text())
-                playlists = [f"{server.url}/live/hall/{name}" for name in names[:3]]
+                playlists = [f"{server.url}/live/phones/{name}" for name in names[:3]]
 
                 async def watch() -> list[int]:
                     """As a player does: each rendition by a connection of its own, held until the next part is."""

@@ -17,18 +17,21 @@ import pytest_asyncio
 
 from tests.fakes import decoding
 from tests.fakes.decoding import TICKS, Picture, Sound
-from tests.fakes.following import faultless
+from tests.fakes.following import faultless, whole
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import camera
-from tests.fakes.running import Running, serving
+from tests.fakes.running import Running
+from tests.fakes.shared import REAL, Servers
+from tests.fakes.waiting import until_answered
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
-FOLLOW_S = 21.0
+RUN = 5
+"""Segments that are looked at: ten seconds."""
 PAUSE_MS = 2500
 """0.9 s of silence between two beeps, and what a meter's reading is behind the clock when it is read."""
-LADDER = '[{"height": 240, "bitrate_kbps": 300}, {"height": 180, "bitrate_kbps": 150}]'
-VIDEO = {"v360": (640, 360), "v240": (426, 240), "v180": (320, 180)}
+VIDEO = {"v360": (640, 360), "v240": (426, 240), "v144": (256, 144)}
+ROOM = "really"
 TOP = "v360"
 SOUND = ("a128", "a48")
 
@@ -41,6 +44,8 @@ class Followed:
     follower: HlsFollower
     first: int
     last: int
+    parts: dict[tuple[str, int, int], bytes]
+    """Rendition, segment and index -> init section and part, of the last three segments."""
     shown: dict[str, list[Picture]]
     heard: dict[str, Sound]
 
@@ -49,35 +54,50 @@ class Followed:
         return self.follower.url
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def live() -> AsyncIterator[Followed]:
+def run_of(follower: HlsFollower) -> list[int]:
+    """The newest segments that are whole in all renditions. The slate may have been on before the first key frame: the
+    programme is one run of one init section."""
+    everywhere = sorted(set.intersection(*(set(whole(follower, name)) for name in follower.tracks)))
+    run: list[int] = []
+    for m in everywhere:
+        if run and (m != run[-1] + 1 or follower.segment(TOP, m).map != follower.segment(TOP, m - 1).map):
+            run = []
+        run.append(m)
+    return run
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def live(servers: Servers) -> AsyncIterator[Followed]:
     async with contextlib.AsyncExitStack() as stack:
-        server = await stack.enter_async_context(serving(environment={"STREAMER_MEDIA__RUNGS": LADDER}))
-        await server.room("hall", start="auto")
-        await stack.enter_async_context(camera(server, "hall"))
-        await server.wait_state("hall", "live")
-        follower = HlsFollower(f"{server.url}/live/hall/index.m3u8", prefetch=True)
+        server = await stack.enter_async_context(servers.lent(REAL))
+        await server.room(ROOM, start="auto")
+        await stack.enter_async_context(camera(server, ROOM))
+        await server.wait_state(ROOM, "live")
+        follower = HlsFollower(f"{server.url}/live/{ROOM}/index.m3u8", prefetch=True)
         await stack.enter_async_context(follower)
         await follower.open()
-        end = asyncio.get_running_loop().time() + FOLLOW_S
-        await follower.follow(until=lambda _: asyncio.get_running_loop().time() > end, limit_s=FOLLOW_S + 15)
-        complete = [{msn for msn, s in track.reader.known.items() if s.complete} for track in follower.tracks.values()]
-        everywhere = sorted(set.intersection(*complete))
-        # The slate may have been on before the first key frame: the programme is one run of one init section.
-        run = [m for m in everywhere if follower.segment(TOP, m).map == follower.segment(TOP, everywhere[-1]).map]
-        first, last = run[-8], run[-1]
+        await follower.follow(until=lambda _: len(run_of(follower)) > RUN)
+        run = run_of(follower)
+        first, last = run[-RUN], run[-1]
+        # At once: parts are served for a short while only.
+        parts = {
+            (name, msn, index): await follower.init_bytes(name, msn) + await follower.part_bytes(name, msn, index)
+            for name in VIDEO
+            for msn in range(last - 2, last + 1)
+            for index in range(len(follower.segment(name, msn).parts))
+        }
         shown = {name: decoding.pictures(await follower.run_bytes(name, first, last)) for name in VIDEO}
         heard = {name: decoding.sound(await follower.run_bytes(name, first, last)) for name in SOUND}
-        yield Followed(server, follower, first, last, shown, heard)
+        yield Followed(server, follower, first, last, parts, shown, heard)
 
 
-async def test_a_strict_reader_finds_no_fault_in_twenty_seconds(live: Followed) -> None:
+async def test_a_strict_reader_finds_no_fault(live: Followed) -> None:
     faultless(live.follower)
     assert set(live.follower.tracks) == {*VIDEO, *SOUND}
     for track in live.follower.tracks.values():
-        assert track.reader.reloads > 45, "blocking reloads come with each part"
+        assert track.reader.reloads > 4 * RUN, "blocking reloads come with each part"
         # A segment may end where a part was hinted; more often than once in each would cost players a request.
-        assert track.reader.hints_missed <= FOLLOW_S / 2
+        assert track.reader.hints_missed <= len(track.reader.known)
 
 
 async def test_blocking_reloads_wait_for_the_part_and_no_longer(live: Followed) -> None:
@@ -129,22 +149,22 @@ async def test_each_segment_begins_with_a_key_frame_and_parts_say_which_are_inde
     for name in VIDEO:
         for msn in range(live.last - 2, live.last + 1):
             segment = live.follower.segment(name, msn)
-            init = await live.follower.init_bytes(name, msn)
             assert segment.parts
             assert segment.parts[0].independent
             for index, part in enumerate(segment.parts):
-                begins_with_key = decoding.picture_times(init + await live.follower.part_bytes(name, msn, index))[0][2]
+                begins_with_key = decoding.picture_times(live.parts[name, msn, index])[0][2]
                 assert begins_with_key or not part.independent
 
 
 async def test_flash_and_beep_are_together_in_every_rendition(live: Followed) -> None:
     for sound, name in itertools.product(SOUND, VIDEO):
         beeps = decoding.beeps(live.heard[sound])
-        assert len(beeps) >= 12
+        assert len(beeps) >= 8
         flashes = decoding.flashes(live.shown[name])
-        assert len(flashes) >= 12
+        assert len(flashes) >= 8
         apart = [decoding.nearest(flash, beeps) / 90 for flash in flashes[1:-1]]
-        assert max(apart) <= 45, f"{name}, {sound}: up to {max(apart):.0f} ms"
+        # What the camera's clocks were apart at first is taken out of the sound by a few ms a second.
+        assert max(apart) <= 45 or apart[-1] < apart[0] - len(apart), f"{name}, {sound}: {apart}"
 
 
 async def test_the_sound_is_the_tone_in_stereo(live: Followed) -> None:
@@ -193,7 +213,7 @@ async def test_plain_hls_players_play_the_same_address(live: Followed) -> None:
 
 
 async def test_a_still_shows_the_programme(live: Followed) -> None:
-    async with live.server.session.get(f"{live.server.url}/live/hall/still.jpg") as response:
+    async with live.server.session.get(f"{live.server.url}/live/{ROOM}/still.jpg") as response:
         assert response.status == 200
         assert response.content_type == "image/jpeg"
         data = await response.read()
@@ -213,11 +233,16 @@ async def test_metrics_tell_of_the_room(live: Followed) -> None:
 
 
 async def test_the_crew_sees_meters_of_what_goes_out(live: Followed) -> None:
-    meters = (await live.server.state("hall"))["meters"]
+    meters = (await live.server.state(ROOM))["meters"]
     # A beep of 0.1 s a second at -12 dBFS or so, and a card that is neither black nor frozen.
     assert -50 < meters["sound"]["integrated"] < -10
-    for kind, fault in (("sound", "silent_since"), ("picture", "black_since"), ("picture", "frozen_since")):
+
+    async def neither_silent_nor_black_nor_frozen() -> bool:
         # Media time since when it is so: between two beeps it is rightly silent, and two pictures may be alike.
-        since_ms = meters[kind][fault]
-        assert since_ms is None or time.time() * 1000 - since_ms < PAUSE_MS, f"{fault}: {since_ms}"
+        meters = (await live.server.state(ROOM))["meters"]
+        now_ms = time.time() * 1000
+        faults = (("sound", "silent_since"), ("picture", "black_since"), ("picture", "frozen_since"))
+        return all(now_ms - (meters[kind][fault] or now_ms) < PAUSE_MS for kind, fault in faults)
+
+    await until_answered(neither_silent_nor_black_nor_frozen)
     assert 0.02 < meters["picture"]["luma"] < 0.98

@@ -4,41 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from multidict import CIMultiDict
 
-from streamer.room import aiortc_hooks as hooks
-from streamer.room.ice import LOOPBACK, IceBinding
-from tests.fakes.publishing import camera
-from tests.fakes.running import Running, serving
-from tests.fakes.waiting import until, until_answered
+from streamer.rtc import aiortc_hooks as hooks
+from streamer.rtc.ice import LOOPBACK, IceBinding
+from tests.fakes.publishing import tiny_camera
+from tests.fakes.running import Running
+from tests.fakes.waiting import until, until_answered, until_answered_within
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
-SETTINGS = {
-    "STREAMER_MEDIA__RUNGS": "[]",
-    "STREAMER_ROOM__ATTEMPTS_PER_MINUTE": "500",
-    "STREAMER_ICE__STUN_SERVERS": '["stun:127.0.0.1:9"]',
-    "STREAMER_ICE__TURN_SERVERS": '["turn:127.0.0.1:9?transport=udp"]',
-    "STREAMER_ICE__TURN_USERNAME": "user",
-    "STREAMER_ICE__TURN_CREDENTIAL": "pass",
-}
 FRAGMENT = "application/trickle-ice-sdpfrag"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    # The servers above are never asked by the room here: TURN that is away must cost no publication.
-    plain = {name: value for name, value in SETTINGS.items() if "_ICE__" not in name}
-    async with serving(environment=plain) as running:
-        yield running
 
 
 async def offer() -> str:
@@ -151,14 +132,14 @@ async def test_what_is_no_offer_is_refused_with_a_code_and_opens_no_room(server:
         406,
         422,
     )
-    async with camera(server, "closed"):
+    async with tiny_camera(server, "closed"):
         await server.wait_state("closed", "live")
 
 
 async def test_who_may_take_over(server: Running) -> None:
     token = await server.room("desk", start="auto")
     stranger = (await another_grant(server, "desk"))["token"]
-    async with camera(server, "desk") as source:
+    async with tiny_camera(server, "desk") as source:
         await server.wait_state("desk", "live")
         refused = await post(server, "desk", stranger)
         assert (refused.status, refused.code) == (409, "source_occupied")
@@ -169,7 +150,6 @@ async def test_who_may_take_over(server: Running) -> None:
             assert (await ask(server, "DELETE", answer.headers["Location"])).status == 200
         assert (await server.state("desk"))["state"] == "live"
         source.fall_silent()
-        silent = time.monotonic()
 
         async def admitted() -> bool:
             answer = await post(server, "desk", stranger)
@@ -179,23 +159,22 @@ async def test_who_may_take_over(server: Running) -> None:
             assert (await ask(server, "DELETE", answer.headers["Location"])).status == 200
             return True
 
-        await until_answered(admitted, limit_s=6)
-        assert 1.8 < time.monotonic() - silent < 4
+        assert await until_answered_within(4.0, admitted) > 1.8
 
 
 async def test_a_takeover_moves_the_programme_to_the_new_camera(server: Running) -> None:
     await server.room("swap", start="auto")
     stranger = (await another_grant(server, "swap"))["token"]
-    async with camera(server, "swap") as old:
+    async with tiny_camera(server, "swap") as old:
         await server.wait_state("swap", "live")
-        async with camera(server, "swap", token=stranger, takeover=True, width=480):
+        async with tiny_camera(server, "swap", token=stranger, takeover=True, width=240):
 
             async def narrow() -> bool:
                 main = (await server.state("swap"))["sources"]["main"]
-                return bool(main["up"]) and main["video"]["width"] == 480
+                return bool(main["up"]) and main["video"]["width"] == 240
 
-            await until_answered(narrow, limit_s=10)
-            await until(lambda: not old.publisher.state.connected, limit_s=10)
+            await until_answered(narrow)
+            await until(lambda: not old.publisher.state.connected)
             await server.wait_state("swap", "live")
             old._stop.set()
 
@@ -203,35 +182,18 @@ async def test_a_takeover_moves_the_programme_to_the_new_camera(server: Running)
 async def test_a_revoked_grant_is_cut_within_a_second(server: Running) -> None:
     await server.room("badge", start="auto")
     grant = await another_grant(server, "badge")
-    async with camera(server, "badge", token=grant["token"]) as source:
+    async with tiny_camera(server, "badge", token=grant["token"]) as source:
         await server.wait_state("badge", "live")
-        revoked = time.monotonic()
         await server.api("DELETE", f"/grants/{grant['id']}", status=204)
 
         async def down() -> bool:
             return not (await server.state("badge"))["sources"]["main"]["up"]
 
-        await until_answered(down, limit_s=1.0)
-        assert time.monotonic() - revoked < 1.2
-        await server.wait_state("badge", "slate", within_s=2)
-        await until(lambda: "401" in source.publisher.state.last_error, limit_s=15)
+        await until_answered_within(1.0, down)
+        await server.wait_state("badge", "slate")
+        await until(lambda: "401" in source.publisher.state.last_error)
         refused = await post(server, "badge", grant["token"])
         assert (refused.status, refused.code) == (401, "invalid_token")
-
-
-async def test_ice_servers_are_told_in_link_headers() -> None:
-    async with serving(environment=SETTINGS) as server:
-        token = await server.room("links", start="auto")
-        preflight = await ask(server, "OPTIONS", "/whip/links", token=token)
-        assert preflight.headers["Accept-Post"] == "application/sdp"
-        async with server.session.options(
-            f"{server.url}/whip/links", headers={"Authorization": f"Bearer {token}"}
-        ) as r:
-            links = r.headers.getall("Link")
-        assert any("stun:127.0.0.1:9" in link and 'rel="ice-server"' in link for link in links)
-        assert any("turn:127.0.0.1:9" in link and 'username="user"' in link for link in links)
-        async with server.session.options(f"{server.url}/whip/links") as r:
-            assert not any("turn:" in link for link in r.headers.getall("Link", []))
 
 
 async def test_a_plain_aiortc_client_publishes(server: Running) -> None:
@@ -251,7 +213,7 @@ async def test_a_plain_aiortc_client_publishes(server: Running) -> None:
         state = await server.wait_state("plain", "live")
         assert state["sources"]["main"]["up"]
         assert (await ask(server, "DELETE", answer.headers["Location"])).status == 200
-        await server.wait_state("plain", "slate", within_s=3)
+        await server.wait_state("plain", "slate")
     finally:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(5):

@@ -14,21 +14,17 @@ import pytest_asyncio
 from tests.fakes import decoding
 from tests.fakes.following import faultless
 from tests.fakes.hls_client import HlsFollower
-from tests.fakes.publishing import camera
-from tests.fakes.running import Running, serving
-from tests.fakes.waiting import until_answered
+from tests.fakes.publishing import tiny_camera
+from tests.fakes.running import Running
+from tests.fakes.shared import LOW, SMALL, TOP, Servers
+from tests.fakes.waiting import until_answered, until_answered_within
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
-
-SETTINGS = {
-    "STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]',
-    "STREAMER_ROOM__CLOSE_AFTER_S": "5",
-}
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving(environment=SETTINGS) as running:
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(servers: Servers) -> AsyncIterator[Running]:
+    async with servers.lent(SMALL | {"STREAMER_ROOM__CLOSE_AFTER_S": "5"}) as running:
         yield running
 
 
@@ -85,38 +81,49 @@ async def test_off_live_slate_live_and_off_in_one_broadcast_and_then_another(ser
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(watching.cancel)
         await stack.enter_async_context(follower)
-        async with camera(server, "stage"):
+        async with tiny_camera(server, "stage"):
             await server.wait_state("stage", "live")
             await follower.open()
-            address = follower.tracks["v360"].url
-            await follower.follow(until=lambda f: f.edge("v360")[0] >= 3)
-        gone_at = time.time()
-        await server.wait_state("stage", "slate", within_s=3)
-        edge = follower.edge("v360")[0]
-        await follower.follow(until=lambda f: f.edge("v360")[0] >= edge + 3 and f.edge("a128")[0] >= edge + 3)
-        assert time.time() - gone_at < 15
-        async with camera(server, "stage"):
+            address = follower.tracks[TOP].url
+            await follower.follow(until=lambda f: f.edge(TOP)[0] >= 3)
+        gone_ms = time.time() * 1000
+        await until_answered_within(3.0, lambda: is_in(server, "stage", "slate"))
+        edge = follower.edge(TOP)[0]
+        await follower.follow(until=lambda f: f.edge(TOP)[0] >= edge + 2 and f.edge("a128")[0] >= edge + 2)
+        assert slate_since_ms(follower) - gone_ms < 3000
+        async with tiny_camera(server, "stage"):
             await server.wait_state("stage", "live")
-            edge = follower.edge("v360")[0]
-            await follower.follow(until=lambda f: min(f.edge("v360"), f.edge("a128")) >= (edge + 3, 0))
+            edge = follower.edge(TOP)[0]
+            await follower.follow(until=lambda f: min(f.edge(TOP), f.edge("a128")) >= (edge + 2, 0))
             assert (await get(server, "/live/stage/index.m3u8"))[1].count(address.split("/")[-2].encode()) > 0
-        await follower.follow(until=lambda f: f.ended, limit_s=15)
+        await follower.follow(until=lambda f: f.ended)
         watching.cancel()
     # Before the first whole segment the room may already show its slate.
     assert [s for s in states if s != "off"][-4:] == ["live", "slate", "live", "slate"]
     faultless(follower)
     check_one_timeline(follower)
 
-    await server.wait_state("stage", "off", within_s=10)
-    await until_answered(lambda: room_is_gone(server, "stage"), limit_s=5)
+    await server.wait_state("stage", "off")
+    await until_answered(lambda: room_is_gone(server, "stage"))
     assert await refused_as(server, "/live/stage/index.m3u8") == (404, "not_on_air")
     assert await refused_as(server, "/live/stage/still.jpg") == (404, "not_on_air")
-    async with camera(server, "stage"):
+    async with tiny_camera(server, "stage"):
         await server.wait_state("stage", "live")
         async with HlsFollower(f"{server.url}/live/stage/index.m3u8") as again:
             await again.open()
-            assert again.tracks["v360"].url != address
+            assert again.tracks[TOP].url != address
             faultless(again)
+
+
+async def is_in(server: Running, room: str, state: str) -> bool:
+    return bool((await server.state(room))["state"] == state)
+
+
+def slate_since_ms(follower: HlsFollower) -> int:
+    """Media time of the last place where something else came on."""
+    at = max(s.pdt_ms or 0 for s in follower.tracks[TOP].reader.known.values() if s.discontinuity)
+    assert at, "there is no such place"
+    return at
 
 
 async def room_is_gone(server: Running, room: str) -> bool:
@@ -139,15 +146,15 @@ def check_one_timeline(follower: HlsFollower) -> None:
 
 async def test_the_slate_can_be_seen_and_the_still_shows_it(server: Running) -> None:
     await server.room("salle", name="Grande Salle", start="auto")
-    async with camera(server, "salle"):
+    async with tiny_camera(server, "salle"):
         await server.wait_state("salle", "live")
         _, still_live = await get(server, "/live/salle/still.jpg")
     await server.wait_state("salle", "slate")
     async with HlsFollower(f"{server.url}/live/salle/index.m3u8") as follower:
         await follower.open()
-        edge = follower.edge("v360")[0]
+        edge = follower.edge(TOP)[0]
         await follower.follow(until=lambda f: min(f.edge(name) for name in f.tracks) >= (edge + 2, 0))
-        for name, size in (("v360", (640, 360)), ("v180", (320, 180))):
+        for name, size in ((TOP, (320, 180)), (LOW, (256, 144))):
             (picture, *others) = decoding.pictures(await follower.segment_bytes(name, edge + 1))
             assert picture.shape == size
             assert picture.strip is None
@@ -164,29 +171,29 @@ async def test_the_slate_can_be_seen_and_the_still_shows_it(server: Running) -> 
             return status == 200
 
         # Drawn beside the media, when there is time.
-        await until_answered(shown, limit_s=15)
+        await until_answered(shown)
         assert stills[-1] != still_live
         faultless(follower)
 
 
 async def test_a_camera_that_falls_silent_gives_way_to_the_slate_within_two_seconds(server: Running) -> None:
     await server.room("quiet", start="auto")
-    async with camera(server, "quiet") as source:
+    async with tiny_camera(server, "quiet") as source:
         await server.wait_state("quiet", "live")
         async with HlsFollower(f"{server.url}/live/quiet/index.m3u8") as follower:
             await follower.open()
-            silent_at = time.time()
+            silent_ms = time.time() * 1000
             source.fall_silent()
-            await server.wait_state("quiet", "slate", within_s=2.5)
-            assert time.time() - silent_at < 2.5
+            await until_answered_within(2.5, lambda: is_in(server, "quiet", "slate"))
             assert (await server.state("quiet"))["sources"]["main"]["up"] is False
-            edge = follower.edge("v360")[0]
-            await follower.follow(until=lambda f: f.edge("v360")[0] >= edge + 3)
+            edge = follower.edge(TOP)[0]
+            await follower.follow(until=lambda f: f.edge(TOP)[0] >= edge + 2)
+            assert slate_since_ms(follower) - silent_ms < 2500
             source.speak_again()
-            await server.wait_state("quiet", "live", within_s=6)
-            edge = follower.edge("v360")[0]
+            await server.wait_state("quiet", "live")
+            edge = follower.edge(TOP)[0]
             await follower.follow(until=lambda f: min(f.edge(n) for n in f.tracks) >= (edge + 2, 0))
-            shown = decoding.pictures(await follower.segment_bytes("v180", edge + 1))
+            shown = decoding.pictures(await follower.segment_bytes(LOW, edge + 1))
             assert shown[-1].strip is not None
             check_one_timeline(follower)
             faultless(follower)

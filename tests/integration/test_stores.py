@@ -11,10 +11,7 @@ import aiohttp
 import pytest
 
 from tests.fakes.running import Running, serving
-from tests.fakes.stores import postgres, store_url
 from tests.fakes.waiting import until_answered
-
-__all__ = ["postgres", "store_url"]
 
 
 @pytest.fixture
@@ -44,7 +41,8 @@ async def everything(server: Running) -> dict[str, list[dict[str, Any]]]:
 
 
 async def test_what_was_answered_outlives_the_server(store_url: str, data: Path) -> None:
-    settings = {"STREAMER_STORE__URL": store_url}
+    # No room is opened: none has to wait for one.
+    settings = {"STREAMER_STORE__URL": store_url, "STREAMER_ROOM__WARM_SPARE": "false"}
     async with serving(data=data, environment=settings) as server:
         await server.api("POST", "/venues", {"id": "v", "name": "Été"}, status=201)
         token = await server.room("a", venue="v")
@@ -62,7 +60,7 @@ async def test_what_was_answered_outlives_the_server(store_url: str, data: Path)
             except (aiohttp.ClientError, OSError, AssertionError):
                 return False
 
-        await until_answered(back, limit_s=20)
+        await until_answered(back)
         before["rooms"][0]["name"] = "Grande salle"
         assert await everything(server) == before
     async with serving(data=data, environment=settings) as server:

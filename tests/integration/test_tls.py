@@ -18,7 +18,8 @@ from tests.fakes.certificates import write_certificate
 from tests.fakes.following import all_past, faultless
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.running import ADMIN_TOKEN, free_port, serving
-from tests.fakes.waiting import until_answered
+from tests.fakes.shared import SMALL
+from tests.fakes.waiting import LIMIT_S, until_answered
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +43,7 @@ async def test_publish_and_watch_under_a_name_with_tls(tmp_path: Path) -> None:
     port = free_port()
     public = f"https://{NAME}:{port}"
     arguments = ("--tls-cert", str(certificate), "--tls-key", str(key), "--public-url", public)
-    settings = {"STREAMER_MEDIA__RUNGS": "[]"}
+    settings = SMALL | {"STREAMER_MEDIA__RUNGS": "[]"}
     async with (
         serving(*arguments, port=port, data=tmp_path / "data", environment=settings),
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting, resolver=OnLoopback(), limit=0)) as session,
@@ -72,14 +73,14 @@ async def test_publish_and_watch_under_a_name_with_tls(tmp_path: Path) -> None:
                 assert publisher.returncode is None
                 return bool((await api("GET", "/rooms/hall"))["state"] == "live")
 
-            await until_answered(live, limit_s=20)
+            await until_answered(live)
             async with HlsFollower(f"{public}/live/hall/index.m3u8", session=session) as follower:
                 await follower.open()
                 await follower.follow(until=all_past(1))
                 faultless(follower)
         finally:
             publisher.terminate()
-            assert await asyncio.wait_for(publisher.wait(), 15) == 0
+            assert await asyncio.wait_for(publisher.wait(), LIMIT_S) == 0
         with pytest.raises(aiohttp.ClientError):
             async with aiohttp.ClientSession() as stranger, stranger.get(f"http://127.0.0.1:{port}/livez"):
                 pass

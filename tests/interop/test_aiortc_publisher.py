@@ -68,8 +68,8 @@ async def test_picture_and_sound_are_decoded_after_loss(codec: str) -> None:
     try:
         async with whip_shim(drop=drop) as shim:
             await publish(pc, shim, codec)
-            await until(lambda: len(shim.sink.of("video")) > 45 and len(shim.sink.of("audio")) > 45, 20)
-            await until(lambda: shim.sink.of("video")[-1].sender_us and shim.sink.of("audio")[-1].sender_us, 5)
+            await until(lambda: len(shim.sink.of("video")) > 45 and len(shim.sink.of("audio")) > 45)
+            await until(lambda: shim.sink.of("video")[-1].sender_us and shim.sink.of("audio")[-1].sender_us)
             pictures, sounds = list(shim.sink.of("video")), list(shim.sink.of("audio"))
             status = shim.publications.status()["main"]
     finally:
@@ -105,7 +105,7 @@ async def test_a_publisher_that_closes_is_gone_at_once() -> None:
     pc = RTCPeerConnection()
     async with whip_shim() as shim:
         await publish(pc, shim, "vp8")
-        await until(lambda: shim.sink.units, 10)
+        await until(lambda: shim.sink.units)
         await pc.close()
-        await until(lambda: ("down", "main", "hung_up") in shim.sink.events, 3)
+        await until(lambda: ("down", "main", "hung_up") in shim.sink.events)
     await asyncio.sleep(0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.media import h264
+from streamer.formats import h264
 from tests.fakes.whip import WhipShim, until, whip_shim
 
 
@@ -52,7 +52,7 @@ async def test_sound_and_picture_arrive_with_the_senders_clock() -> None:
     async with whip_shim() as shim:
         process = await publish(shim)
         try:
-            await until(lambda: len(shim.sink.of("video")) > 60 and len(shim.sink.of("audio")) > 100, 20)
+            await until(lambda: len(shim.sink.of("video")) > 60 and len(shim.sink.of("audio")) > 100)
             status = shim.publications.status()["main"]
         finally:
             await stop(process)
@@ -77,7 +77,7 @@ async def test_one_percent_loss_costs_no_frame() -> None:
     async with whip_shim(drop=drop) as shim:
         process = await publish(shim)
         try:
-            await until(lambda: len(shim.sink.of("video")) > 120, 20)
+            await until(lambda: len(shim.sink.of("video")) > 120)
             counters = shim.publications.counters
         finally:
             await stop(process)
@@ -90,7 +90,7 @@ async def test_the_resource_is_deleted_at_the_end() -> None:
     async with whip_shim() as shim:
         process = await publish(shim, "-t", "2")
         try:
-            await until(lambda: ("up", "main") in shim.sink.events, 20)
-            await until(lambda: ("down", "main", "hung_up") in shim.sink.events, 20)
+            await until(lambda: ("up", "main") in shim.sink.events)
+            await until(lambda: ("down", "main", "hung_up") in shim.sink.events)
         finally:
             await stop(process)

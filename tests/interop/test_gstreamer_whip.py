@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from streamer.media import h264
+from streamer.formats import h264
 from tests.fakes.whip import WhipShim, until, whip_shim
 
 pytestmark = [
@@ -17,13 +17,13 @@ pytestmark = [
 
 H264 = (
     "videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=360,framerate=30/1 ! videoconvert ! "
-    "x264enc tune=zerolatency speed-preset=ultrafast bitrate=1000 key-int-max=600 aud=false ! "
+    "x264enc tune=zerolatency speed-preset=ultrafast bitrate=1000 key-int-max=6000 aud=false ! "
     "video/x-h264,profile=constrained-baseline ! rtph264pay pt=96 ssrc=11 config-interval=-1 "
     "aggregate-mode=zero-latency ! queue ! application/x-rtp,media=video,encoding-name=H264,payload=96"
 )
 VP8 = (
     "videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=360,framerate=30/1 ! videoconvert ! "
-    "vp8enc deadline=1 keyframe-max-dist=600 ! rtpvp8pay pt=96 ssrc=11 ! queue ! "
+    "vp8enc deadline=1 keyframe-max-dist=6000 ! rtpvp8pay pt=96 ssrc=11 ! queue ! "
     "application/x-rtp,media=video,encoding-name=VP8,payload=96"
 )
 OPUS = (
@@ -57,7 +57,7 @@ async def test_h264_and_opus_arrive(trickle: bool) -> None:
     async with whip_shim() as shim:
         process = await start(shim, trickle=trickle)
         try:
-            await until(lambda: len(shim.sink.of("video")) > 60 and len(shim.sink.of("audio")) > 60, 20)
+            await until(lambda: len(shim.sink.of("video")) > 60 and len(shim.sink.of("audio")) > 60)
         finally:
             await stop(process)
     assert h264.parse_access_unit(shim.sink.of("video")[0].data).idr
@@ -71,10 +71,10 @@ async def test_a_key_frame_comes_when_it_is_asked_for() -> None:
             return sum(h264.parse_access_unit(u.data).idr for u in shim.sink.of("video"))
 
         try:
-            await until(lambda: len(shim.sink.of("video")) > 15, 20)
+            await until(lambda: len(shim.sink.of("video")) > 15)
             before = idrs()
             shim.publications.request_keyframe("main")
-            await until(lambda: idrs() > before, 2)
+            await until(lambda: idrs() > before)
         finally:
             await stop(process)
 
@@ -83,7 +83,7 @@ async def test_vp8_arrives() -> None:
     async with whip_shim() as shim:
         process = await start(shim, video=VP8, audio=None)
         try:
-            await until(lambda: len(shim.sink.of("video")) > 30, 20)
+            await until(lambda: len(shim.sink.of("video")) > 30)
             status = shim.publications.status()["main"]
         finally:
             await stop(process)
@@ -95,6 +95,6 @@ async def test_sound_alone_arrives() -> None:
     async with whip_shim() as shim:
         process = await start(shim, video=None)
         try:
-            await until(lambda: len(shim.sink.of("audio")) > 60, 20)
+            await until(lambda: len(shim.sink.of("audio")) > 60)
         finally:
             await stop(process)

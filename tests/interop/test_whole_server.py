@@ -12,11 +12,11 @@ import pytest_asyncio
 from tests.fakes import decoding
 from tests.fakes.following import all_past, faultless, whole
 from tests.fakes.hls_client import HlsFollower
-from tests.fakes.running import Running, serving
+from tests.fakes.running import Running
+from tests.fakes.shared import REAL, Servers
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
-SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
 GST_VIDEO = (
     "videotestsrc is-live=true pattern=smpte ! video/x-raw,width=640,height=360,framerate=30/1 ! videoconvert ! "
     "x264enc tune=zerolatency speed-preset=ultrafast bitrate=800 key-int-max=600 aud=false ! "
@@ -29,9 +29,9 @@ GST_AUDIO = (
 )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving(environment=SETTINGS) as running:
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(servers: Servers) -> AsyncIterator[Running]:
+    async with servers.lent(REAL) as running:
         yield running
 
 
@@ -52,11 +52,11 @@ async def end(process: asyncio.subprocess.Process) -> None:
 
 async def plays(server: Running, room: str) -> None:
     """On air, followed for some segments, passed through, with a picture and the 1 kHz tone."""
-    await server.wait_state(room, "live", within_s=30)
+    await server.wait_state(room, "live")
     async with HlsFollower(f"{server.url}/live/{room}/index.m3u8") as follower:
         await follower.open()
-        await follower.follow(until=all_past(3))
-        for name in ("v360", "v180"):
+        await follower.follow(until=all_past(1))
+        for name in ("v360", "v144"):
             shown = decoding.pictures(await follower.segment_bytes(name, whole(follower, name)[-1]))
             assert len(shown) > 20
             assert shown[-1].luma.std() > 20
@@ -77,7 +77,7 @@ async def test_gstreamers_whip_client_goes_on_air(server: Running) -> None:
         await plays(server, "gst")
     finally:
         await end(process)
-    await server.wait_state("gst", "slate", within_s=5)
+    await server.wait_state("gst", "slate")
 
 
 async def test_ffmpegs_whip_muxer_goes_on_air(server: Running) -> None:
@@ -96,4 +96,4 @@ async def test_ffmpegs_whip_muxer_goes_on_air(server: Running) -> None:
         await plays(server, "ffmpeg")
     finally:
         await end(process)
-    await server.wait_state("ffmpeg", "slate", within_s=5)
+    await server.wait_state("ffmpeg", "slate")

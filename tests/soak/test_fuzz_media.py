@@ -1,4 +1,4 @@
-"""The long search for inputs that the media plane stumbles over; the short one is ``tests/unit/room/test_fuzz.py``."""
+"""The long search for inputs that the media plane stumbles over; the short one is ``tests/unit/rtc/test_fuzz.py``."""
 
 from __future__ import annotations
 

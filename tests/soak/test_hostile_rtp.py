@@ -1,4 +1,4 @@
-"""Publishers that lie in every field for some minutes; the short form is ``tests/unit/room/test_hostile_rtp.py``."""
+"""Publishers that lie in every field for some minutes; the short form is ``tests/unit/rtc/test_hostile_rtp.py``."""
 
 from __future__ import annotations
 

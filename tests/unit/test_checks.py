@@ -27,8 +27,8 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "test_suite.py"
 
 
-def counted(path: Path) -> tuple[int, int, int]:
-    found, _ = checks.pool(path.parent, [str(path.parent)], ("-p", "no:cacheprovider"))
+def counted(path: Path, *options: str) -> tuple[int, int, int]:
+    found, _ = checks.pool(path.parent, [str(path.parent)], ("-p", "no:cacheprovider", *options))
     return found.passed, found.failed, found.skipped
 
 
@@ -41,7 +41,7 @@ def test_what_fails_has_failed(suite: Path) -> None:
 
 def test_a_suite_that_cannot_be_collected_has_failed(suite: Path) -> None:
     suite.write_text("import nothing_of_this_name")
-    assert counted(suite) == (0, 1, 0)
+    assert counted(suite, "-n", "0") == (0, 1, 0)
 
 
 def test_a_test_that_is_told_twice_counts_once(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_longest_module_is_first_and_an_unknown_one_is_as_long_as_most_of_it
     ]
 
 
-def test_nothing_with_a_clock_runs_at_the_lowest_priority() -> None:
+def test_nothing_with_a_clock_runs_at_a_low_priority() -> None:
     waiting = ["tests/unit/media/a.py", "tests/e2e/b.py", "tests/unit/cli/c.py", "tests/unit/media/d.py"]
     taken: list[list[str]] = []
     for worker in range(pool.WORKERS):

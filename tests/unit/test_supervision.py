@@ -17,16 +17,16 @@ from aiohttp.test_utils import TestServer
 import streamer
 from streamer import supervision
 from streamer.api.context import SERVICES
-from streamer.app import make_app
 from streamer.conference.day import RoomDay
 from streamer.conference.notices import Notices
-from streamer.director.bells import Bells
+from streamer.control.server import wait_cancelled
 from streamer.director.directorship import Directorship
+from streamer.director.room_alarms import Bells
 from streamer.observe.metrics import WebMetrics
-from streamer.room.control import wait_cancelled
 from streamer.settings import Settings
 from streamer.store.directors import Holder
 from streamer.supervision import TROUBLED_AFTER, Tasks, Work, keep_going, start_kept
+from streamer.web.application import make_app
 from tests.fakes.media_host import make_settings
 from tests.fakes.room import FakeRoom
 from tests.fakes.stores import sqlite_store
@@ -64,29 +64,29 @@ ELSEWHERE = (
 )
 OWN_END = {
     "api/documents.py": "one export, waited for by those who asked",
-    "http_server.py": "one connection that opens",
-    "api/endurance.py": "one request, to its end",
+    "web/http_server.py": "one connection that opens",
+    "api/uncancelled.py": "one request, to its end",
     "audience/service.py": "one loading, waited for by those who asked",
     "delivery/downloads.py": "one download",
     "delivery/parts.py": "one read, waited for by those who asked",
     "realtime/commands.py": "one command",
     "realtime/engine.py": "one hang-up",
-    "room/aioice_hooks.py": "one look-up of a peer's address",
-    "room/channel.py": "one connection; its owner connects again",
-    "room/client.py": "one closed room's last seconds",
-    "room/control.py": "one connection, or one request of it",
-    "room/data.py": "one connection",
-    "room/keeper.py": "one life of a room process; the keeper begins the next",
+    "rtc/aioice_hooks.py": "one look-up of a peer's address",
+    "control/channel.py": "one connection; its owner connects again",
+    "control/client.py": "one closed room's last seconds",
+    "control/server.py": "one connection, or one request of it",
+    "control/data.py": "one connection",
+    "host/supervisor.py": "one life of a room process; the supervisor begins the next",
     "room/process.py": "the programme's tick: with it the process ends, and its host starts another",
     "room/publications.py": "one publication's end",
     "room/relay.py": "one relay process's end",
     "room/relay_link.py": "one relay process's socket; its end is the relay's",
     "room/relay_process.py": "the relay's way out, whose end is the process's; one request",
-    "room/serving.py": "one connection",
+    "control/serving.py": "one connection",
     "serve.py": "the wait for the end, and the start",
     "director/directorship.py": "one look at the row, waited for",
     "supervision.py": "the watch itself",
-    "web.py": "the start, waited for",
+    "web/process.py": "the start, waited for",
 }
 """Modules that start tasks which nobody begins anew, and why."""
 
@@ -118,11 +118,11 @@ def test_every_task_is_watched_or_has_a_reason_to_end() -> None:
         if isinstance(first, ast.Constant):
             names.add(str(first.value))
         else:
-            assert module == "app.py", f"{module}: a task's name is a metric's label: few and fixed"
+            assert module == "web/application.py", f"{module}: a task's name is a metric's label: few and fixed"
     names |= {
         str(call.args[1].value)
         for module, call in calls("run")
-        if module == "app.py" and len(call.args) == 2 and isinstance(call.args[1], ast.Constant)
+        if module == "web/application.py" and len(call.args) == 2 and isinstance(call.args[1], ast.Constant)
     }
     assert names == set(WEB) | set(ELSEWHERE), "name a new task here: its fault is then tried"
 

@@ -12,13 +12,13 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from streamer.api.context import Services
 from streamer.api.routes import make_application
-from streamer.app import make_archivist, make_director
 from streamer.audience.service import Audience
 from streamer.conference.notices import Notices
 from streamer.director.director import Director
 from streamer.observe.metrics import WebMetrics
 from streamer.settings import Settings, load_settings
 from streamer.store.database import Database
+from streamer.web.application import make_archivist, make_director
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.stores import sqlite_store
 

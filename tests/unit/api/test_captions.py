@@ -8,8 +8,8 @@ import pytest
 
 from streamer.api.context import SERVICES
 from streamer.api.limits import RateLimit
-from streamer.conference.view import BroadcastView
-from streamer.room.protocol import RoomConfig
+from streamer.broadcast.view import BroadcastView
+from streamer.control.messages import RoomConfig
 from tests.fakes.broadcast import EPOCH_MS, FakeBroadcast
 from tests.fakes.media_plane import FakePlane, FakeRoom
 from tests.unit.api.conftest import Api, Client

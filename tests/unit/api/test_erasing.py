@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from streamer.archive import keeping
+from streamer.archive import files
 from tests.fakes.erasable import BEARER, KINDS, ROOM, Erasable, Kind, age, erase, prepare, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -80,13 +80,13 @@ async def test_media_that_were_put_back_as_well_are_erased_again(made: Erasable,
 
 
 async def test_a_disk_that_refuses_is_told_and_tried_again(made: Erasable, monkeypatch: pytest.MonkeyPatch) -> None:
-    remove = keeping.remove
+    remove = files.remove
 
     def refused(folder: Path) -> int:
         raise PermissionError(13, "read-only")
 
     async with serving(made) as web:
-        monkeypatch.setattr(keeping, "remove", refused)
+        monkeypatch.setattr(files, "remove", refused)
         for _ in range(2):
             async with web.client.delete("/api/v1/recordings/talk", headers=BEARER) as response:
                 assert response.status == 503
@@ -99,7 +99,7 @@ async def test_a_disk_that_refuses_is_told_and_tried_again(made: Erasable, monke
         ]
         async with web.client.get("/metrics", headers=BEARER) as response:
             assert "streamer_erasing_faults_total 2.0" in await response.text()
-        monkeypatch.setattr(keeping, "remove", remove)
+        monkeypatch.setattr(files, "remove", remove)
         await web.services.erasing.again()
         assert web.services.erasing.unfinished() == []
         assert await web.status("DELETE", "/api/v1/recordings/talk", headers=BEARER) == 404
@@ -122,22 +122,22 @@ async def test_a_deletion_that_an_older_program_left_is_finished(made: Erasable)
 async def test_a_forgotten_stretch_is_in_no_cut_while_the_disk_refuses(
     made: Erasable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = keeping.write
+    write = files.write
 
     def refused(path: Path, value: object) -> None:
-        if path.parent.name == "talk" and path.name == keeping.MATERIAL_FILE:
+        if path.parent.name == "talk" and path.name == files.MATERIAL_FILE:
             raise PermissionError(13, "read-only")
         write(path, value)  # type: ignore[arg-type]
 
     async with serving(made) as web:
-        monkeypatch.setattr(keeping, "write", refused)
+        monkeypatch.setattr(files, "write", refused)
         minutes = {"minutes": 5}
         async with web.client.post(f"/api/v1/rooms/{ROOM}/forget", json=minutes, headers=BEARER) as response:
             assert response.status == 503, await response.text()
         assert await web.status("GET", f"/replay/talk/{made.edition}/index.m3u8") in (404, 410)
         await asyncio.sleep(0.1)
         assert await web.status("GET", "/replay/talk/index.m3u8") in (404, 410)
-        monkeypatch.setattr(keeping, "write", write)
+        monkeypatch.setattr(files, "write", write)
         await web.services.erasing.again()
         assert web.services.erasing.unfinished() == []
     assert made.left("stretch") == []

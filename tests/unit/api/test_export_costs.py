@@ -15,13 +15,13 @@ from aiohttp.test_utils import TestClient, TestServer
 from streamer.api import exports, participation
 from streamer.api.context import SERVICES, Services
 from streamer.api.limits import RateLimit
-from streamer.app import assemble
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Event, Session
 from streamer.settings import load_settings
 from streamer.store.events import Events
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
+from streamer.web.application import assemble
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.stores import sqlite_store
 from tests.unit.api.conftest import ADMIN, Client, bearer

@@ -14,10 +14,10 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from streamer.api.context import SERVICES, Services
 from streamer.api.limits import RateLimit
-from streamer.app import assemble
 from streamer.delivery import routes
 from streamer.settings import load_settings
-from streamer.sockets import REALTIME
+from streamer.web.application import assemble
+from streamer.web.realtime import REALTIME
 from tests.fakes.broadcast import FakeLink
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.stores import sqlite_store

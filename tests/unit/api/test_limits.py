@@ -26,6 +26,17 @@ def test_a_bucket_refills_evenly() -> None:
     assert limit.refused == 2
 
 
+def test_who_was_quiet_for_an_hour_may_do_no_more_at_once_than_others() -> None:
+    now = [0.0]
+    limit = RateLimit(6, clock=lambda: now[0])
+    limit.take("a")
+    now[0] = 3600.0
+    for _ in range(6):
+        limit.take("a")
+    with pytest.raises(TooMany):
+        limit.take("a")
+
+
 def test_addresses_beyond_the_bound_push_out_the_one_that_was_idle_longest() -> None:
     limit = RateLimit(1, max_keys=2, clock=lambda: 0.0)
     for key in ("a", "b", "c"):

@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from streamer.room.protocol import RoomConfig
+from streamer.control.messages import RoomConfig
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.waiting import until
 from tests.unit.api.conftest import Api, bearer

@@ -11,12 +11,12 @@ from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 
 from streamer.api.context import SERVICES
 from streamer.api.monitoring import MetricsAccess
-from streamer.app import assemble
 from streamer.conference.grants import Grant, Role, new_token
 from streamer.errors import Forbidden
 from streamer.settings import MetricsSettings, Settings
 from streamer.store.database import Database
 from streamer.store.grants import Grants
+from streamer.web.application import assemble
 from tests.fakes.media_plane import FakePlane
 from tests.unit.api.conftest import ADMIN, Client, bearer
 

@@ -14,9 +14,9 @@ from streamer.audience.commands import ChatSend, QuestionAsk
 from streamer.audience.people import Participant
 from streamer.audience.scope import Scope
 from streamer.conference.captions import Line
-from streamer.sockets import REALTIME
 from streamer.store.captions import Captions
 from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
+from streamer.web.realtime import REALTIME
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until

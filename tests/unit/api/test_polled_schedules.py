@@ -11,14 +11,14 @@ import pytest
 from aiohttp import web
 
 from streamer.api.context import SERVICES
-from streamer.api.polling import SchedulePoller
+from streamer.planning.poll import SchedulePoller
 from streamer.schedules.fields import guid_of
 from streamer.settings import Settings
 from streamer.store.schedule_sources import ScheduleSource, ScheduleSources
 from tests.unit.api.conftest import Api, Client, bearer
-from tests.unit.api.test_fetching import serving
 from tests.unit.api.test_imports import show
 from tests.unit.api.test_signalling import OFFER, SDP
+from tests.unit.planning.test_fetch import serving
 
 CURIE = "7a0fc001-e587-47e1-b378-b6ec7e666337"
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)

@@ -9,11 +9,11 @@ import pytest
 from aiohttp import web
 
 from streamer.api.context import SERVICES
-from streamer.api.polling import SchedulePoller
+from streamer.planning.poll import SchedulePoller
 from streamer.settings import Settings
 from tests.unit.api.conftest import Api, Client
-from tests.unit.api.test_fetching import serving
 from tests.unit.api.test_imports import schedule
+from tests.unit.planning.test_fetch import serving
 
 
 @dataclass

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from streamer.api.context import SERVICES
+from streamer.broadcast.view import BroadcastView
 from streamer.conference.sessions import Session, SessionState, Visibility
-from streamer.conference.view import BroadcastView
-from streamer.media.index import HEADER, encode_event
+from streamer.formats.index import HEADER, encode_event
 from streamer.settings import Settings
 from streamer.store.database import Database
 from streamer.store.sessions import Sessions

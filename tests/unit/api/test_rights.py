@@ -18,7 +18,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from streamer.api.context import SERVICES
 from streamer.api.permissions import RULES, Open, Rule
 from streamer.api.routes import ROUTES
-from streamer.app import assemble
 from streamer.conference.grants import PERMISSIONS, Action, Grant, Role, Target, new_token
 from streamer.conference.rooms import Room, Venue
 from streamer.settings import Settings
@@ -28,6 +27,7 @@ from streamer.store.grants import Grants
 from streamer.store.reach import reaching
 from streamer.store.rooms import Rooms
 from streamer.store.venues import Venues
+from streamer.web.application import assemble
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.planned import add_event, add_session
 from tests.fakes.stores import sqlite_store

@@ -10,7 +10,7 @@ import pytest
 
 from streamer.api.context import SERVICES, Services
 from streamer.api.waiting import StateWaiters
-from streamer.room.protocol import RoomConfig, SourceStatus, TrackStatus
+from streamer.control.messages import RoomConfig, SourceStatus, TrackStatus
 from streamer.settings import Settings
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.waiting import until, until_answered

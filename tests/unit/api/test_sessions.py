@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streamer.room.protocol import RoomConfig
+from streamer.control.messages import RoomConfig
 from tests.fakes.media_plane import FakePlane
 from tests.unit.api.conftest import Api
 

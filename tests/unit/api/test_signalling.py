@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from streamer.control.messages import Answer, Offer, RoomConfig
 from streamer.errors import Conflict, Unavailable
-from streamer.room.protocol import Answer, Offer, RoomConfig
 from streamer.settings import Settings
 from tests.fakes.media_plane import ANSWER_SDP, FakePlane
 from tests.unit.api.conftest import ADMIN, Api, Client, bearer

@@ -14,11 +14,11 @@ from aiohttp import DummyCookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from streamer.api.context import SERVICES
-from streamer.app import assemble
+from streamer.control.messages import RoomConfig
 from streamer.delivery.viewers import Viewers
-from streamer.room.protocol import RoomConfig
 from streamer.settings import Settings
-from streamer.sockets import REALTIME, tell_viewers
+from streamer.web.application import assemble
+from streamer.web.realtime import REALTIME, tell_viewers
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.stores import sqlite_store
 from tests.fakes.talking import Attendee

@@ -17,17 +17,17 @@ from streamer.api.context import SERVICES
 from streamer.audience.commands import ChatSend, QuestionAsk
 from streamer.audience.people import Participant
 from streamer.audience.scope import Scope
+from streamer.broadcast.view import BroadcastView
 from streamer.conference.captions import Line
 from streamer.conference.participation import Question, QuestionState
 from streamer.conference.sessions import Mark, MarkKind, Session, SessionState, Visibility
-from streamer.conference.view import BroadcastView
-from streamer.media.index import HEADER, encode_event
+from streamer.formats.index import HEADER, encode_event
 from streamer.settings import Settings
-from streamer.sockets import REALTIME
 from streamer.store.captions import Captions
 from streamer.store.marks import Marks
 from streamer.store.questions import Questions
 from streamer.store.sessions import Sessions
+from streamer.web.realtime import REALTIME
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.studio import Studio
 from tests.fakes.talking import Attendee

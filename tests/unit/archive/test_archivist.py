@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from streamer.archive import keeping
-from streamer.archive.book import Who
+from streamer.archive import files
 from streamer.archive.editing import Edit, delete, edit, forget
 from streamer.archive.material import Material, Span, chunks_of
+from streamer.archive.repository import Who
 from streamer.archive.retention import Retention
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Flag, ReplayPolicy, SessionState, Visibility
 from streamer.errors import Conflict, NotFound, Unprocessable
-from streamer.media.index import HEADER, encode_event
+from streamer.formats.index import HEADER, encode_event
 from streamer.store.recordings import RecordingState
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
@@ -35,7 +35,7 @@ async def kept(tmp_path: Path) -> AsyncIterator[Archive]:
 
 
 def stored(kept: Archive, name: str = "talk") -> Material:
-    return keeping.read_material(kept.archivist.book.folder(name))
+    return files.read_material(kept.archivist.book.folder(name))
 
 
 def pictures_between(material: Material, track: str = "v180") -> list[tuple[float, float]]:
@@ -386,14 +386,14 @@ async def test_a_session_of_which_there_is_nothing_has_no_replay(kept: Archive) 
 
 async def test_damage_is_told_and_costs_only_what_it_hit(kept: Archive) -> None:
     await ready(kept)
-    path = kept.archivist.book.folder("talk") / keeping.MATERIAL_FILE
+    path = kept.archivist.book.folder("talk") / files.MATERIAL_FILE
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
     with pytest.raises(ValueError, match="damaged"):
-        keeping.read_material(path.parent)
+        files.read_material(path.parent)
     await kept.archivist.look("talk")  # the mirror still has it
-    assert pictures_between(keeping.read_material(path.parent))
+    assert pictures_between(files.read_material(path.parent))
 
 
 async def test_its_own_task_looks_where_something_changed(kept: Archive) -> None:

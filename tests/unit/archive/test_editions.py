@@ -6,8 +6,8 @@ import itertools
 
 from streamer.archive.editions import make
 from streamer.archive.material import Material, Reel, Span
-from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S, Broadcast, Chunk, Part, Rendition, Segment
-from streamer.media.fragments import Frame
+from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Broadcast, Chunk, Part, Rendition, Segment
+from streamer.formats.fragments import Frame
 
 EPOCH_MS = 1_000_000
 PART = TICKS_PER_S // 2

@@ -11,12 +11,12 @@ from pathlib import Path
 import av
 import pytest
 
-from streamer.archive import keeping
+from streamer.archive import files
 from streamer.archive.catalogue import Details
 from streamer.archive.exporting import Caption, Movie, NothingToExport, edition_of, plan
 from streamer.archive.material import Material, Span, collect
-from streamer.conference.media_events import PROGRAMME_OUTPUT, MediaEvent
-from streamer.conference.view import BroadcastView
+from streamer.broadcast.media_events import PROGRAMME_OUTPUT, MediaEvent
+from streamer.broadcast.view import BroadcastView
 from tests.fakes.encoded import GREYS
 from tests.fakes.packaging import VIDEO, pictures
 from tests.fakes.studio import SIZES, Studio
@@ -42,7 +42,7 @@ class Recorded:
     def material(self) -> Material:
         reel = collect(self.view, PROGRAMME_OUTPUT, Span(0, 1 << 52))
         assert reel is not None
-        return keeping.keep(self.folder, self.room_dir, Material("talk", "salle", (reel,)))
+        return files.keep(self.folder, self.room_dir, Material("talk", "salle", (reel,)))
 
     def movie(self, *spans: tuple[float, float], rendition: str = "v180", details: Details = DETAILS) -> Movie:
         material = self.material()

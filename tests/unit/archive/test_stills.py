@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageStat
 
-from streamer.archive import keeping
+from streamer.archive import files
 from streamer.archive.material import Material, Span, collect
 from streamer.archive.stills import NoPicture, still_at
-from streamer.conference.media_events import PROGRAMME_OUTPUT
-from streamer.conference.view import BroadcastView
+from streamer.broadcast.media_events import PROGRAMME_OUTPUT
+from streamer.broadcast.view import BroadcastView
 from tests.fakes.encoded import GREYS
 from tests.fakes.studio import Studio
 
@@ -24,7 +24,7 @@ def studio(tmp_path: Path) -> Studio:
     studio.run(9)
     reel = collect(view, PROGRAMME_OUTPUT, Span(0, 1 << 52))
     assert reel is not None
-    keeping.keep(tmp_path / "recording", tmp_path / "room", Material("talk", "salle", (reel,)))
+    files.keep(tmp_path / "recording", tmp_path / "room", Material("talk", "salle", (reel,)))
     return studio
 
 
@@ -36,14 +36,14 @@ def grey(jpeg: bytes) -> float:
 @pytest.mark.parametrize("at", [0.0, 1.99, 2.0, 3.999, 4.01, 7.5])
 def test_the_picture_that_is_shown_then(studio: Studio, tmp_path: Path, at: float) -> None:
     folder = tmp_path / "recording"
-    made = still_at(folder, keeping.read_material(folder), studio.at(at))
+    made = still_at(folder, files.read_material(folder), studio.at(at))
     assert 0 <= studio.at(at) - made.at_ms < 34 or (at == 0 and made.at_ms == studio.at(0))
     assert grey(made.jpeg) == pytest.approx((GREYS[int(at) % 5] - 16) * 255 / 219, abs=8)
 
 
 def test_frame_by_frame_over_segments(studio: Studio, tmp_path: Path) -> None:
     folder = tmp_path / "recording"
-    material = keeping.read_material(folder)
+    material = files.read_material(folder)
     at, seen = studio.at(1.9), []
     for _ in range(8):
         made = still_at(folder, material, at)
@@ -60,7 +60,7 @@ def test_frame_by_frame_over_segments(studio: Studio, tmp_path: Path) -> None:
 
 def test_no_picture_there(studio: Studio, tmp_path: Path) -> None:
     folder = tmp_path / "recording"
-    material = keeping.read_material(folder)
+    material = files.read_material(folder)
     for at in (-1.0, 60.0):
         with pytest.raises(NoPicture):
             still_at(folder, material, studio.at(at))

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.audience import chat, texts
-from streamer.audience.gathering import Tallies
 from streamer.audience.identity import Identities
 from streamer.audience.moderation import CLAIM_MS, exempt, prefix_of
+from streamer.audience.presence import Tallies
 from streamer.audience.questions import ordered, tally, voted, voters
 from streamer.audience.scope import GRACE_MS, Scope, focus, media_time, session_at
 from streamer.audience.words import blocked, same_words

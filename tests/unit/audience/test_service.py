@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.audience import deciding
+from streamer.audience import participant_rules
 from streamer.audience.commands import (
     Ban,
     ChatApprove,
@@ -430,7 +430,7 @@ async def test_what_the_database_does_not_take_is_no_fault_of_the_others(
 ) -> None:
     async with hall(tmp_path) as made:
         # As PostgreSQL does with a NUL: the connection is not lost.
-        monkeypatch.setattr(deciding, "media_time", lambda claim_ms, _now_ms, _delay_ms: claim_ms or START_MS)
+        monkeypatch.setattr(participant_rules, "media_time", lambda claim_ms, _now_ms, _delay_ms: claim_ms or START_MS)
         done = await asyncio.gather(
             made.audience.run(HALL, ANN, ChatSend("bad", 2**70)),
             made.audience.run(HALL, BEN, ChatSend("good")),

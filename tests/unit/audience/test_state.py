@@ -6,7 +6,7 @@ import itertools
 
 from streamer.audience import chat
 from streamer.audience.commands import ChatSend, ChatWithdraw, QuestionAsk, QuestionVote, QuestionWithdraw
-from streamer.audience.deciding import Situation, take
+from streamer.audience.participant_rules import Situation, take
 from streamer.audience.people import Participant
 from streamer.audience.state import MOST_OVER, MOST_PEOPLE, MOST_QUESTIONS, SLACK, ScopeState
 from streamer.conference.participation import Mode

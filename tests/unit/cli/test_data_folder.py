@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from streamer import data_folder
-from streamer.check import check
+from streamer.cli.check import check
 from streamer.data_folder import Loose, loose, tighten
 from streamer.serve import ServeError, close_data
 from streamer.settings import Settings

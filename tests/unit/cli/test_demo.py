@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from streamer.cli.demo import ready
 from streamer.conference.grants import Role
-from streamer.demo import ready
 from streamer.settings import load_settings
 from streamer.store.database import Database, database_url
 from streamer.store.grants import Grants

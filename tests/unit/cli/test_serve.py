@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from streamer.room import spawn
+from streamer.host import spawn
 from tests.fakes.certificates import write_certificate
 
 STREAMER = [sys.executable, "-m", "streamer.cli"]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamer.broadcast.orders import OutputOrder
 from streamer.conference.airing import TEXTS, orders, public_face, public_shows
 from streamer.conference.day import MediaState, RoomDay, clock_text, sorted_day
-from streamer.conference.orders import OutputOrder
 from streamer.conference.rooms import Between
 from streamer.conference.sessions import Flag, Session, SessionState, Visibility
 from streamer.conference.spans import output_name

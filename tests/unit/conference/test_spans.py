@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from streamer.broadcast.orders import Withheld
 from streamer.conference import airing
 from streamer.conference.day import LeftOut, with_sessions
-from streamer.conference.orders import Withheld
 from streamer.conference.sessions import Flag, Visibility
 from streamer.conference.spans import MOST_WITHHELD, output_name, withheld
 from streamer.conference.taps import Answer, End, Reopen, Start

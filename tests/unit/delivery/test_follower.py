@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.conference.media_events import MediaEvent
+from streamer.broadcast.media_events import MediaEvent
 from tests.fakes.broadcast import FakeBroadcast
 from tests.fakes.delivery_server import Served, serve
 from tests.fakes.hls_client import HlsFollower

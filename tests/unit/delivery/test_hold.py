@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, TCPConnector
 
-from streamer.conference.media_events import Opened
-from streamer.conference.programme import Broadcast
+from streamer.broadcast.media_events import Opened
+from streamer.broadcast.programme import Broadcast
 from tests.fakes.delivery_server import Served, serve
 from tests.fakes.hls_rules import parse_media
 
@@ -155,7 +155,7 @@ async def test_nothing_in_time_is_503_within_three_target_durations(served: Serv
     fake.broadcast = fake.broadcast.__class__(
         fake.id, "salle", fake.broadcast.epoch_ms, fake.renditions, target_duration_s=1
     )
-    from streamer.conference.media_events import IntervalOpened, Opened
+    from streamer.broadcast.media_events import IntervalOpened, Opened
 
     fake.send(Opened(broadcast=fake.broadcast))
     assert fake.interval is not None

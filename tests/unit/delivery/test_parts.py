@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.conference.programme import Chunk
+from streamer.broadcast.programme import Chunk
 from streamer.delivery import parts
 from streamer.delivery.parts import MediaBytes
 from streamer.delivery.ports import DeliveryStats
@@ -54,6 +54,11 @@ async def test_memory_and_disk_in_one_segment(media: MediaBytes, tmp_path: Path)
 async def test_a_cached_part_is_not_taken_for_the_larger_one_at_its_place(media: MediaBytes, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"0123456789")
     assert await media.get("r", tmp_path, Memory({("a", 0): b"01"}), [Chunk("a", 0, 10)]) == b"0123456789"
+
+
+async def test_a_larger_part_is_not_taken_for_the_cached_one_at_its_place(media: MediaBytes, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"0123456789")
+    assert await media.get("r", tmp_path, Memory({("a", 0): b"0123456789"}), [Chunk("a", 0, 4)]) == b"0123"
 
 
 async def test_memory_only_bytes_that_left_the_cache_are_gone(media: MediaBytes, tmp_path: Path) -> None:

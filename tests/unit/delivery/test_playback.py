@@ -14,16 +14,16 @@ import av
 import numpy as np
 import pytest
 
-from streamer.conference.media_events import MediaEvent, Opened
-from streamer.conference.programme import Broadcast
-from streamer.conference.view import BroadcastView
+from streamer.broadcast.media_events import MediaEvent, Opened
+from streamer.broadcast.programme import Broadcast
+from streamer.broadcast.view import BroadcastView
 from streamer.delivery.rendering import Renderers
-from streamer.media import cmaf
+from streamer.formats import cmaf
+from streamer.formats.types import Cut, Sample, TrackConfig
 from streamer.media.feeds import PROGRAMME, SLATE_FEED, Feed
 from streamer.media.inits import Inits
 from streamer.media.outputs import Output
 from streamer.media.packager import TrackPackager
-from streamer.media.types import Cut, Sample, TrackConfig
 from tests.fakes.delivery_server import serve
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.hls_rules import TrackReader, check_alignment

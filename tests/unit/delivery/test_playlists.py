@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.conference.media_events import MediaEvent
-from streamer.conference.programme import Broadcast, Rendition
-from streamer.conference.view import BroadcastView
+from streamer.broadcast.media_events import MediaEvent
+from streamer.broadcast.programme import Broadcast, Rendition
+from streamer.broadcast.view import BroadcastView
 from streamer.delivery import playlists
 from streamer.delivery.rendering import Playlist, Renderers
 from tests.fakes.broadcast import EPOCH_MS, RENDITIONS, FakeBroadcast

@@ -7,8 +7,14 @@ import re
 import pytest
 from aiohttp import ClientSession
 
-from streamer.conference.media_events import PROGRAMME_OUTPUT, IntervalOpened, PartMade, SegmentDone, SegmentOpened
-from streamer.conference.programme import Chunk, Interval, Part, Segment
+from streamer.broadcast.media_events import (
+    PROGRAMME_OUTPUT,
+    IntervalOpened,
+    PartMade,
+    SegmentDone,
+    SegmentOpened,
+)
+from streamer.broadcast.programme import Chunk, Interval, Part, Segment
 from tests.fakes.broadcast import FakeBroadcast
 from tests.fakes.delivery_server import Served
 

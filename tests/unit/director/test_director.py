@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from streamer.director.ledger import Loaded
 
+from streamer.broadcast.orders import Withheld
 from streamer.conference import taps
 from streamer.conference.notices import WrongRoom
-from streamer.conference.orders import Withheld
 from streamer.conference.rooms import Room, Start
 from streamer.conference.sessions import Flag, Kind, MarkKind, SessionState, Visibility
 from streamer.conference.spans import output_name
 from streamer.conference.taps import Refused
-from streamer.director.ledger import Loaded
 from streamer.director.news import AlarmsChanged, Forgotten, RoomChanged, SessionChanged
 from streamer.errors import Conflict, NotFound, Unavailable
 from streamer.store.audit import AuditLog

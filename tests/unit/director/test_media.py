@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from streamer.conference.day import MediaState
+from streamer.control.messages import RoomStatus
 from streamer.director.media import media_of
-from streamer.room.protocol import RoomStatus
 
 NOTHING = MediaState()
 

@@ -32,21 +32,23 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 async def test_the_room_is_told_a_little_before_the_planned_start_and_not_half_a_second_later(stage: Stage) -> None:
-    minutes = (now_ms() - NINE) / MINUTE
-    talk = await stage.plan(minutes - 5, 60)
+    began_ms = now_ms()
+    talk = await stage.plan((began_ms - NINE) / MINUTE - 5, 60)
     await stage.camera()
     await stage.director.run("a", taps.Start(talk), TECHNICIAN)
-    board = await stage.plan(minutes + 1.2 / 60, 60, visibility=Visibility.PRIVATE)
+    # So far ahead that the director runs by then, on a machine that is busy, too: this took about as long as that will.
+    ahead_ms = 1_000 + 3 * (now_ms() - began_ms)
+    board = await stage.plan((now_ms() + ahead_ms - NINE) / MINUTE, 60, visibility=Visibility.PRIVATE)
     planned_ms = stage.session(board).start_ms
     director: Director = stage.director
     director._clock = now_ms
     await director.start()
     try:
         assert stage.ordered().orders.public == "programme"
-        await until(lambda: stage.ordered().orders.public == "slate", limit_s=5)
+        await until(lambda: stage.ordered().orders.public == "slate")
         obeyed = director.find(board)
         assert obeyed is not None
-        await until(lambda: director.find(board).state is SessionState.ON_AIR, limit_s=1)  # type: ignore[union-attr]
+        await until(lambda: director.find(board).state is SessionState.ON_AIR)  # type: ignore[union-attr]
         began = director.find(board)
         assert began is not None
         assert began.started_ms is not None

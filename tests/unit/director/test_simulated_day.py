@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from streamer.broadcast.orders import Shows
 from streamer.conference import airing, clockwork
 from streamer.conference.day import RoomDay
-from streamer.conference.orders import Shows
 from tests.fakes.simulated_day import simulate
 
 SEED = 20_261_124

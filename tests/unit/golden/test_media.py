@@ -7,13 +7,13 @@ from typing import get_args
 
 import pytest
 
-from streamer.archive import keeping
-from streamer.archive.keeping import Kept
+from streamer.archive import files
+from streamer.archive.files import Kept
 from streamer.archive.material import Material
-from streamer.conference.media_events import MediaEvent, PartBytes, PartMade, Snapshot, StillMade
-from streamer.media import cmaf, erasures, fragments, h264, index, movie
-from streamer.media.erasures import Erasure, ErasureLog
-from streamer.media.types import Sample, TrackConfig
+from streamer.broadcast.media_events import MediaEvent, PartBytes, PartMade, Snapshot, StillMade
+from streamer.formats import cmaf, erasures, fragments, h264, index, movie
+from streamer.formats.erasures import Erasure, ErasureLog
+from streamer.formats.types import Sample, TrackConfig
 from tests.golden.filled import by_name, filled
 from tests.golden.recorded import DATA, same_bytes, same_json
 
@@ -121,11 +121,11 @@ def _tag(kind: type[MediaEvent | Erasure]) -> str:
     return str(kind.__struct_config__.tag)
 
 
-@pytest.mark.parametrize(("name", "kind"), [(keeping.MATERIAL_FILE, Material), (keeping.STATE_FILE, Kept)])
+@pytest.mark.parametrize(("name", "kind"), [(files.MATERIAL_FILE, Material), (files.STATE_FILE, Kept)])
 def test_files_of_a_recording(name: str, kind: type[Material] | type[Kept], tmp_path: Path) -> None:
-    keeping.write(tmp_path / name, filled(kind, name))
+    files.write(tmp_path / name, filled(kind, name))
     same_bytes(name, (tmp_path / name).read_bytes())
-    read = keeping.read(DATA / name, kind)
+    read = files.read(DATA / name, kind)
     same_json(f"{name}.json", by_name(read))
-    keeping.write(tmp_path / name, read)
+    files.write(tmp_path / name, read)
     assert (tmp_path / name).read_bytes() == (DATA / name).read_bytes()

@@ -12,13 +12,13 @@ import msgspec
 from msgspec import inspect
 
 import streamer
-from streamer.archive.keeping import Kept
+from streamer.archive.files import Kept
 from streamer.archive.material import Material
 from streamer.audience import views
 from streamer.audience.state import Focus
+from streamer.broadcast.media_events import MediaEvent
+from streamer.broadcast.orders import RoomOrders
 from streamer.conference.grants import Action
-from streamer.conference.media_events import MediaEvent
-from streamer.conference.orders import RoomOrders
 from streamer.conference.participation import (
     CrewLine,
     Message,
@@ -30,14 +30,8 @@ from streamer.conference.participation import (
     Report,
     Sanction,
 )
-from streamer.media.erasures import Erasure
-from streamer.realtime import audience_messages, messages
-from streamer.realtime.packets import ACK, CONNECT, EVENT, pack, pack_events, parse
-from streamer.realtime.rights import ENTRY
-from streamer.realtime.service import TABLES
-from streamer.room.framing import HEADER_BYTES, builtins_to, decode_control, decode_media, encode_frame
-from streamer.room.host import ShutdownParams, StopParams
-from streamer.room.protocol import (
+from streamer.control.framing import HEADER_BYTES, builtins_to, decode_control, decode_media, encode_frame
+from streamer.control.messages import (
     HOST_METHODS,
     MAX_FRAME_BYTES,
     PROTOCOL_VERSION,
@@ -55,6 +49,12 @@ from streamer.room.protocol import (
     SourceStatus,
     TrackStatus,
 )
+from streamer.formats.erasures import Erasure
+from streamer.host.media_host import ShutdownParams, StopParams
+from streamer.realtime import audience_messages, messages
+from streamer.realtime.packets import ACK, CONNECT, EVENT, pack, pack_events, parse
+from streamer.realtime.rights import ENTRY
+from streamer.realtime.service import TABLES
 from streamer.room.relay_wire import AudioFrame, RelayMessage, VideoFrame, Viewers, decode_relay
 from tests.golden.filled import filled
 from tests.golden.recorded import Format, json_format, same_formats, same_json

@@ -19,8 +19,8 @@ from streamer.conference.session_keys import LINK, admin_holder, holder_of, key_
 from streamer.conference.sessions import Session, Visibility
 from streamer.conference.spans import output_name
 from streamer.conference.undo import Effect
-from streamer.room import spawn
-from streamer.room.protocol import RoomConfig
+from streamer.control.messages import RoomConfig
+from streamer.host import spawn
 from streamer.settings import Settings, load_settings
 from streamer.store import (
     actions,

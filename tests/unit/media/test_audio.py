@@ -10,9 +10,9 @@ import av
 import numpy as np
 import pytest
 
+from streamer.formats.types import Sample
 from streamer.media.audio import AAC_TICKS, OPUS_SILENCE, SoundDecoder, SoundTrack
 from streamer.media.meters import LoudnessMeter
-from streamer.media.types import Sample
 from streamer.settings import MediaSettings
 
 RATE = 48_000

@@ -9,10 +9,10 @@ import pytest
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 
+from streamer.formats.h264 import avcc_to_annexb
+from streamer.formats.types import RungSpec
 from streamer.media.decode import PictureDecoder, Scaler, black_picture, plane_view
 from streamer.media.encoders import EncoderUnavailable, RungEncoder, profile_and_level
-from streamer.media.h264 import avcc_to_annexb
-from streamer.media.types import RungSpec
 from streamer.settings import MediaSettings
 
 SPEC = RungSpec("v240", 426, 240, 400_000, 600_000, 30.0, "avc1.640015")

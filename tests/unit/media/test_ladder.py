@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from streamer.media import h264
+from streamer.formats import h264
+from streamer.formats.types import Cut, RungSpec, Sample, TrackConfig
 from streamer.media.encoders import RungEncoder
 from streamer.media.ladder import Ladder, LadderCallbacks
 from streamer.media.overload import BEHIND_S, ShedPolicy
 from streamer.media.slate import encode_clip, render_slate
-from streamer.media.types import Cut, RungSpec, Sample, TrackConfig
 from streamer.settings import MediaSettings
 
 FRAME = 3000

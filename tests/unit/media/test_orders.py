@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from streamer.conference.media_events import PROGRAMME_OUTPUT, PUBLIC, OutputClosed, OutputGone, StillMade
-from streamer.conference.orders import OutputOrder, RoomOrders, Withheld
-from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S
-from streamer.media import outlets
+from streamer.broadcast.media_events import PROGRAMME_OUTPUT, PUBLIC, OutputClosed, OutputGone, StillMade
+from streamer.broadcast.orders import OutputOrder, RoomOrders, Withheld
+from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S
+from streamer.control.messages import RoomConfig
+from streamer.media import programme_outputs
 from streamer.media.audio import OPUS_SILENCE
 from streamer.media.outputs import SLACK_TICKS
-from streamer.room.protocol import RoomConfig
 from tests.fakes.ordered import AHEAD_TICKS, breaches, camera_samples, doubled_bytes, missing
 from tests.fakes.simulated_room import SETTINGS, Room, Shown, faults, played
 
@@ -444,8 +444,8 @@ def test_a_room_that_was_away_at_the_late_tap_withholds_them_when_it_is_back() -
 
 
 def test_the_programme_is_listed_for_a_while_or_as_long_as_a_session_claims(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert outlets.KEEP_TICKS == 35 * 60 * TICKS_PER_S
-    monkeypatch.setattr(outlets, "KEEP_TICKS", 30 * TICKS_PER_S)
+    assert programme_outputs.KEEP_TICKS == 35 * 60 * TICKS_PER_S
+    monkeypatch.setattr(programme_outputs, "KEEP_TICKS", 30 * TICKS_PER_S)
 
     async def script(room: Room) -> None:
         await room.come()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.conference.media_events import PROGRAMME_OUTPUT
+from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.delivery.rendering import Renderers
 from tests.fakes.hls_rules import TrackReader, check_alignment
 from tests.fakes.ordered import breaches, doubled_bytes, missing

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.conference.media_events import IntervalOpened, PartMade, Trimmed
-from streamer.conference.programme import Broadcast
-from streamer.media import cmaf
+from streamer.broadcast.media_events import IntervalOpened, PartMade, Trimmed
+from streamer.broadcast.programme import Broadcast
+from streamer.formats import cmaf
+from streamer.formats.types import Cut, TrackConfig
 from streamer.media.feeds import PROGRAMME, SLATE_FEED, Feed
 from streamer.media.inits import Inits
 from streamer.media.outputs import MAX_LAG_TICKS, SLACK_TICKS, Listed, Output, OutputState
-from streamer.media.types import Cut, TrackConfig
 from tests.fakes.packaging import MemoryStore, Mirror, Scripted, broadcast, pictures
 
 PART = 30_000

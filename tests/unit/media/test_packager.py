@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.media import cmaf
+from streamer.formats import cmaf
+from streamer.formats.types import Cut, Sample, TrackConfig
 from streamer.media.packager import TrackPackager
-from streamer.media.types import Cut, Sample, TrackConfig
 from tests.fakes.encoded import GREYS
 from tests.fakes.packaging import AAC_FRAME, FRAME, PartLog, pictures, video_samples
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamer.conference.programme import TICKS_PER_S
+from streamer.broadcast.programme import TICKS_PER_S
 from streamer.media.slate import SlateText
 from tests.fakes.simulated_room import Room, faults, lip_errors, played
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from streamer.conference.media_events import Closed, OutputGone, PartMade, SegmentDone, Snapshot, Trimmed
-from streamer.conference.programme import Chunk, Part
-from streamer.media import disk, punching
-from streamer.media.index import read_index
+from streamer.broadcast.media_events import Closed, OutputGone, PartMade, SegmentDone, Snapshot, Trimmed
+from streamer.broadcast.programme import Chunk, Part
+from streamer.formats import hole_punch
+from streamer.formats.index import read_index
+from streamer.media import disk
 from streamer.media.recorder import FILE_TICKS, Recorder
 from streamer.media.ring import Ring
 from tests.fakes.packaging import broadcast
@@ -267,12 +268,12 @@ async def test_a_file_system_that_knows_no_holes_gets_zeros(tmp_path: Path, monk
         ctypes.set_errno(errno.EOPNOTSUPP)
         return -1
 
-    monkeypatch.setattr(punching._libc, "fallocate", refuses)
+    monkeypatch.setattr(hole_punch._libc, "fallocate", refuses)
     file = tmp_path / "file"
     file.write_bytes(b"x" * 3_000_000)
     descriptor = os.open(file, os.O_RDWR)
-    punching.punch(descriptor, 10, 2_500_000)
-    punching.punch(descriptor, 2_999_990, 1000)
+    hole_punch.punch(descriptor, 10, 2_500_000)
+    hole_punch.punch(descriptor, 2_999_990, 1000)
     os.close(descriptor)
     assert file.read_bytes() == b"x" * 10 + bytes(2_500_000) + b"x" * 499_980 + bytes(10)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import av
 import pytest
 
-from streamer.conference.media_events import Closed
-from streamer.conference.view import BroadcastView
+from streamer.broadcast.media_events import Closed
+from streamer.broadcast.view import BroadcastView
 from streamer.media.recovery import Recovered, recover, remove_old_broadcasts
 from tests.fakes.recording import RecordedBroadcast, joined
 

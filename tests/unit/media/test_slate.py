@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streamer.media import h264
+from streamer.formats import h264
+from streamer.formats.types import RungSpec, Sample
 from streamer.media.encoders import RungEncoder
 from streamer.media.slate import SlateClip, SlateText, countdown, encode_clips, render_slate, saying
 from streamer.media.slates import SlateShelf
-from streamer.media.types import RungSpec, Sample
 from streamer.settings import MediaSettings
 
 RUNGS = (

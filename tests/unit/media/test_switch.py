@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from streamer.conference.programme import SLATE, TICKS_PER_S
+from streamer.broadcast.programme import SLATE, TICKS_PER_S
+from streamer.formats.h264 import Sps
+from streamer.formats.types import AccessUnit
 from streamer.media.fitness import REHABILITATION_TICKS, Fitness
 from streamer.media.grid import SegmentGrid
-from streamer.media.h264 import Sps
 from streamer.media.incoming import Incoming
 from streamer.media.switch import NS, SourceSwitch
-from streamer.media.types import AccessUnit
 
 FRAME = TICKS_PER_S // 30
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.conference.programme import TICKS_PER_MS, TICKS_PER_S
+from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S
+from streamer.formats.types import AccessUnit
 from streamer.media.timeline import SLEW_PER_SEGMENT_TICKS, RoomClock, SourceClock
-from streamer.media.types import AccessUnit
 
 MS = 1_000_000
 ROOM = RoomClock(epoch_ms=1_700_000_000_000, anchor_ns=0)

@@ -13,11 +13,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client.parser import text_string_to_metric_families
 
+from streamer.control.messages import RoomConfig, RoomStatus, SourceStatus, TrackStatus
 from streamer.errors import Unavailable
 from streamer.observe import health
 from streamer.observe.logs import configure_logging
 from streamer.observe.metrics import WebMetrics
-from streamer.room.protocol import RoomConfig, RoomStatus, SourceStatus, TrackStatus
 from streamer.settings import LogSettings
 from tests.fakes.media_plane import FakeRoom
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from streamer.conference.alarms import Alarm
-from streamer.room.protocol import SourceStatus, TrackStatus
+from streamer.control.messages import SourceStatus, TrackStatus
 from tests.fakes.talking import served
 from tests.fakes.waiting import until
 

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from streamer.control.channel import Channel
+from streamer.control.client import MediaPlane
+from streamer.control.framing import decode_control
+from streamer.control.link import RoomLink
+from streamer.control.messages import Event, Request, RoomConfig
 from streamer.errors import StreamerError
-from streamer.room import spawn
-from streamer.room.channel import Channel
-from streamer.room.client import MediaPlane
-from streamer.room.framing import decode_control
-from streamer.room.link import RoomLink
-from streamer.room.protocol import Event, Request, RoomConfig
+from streamer.host import spawn
 from tests.fakes.media_host import make_settings, running_host
 from tests.fakes.room import FakeRoom
 from tests.fakes.waiting import until

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from streamer.conference.orders import OutputOrder, RoomOrders, SlateOrder
+from streamer.broadcast.orders import OutputOrder, RoomOrders, SlateOrder
+from streamer.control.messages import RoomConfig
 from streamer.room.process import slate_text
-from streamer.room.protocol import RoomConfig
 
 
 def test_the_slate_says_what_is_ordered_and_how_long_it_is_until_then() -> None:

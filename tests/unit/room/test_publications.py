@@ -12,12 +12,12 @@ from functools import partial
 import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
+from streamer.control.messages import Answer, Candidates, Offer
 from streamer.errors import StreamerError
-from streamer.room import aiortc_hooks as hooks
 from streamer.room.duels import Duels
-from streamer.room.protocol import Answer, Candidates, Offer
 from streamer.room.publications import Publications
-from streamer.room.sender import EncodedSender
+from streamer.rtc import aiortc_hooks as hooks
+from streamer.rtc.sender import EncodedSender
 from streamer.settings import RoomSettings, Settings
 from tests.fakes.peers import LOOPBACK, h264_frame
 from tests.fakes.whip import KeepingSink, loopback_settings, until

@@ -17,14 +17,15 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
+from streamer.control import run_folder
+from streamer.control.messages import Answer, Candidates, Offer
 from streamer.errors import StreamerError
-from streamer.media.types import AccessUnit
-from streamer.room import aiortc_hooks as hooks
-from streamer.room import sockets, spawn
-from streamer.room.ice import LOOPBACK, IceBinding
-from streamer.room.protocol import Answer, Candidates, Offer
-from streamer.room.receiver import EncodedReceiver
+from streamer.formats.types import AccessUnit
+from streamer.host import spawn
 from streamer.room.relay import Relay
+from streamer.rtc import aiortc_hooks as hooks
+from streamer.rtc.ice import LOOPBACK, IceBinding
+from streamer.rtc.receiver import EncodedReceiver
 from streamer.settings import Settings
 from tests.fakes.encoded import FPS, GREYS, h264_seconds, opus_second
 from tests.fakes.waiting import until
@@ -40,7 +41,7 @@ class Stage:
     ) -> None:
         self.feed = feed
         self.settings = Settings.model_validate({"data": tmp_path, "whep": whep or {"max_viewers": 3}})
-        sockets.make_run_dir(self.settings.run_dir)
+        run_folder.make_run_dir(self.settings.run_dir)
         spawn.write_settings(self.settings)
         self.keyframes_wanted = 0
         self.relay = Relay("main", self.settings, on_keyframe_wanted=self._wanted, idle_s=idle_s)

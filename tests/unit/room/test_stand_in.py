@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from streamer.delivery.routes import public_state
+from streamer.control.client import MediaPlane
+from streamer.control.messages import Answer, Candidates, Offer, RoomConfig
+from streamer.delivery.state import public_state
 from streamer.errors import StreamerError
-from streamer.room import aiortc_hooks as hooks
-from streamer.room.client import MediaPlane
-from streamer.room.host import MediaHost
-from streamer.room.protocol import Answer, Candidates, Offer, RoomConfig
+from streamer.host.media_host import MediaHost
+from streamer.rtc import aiortc_hooks as hooks
 from tests.fakes.media_host import make_settings
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.peers import LOOPBACK

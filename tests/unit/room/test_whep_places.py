@@ -6,8 +6,8 @@ import contextlib
 
 import pytest
 
+from streamer.control.messages import Offer
 from streamer.errors import Unavailable
-from streamer.room.protocol import Offer
 from streamer.room.whep_places import PREVIEW, Place, Places
 from streamer.settings import WhepSettings
 

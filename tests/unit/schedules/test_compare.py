@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.schedule import Schedule, ScheduleItem, ScheduleRoom
 from streamer.conference.sessions import Flag, Kind, ReplayPolicy, Session, SessionState, Visibility
-from streamer.schedules.applying import Applied, apply
+from streamer.planning.apply import Applied, apply
 from streamer.schedules.compare import Difference, DifferenceItem, compare
 from streamer.schedules.matching import RoomMatcher, matcher_of
 

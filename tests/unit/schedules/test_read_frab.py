@@ -98,7 +98,8 @@ def test_without_a_date_the_day_and_the_start_are_put_together() -> None:
     ("text", "minutes"),
     [
         ("00:45", 45), ("0:45", 45), ("45", 45), ("45 min", 45), ("1:02:00", 26 * 60), ("01:30:00", 90),
-        ("PT1H30M", 90), ("", 45), ("0:00", 45), ("-1:00", 45), ("later", 45), ("99:00", 99 * 60), ("9999:00", 45),
+        ("10:20:00", 620), ("PT1H30M", 90), ("", 45),
+        ("0:00", 45), ("-1:00", 45), ("later", 45), ("99:00", 99 * 60), ("9999:00", 45),
     ],
 )  # fmt: skip
 def test_durations_in_every_spelling(text: str, minutes: int) -> None:

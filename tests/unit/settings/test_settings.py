@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from streamer.cli.settings_file import render
 from streamer.settings import Settings, describe_problems, load_settings
-from streamer.settings_file import render
 
 FILE = Path(__file__).resolve().parents[3] / "configs" / "streamer.toml"
 
 
 def test_the_commented_file_is_the_model_with_every_default() -> None:
-    # python -m streamer.settings_file > configs/streamer.toml
+    # python -m streamer.cli.settings_file > configs/streamer.toml
     assert FILE.read_text("utf-8") == render()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.media.erasures import (
+from streamer.formats.erasures import (
     HEADER,
     KEY_FILE,
     LOG_FILE,

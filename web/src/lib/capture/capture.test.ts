@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { choose, deviceLists } from './devices'
-import { decibels, FLOOR_DB, LevelMeter, peakOf, scale, SILENT_AFTER_MS } from './level'
+import { decibels, LOWEST_DB, LevelMeter, peakOf, scale, SILENT_AFTER_MS } from './level'
 import { cameraConstraints, encoderOptions, microphoneConstraints } from './presets'
 import { browserFamily, captureProblem, environmentProblem } from './problems'
 
@@ -77,9 +77,9 @@ describe('the level meter', () => {
   it('reads in dBFS between its floor and full scale', () => {
     expect(decibels(1)).toBe(0)
     expect(decibels(0.5)).toBeCloseTo(-6, 0)
-    expect(decibels(0)).toBe(FLOOR_DB)
+    expect(decibels(0)).toBe(LOWEST_DB)
     expect(peakOf([0.1, -0.7, 0.3])).toBe(0.7)
-    expect(scale(FLOOR_DB)).toBe(0)
+    expect(scale(LOWEST_DB)).toBe(0)
     expect(scale(6)).toBe(1)
   })
 

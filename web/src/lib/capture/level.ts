@@ -1,6 +1,6 @@
 /** Sound levels in dBFS: peak with hold, mean, silence and clipping. Pure. */
 
-export const FLOOR_DB = -60
+export const LOWEST_DB = -60
 /** Quieter than this for `SILENT_AFTER_MS`: a muted or unplugged microphone; a quiet room's noise is louder. */
 export const SILENT_DB = -54
 export const SILENT_AFTER_MS = 4000
@@ -11,9 +11,9 @@ const HOLD_MS = 1500
 /** Fall of the bar and of the held peak after its time, dB per second, as on a studio's meter (IEC 60268-18). */
 const FALL_DB_PER_S = 20
 
-/** Between `FLOOR_DB` and 0: a mix of several inputs can pass full scale, what is sent cannot. */
+/** Between `LOWEST_DB` and 0: a mix of several inputs can pass full scale, what is sent cannot. */
 export function decibels(amplitude: number): number {
-  return amplitude <= 0.001 ? FLOOR_DB : Math.min(0, Math.max(FLOOR_DB, 20 * Math.log10(amplitude)))
+  return amplitude <= 0.001 ? LOWEST_DB : Math.min(0, Math.max(LOWEST_DB, 20 * Math.log10(amplitude)))
 }
 
 /** Largest absolute sample of a block. */
@@ -60,7 +60,7 @@ export class LevelMeter {
       if (db >= LOUD_DB) this.loudUntilMs = nowMs + LOUD_FOR_MS
       if (db > SILENT_DB) this.heardAtMs = nowMs
       if (!before) return { db, peakDb: db, peakAtMs: nowMs }
-      const fallen = Math.max(db, FLOOR_DB, before.db - FALL_DB_PER_S * seconds)
+      const fallen = Math.max(db, LOWEST_DB, before.db - FALL_DB_PER_S * seconds)
       if (db >= before.peakDb) return { db: fallen, peakDb: db, peakAtMs: nowMs }
       const held = nowMs - before.peakAtMs <= HOLD_MS
       return {
@@ -84,8 +84,8 @@ export class LevelMeter {
   }
 }
 
-/** Position on a scale from `FLOOR_DB` (0) to 0 dBFS (1); the upper half of the scale is where speech lives. */
+/** Position on a scale from `LOWEST_DB` (0) to 0 dBFS (1); the upper half of the scale is where speech lives. */
 export function scale(db: number): number {
-  const share = (Math.max(FLOOR_DB, Math.min(0, db)) - FLOOR_DB) / -FLOOR_DB
+  const share = (Math.max(LOWEST_DB, Math.min(0, db)) - LOWEST_DB) / -LOWEST_DB
   return share ** 1.6
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Catalogue, format, pickLocale } from './messages'
 
-const modules = import.meta.glob<{ en?: Catalogue; fr?: Catalogue }>(['../../**/locales/*.ts', '!**/*.test.ts'], {
+const modules = import.meta.glob<{ en?: Catalogue; fr?: Catalogue }>(['../../**/locales/**/*.ts', '!**/*.test.ts'], {
   eager: true,
 })
 

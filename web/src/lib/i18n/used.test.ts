@@ -6,7 +6,7 @@ const SOURCES = import.meta.glob<string>(['../../**/*.ts', '../../**/*.svelte', 
   query: '?raw',
   import: 'default',
 })
-const MODULES = import.meta.glob<{ en?: Catalogue }>(['../../**/locales/*.ts', '!**/*.test.ts'], {
+const MODULES = import.meta.glob<{ en?: Catalogue }>(['../../**/locales/**/*.ts', '!**/*.test.ts'], {
   eager: true,
 })
 

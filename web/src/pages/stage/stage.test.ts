@@ -4,7 +4,7 @@ import { readPoll } from '$features/talk/model/items'
 import { readCue, stillCounts } from './cue'
 import { ServerClock } from './server-clock'
 import { shares } from './shares'
-import { clockFace, minutesLeft, timerOf } from './timer'
+import { clockText, minutesLeft, timerOf } from './timer'
 import { readAsked, tokenOf, withoutToken } from './view'
 
 const NINE = Date.UTC(2026, 10, 24, 9)
@@ -49,7 +49,7 @@ describe('the timer', () => {
   })
 
   it('reads like a clock that stands at 0:00 at the moment itself', () => {
-    expect([300_000, 299_001, 1, 0, -1, -999, -1_000, -61_500, -3_723_000].map(clockFace)).toEqual([
+    expect([300_000, 299_001, 1, 0, -1, -999, -1_000, -61_500, -3_723_000].map(clockText)).toEqual([
       '5:00',
       '5:00',
       '0:01',

@@ -26,7 +26,7 @@ export function timerOf(session: Session | null, now_ms: number): Timer | null {
 export const minutesLeft = (left_ms: number): number => Math.max(0, Math.ceil(left_ms / 60_000))
 
 /** `4:07`, `1:02:03`; what is left is rounded up and what is over down, so that 0:00 is the moment itself. */
-export function clockFace(left_ms: number): string {
+export function clockText(left_ms: number): string {
   const total = left_ms >= 0 ? Math.ceil(left_ms / 1000) : Math.floor(-left_ms / 1000)
   const seconds = String(total % 60).padStart(2, '0')
   const minutes = Math.floor(total / 60) % 60

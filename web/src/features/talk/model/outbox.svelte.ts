@@ -18,7 +18,7 @@ export function refusalOf(answer: Extract<Answer, { ok: false }>, now_ms: number
   return { code, until_ms: retryAfter_ms === null ? null : now_ms + retryAfter_ms, most }
 }
 
-export interface Letter {
+export interface OutgoingMessage {
   readonly key: number
   readonly command: string
   readonly text: string
@@ -37,7 +37,7 @@ export interface OutboxPorts {
   send(command: string, data: Record<string, unknown>): Promise<Answer>
   /** The ids of what is known to be ours, and of those the ones that say this. */
   known(): ReadonlySet<string>
-  arrived(letter: Letter): string | null
+  arrived(message: OutgoingMessage): string | null
   now(): number
   /** Ours, as told by the server, is here. */
   shown(id: string): boolean
@@ -58,7 +58,7 @@ const UNSURE = new Set(['no_answer', 'timeout'])
  * came, it is looked for among what is there before it is sent again.
  */
 export class Outbox {
-  letters = $state.raw<readonly Letter[]>([])
+  outgoing = $state.raw<readonly OutgoingMessage[]>([])
   private connected = false
   private busy = false
   private key = 0
@@ -67,17 +67,17 @@ export class Outbox {
 
   constructor(
     private readonly ports: OutboxPorts,
-    private readonly ontaken: (letter: Letter, data: Record<string, unknown>) => void = () => undefined,
+    private readonly ontaken: (message: OutgoingMessage, data: Record<string, unknown>) => void = () => undefined,
   ) {}
 
   get full(): boolean {
-    return this.letters.length >= MOST_WAITING
+    return this.outgoing.length >= MOST_WAITING
   }
 
   /** @returns false where too much waits already */
   post(command: string, text: string, data: Record<string, unknown>): boolean {
     if (this.full) return false
-    const letter: Letter = {
+    const message: OutgoingMessage = {
       key: ++this.key,
       command,
       text,
@@ -88,7 +88,7 @@ export class Outbox {
       refusal: null,
       unsure: false,
     }
-    this.letters = [...this.letters, letter]
+    this.outgoing = [...this.outgoing, message]
     void this.pump()
     return true
   }
@@ -100,7 +100,7 @@ export class Outbox {
   }
 
   drop(key: number): void {
-    this.letters = this.letters.filter((letter) => letter.key !== key)
+    this.outgoing = this.outgoing.filter((message) => message.key !== key)
   }
 
   /** @param fresh a snapshot has just come */
@@ -112,11 +112,11 @@ export class Outbox {
 
   /** Call after events: what was sent may have come. */
   look(): void {
-    const left = this.letters.filter((letter) => {
-      if (letter.state === 'sent') return letter.id !== null && !this.ports.shown(letter.id)
-      return !(letter.unsure && letter.state === 'waiting' && this.ports.arrived(letter) !== null)
+    const left = this.outgoing.filter((message) => {
+      if (message.state === 'sent') return message.id !== null && !this.ports.shown(message.id)
+      return !(message.unsure && message.state === 'waiting' && this.ports.arrived(message) !== null)
     })
-    if (left.length < this.letters.length) this.letters = left
+    if (left.length < this.outgoing.length) this.outgoing = left
   }
 
   close(): void {
@@ -136,11 +136,11 @@ export class Outbox {
     try {
       for (;;) {
         this.look()
-        const letter = this.letters.find(({ state }) => state === 'waiting')
-        if (!letter || !this.connected) return
-        this.change(letter.key, { state: 'sending' })
-        const answer = await this.ports.send(letter.command, { ...letter.data })
-        if (!this.settle(letter, answer)) return
+        const message = this.outgoing.find(({ state }) => state === 'waiting')
+        if (!message || !this.connected) return
+        this.change(message.key, { state: 'sending' })
+        const answer = await this.ports.send(message.command, { ...message.data })
+        if (!this.settle(message, answer)) return
       }
     } finally {
       this.busy = false
@@ -148,20 +148,20 @@ export class Outbox {
   }
 
   /** @returns whether the next may go */
-  private settle(letter: Letter, answer: Answer): boolean {
-    const { key } = letter
+  private settle(message: OutgoingMessage, answer: Answer): boolean {
+    const { key } = message
     if (answer.ok) {
-      this.taken(letter, answer.data)
+      this.taken(message, answer.data)
       return true
     }
     const { code } = answer.error
     // It was there already: this is what the answer that was lost would have said.
-    if (code === 'repeated' && letter.unsure) {
+    if (code === 'repeated' && message.unsure) {
       this.drop(key)
       return true
     }
     if (code === 'not_connected' || UNSURE.has(code)) {
-      this.change(key, { state: 'waiting', unsure: letter.unsure || code !== 'not_connected' })
+      this.change(key, { state: 'waiting', unsure: message.unsure || code !== 'not_connected' })
       // Still connected: a busy server. Else the connection tells when it is back.
       if (this.connected) this.later(LOOK_AGAIN_MS)
       return false
@@ -170,19 +170,19 @@ export class Outbox {
     return true
   }
 
-  private taken(letter: Letter, data: Record<string, unknown>): void {
+  private taken(message: OutgoingMessage, data: Record<string, unknown>): void {
     const id = typeof data['id'] === 'string' ? data['id'] : null
-    this.ontaken(letter, data)
-    if (id === null || this.ports.shown(id)) return this.drop(letter.key)
-    this.change(letter.key, { state: 'sent', id })
+    this.ontaken(message, data)
+    if (id === null || this.ports.shown(id)) return this.drop(message.key)
+    this.change(message.key, { state: 'sent', id })
     const timer = setTimeout(() => {
       this.timers.delete(timer)
-      this.drop(letter.key)
+      this.drop(message.key)
     }, SHOWN_WITHIN_MS)
     this.timers.add(timer)
   }
 
-  private change(key: number, fields: Partial<Letter>): void {
-    this.letters = this.letters.map((letter) => (letter.key === key ? { ...letter, ...fields } : letter))
+  private change(key: number, fields: Partial<OutgoingMessage>): void {
+    this.outgoing = this.outgoing.map((message) => (message.key === key ? { ...message, ...fields } : message))
   }
 }

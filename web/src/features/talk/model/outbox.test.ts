@@ -46,11 +46,11 @@ it('keeps what is written without a connection, and sends it in order once there
   outbox.post('chat.send', 'two', {})
   await settled()
   expect(sent).toEqual([])
-  expect(outbox.letters.map(({ state }) => state)).toEqual(['waiting', 'waiting'])
+  expect(outbox.outgoing.map(({ state }) => state)).toEqual(['waiting', 'waiting'])
   outbox.connection(true, true)
   await settled(1_000)
   expect(sent).toEqual(['one', 'two'])
-  expect(outbox.letters).toEqual([])
+  expect(outbox.outgoing).toEqual([])
 })
 
 it('sends nothing twice whose answer was lost: its own message came with the reconnection', async () => {
@@ -59,12 +59,12 @@ it('sends nothing twice whose answer was lost: its own message came with the rec
   outbox.post('chat.send', 'hello', {})
   await settled()
   outbox.connection(false)
-  expect(outbox.letters[0]).toMatchObject({ state: 'waiting', unsure: true })
+  expect(outbox.outgoing[0]).toMatchObject({ state: 'waiting', unsure: true })
   stores('hello')
   outbox.connection(true, true)
   await settled(1_000)
   expect(sent).toEqual(['hello'])
-  expect(outbox.letters).toEqual([])
+  expect(outbox.outgoing).toEqual([])
 })
 
 it('sends it again where it is not there', async () => {
@@ -74,7 +74,7 @@ it('sends it again where it is not there', async () => {
   outbox.post('chat.send', 'hello', {})
   await settled(5_000)
   expect(sent).toEqual(['hello', 'hello'])
-  expect(outbox.letters).toEqual([])
+  expect(outbox.outgoing).toEqual([])
 })
 
 it('takes “repeated” for what the lost answer would have said, and for a refusal otherwise', async () => {
@@ -82,11 +82,11 @@ it('takes “repeated” for what the lost answer would have said, and for a ref
   answers.push(refused('timeout'), refused('repeated', 30_000))
   outbox.post('chat.send', 'hello', {})
   await settled(5_000)
-  expect(outbox.letters).toEqual([])
+  expect(outbox.outgoing).toEqual([])
   answers.push(refused('repeated', 30_000))
   outbox.post('chat.send', 'hello', {})
   await settled()
-  expect(outbox.letters[0]).toMatchObject({ state: 'refused', refusal: { code: 'repeated', until_ms: 1_035_000 } })
+  expect(outbox.outgoing[0]).toMatchObject({ state: 'refused', refusal: { code: 'repeated', until_ms: 1_035_000 } })
 })
 
 it('says why something was refused, goes on with the next, and tries once more when asked', async () => {
@@ -96,10 +96,10 @@ it('says why something was refused, goes on with the next, and tries once more w
   outbox.post('chat.send', 'short', {})
   await settled()
   expect(sent).toEqual(['long', 'short'])
-  expect(outbox.letters[0]).toMatchObject({ text: 'long', refusal: { code: 'too_long', most: 200 } })
-  outbox.again(outbox.letters[0]!.key)
+  expect(outbox.outgoing[0]).toMatchObject({ text: 'long', refusal: { code: 'too_long', most: 200 } })
+  outbox.again(outbox.outgoing[0]!.key)
   await settled()
-  expect(outbox.letters).toEqual([])
+  expect(outbox.outgoing).toEqual([])
 })
 
 it('shows what was taken until it is told, and not for ever', async () => {
@@ -108,12 +108,12 @@ it('shows what was taken until it is told, and not for ever', async () => {
   outbox.post('chat.send', 'a', {})
   outbox.post('chat.send', 'b', {})
   await settled()
-  expect(outbox.letters.map(({ state }) => state)).toEqual(['sent', 'sent'])
+  expect(outbox.outgoing.map(({ state }) => state)).toEqual(['sent', 'sent'])
   mine.set('elsewhere', 'a')
   outbox.look()
-  expect(outbox.letters.map(({ text }) => text)).toEqual(['b'])
+  expect(outbox.outgoing.map(({ text }) => text)).toEqual(['b'])
   await settled(10_000)
-  expect(outbox.letters).toEqual([])
+  expect(outbox.outgoing).toEqual([])
 })
 
 it('takes no more than can wait', () => {

@@ -6,7 +6,7 @@ import { BROWSER_PORTS, type LiveEvent, type LivePorts, type LiveState } from '$
 import { type ApiError, isRecord, readText, readTime } from '$lib/protocol/day'
 import { Conversation } from './conversation.svelte'
 import { isTrusted } from './items'
-import { type Letter, Outbox, type Refusal, refusalOf } from './outbox.svelte'
+import { type OutgoingMessage, Outbox, type Refusal, refusalOf } from './outbox.svelte'
 import { sameText } from './text'
 
 export const TABS = ['chat', 'questions', 'polls'] as const
@@ -300,9 +300,9 @@ export class Talk {
       this.chatPause !== null ||
       this.questionPause !== null ||
       (this.problem?.until_ms ?? 0) > this.now_ms ||
-      [...this.chat.letters, ...this.questions.letters].some((letter) => waits(letter, this.now_ms))
+      [...this.chat.outgoing, ...this.questions.outgoing].some((letter) => waits(letter, this.now_ms))
     if (counting) this.now_ms = Date.now()
   }
 }
 
-const waits = ({ refusal }: Letter, now_ms: number): boolean => (refusal?.until_ms ?? 0) > now_ms
+const waits = ({ refusal }: OutgoingMessage, now_ms: number): boolean => (refusal?.until_ms ?? 0) > now_ms

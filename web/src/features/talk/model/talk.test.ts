@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import type { LivePorts, WireSocket } from '$lib/live/socket'
-import { deedsOf } from './deeds'
+import { questionActions } from './question-actions'
 import { Talk } from './talk.svelte'
 
 class Wire implements WireSocket {
@@ -116,7 +116,7 @@ it('keeps what is said without a connection and sends it once, after what was mi
   talk.say('hello', null)
   await settled(100)
   expect(wire().sent).toEqual([])
-  expect(talk.chat.letters).toHaveLength(1)
+  expect(talk.chat.outgoing).toHaveLength(1)
   await settled(1_500)
   wire().happens('connect')
   wire().happens('snapshot', { seq, resumed: true, at: at(), you: { id: 'me', name: 'Grace' }, audience: null })
@@ -215,8 +215,8 @@ it('offers on a question’s card what its reader may do with it', () => {
   const questions = [others, mine, over]
   const offered = () =>
     questions.map(({ id }) => {
-      const deeds = deedsOf(talk, talk.conversation.question(id)!, () => {})
-      return Object.entries(deeds).flatMap(([name, deed]) => (deed ? [name] : []))
+      const actions = questionActions(talk, talk.conversation.question(id)!, () => {})
+      return Object.entries(actions).flatMap(([name, action]) => (action ? [name] : []))
     })
   snapshot({ audience: { questions }, own })
   expect(offered()).toEqual([['onvote', 'onreport'], ['onvote', 'onwithdraw'], []])

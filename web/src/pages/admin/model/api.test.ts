@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { Api, ApiFailure, queryText } from './api'
+import { AdminApi, ApiFailure, queryText } from './api'
 
 const answer = (status: number, body: unknown) => new Response(JSON.stringify(body), { status })
 
 function api(...answers: (Response | Error)[]) {
   const asked: { url: string; init: RequestInit }[] = []
   let out = 0
-  const made = new Api(
+  const made = new AdminApi(
     async (url, init) => {
       asked.push({ url, init })
       const next = answers.shift()
@@ -28,7 +28,7 @@ async function failure(promise: Promise<unknown>): Promise<ApiFailure> {
   return error
 }
 
-describe('Api', () => {
+describe('AdminApi', () => {
   it('follows a list to its end and leaves out what cannot be read', async () => {
     const { made, asked } = api(
       answer(200, { items: [1, 'x'], cursor: 'a b' }),

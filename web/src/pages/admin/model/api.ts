@@ -39,7 +39,7 @@ export const SLOW_MS = 90_000
 const PAGE = 200
 const MOST_PAGES = 50
 
-export class Api {
+export class AdminApi {
   /** @param onunauthorized the login is over; asked again once somebody has logged in */
   constructor(
     private readonly fetcher: Fetch,

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { Api } from './api'
+import { AdminApi } from './api'
 import { askFigures, countText, readWatched, tableUrl, timeText } from './audience'
 
 const answering = (answers: Record<string, unknown>) => {
   const asked: string[] = []
-  const api = new Api((path) => {
+  const api = new AdminApi((path) => {
     asked.push(path)
     const found = Object.entries(answers).find(([part]) => path.includes(part))
     return Promise.resolve(new Response(JSON.stringify(found?.[1]), { status: found ? 200 : 404 }))

@@ -1,6 +1,6 @@
 /** A session's audience in numbers (`streamer/api/participation.py`). Pure but for the questions it asks. */
 import { isRecord } from '$lib/protocol/day'
-import { type Api, segment } from './api'
+import { type AdminApi, segment } from './api'
 
 export interface Watched {
   /** Watched by all together. */
@@ -35,7 +35,7 @@ export function readWatched(body: unknown): Watched | null {
   return minutes === null || peak === null || average === null ? null : { minutes, peak, average }
 }
 
-export async function askFigures(api: Api, session: string): Promise<Figures> {
+export async function askFigures(api: AdminApi, session: string): Promise<Figures> {
   const count = async (path: string): Promise<Counted> => {
     const page = await api.page(path, (item) => (isRecord(item) ? item : null), { session, limit: COUNTED })
     return { count: page.items.length, more: page.cursor !== null }

@@ -223,7 +223,7 @@ export function readExact(text: string, near_ms: number, zone: string): number |
 
 // --- retention ----------------------------------------------------------------------------------------
 
-export interface Doomed {
+export interface ToBeDeleted {
   session: string
   room: string
   title: string
@@ -233,7 +233,7 @@ export interface Doomed {
 }
 
 export interface RetentionPlan {
-  items: readonly Doomed[]
+  items: readonly ToBeDeleted[]
   freedBytes: number
 }
 

@@ -1,6 +1,6 @@
-/** Single-key shortcuts of moderators. Pure: a key event's fields in, a stroke out. */
+/** Single-key shortcuts of moderators. Pure: a key event's fields in, a shortcut out. */
 
-export const STROKES = {
+export const SHORTCUTS = {
   down: 'j',
   up: 'k',
   left: 'h',
@@ -25,7 +25,7 @@ export const STROKES = {
   poll: 'v',
   help: '?',
 } as const
-export type Stroke = keyof typeof STROKES | 'clear'
+export type Shortcut = keyof typeof SHORTCUTS | 'clear'
 
 /** Seconds of the mute presets, by key. */
 export const MUTES = { mute1: 60, mute2: 600, mute3: 3_600 } as const
@@ -42,8 +42,8 @@ interface KeyPress {
   target: EventTarget | null
 }
 
-const BY_KEY = new Map<string, Stroke>(Object.entries(STROKES).map(([name, key]) => [key, name as Stroke]))
-const MOVES = new Set<Stroke>(['down', 'up'])
+const BY_KEY = new Map<string, Shortcut>(Object.entries(SHORTCUTS).map(([name, key]) => [key, name as Shortcut]))
+const MOVES = new Set<Shortcut>(['down', 'up'])
 const TYPING = new Set(['INPUT', 'SELECT', 'TEXTAREA'])
 /** Nothing is typed into them. */
 const NO_TEXT = new Set(['radio', 'checkbox', 'button'])
@@ -55,13 +55,13 @@ export function isTyping(target: EventTarget | null): boolean {
 }
 
 /** Null for keys that mean nothing here, with modifiers, held down (but for moves), or pressed while somebody types. */
-export function strokeOf(press: KeyPress): Stroke | null {
+export function shortcutOf(press: KeyPress): Shortcut | null {
   if (press.altKey || press.ctrlKey || press.metaKey || press.isComposing || isTyping(press.target)) return null
-  const stroke = named(press)
-  return stroke === null || (press.repeat && !MOVES.has(stroke)) ? null : stroke
+  const shortcut = named(press)
+  return shortcut === null || (press.repeat && !MOVES.has(shortcut)) ? null : shortcut
 }
 
-function named(press: KeyPress): Stroke | null {
+function named(press: KeyPress): Shortcut | null {
   if (press.key === 'Escape') return 'clear'
   // With caps lock on, a letter is the same letter.
   const key = !press.shiftKey && /^[A-Z]$/.test(press.key) ? press.key.toLowerCase() : press.key

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ChatMessage, Question } from '$features/talk/model/items'
-import { strokeOf, STROKES } from './keys'
+import { shortcutOf, SHORTCUTS } from './keys'
 import { around, atEnd, earlier, later, MOST_ROWS, Pause } from './pause.svelte'
 import { Picker } from './picker.svelte'
 import { byParticipant, chatOf, matches, queueOf } from './queue'
@@ -204,7 +204,7 @@ describe('pause', () => {
 
 describe('keys', () => {
   const press = (key: string, more: Record<string, unknown> = {}) =>
-    strokeOf({
+    shortcutOf({
       key,
       code: '',
       repeat: false,
@@ -218,8 +218,8 @@ describe('keys', () => {
   const element = (tagName: string, type = '') => ({ tagName, type }) as unknown as EventTarget
 
   it('knows each of the list', () => {
-    for (const [stroke, key] of Object.entries(STROKES)) {
-      expect(press(key, { shiftKey: /[A-Z!?]/.test(key) }), key).toBe(stroke)
+    for (const [shortcut, key] of Object.entries(SHORTCUTS)) {
+      expect(press(key, { shiftKey: /[A-Z!?]/.test(key) }), key).toBe(shortcut)
     }
     expect(press('Escape')).toBe('clear')
   })

@@ -5,7 +5,7 @@
 import { isRecord, readText, readTextOrNull, readTime } from '$lib/protocol/day'
 import { type ChatMessage, readItems, readMessage } from '$features/talk/model/items'
 
-export { type Line, readLine, readTrouble, type Trouble } from '$features/talk/model/crew'
+export { type CrewMessage, readCrewMessage, readTrouble, type Trouble } from '$features/talk/model/crew-messages'
 
 export interface Report {
   id: string

@@ -3,7 +3,7 @@ import { locale } from '$lib/i18n'
 import { dayName, dayOf, timeOfDay } from '$lib/protocol/times'
 import { t } from '../locales'
 import { en } from '../locales/en'
-import type { Done, Refusal } from './deeds.svelte'
+import type { Done, Refusal } from './commands.svelte'
 import type { Entry } from './queue'
 import type { Action } from './wire'
 

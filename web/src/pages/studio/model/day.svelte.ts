@@ -6,13 +6,13 @@
 import { isRecord, readSession, readVenue, DEFAULT_ZONE, type Session, type Venue } from '$lib/protocol/day'
 import { BROWSER_PORTS, LiveSocket, type LiveEvent, type LivePorts, type LiveState } from '$lib/live/socket'
 import type { Me } from '$lib/login'
-import { Api, type Result } from './api'
-import type { CrewRoom } from './crew'
-import type { MarkStore } from './line'
-import { CrewTalk } from './line.svelte'
+import { Api, type Result } from '$lib/api/client'
+import type { CrewRoom } from './crew-room'
+import type { MarkStore } from './crew-messages'
+import { CrewChannel } from './crew-channel.svelte'
 import { readSessions } from './listing'
 import { runningOrder, upsert } from './order'
-import { askRecent, type RecentTap } from './recent'
+import { askRecent, type RecentTap } from '$features/actions/recent'
 import { commandOf, keyOf, readOutcome, requestOf, type Outcome, type Tap } from './taps'
 
 /** Without Socket.IO the list is asked for so often; with it only to be sure. */
@@ -84,7 +84,7 @@ export class Day {
     return last && this.now_ms - last.at_ms < UNDO_MS ? last : null
   })
   /** The crew's private line. */
-  readonly talk: CrewTalk
+  readonly talk: CrewChannel
   private readonly api: Api
   private readonly socket: LiveSocket
   private poll: ReturnType<typeof setTimeout> | undefined
@@ -112,7 +112,7 @@ export class Day {
       },
       ports.live ?? BROWSER_PORTS,
     )
-    this.talk = new CrewTalk(roomId, {
+    this.talk = new CrewChannel(roomId, {
       send: (command, data) => this.socket.send(command, data, COMMAND_LIMIT_MS),
       now_ms: () => this.now_ms,
       store: ports.store ?? NOWHERE,

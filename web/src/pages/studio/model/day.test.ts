@@ -1,12 +1,13 @@
 import { describe, expect, it, vi } from 'vitest'
 import { readSession, type Alarm, type Session } from '$lib/protocol/day'
 import type { LivePorts, WireSocket } from '$lib/live/socket'
-import { alarmWords, en, errorWords, recentWords } from '../locales/day'
+import { actionWords } from '$features/actions/locales/actions'
+import { alarmWords, en, errorWords } from '../locales/day'
 import { inOrder, open, Ringing } from './alarms'
-import { Api } from './api'
+import { Api } from '$lib/api/client'
 import { iconFor, withCount } from './attention'
 import { clockTimeIn, shortTimeIn } from './clock'
-import { readCrewRoom, type CrewRoom } from './crew'
+import { readCrewRoom, type CrewRoom } from './crew-room'
 import { Day } from './day.svelte'
 import { lampOf, mayGoOnAir, recOf, seenByItsOwn } from './lamp'
 import {
@@ -572,8 +573,8 @@ describe('the day of a room', () => {
     const [slate, start] = day.recent!
     expect(day.recent).toHaveLength(2)
     expect(start).toMatchObject({ kind: 'start', subject: 'Keynote', by: 'Anna', undoable: false })
-    expect(recentWords(start!.kind, start!.subject)).toBe('Started: Keynote')
-    expect(recentWords('brand_new', '')).toBe('brand_new')
+    expect(actionWords(start!.kind, start!.subject)).toBe('Started: Keynote')
+    expect(actionWords('brand_new', '')).toBe('brand_new')
     expect(await day.undoRecent(slate!)).toBe(true)
     expect(asked.some(({ path }) => path === '/api/v1/actions/x2/undo')).toBe(true)
     expect(day.recent![0]).toMatchObject({ undone: true, undoable: false })

@@ -2,7 +2,7 @@
 
 import { WhepClient, type WhepState } from '$features/player/protocol/whep'
 import { BrowserWhepPeer } from '$features/player/whep-peer'
-import { authorization } from './api'
+import { authorization } from '$lib/api/client'
 
 const AGAIN_MS = 4_000
 

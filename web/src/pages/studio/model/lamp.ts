@@ -1,7 +1,7 @@
 /** The room's one big state, and whether it is being recorded. What is seen to go out outranks what was ordered. Pure. */
 
 import { isClosed } from '$lib/protocol/day'
-import type { CrewRoom } from './crew'
+import type { CrewRoom } from './crew-room'
 
 export type Lamp =
   /** Nothing comes in, nobody sees anything. */

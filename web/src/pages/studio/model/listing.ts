@@ -1,7 +1,7 @@
 /** A room's sessions around now, over REST. */
 
 import { readList, readSession, type Session } from '$lib/protocol/day'
-import type { Api } from './api'
+import type { Api } from '$lib/api/client'
 
 const AROUND_MS = 18 * 3600_000
 const MOST_PAGES = 5

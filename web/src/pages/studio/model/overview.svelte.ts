@@ -2,12 +2,19 @@
 /** All rooms that the holder's grant reaches, and what rings in them. Socket.IO says when to look; REST says what there is. */
 
 import { LiveSocket, type LiveState } from '$lib/live/socket'
-import type { Line } from '$features/talk/model/crew'
+import type { CrewMessage } from '$features/talk/model/crew-messages'
 import { DEFAULT_ZONE, isRecord, readList, readVenue, type Venue } from '$lib/protocol/day'
 import type { Me } from '$lib/login'
 import type { RoomAlarm } from './alarms'
-import { Api } from './api'
-import { afterEvents, type MarkStore, readMark, readRoomLines, type RoomLines, unreadOf } from './line'
+import { Api } from '$lib/api/client'
+import {
+  afterEvents,
+  type MarkStore,
+  readMark,
+  readRoomCrewMessages,
+  type RoomCrewMessages,
+  unreadOf,
+} from './crew-messages'
 import { readRoom, type RoomInfo } from './room'
 
 const POLL_MS = 5_000
@@ -36,7 +43,7 @@ export class Overview {
     ),
   )
   /** The crew's private line of each room. */
-  private lines = $state.raw<RoomLines>(new Map())
+  private lines = $state.raw<RoomCrewMessages>(new Map())
   /** Grows where something is said in any room. */
   arrived = $state(0)
   /** Moves when it may have been read elsewhere. */
@@ -47,7 +54,7 @@ export class Overview {
     { room: '*' },
     {
       onsnapshot: (data) => {
-        if (Array.isArray(data['lines'])) this.lines = readRoomLines(data['lines'])
+        if (Array.isArray(data['lines'])) this.lines = readRoomCrewMessages(data['lines'])
         this.hint()
       },
       onevents: (events) => {
@@ -67,7 +74,7 @@ export class Overview {
   constructor(private readonly store: MarkStore) {}
 
   /** What was said in a room and not read in this browser, the newest last. */
-  unread(room: string): readonly Line[] {
+  unread(room: string): readonly CrewMessage[] {
     void this.looked
     return unreadOf(this.lines.get(room) ?? [], readMark(this.store, room), this.now_ms)
   }

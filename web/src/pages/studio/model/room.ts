@@ -1,7 +1,7 @@
 /** What the server says of the room, polled. No DOM: fetch and timers are injected. */
 
-import { authorization } from './api'
-import { readCrewRoom, type CrewRoom } from './crew'
+import { authorization } from '$lib/api/client'
+import { readCrewRoom, type CrewRoom } from './crew-room'
 
 export interface TrackInfo {
   codec: string

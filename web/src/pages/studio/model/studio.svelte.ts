@@ -1,12 +1,12 @@
 /**
  * The studio of one room, the only place where its parts meet: what this page films (`inputs`) and sends (`sender`), what the
- * server says of the room, and the running day with its taps (`day`, `desk`).
+ * server says of the room, and the running day with its taps (`day`, `controls`).
  */
 
 import type { PageConfig } from '$lib/config'
 import type { StartOptions } from '$lib/whip/client'
 import { Day } from './day.svelte'
-import { Desk } from './desk.svelte'
+import { RoomControls } from './room-controls.svelte'
 import { Inputs } from './inputs.svelte'
 import type { StudioRoom } from './place'
 import { Preferences } from './preferences.svelte'
@@ -24,7 +24,7 @@ export class Studio {
   readonly inputs: Inputs
   readonly sender: Sender
   readonly day: Day
-  readonly desk: Desk
+  readonly controls: RoomControls
 
   readonly tally: Tally = $derived.by(() =>
     tally({
@@ -73,7 +73,7 @@ export class Studio {
       store: stores.session,
     })
     this.day = new Day(place.id, token, { refresh: () => void this.roomWatch.read(), store: stores.settings })
-    this.desk = new Desk(this.day, place.name)
+    this.controls = new RoomControls(this.day, place.name)
     this.roomWatch = new RoomWatch(
       clock,
       `/api/v1/rooms/${encodeURIComponent(place.id)}`,

@@ -1,0 +1,77 @@
+"""Entries of the action log, and what several of the moderators' commands do alike. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from streamer.audience import images
+from streamer.audience.chapters import with_chapters
+from streamer.audience.participant_rules import Decision, Situation
+from streamer.audience.people import Crew
+from streamer.audience.state import Change, Put, ScopeState
+from streamer.audience.texts import REASON_CHARACTERS, shortened
+from streamer.conference.participation import ModerationAction
+
+LINE_CHARACTERS = 500
+"""Of a notice, a note, and a line to the crew or to the stage."""
+TARGET_CHARACTERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What the action log says of an action."""
+
+    kind: str
+    """The command's name, or what it is for those who read the log."""
+    target: str = ""
+    """Ids apart by spaces, or what was set."""
+    about: str | None = None
+    """The participant whom it is done to, where it is one."""
+    reason: str = ""
+
+
+def acted(
+    state: ScopeState | None, who: Crew, at: Situation, deed: Deed, changes: list[Change], told: Mapping[str, Any]
+) -> Decision:
+    """The changes, their chapters, and an entry in the action log with what undo needs; none where nothing changes.
+
+    ``state`` is None where the entry belongs to no session; ``told`` is what the command's answer says.
+    """
+    if not changes:
+        return Decision(data=dict(told))
+    puts = [change for change in changes if isinstance(change, Put)]
+    action = action_of(state, who, at, deed, puts)
+    return Decision((*with_chapters(changes), Put(None, action)), dict(told), action)
+
+
+def action_of(
+    state: ScopeState | None, who: Crew, at: Situation, deed: Deed, puts: Sequence[Put] = ()
+) -> ModerationAction:
+    return ModerationAction(
+        id=at.new_id(),
+        room=at.scope.room,
+        scope=at.scope.key,
+        session=None if state is None else state.focus.session,
+        at_ms=at.now_ms,
+        who=who.id,
+        label=who.label,
+        kind=deed.kind,
+        target=deed.target[:TARGET_CHARACTERS],
+        participant=deed.about,
+        reason=deed.reason,
+        changes=tuple(images.image(put) for put in puts),
+    )
+
+
+def reason_of(text: str) -> str:
+    return shortened(text, REASON_CHARACTERS)
+
+
+def settled(state: ScopeState, items: Iterable[str], at: Situation) -> list[Change]:
+    """Nobody has to look at reports of what is gone."""
+    gone = set(items)
+    return [
+        Put(report, replace(report, resolved_ms=at.now_ms)) for report in state.reports.values() if report.item in gone
+    ]

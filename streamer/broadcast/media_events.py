@@ -1,0 +1,154 @@
+"""What a room process tells of its broadcast: the messages of the data socket.
+
+Pure values. The first message on a socket is a :class:`Snapshot`, then the bytes that are still in memory,
+then events in order. ``seq`` grows by one per event and is stamped by the sender.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from streamer.broadcast.programme import Broadcast, InitSection, Interval, Part, Segment
+
+PUBLIC = "public"
+"""The name of the output that everybody may see."""
+PROGRAMME_OUTPUT = "programme"
+"""The name of the output that nobody may ask for: all that the programme made, whoever might see it. Replays are cut
+from it."""
+PRIVATE_PREFIX = "~"
+"""Begins the name of an unlisted or private session's output (:func:`streamer.conference.spans.output_name`)."""
+
+
+class Sequenced(msgspec.Struct, kw_only=True):
+    seq: int = 0
+
+
+class Snapshot(Sequenced, tag="snapshot"):
+    """First message on a data socket. ``outputs`` maps output -> rendition -> segments, oldest first."""
+
+    broadcast: Broadcast | None
+    inits: list[InitSection] = []
+    outputs: dict[str, dict[str, list[Segment]]] = {}
+    intervals: dict[str, list[Interval]] = {}
+    discontinuity_sequence: dict[str, int] = {}
+    """Output -> discontinuities that left the window (EXT-X-DISCONTINUITY-SEQUENCE)."""
+    window_start: dict[str, int] = {}
+    """Output -> first msn of its DVR window."""
+    dvr_window_s: int = 7200
+    stills: dict[str, StillMade] = {}
+    """Output -> its newest still."""
+    closed: bool = False
+    closed_outputs: list[str] = []
+    """Outputs that are over while the broadcast goes on."""
+
+
+class PartBytes(Sequenced, tag="bytes"):
+    """Bytes of a part in the ring; follows the snapshot for each part still in memory."""
+
+    file: str
+    offset: int
+    data: bytes
+
+
+class Opened(Sequenced, tag="opened"):
+    broadcast: Broadcast
+
+
+class InitMade(Sequenced, tag="init"):
+    init: InitSection
+
+
+class IntervalOpened(Sequenced, tag="interval"):
+    output: str
+    interval: Interval
+
+
+class SegmentOpened(Sequenced, tag="segment"):
+    """A segment of one rendition begins; it has no parts yet."""
+
+    output: str
+    rendition: str
+    segment: Segment
+
+
+class PartMade(Sequenced, tag="part"):
+    """The next part of the newest segment of a rendition. ``data`` is empty where another output told of the same
+    chunk before, bytes included."""
+
+    output: str
+    rendition: str
+    msn: int
+    index: int
+    part: Part
+    data: bytes
+
+
+class SegmentDone(Sequenced, tag="done"):
+    """No more parts will come for this segment of this rendition."""
+
+    output: str
+    rendition: str
+    msn: int
+
+
+class Trimmed(Sequenced, tag="trimmed"):
+    """The output's window now begins at ``first_msn``; what lies before is gone."""
+
+    output: str
+    first_msn: int
+    discontinuity_sequence: int
+
+
+class StillMade(Sequenced, tag="still"):
+    """A recent JPEG of an output."""
+
+    output: str
+    at_ms: int
+    jpeg: bytes
+
+
+class OutputClosed(Sequenced, tag="output_closed"):
+    """This output is over (EXT-X-ENDLIST), the broadcast goes on. A new interval opens it again."""
+
+    output: str
+
+
+class OutputGone(Sequenced, tag="output_gone"):
+    """Nothing of this output is listed any more."""
+
+    output: str
+
+
+class Forgotten(Sequenced, tag="forgotten"):
+    """The segments ``first_msn`` to ``last_msn`` of the output hold media that is to be forgotten: whoever has bytes
+    of them drops them. In the output ``programme`` they are gaps from now on; from the others a ``Trimmed`` that
+    follows removes them. A still from that stretch is gone, too."""
+
+    output: str
+    from_tick: int
+    to_tick: int
+    first_msn: int
+    last_msn: int
+    """Less than ``first_msn``: the output lists nothing of it."""
+
+
+class Closed(Sequenced, tag="closed"):
+    """The broadcast is over (EXT-X-ENDLIST)."""
+
+
+MediaEvent = (
+    Snapshot
+    | PartBytes
+    | Opened
+    | InitMade
+    | IntervalOpened
+    | SegmentOpened
+    | PartMade
+    | SegmentDone
+    | Trimmed
+    | StillMade
+    | OutputClosed
+    | OutputGone
+    | Forgotten
+    | Closed
+)

@@ -1,0 +1,5 @@
+"""``python -m streamer.cli``."""
+
+from streamer.cli.commands import main
+
+main()

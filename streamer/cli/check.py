@@ -1,0 +1,209 @@
+"""``streamer check``: what an operator should know before the day. Blocking; a few seconds at most."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import resource
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import ifaddr
+
+from streamer import data_folder
+from streamer.api.assets import default_folder
+from streamer.certificate import Certificate
+from streamer.descriptors import LITTLE, budget, raise_limit
+from streamer.host import spawn
+from streamer.links import public_url
+from streamer.media.capabilities import missing_codecs, versions
+from streamer.rtc.ice import binding_from
+from streamer.serve import is_serving
+from streamer.settings import Settings
+
+_LITTLE_DISK_H = 24
+_TIME_ERROR = 5
+"""adjtimex: the clock is not synchronised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``bad`` keeps a broadcast from working; ``warn`` will be regretted."""
+
+    level: Literal["ok", "warn", "bad"]
+    subject: str
+    text: str
+
+
+def check(settings: Settings) -> Iterator[Finding]:
+    """One finding after the other, as they are made."""
+    yield Finding("ok", "settings", "read and valid")
+    yield from _codecs(settings)
+    yield from _disk(settings)
+    yield from _data(settings)
+    yield from _ports(settings)
+    yield from _clock()
+    yield from _addresses(settings)
+    yield from _buffers(settings)
+    yield from _descriptors(settings)
+    yield from _access(settings)
+    yield from _pages(settings)
+
+
+def _codecs(settings: Settings) -> Iterator[Finding]:
+    missing = missing_codecs(settings.media.encoder)
+    if missing:
+        yield Finding("bad", "codecs", f"missing: {', '.join(missing)} ({versions()})")
+    else:
+        yield Finding("ok", "codecs", f"all there ({versions()})")
+
+
+def bytes_per_hour(settings: Settings) -> int:
+    """What one room writes in an hour on air, with the whole ladder."""
+    media = settings.media
+    kbps = media.top_bitrate_kbps + sum(rung.bitrate_kbps for rung in media.rungs) + media.audio_bitrate_kbps
+    return kbps * 1000 // 8 * 3600
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    usage = shutil.disk_usage(folder)
+    hours = usage.free / bytes_per_hour(settings)
+    text = f"{usage.free / 1e9:.0f} GB free: about {hours:.0f} room hours of recording"
+    yield Finding("ok" if hours >= _LITTLE_DISK_H else "warn", "disk", text)
+
+
+def _data(settings: Settings) -> Iterator[Finding]:
+    found = list(data_folder.loose(settings.data))
+    open_to_all = [one for one in found if one.exposed]
+    if open_to_all:
+        one = open_to_all[0]
+        text = f"{one.path} is another user's (number {one.owner}) and open to everybody: serve refuses it"
+        yield Finding("bad", "data folder", text)
+    elif found:
+        names = ", ".join(f"{one.path} ({one.mode:04o}, user {one.owner})" for one in found[:3])
+        what = "not ours alone" if any(one.foreign for one in found) else "open to others; serve closes it"
+        yield Finding("warn", "data folder", f"{what}: {names}{', ...' if len(found) > 3 else ''}")
+    else:
+        yield Finding("ok", "data folder", f"{settings.data} is closed to others")
+    if settings.data.is_dir() and (why := data_folder.apart(settings.data)) is not None:
+        yield Finding("bad", "recordings", f"{why}; serve refuses it")
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    server, ice = settings.server, settings.ice
+    running = is_serving(settings.data)
+    if running:
+        pid = spawn.read_pid(settings.run_dir / spawn.WEB_PID)
+        yield Finding("ok", "port", f"a streamer serves this folder now (web process {pid})")
+    elif server.port and not _free(server.host, server.port, socket.SOCK_STREAM):
+        yield Finding("bad", "port", f"TCP {server.port} on {server.host or '*'} is taken, or not ours to use")
+    else:
+        yield Finding("ok", "port", f"TCP {server.port or 'any'} on {server.host or '*'} is free")
+    if bool(ice.port_min) != bool(ice.port_max) or ice.port_max < ice.port_min:
+        yield Finding("bad", "media ports", "ice.port_min and ice.port_max must both be set, in order, or both be 0")
+    elif ice.port_min:
+        ports = range(ice.port_min, ice.port_max + 1)
+        free = sum(_free("", port, socket.SOCK_DGRAM) for port in ports)
+        # A publication or viewer takes one port, since everything is bundled.
+        text = f"UDP {ice.port_min}-{ice.port_max}: {free} of {len(ports)} free, one for each camera or WHEP viewer"
+        yield Finding("ok" if free == len(ports) or running else "warn", "media ports", text)
+    else:
+        yield Finding("ok", "media ports", "any UDP port; set ice.port_min and port_max behind a firewall")
+
+
+def _free(host: str, port: int, kind: socket.SocketKind) -> bool:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host or None, port, type=kind, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, kind) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1 if kind == socket.SOCK_STREAM else 0)
+            sock.bind(address)
+    except OSError:
+        return False
+    return True
+
+
+def _clock() -> Iterator[Finding]:
+    # struct timex begins with ``modes``; 0 only asks. 256 bytes are more than it has anywhere.
+    state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(256))
+    if state == _TIME_ERROR:
+        yield Finding("warn", "clock", "not synchronised (or a container cannot tell): the schedule lives on it")
+    elif state < 0:
+        yield Finding("warn", "clock", "cannot be asked here; make sure that it is synchronised")
+    else:
+        yield Finding("ok", "clock", "synchronised")
+
+
+def _addresses(settings: Settings) -> Iterator[Finding]:
+    binding = binding_from(settings)
+    addresses = list(binding.addresses) or [
+        str(ip.ip if isinstance(ip.ip, str) else ip.ip[0]) for adapter in ifaddr.get_adapters() for ip in adapter.ips
+    ]
+    announced = f", announced as {', '.join(binding.announce)}" if binding.announce else ""
+    text = f"media goes to {', '.join(addresses)}{announced}"
+    only_here = all(address.startswith("127.") or address == "::1" for address in addresses)
+    if only_here and not binding.announce:
+        yield Finding("warn", "addresses", f"{text}: cameras on other machines do not reach that")
+    else:
+        yield Finding("ok", "addresses", text)
+
+
+def _buffers(settings: Settings) -> Iterator[Finding]:
+    wanted = settings.ice.socket_buffer_bytes
+    try:
+        most = int(Path("/proc/sys/net/core/rmem_max").read_text())
+    except (OSError, ValueError):
+        return
+    if most < wanted:
+        text = f"net.core.rmem_max is {most}: large key frames lose packets; sysctl -w net.core.rmem_max={wanted}"
+        yield Finding("warn", "buffers", text)
+    else:
+        yield Finding("ok", "buffers", f"net.core.rmem_max is {most}")
+
+
+def _descriptors(settings: Settings) -> Iterator[Finding]:
+    limit = raise_limit()
+    pid = spawn.read_pid(settings.run_dir / spawn.WEB_PID) if is_serving(settings.data) else None
+    if pid is not None:
+        # A service's limit (LimitNOFILE) is another than that of the shell that asks.
+        with contextlib.suppress(OSError):
+            limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
+    found = budget(limit, settings.server.max_connections)
+    text = f"{limit} (RLIMIT_NOFILE): {found.connections} connections, and {found.crew} more for the crew"
+    if limit < LITTLE:
+        text += f"; a hall of 300 phones needs a limit of {LITTLE}: LimitNOFILE= or ulimits"
+    yield Finding("warn" if limit < LITTLE else "ok", "descriptors", text)
+
+
+def _access(settings: Settings) -> Iterator[Finding]:
+    url = public_url(settings)
+    parts = urlsplit(url)
+    server = settings.server
+    if (server.tls_cert is None) != (server.tls_key is None):
+        yield Finding("bad", "TLS", "tls_cert and tls_key go together")
+        return
+    if server.tls_cert is not None and server.tls_key is not None:
+        try:
+            Certificate(server.tls_cert, server.tls_key)
+        except OSError as error:
+            yield Finding("bad", "TLS", f"the certificate cannot be read: {error}")
+            return
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        yield Finding("warn", "TLS", f"{url} is plain HTTP: browsers give no camera to the studio page there")
+    else:
+        yield Finding("ok", "TLS", f"people come to {url}")
+
+
+def _pages(settings: Settings) -> Iterator[Finding]:
+    folder = settings.web_dist or default_folder()
+    if folder is None or not (folder / "index.html").is_file():
+        yield Finding("bad", "pages", "web/dist is missing: run make setup")
+    else:
+        yield Finding("ok", "pages", str(folder))

@@ -1,0 +1,272 @@
+"""The ``streamer`` command. Exit codes: 0 done, 1 failed, 2 wrong usage."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from streamer import __version__
+from streamer.errors import EXIT_FAILED, EXIT_USAGE, StreamerError
+from streamer.settings import Settings, describe_problems, is_http_url, load_settings
+
+app = typer.Typer(
+    name="streamer",
+    help="Self-hosted live broadcasting for public venues.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="TCP port; 0 picks a free one.")]
+Data = Annotated[Path | None, typer.Option(help="Folder for everything that is kept.")]
+Config = Annotated[Path | None, typer.Option(help="Settings file, see configs/streamer.toml.")]
+PublicUrl = Annotated[str | None, typer.Option(help="Address that people type.")]
+TlsCert = Annotated[Path | None, typer.Option(help="PEM file with the certificate chain.")]
+TlsKey = Annotated[Path | None, typer.Option(help="PEM file with the private key.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script. Ends with SystemExit."""
+    try:
+        app(arguments)
+    except StreamerError as error:
+        _complain(error.message)
+        sys.exit(EXIT_FAILED)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _complain(message: str) -> None:
+    print(f"streamer: {message}", file=sys.stderr)
+
+
+def read_settings(config: Path | None, **overrides: Any) -> Settings:
+    """Settings from file, environment and command line; problems in plain words and exit code 2."""
+    try:
+        settings = load_settings(config, **overrides)
+    except ValidationError as error:
+        for line in describe_problems(error):
+            _complain(line)
+    except tomllib.TOMLDecodeError as error:
+        _complain(f"{config} is not TOML: {error}")
+    except (OSError, ValueError) as error:
+        _complain(str(error))
+    else:
+        server = settings.server
+        if (server.tls_cert is None) == (server.tls_key is None):
+            # Children and later commands may run in another folder.
+            return settings.model_copy(update={"data": settings.data.absolute()})
+        _complain("--tls-cert and --tls-key go together")
+    raise typer.Exit(EXIT_USAGE)
+
+
+def _server_settings(
+    host: str | None,
+    port: int | None,
+    data: Path | None,
+    config: Path | None,
+    public_url: str | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+) -> Settings:
+    server = {"host": host, "port": port, "public_url": public_url, "tls_cert": tls_cert, "tls_key": tls_key}
+    return read_settings(config, data=data, server=server)
+
+
+def _data_settings(data: Path | None, config: Path | None) -> Settings:
+    """For commands beside a running instance: its own settings, unless a file is named."""
+    from streamer.serve import running_settings
+
+    settings = read_settings(config, data=data)
+    running = None if config is not None else running_settings(settings.data)
+    return running if running is not None else settings
+
+
+@app.command()
+def serve(
+    host: Host = None,
+    port: Port = None,
+    data: Data = None,
+    config: Config = None,
+    role: Annotated[Literal["all", "web", "media"], typer.Option(help="Which plane to run.")] = "all",
+    public_url: PublicUrl = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+) -> None:
+    """Serve: all in one, or one plane by --role."""
+    settings = _server_settings(host, port, data, config, public_url, tls_cert, tls_key)
+    from streamer.observe.logs import configure_logging
+    from streamer.serve import Child
+    from streamer.serve import serve as run
+
+    configure_logging(settings.log, role="media" if role == "media" else "serve")
+
+    async def ready(url: str, _settings: Settings) -> list[Child]:
+        print(f"Streamer {__version__} serves on {url}", flush=True)
+        return []
+
+    raise typer.Exit(asyncio.run(run(settings, role, ready)))
+
+
+@app.command()
+def demo(
+    host: Host = None,
+    port: Port = None,
+    data: Data = None,
+    config: Config = None,
+    public_url: PublicUrl = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+) -> None:
+    """Serve with a demo room on air: a test card published over WHIP."""
+    settings = _server_settings(host, port, data, config, public_url, tls_cert, tls_key)
+    from streamer.cli.demo import ready
+    from streamer.observe.logs import configure_logging
+    from streamer.serve import serve as run
+
+    configure_logging(settings.log, role="serve")
+    raise typer.Exit(asyncio.run(run(settings, "all", ready)))
+
+
+@app.command()
+def publish(
+    url: Annotated[str, typer.Option(help="WHIP address, such as http://127.0.0.1:8080/whip/room.")],
+    token: Annotated[str, typer.Option(envvar="STREAMER_PUBLISH_TOKEN", help="A technician's token.")],
+    source: Annotated[
+        str | None,
+        typer.Argument(metavar="INPUT", help="A file (looped), rtsp://, rtmp:// or udp:// address; else a test card."),
+    ] = None,
+    takeover: Annotated[bool, typer.Option("--takeover", help="Replace whoever publishes there.")] = False,
+    parent: Annotated[int | None, typer.Option(hidden=True, help="End with this process.")] = None,
+) -> None:
+    """Publish a test card, a file or a camera over WHIP, until stopped."""
+    from streamer.host.spawn import die_with_parent
+    from streamer.observe.logs import configure_logging
+    from streamer.publish.command import run_publisher
+
+    if not is_http_url(url):
+        _complain(f"--url is a WHIP address that begins with http:// or https://, not {url}")
+        raise typer.Exit(EXIT_USAGE)
+    if source is not None and "://" not in source and not Path(source).exists():
+        _complain(f"there is no file {source}")
+        raise typer.Exit(EXIT_USAGE)
+    if parent is not None:
+        die_with_parent(parent)
+    configure_logging(read_settings(None).log, role="publish")
+    raise typer.Exit(asyncio.run(run_publisher(url, token, source, takeover=takeover)))
+
+
+@app.command()
+def grant(
+    role: Annotated[
+        Literal["admin", "organiser", "technician", "moderator", "captioner", "speaker", "viewer"],
+        typer.Option(help="What the link is for."),
+    ],
+    room: Annotated[str | None, typer.Option(help="Only this room.")] = None,
+    venue: Annotated[str | None, typer.Option(help="Only this venue's rooms.")] = None,
+    event: Annotated[str | None, typer.Option(help="Only this event's sessions, and their rooms meanwhile.")] = None,
+    session: Annotated[str | None, typer.Option(help="Only this session; ends half an hour after it.")] = None,
+    hours: Annotated[float | None, typer.Option(min=0.01, help="Ends after this many hours; else never.")] = None,
+    label: Annotated[str, typer.Option(help="Whose it is.")] = "",
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Make a grant and print its link and token."""
+    from streamer.cli.granting import make_grant
+    from streamer.conference.grants import Role
+
+    scope = {"room": room, "venue": venue, "event": event, "session": session}
+    if sum(value is not None for value in scope.values()) > 1:
+        _complain("a grant has one scope: --room, --venue, --event or --session")
+        raise typer.Exit(EXIT_USAGE)
+    settings = _data_settings(data, config)
+    expires_ms = None if hours is None else time.time_ns() // 1_000_000 + round(hours * 3_600_000)
+    made = asyncio.run(make_grant(settings, Role(role), **scope, label=label, expires_ms=expires_ms))
+    print(f"Link:  {made.link}\nToken: {made.token}")
+
+
+@app.command()
+def password(data: Data = None, config: Config = None) -> None:
+    """Set the admin password: asked for twice on a terminal, else the first line of standard input."""
+    from streamer.cli.granting import set_password
+
+    settings = _data_settings(data, config)
+    if sys.stdin.isatty():
+        new = typer.prompt("New admin password", hide_input=True, confirmation_prompt=True)
+    else:
+        new = sys.stdin.readline().rstrip("\r\n")
+    asyncio.run(set_password(settings, new))
+    print("The admin password is set. Whoever was logged in with the old one is not any more.")
+
+
+@app.command(name="import")
+def import_(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE_OR_URL", help="frab XML, c3voc JSON or iCalendar; - reads it.")
+    ],
+    event: Annotated[str | None, typer.Option(help="Into this event; else the one that the file names.")] = None,
+    venue: Annotated[str | None, typer.Option(help="Venue of a new event and of new rooms.")] = None,
+    room: Annotated[str | None, typer.Option(help="Where sessions without a room take place.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference, write nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Also what touches sessions that are armed or on air.")] = False,
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Read a schedule: show what is new, moved, changed and cancelled, and apply it."""
+    from streamer.cli.importing import Wanted, explain, import_schedule, show
+    from streamer.schedules.reading import Unreadable
+
+    if "://" in source and not is_http_url(source):
+        _complain(f"an address begins with http:// or https://, not {source}")
+        raise typer.Exit(EXIT_USAGE)
+    if "://" not in source and source != "-" and not Path(source).is_file():
+        _complain(f"there is no file {source}")
+        raise typer.Exit(EXIT_USAGE)
+    settings = _data_settings(data, config)
+    try:
+        imported = asyncio.run(import_schedule(settings, Wanted(source, event, venue, room, dry_run, yes)))
+    except Unreadable as error:
+        for line in explain(error):
+            _complain(line)
+        raise typer.Exit(EXIT_FAILED) from None
+    show(imported, Console(soft_wrap=True, width=None if sys.stdout.isatty() else 200), everything=dry_run)
+
+
+@app.command()
+def check(data: Data = None, config: Config = None, host: Host = None, port: Port = None) -> None:
+    """What an operator should know before the day."""
+    from streamer.cli.check import check as run
+    from streamer.serve import is_serving, running_settings
+
+    settings = read_settings(config, data=data, server={"host": host, "port": port})
+    if config is None and host is None and port is None and is_serving(settings.data):
+        settings = running_settings(settings.data) or settings
+    marks = {"ok": "[green]ok[/]", "warn": "[yellow]look[/]", "bad": "[red]bad[/]"}
+    table = Table(box=None, show_header=False, pad_edge=False)
+    worst = 0
+    for finding in run(settings):
+        table.add_row(marks[finding.level], finding.subject, finding.text)
+        worst = max(worst, EXIT_FAILED if finding.level == "bad" else 0)
+    Console(soft_wrap=True).print(table)
+    raise typer.Exit(worst)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Grants made without the API: by ``streamer grant`` and the demo, also beside a running instance."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from streamer.api.audit import record
+from streamer.conference.grants import Action, Grant, Role, Target, new_token
+from streamer.links import grant_link, public_url
+from streamer.passwords import SECRET_NAME, check_strength, hash_password
+from streamer.serve import prepare_data
+from streamer.settings import Settings
+from streamer.store.database import Database, database_url
+from streamer.store.grants import Grants
+from streamer.store.logins import Logins, Secrets
+from streamer.store.reach import target_of_event, target_of_room, target_of_session
+from streamer.store.venues import Venues
+
+COMMAND_LINE = Grant(id="admin", role=Role.ADMIN, label="command line")
+"""Whoever may run commands on this machine as the service's user."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeGrant:
+    """The token is known here and to nobody else."""
+
+    grant: Grant
+    token: str
+    link: str
+
+
+async def make_grant(
+    settings: Settings,
+    role: Role,
+    *,
+    room: str | None = None,
+    venue: str | None = None,
+    event: str | None = None,
+    session: str | None = None,
+    label: str = "",
+    expires_ms: int | None = None,
+) -> MadeGrant:
+    """Raises NotFound for a room, venue, event or session that is not there, StoreUnavailable."""
+    prepare_data(settings)
+    database = Database(database_url(settings.store.url, settings.data))
+    await database.start()
+    try:
+        return await add_grant(
+            database,
+            settings,
+            role,
+            room=room,
+            venue=venue,
+            event=event,
+            session=session,
+            label=label,
+            expires_ms=expires_ms,
+        )
+    finally:
+        await database.close()
+
+
+async def add_grant(
+    database: Database,
+    settings: Settings,
+    role: Role,
+    *,
+    room: str | None = None,
+    venue: str | None = None,
+    event: str | None = None,
+    session: str | None = None,
+    label: str = "",
+    expires_ms: int | None = None,
+) -> MadeGrant:
+    """As :func:`make_grant`, in an open database."""
+    made = new_token()
+    grant = Grant(
+        id=made.grant_id,
+        role=role,
+        room=room,
+        venue=venue,
+        event=event,
+        session=session,
+        label=label,
+        expires_ms=expires_ms,
+        created_ms=time.time_ns() // 1_000_000,
+    )
+    async with database.write() as connection:
+        target = Target()
+        if room is not None:
+            target = await target_of_room(connection, room)
+        elif session is not None:
+            target = await target_of_session(connection, session)
+        elif event is not None:
+            target = await target_of_event(connection, event)
+        elif venue is not None:
+            target = Target(venue=(await Venues(connection).get(venue)).id)
+        await Grants(connection).add(grant, made.secret_sha256)
+        details = {"role": role.value, "label": label}
+        await record(connection, COMMAND_LINE, Action.GRANT_CREATE, target, "grant", grant.id, details)
+    return MadeGrant(grant, made.token, grant_link(public_url(settings), grant, made.token))
+
+
+async def set_password(settings: Settings, password: str) -> None:
+    """Set the admin password, also beside a running instance; logins by the old one end. Raises Unprocessable
+    ``weak_password``, StoreUnavailable. Takes some 50 ms of the loop."""
+    check_strength(password)
+    hashed = hash_password(password)
+    prepare_data(settings)
+    database = Database(database_url(settings.store.url, settings.data))
+    await database.start()
+    try:
+        async with database.write() as connection:
+            await Secrets(connection).put(SECRET_NAME, hashed)
+            await Logins(connection).remove_of_grant(None)
+            await record(connection, COMMAND_LINE, Action.PASSWORD_CHANGE, Target(), "password", "admin")
+    finally:
+        await database.close()

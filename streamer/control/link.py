@@ -1,0 +1,364 @@
+"""A web process's link to one room: its status, the mirror of its broadcast, the bytes of recent parts, and
+requests. All on the loop.
+
+The link reconnects for ever. While a room process is away the mirror stays as it was, so that viewers keep what
+they have; the snapshot of the process that comes back either continues the broadcast or begins another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from streamer.broadcast.chunks import ChunkSet
+from streamer.broadcast.media_events import Forgotten, MediaEvent, PartBytes, PartMade, Snapshot
+from streamer.broadcast.programme import SLATE
+from streamer.broadcast.view import BroadcastView, OutOfStep
+from streamer.control import run_folder
+from streamer.control.channel import READ_LIMIT_BYTES, REQUEST_LIMIT_S, Channel
+from streamer.control.framing import FrameError, builtins_to, decode_media, read_frame
+from streamer.control.messages import Answer, Candidates, Event, Forget, Forgot, Offer, RoomConfig, RoomStatus
+from streamer.control.part_cache import PartCache
+from streamer.control.serving import close_writer
+from streamer.errors import NotFound, StreamerError, Unavailable
+from streamer.supervision import start_kept
+
+log = structlog.get_logger(__name__)
+
+FIRST_RETRY_S = 0.05
+LAST_RETRY_S = 1.0
+YIELD_EVERY = 16
+"""Frames of a burst that are taken in before other tasks get their turn."""
+CLOSE_LIMIT_S = 12.0
+FORGET_LIMIT_S = 15.0
+"""The room waits for its disk for ten seconds."""
+
+OrderEpoch = Callable[[], Awaitable[int]]
+"""The epoch that a request carries now. Raises a StreamerError where this process directs no more."""
+
+
+async def no_epoch() -> int:
+    return 0
+
+
+NOT_THE_DIRECTOR = "not_the_director"
+"""What a room refuses an older epoch with."""
+
+Callback = Callable[[], None]
+LinkListener = Callable[["RoomLink", str, Any], None]
+"""Called with the link, what happened (``up``, ``down``, ``status``, ``meters``) and its data: None, None,
+RoomStatus, a dict."""
+
+
+class RoomLink:
+    """``view`` and ``bytes`` are the link's own: others read them, on the loop, and never change them."""
+
+    def __init__(
+        self,
+        run_dir: Path,
+        room: str,
+        *,
+        cache_bytes: int,
+        listener: LinkListener,
+        remember: Callable[[RoomConfig], Awaitable[None]] | None = None,
+        order_epoch: OrderEpoch = no_epoch,
+        doubt: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._order_epoch = order_epoch
+        self._doubt = doubt
+        self._epoch = 0
+        """What this link's requests carried last: events under an older one are another director's."""
+        self.room = room
+        self.view = BroadcastView()
+        self.bytes = PartCache(cache_bytes)
+        self.status: RoomStatus | None = None
+        self.meters: dict[str, Any] | None = None
+        """The newest reading of the programme's meters (``Line.meters``)."""
+        """The newest; it stays while the room process is away."""
+        self.reconnects = 0
+        """Connections lost, of either socket."""
+        self.ended = False
+        """Whether the media host told that the room has closed; this link lingers for its last viewers."""
+        self.out_of_step = 0
+        """Events that did not follow, so that a snapshot was asked for again."""
+        self.older_epochs = 0
+        """Events that were told under an older epoch."""
+        self._run_dir = run_dir
+        self._listener = listener
+        self._remember = remember
+        self._subscribers: dict[object, Callback] = {}
+        self._channel: Channel | None = None
+        self._told = False
+        self._following = False
+        self._was_up = False
+        self._held_snapshot: Snapshot | None = None
+        self._changed = asyncio.Event()
+        self._tasks = [
+            start_kept("room control", partial(self._keep, self._follow_control), task_name=f"room {room} control"),
+            start_kept("room data", partial(self._keep, self._follow_data), task_name=f"room {room} data"),
+        ]
+
+    # --- what there is -----------------------------------------------------------------------------
+
+    @property
+    def up(self) -> bool:
+        """Both sockets are connected and have told their state."""
+        return self._following and self._told and self._channel is not None and self._channel.up
+
+    def subscribe(self, callback: Callback) -> Callback:
+        """Have ``callback`` called after every media event and when the link comes up or goes down.
+
+        It must be quick and not raise. Returns the function that ends the subscription.
+        """
+        ticket = object()
+        self._subscribers[ticket] = callback
+
+        def end() -> None:
+            self._subscribers.pop(ticket, None)
+
+        return end
+
+    async def wait_up(self) -> None:
+        """The caller sets the limit."""
+        while not self.up:
+            await self._changed.wait()
+
+    def counters(self) -> dict[str, float]:
+        """Monotonic, for metrics."""
+        return {
+            "room_reconnects_total": self.reconnects,
+            "room_out_of_step_total": self.out_of_step,
+            "room_older_epochs_total": self.older_epochs,
+            "part_cache_hits_total": self.bytes.hits,
+            "part_cache_misses_total": self.bytes.misses,
+            "part_cache_evicted_total": self.bytes.evicted,
+        }
+
+    # --- requests -----------------------------------------------------------------------------------
+
+    async def request(self, method: str, params: Any = None, *, limit_s: float = REQUEST_LIMIT_S) -> Any:
+        """One of ``protocol.ROOM_METHODS``; the result as builtins.
+
+        Raises the room's StreamerError, ``room_unavailable`` 503 while its process is away, ``timed_out`` 504.
+        """
+        channel = self._channel
+        if channel is None or not channel.up:
+            raise _unavailable()
+        epoch = self._epoch = await self._order_epoch()
+        try:
+            return await channel.request(method, params, limit_s=limit_s, epoch=epoch)
+        except StreamerError as error:
+            if error.code == NOT_THE_DIRECTOR:
+                self._doubt()
+            raise (_unavailable() if error.code == "connection_lost" else error) from error
+
+    async def offer(self, offer: Offer) -> Answer:
+        """Errors: as :class:`Offer` tells."""
+        return _as(Answer, await self.request("offer", offer))
+
+    async def candidates(self, candidates: Candidates) -> Answer | None:
+        """An answer only to an ICE restart. Errors: as :class:`Candidates` tells."""
+        result = await self._of_resource("candidates", candidates)
+        return None if result is None else _as(Answer, result)
+
+    async def hangup(self, resource: str) -> None:
+        """Errors: ``no_such_resource`` 404."""
+        await self._of_resource("hangup", {"resource": resource})
+
+    async def _of_resource(self, method: str, params: Any) -> Any:
+        """A request about a connection: with the room's end it ended too, and to wait would be in vain."""
+        if self.ended and not self.up:
+            raise NotFound("There is no such connection.", code="no_such_resource")
+        return await self.request(method, params)
+
+    async def configure(self, config: RoomConfig) -> None:
+        """Tell the room its new config, by the media host where there is one: it keeps it for a restart."""
+        if self._remember is not None:
+            await self._remember(config)
+        else:
+            await self.request("configure", config)
+
+    async def air(self, output: str, on: bool) -> None:
+        await self.request("air", {"output": output, "on": on})
+
+    async def take(self, source: str) -> None:
+        await self.request("take", {"source": source})
+
+    async def forget(self, from_ms: int, to_ms: int) -> Forgot:
+        """Have the media between two media times gone, from every output, memory and disk."""
+        result = await self.request("forget", Forget(from_ms, to_ms), limit_s=FORGET_LIMIT_S)
+        with _readable("Forgot"):
+            return builtins_to(result, Forgot)
+
+    async def keyframe(self, source: str) -> None:
+        await self.request("keyframe", {"source": source})
+
+    async def close(self) -> None:
+        """End the room's broadcast; its process ends by itself after that."""
+        await self.request("close", limit_s=CLOSE_LIMIT_S)
+
+    # --- following -----------------------------------------------------------------------------------
+
+    async def disconnect(self) -> None:
+        """Stop following. The room process is not concerned."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._note()
+
+    async def _keep(self, follow: Callable[[], Any]) -> None:
+        loop = asyncio.get_running_loop()
+        retry_s = FIRST_RETRY_S
+        while True:
+            began = loop.time()
+            try:
+                await follow()
+                self.reconnects += 1
+            except OSError as error:
+                log.debug("room_not_reached", room=self.room, error=str(error))
+            except Exception:
+                log.exception("room_link_failed", room=self.room)
+                self.reconnects += 1
+            self._note()
+            if loop.time() - began > LAST_RETRY_S:
+                retry_s = FIRST_RETRY_S
+            await asyncio.sleep(retry_s)
+            retry_s = min(retry_s * 2, LAST_RETRY_S)
+
+    async def _follow_control(self) -> None:
+        channel = await Channel.open(self._run_dir, run_folder.control_socket(self.room), self._on_event)
+        self._channel = channel
+        self._note()
+        try:
+            if await self._order_epoch():
+                # What it tells from now on is told under our epoch.
+                await self.request("hello")
+            await channel.wait_closed()
+        finally:
+            self._channel = None
+            self._told = False
+            await channel.close()
+
+    def _on_event(self, event: Event) -> None:
+        if 0 < event.epoch < self._epoch:
+            self.older_epochs += 1
+            return
+        if 0 < self._epoch < event.epoch:
+            self._doubt()
+            return
+        data = event.data
+        if event.kind == "status":
+            try:
+                self.status = data = builtins_to(event.data, RoomStatus)
+            except msgspec.ValidationError as error:
+                log.error("room_status_unreadable", room=self.room, error=str(error))
+                return
+            self._told = True
+            self._note()
+        elif event.kind == "meters":
+            self.meters = data if isinstance(data, dict) else None
+        self._listener(self, event.kind, data)
+
+    async def _follow_data(self) -> None:
+        sock = run_folder.connect(self._run_dir, run_folder.data_socket(self.room))
+        reader, writer = await asyncio.open_unix_connection(sock=sock, limit=READ_LIMIT_BYTES)
+        try:
+            taken = 0
+            while (payload := await read_frame(reader)) is not None:
+                self._take_in(decode_media(payload))
+                taken += 1
+                if taken % YIELD_EVERY == 0:
+                    await asyncio.sleep(0)
+        except OutOfStep as error:
+            self.out_of_step += 1
+            log.warning("room_out_of_step", room=self.room, error=str(error))
+        except (FrameError, ConnectionError) as error:
+            log.warning("data_connection_lost", room=self.room, error=str(error))
+        finally:
+            self._following = False
+            await close_writer(writer)
+
+    def _take_in(self, event: MediaEvent) -> None:
+        if isinstance(event, PartBytes):
+            self.bytes.put((event.file, event.offset), event.data)
+            return
+        if isinstance(event, Snapshot):
+            self._begin(event)
+        else:
+            if self._held_snapshot is not None:
+                self._replace(self._held_snapshot)
+            if isinstance(event, PartMade) and event.data:
+                self.bytes.put((event.part.chunk.file, event.part.chunk.offset), event.data)
+            if isinstance(event, Forgotten) and (output := self.view.outputs.get(event.output)) is not None:
+                self.bytes.drop(ChunkSet(output.chunks(event.first_msn, event.last_msn)))
+            self.view.apply(event)
+        self._call_subscribers()
+
+    def _begin(self, snapshot: Snapshot) -> None:
+        known = self.view.broadcast
+        if snapshot.broadcast is None and known is not None and not self.view.closed:
+            # A room process that has just come back and has nothing to show yet. Viewers keep what they have
+            # until it tells of something newer.
+            self._held_snapshot = snapshot
+        else:
+            self._replace(snapshot)
+        self._following = True
+        self._note()
+
+    def _replace(self, snapshot: Snapshot) -> None:
+        known = self.view.broadcast
+        self._held_snapshot = None
+        self.view.apply(snapshot)
+        if known is None or snapshot.broadcast is None or snapshot.broadcast.id != known.id:
+            self.bytes.clear()
+
+    def _note(self) -> None:
+        up = self.up
+        if up == self._was_up:
+            return
+        self._was_up = up
+        if not up:
+            self.meters = None
+        if not up and self.status is not None:
+            # What fed the room is gone with its process, until the next one tells.
+            self.status = msgspec.structs.replace(
+                self.status,
+                on_programme=SLATE,
+                sources={
+                    name: msgspec.structs.replace(source, up=False, connection="closed")
+                    for name, source in self.status.sources.items()
+                },
+            )
+        log.info("room_up" if up else "room_away", room=self.room)
+        self._changed.set()
+        self._changed = asyncio.Event()
+        self._call_subscribers()
+        self._listener(self, "up" if up else "down", None)
+
+    def _call_subscribers(self) -> None:
+        for callback in list(self._subscribers.values()):
+            callback()
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    try:
+        yield
+    except msgspec.ValidationError as error:
+        raise StreamerError(f"The room answered with an unreadable {what}.", code="bad_reply") from error
+
+
+def _as(kind: type[Answer], value: Any) -> Answer:
+    with _readable(kind.__name__):
+        return builtins_to(value, kind)
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("The room is restarting.", code="room_unavailable", headers={"Retry-After": "1"})

@@ -1,0 +1,236 @@
+"""What was erased, in a file outside the database: ``DIR/erasures.log``.
+
+A database that is put back from a backup knows nothing of what was erased since. This file does, and is applied before
+anybody is served (:mod:`streamer.store.erasing`). It is no personal data itself: ids of people and grants are in it as
+HMAC-SHA256 under the key in ``DIR/erasures.key`` (32 random bytes, beside the file and never in the database).
+
+The file is an 8-byte header (``SERA``, u32 version) and records of ``u32 length, u32 crc32, payload`` (big-endian, as
+in :mod:`streamer.formats.index`), at most 1 kB each. The payload is one of the structs below in msgpack, an object
+whose ``type`` names it. Records are added at the end, each with its checksum, and synced before an erasure is
+acknowledged; a torn last record was never acknowledged and is dropped. A record may be applied any number of times,
+and in any order. So the records of two copies of the file are joined by taking each payload once, as long as both have
+one key.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import hmac
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+HEADER = struct.pack(">4sI", b"SERA", 1)
+MAX_RECORD_BYTES = 1024
+LOG_FILE, KEY_FILE = "erasures.log", "erasures.key"
+_HEAD = struct.Struct(">II")
+_KEY_BYTES = 32
+
+
+class _Record(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower):
+    at_ms: int
+    """When it was asked for, UTC milliseconds. What is younger stays."""
+
+
+class Person(_Record, frozen=True):
+    """A participant's texts, names and votes."""
+
+    who: bytes
+
+
+class Grant(_Record, frozen=True):
+    """A grant that was revoked."""
+
+    who: bytes
+
+
+class Recording(_Record, frozen=True):
+    """A session's recording, by hand, by retention, or because it must not be recorded."""
+
+    session: str
+    room: str = ""
+    """Where it was recorded, as far as that is known."""
+
+
+class Stretch(_Record, frozen=True):
+    """Media times of a room that were forgotten, from ``from_ms`` to before ``to_ms``."""
+
+    room: str
+    from_ms: int
+    to_ms: int
+
+
+Erasure = Person | Grant | Recording | Stretch
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Erasure)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A record and where it stands: bytes from the file's beginning."""
+
+    erasure: Erasure
+    begin: int
+    end: int
+
+
+class ErasureLog:
+    """The file of one data folder. All methods block, but for :meth:`hashed` once the log is open."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / LOG_FILE
+        self._key_path = folder / KEY_FILE
+        self._key = b""
+
+    def open(self) -> None:
+        """Make the file and its key where they are missing. Raises OSError, and ValueError where one is damaged."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._key = _kept_key(self._key_path)
+        descriptor = self._locked()
+        try:
+            if not os.fstat(descriptor).st_size:
+                _write_all(descriptor, HEADER)
+                os.fsync(descriptor)
+                _sync_folder(self.path.parent)
+            elif os.pread(descriptor, len(HEADER), 0) != HEADER:
+                raise ValueError(f"{self.path} is no list of erasures of this version")
+        finally:
+            os.close(descriptor)
+
+    def hashed(self, kind: str, name: str) -> bytes:
+        """An id as it stands in the file. ``kind`` keeps those of people and grants apart."""
+        assert self._key, "open it first"
+        return hmac.digest(self._key, f"{kind}:{name}".encode(), hashlib.sha256)
+
+    def add(self, erasure: Erasure) -> Noted:
+        """Once it returns the record is on the disk. Raises OSError; there is nothing of it then."""
+        payload = _encoder.encode(erasure)
+        if len(payload) > MAX_RECORD_BYTES:
+            raise ValueError("an erasure is too long")
+        descriptor = self._locked()
+        try:
+            begin = decoded(_read_all(descriptor)).good_bytes
+            os.ftruncate(descriptor, begin)
+            try:
+                _write_all(descriptor, _HEAD.pack(len(payload), zlib.crc32(payload)) + payload)
+                os.fsync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, begin)
+                raise
+        finally:
+            os.close(descriptor)
+        return Noted(erasure, begin, begin + _HEAD.size + len(payload))
+
+    def read(self) -> Content:
+        """All sound records. Raises OSError, ValueError where it is no such file."""
+        return decoded(self.path.read_bytes())
+
+    def digest(self, end: int) -> str:
+        """Of the file's bytes before ``end``: tells whether it is the same file, and has only grown."""
+        with self.path.open("rb") as file:
+            return hashlib.sha256(file.read(end)).hexdigest()
+
+    def _locked(self) -> int:
+        """The file, opened at its end; no other process adds to it meanwhile."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    records: tuple[Noted, ...]
+    good_bytes: int
+    """Length of the header and the sound records."""
+    torn_bytes: int
+    """What follows them."""
+
+
+def decoded(data: bytes) -> Content:
+    """Read as far as the records are sound. Raises ValueError where it is no list of erasures of this version."""
+    if data[: len(HEADER)] != HEADER:
+        raise ValueError("not a list of erasures of this version")
+    records = tuple(_records(data))
+    good = records[-1].end if records else len(HEADER)
+    return Content(records, good, len(data) - good)
+
+
+def read_stretches(folder: Path, room: str) -> list[Stretch]:
+    """What was forgotten of a room; for its process, which has no database. Nothing where the file cannot be read."""
+    try:
+        records = decoded((folder / LOG_FILE).read_bytes()).records
+    except (OSError, ValueError):
+        return []
+    found = (noted.erasure for noted in records)
+    return [one for one in found if isinstance(one, Stretch) and one.room == room]
+
+
+def _records(data: bytes) -> Iterator[Noted]:
+    at = len(HEADER)
+    while at + _HEAD.size <= len(data):
+        length, checksum = _HEAD.unpack_from(data, at)
+        begin = at + _HEAD.size
+        end = begin + length
+        if length > MAX_RECORD_BYTES or end > len(data) or zlib.crc32(data[begin:end]) != checksum:
+            return
+        try:
+            erasure = _decoder.decode(data[begin:end])
+        except (msgspec.DecodeError, RecursionError):
+            return
+        yield Noted(erasure, at, end)
+        at = end
+
+
+def _kept_key(path: Path) -> bytes:
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        fresh = path.with_name(f"{path.name}.{os.getpid()}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            _write_all(descriptor, os.urandom(_KEY_BYTES))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        try:
+            # Not a rename: of two processes that start at once the first one's key holds for both.
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        except OSError:
+            fresh.rename(path)
+        fresh.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+        key = path.read_bytes()
+    if len(key) != _KEY_BYTES:
+        raise ValueError(f"{path} is damaged: it has {len(key)} bytes instead of {_KEY_BYTES}")
+    return key
+
+
+def _read_all(descriptor: int) -> bytes:
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,82 @@
+"""The index of a broadcast on disk: its media events, without the bytes, in an append-only file.
+
+A file is an 8-byte header and records of ``u32 length, u32 crc32, payload`` (big-endian); the payload is a media event
+in msgpack. The first record is a Snapshot, so that one file is enough and an index can be begun anew at any time. Pure
+but for :func:`read_index`.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from streamer.broadcast.media_events import MediaEvent, PartBytes, PartMade, Snapshot, StillMade
+
+HEADER = struct.pack(">4sI", b"SIDX", 1)
+MAX_RECORD_BYTES = 64 * 1024 * 1024
+"""Of a day-long DVR window's snapshot; anything longer is a torn length."""
+
+_HEAD = struct.Struct(">II")
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(MediaEvent)
+
+
+@dataclass(slots=True, frozen=True)
+class IndexContent:
+    """What could be read of an index."""
+
+    events: list[MediaEvent]
+    good_bytes: int
+    """Length of the header and the sound records."""
+    torn_bytes: int
+    """What follows them: a record that was being written when the process was killed, or damage."""
+
+
+def encode_event(event: MediaEvent) -> bytes | None:
+    """One record; None for events that are not kept (stills, bytes)."""
+    if isinstance(event, (StillMade, PartBytes)):
+        return None
+    if isinstance(event, PartMade):
+        event = msgspec.structs.replace(event, data=b"")
+    elif isinstance(event, Snapshot) and event.stills:
+        event = msgspec.structs.replace(event, stills={})
+    payload = _encoder.encode(event)
+    return _HEAD.pack(len(payload), zlib.crc32(payload)) + payload
+
+
+def decode_index(data: bytes) -> IndexContent:
+    """Read as far as the records are sound. Raises ValueError where it is no index of this version."""
+    if data[: len(HEADER)] != HEADER:
+        raise ValueError("not an index of this version")
+    events: list[MediaEvent] = []
+    good = len(HEADER)
+    for end, payload in _records(data, good):
+        try:
+            events.append(_decoder.decode(payload))
+        except (msgspec.DecodeError, RecursionError):
+            break  # written by another version, or damage that the checksum happened to miss
+        good = end
+    return IndexContent(events, good, len(data) - good)
+
+
+def read_index(path: Path) -> IndexContent:
+    """Read an index file. Blocks. Raises OSError, and ValueError where it is no index."""
+    return decode_index(path.read_bytes())
+
+
+def _records(data: bytes, at: int) -> Iterator[tuple[int, bytes]]:
+    while at + _HEAD.size <= len(data):
+        length, checksum = _HEAD.unpack_from(data, at)
+        begin = at + _HEAD.size
+        at = begin + length
+        if length > MAX_RECORD_BYTES or at > len(data):
+            return
+        payload = data[begin:at]
+        if zlib.crc32(payload) != checksum:
+            return
+        yield at, payload

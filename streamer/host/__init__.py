@@ -1,0 +1,1 @@
+"""The media host: starts, watches and restarts room processes."""

@@ -1,0 +1,1 @@
+"""Schedules from elsewhere: fetched, compared, applied with somebody's rights."""

@@ -1,0 +1,200 @@
+"""An import as a whole, in the database: which event and rooms a schedule is for, what would change, and doing it.
+
+Plan and deed belong into one transaction of ``Database.write``, so that nothing changes in between; a plan alone
+(a dry run) may be made in one of ``Database.read``.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.conference.grants import Grant
+from streamer.conference.rooms import Room, Venue, is_slug, slug_of
+from streamer.conference.schedule import Schedule, ScheduleRoom
+from streamer.conference.sessions import Event, Session
+from streamer.errors import Unprocessable
+from streamer.planning.apply import Applied, apply
+from streamer.planning.rights import ROOM_ELSEWHERE, ROOM_NOT_MADE, limited, may_make_rooms
+from streamer.schedules.compare import Difference, compare
+from streamer.schedules.matching import matcher_of
+from streamer.store.audit import AuditEntry, AuditLog
+from streamer.store.events import Events
+from streamer.store.rooms import Rooms
+from streamer.store.sessions import Sessions
+from streamer.store.venues import Venues
+
+DEFAULT_ZONE = "Europe/Paris"
+"""For schedules that name no zone, of events without a venue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``new_rooms`` are made first; ``difference`` counts on them."""
+
+    event: Event
+    event_is_new: bool
+    venue: Venue | None
+    new_rooms: tuple[Room, ...]
+    difference: Difference
+    rooms: tuple[Room, ...] = ()
+    """All rooms, the new ones among them."""
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.event_is_new or self.new_rooms or self.difference.items)
+
+
+async def plan(
+    connection: AsyncConnection,
+    schedule: Schedule,
+    *,
+    holder: Grant,
+    now_ms: int,
+    event: str | None = None,
+    venue: str | None = None,
+    room: str | None = None,
+    otherwise: str = "",
+    make_rooms: bool = True,
+) -> Plan:
+    """What importing ``schedule`` would do with the rights of ``holder``: what those do not reach is blocked.
+
+    ``event``: its id or name, made where it is new; None: the one that the schedule names, by acronym or title, else
+    ``otherwise`` (a file's name). ``venue``: of a new event and new rooms; None: the event's, or the only one that
+    there is. ``room``: where sessions without a room take place. Raises NotFound for a venue or room that is not
+    there, Unprocessable ``no_event`` where nothing names the event.
+    """
+    venues = await Venues(connection).all()
+    rooms = await Rooms(connection).all()
+    if venue is not None:
+        await Venues(connection).get(venue)
+    named = None if room is None else await Rooms(connection).get(room)
+    if named is not None:
+        schedule = _in_room(schedule, named)
+    chosen, is_new = await _event(connection, schedule, event, otherwise)
+    where = venue or chosen.venue or (venues[0].id if len(venues) == 1 else None)
+    if is_new:
+        chosen = replace(chosen, venue=where)
+    existing = [] if is_new else await Sessions(connection).of_event(chosen.id)
+    matcher = matcher_of(rooms, venues, where, _venues_of(existing, rooms, named))
+    new_rooms: tuple[Room, ...] = ()
+    refused_rooms = {}
+    for name, match in matcher.match_all(schedule.rooms).items():
+        if match.elsewhere:
+            refused_rooms[name] = ROOM_ELSEWHERE
+        elif match.room is None and not match.ambiguous and make_rooms and not may_make_rooms(holder, where):
+            refused_rooms[name] = ROOM_NOT_MADE
+    if make_rooms and may_make_rooms(holder, where):
+        planned = matcher.planned(schedule)
+        matcher, new_rooms = planned.matcher, planned.new
+    difference = compare(existing, schedule, matcher, chosen.id, now_ms=now_ms)
+    by_id = {room.id: room for room in matcher.rooms}
+    return Plan(
+        event=chosen,
+        event_is_new=is_new,
+        venue=next((known for known in venues if known.id == where), None),
+        new_rooms=new_rooms,
+        difference=limited(difference, holder, chosen, by_id, refused_rooms),
+        rooms=matcher.rooms,
+    )
+
+
+async def carry_out(
+    connection: AsyncConnection,
+    planned: Plan,
+    accept: Collection[str] | Literal["all"] = (),
+    *,
+    now_ms: int,
+    who: str,
+    label: str,
+    source: str,
+    leave: Collection[str] = (),
+) -> Applied:
+    """Writes what :func:`plan` found, in the plan's own transaction, with a row in the audit log where anything
+    changes. ``who`` and ``label`` are the audit's, ``source`` a file's name or an address."""
+    done = apply(
+        planned.difference,
+        accept,
+        new_id=lambda: secrets.token_urlsafe(9),
+        now_ms=now_ms,
+        leave=leave,
+    )
+    if planned.event_is_new:
+        await Events(connection).add(planned.event)
+    for room in planned.new_rooms:
+        await Rooms(connection).add(room)
+    if done.new:
+        await Sessions(connection).add_many(done.new)
+    if done.changed:
+        await Sessions(connection).save_many(done.changed)
+    if planned.event_is_new or planned.new_rooms or done.new or done.changed:
+        await AuditLog(connection).add(
+            AuditEntry(
+                at_ms=now_ms,
+                who=who,
+                label=label,
+                action="schedule.import",
+                target_kind="event",
+                target_id=planned.event.id,
+                venue=planned.venue.id if planned.venue is not None else None,
+                details=_details(planned, done, source),
+            )
+        )
+    return done
+
+
+def _venues_of(existing: Iterable[Session], rooms: Iterable[Room], named: Room | None) -> frozenset[str]:
+    """Where an event takes place already, and the venue of the room that somebody ``named`` for it."""
+    taken = {session.room for session in existing} | ({named.id} if named is not None else set())
+    return frozenset(room.venue for room in rooms if room.id in taken and room.venue is not None)
+
+
+async def _event(
+    connection: AsyncConnection, schedule: Schedule, named: str | None, otherwise: str
+) -> tuple[Event, bool]:
+    """(event, whether it is new)."""
+    candidates = [named] if named is not None else [schedule.acronym, schedule.title, otherwise]
+    wanted = next((text for text in candidates if text and slug_of(text)), "")
+    event_id = wanted if is_slug(wanted) else slug_of(wanted)
+    if not event_id:
+        raise Unprocessable("The schedule does not say which event it is: name one.", code="no_event")
+    known = await Events(connection).find(event_id)
+    if known is not None:
+        return known, False
+    event = Event(
+        id=event_id,
+        name=schedule.title or named or otherwise or event_id,
+        start_ms=schedule.start_ms,
+        end_ms=schedule.end_ms,
+        language=schedule.language,
+        url=schedule.url,
+        acronym=schedule.acronym,
+    )
+    return event, True
+
+
+def _in_room(schedule: Schedule, room: Room) -> Schedule:
+    """Sessions without a room take place in ``room``."""
+    if all(item.room for item in schedule.items):
+        return schedule
+    rooms = (*schedule.rooms, ScheduleRoom(name=room.id, guid=room.guid, slug=room.id))
+    items = tuple(item if item.room else replace(item, room=room.id) for item in schedule.items)
+    warnings = tuple(warning for warning in schedule.warnings if warning.code != "no_room")
+    return replace(schedule, rooms=rooms, items=items, warnings=warnings)
+
+
+def _details(planned: Plan, done: Applied, source: str) -> dict[str, Any]:
+    difference = planned.difference
+    return {
+        "source": source,
+        "added": len(done.new),
+        "changed": len(done.changed),
+        "waiting": len(done.waiting),
+        "unchanged": difference.unchanged,
+        "rooms": [room.id for room in planned.new_rooms],
+        "sessions": [session.id for session in (*done.new, *done.changed)][:1000],
+    }

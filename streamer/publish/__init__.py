@@ -1,0 +1,1 @@
+"""A publisher of our own: test picture, files, cameras of this machine."""

@@ -1,0 +1,21 @@
+"""``streamer publish``: the publisher until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from streamer.publish.publisher import publish
+
+
+async def run_publisher(url: str, token: str, source: str | None, *, takeover: bool) -> int:
+    """Returns the exit code. The publisher reconnects by itself for ever; a signal ends it, or a refusal at first.
+
+    Raises StreamerError for that refusal.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await publish(url, token, source, stop=stop, takeover=takeover)
+    return 0

@@ -1,0 +1,1 @@
+"""WebRTC on top of aiortc: the only package that imports it."""

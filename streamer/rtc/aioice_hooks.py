@@ -1,0 +1,183 @@
+"""What Streamer does to the private parts of aioice 0.13.0: sockets, candidates, and checks that come in.
+
+The other half of :mod:`streamer.rtc.aiortc_hooks`, which has the peers and puts these in place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import aioice.ice
+import structlog
+from aioice.candidate import candidate_foundation, candidate_priority
+
+from streamer.rtc.ice import LOOPBACK, IceBinding
+
+log = structlog.get_logger(__name__)
+
+DATAGRAM_QUEUE_MAX = 512
+"""Datagrams that wait for the DTLS handshake, at most; media does not pass through this queue."""
+MAX_REMOTE = 96
+"""Addresses of one peer. More candidates are told by nobody (``ice.max_candidates``), and a NAT adds a few."""
+
+
+class DatagramQueue(asyncio.Queue[Any]):
+    """aioice's queue of datagrams, with a bound: the oldest goes. None (the end) always fits."""
+
+    def __init__(self) -> None:
+        super().__init__(DATAGRAM_QUEUE_MAX)
+        self.dropped = 0
+
+    def put_nowait(self, item: Any) -> None:
+        if self.full():
+            self.get_nowait()
+            self.dropped += 1
+        super().put_nowait(item)
+
+
+class StunProtocol(aioice.ice.StunProtocol):
+    """aioice's, for a socket that anybody may send to."""
+
+    refused = 0
+
+    def datagram_received(self, data: Any, addr: Any) -> None:
+        try:
+            super().datagram_received(data, addr)
+        except Exception as error:
+            # An exception that got out of a datagram callback would close the socket, and whatever a stranger
+            # sends must not do that.
+            self.refused += 1
+            if self.refused in (1, 100, 10_000):
+                log.warning("stun_refused", error=repr(error), count=self.refused)
+
+
+class Checks:
+    """Takes the place of ``Connection.check_incoming``: a peer has at most so many addresses, told or noticed.
+
+    aioice pairs each address that an authentic check comes from with each socket of ours, and checks back.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._check = connection.check_incoming
+        self.refused = 0
+
+    def __call__(self, message: Any, addr: tuple[str, int], protocol: Any) -> None:
+        remote = self._connection._remote_candidates
+        if len(remote) >= MAX_REMOTE and not any(c.host == addr[0] and c.port == addr[1] for c in remote):
+            self.refused += 1
+            return
+        self._check(message, addr, protocol)
+
+
+class Gatherer:
+    """Takes the place of ``Connection.get_component_candidates`` of one connection."""
+
+    def __init__(self, connection: Any, binding: IceBinding) -> None:
+        self._connection = connection
+        self._binding = binding
+        self._relayed = connection.get_component_candidates
+
+    async def __call__(self, component: int, addresses: list[str], timeout: float = 5) -> list[Any]:
+        connection, binding = self._connection, self._binding
+        # With the relay policy aioice passes no addresses: host candidates are not wanted then.
+        relay_only = connection._transport_policy == aioice.ice.TransportPolicy.RELAY
+        hosts = [] if relay_only else list(binding.addresses or addresses or (LOOPBACK,))
+        candidates = []
+        protocols = []
+        for index, address in enumerate(hosts):
+            protocol = await self._listen(address)
+            if protocol is None:
+                continue
+            protocols.append(protocol)
+            connection._protocols.append(protocol)
+            protocol.local_candidate = host_candidate(protocol, component, index)
+            shown = host_candidate(protocol, component, index)
+            if index < len(binding.announce) and binding.announce[index]:
+                shown.host = binding.announce[index]
+            candidates.append(shown)
+        if connection.stun_server and not relay_only:
+            lookups = [
+                asyncio.create_task(aioice.ice.server_reflexive_candidate(p, connection.stun_server), name="stun")
+                for p in protocols
+                if ":" not in p.local_candidate.host
+            ]
+            if lookups:
+                done, pending = await asyncio.wait(lookups, timeout=timeout)
+                candidates += [task.result()[0] for task in done if task.exception() is None]
+                for task in pending:
+                    task.cancel()
+                if pending:
+                    await asyncio.wait(pending)
+        if connection.turn_server:
+            stun_server, connection.stun_server = connection.stun_server, None
+            try:
+                candidates += await self._relayed(component=component, addresses=[], timeout=timeout)
+            finally:
+                connection.stun_server = stun_server
+        return candidates
+
+    async def _listen(self, address: str) -> Any:
+        return await listen(self._connection, address, self._binding)
+
+
+async def listen(connection: Any, address: str, binding: IceBinding) -> Any:
+    """A StunProtocol on a socket of its own; None, with a warning, where there is no such address or no port left."""
+    loop = asyncio.get_running_loop()
+    for port in _ports(binding):
+        try:
+            transport, protocol = await loop.create_datagram_endpoint(
+                lambda: StunProtocol(connection), local_addr=(address, port)
+            )
+        except OSError as error:
+            if port:
+                continue
+            log.warning("ice_address_not_bound", address=address, error=str(error))
+            return None
+        size_buffers(transport.get_extra_info("socket"), binding.buffer_bytes)
+        return protocol
+    log.warning("ice_ports_used_up", address=address, low=binding.port_min, high=binding.port_max)
+    return None
+
+
+def host_candidate(protocol: Any, component: int, index: int) -> Any:
+    host, port = protocol.transport.get_extra_info("sockname")[:2]
+    return aioice.Candidate(
+        foundation=candidate_foundation("host", "udp", host),
+        component=component,
+        transport="udp",
+        # RFC 8445, section 5.1.2.1: a multihomed agent gives each address a preference of its own.
+        priority=candidate_priority(component, "host", 65535 - index),
+        host=host,
+        port=port,
+        type="host",
+    )
+
+
+def _ports(binding: IceBinding) -> Sequence[int]:
+    if not binding.port_min and not binding.port_max:
+        return (0,)
+    low = max(binding.port_min, 1)
+    span = range(low, max(binding.port_max, low) + 1)
+    start = random.randrange(len(span))  # noqa: S311 - spreads ports, guards nothing
+    return [span[(start + i) % len(span)] for i in range(len(span))]
+
+
+def size_buffers(sock: Any, size: int) -> int:
+    """Ask for socket buffers of ``size`` bytes and tell what the kernel granted for receiving."""
+    if sock is None:
+        return 0
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+    # Linux doubles the value for its own bookkeeping and reports the doubled one (socket(7)).
+    return int(sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)) // 2
+
+
+def granted_receive_buffer(size: int) -> int:
+    """What the kernel would grant of a receive buffer of ``size`` bytes; less means net.core.rmem_max is low."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        return size_buffers(sock, size)

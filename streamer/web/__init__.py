@@ -1,0 +1,1 @@
+"""The web process: wiring of the web plane."""

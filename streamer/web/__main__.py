@@ -1,0 +1,7 @@
+"""``python -m streamer.web``."""
+
+import sys
+
+from streamer.web.process import main
+
+sys.exit(main())

@@ -1,0 +1,172 @@
+"""Who may connect when connections are scarce, by household. No transport: :mod:`streamer.web.http_server` has that.
+
+Everybody has places, the crew some more, and nobody's household may hold as many as would leave none to others
+(:mod:`streamer.shares`). Past its share a household's own idle connections go; where all places are taken,
+those of the household that holds most. Only then is somebody refused, unless a grant is shown.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from streamer.shares import Shares
+from streamer.descriptors import Budget
+
+
+class Kind(Enum):
+    PROXY = "proxy"
+    """A trusted proxy's: it speaks for many households."""
+    ANYBODY = "anybody"
+    PROBATION = "probation"
+    """Beyond everybody's places: it is to show a grant."""
+    CREW = "crew"
+
+
+class Cuttable(Protocol):
+    def cut(self) -> None:
+        """End it at once, whatever was not sent. The seat is left soon after."""
+
+
+@dataclass(slots=True)
+class ConnectionStats:
+    """Exported by ``streamer.observe``."""
+
+    open: int = 0
+    crew: int = 0
+    """Of these, with a grant."""
+    opened_total: int = 0
+    refused_total: int = 0
+    cut_for_others_total: int = 0
+    """Idle ones of households with many, for newcomers."""
+    cut_headers_total: int = 0
+    """No whole request in time."""
+    cut_body_total: int = 0
+    cut_idle_total: int = 0
+    cut_slow_total: int = 0
+    """Readers that took too little."""
+    cut_unsent_total: int = 0
+    """Cut because too much was waiting to be sent, to all together."""
+    unsent_bytes: int = 0
+    handshakes_failed_total: int = 0
+    accept_errors_total: int = 0
+
+
+class Seat:
+    """One connection's place. ``connection`` is set once there is one to cut."""
+
+    __slots__ = ("connection", "household", "kind", "left")
+
+    def __init__(self, household: str, kind: Kind) -> None:
+        self.household = household
+        self.kind = kind
+        self.connection: Cuttable | None = None
+        self.left = False
+
+
+class _Pool:
+    """Places of one kind, and whose connections are idle in them."""
+
+    def __init__(self, total: int) -> None:
+        self.shares = Shares(total)
+        self.idle: dict[str, OrderedDict[Seat, None]] = {}
+        """Household -> its connections that wait for the client, the longest first."""
+
+    def giving_way(self, household: str, *, full: bool) -> Seat | None:
+        """The connection whose place a newcomer of ``household`` gets. ``full``: there are no free ones."""
+        loser = household
+        if full:
+            # Else there are places, and it has its share of them.
+            most = max(self.idle, key=self.shares.of, default=household)
+            if self.shares.of(most) > self.shares.of(household):
+                loser = most
+        return next(iter(self.idle.get(loser, ())), None)
+
+    def rest(self, seat: Seat) -> None:
+        self.idle.setdefault(seat.household, OrderedDict())[seat] = None
+
+    def rouse(self, seat: Seat) -> None:
+        idle = self.idle.get(seat.household)
+        if idle is not None and seat in idle:
+            del idle[seat]
+            if not idle:
+                del self.idle[seat.household]
+
+
+class Connections:
+    """All connections of a web process. On the loop."""
+
+    def __init__(self, budget: Budget, stats: ConnectionStats, *, per_household: int = 0) -> None:
+        """``per_household``: a bound beside the share; 0: none."""
+        self._pools = {Kind.ANYBODY: _Pool(budget.connections), Kind.PROBATION: _Pool(budget.crew)}
+        self._most = budget.connections + budget.crew
+        self._per_household = per_household or self._most
+        self.stats = stats
+
+    def admit(self, household: str, *, proxy: bool = False) -> Seat | None:
+        """A place for a new connection; None where there is none."""
+        kinds = (Kind.PROXY,) if proxy else (Kind.ANYBODY, Kind.PROBATION)
+        kind = next((kind for kind in kinds if self._take(household, kind)), None)
+        if kind is None:
+            self.stats.refused_total += 1
+            return None
+        self.stats.open += 1
+        self.stats.opened_total += 1
+        seat = Seat(household, kind)
+        self.idle(seat)
+        return seat
+
+    def _take(self, household: str, kind: Kind) -> bool:
+        pool = self._pools[Kind.ANYBODY if kind is Kind.PROXY else kind]
+        shares, full = pool.shares, self.stats.open >= self._most
+        if kind is Kind.PROXY:
+            seat = pool.giving_way(household, full=True) if full else None
+        elif not full and shares.of(household) < self._per_household and shares.may(household):
+            return shares.take(household)
+        else:
+            seat = pool.giving_way(household, full=full or not shares.free)
+        if seat is not None:
+            self.stats.cut_for_others_total += 1
+            self.cut(seat)
+            if kind is not Kind.PROXY:
+                shares.put(household)
+        return seat is not None or (kind is Kind.PROXY and not full)
+
+    def cut(self, seat: Seat) -> None:
+        """End a connection; its place is free at once."""
+        self.leave(seat)
+        if seat.connection is not None:
+            seat.connection.cut()
+
+    def idle(self, seat: Seat) -> None:
+        """It waits for its client from now on."""
+        if not seat.left and seat.kind in self._pools:
+            self._pools[seat.kind].rest(seat)
+
+    def busy(self, seat: Seat) -> None:
+        """The client waits for us."""
+        if seat.kind in self._pools:
+            self._pools[seat.kind].rouse(seat)
+
+    def prove(self, seat: Seat) -> None:
+        """It has shown a grant: it takes nobody's place any more."""
+        if not seat.left and seat.kind in self._pools:
+            self._give_back(seat)
+            seat.kind = Kind.CREW
+            self.stats.crew += 1
+
+    def leave(self, seat: Seat) -> None:
+        """It is over. May be said again."""
+        if not seat.left:
+            seat.left = True
+            self.stats.open -= 1
+            self._give_back(seat)
+
+    def _give_back(self, seat: Seat) -> None:
+        if seat.kind in self._pools:
+            self._pools[seat.kind].rouse(seat)
+            self._pools[seat.kind].shares.give_back(seat.household)
+        elif seat.kind is Kind.CREW:
+            self.stats.crew -= 1

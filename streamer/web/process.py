@@ -1,0 +1,266 @@
+"""The web process: ``python -m streamer.web --settings FILE --listen-fd N``, started by ``streamer serve``.
+
+The listening sockets are the supervisor's, so that clients queue in them while this process is replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from streamer.api.addresses import Proxies
+from streamer.api.auth import shows_crew
+from streamer.api.context import SERVICES
+from streamer.links import public_url
+from streamer.api.middlewares import error_response
+from streamer.web.application import CONNECTIONS, make_app
+from streamer.certificate import Certificate
+from streamer.web.connections import Connections, ConnectionStats
+from streamer.descriptors import budget, raise_limit
+from streamer.director.directorship import Directorship, this_process
+from streamer.errors import EXIT_DONE, EXIT_FAILED, StreamerError
+from streamer.web.http_server import Server
+from streamer.observe.health import waiting_application
+from streamer.observe.logs import configure_logging
+from streamer.host import spawn
+from streamer.control.server import wait_cancelled
+from streamer.settings import Settings
+from streamer.store.database import Database, StoreUnavailable, database_url
+from streamer.store.directors import Holder
+from streamer.supervision import start_kept
+
+_CERTIFICATE_CHECK_S = 60.0
+_BACKLOG = 4096
+"""Connections that wait to be taken. A hall of people comes back while this process is started again: who finds no
+place is told nothing, and its system tries again after 1, 3, 7 and 15 s."""
+
+FOLDER_LOCK_TRIES, FOLDER_LOCK_POLL_S = 200, 0.05
+HALT_LIMIT_S = 10.0
+EXIT_REPLACED = 75
+"""Another server directs (EX_TEMPFAIL): the supervisor starts this one anew, which waits."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def run_web(settings: Settings, sockets: Sequence[socket.socket]) -> int:
+    """Serve until SIGTERM, then drain for at most ``server.shutdown_s``. Returns the exit code."""
+    loop = asyncio.get_running_loop()
+    leaving = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, leaving.set)
+    database = Database(database_url(settings.store.url, settings.data))
+    try:
+        async with AsyncExitStack() as stack:
+            lock = await _folder_lock(settings)
+            stack.callback(os.close, lock)
+            await database.open()
+            stack.push_async_callback(database.close)
+            # Where somebody of an older program directs, the tables are brought up to date once that one has ended.
+            if not await database.has_directors():
+                await database.migrate()
+            floor = await asyncio.to_thread(spawn.highest_epoch, settings)
+            directorship = Directorship(
+                database,
+                this_process(settings.data, settings.run_dir),
+                absent_s=settings.store.director_absent_s,
+                floor=floor,
+            )
+            if not await _take(directorship, settings, sockets, leaving):
+                return EXIT_DONE
+            stack.push_async_callback(directorship.release)
+            await database.migrate()
+            directorship.on_lost = leaving.set
+            holding = start_kept("directorship", directorship.run)
+            stack.push_async_callback(asyncio.wait, (holding,), timeout=HALT_LIMIT_S)
+            stack.callback(directorship.halt)
+            code = await _serve(settings, sockets, database, directorship, leaving)
+            return code if directorship.lost is None else EXIT_REPLACED
+    except (StreamerError, OSError) as error:
+        _log.error("web_cannot_start", error=str(error))
+        return EXIT_FAILED
+
+
+async def _folder_lock(settings: Settings) -> int:
+    """The descriptor that says that a web process of this data folder lives, and that its former one does not.
+
+    The supervisor starts one at a time; a former supervisor's may be just dying. Raises StoreUnavailable.
+    """
+    for _ in range(FOLDER_LOCK_TRIES):
+        if (lock := spawn.try_lock(settings.run_dir / spawn.WEB_LOCK)) is not None:
+            return lock
+        await asyncio.sleep(FOLDER_LOCK_POLL_S)
+    raise StoreUnavailable(f"Another web process uses the data folder {settings.data}.")
+
+
+async def _take(
+    directorship: Directorship, settings: Settings, sockets: Sequence[socket.socket], leaving: asyncio.Event
+) -> bool:
+    """Wait until this process directs. Meanwhile it serves nothing and says who does. False: told to leave first."""
+    told: set[Holder] = set()
+    runner: web.AppRunner | None = None
+    listener: Server | None = None
+    latest = ""
+    waits = asyncio.Event()
+
+    def waiting(holder: Holder) -> None:
+        nonlocal latest
+        latest = f"{holder.host}, process {holder.pid}"
+        known = replace(holder, sign=0)
+        if known not in told:
+            told.clear()
+            told.add(known)
+            _log.warning("another_directs", by=str(holder), waits_s=settings.store.director_absent_s)
+            print(
+                f"Another Streamer directs this database ({holder}). This one waits: it takes over when that one ends, "
+                f"or gives no sign for {settings.store.director_absent_s:g} s.",
+                file=sys.stderr,
+                flush=True,
+            )
+        waits.set()
+
+    taking = asyncio.create_task(directorship.take(waiting), name="take directorship")
+    left = asyncio.create_task(leaving.wait(), name="leaving")
+    first = asyncio.create_task(waits.wait(), name="another directs")
+    try:
+        await asyncio.wait({taking, left, first}, return_when=asyncio.FIRST_COMPLETED)
+        if first.done() and not taking.done():
+            runner = web.AppRunner(
+                waiting_application(lambda: latest), access_log=None, handle_signals=False, shutdown_timeout=1.0
+            )
+            await runner.setup()
+            listener = _waiting_server(runner, settings)
+            listener.start(sockets, _tls(settings), backlog=_BACKLOG)
+            await asyncio.wait({taking, left}, return_when=asyncio.FIRST_COMPLETED)
+        if taking.done():
+            taking.result()
+        return taking.done()
+    finally:
+        if listener is not None:
+            await listener.close()
+        if runner is not None:
+            await runner.cleanup()
+        for task in (taking, left, first):
+            await wait_cancelled(task)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    server = settings.server
+    if server.tls_cert is None or server.tls_key is None:
+        return None
+    return Certificate(server.tls_cert, server.tls_key).context
+
+
+async def _serve(
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    database: Database,
+    directorship: Directorship,
+    leaving: asyncio.Event,
+) -> int:
+    loop = asyncio.get_running_loop()
+    server = settings.server
+    try:
+        certificate = None
+        if server.tls_cert is not None and server.tls_key is not None:
+            certificate = Certificate(server.tls_cert, server.tls_key)
+            loop.add_signal_handler(signal.SIGHUP, certificate.reload_if_changed)
+        else:
+            loop.add_signal_handler(signal.SIGHUP, lambda: None)
+        app = make_app(settings, database, directorship, public_url=public_url(settings))
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=server.shutdown_s,
+        )
+        await runner.setup()
+        listener = make_server(runner, settings)
+    except (StreamerError, OSError, ssl.SSLError) as error:
+        _log.error("web_cannot_start", error=str(error))
+        return EXIT_FAILED
+    pid_file = settings.run_dir / spawn.WEB_PID
+    try:
+        listener.start(sockets, certificate.context if certificate else None, backlog=_BACKLOG)
+        spawn.write_atomically(pid_file, f"{os.getpid()}\n".encode())
+        _log.info("web_started", pid=os.getpid(), url=public_url(settings))
+        while not leaving.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CERTIFICATE_CHECK_S):
+                    await leaving.wait()
+            if certificate is not None:
+                certificate.reload_if_changed()
+        _log.info("web_draining")
+    finally:
+        await listener.close()
+        await runner.cleanup()
+        with contextlib.suppress(FileNotFoundError):
+            pid_file.unlink()
+    return EXIT_DONE
+
+
+def _waiting_server(runner: web.AppRunner, settings: Settings) -> Server:
+    """The same deadlines and bounds, while nobody can show a grant."""
+
+    async def proof(_request: web.BaseRequest) -> bool:
+        return False
+
+    server = settings.server
+    places = budget(raise_limit(), server.max_connections)
+    connections = Connections(places, ConnectionStats(), per_household=server.max_connections_per_household)
+    is_proxy = Proxies(server.trusted_proxies).trusts
+    return Server(runner, server, connections, is_proxy=is_proxy, proof=proof, refuse=error_response)
+
+
+def make_server(runner: web.AppRunner, settings: Settings) -> Server:
+    """The server of a runner that is set up, within what this process may open."""
+    services, server = runner.app[SERVICES], settings.server
+    connections = Connections(
+        budget(raise_limit(), server.max_connections),
+        runner.app[CONNECTIONS],
+        per_household=server.max_connections_per_household,
+    )
+    return Server(
+        runner,
+        server,
+        connections,
+        is_proxy=services.proxies.trusts,
+        proof=partial(shows_crew, services=services),
+        refuse=error_response,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="streamer.web")
+    parser.add_argument("--settings", type=Path, required=True)
+    parser.add_argument("--listen-fd", type=int, action="append", required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    options = parser.parse_args(arguments)
+    # Whoever comes next needs the port.
+    spawn.die_with_parent(options.parent)
+    # Only the supervisor speaks to us: Ctrl-C reaches it, and it drains us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    settings = spawn.read_settings(options.settings)
+    admin_token = os.environ.pop("STREAMER_ADMIN_TOKEN", "")
+    settings = settings.model_copy(update={"admin_token": admin_token})
+    configure_logging(settings.log, role="web")
+    sockets = [socket.socket(fileno=fd) for fd in options.listen_fd]
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run_web(settings, sockets))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

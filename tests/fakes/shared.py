@@ -1,0 +1,107 @@
+"""Whole servers that the tests of a worker share: one for each set of settings, each test with rooms of its own.
+
+A server costs some five seconds of CPU before it answers, a room another one. ``server`` is the one that most tests
+ask for; a module whose subject are other settings defines a fixture of that name for itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest_asyncio
+
+from streamer.control import run_folder
+from streamer.control.channel import Channel
+from streamer.errors import StreamerError
+from tests.fakes.running import START_LIMIT_S, Running, serving
+from tests.fakes.waiting import until_answered
+
+LADDER = '[{"height": 240, "bitrate_kbps": 300}, {"height": 144, "bitrate_kbps": 120}]'
+TOP, LOW = "v180", "v144"
+"""What a ``tiny_camera`` becomes with this ladder: the camera's own pictures, and encoded ones."""
+SMALLEST = {
+    "STREAMER_MEDIA__RUNGS": '[{"height": 90, "bitrate_kbps": 100}]',
+    "STREAMER_MEDIA__SLATE_FRAME_RATE": "12",
+    "STREAMER_HLS__SEGMENT_S": "1",
+    "STREAMER_HLS__TARGET_DURATION_S": "2",
+}
+"""For servers of one test's own, under a camera of 160x90."""
+SMALL = {
+    "STREAMER_MEDIA__RUNGS": LADDER,
+    "STREAMER_MEDIA__STILL_INTERVAL_S": "1",
+    "STREAMER_MEDIA__SLATE_FRAME_RATE": "12",
+    "STREAMER_HLS__SEGMENT_S": "1",
+    "STREAMER_HLS__TARGET_DURATION_S": "2",
+    "STREAMER_HLS__RING_S": "9",
+    # What is not recorded is in memory alone: all of the ring has to have room there.
+    "STREAMER_HLS__CACHE_BYTES_PER_ROOM": "4000000",
+    "STREAMER_WHEP__MAX_VIEWERS": "2",
+    "STREAMER_ROOM__ATTEMPTS_PER_MINUTE": "500",
+}
+"""Segments of a second: where neither rates nor sizes are the subject."""
+PATIENT = {"STREAMER_MEDIA__SILENCE_BEFORE_SLATE_S": "10", "STREAMER_MEDIA__OVERLOAD_BEHIND_MS": "5000"}
+"""A busy machine may hold a camera or an encoder up for some seconds: without a slate, and no rendition is given up."""
+REAL = PATIENT | {"STREAMER_MEDIA__RUNGS": LADDER}
+"""Segments and parts as they are by default."""
+PLAIN = PATIENT | {"STREAMER_REALTIME__NEWCOMER_S": "0"}
+"""All by default, the ladder too. Crowds that come from one address may speak at once: how newcomers are held back is
+no matter there."""
+
+
+@dataclass
+class Servers:
+    """Those that run, by their settings and the command before theirs."""
+
+    stack: contextlib.AsyncExitStack
+    running: dict[Any, Running] = field(default_factory=dict)
+
+    @contextlib.asynccontextmanager
+    async def lent(self, settings: Mapping[str, str], before: Sequence[str] = ()) -> AsyncIterator[Running]:
+        """The server with these settings. The rooms that are open at the end are closed."""
+        key = (frozenset(settings.items()), tuple(before))
+        running = self.running.get(key)
+        if running is None or not await _answers(running):
+            running = await self.stack.enter_async_context(serving(environment=settings, before=before))
+            self.running[key] = running
+        try:
+            yield running
+        finally:
+            await close_rooms(running)
+
+
+async def _answers(server: Running) -> bool:
+    """Not where a test before has ended it for good."""
+
+    async def ready() -> bool:
+        return server.process.returncode is not None or await server.ready()
+
+    with contextlib.suppress(AssertionError):
+        await until_answered(ready, limit_s=START_LIMIT_S)
+    return server.process.returncode is None and await server.ready()
+
+
+async def close_rooms(server: Running) -> None:
+    """A room whose camera is gone goes on with its slate, and that takes CPU from the next test."""
+    with contextlib.suppress(OSError, StreamerError, TimeoutError):
+        host = await Channel.open(server.data / "run", run_folder.MEDIA_SOCKET)
+        try:
+            for entry in await host.request("list", {}, limit_s=5):
+                with contextlib.suppress(StreamerError):
+                    await host.request("stop", {"room": entry["room"]}, limit_s=5)
+        finally:
+            await host.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def servers() -> AsyncIterator[Servers]:
+    async with contextlib.AsyncExitStack() as stack:
+        yield Servers(stack)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(servers: Servers) -> AsyncIterator[Running]:
+    async with servers.lent(SMALL) as running:
+        yield running

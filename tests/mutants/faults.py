@@ -1,0 +1,440 @@
+"""Faults of one line, each of which a test catches: wrong bounds and units, swapped orders, checks and rights left out.
+
+``before`` and ``after`` are without indentation; ``before`` stands exactly once in the module. Whoever changes such a
+line moves the fault to where the rule stands now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    module: str
+    before: str
+    after: str
+    test: str
+    """What catches it, as pytest names it; by itself it takes a few seconds."""
+    about: str
+
+
+_FORMATS = "tests/unit/golden/test_media.py"
+_MESSAGES = "tests/unit/golden/test_messages.py"
+
+FAULTS = (
+    # --- broadcast
+    Fault(
+        "streamer/broadcast/media_events.py",
+        'class SegmentDone(Sequenced, tag="done"):',
+        'class SegmentDone(Sequenced, tag="finished"):',
+        f"{_MESSAGES}::test_media_events",
+        "A media event is told by another tag.",
+    ),
+    Fault(
+        "streamer/broadcast/chunks.py",
+        "return index >= 0 and offset < runs[index][1]",
+        "return index >= 0 and offset <= runs[index][1]",
+        "tests/unit/broadcast/test_chunks.py",
+        "The byte after a run counts as one of it.",
+    ),
+    Fault(
+        "streamer/broadcast/track_view.py",
+        "if msn >= first_msn:",
+        "if msn > first_msn:",
+        "tests/unit/broadcast/test_view.py::test_trimming_drops_segments_intervals_and_init_references",
+        "A window that is trimmed loses one segment too many.",
+    ),
+    # --- formats
+    Fault(
+        "streamer/formats/cmaf.py",
+        "if min(durations) <= 0:",
+        "if min(durations) < 0:",
+        "tests/unit/formats/test_cmaf.py::test_samples_that_do_not_follow_one_another_are_refused",
+        "A sample without a duration is written.",
+    ),
+    Fault(
+        "streamer/formats/fragments.py",
+        "durations = [1] * lead + [frame.duration for frame in frames[lead:]]",
+        "durations = [frame.duration for frame in frames]",
+        "tests/unit/formats/test_fragments.py::test_pictures_between_two_times[45-150]",
+        "What leads in to a cut is shown.",
+    ),
+    Fault(
+        "streamer/formats/index.py",
+        "if zlib.crc32(payload) != checksum:",
+        "if zlib.crc32(payload) != checksum and at < 0:",
+        "tests/unit/formats/test_index.py::test_a_damaged_byte_ends_the_index_there",
+        "A damaged record of an index is believed.",
+    ),
+    Fault(
+        "streamer/formats/movie.py",
+        'flags = {"text": 0, "subtitle": 2}.get(track.kind, 3)',
+        'flags = {"text": 3, "subtitle": 2}.get(track.kind, 3)',
+        "tests/unit/golden/test_media.py::test_the_head_of_a_movie",
+        "A movie's chapters are shown as subtitles.",
+    ),
+    Fault(
+        "streamer/formats/erasures.py",
+        "at_ms: int",
+        "asked_ms: int",
+        f"{_FORMATS}::test_the_list_of_erasures",
+        "A field of the list of erasures has another name.",
+    ),
+    # --- control
+    Fault(
+        "streamer/control/messages.py",
+        "takeover: bool = False",
+        "take_over: bool = False",
+        f"{_MESSAGES}::test_control_messages",
+        "A field of an offer has another name.",
+    ),
+    Fault(
+        "streamer/control/part_cache.py",
+        "self._items.move_to_end(place)",
+        "self._items.move_to_end(place, last=False)",
+        "tests/unit/control/test_framing.py::test_the_part_cache_forgets_the_longest_unused",
+        "What was asked for last is forgotten first.",
+    ),
+    Fault(
+        "streamer/control/outbound.py",
+        "self._queue.popleft()",
+        "self._queue.pop()",
+        "tests/unit/control/test_server.py::test_requests_are_answered_while_others_wait",
+        "A slow reader is sent the newest first.",
+    ),
+    # --- rtc
+    Fault(
+        "streamer/rtc/gate.py",
+        "if len(datagram) > MAX_DATAGRAM:",
+        "if len(datagram) > 2 * MAX_DATAGRAM:",
+        "tests/unit/rtc/test_hostile_rtp.py::test_the_gate_knows_size_rate_and_sources",
+        "Datagrams larger than the buffer are let in.",
+    ),
+    Fault(
+        "streamer/rtc/jitter.py",
+        "if extended < self._next or extended in self._buffer:",
+        "if extended in self._buffer:",
+        "tests/unit/rtc/test_jitter.py::test_what_comes_too_late_or_twice_is_counted_and_dropped",
+        "A packet whose place was given up is taken all the same.",
+    ),
+    Fault(
+        "streamer/rtc/payloads.py",
+        "if nal[0] & 0x1F == NAL_AUD:",
+        "if nal[0] & 0x1F == NAL_SEI:",
+        "tests/unit/rtc/test_payloads.py::test_delimiters_are_not_sent",
+        "Delimiters are sent for notes.",
+    ),
+    # --- media
+    Fault(
+        "streamer/media/switch.py",
+        "return bool(state and state.connected and state.video_ns and now_ns - state.video_ns < self.silence_ns)",
+        "return bool(state and state.connected and state.video_ns)",
+        "tests/unit/media/test_switch.py",
+        "A camera that fell silent keeps the programme.",
+    ),
+    Fault(
+        "streamer/media/timeline.py",
+        "return cls(epoch_ms, now_ns, max((now_ms - epoch_ms) * TICKS_PER_MS, end_ticks))",
+        "return cls(epoch_ms, now_ns, (now_ms - epoch_ms) * TICKS_PER_MS)",
+        "tests/unit/media/test_timeline.py::test_a_broadcast_that_goes_on_never_steps_back_even_if_the_machines_clock_did",
+        "A broadcast that goes on after a crash may step back.",
+    ),
+    Fault(
+        "streamer/media/presence.py",
+        "self.up, self.since_ms, self.stopped_ms = False, None, self._heard_ms",
+        "self.up, self.since_ms, self.stopped_ms = False, None, heard_ms",
+        "tests/unit/media/test_presence.py",
+        "When media stopped is not kept.",
+    ),
+    # --- room
+    Fault(
+        "streamer/room/process.py",
+        "said.append(countdown(config.language, slate.until_ms - at_ms))",
+        "said.append(countdown(config.language, slate.until_ms))",
+        "tests/unit/room/test_orders.py::test_the_slate_says_what_is_ordered_and_how_long_it_is_until_then",
+        "The slate counts down from 1970.",
+    ),
+    Fault(
+        "streamer/room/whep_places.py",
+        "if self.connected + self.pending.of(offer.household) >= self.most:",
+        "if self.connected > self.most:",
+        "tests/unit/room/test_whep_places.py::test_a_hall_may_have_all_places_and_a_full_room_still_has_its_crews",
+        "Places are promised that there are not.",
+    ),
+    # --- host
+    Fault(
+        "streamer/host/memory.py",
+        "killed = _oom_kills(group) > self._killed_before.pop(room, 0)",
+        "killed = _oom_kills(group) > 0",
+        "tests/unit/host/test_memory.py::test_a_service_that_may_divide_its_group_gives_each_room_one",
+        "A former process's end is told as this one's.",
+    ),
+    Fault(
+        "streamer/host/spawn.py",
+        'write_atomically(path, settings.model_dump_json(exclude={"admin_token"}).encode())',
+        "write_atomically(path, settings.model_dump_json().encode())",
+        "tests/unit/golden/test_stored.py::test_the_settings_that_processes_are_started_with",
+        "The admin token is left on the disk.",
+    ),
+    # --- publish
+    Fault(
+        "streamer/publish/testcard.py",
+        "return ms if crc == _crc(ms) else None",
+        "return ms",
+        "tests/unit/publish/test_testcard.py::test_one_wrong_cell_is_no_other_time",
+        "A time that was misread is believed.",
+    ),
+    Fault(
+        "streamer/publish/publisher.py",
+        "sender.push(encoded.data, encoded.media_us, key=encoded.key)",
+        "sender.push(encoded.data, encoded.media_us // 1000, key=encoded.key)",
+        "tests/unit/publish/test_publisher.py::test_the_card_arrives_with_the_time_that_its_clock_says",
+        "Times are sent in milliseconds for microseconds.",
+    ),
+    # --- planning
+    Fault(
+        "streamer/planning/fetch.py",
+        "if len(out) > max_bytes:",
+        "if len(out) > max_bytes * max_bytes:",
+        "tests/unit/planning/test_fetch.py::test_a_bomb_is_stopped_at_the_limit_and_packed_answers_are_unpacked[gzip]",
+        "A small answer may become a large one in memory.",
+    ),
+    Fault(
+        "streamer/planning/rights.py",
+        "if not may_plan_in(holder, Target(room=room.id, venue=room.venue), event.venue):",
+        "if False:",
+        "tests/unit/planning/test_rights.py::test_each_item_wants_the_rights_that_it_wants_over_rest",
+        "An import puts sessions into rooms that whoever imports may not plan in.",
+    ),
+    # --- cli
+    Fault(
+        "streamer/cli/settings_file.py",
+        "case bool():",
+        "case None:",
+        "tests/unit/settings/test_settings.py",
+        "The settings' manual says True for true.",
+    ),
+    Fault(
+        "streamer/cli/granting.py",
+        "await Grants(connection).add(grant, made.secret_sha256)",
+        "await Grants(connection).add(grant, made.secret_sha256[::-1])",
+        "tests/unit/cli/test_commands.py::test_a_grant_from_the_command_line_opens_what_it_says",
+        "A link that was made opens nothing.",
+    ),
+    # --- web
+    Fault(
+        "streamer/web/connections.py",
+        "if self.shares.of(most) > self.shares.of(household):",
+        "if self.shares.of(most) < self.shares.of(household):",
+        "tests/unit/web/test_connections.py",
+        "A full server takes the place of whoever has least.",
+    ),
+    Fault(
+        "streamer/web/connections.py",
+        "elif not full and shares.of(household) < self._per_household and shares.may(household):",
+        "elif not full and shares.may(household):",
+        "tests/unit/web/test_connections.py::test_a_bound_per_household_can_be_set",
+        "An operator's bound for each household is not kept.",
+    ),
+    # --- conference
+    Fault(
+        "streamer/conference/grants.py",
+        "self.ends_ms is None or now_ms < self.ends_ms",
+        "self.ends_ms is None or now_ms <= self.ends_ms + 1000",
+        "tests/unit/conference/test_grants.py",
+        "A grant is good past its end.",
+    ),
+    Fault(
+        "streamer/conference/visibility.py",
+        "if session.visibility is Visibility.UNLISTED and session.id in caller.links:",
+        "if session.visibility is not Visibility.PUBLIC and session.id in caller.links:",
+        "tests/unit/conference/test_visibility.py",
+        "An old link opens a session that became private.",
+    ),
+    Fault(
+        "streamer/conference/delays.py",
+        "end_ms=pause.end_ms + left_ms,",
+        "end_ms=pause.end_ms + by_ms,",
+        "tests/unit/conference/test_delays.py",
+        "A break absorbs nothing of a delay.",
+    ),
+    # --- schedules
+    Fault(
+        "streamer/planning/apply.py",
+        'if item.blocked or (item.needs_yes and accept != "all" and item.key not in accept):',
+        'if item.needs_yes and accept != "all" and item.key not in accept:',
+        "tests/unit/schedules/test_compare.py::test_what_is_on_air_stays_in_its_room_and_is_not_cancelled_whatever_anybody_says",
+        "What an import may not do is done.",
+    ),
+    Fault(
+        "streamer/schedules/recurrence.py",
+        "end = max(start, min(until, horizon)) if until is not None else horizon",
+        "end = horizon",
+        "tests/unit/schedules/test_read_ical.py::test_rules_of_every_kind",
+        "A rule's end is not kept to.",
+    ),
+    Fault(
+        "streamer/schedules/times.py",
+        "return first * DAY_MS + second * HOUR_MS + third * MINUTE_MS",
+        "return first * HOUR_MS + second * MINUTE_MS + third * 1000",
+        "tests/unit/schedules/test_read_frab.py::test_durations_in_every_spelling",
+        "A day and two hours last an hour and two minutes.",
+    ),
+    Fault(
+        "streamer/schedules/times.py",
+        "if len(found[1]) == 1 and second < 24 and first > 0:",
+        "if second < 24 and first > 0:",
+        "tests/unit/schedules/test_read_frab.py::test_durations_in_every_spelling",
+        "Ten hours and twenty minutes last ten days and twenty hours.",
+    ),
+    # --- director
+    Fault(
+        "streamer/director/directorship.py",
+        "mine = replace(self._me, epoch=max(seen.epoch, self._floor) + 1, since_ms=self._now_ms())",
+        "mine = replace(self._me, epoch=seen.epoch + 1, since_ms=self._now_ms())",
+        "tests/unit/director/test_directorship.py::test_rooms_that_obeyed_more_than_an_older_database_knows_obey_its_next_epoch[sqlite]",
+        "Over a database of before rooms obey nobody.",
+    ),
+    Fault(
+        "streamer/director/incidents.py",
+        "return current(day) if day.hold is not None or day.slate else None",
+        "return current(day) if day.hold is not None else None",
+        "tests/unit/director/test_director.py::test_what_a_technician_covers_is_left_out_of_the_replay_too",
+        "A replay shows what a technician had covered.",
+    ),
+    # --- delivery
+    Fault(
+        "streamer/delivery/hold.py",
+        "if wanted.msn > output.last_complete_msn + MSN_AHEAD:",
+        "if wanted.msn > output.last_complete_msn + MSN_AHEAD * 100:",
+        "tests/unit/delivery/test_hold.py::test_bad_directives_are_refused_at_once",
+        "A request may wait for what comes in minutes.",
+    ),
+    Fault(
+        "streamer/delivery/parts.py",
+        "if len(chunks) == 1 and (data := cache.get((first.file, first.offset))) and len(data) == first.size:",
+        "if len(chunks) == 1 and (data := cache.get((first.file, first.offset))):",
+        "tests/unit/delivery/test_parts.py::test_a_cached_part_is_not_taken_for_the_larger_one_at_its_place",
+        "A part is served for the segment that begins with it.",
+    ),
+    Fault(
+        "streamer/delivery/parts.py",
+        "if not data or len(data) > end - offset:",
+        "if not data:",
+        "tests/unit/delivery/test_parts.py::test_a_larger_part_is_not_taken_for_the_cached_one_at_its_place",
+        "More bytes are served than the part has.",
+    ),
+    # --- audience
+    Fault(
+        "streamer/audience/chat.py",
+        "if earlier == text and abs(now_ms - at_ms) < REPEAT_MS:",
+        "if earlier == text and abs(now_ms - at_ms) < REPEAT_MS // 1000:",
+        "tests/unit/audience/test_rules.py::test_texts_that_differ_in_a_character_are_no_repeats",
+        "The same may be said again at once.",
+    ),
+    Fault(
+        "streamer/audience/participant_rules.py",
+        "if message is None or message.participant != who.id:",
+        "if message is None:",
+        "tests/unit/audience/test_service.py::test_authors_take_back_their_own_and_nobody_elses",
+        "Anybody may withdraw anybody's message.",
+    ),
+    # --- realtime
+    Fault(
+        "streamer/realtime/log.py",
+        "return self.floor <= since <= self.last",
+        "return since <= self.last",
+        "tests/unit/realtime/test_log.py",
+        "A reader goes on over what was forgotten meanwhile.",
+    ),
+    Fault(
+        "streamer/realtime/limits.py",
+        "if self._taken[household(address)] >= self._per_address:",
+        "if self._taken[household(address)] > self._per_address:",
+        "tests/unit/realtime/test_doors.py::test_a_household_has_so_many_places",
+        "A household has one connection more than it may.",
+    ),
+    # --- api
+    Fault(
+        "streamer/api/cookies.py",
+        'bound_to = admin_token if secret.startswith(_BOUND) else ""',
+        'bound_to = ""',
+        "tests/unit/api/test_login.py::test_a_login_by_the_environments_token_ends_with_that_token",
+        "A login by an admin token outlives the token.",
+    ),
+    Fault(
+        "streamer/api/limits.py",
+        "if tokens < 1:",
+        "if tokens < 0:",
+        "tests/unit/api/test_limits.py::test_a_bucket_refills_evenly",
+        "One event more than the limit is let through.",
+    ),
+    Fault(
+        "streamer/api/limits.py",
+        "tokens = min(self._size, tokens + (now - at) * self._per_s)",
+        "tokens = tokens + (now - at) * self._per_s",
+        "tests/unit/api/test_limits.py::test_who_was_quiet_for_an_hour_may_do_no_more_at_once_than_others",
+        "Who was quiet for long may do more at once than the limit.",
+    ),
+    # --- archive
+    Fault(
+        "streamer/archive/files.py",
+        "VERSION = 1",
+        "VERSION = 2",
+        "tests/unit/golden/test_media.py::test_files_of_a_recording",
+        "Recordings of before are taken for another version's.",
+    ),
+    Fault(
+        "streamer/archive/retention.py",
+        "if entry is None or recording is None or recording.pinned:",
+        "if entry is None or recording is None:",
+        "tests/unit/archive/test_archivist.py::test_retention_takes_what_is_old_and_shows_it_before",
+        "A recording that was pinned meanwhile is deleted.",
+    ),
+    # --- store
+    Fault(
+        "streamer/store/mapping.py",
+        "return tuple(_tuples(item) for item in value) if isinstance(value, list) else value",
+        "return tuple(value) if isinstance(value, list) else value",
+        "tests/unit/store/test_mapping.py",
+        "Pairs in a column come back as lists.",
+    ),
+    Fault(
+        "streamer/store/text.py",
+        'return text.replace("\\0", "\\ufffd").encode("utf-8", "replace").decode("utf-8")',
+        'return text.encode("utf-8", "replace").decode("utf-8")',
+        "tests/unit/store/test_mapping.py",
+        "A zero byte goes to the database.",
+    ),
+    # --- observe
+    Fault(
+        "streamer/observe/logs.py",
+        'event[key] = "…"',
+        "event[key] = event[key]",
+        "tests/unit/observe/test_metrics.py::test_logs_are_json_lines_without_secrets",
+        "Tokens are written to the log.",
+    ),
+    Fault(
+        "streamer/observe/metrics.py",
+        'method = method if method in _METHODS else "other"',
+        "method = method.upper()",
+        "tests/unit/observe/test_metrics.py",
+        "A client makes new series as it likes.",
+    ),
+    # --- top level
+    Fault(
+        "streamer/shares.py",
+        "return self._by_key[key] + size <= self.free",
+        "return self.taken + size <= self.total",
+        "tests/unit/test_shares.py",
+        "One household takes all places.",
+    ),
+    Fault(
+        "streamer/household.py",
+        "IPV6_BITS = 56",
+        "IPV6_BITS = 128",
+        "tests/unit/test_household.py",
+        "Each address of a household has a limit of its own.",
+    ),
+)

@@ -1,0 +1,66 @@
+import { type Translation, translator } from '$lib/i18n'
+
+/** What was done, and taking it back. */
+export const en = {
+  'done.start': 'Started: {subject}',
+  'done.end': 'Ended: {subject}',
+  'done.extend': 'Extended: {subject}',
+  'done.delay': 'Delayed: {subject}',
+  'done.cancel': 'Cancelled: {subject}',
+  'done.reopen': 'Reopened: {subject}',
+  'done.answer': 'Answered: {subject}',
+  'done.ad_hoc': 'Started ad hoc',
+  'done.hold': 'Hold: slate and silence',
+  'done.resume': 'Resumed',
+  'done.slate': 'Slate changed',
+  'done.take': 'Source changed',
+  'done.gain': 'Gain changed',
+  'done.forget': 'Forgotten',
+  'done.undo': 'Undo',
+  'done.acknowledge': 'Alarm taken',
+  'recent.title': 'What was done here',
+  'recent.none': 'Nothing yet.',
+  'recent.undone': 'taken back',
+  'recent.ad_hoc': 'Started ad hoc: {subject}',
+  'undo.do': 'Undo',
+  'undo.undone': 'Taken back: {what}',
+  'undo.recent': 'What was done here',
+  'undo.dismiss': 'Hide',
+} as const
+
+export const fr: Translation<typeof en> = {
+  'done.start': 'Démarrée : {subject}',
+  'done.end': 'Terminée : {subject}',
+  'done.extend': 'Prolongée : {subject}',
+  'done.delay': 'Retardée : {subject}',
+  'done.cancel': 'Annulée : {subject}',
+  'done.reopen': 'Rouverte : {subject}',
+  'done.answer': 'Répondu : {subject}',
+  'done.ad_hoc': 'Imprévu démarré',
+  'done.hold': 'Suspendu : carton et silence',
+  'done.resume': 'Reprise',
+  'done.slate': 'Carton changé',
+  'done.take': 'Source changée',
+  'done.gain': 'Gain changé',
+  'done.forget': 'Oublié',
+  'done.undo': 'Annulation',
+  'done.acknowledge': 'Alarme prise',
+  'recent.title': 'Ce qui a été fait ici',
+  'recent.none': 'Rien encore.',
+  'recent.undone': 'repris',
+  'recent.ad_hoc': 'Démarrée hors programme : {subject}',
+  'undo.do': 'Annuler',
+  'undo.undone': 'Repris : {what}',
+  'undo.recent': 'Ce qui a été fait ici',
+  'undo.dismiss': 'Masquer',
+}
+
+export const t = translator({ en, fr })
+
+/** What somebody did, by its kind; one that is not known here as the server calls it. */
+export function actionWords(kind: string, subject: string): string {
+  if (kind === 'ad_hoc' && subject) return t('recent.ad_hoc', { subject })
+  const key = `done.${kind}`
+  if (!(key in en)) return subject ? `${kind}: ${subject}` : kind
+  return (t as (key: string, values: { subject: string }) => string)(key, { subject: subject || '–' })
+}
