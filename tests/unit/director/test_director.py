@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from streamer.director.ledger import Loaded
 
 from streamer.broadcast.orders import Withheld
 from streamer.conference import taps
@@ -17,6 +16,7 @@ from streamer.conference.rooms import Room, Start
 from streamer.conference.sessions import Flag, Kind, MarkKind, SessionState, Visibility
 from streamer.conference.spans import output_name
 from streamer.conference.taps import Refused
+from streamer.director.day_repository import Loaded
 from streamer.director.news import AlarmsChanged, Forgotten, RoomChanged, SessionChanged
 from streamer.errors import Conflict, NotFound, Unavailable
 from streamer.store.audit import AuditLog
