@@ -21,6 +21,7 @@ if [ ! -e "$root/.bare" ]; then
 fi
 root=$(cd "$root" && pwd)
 
+rm -f "$root/etc/apt/sources.list"
 # What leads to the registries, packages in folders of the machine among it. A path that is not there is left out.
 folders=$(grep -rhoE 'file:/[^ ]+' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | sed 's/^file://' || true)
 for path in $folders /etc/apt/apt.conf.d /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/auth.conf.d /etc/pip.conf \

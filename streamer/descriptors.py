@@ -15,7 +15,7 @@ LITTLE = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
+class DescriptorBudget:
     """What a limit is spent on."""
 
     connections: int
@@ -36,10 +36,10 @@ def raise_limit() -> int:
     return MOST if soft == resource.RLIM_INFINITY else soft
 
 
-def budget(limit: int, most: int = 0) -> Budget:
+def budget(limit: int, most: int = 0) -> DescriptorBudget:
     """``most``: the operator's bound for all connections; 0: as many as descriptors allow."""
     connections = max(16, limit - min(FILES, limit // 4))
     if most:
         connections = min(connections, most)
     crew = max(8, connections // 16)
-    return Budget(connections - crew, crew)
+    return DescriptorBudget(connections - crew, crew)

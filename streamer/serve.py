@@ -127,7 +127,7 @@ async def bind(settings: Settings) -> list[socket.socket]:
             await asyncio.sleep(0.2)
 
 
-class Watched:
+class WatchedProcess:
     """A process by its pidfd: our child, or one that we adopted."""
 
     def __init__(self, pid: int, child: subprocess.Popen[bytes] | None) -> None:
@@ -159,14 +159,14 @@ class Watched:
 class Child:
     """One supervised process: started, watched, restarted with back-off, drained. Loop only."""
 
-    def __init__(self, name: str, start: Callable[[], Awaitable[Watched | None]], *, drain_s: float) -> None:
+    def __init__(self, name: str, start: Callable[[], Awaitable[WatchedProcess | None]], *, drain_s: float) -> None:
         """``start`` answers None when there is nothing to watch any more."""
         self.name = name
         self.restarts = 0
         self.last_exit_code: int | None = None
         self._start = start
         self._drain_s = drain_s
-        self._process: Watched | None = None
+        self._process: WatchedProcess | None = None
         self._leaving = False
 
     @property
@@ -292,7 +292,7 @@ class Supervisor:
             self._settings_file, self._settings.model_dump_json(exclude={"admin_token"}).encode("utf-8")
         )
 
-    async def _start_web(self) -> Watched:
+    async def _start_web(self) -> WatchedProcess:
         environment = spawn.child_environment()
         if self._settings.admin_token:
             environment["STREAMER_ADMIN_TOKEN"] = self._settings.admin_token
@@ -309,9 +309,9 @@ class Supervisor:
             # Ctrl-C in the terminal is for the supervisor, which drains us.
             process_group=0,
         )
-        return Watched(child.pid, child)
+        return WatchedProcess(child.pid, child)
 
-    async def _start_host(self) -> Watched | None:
+    async def _start_host(self) -> WatchedProcess | None:
         """Start a media host, or adopt the one that a former ``serve`` left."""
         run_dir = self._settings.run_dir
         if spawn.host_is_running(run_dir):
@@ -321,7 +321,7 @@ class Supervisor:
             if pid is None:
                 return None
             with contextlib.suppress(ProcessLookupError):
-                adopted = Watched(pid, None)
+                adopted = WatchedProcess(pid, None)
                 self._owns_host = True
                 _log.info("media_host_adopted", pid=pid)
                 return adopted
@@ -335,7 +335,7 @@ class Supervisor:
             start_new_session=True,
         )
         self._owns_host = True
-        return Watched(child.pid, child)
+        return WatchedProcess(child.pid, child)
 
     async def _end_rooms(self) -> None:
         """A media host that had to be killed leaves its rooms; we leave nothing running."""

@@ -15,7 +15,7 @@ from streamer.api.session_models import AtBody
 from streamer.api.sessions import any_session
 from streamer.audience.captioning import Typed
 from streamer.audience.captions import MAX_TEXT
-from streamer.conference.captions import Line
+from streamer.conference.captions import Cue
 from streamer.conference.grants import Action
 from streamer.conference.rooms import Room
 from streamer.conference.visibility import told_where
@@ -98,7 +98,7 @@ async def read(call: Call) -> CaptionList:
     services = call.services
     link = services.plane.rooms.get(room.id)
     broadcast = link.view.broadcast if link is not None and not link.view.closed else None
-    lines: list[Line] = []
+    lines: list[Cue] = []
     if broadcast is not None:
         edge_ms = max((broadcast.media_time_ms(end) for end in _ends(services, room.id)), default=broadcast.epoch_ms)
         lines = await services.captions.lines(room.id, edge_ms - BACK_MS, edge_ms + BACK_MS)
@@ -111,7 +111,7 @@ async def read(call: Call) -> CaptionList:
     )
 
 
-async def _told(call: Call, room: Room, lines: list[Line]) -> list[Line]:
+async def _told(call: Call, room: Room, lines: list[Cue]) -> list[Cue]:
     """Those of sessions that the captioner may know of: a closed one may have been on just before."""
     said = {line.session for line in lines if line.session is not None}
     sessions = {session_id: await any_session(call.services, session_id) for session_id in said}
@@ -128,7 +128,7 @@ def _ends(services: Services, room: str) -> list[int]:
     return [track.end for output in outputs for track in output.tracks.values()]
 
 
-def _answer(line: Line) -> CaptionAnswer:
+def _answer(line: Cue) -> CaptionAnswer:
     at = to_moment(line.at_ms)
     assert at is not None
     return CaptionAnswer(id=line.id, lang=line.lang, text=line.text, at=at, final=True)

@@ -67,7 +67,7 @@ class PublicTalk(Protocol):
 
 
 class Face(Protocol):
-    """What anybody may be told of a room: :class:`streamer.conference.airing.PublicFace`."""
+    """What anybody may be told of a room: :class:`streamer.conference.airing.PublicStatus`."""
 
     @property
     def current(self) -> PublicTalk | None: ...

@@ -30,7 +30,7 @@ from streamer.conference.visibility import told
 from streamer.errors import Forbidden, NotFound, Unprocessable
 from streamer.formats import erasures
 from streamer.links import grant_link
-from streamer.store.grants import Connections, Grants, OpenConnection
+from streamer.store.grants import Grants, OpenConnection, WebRtcConnections
 from streamer.store.reach import reaching, target_of_event, target_of_room, target_of_session, with_ends
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
@@ -148,7 +148,7 @@ async def _revoke(call: Call) -> None:
         holder = _require_over(call, grant, target)
         await grants.remove(grant.id)
         await record(connection, holder, Action.GRANT_REVOKE, target, "grant", grant.id, _said(grant))
-        opened = await Connections(connection).of_grant(grant.id)
+        opened = await WebRtcConnections(connection).of_grant(grant.id)
     await _close_what_it_opened(call.services, grant.id, opened)
 
 
@@ -167,7 +167,7 @@ async def revoke_again(services: Services, records: Sequence[erasures.Grant]) ->
         if await services.erasing.hashed(GRANT, grant) in gone:
             async with services.database.write() as connection:
                 await Grants(connection).remove(grant)
-                opened = await Connections(connection).of_grant(grant)
+                opened = await WebRtcConnections(connection).of_grant(grant)
             await _close_what_it_opened(services, grant, opened)
 
 

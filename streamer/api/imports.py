@@ -24,7 +24,7 @@ from streamer.conference.schedule import Schedule, ScheduleWarning
 from streamer.errors import BadRequest, NotFound
 from streamer.planning.apply import Applied
 from streamer.planning.fetch import fetch
-from streamer.planning.importer import DEFAULT_ZONE, Plan, carry_out, plan
+from streamer.planning.importer import DEFAULT_ZONE, ImportPlan, carry_out, plan
 from streamer.schedules.compare import Difference, DifferenceItem
 from streamer.schedules.detect import read_schedule
 from streamer.schedules.reading import MAX_BYTES
@@ -273,7 +273,7 @@ async def _read(call: Call) -> bytes:
     return data
 
 
-async def read_and_plan(services: Services, file: ScheduleFile, holder: Grant, now: int) -> tuple[Schedule, Plan]:
+async def read_and_plan(services: Services, file: ScheduleFile, holder: Grant, now: int) -> tuple[Schedule, ImportPlan]:
     """Times without a zone are the venue's, which is known only when the event is: read again then."""
     zone = DEFAULT_ZONE
     schedule = await asyncio.to_thread(read_schedule, file.data, timezone=zone, now_ms=now)
@@ -294,7 +294,7 @@ async def plan_in(
     now: int,
     *,
     make_rooms: bool = True,
-) -> Plan:
+) -> ImportPlan:
     return await plan(
         connection,
         schedule,
@@ -324,21 +324,21 @@ async def _target(
     return Target(venue=grant.venue, event=grant.event)
 
 
-def _require_event(call: Call, found: Plan) -> None:
+def _require_event(call: Call, found: ImportPlan) -> None:
     grant = call.require(Target(venue=_venue_of(found), event=found.event.id))
     if found.event_is_new:
         require(grant, Action.EVENT_CREATE, Target(venue=_venue_of(found)))
 
 
-def _venue_of(found: Plan) -> str | None:
+def _venue_of(found: ImportPlan) -> str | None:
     return found.venue.id if found.venue is not None else found.event.venue
 
 
-def _zone(found: Plan) -> ZoneInfo:
+def _zone(found: ImportPlan) -> ZoneInfo:
     return ZoneInfo(found.venue.timezone if found.venue is not None else DEFAULT_ZONE)
 
 
-def done_view(found: Plan, done: Applied) -> ImportDone:
+def done_view(found: ImportPlan, done: Applied) -> ImportDone:
     zone = _zone(found)
     return ImportDone(
         event=found.event.id,

@@ -12,7 +12,7 @@ from streamer.api.context import Services, now_ms
 from streamer.api.revocations import Ended
 from streamer.api.session_keys import ADMIN
 from streamer.errors import NotFound, StreamerError
-from streamer.store.grants import Connections, Grants, OpenConnection
+from streamer.store.grants import Grants, OpenConnection, WebRtcConnections
 from streamer.store.logins import Logins
 from streamer.store.reach import Lapse, lapses
 
@@ -38,7 +38,7 @@ async def hang_up(services: Services, opened: Iterable[OpenConnection]) -> None:
             _log.error("hangup_failed", room=connection.room, source=connection.source, error=str(error))
             return
         async with services.database.write() as database:
-            await Connections(database).remove(connection.resource)
+            await WebRtcConnections(database).remove(connection.resource)
 
     async with asyncio.TaskGroup() as group:
         for number, connection in enumerate(opened):
@@ -71,7 +71,7 @@ async def look(services: Services) -> None:
     async with services.database.read() as connection:
         there = set(await Grants(connection).find_many({opener.grant for opener in openers}))
         logins = await Logins(connection).existing({opener.login for opener in openers if opener.login is not None})
-        orphans = await Connections(connection).orphans()
+        orphans = await WebRtcConnections(connection).orphans()
     gone = {Ended(opener.grant) for opener in openers if opener.grant not in there and opener.grant != ADMIN.id}
     gone |= {Ended(one.grant, one.login) for one in openers if one.login is not None and one.login not in logins}
     for ended in gone:

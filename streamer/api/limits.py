@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from streamer.buckets import Buckets
 from streamer.errors import TooMany, Unavailable
 
 _P = ParamSpec("_P")
@@ -31,38 +31,25 @@ class RateLimit:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``burst``: so many at once; as a rule a minute's."""
-        self._size = float(per_minute if burst is None else burst)
         self._message = message
-        self._per_s = per_minute / 60
-        self._max_keys = max_keys
-        self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets = Buckets(per_minute if burst is None else burst, per_minute / 60, max_keys=max_keys, clock=clock)
         self.refused = 0
 
     def take(self, key: str) -> None:
         """Count one event. Raises TooMany with Retry-After when the bucket is empty."""
-        now = self._clock()
-        tokens, at = self._buckets.pop(key, (self._size, now))
-        tokens = min(self._size, tokens + (now - at) * self._per_s)
-        if tokens < 1:
-            self._buckets[key] = (tokens, now)
+        wait_s = math.ceil(self._buckets.wait_s(key))
+        if wait_s > 0:
             self.refused += 1
-            wait_s = max(1, math.ceil((1 - tokens) / self._per_s))
             raise TooMany(
                 self._message,
                 code="rate_limited",
                 details={"retry_after": wait_s},
                 headers={"Retry-After": str(wait_s)},
             )
-        self._buckets[key] = (tokens - 1, now)
-        if len(self._buckets) > self._max_keys:
-            self._buckets.popitem(last=False)
 
     def give_back(self, key: str) -> None:
         """Uncount one event: it was no failure after all."""
-        if key in self._buckets:
-            tokens, at = self._buckets[key]
-            self._buckets[key] = (min(self._size, tokens + 1), at)
+        self._buckets.of(key).give_back()
 
 
 class Turnstile:

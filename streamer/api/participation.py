@@ -22,9 +22,9 @@ from streamer.api.models import LinkQuery, ListQuery, Slug
 from streamer.api.routing import Call, Route, Text
 from streamer.api.sessions import any_session, find_session, target_of, venue_of
 from streamer.audience import views
-from streamer.audience.identity import COOKIE, Identity
-from streamer.audience.participant_rules import no_such
-from streamer.audience.questions import tally
+from streamer.audience.command import no_such
+from streamer.audience.identity import COOKIE, ParticipantIdentity
+from streamer.audience.question_order import tally
 from streamer.conference.grants import Action
 from streamer.conference.participation import Poll, Question
 from streamer.conference.sessions import Session
@@ -325,7 +325,7 @@ async def watched(call: Call) -> Watched:
 # --- one's own data ---------------------------------------------------------------------------------
 
 
-def participant_of(request: web.Request, services: Services) -> Identity | None:
+def participant_of(request: web.Request, services: Services) -> ParticipantIdentity | None:
     """Whose cookie, or token, a request carries."""
     for token in (request.headers.get(PARTICIPANT_HEADER), request.cookies.get(COOKIE)):
         identity = services.audience.identity(token) if token else None

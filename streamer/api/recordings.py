@@ -23,8 +23,8 @@ from streamer.archive import editing
 from streamer.archive.editing import Edit
 from streamer.archive.gathering import FOREVER_MS
 from streamer.archive.material import Span
-from streamer.archive.repository import Entry, Who
-from streamer.archive.retention import Plan, Retention
+from streamer.archive.repository import RecordingEntry, Who
+from streamer.archive.retention import Retention, RetentionPlan
 from streamer.archive.stills import NoPicture, still_at
 from streamer.conference.grants import Action, Grant, Target
 from streamer.conference.sessions import Session
@@ -235,7 +235,7 @@ async def list_recordings(call: Call) -> RecordingList:
     return RecordingList(items=items, cursor=await call.cursor(query, place))
 
 
-async def _entry(call: Call) -> tuple[Entry, Recording]:
+async def _entry(call: Call) -> tuple[RecordingEntry, Recording]:
     """Raises NotFound, also where the caller is told nothing of it."""
     entry = await call.services.archivist.book.entry(call.path("id"), around=False)
     if entry is None or entry.recording is None or _told(call, entry, entry.recording) is None:
@@ -243,7 +243,7 @@ async def _entry(call: Call) -> tuple[Entry, Recording]:
     return entry, entry.recording
 
 
-def _told(call: Call, entry: Entry, recording: Recording) -> RecordingView | RecordingCrewView | None:
+def _told(call: Call, entry: RecordingEntry, recording: Recording) -> RecordingView | RecordingCrewView | None:
     return _view(call.services, call.caller(entry.session), entry.session, recording, list(entry.editions))
 
 
@@ -325,7 +325,7 @@ async def apply_retention(call: Call) -> RetentionView:
     plan = await retention.plan(room=query.room)
     gone = set(await retention.apply(plan))
     items = tuple(item for item in plan.items if item.recording.session in gone)
-    return _retention_view(Plan(items, plan.freed_bytes))
+    return _retention_view(RetentionPlan(items, plan.freed_bytes))
 
 
 def _retention(call: Call) -> Retention:
@@ -344,7 +344,7 @@ def _room_target(call: Call, room_id: str | None) -> Target:
     return Target(room=room.id, venue=room.venue)
 
 
-def _retention_view(plan: Plan) -> RetentionView:
+def _retention_view(plan: RetentionPlan) -> RetentionView:
     items = [
         DoomedView(
             session=one.recording.session,

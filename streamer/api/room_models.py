@@ -10,11 +10,11 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_
 from streamer.api.models import Body, Line, Moment, Slug, refuse_null, to_moment
 from streamer.api.session_models import HoldView, SessionCrewView, SessionView
 from streamer.broadcast.orders import RoomOrders
-from streamer.conference.airing import PublicFace
+from streamer.conference.airing import PublicStatus
 from streamer.conference.alarms import Alarm
 from streamer.conference.captions import language_tag
 from streamer.conference.day import RoomDay
-from streamer.conference.rooms import Between, Room, Start
+from streamer.conference.rooms import Between, Room, StartRule
 from streamer.control.messages import RoomStatus, SourceStatus, TrackStatus
 from streamer.store.room_states import Acknowledgement
 
@@ -40,7 +40,7 @@ class RoomCreate(Body):
     id: Slug
     name: Line
     venue: Slug | None = None
-    start: Start = Start.TAP
+    start: StartRule = StartRule.TAP
     between: Between = Between.SLATE
     aliases: Aliases = ()
     guid: Guid = ""
@@ -52,7 +52,7 @@ class RoomChange(Body):
     name: Line | None = None
     venue: Slug | None = None
     """null takes the room out of its venue."""
-    start: Start | None = None
+    start: StartRule | None = None
     between: Between | None = None
     aliases: Aliases | None = None
     guid: Guid | None = None
@@ -164,7 +164,7 @@ class RoomView(BaseModel):
     id: str
     name: str
     venue: str | None
-    start: Start
+    start: StartRule
     between: Between
     caption_languages: list[str] = []
     state: str
@@ -185,7 +185,7 @@ class RoomView(BaseModel):
         room: Room,
         state: str,
         status: RoomStatus | None,
-        face: PublicFace,
+        face: PublicStatus,
         now: AnySession | None,
         following: AnySession | None,
     ) -> RoomView:
@@ -226,7 +226,7 @@ class RoomCrewView(RoomView):
         state: str,
         status: RoomStatus | None,
         meters: dict[str, dict[str, Any]] | None,
-        face: PublicFace,
+        face: PublicStatus,
         day: RoomDay,
         orders: RoomOrders,
         shows: dict[str, str],
@@ -256,7 +256,7 @@ class RoomCrewView(RoomView):
 
 
 def _common(
-    room: Room, state: str, face: PublicFace, now: AnySession | None, following: AnySession | None
+    room: Room, state: str, face: PublicStatus, now: AnySession | None, following: AnySession | None
 ) -> dict[str, Any]:
     return {
         "id": room.id,

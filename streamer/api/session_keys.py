@@ -83,7 +83,7 @@ class _Old:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class KeyAccess:
     """By what a request was let in. Two of the same are equal."""
 
     keys: SessionKeys
@@ -124,7 +124,7 @@ class SessionKeys:
         self._secret = b""
         self._holders: dict[str, _Holder] = {}
         self._old: dict[str, _Old] = {}
-        self._waiting: dict[Opened, dict[object, Callable[[], None]]] = {}
+        self._waiting: dict[KeyAccess, dict[object, Callable[[], None]]] = {}
         self._reading = asyncio.Lock()
         self._failed_at: float | None = None
         director.listen(self._hear)
@@ -161,7 +161,7 @@ class SessionKeys:
 
     # --- checking -------------------------------------------------------------------------------------
 
-    async def open_live(self, room: str, outputs: Collection[str], key: str) -> Opened | None:
+    async def open_live(self, room: str, outputs: Collection[str], key: str) -> KeyAccess | None:
         """What a key opens among the outputs that a room has. Raises Unavailable."""
         if room not in self._director.rooms:
             return None
@@ -172,7 +172,7 @@ class SessionKeys:
                     return await self._opened(session, holder)
         return None
 
-    async def open_replay(self, session_id: str, key: str | None) -> Opened | None:
+    async def open_replay(self, session_id: str, key: str | None) -> KeyAccess | None:
         """What a key, or none, opens of a session's recording. Raises Unavailable."""
         session = await self._session(session_id)
         if session is None:
@@ -180,7 +180,7 @@ class SessionKeys:
         holder = EVERYBODY if key is None else holder_of(self._secret, session, key)
         return None if holder is None else await self._opened(session, holder)
 
-    def holds(self, opened: Opened) -> bool:
+    def holds(self, opened: KeyAccess) -> bool:
         session = self._director.find(opened.session)
         if session is None:
             old = self._old.get(opened.session)
@@ -189,7 +189,7 @@ class SessionKeys:
             return False
         return self._admits(session, opened.holder)
 
-    def on_end(self, opened: Opened, callback: Callable[[], None]) -> Callable[[], None]:
+    def on_end(self, opened: KeyAccess, callback: Callable[[], None]) -> Callable[[], None]:
         ticket = object()
         self._waiting.setdefault(opened, {})[ticket] = callback
 
@@ -201,12 +201,12 @@ class SessionKeys:
 
         return leave
 
-    async def _opened(self, session: Session, holder: str) -> Opened | None:
+    async def _opened(self, session: Session, holder: str) -> KeyAccess | None:
         if holder not in (EVERYBODY, LINK):
             await self._know(holder)
         if not self._admits(session, holder):
             return None
-        return Opened(self, session.id, session.generation, holder, output_name(session))
+        return KeyAccess(self, session.id, session.generation, holder, output_name(session))
 
     def _admits(self, session: Session, holder: str) -> bool:
         """From memory."""

@@ -18,7 +18,7 @@ from streamer.conference.rooms import is_slug
 from streamer.control.messages import Answer, Candidates
 from streamer.errors import BadRequest, NotFound, StreamerError
 from streamer.rtc.ice import link_headers
-from streamer.store.grants import Connections
+from streamer.store.grants import WebRtcConnections
 
 SDP = "application/sdp"
 FRAGMENT = "application/trickle-ice-sdpfrag"
@@ -28,7 +28,7 @@ _EXPOSED = "Location, ETag, Link, Retry-After, Accept-Post, Accept-Patch, WWW-Au
 _ALLOWED_HEADERS = "Authorization, Content-Type, If-Match, ETag"
 
 
-class TooLarge(StreamerError):
+class OfferTooLarge(StreamerError):
     code, status = "too_large", 413
 
 
@@ -77,13 +77,13 @@ async def read_offer(request: web.Request) -> str:
 
 async def _read_text(request: web.Request, code: str) -> str:
     if request.content_length is not None and request.content_length > MAX_SDP_BYTES:
-        raise TooLarge("The body is too large.", details={"limit_bytes": MAX_SDP_BYTES})
+        raise OfferTooLarge("The body is too large.", details={"limit_bytes": MAX_SDP_BYTES})
     body = bytearray()
     async with body_limit(request):
         async for chunk in request.content.iter_chunked(16 * 1024):
             body += chunk
             if len(body) > MAX_SDP_BYTES:
-                raise TooLarge("The body is too large.", details={"limit_bytes": MAX_SDP_BYTES})
+                raise OfferTooLarge("The body is too large.", details={"limit_bytes": MAX_SDP_BYTES})
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -150,7 +150,7 @@ async def delete_resource(request: web.Request) -> web.Response:
     secret = request.match_info["secret"]
     await to_the_end(link.hangup(secret))
     async with request.app[SERVICES].database.write() as connection:
-        await Connections(connection).remove(secret)
+        await WebRtcConnections(connection).remove(secret)
     # FFmpeg's WHIP muxer calls any answer a failure, with a body or without, and ends all the same.
     return web.Response(status=200)
 

@@ -58,7 +58,7 @@ async def _tap(call: Call, command: Callable[[Session], taps.Command]) -> Sessio
 
 async def start(call: Call) -> SessionCrewDone:
     body = call.body(AtBody)
-    return await _tap(call, lambda session: taps.Start(session.id, body.at_ms))
+    return await _tap(call, lambda session: taps.StartTap(session.id, body.at_ms))
 
 
 async def end(call: Call) -> SessionCrewDone:
@@ -86,7 +86,7 @@ async def reopen(call: Call) -> SessionCrewDone:
 
 async def answer(call: Call) -> SessionCrewDone:
     body = call.body(AnswerBody)
-    return await _tap(call, lambda session: taps.Answer(session.id, body.record, body.stream))
+    return await _tap(call, lambda session: taps.ConsentAnswer(session.id, body.record, body.stream))
 
 
 # --- rooms ------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from streamer.api.models import LinkQuery
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.sessions import find_session, target_of, venue_of
 from streamer.archive.material import Span, union
-from streamer.archive.repository import Entry
+from streamer.archive.repository import RecordingEntry
 from streamer.audience.timelines import FOREVER_MS, KINDS, NOTHING, Shown
 from streamer.conference.grants import Action
 from streamer.conference.sessions import Session
@@ -86,7 +86,7 @@ async def timeline(call: Call) -> Timeline:
     return Timeline.model_validate(found)
 
 
-def _may_watch(call: Call, entry: Entry) -> bool:
+def _may_watch(call: Call, entry: RecordingEntry) -> bool:
     session, recording = entry.session, entry.recording
     if recording is None or recording.state is RecordingState.DELETED or entry.current is None:
         return False
@@ -94,7 +94,7 @@ def _may_watch(call: Call, entry: Entry) -> bool:
     return recording_told(call.caller(session), session, venue, published=recording.published, current=True)
 
 
-def _shown(entry: Entry, session: Session) -> Shown:
+def _shown(entry: RecordingEntry, session: Session) -> Shown:
     """While the session is on air it has no end; an incident is hidden at once, before the cut has it."""
     edition = entry.current
     start_ms, end_ms = session.started_ms, session.ended_ms

@@ -15,7 +15,7 @@ from streamer.conference.rooms import MAIN, Room, Venue, is_slug, is_source_name
 from streamer.control.messages import Answer, Offer
 from streamer.errors import BadRequest, Forbidden, NotFound, StreamerError, Unauthorized
 from streamer.store.database import Database
-from streamer.store.grants import ConnectionKind, Connections, Grants, OpenConnection
+from streamer.store.grants import ConnectionKind, Grants, OpenConnection, WebRtcConnections
 from streamer.store.rooms import Rooms
 from streamer.store.venues import Venues
 
@@ -94,7 +94,7 @@ async def offer_as(
         async with services.database.write() as connection:
             valid = await Grants(connection).exists(grant.id)
             if valid:
-                await Connections(connection).add(opened)
+                await WebRtcConnections(connection).add(opened)
     except BaseException:
         await link.hangup(answer.resource)
         raise

@@ -24,7 +24,15 @@ from streamer.archive.catalogue import Details, ReplayState
 from streamer.archive.editions import LAG_MS, common_end
 from streamer.archive.gathering import FOREVER_MS, combined, forbidden, from_indexes, with_handles
 from streamer.archive.material import HANDLE_MS, Material, Span, glance, union
-from streamer.archive.repository import Book, Entry, Who, kept_of, new_edition, state_of, with_edition
+from streamer.archive.repository import (
+    RecordingEntry,
+    RecordingRepository,
+    Who,
+    kept_of,
+    new_edition,
+    state_of,
+    with_edition,
+)
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView
 from streamer.conference.sessions import ReplayPolicy, Session
@@ -86,7 +94,7 @@ class Archivist:
         self.erasing = erasing
         erasing.does(erasures.Recording, functools.partial(deleting.again, self))
         self.dir = data / "recordings"
-        self.book = Book(database, self.dir)
+        self.book = RecordingRepository(database, self.dir)
         self.clock = clock
         self.faults = 0
         """Looks that failed; each is logged and done again."""
@@ -241,7 +249,7 @@ class Archivist:
         elif recording is None or recording.state is not RecordingState.DELETED:
             await self._finish(entry)
 
-    async def _give_up(self, entry: Entry) -> None:
+    async def _give_up(self, entry: RecordingEntry) -> None:
         """It did not begin after all, or must not be recorded."""
         recording = entry.recording
         if recording is None or recording.state is RecordingState.DELETED:
@@ -253,7 +261,9 @@ class Archivist:
             await self.book.drop(entry.session.id)
             self.remember(entry.session.id, None)
 
-    async def erase(self, entry: Entry, recording: Recording, *, who: Who | None = None, action: str = "") -> None:
+    async def erase(
+        self, entry: RecordingEntry, recording: Recording, *, who: Who | None = None, action: str = ""
+    ) -> None:
         """Delete the files; the row says that there was a recording. Raises NotErased where the disk keeps some of
         them: nobody is served them any more, and it is tried again."""
 
@@ -262,13 +272,13 @@ class Archivist:
 
         await deleting.remove(self, entry.session.id, recording.room, withdraw)
 
-    async def withhold(self, entry: Entry, recording: Recording) -> None:
+    async def withhold(self, entry: RecordingEntry, recording: Recording) -> None:
         """Nobody is served it until it is cut again, which the next look that the disk allows does."""
         now_ms = self.clock()
         await self.book.write(recording, withdraw_ms=now_ms)
         self.publish(with_edition(entry, recording, None, now_ms))
 
-    async def _grow(self, entry: Entry) -> None:
+    async def _grow(self, entry: RecordingEntry) -> None:
         session, now_ms = entry.session, self.clock()
         assert session.started_ms is not None
         if self.erasing.stretches(session.room):
@@ -304,7 +314,7 @@ class Archivist:
         await self._keep(entry, await self._gather(entry, FOREVER_MS))
         self.look_at(session.id, after_s=CHECKPOINT_S)
 
-    async def _finish(self, entry: Entry) -> None:
+    async def _finish(self, entry: RecordingEntry) -> None:
         """The session has ended, or its marks have moved since."""
         session, known = entry.session, entry.recording
         assert session.started_ms is not None
@@ -337,7 +347,7 @@ class Archivist:
         if self.clock() < tail_ms:
             self.look_at(session.id, after_s=(tail_ms - self.clock()) / 1000)
 
-    async def _cut(self, entry: Entry, recording: Recording, material: Material, cut: _Cut) -> Entry:
+    async def _cut(self, entry: RecordingEntry, recording: Recording, material: Material, cut: _Cut) -> RecordingEntry:
         """A new edition by the marks."""
         now_ms, live = self.clock(), entry.current
         end_ms = common_end(material, cut.end_ms)
@@ -355,11 +365,11 @@ class Archivist:
         """Whether everybody knows the address of what is not for everybody any more."""
         return now.session in self._renewed or (known is not None and known.published and not now.published)
 
-    def publish(self, entry: Entry) -> None:
+    def publish(self, entry: RecordingEntry) -> None:
         """Have delivery answer by it from now on."""
         self.remember(entry.session.id, state_of(entry, self.book.folder(entry.session.id)))
 
-    async def copy_book(self, entry: Entry) -> None:
+    async def copy_book(self, entry: RecordingEntry) -> None:
         """Write the copy of the book beside the media."""
         if entry.recording is None:
             return
@@ -368,7 +378,7 @@ class Archivist:
 
     # --- material -------------------------------------------------------------------------------------
 
-    async def _gather(self, entry: Entry, end_ms: int) -> Material:
+    async def _gather(self, entry: RecordingEntry, end_ms: int) -> Material:
         """All that there is of the session by now, with its handles, without what is others'."""
         session = entry.session
         assert session.started_ms is not None
@@ -398,7 +408,7 @@ class Archivist:
             log.error("material_unreadable", session=session, error=str(error))
             return Material(session, room)
 
-    async def _keep(self, entry: Entry, material: Material) -> Material:
+    async def _keep(self, entry: RecordingEntry, material: Material) -> Material:
         if not material.reels:
             return material
         folder = self.book.folder(entry.session.id)
@@ -475,7 +485,7 @@ def _changes_the_past(old: tuple[tuple[int, int], ...], new: tuple[tuple[int, in
     return settled(old) != settled(new)
 
 
-def _marks_moved(entry: Entry, known: Recording, cut: _Cut) -> bool:
+def _marks_moved(entry: RecordingEntry, known: Recording, cut: _Cut) -> bool:
     """Whether the edition has to be made again because the marks moved since. A cut by hand stays as it is."""
     current = entry.current
     if current is None or known.state is RecordingState.FAILED:
@@ -502,11 +512,11 @@ def _edge_ms(view: BroadcastView) -> int | None:
     return broadcast.media_time_ms(min((track.end for track in output.tracks.values()), default=0))
 
 
-def _with_saved(entry: Entry, recording: Recording, saved: StoredEdition) -> Entry:
+def _with_saved(entry: RecordingEntry, recording: Recording, saved: StoredEdition) -> RecordingEntry:
     editions = tuple(saved if edition.id == saved.id else edition for edition in entry.editions)
     return replace(entry, recording=recording, editions=editions)
 
 
-def _write_copy(path: Path, kept: files.Kept) -> None:
+def _write_copy(path: Path, kept: files.RecordingSidecar) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     files.write(path, kept)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from streamer.archive import files
-from streamer.archive.repository import Entry, Who, with_edition
+from streamer.archive.repository import RecordingEntry, Who, with_edition
 from streamer.formats import erasures
 from streamer.store.recordings import Recording, RecordingState
 
@@ -42,7 +42,9 @@ async def remove_left(archivist: Archivist, session: str) -> None:
         await remove(archivist, session)
 
 
-async def withdraw(archivist: Archivist, entry: Entry, recording: Recording, who: Who | None, action: str) -> None:
+async def withdraw(
+    archivist: Archivist, entry: RecordingEntry, recording: Recording, who: Who | None, action: str
+) -> None:
     """The row says that there was a recording, and nobody is served it."""
     now_ms = archivist.clock()
     gone = replace(recording, state=RecordingState.DELETED, published=False, size_bytes=0)

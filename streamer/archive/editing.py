@@ -18,7 +18,7 @@ from streamer.archive import deleting, files
 from streamer.archive.archivist import Archivist
 from streamer.archive.gathering import combined
 from streamer.archive.material import Material, Span, chunks_of, union
-from streamer.archive.repository import Entry, Who, new_edition, with_edition
+from streamer.archive.repository import RecordingEntry, Who, new_edition, with_edition
 from streamer.broadcast.programme import Chunk
 from streamer.errors import Conflict, NotFound, Unprocessable
 from streamer.formats.hole_punch import punch
@@ -45,7 +45,7 @@ class Edit:
         return self.start_ms is not None or self.end_ms is not None or self.skips is not None
 
 
-async def edit(archivist: Archivist, session: str, change: Edit, who: Who) -> Entry:
+async def edit(archivist: Archivist, session: str, change: Edit, who: Who) -> RecordingEntry:
     """Returns what is so now.
 
     Raises NotFound, Conflict ``still_growing`` for a cut while the session is on air, Conflict ``not_recorded`` to
@@ -134,7 +134,7 @@ async def forget(archivist: Archivist, room: str, from_ms: int, to_ms: int) -> l
     return touched
 
 
-async def _forget(archivist: Archivist, entry: Entry, span: Span) -> bool:
+async def _forget(archivist: Archivist, entry: RecordingEntry, span: Span) -> bool:
     session, recording = entry.session.id, entry.recording
     assert recording is not None
     folder = archivist.book.folder(session)
@@ -155,14 +155,14 @@ async def _forget(archivist: Archivist, entry: Entry, span: Span) -> bool:
     return True
 
 
-async def _there(archivist: Archivist, session: str) -> tuple[Entry, Recording]:
+async def _there(archivist: Archivist, session: str) -> tuple[RecordingEntry, Recording]:
     entry = await archivist.book.entry(session)
     if entry is None or entry.recording is None or entry.recording.state is RecordingState.DELETED:
         raise NotFound("There is no recording of this session.", code="no_recording")
     return entry, entry.recording
 
 
-def _again(entry: Entry, current: StoredEdition, now_ms: int) -> StoredEdition:
+def _again(entry: RecordingEntry, current: StoredEdition, now_ms: int) -> StoredEdition:
     """The same cut under a new address."""
     skips = [Span(a, b) for a, b in current.skips]
     return new_edition(entry, current.start_ms, current.end_ms, skips, now_ms)

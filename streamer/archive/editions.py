@@ -26,7 +26,7 @@ Place = tuple[str, str, int]
 """(broadcast id, rendition in it, msn)"""
 
 
-class Wanted(Exception):
+class FramesUnknown(Exception):
     """The frames of a segment have to be known to cut inside it: give them to :meth:`Cutter.know` and go on."""
 
     def __init__(self, place: Place, segment: Segment, init: int) -> None:
@@ -45,7 +45,7 @@ class Trim:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class EditionSegment:
     """One numbered segment of one rendition of an edition."""
 
     number: int
@@ -76,7 +76,7 @@ class Edition:
     """A finished cut. ``tracks``: rendition -> pieces, the same numbers in all."""
 
     renditions: tuple[Rendition, ...]
-    tracks: Mapping[str, tuple[Piece, ...]]
+    tracks: Mapping[str, tuple[EditionSegment, ...]]
     epochs_ms: tuple[int, ...]
     """UTC milliseconds of tick 0, by reel."""
     target_duration_s: int
@@ -84,7 +84,7 @@ class Edition:
     caption_languages: tuple[str, ...] = ()
     """Those that any of the reels' broadcasts declared."""
 
-    def pdt_ms(self, piece: Piece) -> int:
+    def pdt_ms(self, piece: EditionSegment) -> int:
         """When the piece begins, UTC milliseconds."""
         return self.epochs_ms[piece.reel] + (piece.start + TICKS_PER_MS // 2) // TICKS_PER_MS
 
@@ -111,13 +111,13 @@ def common_end(material: Material, end_ms: int) -> int:
     return min([end_ms, *(end for end in ends if end >= max(ends) - LAG_MS)])
 
 
-def make(material: Material, spans: Sequence[Span], frames_of: Callable[[Wanted], Frames]) -> Edition:
+def make(material: Material, spans: Sequence[Span], frames_of: Callable[[FramesUnknown], Frames]) -> Edition:
     """Cut ``spans`` out of the material. An edition without pieces has empty tracks."""
     cutter = Cutter(material)
     while True:
         try:
             cutter.advance(material, spans)
-        except Wanted as wanted:
+        except FramesUnknown as wanted:
             cutter.know(wanted.place, frames_of(wanted))
         else:
             return cutter.edition
@@ -132,7 +132,7 @@ class Cutter:
         if material.reels:
             longest = max(material.reels, key=lambda reel: max((len(s) for s in reel.tracks.values()), default=0))
             self._renditions = longest.broadcast.renditions
-        self._tracks: dict[str, list[Piece]] = {r.name: [] for r in self._renditions}
+        self._tracks: dict[str, list[EditionSegment]] = {r.name: [] for r in self._renditions}
         self._frames: dict[Place, Frames] = {}
         self._number = 0
         self._at: tuple[int, int, int] = (-1, -1, -1)
@@ -171,7 +171,8 @@ class Cutter:
     def advance(self, material: Material, spans: Sequence[Span]) -> None:
         """Add the pieces that the material has of ``spans`` after the newest one.
 
-        Spans and reels are those of the call before, with more at the end. Raises :class:`Wanted`; call again then.
+        Spans and reels are those of the call before, with more at the end. Raises :class:`FramesUnknown`: call again
+        then.
         """
         self._epochs = tuple(reel.broadcast.epoch_ms for reel in material.reels)
         self._target = max((reel.broadcast.target_duration_s for reel in material.reels), default=self._target)
@@ -210,12 +211,12 @@ class Cutter:
             discontinuity = self._number > 0 and (
                 not follows or any(s.discontinuity for s in row.values()) or self._hole(row)
             )
-            pieces: dict[str, Piece] = {}
+            pieces: dict[str, EditionSegment] = {}
             for rendition in self._renditions:
                 name = rendition.name
                 source = row.get(name, shown[0])
                 start, stop = max(source.start, first), min(source.start + source.duration, end)
-                empty = Piece(
+                empty = EditionSegment(
                     self._number, number, names[name], msn, start, max(1, stop - start), source.init, discontinuity
                 )
                 segment = row.get(name)
@@ -242,7 +243,7 @@ class Cutter:
                 return True
         return False
 
-    def _piece(self, empty: Piece, reel: Reel, segment: Segment, begin: int, end: int) -> Piece:
+    def _piece(self, empty: EditionSegment, reel: Reel, segment: Segment, begin: int, end: int) -> EditionSegment:
         if segment.gap or not segment.parts:
             return empty
         chunks = tuple(part.chunk for part in segment.parts)
@@ -252,7 +253,7 @@ class Cutter:
             return replace(empty, start=segment.start, duration=segment.duration, chunks=chunks)
         place = (reel.broadcast.id, empty.track, segment.msn)
         if place not in self._frames:
-            raise Wanted(place, segment, segment.init)
+            raise FramesUnknown(place, segment, segment.init)
         frames, scale = self._frames[place]
         trim = Trim(
             begin * scale // TICKS_PER_S if cuts_start else None, end * scale // TICKS_PER_S if cuts_end else None

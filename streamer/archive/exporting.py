@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from streamer.archive.catalogue import Details
-from streamer.archive.editions import Edition, Frames, Piece, Wanted, make
+from streamer.archive.editions import Edition, EditionSegment, Frames, FramesUnknown, make
 from streamer.archive.material import Material, Reel, Span
 from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Chunk
 from streamer.formats import fragments, movie
@@ -32,7 +32,7 @@ class NothingToExport(Exception):
 
 
 @dataclass(slots=True, frozen=True)
-class Caption:
+class CaptionInterval:
     """Text from one media time to another."""
 
     from_ms: int
@@ -141,7 +141,7 @@ def edition_of(folder: Path, material: Material, spans: Sequence[Span]) -> Editi
     with ExitStack() as stack:
         files = Files(folder, stack)
 
-        def frames_of(wanted: Wanted) -> Frames:
+        def frames_of(wanted: FramesUnknown) -> Frames:
             reel = next(reel for reel in material.reels if reel.broadcast.id == wanted.place[0])
             init = reel.init(wanted.init)
             try:
@@ -159,7 +159,7 @@ def plan(
     edition: Edition,
     rendition: str,
     details: Details,
-    captions: Mapping[str, Sequence[Caption]] | None = None,
+    captions: Mapping[str, Sequence[CaptionInterval]] | None = None,
 ) -> Movie:
     """The file of one rendition, with sound if that is of pictures, and a text track for each language of ``captions``.
 
@@ -206,11 +206,11 @@ class _Builder:
     def tracks(self) -> list[movie.Track]:
         return [track for track in (self._video, self._audio) if track.sizes]
 
-    def next(self, lead: Piece) -> None:
+    def next(self, lead: EditionSegment) -> None:
         self._begins.append(self._movie_at)
         self._movie_at += lead.duration
 
-    def pictures(self, piece: Piece) -> None:
+    def pictures(self, piece: EditionSegment) -> None:
         if piece.gap:
             return  # the picture before it stays
         frames, files, lead, scale, init = self._frames(piece)
@@ -235,7 +235,7 @@ class _Builder:
         self._add(track, frames, files, init)
         self._video_end += lead + sum(shown)
 
-    def sound(self, piece: Piece, lead: Piece) -> None:
+    def sound(self, piece: EditionSegment, lead: EditionSegment) -> None:
         if piece.gap:
             return
         frames, files, _, scale, init = self._frames(piece)
@@ -270,8 +270,8 @@ class _Builder:
         folder: Path,
         edition: Edition,
         details: Details,
-        lead: Sequence[Piece],
-        captions: Mapping[str, Sequence[Caption]],
+        lead: Sequence[EditionSegment],
+        captions: Mapping[str, Sequence[CaptionInterval]],
     ) -> Movie:
         chapters = _chapters(edition, lead, self._begins, details)
         tracks = self.tracks
@@ -292,7 +292,7 @@ class _Builder:
         head = movie.head(tracks, self._bytes, tags, chapters)
         return Movie(folder, head, tuple(self._ranges))
 
-    def _chapter_track(self, chapters: Sequence[movie.Chapter]) -> movie.Track:
+    def _chapter_track(self, chapters: Sequence[movie.MovieChapter]) -> movie.Track:
         track = movie.Track("text", 1000, delay=chapters[0].at_ms)
         ends = [*(chapter.at_ms for chapter in chapters[1:]), self._movie_at // TICKS_PER_MS]
         for chapter, end in zip(chapters, ends, strict=True):
@@ -300,7 +300,7 @@ class _Builder:
             self._text(track, data, max(1, end - chapter.at_ms))
         return track
 
-    def _subtitle_track(self, language: str, placed: Sequence[Caption]) -> movie.Track:
+    def _subtitle_track(self, language: str, placed: Sequence[CaptionInterval]) -> movie.Track:
         track = movie.Track("subtitle", 1000, language=iso_639_2(language))
         at = 0
         for caption in placed:
@@ -314,11 +314,11 @@ class _Builder:
     def _text(self, track: movie.Track, data: bytes, duration_ms: int) -> None:
         track.durations.append(duration_ms)
         track.sizes.append(len(data))
-        track.chunks.append(movie.Chunk(self._bytes, 1, 1))
+        track.chunks.append(movie.MovieChunk(self._bytes, 1, 1))
         self._ranges.append(Range("", 0, len(data), data))
         self._bytes += len(data)
 
-    def _frames(self, piece: Piece) -> tuple[list[Frame], list[str], int, int, bytes]:
+    def _frames(self, piece: EditionSegment) -> tuple[list[Frame], list[str], int, int, bytes]:
         """The piece's frames (``at`` in their file), the file of each, how many lead in, timescale, init section."""
         init = self._init(self._reels[piece.reel], piece)
         scale = fragments.timescale_of(init)
@@ -337,14 +337,14 @@ class _Builder:
         first = frames.index(kept[0]) if kept else 0
         return kept, files[first : first + len(kept)], lead, scale, init
 
-    def _init(self, reel: Reel, piece: Piece) -> bytes:
+    def _init(self, reel: Reel, piece: EditionSegment) -> bytes:
         init = reel.init(piece.init)
         if init is None:
             raise ValueError("an init section is missing")
         return init.data
 
     def _add(self, track: movie.Track, frames: Sequence[Frame], files: Sequence[str], init: bytes) -> None:
-        track.chunks.append(movie.Chunk(self._bytes, len(frames), track.entry(movie.sample_entry(init))))
+        track.chunks.append(movie.MovieChunk(self._bytes, len(frames), track.entry(movie.sample_entry(init))))
         for frame, file in zip(frames, files, strict=True):
             track.sizes.append(frame.size)
             last = self._ranges[-1] if self._ranges else None
@@ -356,28 +356,28 @@ class _Builder:
 
 
 def _chapters(
-    edition: Edition, pieces: Sequence[Piece], begins: Sequence[int], details: Details
-) -> list[movie.Chapter]:
+    edition: Edition, pieces: Sequence[EditionSegment], begins: Sequence[int], details: Details
+) -> list[movie.MovieChapter]:
     """Where the chapters' media times are in the movie. Those in what is left out begin where it goes on."""
-    found: list[movie.Chapter] = []
+    found: list[movie.MovieChapter] = []
     for at_ms, title in sorted(details.chapters):
         for piece, begin in zip(pieces, begins, strict=True):
             start_ms = edition.pdt_ms(piece)
             if at_ms < start_ms + piece.duration // TICKS_PER_MS:
                 place = begin // TICKS_PER_MS + max(0, at_ms - start_ms)
                 if not found or place > found[-1].at_ms:
-                    found.append(movie.Chapter(place, title))
+                    found.append(movie.MovieChapter(place, title))
                 break
     if found and found[0].at_ms > 0:
-        found.insert(0, movie.Chapter(0, details.title or found[0].title))
+        found.insert(0, movie.MovieChapter(0, details.title or found[0].title))
     return found
 
 
 def _in_movie(
-    edition: Edition, pieces: Sequence[Piece], begins: Sequence[int], said: Sequence[Caption]
-) -> list[Caption]:
+    edition: Edition, pieces: Sequence[EditionSegment], begins: Sequence[int], said: Sequence[CaptionInterval]
+) -> list[CaptionInterval]:
     """Captions at their places in the movie, without overlaps. Those in what is left out are left out."""
-    out: list[Caption] = []
+    out: list[CaptionInterval] = []
     for caption in sorted(said, key=lambda caption: caption.from_ms):
         for piece, begin in zip(pieces, begins, strict=True):
             start_ms = edition.pdt_ms(piece)
@@ -387,7 +387,7 @@ def _in_movie(
                     out[-1] = replace(out[-1], to_ms=at)
                     if out[-1].from_ms >= at:
                         out.pop()
-                out.append(Caption(at, at + caption.to_ms - caption.from_ms, caption.text))
+                out.append(CaptionInterval(at, at + caption.to_ms - caption.from_ms, caption.text))
                 break
     return out
 

@@ -28,7 +28,7 @@ _encoder = msgspec.msgpack.Encoder()
 _T = TypeVar("_T")
 
 
-class Kept(msgspec.Struct, frozen=True):
+class RecordingSidecar(msgspec.Struct, frozen=True):
     """What a recording is besides its material: a copy of what the database says, for the day when that is lost."""
 
     session: str

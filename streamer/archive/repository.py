@@ -12,7 +12,7 @@ from typing import Any
 
 from streamer.archive import files
 from streamer.archive.catalogue import Details, EditionRef, ReplayState
-from streamer.archive.files import Kept, KeptEdition
+from streamer.archive.files import KeptEdition, RecordingSidecar
 from streamer.archive.gathering import FOREVER_MS
 from streamer.archive.material import HANDLE_MS, Span, union
 from streamer.conference.rooms import Room
@@ -30,7 +30,7 @@ AROUND_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RecordingEntry:
     """All that is known of one session."""
 
     session: Session
@@ -62,7 +62,7 @@ class Who:
     label: str = ""
 
 
-class Book:
+class RecordingRepository:
     """Raises StoreUnavailable and what the repositories raise."""
 
     def __init__(self, database: Database, recordings_dir: Path) -> None:
@@ -77,7 +77,7 @@ class Book:
         async with self._database.read() as connection:
             yield Recordings(connection)
 
-    async def entry(self, session_id: str, *, around: bool = True) -> Entry | None:
+    async def entry(self, session_id: str, *, around: bool = True) -> RecordingEntry | None:
         """None where there is no such session."""
         async with self._database.read() as connection:
             session = await Sessions(connection).find(session_id)
@@ -92,7 +92,7 @@ class Book:
                 others = await Sessions(connection).of_room_around(
                     session.room, session.started_ms - HANDLE_MS, end_ms + HANDLE_MS
                 )
-        return Entry(session, recording, tuple(editions), tuple(marks), tuple(others))
+        return RecordingEntry(session, recording, tuple(editions), tuple(marks), tuple(others))
 
     async def details(self, session_id: str) -> Details:
         """Of a file of the session; empty where there is no such session."""
@@ -188,7 +188,7 @@ class Book:
         async with self._database.write() as connection:
             await Recordings(connection).remove(session)
 
-    async def restore(self, kept: Kept) -> bool:
+    async def restore(self, kept: RecordingSidecar) -> bool:
         """Put back what the database does not know of a recording's folder. False where it knows it."""
         async with self._database.write() as connection:
             if await Recordings(connection).find(kept.session) is not None:
@@ -223,7 +223,7 @@ class Book:
                 )
         return True
 
-    async def _restore_session(self, connection: Any, kept: Kept) -> None:
+    async def _restore_session(self, connection: Any, kept: RecordingSidecar) -> None:
         """Enough of the session for its replay to have its title, its privacy and its place again."""
         rooms = Rooms(connection)
         if kept.room not in {room.id for room in (await rooms.page(500, None)).items}:
@@ -246,10 +246,10 @@ class Book:
         )
 
 
-def kept_of(entry: Entry, recording: Recording) -> Kept:
+def kept_of(entry: RecordingEntry, recording: Recording) -> RecordingSidecar:
     """The copy of the book that stands in the recording's folder."""
     session = entry.session
-    return Kept(
+    return RecordingSidecar(
         session=session.id,
         room=recording.room,
         title=session.title,
@@ -270,7 +270,9 @@ def kept_of(entry: Entry, recording: Recording) -> Kept:
     )
 
 
-def new_edition(entry: Entry, start_ms: int, end_ms: int | None, skips: Iterable[Span], now_ms: int) -> StoredEdition:
+def new_edition(
+    entry: RecordingEntry, start_ms: int, end_ms: int | None, skips: Iterable[Span], now_ms: int
+) -> StoredEdition:
     """A cut under a new address. It is younger than the session's others, and than its own end, which tells it from
     one that began while the session was on air."""
     created_ms = max([now_ms, (end_ms or 0) + 1, *(edition.created_ms + 1 for edition in entry.editions)])
@@ -278,7 +280,7 @@ def new_edition(entry: Entry, start_ms: int, end_ms: int | None, skips: Iterable
     return StoredEdition(secrets.token_urlsafe(12), entry.session.id, start_ms, end_ms, pairs, created_ms)
 
 
-def state_of(entry: Entry, folder: Path) -> ReplayState | None:
+def state_of(entry: RecordingEntry, folder: Path) -> ReplayState | None:
     """What delivery may know. None where there is no recording, or none any more."""
     recording = entry.recording
     if recording is None:
@@ -312,7 +314,9 @@ def _refs(editions: Sequence[StoredEdition], deleted: bool) -> Iterable[EditionR
         yield EditionRef(edition.id, edition.start_ms, edition.end_ms, skips, edition.created_ms, replaced)
 
 
-def with_edition(entry: Entry, recording: Recording, edition: StoredEdition | None, at_ms: int) -> Entry:
+def with_edition(
+    entry: RecordingEntry, recording: Recording, edition: StoredEdition | None, at_ms: int
+) -> RecordingEntry:
     """The entry as it is after :meth:`Book.write`."""
     editions = tuple(replace(e, replaced_ms=at_ms) if e.replaced_ms is None else e for e in entry.editions)
     return replace(entry, recording=recording, editions=editions if edition is None else (*editions, edition))

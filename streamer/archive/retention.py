@@ -41,7 +41,7 @@ class Doomed:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RetentionPlan:
     items: tuple[Doomed, ...]
     freed_bytes: int
     """What the disk gets back: bytes that no other recording shares."""
@@ -63,7 +63,7 @@ class Retention:
         self._database = database
         self._default_days = default_days
 
-    async def plan(self, *, room: str | None = None, days: int | None = None) -> Plan:
+    async def plan(self, *, room: str | None = None, days: int | None = None) -> RetentionPlan:
         """What would go now. ``days``: as if rooms had these instead."""
         now_ms = self._archivist.clock()
         doomed: list[Doomed] = []
@@ -76,9 +76,9 @@ class Retention:
                 titles = await Sessions(connection).find_many([recording.session for recording in old])
                 doomed += [Doomed(r, titles[r.session].title if r.session in titles else "", kept_days) for r in old]
         folders = [self._archivist.book.folder(one.recording.session) for one in doomed]
-        return Plan(tuple(doomed), await asyncio.to_thread(files.freed_bytes, folders))
+        return RetentionPlan(tuple(doomed), await asyncio.to_thread(files.freed_bytes, folders))
 
-    async def apply(self, plan: Plan) -> list[str]:
+    async def apply(self, plan: RetentionPlan) -> list[str]:
         """Delete what the plan names, unless it was pinned or taken up again meanwhile. Returns the sessions."""
         gone = []
         for doomed in plan.items:

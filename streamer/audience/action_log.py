@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from streamer.audience import images
 from streamer.audience.chapters import with_chapters
-from streamer.audience.participant_rules import Decision, Situation
+from streamer.audience.command import Decision, Situation
 from streamer.audience.people import Crew
 from streamer.audience.state import Change, Put, ScopeState
 from streamer.audience.texts import REASON_CHARACTERS, shortened
@@ -67,11 +67,3 @@ def action_of(
 
 def reason_of(text: str) -> str:
     return shortened(text, REASON_CHARACTERS)
-
-
-def settled(state: ScopeState, items: Iterable[str], at: Situation) -> list[Change]:
-    """Nobody has to look at reports of what is gone."""
-    gone = set(items)
-    return [
-        Put(report, replace(report, resolved_ms=at.now_ms)) for report in state.reports.values() if report.item in gone
-    ]

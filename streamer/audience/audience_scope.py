@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from streamer.audience.chat import Habits
+from streamer.audience.habits import Habits
 from streamer.audience.presence import Crowd, Tallies
 from streamer.audience.scope import Scope
 from streamer.audience.state import ScopeState
 
 
 @dataclass(slots=True, eq=False)
-class Desk:
+class AudienceScope:
     """Commands are decided on ``working``; ``shown`` follows when they are stored. Both hold the same, frozen items."""
 
     scope: Scope

@@ -19,15 +19,15 @@ import structlog
 from streamer.audience.captions import (
     LATEST_MS,
     MAX_TEXT,
-    Cue,
     LiveTrack,
+    PlacedCue,
     cues,
     live_place,
     replay_cues,
     tidy,
 )
 from streamer.broadcast.view import BroadcastView
-from streamer.conference.captions import Line
+from streamer.conference.captions import Cue
 from streamer.errors import Conflict, NotFound, Unprocessable
 from streamer.store.captions import Captions
 from streamer.store.database import Database
@@ -119,7 +119,7 @@ class Captioning:
         self._session_at = session_at
         self._rooms: dict[str, _Room] = {}
         self._locks: dict[str, asyncio.Lock] = {}
-        self._kept: OrderedDict[tuple[str, str, int, int], tuple[int, int, list[Cue]]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str, int, int], tuple[int, int, list[PlacedCue]]] = OrderedDict()
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -161,7 +161,7 @@ class Captioning:
 
     def _placed(
         self, room: str, known: _Room, view: BroadcastView, typed: Typed, text: str, grant: str
-    ) -> tuple[CaptionEvent, Line | None]:
+    ) -> tuple[CaptionEvent, Cue | None]:
         now_ms, (listed_ms, edge_ms) = self._clock(), _edges(view)
         key = (typed.lang, grant)
         partial = known.partials.get(key)
@@ -184,10 +184,10 @@ class Captioning:
         known.partials.pop(key, None)
         track = known.tracks.setdefault(typed.lang, LiveTrack())
         begin, end = live_place(text, partial.at_ms, listed_ms, track.busy_ms)
-        line = Line(partial.id, room, typed.lang, text, partial.at_ms, begin, end, now_ms, grant, session=event.session)
+        line = Cue(partial.id, room, typed.lang, text, partial.at_ms, begin, end, now_ms, grant, session=event.session)
         return event, line
 
-    async def _store(self, known: _Room, line: Line) -> None:
+    async def _store(self, known: _Room, line: Cue) -> None:
         """It has its place before it is stored: whatever is listed meanwhile has it."""
         track = known.tracks[line.lang]
         track.add(line)
@@ -227,7 +227,7 @@ class Captioning:
         self._tell(event)
         return event
 
-    def _corrected(self, line: Line, text: str) -> Line:
+    def _corrected(self, line: Cue, text: str) -> Cue:
         link = self._plane.rooms.get(line.room)
         listed_ms = (
             _edges(link.view)[0] if link is not None and link.view.broadcast is not None else line.live_from_ms + 1
@@ -248,7 +248,7 @@ class Captioning:
 
     # --- reading ------------------------------------------------------------------------------------
 
-    async def live(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[tuple[int, Cue]]:
+    async def live(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[tuple[int, PlacedCue]]:
         """What live outputs show in a stretch: for each cue, when its line was said."""
         known = self._rooms.get(room)
         if known is None or known.broadcast != self._broadcast_id(room):
@@ -264,7 +264,7 @@ class Captioning:
             if cue.from_ms < to_ms and cue.to_ms > from_ms
         ]
 
-    async def said(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[Cue]:
+    async def said(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[PlacedCue]:
         """What was said in a stretch, at its own times, by time."""
         key, now_ms = (room, lang, from_ms, to_ms), self._clock()
         known = self._rooms.get(room)
@@ -281,7 +281,7 @@ class Captioning:
             self._kept.popitem(last=False)
         return found
 
-    async def lines(self, room: str, from_ms: int, to_ms: int, lang: str | None = None) -> list[Line]:
+    async def lines(self, room: str, from_ms: int, to_ms: int, lang: str | None = None) -> list[Cue]:
         """What was typed, by its time, in one language or in all."""
         async with self._database.read() as connection:
             return await Captions(connection).said(room, lang, from_ms, to_ms)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from streamer.conference.captions import Line
+from streamer.conference.captions import Cue
 
 ROW_LETTERS = 42
 ROWS = 2
@@ -30,7 +30,7 @@ LATEST_MS = 15 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Cue:
+class PlacedCue:
     """Text of at most two rows, from ``from_ms`` to before ``to_ms``, media times."""
 
     id: str
@@ -106,7 +106,7 @@ def live_place(text: str, at_ms: int, listed_ms: int, busy_ms: int) -> tuple[int
     return begin, begin + reading_ms(text, HURRIED_LETTERS_PER_S if hurried else READING_LETTERS_PER_S)
 
 
-def cues(line_id: str, text: str, from_ms: int, to_ms: int) -> list[Cue]:
+def cues(line_id: str, text: str, from_ms: int, to_ms: int) -> list[PlacedCue]:
     """The screens of a text, each for its share of the time."""
     made = screens(text)
     total = sum(len(screen) for screen in made)
@@ -115,19 +115,19 @@ def cues(line_id: str, text: str, from_ms: int, to_ms: int) -> list[Cue]:
         done += len(screen)
         times.append(from_ms + (to_ms - from_ms) * done // total)
     return [
-        Cue(line_id if n == 0 else f"{line_id}.{n}", begin, end, screen)
+        PlacedCue(line_id if n == 0 else f"{line_id}.{n}", begin, end, screen)
         for n, (screen, (begin, end)) in enumerate(zip(made, pairwise(times), strict=True))
         if begin < end
     ]
 
 
-def replay_cues(lines: Iterable[Line]) -> list[Cue]:
+def replay_cues(lines: Iterable[Cue]) -> list[PlacedCue]:
     """Each line at its own time, until it is read or the next one begins; two of one time, one after the other."""
     ordered = sorted(lines, key=lambda line: (line.at_ms, line.created_ms, line.id))
     begins: list[int] = []
     for line in ordered:
         begins.append(max(line.at_ms, begins[-1] + LEAST_MS // 2) if begins else line.at_ms)
-    out: list[Cue] = []
+    out: list[PlacedCue] = []
     for n, (line, begin) in enumerate(zip(ordered, begins, strict=True)):
         end = begin + reading_ms(line.text) + LINGER_MS
         out += cues(line.id, line.text, begin, min(end, begins[n + 1]) if n + 1 < len(begins) else end)
@@ -138,16 +138,16 @@ def replay_cues(lines: Iterable[Line]) -> list[Cue]:
 class LiveTrack:
     """The lines of one language of a room in the order of their places, which never overlap."""
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[Cue] = field(default_factory=list)
 
     @property
     def busy_ms(self) -> int:
         return self.lines[-1].live_until_ms if self.lines else 0
 
-    def add(self, line: Line) -> None:
+    def add(self, line: Cue) -> None:
         self.lines.append(line)
 
-    def replace(self, line: Line) -> None:
+    def replace(self, line: Cue) -> None:
         """In place of the one with the same id, whose place it has."""
         for index in range(len(self.lines) - 1, -1, -1):
             if self.lines[index].id == line.id:
@@ -162,7 +162,7 @@ class LiveTrack:
         if self.lines and self.lines[0].live_until_ms < before_ms:
             self.lines = [line for line in self.lines if line.live_until_ms >= before_ms]
 
-    def between(self, from_ms: int, to_ms: int) -> list[Line]:
+    def between(self, from_ms: int, to_ms: int) -> list[Cue]:
         """Those that are shown at any time from ``from_ms`` to before ``to_ms``."""
         low, high = 0, len(self.lines)
         while low < high:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streamer.audience.state import Change, Chapter, Put
+from streamer.audience.state import Change, Put, RecordingChapter
 from streamer.conference.participation import Question, QuestionState, closed_session
 from streamer.conference.sessions import CLOSED_CHAPTER, Mark, MarkKind
 
@@ -26,9 +26,9 @@ def with_chapters(changes: Iterable[Change]) -> list[Change]:
         if was == now:
             continue
         if was is not None and (now is None or now.session != was.session):
-            out.append(Chapter(was.id, was.session, None))
+            out.append(RecordingChapter(was.id, was.session, None))
         if now is not None:
-            out.append(Chapter(now.id, now.session, now))
+            out.append(RecordingChapter(now.id, now.session, now))
     return out
 
 

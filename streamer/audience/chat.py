@@ -1,43 +1,60 @@
-"""Who may write now, how often, and whether others see it at once. Pure but for :class:`Habits`, which remembers."""
+"""Messages: who may write now, whether others see it at once, and what moderators do with them. Pure."""
 
 from __future__ import annotations
 
-import math
-from collections import OrderedDict, deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from streamer.audience.people import Participant
-from streamer.audience.words import same_words
-from streamer.conference.participation import ChatMode, MessageState, Mode, QuestionMode, Sanction
-from streamer.errors import Conflict, Forbidden, TooMany
+from streamer.audience.action_log import Deed, acted, reason_of
+from streamer.audience.command import (
+    ClientMessage,
+    Decision,
+    Ident,
+    LongText,
+    MediaClaim,
+    Situation,
+    SomeItems,
+    StoredCommand,
+    no_such,
+)
+from streamer.audience.habits import admit
+from streamer.audience.moderation import address_held
+from streamer.audience.names import seen, shown_name, words_of
+from streamer.audience.people import Crew, Participant
+from streamer.audience.reports import settled
+from streamer.audience.scope import media_time, session_at
+from streamer.audience.state import Change, Put, ScopeState
+from streamer.audience.texts import checked
+from streamer.audience.views import moment
+from streamer.audience.words import blocked
+from streamer.conference.grants import Action
+from streamer.conference.participation import ChatMode, Message, MessageState, Mode
+from streamer.errors import Conflict
 
-FLOOD_MESSAGES = 3
-FLOOD_MS = 2_000
-FIRST_PAUSE_MS = 2_000
-LONGEST_PAUSE_MS = 60_000
-FORGIVEN_MS = 60_000
-"""Quiet for so long, and the next pause is the first again."""
-REPEAT_MS = 30_000
-REMEMBERED = 8
-"""Texts that are compared."""
 NEWCOMER_MS = 5 * 60_000
-MOST_REMEMBERED = 20_000
 
 
-def refuse_later(message: str, code: str, wait_ms: int) -> TooMany:
-    return TooMany(message, code=code, headers={"Retry-After": str(max(1, math.ceil(wait_ms / 1000)))})
+class ChatSend(ClientMessage, frozen=True):
+    """Answer: ``id``, ``state`` (``visible``, ``held``, ``delayed``), ``at``, ``media_at``."""
+
+    text: str
+    media_at: MediaClaim = None
+    reply_to: Ident | None = None
 
 
-def check_sanction(sanction: Sanction | None, now_ms: int) -> None:
-    """Raises Forbidden ``banned``, TooMany ``muted``."""
-    if sanction is None:
-        return
-    if sanction.banned:
-        raise Forbidden("You have been banned from here.", code="banned")
-    if sanction.muted_until_ms > now_ms:
-        raise refuse_later("A moderator has muted you for a while.", "muted", sanction.muted_until_ms - now_ms)
+class ChatWithdraw(ClientMessage, frozen=True):
+    """One's own message."""
+
+    id: Ident
+
+
+class ChatDelete(SomeItems, frozen=True):
+    reason: LongText = ""
+
+
+class ChatApprove(SomeItems, frozen=True):
+    pass
 
 
 def check_chat(mode: Mode, who: Participant) -> None:
@@ -54,13 +71,6 @@ def check_chat(mode: Mode, who: Participant) -> None:
         raise Conflict(message, code=code)
 
 
-def check_questions(mode: Mode, who: Participant, anonymous: bool) -> None:
-    if mode.questions is QuestionMode.CLOSED and not who.trusted:
-        raise Conflict("No questions are taken now.", code="questions_closed")
-    if anonymous and not mode.anonymous:
-        raise Conflict("Questions carry a name here.", code="anonymous_not_allowed")
-
-
 @dataclass(frozen=True, slots=True)
 class Verdict:
     state: Literal[MessageState.VISIBLE, MessageState.HELD, MessageState.DELAYED]
@@ -68,128 +78,116 @@ class Verdict:
     until_ms: int | None = None
 
 
-def verdict(
-    mode: Mode, who: Participant, now_ms: int, *, review: bool, word: str | None, address_held: bool
-) -> Verdict:
-    """What becomes of a text that may be sent. ``review``: the mode wants each looked at."""
+def verdict(state: ScopeState, who: Participant, text: str, at: Situation, *, review: bool, hold_s: int) -> Verdict:
+    """What becomes of a text that may be sent. ``review``: the mode wants each looked at. ``hold_s``: how long
+    moderators may look before others see it."""
     if who.trusted:
         return Verdict(MessageState.VISIBLE)
-    if mode.shield:
-        young = now_ms - who.since_ms < NEWCOMER_MS
+    if state.mode.shield:
+        young = at.now_ms - who.since_ms < NEWCOMER_MS
         return Verdict(MessageState.HELD, "newcomer" if young else "shield")
-    if word is not None:
+    if blocked(text, words_of(state, at)) is not None:
         return Verdict(MessageState.HELD, "word")
-    if address_held:
+    if address_held(who, at.prefixes, state.holds, at.now_ms):
         return Verdict(MessageState.HELD, "address")
     if review:
         return Verdict(MessageState.HELD, "review")
-    if mode.hold_seconds > 0:
-        return Verdict(MessageState.DELAYED, "", now_ms + mode.hold_seconds * 1000)
+    if hold_s > 0:
+        return Verdict(MessageState.DELAYED, "", at.now_ms + hold_s * 1000)
     return Verdict(MessageState.VISIBLE)
 
 
-@dataclass(slots=True)
-class Habit:
-    """What one participant did lately."""
-
-    sent_ms: deque[int] = field(default_factory=lambda: deque(maxlen=FLOOD_MESSAGES))
-    texts: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    slow_ms: int | None = None
-    """When they last wrote, for slow mode."""
-    strikes: int = 0
-    paused_until_ms: int = 0
-    reactions: deque[int] = field(default_factory=lambda: deque(maxlen=10))
-
-
-class Habits:
-    """By participant; bounded, the longest quiet are forgotten first."""
-
-    def __init__(self, most: int = MOST_REMEMBERED) -> None:
-        self._most = most
-        self._habits: OrderedDict[str, Habit] = OrderedDict()
-
-    def of(self, participant: str) -> Habit:
-        habit = self._habits.get(participant)
-        if habit is None:
-            habit = self._habits[participant] = Habit()
-            if len(self._habits) > self._most:
-                self._habits.popitem(last=False)
-        else:
-            self._habits.move_to_end(participant)
-        return habit
-
-    def __len__(self) -> int:
-        return len(self._habits)
-
-
-def admit(habit: Habit, text: str, now_ms: int, slow_seconds: int | None) -> None:
-    """Take one more text from somebody, or raise: ``flood``, ``repeated``, ``slow_mode``, each with when to come again.
-
-    ``slow_seconds`` None: no slow mode, for whoever it is. A refusal counts for nothing, but the one that begins a
-    pause makes the next longer.
-    """
-    _check_pause(habit, now_ms)
-    if slow_seconds is not None and habit.slow_ms is not None:
-        wait_ms = habit.slow_ms + slow_seconds * 1000 - now_ms
-        # More than the whole wait: the clock has been put back, and that is nobody's fault.
-        if 0 < wait_ms <= slow_seconds * 1000:
-            raise refuse_later("The chat is slow now.", "slow_mode", wait_ms)
-    for at_ms, earlier in habit.texts:
-        if earlier == text and abs(now_ms - at_ms) < REPEAT_MS:
-            raise refuse_later("You have just said that.", "repeated", at_ms + REPEAT_MS - now_ms)
-    full = len(habit.sent_ms) == FLOOD_MESSAGES
-    if full and abs(now_ms - habit.sent_ms[0]) < FLOOD_MS:
-        if now_ms - habit.paused_until_ms > FORGIVEN_MS:
-            habit.strikes = 0
-        pause_ms = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS << min(habit.strikes, 10))
-        habit.strikes += 1
-        habit.paused_until_ms = now_ms + pause_ms
-        _check_pause(habit, now_ms)
-    habit.sent_ms.append(now_ms)
-    habit.texts.append((now_ms, text))
-    habit.slow_ms = now_ms
+def _send(state: ScopeState, who: Participant, command: ChatSend, at: Situation) -> Decision:
+    check_chat(state.mode, who)
+    text = checked(command.text, at.settings.chat_characters)
+    reply_to = command.reply_to
+    if reply_to is not None:
+        replied = state.messages.get(reply_to)
+        if replied is None or not (replied.public or replied.participant == who.id):
+            raise no_such("message")
+    name = shown_name(state, who, at)
+    slow = state.mode.slow_seconds if state.mode.chat is ChatMode.SLOW and not who.trusted else None
+    admit(at.habits.of(who.id), text, at.now_ms, slow)
+    mode = state.mode
+    found = verdict(state, who, text, at, review=mode.chat is ChatMode.REVIEW, hold_s=mode.hold_seconds)
+    media_ms = media_time(command.media_at, at.now_ms, at.settings.usual_delay_ms)
+    message = Message(
+        id=at.new_id(),
+        room=at.scope.room,
+        scope=at.scope.key,
+        session=session_at(at.scope, at.sessions, media_ms, at.now_ms),
+        participant=who.id,
+        name=name,
+        role=who.shown_role,
+        text=text,
+        at_ms=at.now_ms,
+        media_at_ms=media_ms,
+        state=found.state,
+        reason=found.reason,
+        reply_to=reply_to,
+        until_ms=found.until_ms,
+    )
+    told = {"id": message.id, "state": message.state.value, "at": moment(message.at_ms), "media_at": media_ms}
+    return Decision((*seen(state, who, name, at), Put(None, message)), told)
 
 
-def admit_reaction(habit: Habit, now_ms: int) -> None:
-    """Ten in five seconds. Raises TooMany ``rate_limited``."""
-    reactions = habit.reactions
-    if len(reactions) == reactions.maxlen and 0 <= now_ms - reactions[0] < 5_000:
-        raise refuse_later("Too many reactions.", "rate_limited", reactions[0] + 5_000 - now_ms)
-    reactions.append(now_ms)
+def _withdraw(state: ScopeState, who: Participant, command: ChatWithdraw, _at: Situation) -> Decision:
+    message = state.messages.get(command.id)
+    if message is None or message.participant != who.id:
+        raise no_such("message")
+    if message.state in (MessageState.WITHDRAWN, MessageState.DELETED):
+        return Decision(data={"id": message.id})
+    return Decision((Put(message, replace(message, state=MessageState.WITHDRAWN)),), {"id": message.id})
 
 
-def _check_pause(habit: Habit, now_ms: int) -> None:
-    wait_ms = habit.paused_until_ms - now_ms
-    if 0 < wait_ms <= LONGEST_PAUSE_MS:
-        raise refuse_later("Too many messages at once.", "flood", wait_ms)
+def _delete(state: ScopeState, who: Crew, command: ChatDelete, at: Situation) -> Decision:
+    return _move(state, who, "chat.delete", command.named, MessageState.DELETED, command.reason, at)
 
 
-def may_take_name(name: str, taken: Iterable[str]) -> bool:
-    """Whether nobody of the crew is meant by it. ``taken``: what those who are here are called."""
-    return not any(same_words(name, one) for one in (*RESERVED, *taken))
+def _approve(state: ScopeState, who: Crew, command: ChatApprove, at: Situation) -> Decision:
+    return _move(state, who, "chat.approve", command.named, MessageState.VISIBLE, "", at)
 
 
-RESERVED = (
-    "admin",
-    "administrator",
-    "administrateur",
-    "administratrice",
-    "mod",
-    "moderator",
-    "moderators",
-    "moderateur",
-    "moderatrice",
-    "moderation",
-    "organiser",
-    "organizer",
-    "organisers",
-    "organizers",
-    "organisateur",
-    "organisatrice",
-    "technician",
-    "technicien",
-    "technicienne",
-    "speaker",
-    "staff",
-    "streamer",
+def _move(
+    state: ScopeState,
+    who: Crew,
+    kind: str,
+    ids: Sequence[str],
+    to: MessageState,
+    reason: str,
+    at: Situation,
+) -> Decision:
+    changes: list[Change] = []
+    found = [_message(state, one) for one in dict.fromkeys(ids)]
+    for message in found:
+        if message.state is MessageState.WITHDRAWN and to is MessageState.VISIBLE:
+            raise Conflict("Its author has taken it back.", code="wrong_state")
+        if message.state is to or message.state is MessageState.WITHDRAWN:
+            continue
+        why = reason_of(reason) if to is MessageState.DELETED else message.reason
+        changes.append(Put(message, replace(message, state=to, reason=why, until_ms=None)))
+    if to is MessageState.DELETED:
+        changes += settled(state, ids, at)
+    authors = {message.participant for message in found}
+    about = next(iter(authors)) if len(authors) == 1 else None
+    return acted(state, who, at, Deed(kind, " ".join(ids), about, reason_of(reason)), changes, {"ids": list(ids)})
+
+
+def _message(state: ScopeState, message_id: str) -> Message:
+    message = state.messages.get(message_id)
+    if message is None:
+        raise no_such("message")
+    return message
+
+
+def _replied(command: ChatSend) -> tuple[str, ...]:
+    return () if command.reply_to is None else (command.reply_to,)
+
+
+_RIGHT = Action.CHAT_MODERATE
+COMMANDS = (
+    StoredCommand("chat.send", ChatSend, _send, speaks=True, budget="words", messages=_replied),
+    StoredCommand("chat.withdraw", ChatWithdraw, _withdraw, messages=lambda command: (command.id,)),
+    StoredCommand("chat.delete", ChatDelete, _delete, action=_RIGHT, messages=lambda command: command.named),
+    StoredCommand("chat.approve", ChatApprove, _approve, action=_RIGHT, messages=lambda command: command.named),
 )

@@ -16,7 +16,7 @@ _LONGEST = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ParticipantIdentity:
     """``since_ms``: UTC milliseconds."""
 
     id: str
@@ -29,15 +29,15 @@ class Identities:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def issue(self, now_ms: int) -> tuple[Identity, str]:
-        identity = Identity(f"p{secrets.token_hex(8)}", now_ms)
+    def issue(self, now_ms: int) -> tuple[ParticipantIdentity, str]:
+        identity = ParticipantIdentity(f"p{secrets.token_hex(8)}", now_ms)
         return identity, self.token(identity)
 
-    def token(self, identity: Identity) -> str:
+    def token(self, identity: ParticipantIdentity) -> str:
         body = f"{identity.id}.{identity.since_ms}"
         return f"{body}.{self._mac(body)}"
 
-    def read(self, token: str) -> Identity | None:
+    def read(self, token: str) -> ParticipantIdentity | None:
         """None for a token that this instance has not made."""
         if len(token) > _LONGEST or not token.isascii():
             return None
@@ -45,7 +45,7 @@ class Identities:
         name, _, since = body.partition(".")
         if not hmac.compare_digest(mac, self._mac(body)) or not since.isdigit():
             return None
-        return Identity(name, int(since))
+        return ParticipantIdentity(name, int(since))
 
     def _mac(self, body: str) -> str:
         digest = hmac.new(self._key, body.encode(), hashlib.sha256).digest()[:_MAC_BYTES]

@@ -12,7 +12,7 @@ from streamer.audience.moderation import undone
 from streamer.audience.state import Item, Put, ScopeState
 from streamer.conference.participation import (
     AddressHold,
-    CrewLine,
+    CrewMessage,
     Message,
     Mode,
     Notice,
@@ -32,7 +32,7 @@ KINDS: Mapping[str, type[Any]] = {
     "sanction": Sanction,
     "hold": AddressHold,
     "report": Report,
-    "line": CrewLine,
+    "line": CrewMessage,
     "notice": Notice,
 }
 _NAMES = {kind: name for name, kind in KINDS.items()}
@@ -59,7 +59,7 @@ def absent(item: Item) -> Item:
     match item:
         case Question():
             return replace(item, state=QuestionState.DISMISSED)
-        case Poll() | Notice() | CrewLine():
+        case Poll() | Notice() | CrewMessage():
             return replace(item, removed=True)
         case Sanction():
             return replace(item, banned=False, muted_until_ms=0)
@@ -101,7 +101,7 @@ def _now(state: ScopeState, after: Any) -> Any:
             return state.holds.get(after.prefix, after)
         case Report():
             return state.reports.get(after.id, after)
-        case CrewLine():
+        case CrewMessage():
             return state.lines.get(after.id, after)
         case Notice():
             return state.notice if state.notice is not None and state.notice.id == after.id else after

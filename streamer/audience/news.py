@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -42,11 +42,3 @@ class AudienceEvent:
 
 Listener = Callable[[AudienceEvent], None]
 """Must be quick and not raise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """``data`` goes into the acknowledgement; ``action`` names what can be undone."""
-
-    data: Mapping[str, Any] = field(default_factory=dict)
-    action: str | None = None

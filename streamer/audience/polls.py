@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Annotated
 
+from msgspec import Meta
+
+from streamer.audience.action_log import Deed, acted
+from streamer.audience.command import ClientMessage, Decision, Ident, Situation, StoredCommand, no_such
+from streamer.audience.people import Crew, Participant
+from streamer.audience.state import Ballot, Change, Put, ScopeState
 from streamer.audience.texts import checked
+from streamer.conference.grants import Action
 from streamer.conference.participation import Poll, PollKind
 from streamer.errors import Conflict, Unprocessable
 
@@ -12,6 +21,60 @@ MOST_OPTIONS = 10
 OPTION_CHARACTERS = 100
 YES_NO = ("Yes", "No")
 """Where no options are given; pages translate these two."""
+
+
+class PollVote(ClientMessage, frozen=True):
+    """``options``: ids (places from 0), their digits, or texts; empty takes the vote back."""
+
+    id: Ident
+    options: Annotated[tuple[int | Annotated[str, Meta(max_length=1000)], ...], Meta(max_length=100)]
+
+
+class PollOpen(ClientMessage, frozen=True):
+    """Without options: yes or no. Answer: ``id``."""
+
+    kind: PollKind
+    question: str
+    options: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
+    results_at_end: bool = False
+
+
+class PollClose(ClientMessage, frozen=True):
+    id: Ident
+
+
+def _vote(state: ScopeState, who: Participant, command: PollVote, _at: Situation) -> Decision:
+    poll = state.polls.get(command.id)
+    if poll is None or poll.removed:
+        raise no_such("poll")
+    chosen = choice(poll, command.options)
+    if state.ballots.get(poll.id, {}).get(who.id, ()) == chosen:
+        return Decision(data={"id": poll.id, "options": list(chosen)})
+    return Decision((Ballot(poll.id, who.id, chosen),), {"id": poll.id, "options": list(chosen)})
+
+
+def _open(state: ScopeState, who: Crew, command: PollOpen, at: Situation) -> Decision:
+    poll = Poll(
+        id=at.new_id(),
+        room=at.scope.room,
+        scope=at.scope.key,
+        session=state.focus.session,
+        kind=command.kind,
+        question=checked(command.question, at.settings.question_characters),
+        options=checked_options(command.options),
+        at_ms=at.now_ms,
+        media_at_ms=at.now_ms,
+        results_at_end=command.results_at_end,
+    )
+    return acted(state, who, at, Deed("poll.open", poll.id), [Put(None, poll)], {"id": poll.id})
+
+
+def _close(state: ScopeState, who: Crew, command: PollClose, at: Situation) -> Decision:
+    poll = state.polls.get(command.id)
+    if poll is None or poll.removed:
+        raise no_such("poll")
+    changes: list[Change] = [Put(poll, replace(poll, closed_ms=at.now_ms))] if poll.open else []
+    return acted(state, who, at, Deed("poll.close", poll.id), changes, {"id": poll.id})
 
 
 def checked_options(options: Sequence[str]) -> tuple[str, ...]:
@@ -59,3 +122,10 @@ def counts(poll: Poll, votes: Iterable[tuple[int, ...]]) -> list[int]:
 
 def _no_option() -> Unprocessable:
     return Unprocessable("The poll has no such option.", code="invalid", details={"field": "options"})
+
+
+COMMANDS = (
+    StoredCommand("poll.vote", PollVote, _vote, budget="votes"),
+    StoredCommand("poll.open", PollOpen, _open, action=Action.POLL_RUN),
+    StoredCommand("poll.close", PollClose, _close, action=Action.POLL_RUN),
+)

@@ -7,48 +7,13 @@ from dataclasses import dataclass, field
 
 from streamer.audience.moderation import CLAIM_MS, exempt, prefix_of
 from streamer.audience.people import Participant
-from streamer.errors import Conflict, Unprocessable
+from streamer.errors import Conflict
 
-REACTIONS = {
-    "like": "👍",
-    "love": "❤️",
-    "clap": "👏",
-    "laugh": "😂",
-    "wow": "😮",
-    "celebrate": "🎉",
-    "sad": "😢",
-    "thinking": "🤔",
-}
-"""Kind -> what pages show. The kind, the picture, or another usual name for it may be sent."""
-_ALIASES = {
-    **{picture: kind for kind, picture in REACTIONS.items()},
-    **{picture.rstrip("\ufe0f"): kind for kind, picture in REACTIONS.items()},
-    "heart": "love",
-    "thumbs_up": "like",
-    "applause": "clap",
-    "party": "celebrate",
-}
-TROUBLES = ("no_sound", "no_picture", "stutter", "sync", "other")
 TROUBLE_MS = 60_000
 TROUBLE_PEOPLE = 3
 """So many people in a minute make an alarm."""
 REMEMBERED_MS = 3_600_000
 MOST_REMEMBERED = 5000
-
-
-def reaction_kind(text: str) -> str:
-    """Raises Unprocessable ``invalid``."""
-    kind = _ALIASES.get(text, text)
-    if kind not in REACTIONS:
-        raise Unprocessable("There is no such reaction.", code="invalid", details={"field": "kind"})
-    return kind
-
-
-def trouble_kind(text: str) -> str:
-    """Raises Unprocessable ``invalid``."""
-    if text not in TROUBLES:
-        raise Unprocessable("There is no such trouble.", code="invalid", details={"field": "kind"})
-    return text
 
 
 @dataclass(slots=True)

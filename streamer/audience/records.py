@@ -7,22 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from streamer.audience import showing, views
-from streamer.audience.audience_scope import Desk
-from streamer.audience.commands import (
-    Ban,
-    ChatApprove,
-    ChatDelete,
-    ChatSend,
-    ChatWithdraw,
-    Command,
-    Mute,
-    NoteAdd,
-    ReportItem,
-    Unban,
-)
+from streamer.audience.audience_scope import AudienceScope
+from streamer.audience.command import ClientMessage, Ident, MediaTime, ReadCommand, no_such
 from streamer.audience.news import AudienceEvent, Viewpoint
-from streamer.audience.participant_rules import no_such
 from streamer.audience.state import ScopeState
+from streamer.conference.grants import Action
 from streamer.conference.participation import Message, ModerationAction, Question, closed_session
 from streamer.formats import erasures
 from streamer.store.chat import ChatMessages
@@ -33,6 +22,8 @@ from streamer.store.participants import NOTE, Participants, WatchMinutes
 
 PERSON = "person"
 """Of the hashes of participants' ids in the list of erasures."""
+MOST_LISTED = 100
+"""Actions in one answer."""
 
 # --- minutes watched --------------------------------------------------------------------------------
 
@@ -58,8 +49,21 @@ async def watched(database: Database, session_id: str) -> dict[str, Any]:
 # --- moderators -------------------------------------------------------------------------------------
 
 
-async def card(database: Database, desk: Desk, participant: str, now_ms: int) -> dict[str, Any]:
+class ParticipantCard(ClientMessage, frozen=True):
+    """A participant as moderators see them: names, history, notes."""
+
+    id: Ident
+
+
+class ActionLogRead(ClientMessage, frozen=True):
+    """A hundred of the action log, newest first. ``before``: UTC milliseconds."""
+
+    before: MediaTime | None = None
+
+
+async def _card(database: Database, desk: AudienceScope, command: ParticipantCard, now_ms: int) -> dict[str, Any]:
     """Raises NotFound ``no_such_participant``."""
+    participant = command.id
     async with database.read() as connection:
         people = Participants(connection)
         person = await people.find(participant)
@@ -77,7 +81,7 @@ async def card(database: Database, desk: Desk, participant: str, now_ms: int) ->
     since_ms = here.participant.since_ms if here is not None else person.created_ms if person is not None else None
     name = person.name if person is not None else here.participant.name if here is not None else ""
     sanction = desk.shown.sanctions.get(participant)
-    return {
+    shown = {
         "id": participant,
         "name": name,
         "names": sorted({message.name for message in latest} | {name}),
@@ -95,29 +99,19 @@ async def card(database: Database, desk: Desk, participant: str, now_ms: int) ->
             if a.kind == "participant.note"
         ],
     }
+    return {"card": shown}
 
 
-async def actions(database: Database, scope: str, before_ms: int | None, limit: int) -> list[dict[str, Any]]:
+async def _actions(database: Database, desk: AudienceScope, command: ActionLogRead, _now_ms: int) -> dict[str, Any]:
     async with database.read() as connection:
-        found = await Moderation(connection).actions(scope, limit, before_ms=before_ms)
-    return [views.action_view(action) for action in found]
+        found = await Moderation(connection).actions(desk.scope.key, MOST_LISTED, before_ms=command.before)
+    return {"actions": [views.action_view(action) for action in found]}
 
 
-def messages_meant(command: Command) -> tuple[str, ...]:
-    """Messages that a command names. A person may be named by what they wrote."""
-    match command:
-        case ChatSend(reply_to=str(replied)):
-            return (replied,)
-        case ReportItem(kind="message"):
-            return (command.id,)
-        case Mute() | Ban() | Unban() | NoteAdd():
-            return (command.participant,)
-        case ChatDelete() | ChatApprove():
-            return command.ids
-        case ChatWithdraw():
-            return (command.id,)
-        case _:
-            return ()
+COMMANDS = (
+    ReadCommand("participant.card", ParticipantCard, _card, action=Action.CHAT_MODERATE),
+    ReadCommand("action.list", ActionLogRead, _actions, action=Action.CHAT_MODERATE, burst=5, per_s=0.5),
+)
 
 
 def take_back(state: ScopeState, found: Iterable[Any]) -> None:
@@ -162,7 +156,7 @@ async def erase_again(database: Database, erasing: Erasing, records: Sequence[er
     return found
 
 
-def forget(desk: Desk, participant: str, now_ms: int) -> list[AudienceEvent]:
+def forget(desk: AudienceScope, participant: str, now_ms: int) -> list[AudienceEvent]:
     """Out of memory as well; what viewers and moderators had of it is told to be gone."""
     events: list[AudienceEvent] = []
     key = desk.scope.key

@@ -20,14 +20,14 @@ from streamer.audience.state import (
     MOST_REPORTS,
     Ballot,
     Change,
-    Chapter,
     Put,
+    RecordingChapter,
     ScopeState,
     Vote,
 )
 from streamer.conference.participation import (
     AddressHold,
-    CrewLine,
+    CrewMessage,
     Message,
     Mode,
     ModerationAction,
@@ -75,7 +75,7 @@ class Unit:
     """Called in the order of the commands, before anybody is answered."""
 
 
-class Book:
+class AudienceRepository:
     """Over one database. ``failed``: told when what was decided after a failure is worth nothing."""
 
     def __init__(self, database: Database) -> None:
@@ -241,7 +241,7 @@ class _Page:
                 self.votes[change.question, change.participant] = change.on
             elif isinstance(change, Ballot):
                 self.ballots[change.poll, change.participant] = change.options
-            elif isinstance(change, Chapter):
+            elif isinstance(change, RecordingChapter):
                 self.chapters[change.id] = change.mark
 
     @property
@@ -267,7 +267,7 @@ class _Page:
         await moderation.put_holds(self._of(AddressHold))
         await moderation.put_actions(self._of(ModerationAction))
         await moderation.put_reports(self._of(Report))
-        await moderation.put_lines(self._of(CrewLine))
+        await moderation.put_lines(self._of(CrewMessage))
         if self.chapters:
             await revision.bump(connection)
             await put_rows(connection, marks, [_MARKS.values(mark) for mark in self.chapters.values() if mark])

@@ -33,10 +33,11 @@ def scope_of(session: Session) -> Scope:
     return Scope(session.room, session.id if session.closed else None)
 
 
-def media_time(claim_ms: int | None, now_ms: int, usual_delay_ms: int) -> int:
+def media_time(claim_ms: int | float | None, now_ms: int, usual_delay_ms: int) -> int:
     """The media time that an author was watching: what the client claims where that can be, else a guess."""
-    if claim_ms is not None and now_ms - PAST_MS <= claim_ms <= now_ms:
-        return claim_ms
+    # What is no number, or infinite, is not rounded.
+    if claim_ms is not None and abs(claim_ms) < 2**53 and now_ms - PAST_MS <= round(claim_ms) <= now_ms:
+        return round(claim_ms)
     return now_ms - usual_delay_ms
 
 

@@ -10,29 +10,21 @@ import asyncio
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol
 
 import structlog
 
-from streamer.audience import chat, presence, records, showing, ticking, timelines
-from streamer.audience.audience_scope import Desk
-from streamer.audience.commands import (
-    Claim,
-    Command,
-    Moderating,
-    React,
-    Taking,
-    TroubleReport,
-    Undo,
-)
-from streamer.audience.identity import SECRET_NAME, Identities, Identity
-from streamer.audience.moderating import moderate
-from streamer.audience.news import Answer, AudienceEvent, Listener, Viewpoint
-from streamer.audience.participant_rules import Situation, take
+from streamer.audience import records, showing, ticking, timelines
+from streamer.audience.audience_scope import AudienceScope
+from streamer.audience.command import ClientMessage, CountedCommand, Decision, ReadCommand, Situation, StoredCommand
+from streamer.audience.command_table import definition_of
+from streamer.audience.crew import Undo
+from streamer.audience.identity import SECRET_NAME, Identities, ParticipantIdentity
+from streamer.audience.news import AudienceEvent, Listener, Viewpoint
 from streamer.audience.people import Crew, Participant, Who
-from streamer.audience.repository import Book
+from streamer.audience.repository import AudienceRepository
 from streamer.audience.scope import Scope
-from streamer.audience.state import Ballot, Change, Chapter, Refocus, Vote
+from streamer.audience.state import Ballot, Change, RecordingChapter, Refocus, Vote
 from streamer.audience.timelines import FOREVER_MS, KINDS, Shown
 from streamer.audience.views import moment
 from streamer.conference.sessions import Session
@@ -49,8 +41,6 @@ log = structlog.get_logger(__name__)
 TICK_S = 0.25
 IDLE_MS = 30 * 60_000
 """A desk that nobody has used for so long is put away."""
-_TAKING = get_args(Taking)
-_MODERATING = get_args(Moderating)
 
 
 class SessionsPort(Protocol):
@@ -88,9 +78,9 @@ class Audience:
         self._sessions = sessions
         self._settings = settings
         self._marks_changed = marks_changed
-        self.book = Book(database)
-        self._desks: dict[str, Desk] = {}
-        self._loading: dict[str, asyncio.Task[Desk]] = {}
+        self.book = AudienceRepository(database)
+        self._desks: dict[str, AudienceScope] = {}
+        self._loading: dict[str, asyncio.Task[AudienceScope]] = {}
         self._listeners: list[Listener] = []
         self._identities: Identities | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -132,12 +122,12 @@ class Audience:
 
     # --- who ----------------------------------------------------------------------------------------
 
-    def new_identity(self) -> tuple[Identity, str]:
+    def new_identity(self) -> tuple[ParticipantIdentity, str]:
         """A new participant's identity, and the token for the cookie and ``you.key``."""
         assert self._identities is not None, "start it first"
         return self._identities.issue(self._clock())
 
-    def identity(self, token: str) -> Identity | None:
+    def identity(self, token: str) -> ParticipantIdentity | None:
         """Whose token it is; None where it is none of ours."""
         assert self._identities is not None, "start it first"
         return self._identities.read(token)
@@ -164,8 +154,8 @@ class Audience:
         if desk is not None:
             desk.crowd.leave(participant, self._clock())
 
-    async def run(self, scope: Scope, who: Who, command: Command) -> Answer:
-        """Do it. Acknowledged means stored.
+    async def run(self, scope: Scope, who: Who, command: ClientMessage) -> dict[str, Any]:
+        """Do it. Acknowledged means stored. Moderators' answers name as ``action`` what can be undone, or None.
 
         Raises StreamerError: ``banned``, ``muted``, ``chat_closed``, ``read_only``, ``questions_only``,
         ``questions_closed``, ``anonymous_not_allowed``, ``slow_mode``, ``flood``, ``repeated``, ``empty_text``,
@@ -174,22 +164,26 @@ class Audience:
         ``superseded``, ``forbidden``, ``invalid``, ``busy``, ``store_unavailable``; nothing has changed then. Those
         that pass by themselves have ``Retry-After``.
         """
-        desk = await self._desk(scope)
-        if isinstance(command, React | TroubleReport | Claim):
-            return self._count(desk, who, command)
-        await self._fetch(desk, command)
-        self.book.check_room()
-        at = self.situation(desk, who)
-        if isinstance(who, Participant):
-            if not isinstance(command, _TAKING):
-                raise Forbidden("This is for moderators.", code="forbidden")
-            decision = take(desk.working, desk.habits, who, command, at)
-        else:
-            if not isinstance(command, _MODERATING):
-                raise Forbidden("This is for participants.", code="forbidden")
-            decision = moderate(desk.working, who, command, at)
-        await self.put(desk, decision.changes)
-        return Answer(decision.data, None if decision.action is None else decision.action.id)
+        definition, crew = definition_of(command), isinstance(who, Crew)
+        if crew != (definition.action is not None):
+            raise Forbidden("This is for moderators." if not crew else "This is for participants.", code="forbidden")
+        desk, decision = await self._desk(scope), Decision()
+        match definition:
+            case ReadCommand():
+                return await definition.read(self._database, desk, command, self._clock())
+            case CountedCommand():
+                decision = definition.count(desk, who, command, self._clock())
+            case StoredCommand():
+                await self._fetch(desk, definition, command)
+                self.book.check_room()
+                decision = definition.decide(desk.working, who, command, self.situation(desk, who))
+                await self.put(desk, decision.changes)
+        if decision.told is not None:
+            kind, data = decision.told
+            self._tell(AudienceEvent(desk.scope.key, Viewpoint.MODERATION, kind, data, self._clock()))
+        if crew:
+            return {"action": None if decision.action is None else decision.action.id, **decision.data}
+        return decision.data
 
     async def snapshot(self, scope: Scope, viewpoint: Viewpoint, participant: str | None = None) -> Mapping[str, Any]:
         """What is so now for a viewpoint: ``own`` wants the ``participant`` and holds only what is theirs alone."""
@@ -223,15 +217,6 @@ class Audience:
             desk.crowd.hls, desk.crowd.whep = hls, whep
 
     # --- records ------------------------------------------------------------------------------------
-
-    async def card(self, scope: Scope, participant: str) -> Mapping[str, Any]:
-        """A participant as moderators see them: names, history, notes. Raises NotFound ``no_such_participant``."""
-        desk = await self._desk(scope)
-        return await records.card(self._database, desk, participant, self._clock())
-
-    async def actions(self, scope: Scope, *, before_ms: int | None = None, limit: int = 100) -> list[dict[str, Any]]:
-        """The action log, newest first."""
-        return await records.actions(self._database, scope.key, before_ms, limit)
 
     async def export(self, participant: str) -> Mapping[str, Any]:
         """All that is stored of a participant, for themselves."""
@@ -274,7 +259,7 @@ class Audience:
 
     # --- deciding and storing -----------------------------------------------------------------------
 
-    def situation(self, desk: Desk, who: Who | None = None) -> Situation:
+    def situation(self, desk: AudienceScope, who: Who | None = None) -> Situation:
         networks = (*self._settings.exempt_networks, *desk.working.mode.networks)
         crowd = desk.crowd
         own = crowd.prefixes(who.id, networks) if isinstance(who, Participant) else ()
@@ -284,6 +269,7 @@ class Audience:
             sessions=self._sessions.sessions(desk.scope.room),
             settings=self._settings,
             new_id=self._new_id,
+            habits=desk.habits,
             prefixes=own,
             known=frozenset(crowd.here) if isinstance(who, Crew) else frozenset(),
             crew_names=tuple(
@@ -295,7 +281,7 @@ class Audience:
             prefixes_of=lambda participant: crowd.prefixes(participant, networks),
         )
 
-    async def put(self, desk: Desk, changes: Sequence[Change]) -> None:
+    async def put(self, desk: AudienceScope, changes: Sequence[Change]) -> None:
         """Have the changes hold: written, then shown and told. Raises StoreUnavailable; they hold no more then."""
         if not changes:
             if desk.unstored:
@@ -307,7 +293,7 @@ class Audience:
         written = self.book.write(changes, lambda error: self._settled(desk, changes, error))
         await asyncio.shield(written)
 
-    def _settled(self, desk: Desk, changes: Sequence[Change], error: StreamerError | None) -> None:
+    def _settled(self, desk: AudienceScope, changes: Sequence[Change], error: StreamerError | None) -> None:
         desk.unstored -= 1
         if error is not None:
             desk.working = desk.shown.copy()
@@ -324,7 +310,7 @@ class Audience:
                 desk.voted[change.question] = None
             elif isinstance(change, Ballot):
                 desk.polled[change.poll] = None
-            elif isinstance(change, Chapter):
+            elif isinstance(change, RecordingChapter):
                 self._marks_changed(change.session)
             else:
                 for event in showing.events_of(desk.scope.key, change, before, desk.shown, now_ms):
@@ -332,35 +318,12 @@ class Audience:
             if isinstance(change, Refocus):
                 before = desk.shown.focus
 
-    def _count(self, desk: Desk, who: Who, command: React | TroubleReport | Claim) -> Answer:
-        now_ms = self._clock()
-        if isinstance(command, Claim):
-            if not isinstance(who, Crew):
-                raise Forbidden("This is for moderators.", code="forbidden")
-            until_ms = desk.tallies.claim(command.id, who.id, who.label, now_ms, command.on)
-            data = {"id": command.id, "by": who.label if command.on else None, "until": moment(until_ms)}
-            self._tell(AudienceEvent(desk.scope.key, Viewpoint.MODERATION, "claim", data, now_ms))
-            return Answer(data)
-        if not isinstance(who, Participant):
-            raise Forbidden("This is for participants.", code="forbidden")
-        chat.check_sanction(None if who.crew else desk.shown.sanctions.get(who.id), now_ms)
-        if isinstance(command, React):
-            kind = presence.reaction_kind(command.kind)
-            chat.admit_reaction(desk.habits.of(who.id), now_ms)
-            desk.tallies.react(kind)
-            return Answer({"kind": kind})
-        kind = presence.trouble_kind(command.kind)
-        people = desk.tallies.trouble(kind, who.id, now_ms)
-        trouble: dict[str, Any] = {"kind": kind, "people": people, "alarm": people >= presence.TROUBLE_PEOPLE}
-        self._tell(AudienceEvent(desk.scope.key, Viewpoint.MODERATION, "trouble", trouble, now_ms))
-        return Answer({"kind": kind})
-
-    async def _fetch(self, desk: Desk, command: Command) -> None:
+    async def _fetch(self, desk: AudienceScope, definition: StoredCommand[Any], command: ClientMessage) -> None:
         """Bring back into memory what a command is about and what is not there any more."""
         wanted: list[str] = []
         action = command.action if isinstance(command, Undo) else None
         if action is None:
-            wanted = [one for one in records.messages_meant(command) if one not in desk.working.messages]
+            wanted = [one for one in definition.messages(command) if one not in desk.working.messages]
             if not wanted:
                 return
         found = await self.book.fetch(desk.scope, wanted, action)
@@ -369,7 +332,7 @@ class Audience:
 
     # --- desks --------------------------------------------------------------------------------------
 
-    async def _desk(self, scope: Scope) -> Desk:
+    async def _desk(self, scope: Scope) -> AudienceScope:
         desk = self._desks.get(scope.key)
         if desk is None:
             loading = self._loading.get(scope.key)
@@ -381,7 +344,7 @@ class Audience:
         desk.used_ms = self._clock()
         return desk
 
-    async def _load(self, scope: Scope) -> Desk:
+    async def _load(self, scope: Scope) -> AudienceScope:
         now_ms = self._clock()
         sessions = self._sessions.sessions(scope.room)
         settings = self._settings
@@ -389,7 +352,7 @@ class Audience:
         state.focus, state.previous = ticking.first_focus(scope, sessions, now_ms)
         # As it would be had it been here all the time.
         state.trim_questions()
-        desk = Desk(scope, state, state.copy(), used_ms=now_ms)
+        desk = AudienceScope(scope, state, state.copy(), used_ms=now_ms)
         self._desks[scope.key] = desk
         return desk
 
@@ -398,7 +361,7 @@ class Audience:
             if desk.scope.room == room:
                 self._refocus(desk)
 
-    def _refocus(self, desk: Desk) -> None:
+    def _refocus(self, desk: AudienceScope) -> None:
         """Questions and polls follow the sessions."""
         try:
             at = self.situation(desk)
@@ -411,7 +374,7 @@ class Audience:
         changes = ticking.rolled_over(desk.working, to, at.now_ms)
         self._put_later(desk, changes)
 
-    def _put_later(self, desk: Desk, changes: Sequence[Change]) -> None:
+    def _put_later(self, desk: AudienceScope, changes: Sequence[Change]) -> None:
         """What follows by itself; the book owns it from here on, and logs what it cannot write."""
         desk.working.apply(changes)
         desk.unstored += 1

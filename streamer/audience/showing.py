@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from streamer.audience.news import AudienceEvent, Viewpoint
-from streamer.audience.questions import ordered, tally, voted, voters
+from streamer.audience.question_order import ordered, tally, voted, voters
 from streamer.audience.state import Change, Focus, Put, Refocus, ScopeState
 from streamer.audience.views import (
     Object,
@@ -31,7 +31,7 @@ from streamer.audience.views import (
     you_view,
 )
 from streamer.conference.participation import (
-    CrewLine,
+    CrewMessage,
     Message,
     MessageState,
     Mode,
@@ -184,7 +184,7 @@ def events_of(scope: str, change: Change, before: Focus, state: ScopeState, now_
             yield tell(Viewpoint.OWN, "you", you_view(item, now_ms), only=item.participant)
         case Report():
             yield tell(Viewpoint.MODERATION, "report", report_view(item))
-        case CrewLine():
+        case CrewMessage():
             data = {"id": item.id, "to": item.to, "removed": True} if item.removed else line_view(item)
             yield tell(Viewpoint.MODERATION, "crew.line", data)
             if item.to == "stage":

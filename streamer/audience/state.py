@@ -12,7 +12,7 @@ from typing import Any
 
 from streamer.conference.participation import (
     AddressHold,
-    CrewLine,
+    CrewMessage,
     Message,
     MessageState,
     Mode,
@@ -39,7 +39,17 @@ MOST_PEOPLE = 5000
 SLACK = 50
 
 Item = (
-    Message | Question | Poll | Mode | Sanction | AddressHold | Report | CrewLine | Notice | ModerationAction | Person
+    Message
+    | Question
+    | Poll
+    | Mode
+    | Sanction
+    | AddressHold
+    | Report
+    | CrewMessage
+    | Notice
+    | ModerationAction
+    | Person
 )
 
 
@@ -68,7 +78,7 @@ class Ballot:
 
 
 @dataclass(frozen=True, slots=True)
-class Chapter:
+class RecordingChapter:
     """A chapter of a session's recording; ``mark`` None: it is taken away."""
 
     id: str
@@ -99,7 +109,7 @@ class Refocus:
     focus: Focus
 
 
-Change = Put | Vote | Ballot | Chapter | Refocus
+Change = Put | Vote | Ballot | RecordingChapter | Refocus
 
 
 @dataclass(slots=True)
@@ -121,7 +131,7 @@ class ScopeState:
     """By prefix."""
     reports: dict[str, Report] = field(default_factory=dict)
     """Open ones."""
-    lines: dict[str, CrewLine] = field(default_factory=dict)
+    lines: dict[str, CrewMessage] = field(default_factory=dict)
     actions: dict[str, ModerationAction] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
     notice: Notice | None = None
@@ -185,7 +195,7 @@ class ScopeState:
                     _keep_newest(self.reports, MOST_REPORTS)
                 else:
                     self.reports.pop(item.id, None)
-            case CrewLine():
+            case CrewMessage():
                 self.lines[item.id] = item
                 _keep_newest(self.lines, MOST_LINES)
             case Notice():

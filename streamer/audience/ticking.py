@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from streamer.audience import showing
-from streamer.audience.audience_scope import Desk
+from streamer.audience.audience_scope import AudienceScope
 from streamer.audience.chapters import with_chapters
-from streamer.audience.moderating_questions import answered
 from streamer.audience.news import AudienceEvent, Viewpoint
+from streamer.audience.questions import answered
 from streamer.audience.scope import GRACE_MS, Scope, focus
 from streamer.audience.state import Change, Focus, Put, Refocus, ScopeState
 from streamer.conference.participation import MessageState, QuestionState
@@ -88,7 +88,7 @@ def due(state: ScopeState, now_ms: int) -> list[Change]:
     ]
 
 
-def told(desk: Desk, now_ms: int) -> Iterable[AudienceEvent]:
+def told(desk: AudienceScope, now_ms: int) -> Iterable[AudienceEvent]:
     """Votes since the last look, the order where it is another, and once a second reactions and presence."""
     state, key = desk.shown, desk.scope.key
     if abs(now_ms - desk.told_ms) < VOTES_MS:

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.audience import views
 from streamer.audience.chapters import question_of
-from streamer.audience.questions import tally
-from streamer.conference.captions import Line
+from streamer.audience.question_order import tally
+from streamer.conference.captions import Cue
 from streamer.conference.participation import Message, Poll, Question, QuestionState, closed_session
 from streamer.conference.sessions import MarkKind, Session
 from streamer.store.captions import Captions
@@ -153,7 +153,7 @@ def _empty() -> Object:
     return {"chat": [], "questions": [], "polls": [], "captions": {}, "chapters": []}
 
 
-def _by_language(lines: Iterable[Line]) -> dict[str, list[Object]]:
+def _by_language(lines: Iterable[Cue]) -> dict[str, list[Object]]:
     found: dict[str, list[Object]] = {}
     for line in lines:
         found.setdefault(line.lang, []).append({"id": line.id, "media_at": line.at_ms, "text": line.text})

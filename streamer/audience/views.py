@@ -9,7 +9,7 @@ from typing import Any
 from streamer.audience import polls
 from streamer.audience.state import Focus
 from streamer.conference.participation import (
-    CrewLine,
+    CrewMessage,
     Message,
     Mode,
     ModerationAction,
@@ -190,7 +190,7 @@ def report_view(report: Report) -> Object:
     }
 
 
-def line_view(line: CrewLine) -> Object:
+def line_view(line: CrewMessage) -> Object:
     return {"id": line.id, "to": line.to, "label": line.label, "text": line.text, "at": moment(line.at_ms)}
 
 

@@ -224,7 +224,7 @@ def import_(
     config: Config = None,
 ) -> None:
     """Read a schedule: show what is new, moved, changed and cancelled, and apply it."""
-    from streamer.cli.importing import Wanted, explain, import_schedule, show
+    from streamer.cli.importing import ImportRequest, explain, import_schedule, show
     from streamer.schedules.reading import Unreadable
 
     if "://" in source and not is_http_url(source):
@@ -235,7 +235,7 @@ def import_(
         raise typer.Exit(EXIT_USAGE)
     settings = _data_settings(data, config)
     try:
-        imported = asyncio.run(import_schedule(settings, Wanted(source, event, venue, room, dry_run, yes)))
+        imported = asyncio.run(import_schedule(settings, ImportRequest(source, event, venue, room, dry_run, yes)))
     except Unreadable as error:
         for line in explain(error):
             _complain(line)

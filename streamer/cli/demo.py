@@ -16,7 +16,7 @@ from streamer.cli.granting import MadeGrant, add_grant
 from streamer.conference.grants import Role
 from streamer.conference.hall_codes import HALL, HallCode, new_code
 from streamer.host import spawn
-from streamer.serve import Child, Watched
+from streamer.serve import Child, WatchedProcess
 from streamer.settings import Settings
 from streamer.store.database import Database, database_url
 from streamer.store.grants import Grants
@@ -46,7 +46,7 @@ async def ready(url: str, settings: Settings) -> list[Child]:
         await database.close()
     _print_links(url, granted, code)
 
-    async def start() -> Watched:
+    async def start() -> WatchedProcess:
         return _start_publisher(settings, granted[Role.TECHNICIAN].token)
 
     return [Child("publisher", start, drain_s=_DRAIN_S)]
@@ -77,7 +77,7 @@ async def _hall_code(database: Database) -> HallCode:
         return code
 
 
-def _start_publisher(settings: Settings, token: str) -> Watched:
+def _start_publisher(settings: Settings, token: str) -> WatchedProcess:
     server = settings.server
     scheme = "https" if server.tls_cert is not None else "http"
     host = "127.0.0.1" if server.host in ("", "0.0.0.0", "::") else server.host
@@ -91,7 +91,7 @@ def _start_publisher(settings: Settings, token: str) -> Watched:
         env={**spawn.child_environment(), "STREAMER_PUBLISH_TOKEN": token},
         process_group=0,
     )
-    return Watched(child.pid, child)
+    return WatchedProcess(child.pid, child)
 
 
 def _print_links(url: str, granted: dict[Role, MadeGrant], code: HallCode) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.conference.rooms import Room, Start, Venue
+from streamer.conference.rooms import Room, StartRule, Venue
 from streamer.conference.sessions import KIND_DEFAULTS, Event, Kind, Session
 from streamer.store.events import Events
 from streamer.store.rooms import Rooms
@@ -15,7 +15,7 @@ from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 
 VENUE = Venue(id="demo", name="Maison des associations", timezone="Europe/Paris", language="en")
-ROOM = Room(id="demo", name="Demo room", venue=VENUE.id, start=Start.AUTO, caption_languages=("en", "fr"))
+ROOM = Room(id="demo", name="Demo room", venue=VENUE.id, start=StartRule.AUTO, caption_languages=("en", "fr"))
 WORKSHOP = Room(id="atelier", name="Atelier", venue=VENUE.id)
 EVENT = Event(id="demo", name="Open day of the association house", venue=VENUE.id, language="en")
 MINUTE_MS = 60_000

@@ -21,7 +21,7 @@ from streamer.conference.schedule import Schedule, ScheduleWarning
 from streamer.errors import StreamerError
 from streamer.planning.apply import Applied
 from streamer.planning.fetch import fetch
-from streamer.planning.importer import DEFAULT_ZONE, Plan, carry_out, plan
+from streamer.planning.importer import DEFAULT_ZONE, ImportPlan, carry_out, plan
 from streamer.schedules.compare import Difference, DifferenceItem
 from streamer.schedules.detect import read_schedule
 from streamer.schedules.reading import MAX_BYTES, Unreadable
@@ -40,7 +40,7 @@ class NoFile(StreamerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ImportRequest:
     """What the command line says."""
 
     source: str
@@ -54,12 +54,12 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class Imported:
     schedule: Schedule
-    plan: Plan
+    plan: ImportPlan
     applied: Applied | None
     """None after a dry run."""
 
 
-async def import_schedule(settings: Settings, wanted: Wanted) -> Imported:
+async def import_schedule(settings: Settings, wanted: ImportRequest) -> Imported:
     """Raises NoFile, NotFetched, Unreadable, NotFound for a venue or room that is not there, StoreUnavailable."""
     now_ms = time.time_ns() // 1_000_000
     data = await _data(wanted.source, settings)
@@ -72,7 +72,7 @@ async def import_schedule(settings: Settings, wanted: Wanted) -> Imported:
         await database.close()
 
 
-async def _in_database(database: Database, data: bytes, wanted: Wanted, now_ms: int) -> Imported:
+async def _in_database(database: Database, data: bytes, wanted: ImportRequest, now_ms: int) -> Imported:
     zone = DEFAULT_ZONE
     otherwise = Path(wanted.source.rstrip("/")).stem
     schedule = await asyncio.to_thread(read_schedule, data, timezone=zone, now_ms=now_ms)
@@ -99,7 +99,9 @@ async def _in_database(database: Database, data: bytes, wanted: Wanted, now_ms: 
     return Imported(schedule, planned, applied)
 
 
-async def _plan(connection: AsyncConnection, schedule: Schedule, wanted: Wanted, otherwise: str, now_ms: int) -> Plan:
+async def _plan(
+    connection: AsyncConnection, schedule: Schedule, wanted: ImportRequest, otherwise: str, now_ms: int
+) -> ImportPlan:
     return await plan(
         connection,
         schedule,

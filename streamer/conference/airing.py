@@ -71,7 +71,7 @@ class PublicSession:
 
 
 @dataclass(frozen=True, slots=True)
-class PublicFace:
+class PublicStatus:
     """All that the public may know of a room; of a closed session nothing but until when the room is reserved."""
 
     word: Word
@@ -252,7 +252,7 @@ def _open_due(day: RoomDay, now_ms: int) -> Session | None:
 # --- the public face --------------------------------------------------------------------------------
 
 
-def public_face(day: RoomDay, now_ms: int) -> PublicFace:
+def public_face(day: RoomDay, now_ms: int) -> PublicStatus:
     """What may be told to anybody."""
     shown = shown_times(day, now_ms)
     running = current(day)
@@ -263,7 +263,7 @@ def public_face(day: RoomDay, now_ms: int) -> PublicFace:
     if reserved_ms is not None:
         # A public session that the room obeys a closed one before is over for the public.
         running = None
-    return PublicFace(
+    return PublicStatus(
         word=_word(day, now_ms, running, soon, reserved_ms),
         shows=public_shows(day, now_ms),
         current=None if running is None else PublicSession(running, shown[running.id]),

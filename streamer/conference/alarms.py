@@ -25,7 +25,7 @@ from streamer.conference.day import (
     passed_over,
     planned_end_ms,
 )
-from streamer.conference.rooms import Start
+from streamer.conference.rooms import StartRule
 from streamer.conference.sessions import Flag, Kind, Session
 
 Level = Literal["notice", "warning", "alarm"]
@@ -159,7 +159,7 @@ def _unanswered(day: RoomDay, session: Session, now_ms: int) -> Iterator[Alarm]:
 
 def _not_started(day: RoomDay, soon: Session, now_ms: int) -> Iterator[Alarm]:
     """Where a person has to tap. What the clock starts is late for want of media or for another reason that rings."""
-    by_clock = (day.start is Start.AUTO and soon.kind is not Kind.SOCIAL) or (
+    by_clock = (day.start is StartRule.AUTO and soon.kind is not Kind.SOCIAL) or (
         is_guarded(soon) and clock_may_begin(day, soon)
     )
     late_ms = soon.start_ms + day.timing.not_started_ms
@@ -184,7 +184,7 @@ def _ahead(day: RoomDay, running: Session, soon: Session | None, now_ms: int) ->
         if takeover is not None and day.media.up and takeover - timing.warn_ms <= now_ms < soon.end_ms:
             yield _warning(day, "takeover_ahead", soon, takeover, now_ms)
         elif (
-            day.start is Start.AUTO
+            day.start is StartRule.AUTO
             and exposes(running, soon)
             and soon.start_ms <= now_ms < soon.end_ms
             and now_ms >= planned_end_ms(running)

@@ -9,7 +9,7 @@ _TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Cue:
     """A sentence or so, as it was typed. ``at_ms``: the media time at which it was said."""
 
     id: str

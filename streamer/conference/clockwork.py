@@ -33,7 +33,7 @@ from streamer.conference.day import (
     running_state,
     with_sessions,
 )
-from streamer.conference.rooms import Start
+from streamer.conference.rooms import StartRule
 from streamer.conference.sessions import Kind, Session, SessionState
 
 
@@ -89,7 +89,7 @@ def labelled(day: RoomDay, now_ms: int) -> RoomDay:
 def takeover_ms(day: RoomDay, running: Session, next_up: Session) -> int | None:
     """When ``next_up`` takes over from ``running`` by the clock if nobody ends it; None: never."""
     if (
-        day.start is not Start.AUTO
+        day.start is not StartRule.AUTO
         or next_up.kind is Kind.SOCIAL
         or next_up.start_ms <= running.start_ms
         or exposes(running, next_up)
@@ -119,13 +119,19 @@ def idle(day: RoomDay, at_ms: int) -> bool:
 
 def goes_on_air_by_itself(day: RoomDay, now_ms: int) -> bool:
     """Whether a camera that comes up now puts the room on air without anybody's tap."""
-    return day.start is Start.AUTO and day.hold is None and not day.slate and current(day) is None and idle(day, now_ms)
+    return (
+        day.start is StartRule.AUTO
+        and day.hold is None
+        and not day.slate
+        and current(day) is None
+        and idle(day, now_ms)
+    )
 
 
 def clock_may_begin(day: RoomDay, due: Session) -> bool:
     """Whether the guarded session ``due`` may begin without anybody's tap. In a ``tap`` room only what comes in and was
     on air when its time came: a camera that comes later, or that nobody has put on air, is a preview."""
-    if day.start is Start.AUTO or current(day) is not None:
+    if day.start is StartRule.AUTO or current(day) is not None:
         return True
     since_ms = day.media.up_since_ms
     return since_ms is not None and any(
@@ -146,7 +152,7 @@ def _looked_at(day: RoomDay, now_ms: int) -> RoomDay:
     if seen_ms is not None and not 0 <= now_ms - seen_ms <= day.timing.leap_ms:
         day = replace(day, patience_ms=now_ms, leapt_ms=now_ms)
     media = day.media
-    preview = day.start is not Start.AUTO or not idle(day, now_ms)
+    preview = day.start is not StartRule.AUTO or not idle(day, now_ms)
     if media.up and media.up_since_ms != day.previewed_ms and preview:
         day = replace(day, previewed_ms=media.up_since_ms)
     return day
@@ -209,7 +215,7 @@ def _take_over(day: RoomDay, now_ms: int) -> RoomDay:
 
 
 def _start_free(day: RoomDay, now_ms: int) -> RoomDay:
-    if day.start is not Start.AUTO or current(day) is not None:
+    if day.start is not StartRule.AUTO or current(day) is not None:
         return day
     next_up = armed_at(day, now_ms)
     if next_up is None or not next_up.start_ms <= now_ms < next_up.end_ms or next_up.kind is Kind.SOCIAL:

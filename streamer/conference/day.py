@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from streamer.conference.rooms import Between, Start
+from streamer.conference.rooms import Between, StartRule
 from streamer.conference.sessions import Flag, Hold, Kind, Session, SessionState
 
 MINUTE_MS = 60_000
@@ -89,7 +89,7 @@ class RoomDay:
     room: str
     name: str = ""
     """For the slate and for sessions without a plan."""
-    start: Start = Start.TAP
+    start: StartRule = StartRule.TAP
     between: Between = Between.SLATE
     sessions: tuple[Session, ...] = ()
     media: MediaState = MediaState()

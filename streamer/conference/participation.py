@@ -216,7 +216,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class CrewLine:
+class CrewMessage:
     """The crew's private line. ``to``: ``crew``, or ``stage`` for what the speaker's screen shows as a cue."""
 
     id: str

@@ -21,7 +21,7 @@ _SLUG = re.compile(SLUG_PATTERN)
 _SOURCE = re.compile(SOURCE_PATTERN)
 
 
-class Start(StrEnum):
+class StartRule(StrEnum):
     """How the room goes on air: by somebody's tap only, planned or not; or by clock and media."""
 
     TAP = "tap"
@@ -55,7 +55,7 @@ class Room:
     id: str
     name: str
     venue: str | None = None
-    start: Start = Start.TAP
+    start: StartRule = StartRule.TAP
     between: Between = Between.SLATE
     aliases: tuple[str, ...] = ()
     """Other names and guids that schedules know the room by."""

@@ -46,7 +46,7 @@ class Refused(StreamerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class StartTap:
     """On air; what runs in the room ends at the same mark. On a session that runs: its start mark moves."""
 
     session: str
@@ -102,7 +102,7 @@ class AdHoc:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ConsentAnswer:
     """To ``do_not_record: ask`` and ``do_not_stream: ask``: may it be recorded, streamed? None: no answer to that."""
 
     session: str
@@ -140,7 +140,9 @@ class Gain:
     db: float
 
 
-Command = Start | End | Extend | Delay | Cancel | Reopen | AdHoc | Answer | HoldOn | Resume | Slate | Take | Gain
+Command = (
+    StartTap | End | Extend | Delay | Cancel | Reopen | AdHoc | ConsentAnswer | HoldOn | Resume | Slate | Take | Gain
+)
 
 
 def apply(day: RoomDay, command: Command, now_ms: int) -> RoomDay:
@@ -151,7 +153,7 @@ def apply(day: RoomDay, command: Command, now_ms: int) -> RoomDay:
 # --- start and end ----------------------------------------------------------------------------------
 
 
-def _start(day: RoomDay, command: Start, now_ms: int) -> RoomDay:
+def _start(day: RoomDay, command: StartTap, now_ms: int) -> RoomDay:
     session = _session(day, command.session)
     at_ms = _tapped(day, command.at_ms, now_ms)
     if session.running:
@@ -321,7 +323,7 @@ def _cancel(day: RoomDay, command: Cancel, now_ms: int) -> RoomDay:
     return with_sessions(day, replace(session, state=SessionState.CANCELLED, changed_ms=now_ms))
 
 
-def _answer(day: RoomDay, command: Answer, now_ms: int) -> RoomDay:
+def _answer(day: RoomDay, command: ConsentAnswer, now_ms: int) -> RoomDay:
     session = _session(day, command.session)
     asked = (
         (command.record, session.do_not_record is Flag.ASK),
@@ -377,14 +379,14 @@ def _gain(day: RoomDay, command: Gain, now_ms: int) -> RoomDay:
 
 
 _RULES: dict[type, Callable[[RoomDay, Any, int], RoomDay]] = {
-    Start: _start,
+    StartTap: _start,
     End: _end,
     Extend: _extend,
     Delay: _delay,
     Cancel: _cancel,
     Reopen: _reopen,
     AdHoc: _ad_hoc,
-    Answer: _answer,
+    ConsentAnswer: _answer,
     HoldOn: _hold,
     Resume: _resume,
     Slate: _slate,

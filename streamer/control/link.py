@@ -185,20 +185,11 @@ class RoomLink:
         else:
             await self.request("configure", config)
 
-    async def air(self, output: str, on: bool) -> None:
-        await self.request("air", {"output": output, "on": on})
-
-    async def take(self, source: str) -> None:
-        await self.request("take", {"source": source})
-
     async def forget(self, from_ms: int, to_ms: int) -> Forgot:
         """Have the media between two media times gone, from every output, memory and disk."""
         result = await self.request("forget", Forget(from_ms, to_ms), limit_s=FORGET_LIMIT_S)
         with _readable("Forgot"):
             return builtins_to(result, Forgot)
-
-    async def keyframe(self, source: str) -> None:
-        await self.request("keyframe", {"source": source})
 
     async def close(self) -> None:
         """End the room's broadcast; its process ends by itself after that."""

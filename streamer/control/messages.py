@@ -73,22 +73,9 @@ HOST_METHODS = ("hello", "ensure", "list", "stop", "shutdown")
 """``ensure`` takes RoomConfig and answers RoomEntry once the room's sockets are there;
 ``list`` answers [RoomEntry]; ``stop`` {room} closes a room for good; ``shutdown`` {rooms: bool}."""
 
-ROOM_METHODS = (
-    "hello",
-    "status",
-    "configure",
-    "offer",
-    "candidates",
-    "hangup",
-    "air",
-    "take",
-    "forget",
-    "keyframe",
-    "close",
-)
+ROOM_METHODS = ("hello", "status", "configure", "offer", "candidates", "hangup", "forget", "close")
 """``configure`` RoomConfig · ``offer`` Offer -> Answer · ``candidates`` Candidates -> Answer | None ·
-``hangup`` {resource} · ``air`` {output, on} and ``take`` {source} change the config's orders until the next
-``configure`` · ``forget`` Forget -> Forgot · ``close`` ends the broadcast."""
+``hangup`` {resource} or {grant} · ``forget`` Forget -> Forgot · ``close`` ends the broadcast."""
 
 
 class RoomConfig(msgspec.Struct):

@@ -51,6 +51,15 @@ def typed(kind: type[S], handler: Callable[[S], Awaitable[Any]]) -> Handler:
     return handle
 
 
+def plain(answer: Callable[[], Any]) -> Handler:
+    """A handler of requests without params; ``answer`` does not wait."""
+
+    async def handle(params: dict[str, Any]) -> Any:
+        return answer()
+
+    return handle
+
+
 class ControlServer:
     """Answers requests by ``handlers`` and sends events to every connection.
 

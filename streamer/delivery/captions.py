@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from streamer.archive.material import Span
-from streamer.audience.captions import Cue
+from streamer.audience.captions import PlacedCue
 from streamer.broadcast.programme import TICKS_PER_MS
 
 GROUP = "captions"
@@ -70,11 +70,11 @@ _AUTONYMS = {
 class CaptionSource(Protocol):
     """Who knows what was typed: ``streamer.audience.captioning.Captioning``."""
 
-    async def live(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[tuple[int, Cue]]:
+    async def live(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[tuple[int, PlacedCue]]:
         """What live outputs show in a stretch, each with the media time at which it was said."""
         ...
 
-    async def said(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[Cue]:
+    async def said(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[PlacedCue]:
         """What was said in a stretch, at its own times."""
         ...
 
@@ -82,10 +82,10 @@ class CaptionSource(Protocol):
 class NoCaptions:
     """Where nobody types."""
 
-    async def live(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[tuple[int, Cue]]:
+    async def live(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[tuple[int, PlacedCue]]:
         return ()
 
-    async def said(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[Cue]:
+    async def said(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[PlacedCue]:
         return ()
 
 
@@ -121,7 +121,7 @@ def segment_uri(key: str, rendition: str, msn: int) -> str:
     return f"{key}/{rendition}/{msn}.vtt"
 
 
-def cut(said: Iterable[Cue], spans: Iterable[Span], from_ms: int, to_ms: int) -> list[Cue]:
+def cut(said: Iterable[PlacedCue], spans: Iterable[Span], from_ms: int, to_ms: int) -> list[PlacedCue]:
     """The cues of a stretch of an edition: those that begin in what it shows, ended where that does."""
     shown = tuple(spans)
     out = []
@@ -137,7 +137,7 @@ def cut(said: Iterable[Cue], spans: Iterable[Span], from_ms: int, to_ms: int) ->
     return out
 
 
-def webvtt(cues: Iterable[Cue], epoch_ms: int) -> bytes:
+def webvtt(cues: Iterable[PlacedCue], epoch_ms: int) -> bytes:
     """A segment with these cues, their times as they are on the media's clock (3.5: X-TIMESTAMP-MAP).
 
     A cue that goes on in the next segment stands in both with the same times and id: players show it once. The map is

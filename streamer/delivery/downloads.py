@@ -23,7 +23,7 @@ from aiohttp import hdrs, web
 from streamer.archive import exporting, files
 from streamer.archive.catalogue import Details, EditionRef, ReplayCatalogue, ReplayState
 from streamer.archive.editions import spans_of
-from streamer.archive.exporting import Caption, Movie, NothingToExport
+from streamer.archive.exporting import CaptionInterval, Movie, NothingToExport
 from streamer.archive.material import Span, minus
 from streamer.delivery.captions import CaptionSource, NoCaptions, cut
 from streamer.delivery.hold import OPENED
@@ -191,7 +191,7 @@ class Downloads:
         end_ms: int,
         rendition: str,
         details: Details,
-        said: tuple[tuple[str, tuple[Caption, ...]], ...],
+        said: tuple[tuple[str, tuple[CaptionInterval, ...]], ...],
     ) -> Movie:
         try:
             work = partial(_planned, state, ref, end_ms, rendition, details, dict(said))
@@ -210,7 +210,7 @@ class Downloads:
 
     async def _said(
         self, state: ReplayState, ref: EditionRef, end_ms: int
-    ) -> tuple[tuple[str, tuple[Caption, ...]], ...]:
+    ) -> tuple[tuple[str, tuple[CaptionInterval, ...]], ...]:
         """By language, as the edition shows them."""
         spans = minus(Span(ref.start_ms, end_ms), ref.skips)
         found = []
@@ -218,7 +218,7 @@ class Downloads:
             cues = cut(
                 await self._captions.said(state.room, language, ref.start_ms, end_ms), spans, ref.start_ms, end_ms
             )
-            found.append((language, tuple(Caption(cue.from_ms, cue.to_ms, cue.text) for cue in cues)))
+            found.append((language, tuple(CaptionInterval(cue.from_ms, cue.to_ms, cue.text) for cue in cues)))
         return tuple(found)
 
     @asynccontextmanager
@@ -250,7 +250,7 @@ def _planned(
     end_ms: int,
     rendition: str,
     details: Details,
-    captions: dict[str, tuple[Caption, ...]],
+    captions: dict[str, tuple[CaptionInterval, ...]],
 ) -> Movie:
     """In a thread."""
     material = files.read_material(state.folder)

@@ -37,7 +37,7 @@ class Room(Protocol):
 
 
 class Opened(Protocol):
-    """By what a request for what is not public was let in: ``streamer.api.session_keys.Opened``."""
+    """By what a request for what is not public was let in: ``streamer.api.session_keys.KeyAccess``."""
 
     @property
     def output(self) -> str:

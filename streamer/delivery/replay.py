@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from aiohttp import hdrs, web
 
 from streamer.archive.catalogue import EditionRef, ReplayCatalogue, ReplayState
-from streamer.archive.editions import Edition, Piece
+from streamer.archive.editions import Edition, EditionSegment
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView
 from streamer.delivery import captions
@@ -276,7 +276,7 @@ class ReplayDelivery:
                 await opened.advance(ref, room)
         return opened
 
-    async def _piece_bytes(self, opened: OpenEdition, piece: Piece) -> bytes:
+    async def _piece_bytes(self, opened: OpenEdition, piece: EditionSegment) -> bytes:
         data = await opened.read(piece.chunks, self._plane.rooms.get(opened.room))
         if piece.trim is None:
             return data

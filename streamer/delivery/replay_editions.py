@@ -14,7 +14,7 @@ import msgspec
 
 from streamer.archive import files
 from streamer.archive.catalogue import EditionRef, ReplayState
-from streamer.archive.editions import Cutter, Edition, Frames, Piece, Wanted, spans_of
+from streamer.archive.editions import Cutter, Edition, EditionSegment, Frames, FramesUnknown, spans_of
 from streamer.archive.material import Material, Reel, Span, collect, minus
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.programme import Chunk, MediaKind
@@ -75,7 +75,7 @@ class OpenEdition:
     def kind(self, rendition: str) -> MediaKind | None:
         return next((r.kind for r in self.edition.renditions if r.name == rendition), None)
 
-    def piece(self, rendition: str, number: int) -> Piece | None:
+    def piece(self, rendition: str, number: int) -> EditionSegment | None:
         pieces = self.edition.tracks.get(rendition, ())
         return pieces[number] if number < len(pieces) else None
 
@@ -193,12 +193,12 @@ class OpenEdition:
                 else:
                     cutter.advance(material, spans)
                 break
-            except Wanted as wanted:
+            except FramesUnknown as wanted:
                 cutter.know(wanted.place, await self._frames(material, wanted, room))
         self._reels = [msgspec.structs.replace(reel, tracks={}) for reel in material.reels]
         self.edition = cutter.edition
 
-    async def _frames(self, material: Material, wanted: Wanted, room: Room | None) -> Frames:
+    async def _frames(self, material: Material, wanted: FramesUnknown, room: Room | None) -> Frames:
         reel = next(reel for reel in material.reels if reel.broadcast.id == wanted.place[0])
         init = reel.init(wanted.init)
         if init is None:

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from streamer.archive.editions import Edition, Piece
+from streamer.archive.editions import Edition, EditionSegment
 from streamer.broadcast.programme import TICKS_PER_S
 from streamer.delivery import playlists
 from streamer.delivery.rendering import Playlist, deflate
@@ -31,7 +31,7 @@ def multivariant(edition: Edition, folder: str, *, event: bool) -> Playlist:
     return Playlist(text, zlib.crc32(text), (), text)
 
 
-def init_number(piece: Piece) -> int:
+def init_number(piece: EditionSegment) -> int:
     return piece.reel * REELS + piece.init
 
 
@@ -52,7 +52,7 @@ class TrackWriter:
     _longest: int = 0
     _made: tuple[int, bool, Playlist] | None = None
 
-    def playlist(self, edition: Edition, pieces: Sequence[Piece], *, ended: bool) -> Playlist:
+    def playlist(self, edition: Edition, pieces: Sequence[EditionSegment], *, ended: bool) -> Playlist:
         """``pieces`` begin with those of the call before. There must be one."""
         made = self._made
         if made is not None and made[:2] == (len(pieces), ended):
@@ -74,7 +74,7 @@ class TrackWriter:
         self._made = (len(pieces), ended, fresh)
         return fresh
 
-    def _add(self, edition: Edition, piece: Piece) -> None:
+    def _add(self, edition: Edition, piece: EditionSegment) -> None:
         out = []
         if piece.discontinuity:
             out.append("#EXT-X-DISCONTINUITY\n")

@@ -9,13 +9,13 @@ from dataclasses import replace
 from streamer.conference import taps
 from streamer.conference.day import RoomDay, find, sorted_day
 from streamer.conference.taps import Refused
-from streamer.director.day_repository import Ledger
+from streamer.director.day_repository import DayRepository
 from streamer.errors import NotFound
 
-PLANNING = (taps.Delay, taps.Cancel, taps.Reopen, taps.Answer)
+PLANNING = (taps.Delay, taps.Cancel, taps.Reopen, taps.ConsentAnswer)
 
 
-async def day_around(ledger: Ledger, day: RoomDay, sessions: Iterable[str | None]) -> RoomDay | None:
+async def day_around(ledger: DayRepository, day: RoomDay, sessions: Iterable[str | None]) -> RoomDay | None:
     """The room's day around the first of ``sessions`` that is not in ``day``; None where all are, or are no longer
     anywhere in the room."""
     for session_id in sessions:

@@ -22,12 +22,12 @@ from streamer.store.events import Events
 from streamer.store.marks import Marks
 from streamer.store.people import DAY_MS, UNDO_DAYS
 from streamer.store.recordings import Editions, Recordings
-from streamer.store.room_states import Acknowledgement, Acknowledgements, RoomState, RoomStates
+from streamer.store.room_states import Acknowledgement, Acknowledgements, RoomStates, StoredRoomState
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 
-__all__ = ["Acknowledgement", "Change", "Ledger", "Loaded", "LoadedRoom", "StoredAction"]
+__all__ = ["Acknowledgement", "DayChange", "DayRepository", "Loaded", "LoadedRoom", "StoredAction"]
 
 PAST_MS = 24 * HOUR_MS
 AHEAD_MS = 48 * HOUR_MS
@@ -58,7 +58,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class DayChange:
     """What is to be written in one transaction. ``action`` names it for undo, with the images that undo needs."""
 
     actor: Actor
@@ -69,7 +69,7 @@ class Change:
     added: tuple[Session, ...] = ()
     changed: tuple[Session, ...] = ()
     removed: tuple[Session, ...] = ()
-    state: RoomState | None = None
+    state: StoredRoomState | None = None
     opened: tuple[Mark, ...] = ()
     """Incidents that begin."""
     closed: tuple[tuple[str, int], ...] = ()
@@ -87,7 +87,7 @@ class Change:
         return not (self.added or self.changed or self.removed or self.state is not None)
 
 
-class Ledger:
+class DayRepository:
     """Over one database. Raises StoreUnavailable and what the repositories raise."""
 
     def __init__(self, database: Database) -> None:
@@ -108,7 +108,7 @@ class Ledger:
         found = {}
         for room in rooms:
             venue = venues.get(room.venue) if room.venue else None
-            state = states.get(room.id, RoomState(room.id))
+            state = states.get(room.id, StoredRoomState(room.id))
             day = day_of_room(room, venue, state, by_room.get(room.id, ()), left_out.get(room.id, ()))
             found[room.id] = LoadedRoom(room, venue, day, acknowledged.get(room.id, {}))
         return Loaded(seen, found, events)
@@ -165,7 +165,7 @@ class Ledger:
                 AuditEntry(now_ms, actor.id, actor.label, action, "room", room.id, room.id, room.venue, details)
             )
 
-    async def write(self, change: Change, venue: str | None = None) -> tuple[int, int]:
+    async def write(self, change: DayChange, venue: str | None = None) -> tuple[int, int]:
         """Returns the revision before and after it."""
         async with self._database.write() as connection:
             seen = await revision.current(connection)
@@ -243,7 +243,7 @@ async def _left_out(
 def day_of_room(
     room: Room,
     venue: Venue | None,
-    state: RoomState,
+    state: StoredRoomState,
     sessions: Sequence[Session],
     left_out: tuple[LeftOut, ...] = (),
 ) -> RoomDay:
@@ -264,8 +264,8 @@ def day_of_room(
     return sorted_day(day, sessions)
 
 
-def state_of(day: RoomDay) -> RoomState:
-    return RoomState(
+def state_of(day: RoomDay) -> StoredRoomState:
+    return StoredRoomState(
         day.room,
         day.hold,
         day.slate,
@@ -276,12 +276,12 @@ def state_of(day: RoomDay) -> RoomState:
     )
 
 
-def between(before: RoomDay, after: RoomDay, *, actor: Actor, kind: str, at_ms: int) -> Change:
+def between(before: RoomDay, after: RoomDay, *, actor: Actor, kind: str, at_ms: int) -> DayChange:
     """What is to be written for ``after`` to hold where ``before`` is written."""
     old = {session.id: session for session in before.sessions}
     new = {session.id for session in after.sessions}
     state = state_of(after)
-    return Change(
+    return DayChange(
         actor,
         kind,
         at_ms,
@@ -293,7 +293,7 @@ def between(before: RoomDay, after: RoomDay, *, actor: Actor, kind: str, at_ms: 
     )
 
 
-async def _write_incidents(connection: AsyncConnection, change: Change) -> None:
+async def _write_incidents(connection: AsyncConnection, change: DayChange) -> None:
     marks = Marks(connection)
     for mark in change.opened:
         if not await marks.open_incidents([mark.session]):
@@ -304,7 +304,7 @@ async def _write_incidents(connection: AsyncConnection, change: Change) -> None:
                 await marks.save(replace(mark, until_ms=max(at_ms, mark.at_ms)))
 
 
-async def _audit(connection: AsyncConnection, change: Change, venue: str | None) -> None:
+async def _audit(connection: AsyncConnection, change: DayChange, venue: str | None) -> None:
     log = AuditLog(connection)
     who = (change.at_ms, change.actor.id, change.actor.label)
     touched = (*change.added, *change.changed, *change.removed)

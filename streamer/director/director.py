@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from streamer.conference import airing, clockwork, taps
-from streamer.conference.airing import PublicFace
+from streamer.conference.airing import PublicStatus
 from streamer.conference.alarms import Alarm
 from streamer.conference.day import RoomDay, find, following, next_obeyed_ms
 from streamer.conference.delays import shown_times
@@ -30,8 +30,8 @@ from streamer.control.messages import RoomConfig
 from streamer.director import ahead, editing
 from streamer.director.day_repository import (
     Acknowledgement,
-    Change,
-    Ledger,
+    DayChange,
+    DayRepository,
     Loaded,
     StoredAction,
     between,
@@ -46,13 +46,13 @@ from streamer.director.news import (
     CLOCK,
     Actor,
     AlarmsChanged,
-    Forgotten,
     IncidentChanged,
     Listener,
+    StretchForgotten,
 )
 from streamer.director.ports import Plane
-from streamer.director.room_alarms import Bells
-from streamer.director.room_state import Desk
+from streamer.director.room_alarms import RoomAlarms
+from streamer.director.room_state import RoomState
 from streamer.errors import NotFound, StreamerError
 from streamer.supervision import TASKS, start_kept
 
@@ -93,13 +93,15 @@ class Edited:
 class Director:
     """``clock`` is UTC milliseconds. ``start`` first, ``close`` last; everything else in between, on the loop."""
 
-    def __init__(self, ledger: Ledger, plane: Plane, *, clock: Callable[[], int], bells: Bells, logos: Path) -> None:
+    def __init__(
+        self, ledger: DayRepository, plane: Plane, *, clock: Callable[[], int], bells: RoomAlarms, logos: Path
+    ) -> None:
         self._ledger = ledger
         self._plane = plane
         self._clock = clock
         self._loading = asyncio.Lock()
         self.bells = bells
-        self._desks: dict[str, Desk] = {}
+        self._desks: dict[str, RoomState] = {}
         self.effects = Effects(ledger, plane, bells, logos)
         self._woken = asyncio.Event()
         self._revision = 0
@@ -137,7 +139,7 @@ class Director:
         return self.effects.faults
 
     @property
-    def desks(self) -> list[Desk]:
+    def desks(self) -> list[RoomState]:
         return list(self._desks.values())
 
     @property
@@ -176,7 +178,7 @@ class Director:
                 return session
         return None
 
-    def face(self, room_id: str) -> PublicFace:
+    def face(self, room_id: str) -> PublicStatus:
         """What anybody may be told of the room. Raises NotFound."""
         return airing.public_face(self._desk(room_id).day, self._clock())
 
@@ -291,7 +293,7 @@ class Director:
             # What was seen before the tap and was still in the encoders' hands has come by now.
             await asyncio.sleep(STILL_COMING_S)
             complete = (await link.forget(from_ms, to_ms)).complete and complete
-        self.effects.tell(Forgotten(room_id, from_ms, to_ms))
+        self.effects.tell(StretchForgotten(room_id, from_ms, to_ms))
         if actor is not None:
             # Last: privacy does not wait for a database.
             details = {"from_ms": from_ms, "to_ms": to_ms}
@@ -303,7 +305,7 @@ class Director:
     async def add(self, sessions: Sequence[Session], actor: Actor) -> list[Session]:
         """New sessions. Raises Conflict, Unprocessable."""
         now_ms = self._clock()
-        await self._write(Change(added=tuple(sessions), actor=actor, kind="session.create", at_ms=now_ms))
+        await self._write(DayChange(added=tuple(sessions), actor=actor, kind="session.create", at_ms=now_ms))
         await self.refresh()
         return [self.find(session.id) or session for session in sessions]
 
@@ -317,7 +319,7 @@ class Director:
             edited = editing.edited(session, fields)
             if edited == session:
                 return Edited(None, session)
-            change = Change(
+            change = DayChange(
                 changed=(edited,),
                 actor=actor,
                 kind="session.change",
@@ -332,7 +334,7 @@ class Director:
         """Raises NotFound, Refused ``session_began`` for one that has been on air."""
         session = self.find(session_id) or await self._ledger.session(session_id)
         editing.check_removable(session)
-        await self._write(Change(removed=(session,), actor=actor, kind="session.delete", at_ms=self._clock()))
+        await self._write(DayChange(removed=(session,), actor=actor, kind="session.delete", at_ms=self._clock()))
         await self.refresh()
 
     async def refresh(self) -> None:
@@ -370,7 +372,7 @@ class Director:
         times = (next_obeyed_ms(desk.day, now_ms) for desk in self._desks.values())
         return min(TICK_S, *((at_ms - now_ms) / 1000 for at_ms in times if at_ms is not None), TICK_S)
 
-    async def _look_safely(self, desk: Desk) -> None:
+    async def _look_safely(self, desk: RoomState) -> None:
         try:
             await self.look(desk)
         except Exception:
@@ -387,7 +389,7 @@ class Director:
         if what != "meters":
             self._woken.set()
 
-    async def look(self, desk: Desk) -> None:
+    async def look(self, desk: RoomState) -> None:
         """Bring one room to now: rules, orders, faces, alarms."""
         async with desk.lock:
             now_ms = self._clock()
@@ -404,7 +406,7 @@ class Director:
                 await self._save_clockwork(desk, before, now_ms)
             await self.effects.put_into_effect(desk, before, now_ms)
 
-    async def _save_clockwork(self, desk: Desk, before: RoomDay, now_ms: int) -> None:
+    async def _save_clockwork(self, desk: RoomState, before: RoomDay, now_ms: int) -> None:
         change = between(before, desk.day, actor=CLOCK, kind="clock", at_ms=now_ms)
         if desk.unsaved:
             change = replace(change, changed=desk.day.sessions, added=(), state=state_of(desk.day))
@@ -425,7 +427,7 @@ class Director:
 
     async def _tapped(
         self,
-        desk: Desk,
+        desk: RoomState,
         before: RoomDay,
         after: RoomDay,
         kind: str,
@@ -445,7 +447,7 @@ class Director:
 
     async def _written(
         self,
-        desk: Desk,
+        desk: RoomState,
         before: RoomDay,
         after: RoomDay,
         kind: str,
@@ -475,11 +477,11 @@ class Director:
             await self._write(change, desk.room.venue)
         return Tapped(action, tuple(image.after for image in done.sessions if image.after is not None))
 
-    def _tell_incidents(self, desk: Desk, covered: Incidents) -> None:
+    def _tell_incidents(self, desk: RoomState, covered: Incidents) -> None:
         for session in covered.sessions:
             self.effects.tell(IncidentChanged(desk.room.id, session))
 
-    async def _write(self, change: Change, venue: str | None = None) -> None:
+    async def _write(self, change: DayChange, venue: str | None = None) -> None:
         known = self._revision
         seen, self._revision = await self._ledger.write(change, venue)
         # Between our writes somebody else's was not taken in yet.
@@ -506,7 +508,7 @@ class Director:
         for room_id, found in loaded.rooms.items():
             desk = self._desks.get(room_id)
             if desk is None:
-                desk = self._desks[room_id] = Desk(found.room, found.venue, replace(found.day, sessions=()))
+                desk = self._desks[room_id] = RoomState(found.room, found.venue, replace(found.day, sessions=()))
                 desk.acknowledged = dict(found.acknowledged)
             async with desk.lock:
                 if self._revision > loaded.revision:
@@ -530,7 +532,7 @@ class Director:
         self._stale = False
         return True
 
-    def _desk(self, room_id: str) -> Desk:
+    def _desk(self, room_id: str) -> RoomState:
         desk = self._desks.get(room_id)
         if desk is None:
             raise NotFound("There is no such room.", code="no_such_room")

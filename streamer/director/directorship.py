@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from streamer.errors import StreamerError
 from streamer.host import spawn
 from streamer.store.database import Database, NotTheDirector, head
-from streamer.store.directors import Directors, Holder
+from streamer.store.directors import DirectorHolder, Directors
 
 log = structlog.get_logger(__name__)
 
@@ -53,14 +53,14 @@ class Directorship:
     def __init__(
         self,
         database: Database,
-        me: Holder,
+        me: DirectorHolder,
         *,
         absent_s: float,
         floor: int = 0,
         clock: Callable[[], float] = since_boot_s,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
-        self.lost: Holder | None = None
+        self.lost: DirectorHolder | None = None
         """Who has taken over."""
         self.on_lost: Callable[[], None] = lambda: None
         self._database = database
@@ -85,7 +85,7 @@ class Directorship:
 
     # --- taking -------------------------------------------------------------------------------------
 
-    async def take(self, waiting: Callable[[Holder], None] = lambda holder: None) -> None:
+    async def take(self, waiting: Callable[[DirectorHolder], None] = lambda holder: None) -> None:
         """Return when this process directs. ``waiting`` is told, at each look, who does meanwhile."""
         # None of this process's writes is let through before.
         self._database.guard = self._check
@@ -105,7 +105,7 @@ class Directorship:
                     waiting(seen)
             await asyncio.sleep(self._probe_s)
 
-    async def _take(self, seen: Holder, *, idle: bool) -> bool:
+    async def _take(self, seen: DirectorHolder, *, idle: bool) -> bool:
         at = self._clock()
         mine = replace(self._me, epoch=max(seen.epoch, self._floor) + 1, since_ms=self._now_ms())
         try:
@@ -205,7 +205,7 @@ class Directorship:
             if seen is not None and at - self._signed_at >= self._absent_s / SIGN_PART:
                 await self._sign(at)
 
-    async def _ask(self) -> Holder | None:
+    async def _ask(self) -> DirectorHolder | None:
         """None: no answer in time."""
         for tries_left in (1, 0):
             try:
@@ -226,10 +226,10 @@ class Directorship:
         except (StreamerError, OSError, TimeoutError, SQLAlchemyError) as error:
             log.warning("director_sign_not_given", error=str(error) or type(error).__name__)
 
-    def _is_mine(self, seen: Holder) -> bool:
+    def _is_mine(self, seen: DirectorHolder) -> bool:
         return (seen.epoch, seen.holder) == (self._me.epoch, self._me.holder)
 
-    def _lose(self, seen: Holder) -> None:
+    def _lose(self, seen: DirectorHolder) -> None:
         if self.lost is None:
             self.lost = seen
             log.critical("another_directs", by=str(seen), epoch=self._me.epoch)
@@ -269,10 +269,10 @@ class Watch:
     def __init__(self, absent_s: float, longest_gap_s: float) -> None:
         self._absent_s = absent_s
         self._longest_gap_s = longest_gap_s
-        self._seen: Holder | None = None
+        self._seen: DirectorHolder | None = None
         self._since = self._last = 0.0
 
-    def is_idle(self, seen: Holder, asked_at: float, answered_at: float) -> bool:
+    def is_idle(self, seen: DirectorHolder, asked_at: float, answered_at: float) -> bool:
         if seen != self._seen or asked_at - self._last > self._longest_gap_s:
             self._seen, self._since = seen, answered_at
         self._last = answered_at
@@ -297,6 +297,6 @@ def folder_id(run_dir: Path) -> str:
     return known
 
 
-def this_process(data: Path, run_dir: Path) -> Holder:
+def this_process(data: Path, run_dir: Path) -> DirectorHolder:
     """Who would direct. Raises OSError."""
-    return Holder(holder=folder_id(run_dir), host=socket.gethostname(), pid=os.getpid(), folder=str(data))
+    return DirectorHolder(holder=folder_id(run_dir), host=socket.gethostname(), pid=os.getpid(), folder=str(data))

@@ -17,12 +17,12 @@ from streamer.conference.day import RoomDay
 from streamer.conference.sessions import Event, Session
 from streamer.control.messages import RoomConfig
 from streamer.director.config import logo_files, room_config
-from streamer.director.day_repository import Ledger
+from streamer.director.day_repository import DayRepository
 from streamer.director.media import media_of
 from streamer.director.news import AlarmsChanged, Listener, News, RoomChanged, SessionChanged
 from streamer.director.ports import Plane
-from streamer.director.room_alarms import Bells
-from streamer.director.room_state import Desk
+from streamer.director.room_alarms import RoomAlarms
+from streamer.director.room_state import RoomState
 from streamer.errors import StreamerError
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ ORDERS_S = 3.0
 class Effects:
     """``logos``: the folder of uploaded ones. ``events``, by id, is kept up to date by the director."""
 
-    def __init__(self, ledger: Ledger, plane: Plane, bells: Bells, logos: Path) -> None:
+    def __init__(self, ledger: DayRepository, plane: Plane, bells: RoomAlarms, logos: Path) -> None:
         self.events: Mapping[str, Event] = {}
         self.faults = 0
         """What failed inside; each is logged."""
@@ -53,11 +53,11 @@ class Effects:
 
         return end
 
-    def config(self, desk: Desk, now_ms: int) -> RoomConfig:
+    def config(self, desk: RoomState, now_ms: int) -> RoomConfig:
         """What the room's process is to be told at ``now_ms``."""
         return room_config(desk.room, desk.venue, self._orders(desk, now_ms))
 
-    async def put_into_effect(self, desk: Desk, before: RoomDay, now_ms: int) -> None:
+    async def put_into_effect(self, desk: RoomState, before: RoomDay, now_ms: int) -> None:
         await self.send_orders(desk, now_ms)
         self.tell_sessions(desk.room.id, before.sessions, desk.day.sessions)
         face = airing.public_face(desk.day, now_ms)
@@ -71,7 +71,7 @@ class Effects:
             await self._let_go_of_alarms(desk)
             self.tell(AlarmsChanged(desk.room.id, alarms))
 
-    async def _let_go_of_alarms(self, desk: Desk) -> None:
+    async def _let_go_of_alarms(self, desk: RoomState) -> None:
         """An alarm that has stopped and rings again wants somebody again."""
         ids = {alarm.id for alarm in desk.alarms}
         over = [name for name in desk.acknowledged if name not in ids]
@@ -84,7 +84,7 @@ class Effects:
         except StreamerError as error:
             self.note_fault("director_cannot_write", room=desk.room.id, error=str(error))
 
-    async def send_orders(self, desk: Desk, now_ms: int) -> None:
+    async def send_orders(self, desk: RoomState, now_ms: int) -> None:
         link = self._plane.rooms.get(desk.room.id)
         if link is None:
             desk.sent = None
@@ -101,13 +101,13 @@ class Effects:
             desk.sent = None
             log.warning("orders_not_taken", room=desk.room.id, error=str(error))
 
-    def _orders(self, desk: Desk, now_ms: int) -> RoomOrders:
+    def _orders(self, desk: RoomState, now_ms: int) -> RoomOrders:
         language = desk.venue.language if desk.venue is not None else ""
         orders = airing.orders(desk.day, now_ms, airing.TEXTS.get(language, airing.TEXTS["en"]))
         logos = logo_files(self._logos_of(desk, now_ms), self._logos)
         return msgspec.structs.replace(orders, slate=msgspec.structs.replace(orders.slate, logos=logos))
 
-    def _logos_of(self, desk: Desk, now_ms: int) -> tuple[str, ...]:
+    def _logos_of(self, desk: RoomState, now_ms: int) -> tuple[str, ...]:
         """The venue's partners and those of the event that the public is told of."""
         face = airing.public_face(desk.day, now_ms)
         told = face.current or face.next
@@ -115,7 +115,7 @@ class Effects:
         addresses = (*(desk.venue.logos if desk.venue is not None else ()), *(event.logos if event is not None else ()))
         return tuple(dict.fromkeys(addresses))
 
-    def with_media(self, desk: Desk, now_ms: int) -> RoomDay:
+    def with_media(self, desk: RoomState, now_ms: int) -> RoomDay:
         link = self._plane.rooms.get(desk.room.id)
         media = media_of(
             None if link is None else link.status,

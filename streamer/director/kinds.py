@@ -8,14 +8,14 @@ from streamer.conference import taps
 from streamer.conference.grants import Action
 
 KINDS: Mapping[type, str] = {
-    taps.Start: "session.start",
+    taps.StartTap: "session.start",
     taps.End: "session.end",
     taps.Extend: "session.extend",
     taps.Delay: "session.delay",
     taps.Cancel: "session.cancel",
     taps.Reopen: "session.reopen",
     taps.AdHoc: "session.ad_hoc",
-    taps.Answer: "session.answer",
+    taps.ConsentAnswer: "session.answer",
     taps.HoldOn: "room.hold",
     taps.Resume: "room.resume",
     taps.Slate: "air.slate",

@@ -42,7 +42,7 @@ class IncidentChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class StretchForgotten:
     """Media between two media times were removed for good."""
 
     room: str
@@ -50,7 +50,7 @@ class Forgotten:
     to_ms: int
 
 
-News = SessionChanged | RoomChanged | AlarmsChanged | IncidentChanged | Forgotten
+News = SessionChanged | RoomChanged | AlarmsChanged | IncidentChanged | StretchForgotten
 Listener = Callable[[News], None]
 """Must be quick and not raise."""
 

@@ -32,7 +32,7 @@ LEVELS: dict[str, Level] = {
 }
 
 
-class Bells:
+class RoomAlarms:
     """``notices``: what the doors saw, and what viewers complain of. ``left_bytes``: free space for the data folder,
     None where it cannot be told. ``tasks``: of this web process."""
 

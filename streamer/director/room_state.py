@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from streamer.conference.airing import PublicFace
+from streamer.conference.airing import PublicStatus
 from streamer.conference.alarms import Alarm
 from streamer.conference.day import RoomDay
 from streamer.conference.rooms import Room, Venue
@@ -14,7 +14,7 @@ from streamer.director.day_repository import Acknowledgement
 
 
 @dataclass(slots=True)
-class Desk:
+class RoomState:
     """``lock`` is held while the day changes: taps of several people come one after the other."""
 
     room: Room
@@ -23,7 +23,7 @@ class Desk:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     sent: RoomConfig | None = None
     """The config that the room process took last; None: it has to be sent again."""
-    face: PublicFace | None = None
+    face: PublicStatus | None = None
     alarms: tuple[Alarm, ...] = ()
     acknowledged: dict[str, Acknowledgement] = field(default_factory=dict)
     unsaved: bool = False

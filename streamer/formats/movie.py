@@ -46,7 +46,7 @@ class Track:
     sizes: list[int] = field(default_factory=list)
     key_samples: list[int] = field(default_factory=list)
     """Numbers from 1 of the samples that need no other; empty: all of them."""
-    chunks: list[Chunk] = field(default_factory=list)
+    chunks: list[MovieChunk] = field(default_factory=list)
     language: str = "und"
     """ISO 639-2/T: three letters."""
     delay: int = 0
@@ -64,7 +64,7 @@ class Track:
 
 
 @dataclass(slots=True, frozen=True)
-class Chunk:
+class MovieChunk:
     """Samples that lie side by side. ``at`` counts from the first byte of media."""
 
     at: int
@@ -73,7 +73,7 @@ class Chunk:
 
 
 @dataclass(slots=True, frozen=True)
-class Chapter:
+class MovieChapter:
     at_ms: int
     """From the movie's beginning."""
     title: str
@@ -97,7 +97,7 @@ def picture_size(init: bytes) -> tuple[int, int]:
     return width >> 16, height >> 16
 
 
-def head(tracks: Sequence[Track], media_bytes: int, tags: Mapping[str, str], chapters: Sequence[Chapter]) -> bytes:
+def head(tracks: Sequence[Track], media_bytes: int, tags: Mapping[str, str], chapters: Sequence[MovieChapter]) -> bytes:
     """ftyp, moov and the head of the mdat, whose payload of ``media_bytes`` follows.
 
     ``tags``: iTunes names (``©nam``, ``©ART``, ``©day``, ``©alb``, ``desc``) and their texts. A ``text`` track holds
@@ -122,7 +122,7 @@ def subtitle_sample(text: str) -> bytes:
     return struct.pack(">H", len(data)) + data
 
 
-def _moov(tracks: Sequence[Track], base: int, tags: Mapping[str, str], chapters: Sequence[Chapter]) -> bytes:
+def _moov(tracks: Sequence[Track], base: int, tags: Mapping[str, str], chapters: Sequence[MovieChapter]) -> bytes:
     shown = [track for track in tracks if track.kind in ("video", "audio")]
     duration = max((_movie_time(track) for track in shown), default=0)
     mvhd = struct.pack(">QQIQ", 0, 0, TICKS_PER_S, duration) + struct.pack(">IHH", 0x10000, 0x100, 0) + bytes(8)
@@ -203,7 +203,7 @@ def _stbl(track: Track, base: int) -> bytes:
     return _box(b"stbl", stsd + stts + stss + stsc + stsz + co64)
 
 
-def _udta(tags: Mapping[str, str], chapters: Sequence[Chapter]) -> bytes:
+def _udta(tags: Mapping[str, str], chapters: Sequence[MovieChapter]) -> bytes:
     items = b"".join(
         _box(name.encode("latin-1"), _box(b"data", _UTF8 + text.encode())) for name, text in tags.items() if text
     )
@@ -212,7 +212,7 @@ def _udta(tags: Mapping[str, str], chapters: Sequence[Chapter]) -> bytes:
     return _box(b"udta", meta + _chapter_list(chapters)) if meta or chapters else b""
 
 
-def _chapter_list(chapters: Sequence[Chapter]) -> bytes:
+def _chapter_list(chapters: Sequence[MovieChapter]) -> bytes:
     """Nero's chpl, which FFmpeg, VLC and mpv read. Times are in 100 ns; at most 255 chapters."""
     if not chapters:
         return b""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from streamer.formats.types import Sample, TrackConfig
 from streamer.media.meters import LoudnessMeter
-from streamer.media.ordered_worker import Lane
+from streamer.media.ordered_worker import OrderedWorker
 from streamer.media.pcm import FADE, SAMPLE_RATE, PcmLine, conceal, crossfade, fade_in, fade_out, slew
 
 Pcm = NDArray[np.float32]
@@ -149,7 +149,7 @@ class SoundTrack:
         self._meter = meter
         self._encoders = {name: AacEncoder(bitrate, origin) for name, bitrate in bitrates.items()}
         self._counters: Counter[str] = Counter()
-        self._lane = Lane("sound")
+        self._worker = OrderedWorker("sound")
         self._closed = False
         # The sound's thread only.
         self._line = PcmLine(to_samples(origin))
@@ -175,23 +175,23 @@ class SoundTrack:
     @property
     def idle(self) -> bool:
         """Whether everything that was asked for is done; what came of it may still be on its way to the loop."""
-        return self._lane.idle
+        return self._worker.idle
 
     def push(self, codec: str, data: bytes, start: int) -> None:
         """One encoded packet whose sound begins at tick ``start``."""
-        if self._lane.depth >= MAX_JOBS:
+        if self._worker.depth >= MAX_JOBS:
             self._counters["sound_refused_total"] += 1
             return
-        self._lane.put(partial(self._push, codec, data, start))
+        self._worker.put(partial(self._push, codec, data, start))
 
     def advance(self, to: int) -> None:
         """Encode what lies before tick ``to``; sound for it that comes later is dropped."""
-        if self._lane.depth < MAX_JOBS:
-            self._lane.put(partial(self._advance, to))
+        if self._worker.depth < MAX_JOBS:
+            self._worker.put(partial(self._advance, to))
 
     def reset(self, at: int) -> None:
         """A take ends: what is not encoded yet is heard until tick ``at`` only; another source comes next."""
-        self._lane.put(partial(self._reset, at))
+        self._worker.put(partial(self._reset, at))
 
     def set_gain(self, decibels: float) -> None:
         """Amplify from the next frame on, without a click."""
@@ -200,10 +200,7 @@ class SoundTrack:
     def close(self) -> None:
         """Stop the thread without waiting."""
         self._closed = True
-        self._lane.close()
-
-    async def wait_closed(self, timeout_s: float = 5.0) -> bool:
-        return await asyncio.to_thread(self._lane.join, timeout_s)
+        self._worker.close()
 
     # --- on the sound's thread -----------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What this machine's FFmpeg libraries can do, for ``streamer check``."""
+"""Capabilities of this machine's FFmpeg libraries, for ``streamer check``."""
 
 from __future__ import annotations
 

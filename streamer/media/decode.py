@@ -33,7 +33,7 @@ _AVCOL_SPC_SMPTE170M = 6
 
 @dataclass(slots=True)
 class Decoded:
-    """What came of one encoded frame."""
+    """The result of one encoded frame."""
 
     pictures: list[tuple[int, VideoFrame]] = field(default_factory=list)
     """Start in ticks, and the picture."""
@@ -122,7 +122,7 @@ class Scaler:
         return max(2, round(self.height * aspect / 2) * 2), self.height
 
     def _reformat(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
-        # What is not tagged is left as it is, for the passed-through top shows the same numbers; what says that it is
+        # An untagged picture is left as it is, for the passed-through top shows the same numbers; what says that it is
         # BT.601 (VP8 always does) is converted, since the rungs are tagged BT.709 for the whole broadcast.
         sd = frame.colorspace in (_AVCOL_SPC_BT470BG, _AVCOL_SPC_SMPTE170M)
         full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
@@ -136,7 +136,7 @@ class Scaler:
             interpolation=Interpolation.AREA,
             src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
             dst_color_range=ColorRange.MPEG,
-            # swscale's own threads would compete with the lanes for the same cores.
+            # swscale's own threads would compete with the workers for the same cores.
             threads=1,
         )
 
@@ -168,7 +168,7 @@ def plane_view(plane: VideoPlane) -> Luma:
 
 
 def black_picture(width: int, height: int) -> VideoFrame:
-    """What a rung shows before its source's first picture."""
+    """The picture of a rung before its source's first one."""
     frame = VideoFrame(width, height, PIXEL_FORMAT)
     for plane, value in zip(frame.planes, BLACK, strict=True):
         plane_view(plane)[:] = value

@@ -1,6 +1,6 @@
 """H.264 encoders of the rungs: software or hardware, one parameter set for a whole broadcast.
 
-An encoder belongs to one thread at a time (its lane's). PyAV gives up the GIL while it encodes.
+An encoder belongs to one thread at a time (its worker's). PyAV gives up the GIL while it encodes.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class RungEncoder:
         return self._samples(self._opened.context.encode(frame))
 
     def drain(self) -> list[Sample]:
-        """What the encoder still holds. The next frame is an IDR; the parameter sets stay the same."""
+        """The samples that the encoder still holds. The next frame is an IDR; the parameter sets stay the same."""
         if self._held <= 0:
             return []
         samples = self._samples(self._opened.context.encode(None))

@@ -30,7 +30,7 @@ class PartStore(Protocol):
 
 
 class BroadcastStore(PartStore, Protocol):
-    """What a broadcast needs besides."""
+    """A broadcast needs these besides."""
 
     def forget(self, chunks: Iterable[Chunk]) -> None:
         """These bytes, which nothing lists, are to be gone."""
@@ -40,7 +40,7 @@ class BroadcastStore(PartStore, Protocol):
 
 
 class FeedOutput(Protocol):
-    """What a feed needs of an output."""
+    """An output, to a feed."""
 
     @property
     def name(self) -> str: ...
@@ -65,7 +65,7 @@ def stream_name(output: str) -> str:
     return hashlib.sha256(output.encode()).hexdigest()[:8] if output.startswith(PRIVATE_PREFIX) else output
 
 
-class Feed:
+class TrackFeed:
     """A :class:`~streamer.media.packager.PackagerListener` for all tracks of one feed.
 
     ``name`` is :data:`PROGRAMME` or :data:`SLATE_FEED`. A part that no output lists is not stored. ``streams`` is what

@@ -11,7 +11,7 @@ from streamer.formats.types import AccessUnit
 
 
 @dataclass(slots=True, frozen=True)
-class Incoming:
+class IncomingUnit:
     """``avc`` is there for H.264 pictures; ``idr`` says that a decoder can begin here."""
 
     unit: AccessUnit
@@ -23,20 +23,20 @@ class Incoming:
         return self.unit.kind == "video"
 
 
-def read_unit(unit: AccessUnit) -> Incoming | None:
+def read_unit(unit: AccessUnit) -> IncomingUnit | None:
     """Take a unit apart, once. None where it is malformed, or holds no picture and no parameter sets."""
     if unit.kind == "audio":
-        return Incoming(unit) if unit.data else None
+        return IncomingUnit(unit) if unit.data else None
     if unit.codec != "h264":
-        return Incoming(unit, vp8.is_keyframe(unit.data)) if unit.data else None
+        return IncomingUnit(unit, vp8.is_keyframe(unit.data)) if unit.data else None
     try:
         avc = h264.parse_access_unit(unit.data)
     except ValueError:
         return None
-    return Incoming(unit, avc.idr, avc) if avc.data or avc.sps or avc.pps else None
+    return IncomingUnit(unit, avc.idr, avc) if avc.data or avc.sps or avc.pps else None
 
 
-def frame_size(incoming: Incoming) -> tuple[int, int, str] | None:
+def frame_size(incoming: IncomingUnit) -> tuple[int, int, str] | None:
     """Width, height and RFC 6381 codecs ("" for VP8) as a key frame tells them; None where it does not."""
     if incoming.avc is None:
         size = vp8.frame_size(incoming.unit.data)
@@ -75,7 +75,7 @@ class PictureGuard:
     _known: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
     """Sets that were found to be good."""
 
-    def admits(self, incoming: Incoming) -> bool:
+    def admits(self, incoming: IncomingUnit) -> bool:
         """Whether a unit may go on to the programme. Sound always may."""
         if not incoming.is_video:
             return True
@@ -89,7 +89,7 @@ class PictureGuard:
         self.refused_total += 1
         return False
 
-    def _vp8(self, incoming: Incoming) -> Refusal | None:
+    def _vp8(self, incoming: IncomingUnit) -> Refusal | None:
         size = vp8.frame_size(incoming.unit.data) if incoming.idr else None
         refusal = None if size is None else self._size(*size)
         if incoming.idr:

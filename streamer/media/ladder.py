@@ -1,11 +1,11 @@
 """The ladder: a source decoded once, scaled in cascade, encoded in every rung, with cuts at the same tick.
 
-Threads: one decodes and scales (the *feed*), one a rendition encodes (its *lane*); what belongs to a rendition passes
-through both in the order of the calls. A top that is passed through needs neither: its samples go straight on.
+Threads: one decodes and scales (the *feed*), one a rendition encodes (its *worker*); all of a rendition passes through
+both in the order of the calls. A top that is passed through needs neither: its samples go straight on.
 All public methods are called on the loop and return at once; all callbacks run on it.
 
-    loop -- decode, show, forward, end_take --> feed --> lane v720 --> on_sample ...
-                                                    \\-> lane v480 --> on_sample ...
+    loop -- decode, show, forward, end_take --> feed --> worker v720 --> on_sample ...
+                                                    \\-> worker v480 --> on_sample ...
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from streamer.formats.types import Cut, RungSpec, Sample, TrackConfig
 from streamer.media.decode import PictureDecoder, Scaler, black_picture
 from streamer.media.encoders import RungEncoder
 from streamer.media.meters import PictureMeter
-from streamer.media.ordered_worker import Job, Lane
+from streamer.media.ordered_worker import Job, OrderedWorker
 from streamer.media.overload import FrameGate, ShedPolicy
 from streamer.media.stills import MAX_WIDTH, StillMaker
 from streamer.settings import MediaSettings
@@ -35,7 +35,7 @@ from streamer.settings import MediaSettings
 log = structlog.get_logger(__name__)
 
 DROP_AT = 2
-"""A lane takes no frame but a cut's while it is this many times as far behind as makes it shed: no delay is ever
+"""A worker takes no frame but a cut's while it is this many times as far behind as makes it shed: no delay is ever
 built up."""
 MAX_FEED_JOBS = 240
 MAX_FEED_BYTES = 32 * 1024 * 1024
@@ -47,8 +47,6 @@ MAX_EMPTY = 4
 METER_TICKS = 22_500
 """The picture is measured four times a second."""
 
-OnSample = Callable[[str, Sample, "Cut | None", TrackConfig], None]
-
 
 def _ignore(*_: object) -> None:
     """A callback that nobody asked for."""
@@ -58,7 +56,7 @@ def _ignore(*_: object) -> None:
 class LadderCallbacks:
     """Run on the loop. ``on_sample`` and those of rungs and takes keep a rendition's order."""
 
-    on_sample: OnSample
+    on_sample: Callable[[str, Sample, Cut | None, TrackConfig], None]
     on_decode_error: Callable[[], None] = _ignore
     """A key frame is needed. At most one a call of ``decode``; the caller limits the rate."""
     on_end: Callable[[str, int], None] = _ignore
@@ -75,13 +73,13 @@ class LadderCallbacks:
 @dataclass(slots=True)
 class _Rung:
     spec: RungSpec
-    lane: Lane
+    worker: OrderedWorker
     scaler: Scaler
     gate: FrameGate
     encoder: RungEncoder | None = None
-    """Opened by the lane with its first frame; used by it only."""
+    """Opened by the worker with its first frame; used by it only."""
     owed: Cut | None = None
-    """A cut whose IDR has not come out yet. Lane only."""
+    """A cut whose IDR has not come out yet. Worker only."""
     scaled: tuple[int, VideoFrame] | None = None
     """Number of the picture, and it in this size. Feed only."""
     odd: bool = False
@@ -111,7 +109,7 @@ class Ladder:
         encoder_factory: Callable[[RungSpec, MediaSettings], RungEncoder] = RungEncoder,
     ) -> None:
         if len({(r.width, r.height) for r in rungs}) != len(rungs) or not rungs:
-            # A picture object belongs to one lane; two rungs of a size would share it, and make no sense.
+            # A picture object belongs to one worker; two rungs of a size would share it, and make no sense.
             raise ValueError("a ladder needs rungs of different sizes")
         self._loop = loop
         self._settings = settings
@@ -121,12 +119,12 @@ class Ladder:
         self._counters: Counter[str] = Counter()
         self._rungs = {
             spec.name: _Rung(
-                spec, Lane(f"lane-{spec.name}"), Scaler(spec.width, spec.height), FrameGate(spec.frame_rate)
+                spec, OrderedWorker(f"worker-{spec.name}"), Scaler(spec.width, spec.height), FrameGate(spec.frame_rate)
             )
             for spec in rungs
         }
         self.top = rungs[0].name
-        self._feed = Lane("feed")
+        self._feed = OrderedWorker("feed")
         self._closed = False
         # Loop only.
         self._bytes_in = 0
@@ -159,13 +157,13 @@ class Ladder:
 
     @property
     def shedding(self) -> list[str]:
-        """What is given up now: ``v720:half``, ``v480:off``."""
+        """Renditions that are given up in part or wholly now: ``v720:half``, ``v480:off``."""
         return self._shedding
 
     @property
     def counters(self) -> dict[str, float]:
         """Monotonic: ``frames_dropped_total``, ``decode_errors_total``, ``encode_errors_total``."""
-        failures = self._feed.failures + sum(r.lane.failures for r in self._rungs.values())
+        failures = self._feed.failures + sum(r.worker.failures for r in self._rungs.values())
         return {
             "frames_dropped_total": float(self._counters["dropped"]),
             "decode_errors_total": float(self._counters["decode_errors"]),
@@ -176,13 +174,8 @@ class Ladder:
     @property
     def idle(self) -> bool:
         """Whether everything that was asked for is done; what came of it may still be on its way to the loop."""
-        # In this order: what the feed does next is in a lane by then.
-        return self._feed.idle and all(rung.lane.idle for rung in self._rungs.values())
-
-    @property
-    def lag_s(self) -> float:
-        """How far the slowest thread is behind."""
-        return max(self._feed.lag, *(r.lane.lag for r in self._rungs.values()))
+        # In this order: what the feed does next is in a worker by then.
+        return self._feed.idle and all(rung.worker.idle for rung in self._rungs.values())
 
     def decode(self, codec: str, data: bytes, start: int, *, show: bool, cut: Cut | None = None) -> None:
         """Decode one frame of the take's source, at tick ``start``; with ``show`` encode it in every rung there.
@@ -224,9 +217,9 @@ class Ladder:
             held, self._held = self._held, None
             self._feed.put(lambda: self._choose_encoded(top=True))
             for job in held or ():
-                self._feed.put(partial(self._rungs[self.top].lane.put, partial(self._post, job)))
+                self._feed.put(partial(self._rungs[self.top].worker.put, partial(self._post, job)))
             return
-        # What is still being encoded comes first; what is passed through meanwhile waits for that.
+        # Samples that are still being encoded come first; those passed through meanwhile wait for them.
         self._top_direct = True
         self._held = deque() if self._held is None else self._held
         number = self._barrier
@@ -247,14 +240,7 @@ class Ladder:
         self._closed = True
         self._feed.close()
         for rung in self._rungs.values():
-            rung.lane.close()
-
-    async def wait_closed(self, timeout_s: float = 5.0) -> bool:
-        """Whether all threads have ended in time after :meth:`close`."""
-        lanes = [self._feed, *(r.lane for r in self._rungs.values())]
-        deadline = time.monotonic() + timeout_s
-        joins = (asyncio.to_thread(lane.join, max(0.0, deadline - time.monotonic())) for lane in lanes)
-        return all(await asyncio.gather(*joins))
+            rung.worker.close()
 
     def _direct(self, callback: Callable[..., None], *arguments: Any) -> None:
         job: Job = partial(callback, *arguments)
@@ -303,8 +289,8 @@ class Ladder:
         was_off = self._policy.level(self.top) == "off"
         self._choose_encoded(top=False)
         rung = self._rungs[self.top]
-        rung.lane.put(lambda: self._drain(rung))
-        rung.lane.put(lambda: self._post(self._top_released, number, was_off))
+        rung.worker.put(lambda: self._drain(rung))
+        rung.worker.put(lambda: self._post(self._top_released, number, was_off))
 
     def _encoded_rungs(self) -> list[_Rung]:
         return [r for name, r in self._rungs.items() if self._top_encoded or name != self.top]
@@ -379,7 +365,7 @@ class Ladder:
             self._pending_cut = None
         now = time.monotonic()
         rungs = self._encoded_rungs()
-        lags = {r.spec.name: r.lane.lag for r in rungs}
+        lags = {r.spec.name: r.worker.lag for r in rungs}
         self._policy.observe(lags, self._feed.lag, now)
         if cut is not None:
             self._change_rungs(cut, now)
@@ -393,7 +379,7 @@ class Ladder:
             self._set_picture(black_picture(taking[0].spec.width, taking[0].spec.height), Fraction(1))
             pictures = self._cascade(taking)
         for rung, picture in zip(taking, pictures, strict=True):
-            rung.lane.put(partial(self._encode, rung, picture, start, cut), sheddable=cut is None)
+            rung.worker.put(partial(self._encode, rung, picture, start, cut), sheddable=cut is None)
         self._observe_picture(pictures, start)
         self._tell_shedding()
 
@@ -421,7 +407,7 @@ class Ladder:
         if level == "closing" or lag > DROP_AT * self._policy.behind_s or (level == "half" and rung.odd):
             self._counters["dropped"] += 1
             if level == "closing":
-                self._counters["dropped"] += rung.lane.shed()
+                self._counters["dropped"] += rung.worker.shed()
             return False
         return True
 
@@ -430,9 +416,9 @@ class Ladder:
             rung = self._rungs[name]
             log.warning("rung_returns" if on else "rung_shed", rung=name, segment=cut.number)
             if not on:
-                self._counters["dropped"] += rung.lane.shed()
+                self._counters["dropped"] += rung.worker.shed()
             callback = self._call.on_rung_on if on else self._call.on_rung_off
-            rung.lane.put(partial(self._post, callback, name, cut))
+            rung.worker.put(partial(self._post, callback, name, cut))
 
     def _forward(self, rung: _Rung, sample: Sample, cut: Cut | None, config: TrackConfig) -> None:
         name = rung.spec.name
@@ -440,8 +426,8 @@ class Ladder:
             if cut is None and self._policy.level(name) == "off":
                 return
             if cut is not None and self._policy.restore(name, time.monotonic()):
-                rung.lane.put(lambda: self._post(self._call.on_rung_on, name, cut))
-        rung.lane.put(lambda: self._forwarded(rung, sample, cut, config))
+                rung.worker.put(lambda: self._post(self._call.on_rung_on, name, cut))
+        rung.worker.put(lambda: self._forwarded(rung, sample, cut, config))
         self._last_start = max(self._last_start, sample.start)
 
     def _end_take(self, at: int, *, skip: str) -> None:
@@ -458,8 +444,8 @@ class Ladder:
         self._skipping = False
         for name, rung in self._rungs.items():
             if name != skip:
-                rung.lane.put(partial(self._drain, rung))
-                rung.lane.put(partial(self._post, self._call.on_end, name, at))
+                rung.worker.put(partial(self._drain, rung))
+                rung.worker.put(partial(self._post, self._call.on_end, name, at))
 
     def _observe_picture(self, pictures: Sequence[VideoFrame], start: int) -> None:
         wide = [p for p in pictures if p.width >= MAX_WIDTH]
@@ -476,7 +462,7 @@ class Ladder:
             self._shedding = shedding
             self._post(self._call.on_shedding, shedding)
 
-    # --- on a lane's thread --------------------------------------------------------------------------
+    # --- on a worker's thread --------------------------------------------------------------------------
 
     def _encode(self, rung: _Rung, frame: VideoFrame, start: int, cut: Cut | None) -> None:
         if rung.encoder is None:
@@ -509,6 +495,6 @@ class Ladder:
     def _forwarded(self, rung: _Rung, sample: Sample, cut: Cut | None, config: TrackConfig) -> None:
         rung.owed = None
         if rung.encoder is not None:
-            # What it makes next must not refer to what lies before this sample.
+            # The next encoded picture must not refer to one before this sample.
             rung.encoder.expect_idr()
         self._post(self._call.on_sample, rung.spec.name, sample, cut, config)

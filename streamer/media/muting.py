@@ -1,13 +1,16 @@
-"""Silence in place of the programme's sound, in the very parts that its pictures go with. Pure."""
+"""Silence in place of sound: its frames, and parts of the programme with them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
 
 from streamer.formats import cmaf
 from streamer.formats.types import Sample
-from streamer.media.audio import AAC_TICKS
+from streamer.media.audio import AAC_FRAME, AAC_TICKS, AacEncoder
 from streamer.media.packager import MadePart
 from streamer.media.spans import Spans
 
@@ -15,14 +18,23 @@ HEARD_TICKS = 2 * AAC_TICKS
 """A frame of AAC says something of the 2048 samples from its start on: half of it is heard with the next frame."""
 
 
-def muted(made: MadePart, silent: Spans, frames: Mapping[str, bytes]) -> MadePart:
+@lru_cache(maxsize=8)
+def silent_frame(bitrate: int) -> bytes:
+    """One AAC frame of silence, from an encoder that has been silent for a while, so that any number may follow."""
+    encoder = AacEncoder(bitrate, 0)
+    silence = np.zeros((2, AAC_FRAME), dtype=np.float32)
+    frames = [sample for _ in range(8) for sample in encoder.encode(silence)]
+    return frames[-1].data
+
+
+def muted(made: MadePart, silent: Spans, bitrates: Mapping[str, int]) -> MadePart:
     """The part with a frame of silence for each that touches a silent stretch; ``made`` itself where there is none.
 
-    ``frames``: one silent AAC frame of each sound rendition, by name.
+    ``bitrates``: bits per second of each sound rendition, by name.
     """
-    silence = frames.get(made.track)
-    if silence is None or not silent.overlap(made.start, made.end + HEARD_TICKS):
+    if made.track not in bitrates or not silent.overlap(made.start, made.end + HEARD_TICKS):
         return made
+    silence = silent_frame(bitrates[made.track])
     samples = tuple(
         Sample(silence, sample.start, sync=True) if silent.overlap(sample.start, sample.start + HEARD_TICKS) else sample
         for sample in made.samples

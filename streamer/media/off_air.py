@@ -6,72 +6,53 @@ Runs on the loop. Nothing is encoded: clips with their times patched, and one fr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from typing import Protocol
-
-import numpy as np
+from dataclasses import dataclass
 
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast
 from streamer.formats.types import Cut, Sample, TrackConfig
-from streamer.media.audio import AAC_FRAME, AAC_TICKS, AacEncoder
-from streamer.media.feeds import Feed
+from streamer.media.audio import AAC_TICKS
+from streamer.media.feeds import TrackFeed
 from streamer.media.grid import SegmentGrid
+from streamer.media.muting import silent_frame
 from streamer.media.packager import TrackPackager
-from streamer.media.slate import SLATE_KIND, SlateClip
+from streamer.media.relay_timeline import RelayTimeline
+from streamer.media.slate import SLATE_KIND
+from streamer.media.slates import SlateShelf
 
 LAG_TICKS = TICKS_PER_S // 10
 """Written so far behind now: the programme comes back at a key frame, which was some time on its way."""
 
 
-class SlateSource(Protocol):
-    """What the line lends."""
+@dataclass(slots=True, frozen=True)
+class SlateParts:
+    """Of a broadcast, for every slate that stands in for its programme."""
 
     broadcast: Broadcast
     grid: SegmentGrid
     top: str
-
-    def clips(self, kind: str) -> Mapping[str, SlateClip]: ...
-
-    def relay_picture(self, sample: Sample, config: TrackConfig) -> None: ...
-
-    def silence(self, to: int) -> None: ...
-
-
-@lru_cache(maxsize=8)
-def silent_frame(bitrate: int) -> bytes:
-    """One AAC frame of silence, from an encoder that has been silent for a while, so that any number may follow."""
-    encoder = AacEncoder(bitrate, 0)
-    silence = np.zeros((2, AAC_FRAME), dtype=np.float32)
-    frames = [sample for _ in range(8) for sample in encoder.encode(silence)]
-    return frames[-1].data
+    slates: SlateShelf
+    relay: RelayTimeline
+    sound_configs: Mapping[str, TrackConfig]
+    sound_bitrates: Mapping[str, int]
+    """Bits per second."""
 
 
 class OffAir:
     """Writes slate segments from ``start`` on to the slate's feed.
 
-    ``sounds`` and ``bitrates`` (bits per second) are those of the sound renditions, by name. ``number`` is that of the
-    last segment of the times before: the output knows the feed's segments by their numbers. With ``relay`` the
-    lowest-latency viewers get it, too.
+    ``number`` is that of the last segment of the times before: the output knows the feed's segments by their numbers.
+    With ``relayed`` the lowest-latency viewers get it, too.
     """
 
     def __init__(
-        self,
-        line: SlateSource,
-        feed: Feed,
-        sounds: Mapping[str, TrackConfig],
-        bitrates: Mapping[str, int],
-        start: int,
-        *,
-        number: int = 0,
-        relay: bool = True,
+        self, parts: SlateParts, feed: TrackFeed, start: int, *, number: int = 0, relayed: bool = True
     ) -> None:
-        self._line = line
-        self._relay = relay
-        self._sounds = sounds
-        self._silence = {name: silent_frame(bitrate) for name, bitrate in bitrates.items()}
+        self._parts = parts
+        self._relayed = relayed
+        self._silence = {name: silent_frame(bitrate) for name, bitrate in parts.sound_bitrates.items()}
         self._packagers = {
-            r.name: TrackPackager(r.name, feed, part_target_ticks=line.broadcast.part_target_ticks)
-            for r in line.broadcast.renditions
+            r.name: TrackPackager(r.name, feed, part_target_ticks=parts.broadcast.part_target_ticks)
+            for r in parts.broadcast.renditions
         }
         self.number = number
         self._segment = start
@@ -84,10 +65,10 @@ class OffAir:
 
     def write(self, to: int) -> None:
         """Write pictures and silence; ``to`` is now."""
-        if self._relay:
-            self._line.silence(to)
+        if self._relayed:
+            self._parts.relay.silence(to)
         to -= LAG_TICKS
-        grid = self._line.grid
+        grid = self._parts.grid
         # One that is about to end is not followed by another: of a few ms there would be no sound.
         longest = grid.longest if grid.demanded else grid.nominal
         while self._next <= to:
@@ -109,8 +90,8 @@ class OffAir:
         for rendition, frames in self._frames.items():
             sample = next(frames)
             self._packagers[rendition].push(sample)
-            if self._relay and rendition == self._line.top:
-                self._line.relay_picture(sample, self._configs[rendition])
+            if self._relayed and rendition == self._parts.top:
+                self._parts.relay.picture(sample, self._configs[rendition])
         self._next += self._frame_ticks
 
     def _write_silence(self, to: int) -> None:
@@ -120,7 +101,7 @@ class OffAir:
             self._next_sound += AAC_TICKS
 
     def _open(self, start: int) -> None:
-        clips = self._line.clips(SLATE_KIND)
+        clips = self._parts.slates.clips(SLATE_KIND)
         configs = {name: clip.config for name, clip in clips.items()}
         self.number += 1
         cut = Cut(self.number, start, discontinuity=not self._frames or configs != self._configs)
@@ -128,6 +109,6 @@ class OffAir:
         for name, clip in clips.items():
             self._frame_ticks = clip.frame_ticks
             self._packagers[name].begin(cut, clip.config)
-        self._frames = {name: clip.samples(start, start + 2 * self._line.grid.nominal) for name, clip in clips.items()}
-        for name, config in self._sounds.items():
+        self._frames = {name: clip.samples(start, start + 2 * self._parts.grid.nominal) for name, clip in clips.items()}
+        for name, config in self._parts.sound_configs.items():
             self._packagers[name].begin(cut, config)

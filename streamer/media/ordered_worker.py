@@ -17,15 +17,15 @@ log = structlog.get_logger(__name__)
 Job = Callable[[], Any]
 
 
-class Lane:
+class OrderedWorker:
     """A thread that does its jobs in order. All methods can be called from any thread and never wait for a job.
 
-    A job that raises is logged and counted; the lane goes on. How many jobs may wait is up to the caller, who
+    A job that raises is logged and counted; the worker goes on. How many jobs may wait is up to the caller, who
     sees :attr:`lag` and :attr:`depth`; there is no limit of its own, because some jobs must not be lost.
     """
 
     def __init__(self, name: str, *, niceness: int = 0) -> None:
-        """``niceness`` puts the lane's work behind that of the process's other threads, as nice(1) does."""
+        """``niceness`` puts the worker's work behind that of the process's other threads, as nice(1) does."""
         self.name = name
         self._niceness = niceness
         self.failures = 0
@@ -42,7 +42,7 @@ class Lane:
 
     @property
     def lag(self) -> float:
-        """How far the lane is behind, seconds: for how long the oldest unfinished job has been waiting, or how long
+        """How far the worker is behind, seconds: for how long the oldest unfinished job has been waiting, or how long
         those that wait will take, whichever is more."""
         with self._condition:
             oldest = self._busy_since
@@ -86,11 +86,6 @@ class Lane:
             self._jobs.clear()
             self._condition.notify()
 
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the thread's end after :meth:`close`. Blocks: not for the loop."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
-
     def _run(self) -> None:
         if self._niceness:
             # Linux has priorities a thread. PyAV works without the GIL, so nobody waits for a thread that yields.
@@ -110,7 +105,7 @@ class Lane:
                 job()
             except Exception:
                 self.failures += 1
-                log.exception("media_job_failed", lane=self.name)
+                log.exception("media_job_failed", worker=self.name)
             self._mean_s += (time.monotonic() - began - self._mean_s) / 3
             # A frame is large: it must not live on in a local until the next job comes.
             del job

@@ -2,76 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from streamer.broadcast.media_events import PUBLIC, MediaEvent, OutputClosed, StillMade
 from streamer.broadcast.orders import Shows
-from streamer.broadcast.programme import TICKS_PER_S, Broadcast, Chunk
-from streamer.formats.types import Cut, TrackConfig
-from streamer.media.feeds import SLATE_FEED, Feed, PartStore, stream_name
-from streamer.media.grid import SegmentGrid
+from streamer.broadcast.programme import TICKS_PER_S, Chunk
+from streamer.media.feeds import SLATE_FEED, PartStore, TrackFeed, stream_name
 from streamer.media.muting import muted
-from streamer.media.off_air import OffAir, SlateSource
+from streamer.media.off_air import OffAir, SlateParts
 from streamer.media.outputs import ON_AIR_SLACK_TICKS, Output
 from streamer.media.packager import MadePart
 from streamer.media.slate import SLATE_KIND
 from streamer.media.spans import Spans
 
 SETTLE_TICKS = 4 * TICKS_PER_S
-"""What slower renditions owe an output that is over has to come within this."""
+"""Slower renditions have this long to bring the rest of an output that is over."""
 LINGER_TICKS = 60 * TICKS_PER_S
 """A closed output is listed for this long, so that its viewers see its end."""
 
 
-class OutletLine(SlateSource, Protocol):
-    """What the line lends."""
+@dataclass(slots=True, frozen=True)
+class ControllerPorts:
+    """Of a broadcast, for every output of its programme."""
 
-    broadcast: Broadcast
-    grid: SegmentGrid
-
-    @property
-    def sound_configs(self) -> Mapping[str, TrackConfig]: ...
-
-    @property
-    def sound_bitrates(self) -> Mapping[str, int]: ...
-
-    @property
-    def silent_frames(self) -> Mapping[str, bytes]: ...
-
-    def slate_picture(self, kind: str) -> bytes | None:
-        """A JPEG of the slate; None before the first is ready."""
-
-
-@dataclass(slots=True)
-class OutletPorts:
-    """Where an outlet's slate and events go."""
-
+    slate: SlateParts
     store: PartStore
     emit: Callable[[MediaEvent], None]
     unrecorded: Spans
 
 
-class Outlet:
-    """A :class:`~streamer.media.feeds.FeedOutput` of the programme's feed, with a slate of its own.
+class OutputController:
+    """Has an output of the programme's feed show what is ordered, with a slate of its own.
 
     It shows what ``shows`` says from tick ``start`` on; one whose output does not show the programme yet begins with it
     at its next cut.
     """
 
-    def __init__(self, line: OutletLine, ports: OutletPorts, output: Output, shows: Shows, start: int) -> None:
+    def __init__(self, ports: ControllerPorts, output: Output, shows: Shows, start: int) -> None:
         self.output = output
         self.shows: Shows = shows
-        """What was ordered."""
+        """As it was ordered."""
         self.shown_from: int | None = start if output.shows_programme else None
         """Tick from which the programme is seen; None: it is not."""
-        self._line = line
+        self.closed_at: int | None = None
+        """Tick at which it was ordered to end."""
         self._ports = ports
-        self._closing: int | None = None
-        """Tick at which it was closed."""
+        self._grid = ports.slate.grid
         self._over = False
         self._silent = Spans()
+        output.altered = self._muted
         self._off_air: OffAir | None = None
         self._slates_made = 0
         self._still_at: int | None = None
@@ -85,23 +65,19 @@ class Outlet:
                 self._to_programme(start)
 
     @property
-    def name(self) -> str:
-        return self.output.name
-
-    @property
     def showing(self) -> Shows:
-        """What it shows now, or with the next part."""
+        """It shows this now, or with the next part."""
         return self.shows if self.output.shows_programme else "slate"
 
     # --- what the director orders ----------------------------------------------------------------------
 
     def order(self, shows: Shows, now: int) -> None:
         """From tick ``now`` on. The same again does nothing."""
-        reopens = self._closing is not None
+        reopens = self.closed_at is not None
         if shows == self.shows and not reopens:
             return
         was = self.shows
-        self._closing, self._over = None, False
+        self.closed_at, self._over = None, False
         self._set(shows, now)
         if shows == "slate":
             self._to_slate(now)
@@ -125,9 +101,9 @@ class Outlet:
 
     def close(self, now: int) -> None:
         """The output is over; :meth:`tick` tells so once every rendition has what it shows."""
-        if self._closing is not None:
+        if self.closed_at is not None:
             return
-        self._closing = now
+        self.closed_at = now
         self._end_slate(now)
         self.output.stop()
         self.shown_from = self._slate_end = None
@@ -135,13 +111,9 @@ class Outlet:
 
     def gone(self, now: int) -> bool:
         """Whether it has been closed for so long that it need not be listed any more."""
-        return self._over and self._closing is not None and now - self._closing > LINGER_TICKS
+        return self._over and self.closed_at is not None and now - self.closed_at > LINGER_TICKS
 
-    @property
-    def closing(self) -> bool:
-        return self._closing is not None
-
-    # --- what the line tells ---------------------------------------------------------------------------
+    # --- what the pipeline tells ---------------------------------------------------------------------------
 
     def cut(self, start: int) -> None:
         """A segment of the programme begins at ``start``."""
@@ -150,17 +122,17 @@ class Outlet:
             self._end_slate(start)
             self.shown_from = start
         elif self.shown_from is None and self.output.aired:
-            self._line.grid.demand(start)  # this cut lies in what the slate has covered: the next one then
+            self._grid.demand(start)  # this cut lies in what the slate has covered: the next one then
 
     def tick(self, now: int) -> None:
         if self._off_air is not None:
             self._off_air.write(now)
-        if self._closing is not None and not self._over:
-            if not self.output.settled and now - self._closing < SETTLE_TICKS:
+        if self.closed_at is not None and not self._over:
+            if not self.output.settled and now - self.closed_at < SETTLE_TICKS:
                 return
             self.output.close()
             self._over = True
-            self._ports.emit(OutputClosed(output=self.name))
+            self._ports.emit(OutputClosed(output=self.output.name))
 
     def still(self, jpeg: bytes, start: int) -> None:
         """A picture of the programme, of tick ``start``."""
@@ -173,28 +145,14 @@ class Outlet:
             self.slate_still(kind)
 
     def slate_still(self, kind: str) -> None:
-        jpeg = self._line.slate_picture(kind)
+        jpeg = self._ports.slate.slates.still(kind)
         if jpeg is not None:
-            self._tell_still(jpeg, self._line.grid.start)
-
-    # --- what feeds bring ------------------------------------------------------------------------------
-
-    def segment_opened(self, feed: str, track: str, cut: Cut) -> None:
-        self.output.segment_opened(feed, track, cut)
-
-    def wanted(self, feed: str, made: MadePart) -> MadePart | None:
-        wanted = self.output.wanted(feed, made)
-        if wanted is None or feed == SLATE_FEED:
-            return wanted
-        return muted(wanted, self._silent, self._line.silent_frames)
-
-    def part(self, feed: str, made: MadePart, chunk: Chunk) -> None:
-        self.output.part(feed, made, chunk)
-
-    def segment_closed(self, feed: str, track: str, number: int) -> None:
-        self.output.segment_closed(feed, track, number)
+            self._tell_still(jpeg, self._grid.start)
 
     # --- inside ------------------------------------------------------------------------------------------
+
+    def _muted(self, made: MadePart) -> MadePart:
+        return muted(made, self._silent, self._ports.slate.sound_bitrates)
 
     def _set(self, shows: Shows, now: int) -> None:
         self.shows = shows
@@ -204,36 +162,28 @@ class Outlet:
             self._silent.end(now)
 
     def _to_programme(self, now: int) -> None:
-        self.output.air(True, at=now, after=self._line.grid.number)
+        self.output.go_on_air(at=now, after=self._grid.number)
         if not self.output.shows_programme:
-            self._line.grid.demand(now + ON_AIR_SLACK_TICKS)
+            self._grid.demand(now + ON_AIR_SLACK_TICKS)
 
     def _to_slate(self, now: int) -> None:
         self.shown_from = None
-        ended = self.output.air(False)
+        ended = self.output.go_off_air()
         if self._off_air is not None:
             return
         if ended is None:
             # Of the programme nothing was listed since the slate: it goes on where it ended.
             goes_on = self._slate_end is not None and self.output.listing == SLATE_FEED
             ended = self._slate_end if goes_on and self._slate_end is not None else now
-        feed = Feed(
+        feed = TrackFeed(
             SLATE_FEED,
             self._ports.store,
-            [self],
-            streams="slate-" if self.name == PUBLIC else f"slate-{stream_name(self.name)}-",
+            [self.output],
+            streams="slate-" if self.output.name == PUBLIC else f"slate-{stream_name(self.output.name)}-",
             unrecorded=self._ports.unrecorded,
         )
-        line = self._line
-        self._off_air = OffAir(
-            line,
-            feed,
-            line.sound_configs,
-            line.sound_bitrates,
-            ended,
-            number=self._slates_made,
-            relay=self.name == PUBLIC,
-        )
+        public = self.output.name == PUBLIC
+        self._off_air = OffAir(self._ports.slate, feed, ended, number=self._slates_made, relayed=public)
         self.slate_still(SLATE_KIND)
 
     def _end_slate(self, at: int) -> None:
@@ -244,4 +194,6 @@ class Outlet:
 
     def _tell_still(self, jpeg: bytes, at: int) -> None:
         self._still_at = at
-        self._ports.emit(StillMade(output=self.name, at_ms=self._line.broadcast.media_time_ms(at), jpeg=jpeg))
+        self._ports.emit(
+            StillMade(output=self.output.name, at_ms=self._ports.slate.broadcast.media_time_ms(at), jpeg=jpeg)
+        )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 
 from streamer.broadcast.media_events import (
     PUBLIC,
@@ -21,12 +20,14 @@ from streamer.broadcast.media_events import (
     PartMade,
     SegmentDone,
     SegmentOpened,
-    Trimmed,
 )
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast, Chunk, Interval, Part, Segment
 from streamer.formats.types import Cut
+from streamer.media.air_state import AirState, OnAir, OnSlate, Pending, Stopped, awaited, left, opened, reached
 from streamer.media.feeds import PROGRAMME, SLATE_FEED
 from streamer.media.inits import Inits
+from streamer.media.output_plan import FeedSegments, PlannedSegment, TrackPosition, WaitingParts
+from streamer.media.output_window import Listed, OutputState, OutputWindow
 from streamer.media.packager import MIN_PART_PERCENT, MadePart
 from streamer.media.spans import Spans
 
@@ -37,81 +38,6 @@ SLACK_TICKS = 1920
 REMEMBERED_SEGMENTS = 16
 ON_AIR_SLACK_TICKS = SLACK_TICKS // 2
 """Sound is cut at the nearest frame: the first one that is heard may begin this much before the picture."""
-MIN_SEGMENTS = 6
-"""Apple's authoring rules ask for six segments in a live playlist."""
-
-
-@dataclass(slots=True, frozen=True)
-class Listed:
-    """A segment that every rendition has as a whole; ticks. ``programme``: something of the programme is seen in it."""
-
-    msn: int
-    start: int
-    end: int
-    discontinuity: bool = False
-    programme: bool = True
-
-
-@dataclass(slots=True, frozen=True)
-class OutputState:
-    """Where an output stands that goes on after a crash."""
-
-    next_msn: int = 0
-    next_interval: int = 0
-    discontinuity_sequence: int = 0
-    window: tuple[Listed, ...] = ()
-    """The segments in the window, oldest first."""
-
-
-@dataclass(slots=True)
-class _Entry:
-    """One media sequence number: a segment of a feed, or the beginning of one."""
-
-    msn: int
-    feed: str
-    number: int
-    start: int
-    discontinuity: bool
-    interval: Interval
-    until: int | None = None
-    """Parts that end after this (and SLACK_TICKS) are not listed."""
-    end: int = 0
-    """The furthest that any rendition has come."""
-    fleeting: bool = False
-    """Some of its parts are in memory only, by intent."""
-
-
-@dataclass(slots=True)
-class _Slot:
-    """What came of a segment for a rendition that is still in an earlier one."""
-
-    parts: deque[tuple[MadePart, Chunk]] = field(default_factory=deque)
-    closed: bool = False
-
-
-@dataclass(slots=True)
-class _Track:
-    """How far one rendition has come in the output."""
-
-    name: str
-    sound: bool
-    msn: int
-    opened: bool = False
-    parts: int = 0
-    end: int = 0
-    init: int = 0
-    slots: dict[int, _Slot] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Segments:
-    """The newest grid segments of a feed."""
-
-    newest: int = -1
-    cuts: dict[int, Cut] = field(default_factory=dict)
-    closed: dict[int, set[str]] = field(default_factory=dict)
-    listed_from: int = 0
-    """Segments before this number are not listed any more, or not yet."""
 
 
 class Output:
@@ -136,10 +62,9 @@ class Output:
     ) -> None:
         state = state or OutputState()
         self.name = name
-        self.window_ticks = broadcast.dvr_s * TICKS_PER_S
-        """How much is listed."""
-        self.keep_from: int | None = None
-        """What ends after this tick is listed, however long ago that is."""
+        self.window = OutputWindow(name, emit, state, ticks=broadcast.dvr_s * TICKS_PER_S, fleeting=fleeting)
+        self.altered: Callable[[MadePart], MadePart] | None = None
+        """Makes of a part of the programme what this output shows of it; the part itself where that is the same."""
         self.late_total = 0
         """Parts that came after their rendition had been given up on for that segment."""
         self.gaps_total = 0
@@ -147,31 +72,20 @@ class Output:
         self._broadcast = broadcast
         self._inits = inits
         self._emit = emit
-        self._aired = aired
-        self._pending_air = False
-        self._air_from = 0
-        self._not_before = 0
-        self._stopped = False
+        self._state: AirState = OnAir() if aired else OnSlate()
         self._forgotten_until = 0
+        """Segments of the programme that begin before this tick are not listed any more."""
         self._torn = False
         """Something is missing before the next segment."""
         self._unrecorded = unrecorded or Spans()
-        self._fleeting = fleeting
-        self._fleeting_msn = -1
-        """The newest segment that has parts in memory only."""
-        self._interval: Interval | None = None
         self._next_interval = state.next_interval
         self._next_msn = state.next_msn
-        self._first_msn = state.window[0].msn if state.window else state.next_msn
-        self._discontinuity_sequence = state.discontinuity_sequence
-        self._past = deque(state.window)
-        self._plan: dict[int, _Entry] = {}
-        self._by_segment: dict[tuple[str, int], _Entry] = {}
+        self._plan: dict[int, PlannedSegment] = {}
+        self._by_segment: dict[tuple[str, int], PlannedSegment] = {}
         self._retired: deque[tuple[str, int]] = deque()
-        self._last_entry: _Entry | None = None
-        self._tracks = {r.name: _Track(r.name, r.kind == "audio", state.next_msn) for r in broadcast.renditions}
-        self._feeds = {PROGRAMME: _Segments(), SLATE_FEED: _Segments()}
-        self._resumed = state.next_msn > 0
+        self._last_entry: PlannedSegment | None = None
+        self._tracks = {r.name: TrackPosition(r.name, r.kind == "audio", state.next_msn) for r in broadcast.renditions}
+        self._feeds = {PROGRAMME: FeedSegments(), SLATE_FEED: FeedSegments()}
         self._least_part = broadcast.part_target_ticks * MIN_PART_PERCENT // 100
 
     # --- what people and the director ask --------------------------------------------------------------
@@ -179,20 +93,21 @@ class Output:
     @property
     def aired(self) -> bool:
         """Whether the output shows the programme, or will from the next cut on."""
-        return self._aired or self._pending_air
+        return isinstance(self._state, OnAir | Pending)
 
     @property
     def shows_programme(self) -> bool:
         """Whether it shows the programme now."""
-        return self._aired
+        return isinstance(self._state, OnAir)
 
     def airs_at(self, start: int) -> bool:
         """Whether a programme cut at ``start`` is the one from which the output shows the programme again: not before
         what was listed by the tap, nor before what the slate has listed since."""
-        if not self._pending_air or start < max(self._not_before, self._forgotten_until):
+        state = self._state
+        if not isinstance(state, Pending) or start < max(state.not_before, self._forgotten_until):
             return False
         if self._last_entry is None or self._last_entry.feed != SLATE_FEED:
-            return start + SLACK_TICKS >= self._air_from
+            return start + SLACK_TICKS >= state.listed_to
         # Sound ends at the nearest frame, pictures where the next ones begin.
         return all(start + (SLACK_TICKS // 2 if track.sound else 0) >= track.end for track in self._tracks.values())
 
@@ -215,44 +130,44 @@ class Output:
         """Whether every rendition has come as far as the others."""
         return all(track.msn == self._next_msn for track in self._tracks.values())
 
-    def air(self, on: bool, *, at: int = 0, after: int = -1) -> int | None:
-        """Show the programme, from its next cut on, or the slate, at once.
+    def go_on_air(self, *, at: int = 0, after: int = -1) -> None:
+        """Show the programme, from its next cut on.
 
-        Going on air: a cut that lies before tick ``at``, or before what was listed by now, is passed over, and so are
-        the grid segments up to number ``after``; whoever makes the slate ends it at the cut (``TrackPackager.end``).
-        Going off air: returns the tick where the slate has to begin, with a cut of its own, where the output listed the
-        programme; else None. Nothing of the programme that ends after that tick will be listed.
+        A cut that lies before tick ``at``, or before what was listed by now, is passed over, and so are the grid
+        segments up to number ``after``; whoever makes the slate ends it at the cut (``TrackPackager.end``).
         """
-        self._stopped = False
-        if on:
-            if not self._aired and not self._pending_air:
-                self._pending_air = True
-                self._not_before = at + ON_AIR_SLACK_TICKS if at else 0
-                self._air_from = self._last_entry.end if self._last_entry is not None else 0
-                self._feeds[PROGRAMME].listed_from = max(self._feeds[PROGRAMME].newest, after) + 1
+        if self.aired:
+            return
+        not_before = at + ON_AIR_SLACK_TICKS if at else 0
+        listed_to = self._last_entry.end if self._last_entry is not None else 0
+        self._state = awaited(self._state, not_before=not_before, listed_to=listed_to)
+        self._feeds[PROGRAMME].listed_from = max(self._feeds[PROGRAMME].newest, after) + 1
+
+    def go_off_air(self) -> int | None:
+        """Show the slate, at once.
+
+        Returns the tick where the slate has to begin, with a cut of its own, where the output listed the programme;
+        else None. Nothing of the programme that ends after that tick will be listed.
+        """
+        before, self._state = self._state, left(self._state)
+        if not isinstance(before, OnAir):
             return None
-        self._pending_air = False
-        if not self._aired:
-            return None
-        self._aired = False
         self._feeds[SLATE_FEED].listed_from = self._feeds[SLATE_FEED].newest + 1
-        return self._end_programme(then_slate=True)
+        return self._end_programme()
 
     def stop(self) -> None:
         """The output is over: nothing is listed any more but what slower renditions owe. See :attr:`settled`."""
-        self._pending_air, self._stopped = False, True
-        if self._aired:
-            self._aired = False
-            self._end_programme(then_slate=False)
-        self._interval = None
+        before, self._state = self._state, Stopped()
+        if isinstance(before, OnAir):
+            self._end_programme()
 
-    def _end_programme(self, *, then_slate: bool) -> int | None:
+    def _end_programme(self) -> int | None:
         entry = self._last_entry
         if entry is None or entry.feed != PROGRAMME:
             return None
         end = entry.end
         entry.until = end
-        if then_slate:
+        if not isinstance(self._state, Stopped):
             self._open_interval(end)
         # "Going off air needs no key frame: the output ends at the last part that was finished before the tap." A
         # rendition that lags may still bring the parts that the others have shown already, and sound its last frames.
@@ -272,11 +187,11 @@ class Output:
         """Whether the newest segment, which still grows, is of the programme and lies in the stretch, wholly or in
         part."""
         entry = self._last_entry
-        return self._aired and entry is not None and _overlap(entry.start, end, start, end)
+        return self.shows_programme and entry is not None and _overlap(entry.start, end, start, end)
 
     def listed(self, start: int, end: int) -> int:
         """How much of the programme is listed between two ticks, in ticks."""
-        spans = [(past.start, past.end) for past in self._past if past.programme]
+        spans = [(past.start, past.end) for past in self.window.segments if past.programme]
         spans += [
             (entry.start, entry.end if entry.until is None else min(entry.end, entry.until))
             for entry in self._plan.values()
@@ -292,7 +207,7 @@ class Output:
         """
         unlisted: list[Chunk] = []
         self._forgotten_until = max(self._forgotten_until, end)
-        found = [p.msn for p in self._past if p.programme and _overlap(p.start, p.end, start, end)]
+        found = [p.msn for p in self.window.segments if p.programme and _overlap(p.start, p.end, start, end)]
         for entry in list(self._plan.values()):
             grown = end if entry is self._last_entry and entry.until is None else entry.end
             if entry.feed != PROGRAMME or not _overlap(entry.start, grown, start, end):
@@ -312,8 +227,7 @@ class Output:
         if not keep:
             self._emit(Forgotten(output=self.name, from_tick=start, to_tick=end, first_msn=first, last_msn=last))
         if found and gaps:
-            gone = set(found)
-            self._past = deque(replace(p, programme=False) if p.msn in gone else p for p in self._past)
+            self.window.blank(found)
         elif found:
             self._trim(last + 1)
         return [] if keep else unlisted
@@ -348,8 +262,14 @@ class Output:
         self._advance(state)
 
     def wanted(self, feed: str, made: MadePart) -> MadePart | None:
-        """What of this part is going to be listed, as far as can be told now: all, nothing, or the sound up to where
-        the output went off air."""
+        """The part as it will be listed, as far as can be told now: whole, its sound up to where the output went off
+        air, or None. Altered as this output shows it."""
+        admitted = self._admitted(feed, made)
+        if admitted is None or feed != PROGRAMME or self.altered is None:
+            return admitted
+        return self.altered(admitted)
+
+    def _admitted(self, feed: str, made: MadePart) -> MadePart | None:
         track = self._tracks.get(made.track)
         if track is None:
             return None
@@ -400,45 +320,41 @@ class Output:
     def _is_next(self, feed: str, number: int) -> bool:
         """Whether a segment that is not listed yet is the one to go on with."""
         segments = self._feeds[feed]
-        if number < segments.listed_from or self._stopped:
+        if number < segments.listed_from or isinstance(self._state, Stopped):
             return False
         if feed == PROGRAMME:
             cut = segments.cuts.get(number)
             if cut is not None and cut.start < self._forgotten_until:
                 self._torn = True
                 return False
-            if self._pending_air:
+            if isinstance(self._state, Pending):
                 # The encoders are behind: a cut that was under way at the tap may lie in what the slate has covered.
                 return cut is not None and self.airs_at(cut.start)
-            return self._aired
-        return not self._aired
+            return self.shows_programme
+        return not self.shows_programme
 
-    def _plan_entry(self, feed: str, made: MadePart) -> _Entry:
+    def _plan_entry(self, feed: str, made: MadePart) -> PlannedSegment:
         """Give the next media sequence number to the segment that this part begins."""
         before = self._last_entry
         cut = self._feeds[feed].cuts.get(made.number) or Cut(made.number, made.start, discontinuity=True)
-        if feed == PROGRAMME and self._pending_air:
-            self._pending_air, self._aired = False, True
-            self._interval = None
+        if feed == PROGRAMME and isinstance(self._state, Pending):
+            self._state = reached(self._state)
             if before is not None and before.feed == SLATE_FEED:
                 before.until = cut.start
-        if self._interval is None:
-            self._open_interval(cut.start)
-        assert self._interval is not None
+        interval = self._state.interval or self._open_interval(cut.start)
         follows = (
             before is not None
             and before.feed == feed
             and before.number + 1 == made.number
-            and before.interval.index == self._interval.index
+            and before.interval.index == interval.index
         )
-        first = before is None and not self._resumed
-        entry = _Entry(
+        entry = PlannedSegment(
             msn=self._next_msn,
             feed=feed,
             number=made.number,
             start=made.start,
-            discontinuity=not first and (cut.discontinuity or not follows or self._torn),
-            interval=self._interval,
+            discontinuity=self._next_msn > 0 and (cut.discontinuity or not follows or self._torn),
+            interval=interval,
         )
         self._torn = False
         self._next_msn += 1
@@ -450,21 +366,23 @@ class Output:
             self._slot(self._tracks[name], entry).closed = True
         return entry
 
-    def _open_interval(self, start: int) -> None:
-        self._interval = Interval(
+    def _open_interval(self, start: int) -> Interval:
+        interval = Interval(
             index=self._next_interval,
             key=secrets.token_urlsafe(9),
-            aired=self._aired,
+            aired=self.shows_programme,
             start=start,
             public=self.name == PUBLIC,
         )
         self._next_interval += 1
-        self._emit(IntervalOpened(output=self.name, interval=self._interval))
+        self._state = opened(self._state, interval)
+        self._emit(IntervalOpened(output=self.name, interval=interval))
+        return interval
 
-    def _slot(self, track: _Track, entry: _Entry) -> _Slot:
-        return track.slots.setdefault(entry.msn, _Slot())
+    def _slot(self, track: TrackPosition, entry: PlannedSegment) -> WaitingParts:
+        return track.slots.setdefault(entry.msn, WaitingParts())
 
-    def _advance(self, track: _Track) -> None:
+    def _advance(self, track: TrackPosition) -> None:
         """List what there is for the rendition, as far as its segments follow one another."""
         while (entry := self._plan.get(track.msn)) is not None:
             slot = track.slots.get(track.msn)
@@ -476,7 +394,7 @@ class Output:
                 return
             self._finish(track, entry)
 
-    def _list(self, track: _Track, entry: _Entry, made: MadePart, chunk: Chunk) -> None:
+    def _list(self, track: TrackPosition, entry: PlannedSegment, made: MadePart, chunk: Chunk) -> None:
         if not track.opened:
             try:
                 init, new = self._inits.find(track.name, made.config)
@@ -501,7 +419,7 @@ class Output:
         track.parts += 1
         track.end = made.end
 
-    def _finish(self, track: _Track, entry: _Entry) -> None:
+    def _finish(self, track: TrackPosition, entry: PlannedSegment) -> None:
         if track.opened:
             self._emit(SegmentDone(output=self.name, rendition=track.name, msn=entry.msn))
         else:
@@ -514,7 +432,7 @@ class Output:
         if all(other.msn > entry.msn for other in self._tracks.values()):
             self._retire(entry)
 
-    def _emit_segment(self, track: _Track, entry: _Entry, start: int, *, gap_duration: int = 0) -> None:
+    def _emit_segment(self, track: TrackPosition, entry: PlannedSegment, start: int, *, gap_duration: int = 0) -> None:
         segment = Segment(
             msn=entry.msn,
             start=start,
@@ -527,47 +445,19 @@ class Output:
         )
         self._emit(SegmentOpened(output=self.name, rendition=track.name, segment=segment))
 
-    def _retire(self, entry: _Entry) -> None:
+    def _retire(self, entry: PlannedSegment) -> None:
         """Every rendition has this segment as a whole."""
         del self._plan[entry.msn]
         # Remembered for a while, to tell a late part from one that was never to be listed.
         self._retired.append((entry.feed, entry.number))
         if len(self._retired) > REMEMBERED_SEGMENTS:
             self._by_segment.pop(self._retired.popleft(), None)
-        if entry.msn < self._first_msn:
-            return  # it was taken out of the window before it was whole
         seen = entry.feed == PROGRAMME and entry.until != entry.start
-        self._past.append(Listed(entry.msn, entry.start, entry.end, entry.discontinuity, seen))
-        if entry.fleeting:
-            self._fleeting_msn = entry.msn
-        self._trim(self._window_start(entry.end))
-
-    def _window_start(self, end: int) -> int:
-        """The first segment to list when the newest one that is whole ends at ``end``."""
-        oldest_end = end - self.window_ticks
-        if self.keep_from is not None:
-            oldest_end = min(oldest_end, self.keep_from)
-        keep, first = len(self._past), self._first_msn
-        for past in self._past:
-            if self._fleeting is not None and past.msn <= self._fleeting_msn:
-                if past.end >= end - self._fleeting:
-                    break
-            elif keep <= MIN_SEGMENTS or past.end >= oldest_end:
-                break
-            keep, first = keep - 1, past.msn + 1
-        return first
+        listed = Listed(entry.msn, entry.start, entry.end, entry.discontinuity, seen)
+        self.window.add(listed, fleeting=entry.fleeting)
 
     def _trim(self, first_msn: int) -> None:
-        if first_msn <= self._first_msn:
-            return
-        # RFC 8216bis, 4.4.3.3: the number grows with each EXT-X-DISCONTINUITY tag that is removed.
-        gone = [(past.msn, past.discontinuity) for past in self._past if past.msn < first_msn]
-        gone += [(entry.msn, entry.discontinuity) for entry in self._plan.values() if entry.msn < first_msn]
-        self._discontinuity_sequence += sum(discontinuity for msn, discontinuity in gone if msn >= self._first_msn)
-        while self._past and self._past[0].msn < first_msn:
-            self._past.popleft()
-        self._first_msn = first_msn
-        self._emit(Trimmed(output=self.name, first_msn=first_msn, discontinuity_sequence=self._discontinuity_sequence))
+        self.window.trim(first_msn, [(entry.msn, entry.discontinuity) for entry in self._plan.values()])
 
     def _give_up_on_stragglers(self) -> None:
         """Close the segments of a rendition that has fallen too far behind; what comes of them later is dropped."""

@@ -1,4 +1,4 @@
-"""What is given up, and when it comes back, where encoders cannot keep up (design, section 3.7). Pure.
+"""Renditions are given up, and come back, where encoders cannot keep up (design, section 3.7). Pure.
 
 First every second frame of the rung that is behind, then the rung as a whole. What comes back does so after a
 time that doubles with every relapse, so that a machine that is too small settles instead of flapping.
@@ -14,9 +14,9 @@ Level = Literal["full", "half", "closing", "off"]
 """``closing``: off from the next cut on."""
 
 BEHIND_S = 0.25
-"""A lane that is this far behind sheds."""
+"""A worker that is this far behind sheds."""
 CALM_S = 0.08
-"""Below this a lane keeps up."""
+"""Below this a worker keeps up."""
 STUCK_S = 4.0
 """Half the frame rate has this long to help: a rung that goes costs every viewer a discontinuity, and frames are
 dropped anyway where the delay would grow."""
@@ -57,7 +57,7 @@ class ShedPolicy:
 
     _rungs: dict[str, _Rung] = field(default_factory=dict)
     _calm_since: float | None = None
-    """Since when no lane at all was behind."""
+    """Since when no worker at all was behind."""
 
     def begin(self, names: Sequence[str], now: float) -> None:
         """The rungs that are encoded from now on, the most expensive first. Known ones keep their state."""
@@ -75,7 +75,7 @@ class ShedPolicy:
         ]
 
     def observe(self, lags: Mapping[str, float], feed_lag: float, now: float) -> None:
-        """``lags``: how long the oldest unfinished frame of each lane has waited, seconds; ``feed_lag``: the same of
+        """``lags``: how long the oldest unfinished frame of each worker has waited, seconds; ``feed_lag``: the same of
         the decoder, which slows down when the encoders take its processor away."""
         worst = max([feed_lag, *lags.values()], default=0.0)
         if worst < CALM_S:

@@ -57,7 +57,7 @@ class MadePart:
 
 
 class PackagerListener(Protocol):
-    """Who is told what a packager made. Called on the loop, in order, from within the packager's methods."""
+    """Receives the parts of a packager. Called on the loop, in order, from within the packager's methods."""
 
     def segment_opened(self, track: str, cut: Cut, start: int, config: TrackConfig) -> None:
         """Grid segment ``cut.number`` begins in this track, with the sample at ``start``."""

@@ -97,7 +97,7 @@ def slew(block: Pcm, drift: float) -> Pcm:
 
 
 def conceal(before: Pcm, size: int) -> Pcm:
-    """What might have followed ``before``: its last period again and again, fading (as G.711 appendix I does)."""
+    """A guess at the sound after ``before``: its last period again and again, fading (as G.711 appendix I does)."""
     mono = before.mean(axis=0)
     if before.shape[1] < _TEMPLATE + _LONGEST_PERIOD or not np.any(mono):
         return np.zeros((2, size), np.float32)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(slots=True)
-class Presence:
+class SourcePresence:
     up: bool = False
     since_ms: int | None = None
     """When it came up; None while it is down."""

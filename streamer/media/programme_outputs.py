@@ -19,10 +19,12 @@ from streamer.broadcast.media_events import (
 from streamer.broadcast.orders import RoomOrders, Shows, Withheld
 from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S
 from streamer.formats.types import Cut
-from streamer.media.feeds import PROGRAMME, BroadcastStore, Feed
+from streamer.media.feeds import PROGRAMME, BroadcastStore, TrackFeed
 from streamer.media.inits import Inits
-from streamer.media.output_controller import Outlet, OutletLine, OutletPorts
-from streamer.media.outputs import Output, OutputState
+from streamer.media.off_air import SlateParts
+from streamer.media.output_controller import ControllerPorts, OutputController
+from streamer.media.output_window import OutputState
+from streamer.media.outputs import Output
 from streamer.media.recovery import Recovered
 from streamer.media.spans import Spans
 
@@ -31,19 +33,19 @@ KEEP_TICKS = 35 * 60 * TICKS_PER_S
 RING_MARGIN_TICKS = 8 * TICKS_PER_S
 """The ring ends with the newest part of the fastest rendition: segments are counted by their ends, the open one is not
 counted, and slower renditions are behind."""
-SLIVER_TICKS = TICKS_PER_S
+LATE_TAP_TOLERANCE_TICKS = TICKS_PER_S
 """Orders take a moment to arrive, and parts to come: what was seen after a tap for less than this was no late tap."""
 SENT_PLACES = 4096
 """Chunks whose bytes were told of lately; a slow rendition is some seconds behind in one output and not in another."""
 
 
-class Outlets:
+class ProgrammeOutputs:
     """``feed`` is the programme's: packagers write to it. ``fleeting_s``: how long what is not recorded stays in
     memory."""
 
     def __init__(
         self,
-        line: OutletLine,
+        slate: SlateParts,
         store: BroadcastStore,
         emit: Callable[[MediaEvent], None],
         orders: RoomOrders,
@@ -52,35 +54,35 @@ class Outlets:
         fleeting_s: float,
         recovered: Recovered | None,
     ) -> None:
-        self._line = line
+        self._broadcast = slate.broadcast
         self._emit_on = emit
         self._sent: dict[tuple[str, int], None] = {}
         self._states: Mapping[str, OutputState] = recovered.outputs if recovered else {}
         self._inits = Inits(recovered.inits if recovered else ())
         self._unrecorded = Spans()
         # RFC 8216bis, 6.2.2: a playlist does not become shorter than three target durations.
-        least = 3 * line.broadcast.target_duration_s * TICKS_PER_S
+        least = 3 * slate.broadcast.target_duration_s * TICKS_PER_S
         self._fleeting = max(least, int(fleeting_s * TICKS_PER_S) - RING_MARGIN_TICKS)
-        self._ports = OutletPorts(store, self._emit, self._unrecorded)
+        self._ports = ControllerPorts(slate, store, self._emit, self._unrecorded)
         self._store = store
         self._stretch = orders.stretch
         self._still_kind: str | None = None
         self._withheld: frozenset[Withheld] = frozenset()
-        """What has been seen to."""
+        """Those that have been obeyed."""
         if not orders.record:
             self._unrecorded.begin(start)
         # The public output first: it tells of the bytes, whatever else lists them.
-        self._outlets: dict[str, Outlet] = {}
+        self._controllers: dict[str, OutputController] = {}
         self.public = self._add(PUBLIC, orders.public, start, aired=orders.public != "slate")
         for order in orders.outputs:
             self._add(order.name, order.shows, start, aired=order.shows != "slate")
         self._programme = self._output(PROGRAMME_OUTPUT, aired=True)
-        self._programme.window_ticks = KEEP_TICKS
+        self._programme.window.ticks = KEEP_TICKS
         self._keep_from(orders.keep_from_ms)
-        self.feed = Feed(PROGRAMME, store, unrecorded=self._unrecorded)
+        self.feed = TrackFeed(PROGRAMME, store, unrecorded=self._unrecorded)
         self._list_outputs()
         for name in self._states:
-            if name.startswith(PRIVATE_PREFIX) and name not in self._outlets:
+            if name.startswith(PRIVATE_PREFIX) and name not in self._controllers:
                 self._emit(OutputGone(output=name))
         self._withhold(orders.withheld, start)
 
@@ -88,12 +90,14 @@ class Outlets:
 
     @property
     def shows(self) -> dict[str, Shows]:
-        """What each output that is not over shows now."""
-        return {name: outlet.showing for name, outlet in self._outlets.items() if not outlet.closing}
+        """By name, of each output that is not over: it shows this now."""
+        return {
+            name: controller.showing for name, controller in self._controllers.items() if controller.closed_at is None
+        }
 
     @property
     def counters(self) -> dict[str, float]:
-        outputs = [*(outlet.output for outlet in self._outlets.values()), self._programme]
+        outputs = [*(controller.output for controller in self._controllers.values()), self._programme]
         return {
             "parts_late_total": float(sum(output.late_total for output in outputs)),
             "gaps_total": float(sum(output.gaps_total for output in outputs)),
@@ -111,33 +115,33 @@ class Outlets:
         self.public.order(orders.public, now)
         named = {order.name: order.shows for order in orders.outputs if order.name.startswith(PRIVATE_PREFIX)}
         for name, shows in named.items():
-            if name in self._outlets:
-                self._outlets[name].order(shows, now)
+            if name in self._controllers:
+                self._controllers[name].order(shows, now)
             else:
                 self._add(name, shows, now, aired=False)
                 self._list_outputs()
-        for name, outlet in self._outlets.items():
+        for name, controller in self._controllers.items():
             if name != PUBLIC and name not in named:
-                outlet.close(now)
+                controller.close(now)
         self._withhold(orders.withheld, now)
 
     def forget(self, start: int, end: int) -> None:
-        """What lies between two ticks is listed nowhere any more; ``end`` is now at the latest."""
-        unlisted = [chunk for outlet in self._outlets.values() for chunk in outlet.forget(start, end)]
+        """List nowhere any more what lies between two ticks; ``end`` is now at the latest."""
+        unlisted = [chunk for controller in self._controllers.values() for chunk in controller.forget(start, end)]
         unlisted += self._programme.forget(start, end, gaps=True)
         self._store.forget(unlisted)
 
-    # --- what the line tells -------------------------------------------------------------------------------
+    # --- what the pipeline tells -------------------------------------------------------------------------------
 
     def cut(self, start: int) -> None:
-        for outlet in self._outlets.values():
-            outlet.cut(start)
+        for controller in self._controllers.values():
+            controller.cut(start)
 
     def tick(self, now: int) -> None:
-        for outlet in self._outlets.values():
-            outlet.tick(now)
-        for name in [name for name, outlet in self._outlets.items() if outlet.gone(now)]:
-            del self._outlets[name]
+        for controller in self._controllers.values():
+            controller.tick(now)
+        for name in [name for name, controller in self._controllers.items() if controller.gone(now)]:
+            del self._controllers[name]
             self._list_outputs()
             self._emit(OutputGone(output=name))
 
@@ -153,8 +157,8 @@ class Outlets:
     def still(self, jpeg: bytes, start: int) -> None:
         """A picture of the programme. Where the programme is a slate itself, that one's is told."""
         if self._still_kind is None:
-            for outlet in self._outlets.values():
-                outlet.still(jpeg, start)
+            for controller in self._controllers.values():
+                controller.still(jpeg, start)
 
     def programme_slate(self, kind: str | None) -> None:
         """The programme is a slate of that kind from now on; None: a source's picture."""
@@ -164,32 +168,32 @@ class Outlets:
 
     def slate_ready(self, kind: str) -> None:
         """The slate of that kind is another."""
-        for outlet in self._outlets.values():
-            outlet.slate_ready(kind)
+        for controller in self._controllers.values():
+            controller.slate_ready(kind)
         if kind == self._still_kind:
             self._tell_programme_slate(kind)
 
     def finish(self) -> None:
         """The broadcast is over."""
-        for outlet in self._outlets.values():
-            outlet.output.close()
+        for controller in self._controllers.values():
+            controller.output.close()
         self._programme.close()
 
     # --- inside ----------------------------------------------------------------------------------------------
 
     def _tell_programme_slate(self, kind: str) -> None:
-        for outlet in self._outlets.values():
-            if outlet.shown_from is not None:
-                outlet.slate_still(kind)
+        for controller in self._controllers.values():
+            if controller.shown_from is not None:
+                controller.slate_still(kind)
 
-    def _add(self, name: str, shows: Shows, start: int, *, aired: bool) -> Outlet:
+    def _add(self, name: str, shows: Shows, start: int, *, aired: bool) -> OutputController:
         output = self._output(name, aired=aired)
-        outlet = self._outlets[name] = Outlet(self._line, self._ports, output, shows, start)
-        return outlet
+        controller = self._controllers[name] = OutputController(self._ports, output, shows, start)
+        return controller
 
     def _output(self, name: str, *, aired: bool) -> Output:
         return Output(
-            self._line.broadcast,
+            self._broadcast,
             self._inits,
             self._emit,
             name=name,
@@ -200,7 +204,7 @@ class Outlets:
         )
 
     def _list_outputs(self) -> None:
-        self.feed.outputs = [*self._outlets.values(), self._programme]
+        self.feed.outputs = [*(controller.output for controller in self._controllers.values()), self._programme]
 
     def _record(self, record: bool, now: int) -> None:
         if record != self._unrecorded.open:
@@ -211,31 +215,33 @@ class Outlets:
             self._unrecorded.begin(now)
         # "When an unrecorded stretch begins or ends, the DVR window is cut to the live edge." (design, 3.6) What is
         # recorded is kept in the programme, for the replays of the sessions before.
-        for outlet in self._outlets.values():
-            outlet.output.cut_window()
+        for controller in self._controllers.values():
+            controller.output.cut_window()
 
     def _withhold(self, withheld: tuple[Withheld, ...], now: int) -> None:
         """Take out what must not be listed, or kept, and was until now. Each once: what comes later is as the other
         orders say."""
         fresh = [one for one in withheld if one not in self._withheld]
         self._withheld = frozenset(withheld)
-        epoch_ms = self._line.broadcast.epoch_ms
+        epoch_ms = self._broadcast.epoch_ms
         for one in fresh:
             start = max(0, (one.from_ms - epoch_ms) * TICKS_PER_MS)
             end = now if one.to_ms is None else min(now, (one.to_ms - epoch_ms) * TICKS_PER_MS)
             if one.erase:
                 for begin, until in self._unrecorded.without(start, end):
-                    outputs = (self._programme, *(outlet.output for outlet in self._outlets.values()))
-                    if any(output.listed(begin, until) > SLIVER_TICKS for output in outputs):
+                    outputs = (self._programme, *(controller.output for controller in self._controllers.values()))
+                    if any(output.listed(begin, until) > LATE_TAP_TOLERANCE_TICKS for output in outputs):
                         self.forget(begin, until)
                 continue
-            for name, outlet in self._outlets.items():
-                if name != one.output and outlet.output.listed(start, end) > (0 if one.exact else SLIVER_TICKS):
-                    outlet.forget(start, end, keep=True)
+            for name, controller in self._controllers.items():
+                if name != one.output and controller.output.listed(start, end) > (
+                    0 if one.exact else LATE_TAP_TOLERANCE_TICKS
+                ):
+                    controller.forget(start, end, keep=True)
 
     def _keep_from(self, keep_from_ms: int | None) -> None:
-        epoch_ms = self._line.broadcast.epoch_ms
-        self._programme.keep_from = None if keep_from_ms is None else (keep_from_ms - epoch_ms) * TICKS_PER_MS
+        epoch_ms = self._broadcast.epoch_ms
+        self._programme.window.keep_from = None if keep_from_ms is None else (keep_from_ms - epoch_ms) * TICKS_PER_MS
 
     def _emit(self, event: MediaEvent) -> None:
         if isinstance(event, PartMade):

@@ -177,7 +177,7 @@ class Recorder:
         if part is not None:
             self._note_use(part.part.chunk.file, part.output, part.msn)
         if self._index_wanted or self._writer.index_broken or self._index_bytes > INDEX_FILE_BYTES:
-            # What is not written while the index waits to be begun anew is part of the snapshot that begins it.
+            # While the index waits to be begun anew, events become part of the snapshot that begins it.
             self._index_wanted = True
             if time.monotonic() >= self._index_retry_at:
                 self._begin_index(self._snapshot(), record)
@@ -234,7 +234,7 @@ class Recorder:
         now = time.monotonic()
         file = self._files.get(stream)
         if file is not None and self._writer.has_failed(file.name):
-            # What was meant to follow in this file has no place any more: go on in another one, when there is hope.
+            # Parts that were to follow in this file have no place any more: go on in another one, when there is hope.
             del self._files[stream]
             file = None
             self._retry_at = now + RETRY_S

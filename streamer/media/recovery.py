@@ -19,7 +19,7 @@ from streamer.broadcast.programme import Broadcast, InitSection, Part, Segment
 from streamer.broadcast.view import BroadcastView, OutOfStep
 from streamer.formats.index import IndexContent, read_index
 from streamer.media.disk import INDEX_GLOB
-from streamer.media.outputs import Listed, OutputState
+from streamer.media.output_window import Listed, OutputState
 
 log = structlog.get_logger(__name__)
 

@@ -18,7 +18,7 @@ LEVELS = ((396, "0d"), (792, "15"), (1620, "1e"), (3600, "1f"), (8192, "28"), (2
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RenditionPlan:
     """The renditions of a broadcast, best first, sounds last, and how to encode each."""
 
     renditions: tuple[Rendition, ...]
@@ -32,7 +32,7 @@ class Plan:
         return self.rungs[0].name
 
 
-def plan_renditions(width: int, height: int, frame_rate: float, codecs: str, settings: MediaSettings) -> Plan:
+def plan_renditions(width: int, height: int, frame_rate: float, codecs: str, settings: MediaSettings) -> RenditionPlan:
     """Plan for a source of ``width`` x ``height`` pixels; ``codecs`` is the top's where it is passed through."""
     width, height = fit(width, height, settings.max_height)
     portrait = height > width
@@ -48,17 +48,17 @@ def plan_renditions(width: int, height: int, frame_rate: float, codecs: str, set
         specs.append(_spec(*size, rate, rung.bitrate_kbps * 1000, settings))
     kbps = sorted({settings.audio_bitrate_kbps, settings.poor_link_audio_kbps} - {0}, reverse=True)
     sounds = [sound_rendition(each * 1000) for each in kbps]
-    return Plan((*_declare(specs, codecs), *sounds), tuple(specs), _bitrates(sounds))
+    return RenditionPlan((*_declare(specs, codecs), *sounds), tuple(specs), _bitrates(sounds))
 
 
-def plan_resumed(renditions: Sequence[Rendition], settings: MediaSettings) -> Plan:
+def plan_resumed(renditions: Sequence[Rendition], settings: MediaSettings) -> RenditionPlan:
     """The plan of a broadcast that goes on after a crash: what was declared stays."""
     specs = [
         RungSpec(r.name, r.width, r.height, r.average_bandwidth, r.bandwidth, r.frame_rate, r.codecs)
         for r in renditions
         if r.kind == "video"
     ]
-    return Plan(tuple(renditions), tuple(specs), _bitrates(r for r in renditions if r.kind == "audio"))
+    return RenditionPlan(tuple(renditions), tuple(specs), _bitrates(r for r in renditions if r.kind == "audio"))
 
 
 def fit(width: int, height: int, max_height: int) -> tuple[int, int]:

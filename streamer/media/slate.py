@@ -54,7 +54,7 @@ _WARM_UP_FRAMES = 12
 
 @dataclass(frozen=True, slots=True)
 class SlateText:
-    """What a slate says. Empty fields are left out."""
+    """The words of a slate. Empty fields are left out."""
 
     room: str
     venue: str = ""

@@ -12,7 +12,7 @@ import structlog
 
 from streamer.errors import StreamerError
 from streamer.formats.types import RungSpec
-from streamer.media.ordered_worker import Lane
+from streamer.media.ordered_worker import OrderedWorker
 from streamer.media.slate import KINDS, SLATE_KIND, SlateClip, SlateText, encode_clips, slate_image
 from streamer.media.stills import MAX_WIDTH, encode_jpeg
 from streamer.settings import MediaSettings
@@ -50,12 +50,12 @@ class SlateShelf:
         self._stills: dict[str, bytes] = {}
         self._text = text
         self._stop = threading.Event()
-        self._lane = Lane("slate", niceness=NICENESS)
+        self._worker = OrderedWorker("slate", niceness=NICENESS)
         self._prepare()
 
     @property
     def text(self) -> SlateText:
-        """What the slates say, or soon will."""
+        """The slates say this, or soon will."""
         return self._text
 
     def set_text(self, text: SlateText) -> None:
@@ -80,18 +80,15 @@ class SlateShelf:
     def close(self) -> None:
         """Stop the thread without waiting."""
         self._stop.set()
-        self._lane.close()
-
-    async def wait_closed(self, timeout_s: float = 5.0) -> bool:
-        return await asyncio.to_thread(self._lane.join, timeout_s)
+        self._worker.close()
 
     def _prepare(self) -> None:
         self._stop.set()
         self._stop = threading.Event()
         # One text at a time is made: those before it that have not begun are of no use any more.
-        self._lane.shed()
+        self._worker.shed()
         for kind in KINDS:
-            self._lane.put(partial(self._make, self._text, kind, self._stop), sheddable=True)
+            self._worker.put(partial(self._make, self._text, kind, self._stop), sheddable=True)
 
     def _make(self, text: SlateText, kind: str, stop: threading.Event) -> None:
         """On the shelf's thread."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 REMEMBERED = 64
-"""What is asked about lies at the live edge, a few seconds back at most."""
+"""Questions are about the live edge, a few seconds back at most."""
 
 
 @dataclass(slots=True)

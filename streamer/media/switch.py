@@ -10,20 +10,22 @@ from dataclasses import dataclass, field
 
 from streamer.broadcast.programme import SLATE
 from streamer.formats.types import AccessUnit
-from streamer.media.incoming import Incoming
+from streamer.media.incoming import IncomingUnit
 
 NS = 1_000_000_000
 MAIN, SPARE = "main", "spare"
 STANDBY_NS = 3 * NS
 """How much of a standby source is kept, so that its take can begin in the past."""
 STANDBY_BYTES = 16 * 1024 * 1024
+SOUND_ONLY_NS = 3 * NS // 2
+"""A source without a picture, or without sound, for this long is one of the other alone."""
 SUSPICION_NS = NS // 5
 """Silence after which the standby source is asked for a key frame."""
 
 
 @dataclass(slots=True)
 class SourceState:
-    """What the switch knows of one source."""
+    """One source, as the switch knows it."""
 
     name: str
     codec: str = ""
@@ -33,7 +35,7 @@ class SourceState:
     connected: bool = False
     seen_ns: int = 0
     """Arrival of the first packet since the source came up, or came back from a silence."""
-    standby: deque[Incoming] = field(default_factory=deque)
+    standby: deque[IncomingUnit] = field(default_factory=deque)
     """Pictures and sounds since the newest IDR while the source is not on the programme."""
     standby_bytes: int = 0
 
@@ -54,7 +56,7 @@ class SourceState:
         """Whether a key frame that came at ``since_ns`` or later is held."""
         return any(i.idr and i.unit.arrival_ns >= since_ns for i in self.standby)
 
-    def keep(self, incoming: Incoming, *, since_ns: int | None = None) -> None:
+    def keep(self, incoming: IncomingUnit, *, since_ns: int | None = None) -> None:
         """Hold a unit of a standby source; an IDR drops the pictures before it.
 
         ``since_ns``: the source on the programme is silent, and the first key frame since then is where this one would

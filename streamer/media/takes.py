@@ -1,6 +1,6 @@
 """Takes: an uninterrupted run of one source, or of the slate, in the programme.
 
-Called on the loop, never blocks. A take writes to the programme's :class:`~streamer.media.pipeline.Line`;
+Called on the loop, never blocks. A take writes to the programme's :class:`~streamer.media.pipeline.BroadcastPipeline`;
 who is on, and when, is the business of :mod:`streamer.media.programme`.
 """
 
@@ -14,8 +14,8 @@ from streamer.formats import cmaf, h264
 from streamer.formats.types import AccessUnit, Cut, Sample, TrackConfig
 from streamer.media.fitness import Fitness
 from streamer.media.grid import SHORTEST_TICKS
-from streamer.media.incoming import Incoming
-from streamer.media.pipeline import Line
+from streamer.media.incoming import IncomingUnit
+from streamer.media.pipeline import BroadcastPipeline
 from streamer.media.slate import SlateClip
 from streamer.media.timeline import SourceClock
 
@@ -56,7 +56,7 @@ class PictureTake:
     """A source with its picture: passed through as the top rendition, or encoded in all of them."""
 
     source: str
-    line: Line
+    pipeline: BroadcastPipeline
     clock: SourceClock
     fitness: Fitness
     passthrough: bool = False
@@ -89,7 +89,7 @@ class PictureTake:
         """Whether key frames of the source are of use: it is passed through, or may be again."""
         return self.passthrough or (self._config is not None and (self.fitness.fits or self.fitness.wants_proof))
 
-    def video(self, incoming: Incoming) -> bool:
+    def video(self, incoming: IncomingUnit) -> bool:
         """Take one frame in. The first one of a take is an IDR. False where the sender's clock jumped: the frame is
         left out, and the take has to end."""
         unit = incoming.unit
@@ -97,7 +97,7 @@ class PictureTake:
         if self.clock.jumped(start, unit):
             return False
         if self.last >= 0 and self.passthrough and start < self.last + MIN_FRAME_TICKS:
-            self.line.left_out_total += 1
+            self.pipeline.left_out_total += 1
             return True
         if incoming.avc is not None:
             self._h264(unit, incoming.avc, start)
@@ -115,10 +115,10 @@ class PictureTake:
         """Lay a packet of sound on the timeline. Its tick; None where it belongs nowhere."""
         start = self.clock.sound_start(unit)
         if self.clock.sound_is_far(start, unit):
-            self.line.left_out_total += 1
+            self.pipeline.left_out_total += 1
             return None
         if start >= self.first - SOUND_BEFORE_TICKS:
-            self.line.sound(unit, start)
+            self.pipeline.sound(unit, start)
         return start
 
     def fill(self, now: int) -> None:
@@ -130,8 +130,8 @@ class PictureTake:
     def _repeat(self, to: int) -> None:
         while to - self.last > FILL_AFTER_TICKS:
             start = self.last + FILL_AFTER_TICKS
-            cut = self.line.cut(start) if self.line.grid.due(start, frame_ticks=FILL_AFTER_TICKS) else None
-            self.line.show(start, cut)
+            cut = self.pipeline.cut(start) if self.pipeline.grid.due(start, frame_ticks=FILL_AFTER_TICKS) else None
+            self.pipeline.ladder.show(start, cut=cut)
             self.last = start
 
     def _bridge(self, start: int) -> None:
@@ -139,8 +139,8 @@ class PictureTake:
         self.bridged = True
         self._encode_top()
         self._turned = False
-        at = max(self.edge, self.line.grid.start + SHORTEST_TICKS)
-        self.line.show(at, self.line.cut(at, discontinuity=True))
+        at = max(self.edge, self.pipeline.grid.start + SHORTEST_TICKS)
+        self.pipeline.ladder.show(at, cut=self.pipeline.cut(at, discontinuity=True))
         self.last = at
         self._repeat(start - MIN_FRAME_TICKS)
 
@@ -156,7 +156,7 @@ class PictureTake:
         # "take SPS and PPS from the stream, keep the latest, put them before each IDR": OBS and FFmpeg
         # send them once in a while only, and a decoder that begins here needs them.
         data = unit.data if avc.sps or not avc.idr else h264.to_annexb(self._sets) + unit.data
-        overdue = not avc.idr and (self.fitness.late(start) or self.line.grid.overdue(start))
+        overdue = not avc.idr and (self.fitness.late(start) or self.pipeline.grid.overdue(start))
         if self.passthrough and (overdue or not self.fitness.fits):
             # No IDR came although it was asked for, or the source turned out not to fit.
             self._encode_top()
@@ -164,7 +164,7 @@ class PictureTake:
             self._bridge(start)
         if not self.passthrough and self.fitness.fits and avc.idr and self._may_pass(start):
             self.passthrough, self.bridged, self._passed = True, False, None
-            self.line.use_top(encoded=False)
+            self.pipeline.ladder.use_top(encoded=False)
         if self.passthrough:
             self._pass(avc.data, data, start, idr=avc.idr)
         else:
@@ -184,7 +184,7 @@ class PictureTake:
 
     def _may_pass(self, start: int) -> bool:
         # At any key frame: one that was asked for comes a little after the segment was cut without it.
-        return start - self.line.grid.start >= SHORTEST_TICKS
+        return start - self.pipeline.grid.start >= SHORTEST_TICKS
 
     def _pass(self, avcc: bytes, annexb: bytes, start: int, *, idr: bool) -> None:
         assert self._config is not None
@@ -192,12 +192,12 @@ class PictureTake:
         # A take begins, the top was encoded until now, or the sender has other parameter sets: they may have come
         # before the IDR that they are for.
         discontinuity = self._config != self._passed
-        if idr and (discontinuity or self.line.grid.may_cut(start, idr=True)):
-            cut = self.line.cut(start, discontinuity=discontinuity)
+        if idr and (discontinuity or self.pipeline.grid.may_cut(start, idr=True)):
+            cut = self.pipeline.cut(start, discontinuity=discontinuity)
             self._passed = self._config
         self._written(start)
-        self.line.forward(self.line.top, Sample(avcc, start, idr), cut, self._config)
-        self.line.decode("h264", annexb, start, show=True, cut=cut)
+        self.pipeline.ladder.forward(self.pipeline.top, Sample(avcc, start, idr), cut, self._config)
+        self.pipeline.ladder.decode("h264", annexb, start, show=True, cut=cut)
 
     def _encoded(self, unit: AccessUnit, start: int, *, data: bytes) -> None:
         # A repeat may stand where this frame belongs: it comes right after it, for a moment's lip error
@@ -207,17 +207,17 @@ class PictureTake:
             start = max(start, self.last + MIN_FRAME_TICKS)
         cut: Cut | None = None
         if self.first < 0 or self._turned:
-            cut = self.line.cut(start, discontinuity=True)
+            cut = self.pipeline.cut(start, discontinuity=True)
             self._turned = False
-        elif self.line.grid.due(start, frame_ticks=self.frame_ticks):
-            cut = self.line.cut(start)
+        elif self.pipeline.grid.due(start, frame_ticks=self.frame_ticks):
+            cut = self.pipeline.cut(start)
         self._written(max(start, self.last))
-        self.line.decode(unit.codec, data, start, show=True, cut=cut)
+        self.pipeline.ladder.decode(unit.codec, data, start, show=True, cut=cut)
 
     def _encode_top(self) -> None:
         """From the next frame on the top is encoded like the others: other parameter sets, so a discontinuity."""
         self.passthrough = False
-        self.line.use_top(encoded=True)
+        self.pipeline.ladder.use_top(encoded=True)
         self._turned = True
 
     def _missing_reference(self, unit: AccessUnit, start: int, *, idr: bool) -> bool:
@@ -228,7 +228,7 @@ class PictureTake:
             self._mending_since = start
         if self._mending_since is None or start - self._mending_since > MEND_LIMIT_TICKS:
             return False
-        self.line.left_out_total += 1
+        self.pipeline.left_out_total += 1
         return True
 
     def _written(self, start: int) -> None:
@@ -245,7 +245,7 @@ class SlateTake:
 
     source: str
     """``slate``, or the source whose sound goes on."""
-    line: Line
+    pipeline: BroadcastPipeline
     clips: Callable[[], Mapping[str, SlateClip]]
     """The clip of each picture rendition; asked again at each segment, for its text may have changed."""
     start: int
@@ -272,9 +272,9 @@ class SlateTake:
             return None
         start = self.clock.sound_start(unit)
         if self.clock.sound_is_far(start, unit):
-            self.line.left_out_total += 1
+            self.pipeline.left_out_total += 1
             return None
-        self.line.sound(unit, start)
+        self.pipeline.sound(unit, start)
         return start
 
     def write(self, to: int) -> None:
@@ -283,11 +283,11 @@ class SlateTake:
             start = self.start if self.last < 0 else self.last + self.frame_ticks
             if start > to:
                 return
-            if self._segment < 0 or self.line.grid.due(start, frame_ticks=self.frame_ticks):
+            if self._segment < 0 or self.pipeline.grid.due(start, frame_ticks=self.frame_ticks):
                 self._open(start)
             for rendition, frames in self._frames.items():
                 sample = next(frames)
-                self.line.forward(
+                self.pipeline.ladder.forward(
                     rendition, Sample(sample.data, start, sample.sync), self._cut, self._configs[rendition]
                 )
             self._cut = None
@@ -298,8 +298,10 @@ class SlateTake:
         configs = {name: clip.config for name, clip in clips.items()}
         # New parameter sets mean a new init section and a discontinuity in every rendition at the same place.
         changed = self._segment >= 0 and configs != self._configs
-        self._cut = self.line.cut(start, discontinuity=self._segment < 0 or changed)
+        self._cut = self.pipeline.cut(start, discontinuity=self._segment < 0 or changed)
         self._configs = configs
-        self._frames = {name: clip.samples(start, start + 2 * self.line.grid.nominal) for name, clip in clips.items()}
+        self._frames = {
+            name: clip.samples(start, start + 2 * self.pipeline.grid.nominal) for name, clip in clips.items()
+        }
         self.frame_ticks = next(iter(clips.values())).frame_ticks
         self._segment = start

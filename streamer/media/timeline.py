@@ -96,10 +96,6 @@ class SourceClock:
     _delays: deque[int] = field(default_factory=lambda: deque(maxlen=DRIFT_WINDOW))
     _last_slew_ticks: int = 0
 
-    @property
-    def anchored(self) -> bool:
-        return self._video_offset is not None or self._sound_offset is not None
-
     def video_start(self, unit: AccessUnit) -> int:
         """The picture's tick. Monotonic as far as the sender's RTP time is."""
         arrival = self.room.ticks(unit.arrival_ns)
@@ -142,7 +138,7 @@ class SourceClock:
             return False
         self._sound_offset = None
         self._sound_fresh = True
-        # What the reports of one track or the other said is not believed any more.
+        # The reports of one track or the other are not believed any more.
         self._sender_offset = None
         self._far = 0
         return True

@@ -33,7 +33,7 @@ DEFAULT_ZONE = "Europe/Paris"
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ImportPlan:
     """``new_rooms`` are made first; ``difference`` counts on them."""
 
     event: Event
@@ -60,7 +60,7 @@ async def plan(
     room: str | None = None,
     otherwise: str = "",
     make_rooms: bool = True,
-) -> Plan:
+) -> ImportPlan:
     """What importing ``schedule`` would do with the rights of ``holder``: what those do not reach is blocked.
 
     ``event``: its id or name, made where it is new; None: the one that the schedule names, by acronym or title, else
@@ -93,7 +93,7 @@ async def plan(
         matcher, new_rooms = planned.matcher, planned.new
     difference = compare(existing, schedule, matcher, chosen.id, now_ms=now_ms)
     by_id = {room.id: room for room in matcher.rooms}
-    return Plan(
+    return ImportPlan(
         event=chosen,
         event_is_new=is_new,
         venue=next((known for known in venues if known.id == where), None),
@@ -105,7 +105,7 @@ async def plan(
 
 async def carry_out(
     connection: AsyncConnection,
-    planned: Plan,
+    planned: ImportPlan,
     accept: Collection[str] | Literal["all"] = (),
     *,
     now_ms: int,
@@ -187,7 +187,7 @@ def _in_room(schedule: Schedule, room: Room) -> Schedule:
     return replace(schedule, rooms=rooms, items=items, warnings=warnings)
 
 
-def _details(planned: Plan, done: Applied, source: str) -> dict[str, Any]:
+def _details(planned: ImportPlan, done: Applied, source: str) -> dict[str, Any]:
     difference = planned.difference
     return {
         "source": source,

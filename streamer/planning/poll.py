@@ -204,7 +204,7 @@ class SourceQuery(BaseModel):
     """Left out: all events that the grant reaches."""
 
 
-class SourceView(BaseModel):
+class ScheduleSourceView(BaseModel):
     """An event's schedule elsewhere, and how the last look at it went."""
 
     event: str
@@ -226,12 +226,12 @@ class SourceView(BaseModel):
 
 
 class SourceList(BaseModel):
-    items: list[SourceView]
+    items: list[ScheduleSourceView]
 
 
 async def _view(
     services: Services, connection: AsyncConnection, event: Event, known: ScheduleSource | None
-) -> SourceView:
+) -> ScheduleSourceView:
     source = _source_of(event, known)
     stopped: Literal["nobody", "ended", "out_of_reach"] | None = None
     try:
@@ -239,7 +239,7 @@ async def _view(
     except NotFollowed as error:
         stopped = None if error.reason == "replaced" else error.reason
     grant = await stored_grant(connection, source.owner) if source.owner else None
-    return SourceView(
+    return ScheduleSourceView(
         event=event.id,
         event_name=event.name,
         url=source.url,
@@ -271,7 +271,7 @@ async def list_sources(call: Call) -> SourceList:
         )
 
 
-async def poll_now(call: Call) -> SourceView:
+async def poll_now(call: Call) -> ScheduleSourceView:
     services = call.services
     async with services.database.read() as connection:
         event = await Events(connection).get(call.path("id"))
@@ -284,7 +284,7 @@ async def poll_now(call: Call) -> SourceView:
         return await _view(services, connection, event, await ScheduleSources(connection).find(event.id))
 
 
-async def confirm(call: Call) -> SourceView:
+async def confirm(call: Call) -> ScheduleSourceView:
     """Whoever confirms answers for what the address says from now on."""
     services = call.services
     async with services.database.write() as connection:
@@ -323,7 +323,7 @@ ROUTES = (
         "Read an event's schedule now",
         "imports",
         action=Action.SCHEDULE_IMPORT,
-        answers=(SourceView,),
+        answers=(ScheduleSourceView,),
     ),
     Route(
         "POST",
@@ -332,6 +332,6 @@ ROUTES = (
         "Follow an event's schedule with one's own rights from now on",
         "imports",
         action=Action.SCHEDULE_IMPORT,
-        answers=(SourceView,),
+        answers=(ScheduleSourceView,),
     ),
 )

@@ -9,27 +9,29 @@ import msgspec
 from aiohttp import web
 
 from streamer.audience.identity import COOKIE
+from streamer.audience.service import Audience
+from streamer.buckets import Bucket, Buckets
 from streamer.conference.sessions import Session
+from streamer.director.director import Director
 from streamer.errors import StreamerError, Unavailable, Unprocessable
 from streamer.realtime import rights
 from streamer.realtime.engine import Wire
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Client
-from streamer.realtime.limits import Bucket, Buckets
 from streamer.realtime.messages import EVERY_ROOM, Handshake
-from streamer.realtime.ports import Audience, Director, Doors, FindSession
+from streamer.realtime.ports import AccessPolicy, FindSession
 from streamer.settings import RealtimeSettings
 
 MOST_MOVED = 1000
 """Of those that changed longest ago, nobody comes back with what was told before."""
 
 
-class Porter:
+class Admission:
     """Lets clients in, and asks again later whether they may stay."""
 
     def __init__(
         self,
         director: Director,
-        doors: Doors,
+        doors: AccessPolicy,
         find_session: FindSession,
         audience: Audience,
         settings: RealtimeSettings,

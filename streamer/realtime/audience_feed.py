@@ -14,13 +14,14 @@ import msgspec
 
 from streamer.audience.news import AudienceEvent, Viewpoint
 from streamer.audience.scope import Scope
+from streamer.audience.service import Audience
 from streamer.conference.grants import Action, Target
 from streamer.conference.participation import closed_session
+from streamer.director.director import Director
 from streamer.errors import StreamerError
-from streamer.realtime.audience_commands import scope_target
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Client, Hub
 from streamer.realtime.messages import EVERY_ROOM
-from streamer.realtime.ports import Audience, Director
+from streamer.realtime.rights import scope_target
 
 SHARED_S = 1.0
 """How long what all are told in a snapshot is encoded once for."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from streamer.audience.captioning import CaptionEvent
 from streamer.audience.scope import Scope, scope_of
 from streamer.conference.rooms import Between
+from streamer.director.director import Director
 from streamer.realtime.hub import AUDIENCE, Hub
-from streamer.realtime.ports import Director, StateOf
+from streamer.realtime.ports import StateOf
 
 
 class CaptionFeed:

@@ -6,20 +6,26 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import structlog
 
+from streamer.audience.command import Budget, C, ClientMessage, CommandDefinition, Ident
+from streamer.audience.names import NameSet
+from streamer.audience.people import Crew
+from streamer.audience.scope import Scope
+from streamer.audience.service import Audience
+from streamer.buckets import Buckets
 from streamer.conference.grants import Action, Grant, Role, Target
+from streamer.director.director import Director
 from streamer.director.news import Actor
 from streamer.errors import NotFound, StreamerError, TooMany, Unprocessable
 from streamer.household import household
 from streamer.realtime import rights
 from streamer.realtime.hub import AUDIENCE, Client
-from streamer.realtime.limits import Buckets
-from streamer.realtime.messages import EVERY_ROOM, RoomCommand
-from streamer.realtime.ports import Audience, Clock, Director, Doors, Views
+from streamer.realtime.messages import EVERY_ROOM
+from streamer.realtime.ports import AccessPolicy, Clock, Views
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
 
@@ -30,11 +36,10 @@ MOST_AT_WORK = 500
 
 
 @dataclass(slots=True)
-class Order:
-    """A command of a client as its handler sees it: checked against its schema, the role allowed."""
+class CommandContext:
+    """Who sent a command, and what its handler works with; the role is allowed."""
 
     client: Client
-    payload: Any
     action: Action | None
     grant: Grant | None
     room: str
@@ -52,25 +57,30 @@ class Order:
         return Actor(grant.id, grant.label)
 
 
-Counted = Literal["words", "votes", "names"]
-Handler = Callable[[Order], Awaitable[dict[str, Any]]]
+class RoomCommand(ClientMessage, frozen=True):
+    """A command of somebody who may be connected to all rooms."""
+
+    room: Ident | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """``action`` None: open to every client of the namespace; else the handler calls ``Order.require`` with its target.
+@dataclass(frozen=True)
+class StudioCommand(CommandDefinition[C]):
+    """``handler`` calls ``CommandContext.require`` with its target, and does it."""
 
-    ``burst`` and ``per_s``: a limit of its own for each participant, or client, besides that for all commands.
-    """
+    handler: Callable[[CommandContext, C], Awaitable[dict[str, Any]]]
 
-    name: str
-    schema: type[msgspec.Struct]
-    handler: Handler
-    action: Action | None = None
-    burst: int | None = None
-    per_s: float = 1.0
-    counted: Counted | None = None
-    """As what it counts in the budget that a household's new participants share."""
+
+async def ask(context: CommandContext, command: ClientMessage, scope: Scope | None = None) -> dict[str, Any]:
+    """Have the audience do a command, in the client's own scope where no other is named."""
+    client, scope = context.client, scope or context.client.scope
+    if context.action is not None:
+        actor = context.require(rights.scope_target(context.director, scope))
+        assert context.grant is not None
+        return await context.audience.run(scope, Crew(actor.id, actor.label, context.grant.role), command)
+    answer = await context.audience.run(scope, client.participant, command)
+    if isinstance(command, NameSet):
+        client.name, client.place = answer["name"], answer["place"]
+    return answer
 
 
 class Commands:
@@ -78,10 +88,10 @@ class Commands:
 
     def __init__(
         self,
-        tables: Mapping[str, Sequence[Command]],
+        tables: Mapping[str, Sequence[CommandDefinition[Any]]],
         *,
         director: Director,
-        doors: Doors,
+        doors: AccessPolicy,
         views: Views,
         audience: Audience,
         settings: RealtimeSettings,
@@ -105,7 +115,7 @@ class Commands:
         }
         self._addresses = Buckets(settings.address_commands_burst, settings.address_commands_per_s)
         burst, per_s = settings.newcomers_burst, settings.newcomers_per_s
-        self._newcomers: dict[Counted, Buckets] = {
+        self._newcomers: dict[Budget, Buckets] = {
             "words": Buckets(burst, per_s),
             # All phones of a hall vote within a second of each other, just after the code for joining was shown. A vote
             # costs little and nobody has to read it; who stuffs a ballot is held back by the rate.
@@ -145,9 +155,9 @@ class Commands:
         if limit is not None:
             _check(limit.wait_s(client.member))
         payload = _checked(command, arguments)
-        if command.counted is not None and self._is_new(client):
+        if command.budget is not None and self._is_new(client):
             # An identity costs nothing: the limits of each participant bound nobody who takes a new one each time.
-            _check(self._newcomers[command.counted].wait_s(household(client.address)), "Too many newcomers at once.")
+            _check(self._newcomers[command.budget].wait_s(household(client.address)), "Too many newcomers at once.")
         if len(self._at_work) >= MOST_AT_WORK:
             raise TooMany("Too much at once.", code="rate_limited", headers={"Retry-After": "1"})
         # Not cut short by a client that hangs up: what is half done in the database would have no effect.
@@ -165,7 +175,7 @@ class Commands:
         age_ms = self._clock() - client.since_ms
         return client.role in (None, Role.VIEWER) and age_ms < self._settings.newcomer_s * 1000
 
-    async def _work(self, client: Client, command: Command, payload: Any) -> dict[str, Any]:
+    async def _work(self, client: Client, command: CommandDefinition[Any], payload: ClientMessage) -> dict[str, Any]:
         grant = None
         if client.caller is not None:
             # As it is now: grants end, move with their sessions and are taken back.
@@ -177,9 +187,9 @@ class Commands:
                 client.caller, grant = renewed, renewed.grant
         if command.action is not None:
             rights.require(grant, command.action)
-        order = Order(
+        payload.check()
+        context = CommandContext(
             client,
-            payload,
             command.action,
             grant,
             client.room,
@@ -189,8 +199,10 @@ class Commands:
             self._clock(),
         )
         if isinstance(payload, RoomCommand):
-            order.room = self._room(client, payload)
-        return await command.handler(order)
+            context.room = self._room(client, payload)
+        if isinstance(command, StudioCommand):
+            return await command.handler(context, payload)
+        return await ask(context, payload)
 
     def _room(self, client: Client, payload: RoomCommand) -> str:
         if client.channel == EVERY_ROOM:
@@ -211,13 +223,15 @@ def _check(wait_s: float, message: str = "Too many commands.") -> None:
         raise TooMany(message, code="rate_limited", headers={"Retry-After": str(max(1, math.ceil(wait_s)))})
 
 
-def _checked(command: Command, arguments: list[Any]) -> Any:
+def _checked(command: CommandDefinition[Any], arguments: list[Any]) -> ClientMessage:
     if len(arguments) > 1:
         raise Unprocessable("A command has one payload.", code="invalid")
     try:
-        return msgspec.convert(arguments[0] if arguments and arguments[0] is not None else {}, command.schema)
+        payload = arguments[0] if arguments and arguments[0] is not None else {}
+        found: ClientMessage = msgspec.convert(payload, command.schema)
     except msgspec.ValidationError as error:
         raise Unprocessable(str(error), code="invalid") from error
+    return found
 
 
 def _forget_error(task: asyncio.Task[Any]) -> None:

@@ -18,8 +18,8 @@ import engineio
 import socketio
 from aiohttp import web
 
+from streamer.buckets import Bucket
 from streamer.errors import BadRequest, StreamerError, TooMany
-from streamer.realtime.limits import Bucket
 from streamer.realtime.packets import (
     ACK,
     CONNECT,
@@ -27,7 +27,7 @@ from streamer.realtime.packets import (
     DISCONNECT,
     EVENT,
     Malformed,
-    Message,
+    OutgoingMessage,
     is_engine_packet,
     pack,
     parse,
@@ -56,7 +56,7 @@ _log.setLevel(logging.CRITICAL)
 """What clients do wrong is counted, not logged."""
 
 
-class Guest(Protocol):
+class NamespaceClient(Protocol):
     """One client in one namespace."""
 
     @property
@@ -66,7 +66,7 @@ class Guest(Protocol):
     def namespace(self) -> str: ...
 
 
-class House(Protocol):
+class ConnectionHandler(Protocol):
     """Who is behind the door."""
 
     def opened(self, wire: Wire, address: str) -> None:
@@ -75,7 +75,7 @@ class House(Protocol):
     def ended(self, wire: Wire, address: str) -> None:
         """A session is over; all of its guests have left."""
 
-    async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request) -> Guest:
+    async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request) -> NamespaceClient:
         """Raises StreamerError for who may not."""
 
     def entered(self, guest: Any) -> None:
@@ -141,7 +141,7 @@ class Wire:
         """The transport, where its descriptor may be written to."""
         self._descriptor = -1
         self._settled = 0
-        self.guests: dict[str, Guest] = {}
+        self.guests: dict[str, NamespaceClient] = {}
         """By namespace."""
         self.entering: set[str] = set()
         self.entries = Bucket(ENTRIES_BURST, ENTRIES_PER_S)
@@ -163,7 +163,7 @@ class Wire:
             return self._transport.get_write_buffer_size() < WRITE_AHEAD_BYTES
         return bool(self._socket.queue.empty()) and not self._socket.upgrading and self.unsent_bytes < WRITE_AHEAD_BYTES
 
-    def write(self, message: Message) -> None:
+    def write(self, message: OutgoingMessage) -> None:
         if self._direct:
             self.write_frame(message.frame)
             return
@@ -173,7 +173,7 @@ class Wire:
         if queue.overrun:
             self.cut()
 
-    def deliver(self, message: Message) -> bool:
+    def deliver(self, message: OutgoingMessage) -> bool:
         """Write, where :attr:`ready`; else nothing is done and the answer is False.
 
         The way of nearly all that is sent. Where a transport holds nothing back its descriptor takes the frame at once:
@@ -282,7 +282,7 @@ class WebSocket:
         return received.data
 
 
-class Body:
+class RequestBody:
     """A request's body that has been read."""
 
     def __init__(self, body: bytes) -> None:
@@ -296,7 +296,7 @@ def _environment(request: web.Request) -> dict[str, Any]:
     """What Engine.IO reads of a request. Forwarded hosts and protocols are left out: nobody is to believe them."""
     body = request.get(_BODY, b"")
     environ = {
-        "wsgi.input": Body(body),
+        "wsgi.input": RequestBody(body),
         "wsgi.url_scheme": "http",
         "REQUEST_METHOD": request.method,
         "QUERY_STRING": request.query_string,
@@ -372,10 +372,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             await asyncio.gather(heartbeat, return_exceptions=True)
 
 
-class Server(socketio.AsyncServer):  # type: ignore[misc]
+class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
     """Takes sessions and packets from the engine and hands them to the house."""
 
-    def __init__(self, house: House, namespaces: frozenset[str], **options: Any) -> None:
+    def __init__(self, house: ConnectionHandler, namespaces: frozenset[str], **options: Any) -> None:
         self._house = house
         self._allowed = namespaces
         super().__init__(logger=_log, **options)
@@ -405,7 +405,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             raise BadRequest("The session has ended.", code="session_ended") from error
         return response
 
-    def take_out(self, guest: Guest, wire: Wire, error: StreamerError) -> None:
+    def take_out(self, guest: NamespaceClient, wire: Wire, error: StreamerError) -> None:
         """Tell a client why, and let it out of its namespace. Its session ends when nothing is left for it to be."""
         if wire.guests.get(guest.namespace) is not guest:
             return
@@ -413,7 +413,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         wire.write(pack(DISCONNECT, guest.namespace))
         self._leave(wire, guest)
 
-    def _leave(self, wire: Wire, guest: Guest) -> None:
+    def _leave(self, wire: Wire, guest: NamespaceClient) -> None:
         if wire.guests.get(guest.namespace) is guest:
             del wire.guests[guest.namespace]
             self._house.left(guest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
+from streamer.audience.views import moment, moment_or_none
 from streamer.conference.alarms import Alarm
 from streamer.conference.day import current
 from streamer.conference.grants import Action, Grant
@@ -12,6 +13,7 @@ from streamer.conference.sessions import Hold, Session, SessionState
 from streamer.conference.spans import output_name
 from streamer.conference.visibility import Caller, alarm_told
 from streamer.control.messages import SourceStatus, TrackStatus
+from streamer.director.director import Director
 from streamer.realtime import rights
 from streamer.realtime.hub import STUDIO, Client
 from streamer.realtime.messages import (
@@ -21,11 +23,9 @@ from streamer.realtime.messages import (
     BroadcastChanged,
     HoldData,
     Meters,
-    Publication,
-    moment,
-    moment_or_none,
+    PublicationState,
 )
-from streamer.realtime.ports import Director, Plane, StateOf, Views
+from streamer.realtime.ports import Plane, StateOf, Views
 from streamer.store.room_states import Acknowledgement
 
 State = Literal["off", "slate", "live"]
@@ -97,7 +97,7 @@ class Facts:
         taken = self._director.acknowledged(room)
         return {alarm.id: _alarm(room, alarm, taken.get(alarm.id)) for alarm in ringing}
 
-    def publications(self, room: str) -> dict[str, Publication]:
+    def publications(self, room: str) -> dict[str, PublicationState]:
         """By source."""
         link = self._plane.rooms.get(room)
         status = None if link is None else link.status
@@ -157,9 +157,9 @@ class Facts:
         return self._views.crew(session, client.caller)
 
 
-def gone(publication: Publication) -> Publication:
+def gone(publication: PublicationState) -> PublicationState:
     """What is told when a source has nobody any more."""
-    return Publication(publication.room, publication.source, up=False, publication="")
+    return PublicationState(publication.room, publication.source, up=False, publication="")
 
 
 def _state(word: str) -> State:
@@ -185,8 +185,8 @@ def _alarm(room: str, alarm: Alarm, taken: Acknowledgement | None) -> AlarmData:
     )
 
 
-def _publication(room: str, source: SourceStatus) -> Publication:
-    return Publication(
+def _publication(room: str, source: SourceStatus) -> PublicationState:
+    return PublicationState(
         room=room,
         source=source.name,
         up=source.up,

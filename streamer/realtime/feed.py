@@ -18,7 +18,8 @@ import structlog
 from streamer.conference.delays import ShownTimes
 from streamer.conference.grants import Target
 from streamer.conference.sessions import Session
-from streamer.director.news import AlarmsChanged, Forgotten, News, RoomChanged, SessionChanged
+from streamer.director.director import Director
+from streamer.director.news import AlarmsChanged, News, RoomChanged, SessionChanged, StretchForgotten
 from streamer.errors import NotFound
 from streamer.realtime import rights
 from streamer.realtime.facts import Facts, gone
@@ -29,10 +30,10 @@ from streamer.realtime.messages import (
     BroadcastChanged,
     GrantExpired,
     Meters,
-    Publication,
+    PublicationState,
     SessionRemoved,
 )
-from streamer.realtime.ports import Director, Plane, Views
+from streamer.realtime.ports import Plane, Views
 from streamer.realtime.stats import Stats
 from streamer.supervision import TASKS
 
@@ -47,7 +48,7 @@ OWN_AUDIENCE = (AUDIENCE, MODERATION)
 log = structlog.get_logger(__name__)
 
 
-class Feed:
+class DayFeed:
     """``session_closing(id)`` is told of sessions whose own audience has to be looked at again, ``session_moved(id)``
     of those that have another audience than before."""
 
@@ -74,7 +75,7 @@ class Feed:
         self._broadcasts: dict[str, BroadcastChanged] = {}
         self._own: dict[str, BroadcastChanged] = {}
         """Of closed sessions whose audience has a channel, by session."""
-        self._publications: dict[str, dict[str, Publication]] = {}
+        self._publications: dict[str, dict[str, PublicationState]] = {}
         self._alarms: dict[str, dict[str, AlarmData]] = {}
         self._air: dict[str, Air] = {}
         self._shown: dict[str, dict[str, ShownTimes]] = {}
@@ -134,7 +135,7 @@ class Feed:
                         self._tell_own_broadcast(session)
             case AlarmsChanged(room, _):
                 self._tell_alarms(room)
-            case Forgotten():
+            case StretchForgotten():
                 pass
 
     def _tell_session(self, room: str, before: Session | None, after: Session | None) -> None:

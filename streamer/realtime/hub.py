@@ -17,14 +17,16 @@ from typing import Any
 import msgspec
 import structlog
 
+from streamer.audience.people import Participant
 from streamer.audience.scope import Scope
-from streamer.conference.grants import Action, Grant, Target
+from streamer.audience.views import moment
+from streamer.buckets import Bucket
+from streamer.conference.grants import Action, Grant, Role, Target
 from streamer.realtime.engine import Wire
-from streamer.realtime.limits import Bucket
-from streamer.realtime.log import Entry, Log, Sequence
-from streamer.realtime.messages import EVERY_ROOM, moment
-from streamer.realtime.packets import EVENT, Message, pack, pack_events
-from streamer.realtime.ports import Caller, Clock
+from streamer.realtime.log import Log, LogEntry, Sequence
+from streamer.realtime.messages import EVERY_ROOM
+from streamer.realtime.packets import EVENT, OutgoingMessage, pack, pack_events
+from streamer.realtime.ports import AuthenticatedCaller, Clock
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
 
@@ -58,7 +60,7 @@ class Client:
     member: str
     """Whose it is: the participant in an audience; elsewhere itself."""
     bucket: Bucket
-    caller: Caller | None = None
+    caller: AuthenticatedCaller | None = None
     room: str = ""
     """The room that its commands are about; empty with ``*``."""
     session: str | None = None
@@ -93,7 +95,13 @@ class Client:
         """The audience that it is in, or moderates."""
         return Scope(self.room, self.session)
 
-    def may_have(self, entry: Entry, target: Target | None) -> bool:
+    @property
+    def participant(self) -> Participant:
+        """Who a client of ``/audience`` is."""
+        role = None if self.role is None else Role(self.role)
+        return Participant(self.member, self.name, self.place, role, self.since_ms)
+
+    def may_have(self, entry: LogEntry, target: Target | None) -> bool:
         """``target``: the room that the entry is about, where the client is not connected to that one alone."""
         if entry.only is not None and entry.only != self.member:
             return False
@@ -110,7 +118,7 @@ class Client:
 
 
 @dataclass(slots=True, eq=False)
-class Channel:
+class EventChannel:
     namespace: str
     name: str
     log: Log
@@ -122,12 +130,12 @@ class Channel:
 @dataclass(slots=True)
 class _Batch:
     last: int
-    message: Message | None
+    message: OutgoingMessage | None
     """What all may have; None where there is nothing, or where it has to be put together for each client."""
     shared: int
     """How many that are."""
-    entries: list[Entry]
-    special: list[Entry]
+    entries: list[LogEntry]
+    special: list[LogEntry]
     """Those that are not for all."""
     only: frozenset[str] = frozenset()
     """Of those, whose they are, where all of them are somebody's; whoever else it is need not be asked about."""
@@ -143,15 +151,15 @@ class Hub:
         self._stats = stats
         self._clock = clock
         self._target_of = target_of
-        self._channels: dict[tuple[str, str], Channel] = {}
+        self._channels: dict[tuple[str, str], EventChannel] = {}
         self._sequences = {namespace: Sequence(clock) for namespace in (MODERATION, STUDIO)}
-        self._dirty: dict[Channel, None] = {}
-        self._lagging: dict[Client, Channel] = {}
+        self._dirty: dict[EventChannel, None] = {}
+        self._lagging: dict[Client, EventChannel] = {}
         self._woken = asyncio.Event()
 
     # --- posting ------------------------------------------------------------------------------------
 
-    def channel(self, namespace: str, name: str) -> Channel:
+    def channel(self, namespace: str, name: str) -> EventChannel:
         """The channel, made where there is none."""
         found = self._channels.get((namespace, name))
         if found is None:
@@ -159,7 +167,7 @@ class Hub:
             # counts for itself: a number tells nothing of what goes on behind closed doors.
             sequence = self._sequences.get(namespace) or Sequence(self._clock)
             settings = self._settings
-            found = self._channels[namespace, name] = Channel(
+            found = self._channels[namespace, name] = EventChannel(
                 namespace,
                 name,
                 Log(
@@ -171,7 +179,7 @@ class Hub:
             )
         return found
 
-    def existing(self, namespace: str, name: str) -> Channel | None:
+    def existing(self, namespace: str, name: str) -> EventChannel | None:
         return self._channels.get((namespace, name))
 
     def post(
@@ -191,7 +199,7 @@ class Hub:
     ) -> int:
         """Tell a channel something; crew channels of a room, and those of all rooms with it. Returns its ``seq``.
 
-        ``data`` is encoded here, at once; what the others are as in :class:`~streamer.realtime.log.Entry`.
+        ``data`` is encoded here, at once; what the others are as in :class:`~streamer.realtime.log.LogEntry`.
         """
         names = (name, EVERY_ROOM) if namespace == STUDIO and name != EVERY_ROOM else (name,)
         channels = [self.channel(namespace, each) for each in names]
@@ -201,13 +209,13 @@ class Hub:
             event["media_at"] = media_at
         event["data"] = data
         json = msgspec.json.encode(event)
-        entry = Entry(seq, at_ms, json, room or name, about, only, closed, stage, replaces)
+        entry = LogEntry(seq, at_ms, json, room or name, about, only, closed, stage, replaces)
         for channel in channels:
             self._append(channel, entry)
         self._stats.events_total += 1
         return seq
 
-    def _append(self, channel: Channel, entry: Entry) -> None:
+    def _append(self, channel: EventChannel, entry: LogEntry) -> None:
         channel.log.append(entry)
         if channel.clients:
             self._dirty[channel] = None
@@ -282,7 +290,7 @@ class Hub:
             async with asyncio.timeout(wait_s):
                 await self._woken.wait()
 
-    async def _serve(self, channel: Channel) -> None:
+    async def _serve(self, channel: EventChannel) -> None:
         """One round. What comes while it lasts has the next one."""
         began = time.monotonic()
         busy_s = 0.0
@@ -296,7 +304,9 @@ class Hub:
                 await asyncio.sleep(0)
         channel.due_at = began + min(busy_s * PACE, MOST_PACE_S)
 
-    def _serve_some(self, channel: Channel, clients: Iterable[Client], batches: dict[int, _Batch], end: int) -> None:
+    def _serve_some(
+        self, channel: EventChannel, clients: Iterable[Client], batches: dict[int, _Batch], end: int
+    ) -> None:
         """``end``: as far as the round goes."""
         here, lagging = channel.clients, self._lagging
         told = events = 0
@@ -320,7 +330,7 @@ class Hub:
         self._stats.messages_total += told
         self._stats.deliveries_total += events
 
-    def _feed(self, channel: Channel, client: Client, batches: dict[int, _Batch]) -> None:
+    def _feed(self, channel: EventChannel, client: Client, batches: dict[int, _Batch]) -> None:
         """Write what the client has not had, as far as its transport takes it."""
         log_, wire = channel.log, client.wire
         while client.cursor < log_.last:
@@ -353,7 +363,7 @@ class Hub:
             return client.member in batch.only
         return any(client.may_have(entry, None) for entry in batch.special)
 
-    def _feed_chosen(self, channel: Channel, client: Client, batch: _Batch) -> None:
+    def _feed_chosen(self, channel: EventChannel, client: Client, batch: _Batch) -> None:
         everywhere = channel.name == EVERY_ROOM
         chosen = [
             entry
@@ -365,7 +375,7 @@ class Hub:
             self._stats.messages_total += 1
             self._stats.deliveries_total += len(chosen)
 
-    def _batch(self, channel: Channel, cursor: int) -> _Batch:
+    def _batch(self, channel: EventChannel, cursor: int) -> _Batch:
         entries, size = [], 0
         for entry in channel.log.after(cursor, MOST_IN_A_MESSAGE):
             entries.append(entry)
@@ -388,7 +398,7 @@ class Hub:
 
     def _look_after_lagging(self) -> None:
         now = time.monotonic()
-        shared: dict[Channel, dict[int, _Batch]] = {}
+        shared: dict[EventChannel, dict[int, _Batch]] = {}
         for client, channel in list(self._lagging.items()):
             if client.wire.ready:
                 del self._lagging[client]
@@ -418,5 +428,5 @@ class Hub:
                 del self._channels[key]
 
 
-def snapshot_message(namespace: str, snapshot: Any) -> Message:
+def snapshot_message(namespace: str, snapshot: Any) -> OutgoingMessage:
     return pack(EVENT, namespace, ["snapshot", snapshot])

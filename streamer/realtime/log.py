@@ -29,7 +29,7 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Entry:
+class LogEntry:
     """One event, encoded once.
 
     ``json`` is the whole event object. ``about`` names what it tells of, for :meth:`Log.forget`. ``only``: the one
@@ -64,10 +64,10 @@ class Log:
         self._seqs: list[int] = []
         self._written: list[int] = []
         """Bytes ever appended, up to and with each entry."""
-        self._entries: list[Entry] = []
+        self._entries: list[LogEntry] = []
         self._bytes = 0
-        self._newest: dict[str, Entry] = {}
-        self._about: dict[str, dict[Entry, None]] = {}
+        self._newest: dict[str, LogEntry] = {}
+        self._about: dict[str, dict[LogEntry, None]] = {}
         """By what they tell of: looked up with each message of a chat."""
         self.floor = sequence.last
         """All that came after this number is here, but for what a newer event replaced."""
@@ -90,7 +90,7 @@ class Log:
         """The number for the next :meth:`append`."""
         return self._sequence.next()
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: LogEntry) -> None:
         """``entry.seq`` is greater than any before."""
         assert entry.seq > self.last
         if entry.replaces:
@@ -110,7 +110,7 @@ class Log:
             # To nine tenths, so that it is not done for each event.
             self._trim(entry.at_ms, self._max_events * 9 // 10, self._max_bytes * 9 // 10)
 
-    def after(self, seq: int, limit: int | None = None) -> list[Entry]:
+    def after(self, seq: int, limit: int | None = None) -> list[LogEntry]:
         """The events after ``seq``, oldest first, at most ``limit``."""
         start = bisect_right(self._seqs, seq)
         return self._entries[start:] if limit is None else self._entries[start : start + limit]
@@ -136,14 +136,14 @@ class Log:
         if self._entries and self._entries[0].at_ms < now_ms - self._max_age_ms:
             self._trim(now_ms, self._max_events, self._max_bytes)
 
-    def _remove(self, entry: Entry) -> None:
+    def _remove(self, entry: LogEntry) -> None:
         at = bisect_right(self._seqs, entry.seq) - 1
         if at >= 0 and self._entries[at] is entry:
             del self._seqs[at], self._entries[at], self._written[at]
             self._bytes -= len(entry.json)
         self._unname(entry)
 
-    def _unname(self, entry: Entry) -> None:
+    def _unname(self, entry: LogEntry) -> None:
         if entry.replaces and self._newest.get(entry.replaces) is entry:
             del self._newest[entry.replaces]
         about = self._about.get(entry.about)

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from streamer.conference.rooms import SOURCE_PATTERN
+from streamer.audience.command import ClientMessage, Ident
 
-Ident = Annotated[str, Meta(min_length=1, max_length=128)]
 Place = Annotated[str, Meta(max_length=40)]
 Since = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-SourceName = Annotated[str, Meta(pattern=SOURCE_PATTERN)]
-MediaTime = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-Moment = Annotated[datetime, Meta(tz=True)]
 
 EVERY_ROOM = "*"
 
 
-class Incoming(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client sends; checked before anything else is done with it."""
-
-
-class Handshake(Incoming, frozen=True):
+class Handshake(ClientMessage, frozen=True):
     """``auth`` of a connection. ``name`` and ``place`` are what the participant calls them."""
 
     room: Ident | None = None
@@ -37,53 +28,6 @@ class Handshake(Incoming, frozen=True):
     participant: Annotated[str, Meta(max_length=512)] | None = None
     key: Annotated[str, Meta(max_length=256)] | None = None
     """Of an unlisted session's shared link."""
-
-
-# --- commands ---------------------------------------------------------------------------------------
-
-
-class RoomCommand(Incoming, frozen=True):
-    """A command of somebody who may be connected to all rooms."""
-
-    room: Ident | None = None
-
-
-class SessionStart(RoomCommand, frozen=True):
-    id: Ident | None = None
-    at: MediaTime | Moment | None = None
-
-
-class SessionEnd(RoomCommand, frozen=True):
-    at: MediaTime | Moment | None = None
-
-
-class SessionExtend(RoomCommand, frozen=True, kw_only=True):
-    minutes: Annotated[int, Meta(ge=1, le=24 * 60)]
-
-
-class AirSlate(RoomCommand, frozen=True, kw_only=True):
-    on: bool
-
-
-class AirTake(RoomCommand, frozen=True, kw_only=True):
-    source: SourceName | None
-
-
-class AirGain(RoomCommand, frozen=True, kw_only=True):
-    db: Annotated[float, Meta(ge=-60, le=20)]
-
-
-class AlarmAcknowledge(RoomCommand, frozen=True, kw_only=True):
-    id: Annotated[str, Meta(min_length=1, max_length=500)]
-
-
-class Undo(RoomCommand, frozen=True, kw_only=True):
-    action: Ident
-
-
-def media_ms(at: int | datetime | None) -> int | None:
-    """A media time as it is counted inside."""
-    return at if at is None or isinstance(at, int) else round(at.timestamp() * 1000)
 
 
 # --- events -----------------------------------------------------------------------------------------
@@ -115,7 +59,7 @@ class SessionRemoved(msgspec.Struct, frozen=True):
     removed: Literal[True] = True
 
 
-class Publication(msgspec.Struct, frozen=True):
+class PublicationState(msgspec.Struct, frozen=True):
     """One source of a room; ``publication`` is empty where nobody feeds it any more."""
 
     room: str
@@ -168,7 +112,7 @@ SessionObject = dict[str, Any]
 EVENTS: Mapping[str, Any] = {
     "session.changed": SessionObject,
     "broadcast.changed": BroadcastChanged,
-    "publication.changed": Publication,
+    "publication.changed": PublicationState,
     "alarm": AlarmData,
     "grant.expired": GrantExpired,
     "meters": Meters,
@@ -177,7 +121,7 @@ EVENTS: Mapping[str, Any] = {
 """Event type -> what its ``data`` holds."""
 
 
-class Event(msgspec.Struct, frozen=True):
+class EventEntry(msgspec.Struct, frozen=True):
     """One of the list that ``events`` carries, as a client reads it."""
 
     seq: int
@@ -195,7 +139,7 @@ class You(msgspec.Struct, frozen=True):
     key: str | None = None
 
 
-class Snapshot(msgspec.Struct, frozen=True):
+class RoomSnapshot(msgspec.Struct, frozen=True):
     seq: int
     resumed: bool
     reset: bool
@@ -208,15 +152,3 @@ class Snapshot(msgspec.Struct, frozen=True):
     stage: Any = None
     moderation: Any = None
     lines: Any = None
-
-
-# --- times ------------------------------------------------------------------------------------------
-
-
-def moment(ms: int) -> str:
-    """UTC milliseconds as RFC 3339."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
-
-
-def moment_or_none(ms: int | None) -> str | None:
-    return None if ms is None else moment(ms)

@@ -37,14 +37,14 @@ class Malformed(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class IncomingPacket:
     kind: int
     namespace: str
     ack: int | None
     data: Any
 
 
-def parse(text: object) -> Incoming:
+def parse(text: object) -> IncomingPacket:
     """Raises Malformed."""
     if not isinstance(text, str):
         raise Malformed("binary")
@@ -58,7 +58,7 @@ def parse(text: object) -> Incoming:
         data = _value(found[4]) if found[4] else None
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise Malformed("no JSON") from error
-    return Incoming(kind, found[2] or "/", int(found[3]) if found[3] else None, data)
+    return IncomingPacket(kind, found[2] or "/", int(found[3]) if found[3] else None, data)
 
 
 def _value(text: str) -> Any:
@@ -72,7 +72,7 @@ def _value(text: str) -> Any:
         return _decode(whole)
 
 
-class Message:
+class OutgoingMessage:
     """One packet to send, encoded at most once for each kind of transport."""
 
     __slots__ = ("_packet", "frame", "payload")
@@ -91,15 +91,15 @@ class Message:
         return self._packet
 
 
-def pack(kind: int, namespace: str, data: Any = msgspec.UNSET, ack: int | None = None) -> Message:
+def pack(kind: int, namespace: str, data: Any = msgspec.UNSET, ack: int | None = None) -> OutgoingMessage:
     """``data`` is encoded as JSON; left out, there is none."""
     json = b"" if data is msgspec.UNSET else msgspec.json.encode(data)
-    return Message(_head(kind, namespace, ack) + json)
+    return OutgoingMessage(_head(kind, namespace, ack) + json)
 
 
-def pack_events(namespace: str, events: Iterable[bytes]) -> Message:
+def pack_events(namespace: str, events: Iterable[bytes]) -> OutgoingMessage:
     """The message ``events`` with a list of event objects that are JSON already."""
-    return Message(b'%s["events",[%s]]' % (_head(EVENT, namespace, None), b",".join(events)))
+    return OutgoingMessage(b'%s["events",[%s]]' % (_head(EVENT, namespace, None), b",".join(events)))
 
 
 def _head(kind: int, namespace: str, ack: int | None) -> bytes:

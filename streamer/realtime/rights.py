@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from streamer.audience.scope import Scope
 from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Target
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller, target_of, told
+from streamer.director.director import Director
 from streamer.errors import Forbidden, NotFound, Unauthorized
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO
-from streamer.realtime.ports import Director
 
 ENTRY: Mapping[str, Action | None] = {
     AUDIENCE: None,
@@ -40,6 +41,16 @@ def room_target(director: Director, room_id: str) -> Target:
 
 def session_target(director: Director, session: Session) -> Target:
     return target_of(session, venue_id(director, session.room))
+
+
+def scope_target(director: Director, scope: Scope) -> Target:
+    """Where an audience lies. Raises NotFound ``no_such_session``."""
+    session = None if scope.session is None else director.find(scope.session)
+    if scope.session is None:
+        return room_target(director, scope.room)
+    if session is None:
+        raise no_such_session()
+    return session_target(director, session)
 
 
 def require_view(director: Director, grant: Grant | None, session: Session, *, by_link: bool) -> None:

@@ -11,27 +11,25 @@ from urllib.parse import urlsplit
 import structlog
 from aiohttp import web
 
+from streamer.audience.command_table import AUDIENCE_COMMANDS, MODERATION_COMMANDS
+from streamer.audience.service import Audience
+from streamer.audience.views import moment
+from streamer.director.director import Director
 from streamer.errors import BadRequest, StreamerError, Unavailable
-from streamer.realtime import studio
-from streamer.realtime.admission import Porter
-from streamer.realtime.audience_commands import (
-    AUDIENCE_COMMANDS,
-    MODERATION_COMMANDS,
-    STUDIO_COMMANDS,
-    participant_of,
-)
+from streamer.realtime.admission import Admission
 from streamer.realtime.audience_feed import AudienceFeed, banned
 from streamer.realtime.commands import Commands
-from streamer.realtime.engine import PATH, Server, Wire
+from streamer.realtime.engine import PATH, EngineServer, Wire
 from streamer.realtime.facts import Facts
-from streamer.realtime.feed import Feed
+from streamer.realtime.feed import DayFeed
 from streamer.realtime.hub import AUDIENCE, MODERATION, NAMESPACES, STUDIO, Client, Hub, snapshot_message
-from streamer.realtime.limits import Places, Seats
+from streamer.realtime.limits import ConnectionPlaces, Seats
 from streamer.realtime.log import SEQ_PER_MS
-from streamer.realtime.messages import Snapshot, You, moment
-from streamer.realtime.ports import Audience, Clock, Director, Doors, FindSession, Plane, StateOf, Views
+from streamer.realtime.messages import RoomSnapshot, You
+from streamer.realtime.ports import AccessPolicy, Clock, FindSession, Plane, StateOf, Views
 from streamer.realtime.rights import room_target
 from streamer.realtime.stats import Stats
+from streamer.realtime.studio import STUDIO_COMMANDS
 from streamer.settings import RealtimeSettings
 from streamer.supervision import start_kept
 
@@ -44,7 +42,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TABLES = {
     AUDIENCE: AUDIENCE_COMMANDS,
     MODERATION: MODERATION_COMMANDS,
-    STUDIO: (*studio.COMMANDS, *STUDIO_COMMANDS),
+    STUDIO: STUDIO_COMMANDS,
 }
 """Namespace -> commands. What each needs, the rights test reads from here."""
 
@@ -62,7 +60,7 @@ class Realtime:
         allowed_origins: Iterable[str],
         director: Director,
         plane: Plane,
-        doors: Doors,
+        doors: AccessPolicy,
         views: Views,
         audience: Audience,
         find_session: FindSession,
@@ -75,16 +73,16 @@ class Realtime:
         self._clock = clock
         self._origins = origins_of(public_url, allowed_origins)
         self.stats = Stats()
-        self._places = Places(settings.max_connections, settings.max_connections_per_address)
+        self._places = ConnectionPlaces(settings.max_connections, settings.max_connections_per_address)
         self._seats = Seats(settings.max_connections_per_participant)
         self.hub = Hub(settings, self.stats, clock, lambda room: room_target(director, room))
         self._facts = Facts(director, plane, views, state_of)
-        self.feed = Feed(
+        self.feed = DayFeed(
             self.hub, self._facts, director, plane, views, self.stats, self._look_at_session, self._has_moved
         )
         self._audience = audience
         self._audience_feed = AudienceFeed(self.hub, director, audience, self._take_out_banned)
-        self._porter = Porter(director, doors, find_session, audience, settings)
+        self._porter = Admission(director, doors, find_session, audience, settings)
         self.commands = Commands(
             TABLES,
             director=director,
@@ -95,7 +93,7 @@ class Realtime:
             stats=self.stats,
             clock=clock,
         )
-        self.server = Server(
+        self.server = EngineServer(
             self,
             NAMESPACES,
             cors_allowed_origins=sorted(self._origins),
@@ -207,7 +205,7 @@ class Realtime:
         if client.namespace == AUDIENCE:
             self._seats.take(client.member)
             try:
-                await self._audience.join(client.scope, participant_of(client), client.address)
+                await self._audience.join(client.scope, client.participant, client.address)
             except BaseException:
                 self._seats.leave(client.member)
                 raise
@@ -224,7 +222,7 @@ class Realtime:
         self.stats.connections_total += 1
         self.stats.resumed_total += resumed
         self.stats.reset_total += reset
-        snapshot = Snapshot(
+        snapshot = RoomSnapshot(
             seq=client.cursor,
             resumed=resumed,
             reset=reset,

@@ -2,147 +2,191 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
+from msgspec import Meta
+
+from streamer.audience.command import Ident, MediaTime
+from streamer.audience.crew import CrewSay, OwnLineUndo
+from streamer.audience.scope import Scope
 from streamer.conference import taps
 from streamer.conference.airing import last_ended
 from streamer.conference.day import current, find
 from streamer.conference.grants import Action
+from streamer.conference.rooms import SOURCE_PATTERN
 from streamer.conference.sessions import Session, SessionState
 from streamer.conference.visibility import Caller, alarm_told, told_where
 from streamer.director.director import Tapped
 from streamer.director.kinds import permission_of
 from streamer.errors import Conflict, NotFound
 from streamer.realtime import messages, rights
-from streamer.realtime.audience_commands import take_back
-from streamer.realtime.commands import Command, Order
-from streamer.realtime.messages import media_ms
+from streamer.realtime.commands import CommandContext, RoomCommand, StudioCommand, ask
 
+SourceName = Annotated[str, Meta(pattern=SOURCE_PATTERN)]
+Moment = Annotated[datetime, Meta(tz=True)]
 DOUBLE_TAP_MS = 5_000
 
 
-async def _start(order: Order) -> dict[str, Any]:
-    payload: messages.SessionStart = order.payload
-    session = _named(order, payload.id) if payload.id is not None else _to_start(order)
-    return await _tap(order, session, taps.Start(session.id, media_ms(payload.at)))
+class SessionStart(RoomCommand, frozen=True):
+    id: Ident | None = None
+    at: MediaTime | Moment | None = None
 
 
-async def _end(order: Order) -> dict[str, Any]:
-    payload: messages.SessionEnd = order.payload
-    day = order.director.day(order.room)
+class SessionEnd(RoomCommand, frozen=True):
+    at: MediaTime | Moment | None = None
+
+
+class SessionExtend(RoomCommand, frozen=True, kw_only=True):
+    minutes: Annotated[int, Meta(ge=1, le=24 * 60)]
+
+
+class AirSlate(RoomCommand, frozen=True, kw_only=True):
+    on: bool
+
+
+class AirTake(RoomCommand, frozen=True, kw_only=True):
+    source: SourceName | None
+
+
+class AirGain(RoomCommand, frozen=True, kw_only=True):
+    db: Annotated[float, Meta(ge=-60, le=20)]
+
+
+class AlarmAcknowledge(RoomCommand, frozen=True, kw_only=True):
+    id: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class TapUndo(RoomCommand, frozen=True, kw_only=True):
+    action: Ident
+
+
+class StudioSay(RoomCommand, frozen=True, kw_only=True):
+    text: str
+    to: Literal["crew", "stage"] = "crew"
+
+
+async def _start(context: CommandContext, command: SessionStart) -> dict[str, Any]:
+    session = _named(context, command.id) if command.id is not None else _to_start(context)
+    return await _tap(context, session, taps.StartTap(session.id, media_ms(command.at)))
+
+
+async def _end(context: CommandContext, command: SessionEnd) -> dict[str, Any]:
+    day = context.director.day(context.room)
     session = current(day)
     if session is None:
         # The same tap again, or a correction of it: the rules know whether that is still possible.
         session = last_ended(day, max((s.ended_ms or 0 for s in day.sessions), default=0))
-    if session is None or not rights.tells(order.director, order.grant, session):
+    if session is None or not rights.tells(context.director, context.grant, session):
         raise _nothing_on_air()
-    return await _tap(order, session, taps.End(session.id, media_ms(payload.at)))
+    return await _tap(context, session, taps.End(session.id, media_ms(command.at)))
 
 
-async def _extend(order: Order) -> dict[str, Any]:
-    payload: messages.SessionExtend = order.payload
-    session = current(order.director.day(order.room))
-    if session is None or not rights.tells(order.director, order.grant, session):
+async def _extend(context: CommandContext, command: SessionExtend) -> dict[str, Any]:
+    session = current(context.director.day(context.room))
+    if session is None or not rights.tells(context.director, context.grant, session):
         raise _nothing_on_air()
-    return await _tap(order, session, taps.Extend(session.id, payload.minutes))
+    return await _tap(context, session, taps.Extend(session.id, command.minutes))
 
 
-async def _slate(order: Order) -> dict[str, Any]:
-    payload: messages.AirSlate = order.payload
-    return await _air(order, taps.Slate(payload.on))
+async def _slate(context: CommandContext, command: AirSlate) -> dict[str, Any]:
+    return await _air(context, taps.Slate(command.on))
 
 
-async def _take(order: Order) -> dict[str, Any]:
-    payload: messages.AirTake = order.payload
-    return await _air(order, taps.Take(payload.source))
+async def _take(context: CommandContext, command: AirTake) -> dict[str, Any]:
+    return await _air(context, taps.Take(command.source))
 
 
-async def _gain(order: Order) -> dict[str, Any]:
-    payload: messages.AirGain = order.payload
-    return await _air(order, taps.Gain(payload.db))
+async def _gain(context: CommandContext, command: AirGain) -> dict[str, Any]:
+    return await _air(context, taps.Gain(command.db))
 
 
-async def _acknowledge(order: Order) -> dict[str, Any]:
-    payload: messages.AlarmAcknowledge = order.payload
-    actor = order.require(rights.room_target(order.director, order.room))
-    venue, ringing = rights.venue_id(order.director, order.room), order.director.alarms(order.room)
-    alarm = next((one for one in ringing if one.id == payload.id), None)
-    if alarm is None or alarm_told(Caller(order.grant), alarm, order.director.find, order.room, venue) is None:
+async def _acknowledge(context: CommandContext, command: AlarmAcknowledge) -> dict[str, Any]:
+    actor = context.require(rights.room_target(context.director, context.room))
+    venue, ringing = rights.venue_id(context.director, context.room), context.director.alarms(context.room)
+    alarm = next((one for one in ringing if one.id == command.id), None)
+    if alarm is None or alarm_told(Caller(context.grant), alarm, context.director.find, context.room, venue) is None:
         raise NotFound("There is no such alarm.", code="no_such_alarm")
-    await order.director.acknowledge(order.room, payload.id, actor)
-    return {"alarm": payload.id}
+    await context.director.acknowledge(context.room, command.id, actor)
+    return {"alarm": command.id}
 
 
-async def _undo(order: Order) -> dict[str, Any]:
-    payload: messages.Undo = order.payload
+async def _undo(context: CommandContext, command: TapUndo) -> dict[str, Any]:
     try:
-        action = await order.director.action(payload.action)
+        action = await context.director.action(command.action)
     except NotFound:
         # No tap: what was said to the crew has its own log.
-        return await take_back(order, payload.action)
-    if action.room != order.room:
+        answer = await ask(context, OwnLineUndo(command.action), Scope(context.room))
+        return {**answer, "undone": command.action, "sessions": []}
+    if action.room != context.room:
         raise NotFound("There is no such action in this room.", code="no_such_action")
-    session = find(order.director.day(order.room), action.session) if action.session else None
-    venue = rights.venue_id(order.director, order.room)
-    if action.session and not told_where(Caller(order.grant), action.session, session, order.room, venue).anything:
+    session = find(context.director.day(context.room), action.session) if action.session else None
+    venue = rights.venue_id(context.director, context.room)
+    if action.session and not told_where(Caller(context.grant), action.session, session, context.room, venue).anything:
         raise NotFound("There is no such action in this room.", code="no_such_action")
     target = (
-        rights.room_target(order.director, order.room)
+        rights.room_target(context.director, context.room)
         if session is None
-        else rights.session_target(order.director, session)
+        else rights.session_target(context.director, session)
     )
-    order.require(target)
+    context.require(target)
     # Whoever takes a tap back may make it.
-    actor = order.require(target, permission_of(action.kind))
-    tapped = await order.director.undo(action.id, actor)
+    actor = context.require(target, permission_of(action.kind))
+    tapped = await context.director.undo(action.id, actor)
     return {
         "action": tapped.action,
         "undone": action.id,
         "sessions": [
-            order.views.crew(changed, order.client.caller)
+            context.views.crew(changed, context.client.caller)
             for changed in tapped.sessions
-            if rights.tells(order.director, order.grant, changed)
+            if rights.tells(context.director, context.grant, changed)
         ],
     }
+
+
+async def _say(context: CommandContext, command: StudioSay) -> dict[str, Any]:
+    return await ask(context, CrewSay(command.text, command.to), Scope(context.room))
 
 
 # --- inside -----------------------------------------------------------------------------------------
 
 
-async def _tap(order: Order, session: Session, command: taps.Command) -> dict[str, Any]:
-    actor = order.require(rights.session_target(order.director, session))
-    tapped = await order.director.run(order.room, command, actor)
-    return {"action": tapped.action, "session": order.views.crew(_after(order, session, tapped), order.client.caller)}
+async def _tap(context: CommandContext, session: Session, tap: taps.Command) -> dict[str, Any]:
+    actor = context.require(rights.session_target(context.director, session))
+    tapped = await context.director.run(context.room, tap, actor)
+    return {
+        "action": tapped.action,
+        "session": context.views.crew(_after(context, session, tapped), context.client.caller),
+    }
 
 
-async def _air(order: Order, command: taps.Command) -> dict[str, Any]:
-    actor = order.require(rights.room_target(order.director, order.room))
-    tapped = await order.director.run(order.room, command, actor)
-    day = order.director.day(order.room)
-    return {"action": tapped.action, "air": messages.Air(order.room, day.slate, day.source, day.gain_db)}
+async def _air(context: CommandContext, tap: taps.Command) -> dict[str, Any]:
+    actor = context.require(rights.room_target(context.director, context.room))
+    tapped = await context.director.run(context.room, tap, actor)
+    day = context.director.day(context.room)
+    return {"action": tapped.action, "air": messages.Air(context.room, day.slate, day.source, day.gain_db)}
 
 
-def _after(order: Order, session: Session, tapped: Tapped) -> Session:
+def _after(context: CommandContext, session: Session, tapped: Tapped) -> Session:
     changed = next((one for one in tapped.sessions if one.id == session.id), None)
-    return changed or find(order.director.day(order.room), session.id) or session
+    return changed or find(context.director.day(context.room), session.id) or session
 
 
-def _named(order: Order, session_id: str) -> Session:
-    session = find(order.director.day(order.room), session_id)
-    if session is None or not rights.tells(order.director, order.grant, session):
+def _named(context: CommandContext, session_id: str) -> Session:
+    session = find(context.director.day(context.room), session_id)
+    if session is None or not rights.tells(context.director, context.grant, session):
         raise rights.no_such_session()
     return session
 
 
-def _to_start(order: Order) -> Session:
+def _to_start(context: CommandContext) -> Session:
     """The armed session, or what runs already, or the next. A second tap within seconds is the same one again, even
     where the session after is armed by then."""
     following, running = (
-        one if one is not None and rights.tells(order.director, order.grant, one) else None
-        for one in (order.director.following(order.room), current(order.director.day(order.room)))
+        one if one is not None and rights.tells(context.director, context.grant, one) else None
+        for one in (context.director.following(context.room), current(context.director.day(context.room)))
     )
-    if running is not None and order.now_ms - (running.changed_ms or 0) < DOUBLE_TAP_MS:
+    if running is not None and context.now_ms - (running.changed_ms or 0) < DOUBLE_TAP_MS:
         return running
     if following is not None and following.state is SessionState.ARMED:
         return following
@@ -156,14 +200,20 @@ def _nothing_on_air() -> Conflict:
     return Conflict("No session is on air.", code="nothing_on_air")
 
 
-COMMANDS: Sequence[Command] = (
-    Command("session.start", messages.SessionStart, _start, Action.SESSION_RUN),
-    Command("session.end", messages.SessionEnd, _end, Action.SESSION_RUN),
-    Command("session.extend", messages.SessionExtend, _extend, Action.SESSION_RUN),
-    Command("air.slate", messages.AirSlate, _slate, Action.ROOM_AIR),
-    Command("air.take", messages.AirTake, _take, Action.ROOM_AIR),
-    Command("air.gain", messages.AirGain, _gain, Action.ROOM_AIR),
-    Command("alarm.acknowledge", messages.AlarmAcknowledge, _acknowledge, Action.ALARM_ACKNOWLEDGE),
+def media_ms(at: int | datetime | None) -> int | None:
+    """A media time as it is counted inside."""
+    return at if at is None or isinstance(at, int) else round(at.timestamp() * 1000)
+
+
+STUDIO_COMMANDS = (
+    StudioCommand("session.start", SessionStart, _start, action=Action.SESSION_RUN),
+    StudioCommand("session.end", SessionEnd, _end, action=Action.SESSION_RUN),
+    StudioCommand("session.extend", SessionExtend, _extend, action=Action.SESSION_RUN),
+    StudioCommand("air.slate", AirSlate, _slate, action=Action.ROOM_AIR),
+    StudioCommand("air.take", AirTake, _take, action=Action.ROOM_AIR),
+    StudioCommand("air.gain", AirGain, _gain, action=Action.ROOM_AIR),
+    StudioCommand("alarm.acknowledge", AlarmAcknowledge, _acknowledge, action=Action.ALARM_ACKNOWLEDGE),
     # And what the action itself needs.
-    Command("undo", messages.Undo, _undo, Action.ROOM_CREW),
+    StudioCommand("undo", TapUndo, _undo, action=Action.ROOM_CREW),
+    StudioCommand("crew.say", StudioSay, _say, action=Action.ROOM_CREW),
 )

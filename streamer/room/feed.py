@@ -22,7 +22,7 @@ WANT_INTERVAL_NS = 500_000_000
 NAL_SPS, NAL_PPS = 7, 8
 
 
-class Sink(Protocol):
+class FrameSink(Protocol):
     """Where frames go: a viewer's connection. Never blocks."""
 
     def video(self, data: bytes, media_us: int, *, idr: bool) -> None: ...
@@ -30,13 +30,13 @@ class Sink(Protocol):
     def audio(self, data: bytes, media_us: int) -> None: ...
 
 
-class Feed:
+class ViewerFeed:
     """``on_keyframe_wanted`` is called when viewers need an IDR that is not there; rate-limited."""
 
     def __init__(self, name: str, on_keyframe_wanted: Callable[[], None]) -> None:
         self.name = name
         self._on_keyframe_wanted = on_keyframe_wanted
-        self._sinks: dict[Sink, bool] = {}
+        self._sinks: dict[FrameSink, bool] = {}
         """Sink -> it has had an IDR."""
         self._gop: list[tuple[bytes, int]] = []
         self._gop_bytes = 0
@@ -77,7 +77,7 @@ class Feed:
         for sink in self._sinks:
             sink.audio(data, media_us)
 
-    def join(self, sink: Sink, now_ns: int) -> None:
+    def join(self, sink: FrameSink, now_ns: int) -> None:
         """Begin at once with the pictures since the last IDR, or ask for an IDR and begin there."""
         self._sinks[sink] = bool(self._gop)
         if not self._gop:
@@ -88,7 +88,7 @@ class Feed:
         for index, (data, _) in enumerate(self._gop):
             sink.video(data, newest - (behind - index) * CATCH_UP_STEP_US, idr=index == 0)
 
-    def leave(self, sink: Sink) -> None:
+    def leave(self, sink: FrameSink) -> None:
         self._sinks.pop(sink, None)
 
     def want_keyframe(self, now_ns: int) -> None:

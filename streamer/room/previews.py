@@ -6,7 +6,7 @@ Runs on the loop. Costs nothing while nobody watches.
 from __future__ import annotations
 
 from streamer.errors import NotFound, StreamerError
-from streamer.media.incoming import Incoming
+from streamer.media.incoming import IncomingUnit
 from streamer.media.switch import SourceState
 from streamer.media.timeline import RoomClock, SourceClock
 from streamer.room.relay import Relay
@@ -21,7 +21,7 @@ class Previews:
         self._relay = relay
         self._clocks: dict[str, SourceClock] = {}
 
-    def take_in(self, name: str, incoming: Incoming) -> None:
+    def take_in(self, name: str, incoming: IncomingUnit) -> None:
         clock, feed, unit = self._clocks.get(name), f"{SOURCE_FEED}{name}", incoming.unit
         if not self._relay.wants(feed):
             if clock is not None:

@@ -19,17 +19,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
 import uvloop
 
-from streamer.broadcast.media_events import PUBLIC, Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
+from streamer.broadcast.media_events import Closed, Forgotten, MediaEvent, Opened, PartBytes, Snapshot
+from streamer.broadcast.orders import Shows
 from streamer.broadcast.programme import Broadcast
 from streamer.broadcast.view import BroadcastView
 from streamer.control import run_folder
 from streamer.control.data import DataServer
 from streamer.control.messages import Candidates, Forget, Forgot, Offer, RoomConfig, RoomStatus
-from streamer.control.server import ControlServer, typed, wait_cancelled
+from streamer.control.server import ControlServer, plain, typed, wait_cancelled
 from streamer.errors import BadRequest
 from streamer.formats.erasures import read_stretches
 from streamer.formats.types import AccessUnit
@@ -59,7 +59,7 @@ EXIT_STOPPED = 75
 """Told to stop while the broadcast goes on (EX_TEMPFAIL)."""
 
 
-class Room:
+class RoomService:
     """All that one room process holds. Everything runs on its loop."""
 
     def __init__(self, settings: Settings, config: RoomConfig) -> None:
@@ -72,17 +72,14 @@ class Room:
         self.control = ControlServer(
             settings.run_dir / run_folder.control_socket(config.id),
             {
-                "hello": self._hello,
-                "status": self._tell_status,
+                "hello": plain(self._hello),
+                "status": plain(self.status),
                 "configure": typed(RoomConfig, self._configure),
                 "offer": typed(Offer, self._offer),
                 "candidates": typed(Candidates, self._candidates),
                 "hangup": self._hangup,
-                "air": self._air,
-                "take": self._take,
                 "forget": typed(Forget, self._forget),
-                "keyframe": self._keyframe,
-                "close": self._close,
+                "close": plain(self._end_broadcast),
             },
             epoch=max(config.epoch, spawn.load_epoch(settings, config.id)),
             on_epoch=self._obeys,
@@ -99,6 +96,8 @@ class Room:
             config.id,
             settings,
             self,
+            self.publications,
+            self.relay,
             slate_text(config, now_ms()),
             max_height=config.max_height,
             orders=config.orders,
@@ -123,7 +122,7 @@ class Room:
 
     async def run(self) -> None:
         """Until the room closes or SIGTERM."""
-        # What was forgotten while the process before was dying is gone before anybody is told of anything.
+        # Stretches that were forgotten while the process before was dying are gone before anybody is told of anything.
         stretches = await asyncio.to_thread(self._erase_stretches)
         recovered = await asyncio.to_thread(
             recover,
@@ -210,10 +209,10 @@ class Room:
     async def _report(self) -> None:
         last = measured = 0.0
         while True:
-            line = self.programme.line
-            if line is not None and self.control.connections and time.monotonic() - measured >= METERS_INTERVAL_S:
+            pipeline = self.programme.pipeline
+            if pipeline is not None and self.control.connections and time.monotonic() - measured >= METERS_INTERVAL_S:
                 measured = time.monotonic()
-                self.control.publish("meters", line.meters)
+                self.control.publish("meters", pipeline.meters)
             if self._status_due or time.monotonic() - last >= STATUS_INTERVAL_S:
                 self._status_due = False
                 last = time.monotonic()
@@ -227,7 +226,7 @@ class Room:
     def _count_down(self) -> None:
         """The slate says another number of minutes, where anybody sees it."""
         text = slate_text(self.config, now_ms())
-        if text != self.programme.text and (self.programme.on_slate or "slate" in self.programme.shows.values()):
+        if text != self.programme.text and (self.programme.on_slate or "slate" in self._shows().values()):
             self.programme.configure(text)
 
     # --- from the publications ---------------------------------------------------------------------
@@ -258,9 +257,6 @@ class Room:
 
     # --- from the programme ------------------------------------------------------------------------
 
-    def request_keyframe(self, source: str) -> None:
-        self.publications.request_keyframe(source)
-
     def opened(self, broadcast: Broadcast, recovered: Recovered | None) -> Recorder:
         if recovered is None:
             self.event(Opened(broadcast=broadcast))
@@ -289,12 +285,6 @@ class Room:
             recorder.journal(event)
         self.data.publish(event)
 
-    def relay_video(self, annexb: bytes, start: int, *, idr: bool) -> None:
-        self.relay.push_video(annexb, start, idr)
-
-    def relay_audio(self, opus: bytes, start: int) -> None:
-        self.relay.push_audio(opus, start)
-
     def changed(self) -> None:
         self._status_due = True
 
@@ -311,12 +301,9 @@ class Room:
         except OSError as error:
             log.error("epoch_not_kept", room=self.config.id, epoch=epoch, error=str(error))
 
-    async def _hello(self, params: dict[str, Any]) -> dict[str, Any]:
+    def _hello(self) -> dict[str, Any]:
         status = self.status()
         return {"room": status.room, "pid": status.pid, "version": status.version}
-
-    async def _tell_status(self, params: dict[str, Any]) -> RoomStatus:
-        return self.status()
 
     async def _configure(self, config: RoomConfig) -> None:
         if config.id != self.config.id:
@@ -349,35 +336,11 @@ class Room:
         else:
             await self.relay.hangup(resource)
 
-    async def _air(self, params: dict[str, Any]) -> None:
-        output, on = params.get("output", PUBLIC), params.get("on")
-        if output != PUBLIC or not isinstance(on, bool):
-            raise BadRequest("air takes an output and on or off.", code="bad_params")
-        self._reorder(public="programme" if on else "slate")
-
-    async def _take(self, params: dict[str, Any]) -> None:
-        source = params.get("source")
-        if not isinstance(source, str):
-            raise BadRequest("take takes a source's name.", code="bad_params")
-        self._reorder(source=source)
-
-    def _reorder(self, **changes: Any) -> None:
-        """Change the orders that were told last, until others are."""
-        orders = msgspec.structs.replace(self.config.orders, **changes)
-        self.config = msgspec.structs.replace(self.config, orders=orders)
-        self.programme.obey(orders)
-
     async def _forget(self, span: Forget) -> Forgot:
         self.programme.forget(span.from_ms, span.to_ms)
         size, complete = await self.recorder.forgotten(FORGET_DISK_S) if self.recorder is not None else (0, True)
         log.info("forgotten", room=self.config.id, from_ms=span.from_ms, to_ms=span.to_ms, bytes=size, done=complete)
         return Forgot(size, complete)
-
-    async def _keyframe(self, params: dict[str, Any]) -> None:
-        self._keyframe_for_viewers()
-
-    async def _close(self, params: dict[str, Any]) -> None:
-        self._end_broadcast()
 
     def _keyframe_for_viewers(self) -> None:
         take = self.programme.take
@@ -403,8 +366,8 @@ class Room:
             aired=programme.aired,
             sources=sources,
             viewers_whep=self.relay.viewers,
-            shedding=programme.shedding,
-            shows=programme.shows,
+            shedding=list(programme.pipeline.ladder.shedding) if programme.pipeline is not None else [],
+            shows=self._shows(),
             media_up=programme.presence.up,
             media_since_ms=programme.presence.since_ms,
             media_stopped_ms=programme.presence.stopped_ms,
@@ -431,6 +394,10 @@ class Room:
             },
         )
 
+    def _shows(self) -> dict[str, Shows]:
+        pipeline = self.programme.pipeline
+        return pipeline.outputs.shows if pipeline is not None else {}
+
     def _snapshot(self) -> tuple[Snapshot, list[PartBytes]]:
         held = self.recorder.ring.items() if self.recorder is not None else ()
         return self.view.snapshot(), [PartBytes(file=c.file, offset=c.offset, data=data) for c, data in held]
@@ -441,7 +408,7 @@ def now_ms() -> int:
 
 
 def slate_text(config: RoomConfig, at_ms: int) -> SlateText:
-    """What the slate says at a time of day, UTC milliseconds."""
+    """The slate's words at a time of day, UTC milliseconds."""
     slate = config.orders.slate
     title = slate.title or config.slate_title
     said = [slate.text or config.slate_text]
@@ -461,7 +428,7 @@ def slate_text(config: RoomConfig, at_ms: int) -> SlateText:
 async def serve_room(settings: Settings, room: str) -> int:
     """Run the room until it closes. The media host starts it anew unless the exit code is 0."""
     config = spawn.load_room(settings, room) or RoomConfig(id=room, name=room)
-    process = Room(settings, config)
+    process = RoomService(settings, config)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.closed.set)
@@ -480,7 +447,7 @@ def main(argv: list[str] | None = None) -> int:
     settings = spawn.read_settings(arguments.settings).model_copy(update={"data": arguments.data})
     configure_logging(settings.log)
     memory.limit_own(settings.room.memory_mb)
-    # What the imports made lives as long as the process: the collector need not look at it again and again.
+    # Objects that the imports made live as long as the process: the collector need not look at them again and again.
     gc.collect()
     gc.freeze()
     room = wait_for_room() if arguments.spare else arguments.room

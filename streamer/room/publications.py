@@ -34,8 +34,8 @@ SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 CLOSING_MAX = 32
 
 
-class Sink(Protocol):
-    """Who hears of sources. Called on the loop; must not block."""
+class SourceListener(Protocol):
+    """Hears of sources. Called on the loop; must not block."""
 
     def source_up(self, name: str) -> None:
         """A publication is connected and feeds ``name``; also when it takes over from another."""
@@ -52,7 +52,7 @@ class Sink(Protocol):
 class Publications:
     """See the module. Make it on the loop that it is to live on."""
 
-    def __init__(self, settings: Settings, sink: Sink, *, drop: Drop | None = None) -> None:
+    def __init__(self, settings: Settings, sink: SourceListener, *, drop: Drop | None = None) -> None:
         self._settings = settings
         self._binding = binding_from(settings)
         ice = settings.ice

@@ -17,8 +17,8 @@ from streamer.control.messages import Answer, Candidates, Event, Offer
 from streamer.errors import NotFound, StreamerError
 from streamer.room.feed import GOP_MAX_BYTES, GOP_MAX_US
 from streamer.room.relay_link import RelayProcess, relay_unavailable
-from streamer.room.relay_wire import AudioFrame, VideoFrame, Viewers, feed_of
-from streamer.room.whep_places import Places
+from streamer.room.relay_wire import AudioFrame, VideoFrame, ViewerCounts, feed_of
+from streamer.room.whep_places import WhepPlaces
 from streamer.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ class _Clock:
 
 
 class _Feed:
-    """What the room side keeps of a feed: a relay that starts gets the pictures since the last IDR."""
+    """A feed on the room's side: a relay that starts gets the pictures since the last IDR."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -96,7 +96,7 @@ class Relay:
         self._closed = False
         self._asking: dict[str, int] = {}
         """Feed -> offers that are being answered."""
-        self._places = Places(settings.whep)
+        self._places = WhepPlaces(settings.whep)
         """Of offers until the relay process answers, which holds them to the same bounds."""
         self._resources: dict[str, str] = {}
         self._connected = 0
@@ -239,7 +239,7 @@ class Relay:
             elif self._on_source_keyframe_wanted is not None:
                 self._on_source_keyframe_wanted(str(event.data).removeprefix("source/"))
         elif event.kind == "viewers":
-            told = builtins_to(event.data, Viewers)
+            told = builtins_to(event.data, ViewerCounts)
             self._resources = told.resources
             self._connected = told.connected
             self._relay_counters = told.counters

@@ -31,10 +31,10 @@ from streamer.control.serving import close_writer
 from streamer.errors import BadRequest, NotFound, StreamerError, Unavailable
 from streamer.host import spawn
 from streamer.observe.logs import configure_logging
-from streamer.room.feed import Feed
-from streamer.room.relay_wire import AudioFrame, VideoFrame, Viewers, decode_relay, feed_of
+from streamer.room.feed import ViewerFeed
+from streamer.room.relay_wire import AudioFrame, VideoFrame, ViewerCounts, decode_relay, feed_of
 from streamer.room.whep import Viewer
-from streamer.room.whep_places import Place, Places
+from streamer.room.whep_places import Place, WhepPlaces
 from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc.ice import binding_from
 from streamer.settings import Settings
@@ -56,9 +56,9 @@ class RelayServer:
         self._binding = binding_from(settings)
         self._writer = writer
         self._out = Outbound(writer)
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[str, ViewerFeed] = {}
         self._viewers: dict[str, Viewer] = {}
-        self._places = Places(settings.whep)
+        self._places = WhepPlaces(settings.whep)
         self._tasks: set[asyncio.Task[None]] = set()
         self._answering: Counter[str] = Counter()
         """Feed -> offers that are being answered."""
@@ -91,10 +91,10 @@ class RelayServer:
         elif isinstance(message, Request):
             self._own(self._answer(message), f"relay {message.method}")
 
-    def _feed(self, name: str) -> Feed:
+    def _feed(self, name: str) -> ViewerFeed:
         feed = self._feeds.get(name)
         if feed is None:
-            feed = self._feeds[name] = Feed(name, lambda: self._say("keyframe", name))
+            feed = self._feeds[name] = ViewerFeed(name, lambda: self._say("keyframe", name))
         return feed
 
     def _own(self, work: Any, name: str) -> None:
@@ -186,7 +186,7 @@ class RelayServer:
         self._tell()
         await viewer.close()
 
-    def _forget(self, feed: Feed) -> None:
+    def _forget(self, feed: ViewerFeed) -> None:
         # The room stops feeding a preview that nobody watches. Pictures kept across that gap would lack those in
         # between, and show the next viewer rubble up to the next IDR.
         watched = self._answering[feed.name] or any(viewer.feed is feed for viewer in self._viewers.values())
@@ -208,7 +208,7 @@ class RelayServer:
                 counters[name] = counters.get(name, 0) + value
         resources = {resource: viewer.feed.name for resource, viewer in self._viewers.items()}
         counters["whep_refused_total"] = float(self._places.refused_total)
-        self._say("viewers", Viewers(resources=resources, counters=counters, connected=self._places.connected))
+        self._say("viewers", ViewerCounts(resources=resources, counters=counters, connected=self._places.connected))
 
 
 async def serve_relay(room: str, settings: Settings, descriptor: int) -> int:

@@ -1,7 +1,7 @@
-"""What passes between a room process and its WHEP relay process, over a socket pair; frames as in framing.py.
+"""Messages between a room process and its WHEP relay process, over a socket pair; frames as in framing.py.
 
 Room to relay: :class:`VideoFrame`, :class:`AudioFrame`, requests (``offer`` Offer -> Answer, ``candidates``
-Candidates, ``hangup`` {resource}). Relay to room: replies, and the events ``viewers`` (:class:`Viewers`) and
+Candidates, ``hangup`` {resource}). Relay to room: replies, and the events ``viewers`` (:class:`ViewerCounts`) and
 ``keyframe`` (a feed's name). Both ends are of one version: the room starts its relay itself.
 """
 
@@ -30,8 +30,8 @@ class AudioFrame(msgspec.Struct, tag="a"):
     data: bytes
 
 
-class Viewers(msgspec.Struct):
-    """Who watches, as the room's status tells it."""
+class ViewerCounts(msgspec.Struct):
+    """Counts of viewers, as the room's status tells them."""
 
     resources: dict[str, str] = {}
     """Resource -> feed."""

@@ -13,7 +13,7 @@ from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 
 from streamer.control.messages import Answer, Candidates, Offer
 from streamer.errors import StreamerError
-from streamer.room.feed import Feed
+from streamer.room.feed import ViewerFeed
 from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc import sdp
 from streamer.rtc.ice import IceBinding, same_machine
@@ -29,12 +29,12 @@ CODECS = {"video": "h264", "audio": "opus"}
 
 
 class Viewer:
-    """A connection from its offer to its end. It is a :class:`streamer.room.feed.Sink` of its feed."""
+    """A connection from its offer to its end. It is a :class:`streamer.room.feed.FrameSink` of its feed."""
 
     def __init__(
         self,
         offer: Offer,
-        feed: Feed,
+        feed: ViewerFeed,
         binding: IceBinding,
         connect_limit_s: float,
         max_candidates: int,

@@ -1,4 +1,4 @@
-"""Who may have a WHEP connection: the audience's places, those of offers that do not connect, and the crew's. Pure."""
+"""Places for WHEP connections: the audience's, those of offers that do not connect, and the crew's. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PREVIEW = "preview"
 class Place:
     """One connection's place, from its offer to its end."""
 
-    def __init__(self, places: Places, key: str, *, preview: bool) -> None:
+    def __init__(self, places: WhepPlaces, key: str, *, preview: bool) -> None:
         self._places = places
         self._key = key
         self.preview = preview
@@ -44,7 +44,7 @@ class Place:
             self._places.pending.give_back(self._key)
 
 
-class Places:
+class WhepPlaces:
     """A room's. An offer costs nothing, so that what it holds until it connects is its household's alone."""
 
     def __init__(self, settings: WhepSettings) -> None:

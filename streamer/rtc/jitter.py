@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from streamer.rtc.payloads import Piece
+from streamer.rtc.payloads import PayloadPiece
 
 MS = 1_000_000
 CAPACITY = 8192
@@ -75,16 +75,16 @@ class TimestampUnwrapper:
         return self.last + ((value - self.last + 0x80000000) & 0xFFFFFFFF) - 0x80000000
 
 
-class Fragment(NamedTuple):
+class RtpFragment(NamedTuple):
     timestamp: int
     """As on the wire."""
     marker: bool
-    piece: Piece | None
+    piece: PayloadPiece | None
     """None: the payload could not be read."""
     arrival_ns: int
 
 
-class Frame(NamedTuple):
+class RtpFrame(NamedTuple):
     data: bytes
     timestamp: int
     key: bool
@@ -126,7 +126,7 @@ class FrameAssembler:
         self._video = video
         self._wait_ns = int(wait_ms * MS)
         self._sequence = SequenceUnwrapper()
-        self._buffer: dict[int, Fragment] = {}
+        self._buffer: dict[int, RtpFragment] = {}
         self._missing: dict[int, _Missing] = {}
         """In ascending order, as holes are noticed behind the highest number. Each number from ``_next`` to the highest
         is either here or in the buffer."""
@@ -167,7 +167,7 @@ class FrameAssembler:
         """A hole is open: :meth:`expire` and :meth:`nacks` want to be called every few milliseconds."""
         return bool(self._missing)
 
-    def add(self, sequence_number: int, fragment: Fragment) -> list[Frame]:
+    def add(self, sequence_number: int, fragment: RtpFragment) -> list[RtpFrame]:
         """Take one packet in; the frames that are complete now, in order."""
         extended = self._sequence.unwrap(sequence_number)
         highest = self._sequence.highest
@@ -189,7 +189,7 @@ class FrameAssembler:
             self.counters.recovered += 1
             if found.tries == 1:
                 self.nack_round_trip_ns = fragment.arrival_ns - found.asked_ns
-        frames: list[Frame] = []
+        frames: list[RtpFrame] = []
         if self._sequence.highest is not None:
             frames = self._notice(max(self._sequence.highest + 1, self._next), extended, fragment.arrival_ns)
         self._sequence.seen(extended)
@@ -199,14 +199,14 @@ class FrameAssembler:
             frames += self._skip()
         return frames
 
-    def _notice(self, first: int, end: int, now_ns: int) -> list[Frame]:
+    def _notice(self, first: int, end: int, now_ns: int) -> list[RtpFrame]:
         """The numbers from ``first`` to before ``end`` did not come. The frames that come free where they, or those
         that were waited for until now, are given up for it."""
         self._allowance = min(self._allowance + HOLES_PER_PACKET, MAX_HOLES)
         count = end - first
         if count <= 0:
             return []
-        frames: list[Frame] = []
+        frames: list[RtpFrame] = []
         if count > self._allowance:
             while self._missing:
                 frames += self._skip()
@@ -227,9 +227,9 @@ class FrameAssembler:
         """A frame that was delivered is not used: those after it lack it, until a key frame."""
         self.broken = self.wants_key = self._video
 
-    def expire(self, now_ns: int) -> list[Frame]:
+    def expire(self, now_ns: int) -> list[RtpFrame]:
         """Give up the holes that have been open for too long; the frames that come free by it."""
-        frames: list[Frame] = []
+        frames: list[RtpFrame] = []
         while self._missing:
             first = next(iter(self._missing.values()))
             if now_ns - first.noticed_ns < self._wait_ns:
@@ -268,7 +268,7 @@ class FrameAssembler:
         self._drop_frame()
         self._clean = False
 
-    def _skip(self) -> list[Frame]:
+    def _skip(self) -> list[RtpFrame]:
         """Go on behind the first hole."""
         assert self._next is not None
         while self._missing.pop(self._next, None) is not None:
@@ -287,8 +287,8 @@ class FrameAssembler:
         self._clean = False
         self.broken = self.wants_key = self._video
 
-    def _drain(self) -> list[Frame]:
-        frames: list[Frame] = []
+    def _drain(self) -> list[RtpFrame]:
+        frames: list[RtpFrame] = []
         assert self._next is not None
         while (fragment := self._buffer.pop(self._next, None)) is not None:
             self._next += 1
@@ -300,7 +300,7 @@ class FrameAssembler:
             self._consume(fragment, frames)
         return frames
 
-    def _consume(self, fragment: Fragment, frames: list[Frame]) -> None:
+    def _consume(self, fragment: RtpFragment, frames: list[RtpFrame]) -> None:
         piece = fragment.piece
         if self._frame_time is None:
             if piece is not None and not piece.data and not fragment.marker:
@@ -323,7 +323,7 @@ class FrameAssembler:
         if fragment.marker or not self._video:
             self._finish(frames, self._frame_bad)
 
-    def _finish(self, frames: list[Frame], bad: bool) -> None:
+    def _finish(self, frames: list[RtpFrame], bad: bool) -> None:
         assert self._frame_time is not None
         data = b"" if bad else b"".join(self._pieces)
         if bad:
@@ -333,7 +333,7 @@ class FrameAssembler:
             if self._frame_key:
                 self.broken = False
             self.wants_key = self.broken
-            frames.append(Frame(data, self._frame_time, self._frame_key, self.broken, self._frame_arrival_ns))
+            frames.append(RtpFrame(data, self._frame_time, self._frame_key, self.broken, self._frame_arrival_ns))
         self._drop_frame()
 
     def _drop_frame(self) -> None:

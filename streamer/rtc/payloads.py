@@ -17,7 +17,7 @@ NAL_IDR, NAL_SEI, NAL_SPS, NAL_PPS, NAL_AUD = 5, 6, 7, 8, 9
 STAP_A, FU_A = 24, 28
 
 
-class Piece(NamedTuple):
+class PayloadPiece(NamedTuple):
     """What one packet adds to a frame."""
 
     data: bytes
@@ -27,16 +27,16 @@ class Piece(NamedTuple):
     """The frame is a key frame, as far as this packet shows."""
 
 
-def depayload(codec: str, payload: bytes) -> Piece:
+def depayload(codec: str, payload: bytes) -> PayloadPiece:
     """Take one RTP payload apart. ``codec`` in lower case: ``h264``, ``vp8`` or an audio codec."""
     if codec == "h264":
         return depayload_h264(payload)
     if codec == "vp8":
         return depayload_vp8(payload)
-    return Piece(payload, True, True)
+    return PayloadPiece(payload, True, True)
 
 
-def depayload_h264(payload: bytes) -> Piece:
+def depayload_h264(payload: bytes) -> PayloadPiece:
     """Packets of RFC 6184 modes 0 and 1 to Annex B with 4-byte start codes."""
     if len(payload) < 2:
         raise ValueError("H.264 payload too short")
@@ -47,10 +47,10 @@ def depayload_h264(payload: bytes) -> Piece:
         if header & 0x80:
             begins = inner in (1, NAL_IDR) and len(payload) > 2 and bool(payload[2] & 0x80)
             data = START_CODE + bytes((payload[0] & 0xE0 | inner,)) + payload[2:]
-            return Piece(data, begins, inner == NAL_IDR)
-        return Piece(payload[2:], False, inner == NAL_IDR)
+            return PayloadPiece(data, begins, inner == NAL_IDR)
+        return PayloadPiece(payload[2:], False, inner == NAL_IDR)
     if 1 <= nal_type <= 23:
-        return Piece(START_CODE + payload, _begins(payload), nal_type == NAL_IDR)
+        return PayloadPiece(START_CODE + payload, _begins(payload), nal_type == NAL_IDR)
     if nal_type == STAP_A:
         out = bytearray()
         begins = key = False
@@ -67,7 +67,7 @@ def depayload_h264(payload: bytes) -> Piece:
             key = key or nal[0] & 0x1F == NAL_IDR
             out += START_CODE
             out += nal
-        return Piece(bytes(out), begins, key)
+        return PayloadPiece(bytes(out), begins, key)
     raise ValueError(f"H.264 packet type {nal_type} is not of mode 0 or 1")
 
 
@@ -84,7 +84,7 @@ def _begins(nal: bytes) -> bool:
     return nal_type in (1, NAL_IDR) and len(nal) > 1 and bool(nal[1] & 0x80)
 
 
-def depayload_vp8(payload: bytes) -> Piece:
+def depayload_vp8(payload: bytes) -> PayloadPiece:
     """Strip the payload descriptor (RFC 7741, section 4.2)."""
     if not payload:
         raise ValueError("VP8 payload too short")
@@ -106,7 +106,7 @@ def depayload_vp8(payload: bytes) -> Piece:
     if len(payload) <= position:
         raise ValueError("VP8 descriptor is cut short")
     begins = bool(first & 0x10) and not first & 0x0F
-    return Piece(payload[position:], begins, begins and not payload[position] & 0x01)
+    return PayloadPiece(payload[position:], begins, begins and not payload[position] & 0x01)
 
 
 def payload(codec: str, frame: bytes, picture_id: int = 0) -> list[bytes]:

@@ -34,8 +34,8 @@ from streamer.formats import h264, vp8
 from streamer.formats.types import AccessUnit
 from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc.allowance import Allowance
-from streamer.rtc.jitter import MS, Fragment, Frame, FrameAssembler, TimestampUnwrapper
-from streamer.rtc.payloads import NAL_SPS, Piece, depayload
+from streamer.rtc.jitter import MS, FrameAssembler, RtpFragment, RtpFrame, TimestampUnwrapper
+from streamer.rtc.payloads import NAL_SPS, PayloadPiece, depayload
 from streamer.rtc.reception import Reception, SenderClock
 
 VIDEO_WAIT_MS = 250.0
@@ -54,7 +54,7 @@ FRAMES_PER_S = {"video": 150.0, "audio": 450.0}
 """Frames taken of a track: a camera sends up to 60 pictures, Opus up to 400 packets of 2.5 ms."""
 FRAMES_BURST_S = 2.0
 """As many as may come free at once behind a hole, or after our loop stood still."""
-EMPTY = Piece(b"", False, False)
+EMPTY = PayloadPiece(b"", False, False)
 
 Drop = Callable[[RtpPacket], bool]
 
@@ -229,7 +229,7 @@ class EncodedReceiver:
         except ValueError:
             piece = None
         restarts = self.assembler.counters.restarts
-        frames = self.assembler.add(sequence, Fragment(packet.timestamp, bool(packet.marker), piece, now_ns))
+        frames = self.assembler.add(sequence, RtpFragment(packet.timestamp, bool(packet.marker), piece, now_ns))
         if self.assembler.counters.restarts != restarts:
             self.reception.restart()
         if not repaired:
@@ -276,7 +276,7 @@ class EncodedReceiver:
         self._clock = SenderClock(codec.clockRate)
         return True
 
-    def _deliver(self, frames: list[Frame]) -> None:
+    def _deliver(self, frames: list[RtpFrame]) -> None:
         for frame in frames:
             rtp_time = self._timestamps.unwrap(frame.timestamp)
             assert self._clock is not None

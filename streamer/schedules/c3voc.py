@@ -8,7 +8,7 @@ from typing import Any
 
 from streamer.conference.schedule import Schedule
 from streamer.conference.sessions import Flag
-from streamer.schedules.entries import Day, Raw, day_change_minutes, read_day, read_entry
+from streamer.schedules.entries import EntryDay, Raw, day_change_minutes, read_day, read_entry
 from streamer.schedules.frab import conference_span
 from streamer.schedules.reading import Collector, Unreadable
 from streamer.schedules.words import NAME_CHARACTERS, address_of, language_of, one_line, text_of
@@ -99,10 +99,10 @@ class _Reader:
             track = entry.get("track")
             if isinstance(track, Mapping) and not track.get("name"):
                 entry = {**entry, "track": tracks.get(text_of(track.get("slug")), text_of(track.get("slug")))}
-            self._entry(entry, self._room(entry.get("room")), Day())
+            self._entry(entry, self._room(entry.get("room")), EntryDay())
         return self._result(days)
 
-    def _entry(self, entry: Raw, room: str, day: Day) -> None:
+    def _entry(self, entry: Raw, room: str, day: EntryDay) -> None:
         read_entry(entry, room, day, self.collector, default_record=self._recording.get(room, Flag.NO))
 
     def _room(self, raw: object) -> str:
@@ -116,7 +116,7 @@ class _Reader:
         whole = int(capacity) if isinstance(capacity, int | float) and 0 < capacity < 1_000_000 else None
         return self.collector.room(name, guid=guid, slug=slug, capacity=whole)
 
-    def _result(self, days: list[Day]) -> Schedule:
+    def _result(self, days: list[EntryDay]) -> Schedule:
         conference = self._conference
         start_ms, end_ms = conference_span(dict(conference), self.collector)
         languages = conference.get("languages")

@@ -45,7 +45,7 @@ _TEXT_FIELDS = ("subtitle", "abstract", "description", "language", "track", "url
 
 
 @dataclass(frozen=True, slots=True)
-class Day:
+class EntryDay:
     """A day of the file that an entry stands in. None where the file does not say."""
 
     date: date | None = None
@@ -55,14 +55,14 @@ class Day:
     """The day's first hour: a start before it belongs to the next calendar day."""
 
 
-def read_day(raw: Raw, collector: Collector) -> Day:
+def read_day(raw: Raw, collector: Collector) -> EntryDay:
     """``date``, ``start`` and ``end`` (v1: ``day_start`` and ``day_end``)."""
     bounds: list[datetime | None] = []
     for value in (raw.get("day_start") or raw.get("start"), raw.get("day_end") or raw.get("end")):
         moment = read_moment(value)
         bounds.append(located(moment, collector.zone) if moment is not None else None)
     start, end = bounds
-    return Day(
+    return EntryDay(
         date=read_date(raw.get("date")) or (start.date() if start is not None else None),
         start_ms=milliseconds(start) if start is not None else None,
         end_ms=milliseconds(end) if end is not None else None,
@@ -70,7 +70,7 @@ def read_day(raw: Raw, collector: Collector) -> Day:
     )
 
 
-def day_change_minutes(days: list[Day]) -> int:
+def day_change_minutes(days: list[EntryDay]) -> int:
     """Minutes after midnight at which all the days begin, if they agree and it is night; else 0."""
     begins = {day.begins for day in days if day.start_ms is not None}
     if len(begins) != 1:
@@ -79,7 +79,7 @@ def day_change_minutes(days: list[Day]) -> int:
     return minutes if minutes <= 9 * 60 else 0
 
 
-def read_entry(raw: Raw, room: str, day: Day, collector: Collector, *, default_record: Flag = Flag.NO) -> None:
+def read_entry(raw: Raw, room: str, day: EntryDay, collector: Collector, *, default_record: Flag = Flag.NO) -> None:
     """Adds the session to the collector, or a warning that says why not. ``room`` is the name of one it knows."""
     title = one_line(raw.get("title"))
     guid = one_line(raw.get("guid"), 128)
@@ -144,7 +144,7 @@ def read_entry(raw: Raw, room: str, day: Day, collector: Collector, *, default_r
     )
 
 
-def _start(raw: Raw, day: Day, collector: Collector, name: str) -> int | None:
+def _start(raw: Raw, day: EntryDay, collector: Collector, name: str) -> int | None:
     """``date`` (v1) or ``start`` (schedule2) where it is a whole moment; else the day and the time of day."""
     moment = read_moment(raw.get("date")) or read_moment(raw.get("start"))
     clock = read_clock(raw.get("start"))

@@ -75,14 +75,14 @@ def room_guid(room: ScheduleRoom) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ExportIdentity:
     """Unique in a schedule, and the same each time it is written."""
 
     guid: str
     id: int
 
 
-def identities(items: Sequence[ScheduleItem]) -> list[Identity]:
+def identities(items: Sequence[ScheduleItem]) -> list[ExportIdentity]:
     """One for each item. What the item says of itself is kept where the formats allow it and no other item said it."""
     guids: list[str] = []
     taken_guids: set[str] = set()
@@ -109,7 +109,7 @@ def identities(items: Sequence[ScheduleItem]) -> list[Identity]:
             number = (number + 1) & 0x7FFFFFFF
         numbers[index] = number
         taken.add(number)
-    return [Identity(guid, numbers[index]) for index, guid in enumerate(guids)]
+    return [ExportIdentity(guid, numbers[index]) for index, guid in enumerate(guids)]
 
 
 def _words_of(item: ScheduleItem) -> str:
@@ -168,7 +168,7 @@ def clock(time_ms: int, zone: tzinfo, *, seconds: bool = False) -> str:
 @dataclass(frozen=True, slots=True)
 class Entry:
     item: ScheduleItem
-    identity: Identity
+    identity: ExportIdentity
 
 
 @dataclass(frozen=True, slots=True)

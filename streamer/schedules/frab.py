@@ -12,7 +12,7 @@ from typing import Any
 from lxml import etree
 
 from streamer.conference.schedule import Schedule
-from streamer.schedules.entries import Day, day_change_minutes, read_day, read_entry
+from streamer.schedules.entries import EntryDay, day_change_minutes, read_day, read_entry
 from streamer.schedules.reading import MAX_ENTRIES, Collector, Unreadable
 from streamer.schedules.times import DAY_MS, at, located, milliseconds, read_clock, read_date, read_moment
 from streamer.schedules.words import address_of, one_line, text_of
@@ -51,8 +51,8 @@ class _Reader:
         self._conference: dict[str, Any] = {}
         self._version = ""
         self._address = ""
-        self._day = Day()
-        self._days: list[Day] = []
+        self._day = EntryDay()
+        self._days: list[EntryDay] = []
         self._room = ""
         self._open: list[str] = []
 

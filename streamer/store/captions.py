@@ -5,13 +5,13 @@ from __future__ import annotations
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.conference.captions import Line
+from streamer.conference.captions import Cue
 from streamer.errors import NotFound
 from streamer.store.mapping import RowMapping
 from streamer.store.tables import captions
 from streamer.store.writing import add_rows
 
-_MAPPING = RowMapping(Line, captions)
+_MAPPING = RowMapping(Cue, captions)
 
 
 class Captions:
@@ -20,14 +20,14 @@ class Captions:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def get(self, line_id: str) -> Line:
+    async def get(self, line_id: str) -> Cue:
         """Raises NotFound."""
         row = (await self._connection.execute(select(captions).where(captions.c.id == line_id))).first()
         if row is None:
             raise NotFound("There is no such caption.", code="no_such_caption")
         return _MAPPING.item(row)
 
-    async def said(self, room: str, lang: str | None, from_ms: int, to_ms: int) -> list[Line]:
+    async def said(self, room: str, lang: str | None, from_ms: int, to_ms: int) -> list[Cue]:
         """What was said from ``from_ms`` to before ``to_ms``, by its time; ``lang`` None: in every language."""
         query = select(captions).where(
             captions.c.room_id == room, captions.c.at_ms >= from_ms, captions.c.at_ms < to_ms
@@ -37,7 +37,7 @@ class Captions:
         query = query.order_by(captions.c.at_ms, captions.c.created_ms, captions.c.id)
         return [_MAPPING.item(row) for row in await self._connection.execute(query)]
 
-    async def of_session(self, room: str, session: str, from_ms: int, to_ms: int, limit: int) -> list[Line]:
+    async def of_session(self, room: str, session: str, from_ms: int, to_ms: int, limit: int) -> list[Cue]:
         """What was said in a session, and while none was on air, by its time, in every language."""
         query = select(captions).where(
             captions.c.room_id == room,
@@ -48,7 +48,7 @@ class Captions:
         query = query.order_by(captions.c.at_ms, captions.c.created_ms, captions.c.id).limit(limit)
         return [_MAPPING.item(row) for row in await self._connection.execute(query)]
 
-    async def shown(self, room: str, from_ms: int) -> list[Line]:
+    async def shown(self, room: str, from_ms: int) -> list[Cue]:
         """What live outputs show after ``from_ms``, in the order in which they do."""
         query = (
             select(captions)
@@ -57,12 +57,12 @@ class Captions:
         )
         return [_MAPPING.item(row) for row in await self._connection.execute(query)]
 
-    async def add(self, line: Line) -> None:
+    async def add(self, line: Cue) -> None:
         """Raises Conflict ``exists``, Unprocessable ``unknown_reference``."""
         unknown = "The captions' room does not exist."
         await add_rows(self._connection, captions, (_MAPPING.values(line),), taken="It is there.", unknown=unknown)
 
-    async def save(self, line: Line) -> None:
+    async def save(self, line: Cue) -> None:
         """Raises NotFound."""
         changed = await self._connection.execute(
             update(captions).where(captions.c.id == line.id).values(_MAPPING.values(line))

@@ -17,7 +17,7 @@ _ROW = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class DirectorHolder:
     """The row. ``holder``: a data folder's own id; empty: nobody directs. The rest is for people."""
 
     epoch: int = 0
@@ -33,7 +33,7 @@ class Holder:
         return f"process {self.pid} on {self.host}, data folder {self.folder}, epoch {self.epoch}"
 
 
-_MAPPING = RowMapping(Holder, directors)
+_MAPPING = RowMapping(DirectorHolder, directors)
 
 
 class Directors:
@@ -42,7 +42,7 @@ class Directors:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def holder(self) -> Holder:
+    async def holder(self) -> DirectorHolder:
         row = (await self._connection.execute(select(directors).where(directors.c.id == _ROW))).one()
         return _MAPPING.item(row)
 
@@ -50,20 +50,20 @@ class Directors:
         """Of the schema: somebody's newer program may have changed it."""
         return str((await self._connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one())
 
-    async def take(self, seen: Holder, by: Holder, *, idle: bool) -> bool:
+    async def take(self, seen: DirectorHolder, by: DirectorHolder, *, idle: bool) -> bool:
         """Put ``by``, with a higher epoch, where ``seen`` was. ``idle``: only while its sign has not moved."""
         unmoved = (directors.c.sign == seen.sign,) if idle else ()
         values = _MAPPING.values(by) | {"sign": directors.c.sign + 1}
         return await self._change(seen, values, *unmoved)
 
-    async def sign(self, mine: Holder) -> bool:
+    async def sign(self, mine: DirectorHolder) -> bool:
         return await self._change(mine, {"sign": directors.c.sign + 1})
 
-    async def release(self, mine: Holder) -> bool:
+    async def release(self, mine: DirectorHolder) -> bool:
         """Nobody directs from now on; the next one need not wait."""
         return await self._change(mine, {"holder": ""})
 
-    async def _change(self, of: Holder, values: dict[str, object], *more: object) -> bool:
+    async def _change(self, of: DirectorHolder, values: dict[str, object], *more: object) -> bool:
         where = (directors.c.id == _ROW, directors.c.epoch == of.epoch, directors.c.holder == of.holder, *more)
         done = await self._connection.execute(update(directors).where(*where).values(values))  # type: ignore[arg-type]
         return bool(done.rowcount)

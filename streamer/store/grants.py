@@ -119,7 +119,7 @@ class Grants:
         return [row.id for row in rows]
 
 
-class Connections:
+class WebRtcConnections:
     """One transaction's view of the open WebRTC connections."""
 
     def __init__(self, connection: AsyncConnection) -> None:

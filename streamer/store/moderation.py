@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Select, Table, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.conference.participation import AddressHold, CrewLine, ModerationAction, Report, Sanction
+from streamer.conference.participation import AddressHold, CrewMessage, ModerationAction, Report, Sanction
 from streamer.store.bulk import put_rows
 from streamer.store.mapping import RowMapping
 from streamer.store.tables import address_holds, crew_lines, moderation_actions, reports, sanctions
@@ -17,7 +17,7 @@ _SANCTIONS = RowMapping(Sanction, sanctions)
 _HOLDS = RowMapping(AddressHold, address_holds)
 _ACTIONS = RowMapping(ModerationAction, moderation_actions)
 _REPORTS = RowMapping(Report, reports)
-_LINES = RowMapping(CrewLine, crew_lines)
+_LINES = RowMapping(CrewMessage, crew_lines)
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Moderation:
     async def put_reports(self, items: Sequence[Report]) -> None:
         await self._put(reports, _REPORTS, items)
 
-    async def put_lines(self, items: Sequence[CrewLine]) -> None:
+    async def put_lines(self, items: Sequence[CrewMessage]) -> None:
         await self._put(crew_lines, _LINES, items)
 
     # --- read ---------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class Moderation:
         query = select(reports).where(reports.c.scope == scope, reports.c.resolved_ms.is_(None))
         return await self._all(query.order_by(reports.c.at_ms.desc()).limit(limit), _REPORTS)
 
-    async def lines(self, scope: str, limit: int) -> list[CrewLine]:
+    async def lines(self, scope: str, limit: int) -> list[CrewMessage]:
         """The newest, oldest first."""
         query = select(crew_lines).where(crew_lines.c.scope == scope)
         return (await self._all(query.order_by(crew_lines.c.at_ms.desc()).limit(limit), _LINES))[::-1]

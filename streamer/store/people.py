@@ -64,7 +64,7 @@ class Until(StrEnum):
     CHANGED = "it is changed or deleted by hand"
 
 
-class Erased(StrEnum):
+class ErasureOutcome(StrEnum):
     """What *delete my data* does to a participant's rows."""
 
     GONE = "deleted"
@@ -77,7 +77,7 @@ Statement = Delete | Update
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class TablePolicy:
     """One table. Names of columns are separated by spaces; each column is in ``people`` or in ``plain``."""
 
     table: Table
@@ -92,7 +92,7 @@ class Kept:
     """The column that says which participant's it is; their export has the row, but for ``untold``."""
     untold: str = ""
     """Of these: what moderators think, and who they are."""
-    erased: Erased = Erased.NOT_THEIRS
+    erased: ErasureOutcome = ErasureOutcome.NOT_THEIRS
 
     @property
     def names(self) -> set[str]:
@@ -160,8 +160,8 @@ def _sanctions(moment: Moment) -> Sequence[Statement]:
     return [delete(t.sanctions).where(or_(over, t.sanctions.c.since_ms < moment.audience_ms))]
 
 
-LIST: tuple[Kept, ...] = (
-    Kept(
+LIST: tuple[TablePolicy, ...] = (
+    TablePolicy(
         t.participants,
         "id name place",
         "created_ms seen_ms",
@@ -169,9 +169,9 @@ LIST: tuple[Kept, ...] = (
         Until.KEEP_DAYS,
         _audience(t.participants, "seen_ms"),
         whose="id",
-        erased=Erased.GONE,
+        erased=ErasureOutcome.GONE,
     ),
-    Kept(
+    TablePolicy(
         t.chat_messages,
         "participant_id name role text reason reply_to_id",
         "id room_id scope session_id at_ms media_at_ms state until_ms",
@@ -180,9 +180,9 @@ LIST: tuple[Kept, ...] = (
         _audience(t.chat_messages),
         whose="participant_id",
         untold="reason",
-        erased=Erased.GONE,
+        erased=ErasureOutcome.GONE,
     ),
-    Kept(
+    TablePolicy(
         t.questions,
         "participant_id name role place text original reason",
         "id room_id scope session_id at_ms media_at_ms anonymous state merged_into_id staged_ms answered_ms withdrawn",
@@ -191,27 +191,27 @@ LIST: tuple[Kept, ...] = (
         _audience(t.questions),
         whose="participant_id",
         untold="reason",
-        erased=Erased.GONE,
+        erased=ErasureOutcome.GONE,
     ),
-    Kept(
+    TablePolicy(
         t.question_votes,
         "participant_id",
         "question_id",
         "Votes, with their question",
         Until.KEEP_DAYS,
         whose="participant_id",
-        erased=Erased.GONE,
+        erased=ErasureOutcome.GONE,
     ),
-    Kept(
+    TablePolicy(
         t.poll_votes,
         "participant_id options",
         "poll_id",
         "Votes, with their poll",
         Until.KEEP_DAYS,
         whose="participant_id",
-        erased=Erased.GONE,
+        erased=ErasureOutcome.GONE,
     ),
-    Kept(
+    TablePolicy(
         t.reports,
         "participant_id reason item_id",
         "id room_id scope kind at_ms resolved_ms",
@@ -219,9 +219,9 @@ LIST: tuple[Kept, ...] = (
         Until.KEEP_DAYS,
         _audience(t.reports),
         whose="participant_id",
-        erased=Erased.GONE,
+        erased=ErasureOutcome.GONE,
     ),
-    Kept(
+    TablePolicy(
         t.sanctions,
         "participant_id reason name",
         "scope room_id muted_until_ms banned since_ms",
@@ -230,9 +230,9 @@ LIST: tuple[Kept, ...] = (
         _sanctions,
         whose="participant_id",
         untold="reason",
-        erased=Erased.NAMELESS,
+        erased=ErasureOutcome.NAMELESS,
     ),
-    Kept(
+    TablePolicy(
         t.address_holds,
         "participant_id prefix",
         "scope room_id since_ms until_ms",
@@ -240,9 +240,9 @@ LIST: tuple[Kept, ...] = (
         Until.OVER,
         _now(t.address_holds, "until_ms"),
         whose="participant_id",
-        erased=Erased.NAMELESS,
+        erased=ErasureOutcome.NAMELESS,
     ),
-    Kept(
+    TablePolicy(
         t.moderation_actions,
         "who label target participant_id reason changes undone_by",
         "id room_id scope session_id at_ms kind undone_ms",
@@ -251,9 +251,9 @@ LIST: tuple[Kept, ...] = (
         _audience(t.moderation_actions),
         whose="participant_id",
         untold="who label target reason changes undone_by",
-        erased=Erased.NAMELESS,
+        erased=ErasureOutcome.NAMELESS,
     ),
-    Kept(
+    TablePolicy(
         t.polls,
         "question options",
         "id room_id scope session_id kind at_ms media_at_ms closed_ms results_at_end removed",
@@ -261,7 +261,7 @@ LIST: tuple[Kept, ...] = (
         Until.KEEP_DAYS,
         _audience(t.polls),
     ),
-    Kept(
+    TablePolicy(
         t.crew_lines,
         "who label text",
         "id room_id scope to at_ms removed",
@@ -269,7 +269,7 @@ LIST: tuple[Kept, ...] = (
         Until.KEEP_DAYS,
         _audience(t.crew_lines),
     ),
-    Kept(
+    TablePolicy(
         t.notices,
         "text",
         "id room_id scope at_ms until_ms removed",
@@ -277,13 +277,13 @@ LIST: tuple[Kept, ...] = (
         Until.KEEP_DAYS,
         _audience(t.notices),
     ),
-    Kept(
+    TablePolicy(
         t.watch_minutes,
         "",
         "session_id minute_ms viewers",
         ends=_audience(t.watch_minutes, "minute_ms"),
     ),
-    Kept(
+    TablePolicy(
         t.captions,
         "text live_text grant_id",
         "id room_id session_id lang at_ms live_from_ms live_until_ms created_ms",
@@ -291,7 +291,7 @@ LIST: tuple[Kept, ...] = (
         Until.RECORDING,
         _captions,
     ),
-    Kept(
+    TablePolicy(
         t.marks,
         "label",
         "id session_id kind at_ms until_ms hidden",
@@ -299,7 +299,7 @@ LIST: tuple[Kept, ...] = (
         Until.RECORDING,
         _chapters,
     ),
-    Kept(
+    TablePolicy(
         t.sessions,
         "speakers",
         "id room_id event_id title start_ms end_ms kind subtitle abstract language tags track url capacity visibility "
@@ -309,7 +309,7 @@ LIST: tuple[Kept, ...] = (
         Until.SPEAKERS_DAYS,
         _speakers,
     ),
-    Kept(
+    TablePolicy(
         t.import_previews,
         "payload",
         "id event_id created_ms expires_ms",
@@ -317,14 +317,14 @@ LIST: tuple[Kept, ...] = (
         Until.OVER,
         _now(t.import_previews, "expires_ms"),
     ),
-    Kept(
+    TablePolicy(
         t.schedule_sources,
         "owner",
         "event_id url etag last_modified polled_ms error applied_sha256",
         "By whose link an event follows a schedule",
         Until.CHANGED,
     ),
-    Kept(
+    TablePolicy(
         t.actions,
         "who label before after",
         "id room_id session_id at_ms kind undone_ms",
@@ -332,7 +332,7 @@ LIST: tuple[Kept, ...] = (
         Until.UNDO,
         _older(t.actions, "at_ms", lambda moment: moment.before(UNDO_DAYS)),
     ),
-    Kept(
+    TablePolicy(
         t.alarm_acknowledgements,
         "who label",
         "room_id alarm at_ms",
@@ -340,7 +340,7 @@ LIST: tuple[Kept, ...] = (
         Until.AUDIT_DAYS,
         _crew(t.alarm_acknowledgements, "at_ms"),
     ),
-    Kept(
+    TablePolicy(
         t.audit,
         "who label target_id details",
         "id at_ms action target_kind room_id venue_id",
@@ -348,7 +348,7 @@ LIST: tuple[Kept, ...] = (
         Until.AUDIT_DAYS,
         _crew(t.audit, "at_ms"),
     ),
-    Kept(
+    TablePolicy(
         t.grants,
         "id label",
         "secret_sha256 role room_id venue_id event_id session_id not_before_ms expires_ms created_ms",
@@ -356,7 +356,7 @@ LIST: tuple[Kept, ...] = (
         Until.AUDIT_DAYS,
         _grants,
     ),
-    Kept(
+    TablePolicy(
         t.connections,
         "grant_id",
         "resource room_id kind source created_ms",
@@ -364,7 +364,7 @@ LIST: tuple[Kept, ...] = (
         Until.AUDIT_DAYS,
         _crew(t.connections, "created_ms"),
     ),
-    Kept(
+    TablePolicy(
         t.logins,
         "grant_id agent",
         "secret_sha256 created_ms last_seen_ms expires_ms",
@@ -372,33 +372,33 @@ LIST: tuple[Kept, ...] = (
         Until.OVER,
         _now(t.logins, "expires_ms"),
     ),
-    Kept(
+    TablePolicy(
         t.room_states,
         "hold_message",
         "room_id hold_since_ms hold_until_ms slate source gain_db media_up_since_ms media_stopped_ms",
         "What a hold says to the room",
         Until.OVER,
     ),
-    Kept(
+    TablePolicy(
         t.room_modes,
         "words",
         "scope room_id chat slow_seconds questions anonymous order hold_seconds shield networks",
         "Words that moderators block, which may be names",
         Until.CHANGED,
     ),
-    Kept(t.venues, "", "id name timezone language logos"),
-    Kept(t.rooms, "", "id name venue_id start between aliases guid retention_days caption_languages"),
-    Kept(t.events, "", "id name venue_id start_ms end_ms language url acronym logos source_url colour"),
-    Kept(
+    TablePolicy(t.venues, "", "id name timezone language logos"),
+    TablePolicy(t.rooms, "", "id name venue_id start between aliases guid retention_days caption_languages"),
+    TablePolicy(t.events, "", "id name venue_id start_ms end_ms language url acronym logos source_url colour"),
+    TablePolicy(
         t.recordings,
         "",
         "session_id room_id broadcast folder start_ms end_ms size_bytes state pinned published reviewed created_ms",
     ),
-    Kept(t.editions, "", "id session_id start_ms end_ms skips created_ms replaced_ms"),
-    Kept(t.hall_codes, "", "code room_id place created_ms"),
-    Kept(t.secrets, "", "name value"),
-    Kept(t.revisions, "", "id value"),
-    Kept(t.directors, "", "id epoch holder sign since_ms host pid folder"),
+    TablePolicy(t.editions, "", "id session_id start_ms end_ms skips created_ms replaced_ms"),
+    TablePolicy(t.hall_codes, "", "code room_id place created_ms"),
+    TablePolicy(t.secrets, "", "name value"),
+    TablePolicy(t.revisions, "", "id value"),
+    TablePolicy(t.directors, "", "id epoch holder sign since_ms host pid folder"),
 )
 
 

@@ -17,7 +17,7 @@ from streamer.store.writing import put_row
 
 
 @dataclass(frozen=True, slots=True)
-class RoomState:
+class StoredRoomState:
     """The defaults are a room's of which nothing is stored."""
 
     room: str
@@ -52,15 +52,15 @@ class RoomStates:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def get(self, room: str) -> RoomState:
+    async def get(self, room: str) -> StoredRoomState:
         row = (await self._connection.execute(select(room_states).where(room_states.c.room_id == room))).first()
-        return RoomState(room) if row is None else _state(row)
+        return StoredRoomState(room) if row is None else _state(row)
 
-    async def all(self) -> dict[str, RoomState]:
+    async def all(self) -> dict[str, StoredRoomState]:
         """By room; rooms of which nothing is stored are left out."""
         return {row.room_id: _state(row) for row in await self._connection.execute(select(room_states))}
 
-    async def save(self, state: RoomState) -> None:
+    async def save(self, state: StoredRoomState) -> None:
         """Raises Unprocessable ``unknown_reference``."""
         await revision.bump(self._connection)
         hold = state.hold
@@ -105,6 +105,8 @@ class Acknowledgements:
         )
 
 
-def _state(row: Row[Any]) -> RoomState:
+def _state(row: Row[Any]) -> StoredRoomState:
     hold = None if row.hold_since_ms is None else Hold(row.hold_since_ms, row.hold_message, row.hold_until_ms)
-    return RoomState(row.room_id, hold, row.slate, row.source, row.gain_db, row.media_up_since_ms, row.media_stopped_ms)
+    return StoredRoomState(
+        row.room_id, hold, row.slate, row.source, row.gain_db, row.media_up_since_ms, row.media_stopped_ms
+    )

@@ -27,7 +27,7 @@ class String(TypeDecorator[str]):
         return None if value is None else storable(value)
 
 
-class Text(TypeDecorator[str]):
+class UnboundedText(TypeDecorator[str]):
     """Of any length."""
 
     impl = sa.Text

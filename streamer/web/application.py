@@ -27,10 +27,10 @@ from streamer.conference.notices import Notices
 from streamer.conference.participation import closed_session
 from streamer.web.connections import ConnectionStats
 from streamer.delivery import routes as delivery
-from streamer.director.room_alarms import Bells, free_bytes
+from streamer.director.room_alarms import RoomAlarms, free_bytes
 from streamer.director.director import Director
 from streamer.director.directorship import Directorship
-from streamer.director.day_repository import Ledger
+from streamer.director.day_repository import DayRepository
 from streamer.director.news import IncidentChanged, News, SessionChanged
 from streamer.errors import Unavailable
 from streamer.formats import erasures
@@ -103,8 +103,8 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
 
 def make_director(settings: Settings, database: Database, plane: MediaPlane, notices: Notices) -> Director:
     """A director over what is given; ``start`` it when the database and the media plane are."""
-    bells = Bells(notices, free_bytes(settings.data))
-    return Director(Ledger(database), plane, clock=now_ms, bells=bells, logos=settings.data / "logos")
+    bells = RoomAlarms(notices, free_bytes(settings.data))
+    return Director(DayRepository(database), plane, clock=now_ms, bells=bells, logos=settings.data / "logos")
 
 
 def make_archivist(settings: Settings, database: Database, plane: MediaPlane, director: Director) -> Archivist:

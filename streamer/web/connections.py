@@ -13,10 +13,10 @@ from enum import Enum
 from typing import Protocol
 
 from streamer.shares import Shares
-from streamer.descriptors import Budget
+from streamer.descriptors import DescriptorBudget
 
 
-class Kind(Enum):
+class ConnectionKind(Enum):
     PROXY = "proxy"
     """A trusted proxy's: it speaks for many households."""
     ANYBODY = "anybody"
@@ -59,7 +59,7 @@ class Seat:
 
     __slots__ = ("connection", "household", "kind", "left")
 
-    def __init__(self, household: str, kind: Kind) -> None:
+    def __init__(self, household: str, kind: ConnectionKind) -> None:
         self.household = household
         self.kind = kind
         self.connection: Cuttable | None = None
@@ -98,16 +98,16 @@ class _Pool:
 class Connections:
     """All connections of a web process. On the loop."""
 
-    def __init__(self, budget: Budget, stats: ConnectionStats, *, per_household: int = 0) -> None:
+    def __init__(self, budget: DescriptorBudget, stats: ConnectionStats, *, per_household: int = 0) -> None:
         """``per_household``: a bound beside the share; 0: none."""
-        self._pools = {Kind.ANYBODY: _Pool(budget.connections), Kind.PROBATION: _Pool(budget.crew)}
+        self._pools = {ConnectionKind.ANYBODY: _Pool(budget.connections), ConnectionKind.PROBATION: _Pool(budget.crew)}
         self._most = budget.connections + budget.crew
         self._per_household = per_household or self._most
         self.stats = stats
 
     def admit(self, household: str, *, proxy: bool = False) -> Seat | None:
         """A place for a new connection; None where there is none."""
-        kinds = (Kind.PROXY,) if proxy else (Kind.ANYBODY, Kind.PROBATION)
+        kinds = (ConnectionKind.PROXY,) if proxy else (ConnectionKind.ANYBODY, ConnectionKind.PROBATION)
         kind = next((kind for kind in kinds if self._take(household, kind)), None)
         if kind is None:
             self.stats.refused_total += 1
@@ -118,10 +118,10 @@ class Connections:
         self.idle(seat)
         return seat
 
-    def _take(self, household: str, kind: Kind) -> bool:
-        pool = self._pools[Kind.ANYBODY if kind is Kind.PROXY else kind]
+    def _take(self, household: str, kind: ConnectionKind) -> bool:
+        pool = self._pools[ConnectionKind.ANYBODY if kind is ConnectionKind.PROXY else kind]
         shares, full = pool.shares, self.stats.open >= self._most
-        if kind is Kind.PROXY:
+        if kind is ConnectionKind.PROXY:
             seat = pool.giving_way(household, full=True) if full else None
         elif not full and shares.of(household) < self._per_household and shares.may(household):
             return shares.take(household)
@@ -130,9 +130,9 @@ class Connections:
         if seat is not None:
             self.stats.cut_for_others_total += 1
             self.cut(seat)
-            if kind is not Kind.PROXY:
+            if kind is not ConnectionKind.PROXY:
                 shares.put(household)
-        return seat is not None or (kind is Kind.PROXY and not full)
+        return seat is not None or (kind is ConnectionKind.PROXY and not full)
 
     def cut(self, seat: Seat) -> None:
         """End a connection; its place is free at once."""
@@ -154,7 +154,7 @@ class Connections:
         """It has shown a grant: it takes nobody's place any more."""
         if not seat.left and seat.kind in self._pools:
             self._give_back(seat)
-            seat.kind = Kind.CREW
+            seat.kind = ConnectionKind.CREW
             self.stats.crew += 1
 
     def leave(self, seat: Seat) -> None:
@@ -168,5 +168,5 @@ class Connections:
         if seat.kind in self._pools:
             self._pools[seat.kind].rouse(seat)
             self._pools[seat.kind].shares.give_back(seat.household)
-        elif seat.kind is Kind.CREW:
+        elif seat.kind is ConnectionKind.CREW:
             self.stats.crew -= 1

@@ -23,7 +23,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from streamer.api.auth import HOLDER
 from streamer.household import household
-from streamer.web.connections import Connections, Kind, Seat
+from streamer.web.connections import Connections, ConnectionKind, Seat
 from streamer.errors import StreamerError, Unavailable
 from streamer.settings import ServerSettings
 from streamer.supervision import start_kept
@@ -54,7 +54,7 @@ Refuse = Callable[[StreamerError], web.Response]
 class Connection(RequestHandler):
     """One client's connection."""
 
-    def __init__(self, server: Server, seat: Seat, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+    def __init__(self, server: HttpServer, seat: Seat, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(server.aiohttp, loop=loop, **options)
         self._server = server
         self._time = loop.time
@@ -126,7 +126,7 @@ class Connection(RequestHandler):
             if taken - self._acked < settings.slow_reader_bytes_per_s * (now - self._wrote_since):
                 return "cut_slow_total"
             self._wrote_since, self._acked = now, taken
-        if self.seat.kind is Kind.PROXY or now < self._deadline:
+        if self.seat.kind is ConnectionKind.PROXY or now < self._deadline:
             return None
         if not self._busy:
             return "cut_headers_total" if self._spoken else "cut_idle_total"
@@ -165,7 +165,7 @@ class _Handshake:
             self.task.cancel()
 
 
-class Server:
+class HttpServer:
     """Serves a runner's application on sockets. ``start`` it after the runner's set-up, ``close`` it first."""
 
     def __init__(
@@ -306,7 +306,7 @@ class Server:
         connection.began(request)
         try:
             seat = connection.seat
-            if seat.kind is Kind.PROBATION and request.path not in OPEN_TO_ALL:
+            if seat.kind is ConnectionKind.PROBATION and request.path not in OPEN_TO_ALL:
                 if not await self._proof(request):
                     self.connections.stats.refused_total += 1
                     full = Unavailable("The server is full.", code="full", headers={"Retry-After": "5"})

@@ -34,14 +34,14 @@ from streamer.web.connections import Connections, ConnectionStats
 from streamer.descriptors import budget, raise_limit
 from streamer.director.directorship import Directorship, this_process
 from streamer.errors import EXIT_DONE, EXIT_FAILED, StreamerError
-from streamer.web.http_server import Server
+from streamer.web.http_server import HttpServer
 from streamer.observe.health import waiting_application
 from streamer.observe.logs import configure_logging
 from streamer.host import spawn
 from streamer.control.server import wait_cancelled
 from streamer.settings import Settings
 from streamer.store.database import Database, StoreUnavailable, database_url
-from streamer.store.directors import Holder
+from streamer.store.directors import DirectorHolder
 from streamer.supervision import start_kept
 
 _CERTIFICATE_CHECK_S = 60.0
@@ -110,13 +110,13 @@ async def _take(
     directorship: Directorship, settings: Settings, sockets: Sequence[socket.socket], leaving: asyncio.Event
 ) -> bool:
     """Wait until this process directs. Meanwhile it serves nothing and says who does. False: told to leave first."""
-    told: set[Holder] = set()
+    told: set[DirectorHolder] = set()
     runner: web.AppRunner | None = None
-    listener: Server | None = None
+    listener: HttpServer | None = None
     latest = ""
     waits = asyncio.Event()
 
-    def waiting(holder: Holder) -> None:
+    def waiting(holder: DirectorHolder) -> None:
         nonlocal latest
         latest = f"{holder.host}, process {holder.pid}"
         known = replace(holder, sign=0)
@@ -212,7 +212,7 @@ async def _serve(
     return EXIT_DONE
 
 
-def _waiting_server(runner: web.AppRunner, settings: Settings) -> Server:
+def _waiting_server(runner: web.AppRunner, settings: Settings) -> HttpServer:
     """The same deadlines and bounds, while nobody can show a grant."""
 
     async def proof(_request: web.BaseRequest) -> bool:
@@ -222,10 +222,10 @@ def _waiting_server(runner: web.AppRunner, settings: Settings) -> Server:
     places = budget(raise_limit(), server.max_connections)
     connections = Connections(places, ConnectionStats(), per_household=server.max_connections_per_household)
     is_proxy = Proxies(server.trusted_proxies).trusts
-    return Server(runner, server, connections, is_proxy=is_proxy, proof=proof, refuse=error_response)
+    return HttpServer(runner, server, connections, is_proxy=is_proxy, proof=proof, refuse=error_response)
 
 
-def make_server(runner: web.AppRunner, settings: Settings) -> Server:
+def make_server(runner: web.AppRunner, settings: Settings) -> HttpServer:
     """The server of a runner that is set up, within what this process may open."""
     services, server = runner.app[SERVICES], settings.server
     connections = Connections(
@@ -233,7 +233,7 @@ def make_server(runner: web.AppRunner, settings: Settings) -> Server:
         runner.app[CONNECTIONS],
         per_household=server.max_connections_per_household,
     )
-    return Server(
+    return HttpServer(
         runner,
         server,
         connections,

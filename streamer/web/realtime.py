@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from streamer.api.auth import Identity, find_grant, find_grant_by_id, identify, still_in
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.cookies import secret_of
 from streamer.api.revocations import Ended, Opener
+from streamer.api.routing import PREFIX
 from streamer.api.session_models import SessionCrewView, SessionView
 from streamer.api.sessions import context_of
 from streamer.audience.news import Viewpoint
@@ -28,7 +29,8 @@ from streamer.delivery.viewers import Viewers
 from streamer.errors import StreamerError, Unauthorized
 from streamer.observe.metrics import WebMetrics
 from streamer.realtime.caption_feed import CaptionFeed
-from streamer.realtime.ports import Caller
+from streamer.realtime.ports import AuthenticatedCaller
+from streamer.realtime.schemas import asyncapi_document
 from streamer.realtime.service import Realtime
 from streamer.store.logins import Login
 from streamer.store.sessions import Sessions
@@ -79,6 +81,12 @@ def add_realtime(app: web.Application, metrics: WebMetrics) -> Realtime:
     )
     services.captions.listen(CaptionFeed(realtime.hub, services.director, services.state_of).hear)
     realtime.add_routes(app)
+    document = asyncapi_document()
+
+    async def asyncapi(_request: web.Request) -> web.Response:
+        return web.json_response(document, headers={hdrs.CACHE_CONTROL: "public, max-age=300"})
+
+    app.router.add_get(f"{PREFIX}/asyncapi.json", asyncapi)
     metrics.watch_values("streamer_realtime", realtime.stats)
     app[REALTIME] = realtime
     return realtime
@@ -137,7 +145,7 @@ class TheDoors:
     def address(self, request: web.Request) -> str:
         return self._services.proxies.client_address(request)
 
-    async def identify(self, request: web.Request, token: str | None) -> Caller | None:
+    async def identify(self, request: web.Request, token: str | None) -> AuthenticatedCaller | None:
         services = self._services
         if token is None:
             if "Authorization" not in request.headers and secret_of(request) is None:
@@ -156,7 +164,7 @@ class TheDoors:
     def is_link(self, session: Session, key: str) -> bool:
         return self._services.keys.is_link(session, key)
 
-    async def renew(self, caller: Caller) -> Caller | None:
+    async def renew(self, caller: AuthenticatedCaller) -> AuthenticatedCaller | None:
         services = self._services
         stored = caller.stored if isinstance(caller, Entrant) else None
         if stored is not None:
@@ -175,7 +183,7 @@ class TheViews:
     def public(self, session: Session) -> dict[str, Any]:
         return SessionView.of(session, context_of(self._services, session)).model_dump(mode="json")
 
-    def crew(self, session: Session, caller: Caller | None = None, link: str = "") -> dict[str, Any]:
+    def crew(self, session: Session, caller: AuthenticatedCaller | None = None, link: str = "") -> dict[str, Any]:
         keys = self._services.keys
         links = frozenset({session.id}) if keys.is_link(session, link) else frozenset()
         holder = "" if caller is None else keys.holder(caller.grant, caller.login)

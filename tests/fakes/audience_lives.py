@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streamer.audience.commands import QuestionAsk
+from streamer.audience.questions import QuestionAsk
 from streamer.store.chat import ChatMessages
 from streamer.store.moderation import Moderation
 from streamer.store.questions import Questions

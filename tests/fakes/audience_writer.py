@@ -11,9 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-from streamer.audience.commands import ChatDelete, ChatSend, QuestionVote
+from streamer.audience.chat import ChatDelete, ChatSend
 from streamer.audience.news import Viewpoint
 from streamer.audience.people import Participant
+from streamer.audience.questions import QuestionVote
 from tests.fakes.talkers import HALL, MODERATOR, Clock, hall
 
 EVERY_S = 0.005
@@ -36,10 +37,10 @@ async def write(folder: Path, first: int) -> None:
                 print(f"vote {who.id}", flush=True)
                 return
             sent = await made.audience.run(HALL, who, ChatSend(f"number {number}"))
-            print(f"chat {sent.data['id']}", flush=True)
+            print(f"chat {sent['id']}", flush=True)
             if number % 3 == 2:
-                await made.audience.run(HALL, MODERATOR, ChatDelete((sent.data["id"],)))
-                print(f"deleted {sent.data['id']}", flush=True)
+                await made.audience.run(HALL, MODERATOR, ChatDelete(None, (sent["id"],)))
+                print(f"deleted {sent['id']}", flush=True)
 
         number = first
         while True:

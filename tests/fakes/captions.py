@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from streamer.audience.captions import Cue, cues, replay_cues
-from streamer.conference.captions import Line
+from streamer.audience.captions import PlacedCue, cues, replay_cues
+from streamer.conference.captions import Cue
 
 _MAP = re.compile(r"X-TIMESTAMP-MAP=MPEGTS:(\d+),LOCAL:([\d:.]+)")
 _TIMES = re.compile(r"(\d{2,}):(\d\d):(\d\d)\.(\d{3}) --> (\d{2,}):(\d\d):(\d\d)\.(\d{3})")
@@ -18,13 +18,13 @@ _TIMES = re.compile(r"(\d{2,}):(\d\d):(\d\d)\.(\d{3}) --> (\d{2,}):(\d\d):(\d\d)
 class FakeCaptions:
     """Lines of one room in one language."""
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[Cue] = field(default_factory=list)
 
     def add(self, text: str, at_ms: int, live_ms: int | None = None, lasts_ms: int = 3000) -> None:
         n, begin = len(self.lines), at_ms if live_ms is None else live_ms
-        self.lines.append(Line(f"l{n}", "salle", "fr", text, at_ms, begin, begin + lasts_ms, at_ms, "g"))
+        self.lines.append(Cue(f"l{n}", "salle", "fr", text, at_ms, begin, begin + lasts_ms, at_ms, "g"))
 
-    async def live(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[tuple[int, Cue]]:
+    async def live(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[tuple[int, PlacedCue]]:
         return [
             (line.at_ms, cue)
             for line in self.lines
@@ -32,7 +32,7 @@ class FakeCaptions:
             if lang == "fr" and cue.from_ms < to_ms and cue.to_ms > from_ms
         ]
 
-    async def said(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[Cue]:
+    async def said(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[PlacedCue]:
         made = replay_cues(self.lines if lang == "fr" else ())
         return [cue for cue in made if cue.from_ms < to_ms and cue.to_ms > from_ms]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from streamer.broadcast.orders import RoomOrders
 from streamer.conference import taps
-from streamer.conference.airing import PublicFace, orders, public_face
+from streamer.conference.airing import PublicStatus, orders, public_face
 from streamer.conference.alarms import Alarm, AlarmInputs, alarms_of
 from streamer.conference.clockwork import advance
 from streamer.conference.day import MediaState, RoomDay, current, find, sorted_day
@@ -98,7 +98,7 @@ class Hall:
         return orders(self.day, self.now_ms)
 
     @property
-    def face(self) -> PublicFace:
+    def face(self) -> PublicStatus:
         return public_face(self.day, self.now_ms)
 
     def alarms(self, inputs: AlarmInputs | None = None) -> dict[str, Alarm]:

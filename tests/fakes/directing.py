@@ -11,10 +11,10 @@ from streamer.conference.notices import Notices
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session
 from streamer.control.messages import RoomConfig
-from streamer.director.day_repository import Ledger
+from streamer.director.day_repository import DayRepository
 from streamer.director.director import Director
 from streamer.director.news import Actor, News
-from streamer.director.room_alarms import Bells
+from streamer.director.room_alarms import RoomAlarms
 from streamer.store.database import Database
 from streamer.store.rooms import Rooms
 from streamer.store.venues import Venues
@@ -43,8 +43,10 @@ class Stage:
         self.director = self._director()
 
     def _director(self) -> Director:
-        bells = Bells(self.notices, lambda: self.free)
-        director = Director(Ledger(self.database), self.plane, clock=lambda: self.now, bells=bells, logos=self.folder)
+        bells = RoomAlarms(self.notices, lambda: self.free)
+        director = Director(
+            DayRepository(self.database), self.plane, clock=lambda: self.now, bells=bells, logos=self.folder
+        )
         director.listen(self.news.append)
         return director
 

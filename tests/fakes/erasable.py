@@ -21,12 +21,14 @@ from aiohttp.test_utils import TestClient, TestServer
 from streamer.api.context import SERVICES, Services
 from streamer.archive.files import link_name, read_material
 from streamer.archive.material import Material
-from streamer.audience.commands import ChatSend, Mute, NoteAdd, QuestionAsk, QuestionVote
+from streamer.audience.chat import ChatSend
 from streamer.audience.people import Crew, Participant
+from streamer.audience.questions import QuestionAsk, QuestionVote
+from streamer.audience.sanctions import Mute, NoteAdd
 from streamer.audience.scope import Scope
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView
-from streamer.conference.captions import Line
+from streamer.conference.captions import Cue
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session, SessionState
 from streamer.control.run_folder import make_run_dir
@@ -169,7 +171,7 @@ async def prepare(folder: Path) -> Erasable:
             done = {"state": SessionState.ENDED, "started_ms": studio.at(begin), "ended_ms": studio.at(end)}
             await Sessions(connection).add(Session(name, ROOM, f"Title of {name}", **times, **done))  # type: ignore[arg-type]
         for at, text in ((3, "caption-to-keep"), (9, "caption-to-forget")):
-            line = Line(f"l{at}", ROOM, "fr", text, studio.at(at), 0, 1, studio.at(at), "g", session="talk")
+            line = Cue(f"l{at}", ROOM, "fr", text, studio.at(at), 0, 1, studio.at(at), "g", session="talk")
             await Captions(connection).add(line)
     await database.close()
     async with serving(made) as web:
@@ -205,7 +207,7 @@ async def _take_part(made: Erasable, web: Web) -> None:
     await audience.run(scope, ann, ChatSend(SECRET))
     await audience.run(scope, ann, QuestionAsk(f"Is it {SECRET}?"))
     asked = await audience.run(scope, ben, QuestionAsk("Another?"))
-    await audience.run(scope, ann, QuestionVote(str(asked.data["id"]), 1))
+    await audience.run(scope, ann, QuestionVote(str(asked["id"]), 1))
     moderator = Crew("g-mod", "Mo")
     await audience.run(scope, moderator, NoteAdd(ann.id, f"{NAME} talks a lot"))
     await audience.run(scope, moderator, Mute(ann.id, 3600, f"{NAME} again"))

@@ -34,8 +34,7 @@ def make_settings(tmp_path: Path, **room: float) -> Settings:
 
 HOST_SCRIPT = """
 import asyncio, sys, pathlib
-from streamer.room import sockets, spawn
-from streamer.control.channel import Channel
+from streamer.host import spawn
 from streamer.host.media_host import run_host
 settings = spawn.read_settings(pathlib.Path(sys.argv[1]))
 sys.exit(asyncio.run(run_host(settings, program=sys.argv[2:])))

@@ -12,22 +12,18 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from streamer.audience import chat, showing, ticking
-from streamer.audience.commands import (
-    Ban,
-    ChatApprove,
-    ChatDelete,
-    ChatSend,
-    ChatWithdraw,
-    CrewSay,
-    ModeSet,
-    Mute,
-    NameSet,
-    NoteAdd,
-    NoticeSet,
-    PollClose,
-    PollOpen,
-    PollVote,
+from streamer.audience import showing, ticking
+from streamer.audience.chat import ChatApprove, ChatDelete, ChatSend, ChatWithdraw
+from streamer.audience.command import Decision, Situation
+from streamer.audience.command_table import decide
+from streamer.audience.crew import CrewSay, Undo
+from streamer.audience.habits import Habits
+from streamer.audience.modes import ModeSet, NoticeSet
+from streamer.audience.names import NameSet
+from streamer.audience.news import AudienceEvent, Viewpoint
+from streamer.audience.people import Crew, Participant
+from streamer.audience.polls import PollClose, PollOpen, PollVote
+from streamer.audience.questions import (
     QuestionAdd,
     QuestionAsk,
     QuestionCarry,
@@ -36,21 +32,15 @@ from streamer.audience.commands import (
     QuestionMove,
     QuestionVote,
     QuestionWithdraw,
-    ReportItem,
-    ReportResolve,
-    Unban,
-    Undo,
 )
-from streamer.audience.moderating import moderate
-from streamer.audience.news import AudienceEvent, Viewpoint
-from streamer.audience.participant_rules import Decision, Situation, take
-from streamer.audience.people import Crew, Participant
+from streamer.audience.reports import ReportItem, ReportResolve
+from streamer.audience.sanctions import Ban, Mute, NoteAdd, Unban
 from streamer.audience.state import Ballot, Focus, Refocus, ScopeState, Vote
 from streamer.conference.participation import ChatMode, Message, Mode, PollKind, Question, QuestionMode, QuestionState
 from streamer.errors import StreamerError
 from streamer.realtime.audience_feed import AudienceFeed
 from streamer.realtime.hub import AUDIENCE, Hub
-from streamer.realtime.log import Entry, Log
+from streamer.realtime.log import Log, LogEntry
 from streamer.realtime.stats import Stats
 from streamer.settings import AudienceSettings, RealtimeSettings
 from tests.fakes.talkers import HALL, MODERATOR, START_MS, talk
@@ -99,7 +89,7 @@ class World:
         self.hub = Hub(RealtimeSettings(), Stats(), lambda: self.now_ms, lambda _room: None)
         feed = AudienceFeed(self.hub, ScriptedDirector("hall"), self.told, lambda _scope, _who: None)  # type: ignore[arg-type]
         self.state = ScopeState(Mode("hall", "hall"))
-        self.habits = chat.Habits()
+        self.habits = Habits()
         self.count = itertools.count()
         self.texts = itertools.count()
         self.events: list[AudienceEvent] = []
@@ -123,16 +113,14 @@ class World:
             sessions,
             AudienceSettings(blocked_words=("rubbish",), open_questions=100),
             lambda: f"i{next(self.count):04}",
+            self.habits,
             prefixes_of=lambda _participant: ("192.0.2.0/24",),
         )
 
     def do(self, who: Participant | Crew, command: Any) -> None:
         at = self.situation()
         try:
-            if isinstance(who, Participant):
-                decision = take(self.state, self.habits, who, command, at)
-            else:
-                decision = moderate(self.state, who, command, at)
+            decision = decide(self.state, who, command, at)
         except StreamerError:
             return
         self.put(decision)
@@ -190,7 +178,7 @@ class World:
     def check_log(self) -> None:
         """Nobody who comes back is told what is hidden now, by whatever was told before it was; and nothing of their
         own but who it is."""
-        entries: list[Entry] = self.log.after(0)
+        entries: list[LogEntry] = self.log.after(0)
         for item in self.hidden():
             word = item.text.split()[0].encode()
             assert all(word not in entry.json for entry in entries if entry.for_all), item
@@ -287,11 +275,12 @@ def moderator_acts(world: World, draw: Any, who: Participant) -> None:
     state, reason = world.state, "crew-only"
     choice = draw(st.integers(0, 10))
     if choice == 0:
-        world.do(MODERATOR, ChatDelete((some(world, draw, state.messages),), reason))
+        world.do(MODERATOR, ChatDelete(some(world, draw, state.messages), reason=reason))
     elif choice == 1:
-        world.do(MODERATOR, ChatApprove((some(world, draw, state.messages),)))
+        world.do(MODERATOR, ChatApprove(some(world, draw, state.messages)))
     elif choice <= 3:
-        move = QuestionMove((some(world, draw, state.questions),), draw(st.sampled_from(list(QuestionState))), reason)
+        to = draw(st.sampled_from(list(QuestionState)))
+        move = QuestionMove(some(world, draw, state.questions), state=to, reason=reason)
         world.do(MODERATOR, move)
     elif choice == 4:
         world.do(MODERATOR, QuestionEdit(some(world, draw, state.questions), world.text()))

@@ -10,7 +10,7 @@ from streamer.broadcast.programme import Broadcast
 from streamer.broadcast.view import BroadcastView
 from streamer.formats import cmaf
 from streamer.formats.types import Cut, Sample
-from streamer.media.feeds import PROGRAMME, Feed
+from streamer.media.feeds import PROGRAMME, TrackFeed
 from streamer.media.inits import Inits
 from streamer.media.outputs import Output
 from streamer.media.packager import TrackPackager
@@ -43,7 +43,7 @@ class RecordedBroadcast:
             self._event,
             state=recovered.outputs.get("public") if recovered else None,
         )
-        feed = Feed(PROGRAMME, self.recorder, [self.output])
+        feed = TrackFeed(PROGRAMME, self.recorder, [self.output])
         self.picture = TrackPackager("v180", feed)
         self.sound = TrackPackager("a128", feed)
         self.number = 0

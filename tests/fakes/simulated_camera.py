@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from streamer.formats import h264
 from streamer.formats.types import AccessUnit
-from streamer.media.incoming import Incoming
+from streamer.media.incoming import IncomingUnit
 from tests.fakes.simulated_workers import START_CODE, Tag, parameter_sets
 
 NUMBERS = {"main": 1, "spare": 2, "other": 3, "b_frames": 4}
@@ -53,7 +53,7 @@ class Camera:
 
     name: str
     loop: asyncio.AbstractEventLoop
-    push: Callable[[str, Incoming], None]
+    push: Callable[[str, IncomingUnit], None]
     lens: Lens = Lens()
     seed: int = 1
     clock_s: float = 1_700_000_000.0
@@ -136,7 +136,7 @@ class Camera:
         pending.clear()
         return out
 
-    def _picture(self, tag: Tag, capture: float, *, damaged: bool) -> Callable[[int], Incoming]:
+    def _picture(self, tag: Tag, capture: float, *, damaged: bool) -> Callable[[int], IncomingUnit]:
         lens, codec, nal = self.lens, self.lens.codec, tag.pack()
         idr = tag.kind == "I"
         sets = parameter_sets(
@@ -159,10 +159,10 @@ class Camera:
             avc = None
         rtp, sender = self._times(capture, 90_000)
 
-        def arrived(now_ns: int) -> Incoming:
+        def arrived(now_ns: int) -> IncomingUnit:
             if damaged:
                 self.ask()  # as the receiver does
-            return Incoming(AccessUnit("video", codec, data, rtp, 90_000, now_ns, sender, damaged), idr, avc)
+            return IncomingUnit(AccessUnit("video", codec, data, rtp, 90_000, now_ns, sender, damaged), idr, avc)
 
         return arrived
 
@@ -177,8 +177,8 @@ class Camera:
             data = f"{NUMBERS[self.name]}|{round((capture - 1000) * 1e6)}".encode()
             rtp, sender = self._times(capture, 48_000)
 
-            def arrived(now_ns: int, data: bytes = data, rtp: int = rtp, sender: int | None = sender) -> Incoming:
-                return Incoming(AccessUnit("audio", "opus", data, rtp, 48_000, now_ns, sender))
+            def arrived(now_ns: int, data: bytes = data, rtp: int = rtp, sender: int | None = sender) -> IncomingUnit:
+                return IncomingUnit(AccessUnit("audio", "opus", data, rtp, 48_000, now_ns, sender))
 
             self._send(arrived, self.lens.delay_s - self.lens.skew_s)
 
@@ -191,7 +191,7 @@ class Camera:
             round((self.clock_s + ran) * 1e6) if known else None
         )
 
-    def _send(self, arrived: Callable[[int], Incoming], delay_s: float) -> None:
+    def _send(self, arrived: Callable[[int], IncomingUnit], delay_s: float) -> None:
         if not self.lens.alive:
             return
         kind = "video" if delay_s == self.lens.delay_s else "audio"
@@ -200,6 +200,6 @@ class Camera:
         self._last_arrival[kind] = at
         self.loop.call_at(at, self._arrive, arrived)
 
-    def _arrive(self, arrived: Callable[[int], Incoming]) -> None:
+    def _arrive(self, arrived: Callable[[int], IncomingUnit]) -> None:
         if self.lens.alive and self.tasks:
             self.push(self.name, arrived(round(self.loop.time() * 1e9)))

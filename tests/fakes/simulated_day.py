@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from streamer.conference import taps
-from streamer.conference.rooms import Room, Start
+from streamer.conference.rooms import Room, StartRule
 from streamer.conference.sessions import Flag, Kind, Session, Visibility
 from streamer.conference.spans import output_name
 from streamer.conference.taps import Refused
 from streamer.control.messages import RoomConfig
-from streamer.director.day_repository import Change, Ledger
+from streamer.director.day_repository import DayChange, DayRepository
 from streamer.director.director import Director
-from streamer.director.room_alarms import Bells
+from streamer.director.room_alarms import RoomAlarms
 from streamer.store.database import Database, StoreUnavailable
 from tests.fakes.directing import NINE, TECHNICIAN, Stage
 from tests.fakes.media_plane import FakePlane, FakeRoom
@@ -379,14 +379,14 @@ def session_of(hall: Hall, slot: Slot) -> Session:
     )
 
 
-class FailingLedger(Ledger):
+class FailingLedger(DayRepository):
     """Whose writes fail while ``failing`` says so."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.failing: Callable[[], bool] = lambda: False
 
-    async def write(self, change: Change, venue: str | None = None) -> tuple[int, int]:
+    async def write(self, change: DayChange, venue: str | None = None) -> tuple[int, int]:
         if self.failing():
             raise StoreUnavailable("The disk is full.")
         return await super().write(change, venue)
@@ -399,7 +399,7 @@ class DayStage(Stage):
     failing: Callable[[], bool] = lambda: False
 
     def _director(self) -> Director:
-        bells = Bells(self.notices, lambda: None)
+        bells = RoomAlarms(self.notices, lambda: None)
         ledger = FailingLedger(self.database)
         ledger.failing = lambda: self.failing()
         return Director(ledger, self.plane, clock=lambda: self.now, bells=bells, logos=self.folder)
@@ -414,7 +414,9 @@ async def simulate(folder: Path, rooms: int, sessions: int, seed: int) -> Count:
         first = (NINE // DAY) * DAY + 6 * 60 * M
         stage = DayStage(database, folder, plane=DayPlane(), now=first)
         halls = [plan_of(f"r{n}", n, sessions, rng, first) for n in range(rooms)]
-        await stage.open(*(Room(h.name, h.name, "paris", start=Start.AUTO if h.auto else Start.TAP) for h in halls))
+        await stage.open(
+            *(Room(h.name, h.name, "paris", start=StartRule.AUTO if h.auto else StartRule.TAP) for h in halls)
+        )
         await stage.director.add([session_of(hall, slot) for hall in halls for slot in hall.slots], TECHNICIAN)
         last = max(hall.slots[hall.today - 1].end for hall in halls) + 60 * M
         world = World(stage, halls, rng, first, last)

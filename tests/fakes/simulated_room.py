@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from streamer.broadcast.media_events import PUBLIC, Forgotten, MediaEvent, PartMade, StillMade
-from streamer.broadcast.orders import OutputOrder, RoomOrders
+from streamer.broadcast.orders import OutputOrder, RoomOrders, Shows
 from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Broadcast
 from streamer.media.programme import Programme
 from streamer.media.recorder import Recorder
@@ -102,7 +102,7 @@ def samples_of(part: PartMade, timescale: int) -> list[Shown]:
 
 
 ON_AIR = RoomOrders(public="programme", record=True)
-"""What a simulated room is told before it opens."""
+"""Orders of a simulated room before it opens."""
 
 
 @dataclass
@@ -137,7 +137,19 @@ class Room:
     _seeds: int = 0
 
     def __post_init__(self) -> None:
-        self.programme = Programme("room", self.settings, self, TEXT, clock_ns=self.loop.time_ns, orders=self.told)
+        self.programme = self._programme(self.told)
+
+    def _programme(self, orders: RoomOrders) -> Programme:
+        return Programme(
+            "room",
+            self.settings,
+            listener=self,
+            publishers=self,
+            relay=self,
+            text=TEXT,
+            clock_ns=self.loop.time_ns,
+            orders=orders,
+        )
 
     # --- what the programme calls --------------------------------------------------------------------
 
@@ -166,11 +178,11 @@ class Room:
         if isinstance(event, StillMade) and event.output == PUBLIC:
             self.stills.append((self.now, event.jpeg))
 
-    def relay_video(self, annexb: bytes, start: int, *, idr: bool) -> None:
-        self.relayed.append((start, annexb, idr))
+    def push_video(self, data: bytes, start: int, idr: bool) -> None:
+        self.relayed.append((start, data, idr))
 
-    def relay_audio(self, opus: bytes, start: int) -> None:
-        self.relayed_sound.append((start, opus))
+    def push_audio(self, data: bytes, start: int) -> None:
+        self.relayed_sound.append((start, data))
 
     def changed(self) -> None: ...
 
@@ -185,22 +197,28 @@ class Room:
     def on(self) -> str:
         return self.programme.take.source if self.programme.take else ""
 
+    @property
+    def shows(self) -> dict[str, Shows]:
+        """By output."""
+        pipeline = self.programme.pipeline
+        return pipeline.outputs.shows if pipeline is not None else {}
+
     def order(self, **changes: object) -> None:
         """Other orders; private outputs as ``outputs={"~key": "programme"}``."""
         if isinstance(outputs := changes.get("outputs"), dict):
             changes["outputs"] = tuple(OutputOrder(name, shows) for name, shows in outputs.items())
         orders = msgspec.structs.replace(self.programme.orders, **changes)
         self.orders.append((self.now, orders))
-        if orders.withheld and self.programme.line is not None:
-            epoch_ms = self.programme.line.broadcast.epoch_ms
+        if orders.withheld and self.programme.pipeline is not None:
+            epoch_ms = self.programme.pipeline.broadcast.epoch_ms
             self.withheld += [((one.from_ms - epoch_ms) * TICKS_PER_MS, self.now) for one in orders.withheld]
         self.ordered_s.append(self.loop.time())
         self.programme.obey(orders)
 
     def forget(self, last_s: float, until_s: float = 0.0) -> None:
-        """What was made between ``last_s`` and ``until_s`` ago."""
-        assert self.programme.line is not None
-        epoch_ms = self.programme.line.broadcast.epoch_ms
+        """Forget the stretch from ``last_s`` to ``until_s`` ago."""
+        assert self.programme.pipeline is not None
+        epoch_ms = self.programme.pipeline.broadcast.epoch_ms
         now_ms = epoch_ms + self.now // TICKS_PER_MS
         span = self.programme.forget(now_ms - int(last_s * 1000), now_ms - int(until_s * 1000))
         if span is not None:
@@ -265,7 +283,7 @@ class Room:
         assert self.mirror is not None
         self.programme.close()
         view = self.mirror.view
-        # What recovery makes of it: every rendition ends with the same whole segment.
+        # As recovery leaves it: every rendition ends with the same whole segment.
         snapshot = view.snapshot()
         states, end = {}, 0
         for output in view.outputs.values():
@@ -278,8 +296,7 @@ class Room:
         recovered = Recovered(view.broadcast or fail("no broadcast"), snapshot, end, states)
         self.loop.stall(away_s)
         view.apply(snapshot)
-        orders = orders or self.programme.orders
-        self.programme = Programme("room", self.settings, self, TEXT, clock_ns=self.loop.time_ns, orders=orders)
+        self.programme = self._programme(orders or self.programme.orders)
         for camera in self.cameras.values():
             camera.push = self.programme.take_in
         broadcast = recovered.broadcast
@@ -356,7 +373,7 @@ def played(
 
 
 def faults(room: Room) -> list[str]:
-    """What a strict reader would object to, in any rendition of any output."""
+    """Objections of a strict reader, in any rendition of any output."""
     assert room.mirror is not None
     found = [fault for output in list(room.mirror.outputs) for fault in faults_of(room, output)]
     for stamp, rows in (("picture", room.relayed), ("sound", room.relayed_sound)):
@@ -367,7 +384,7 @@ def faults(room: Room) -> list[str]:
 
 
 def faults_of(room: Room, output: str) -> list[str]:
-    """What a strict reader would object to, in any rendition of one output."""
+    """Objections of a strict reader, in any rendition of one output."""
     found: list[str] = []
     assert room.mirror is not None
     mirror, listed = room.mirror, room.mirror.of(output)

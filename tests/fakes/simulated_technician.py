@@ -106,13 +106,13 @@ class Technician:
         how = rng.choice(("now", "now", "late", "corrected"))
         if how == "now":
             yield self.now() + rng.randrange(4) * S
-            yield from self._tap(taps.Start(slot.id), lambda now: self._begun(slot, now, now))
+            yield from self._tap(taps.StartTap(slot.id), lambda now: self._begun(slot, now, now))
             return
         yield real + rng.randrange(40, 250) * S
         if how == "late":
-            yield from self._tap(taps.Start(slot.id, real), lambda now: self._begun(slot, real, now))
+            yield from self._tap(taps.StartTap(slot.id, real), lambda now: self._begun(slot, real, now))
             return
-        yield from self._tap(taps.Start(slot.id), lambda now: self._begun(slot, now, now))
+        yield from self._tap(taps.StartTap(slot.id), lambda now: self._begun(slot, now, now))
         yield self.now() + 20 * S
         if hall.on_air is slot and self.now() - real < 25 * M:
             before = next((s for s in hall.slots if s.ended == slot.began and s is not slot), None)
@@ -124,7 +124,7 @@ class Technician:
                     before.ended = real
                 slot.began = real
 
-            yield from self._tap(taps.Start(slot.id, real), moved)
+            yield from self._tap(taps.StartTap(slot.id, real), moved)
 
     def _begun(self, slot: Slot, at: int, now: int) -> None:
         if self.hall.on_air is not None and self.hall.on_air.kind in GUARDED:
@@ -158,7 +158,7 @@ class Technician:
             return
         other = self.rng.choice(others)
         saved = hall.save()
-        action = yield from self._tap(taps.Start(other.id), lambda now: self._begun(other, now, now))
+        action = yield from self._tap(taps.StartTap(other.id), lambda now: self._begun(other, now, now))
         yield self.now() + self.rng.randrange(10, 40) * S
         if hall.on_air is other:
             yield from self._tap(action, lambda now: hall.back_to(saved, now))
@@ -184,7 +184,7 @@ class Technician:
             if not slot.waiting or self.now() >= slot.end:
                 return
             if not hall.auto and hall.on_air is None and self.now() >= slot.start + patience:
-                yield from self._tap(taps.Start(slot.id), lambda now: self._begun(slot, now, now))
+                yield from self._tap(taps.StartTap(slot.id), lambda now: self._begun(slot, now, now))
                 break
             yield max(self.now() + 5 * S, slot.start)
         if hall.auto and slot.kind == "open" and rng.random() < 0.3:

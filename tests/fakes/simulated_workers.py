@@ -26,8 +26,8 @@ from streamer.media.decode import Decoded
 from streamer.media.slate import SlateClip, SlateText
 from streamer.settings import MediaSettings
 
-LANE_S = 0.004
-"""What a job takes in a lane."""
+WORKER_S = 0.004
+"""What a job takes in a worker."""
 SLATE_READY_S = 0.4
 START_CODE = b"\0\0\0\1"
 
@@ -80,8 +80,8 @@ def rung_config(spec: RungSpec) -> TrackConfig:
     return cmaf.video_config(*parameter_sets(spec.width, spec.height))
 
 
-class SimulatedLane:
-    """A lane that takes virtual time for each job, in the loop's thread."""
+class SimulatedWorker:
+    """A worker that takes virtual time for each job, in the loop's thread."""
 
     raised: list[Exception] = []
 
@@ -103,7 +103,7 @@ class SimulatedLane:
 
     def put(self, job: Callable[[], Any], *, sheddable: bool = False) -> None:
         if not self._closed:
-            due = self._loop.time() + LANE_S
+            due = self._loop.time() + WORKER_S
             self._jobs.append((due, sheddable, job))
             self._loop.call_at(due, self._work)
 
@@ -116,9 +116,6 @@ class SimulatedLane:
     def close(self) -> None:
         self._closed = True
         self._jobs.clear()
-
-    def join(self, timeout_s: float) -> bool:
-        return True
 
     def _work(self) -> None:
         while self._jobs and self._jobs[0][0] <= self._loop.time():
@@ -297,19 +294,19 @@ class SimulatedAac:
 @contextlib.contextmanager
 def simulated_workers() -> Iterator[None]:
     """Put the stand-ins in place. Fails at the end if a job raised."""
-    SimulatedLane.raised.clear()
+    SimulatedWorker.raised.clear()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ladder, "Lane", SimulatedLane)
+        patch.setattr(ladder, "OrderedWorker", SimulatedWorker)
         patch.setattr(ladder, "PictureDecoder", SimulatedDecoder)
         patch.setattr(ladder, "Scaler", SimulatedScaler)
         patch.setattr(ladder, "StillMaker", SimulatedStills)
         patch.setattr(ladder, "black_picture", lambda w, h: Picture(Tag("black", 0, 0, "I"), w, h))
-        patch.setattr(audio, "Lane", SimulatedLane)
+        patch.setattr(audio, "OrderedWorker", SimulatedWorker)
         patch.setattr(audio, "SoundDecoder", SimulatedSoundDecoder)
         patch.setattr(audio, "AacEncoder", SimulatedAac)
         patch.setattr(pipeline, "Ladder", partial(ladder.Ladder, encoder_factory=SimulatedEncoder))
         patch.setattr(pipeline, "SlateShelf", SimulatedShelf)
         patch.setattr(pipeline, "PictureMeter", lambda: None)
         yield
-    if SimulatedLane.raised:
-        raise SimulatedLane.raised[0]
+    if SimulatedWorker.raised:
+        raise SimulatedWorker.raised[0]

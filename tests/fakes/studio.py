@@ -17,7 +17,7 @@ from streamer.broadcast.view import BroadcastView
 from streamer.formats import cmaf
 from streamer.formats.index import HEADER, encode_event
 from streamer.formats.types import Cut, Sample, TrackConfig
-from streamer.media.feeds import PROGRAMME, Feed
+from streamer.media.feeds import PROGRAMME, TrackFeed
 from streamer.media.outputs import Inits, Output
 from streamer.media.packager import TrackPackager
 from tests.fakes.packaging import AAC_FRAME, FRAME, LOW, SOUND, VIDEO, broadcast, pictures
@@ -85,7 +85,7 @@ class Studio:
         emit(Opened(broadcast=self.broadcast))
         inits = Inits()
         self.outputs = [Output(self.broadcast, inits, emit, name=name) for name in outputs]
-        self.feed = Feed(PROGRAMME, self.store, self.outputs)
+        self.feed = TrackFeed(PROGRAMME, self.store, self.outputs)
         self.packagers = {r.name: TrackPackager(r.name, self.feed) for r in self.broadcast.renditions}
         self.configs: dict[str, TrackConfig] = {
             **{name: pictures(*size)[0] for name, size in SIZES.items()},

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from streamer.audience.commands import Command
+from streamer.audience.command import ClientMessage
 from streamer.audience.news import AudienceEvent, Viewpoint
 from streamer.audience.people import Crew, Participant, Who
 from streamer.audience.scope import Scope
@@ -97,8 +97,7 @@ class Hall:
     async def do(self, who: Participant | Crew, command: Any, scope: Scope = HALL) -> dict[str, Any]:
         """The acknowledgement, a second after the last."""
         self.clock.pass_s(1)
-        answer = await self.audience.run(scope, who, command)
-        return {**answer.data, "action": answer.action}
+        return {"action": None, **await self.audience.run(scope, who, command)}
 
     def told(self, viewpoint: Viewpoint, kind: str = "", only: str | None = None) -> list[Any]:
         """The data of the events so far."""
@@ -148,7 +147,7 @@ async def hall(
         await database.close()
 
 
-async def refused(made: Hall, who: Who, command: Command) -> str:
+async def refused(made: Hall, who: Who, command: ClientMessage) -> str:
     """The code of the refusal."""
     try:
         await made.do(who, command)

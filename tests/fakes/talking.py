@@ -17,13 +17,14 @@ import socketio
 from aiohttp import web
 
 from streamer.api.middlewares import errors
-from streamer.audience.identity import Identities, Identity
-from streamer.audience.news import Answer, Viewpoint
+from streamer.audience import messages as audience_messages
+from streamer.audience.identity import Identities, ParticipantIdentity
+from streamer.audience.news import Viewpoint
 from streamer.audience.people import Participant
 from streamer.audience.scope import Scope
 from streamer.audience.service import Audience
 from streamer.conference import clockwork, taps
-from streamer.conference.airing import PublicFace, public_face
+from streamer.conference.airing import PublicStatus, public_face
 from streamer.conference.alarms import Alarm, alarms_of
 from streamer.conference.day import MINUTE_MS, RoomDay, find, following, sorted_day
 from streamer.conference.grants import Grant, Role
@@ -35,8 +36,8 @@ from streamer.director.director import Tapped
 from streamer.director.kinds import kind_of, session_of
 from streamer.director.news import Actor, AlarmsChanged, Listener, News, RoomChanged, SessionChanged
 from streamer.errors import NotFound, StreamerError, Unauthorized
-from streamer.realtime import audience_messages, messages
-from streamer.realtime.ports import Caller
+from streamer.realtime import messages
+from streamer.realtime.ports import AuthenticatedCaller
 from streamer.realtime.service import Realtime
 from streamer.settings import AudienceSettings, RealtimeSettings
 from streamer.store.actions import StoredAction
@@ -89,7 +90,7 @@ class ScriptedDirector:
     def find(self, session_id: str) -> Session | None:
         return next((s for day in self.days.values() if (s := find(day, session_id)) is not None), None)
 
-    def face(self, room_id: str) -> PublicFace:
+    def face(self, room_id: str) -> PublicStatus:
         return public_face(self.day(room_id), self.now_ms())
 
     def alarms(self, room_id: str) -> tuple[Alarm, ...]:
@@ -205,7 +206,7 @@ class ListedDoors:
     def address(self, request: web.Request) -> str:
         return request.headers.get("X-Test-Address", "127.0.0.1")
 
-    async def identify(self, request: web.Request, token: str | None) -> Caller | None:
+    async def identify(self, request: web.Request, token: str | None) -> AuthenticatedCaller | None:
         if token is None:
             return self.known.get(request.cookies.get("streamer_session", ""))
         if token not in self.known:
@@ -215,7 +216,7 @@ class ListedDoors:
     def is_link(self, session: Session, key: str) -> bool:
         return session.visibility is Visibility.UNLISTED and key == f"link.{session.id}"
 
-    async def renew(self, caller: Caller) -> Caller | None:
+    async def renew(self, caller: AuthenticatedCaller) -> AuthenticatedCaller | None:
         if self.failing:
             raise StreamerError("The database does not answer.", code="store_unavailable", status=503)
         found = self.known.get(caller.grant.id)
@@ -232,7 +233,7 @@ class PlainViews:
             "visibility": session.visibility,
         }
 
-    def crew(self, session: Session, caller: Caller | None = None, link: str = "") -> dict[str, Any]:
+    def crew(self, session: Session, caller: AuthenticatedCaller | None = None, link: str = "") -> dict[str, Any]:
         return {**self.public(session), "key": f"{caller.grant.id}.{session.id}" if caller is not None else link}
 
 
@@ -332,14 +333,14 @@ class Attendee:
 
     async def _on_snapshot(self, snapshot: Any) -> None:
         self.order.append("snapshot")
-        self._check(snapshot, messages.Snapshot)
+        self._check(snapshot, messages.RoomSnapshot)
         self.snapshots.append(snapshot)
 
     async def _on_events(self, events: Any) -> None:
         self.order.append("events")
         self.batches.append(len(events))
         for event in events:
-            self._check(event, messages.Event)
+            self._check(event, messages.EventEntry)
             if event["type"] != "test":
                 self._check(event["data"], _schema(event))
         self.events.extend(events)
@@ -348,7 +349,7 @@ class Attendee:
         """Exactly as the schema says, nothing besides."""
         try:
             known = msgspec.to_builtins(msgspec.convert(value, schema))
-            surplus = set(value) - set(known) if schema is not messages.Event else set()
+            surplus = set(value) - set(known) if schema is not messages.EventEntry else set()
             if surplus:
                 self.faults.append(f"{schema}: {surplus}")
         except (msgspec.ValidationError, KeyError) as error:
@@ -380,29 +381,23 @@ class QuietAudience:
     def listen(self, listener: Any) -> Callable[[], None]:
         return lambda: None
 
-    def new_identity(self) -> tuple[Identity, str]:
+    def new_identity(self) -> tuple[ParticipantIdentity, str]:
         return self._identities.issue(time.time_ns() // 1_000_000)
 
-    def identity(self, token: str) -> Identity | None:
+    def identity(self, token: str) -> ParticipantIdentity | None:
         return self._identities.read(token)
 
     async def join(self, scope: Scope, participant: Participant, address: str) -> None: ...
 
     def leave(self, scope: Scope, participant: str) -> None: ...
 
-    async def run(self, scope: Scope, who: Any, command: Any) -> Answer:
+    async def run(self, scope: Scope, who: Any, command: Any) -> dict[str, Any]:
         raise NotFound("There is nothing here.")
 
     async def snapshot(self, scope: Scope, viewpoint: Viewpoint, participant: str | None = None) -> dict[str, Any]:
         return {"lines": []}
 
     async def lines(self, scope: Scope) -> list[dict[str, Any]]:
-        return []
-
-    async def card(self, scope: Scope, participant: str) -> dict[str, Any]:
-        raise NotFound("There is no such participant.", code="no_such_participant")
-
-    async def actions(self, scope: Scope, *, before_ms: int | None = None, limit: int = 100) -> list[dict[str, Any]]:
         return []
 
 

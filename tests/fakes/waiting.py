@@ -7,6 +7,7 @@ Limits are generous. They end a test that hangs; they are no promise of how fast
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ async def until(condition: Callable[[], object], *, limit_s: float = LIMIT_S) ->
                 await asyncio.sleep(POLL_S)
     except TimeoutError:
         raise AssertionError(f"not within {limit_s} s: {condition}") from None
+
+
+async def until_ended(*threads: threading.Thread) -> None:
+    await until(lambda: not any(thread.is_alive() for thread in threads))
 
 
 async def until_answered(

@@ -25,7 +25,7 @@ from streamer.store.database import (
     head,
     upgrade,
 )
-from streamer.store.directors import Holder
+from streamer.store.directors import DirectorHolder
 from streamer.store.rooms import Rooms
 from tests.fakes.command import streamer
 from tests.fakes.running import free_port
@@ -101,7 +101,7 @@ async def test_a_running_program_steps_down_from_a_database_that_a_newer_one_has
 ) -> None:
     database = Database(database_url(store_url, tmp_path))
     await database.start()
-    directorship = Directorship(database, Holder(holder="x", host="x", pid=1), absent_s=20)
+    directorship = Directorship(database, DirectorHolder(holder="x", host="x", pid=1), absent_s=20)
     await directorship.take()
     async with database.write() as connection:
         await Rooms(connection).add(Room("a", "A"))

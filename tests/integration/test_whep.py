@@ -9,8 +9,6 @@ from urllib.parse import urljoin
 
 import pytest
 
-from streamer.control import run_folder
-from streamer.control.channel import Channel
 from tests.fakes import decoding
 from tests.fakes.following import all_past, faultless
 from tests.fakes.hls_client import HlsFollower
@@ -25,19 +23,6 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 def now() -> float:
     return asyncio.get_running_loop().time()
-
-
-async def air(server: Running, room: str, on: bool) -> None:
-    """What the director will do, over the room's control socket."""
-
-    def ignore(_event: object) -> None:
-        pass
-
-    channel = await Channel.open(server.data / "run", run_folder.control_socket(room), ignore)
-    try:
-        await channel.request("air", {"output": "public", "on": on}, limit_s=5)
-    finally:
-        await channel.close()
 
 
 async def test_a_room_that_is_off_has_nothing_to_play(server: Running) -> None:
@@ -121,7 +106,7 @@ async def test_off_air_the_public_sees_the_slate_at_once_and_nothing_of_the_prog
             assert hint is not None
             assert hint.hint is not None
             off_ms = time.time() * 1000
-            await air(server, "whep-curtain", False)
+            await server.api("POST", "/rooms/whep-curtain/air", {"slate": True})
             off = now()
             await server.wait_state("whep-curtain", "slate")
             await until(lambda: viewer.slate_since(off) > 10)
@@ -129,7 +114,7 @@ async def test_off_air_the_public_sees_the_slate_at_once_and_nothing_of_the_prog
             await follower.follow(until=all_past(1))
             await nothing_of_the_programme(server, follower, edge, off_ms)
 
-            await air(server, "whep-curtain", True)
+            await server.api("POST", "/rooms/whep-curtain/air", {"slate": False})
             on = now()
             await server.wait_state("whep-curtain", "live")
             await until(lambda: viewer.test_card_since(on) > 20)

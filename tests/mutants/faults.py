@@ -327,14 +327,14 @@ FAULTS = (
     ),
     # --- audience
     Fault(
-        "streamer/audience/chat.py",
+        "streamer/audience/habits.py",
         "if earlier == text and abs(now_ms - at_ms) < REPEAT_MS:",
         "if earlier == text and abs(now_ms - at_ms) < REPEAT_MS // 1000:",
         "tests/unit/audience/test_rules.py::test_texts_that_differ_in_a_character_are_no_repeats",
         "The same may be said again at once.",
     ),
     Fault(
-        "streamer/audience/participant_rules.py",
+        "streamer/audience/chat.py",
         "if message is None or message.participant != who.id:",
         "if message is None:",
         "tests/unit/audience/test_service.py::test_authors_take_back_their_own_and_nobody_elses",
@@ -365,15 +365,15 @@ FAULTS = (
     ),
     Fault(
         "streamer/api/limits.py",
-        "if tokens < 1:",
-        "if tokens < 0:",
+        "if wait_s > 0:",
+        "if wait_s > 10:",
         "tests/unit/api/test_limits.py::test_a_bucket_refills_evenly",
         "One event more than the limit is let through.",
     ),
     Fault(
-        "streamer/api/limits.py",
-        "tokens = min(self._size, tokens + (now - at) * self._per_s)",
-        "tokens = tokens + (now - at) * self._per_s",
+        "streamer/buckets.py",
+        "self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)",
+        "self._tokens = self._tokens + (now - self._at) * self._per_s",
         "tests/unit/api/test_limits.py::test_who_was_quiet_for_an_hour_may_do_no_more_at_once_than_others",
         "Who was quiet for long may do more at once than the limit.",
     ),

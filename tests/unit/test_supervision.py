@@ -21,10 +21,10 @@ from streamer.conference.day import RoomDay
 from streamer.conference.notices import Notices
 from streamer.control.server import wait_cancelled
 from streamer.director.directorship import Directorship
-from streamer.director.room_alarms import Bells
+from streamer.director.room_alarms import RoomAlarms
 from streamer.observe.metrics import WebMetrics
 from streamer.settings import Settings
-from streamer.store.directors import Holder
+from streamer.store.directors import DirectorHolder
 from streamer.supervision import TROUBLED_AFTER, Tasks, Work, keep_going, start_kept
 from streamer.web.application import make_app
 from tests.fakes.media_host import make_settings
@@ -173,7 +173,7 @@ async def faults(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Faul
     await room.start()
     database = sqlite_store(settings.data)
     await database.start()
-    directorship = Directorship(database, Holder(holder="x", host="x", pid=1), absent_s=20)
+    directorship = Directorship(database, DirectorHolder(holder="x", host="x", pid=1), absent_s=20)
     await directorship.take()
     server = TestServer(make_app(settings, database, directorship, public_url="http://127.0.0.1"))
     await server.start_server()
@@ -234,7 +234,7 @@ async def test_who_cancels_a_task_ends_it_and_work_that_is_done_is_not_begun_ane
 def test_what_fails_again_and_again_rings_at_the_operators_until_it_holds() -> None:
     now = 0.0
     tasks = Tasks(lambda: now)
-    bells = Bells(Notices(), lambda: None, tasks)
+    bells = RoomAlarms(Notices(), lambda: None, tasks)
 
     def ringing() -> list[tuple[str, str, str, object]]:
         found = bells.ringing(RoomDay("a", "A"), None, 0, 1000 + int(now * 1000))

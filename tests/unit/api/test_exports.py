@@ -20,7 +20,7 @@ from streamer.api.admin_token import AdminToken
 from streamer.api.context import SERVICES
 from streamer.api.limits import RateLimit
 from streamer.api.middlewares import errors
-from streamer.conference.airing import PublicFace, PublicSession
+from streamer.conference.airing import PublicSession, PublicStatus
 from streamer.conference.delays import ShownTimes
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Event, Flag, Kind, Session, SessionState, Visibility
@@ -61,9 +61,9 @@ def closed(name: str, visibility: Visibility = Visibility.PRIVATE, **fields: Any
 class Faces:
     """A director that knows what it is told."""
 
-    known: dict[str, PublicFace] = field(default_factory=dict)
+    known: dict[str, PublicStatus] = field(default_factory=dict)
 
-    def face(self, room_id: str) -> PublicFace:
+    def face(self, room_id: str) -> PublicStatus:
         if room_id not in self.known:
             raise NotFound("There is no such room.")
         return self.known[room_id]
@@ -271,7 +271,7 @@ async def test_streams_tell_what_is_on_now_and_next(world: World, monkeypatch: p
     then = session("y", event="jdll", start_ms=NOON_MS + HOUR_MS, end_ms=NOON_MS + 2 * HOUR_MS, do_not_stream=Flag.YES)
     await world.add(now, then)
     world.states |= {"a": "live", "b": "slate"}
-    world.faces.known["a"] = PublicFace(
+    world.faces.known["a"] = PublicStatus(
         "overrun",
         "programme",
         current=PublicSession(now, ShownTimes(NOON_MS, NOON_MS + HOUR_MS + 600_000)),
@@ -321,7 +321,7 @@ async def test_a_reserved_room_says_reserved_and_until_when(world: World, monkey
     world.states["a"] = "slate"
     shown = PublicSession(secret, ShownTimes(NOON_MS, NOON_MS + HOUR_MS))
     # Even from a face that tells too much.
-    world.faces.known["a"] = PublicFace(
+    world.faces.known["a"] = PublicStatus(
         "reserved", "slate", current=shown, next=shown, reserved_until_ms=NOON_MS + HOUR_MS
     )
     text = (await world.get("/streams/v2.json")).decode()

@@ -10,10 +10,11 @@ from typing import Any, cast
 import pytest
 
 from streamer.api.context import SERVICES
-from streamer.audience.commands import ChatSend, QuestionAsk
+from streamer.audience.chat import ChatSend
 from streamer.audience.people import Participant
+from streamer.audience.questions import QuestionAsk
 from streamer.audience.scope import Scope
-from streamer.conference.captions import Line
+from streamer.conference.captions import Cue
 from streamer.store.captions import Captions
 from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
 from streamer.web.realtime import REALTIME
@@ -232,7 +233,7 @@ async def _caption(talk: Talk) -> None:
     """Typed while the private session is on."""
     fake = put_on(cast(FakePlane, talk.whole.app[SERVICES].plane), "hall")
     now_ms = fake.broadcast.epoch_ms + 8_000
-    line = Line("c1", "hall", "fr", f"{WORD} caption", now_ms, now_ms, now_ms + 4000, now_ms, "g", session=talk.id)
+    line = Cue("c1", "hall", "fr", f"{WORD} caption", now_ms, now_ms, now_ms + 4000, now_ms, "g", session=talk.id)
     async with talk.whole.app[SERVICES].database.write() as connection:
         await Captions(connection).add(line)
     assert f"{WORD} caption" in str(await talk.whole.api("GET", "/rooms/hall/captions"))

@@ -11,18 +11,10 @@ import pytest
 
 from streamer.api.context import SERVICES
 from streamer.api.participation import cell
-from streamer.audience.commands import (
-    ChatDelete,
-    ChatSend,
-    PollOpen,
-    PollVote,
-    QuestionAdd,
-    QuestionAsk,
-    QuestionMerge,
-    QuestionMove,
-    QuestionVote,
-)
+from streamer.audience.chat import ChatDelete, ChatSend
 from streamer.audience.people import Crew, Participant
+from streamer.audience.polls import PollOpen, PollVote
+from streamer.audience.questions import QuestionAdd, QuestionAsk, QuestionMerge, QuestionMove, QuestionVote
 from streamer.audience.scope import Scope
 from streamer.conference.participation import PollKind, QuestionState
 from streamer.store.marks import Marks
@@ -65,7 +57,7 @@ async def test_polls_are_listed_and_what_a_private_session_voted_is_its_own(whol
     await whole.api("POST", f"/sessions/{secret['id']}/start", {}, expect=200)
     audience, board = whole.app[SERVICES].audience, Scope("hall", secret["id"])
     opened = await audience.run(board, MODERATOR, PollOpen(PollKind.SINGLE, "Sell the house?", ("yes", "no")))
-    await audience.run(board, Participant("p1", "Ada"), PollVote(str(opened.data["id"]), (0,)))
+    await audience.run(board, Participant("p1", "Ada"), PollVote(str(opened["id"]), (0,)))
     assert (await whole.api.as_("")("GET", "/polls"))["items"] == []
     assert (await whole.api.as_("")("GET", f"/polls?session={secret['id']}"))["items"] == []
     [poll] = (await whole.api("GET", "/polls"))["items"]
@@ -80,13 +72,13 @@ async def test_one_is_read_by_its_id_by_whoever_may_see_it_in_the_list(whole: Wh
     audience, stranger = whole.app[SERVICES].audience, whole.api.as_("")
     asked = await audience.run(HALL, Participant("p1", "Ada"), QuestionAsk("Why?", anonymous=True))
     opened = await audience.run(HALL, MODERATOR, PollOpen(PollKind.SINGLE, "Lunch?", results_at_end=True))
-    question, poll = f"/questions/{asked.data['id']}", f"/polls/{opened.data['id']}"
+    question, poll = f"/questions/{asked['id']}", f"/polls/{opened['id']}"
     public = await stranger("GET", question)
     assert (public["text"], public["name"], "original" in public) == ("Why?", None, False)
     assert (await whole.api("GET", question))["name"] == "Ada"
     assert [option["votes"] for option in (await stranger("GET", poll))["options"]] == [None, None]
     assert [option["votes"] for option in (await whole.api("GET", poll))["options"]] == [0, 0]
-    await audience.run(HALL, MODERATOR, QuestionMove((str(asked.data["id"]),), QuestionState.DISMISSED))
+    await audience.run(HALL, MODERATOR, QuestionMove(None, (str(asked["id"]),), state=QuestionState.DISMISSED))
     assert (await stranger("GET", question, expect=404))["error"]["code"] == "no_such_question"
     assert (await whole.api("GET", question))["state"] == "dismissed"
     assert (await stranger("GET", "/polls/none", expect=404))["error"]["code"] == "no_such_poll"
@@ -96,7 +88,7 @@ async def test_votes_of_what_was_merged_are_united_with_no_session_on_air(whole:
     audience = whole.app[SERVICES].audience
     ids = []
     for text in ("Why?", "But why?", "Why not?"):
-        ids.append(str((await audience.run(HALL, MODERATOR, QuestionAdd(text))).data["id"]))
+        ids.append(str((await audience.run(HALL, MODERATOR, QuestionAdd(text)))["id"]))
     for number, asked in enumerate((ids[0], ids[1], ids[1])):
         await audience.run(HALL, Participant(f"p{number}", "Ada"), QuestionVote(asked, 1))
     await audience.run(HALL, MODERATOR, QuestionMerge((ids[0], ids[1])))
@@ -110,10 +102,10 @@ async def test_what_an_unlisted_session_was_asked_wants_the_key_of_its_link(whol
     await whole.api("POST", f"/sessions/{hidden['id']}/start", {}, expect=200)
     audience, stranger = whole.app[SERVICES].audience, whole.api.as_("")
     asked = await audience.run(Scope("hall", hidden["id"]), Participant("p1", "Ada"), QuestionAsk("Who is here?"))
-    await stranger("GET", f"/questions/{asked.data['id']}", expect=404)
-    await stranger("GET", f"/questions/{asked.data['id']}?session={hidden['id']}&key=guessed", expect=404)
+    await stranger("GET", f"/questions/{asked['id']}", expect=404)
+    await stranger("GET", f"/questions/{asked['id']}?session={hidden['id']}&key=guessed", expect=404)
     key = hidden["watch_url"].rpartition("/")[2]
-    found = await stranger("GET", f"/questions/{asked.data['id']}?key={key}")
+    found = await stranger("GET", f"/questions/{asked['id']}?key={key}")
     assert found["text"] == "Who is here?"
     assert (await stranger("GET", "/questions"))["items"] == []
     assert (await stranger("GET", f"/questions?session={hidden['id']}"))["items"] == []
@@ -127,15 +119,15 @@ async def test_a_timeline_has_what_was_shown_by_media_time(whole: Whole) -> None
     ada = Participant("p1", "Ada")
     first = await audience.run(HALL, ada, ChatSend("first"))
     gone = await audience.run(HALL, ada, ChatSend("gone again"))
-    await audience.run(HALL, MODERATOR, ChatDelete((str(gone.data["id"]),)))
+    await audience.run(HALL, MODERATOR, ChatDelete(None, (str(gone["id"]),)))
     began = whole.app[SERVICES].director.find(session)
     assert began is not None
     assert began.started_ms is not None
     # What was said watching the slate before it is none of the session's.
-    late = await audience.run(HALL, ada, ChatSend("now", media_at_ms=began.started_ms + 1))
+    late = await audience.run(HALL, ada, ChatSend("now", media_at=began.started_ms + 1))
     found = await whole.api.as_("")("GET", f"/sessions/{session}/timeline")
-    assert [item["id"] for item in found["chat"]] == [late.data["id"]]
-    assert first.data["media_at"] < began.started_ms
+    assert [item["id"] for item in found["chat"]] == [late["id"]]
+    assert first["media_at"] < began.started_ms
     later = await whole.api.as_("")("GET", f"/sessions/{session}/timeline?from_ms={began.started_ms + 2}")
     assert later["chat"] == []
     watched = await whole.api("GET", f"/sessions/{session}/audience")
@@ -151,13 +143,13 @@ async def test_chapters_of_what_was_asked_behind_closed_doors_stay_there(whole: 
     assert began.started_ms is not None
     asked = await audience.run(board, MODERATOR, QuestionAdd("Who is to be dismissed?"))
     for state in (QuestionState.ON_STAGE, QuestionState.ANSWERED):
-        await audience.run(board, MODERATOR, QuestionMove((str(asked.data["id"]),), state))
+        await audience.run(board, MODERATOR, QuestionMove(None, (str(asked["id"]),), state=state))
     async with whole.app[SERVICES].database.write() as connection:
         (mark,) = await Marks(connection).of_session(session)
         # Of what is said on the slate before a session, replays show nothing.
         await Marks(connection).save(replace(mark, at_ms=began.started_ms + 1))
     guest = whole.api.as_(await whole.api.grant("viewer", session=session))
-    assert [chapter["question"] for chapter in (await guest("GET", path))["chapters"]] == [asked.data["id"]]
+    assert [chapter["question"] for chapter in (await guest("GET", path))["chapters"]] == [asked["id"]]
     book = whole.app[SERVICES].archivist.book
     assert [label for _, label in (await book.details(session)).chapters] == ["Who is to be dismissed?"]
     await whole.api("PATCH", f"/sessions/{session}", {"visibility": "public"}, expect=200)

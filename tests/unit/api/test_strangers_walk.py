@@ -14,11 +14,12 @@ from aiohttp import web
 from socketio.exceptions import ConnectionError
 
 from streamer.api.context import SERVICES
-from streamer.audience.commands import ChatSend, QuestionAsk
+from streamer.audience.chat import ChatSend
 from streamer.audience.people import Participant
+from streamer.audience.questions import QuestionAsk
 from streamer.audience.scope import Scope
 from streamer.broadcast.view import BroadcastView
-from streamer.conference.captions import Line
+from streamer.conference.captions import Cue
 from streamer.conference.participation import Question, QuestionState
 from streamer.conference.sessions import Mark, MarkKind, Session, SessionState, Visibility
 from streamer.formats.index import HEADER, encode_event
@@ -143,7 +144,7 @@ async def _past(whole: Whole, settings: Settings, hidden: Hidden) -> None:
             state=QuestionState.APPROVED,
         )  # fmt: skip
         at_ms = start_ms + 1000
-        line = Line(
+        line = Cue(
             f"c-{word}-{number}",
             "hall",
             "fr",

@@ -13,7 +13,7 @@ import pytest
 
 from streamer.archive import files
 from streamer.archive.catalogue import Details
-from streamer.archive.exporting import Caption, Movie, NothingToExport, edition_of, plan
+from streamer.archive.exporting import CaptionInterval, Movie, NothingToExport, edition_of, plan
 from streamer.archive.material import Material, Span, collect
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT, MediaEvent
 from streamer.broadcast.view import BroadcastView
@@ -164,14 +164,14 @@ def test_captions_are_a_text_track_for_each_language(recorded: Recorded) -> None
     """With what was cut out, at the places that are left, without overlaps."""
     at = recorded.studio.at
     french = (
-        Caption(at(4), at(6), "Bonjour\nà tous"),
-        Caption(at(5), at(6.5), "qui êtes là"),
-        Caption(at(7.5), at(8.5), "cut out"),
-        Caption(at(9.5), at(11), "après la coupe"),
+        CaptionInterval(at(4), at(6), "Bonjour\nà tous"),
+        CaptionInterval(at(5), at(6.5), "qui êtes là"),
+        CaptionInterval(at(7.5), at(8.5), "cut out"),
+        CaptionInterval(at(9.5), at(11), "après la coupe"),
     )
     material = recorded.material()
     edition = edition_of(recorded.folder, material, [Span(at(3), at(7)), Span(at(9), at(12))])
-    captions = {"fr": french, "pt-BR": (Caption(at(9), at(9.5), "Olá"),), "en": ()}
+    captions = {"fr": french, "pt-BR": (CaptionInterval(at(9), at(9.5), "Olá"),), "en": ()}
     movie = plan(recorded.folder, material, edition, "v180", DETAILS, captions)
     with opened(movie) as container:
         tracks = container.streams.subtitles

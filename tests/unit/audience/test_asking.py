@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from streamer.audience.commands import (
-    PollClose,
-    PollOpen,
-    PollVote,
+from streamer.audience.crew import Undo
+from streamer.audience.news import Viewpoint
+from streamer.audience.polls import PollClose, PollOpen, PollVote
+from streamer.audience.questions import (
     QuestionAdd,
     QuestionAsk,
     QuestionCarry,
@@ -17,9 +17,7 @@ from streamer.audience.commands import (
     QuestionMove,
     QuestionVote,
     QuestionWithdraw,
-    Undo,
 )
-from streamer.audience.news import Viewpoint
 from streamer.conference.participation import PollKind, QuestionState
 from streamer.store.marks import Marks
 from tests.fakes.talkers import (
@@ -48,13 +46,13 @@ async def test_a_question_on_its_way_to_the_stage_and_its_chapter(tmp_path: Path
         await made.audience.tick()
         assert made.told(Viewpoint.PUBLIC, "question.changed")[-1]["votes"] == 1
         assert made.told(Viewpoint.PUBLIC, "question.order")[-1] == {"by": "fair", "ids": [asked["id"]]}
-        await made.do(MODERATOR, QuestionMove((asked["id"],), QuestionState.ON_STAGE))
+        await made.do(MODERATOR, QuestionMove(None, (asked["id"],), state=QuestionState.ON_STAGE))
         staged_ms = made.clock.now_ms
         assert (await made.audience.snapshot(HALL, Viewpoint.STAGE))["on_stage"] == asked["id"]
         edited = await made.do(MODERATOR, QuestionEdit(asked["id"], "Why now?"))
         assert made.told(Viewpoint.MODERATION, "question.changed")[-1]["original"] == "Why?"
         assert "original" not in made.told(Viewpoint.PUBLIC, "question.changed")[-1]
-        answered = await made.do(MODERATOR, QuestionMove((asked["id"],), QuestionState.ANSWERED))
+        answered = await made.do(MODERATOR, QuestionMove(None, (asked["id"],), state=QuestionState.ANSWERED))
         async with made.database.read() as connection:
             (mark,) = await Marks(connection).of_session("one")
         assert (mark.at_ms, mark.label) == (staged_ms, "Why now?")
@@ -88,7 +86,7 @@ async def test_questions_roll_over_with_the_session_and_are_carried_over_in_one_
         left = (await made.do(ANN, QuestionAsk("What is left?")))["id"]
         done = (await made.do(BEN, QuestionAsk("What is on stage?")))["id"]
         poll = (await made.do(MODERATOR, PollOpen(PollKind.SINGLE, "Lunch?")))["id"]
-        await made.do(MODERATOR, QuestionMove((done,), QuestionState.ON_STAGE))
+        await made.do(MODERATOR, QuestionMove(None, (done,), state=QuestionState.ON_STAGE))
         ended = replace(one, state=talk("x", 1, 2).state, ended_ms=made.clock.now_ms)
         made.days.become(ended, talk("two", None))
         await made.audience.book.flushed()
@@ -102,7 +100,7 @@ async def test_questions_roll_over_with_the_session_and_are_carried_over_in_one_
         assert made.told(Viewpoint.PUBLIC, "question.changed")[-1]["archived"]
         assert made.told(Viewpoint.PUBLIC, "poll.changed")[-1]["state"] == "closed"
         assert made.told(Viewpoint.PUBLIC, "poll.changed")[-1]["id"] == poll
-        late = await made.do(BEN, QuestionAsk("Later still?", media_at_ms=(ended.ended_ms or 0) - 1))
+        late = await made.do(BEN, QuestionAsk("Later still?", media_at=(ended.ended_ms or 0) - 1))
         assert late["session"] == "one"
         snapshot = await made.moderators()
         assert left in snapshot["left_over"]
@@ -166,4 +164,7 @@ async def test_questions_asked_aloud_and_withdrawn_ones(tmp_path: Path) -> None:
         assert await refused(made, BEN, QuestionWithdraw(mine["id"])) == "no_such_question"
         await made.do(ANN, QuestionWithdraw(mine["id"]))
         assert (await made.public())["questions"] == []
-        assert await refused(made, MODERATOR, QuestionMove((mine["id"],), QuestionState.ON_STAGE)) == "wrong_state"
+        assert (
+            await refused(made, MODERATOR, QuestionMove(None, (mine["id"],), state=QuestionState.ON_STAGE))
+            == "wrong_state"
+        )

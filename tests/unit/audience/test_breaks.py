@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from streamer.audience.commands import QuestionAsk, QuestionMove
+from streamer.audience.questions import QuestionAsk, QuestionMove
 from streamer.audience.scope import GRACE_MS
 from streamer.conference.participation import QuestionState
 from streamer.conference.sessions import SessionState
@@ -23,7 +23,7 @@ async def test_a_break_belongs_to_the_room_and_stands_beside_what_has_just_ended
         asked = await made.do(BEN, QuestionAsk("In the break?"))
         assert asked["session"] is None, "nothing is on, and nothing was at its media time"
         assert [q["id"] for q in (await made.public())["questions"]] == [first, asked["id"]]
-        await made.do(MODERATOR, QuestionMove((asked["id"],), QuestionState.ON_STAGE))
+        await made.do(MODERATOR, QuestionMove(None, (asked["id"],), state=QuestionState.ON_STAGE))
         made.clock.pass_s(GRACE_MS / 1000)
         await made.audience.tick()
         await made.audience.book.flushed()

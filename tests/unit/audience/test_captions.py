@@ -19,13 +19,13 @@ from streamer.audience.captions import (
     screens,
     tidy,
 )
-from streamer.conference.captions import Line, language_tag
+from streamer.conference.captions import Cue, language_tag
 
 TEXTS = st.text(st.sampled_from("abcdéà '.,?-"), max_size=300).map(tidy)
 
 
-def line(n: int, at_ms: int, text: str = "Bonjour à toutes et à tous", place: tuple[int, int] = (0, 0)) -> Line:
-    return Line(f"l{n}", "hall", "fr", text, at_ms, *place, created_ms=at_ms + n, grant="g")
+def line(n: int, at_ms: int, text: str = "Bonjour à toutes et à tous", place: tuple[int, int] = (0, 0)) -> Cue:
+    return Cue(f"l{n}", "hall", "fr", text, at_ms, *place, created_ms=at_ms + n, grant="g")
 
 
 def test_text_is_one_line_without_what_nobody_typed() -> None:

@@ -5,20 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from streamer.audience.commands import (
-    ChatDelete,
-    ChatSend,
-    Mute,
-    NoteAdd,
-    QuestionAsk,
-    QuestionEdit,
-    QuestionMove,
-    QuestionVote,
-    Undo,
-)
+from streamer.audience.chat import ChatDelete, ChatSend
+from streamer.audience.crew import Undo
 from streamer.audience.news import Viewpoint
+from streamer.audience.questions import QuestionAsk, QuestionEdit, QuestionMove, QuestionVote
+from streamer.audience.records import ParticipantCard
+from streamer.audience.sanctions import Mute, NoteAdd
 from streamer.audience.scope import Scope
-from streamer.conference.captions import Line
+from streamer.conference.captions import Cue
 from streamer.conference.participation import QuestionState
 from streamer.store.captions import Captions
 from streamer.store.moderation import Moderation
@@ -36,8 +30,8 @@ async def test_a_card_says_nothing_of_what_was_done_behind_closed_doors(tmp_path
         await made.audience.run(own, MODERATOR, Mute(ANN.id, 60, "HUSH"))
         await made.do(ANN, ChatSend("out here"))
         await made.do(MODERATOR, NoteAdd(ANN.id, "asks a lot"))
-        assert "HUSH" in str(await made.audience.card(own, ANN.id))
-        outside = await made.audience.card(HALL, ANN.id)
+        assert "HUSH" in str(await made.audience.run(own, MODERATOR, ParticipantCard(ANN.id)))
+        outside = (await made.audience.run(HALL, MODERATOR, ParticipantCard(ANN.id)))["card"]
         assert "HUSH" not in str(outside)
         assert [note["text"] for note in outside["notes"]] == ["asks a lot"]
 
@@ -64,7 +58,7 @@ async def test_nothing_of_somebodys_words_stays_where_they_were_deleted_with_oth
     async with hall(tmp_path) as made:
         hers = await made.do(ANN, ChatSend("a secret of Ann's"))
         his = await made.do(BEN, ChatSend("a word of Ben's"))
-        deleted = await made.do(MODERATOR, ChatDelete((hers["id"], his["id"]), "why not"))
+        deleted = await made.do(MODERATOR, ChatDelete(None, (hers["id"], his["id"]), "why not"))
         await made.audience.erase(ANN.id)
         async with made.database.read() as connection:
             left = await Moderation(connection).action(deleted["action"])
@@ -77,10 +71,10 @@ async def test_what_moderators_think_is_not_in_ones_own_data(tmp_path: Path) -> 
     async with hall(tmp_path) as made:
         said = await made.do(ANN, ChatSend("hello"))
         asked = await made.do(ANN, QuestionAsk("Why?"))
-        await made.do(MODERATOR, QuestionMove((asked["id"],), QuestionState.PENDING))
+        await made.do(MODERATOR, QuestionMove(None, (asked["id"],), state=QuestionState.PENDING))
         await made.do(MODERATOR, QuestionEdit(asked["id"], "HUSH"))
-        await made.do(MODERATOR, QuestionMove((asked["id"],), QuestionState.DISMISSED, "HUSH"))
-        await made.do(MODERATOR, ChatDelete((said["id"],), "HUSH"))
+        await made.do(MODERATOR, QuestionMove(None, (asked["id"],), state=QuestionState.DISMISSED, reason="HUSH"))
+        await made.do(MODERATOR, ChatDelete(None, (said["id"],), "HUSH"))
         await made.do(MODERATOR, Mute(ANN.id, 60, "HUSH"))
         await made.do(MODERATOR, NoteAdd(ANN.id, "HUSH"))
         own = await made.audience.export(ANN.id)
@@ -104,7 +98,7 @@ async def test_what_is_old_is_swept(tmp_path: Path) -> None:
 async def test_captions_stay_for_as_long_as_their_recording(tmp_path: Path) -> None:
     async with hall(tmp_path, keep_days=30) as made:
         await store_sessions(made, talk("one", START_MS), talk("two", START_MS + 10_000))
-        line = Line("in", "hall", "fr", "Bonjour", START_MS + 500, 0, 1, START_MS, "g", session="one")
+        line = Cue("in", "hall", "fr", "Bonjour", START_MS + 500, 0, 1, START_MS, "g", session="one")
         kept = Recording("one", "hall", "b", "one", START_MS, START_MS + 1_000, state=RecordingState.READY)
         gone = replace(
             kept, session="two", folder="two", start_ms=START_MS + 10_000, end_ms=None, state=RecordingState.DELETED

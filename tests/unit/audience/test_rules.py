@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.audience import chat, texts
+from streamer.audience import habits, texts
 from streamer.audience.identity import Identities
 from streamer.audience.moderation import CLAIM_MS, exempt, prefix_of
 from streamer.audience.presence import Tallies
-from streamer.audience.questions import ordered, tally, voted, voters
+from streamer.audience.question_order import ordered, tally, voted, voters
 from streamer.audience.scope import GRACE_MS, Scope, focus, media_time, session_at
 from streamer.audience.words import blocked, same_words
 from streamer.conference.participation import Question, QuestionOrder, QuestionState
@@ -155,16 +155,16 @@ def test_phrases_other_scripts_and_odd_words() -> None:
 # --- floods -----------------------------------------------------------------------------------------
 
 
-def send(habit: chat.Habit, text: str, now_ms: int, slow: int | None = None) -> tuple[str, int] | None:
+def send(habit: habits.Habit, text: str, now_ms: int, slow: int | None = None) -> tuple[str, int] | None:
     try:
-        chat.admit(habit, text, now_ms, slow)
+        habits.admit(habit, text, now_ms, slow)
     except StreamerError as error:
         return error.code, int(error.headers["Retry-After"])
     return None
 
 
 def test_the_pause_grows_and_is_forgiven() -> None:
-    habit, now, pauses = chat.Habit(), START_MS, []
+    habit, now, pauses = habits.Habit(), START_MS, []
     for burst in range(7):
         for number in range(3):
             assert send(habit, f"{burst} {number}", now) is None
@@ -182,7 +182,7 @@ def test_the_pause_grows_and_is_forgiven() -> None:
 
 
 def test_texts_that_differ_in_a_character_are_no_repeats() -> None:
-    habit = chat.Habit()
+    habit = habits.Habit()
     assert send(habit, "bravo", 0) is None
     assert send(habit, "bravo!", 3000) is None
     assert send(habit, "Bravo", 6000) is None
@@ -192,7 +192,7 @@ def test_texts_that_differ_in_a_character_are_no_repeats() -> None:
 
 @given(st.lists(st.integers(0, 900), min_size=1, max_size=60))
 def test_no_two_seconds_hold_more_than_three(gaps: list[int]) -> None:
-    habit, now, taken = chat.Habit(), START_MS, []
+    habit, now, taken = habits.Habit(), START_MS, []
     for number, gap in enumerate(gaps):
         now += gap
         if send(habit, str(number), now) is None:
@@ -203,13 +203,13 @@ def test_no_two_seconds_hold_more_than_three(gaps: list[int]) -> None:
 
 
 def test_a_clock_that_is_put_back_keeps_nobody_waiting() -> None:
-    habit = chat.Habit()
+    habit = habits.Habit()
     for second in range(10):
-        chat.admit_reaction(habit, START_MS + second)
-    chat.admit(habit, "before", START_MS, 30)
+        habits.admit_reaction(habit, START_MS + second)
+    habits.admit(habit, "before", START_MS, 30)
     earlier_ms = START_MS - 3_600_000
-    chat.admit(habit, "after", earlier_ms, 30)
-    chat.admit_reaction(habit, earlier_ms)
+    habits.admit(habit, "after", earlier_ms, 30)
+    habits.admit_reaction(habit, earlier_ms)
     tallies = Tallies()
     tallies.claim("q", "mo", "Mo", START_MS, True)
     assert tallies.claim("q", "max", "Max", earlier_ms, True) == earlier_ms + CLAIM_MS
@@ -218,10 +218,10 @@ def test_a_clock_that_is_put_back_keeps_nobody_waiting() -> None:
 
 
 def test_habits_of_those_who_left_are_forgotten() -> None:
-    habits = chat.Habits(most=10)
+    known = habits.Habits(most=10)
     for number in range(100):
-        habits.of(str(number))
-    assert len(habits) == 10
+        known.of(str(number))
+    assert len(known) == 10
 
 
 # --- the order of questions -------------------------------------------------------------------------

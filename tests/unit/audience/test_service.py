@@ -8,32 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from streamer.audience import participant_rules
-from streamer.audience.commands import (
-    Ban,
-    ChatApprove,
-    ChatDelete,
-    ChatSend,
-    ChatWithdraw,
-    Claim,
-    CrewSay,
-    ModeSet,
-    Mute,
-    NameSet,
-    NoteAdd,
-    NoticeSet,
-    PollOpen,
-    QuestionAsk,
-    QuestionMove,
-    QuestionVote,
-    React,
-    ReportItem,
-    ReportResolve,
-    TroubleReport,
-    Undo,
-)
+from streamer.audience import chat
+from streamer.audience.chat import ChatApprove, ChatDelete, ChatSend, ChatWithdraw
+from streamer.audience.crew import Claim, CrewSay, Undo
+from streamer.audience.modes import ModeSet, NoticeSet
+from streamer.audience.names import NameSet
 from streamer.audience.news import Viewpoint
 from streamer.audience.people import Participant
+from streamer.audience.polls import PollOpen
+from streamer.audience.questions import QuestionAsk, QuestionMove, QuestionVote
+from streamer.audience.reactions import React, TroubleReport
+from streamer.audience.records import ParticipantCard
+from streamer.audience.reports import ReportItem, ReportResolve
+from streamer.audience.sanctions import Ban, Mute, NoteAdd
 from streamer.audience.scope import Scope
 from streamer.audience.timelines import Shown
 from streamer.conference.participation import ChatMode, PollKind, QuestionMode, QuestionState
@@ -110,7 +97,7 @@ async def test_what_is_held_is_seen_by_its_author_and_moderators_until_it_is_app
         assert (await made.public())["chat"] == []
         assert [m["id"] for m in (await made.own(ANN))["chat"]] == [held["id"]]
         assert (await made.own(BEN))["chat"] == []
-        approved = await made.do(MODERATOR, ChatApprove((held["id"],)))
+        approved = await made.do(MODERATOR, ChatApprove(None, (held["id"],)))
         assert [m["id"] for m in made.told(Viewpoint.PUBLIC, "chat.message")] == [held["id"]]
         await made.do(MODERATOR, Undo(approved["action"]))
         assert made.told(Viewpoint.PUBLIC, "chat.deleted") == [{"id": held["id"]}]
@@ -120,7 +107,7 @@ async def test_what_is_held_is_seen_by_its_author_and_moderators_until_it_is_app
 async def test_a_deleted_message_comes_back_by_undo_even_when_it_is_not_in_memory_any_more(tmp_path: Path) -> None:
     async with hall(tmp_path, messages_in_memory=20) as made:
         first = await made.do(ANN, ChatSend("the first"))
-        deleted = await made.do(MODERATOR, ChatDelete((first["id"],), "off topic"))
+        deleted = await made.do(MODERATOR, ChatDelete(None, (first["id"],), "off topic"))
         assert made.told(Viewpoint.PUBLIC, "chat.deleted") == [{"id": first["id"]}]
         for number in range(120):
             await made.do(BEN, ChatSend(f"more {number}"))
@@ -134,7 +121,7 @@ async def test_in_a_busy_chat_older_messages_are_answered_reported_and_moderated
     async with hall(tmp_path, messages_in_memory=20) as made:
         old = await made.do(ANN, ChatSend("a good point"))
         gone = await made.do(ANN, ChatSend("a bad one"))
-        await made.do(MODERATOR, ChatDelete((gone["id"],)))
+        await made.do(MODERATOR, ChatDelete(None, (gone["id"],)))
         for number in range(100):
             await made.do(replace(BEN, id=f"p-{number}"), ChatSend(f"text {number}"))
         assert old["id"] not in {message["id"] for message in (await made.moderators())["chat"]}
@@ -153,7 +140,7 @@ async def test_authors_take_back_their_own_and_nobody_elses(tmp_path: Path) -> N
         assert await refused(made, BEN, ChatWithdraw(message["id"])) == "no_such_message"
         await made.do(ANN, ChatWithdraw(message["id"]))
         assert made.told(Viewpoint.PUBLIC, "chat.deleted") == [{"id": message["id"]}]
-        assert await refused(made, MODERATOR, ChatApprove((message["id"],))) == "wrong_state"
+        assert await refused(made, MODERATOR, ChatApprove(None, (message["id"],))) == "wrong_state"
 
 
 async def test_mute_and_ban_and_their_undo(tmp_path: Path) -> None:
@@ -185,11 +172,11 @@ async def test_what_is_taken_away_settles_its_reports_until_it_is_undone(tmp_pat
         question = await made.do(ANN, QuestionAsk("Why are you all so stupid?"))
         for kind, item in (("message", message), ("question", question)):
             await made.do(BEN, ReportItem(kind, item["id"], "rude"))
-        deleted = await made.do(MODERATOR, ChatDelete((message["id"],)))
+        deleted = await made.do(MODERATOR, ChatDelete(None, (message["id"],)))
         assert [report["item"] for report in (await made.moderators())["reports"]] == [question["id"]]
         await made.do(MODERATOR, Undo(deleted["action"]))
         assert len((await made.moderators())["reports"]) == 2
-        dismissed = await made.do(MODERATOR, QuestionMove((question["id"],), QuestionState.DISMISSED))
+        dismissed = await made.do(MODERATOR, QuestionMove(None, (question["id"],), state=QuestionState.DISMISSED))
         assert [report["item"] for report in (await made.moderators())["reports"]] == [message["id"]]
         await made.do(MODERATOR, Undo(dismissed["action"]))
         banned = await made.do(MODERATOR, Ban(ANN.id, remove=True))
@@ -206,7 +193,7 @@ async def test_what_is_taken_away_settles_its_reports_until_it_is_undone(tmp_pat
 async def test_a_ban_with_removal_leaves_what_was_answered_or_is_on_stage(tmp_path: Path) -> None:
     async with hall(tmp_path) as made:
         asked = [await made.do(ANN, QuestionAsk(f"Question number {n}, is it?")) for n in range(2)]
-        await made.do(MODERATOR, QuestionMove((asked[0]["id"],), QuestionState.ON_STAGE))
+        await made.do(MODERATOR, QuestionMove(None, (asked[0]["id"],), state=QuestionState.ON_STAGE))
         await made.do(MODERATOR, Ban(ANN.id, remove=True))
         assert {q["id"]: q["state"] for q in (await made.moderators())["questions"]} == {
             asked[0]["id"]: "on_stage",
@@ -307,7 +294,7 @@ async def test_a_hold_gives_moderators_some_seconds(tmp_path: Path) -> None:
         first = await made.do(ANN, ChatSend("soon"))
         second = await made.do(BEN, ChatSend("never"))
         assert (first["state"], made.told(Viewpoint.PUBLIC, "chat.message")) == ("delayed", [])
-        await made.do(MODERATOR, ChatDelete((second["id"],)))
+        await made.do(MODERATOR, ChatDelete(None, (second["id"],)))
         made.clock.pass_s(5)
         await made.audience.tick()
         await made.audience.book.flushed()
@@ -340,7 +327,7 @@ async def test_reports_notices_claims_cues_and_cards(tmp_path: Path) -> None:
         assert [line["text"] for line in (await made.moderators())["lines"]] == ["Sound is low", "Five minutes"]
         await made.do(MODERATOR, NoteAdd(ANN.id, "sells things"))
         await made.do(MODERATOR, Mute(ANN.id, 600, "advertising"))
-        card = await made.audience.card(HALL, ANN.id)
+        card = (await made.do(MODERATOR, ParticipantCard(ANN.id)))["card"]
         assert [note["text"] for note in card["notes"]] == ["sells things"]
         assert [entry["reason"] for entry in card["history"]] == ["advertising"]
         assert (card["messages"], card["here"], card["names"]) == (1, True, ["Ann"])
@@ -388,7 +375,7 @@ async def test_nobody_is_called_what_a_speaker_is_called_who_is_here(tmp_path: P
 async def test_a_place_that_came_with_the_connection_is_stored_clean(tmp_path: Path) -> None:
     async with hall(tmp_path) as made:
         await made.do(replace(ANN, place="back\u0000\u202e row"), ChatSend("hello"))
-        card = await made.audience.card(HALL, ANN.id)
+        card = (await made.do(MODERATOR, ParticipantCard(ANN.id)))["card"]
         assert card["place"] == "\u2068back\u202e row\u202c\u2069"
 
 
@@ -407,15 +394,15 @@ async def test_the_timeline_tells_a_replay_what_happened_when(tmp_path: Path) ->
     async with hall(tmp_path, blocked_words=("rubbish",)) as made:
         session = talk("one", START_MS - 60_000)
         await store_sessions(made, session)
-        kept = await made.do(ANN, ChatSend("hello", media_at_ms=START_MS - 30_000))
-        await made.do(ANN, ChatSend("rubbish", media_at_ms=START_MS - 29_000))
-        gone = await made.do(BEN, ChatSend("gone", media_at_ms=START_MS - 28_000))
-        await made.do(MODERATOR, ChatDelete((gone["id"],)))
+        kept = await made.do(ANN, ChatSend("hello", media_at=START_MS - 30_000))
+        await made.do(ANN, ChatSend("rubbish", media_at=START_MS - 29_000))
+        gone = await made.do(BEN, ChatSend("gone", media_at=START_MS - 28_000))
+        await made.do(MODERATOR, ChatDelete(None, (gone["id"],)))
         question = await made.do(ANN, QuestionAsk("Why?"))
         hidden = await made.do(BEN, QuestionAsk("Why not?"))
-        await made.do(MODERATOR, QuestionMove((hidden["id"],), QuestionState.DISMISSED))
+        await made.do(MODERATOR, QuestionMove(None, (hidden["id"],), state=QuestionState.DISMISSED))
         await made.do(BEN, QuestionVote(question["id"], 1))
-        await made.do(MODERATOR, QuestionMove((question["id"],), QuestionState.ANSWERED))
+        await made.do(MODERATOR, QuestionMove(None, (question["id"],), state=QuestionState.ANSWERED))
         poll = await made.do(MODERATOR, PollOpen(PollKind.MULTIPLE, "Which?", ("a", "b")))
         shown = Shown(START_MS - 60_000, None)
         found = await made.audience.timeline(session, shown)
@@ -430,7 +417,7 @@ async def test_what_the_database_does_not_take_is_no_fault_of_the_others(
 ) -> None:
     async with hall(tmp_path) as made:
         # As PostgreSQL does with a NUL: the connection is not lost.
-        monkeypatch.setattr(participant_rules, "media_time", lambda claim_ms, _now_ms, _delay_ms: claim_ms or START_MS)
+        monkeypatch.setattr(chat, "media_time", lambda claim_ms, _now_ms, _delay_ms: claim_ms or START_MS)
         done = await asyncio.gather(
             made.audience.run(HALL, ANN, ChatSend("bad", 2**70)),
             made.audience.run(HALL, BEN, ChatSend("good")),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 
-from streamer.audience import chat
-from streamer.audience.commands import ChatSend, ChatWithdraw, QuestionAsk, QuestionVote, QuestionWithdraw
-from streamer.audience.participant_rules import Situation, take
+from streamer.audience.chat import ChatSend, ChatWithdraw
+from streamer.audience.command import Situation
+from streamer.audience.command_table import decide
+from streamer.audience.habits import Habits
 from streamer.audience.people import Participant
+from streamer.audience.questions import QuestionAsk, QuestionVote, QuestionWithdraw
 from streamer.audience.state import MOST_OVER, MOST_PEOPLE, MOST_QUESTIONS, SLACK, ScopeState
 from streamer.conference.participation import Mode
 from streamer.settings import AudienceSettings
@@ -19,7 +21,7 @@ class Mill:
 
     def __init__(self) -> None:
         self.state = ScopeState(Mode("hall", "hall"), keep=50)
-        self.habits = chat.Habits(most=100)
+        self.habits = Habits(most=100)
         self.now_ms = START_MS
         self.ids = itertools.count()
 
@@ -27,8 +29,8 @@ class Mill:
         self, who: Participant, command: ChatSend | ChatWithdraw | QuestionAsk | QuestionVote | QuestionWithdraw
     ) -> str:
         self.now_ms += 3000
-        at = Situation(HALL, self.now_ms, [], AudienceSettings(), lambda: f"i{next(self.ids):06}")
-        decision = take(self.state, self.habits, who, command, at)
+        at = Situation(HALL, self.now_ms, [], AudienceSettings(), lambda: f"i{next(self.ids):06}", self.habits)
+        decision = decide(self.state, who, command, at)
         self.state.apply(decision.changes)
         return str(decision.data.get("id"))
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streamer.archive.material import Span, union
 from streamer.audience.timelines import NOTHING, Shown, as_shown, timeline
-from streamer.conference.captions import Line
+from streamer.conference.captions import Cue
 from streamer.conference.participation import Message, MessageState, Poll, PollKind, Question, QuestionState
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Mark, MarkKind, Session
@@ -176,7 +176,7 @@ async def test_nothing_of_what_is_cut_hidden_or_held_is_told(database: Database)
         message("deleted", START + 22_000, state=MessageState.DELETED),
         message("after", START + 60_000),
     )
-    line = Line("l", "hall", "fr", "Bonjour", START + 1_000, 0, 1, 0, "g", session="talk")
+    line = Cue("l", "hall", "fr", "Bonjour", START + 1_000, 0, 1, 0, "g", session="talk")
     poll = Poll("p", "hall", "hall", "talk", PollKind.SINGLE, "Which?", ("a", "b"), START, START + 5_000)
     async with database.write() as connection:
         for made in (
@@ -234,7 +234,7 @@ async def test_pages_have_everything_once_whatever_comes_at_the_same_time(databa
             ]
         )
         for n, at_ms in enumerate(times):
-            line = Line(f"l{n:02}", "hall", "fr", "x", START + at_ms, 0, 1, 0, "g", session="talk")
+            line = Cue(f"l{n:02}", "hall", "fr", "x", START + at_ms, 0, 1, 0, "g", session="talk")
             await Captions(connection).add(line)
     seen: dict[str, list[str]] = {"chat": [], "questions": [], "captions": []}
     at_ms: int | None = 0

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.audience.commands import ChatDelete, ChatSend, ModeSet, QuestionAsk, Undo
+from streamer.audience.chat import ChatDelete, ChatSend
+from streamer.audience.crew import Undo
+from streamer.audience.modes import ModeSet
 from streamer.audience.news import AudienceEvent, Viewpoint
+from streamer.audience.questions import QuestionAsk
 from streamer.conference.participation import ChatMode
 from tests.fakes.random_talk import PEOPLE, World, act, moderator_acts
 from tests.fakes.talkers import MODERATOR
@@ -78,7 +81,7 @@ def test_the_check_would_find_what_is_kept_for_those_who_come_back(monkeypatch: 
     world.do(PEOPLE[0], ChatSend(world.text()))
     (message,) = world.state.messages
     world.remember()
-    world.do(MODERATOR, ChatDelete((message,)))
+    world.do(MODERATOR, ChatDelete(None, (message,)))
     world.check_picture(world.come_back(world.earlier[-1]))
     with pytest.raises(AssertionError):
         world.check_log()

@@ -14,7 +14,7 @@ from streamer.conference.day import MediaState, RoomDay, clock_text, sorted_day
 from streamer.conference.rooms import Between
 from streamer.conference.sessions import Flag, Session, SessionState, Visibility
 from streamer.conference.spans import output_name
-from streamer.conference.taps import Answer, End, Extend, Gain, HoldOn, Slate, Start, Take
+from streamer.conference.taps import ConsentAnswer, End, Extend, Gain, HoldOn, Slate, StartTap, Take
 from tests.fakes.days import MIDNIGHT, MINUTE, at, closed, hall, pause, talk
 
 A, B = talk("a", "9:00", "9:45"), talk("b", "10:00", "10:45")
@@ -27,16 +27,16 @@ def test_a_publication_is_a_preview_until_the_tap() -> None:
     room = hall(A)
     for clock in ("8:30", "8:50", "9:00", "9:04"):
         assert room.until(clock).orders.public == "slate"
-    assert room.tap(Start("a")).orders.public == "programme"
+    assert room.tap(StartTap("a")).orders.public == "programme"
 
 
 def test_overrun_is_on_air() -> None:
-    room = hall(A).until("9:00").tap(Start("a")).until("9:50")
+    room = hall(A).until("9:00").tap(StartTap("a")).until("9:50")
     assert (room.orders.public, room.face.word) == ("programme", "overrun")
 
 
 def test_the_technicians_slate_and_a_hold_go_before_the_session() -> None:
-    room = hall(A).until("9:00").tap(Start("a")).tap(Slate(True))
+    room = hall(A).until("9:00").tap(StartTap("a")).tap(Slate(True))
     assert (room.orders.public, room.face.word) == ("slate", "paused")
     room.tap(Slate(False)).tap(HoldOn("Fire alarm"))
     assert (room.orders.public, room.face.word) == ("slate", "hold")
@@ -46,7 +46,7 @@ def test_the_technicians_slate_and_a_hold_go_before_the_session() -> None:
 def test_a_closed_session_is_served_under_its_key_only() -> None:
     room = hall(closed("g", "9:00", "9:45")).until("8:55")
     assert room.orders.outputs == (OutputOrder(output_name(room["g"]), "slate"),), "those who wait find the slate"
-    room.until("9:00").tap(Start("g")).until("9:20")
+    room.until("9:00").tap(StartTap("g")).until("9:20")
     told = room.orders
     assert told.public == "slate"
     assert told.outputs == (OutputOrder(output_name(room["g"]), "programme"),)
@@ -62,7 +62,7 @@ def test_stream_no_record_yes() -> None:
 
 
 def test_stream_yes_record_no() -> None:
-    told = hall(talk("s", "9:00", "9:45", do_not_record=Flag.YES)).until("9:00").tap(Start("s")).until("9:20").orders
+    told = hall(talk("s", "9:00", "9:45", do_not_record=Flag.YES)).until("9:00").tap(StartTap("s")).until("9:20").orders
     assert (told.public, told.record, told.stretch) == ("programme", False, "s")
 
 
@@ -74,9 +74,9 @@ def test_both_no_is_a_preview() -> None:
 
 def test_unanswered_is_recorded_and_not_streamed() -> None:
     question = talk("q", "9:00", "9:45", do_not_record=Flag.ASK, do_not_stream=Flag.ASK)
-    room = hall(question).until("9:00").tap(Start("q"))
+    room = hall(question).until("9:00").tap(StartTap("q"))
     assert (room.orders.public, room.orders.record, room["q"].published) == ("slate", True, False)
-    room.tap(Answer("q", record=False, stream=True))
+    room.tap(ConsentAnswer("q", record=False, stream=True))
     assert (room.orders.public, room.orders.record) == ("programme", False)
 
 
@@ -94,7 +94,7 @@ def test_with_nothing_on_air_the_minutes_before_a_late_tap_are_kept() -> None:
 
 @pytest.mark.parametrize("extended", [False, True])
 def test_the_last_minutes_before_a_closed_session(extended: bool) -> None:
-    room = hall(A, closed("g", "9:45", "10:30"), camera=False).until("9:00").tap(Start("a")).until("9:44")
+    room = hall(A, closed("g", "9:45", "10:30"), camera=False).until("9:00").tap(StartTap("a")).until("9:44")
     if extended:
         room.tap(Extend("a", 5))
     day = room.day
@@ -124,25 +124,25 @@ def test_source_and_gain_are_passed_on() -> None:
 def test_between_two_sessions_the_room_decides(between: Between, shows: str) -> None:
     room = hall(A, B, between=between).until("8:55")
     assert room.orders.public == "slate", "before the first a camera is a preview"
-    room.until("9:00").tap(Start("a")).until("9:45").tap(End("a")).until("9:50")
+    room.until("9:00").tap(StartTap("a")).until("9:45").tap(End("a")).until("9:50")
     assert room.orders.public == shows
-    room.until("10:00").tap(Start("b")).until("10:45").tap(End("b")).until("11:14")
+    room.until("10:00").tap(StartTap("b")).until("10:45").tap(End("b")).until("11:14")
     assert room.orders.public == shows
     assert room.until("11:16").orders.public == "slate", "the day is over"
 
 
 def test_next_to_a_closed_session_an_open_room_is_closed() -> None:
     room = hall(A, closed("g", "10:00", "10:30"), talk("c", "11:00", "11:45"), between=Between.OPEN)
-    room.until("9:00").tap(Start("a")).until("9:40").tap(End("a"))
+    room.until("9:00").tap(StartTap("a")).until("9:40").tap(End("a"))
     assert room.orders.public == "slate", "people come early"
-    room.until("10:00").tap(Start("g")).until("10:30").tap(End("g")).until("10:40")
+    room.until("10:00").tap(StartTap("g")).until("10:30").tap(End("g")).until("10:40")
     assert room.orders.public == "slate", "and stay on"
 
 
 def test_the_time_of_a_closed_session_that_nobody_tapped_is_not_shown_afterwards() -> None:
     """It may still be going on: nobody has said that it is over."""
     room = hall(A, closed("g", "9:45", "10:00"), talk("c", "10:20", "11:00"), between=Between.OPEN, camera=False)
-    room.until("9:00").tap(Start("a")).until("9:40").tap(End("a")).until("10:15")
+    room.until("9:00").tap(StartTap("a")).until("9:40").tap(End("a")).until("10:15")
     assert room.state("c") is SessionState.ARMED
     assert room.orders.public == "slate"
     assert room.until("10:31").orders.public == "programme"
@@ -156,7 +156,7 @@ def test_now_and_next() -> None:
     assert (room.face.word, room.face.current) == ("before", None)
     assert room.face.next is not None
     assert room.face.next.session.id == "a"
-    face = room.until("9:00").tap(Start("a")).until("9:10").face
+    face = room.until("9:00").tap(StartTap("a")).until("9:10").face
     assert face.current is not None
     assert face.next is not None
     assert (face.current.session.id, face.next.session.id) == ("a", "b"), "a break is nothing to watch"
@@ -164,7 +164,7 @@ def test_now_and_next() -> None:
 
 
 def test_reserved_until_then_and_nothing_else() -> None:
-    room = hall(A, closed("g", "9:45", "10:00"), B, zone="Europe/Paris").until("9:00").tap(Start("a")).until("9:50")
+    room = hall(A, closed("g", "9:45", "10:00"), B, zone="Europe/Paris").until("9:00").tap(StartTap("a")).until("9:50")
     face = room.face
     assert (face.word, face.current, face.reserved_until_ms) == ("reserved", None, at("10:00"))
     assert face.next is not None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from streamer.conference.alarms import AlarmInputs, Trouble, alarm_id, alarms_of
-from streamer.conference.rooms import Start as Mode
+from streamer.conference.rooms import StartRule as Mode
 from streamer.conference.sessions import Flag, Kind
-from streamer.conference.taps import Answer, End, Extend, HoldOn, Resume, Start
+from streamer.conference.taps import ConsentAnswer, End, Extend, HoldOn, Resume, StartTap
 from tests.fakes.days import at, closed, hall, talk
 
 A, B = talk("a", "9:00", "9:45"), talk("b", "9:45", "10:30")
@@ -26,11 +26,11 @@ def test_not_started_three_minutes_after_the_planned_start() -> None:
     room = hall(A).until("9:02:59")
     assert room.alarms() == {}
     assert room.until("9:03").alarms()["not_started"].since_ms == at("9:03")
-    assert room.tap(Start("a")).alarms() == {}
+    assert room.tap(StartTap("a")).alarms() == {}
 
 
 def test_the_next_one_is_not_started_although_the_last_is_still_on() -> None:
-    room = hall(A, B).until("9:00").tap(Start("a")).until("9:48")
+    room = hall(A, B).until("9:00").tap(StartTap("a")).until("9:48")
     assert room.alarms()["not_started"].session == "b"
 
 
@@ -42,14 +42,14 @@ def test_what_the_clock_starts_needs_no_tap() -> None:
 
 
 def test_on_air_with_nothing_coming_in() -> None:
-    room = hall(A).until("9:00").tap(Start("a")).until("9:10").camera(False).until("9:11")
+    room = hall(A).until("9:00").tap(StartTap("a")).until("9:10").camera(False).until("9:11")
     alarm = room.alarms()["on_air_without_media"]
     assert (alarm.level, alarm.since_ms) == ("alarm", at("9:10"))
     assert room.camera().alarms() == {}
 
 
 def test_coming_in_with_nothing_scheduled() -> None:
-    room = hall(A).until("9:00").tap(Start("a")).until("9:45").tap(End("a")).until("9:47")
+    room = hall(A).until("9:00").tap(StartTap("a")).until("9:45").tap(End("a")).until("9:47")
     assert room.alarms() == {}
     assert room.until("9:48").alarms()["unplanned_media"].since_ms == at("9:45")
     assert room.camera(False).alarms() == {}
@@ -60,7 +60,7 @@ def test_a_camera_half_an_hour_early_is_no_alarm() -> None:
 
 
 def test_a_closed_session_ahead_rings_five_and_one_minutes_before() -> None:
-    room = hall(A, closed("g", "9:45", "10:30")).until("9:00").tap(Start("a")).until("9:39:59")
+    room = hall(A, closed("g", "9:45", "10:30")).until("9:00").tap(StartTap("a")).until("9:39:59")
     assert room.alarms() == {}
     first = room.until("9:40").alarms()["closed_ahead"]
     assert (first.level, first.details) == ("warning", {"at_ms": at("9:45")})
@@ -94,9 +94,9 @@ def test_a_question_without_an_answer_rings_when_it_is_armed() -> None:
     room = hall(talk("q", "9:00", "9:45", do_not_record=Flag.ASK, do_not_stream=Flag.ASK))
     assert room.until("8:49").alarms() == {}
     assert room.until("8:50").alarms()["unanswered"].details == {"record": 1, "stream": 1}
-    room.tap(Answer("q", record=True))
+    room.tap(ConsentAnswer("q", record=True))
     assert room.alarms()["unanswered"].details == {"record": 0, "stream": 1}
-    assert room.tap(Answer("q", stream=False)).alarms() == {}
+    assert room.tap(ConsentAnswer("q", stream=False)).alarms() == {}
 
 
 def test_what_is_seen_elsewhere_rings_here() -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from streamer.conference.clockwork import advance
 from streamer.conference.day import MediaState
-from streamer.conference.rooms import Between, Start
+from streamer.conference.rooms import Between, StartRule
 from streamer.conference.sessions import Flag, Kind, Session, SessionState, Visibility
 from streamer.conference.spans import output_name
 from streamer.conference.taps import AdHoc, Cancel, Delay, End, Extend, HoldOn, Reopen, Resume, Slate
-from streamer.conference.taps import Start as Begin
+from streamer.conference.taps import StartTap as Begin
 from tests.fakes.days import at, closed, hall, pause, talk
 
 A, B = talk("a", "9:00", "9:45"), talk("b", "9:45", "10:30")
@@ -49,7 +49,7 @@ def test_a_delay_disarms() -> None:
 
 
 def test_breaks_are_never_armed_and_cut_nothing() -> None:
-    room = hall(A, pause("p", "9:45", "10:00"), start=Start.AUTO).until("9:59")
+    room = hall(A, pause("p", "9:45", "10:00"), start=StartRule.AUTO).until("9:59")
     assert room.state("p") is SessionState.SCHEDULED
     assert room.state("a") is SessionState.OVERRUN
 
@@ -58,7 +58,7 @@ def test_breaks_are_never_armed_and_cut_nothing() -> None:
 
 
 def test_auto_starts_at_the_planned_start() -> None:
-    room = hall(A, start=Start.AUTO).until("8:59:59")
+    room = hall(A, start=StartRule.AUTO).until("8:59:59")
     assert (room.running, room.orders.public) == (None, "slate")
     room.until("9:00")
     assert room.running == "a"
@@ -67,14 +67,14 @@ def test_auto_starts_at_the_planned_start() -> None:
 
 
 def test_auto_waits_for_the_camera_and_marks_where_it_came() -> None:
-    room = hall(A, start=Start.AUTO, camera=False).until("9:07")
+    room = hall(A, start=StartRule.AUTO, camera=False).until("9:07")
     assert room.running is None
     room.camera()
     assert room["a"].started_ms == at("9:07")
 
 
 def test_auto_starts_what_a_restart_missed_where_it_was_due() -> None:
-    room = hall(A, start=Start.AUTO).until("8:58")
+    room = hall(A, start=StartRule.AUTO).until("8:58")
     since = room.day.media
     room.restart().jump("9:05")
     room.day = replace(room.day, media=since)
@@ -91,7 +91,7 @@ def test_what_came_and_went_during_a_restart_ends_nothing_until_it_is_known() ->
 
 
 def test_auto_follows_a_session_that_was_ended_by_a_tap() -> None:
-    room = hall(A, B, start=Start.AUTO).until("9:46")
+    room = hall(A, B, start=StartRule.AUTO).until("9:46")
     assert room.state("a") is SessionState.OVERRUN
     room.tap(End("a"))
     assert room.running == "b"
@@ -99,7 +99,7 @@ def test_auto_follows_a_session_that_was_ended_by_a_tap() -> None:
 
 
 def test_auto_takes_over_ten_minutes_late() -> None:
-    room = hall(A, B, start=Start.AUTO).until("9:54:59")
+    room = hall(A, B, start=StartRule.AUTO).until("9:54:59")
     assert room.running == "a"
     room.until("9:55")
     assert room.running == "b"
@@ -107,25 +107,25 @@ def test_auto_takes_over_ten_minutes_late() -> None:
 
 
 def test_auto_does_not_take_over_from_what_a_person_extended() -> None:
-    room = hall(A, B, start=Start.AUTO).until("9:40").tap(Extend("a", 20)).until("10:04")
+    room = hall(A, B, start=StartRule.AUTO).until("9:40").tap(Extend("a", 20)).until("10:04")
     assert room.running == "a"
     assert room.until("10:05").running == "b"
 
 
 def test_auto_does_not_cut_a_session_with_an_earlier_one() -> None:
-    room = hall(A, B, clock="9:30", start=Start.AUTO, camera=False)
+    room = hall(A, B, clock="9:30", start=StartRule.AUTO, camera=False)
     room.tap(Begin("b")).camera().until("9:44")
     assert room.running == "b"
     assert room.state("a") is SessionState.SCHEDULED, "it has been passed over"
 
 
 def test_a_lightning_talk_takes_over_while_it_lasts() -> None:
-    room = hall(A, talk("s", "9:45", "9:50"), start=Start.AUTO).until("9:48")
+    room = hall(A, talk("s", "9:45", "9:50"), start=StartRule.AUTO).until("9:48")
     assert room.running == "s"
 
 
 def test_where_plans_overlap_each_has_its_ten_minutes() -> None:
-    room = hall(A, B, talk("c", "9:50", "10:40"), start=Start.AUTO).until("9:30").jump("9:31").until("9:55")
+    room = hall(A, B, talk("c", "9:50", "10:40"), start=StartRule.AUTO).until("9:30").jump("9:31").until("9:55")
     assert room.running == "b"
     assert advance(room.day, room.now_ms) == room.day
     room.restart().camera().until("10:04:30")
@@ -135,14 +135,14 @@ def test_where_plans_overlap_each_has_its_ten_minutes() -> None:
 
 
 def test_what_a_person_began_in_anothers_time_has_ten_minutes() -> None:
-    room = hall(talk("z", "9:00", "9:40"), B, start=Start.AUTO, camera=False)
+    room = hall(talk("z", "9:00", "9:40"), B, start=StartRule.AUTO, camera=False)
     room.until("9:50").tap(Begin("z")).camera().until("9:59")
     assert room.running == "z"
     assert room.until("10:00").running == "b"
 
 
 def test_a_party_waits_for_a_tap_even_in_an_auto_room() -> None:
-    room = hall(talk("party", "9:00", "10:00", kind=Kind.SOCIAL), start=Start.AUTO).until("9:10")
+    room = hall(talk("party", "9:00", "10:00", kind=Kind.SOCIAL), start=StartRule.AUTO).until("9:10")
     assert room.state("party") is SessionState.ARMED
 
 
@@ -225,7 +225,7 @@ def test_without_a_camera_the_room_is_reserved_until_one_comes(guarded: Session)
 
 @pytest.mark.parametrize("guarded", GUARDED)
 def test_in_an_auto_room_it_begins_with_the_camera(guarded: Session) -> None:
-    room = hall(A, guarded, start=Start.AUTO).until("9:43").camera(False).until("9:45")
+    room = hall(A, guarded, start=StartRule.AUTO).until("9:43").camera(False).until("9:45")
     assert room.orders.public == "slate"
     assert room.until("9:50").camera().running == "g"
 
@@ -261,7 +261,7 @@ def test_unanswered_is_not_guarded() -> None:
 
 def test_the_rest_of_a_closed_session_is_never_made_public_by_the_clock() -> None:
     first = closed("g", "9:00", "9:45")
-    room = hall(first, B, start=Start.AUTO).until("10:10")
+    room = hall(first, B, start=StartRule.AUTO).until("10:10")
     assert room.running == "g", "it overruns into an auto session and stays closed"
     assert room.orders.public == "slate"
     assert room.tap(Begin("b")).orders.public == "programme", "a person may"
@@ -282,7 +282,7 @@ def test_a_closed_session_follows_a_closed_one() -> None:
 
 
 def test_a_room_with_nothing_planned_goes_on_air_when_its_camera_does() -> None:
-    room = hall(camera=False, start=Start.AUTO)
+    room = hall(camera=False, start=StartRule.AUTO)
     room.day = replace(room.day, media=MediaState(known=True))
     assert room.orders.public == "programme", "the room process need not wait"
     room.until("8:10").camera()
@@ -305,19 +305,19 @@ def test_in_a_tap_room_a_camera_is_a_preview_whatever_is_planned(sessions: tuple
 
 def test_a_preview_stays_one_when_the_room_becomes_an_auto_room() -> None:
     room = hall().until("8:30")
-    room.day = replace(room.day, start=Start.AUTO)
+    room.day = replace(room.day, start=StartRule.AUTO)
     assert room.until("9:00").running is None
     assert room.camera(False).until("9:10").camera().running is not None
 
 
 def test_with_something_in_eleven_hours_it_is_a_preview() -> None:
-    room = hall(talk("late", "19:00", "20:00"), start=Start.AUTO)
+    room = hall(talk("late", "19:00", "20:00"), start=StartRule.AUTO)
     assert room.running is None
     assert room.orders.public == "slate"
 
 
 def test_a_preview_stays_one_when_the_plan_goes_away() -> None:
-    room = hall(A, start=Start.AUTO)
+    room = hall(A, start=StartRule.AUTO)
     assert room.until("8:30").tap(Cancel("a")).until("8:40").running is None
     room.day = replace(room.day, sessions=())
     assert room.until("8:50").running is None
@@ -326,13 +326,13 @@ def test_a_preview_stays_one_when_the_plan_goes_away() -> None:
 
 
 def test_a_camera_that_was_left_on_is_not_put_on_air() -> None:
-    room = hall(A, start=Start.AUTO).until("9:45").tap(End("a")).until("12:00")
+    room = hall(A, start=StartRule.AUTO).until("9:45").tap(End("a")).until("12:00")
     assert room.running is None
     assert room.orders.public == "slate"
 
 
 def test_what_began_by_itself_ends_by_a_tap_and_does_not_begin_again() -> None:
-    room = hall(start=Start.AUTO)
+    room = hall(start=StartRule.AUTO)
     assert room.running == "auto1"
     room.until("8:30").tap(End("auto1")).until("9:30")
     assert room.running is None
@@ -340,7 +340,7 @@ def test_what_began_by_itself_ends_by_a_tap_and_does_not_begin_again() -> None:
 
 
 def test_what_began_by_itself_ends_when_the_next_is_tapped() -> None:
-    room = hall(start=Start.AUTO).until("8:30")
+    room = hall(start=StartRule.AUTO).until("8:30")
     room.day = replace(room.day, sessions=(*room.day.sessions, A))
     room.until("9:02").tap(Begin("a"))
     assert room.state("auto1") is SessionState.ENDED
@@ -348,13 +348,13 @@ def test_what_began_by_itself_ends_when_the_next_is_tapped() -> None:
 
 
 def test_nothing_begins_behind_the_technicians_slate_until_it_goes() -> None:
-    room = hall(camera=False, start=Start.AUTO).tap(Slate(True)).camera().until("8:10")
+    room = hall(camera=False, start=StartRule.AUTO).tap(Slate(True)).camera().until("8:10")
     assert room.running is None
     assert room.tap(Slate(False)).running == "auto1"
 
 
 def test_a_restart_does_not_put_a_camera_on_air_that_is_not_known_yet() -> None:
-    room = hall(A, start=Start.AUTO).until("9:45").tap(End("a")).until("12:00").restart()
+    room = hall(A, start=StartRule.AUTO).until("9:45").tap(End("a")).until("12:00").restart()
     assert room.orders.public == "slate"
 
 
@@ -362,7 +362,7 @@ def test_a_restart_does_not_put_a_camera_on_air_that_is_not_known_yet() -> None:
 
 
 def test_in_a_hold_everything_keeps_its_state() -> None:
-    room = hall(A, closed("g", "9:45", "10:30"), start=Start.AUTO).until("9:30").tap(HoldOn("Fire alarm"))
+    room = hall(A, closed("g", "9:45", "10:30"), start=StartRule.AUTO).until("9:30").tap(HoldOn("Fire alarm"))
     held = room.day.sessions
     room.camera(False).until("9:50")
     assert room.day.sessions == held
@@ -389,7 +389,7 @@ def test_a_restart_in_the_middle_changes_nothing() -> None:
 
 
 def test_a_step_forward_cuts_nothing() -> None:
-    room = hall(A, B, closed("g", "12:00", "14:00"), start=Start.AUTO).until("9:20").jump("10:00")
+    room = hall(A, B, closed("g", "12:00", "14:00"), start=StartRule.AUTO).until("9:20").jump("10:00")
     assert room.running == "a", "b takes over ten minutes later, not at once"
     room.jump("12:30")
     assert (room.running, room.orders.public) == ("a", "slate"), "but the closed session is obeyed"
@@ -408,7 +408,7 @@ def test_a_step_forward_does_not_end_what_has_just_lost_its_camera() -> None:
 
 
 def test_a_step_back_undoes_and_doubles_nothing() -> None:
-    room = hall(A, B, start=Start.AUTO).until("9:50").tap(End("a")).until("10:00")
+    room = hall(A, B, start=StartRule.AUTO).until("9:50").tap(End("a")).until("10:00")
     room.jump("8:00")
     assert (room.state("a"), room.running) == (SessionState.ENDED, "b")
     room.tap(End("b"))
@@ -417,13 +417,13 @@ def test_a_step_back_undoes_and_doubles_nothing() -> None:
 
 
 def test_asked_twice_it_does_nothing_the_second_time() -> None:
-    room = hall(A, B, closed("g", "10:30", "11:00"), start=Start.AUTO, between=Between.OPEN)
+    room = hall(A, B, closed("g", "10:30", "11:00"), start=StartRule.AUTO, between=Between.OPEN)
     for clock in ("8:50", "9:00", "9:45", "9:55", "10:30", "11:05"):
         room.until(clock)
         assert advance(room.day, room.now_ms) == room.day
 
 
 def test_an_ad_hoc_session_is_not_cut_by_one_that_was_due_before() -> None:
-    room = hall(A, camera=False, start=Start.AUTO).until("9:05").tap(AdHoc("x", "Panel")).camera().until("9:30")
+    room = hall(A, camera=False, start=StartRule.AUTO).until("9:05").tap(AdHoc("x", "Panel")).camera().until("9:30")
     assert room.running == "x"
     assert room.tap(End("x")).running == "a", "then it has its time"

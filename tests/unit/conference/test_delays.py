@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamer.conference.day import day_of
 from streamer.conference.delays import absorbed, shifted, shown_times
-from streamer.conference.taps import Delay, Extend, Start
+from streamer.conference.taps import Delay, Extend, StartTap
 from tests.fakes.days import MINUTE, Hall, at, hall, pause, talk
 
 A, B = talk("a", "9:00", "9:45"), talk("b", "9:45", "10:30")
@@ -55,7 +55,7 @@ def test_the_next_day_is_not_moved_and_a_night_belongs_to_the_evening() -> None:
 
 
 def test_while_one_overruns_the_next_are_shown_late() -> None:
-    room = hall(A, B, BREAK, C).until("9:00").tap(Start("a")).until("9:50")
+    room = hall(A, B, BREAK, C).until("9:00").tap(StartTap("a")).until("9:50")
     assert shown(room, "a") == (at("9:00"), at("9:50"))
     assert shown(room, "b") == (at("9:50"), at("10:35"))
     assert shown(room, "p") == (at("10:35"), at("10:50"))
@@ -64,17 +64,17 @@ def test_while_one_overruns_the_next_are_shown_late() -> None:
 
 
 def test_an_extension_shows_the_next_late_at_once() -> None:
-    room = hall(A, B).until("9:00").tap(Start("a")).until("9:30").tap(Extend("a", 7))
+    room = hall(A, B).until("9:00").tap(StartTap("a")).until("9:30").tap(Extend("a", 7))
     assert shown(room, "b") == (at("9:52"), at("10:37"))
 
 
 def test_a_gap_in_the_plan_swallows_an_overrun() -> None:
-    room = hall(A, talk("d", "10:00", "10:30")).until("9:00").tap(Start("a")).until("9:52")
+    room = hall(A, talk("d", "10:00", "10:30")).until("9:00").tap(StartTap("a")).until("9:52")
     assert shown(room, "d") == (at("10:00"), at("10:30"))
 
 
 def test_shown_times_change_once_a_minute() -> None:
-    room = hall(A, B).until("9:00").tap(Start("a")).until("9:50:10")
+    room = hall(A, B).until("9:00").tap(StartTap("a")).until("9:50:10")
     times = shown(room, "b")
     assert times == (at("9:51"), at("10:36"))
     assert shown(room.until("9:50:50"), "b") == times

@@ -16,10 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from streamer.conference import airing, clockwork, taps
 from streamer.conference.day import RoomDay, with_sessions
-from streamer.conference.rooms import Between, Start
+from streamer.conference.rooms import Between, StartRule
 from streamer.conference.sessions import SessionState
 from tests.fakes.chance import SOAK, seed
-from tests.fakes.random_days import MIDNIGHT, H, Illegal, RandomDay, run_day, untouched_day
+from tests.fakes.day_laws import H, Illegal
+from tests.fakes.random_days import MIDNIGHT, RandomDay, run_day, untouched_day
 
 MINUTES = st.integers(-10, 30)
 DAYS = 20_000 if SOAK else 200
@@ -76,7 +77,7 @@ class AnyDay(RuleBasedStateMachine):
     @precondition(lambda self: self.one.day.sessions)
     @rule(data=st.data())
     def start(self, data: st.DataObject) -> None:
-        self.one.tap(taps.Start(self._session(data), self._at(data)))
+        self.one.tap(taps.StartTap(self._session(data), self._at(data)))
 
     @precondition(lambda self: self.one.day.sessions)
     @rule(data=st.data())
@@ -97,8 +98,8 @@ class AnyDay(RuleBasedStateMachine):
         commands: list[taps.Command] = [
             taps.Cancel(name),
             taps.Reopen(name),
-            taps.Answer(name, yes, None),
-            taps.Answer(name, None, yes),
+            taps.ConsentAnswer(name, yes, None),
+            taps.ConsentAnswer(name, None, yes),
         ]
         self.one.tap(data.draw(st.sampled_from(commands)))
 
@@ -154,7 +155,7 @@ def _public(day: RoomDay, now_ms: int) -> str:
 
 
 def _cuts(day: RoomDay, now_ms: int) -> RoomDay:
-    if day.hold is None and day.start is Start.TAP:
+    if day.hold is None and day.start is StartRule.TAP:
         late = [s for s in day.sessions if s.state is SessionState.OVERRUN]
         for session in late:
             return with_sessions(day, clockwork.ended(session, now_ms, now_ms))
@@ -193,5 +194,7 @@ def _run(days: int) -> None:
 
 def test_every_room_setting_is_among_the_days() -> None:
     days = [RandomDay(random.Random(seed)).day for seed in range(60)]
-    assert {(day.start, day.between) for day in days} == {(start, between) for start in Start for between in Between}
+    assert {(day.start, day.between) for day in days} == {
+        (start, between) for start in StartRule for between in Between
+    }
     assert any(len(day.sessions) > 4 and day.sessions[0].start_ms >= MIDNIGHT + 8 * H for day in days)

@@ -10,13 +10,13 @@ import pytest
 from streamer.conference import taps
 from streamer.conference.clockwork import advance
 from streamer.conference.day import RoomDay
-from streamer.conference.rooms import Start as Mode
+from streamer.conference.rooms import StartRule as Mode
 from streamer.conference.sessions import Flag, SessionState
 from streamer.conference.taps import (
     AdHoc,
-    Answer,
     Cancel,
     Command,
+    ConsentAnswer,
     Delay,
     End,
     Extend,
@@ -26,7 +26,7 @@ from streamer.conference.taps import (
     Reopen,
     Resume,
     Slate,
-    Start,
+    StartTap,
     Take,
 )
 from streamer.conference.undo import Effect, effect, restore
@@ -53,9 +53,9 @@ def plain(day: RoomDay) -> object:
 
 
 COMMANDS: list[Command] = [
-    Start("b"),
-    Start("b", at("9:20")),
-    Start("a", at("9:02")),
+    StartTap("b"),
+    StartTap("b", at("9:20")),
+    StartTap("a", at("9:02")),
     End("a"),
     End("a", at("9:20")),
     Extend("a", 10),
@@ -63,7 +63,7 @@ COMMANDS: list[Command] = [
     Delay("b", 30, following=True),
     Cancel("b"),
     AdHoc("x", "Panel"),
-    Answer("q", record=False),
+    ConsentAnswer("q", record=False),
     HoldOn("Fire alarm"),
     Slate(True),
     Take("desk"),
@@ -73,7 +73,7 @@ COMMANDS: list[Command] = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_undo_brings_back_what_was(command: Command) -> None:
-    room = hall(A, B, C, QUESTION).until("9:00").tap(Start("a")).until("9:30")
+    room = hall(A, B, C, QUESTION).until("9:00").tap(StartTap("a")).until("9:30")
     before = plain(room.day)
     done = tapped(room, command)
     assert plain(room.day) != before
@@ -81,7 +81,7 @@ def test_an_undo_brings_back_what_was(command: Command) -> None:
 
 
 def test_reopen_and_resume_can_be_undone() -> None:
-    room = hall(A, B).until("9:00").tap(Start("a")).until("9:10").tap(HoldOn("Fire")).until("9:20")
+    room = hall(A, B).until("9:00").tap(StartTap("a")).until("9:10").tap(HoldOn("Fire")).until("9:20")
     before = plain(room.day)
     done = tapped(room, Resume(shift=True))
     assert room["b"].start_ms == at("9:55")
@@ -94,8 +94,8 @@ def test_reopen_and_resume_can_be_undone() -> None:
 
 
 def test_an_undo_of_a_wrong_tap_puts_the_one_before_on_air_again() -> None:
-    room = hall(A, B).until("9:00").tap(Start("a")).until("9:30")
-    done = tapped(room, Start("b"))
+    room = hall(A, B).until("9:00").tap(StartTap("a")).until("9:30")
+    done = tapped(room, StartTap("b"))
     room.until("9:35")
     undo(room, done)
     assert (room.running, room["a"].ended_ms, room["b"].started_ms) == ("a", None, None)
@@ -103,7 +103,7 @@ def test_an_undo_of_a_wrong_tap_puts_the_one_before_on_air_again() -> None:
 
 def test_what_the_clock_made_of_it_since_does_not_matter() -> None:
     room = hall(A, B).until("9:00")
-    done = tapped(room, Start("a"))
+    done = tapped(room, StartTap("a"))
     room.until("9:50")
     assert room.state("a") is SessionState.OVERRUN
     assert undo(room, done).running is None
@@ -119,7 +119,7 @@ def test_an_undo_leaves_alone_what_it_did_not_touch() -> None:
 
 def test_what_was_changed_again_is_superseded() -> None:
     room = hall(A, B).until("9:00")
-    started = tapped(room, Start("a"))
+    started = tapped(room, StartTap("a"))
     extended = tapped(room.until("9:30"), Extend("a", 10))
     with pytest.raises(Refused) as caught:
         undo(room, started)
@@ -128,25 +128,25 @@ def test_what_was_changed_again_is_superseded() -> None:
 
 
 def test_an_end_is_not_undone_once_another_is_on_air() -> None:
-    room = hall(A, B).until("9:00").tap(Start("a")).until("9:44")
+    room = hall(A, B).until("9:00").tap(StartTap("a")).until("9:44")
     done = tapped(room, End("a"))
-    room.until("9:46").tap(Start("b"))
+    room.until("9:46").tap(StartTap("b"))
     with pytest.raises(Refused, match="changed again"):
         undo(room, done)
     assert room.running == "b"
 
 
 def test_a_corrected_mark_does_not_come_back_over_another_session() -> None:
-    room = hall(A, B).until("9:00").tap(Start("a")).until("9:44").tap(End("a"))
+    room = hall(A, B).until("9:00").tap(StartTap("a")).until("9:44").tap(End("a"))
     done = tapped(room, End("a", at("9:40")))
-    room.until("9:45").tap(Start("b", at("9:41")))
+    room.until("9:45").tap(StartTap("b", at("9:41")))
     with pytest.raises(Refused):
         undo(room, done)
 
 
 def test_the_clock_does_not_start_again_what_a_person_took_back() -> None:
     room = hall(A, start=Mode.AUTO).until("8:58")
-    done = tapped(room, Start("a"))
+    done = tapped(room, StartTap("a"))
     undo(room.until("9:05"), done)
     assert room.until("9:20").running is None
     assert room.tap(Delay("a", 30)).until("9:30").running == "a", "a new time is a new start"
@@ -154,14 +154,14 @@ def test_the_clock_does_not_start_again_what_a_person_took_back() -> None:
 
 def test_a_start_that_was_taken_back_early_has_its_planned_one() -> None:
     room = hall(A, start=Mode.AUTO).until("8:50")
-    undo(room, tapped(room, Start("a")))
+    undo(room, tapped(room, StartTap("a")))
     assert room.running is None
     assert room.until("9:00").running == "a"
 
 
 def test_the_start_of_a_closed_session_taken_back_leaves_the_room_reserved() -> None:
     room = hall(closed("g", "9:00", "9:45")).until("8:58")
-    done = tapped(room, Start("g"))
+    done = tapped(room, StartTap("g"))
     undo(room.until("9:05"), done)
     assert room.running is None
     assert room.face.reserved_until_ms == at("9:45")
@@ -175,8 +175,8 @@ def test_an_undo_of_an_end_in_an_auto_room_takes_back_what_the_clock_did_then() 
 
 
 def test_an_effect_can_be_stored() -> None:
-    room = hall(A, B).until("9:00").tap(Start("a")).until("9:30")
-    for command in (Start("b"), AdHoc("x"), HoldOn("Fire alarm", at("10:00"))):
+    room = hall(A, B).until("9:00").tap(StartTap("a")).until("9:30")
+    for command in (StartTap("b"), AdHoc("x"), HoldOn("Fire alarm", at("10:00"))):
         before = room.day
         done = effect(before, taps.apply(before, command, room.now_ms))
         assert msgspec.json.decode(msgspec.json.encode(done), type=Effect) == done

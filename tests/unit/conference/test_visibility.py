@@ -10,7 +10,7 @@ from streamer.conference import airing
 from streamer.conference.grants import Grant, Role
 from streamer.conference.sessions import Session, Visibility
 from streamer.conference.spans import output_name
-from streamer.conference.taps import Start
+from streamer.conference.taps import StartTap
 from streamer.conference.visibility import ANYBODY, NOTHING, Caller, Holder, Told, View, orders_told, outputs_told, told
 from tests.fakes.days import hall, talk
 
@@ -63,7 +63,7 @@ def test_what_was_said_behind_closed_doors_stays_there() -> None:
 
 def test_the_crew_of_a_closed_session_finds_its_output_by_the_sessions_id() -> None:
     board = talk("b", "9:00", "9:45", visibility=Visibility.PRIVATE)
-    room = hall(board).until("9:00").tap(Start("b"))
+    room = hall(board).until("9:00").tap(StartTap("b"))
     crew, elsewhere = grant(Role.TECHNICIAN, room="hall"), grant(Role.TECHNICIAN, session="s2")
     orders, inner = airing.orders(room.day, room.now_ms), output_name(board)
     assert [(output.name, output.shows) for output in orders.outputs] == [(inner, "programme")]

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import ClientSession
 
 from streamer.archive.material import Span
-from streamer.audience.captions import Cue
+from streamer.audience.captions import PlacedCue
 from streamer.delivery import captions
 from tests.fakes.broadcast import EPOCH_MS, FakeBroadcast
 from tests.fakes.captions import FakeCaptions, Shown, read_vtt
@@ -66,13 +66,13 @@ def test_a_language_has_its_own_name() -> None:
 
 def test_nothing_that_is_typed_is_markup() -> None:
     text = "<b>gras</b> & --> <script>alert(1)</script>\n&lt;"
-    (cue,) = read_vtt(captions.webvtt([Cue("a", 5_000, 6_500, text)], 0))
+    (cue,) = read_vtt(captions.webvtt([PlacedCue("a", 5_000, 6_500, text)], 0))
     assert cue.text == text
     assert (cue.begin, cue.end) == pytest.approx((5, 6.5), abs=0.0001)
 
 
 def test_after_more_than_a_day_times_go_on() -> None:
-    (cue,) = read_vtt(captions.webvtt([Cue("a", 360_000_123, 360_001_000, "Tard")], 0))
+    (cue,) = read_vtt(captions.webvtt([PlacedCue("a", 360_000_123, 360_001_000, "Tard")], 0))
     assert cue.begin == pytest.approx(360_000.123, abs=0.0001)
 
 

@@ -20,7 +20,7 @@ from streamer.broadcast.view import BroadcastView
 from streamer.delivery.rendering import Renderers
 from streamer.formats import cmaf
 from streamer.formats.types import Cut, Sample, TrackConfig
-from streamer.media.feeds import PROGRAMME, SLATE_FEED, Feed
+from streamer.media.feeds import PROGRAMME, SLATE_FEED, TrackFeed
 from streamer.media.inits import Inits
 from streamer.media.outputs import Output
 from streamer.media.packager import TrackPackager
@@ -49,7 +49,7 @@ class Studio:
 
     def __init__(self, of: Broadcast, emit: object) -> None:
         self.output = Output(of, Inits(), emit)  # type: ignore[arg-type]
-        self.feed = Feed(PROGRAMME, MemoryStore(), [self.output])
+        self.feed = TrackFeed(PROGRAMME, MemoryStore(), [self.output])
         self.packagers = {r.name: TrackPackager(r.name, self.feed) for r in of.renditions}
         self.configs: dict[str, TrackConfig] = {
             VIDEO.name: pictures(320, 180)[0],
@@ -162,7 +162,7 @@ def test_going_on_and_off_air_keeps_the_rules(seed: int) -> None:
     view.apply(Opened(broadcast=of))
     output = Output(of, Inits(), emit)
     store = MemoryStore()
-    programme, slate = Feed(PROGRAMME, store, [output]), Feed(SLATE_FEED, store, [output])
+    programme, slate = TrackFeed(PROGRAMME, store, [output]), TrackFeed(SLATE_FEED, store, [output])
     configs = {VIDEO.name: pictures(320, 180)[0], LOW.name: pictures(160, 90)[0], SOUND.name: cmaf.aac_config()}
     tracks = {
         feed.name: {name: Scripted(feed, name, config) for name, config in configs.items()}
@@ -193,13 +193,13 @@ def test_going_on_and_off_air_keeps_the_rules(seed: int) -> None:
         late = still_late
         if rng.random() < 0.06:
             if output.aired:
-                if output.air(False) is not None:
+                if output.go_off_air() is not None:
                     late = [item for item in late if item[1] not in tracks[SLATE_FEED].values()]
                     for track in tracks[SLATE_FEED].values():
                         track.close()
                         track.at = (tick + 1) * 30_000
             else:
-                output.air(True)
+                output.go_on_air()
     faults = [fault for reader in readers.values() for fault in reader.violations]
     assert not faults
     assert not check_alignment(readers.values())

@@ -12,12 +12,12 @@ import pytest
 from streamer.broadcast.orders import Withheld
 from streamer.conference import taps
 from streamer.conference.notices import WrongRoom
-from streamer.conference.rooms import Room, Start
+from streamer.conference.rooms import Room, StartRule
 from streamer.conference.sessions import Flag, Kind, MarkKind, SessionState, Visibility
 from streamer.conference.spans import output_name
 from streamer.conference.taps import Refused
 from streamer.director.day_repository import Loaded
-from streamer.director.news import AlarmsChanged, Forgotten, RoomChanged, SessionChanged
+from streamer.director.news import AlarmsChanged, RoomChanged, SessionChanged, StretchForgotten
 from streamer.errors import Conflict, NotFound, Unavailable
 from streamer.store.audit import AuditLog
 from streamer.store.database import StoreUnavailable
@@ -88,7 +88,7 @@ async def test_a_camera_before_the_session_is_a_preview_and_the_tap_puts_it_on_a
     assert stage.ordered().orders.public == "slate"
     await stage.at(25)
     assert stage.session(talk).state is SessionState.ARMED
-    done = await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    done = await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     assert done.action is not None
     assert [session.id for session in done.sessions] == [talk]
     assert stage.ordered().orders.public == "programme"
@@ -99,7 +99,7 @@ async def test_a_camera_before_the_session_is_a_preview_and_the_tap_puts_it_on_a
 async def test_a_tap_is_in_the_database_when_it_is_answered(stage: Stage) -> None:
     talk = await stage.plan(0)
     await stage.camera()
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     async with stage.database.read() as connection:
         stored = await Sessions(connection).get(talk)
         audit = (await AuditLog(connection).page(10, None)).items
@@ -117,7 +117,7 @@ async def test_a_tap_that_cannot_be_written_changes_nothing(stage: Stage, monkey
 
     monkeypatch.setattr(stage.director._ledger, "write", full)
     with pytest.raises(StoreUnavailable):
-        await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+        await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     assert not stage.session(talk).running
     assert stage.ordered().orders.public == "slate"
 
@@ -126,7 +126,7 @@ async def test_privacy_does_not_wait_for_the_database(stage: Stage, monkeypatch:
     talk = await stage.plan(0, 60, title="Open")
     board = await stage.plan(30, 30, title="Board", kind=Kind.MEETING, visibility=Visibility.PRIVATE)
     await stage.camera()
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     await stage.at(29)
     assert stage.ordered().orders.public == "programme"
     write = stage.director._ledger.write
@@ -151,7 +151,7 @@ async def test_privacy_does_not_wait_for_the_database(stage: Stage, monkeypatch:
 async def test_a_restart_in_the_middle_of_a_session_finds_everything_again(stage: Stage) -> None:
     talk = await stage.plan(0)
     await stage.camera()
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     await stage.director.run("a", taps.HoldOn("Fire alarm"), TECHNICIAN)
     before = stage.director.day("a")
     await stage.restart()
@@ -165,7 +165,7 @@ async def test_a_restart_in_the_middle_of_a_session_finds_everything_again(stage
 async def test_every_tap_can_be_taken_back_once(stage: Stage) -> None:
     talk = await stage.plan(0)
     await stage.camera()
-    started = await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    started = await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     await stage.at(3)
     ended = await stage.director.run("a", taps.End(talk), TECHNICIAN)
     assert started.action is not None
@@ -199,7 +199,7 @@ async def test_an_ad_hoc_session_that_is_taken_back_leaves_nothing(stage: Stage)
 async def test_a_hold_is_an_incident_of_the_session_that_runs(stage: Stage) -> None:
     talk = await stage.plan(0)
     await stage.camera()
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     await stage.at(10)
     await stage.director.run_all(["a"], taps.HoldOn("Fire alarm"), TECHNICIAN)
     await stage.at(16)
@@ -216,7 +216,7 @@ async def test_what_a_technician_covers_is_left_out_of_the_replay_too(stage: Sta
     await stage.camera()
     await stage.director.run("a", taps.Slate(True), TECHNICIAN)
     await stage.at(1)
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     await stage.at(2)
     await stage.director.run("a", taps.Slate(False), TECHNICIAN)
     await stage.at(5)
@@ -233,7 +233,7 @@ async def test_what_a_technician_covers_is_left_out_of_the_replay_too(stage: Sta
 
 async def test_an_auto_room_with_nothing_planned_goes_on_air_with_its_camera(stage: Stage) -> None:
     async with stage.database.write() as connection:
-        await Rooms(connection).save(Room("a", "Salle A", "paris", start=Start.AUTO))
+        await Rooms(connection).save(Room("a", "Salle A", "paris", start=StartRule.AUTO))
     await stage.director.refresh()
     assert stage.director.config("a").orders.public == "programme"
     await stage.camera()
@@ -265,7 +265,7 @@ async def test_who_opens_a_room_before_its_private_session_gets_orders_for_the_s
 
 async def test_an_auto_room_starts_by_itself_and_the_clock_is_in_the_audit_log(stage: Stage) -> None:
     async with stage.database.write() as connection:
-        await Rooms(connection).save(Room("a", "Salle A", "paris", start=Start.AUTO))
+        await Rooms(connection).save(Room("a", "Salle A", "paris", start=StartRule.AUTO))
     await stage.director.refresh()
     talk = await stage.plan(5)
     await stage.camera()
@@ -296,7 +296,7 @@ async def test_alarms_ring_are_taken_on_and_forgotten_when_they_stop(stage: Stag
         await stage.director.acknowledge("a", alarm.id, TECHNICIAN)
     await stage.at(14)
     assert [alarm.code for alarm in stage.director.alarms("a")] == ["not_started"]
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     assert stage.director.alarms("a") == ()
     assert AlarmsChanged in {type(news) for news in stage.news}
 
@@ -329,7 +329,7 @@ async def test_two_encoders_with_one_link_ring_as_long_as_they_fight(stage: Stag
 async def test_what_several_viewers_report_rings_until_they_are_quiet(stage: Stage) -> None:
     talk = await stage.plan(0)
     await stage.camera()
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
 
     async def report(people: int, kind: str = "no_sound") -> None:
         stage.notices.complaint("a", kind, people, stage.now, session=talk, enough=people >= 3)
@@ -379,7 +379,7 @@ async def test_a_room_that_does_not_answer_is_told_its_orders_when_it_does(
         raise Unavailable("The room is restarting.")
 
     monkeypatch.setattr(stage.plane, "configure", away)
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     assert stage.ordered().orders.public == "slate"
     monkeypatch.setattr(stage.plane, "configure", configure)
     await stage.look()
@@ -389,7 +389,7 @@ async def test_a_room_that_does_not_answer_is_told_its_orders_when_it_does(
 async def test_the_same_orders_are_sent_once(stage: Stage) -> None:
     talk = await stage.plan(0)
     await stage.camera()
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     sent = len(stage.plane.configured)
     for minute in range(5):
         await stage.at(minute)
@@ -426,7 +426,7 @@ async def test_next_weeks_sessions_are_moved_and_cancelled_and_that_is_taken_bac
         (SessionState.SCHEDULED, 60),
     ]
     with pytest.raises(Refused) as caught:
-        await stage.director.run("a", taps.Start(first), TECHNICIAN)
+        await stage.director.run("a", taps.StartTap(first), TECHNICIAN)
     assert caught.value.code == "not_in_view"
     with pytest.raises(Refused) as caught:
         await stage.director.run("a", taps.Cancel("nobody"), TECHNICIAN)
@@ -451,7 +451,7 @@ async def test_what_others_write_is_taken_in(stage: Stage) -> None:
 async def test_a_change_of_visibility_takes_effect_at_once(stage: Stage) -> None:
     talk = await stage.plan(0, title="Open")
     await stage.camera()
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     edited = await stage.director.change(talk, {"visibility": Visibility.PRIVATE}, TECHNICIAN)
     assert edited.session.generation == 2
     assert stage.ordered().orders.public == "slate"
@@ -465,10 +465,10 @@ async def test_minutes_of_a_closed_session_that_a_late_tap_reveals_are_withheld_
     talk = await stage.plan(0, 30, title="Open")
     board = await stage.plan(30, 30, title="Board", kind=Kind.MEETING, visibility=Visibility.PRIVATE)
     await stage.camera()
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     await stage.at(28)
     assert stage.ordered().orders.withheld == ()
-    await stage.director.run("a", taps.Start(board, NINE + 20 * MINUTE), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(board, NINE + 20 * MINUTE), TECHNICIAN)
     late = Withheld(NINE + 20 * MINUTE, None, output_name(stage.session(board)))
     assert stage.ordered().orders.withheld == (late,)
     # The web process, then the room: each finds the order again, as nothing but the day is asked.
@@ -486,7 +486,7 @@ async def test_a_room_that_was_away_at_a_late_tap_is_told_when_it_is_back(
     talk = await stage.plan(0, 30)
     secret = await stage.plan(30, 30, do_not_record=Flag.YES)
     await stage.camera()
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     await stage.at(29)
     configure = stage.plane.configure
 
@@ -494,7 +494,7 @@ async def test_a_room_that_was_away_at_a_late_tap_is_told_when_it_is_back(
         raise Unavailable("The room is restarting.")
 
     monkeypatch.setattr(stage.plane, "configure", away)
-    await stage.director.run("a", taps.Start(secret, NINE + 25 * MINUTE), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(secret, NINE + 25 * MINUTE), TECHNICIAN)
     assert stage.ordered().orders.withheld == ()
     monkeypatch.setattr(stage.plane, "configure", configure)
     await stage.look()
@@ -505,7 +505,7 @@ async def test_a_room_that_was_away_at_a_late_tap_is_told_when_it_is_back(
 async def test_a_running_session_that_becomes_private_takes_its_minutes_along(stage: Stage) -> None:
     talk = await stage.plan(0, title="Open")
     await stage.camera()
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     await stage.at(10)
     edited = await stage.director.change(talk, {"visibility": Visibility.PRIVATE}, TECHNICIAN)
     assert stage.ordered().orders.withheld == (Withheld(NINE, None, output_name(edited.session)),)
@@ -516,7 +516,7 @@ async def test_a_running_session_that_becomes_private_takes_its_minutes_along(st
 async def test_what_is_left_out_of_a_replay_is_withheld_from_the_live_windows(stage: Stage) -> None:
     talk = await stage.plan(0)
     await stage.camera()
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     await stage.at(10)
     await stage.director.run("a", taps.HoldOn(), TECHNICIAN)
     await stage.at(12)
@@ -551,7 +551,7 @@ async def test_what_is_left_out_of_a_replay_is_withheld_from_the_live_windows(st
 async def test_what_has_been_on_air_keeps_its_plan_and_stays(stage: Stage) -> None:
     talk = await stage.plan(0)
     await stage.camera()
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     with pytest.raises(Conflict):
         await stage.director.remove(talk, TECHNICIAN)
     await stage.director.run("a", taps.End(talk), TECHNICIAN)
@@ -580,7 +580,7 @@ async def test_an_unrecorded_session_is_ordered_into_memory_only(stage: Stage) -
     await stage.at(0.1)
     assert not stage.session(talk).running, "a camera alone puts nothing on air"
     assert (stage.ordered().orders.public, stage.ordered().orders.record) == ("slate", False)
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     orders = stage.ordered().orders
     assert stage.session(talk).running
     assert orders.record is False
@@ -590,9 +590,9 @@ async def test_an_unrecorded_session_is_ordered_into_memory_only(stage: Stage) -
 async def test_the_last_minutes_are_forgotten_by_the_room_and_told(stage: Stage) -> None:
     talk = await stage.plan(0)
     link = await stage.camera()
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     await stage.at(10)
     span = (NINE + 7 * MINUTE, NINE + 10 * MINUTE)
     assert await stage.director.forget("a", *span, TECHNICIAN)
     assert set(link.forgotten) == {span}
-    assert Forgotten("a", *span) in stage.news
+    assert StretchForgotten("a", *span) in stage.news

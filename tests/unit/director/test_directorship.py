@@ -15,7 +15,7 @@ from streamer.conference.rooms import Room
 from streamer.director.directorship import Directorship, Watch, folder_id
 from streamer.store import revision
 from streamer.store.database import Database, NotTheDirector, StoreUnavailable, database_url
-from streamer.store.directors import Directors, Holder
+from streamer.store.directors import DirectorHolder, Directors
 from streamer.store.rooms import Rooms
 from tests.fakes.chance import dice
 from tests.fakes.stores import postgres, store_url
@@ -37,7 +37,7 @@ class Server:
     refused: int = 0
     stopped: bool = False
     signs: asyncio.Task[None] | None = None
-    saw: list[Holder] = field(default_factory=list)
+    saw: list[DirectorHolder] = field(default_factory=list)
 
     async def begin(self) -> None:
         await self.directorship.take(self.saw.append)
@@ -76,7 +76,7 @@ class Server:
 async def server(store_url: str, name: str, *, floor: int = 0, absent_s: float = ABSENT_S) -> AsyncIterator[Server]:
     database = Database(database_url(store_url, Path("/nowhere")), busy_limit_s=2)
     await database.start()
-    me = Holder(holder=name, host=name, pid=1, folder=f"/{name}")
+    me = DirectorHolder(holder=name, host=name, pid=1, folder=f"/{name}")
     one = Server(database, Directorship(database, me, absent_s=absent_s, floor=floor))
     try:
         yield one
@@ -85,7 +85,7 @@ async def server(store_url: str, name: str, *, floor: int = 0, absent_s: float =
         await database.close()
 
 
-async def row(database: Database) -> Holder:
+async def row(database: Database) -> DirectorHolder:
     async with database.read() as connection:
         return await Directors(connection).holder()
 
@@ -150,7 +150,7 @@ async def test_a_loop_that_was_late_does_not_take_the_database_for_absent(
     stalls, stalled = [0.4], asyncio.Event()
     holder = Directors.holder
 
-    async def stall(self: Directors) -> Holder:
+    async def stall(self: Directors) -> DirectorHolder:
         if stalls and one.directorship._looking.locked():
             asyncio.get_running_loop().call_soon(time.sleep, stalls.pop())
             stalled.set()
@@ -281,7 +281,7 @@ async def test_at_any_time_at_most_one_writes(store_url: str) -> None:
 
 
 def test_only_looks_that_follow_each_other_count() -> None:
-    watch, holder = Watch(10, 3), Holder(1, "a", 5)
+    watch, holder = Watch(10, 3), DirectorHolder(1, "a", 5)
     assert not watch.is_idle(holder, 0, 0)
     assert not watch.is_idle(holder, 2, 2)
     # The watcher itself was stopped for a minute.

@@ -35,7 +35,7 @@ async def test_the_room_is_told_a_little_before_the_planned_start_and_not_half_a
     began_ms = now_ms()
     talk = await stage.plan((began_ms - NINE) / MINUTE - 5, 60)
     await stage.camera()
-    await stage.director.run("a", taps.Start(talk), TECHNICIAN)
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     # So far ahead that the director runs by then, on a machine that is busy, too: this took about as long as that will.
     ahead_ms = 1_000 + 3 * (now_ms() - began_ms)
     board = await stage.plan((now_ms() + ahead_ms - NINE) / MINUTE, 60, visibility=Visibility.PRIVATE)

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from streamer.archive import files
-from streamer.archive.files import Kept
+from streamer.archive.files import RecordingSidecar
 from streamer.archive.material import Material
 from streamer.broadcast.media_events import MediaEvent, PartBytes, PartMade, Snapshot, StillMade
 from streamer.formats import cmaf, erasures, fragments, h264, index, movie
@@ -80,13 +80,15 @@ def test_the_head_of_a_movie() -> None:
     video.entry(movie.sample_entry(cmaf.init_section(_video())))
     sound.entry(movie.sample_entry(cmaf.init_section(cmaf.aac_config())))
     video.durations, video.sizes = [3000, 3000, 3001, 2999, 3000], [900, 20, 30, 800, 25]
-    video.chunks = [movie.Chunk(0, 3, 1), movie.Chunk(1500, 2, 1)]
-    sound.durations, sound.sizes, sound.chunks = [1024] * 4, [40, 41, 42, 43], [movie.Chunk(950, 4, 1)]
+    video.chunks = [movie.MovieChunk(0, 3, 1), movie.MovieChunk(1500, 2, 1)]
+    sound.durations, sound.sizes, sound.chunks = [1024] * 4, [40, 41, 42, 43], [movie.MovieChunk(950, 4, 1)]
     chapter, line = movie.chapter_sample("Début é"), movie.subtitle_sample("Grüß Gott")
-    text.durations, text.sizes, text.chunks = [1000], [len(chapter)], [movie.Chunk(2400, 1, 1)]
-    said.durations, said.sizes, said.chunks = [400, 600], [len(line), 2], [movie.Chunk(2500, 2, 1)]
+    text.durations, text.sizes, text.chunks = [1000], [len(chapter)], [movie.MovieChunk(2400, 1, 1)]
+    said.durations, said.sizes, said.chunks = [400, 600], [len(line), 2], [movie.MovieChunk(2500, 2, 1)]
     tags = {"©nam": "Titre", "©ART": "Ada, Bob", "desc": ""}
-    made = movie.head([video, sound, text, said], 3000, tags, [movie.Chapter(0, "Début é"), movie.Chapter(700, "End")])
+    made = movie.head(
+        [video, sound, text, said], 3000, tags, [movie.MovieChapter(0, "Début é"), movie.MovieChapter(700, "End")]
+    )
     same_bytes("movie_head.bin", made + chapter + line)
 
 
@@ -121,8 +123,8 @@ def _tag(kind: type[MediaEvent | Erasure]) -> str:
     return str(kind.__struct_config__.tag)
 
 
-@pytest.mark.parametrize(("name", "kind"), [(files.MATERIAL_FILE, Material), (files.STATE_FILE, Kept)])
-def test_files_of_a_recording(name: str, kind: type[Material] | type[Kept], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "kind"), [(files.MATERIAL_FILE, Material), (files.STATE_FILE, RecordingSidecar)])
+def test_files_of_a_recording(name: str, kind: type[Material] | type[RecordingSidecar], tmp_path: Path) -> None:
     files.write(tmp_path / name, filled(kind, name))
     same_bytes(name, (tmp_path / name).read_bytes())
     read = files.read(DATA / name, kind)

@@ -12,15 +12,16 @@ import msgspec
 from msgspec import inspect
 
 import streamer
-from streamer.archive.files import Kept
+from streamer.archive.files import RecordingSidecar
 from streamer.archive.material import Material
+from streamer.audience import messages as audience_messages
 from streamer.audience import views
 from streamer.audience.state import Focus
 from streamer.broadcast.media_events import MediaEvent
 from streamer.broadcast.orders import RoomOrders
 from streamer.conference.grants import Action
 from streamer.conference.participation import (
-    CrewLine,
+    CrewMessage,
     Message,
     Mode,
     ModerationAction,
@@ -51,11 +52,11 @@ from streamer.control.messages import (
 )
 from streamer.formats.erasures import Erasure
 from streamer.host.media_host import ShutdownParams, StopParams
-from streamer.realtime import audience_messages, messages
+from streamer.realtime import messages
 from streamer.realtime.packets import ACK, CONNECT, EVENT, pack, pack_events, parse
 from streamer.realtime.rights import ENTRY
 from streamer.realtime.service import TABLES
-from streamer.room.relay_wire import AudioFrame, RelayMessage, VideoFrame, Viewers, decode_relay
+from streamer.room.relay_wire import AudioFrame, RelayMessage, VideoFrame, ViewerCounts, decode_relay
 from tests.golden.filled import filled
 from tests.golden.recorded import Format, json_format, same_formats, same_json
 
@@ -72,13 +73,13 @@ INSIDE = {
     "forget": Forget,
     "forgot": Forgot,
     "error": ProtocolError,
-    "viewers": Viewers,
+    "viewers": ViewerCounts,
     "stop": StopParams,
     "shutdown": ShutdownParams,
 }
 """What stands in a message's ``params``, ``result`` or ``data``."""
-NOT_SENT = {"_Record", "Sequenced", "Incoming", "RoomCommand", "Some", "Still"}
-"""Bases of others, and one that stays in memory."""
+NOT_SENT = {"_Record", "Sequenced", "ClientMessage", "RoomCommand", "SomeItems", "OwnLineUndo", "Still"}
+"""Bases of others, and those that stay in memory."""
 
 
 def _tag(kind: Any) -> str:
@@ -134,7 +135,7 @@ def test_events_to_clients() -> None:
     events = {**messages.EVENTS, **audience_messages.EVENTS, "removed": audience_messages.Removed}
     events["session.removed"] = messages.SessionRemoved
     del events["session.changed"]  # As over REST.
-    frames = {"handshake": messages.Handshake, "snapshot": messages.Snapshot, "event": messages.Event}
+    frames = {"handshake": messages.Handshake, "snapshot": messages.RoomSnapshot, "event": messages.EventEntry}
     same_formats("socket_events.json", {name: json_format(kind) for name, kind in (events | frames).items()})
 
 
@@ -142,7 +143,7 @@ def test_items_as_each_viewpoint_is_told_of_them() -> None:
     message, question, poll, mode, sanction, report, line, notice, action = (
         filled(kind, f"item.{number}")
         for number, kind in enumerate(
-            (Message, Question, Poll, Mode, Sanction, Report, CrewLine, Notice, ModerationAction)
+            (Message, Question, Poll, Mode, Sanction, Report, CrewMessage, Notice, ModerationAction)
         )
     )
     shown = {
@@ -190,9 +191,9 @@ def test_every_struct_of_the_program_is_recorded() -> None:
     others = [
         messages.SessionRemoved,
         messages.Handshake,
-        messages.Snapshot,
-        messages.Event,
-        Kept,
+        messages.RoomSnapshot,
+        messages.EventEntry,
+        RecordingSidecar,
         Material,
         *get_args(Erasure),
     ]

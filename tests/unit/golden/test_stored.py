@@ -12,7 +12,7 @@ import msgspec
 from streamer import passwords
 from streamer.api.cursors import KEY_NAME, Cursors
 from streamer.audience import images
-from streamer.audience.identity import Identities, Identity
+from streamer.audience.identity import Identities, ParticipantIdentity
 from streamer.audience.state import Put
 from streamer.conference.grants import hash_secret
 from streamer.conference.session_keys import LINK, admin_holder, holder_of, key_of
@@ -167,7 +167,7 @@ async def test_cursors_keep_their_meaning(tmp_path: Path) -> None:
 def test_keys_and_secrets() -> None:
     """What people hold in links, cookies and tokens."""
     session = Session("s-1", "a", "T", 0, 1, visibility=Visibility.UNLISTED, generation=3)
-    identity = Identity("p0011223344556677", NOON_MS)
+    identity = ParticipantIdentity("p0011223344556677", NOON_MS)
     keys = {
         "link": key_of(SECRET, session, LINK),
         "grant": key_of(SECRET, session, "g-1"),

@@ -14,6 +14,7 @@ from streamer.formats.types import Sample
 from streamer.media.audio import AAC_TICKS, OPUS_SILENCE, SoundDecoder, SoundTrack
 from streamer.media.meters import LoudnessMeter
 from streamer.settings import MediaSettings
+from tests.fakes.waiting import until_ended
 
 RATE = 48_000
 TICKS = 90_000
@@ -71,7 +72,7 @@ class Listener:
         last = (to // AAC_TICKS - 3) * AAC_TICKS
         await self.until(lambda: bool(self.samples) and self.samples[-1].start >= last)
         self.track.close()
-        assert await self.track.wait_closed()
+        await until_ended(self.track._worker._thread)
         context = av.CodecContext.create("aac", "r")
         context.extradata = self.track.configs["a128"].audio_specific_config
         blocks = []
@@ -147,7 +148,7 @@ async def test_sound_that_lies_beside_its_place_is_drawn_there() -> None:
     packets = opus(tone(6))
     for index, packet in enumerate(packets):
         listener.track.push("opus", packet, index * 1800 + (900 if index >= 25 else 0))
-    await listener.until(lambda: listener.track._lane.depth == 0 and listener.track._lane.lag == 0)
+    await listener.until(lambda: listener.track._worker.depth == 0 and listener.track._worker.lag == 0)
     end = listener.track._end
     assert end is not None
     assert abs(end - (len(packets) * 960 + 480)) < RATE * 3 // 1000

@@ -18,9 +18,11 @@ from streamer.formats import h264
 from streamer.formats.types import Cut, RungSpec, Sample, TrackConfig
 from streamer.media.encoders import RungEncoder
 from streamer.media.ladder import Ladder, LadderCallbacks
+from streamer.media.ordered_worker import OrderedWorker
 from streamer.media.overload import BEHIND_S, ShedPolicy
 from streamer.media.slate import encode_clip, render_slate
 from streamer.settings import MediaSettings
+from tests.fakes.waiting import until_ended
 
 FRAME = 3000
 TOP = RungSpec("v360", 640, 360, 800_000, 1_200_000, 30.0, "avc1.64001e")
@@ -157,7 +159,21 @@ class Bench:
 
     async def pace(self) -> None:
         """Let the workers catch up: a test's frames come faster than a camera's."""
-        await self.until(lambda: self.ladder.lag_s < 0.1)
+        await self.until(lambda: self.lag_s < 0.1)
+
+    @property
+    def workers(self) -> list[OrderedWorker]:
+        return [self.ladder._feed, *(rung.worker for rung in self.ladder._rungs.values())]
+
+    @property
+    def lag_s(self) -> float:
+        """How far the slowest thread is behind."""
+        return max(worker.lag for worker in self.workers)
+
+    async def close(self) -> None:
+        """Every thread ends."""
+        self.ladder.close()
+        await until_ended(*(worker._thread for worker in self.workers))
 
     @property
     def names(self) -> list[str]:
@@ -168,8 +184,7 @@ class Bench:
 async def bench() -> Iterator[Bench]:  # type: ignore[misc]
     bench = Bench()
     yield bench
-    bench.ladder.close()
-    assert await bench.ladder.wait_closed()
+    await bench.close()
 
 
 def cuts_every(frames: int) -> Callable[[int], Cut | None]:
@@ -392,7 +407,7 @@ async def test_an_encoder_that_falls_behind_sheds_and_no_delay_builds_up() -> No
         bench.ladder.decode("h264", data[number % 30], start, show=True, cut=cut)
         number += 1
         await asyncio.sleep(max(0.0, began + number / 30 - time.monotonic()))
-        lags.append(bench.ladder.lag_s)
+        lags.append(bench.lag_s)
         if bench.heard.samples("v240"):
             late.append((time.monotonic() - began) - bench.heard.starts("v240")[-1] / 90_000)
     assert ["v360:half"] in bench.heard.shedding
@@ -415,16 +430,14 @@ async def test_an_encoder_that_falls_behind_sheds_and_no_delay_builds_up() -> No
     )
     await bench.until(lambda: bench.heard.events["v360"][-1][0] == "sample")
     assert [e for e in bench.heard.events["v360"] if e[0] != "sample"][-1] == ("on", 99)
-    bench.ladder.close()
-    assert await bench.ladder.wait_closed()
+    await bench.close()
 
 
 async def test_closing_leaves_no_thread_and_calls_nothing_back() -> None:
     bench = Bench()
     for number, data in enumerate(source(10)):
         bench.ladder.decode("h264", data, number * FRAME, show=True, cut=cuts_every(10)(number))
-    bench.ladder.close()
-    assert await bench.ladder.wait_closed()
+    await bench.close()
     told = {name: len(events) for name, events in bench.heard.events.items()}
     await asyncio.sleep(0)
     assert told == {name: len(events) for name, events in bench.heard.events.items()}

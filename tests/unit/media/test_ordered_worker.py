@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from streamer.media.ordered_worker import Lane
+from streamer.media.ordered_worker import OrderedWorker
 
 
 def priority() -> int:
@@ -16,10 +16,10 @@ def priority() -> int:
 
 
 @pytest.mark.skipif(not hasattr(os, "setpriority"), reason="no priorities here")
-def test_a_nice_lane_yields_and_its_process_does_not() -> None:
+def test_a_nice_worker_yields_and_its_process_does_not() -> None:
     own = priority()
     told: queue.Queue[int] = queue.Queue()
-    nice, plain = Lane("nice", niceness=5), Lane("plain")
+    nice, plain = OrderedWorker("nice", niceness=5), OrderedWorker("plain")
     try:
         nice.put(lambda: told.put(priority()))
         assert told.get(timeout=5) == min(own + 5, 19)
@@ -27,6 +27,7 @@ def test_a_nice_lane_yields_and_its_process_does_not() -> None:
         assert told.get(timeout=5) == own
         assert priority() == own
     finally:
-        for lane in (nice, plain):
-            lane.close()
-            assert lane.join(5)
+        for worker in (nice, plain):
+            worker.close()
+            worker._thread.join(5)
+            assert not worker._thread.is_alive()

@@ -45,11 +45,11 @@ def test_before_on_air_nobody_sees_a_sample_and_the_programme_has_all() -> None:
         room.order(public="slate")
         await room.come()
         await room.pass_time(11)
-        assert room.programme.shows == {PUBLIC: "slate"}
+        assert room.shows == {PUBLIC: "slate"}
         assert not list(camera_samples(room, PUBLIC))
         assert not any(isinstance(e, StillMade) and b"main" in e.jpeg for e in room.mirror.events)  # type: ignore[union-attr]
         room.order(public="programme")
-        await room.until(lambda: room.programme.shows == {PUBLIC: "programme"}, limit_s=1.0)
+        await room.until(lambda: room.shows == {PUBLIC: "programme"}, limit_s=1.0)
         await room.pass_time(6)
 
     room = checked(played(script))
@@ -65,7 +65,7 @@ def test_without_orders_the_public_sees_the_slate_and_nothing_is_written(tmp_pat
     async def script(room: Room) -> None:
         await room.come()
         await room.pass_time(11)
-        assert room.programme.shows == {PUBLIC: "slate"}
+        assert room.shows == {PUBLIC: "slate"}
         assert not room.programme.aired
 
     room = checked(played(script, folder=tmp_path, told=RoomConfig(id="room", name="Room").orders))
@@ -93,7 +93,7 @@ def test_a_private_hour_is_the_private_outputs_alone() -> None:
         await room.come()
         await room.pass_time(4)
         room.order(public="slate", outputs={KEY: "programme"}, stretch="closed")
-        await room.until(lambda: room.programme.shows == {PUBLIC: "slate", KEY: "programme"}, limit_s=1.0)
+        await room.until(lambda: room.shows == {PUBLIC: "slate", KEY: "programme"}, limit_s=1.0)
         await room.pass_time(7)
         assert room.mirror is not None
         private = room.mirror.view.outputs[KEY]
@@ -144,7 +144,7 @@ def test_a_hold_in_a_private_session_is_its_own_slate() -> None:
         await room.pass_time(4)
         room.order(outputs={KEY: "slate"})
         await room.pass_time(4)
-        assert room.programme.shows == {PUBLIC: "slate", KEY: "slate"}
+        assert room.shows == {PUBLIC: "slate", KEY: "slate"}
         room.order(outputs={KEY: "programme"})
         await room.pass_time(4)
 
@@ -242,7 +242,7 @@ def test_the_last_minutes_are_forgotten_while_the_room_is_on_air(tmp_path: Path)
         still = room.mirror.view.outputs[PUBLIC].still
         assert still is not None
         assert still.jpeg.startswith(b"slate")
-        await room.until(lambda: room.programme.shows == {PUBLIC: "programme"}, limit_s=1.0)
+        await room.until(lambda: room.shows == {PUBLIC: "programme"}, limit_s=1.0)
         await room.pass_time(9)
         assert breaches(room) == []
 
@@ -287,8 +287,8 @@ def test_forgetting_an_earlier_minute_leaves_the_live_edge_alone() -> None:
 
 
 def ago_ms(room: Room, seconds: float) -> int:
-    assert room.programme.line is not None
-    return room.programme.line.broadcast.epoch_ms + room.now // TICKS_PER_MS - int(seconds * 1000)
+    assert room.programme.pipeline is not None
+    return room.programme.pipeline.broadcast.epoch_ms + room.now // TICKS_PER_MS - int(seconds * 1000)
 
 
 def seen_after(room: Room, at: int, output: str = PUBLIC) -> list[Shown]:
@@ -352,7 +352,7 @@ def test_what_is_left_out_of_a_replay_leaves_every_window_and_stays_in_the_progr
         await room.pass_time(1)
         assert room.mirror is not None
         begin, end = ago_ms(room, 9), ago_ms(room, 8.5)
-        epoch_ms = room.programme.line.broadcast.epoch_ms  # type: ignore[union-attr]
+        epoch_ms = room.programme.pipeline.broadcast.epoch_ms  # type: ignore[union-attr]
         span = ((begin - epoch_ms) * TICKS_PER_MS, (end - epoch_ms) * TICKS_PER_MS)
         # So short a piece would stay where only an order came late.
         room.order(withheld=(Withheld(begin, end),))
@@ -365,7 +365,7 @@ def test_what_is_left_out_of_a_replay_leaves_every_window_and_stays_in_the_progr
         room.order(withheld=())
         await room.pass_time(4)
         assert first_msn(room) == edge, "what has left a window does not come back"
-        assert room.programme.shows == {PUBLIC: "programme"}
+        assert room.shows == {PUBLIC: "programme"}
 
     checked(played(script))
 
@@ -450,8 +450,8 @@ def test_the_programme_is_listed_for_a_while_or_as_long_as_a_session_claims(monk
     async def script(room: Room) -> None:
         await room.come()
         await room.pass_time(25)
-        assert room.programme.line is not None
-        epoch_ms = room.programme.line.broadcast.epoch_ms
+        assert room.programme.pipeline is not None
+        epoch_ms = room.programme.pipeline.broadcast.epoch_ms
         room.order(keep_from_ms=epoch_ms + 12_000)
         await room.pass_time(50)
         assert room.mirror is not None
@@ -473,8 +473,8 @@ def test_sources_and_what_was_said_first_are_told() -> None:
         assert (presence.up, presence.since_ms, presence.stopped_ms) == (False, None, None)
         camera = await room.come()
         await room.pass_time(3)
-        assert room.programme.line is not None
-        epoch_ms = room.programme.line.broadcast.epoch_ms
+        assert room.programme.pipeline is not None
+        epoch_ms = room.programme.pipeline.broadcast.epoch_ms
         assert presence.up
         assert presence.since_ms is not None
         assert abs(presence.since_ms - epoch_ms) < 1000
@@ -501,7 +501,7 @@ def test_a_killed_room_takes_its_orders_up_again() -> None:
         room.crash(3.0)
         await room.come()
         await room.pass_time(5)
-        assert room.programme.shows == {PUBLIC: "slate", KEY: "programme"}
+        assert room.shows == {PUBLIC: "slate", KEY: "programme"}
 
     room = checked(played(script))
     assert names(room) == ["main", "slate-first"]

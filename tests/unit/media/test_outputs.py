@@ -12,9 +12,10 @@ from streamer.broadcast.media_events import IntervalOpened, PartMade, Trimmed
 from streamer.broadcast.programme import Broadcast
 from streamer.formats import cmaf
 from streamer.formats.types import Cut, TrackConfig
-from streamer.media.feeds import PROGRAMME, SLATE_FEED, Feed
+from streamer.media.feeds import PROGRAMME, SLATE_FEED, TrackFeed
 from streamer.media.inits import Inits
-from streamer.media.outputs import MAX_LAG_TICKS, SLACK_TICKS, Listed, Output, OutputState
+from streamer.media.output_window import Listed, OutputState
+from streamer.media.outputs import MAX_LAG_TICKS, SLACK_TICKS, Output
 from tests.fakes.packaging import MemoryStore, Mirror, Scripted, broadcast, pictures
 
 PART = 30_000
@@ -41,8 +42,8 @@ class Room:
         self.mirror = Mirror(self.of)
         self.store = MemoryStore()
         self.output = Output(self.of, Inits(), self.mirror.event, aired=self.aired, state=self.state)
-        self.programme = Feed(PROGRAMME, self.store, [self.output])
-        self.slate = Feed(SLATE_FEED, self.store, [self.output])
+        self.programme = TrackFeed(PROGRAMME, self.store, [self.output])
+        self.slate = TrackFeed(SLATE_FEED, self.store, [self.output])
         self.on = {name: Scripted(self.programme, name, config) for name, config in configs().items()}
         self.off = {name: Scripted(self.slate, name, config) for name, config in slate_configs().items()}
 
@@ -95,7 +96,7 @@ def test_going_off_air_ends_every_rendition_at_the_last_finished_part_and_slate_
     room = Room()
     room.segment(0)
     room.segment(1, parts=2)
-    begin = room.output.air(False)
+    begin = room.output.go_off_air()
     assert begin == 180_000 + 2 * PART
     key = room.mirror.view.outputs["public"].interval
     assert key is not None
@@ -118,7 +119,7 @@ def test_going_on_air_waits_for_the_next_cut() -> None:
     room = Room(aired=False)
     room.segment(0, feed="off")
     room.segment(10)
-    assert room.output.air(True) is None
+    room.output.go_on_air()
     assert room.output.aired
     for track in room.on.values():
         track.part()
@@ -139,7 +140,7 @@ def test_a_cut_that_was_under_way_before_the_tap_does_not_turn_time_back() -> No
     room = Room(aired=False)
     room.segment(0, feed="off")
     room.segment(1, feed="off")
-    room.output.air(True)
+    room.output.go_on_air()
     # The encoders were behind: this segment began two seconds ago.
     for track in room.on.values():
         track.at = 180_000
@@ -155,8 +156,8 @@ def test_a_cut_that_was_under_way_before_the_tap_does_not_turn_time_back() -> No
 def test_changing_ones_mind_before_the_cut_leaves_the_slate_on() -> None:
     room = Room(aired=False)
     room.segment(0, feed="off")
-    room.output.air(True)
-    assert room.output.air(False) is None
+    room.output.go_on_air()
+    assert room.output.go_off_air() is None
     room.segment(1)
     room.segment(1, feed="off")
     assert [row[1] for row in room.listed("a128")] == [False, False]
@@ -168,7 +169,7 @@ def test_off_air_before_the_first_part_of_a_segment_does_not_list_it() -> None:
     room.segment(0)
     for track in room.on.values():
         track.open(Cut(1, 180_000, discontinuity=False))
-    assert room.output.air(False) == 180_000
+    assert room.output.go_off_air() == 180_000
     for track in room.on.values():
         track.part()
     for track in room.off.values():
@@ -186,7 +187,7 @@ def test_a_rendition_that_lags_still_brings_what_the_others_have_shown() -> None
         for _ in range(3):
             room.on[name].part()
     late = room.on["v90"]
-    end = room.output.air(False)
+    end = room.output.go_off_air()
     assert end == 180_000 + 3 * PART
     for name in TRACKS:
         room.off[name].at = end
@@ -318,10 +319,10 @@ class Clockwork:
         for command in commands:
             now = self.step * PART
             if command == "on":
-                self.room.output.air(True)
+                self.room.output.go_on_air()
             elif command == "off":
                 msn = self.room.output.next_msn - 1
-                end = self.room.output.air(False)
+                end = self.room.output.go_off_air()
                 if end is not None:
                     self.ends.append((msn, end))
                     self._slate(end, Cut(self.slate_number, end, discontinuity=True))
@@ -382,7 +383,7 @@ def test_discontinuities_and_intervals_are_the_same_whatever_happens(
     room = Room(aired=True)
     work = Clockwork(room, behind)
     if not aired:
-        room.output.air(False)
+        room.output.go_off_air()
         work._slate(0, Cut(0, 0, discontinuity=True))
         work.slating = True
     work.run(["cut", *script])

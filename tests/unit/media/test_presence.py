@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from streamer.media.presence import Presence
+from streamer.media.presence import SourcePresence
 
 
 def test_presence_tells_when_media_came_and_where_they_stopped() -> None:
-    presence = Presence()
+    presence = SourcePresence()
     presence.note(None)
     assert (presence.up, presence.since_ms, presence.stopped_ms) == (False, None, None)
     for heard in (1000, 1020, 1040):

@@ -316,9 +316,9 @@ def test_off_air_again_and_again_without_a_hole_in_picture_or_sound() -> None:
         await room.come()
         await room.pass_time(4)
         for off_s, on_s in ((5.2, 5.0), (0.1, 4.0), (7.0, 3.0)):
-            room.programme.air(False)
+            room.order(public="slate")
             await room.pass_time(off_s)
-            room.programme.air(True)
+            room.order(public="programme")
             await room.pass_time(on_s)
 
     room = checked(played(script))
@@ -331,12 +331,11 @@ def test_off_air_again_and_again_without_a_hole_in_picture_or_sound() -> None:
 
 def test_a_camera_that_gives_no_key_frames_goes_on_air_within_a_second() -> None:
     async def script(room: Room) -> None:
-        room.programme.air(False)
+        room.order(public="slate")
         await room.come(answers=False, gop=250)
         await room.pass_time(5)
-        room.programme.air(True)
-        assert room.programme.line is not None
-        await room.until(lambda: room.programme.line and room.programme.line.output.shows_programme, limit_s=1.0)
+        room.order(public="programme")
+        await room.until(lambda: room.shows == {"public": "programme"}, limit_s=1.0)
         await room.pass_time(3)
 
     assert names(checked(played(script))) == ["slate-first", "main"]

@@ -96,8 +96,8 @@ STEPS: tuple[Step, ...] = (
         do(f"prefer {name}", lambda room, name=name: room.programme.prefer(name))  # type: ignore[misc]
         for name in ("main", "main", "other", "b_frames", "slate")
     ),
-    *(do("on air", lambda room: room.programme.air(True)) for _ in range(2)),
-    *(do("off air", lambda room: room.programme.air(False)) for _ in range(2)),
+    *(do("on air", lambda room: room.order(public="programme")) for _ in range(2)),
+    *(do("off air", lambda room: room.order(public="slate")) for _ in range(2)),
     do("other text", lambda room: room.programme.configure(SlateText(room="Room", text=f"text {room.now}"))),
     do("stall", lambda room: room.loop.stall(0.3)),
     do("long stall", lambda room: room.loop.stall(1.2)),

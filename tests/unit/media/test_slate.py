@@ -15,6 +15,7 @@ from streamer.media.encoders import RungEncoder
 from streamer.media.slate import SlateClip, SlateText, countdown, encode_clips, render_slate, saying
 from streamer.media.slates import SlateShelf
 from streamer.settings import MediaSettings
+from tests.fakes.waiting import until_ended
 
 RUNGS = (
     RungSpec("v360", 640, 360, 700_000, 1_050_000, 30.0, "avc1.64001e"),
@@ -117,7 +118,7 @@ async def test_the_shelf_has_a_slate_at_once_and_a_better_one_soon() -> None:
         assert shelf.text.room == "Encore une"
     finally:
         shelf.close()
-        assert await shelf.wait_closed()
+        await until_ended(shelf._worker._thread)
 
 
 def test_the_slate_counts_the_minutes_of_the_last_hour() -> None:

@@ -7,7 +7,7 @@ from streamer.formats.h264 import Sps
 from streamer.formats.types import AccessUnit
 from streamer.media.fitness import REHABILITATION_TICKS, Fitness
 from streamer.media.grid import SegmentGrid
-from streamer.media.incoming import Incoming
+from streamer.media.incoming import IncomingUnit
 from streamer.media.switch import NS, SourceSwitch
 
 FRAME = TICKS_PER_S // 30
@@ -66,12 +66,12 @@ def test_a_standby_source_keeps_what_a_take_needs_and_no_more() -> None:
     switch = switch_with(spare=1)
     spare = switch.source("spare")
     for n in range(300):
-        spare.keep(Incoming(unit(1 + n / 30), n == 0))
+        spare.keep(IncomingUnit(unit(1 + n / 30), n == 0))
     assert len(spare.standby) <= 91
-    spare.keep(Incoming(unit(11.1), True))
+    spare.keep(IncomingUnit(unit(11.1), True))
     assert [i.unit.arrival_ns for i in spare.standby] == [int(11.1 * NS)]
     for n in range(4):
-        spare.keep(Incoming(unit(11.2 + n / 30, size=8 * 1024 * 1024)))
+        spare.keep(IncomingUnit(unit(11.2 + n / 30, size=8 * 1024 * 1024)))
     assert spare.standby_bytes <= 16 * 1024 * 1024 + 8 * 1024 * 1024
 
 
@@ -81,14 +81,14 @@ def test_the_first_key_frame_after_the_camera_fell_silent_is_kept_for_the_take()
     assert not switch.silent("main", int(10.1 * NS))
     assert switch.silent("main", int(10.3 * NS))
     since = 10 * NS
-    spare.keep(Incoming(unit(9.9), True), since_ns=since)
+    spare.keep(IncomingUnit(unit(9.9), True), since_ns=since)
     assert not spare.can_begin_after(since)
     for at in (10.25, 10.6, 10.9):
-        spare.keep(Incoming(unit(at), True), since_ns=since)
+        spare.keep(IncomingUnit(unit(at), True), since_ns=since)
         assert spare.can_begin_after(since)
     assert [i.unit.arrival_ns for i in spare.standby] == [int(at * NS) for at in (10.25, 10.6, 10.9)]
     # Without a silence the newest is enough.
-    spare.keep(Incoming(unit(11), True))
+    spare.keep(IncomingUnit(unit(11), True))
     assert len(spare.standby) == 1
 
 

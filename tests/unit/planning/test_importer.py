@@ -14,7 +14,7 @@ from streamer.conference.schedule import Schedule, ScheduleItem, ScheduleRoom
 from streamer.conference.sessions import Event, Session, SessionState
 from streamer.errors import NotFound, Unprocessable
 from streamer.planning.apply import Applied
-from streamer.planning.importer import Plan, carry_out, plan
+from streamer.planning.importer import ImportPlan, carry_out, plan
 from streamer.schedules.detect import read_schedule
 from streamer.schedules.write_json import write_json
 from streamer.store import revision
@@ -49,7 +49,7 @@ def schedule(count: int = 3, rooms: int = 2, **fields: Any) -> Schedule:
     return Schedule(**{**values, **fields})
 
 
-async def imported(store: Database, one: Schedule, accept: Any = (), **options: Any) -> tuple[Plan, Applied]:
+async def imported(store: Database, one: Schedule, accept: Any = (), **options: Any) -> tuple[ImportPlan, Applied]:
     async with store.write() as connection:
         planned = await plan(connection, one, now_ms=NOW, **{"holder": OPERATOR, **options})
         done = await carry_out(connection, planned, accept, now_ms=NOW, who="admin", label="test", source="day.json")

@@ -12,7 +12,7 @@ import pytest
 
 from streamer.errors import TooMany
 from streamer.realtime.engine import MOST_UNSENT_BYTES
-from streamer.realtime.limits import Places
+from streamer.realtime.limits import ConnectionPlaces
 from streamer.realtime.packets import ACK, pack
 from streamer.realtime.service import origins_of
 from tests.fakes.talking import PUBLIC_URL, RawClient, Visitor, served
@@ -268,7 +268,7 @@ async def test_the_server_ends_without_waiting_for_its_clients() -> None:
 
 
 def test_a_household_has_so_many_places() -> None:
-    places = Places(10, 2)
+    places = ConnectionPlaces(10, 2)
     places.take("2001:db8::1")
     places.take("2001:db8:0:ff::2")
     with pytest.raises(TooMany):

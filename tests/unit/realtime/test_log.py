@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.realtime.log import Entry, Log, Sequence
+from streamer.realtime.log import Log, LogEntry, Sequence
 
 
 class Clock:
@@ -21,8 +21,8 @@ def a_log(clock: Clock, **limits: int) -> Log:
     return Log(Sequence(clock), **bounds)
 
 
-def add(log: Log, clock: Clock, size: int = 10, **values: str) -> Entry:
-    entry = Entry(log.next_seq(), clock(), b"x" * size, **values)
+def add(log: Log, clock: Clock, size: int = 10, **values: str) -> LogEntry:
+    entry = LogEntry(log.next_seq(), clock(), b"x" * size, **values)
     log.append(entry)
     return entry
 
@@ -97,7 +97,7 @@ def test_whoever_may_resume_misses_nothing_that_still_counts(steps: list[tuple[s
     clock = Clock()
     log = a_log(clock, max_events=20, max_bytes=8000, max_age_ms=5000)
     start = log.last
-    alive: dict[int, Entry] = {}
+    alive: dict[int, LogEntry] = {}
     for what, number in steps:
         if what == "wait":
             clock.now_ms += number
@@ -127,7 +127,7 @@ def test_what_it_knows_by_name_goes_with_the_events() -> None:
     log = Log(Sequence(Clock()), max_events=100, max_bytes=10**6, max_age_ms=1000)
     for number in range(5000):
         seq = log.next_seq()
-        log.append(Entry(seq, number, b"{}", about=f"chat {number}", replaces=f"votes {number % 7}"))
+        log.append(LogEntry(seq, number, b"{}", about=f"chat {number}", replaces=f"votes {number % 7}"))
     assert len(log) <= 100
     assert log.names <= 2 * len(log)
     kept = log.after(0)[0]

@@ -6,7 +6,6 @@ import asyncio
 import json
 import random
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from streamer.audience.command_table import AUDIENCE_COMMANDS
+from streamer.buckets import Bucket, Buckets
 from streamer.realtime import commands
-from streamer.realtime.audience_commands import AUDIENCE_COMMANDS
 from streamer.realtime.commands import Commands
 from streamer.realtime.hub import AUDIENCE, Client
-from streamer.realtime.limits import Bucket, Buckets
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
 from tests.fakes.talking import RawClient, ScriptedDirector, audience_of, served
@@ -71,20 +70,20 @@ class Hall:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
         self.now_s = 0.0
         monkeypatch.setattr(commands, "Buckets", partial(Buckets, clock=lambda: self.now_s))
-        done = [replace(command, handler=self._done) for command in AUDIENCE_COMMANDS]
         director = ScriptedDirector()
-        others: Any = dict.fromkeys(("doors", "views", "audience"))
+        others: Any = dict.fromkeys(("doors", "views"))
         self.commands = Commands(
-            {AUDIENCE: done},
+            {AUDIENCE: AUDIENCE_COMMANDS},
             director=director,
+            audience=self,  # type: ignore[arg-type]
             settings=RealtimeSettings(**settings),
             stats=Stats(),
             clock=lambda: round(self.now_s * 1000) + 1_000_000_000,
             **others,
         )
 
-    async def _done(self, _order: Any) -> dict[str, Any]:
-        return {}
+    async def run(self, _scope: Any, _who: Any, _command: Any) -> dict[str, Any]:
+        return {"name": "", "place": ""}
 
     def phone(self, number: int, came_s: float) -> Client:
         since_ms = round(came_s * 1000) + 1_000_000_000

@@ -40,8 +40,8 @@ async def test_the_public_learns_that_the_room_is_reserved_and_nothing_more(visi
         director.plan("secret", 21, 30, visibility=visibility, title="Secret board meeting")
         members = await service.connect(session="secret", token="member")
         crew = await service.connect("/studio", room="a", token="anna")
-        await director.run("a", taps.Start("before"), ANNA)
-        await director.run("a", taps.Start("secret"), ANNA)
+        await director.run("a", taps.StartTap("before"), ANNA)
+        await director.run("a", taps.StartTap("secret"), ANNA)
         secret = director.find("secret")
         assert secret is not None
         room.status.shows[output_name(secret)] = "programme"  # type: ignore[union-attr]

@@ -6,12 +6,15 @@ import ast
 import re
 from collections.abc import Iterator
 from importlib.resources import files
+from typing import Any
 
 import msgspec
 
-from streamer.realtime import audience_messages, messages
+from streamer.audience import messages as audience_messages
+from streamer.realtime import messages
 from streamer.realtime.hub import NAMESPACES
 from streamer.realtime.rights import ENTRY
+from streamer.realtime.schemas import TOLD, asyncapi_document, schemas
 from streamer.realtime.service import TABLES
 from streamer.settings import RealtimeSettings
 
@@ -69,6 +72,38 @@ def test_every_event_stands_on_the_page_with_its_fields() -> None:
         assert named == {field.name for field in msgspec.structs.fields(schema)}, kind
 
 
+def test_every_namespace_is_told_what_the_page_says() -> None:
+    page = {_named(row[0])[0]: row[1] for row in ROWS if len(row) == 3 and not row[0].startswith("`/")}
+    own = {"/audience"}
+    named = {kind: set(_named(where)) | (own if "own" in where else set()) for kind, where in page.items()}
+    everywhere = {kind: set(TOLD) if where == "all" else named[kind] & set(TOLD) for kind, where in page.items()}
+    assert {kind: {space for space, told in TOLD.items() if kind in told} for kind in page} == everywhere
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from ([value["$ref"]] if "$ref" in value else [])
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from _references(one)
+
+
+def test_the_document_says_what_is_sent_and_told_and_each_reference_leads_somewhere() -> None:
+    document = asyncapi_document()
+    for reference in _references(document):
+        found: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            found = found[part]
+    for space, table in TABLES.items():
+        name = space.removeprefix("/")
+        sent = {key for key, one in document["operations"].items() if key.startswith(f"{name}.") if "reply" in one}
+        assert sent == {f"{name}.{command.name}" for command in table}
+        messages_told = set(document["channels"][name]["messages"]) - sent
+        assert messages_told == {"acknowledgement", "snapshot", "closed"} | {f"event.{kind}" for kind in TOLD[space]}
+    assert set(schemas()["Events"]["required"]) == {kind for told in TOLD.values() for kind in told}
+
+
 def test_namespaces_and_what_they_need() -> None:
     page = {_named(row[0])[0]: row for row in ROWS if row[0].startswith("`/")}
     assert set(page) == set(NAMESPACES) == set(ENTRY) == set(TABLES)
@@ -80,7 +115,7 @@ def test_namespaces_and_what_they_need() -> None:
 def test_handshake_and_snapshot_have_the_fields_that_the_page_names() -> None:
     page = {name for row in ROWS if len(row) == 2 for name in _named(row[0])}
     handshake = {field.name for field in msgspec.structs.fields(messages.Handshake)}
-    snapshot = {field.name for field in msgspec.structs.fields(messages.Snapshot)}
+    snapshot = {field.name for field in msgspec.structs.fields(messages.RoomSnapshot)}
     assert page == handshake | snapshot
 
 

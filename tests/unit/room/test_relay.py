@@ -351,7 +351,7 @@ async def test_the_relay_stops_when_nobody_watches_any_more(tmp_path: Path) -> N
 
 ROOM_SCRIPT = """
 import asyncio, pathlib, sys
-from streamer.room import spawn
+from streamer.host import spawn
 from streamer.room.relay_link import RelayProcess
 
 async def main():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from streamer.room.feed import CATCH_UP_STEP_US, WANT_INTERVAL_NS, Feed
+from streamer.room.feed import CATCH_UP_STEP_US, WANT_INTERVAL_NS, ViewerFeed
 
 START = b"\x00\x00\x00\x01"
 SPS = bytes((0x67, 0x42, 0xE0, 0x1F, 0x11))
@@ -39,7 +39,7 @@ class Wants:
 
 def test_a_newcomer_begins_with_the_pictures_since_the_idr_and_ends_up_at_the_newest() -> None:
     wants = Wants()
-    feed = Feed("public", wants)
+    feed = ViewerFeed("public", wants)
     feed.push_video(unit(SPS, PPS, IDR), 1_000_000, True, 0)
     for number in range(1, 31):
         feed.push_video(unit(SLICE), 1_000_000 + number * 33_333, False, 0)
@@ -59,7 +59,7 @@ def test_a_newcomer_begins_with_the_pictures_since_the_idr_and_ends_up_at_the_ne
 
 def test_without_a_recent_idr_one_is_asked_for_and_waited_for() -> None:
     wants = Wants()
-    feed = Feed("public", wants)
+    feed = ViewerFeed("public", wants)
     feed.push_video(unit(SPS, PPS, IDR), 0, True, 0)
     feed.push_video(unit(SLICE), 3_100_000, False, 0)  # the kept pictures are too old
     screen = Screen()
@@ -73,7 +73,7 @@ def test_without_a_recent_idr_one_is_asked_for_and_waited_for() -> None:
 
 
 def test_parameter_sets_that_came_apart_stand_before_each_idr() -> None:
-    feed = Feed("public", Wants())
+    feed = ViewerFeed("public", Wants())
     screen = Screen()
     feed.push_video(unit(SPS, PPS), 0, False, 0)
     feed.join(screen, 0)
@@ -91,14 +91,14 @@ def test_parameter_sets_that_came_apart_stand_before_each_idr() -> None:
 
 def test_whatever_viewers_ask_the_camera_is_asked_twice_a_second() -> None:
     wants = Wants()
-    feed = Feed("public", wants)
+    feed = ViewerFeed("public", wants)
     for number in range(100):
         feed.want_keyframe(number * 20_000_000)
     assert wants.count == 4
 
 
 def test_who_left_gets_nothing_more() -> None:
-    feed = Feed("public", Wants())
+    feed = ViewerFeed("public", Wants())
     screen = Screen()
     feed.push_video(unit(SPS, PPS, IDR), 0, True, 0)
     feed.join(screen, 0)

@@ -8,11 +8,11 @@ import pytest
 
 from streamer.control.messages import Offer
 from streamer.errors import Unavailable
-from streamer.room.whep_places import PREVIEW, Place, Places
+from streamer.room.whep_places import PREVIEW, Place, WhepPlaces
 from streamer.settings import WhepSettings
 
 
-def offers(places: Places, count: int, household: str) -> list[Place]:
+def offers(places: WhepPlaces, count: int, household: str) -> list[Place]:
     """As many as are taken of ``count``."""
     taken = []
     with contextlib.suppress(Unavailable):
@@ -22,7 +22,7 @@ def offers(places: Places, count: int, household: str) -> list[Place]:
 
 
 def test_offers_that_never_connect_keep_nobody_else_out() -> None:
-    places = Places(WhepSettings(max_viewers=20, max_pending=40, max_previews=4))
+    places = WhepPlaces(WhepSettings(max_viewers=20, max_pending=40, max_previews=4))
     assert len(offers(places, 100, "stranger")) == 20
     assert len(offers(places, 100, "another")) == 10
     [viewer] = offers(places, 1, "viewer")
@@ -36,7 +36,7 @@ def test_offers_that_never_connect_keep_nobody_else_out() -> None:
 
 
 def test_a_hall_may_have_all_places_and_a_full_room_still_has_its_crews() -> None:
-    places = Places(WhepSettings(max_viewers=3, max_pending=40, max_previews=4))
+    places = WhepPlaces(WhepSettings(max_viewers=3, max_pending=40, max_previews=4))
     hall = offers(places, 10, "hall")
     assert [place.connect() for place in hall] == [True] * 3
     assert offers(places, 10, "hall") == offers(places, 10, "elsewhere") == []
@@ -47,7 +47,7 @@ def test_a_hall_may_have_all_places_and_a_full_room_still_has_its_crews() -> Non
 
 
 def test_of_those_who_connect_at_once_no_more_than_the_bound_stay() -> None:
-    places = Places(WhepSettings(max_viewers=3, max_pending=40))
+    places = WhepPlaces(WhepSettings(max_viewers=3, max_pending=40))
     made = offers(places, 3, "a") + offers(places, 3, "b")
     assert [place.connect() for place in made] == [True] * 3 + [False] * 3
     for place in made:
@@ -56,7 +56,7 @@ def test_of_those_who_connect_at_once_no_more_than_the_bound_stay() -> None:
 
 
 def test_one_grant_does_not_take_the_previews_of_the_others() -> None:
-    places = Places(WhepSettings(max_previews=4))
+    places = WhepPlaces(WhepSettings(max_previews=4))
     first, second = (Offer(kind="play", sdp="", output=PREVIEW, grant=grant) for grant in ("one", "two"))
     for _ in range(2):
         places.take(first)

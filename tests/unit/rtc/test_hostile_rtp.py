@@ -12,7 +12,7 @@ import pytest
 from streamer.formats.h264 import parse_access_unit, parse_sps, to_annexb
 from streamer.formats.types import AccessUnit
 from streamer.media.decode import PictureDecoder
-from streamer.media.incoming import Incoming, PictureGuard, read_unit
+from streamer.media.incoming import IncomingUnit, PictureGuard, read_unit
 from streamer.media.timeline import RoomClock, SourceClock
 from streamer.rtc.gate import MAX_DATAGRAM, MAX_NACK_ENTRIES, MAX_SSRCS, Gate, asks_for_too_much
 from streamer.rtc.jitter import (
@@ -22,10 +22,10 @@ from streamer.rtc.jitter import (
     MAX_HOLES,
     MAX_SOUND_BYTES,
     MS,
-    Fragment,
     FrameAssembler,
+    RtpFragment,
 )
-from streamer.rtc.payloads import Piece
+from streamer.rtc.payloads import PayloadPiece
 from streamer.rtc.receiver import nack_packet
 from tests.fakes.hostile_room import ordeal
 from tests.fakes.liar import LIES, huge_pictures, rtcp, sps, vp8_key
@@ -47,8 +47,8 @@ async def test_a_picture_that_claims_to_be_huge_is_not_decoded_and_the_technicia
     assert [room.status.sources[name].notes for name in ("main", "slides")] == [["picture_too_large"]] * 2
 
 
-def piece(data: bytes = b"x", *, begins: bool = False) -> Piece:
-    return Piece(data, begins, False)
+def piece(data: bytes = b"x", *, begins: bool = False) -> PayloadPiece:
+    return PayloadPiece(data, begins, False)
 
 
 def cpu_s(run: Callable[[], object]) -> float:
@@ -63,7 +63,7 @@ def test_numbers_that_jump_cost_no_more_than_their_packets() -> None:
     def run() -> None:
         for index in range(3000):
             now_ns = index * MS // 5
-            assembler.add(index * 2990 & 0xFFFF, Fragment(0, False, piece(), now_ns))
+            assembler.add(index * 2990 & 0xFFFF, RtpFragment(0, False, piece(), now_ns))
             assembler.expire(now_ns)
             assembler.nacks(now_ns, 20 * MS)
             assert len(assembler._missing) <= MAX_HOLES
@@ -77,7 +77,7 @@ def test_every_other_packet_lost_costs_no_more_than_the_packets() -> None:
 
     def run() -> None:
         for index in range(8000):
-            assembler.add(index * 2 & 0xFFFF, Fragment(index, False, piece(begins=True), 0))
+            assembler.add(index * 2 & 0xFFFF, RtpFragment(index, False, piece(begins=True), 0))
         assembler.expire(1000 * MS)
 
     assert cpu_s(run) < 1.0
@@ -89,12 +89,12 @@ def test_a_frame_without_end_is_given_up_and_counted() -> None:
     assembler = FrameAssembler(video=True, wait_ms=250)
     body = bytes(1100)
     for index in range(MAX_FRAME_BYTES // len(body) + 2000):
-        assert assembler.add(index & 0xFFFF, Fragment(0, False, piece(body, begins=index == 0), 0)) == []
+        assert assembler.add(index & 0xFFFF, RtpFragment(0, False, piece(body, begins=index == 0), 0)) == []
         assert assembler._frame_bytes <= MAX_FRAME_BYTES + len(body)
     assert assembler._pieces == []
     assert assembler.counters.frames_too_large == 1
     # The next one is a frame again.
-    done = assembler.add((index + 1) & 0xFFFF, Fragment(1, True, Piece(b"k", True, True), 0))
+    done = assembler.add((index + 1) & 0xFFFF, RtpFragment(1, True, PayloadPiece(b"k", True, True), 0))
     assert [frame.data for frame in done] == [b"k"]
     assert assembler.counters.frames_dropped == 1
 
@@ -102,13 +102,13 @@ def test_a_frame_without_end_is_given_up_and_counted() -> None:
 def test_a_frame_of_packets_with_nothing_in_them_ends_too() -> None:
     assembler = FrameAssembler(video=True, wait_ms=250)
     for index in range(3 * MAX_FRAME_PACKETS):
-        assembler.add(index & 0xFFFF, Fragment(0, False, piece(b"", begins=index == 0), 0))
+        assembler.add(index & 0xFFFF, RtpFragment(0, False, piece(b"", begins=index == 0), 0))
         assert len(assembler._pieces) <= MAX_FRAME_PACKETS
 
 
 def test_sound_larger_than_any_packet_of_sound_is_dropped() -> None:
     assembler = FrameAssembler(video=False, wait_ms=40)
-    assert assembler.add(0, Fragment(0, True, piece(bytes(MAX_SOUND_BYTES + 1), begins=True), 0)) == []
+    assert assembler.add(0, RtpFragment(0, True, piece(bytes(MAX_SOUND_BYTES + 1), begins=True), 0)) == []
     assert assembler.counters.frames_too_large == 1
 
 
@@ -162,7 +162,7 @@ def test_the_guard_refuses_by_what_parameter_sets_and_key_frames_claim() -> None
     assert not vp8.admits(vp8_unit(16_000, 16_000))
     assert not vp8.admits(vp8_unit(16_383, 1))
     assert vp8.admits(vp8_unit(320, 180))
-    assert guard.admits(Incoming(AccessUnit("audio", "opus", b"x", 0, 48_000, 0)))
+    assert guard.admits(IncomingUnit(AccessUnit("audio", "opus", b"x", 0, 48_000, 0)))
 
 
 def test_the_decoder_itself_takes_no_memory_for_what_is_too_large() -> None:
@@ -171,14 +171,14 @@ def test_the_decoder_itself_takes_no_memory_for_what_is_too_large() -> None:
     assert not decoder.decode(vp8_key(16_000, 16_000), 0).pictures
 
 
-def h264_unit(*sets: bytes, idr: bool) -> Incoming:
+def h264_unit(*sets: bytes, idr: bool) -> IncomingUnit:
     nals = [*sets, b"\x65\x88\x80\x10" if idr else b"\x41\x9a\x80\x10"]
     incoming = read_unit(AccessUnit("video", "h264", to_annexb(nals), 0, 90_000, 0))
     assert incoming is not None
     return incoming
 
 
-def vp8_unit(width: int, height: int) -> Incoming:
+def vp8_unit(width: int, height: int) -> IncomingUnit:
     incoming = read_unit(AccessUnit("video", "vp8", vp8_key(width, height, 100), 0, 90_000, 0))
     assert incoming is not None
     return incoming

@@ -5,8 +5,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.rtc.jitter import MS, Fragment, Frame, FrameAssembler, TimestampUnwrapper
-from streamer.rtc.payloads import Piece
+from streamer.rtc.jitter import MS, FrameAssembler, RtpFragment, RtpFrame, TimestampUnwrapper
+from streamer.rtc.payloads import PayloadPiece
 
 WAIT_MS = 250
 
@@ -18,20 +18,20 @@ class Link:
         self.assembler = FrameAssembler(video=video, wait_ms=WAIT_MS)
         self.sequence = first_sequence
         self.now_ns = 1_000_000_000
-        self.frames: list[Frame] = []
+        self.frames: list[RtpFrame] = []
 
     def packets(
         self, number: int, count: int = 3, *, key: bool = False, marker: bool = True
-    ) -> list[tuple[int, Fragment]]:
+    ) -> list[tuple[int, RtpFragment]]:
         out = []
         for index in range(count):
-            piece = Piece(bytes((number % 256, index % 256)), index == 0, key)
-            fragment = Fragment(number * 3000, marker and index == count - 1, piece, self.now_ns)
+            piece = PayloadPiece(bytes((number % 256, index % 256)), index == 0, key)
+            fragment = RtpFragment(number * 3000, marker and index == count - 1, piece, self.now_ns)
             out.append((self.sequence & 0xFFFF, fragment))
             self.sequence += 1
         return out
 
-    def feed(self, packets: list[tuple[int, Fragment]]) -> None:
+    def feed(self, packets: list[tuple[int, RtpFragment]]) -> None:
         for sequence, fragment in packets:
             self.frames += self.assembler.add(sequence, fragment._replace(arrival_ns=self.now_ns))
 
@@ -189,7 +189,7 @@ def test_another_stream_of_numbers_begins_anew() -> None:
 def test_one_stray_number_is_no_new_stream() -> None:
     link = Link()
     link.feed(link.packets(0, key=True))
-    link.feed([(50_000, Fragment(1, True, Piece(b"x", True, True), link.now_ns))])
+    link.feed([(50_000, RtpFragment(1, True, PayloadPiece(b"x", True, True), link.now_ns))])
     link.feed(link.packets(1))
     assert link.numbers() == [0, 1]
     assert link.assembler.counters.restarts == 0
@@ -219,7 +219,7 @@ def test_sound_goes_on_after_a_hole_and_is_never_damaged() -> None:
 def test_padding_between_frames_is_no_frame() -> None:
     link = Link()
     link.feed(link.packets(0, key=True))
-    link.feed([(link.sequence, Fragment(0, False, Piece(b"", False, False), link.now_ns))])
+    link.feed([(link.sequence, RtpFragment(0, False, PayloadPiece(b"", False, False), link.now_ns))])
     link.sequence += 1
     link.feed(link.packets(1))
     assert link.numbers() == [0, 1]

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.conference.captions import Line
+from streamer.conference.captions import Cue
 from streamer.conference.participation import (
     AddressHold,
     ChatMode,
-    CrewLine,
+    CrewMessage,
     Message,
     MessageState,
     Mode,
@@ -246,13 +246,13 @@ async def test_what_moderators_did_and_what_holds_because_of_it(hall: Database) 
         report = Report("r1", "a", "a", "message", "m1", "ben", HARD, NINE)
         await moderation.put_reports([report, replace(report, id="r2", resolved_ms=NINE)])
         assert await moderation.open_reports("a", 9) == [report]
-        lines = [CrewLine(f"l{n}", "a", "a", "stage", "g1", "Mo", HARD, NINE + n) for n in range(3)]
+        lines = [CrewMessage(f"l{n}", "a", "a", "stage", "g1", "Mo", HARD, NINE + n) for n in range(3)]
         await moderation.put_lines(lines)
         assert await moderation.lines("a", 2) == lines[1:]
 
 
 async def test_captions_by_their_time_and_language(hall: Database) -> None:
-    line = Line("c1", "a", "fr", HARD, NINE, NINE + 1000, NINE + 4000, NINE + 2, "g1", "s", "Avant")
+    line = Cue("c1", "a", "fr", HARD, NINE, NINE + 1000, NINE + 4000, NINE + 2, "g1", "s", "Avant")
     no_defaults(line)
     between = replace(line, id="c2", lang="en", at_ms=NINE + 10, live_from_ms=NINE, session=None)
     others = replace(line, id="c3", at_ms=NINE + 20, session="other")
@@ -285,7 +285,7 @@ async def swept(connection: AsyncConnection, before_ms: int) -> dict[str, int]:
 
 
 async def test_captions_stay_as_long_as_their_recording_does(hall: Database) -> None:
-    line = Line("c1", "a", "fr", "Bonjour", NINE + 10, NINE, NINE, NINE, "g1")
+    line = Cue("c1", "a", "fr", "Bonjour", NINE + 10, NINE, NINE, NINE, "g1")
     async with hall.write() as connection:
         await Captions(connection).add(line)
         await Captions(connection).add(replace(line, id="c2", at_ms=NINE + 200))

@@ -14,11 +14,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from streamer.conference.grants import Grant, Role, new_token
-from streamer.conference.rooms import Between, Room, Start, Venue
+from streamer.conference.rooms import Between, Room, StartRule, Venue
 from streamer.errors import Conflict
 from streamer.store import revision
 from streamer.store.database import Database, StoreUnavailable, database_url, upgrade
-from streamer.store.grants import Connections, Grants, OpenConnection
+from streamer.store.grants import Grants, OpenConnection, WebRtcConnections
 from streamer.store.rooms import Rooms
 from streamer.store.tables import metadata
 from streamer.store.venues import Venues
@@ -73,9 +73,9 @@ async def test_what_the_first_version_stored_is_still_there_after_the_migrations
     await database.start()
     async with database.write() as connection:
         assert await Venues(connection).get("v") == Venue("v", "V", language="fr")
-        assert await Rooms(connection).get("a") == Room("a", "A", "v", Start.AUTO, Between.OPEN)
+        assert await Rooms(connection).get("a") == Room("a", "A", "v", StartRule.AUTO, Between.OPEN)
         assert await Grants(connection).get("g") == Grant("g", Role.TECHNICIAN, "a", label="Ada", created_ms=5)
-        assert len(await Connections(connection).of_grant("g")) == 1
+        assert len(await WebRtcConnections(connection).of_grant("g")) == 1
         # The grant still goes with its room.
         await Rooms(connection).remove("a")
         assert not await Grants(connection).exists("g")
@@ -198,7 +198,7 @@ async def test_a_source_has_one_publication_on_record(store: Database) -> None:
     async with store.write() as connection:
         await Rooms(connection).add(Room("a", "A"))
         await Grants(connection).add(Grant(token.grant_id, Role.TECHNICIAN, "a"), token.secret_sha256)
-        connections = Connections(connection)
+        connections = WebRtcConnections(connection)
         for number in range(3):
             await connections.add(OpenConnection(f"p{number}", token.grant_id, "a", "publish", "main", number))
         await connections.add(OpenConnection("w", token.grant_id, "a", "play", "main", 3))

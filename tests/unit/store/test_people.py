@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from streamer.settings import ArchiveSettings, AudienceSettings
 from streamer.store.database import Database
 from streamer.store.participants import Participants
-from streamer.store.people import LIST, UNDO_DAYS, Erased, Kept, Periods, Until, for_people, sweep
+from streamer.store.people import LIST, UNDO_DAYS, ErasureOutcome, Periods, TablePolicy, Until, for_people, sweep
 from streamer.store.tables import metadata
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,7 +34,7 @@ BY_ITS_ROOM = {"room_states", "room_modes", "schedule_sources"}
 WITH_ANOTHER = {"question_votes": "questions", "poll_votes": "polls"}
 
 
-def ids(kept: Kept) -> str:
+def ids(kept: TablePolicy) -> str:
     return kept.table.name
 
 
@@ -56,7 +56,7 @@ def test_what_holds_people_says_how_long_and_by_which_rule() -> None:
         assert kept.ends is not None or ids(kept) in {*BY_ITS_ROOM, *WITH_ANOTHER}, ids(kept)
         names_somebody = {"participant_id"} & set(kept.table.c.keys())
         assert bool(kept.whose) == bool(names_somebody or ids(kept) == "participants"), ids(kept)
-        assert (kept.erased is Erased.NOT_THEIRS) == (not kept.whose), ids(kept)
+        assert (kept.erased is ErasureOutcome.NOT_THEIRS) == (not kept.whose), ids(kept)
 
 
 def test_the_usual_periods_are_the_settings() -> None:
@@ -72,7 +72,7 @@ def test_the_page_for_people_is_the_list() -> None:
 # --- rows ---------------------------------------------------------------------------------------------------
 
 
-def row_of(kept: Kept, at_ms: int, **values: Any) -> dict[str, Any]:
+def row_of(kept: TablePolicy, at_ms: int, **values: Any) -> dict[str, Any]:
     """A row that is Ann's, with her name wherever words may stand."""
     row: dict[str, Any] = {}
     for column in kept.table.c:
@@ -135,12 +135,14 @@ async def keyless(store: Database) -> Database:
     return store
 
 
-def with_a_period() -> list[Kept]:
+def with_a_period() -> list[TablePolicy]:
     return [kept for kept in LIST if kept.people and kept.ends is not None]
 
 
 @pytest.mark.parametrize("kept", with_a_period(), ids=ids)
-async def test_nothing_is_left_of_it_after_its_period_and_everything_before(keyless: Database, kept: Kept) -> None:
+async def test_nothing_is_left_of_it_after_its_period_and_everything_before(
+    keyless: Database, kept: TablePolicy
+) -> None:
     assert kept.until is not None
     days = DAYS[kept.until]
     async with keyless.write() as connection:
@@ -220,7 +222,7 @@ async def test_an_export_has_each_table_that_names_them_and_erasing_leaves_none_
         for kept in theirs:
             rows = (await connection.execute(select(kept.table))).all()
             assert not await words_in(connection, kept.table, MARK), ids(kept)
-            if kept.erased is Erased.GONE:
+            if kept.erased is ErasureOutcome.GONE:
                 assert rows == [], ids(kept)
             else:
                 assert len(rows) == 1, ids(kept)

@@ -18,7 +18,7 @@ from streamer.store.events import Events
 from streamer.store.grants import Grants
 from streamer.store.logins import Login, Logins, Secrets
 from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
-from streamer.store.room_states import Acknowledgement, Acknowledgements, RoomState, RoomStates
+from streamer.store.room_states import Acknowledgement, Acknowledgements, RoomStates, StoredRoomState
 from streamer.store.rooms import Rooms
 from streamer.store.schedule_sources import ImportPreview, ImportPreviews, ScheduleSource, ScheduleSources
 from streamer.store.sessions import Sessions, image_of, session_of
@@ -62,19 +62,19 @@ async def test_rooms_and_venues_come_back_with_their_new_fields(with_sessions: D
 
 
 async def test_a_rooms_state_is_kept_and_one_that_is_not_stored_is_plain(with_sessions: Database) -> None:
-    state = RoomState("a", Hold(NINE, "Fire alarm", NINE + 60_000), True, "spare", -3.5, NINE + 1, NINE + 2)
+    state = StoredRoomState("a", Hold(NINE, "Fire alarm", NINE + 60_000), True, "spare", -3.5, NINE + 1, NINE + 2)
     no_defaults(state)
     async with with_sessions.write() as connection:
         states = RoomStates(connection)
-        assert await states.get("a") == RoomState("a")
+        assert await states.get("a") == StoredRoomState("a")
         await states.save(state)
         assert await states.get("a") == state
         await states.save(replace(state, hold=Hold(NINE, ""), source=None))
         assert await states.all() == {"a": replace(state, hold=Hold(NINE, ""), source=None)}
-        await states.save(RoomState("a"))
-        assert await states.all() == {"a": RoomState("a")}
+        await states.save(StoredRoomState("a"))
+        assert await states.all() == {"a": StoredRoomState("a")}
         with pytest.raises(Unprocessable):
-            await states.save(RoomState("none"))
+            await states.save(StoredRoomState("none"))
 
 
 async def test_the_last_to_acknowledge_an_alarm_takes_care_of_it(with_sessions: Database) -> None:

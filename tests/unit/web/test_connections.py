@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.web.connections import Connections, ConnectionStats, Kind, Seat
-from streamer.descriptors import Budget, budget
+from streamer.web.connections import Connections, ConnectionStats, ConnectionKind, Seat
+from streamer.descriptors import DescriptorBudget, budget
 
 
 class Line:
@@ -21,7 +21,7 @@ class Line:
 
 
 def house(places: int = 16, crew: int = 4, **options: int) -> Connections:
-    return Connections(Budget(places, crew), ConnectionStats(), **options)
+    return Connections(DescriptorBudget(places, crew), ConnectionStats(), **options)
 
 
 def come(connections: Connections, household: str, count: int = 1, *, busy: bool = False) -> list[Line]:
@@ -30,7 +30,7 @@ def come(connections: Connections, household: str, count: int = 1, *, busy: bool
         seat = connections.admit(household)
         if seat is not None:
             lines.append(Line(seat))
-            if busy and seat.kind is Kind.ANYBODY:
+            if busy and seat.kind is ConnectionKind.ANYBODY:
                 connections.busy(seat)
     return lines
 
@@ -42,7 +42,7 @@ def test_one_household_has_half_of_the_places_and_its_own_idle_connections_go_fo
     assert connections.stats.open == 8
     assert connections.stats.cut_for_others_total == 12
     [viewer] = come(connections, "viewer")
-    assert viewer.seat.kind is Kind.ANYBODY
+    assert viewer.seat.kind is ConnectionKind.ANYBODY
     assert connections.stats.cut_for_others_total == 12, "there is room: nobody has to go for it"
 
 
@@ -58,11 +58,11 @@ def test_who_is_being_answered_is_not_cut_and_a_grant_opens_what_strangers_canno
     connections = house()
     busy = come(connections, "a", 20, busy=True) + come(connections, "b", 20, busy=True)
     busy += [line for name in "cdefghijkl" for line in come(connections, name, 5, busy=True)]
-    assert not any(line.was_cut for line in busy if line.seat.kind is Kind.ANYBODY)
+    assert not any(line.was_cut for line in busy if line.seat.kind is ConnectionKind.ANYBODY)
     [crew] = come(connections, "crew")
-    assert crew.seat.kind is Kind.PROBATION
+    assert crew.seat.kind is ConnectionKind.PROBATION
     connections.prove(crew.seat)
-    assert crew.seat.kind is Kind.CREW
+    assert crew.seat.kind is ConnectionKind.CREW
     assert connections.stats.crew == 1
     # Whatever strangers do from now on: it stays.
     for name in "mnopqrstuv":
@@ -76,13 +76,13 @@ def test_the_crew_of_a_household_that_fills_its_share_comes_in_all_the_same() ->
     connections = house()
     come(connections, "hall", 8, busy=True)
     [crew] = come(connections, "hall")
-    assert crew.seat.kind is Kind.PROBATION
+    assert crew.seat.kind is ConnectionKind.PROBATION
 
 
 def test_trusted_proxies_take_nobodys_share() -> None:
     connections = house()
     seats = [connections.admit("proxy", proxy=True) for _ in range(12)]
-    assert all(seat is not None and seat.kind is Kind.PROXY for seat in seats)
+    assert all(seat is not None and seat.kind is ConnectionKind.PROXY for seat in seats)
     assert len([line for line in come(connections, "viewer", 3) if not line.was_cut]) == 3
     assert come(connections, "greedy", 30)
     assert connections.stats.open <= 20
@@ -107,7 +107,7 @@ def test_whatever_comes_and_goes_the_counts_hold(events: list[tuple[str, str]]) 
             getattr(connections, what)(line.seat)
         here = [line for line in here if not line.seat.left]
         assert connections.stats.open == len(here) <= 11
-        assert connections.stats.crew == sum(line.seat.kind is Kind.CREW for line in here)
+        assert connections.stats.crew == sum(line.seat.kind is ConnectionKind.CREW for line in here)
         assert not any(line.was_cut for line in here)
     for line in here:
         connections.leave(line.seat)
@@ -117,8 +117,8 @@ def test_whatever_comes_and_goes_the_counts_hold(events: list[tuple[str, str]]) 
 
 def test_descriptors_are_kept_for_files_and_for_the_crew() -> None:
     small, large = budget(512), budget(65_536)
-    assert small == Budget(connections=360, crew=24)
+    assert small == DescriptorBudget(connections=360, crew=24)
     assert large.connections + large.crew == 65_536 - 256
     # A hall of 300 phones, six connections each and one for the page, is within one household's share.
     assert large.connections // 2 > 300 * 7
-    assert budget(65_536, 100) == Budget(92, 8)
+    assert budget(65_536, 100) == DescriptorBudget(92, 8)

@@ -22,11 +22,11 @@ from aiohttp.web_protocol import RequestHandler
 
 from streamer.api.auth import HOLDER
 from streamer.api.middlewares import error_response
-from streamer.web.connections import Connections, ConnectionStats, Kind
-from streamer.descriptors import Budget
-from streamer.web.http_server import Connection, Server
+from streamer.web.connections import Connections, ConnectionStats, ConnectionKind
+from streamer.descriptors import DescriptorBudget
+from streamer.web.http_server import Connection, HttpServer
 from streamer.settings import ServerSettings, Settings
-from streamer.store.directors import Holder
+from streamer.store.directors import DirectorHolder
 from streamer.web.process import _take
 from tests.fakes.certificates import write_certificate
 from tests.fakes.slow_reader import SlowReader
@@ -37,7 +37,7 @@ CREW = {"Authorization": "Bearer crew"}
 
 @dataclass
 class Served:
-    server: Server
+    server: HttpServer
     stats: ConnectionStats
     url: str
     port: int
@@ -88,8 +88,8 @@ async def serving(
     await runner.setup()
     stats = ConnectionStats()
     made = ServerSettings(**{"headers_s": 1, "body_s": 1, "idle_s": 1, "slow_reader_s": 2, **settings})
-    connections = Connections(Budget(places, crew), stats)
-    server = Server(
+    connections = Connections(DescriptorBudget(places, crew), stats)
+    server = HttpServer(
         runner, made, connections, is_proxy=lambda peer: peer == "127.0.0.9", proof=proof, refuse=error_response
     )
     sock = socket.socket()
@@ -163,8 +163,8 @@ def test_while_another_server_directs_nobody_keeps_this_one_waiting(run: Run, tm
     """Half a request, with a second web process that waits for its turn; its socket stays for what comes after."""
 
     class Waits:
-        async def take(self, waiting: Callable[[Holder], None]) -> None:
-            waiting(Holder(1, "a", 5, host="studio"))
+        async def take(self, waiting: Callable[[DirectorHolder], None]) -> None:
+            waiting(DirectorHolder(1, "a", 5, host="studio"))
             await asyncio.sleep(60)
 
     async def test() -> None:
@@ -270,7 +270,7 @@ def test_a_household_displaces_its_own_and_the_crew_comes_in_past_all_that_is_ta
             busy = [served.open() for _ in range(12)]
             for each in busy:
                 await each.ask("/held")
-            await until(lambda: not served.server.connections._pools[Kind.ANYBODY].idle)
+            await until(lambda: not served.server.connections._pools[ConnectionKind.ANYBODY].idle)
             status, text = await get(served)
             assert (status, "full" in text) == (503, True)
             assert await get(served, **CREW) == (200, "hello")

@@ -1,21 +1,52 @@
-"""Muting, banning and noting of people: from a state, a command and a moment to changes. Pure."""
+"""Muting, banning and noting of people. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
-from streamer.audience.action_log import LINE_CHARACTERS, Deed, acted, action_of, reason_of, settled
-from streamer.audience.commands import Ban, Mute, NoteAdd, Unban
+from msgspec import Meta
+
+from streamer.audience.action_log import LINE_CHARACTERS, Deed, acted, action_of, reason_of
+from streamer.audience.command import ClientMessage, Decision, Ident, LongText, Situation, StoredCommand
 from streamer.audience.moderation import LONGEST_MUTE_S, REMOVE_BACK_MS
-from streamer.audience.participant_rules import Decision, Situation
 from streamer.audience.people import Crew
+from streamer.audience.reports import settled
 from streamer.audience.state import Change, Put, ScopeState
 from streamer.audience.texts import checked
+from streamer.audience.views import moment_or_none
+from streamer.conference.grants import Action
 from streamer.conference.participation import AddressHold, Message, MessageState, Question, QuestionState, Sanction
 from streamer.errors import Forbidden, NotFound, Unprocessable
 
 SEEN = frozenset({MessageState.VISIBLE, MessageState.DELAYED, MessageState.HELD})
+
+
+class Mute(ClientMessage, frozen=True):
+    """``id``: a participant's, or that of something that they wrote. ``seconds`` 0 ends it."""
+
+    id: Ident
+    seconds: Annotated[int, Meta(ge=0, le=31 * 86_400)]
+    reason: LongText = ""
+    remove: bool = False
+    """With what they have written lately."""
+
+
+class Ban(ClientMessage, frozen=True):
+    id: Ident
+    reason: LongText = ""
+    remove: bool = False
+
+
+class Unban(ClientMessage, frozen=True):
+    id: Ident
+
+
+class NoteAdd(ClientMessage, frozen=True):
+    """On a participant's card."""
+
+    id: Ident
+    text: str
 
 
 def participant_of(state: ScopeState, named: str, at: Situation) -> str:
@@ -33,8 +64,8 @@ def participant_of(state: ScopeState, named: str, at: Situation) -> str:
     raise NotFound("There is no such participant.", code="no_such_participant")
 
 
-def sanction(state: ScopeState, who: Crew, command: Mute | Ban | Unban, at: Situation) -> Decision:
-    participant = participant_of(state, command.participant, at)
+def _sanction(state: ScopeState, who: Crew, command: Mute | Ban | Unban, at: Situation) -> Decision:
+    participant = participant_of(state, command.id, at)
     if participant in at.protected and not isinstance(command, Unban):
         raise Forbidden("That is somebody of the crew.", code="forbidden")
     before = state.sanctions.get(participant)
@@ -43,7 +74,7 @@ def sanction(state: ScopeState, who: Crew, command: Mute | Ban | Unban, at: Situ
     changes: list[Change] = []
     remove, reason = False, ""
     if isinstance(command, Mute):
-        if not 0 <= command.seconds <= LONGEST_MUTE_S:
+        if command.seconds > LONGEST_MUTE_S:
             raise Unprocessable("That is too long.", code="invalid", details={"field": "seconds"})
         until_ms = at.now_ms + command.seconds * 1000 if command.seconds else 0
         reason, remove, kind = reason_of(command.reason), command.remove, "participant.mute"
@@ -59,7 +90,7 @@ def sanction(state: ScopeState, who: Crew, command: Mute | Ban | Unban, at: Situ
         changes.insert(0, Put(before, after))
     if remove:
         changes += _removed(state, participant, reason, at)
-    told: dict[str, Any] = {"participant": participant, "muted_until_ms": after.muted_until_ms or None}
+    told: dict[str, Any] = {"participant": participant, "muted_until": moment_or_none(after.muted_until_ms or None)}
     told["banned"] = after.banned
     return acted(state, who, at, Deed(kind, participant, participant, reason), changes, told)
 
@@ -99,8 +130,21 @@ def _holds(state: ScopeState, participant: str, at: Situation) -> list[Put]:
     return found
 
 
-def note(state: ScopeState, who: Crew, command: NoteAdd, at: Situation) -> Decision:
-    participant = participant_of(state, command.participant, at)
+def _note(state: ScopeState, who: Crew, command: NoteAdd, at: Situation) -> Decision:
+    participant = participant_of(state, command.id, at)
     text = checked(command.text, LINE_CHARACTERS)
     action = action_of(state, who, at, Deed("participant.note", participant, participant, text))
     return Decision((Put(None, action),), {"participant": participant}, action)
+
+
+def _named(command: Mute | Ban | Unban | NoteAdd) -> tuple[str, ...]:
+    return (command.id,)
+
+
+_RIGHT = Action.CHAT_MODERATE
+COMMANDS = (
+    StoredCommand("participant.mute", Mute, _sanction, action=_RIGHT, messages=_named),
+    StoredCommand("participant.ban", Ban, _sanction, action=_RIGHT, messages=_named),
+    StoredCommand("participant.unban", Unban, _sanction, action=_RIGHT, messages=_named),
+    StoredCommand("participant.note", NoteAdd, _note, action=_RIGHT, messages=_named),
+)

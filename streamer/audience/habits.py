@@ -1,0 +1,100 @@
+"""How often one person may do something. Pure but for :class:`Habits`, which remembers."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+
+from streamer.errors import TooMany
+
+FLOOD_MESSAGES = 3
+FLOOD_MS = 2_000
+FIRST_PAUSE_MS = 2_000
+LONGEST_PAUSE_MS = 60_000
+FORGIVEN_MS = 60_000
+"""Quiet for so long, and the next pause is the first again."""
+REPEAT_MS = 30_000
+REMEMBERED = 8
+"""Texts that are compared."""
+MOST_REMEMBERED = 20_000
+
+
+def refuse_later(message: str, code: str, wait_ms: int) -> TooMany:
+    return TooMany(message, code=code, headers={"Retry-After": str(max(1, math.ceil(wait_ms / 1000)))})
+
+
+@dataclass(slots=True)
+class Habit:
+    """What one participant did lately."""
+
+    sent_ms: deque[int] = field(default_factory=lambda: deque(maxlen=FLOOD_MESSAGES))
+    texts: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    slow_ms: int | None = None
+    """When they last wrote, for slow mode."""
+    strikes: int = 0
+    paused_until_ms: int = 0
+    reactions: deque[int] = field(default_factory=lambda: deque(maxlen=10))
+
+
+class Habits:
+    """By participant; bounded, the longest quiet are forgotten first."""
+
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+        self._most = most
+        self._habits: OrderedDict[str, Habit] = OrderedDict()
+
+    def of(self, participant: str) -> Habit:
+        habit = self._habits.get(participant)
+        if habit is None:
+            habit = self._habits[participant] = Habit()
+            if len(self._habits) > self._most:
+                self._habits.popitem(last=False)
+        else:
+            self._habits.move_to_end(participant)
+        return habit
+
+    def __len__(self) -> int:
+        return len(self._habits)
+
+
+def admit(habit: Habit, text: str, now_ms: int, slow_seconds: int | None) -> None:
+    """Take one more text from somebody, or raise: ``flood``, ``repeated``, ``slow_mode``, each with when to come again.
+
+    ``slow_seconds`` None: no slow mode, for whoever it is. A refusal counts for nothing, but the one that begins a
+    pause makes the next longer.
+    """
+    _check_pause(habit, now_ms)
+    if slow_seconds is not None and habit.slow_ms is not None:
+        wait_ms = habit.slow_ms + slow_seconds * 1000 - now_ms
+        # More than the whole wait: the clock has been put back, and that is nobody's fault.
+        if 0 < wait_ms <= slow_seconds * 1000:
+            raise refuse_later("The chat is slow now.", "slow_mode", wait_ms)
+    for at_ms, earlier in habit.texts:
+        if earlier == text and abs(now_ms - at_ms) < REPEAT_MS:
+            raise refuse_later("You have just said that.", "repeated", at_ms + REPEAT_MS - now_ms)
+    full = len(habit.sent_ms) == FLOOD_MESSAGES
+    if full and abs(now_ms - habit.sent_ms[0]) < FLOOD_MS:
+        if now_ms - habit.paused_until_ms > FORGIVEN_MS:
+            habit.strikes = 0
+        pause_ms = min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS << min(habit.strikes, 10))
+        habit.strikes += 1
+        habit.paused_until_ms = now_ms + pause_ms
+        _check_pause(habit, now_ms)
+    habit.sent_ms.append(now_ms)
+    habit.texts.append((now_ms, text))
+    habit.slow_ms = now_ms
+
+
+def admit_reaction(habit: Habit, now_ms: int) -> None:
+    """Ten in five seconds. Raises TooMany ``rate_limited``."""
+    reactions = habit.reactions
+    if len(reactions) == reactions.maxlen and 0 <= now_ms - reactions[0] < 5_000:
+        raise refuse_later("Too many reactions.", "rate_limited", reactions[0] + 5_000 - now_ms)
+    reactions.append(now_ms)
+
+
+def _check_pause(habit: Habit, now_ms: int) -> None:
+    wait_ms = habit.paused_until_ms - now_ms
+    if 0 < wait_ms <= LONGEST_PAUSE_MS:
+        raise refuse_later("Too many messages at once.", "flood", wait_ms)

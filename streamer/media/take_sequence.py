@@ -1,0 +1,212 @@
+"""The takes of a programme: which one runs, and how the next one follows it without a hole. On the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from streamer.broadcast.programme import SLATE, TICKS_PER_S
+from streamer.media.fitness import Fitness
+from streamer.media.grid import SHORTEST_TICKS
+from streamer.media.keyframes import KeyframeRequests
+from streamer.media.pipeline import BroadcastPipeline
+from streamer.media.slate import SLATE_KIND, SOUND_ONLY_KIND
+from streamer.media.switch import MAIN, NS, SOUND_ONLY_NS, SPARE, SourceSwitch
+from streamer.media.takes import PictureTake, SlateTake
+from streamer.media.timeline import RoomClock, SourceClock
+
+log = structlog.get_logger(__name__)
+
+RETURN_NS = NS // 2
+"""``main`` has to be back for this long before it takes over from ``spare``."""
+STRETCH_TICKS = 3 * TICKS_PER_S // 10
+"""The last picture of a take is held for at most this long until the standby source's IDR: no part may last longer."""
+JOIN_TICKS = TICKS_PER_S // 10
+"""A standby source's key frame may have come this long before the end of what was shown: its take begins there."""
+
+
+@dataclass(slots=True)
+class TakeSequence:
+    """Times in nanoseconds are monotonic; others are ticks."""
+
+    pipeline: BroadcastPipeline
+    clock: RoomClock
+    clock_ns: Callable[[], int]
+    switch: SourceSwitch
+    keyframes: KeyframeRequests
+    fitness: Mapping[str, Fitness]
+    """Of each source that ever came up."""
+    on_change: Callable[[], None]
+    """Another take runs."""
+    take: PictureTake | SlateTake | None = None
+    total: int = 0
+
+    @property
+    def source(self) -> str:
+        """On the programme now, or ``slate``; empty before the first take."""
+        return self.take.source if self.take is not None else ""
+
+    def consider(self, name: str, now_ns: int) -> None:
+        """A key frame of a source that is not on came: is it to take over?"""
+        if self.switch.wanted(now_ns) != name:
+            return
+        if isinstance(self.take, PictureTake) and not self._may_relieve(self.take, name, now_ns):
+            return
+        self._picture_from(name, now_ns)
+
+    def _may_relieve(self, take: PictureTake, name: str, now_ns: int) -> bool:
+        """Whether ``name`` may end a take that is running well: not on the first packets after an outage."""
+        if not self.switch.picture_up(take.source, now_ns):
+            return True
+        return now_ns - self.switch.source(name).seen_ns > RETURN_NS
+
+    def change(self, now_ns: int) -> None:
+        """End a take whose source fell silent, or is not wanted any more."""
+        take = self.take
+        wanted = self.switch.wanted(now_ns)
+        if take is None:
+            lone = wanted if wanted != SLATE and self._sound_only(wanted, now_ns) else None
+            self.slate_from(self.clock.ticks(now_ns) if self.pipeline.grid.number else 0, sound_of=lone)
+            return
+        if isinstance(take, PictureTake):
+            if self.switch.picture_up(take.source, now_ns):
+                if wanted != take.source:
+                    self._relieve(take, wanted, now_ns)
+                return
+            relief_ns = self.relief_ns(take)
+            if wanted not in (SLATE, take.source) and self._picture_from(wanted, now_ns, since_ns=relief_ns):
+                return
+            self.to_slate(now_ns)
+        else:
+            self._relieve_slate(take, wanted, now_ns)
+
+    def _relieve(self, take: PictureTake, wanted: str, now_ns: int) -> None:
+        """A take that runs well gives way: at once to the slate, to a source at its next key frame."""
+        if wanted == SLATE:
+            self.to_slate(now_ns)
+        else:
+            self.keyframes.want(wanted, now_ns)
+
+    def _relieve_slate(self, take: SlateTake, wanted: str, now_ns: int) -> None:
+        if wanted == SLATE:
+            if not take.silent:
+                self.slate_from(take.edge)
+            return
+        if self.switch.picture_up(wanted, now_ns):
+            self.keyframes.want(wanted, now_ns)
+        elif take.source != wanted and self._sound_only(wanted, now_ns):
+            self.slate_from(take.edge, sound_of=wanted)
+
+    def _sound_only(self, name: str, now_ns: int) -> bool:
+        """Whether a source that is up has had no picture for so long that its sound is heard without one."""
+        return not self.switch.picture_up(name, now_ns) and now_ns - self.switch.source(name).seen_ns > SOUND_ONLY_NS
+
+    def relief_ns(self, take: PictureTake) -> int:
+        """A key frame that came then or later may begin the take after this one. Not one of before what was shown: the
+        whole take would lie in the future. A take that is late shows its last picture well after that arrived."""
+        return self.clock.reached_ns(take.edge - JOIN_TICKS)
+
+    def _picture_from(self, name: str, now_ns: int, *, since_ns: int = 0) -> bool:
+        """Begin a take of ``name`` at the earliest key frame at hand that came at ``since_ns`` or later. False where
+        there is none."""
+        clock = self.clock
+        state = self.switch.source(name)
+        units = list(state.standby)
+        first = next((i for i, u in enumerate(units) if u.idr and u.unit.arrival_ns >= since_ns), None)
+        if first is None:
+            self.keyframes.want(name, now_ns)
+            return False
+        not_before = self._end_take(clock.ticks(units[first].unit.arrival_ns))
+        fitness = self.fitness[name]
+        fitness.restart()
+        take = PictureTake(name, self.pipeline, SourceClock(clock, not_before), fitness)
+        take.passthrough = units[first].avc is not None and fitness.fits
+        self.pipeline.ladder.use_top(encoded=not take.passthrough)
+        self.take = take
+        self.pipeline.outputs.programme_slate(None)
+        state.drop_standby()
+        # The picture first, so that the sound around it finds where it belongs.
+        take.video(units[first])
+        for i, incoming in enumerate(units):
+            if not incoming.is_video:
+                take.sound(incoming.unit)
+            elif i > first:
+                take.video(incoming)
+        self._on(name)
+        return True
+
+    def _end_take(self, wanted: int) -> int:
+        """End the running take for one that begins about ``wanted``; the tick where that one may begin."""
+        take = self.take
+        if take is None:
+            return max(0, self.pipeline.grid.start)
+        if isinstance(take, SlateTake):
+            take.write(wanted - 1)
+            # A slate that has nothing yet stands where the take before it was ended.
+            written = take.start if take.last < 0 else take.last + 1
+            at = max(wanted, written, self.pipeline.grid.start + SHORTEST_TICKS)
+        else:
+            # A short hole is bridged by holding the last picture; a longer one has been slate already.
+            at = wanted if take.edge <= wanted <= take.edge + STRETCH_TICKS else max(take.edge, wanted)
+            if at > take.edge + STRETCH_TICKS:
+                self.slate_from(take.edge, to=wanted - 1)
+                return self._end_take(wanted)
+        self.pipeline.end_take(at)
+        return at
+
+    def to_slate(self, now_ns: int) -> None:
+        take = self.take
+        if not isinstance(take, PictureTake):
+            return
+        state = self.switch.source(take.source)
+        keeps_sound = (
+            state.connected
+            and self.switch.up(take.source, now_ns)
+            and self.switch.wanted(now_ns) == take.source
+            and self.switch.outlasts_picture(take.source)
+        )
+        if keeps_sound:
+            self.slate_from(max(take.edge, 0), sound_of=take.source, clock=take.clock)
+        else:
+            self.slate_from(max(take.edge, 0))
+
+    def slate_from(
+        self, start: int, sound_of: str | None = None, *, clock: SourceClock | None = None, to: int | None = None
+    ) -> None:
+        """Write the slate from ``start`` to ``to`` (now, where it is None), at once.
+
+        ``clock``: of the take before, whose sound goes on.
+        """
+        start = max(start, self.pipeline.grid.start + SHORTEST_TICKS if self.pipeline.grid.number else 0)
+        if self.take is not None:
+            self.pipeline.end_take(start, sound_goes_on=clock is not None)
+        if sound_of and clock is None:
+            clock = SourceClock(self.clock, start)
+        self.pipeline.ladder.use_top(encoded=False)
+        still = SOUND_ONLY_KIND if sound_of else SLATE_KIND
+        clips = partial(self.pipeline.slates.clips, still)
+        self.take = SlateTake(sound_of or SLATE, self.pipeline, clips, start, clock)
+        self.take.write(self.clock.ticks(self.clock_ns()) if to is None else to)
+        self.pipeline.outputs.programme_slate(still)
+        self._on(sound_of or SLATE)
+
+    def _on(self, source: str) -> None:
+        self.total += 1
+        log.info(
+            "take",
+            room=self.pipeline.broadcast.room,
+            source=source,
+            passthrough=getattr(self.take, "passthrough", None),
+        )
+        self.on_change()
+
+    def ready_standby(self, take: PictureTake, now_ns: int) -> None:
+        """The source on the programme stutters: have the standby source's key frame at hand when it is out."""
+        stutters = take.source != SPARE and self.switch.silent(take.source, now_ns) and self.switch.up(SPARE, now_ns)
+        if stutters and not self.switch.source(SPARE).can_begin_after(self.relief_ns(take)):
+            self.keyframes.want(SPARE, now_ns)
+        if take.source == SPARE and self.switch.preferred == MAIN and self.switch.up(MAIN, now_ns):
+            self.keyframes.want(MAIN, now_ns)
