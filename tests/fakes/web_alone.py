@@ -20,7 +20,7 @@ from typing import Any
 import aiohttp
 
 from streamer.host import spawn
-from streamer.serve import WEB_SETTINGS, Child, Watched, prepare_data
+from streamer.serve import WEB_SETTINGS, Child, WatchedProcess, prepare_data
 from streamer.settings import load_settings
 from streamer.supervision import start_kept
 from streamer.web import application, process
@@ -53,7 +53,7 @@ async def web_alone(settings: Mapping[str, Any]) -> AsyncIterator[Running]:
     command += ["--listen-fd", str(listening.fileno())]
     environment = {**spawn.child_environment(), "STREAMER_ADMIN_TOKEN": ADMIN_TOKEN}
 
-    async def start() -> Watched:
+    async def start() -> WatchedProcess:
         with log.open("ab") as output:
             child = subprocess.Popen(
                 command,
@@ -64,7 +64,7 @@ async def web_alone(settings: Mapping[str, Any]) -> AsyncIterator[Running]:
                 stderr=output,
                 pass_fds=[listening.fileno()],
             )
-        return Watched(child.pid, child)
+        return WatchedProcess(child.pid, child)
 
     child = Child("web", start, drain_s=DRAIN_S)
     keeper = start_kept("keep-web", child.keep)
