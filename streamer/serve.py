@@ -22,7 +22,7 @@ from typing import Literal
 import structlog
 
 from streamer import data_folder
-from streamer.control import run_folder
+from streamer.control import process_files, run_folder
 from streamer.descriptors import raise_limit
 from streamer.errors import EXIT_FAILED, StreamerError
 from streamer.host import spawn
@@ -89,7 +89,7 @@ def require_links(settings: Settings) -> None:
 
 def lock_data(settings: Settings, name: str) -> int:
     """The descriptor that holds the folder for this process. Raises ServeError when another one has it."""
-    lock = spawn.try_lock(settings.run_dir / name)
+    lock = process_files.try_lock(settings.run_dir / name)
     if lock is None:
         raise ServeError(f"Another streamer serves the data folder {settings.data} already.")
     return lock
@@ -285,15 +285,18 @@ class Supervisor:
         keepers += [start_kept(f"keep-{child.name}", child.keep) for child in self._companions]
 
     def _web_serves(self) -> bool:
-        return self.web.pid is not None and spawn.read_pid(self._settings.run_dir / spawn.WEB_PID) == self.web.pid
+        return (
+            self.web.pid is not None
+            and process_files.read_pid(self._settings.run_dir / process_files.WEB_PID) == self.web.pid
+        )
 
     def _write_settings(self) -> None:
-        spawn.write_atomically(
+        process_files.write_atomically(
             self._settings_file, self._settings.model_dump_json(exclude={"admin_token"}).encode("utf-8")
         )
 
     async def _start_web(self) -> WatchedProcess:
-        environment = spawn.child_environment()
+        environment = process_files.child_environment()
         if self._settings.admin_token:
             environment["STREAMER_ADMIN_TOKEN"] = self._settings.admin_token
         descriptors = [sock.fileno() for sock in self._listening]
@@ -314,10 +317,10 @@ class Supervisor:
     async def _start_host(self) -> WatchedProcess | None:
         """Start a media host, or adopt the one that a former ``serve`` left."""
         run_dir = self._settings.run_dir
-        if spawn.host_is_running(run_dir):
-            if spawn.is_locked(run_dir / MEDIA_ROLE_LOCK):
+        if process_files.host_is_running(run_dir):
+            if process_files.is_locked(run_dir / MEDIA_ROLE_LOCK):
                 return None
-            pid = spawn.read_pid(run_dir / spawn.HOST_PID)
+            pid = process_files.read_pid(run_dir / process_files.HOST_PID)
             if pid is None:
                 return None
             with contextlib.suppress(ProcessLookupError):
@@ -326,11 +329,11 @@ class Supervisor:
                 _log.info("media_host_adopted", pid=pid)
                 return adopted
             return None
-        settings_file = spawn.write_settings(self._settings)
+        settings_file = process_files.write_settings(self._settings)
         child = subprocess.Popen(  # noqa: S603, ASYNC220 - our own interpreter; a fork takes a millisecond
             spawn.host_command(self._settings, settings_file),
             stdin=subprocess.DEVNULL,
-            env=spawn.child_environment(),
+            env=process_files.child_environment(),
             # A session of its own: it outlives us when we are killed, and the next ``serve`` finds it.
             start_new_session=True,
         )
@@ -339,7 +342,7 @@ class Supervisor:
 
     async def _end_rooms(self) -> None:
         """A media host that had to be killed leaves its rooms; we leave nothing running."""
-        for room in spawn.rooms_running(self._settings.run_dir):
+        for room in process_files.rooms_running(self._settings.run_dir):
             process = spawn.RoomProcess.adopt(self._settings, room)
             if process is not None:
                 await process.stop(self._settings.server.shutdown_s)
@@ -376,12 +379,12 @@ async def serve(settings: Settings, role: Role, ready: Ready) -> int:
 
 def is_serving(data: Path) -> bool:
     """Whether a ``serve`` with a web process uses this folder now."""
-    return spawn.is_locked(data / "run" / SERVE_LOCK)
+    return process_files.is_locked(data / "run" / SERVE_LOCK)
 
 
 def running_settings(data: Path) -> Settings | None:
     """The settings of the instance that serves this folder, or served it last; None if nobody did."""
     try:
-        return spawn.read_settings(data / "run" / WEB_SETTINGS)
+        return process_files.read_settings(data / "run" / WEB_SETTINGS)
     except (OSError, ValueError):
         return None

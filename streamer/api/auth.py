@@ -6,19 +6,17 @@ import contextlib
 from dataclasses import dataclass
 
 from aiohttp import web
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.cookies import SEEN_EVERY_MS, digest, idle_ms, secret_of
-from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Role, Target
+from streamer.conference.grants import ADMIN, IN_THE_ROOM, Action, Grant, Role, Target
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller
-from streamer.errors import Forbidden, NotFound, StreamerError, TooMany, Unauthorized
+from streamer.errors import Forbidden, StreamerError, TooMany, Unauthorized
 from streamer.store.grants import Grants
 from streamer.store.logins import Login, Logins
-from streamer.store.reach import reaching
+from streamer.store.reach import grant_as_it_is, reaching
 
-ADMIN = Grant(id="admin", role=Role.ADMIN, label="STREAMER_ADMIN_TOKEN")
 """The holder of the token from the environment."""
 BY_PASSWORD = Grant(id="admin", role=Role.ADMIN, label="admin")
 """Whoever logged in with the admin password."""
@@ -148,17 +146,7 @@ async def find_grant(token: str, services: Services, household: str) -> Grant | 
 async def find_grant_by_id(grant_id: str, services: Services) -> Grant | None:
     """A grant as it is now, for connections that stay open: revoked ones are gone, sessions move."""
     async with services.database.read() as connection:
-        return await stored_grant(connection, grant_id)
-
-
-async def stored_grant(connection: AsyncConnection, grant_id: str) -> Grant | None:
-    """As :func:`find_grant_by_id`, in a transaction."""
-    if grant_id == ADMIN.id:
-        return ADMIN
-    try:
-        return await reaching(connection, await Grants(connection).get(grant_id), now_ms())
-    except NotFound:
-        return None
+        return await grant_as_it_is(connection, grant_id, now_ms())
 
 
 def caller_of(request: web.Request, grant: Grant | None, session: Session | None = None) -> Caller:

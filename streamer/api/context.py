@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -26,12 +25,10 @@ from streamer.conference.grants import Grant
 from streamer.conference.notices import Notices
 from streamer.director.director import Director
 from streamer.director.news import Actor
+from streamer.planning.poll import SchedulePoller
 from streamer.settings import Settings
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
-
-if TYPE_CHECKING:
-    from streamer.api.imports import ImportItem
 
 EXPORTS_PER_MINUTE, EXPORTS_AT_ONCE = 600, 300
 """Schedules and tables that a household fetches: a hall's phones put a talk into their calendars at its end."""
@@ -71,8 +68,7 @@ class Services:
     caption_posts: RateLimit = field(init=False)
     """By grant."""
     hall_door: HallDoor = field(init=False)
-    waiting_imports: dict[str, list[ImportItem]] = field(default_factory=dict)
-    """Event -> what its schedule elsewhere would change and nobody has agreed to, as of the last look at it."""
+    schedules: SchedulePoller = field(init=False)
     waiters: StateWaiters = field(init=False)
     notices: Notices = field(default_factory=Notices)
     revocations: Revocations = field(default_factory=Revocations)
@@ -93,6 +89,13 @@ class Services:
             settings=self.settings.audience,
             erasing=self.archivist.erasing,
             marks_changed=self.archivist.marks_changed,
+        )
+        self.schedules = SchedulePoller(
+            self.database,
+            self.settings.schedules,
+            self.notices,
+            clock=now_ms,
+            applied=self.director.refresh,
         )
         self.cursors = Cursors(self.database)
         self.keys = SessionKeys(self.database, self.director, self.settings.admin_token, now_ms, self.settings.data)

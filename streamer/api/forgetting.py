@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from streamer.api.context import Services, now_ms
 from streamer.archive import editing
+from streamer.control import process_files
 from streamer.director.news import Actor
 from streamer.errors import NotFound, StreamerError
 from streamer.formats import erasures
-from streamer.host import spawn
-from streamer.media.erasing import erase_stretches
+from streamer.formats.erasing import erase_stretches
 from streamer.store.erasing import NotErased
 
 
@@ -34,7 +34,7 @@ async def _everywhere(services: Services, stretch: erasures.Stretch, actor: Acto
     """All of it, to the end even where one part fails. Raises the first failure."""
     room, from_ms, to_ms = stretch.room, stretch.from_ms, stretch.to_ms
 
-    running = room in await asyncio.to_thread(spawn.rooms_running, services.settings.run_dir)
+    running = room in await asyncio.to_thread(process_files.rooms_running, services.settings.run_dir)
 
     async def in_room() -> None:
         link = services.plane.rooms.get(room)

@@ -7,7 +7,6 @@ import base64
 import secrets
 import zlib
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -15,18 +14,17 @@ from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.api.auth import require
-from streamer.api.context import Services, now_ms
+from streamer.api.context import now_ms
 from streamer.api.models import Body, Line, Slug
 from streamer.api.routing import Call, Route, invalid, read_file
 from streamer.api.session_models import Url, in_zone
 from streamer.conference.grants import Action, Grant, Target
-from streamer.conference.schedule import Schedule, ScheduleWarning
+from streamer.conference.schedule import ScheduleWarning
 from streamer.errors import BadRequest, NotFound
 from streamer.planning.apply import Applied
 from streamer.planning.fetch import fetch
-from streamer.planning.importer import DEFAULT_ZONE, ImportPlan, carry_out, plan
+from streamer.planning.importer import ImportPlan, ScheduleFile, carry_out, plan_in, read_and_plan, zone_of
 from streamer.schedules.compare import Difference, DifferenceItem
-from streamer.schedules.detect import read_schedule
 from streamer.schedules.reading import MAX_BYTES
 from streamer.store.events import Events
 from streamer.store.rooms import Rooms
@@ -155,17 +153,6 @@ class ImportDone(BaseModel):
     """What has no yes, or cannot be applied now."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleFile:
-    data: bytes
-    source: str
-    event: str | None
-    venue: str | None
-    room: str | None
-    etag: str = ""
-    last_modified: str = ""
-
-
 async def show_import(call: Call) -> ImportView:
     """Reads the file and keeps it for an hour."""
     assert call.grant is not None
@@ -175,7 +162,7 @@ async def show_import(call: Call) -> ImportView:
     async with services.database.read() as connection:
         # Before anything is read of a file: may the holder import for this event or venue at all?
         call.require(await _target(connection, call.grant, file.event, file.venue, file.room))
-    schedule, found = await read_and_plan(services, file, call.grant, now)
+    schedule, found = await read_and_plan(services.database, file, call.grant, now)
     _require_event(call, found)
     preview = ImportPreview(
         secrets.token_urlsafe(9),
@@ -194,7 +181,7 @@ async def show_import(call: Call) -> ImportView:
         previews = ImportPreviews(connection)
         await previews.sweep(now)
         await previews.add(preview)
-    zone = _zone(found)
+    zone = zone_of(found)
     return ImportView(
         id=preview.id,
         event=found.event.id,
@@ -222,7 +209,7 @@ async def apply_import(call: Call) -> ImportDone:
     kept = preview.payload
     data = await asyncio.to_thread(lambda: zlib.decompress(base64.b64decode(kept["data"])))
     file = ScheduleFile(data, kept["source"], kept["event"] or preview.event, kept["venue"], kept["room"])
-    schedule, found = await read_and_plan(services, file, call.grant, now)
+    schedule, found = await read_and_plan(services.database, file, call.grant, now)
     _require_event(call, found)
     async with services.database.write() as connection:
         # Once more, in the transaction that writes: somebody may have changed what it was compared with.
@@ -273,41 +260,6 @@ async def _read(call: Call) -> bytes:
     return data
 
 
-async def read_and_plan(services: Services, file: ScheduleFile, holder: Grant, now: int) -> tuple[Schedule, ImportPlan]:
-    """Times without a zone are the venue's, which is known only when the event is: read again then."""
-    zone = DEFAULT_ZONE
-    schedule = await asyncio.to_thread(read_schedule, file.data, timezone=zone, now_ms=now)
-    async with services.database.read() as connection:
-        found = await plan_in(connection, schedule, file, holder, now)
-    if found.venue is not None and found.venue.timezone != zone:
-        schedule = await asyncio.to_thread(read_schedule, file.data, timezone=found.venue.timezone, now_ms=now)
-        async with services.database.read() as connection:
-            found = await plan_in(connection, schedule, file, holder, now)
-    return schedule, found
-
-
-async def plan_in(
-    connection: AsyncConnection,
-    schedule: Schedule,
-    file: ScheduleFile,
-    holder: Grant,
-    now: int,
-    *,
-    make_rooms: bool = True,
-) -> ImportPlan:
-    return await plan(
-        connection,
-        schedule,
-        holder=holder,
-        now_ms=now,
-        event=file.event,
-        venue=file.venue,
-        room=file.room,
-        otherwise="",
-        make_rooms=make_rooms,
-    )
-
-
 async def _target(
     connection: AsyncConnection, grant: Grant, event: str | None, venue: str | None, room: str | None
 ) -> Target:
@@ -334,12 +286,8 @@ def _venue_of(found: ImportPlan) -> str | None:
     return found.venue.id if found.venue is not None else found.event.venue
 
 
-def _zone(found: ImportPlan) -> ZoneInfo:
-    return ZoneInfo(found.venue.timezone if found.venue is not None else DEFAULT_ZONE)
-
-
 def done_view(found: ImportPlan, done: Applied) -> ImportDone:
-    zone = _zone(found)
+    zone = zone_of(found)
     return ImportDone(
         event=found.event.id,
         added=len(done.new),

@@ -10,7 +10,7 @@ import structlog
 
 from streamer.api.context import Services, now_ms
 from streamer.api.revocations import Ended
-from streamer.api.session_keys import ADMIN
+from streamer.conference.grants import ADMIN
 from streamer.errors import NotFound, StreamerError
 from streamer.store.grants import Grants, OpenConnection, WebRtcConnections
 from streamer.store.logins import Logins

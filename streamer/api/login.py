@@ -8,14 +8,14 @@ from aiohttp import hdrs
 from pydantic import BaseModel, StringConstraints, model_validator
 
 from streamer.api.audit import record
-from streamer.api.auth import ADMIN, BY_PASSWORD, Identity, find_grant, identify
+from streamer.api.auth import BY_PASSWORD, Identity, find_grant, identify
 from streamer.api.context import now_ms
 from streamer.api.cookies import clear_cookie, digest, idle_ms, new_secret, secret_of, set_cookie
 from streamer.api.models import Body, Moment, to_moment
 from streamer.api.revocations import Ended
 from streamer.api.routing import Call, Route
 from streamer.api.signalling import client_of
-from streamer.conference.grants import EVERYTHING, PERMISSIONS, Action, Grant, ReachingGrant, Role, Target
+from streamer.conference.grants import ADMIN, EVERYTHING, PERMISSIONS, Action, Grant, ReachingGrant, Role, Target
 from streamer.errors import Forbidden, TooMany, Unauthorized, Unavailable
 from streamer.links import page_of
 from streamer.passwords import MAX_BYTES, SECRET_NAME, check_strength, hash_password, is_outdated, password_matches

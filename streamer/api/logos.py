@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from streamer.api.context import SERVICES
 from streamer.api.routing import Call, Route, read_file
 from streamer.conference.grants import Action, Target
+from streamer.control.process_files import write_atomically
 from streamer.errors import NotFound, Unprocessable
-from streamer.host.spawn import write_atomically
 
 MAX_BYTES = 900_000
 MAX_SIDE = 4000

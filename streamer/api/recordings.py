@@ -6,7 +6,6 @@ what is closed to others with addresses that hold a key of their own.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Sequence
 from typing import Any, Self
@@ -264,7 +263,7 @@ async def still(call: Call) -> Text:
         material = await archivist.material(entry.session.id, recording.room)
         async with archivist.decoding:
             at_ms = call.query(StillQuery).at
-            made = await asyncio.to_thread(still_at, archivist.book.folder(entry.session.id), material, at_ms)
+            made = await still_at(archivist.book.folder(entry.session.id), material, at_ms)
     except NoPicture:
         raise NotFound("There is no picture at this time.", code="no_still") from None
     finally:

@@ -22,6 +22,7 @@ from streamer.api import (
     participation,
     recordings,
     rooms,
+    schedule_sources,
     sessions,
     taps,
     timelines,
@@ -39,7 +40,6 @@ from streamer.api.middlewares import (
 )
 from streamer.api.openapi import DOCUMENT_PATH, openapi_document
 from streamer.api.routing import add_routes
-from streamer.planning import poll
 
 ROUTES = (
     *venues.ROUTES,
@@ -52,7 +52,7 @@ ROUTES = (
     *crew.ROUTES,
     *recordings.ROUTES,
     *imports.ROUTES,
-    *poll.ROUTES,
+    *schedule_sources.ROUTES,
     *grants.ROUTES,
     *login.ROUTES,
     *audit.ROUTES,

@@ -17,15 +17,15 @@ from pathlib import Path
 import structlog
 
 from streamer.api.revocations import Ended, Opener
-from streamer.conference.grants import Action, Grant, Role
+from streamer.conference.grants import ADMIN, Action, Grant
 from streamer.conference.session_keys import LINK, admin_holder, holder_of, key_of
 from streamer.conference.sessions import Session, Visibility
 from streamer.conference.spans import output_name
 from streamer.conference.visibility import target_of
+from streamer.control.process_files import write_atomically
 from streamer.director.director import Director
 from streamer.director.news import News, SessionChanged
 from streamer.errors import Unavailable
-from streamer.host.spawn import write_atomically
 from streamer.store import revision
 from streamer.store.database import Database
 from streamer.store.grants import Grants
@@ -49,7 +49,6 @@ SECRET_NAME = "session_keys"  # noqa: S105
 NEWEST_FILE = "session-keys.revision"
 """In the data folder: the database's revision when fewer might see a session than before. A database that was put back
 from before that would open the session to the keys of then, so it gets a new secret, and all keys end."""
-ADMIN = Grant(id="admin", role=Role.ADMIN)
 _LOGIN = "login-"
 _LOGIN_BYTES = 12
 

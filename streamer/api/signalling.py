@@ -15,9 +15,9 @@ from streamer.api.ports import RoomLink
 from streamer.api.routing import UnsupportedMediaType, body_limit
 from streamer.api.uncancelled import to_the_end
 from streamer.conference.rooms import is_slug
+from streamer.control.ice_servers import link_headers
 from streamer.control.messages import Answer, Candidates
 from streamer.errors import BadRequest, NotFound, StreamerError
-from streamer.rtc.ice import link_headers
 from streamer.store.grants import WebRtcConnections
 
 SDP = "application/sdp"

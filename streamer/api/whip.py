@@ -5,11 +5,11 @@ from __future__ import annotations
 from aiohttp import web
 
 from streamer.api import signalling
-from streamer.api.auth import ADMIN, authenticate, require, require_role
+from streamer.api.auth import authenticate, require, require_role
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.ports import RoomLink
 from streamer.api.uncancelled import to_the_end
-from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.grants import ADMIN, Action, Grant, Target
 from streamer.conference.notices import WrongRoom
 from streamer.conference.rooms import MAIN, Room, Venue, is_slug, is_source_name
 from streamer.control.messages import Answer, Offer

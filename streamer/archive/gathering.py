@@ -15,8 +15,7 @@ from streamer.archive.material import HANDLE_MS, Material, Reel, Span, collect, 
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView, OutOfStep
 from streamer.conference.sessions import Session
-from streamer.formats.index import read_index
-from streamer.media.disk import INDEX_GLOB
+from streamer.formats.index import INDEX_GLOB, read_index
 
 log = structlog.get_logger(__name__)
 

@@ -1,15 +1,20 @@
-"""Stills of a recording's material, for whoever moves a cut by frames. Blocks: call it in a thread."""
+"""Stills of a recording's material, for whoever moves a cut by frames. A short-lived process decodes them."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.archive.material import Material, Reel
 from streamer.broadcast.programme import Segment
+from streamer.control.process_files import child_environment
 from streamer.formats import fragments
 
+DECODER = "streamer.media.frames"
+DECODE_S = 20.0
 HEIGHT = 480
 """The rendition nearest to this is decoded: large enough to see whose mouth is open."""
 
@@ -29,20 +34,17 @@ class NoPicture(Exception):
     """There is none at that time."""
 
 
-def still_at(folder: Path, material: Material, at_ms: int) -> MaterialStill:
+async def still_at(folder: Path, material: Material, at_ms: int) -> MaterialStill:
     """The picture that is shown at a media time. Raises NoPicture."""
-    # PyAV takes long to load, and whoever never moves a cut does not need it.
-    from streamer.media.frames import picture_at
-
     for reel in material.reels:
         segment = _segment_at(reel, at_ms)
         init = reel.init(segment.init) if segment is not None else None
         if segment is None or init is None:
             continue
         try:
-            data = _read(folder, segment)
+            data = await asyncio.to_thread(_read, folder, segment)
             frames = fragments.frames_of(data)
-            jpeg, tick = picture_at(init.data, data, reel.ticks(at_ms))
+            jpeg, tick = await _decode(init.data + data, reel.ticks(at_ms))
         except (OSError, EOFError, ValueError) as error:
             raise NoPicture from error
         scale = fragments.timescale_of(init.data)
@@ -55,6 +57,29 @@ def still_at(folder: Path, material: Material, at_ms: int) -> MaterialStill:
             jpeg, _ms(reel, tick), _inside(material, _ms(reel, before)), _inside(material, _ms(reel, after))
         )
     raise NoPicture
+
+
+async def _decode(data: bytes, at: int) -> tuple[bytes, int]:
+    """The JPEG that is shown at tick ``at`` and its own tick. Raises ValueError where nothing can be decoded."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", DECODER, str(at)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=child_environment(),
+    )
+    try:
+        async with asyncio.timeout(DECODE_S):
+            told, _ = await child.communicate(data)
+    except TimeoutError:
+        raise ValueError("decoding takes too long") from None
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if child.returncode != 0:
+        raise ValueError("no picture can be decoded")
+    return told[8:], int.from_bytes(told[:8], "big", signed=True)
 
 
 def _segment_at(reel: Reel, at_ms: int) -> Segment | None:

@@ -18,8 +18,8 @@ import ifaddr
 from streamer import data_folder
 from streamer.api.assets import default_folder
 from streamer.certificate import Certificate
+from streamer.control import process_files
 from streamer.descriptors import LITTLE, budget, raise_limit
-from streamer.host import spawn
 from streamer.links import public_url
 from streamer.media.capabilities import missing_codecs, versions
 from streamer.rtc.ice import binding_from
@@ -101,7 +101,7 @@ def _ports(settings: Settings) -> Iterator[Finding]:
     server, ice = settings.server, settings.ice
     running = is_serving(settings.data)
     if running:
-        pid = spawn.read_pid(settings.run_dir / spawn.WEB_PID)
+        pid = process_files.read_pid(settings.run_dir / process_files.WEB_PID)
         yield Finding("ok", "port", f"a streamer serves this folder now (web process {pid})")
     elif server.port and not _free(server.host, server.port, socket.SOCK_STREAM):
         yield Finding("bad", "port", f"TCP {server.port} on {server.host or '*'} is taken, or not ours to use")
@@ -170,7 +170,7 @@ def _buffers(settings: Settings) -> Iterator[Finding]:
 
 def _descriptors(settings: Settings) -> Iterator[Finding]:
     limit = raise_limit()
-    pid = spawn.read_pid(settings.run_dir / spawn.WEB_PID) if is_serving(settings.data) else None
+    pid = process_files.read_pid(settings.run_dir / process_files.WEB_PID) if is_serving(settings.data) else None
     if pid is not None:
         # A service's limit (LimitNOFILE) is another than that of the shell that asks.
         with contextlib.suppress(OSError):

@@ -151,7 +151,7 @@ def publish(
     parent: Annotated[int | None, typer.Option(hidden=True, help="End with this process.")] = None,
 ) -> None:
     """Publish a test card, a file or a camera over WHIP, until stopped."""
-    from streamer.host.spawn import die_with_parent
+    from streamer.control.process_files import die_with_parent
     from streamer.observe.logs import configure_logging
     from streamer.publish.command import run_publisher
 

@@ -15,7 +15,7 @@ from streamer.cli.demo_schedule import ROOM, VENUE
 from streamer.cli.granting import MadeGrant, add_grant
 from streamer.conference.grants import Role
 from streamer.conference.hall_codes import HALL, HallCode, new_code
-from streamer.host import spawn
+from streamer.control import process_files
 from streamer.serve import Child, WatchedProcess
 from streamer.settings import Settings
 from streamer.store.database import Database, database_url
@@ -88,7 +88,7 @@ def _start_publisher(settings: Settings, token: str) -> WatchedProcess:
         command,
         stdin=subprocess.DEVNULL,
         # Not on the command line, where every user of the machine could read it.
-        env={**spawn.child_environment(), "STREAMER_PUBLISH_TOKEN": token},
+        env={**process_files.child_environment(), "STREAMER_PUBLISH_TOKEN": token},
         process_group=0,
     )
     return WatchedProcess(child.pid, child)

@@ -233,6 +233,10 @@ class Grant:
         return self.may(action) and self.covers(target, action)
 
 
+ADMIN = Grant(id="admin", role=Role.ADMIN, label="STREAMER_ADMIN_TOKEN")
+"""Whoever has the admin token."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReachingGrant(Grant):
     """The grant of a session or an event with how far it reached when it was looked up."""

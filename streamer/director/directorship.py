@@ -24,8 +24,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from streamer.control import process_files
 from streamer.errors import StreamerError
-from streamer.host import spawn
 from streamer.store.database import Database, NotTheDirector, head
 from streamer.store.directors import DirectorHolder, Directors
 
@@ -293,7 +293,7 @@ def folder_id(run_dir: Path) -> str:
         known = where = ""
     if not known or where != place:
         known = secrets.token_hex(16)
-        spawn.write_atomically(path, f"{known} {place}\n".encode())
+        process_files.write_atomically(path, f"{known} {place}\n".encode())
     return known
 
 

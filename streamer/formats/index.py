@@ -17,6 +17,8 @@ import msgspec
 
 from streamer.broadcast.media_events import MediaEvent, PartBytes, PartMade, Snapshot, StillMade
 
+INDEX_GLOB = "index-*.sx"
+"""The index files of a broadcast's folder."""
 HEADER = struct.pack(">4sI", b"SIDX", 1)
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 """Of a day-long DVR window's snapshot; anything longer is a torn length."""
@@ -24,6 +26,10 @@ MAX_RECORD_BYTES = 64 * 1024 * 1024
 _HEAD = struct.Struct(">II")
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(MediaEvent)
+
+
+def index_name(number: int) -> str:
+    return f"index-{number:06d}.sx"
 
 
 @dataclass(slots=True, frozen=True)

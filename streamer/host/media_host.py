@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from streamer.control import run_folder
+from streamer.control import process_files, run_folder
 from streamer.control.messages import PROTOCOL_VERSION, RoomConfig, RoomEntry
 from streamer.control.server import ControlServer, typed
 from streamer.errors import NotFound, StreamerError, Unavailable
@@ -65,7 +65,7 @@ class MediaHost:
     ) -> None:
         self._settings = settings
         self._program = program
-        self._settings_file = settings.run_dir / spawn.SETTINGS_FILE
+        self._settings_file = settings.run_dir / process_files.SETTINGS_FILE
         self._spare = Spare(settings, self._settings_file, program)
         self._groups = memory.RoomGroups.of_service(settings.room.memory_mb)
         self._rooms: dict[str, RoomKeeper] = {}
@@ -86,12 +86,12 @@ class MediaHost:
     async def start(self) -> None:
         """Write the children's settings, find the rooms of a former host and listen. Raises OSError."""
         # Of rooms that are closed, too.
-        self._server.epoch = await asyncio.to_thread(spawn.highest_epoch, self._settings)
-        spawn.write_settings(self._settings)
+        self._server.epoch = await asyncio.to_thread(process_files.highest_epoch, self._settings)
+        process_files.write_settings(self._settings)
         run_dir = self._settings.run_dir
-        alive = spawn.rooms_running(run_dir)
-        for room in sorted({*alive, *spawn.rooms_marked_open(self._settings, now_s=time.time())}):
-            config = spawn.load_room(self._settings, room)
+        alive = process_files.rooms_running(run_dir)
+        for room in sorted({*alive, *process_files.rooms_marked_open(self._settings, now_s=time.time())}):
+            config = process_files.load_room(self._settings, room)
             if config is None:
                 log.error("room_record_unreadable", room=room)
                 config = RoomConfig(id=room, name=room)
@@ -205,18 +205,18 @@ async def run_host(settings: Settings, *, program: Sequence[str] = (sys.executab
     Runs in the main thread (signals). ``EXIT_ALREADY_RUNNING`` if another host holds the data folder.
     """
     run_dir = run_folder.make_run_dir(settings.run_dir)
-    lock = await _take_lock(run_dir / spawn.HOST_LOCK)
+    lock = await _take_lock(run_dir / process_files.HOST_LOCK)
     if lock is None:
         log.warning("media_host_already_running", data=str(settings.data))
         return EXIT_ALREADY_RUNNING
-    pid_file = run_dir / spawn.HOST_PID
+    pid_file = run_dir / process_files.HOST_PID
     loop = asyncio.get_running_loop()
     try:
         host = MediaHost(settings, program=program)
         await host.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, host.leave)
-        spawn.write_atomically(pid_file, f"{os.getpid()}\n".encode())
+        process_files.write_atomically(pid_file, f"{os.getpid()}\n".encode())
         log.info("media_host_started", pid=os.getpid(), data=str(settings.data))
         try:
             await host.run()
@@ -236,7 +236,7 @@ async def run_host(settings: Settings, *, program: Sequence[str] = (sys.executab
 async def _take_lock(path: Path) -> int | None:
     # Somebody who only looks whether a host runs holds the lock for a moment: try more than once.
     for _ in range(LOCK_ATTEMPTS):
-        if (lock := spawn.try_lock(path)) is not None:
+        if (lock := process_files.try_lock(path)) is not None:
             return lock
         await asyncio.sleep(LOCK_POLL_S)
     return None
@@ -248,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--settings", type=Path, required=True)
     options = parser.parse_args(arguments)
-    settings = spawn.read_settings(options.settings)
+    settings = process_files.read_settings(options.settings)
     if settings.data != options.data:
         settings = settings.model_copy(update={"data": options.data})
     configure_logging(settings.log, role="media")

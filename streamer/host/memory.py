@@ -9,25 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import structlog
-
-from streamer.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 CGROUPS = Path("/sys/fs/cgroup")
 SUBGROUP = "service"
 """Of all processes but the rooms'."""
-OOM_SCORE_ADJ = 500
-"""Of a room process: the kernel takes one of those before the media host and the web plane. Anybody may raise it."""
 WATCH_S = 0.5
-TOLD_FOR_S = 600.0
-"""So long the crew reads that a room was ended because of its memory."""
 _MB = 1024 * 1024
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -38,17 +30,6 @@ def resident_bytes(pid: int) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
     except (OSError, ValueError, IndexError):
         return 0
-
-
-def limit_own(memory_mb: int) -> None:
-    """In a room process, at its start. Twice the limit: this is a wall for what grows within a moment, and address
-    space that is never touched counts here."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text(f"{OOM_SCORE_ADJ}\n")
-    with contextlib.suppress(OSError, ValueError):
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        wanted = 2 * memory_mb * _MB
-        resource.setrlimit(resource.RLIMIT_DATA, (wanted if hard < 0 else min(wanted, hard), hard))
 
 
 def is_delegated(group: Path) -> bool:
@@ -135,21 +116,3 @@ def _oom_kills(group: Path) -> int:
         return int(events.get("oom_kill", 0))
     except (OSError, ValueError):
         return 0
-
-
-def _marker(settings: Settings, room: str) -> Path:
-    return settings.run_dir / f"room-{room}.memory"
-
-
-def note_ended(settings: Settings, room: str) -> None:
-    """Keep for the room's next process that this one was ended because of its memory."""
-    with contextlib.suppress(OSError):
-        _marker(settings, room).touch(mode=0o600)
-
-
-def was_ended(settings: Settings, room: str) -> bool:
-    """Whether that was in the last ten minutes."""
-    try:
-        return time.time() - _marker(settings, room).stat().st_mtime < TOLD_FOR_S
-    except OSError:
-        return False

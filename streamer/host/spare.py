@@ -8,17 +8,14 @@ process, as if it had been started with ``--room``. It ends when the media host 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
-from streamer.control import run_folder
 from streamer.host import spawn
 from streamer.settings import Settings
 from streamer.supervision import TASKS
@@ -29,7 +26,6 @@ REFILL_S = 4.0
 """The next spare starts this long after a room took the last one: that room's opening comes first."""
 RETRY_S = 30.0
 """The same after a spare that ended unused, or could not be started."""
-_ORDER_BYTES = 256
 
 
 class Spare:
@@ -131,23 +127,3 @@ class Spare:
         if self._refill is not None:
             self._refill.cancel()
             self._refill = None
-
-
-def wait_for_room() -> str | None:
-    """In the spare: block until the media host names the room. None once the host is gone.
-
-    The room's lock comes along; its descriptor stays open, and with it the lock, until this process ends.
-    """
-    stdin = sys.stdin.fileno() if sys.stdin is not None else 0
-    with socket.socket(fileno=os.dup(stdin)) as channel:
-        # CLOEXEC: the relay process is not to hold the room's lock.
-        order, locks, _, _ = socket.recv_fds(channel, _ORDER_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nothing, stdin)
-    os.close(nothing)
-    if not order or not locks:
-        for descriptor in locks:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-        return None
-    return run_folder.check_room_id(order.decode())

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from streamer.control import run_folder
+from streamer.control import process_files, run_folder
 from streamer.control.channel import Channel
 from streamer.control.messages import RoomConfig, RoomEntry
 from streamer.errors import StreamerError
@@ -134,7 +134,7 @@ class RoomKeeper:
                 self._process.detach()
             raise
         if not self._drain:
-            spawn.mark_closed(self._settings, self.config.id)
+            process_files.mark_closed(self._settings, self.config.id)
         self._become("closed")
 
     async def _one_life(self) -> bool:
@@ -184,12 +184,12 @@ class RoomKeeper:
         # control socket away.
         orderly = not (run_dir / run_folder.control_socket(room)).exists() if code is None else code == 0
         if self._groups.release(room) or self._outgrown:
-            memory.note_ended(self._settings, room)
+            process_files.note_out_of_memory(self._settings, room)
             log.error("room_out_of_memory", room=room, pid=process.pid, limit_mb=self._settings.room.memory_mb)
         level = logging.INFO if orderly or self._stopping.is_set() else logging.ERROR
         log.log(level, "room_process_ended", room=room, pid=process.pid, code=code)
         with contextlib.suppress(FileNotFoundError):
-            spawn.room_pid_file(run_dir, room).unlink()
+            process_files.room_pid_file(run_dir, room).unlink()
         return orderly
 
     async def _care(self, process: spawn.RoomProcess) -> None:
@@ -235,7 +235,7 @@ class RoomKeeper:
             assert self._channel is not None
             try:
                 await self._channel.request("hello", limit_s=PING_LIMIT_S)
-                spawn.mark_open(self._settings, self.config.id)
+                process_files.mark_open(self._settings, self.config.id)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(PING_EVERY_S):
                         await self._config_changed.wait()
@@ -291,8 +291,8 @@ class RoomKeeper:
 
     def _save(self) -> None:
         try:
-            spawn.save_room(self._settings, self.config)
-            spawn.mark_open(self._settings, self.config.id)
+            process_files.save_room(self._settings, self.config)
+            process_files.mark_open(self._settings, self.config.id)
         except OSError as error:
             # A full disk is no reason to keep a room dark; it costs what a restarted host would have known.
             log.error("room_record_not_written", room=self.config.id, error=str(error))

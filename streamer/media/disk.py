@@ -21,7 +21,7 @@ import structlog
 from streamer.broadcast.media_events import PartMade, Snapshot
 from streamer.broadcast.programme import Chunk
 from streamer.formats.hole_punch import punch
-from streamer.formats.index import HEADER, encode_event
+from streamer.formats.index import HEADER, INDEX_GLOB, encode_event, index_name
 
 log = structlog.get_logger(__name__)
 
@@ -32,11 +32,6 @@ SYNC_S = 3.0
 MAX_LOST = 4096
 MAX_UNERASED = 1024
 """Files and stretches that the disk has not let go of, and that are tried again at each sync."""
-INDEX_GLOB = "index-*.sx"
-
-
-def index_name(number: int) -> str:
-    return f"index-{number:06d}.sx"
 
 
 @dataclass(slots=True, frozen=True)

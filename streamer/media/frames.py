@@ -1,23 +1,33 @@
-"""One picture out of fragments, as a JPEG. Decodes: call it in a thread, one at a time."""
+"""One picture out of fragments, as a JPEG. Decodes: in a process of its own, so that damaged media end nothing else.
+
+``python -m streamer.media.frames TICK`` reads an init section and fragments from standard input. It writes the
+picture's own tick (8 bytes, signed, big-endian) and the JPEG. Exit code 1: nothing can be decoded.
+"""
 
 from __future__ import annotations
 
 import io
+import resource
+import sys
 
 import av
 
 from streamer.broadcast.programme import TICKS_PER_S
 from streamer.media.stills import StillMaker
 
+CPU_S = 10
+DATA_BYTES = 1 << 30
+"""Limits of the process: a segment of two seconds takes a fraction of both."""
 
-def picture_at(init: bytes, data: bytes, at: int) -> tuple[bytes, int]:
+
+def picture_at(data: bytes, at: int) -> tuple[bytes, int]:
     """The JPEG of the picture that is shown at tick ``at`` (the first one where it is before that), and its own tick.
 
-    ``data``: fragments from a key frame on. Raises ValueError where nothing can be decoded.
+    ``data``: an init section and fragments from a key frame on. Raises ValueError where nothing can be decoded.
     """
     found = None
     try:
-        with av.open(io.BytesIO(init + data), "r", format="mp4") as container:
+        with av.open(io.BytesIO(data), "r", format="mp4") as container:
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
             for frame in container.decode(stream):
@@ -32,3 +42,18 @@ def picture_at(init: bytes, data: bytes, at: int) -> tuple[bytes, int]:
             return StillMaker(0).make(*found), found[1]
     except (av.FFmpegError, IndexError) as error:
         raise ValueError("no picture can be decoded") from error
+
+
+def main() -> int:
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    resource.setrlimit(resource.RLIMIT_DATA, (DATA_BYTES, DATA_BYTES))
+    try:
+        jpeg, tick = picture_at(sys.stdin.buffer.read(), int(sys.argv[1]))
+    except ValueError:
+        return 1
+    sys.stdout.buffer.write(tick.to_bytes(8, "big", signed=True) + jpeg)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

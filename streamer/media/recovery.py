@@ -17,8 +17,7 @@ import structlog
 from streamer.broadcast.media_events import Snapshot
 from streamer.broadcast.programme import Broadcast, InitSection, Part, Segment
 from streamer.broadcast.view import BroadcastView, OutOfStep
-from streamer.formats.index import IndexContent, read_index
-from streamer.media.disk import INDEX_GLOB
+from streamer.formats.index import INDEX_GLOB, IndexContent, read_index
 from streamer.media.output_window import Listed, OutputState
 
 log = structlog.get_logger(__name__)

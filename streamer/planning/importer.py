@@ -6,10 +6,12 @@ Plan and deed belong into one transaction of ``Database.write``, so that nothing
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,8 +23,10 @@ from streamer.errors import Unprocessable
 from streamer.planning.apply import Applied, apply
 from streamer.planning.rights import ROOM_ELSEWHERE, ROOM_NOT_MADE, limited, may_make_rooms
 from streamer.schedules.compare import Difference, compare
+from streamer.schedules.detect import read_schedule
 from streamer.schedules.matching import matcher_of
 from streamer.store.audit import AuditEntry, AuditLog
+from streamer.store.database import Database
 from streamer.store.events import Events
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
@@ -198,3 +202,54 @@ def _details(planned: ImportPlan, done: Applied, source: str) -> dict[str, Any]:
         "rooms": [room.id for room in planned.new_rooms],
         "sessions": [session.id for session in (*done.new, *done.changed)][:1000],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleFile:
+    data: bytes
+    source: str
+    event: str | None
+    venue: str | None
+    room: str | None
+    etag: str = ""
+    last_modified: str = ""
+
+
+async def read_and_plan(database: Database, file: ScheduleFile, holder: Grant, now: int) -> tuple[Schedule, ImportPlan]:
+    """Times without a zone are the venue's, which is known only when the event is: read again then."""
+    zone = DEFAULT_ZONE
+    schedule = await asyncio.to_thread(read_schedule, file.data, timezone=zone, now_ms=now)
+    async with database.read() as connection:
+        found = await plan_in(connection, schedule, file, holder, now)
+    if found.venue is not None and found.venue.timezone != zone:
+        schedule = await asyncio.to_thread(read_schedule, file.data, timezone=found.venue.timezone, now_ms=now)
+        async with database.read() as connection:
+            found = await plan_in(connection, schedule, file, holder, now)
+    return schedule, found
+
+
+async def plan_in(
+    connection: AsyncConnection,
+    schedule: Schedule,
+    file: ScheduleFile,
+    holder: Grant,
+    now: int,
+    *,
+    make_rooms: bool = True,
+) -> ImportPlan:
+    return await plan(
+        connection,
+        schedule,
+        holder=holder,
+        now_ms=now,
+        event=file.event,
+        venue=file.venue,
+        room=file.room,
+        otherwise="",
+        make_rooms=make_rooms,
+    )
+
+
+def zone_of(found: ImportPlan) -> ZoneInfo:
+    """The zone in which an import's times are shown."""
+    return ZoneInfo(found.venue.timezone if found.venue is not None else DEFAULT_ZONE)

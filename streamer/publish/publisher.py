@@ -15,13 +15,13 @@ from urllib.parse import urljoin
 
 import aiohttp
 import structlog
-from aiortc import RTCPeerConnection, RTCSessionDescription
 
 from streamer import __version__
+from streamer.control.ice_servers import IceServer, parse_link_headers
 from streamer.errors import StreamerError
 from streamer.publish.inputs import Encoded, FeedOptions, open_feed
 from streamer.rtc import aiortc_hooks as hooks
-from streamer.rtc.ice import IceServer, binding_towards, parse_link_headers
+from streamer.rtc.ice import binding_towards
 from streamer.rtc.sender import EncodedSender
 
 log = structlog.get_logger(__name__)
@@ -162,7 +162,7 @@ class Publisher:
             except TimeoutError:
                 log.warning("peer_close_timeout")
 
-    async def _offer(self, pc: RTCPeerConnection) -> None:
+    async def _offer(self, pc: hooks.Peer) -> None:
         options = self.options
         if options.video:
             transceiver = pc.addTransceiver("video", "sendonly")
@@ -177,7 +177,7 @@ class Publisher:
         hooks.tap(pc)
         await pc.setLocalDescription(await pc.createOffer())
 
-    async def _post(self, http: aiohttp.ClientSession, pc: RTCPeerConnection) -> str:
+    async def _post(self, http: aiohttp.ClientSession, pc: hooks.Peer) -> str:
         """The address of the resource."""
         headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {self._token}"}
         query = {"takeover": "1"} if self._takeover else None
@@ -193,13 +193,13 @@ class Publisher:
             # For the next attempt: our candidates are gathered before the first answer comes.
             self._servers = parse_link_headers(response.headers.getall("Link", []))
         try:
-            await pc.setRemoteDescription(RTCSessionDescription(body, "answer"))
+            await hooks.describe_remote(pc, body, "answer")
         except Exception as error:
             await self._delete(http, resource)
             raise SessionLost(f"the answer cannot be read: {error}") from error
         return resource
 
-    async def _connect(self, pc: RTCPeerConnection, stop: asyncio.Event) -> None:
+    async def _connect(self, pc: hooks.Peer, stop: asyncio.Event) -> None:
         limit = self._loop.time() + CONNECT_TIMEOUT_S
         while not all(sender.ready for sender in self._senders.values()):
             if stop.is_set():
@@ -213,7 +213,7 @@ class Publisher:
         self.feed.request_keyframe()
         self.feed.wanted.set()
 
-    async def _stay(self, pc: RTCPeerConnection, stop: asyncio.Event) -> None:
+    async def _stay(self, pc: hooks.Peer, stop: asyncio.Event) -> None:
         heard = self._loop.time()
         gap = 0.0
         limit = FIRST_REPORT_S

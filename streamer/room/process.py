@@ -26,25 +26,25 @@ from streamer.broadcast.media_events import Closed, Forgotten, MediaEvent, Opene
 from streamer.broadcast.orders import Shows
 from streamer.broadcast.programme import Broadcast
 from streamer.broadcast.view import BroadcastView
-from streamer.control import run_folder
+from streamer.control import process_files, run_folder
 from streamer.control.data import DataServer
 from streamer.control.messages import Candidates, Forget, Forgot, Offer, RoomConfig, RoomStatus
 from streamer.control.server import ControlServer, plain, typed, wait_cancelled
 from streamer.errors import BadRequest
+from streamer.formats.erasing import erase_stretches
 from streamer.formats.erasures import read_stretches
 from streamer.formats.types import AccessUnit
-from streamer.host import memory, spawn
-from streamer.host.spare import wait_for_room
-from streamer.media.erasing import erase_stretches
 from streamer.media.incoming import PictureGuard, read_unit
 from streamer.media.programme import Programme
 from streamer.media.recorder import Recorder
 from streamer.media.recovery import Recovered, recover, remove_old_broadcasts
 from streamer.media.slate import SlateText, countdown
 from streamer.observe.logs import configure_logging
+from streamer.room.memory_limit import limit_own
 from streamer.room.previews import Previews
 from streamer.room.publications import Publications
 from streamer.room.relay import Relay
+from streamer.room.spare_start import wait_for_room
 from streamer.settings import Settings
 from streamer.supervision import TASKS, start_kept
 
@@ -81,7 +81,7 @@ class RoomService:
                 "forget": typed(Forget, self._forget),
                 "close": plain(self._end_broadcast),
             },
-            epoch=max(config.epoch, spawn.load_epoch(settings, config.id)),
+            epoch=max(config.epoch, process_files.load_epoch(settings, config.id)),
             on_epoch=self._obeys,
         )
         self.publications = Publications(settings, self)
@@ -297,7 +297,7 @@ class RoomService:
         """For a process that is started again. The loop does not wait for the disk."""
         epoch, self._epoch_due = self._epoch_due, 0
         try:
-            await asyncio.to_thread(spawn.save_epoch, self.settings, self.config.id, epoch)
+            await asyncio.to_thread(process_files.save_epoch, self.settings, self.config.id, epoch)
         except OSError as error:
             log.error("epoch_not_kept", room=self.config.id, epoch=epoch, error=str(error))
 
@@ -378,7 +378,7 @@ class RoomService:
             alarms=[
                 *programme.alarms,
                 *(self.recorder.alarms if self.recorder else []),
-                *(["room_out_of_memory"] if memory.was_ended(self.settings, self.config.id) else []),
+                *(["room_out_of_memory"] if process_files.was_out_of_memory(self.settings, self.config.id) else []),
                 *(["task_failing"] if TASKS.troubled() else []),
             ],
             counters={
@@ -427,7 +427,7 @@ def slate_text(config: RoomConfig, at_ms: int) -> SlateText:
 
 async def serve_room(settings: Settings, room: str) -> int:
     """Run the room until it closes. The media host starts it anew unless the exit code is 0."""
-    config = spawn.load_room(settings, room) or RoomConfig(id=room, name=room)
+    config = process_files.load_room(settings, room) or RoomConfig(id=room, name=room)
     process = RoomService(settings, config)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -444,9 +444,9 @@ def main(argv: list[str] | None = None) -> int:
     which.add_argument("--spare", action="store_true", help="wait for a room on the standard input")
     parser.add_argument("--settings", type=Path, required=True)
     arguments = parser.parse_args(argv)
-    settings = spawn.read_settings(arguments.settings).model_copy(update={"data": arguments.data})
+    settings = process_files.read_settings(arguments.settings).model_copy(update={"data": arguments.data})
     configure_logging(settings.log)
-    memory.limit_own(settings.room.memory_mb)
+    limit_own(settings.room.memory_mb)
     # Objects that the imports made live as long as the process: the collector need not look at them again and again.
     gc.collect()
     gc.freeze()

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import structlog
-from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 
 from streamer.control.messages import Answer, Offer, SourceStatus, TrackStatus
 from streamer.errors import StreamerError, TooMany
@@ -89,7 +88,7 @@ class Publication:
         self._gates: list[Gate] = []
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
-        self._pc: RTCPeerConnection | None = None
+        self._pc: hooks.Peer | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._ended = False
 
@@ -101,7 +100,7 @@ class Publication:
         self.state = "connecting"
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                await pc.setRemoteDescription(RTCSessionDescription(self._facts.sdp, "offer"))
+                await hooks.describe_remote(pc, self._facts.sdp, "offer")
                 for transceiver in pc.getTransceivers():
                     hooks.set_codecs(transceiver, _best_first(transceiver))
                     self._receive(transceiver)
@@ -131,7 +130,7 @@ class Publication:
         self._watcher = start_kept("publication watch", self._watch, task_name=f"publication {self.id}")
         return Answer(sdp=sdp, resource=self.resource, etag=self.etag)
 
-    def _receive(self, transceiver: RTCRtpTransceiver) -> None:
+    def _receive(self, transceiver: hooks.Transceiver) -> None:
         media = self._facts.of_kind(transceiver.kind)
         kind: Any = transceiver.kind
         private: Any = transceiver.sender
@@ -164,7 +163,7 @@ class Publication:
         for candidate in for_mid(fragment.candidates, self._facts.media[0].mid):
             await self._pc.addIceCandidate(candidate)
 
-    async def _meet(self, pc: RTCPeerConnection, remote: list[str]) -> None:
+    async def _meet(self, pc: hooks.Peer, remote: list[str]) -> None:
         for address in same_machine(self._binding, remote):
             await hooks.listen_too(pc, address, self._binding)
 
@@ -335,7 +334,7 @@ class Publication:
         return totals
 
 
-def _best_first(transceiver: RTCRtpTransceiver) -> list[Any]:
+def _best_first(transceiver: hooks.Transceiver) -> list[Any]:
     """H.264 before VP8, Opus before the rest, else as offered; a retransmission codec behind what it repairs."""
     codecs = hooks.codecs_of(transceiver)
     order = USABLE[transceiver.kind]

@@ -12,12 +12,12 @@ from typing import Any
 
 import structlog
 
+from streamer.control import process_files
 from streamer.control.channel import READ_LIMIT_BYTES
 from streamer.control.framing import FrameError, encode_frame, from_protocol_error, read_frame
 from streamer.control.messages import Event, Reply
 from streamer.control.serving import close_writer
 from streamer.errors import Unavailable
-from streamer.host import spawn
 from streamer.room.relay_wire import decode_relay
 from streamer.settings import Settings
 
@@ -59,9 +59,9 @@ class RelayProcess:
         on_end: Callable[[RelayProcess], None],
     ) -> RelayProcess:
         """Raises OSError or TimeoutError."""
-        settings_file = settings.run_dir / spawn.SETTINGS_FILE
+        settings_file = settings.run_dir / process_files.SETTINGS_FILE
         if not settings_file.exists():
-            settings_file = await asyncio.to_thread(spawn.write_settings, settings)
+            settings_file = await asyncio.to_thread(process_files.write_settings, settings)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             async with asyncio.timeout(START_LIMIT_S):
@@ -77,7 +77,7 @@ class RelayProcess:
                     str(settings_file),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
-                    env=spawn.child_environment(),
+                    env=process_files.child_environment(),
                 )
                 reader, writer = await asyncio.open_connection(sock=ours, limit=READ_LIMIT_BYTES)
         except BaseException:

@@ -23,13 +23,13 @@ import structlog
 import uvloop
 
 from streamer.broadcast.media_events import PUBLIC
+from streamer.control import process_files
 from streamer.control.channel import READ_LIMIT_BYTES
 from streamer.control.framing import FrameError, builtins_to, encode_frame, read_frame, to_protocol_error
 from streamer.control.messages import Answer, Candidates, Event, Offer, ProtocolError, Reply, Request
 from streamer.control.outbound import Outbound
 from streamer.control.serving import close_writer
 from streamer.errors import BadRequest, NotFound, StreamerError, Unavailable
-from streamer.host import spawn
 from streamer.observe.logs import configure_logging
 from streamer.room.feed import ViewerFeed
 from streamer.room.relay_wire import AudioFrame, VideoFrame, ViewerCounts, decode_relay, feed_of
@@ -234,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--room", required=True)
     parser.add_argument("--settings", type=Path, required=True)
     options = parser.parse_args(arguments)
-    settings = spawn.read_settings(options.settings)
+    settings = process_files.read_settings(options.settings)
     configure_logging(settings.log, role="relay")
     for chatty in ("aioice", "aiortc"):
         # Each connectivity check of each viewer would be a line.

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from aiortc import RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 
 from streamer.control.messages import Answer, Candidates, Offer
 from streamer.errors import StreamerError
@@ -50,7 +49,7 @@ class Viewer:
         self._candidates_left = max_candidates
         self._facts = _read_offer(offer, max_candidates)
         self._candidates_left -= self._facts.candidates
-        self._pc: RTCPeerConnection = hooks.new_peer(binding.servers)
+        self._pc: hooks.Peer = hooks.new_peer(binding.servers)
         self._video: EncodedSender | None = None
         self._audio: EncodedSender | None = None
         self._joined = False
@@ -60,7 +59,7 @@ class Viewer:
         """Raises StreamerError ``bad_offer`` 400, ``unsupported_media`` 422 or 406; the caller then closes it."""
         pc = self._pc
         try:
-            await pc.setRemoteDescription(RTCSessionDescription(self._facts.sdp, "offer"))
+            await hooks.describe_remote(pc, self._facts.sdp, "offer")
             for transceiver in pc.getTransceivers():
                 self._send_on(transceiver)
             if self._facts.leaves_role_open:
@@ -76,7 +75,7 @@ class Viewer:
             raise sdp.BadOffer("The offer cannot be answered.", details={"reason": repr(error)[:200]}) from error
         return Answer(sdp=sdp.write_answer(pc.localDescription.sdp), resource=self.resource, etag=self.etag)
 
-    def _send_on(self, transceiver: RTCRtpTransceiver) -> None:
+    def _send_on(self, transceiver: hooks.Transceiver) -> None:
         wanted = CODECS[transceiver.kind]
         offered = hooks.codecs_of(transceiver)
         usable = [codec for codec in offered if codec.name.lower() == wanted]

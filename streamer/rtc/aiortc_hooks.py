@@ -31,20 +31,21 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import aioice.stun
 import aiortc.codecs
 import structlog
-from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpTransceiver
+from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.rtcconfiguration import RTCBundlePolicy
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsTransport
 from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpCodecParameters
 from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket, is_rtcp
 
+from streamer.control.ice_servers import IceServer
 from streamer.rtc.aioice_hooks import Checks, DatagramQueue, Gatherer, host_candidate, listen
 from streamer.rtc.gate import MAX_DATAGRAM, Gate, asks_for_too_much
-from streamer.rtc.ice import IceBinding, IceServer
+from streamer.rtc.ice import IceBinding
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +69,11 @@ _RSA_TOO = (
     b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:"
     b"ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-SHA:ECDHE-RSA-AES256-SHA"
 )
+
+
+Peer = RTCPeerConnection
+Transceiver = RTCRtpTransceiver
+"""For those who hold a peer and its media; nobody else imports aiortc."""
 
 
 class MediaEndpoint(Protocol):
@@ -182,6 +188,11 @@ def new_peer(servers: Sequence[IceServer] = (), *, bundle: bool = False) -> RTCP
     private: Any = pc
     private._RTCPeerConnection__certificates[0] = _Certificate.generateCertificate()
     return pc
+
+
+async def describe_remote(pc: RTCPeerConnection, sdp: str, kind: Literal["offer", "answer"]) -> None:
+    """Apply the other side's description. aiortc raises errors of any kind where it cannot make sense of it."""
+    await pc.setRemoteDescription(RTCSessionDescription(sdp, kind))
 
 
 def dtls_transports(pc: RTCPeerConnection) -> list[RTCDtlsTransport]:

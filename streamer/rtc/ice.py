@@ -1,31 +1,21 @@
-"""Where media is bound, what is announced, and which ICE servers peers are told of.
+"""Where media is bound and which addresses are announced.
 
-Pure: settings in, values out; ``aiortc_hooks`` applies them to a peer. The web plane uses
-:func:`link_headers`, publishers use :func:`parse_link_headers`.
+Pure: settings in, values out; ``aiortc_hooks`` applies them to a peer.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import ifaddr
 
-from streamer.settings import IceSettings, Settings
+from streamer.control.ice_servers import IceServer, ice_servers
+from streamer.settings import Settings
 
 LOOPBACK = "127.0.0.1"
-
-
-@dataclass(frozen=True, slots=True)
-class IceServer:
-    """A STUN or TURN server (RFC 7064, RFC 7065)."""
-
-    url: str
-    username: str = ""
-    credential: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,47 +54,6 @@ def binding_towards(url: str) -> IceBinding:
     return IceBinding(addresses=(LOOPBACK,) if _is_loopback(urlsplit(url).hostname or "") else ())
 
 
-def ice_servers(ice: IceSettings) -> tuple[IceServer, ...]:
-    stun = [IceServer(url) for url in ice.stun_servers]
-    turn = [IceServer(url, ice.turn_username, ice.turn_credential) for url in ice.turn_servers]
-    return (*stun, *turn)
-
-
-def link_headers(ice: IceSettings) -> list[str]:
-    """Values of the ``Link`` headers of a 201 answer (RFC 9725, section 4.6)."""
-    values = []
-    for server in ice_servers(ice):
-        value = f'<{server.url}>; rel="ice-server"'
-        if server.username:
-            value += (
-                f'; username="{_quoted(server.username)}"; credential="{_quoted(server.credential)}"'
-                '; credential-type="password"'
-            )
-        values.append(value)
-    return values
-
-
-_LINK = re.compile(r'<([^<>]+)>((?:\s*;\s*[\w-]+\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,]+))*)')
-_PARAMETER = re.compile(r';\s*([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,]+))')
-
-
-def parse_link_headers(values: Iterable[str]) -> tuple[IceServer, ...]:
-    """ICE servers out of ``Link`` headers; links of other relations and other schemes are passed over."""
-    servers = []
-    for value in values:
-        for match in _LINK.finditer(value):
-            parameters = {
-                name.lower(): re.sub(r"\\(.)", r"\1", quoted) if quoted else bare
-                for name, quoted, bare in _PARAMETER.findall(match[2])
-            }
-            if "ice-server" not in parameters.get("rel", "").split():
-                continue
-            if not match[1].startswith(("stun:", "turn:", "turns:")):
-                continue
-            servers.append(IceServer(match[1], parameters.get("username", ""), parameters.get("credential", "")))
-    return tuple(servers)
-
-
 def same_machine(binding: IceBinding, remote: Iterable[str]) -> list[str]:
     """Addresses that a peer on this machine uses instead of loopback, where loopback alone is bound.
 
@@ -120,10 +69,6 @@ def same_machine(binding: IceBinding, remote: Iterable[str]) -> list[str]:
         if address in own and not parsed.is_loopback and not parsed.is_link_local:
             wanted.append(address)
     return wanted
-
-
-def _quoted(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _single_address(host: str) -> tuple[str, ...]:

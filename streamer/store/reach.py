@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from streamer.conference import reach
-from streamer.conference.grants import Action, Grant, Target
+from streamer.conference.grants import ADMIN, Action, Grant, Target
 from streamer.errors import NotFound
 from streamer.store.events import Events
 from streamer.store.grants import Grants, OpenConnection
@@ -22,6 +22,16 @@ from streamer.store.tables import connections, rooms, sessions, venues
 _AROUND_MS = 48 * 3600_000
 """More than a day and the hours that a session is waited for."""
 _MOST_SESSIONS = 2000
+
+
+async def grant_as_it_is(connection: AsyncConnection, grant_id: str, now_ms: int) -> Grant | None:
+    """A grant as it is now, with the rooms that it reaches; None: there is none."""
+    if grant_id == ADMIN.id:
+        return ADMIN
+    try:
+        return await reaching(connection, await Grants(connection).get(grant_id), now_ms)
+    except NotFound:
+        return None
 
 
 async def reaching(connection: AsyncConnection, grant: Grant, now_ms: int) -> Grant:

@@ -14,7 +14,6 @@ from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.grants import revoke_again
 from streamer.api.lapses import LapseWatch
 from streamer.api.monitoring import MetricsAccess
-from streamer.planning.poll import SchedulePoller
 from streamer.api.routes import make_application
 from streamer.archive.archivist import Archivist
 from streamer.archive.gathering import FOREVER_MS
@@ -98,7 +97,7 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     stack.push_async_callback(app[REALTIME].close)
     run(partial(count_viewers, app), "viewers")
     run(app[LAPSES].run, "lapsed grants")
-    run(SchedulePoller(services).run, "schedule poller")
+    run(services.schedules.run, "schedule poller")
 
 
 def make_director(settings: Settings, database: Database, plane: MediaPlane, notices: Notices) -> Director:

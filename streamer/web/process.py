@@ -37,7 +37,7 @@ from streamer.errors import EXIT_DONE, EXIT_FAILED, StreamerError
 from streamer.web.http_server import HttpServer
 from streamer.observe.health import waiting_application
 from streamer.observe.logs import configure_logging
-from streamer.host import spawn
+from streamer.control import process_files
 from streamer.control.server import wait_cancelled
 from streamer.settings import Settings
 from streamer.store.database import Database, StoreUnavailable, database_url
@@ -72,7 +72,7 @@ async def run_web(settings: Settings, sockets: Sequence[socket.socket]) -> int:
             # Where somebody of an older program directs, the tables are brought up to date once that one has ended.
             if not await database.has_directors():
                 await database.migrate()
-            floor = await asyncio.to_thread(spawn.highest_epoch, settings)
+            floor = await asyncio.to_thread(process_files.highest_epoch, settings)
             directorship = Directorship(
                 database,
                 this_process(settings.data, settings.run_dir),
@@ -100,7 +100,7 @@ async def _folder_lock(settings: Settings) -> int:
     The supervisor starts one at a time; a former supervisor's may be just dying. Raises StoreUnavailable.
     """
     for _ in range(FOLDER_LOCK_TRIES):
-        if (lock := spawn.try_lock(settings.run_dir / spawn.WEB_LOCK)) is not None:
+        if (lock := process_files.try_lock(settings.run_dir / process_files.WEB_LOCK)) is not None:
             return lock
         await asyncio.sleep(FOLDER_LOCK_POLL_S)
     raise StoreUnavailable(f"Another web process uses the data folder {settings.data}.")
@@ -192,10 +192,10 @@ async def _serve(
     except (StreamerError, OSError, ssl.SSLError) as error:
         _log.error("web_cannot_start", error=str(error))
         return EXIT_FAILED
-    pid_file = settings.run_dir / spawn.WEB_PID
+    pid_file = settings.run_dir / process_files.WEB_PID
     try:
         listener.start(sockets, certificate.context if certificate else None, backlog=_BACKLOG)
-        spawn.write_atomically(pid_file, f"{os.getpid()}\n".encode())
+        process_files.write_atomically(pid_file, f"{os.getpid()}\n".encode())
         _log.info("web_started", pid=os.getpid(), url=public_url(settings))
         while not leaving.is_set():
             with contextlib.suppress(TimeoutError):
@@ -250,10 +250,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--parent", type=int, required=True)
     options = parser.parse_args(arguments)
     # Whoever comes next needs the port.
-    spawn.die_with_parent(options.parent)
+    process_files.die_with_parent(options.parent)
     # Only the supervisor speaks to us: Ctrl-C reaches it, and it drains us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    settings = spawn.read_settings(options.settings)
+    settings = process_files.read_settings(options.settings)
     admin_token = os.environ.pop("STREAMER_ADMIN_TOKEN", "")
     settings = settings.model_copy(update={"admin_token": admin_token})
     configure_logging(settings.log, role="web")

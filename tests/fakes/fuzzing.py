@@ -20,6 +20,7 @@ import aioice.stun
 from aiortc.rtcdtlstransport import RtpRouter
 from aiortc.rtp import HeaderExtensionsMap, RtcpPacket, RtpPacket
 
+from streamer.control.ice_servers import parse_link_headers
 from streamer.control.messages import Offer
 from streamer.errors import BadRequest, StreamerError, Unprocessable
 from streamer.formats import h264, vp8
@@ -30,7 +31,6 @@ from streamer.room.publications import Publications
 from streamer.rtc import aioice_hooks
 from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc.gate import Gate
-from streamer.rtc.ice import parse_link_headers
 from streamer.rtc.payloads import depayload, payload
 from streamer.rtc.receiver import EncodedReceiver, nack_packet
 from streamer.rtc.sdp import for_mid, is_restart, read_candidate, read_fragment, read_offer, write_answer

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from aiortc import RTCPeerConnection, RTCSessionDescription
 
-from streamer.control import run_folder
+from streamer.control import process_files, run_folder
 from streamer.control.channel import Channel
 from streamer.control.messages import Answer, Event, Offer, RoomConfig, RoomStatus
 from streamer.host import spawn
@@ -141,8 +141,8 @@ async def hostile_room(folder: Path) -> AsyncIterator[HostileRoom]:
     }
     settings = Settings.model_validate({"data": folder, **made})
     run_folder.make_run_dir(settings.run_dir)
-    file = spawn.write_settings(settings)
-    spawn.save_room(settings, RoomConfig(id="hall", name="Hall"))
+    file = process_files.write_settings(settings)
+    process_files.save_room(settings, RoomConfig(id="hall", name="Hall"))
     command = [
         sys.executable,
         "-m",

@@ -10,10 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamer
-from streamer.control import run_folder
+from streamer.control import process_files, run_folder
 from streamer.control.channel import Channel
 from streamer.control.messages import RoomConfig
-from streamer.host import spawn
 from streamer.host.media_host import MediaHost
 from streamer.settings import Settings
 from tests.fakes.waiting import until
@@ -34,15 +33,15 @@ def make_settings(tmp_path: Path, **room: float) -> Settings:
 
 HOST_SCRIPT = """
 import asyncio, sys, pathlib
-from streamer.host import spawn
+from streamer.control import process_files
 from streamer.host.media_host import run_host
-settings = spawn.read_settings(pathlib.Path(sys.argv[1]))
+settings = process_files.read_settings(pathlib.Path(sys.argv[1]))
 sys.exit(asyncio.run(run_host(settings, program=sys.argv[2:])))
 """
 
 
 def start_host(settings: Settings) -> subprocess.Popen[bytes]:
-    file = spawn.write_settings(settings)
+    file = process_files.write_settings(settings)
     return subprocess.Popen([sys.executable, "-c", HOST_SCRIPT, str(file), *PROGRAM], cwd=REPOSITORY)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from streamer.host import spawn
+from streamer.control import process_files
 from tests.fakes.following import all_past, faultless
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.postgres import Postgres, binaries, running_postgres
@@ -65,8 +65,8 @@ class Taps:
 
 async def shown(server: Running, room: str) -> str:
     """What the room's public output shows, from its process's last orders: no database is asked."""
-    settings = spawn.read_settings(server.data / "run" / spawn.SETTINGS_FILE)
-    config = await asyncio.to_thread(spawn.load_room, settings, room)
+    settings = process_files.read_settings(server.data / "run" / process_files.SETTINGS_FILE)
+    config = await asyncio.to_thread(process_files.load_room, settings, room)
     return "" if config is None else config.orders.public
 
 

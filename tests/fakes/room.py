@@ -35,13 +35,12 @@ from streamer.broadcast.media_events import (
 )
 from streamer.broadcast.programme import Broadcast, Chunk, InitSection, Interval, Part, Rendition, Segment
 from streamer.broadcast.view import BroadcastView
-from streamer.control import run_folder
+from streamer.control import process_files, run_folder
 from streamer.control.data import DataServer
 from streamer.control.messages import Answer, Offer, RoomConfig, RoomStatus, SourceStatus
 from streamer.control.server import ControlServer, typed
 from streamer.errors import Conflict
-from streamer.host import spawn
-from streamer.host.spare import wait_for_room
+from streamer.room.spare_start import wait_for_room
 
 PART_TICKS = 30_000
 PARTS = 6
@@ -185,7 +184,7 @@ async def main() -> int:
         options.room = await asyncio.to_thread(wait_for_room)
         if options.room is None:
             return 0
-    settings = spawn.read_settings(options.settings)
+    settings = process_files.read_settings(options.settings)
     folder = settings.room_dir(options.room)
     behaviour = folder / "behaviour"
     manner = behaviour.read_text() if behaviour.exists() else ""
@@ -198,7 +197,7 @@ async def main() -> int:
     if manner == "deaf":
         await asyncio.sleep(3600)
     room = FakeRoom(settings.run_dir, options.room, broadcast=kept.read_text())
-    room.config = spawn.load_room(settings, options.room)
+    room.config = process_files.load_room(settings, options.room)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, room.closed.set)
     await room.start()
     while not room.closed.is_set():

@@ -46,9 +46,9 @@ PATIENT = {"STREAMER_MEDIA__SILENCE_BEFORE_SLATE_S": "10", "STREAMER_MEDIA__OVER
 """A busy machine may hold a camera or an encoder up for some seconds: without a slate, and no rendition is given up."""
 REAL = PATIENT | {"STREAMER_MEDIA__RUNGS": LADDER}
 """Segments and parts as they are by default."""
-PLAIN = PATIENT | {"STREAMER_REALTIME__NEWCOMER_S": "0"}
-"""All by default, the ladder too. Crowds that come from one address may speak at once: how newcomers are held back is
-no matter there."""
+PLAIN = PATIENT | {"STREAMER_REALTIME__NEWCOMER_S": "0", "STREAMER_MEDIA__PRESET": "ultrafast"}
+"""All by default, the ladder too, which is encoded in a hurry. Crowds that come from one address may speak at once: how
+newcomers are held back is no matter there."""
 
 
 @dataclass

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from streamer.host import spawn
+from streamer.control import process_files
 from tests.fakes.publishing import smallest_camera
 from tests.fakes.running import ADMIN_TOKEN, PATIENCE, Running, free_port, serving
 from tests.fakes.shared import SMALLEST
@@ -113,7 +113,7 @@ async def test_one_directs_the_other_waits_and_takes_over_from_one_that_is_stopp
             assert status == 503
             assert f"process {second.pid('web')}" in body["error"]["details"]["director"]
             assert (rooms / "room.json").read_bytes() == told, "it ordered something after it had been replaced"
-            assert spawn.load_epoch(_settings(first), "a") == 1
+            assert process_files.load_epoch(_settings(first), "a") == 1
             assert (await second.api("GET", "/venues"))["items"][0]["id"] == session["id"]
             audit = (await second.api("GET", "/audit"))["items"]
             assert audit[0]["action"] == "room.hold", audit[0]
@@ -133,4 +133,4 @@ async def test_one_directs_the_other_waits_and_takes_over_from_one_that_is_stopp
 
 
 def _settings(server: Running) -> Any:
-    return spawn.read_settings(server.data / "run" / spawn.SETTINGS_FILE)
+    return process_files.read_settings(server.data / "run" / process_files.SETTINGS_FILE)

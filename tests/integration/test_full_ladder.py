@@ -47,4 +47,4 @@ async def test_a_1080p_camera_becomes_five_pictures_cut_at_the_same_places(serve
             # A busy machine may shed frame rate in the rungs; where segments begin is the same all the same.
             assert max(begins.values()) - min(begins.values()) <= 90_000 // 12, begins
             assert (await server.state("grand"))["sources"]["main"]["passthrough"] is True
-            faultless(follower)
+            faultless(follower, shed=set(LADDER) - {"v1080"})

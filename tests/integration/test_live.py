@@ -163,6 +163,10 @@ async def test_flash_and_beep_are_together_in_every_rendition(live: Followed) ->
         flashes = decoding.flashes(live.shown[name])
         assert len(flashes) >= 8
         apart = [decoding.nearest(flash, beeps) / 90 for flash in flashes[1:-1]]
+        # A camera on a busy machine may pass over a beep.
+        lost = [ms for ms in apart if ms > 500]
+        assert len(lost) <= 1, f"{name}, {sound}: {apart}"
+        apart = [ms for ms in apart if ms <= 500]
         # What the camera's clocks were apart at first is taken out of the sound by a few ms a second.
         assert max(apart) <= 45 or apart[-1] < apart[0] - len(apart), f"{name}, {sound}: {apart}"
 

@@ -11,7 +11,6 @@ import pytest
 from aiohttp import web
 
 from streamer.api.context import SERVICES
-from streamer.planning.poll import SchedulePoller
 from streamer.schedules.fields import guid_of
 from streamer.settings import Settings
 from streamer.store.schedule_sources import ScheduleSource, ScheduleSources
@@ -201,11 +200,11 @@ async def test_an_address_from_before_waits_for_somebodys_word(town: Town) -> No
     async with services.database.write() as connection:
         await ScheduleSources(connection).put(ScheduleSource("fair", town.url))
     town.text = frab(Talk("One", "Loire"))
-    await SchedulePoller(services)._look()
+    await services.schedules.look()
     (told,) = (await town.api("GET", "/schedule-sources"))["items"]
     assert (told["stopped"], told["followed_by"], town.asked) == ("nobody", "", 0)
     await town.api("POST", "/schedule-sources/fair/confirm", expect=200)
-    await SchedulePoller(services)._look()
+    await services.schedules.look()
     assert [title for title, _, _ in await town.sessions()] == ["One"]
 
 

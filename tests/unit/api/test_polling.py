@@ -33,7 +33,7 @@ class Site:
 
     def poller(self) -> SchedulePoller:
         assert self.api.client.app is not None
-        return SchedulePoller(self.api.client.app[SERVICES])
+        return self.api.client.app[SERVICES].schedules
 
 
 @pytest.fixture
@@ -74,10 +74,10 @@ async def test_how_the_last_look_at_a_schedule_went_is_told_and_survives_a_resta
     assert {item["title"] for item in (await api("GET", "/sessions?event=jdl"))["items"]} == {"One", "Deux"}
     # Another process finds out by itself, and then has no reason to look again so soon.
     assert api.client.app is not None
-    api.client.app[SERVICES].waiting_imports.clear()
+    api.client.app[SERVICES].schedules.waiting.clear()
     asked, poller = site.asked, site.poller()
     for _ in range(2):
-        await poller._look()
+        await poller.look()
         (told,) = (await api("GET", "/schedule-sources?event=jdl"))["items"]
         assert [item["title"] for item in told["waiting"]] == ["One"]
     assert (site.asked - asked, poller.failures) == (1, 0)

@@ -6,10 +6,12 @@ import asyncio
 from pathlib import Path
 
 from tests.fakes.fuzzed_app import AS_ADMIN, fuzzed
-from tests.fakes.schemas import search
 
 
 async def test_answers_are_as_the_document_says(tmp_path: Path) -> None:
+    # Loads schemathesis, for a second: not in each worker.
+    from tests.fakes.schemas import search
+
     async with fuzzed(tmp_path) as app:
         async with app.client.get("/api/v1/openapi.json") as response:
             document = await response.json()

@@ -34,37 +34,37 @@ def grey(jpeg: bytes) -> float:
 
 
 @pytest.mark.parametrize("at", [0.0, 1.99, 2.0, 3.999, 4.01, 7.5])
-def test_the_picture_that_is_shown_then(studio: Studio, tmp_path: Path, at: float) -> None:
+async def test_the_picture_that_is_shown_then(studio: Studio, tmp_path: Path, at: float) -> None:
     folder = tmp_path / "recording"
-    made = still_at(folder, files.read_material(folder), studio.at(at))
+    made = await still_at(folder, files.read_material(folder), studio.at(at))
     assert 0 <= studio.at(at) - made.at_ms < 34 or (at == 0 and made.at_ms == studio.at(0))
     assert grey(made.jpeg) == pytest.approx((GREYS[int(at) % 5] - 16) * 255 / 219, abs=8)
 
 
-def test_frame_by_frame_over_segments(studio: Studio, tmp_path: Path) -> None:
+async def test_frame_by_frame_over_segments(studio: Studio, tmp_path: Path) -> None:
     folder = tmp_path / "recording"
     material = files.read_material(folder)
     at, seen = studio.at(1.9), []
     for _ in range(8):
-        made = still_at(folder, material, at)
+        made = await still_at(folder, material, at)
         seen.append(made.at_ms - studio.at(0))
         assert made.after_ms is not None
         at = made.after_ms
     assert seen == pytest.approx([1900 + n * 1000 / 30 for n in range(8)], abs=1)
     for expected in reversed(seen[:-1]):
         assert made.before_ms is not None
-        made = still_at(folder, material, made.before_ms)
+        made = await still_at(folder, material, made.before_ms)
         assert made.at_ms - studio.at(0) == expected
-    assert still_at(folder, material, studio.at(0)).before_ms is None
+    assert (await still_at(folder, material, studio.at(0))).before_ms is None
 
 
-def test_no_picture_there(studio: Studio, tmp_path: Path) -> None:
+async def test_no_picture_there(studio: Studio, tmp_path: Path) -> None:
     folder = tmp_path / "recording"
     material = files.read_material(folder)
     for at in (-1.0, 60.0):
         with pytest.raises(NoPicture):
-            still_at(folder, material, studio.at(at))
+            await still_at(folder, material, studio.at(at))
     for file in folder.glob("media/*"):
         file.unlink()
     with pytest.raises(NoPicture):
-        still_at(folder, material, studio.at(3))
+        await still_at(folder, material, studio.at(3))

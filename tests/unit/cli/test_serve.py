@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from streamer.host import spawn
+from streamer.control import process_files
 from tests.fakes.certificates import write_certificate
 
 STREAMER = [sys.executable, "-m", "streamer.cli"]
@@ -55,7 +55,7 @@ class Serve:
             )
 
     def pid(self, name: str) -> int | None:
-        return spawn.read_pid(self.data / "run" / f"{name}.pid")
+        return process_files.read_pid(self.data / "run" / f"{name}.pid")
 
     def get(self, path: str, context: ssl.SSLContext | None = None) -> int:
         try:
@@ -178,7 +178,7 @@ def test_a_port_that_is_taken_is_said_and_starts_nothing(start: Callable[..., Se
         instance = start(port=sock.getsockname()[1], wait=False)
         assert instance.process.wait(LIMIT_S) == 1
     assert "Cannot listen on 127.0.0.1" in instance.log.read_text()
-    assert not spawn.host_is_running(instance.data / "run")
+    assert not process_files.host_is_running(instance.data / "run")
 
 
 def test_the_two_planes_run_apart(start: Callable[..., Serve]) -> None:

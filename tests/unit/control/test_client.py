@@ -15,11 +15,10 @@ import uvloop
 from streamer.broadcast.chunks import ChunkSet
 from streamer.broadcast.media_events import Opened, StillMade
 from streamer.broadcast.programme import Chunk
-from streamer.control import client
+from streamer.control import client, process_files
 from streamer.control.client import MediaPlane, PartCache, RoomLink
 from streamer.control.messages import Candidates, Offer, RoomConfig
 from streamer.errors import StreamerError
-from streamer.host import spawn
 from streamer.settings import Settings
 from tests.fakes.media_host import make_settings, running_host, start_host
 from tests.fakes.room import FakeRoom
@@ -30,8 +29,8 @@ from tests.fakes.waiting import until
 def settings(tmp_path: Path) -> Iterator[Settings]:
     settings = make_settings(tmp_path)
     yield settings
-    for room in spawn.rooms_running(settings.run_dir):
-        pid = spawn.read_pid(spawn.room_pid_file(settings.run_dir, room))
+    for room in process_files.rooms_running(settings.run_dir):
+        pid = process_files.read_pid(process_files.room_pid_file(settings.run_dir, room))
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
 

@@ -19,8 +19,8 @@ from streamer.conference.session_keys import LINK, admin_holder, holder_of, key_
 from streamer.conference.sessions import Session, Visibility
 from streamer.conference.spans import output_name
 from streamer.conference.undo import Effect
+from streamer.control import process_files
 from streamer.control.messages import RoomConfig
-from streamer.host import spawn
 from streamer.settings import Settings, load_settings
 from streamer.store import (
     actions,
@@ -129,24 +129,26 @@ def test_images_of_what_a_command_changed() -> None:
 def test_what_a_restarted_room_reads(tmp_path: Path) -> None:
     settings = load_settings(None, data=tmp_path)
     config = filled(RoomConfig, "room.json")
-    spawn.save_room(settings, config)
-    spawn.save_epoch(settings, config.id, 41)
+    process_files.save_room(settings, config)
+    process_files.save_epoch(settings, config.id, 41)
     same_bytes("room.json", (settings.room_dir(config.id) / "room.json").read_bytes())
-    same_bytes("epoch", (settings.room_dir(config.id) / spawn.EPOCH_FILE).read_bytes())
-    spawn.write_atomically(settings.room_dir(config.id) / "room.json", (DATA / "room.json").read_bytes())
-    spawn.write_atomically(settings.room_dir(config.id) / spawn.EPOCH_FILE, (DATA / "epoch").read_bytes())
-    assert spawn.load_room(settings, config.id) == config
-    assert (spawn.load_epoch(settings, config.id), spawn.highest_epoch(settings)) == (41, 41)
+    same_bytes("epoch", (settings.room_dir(config.id) / process_files.EPOCH_FILE).read_bytes())
+    process_files.write_atomically(settings.room_dir(config.id) / "room.json", (DATA / "room.json").read_bytes())
+    process_files.write_atomically(
+        settings.room_dir(config.id) / process_files.EPOCH_FILE, (DATA / "epoch").read_bytes()
+    )
+    assert process_files.load_room(settings, config.id) == config
+    assert (process_files.load_epoch(settings, config.id), process_files.highest_epoch(settings)) == (41, 41)
 
 
 def test_the_settings_that_processes_are_started_with(tmp_path: Path) -> None:
     settings = load_settings(None, data=tmp_path, admin_token="x" * 40, server={"public_url": "https://s.test"})
-    text = spawn.write_settings(settings).read_text("utf-8")
+    text = process_files.write_settings(settings).read_text("utf-8")
     assert "x" * 40 not in text
     same_json("run_settings.json", json.loads(text.replace(str(tmp_path), "DIR")))
     kept = tmp_path / "kept.json"
     kept.write_text((DATA / "run_settings.json").read_text("utf-8").replace("DIR", str(tmp_path)), "utf-8")
-    assert spawn.read_settings(kept) == Settings.model_validate({**settings.model_dump(), "admin_token": ""})
+    assert process_files.read_settings(kept) == Settings.model_validate({**settings.model_dump(), "admin_token": ""})
 
 
 async def test_cursors_keep_their_meaning(tmp_path: Path) -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from streamer.control import run_folder
+from streamer.control import process_files, run_folder
 from streamer.control.channel import Channel
 from streamer.control.messages import RoomConfig, RoomEntry
 from streamer.errors import StreamerError
 from streamer.host import media_host as host_module
-from streamer.host import spawn
 from streamer.host.media_host import EXIT_ALREADY_RUNNING, MediaHost, run_host
 from streamer.settings import Settings
 from tests.fakes.media_host import PROGRAM, ensure_over_socket, make_settings, running_host, start_host
@@ -25,14 +24,14 @@ from tests.fakes.waiting import until
 def no_room_outlives_the_test(tmp_path: Path) -> object:
     yield
     for path in (tmp_path / "run").glob("room-*.pid"):
-        pid = spawn.read_pid(path)
-        if pid is not None and spawn.is_locked(path):
+        pid = process_files.read_pid(path)
+        if pid is not None and process_files.is_locked(path):
             os.kill(pid, signal.SIGKILL)
     return None
 
 
 def pid_of(settings: Settings, room: str) -> int | None:
-    return spawn.read_pid(spawn.room_pid_file(settings.run_dir, room))
+    return process_files.read_pid(process_files.room_pid_file(settings.run_dir, room))
 
 
 async def test_ensure_starts_a_room_once_for_any_number_of_callers(tmp_path: Path) -> None:
@@ -42,10 +41,10 @@ async def test_ensure_starts_a_room_once_for_any_number_of_callers(tmp_path: Pat
         entries = await asyncio.gather(*(host.ensure(config) for _ in range(10)))
         assert {entry.state for entry in entries} == {"up"}
         assert {entry.pid for entry in entries} == {pid_of(settings, "main")}
-        assert spawn.load_room(settings, "main") == config
+        assert process_files.load_room(settings, "main") == config
         assert oct((settings.run_dir / "settings.json").stat().st_mode & 0o777) == "0o600"
         assert "sesame" not in (settings.run_dir / "settings.json").read_text()
-        assert spawn.read_settings(settings.run_dir / "settings.json").room == settings.room
+        assert process_files.read_settings(settings.run_dir / "settings.json").room == settings.room
     assert pid_of(settings, "main") is None
     assert run_folder.rooms_with_sockets(settings.run_dir) == []
 
@@ -149,7 +148,7 @@ async def test_a_new_config_reaches_the_room_and_the_disk(tmp_path: Path) -> Non
         )
         await host.ensure(RoomConfig(id="main", name="Renamed"))
         await until(lambda: ["named_Renamed"] in statuses)
-        kept = spawn.load_room(settings, "main")
+        kept = process_files.load_room(settings, "main")
         assert kept is not None
         assert kept.name == "Renamed"
         await channel.close()
@@ -181,15 +180,15 @@ async def test_a_room_survives_its_host_and_the_next_host_adopts_it(tmp_path: Pa
     entry = await ensure_over_socket(settings, config)
     first.kill()
     first.wait()
-    assert spawn.rooms_running(settings.run_dir) == ["main"]
-    assert not spawn.host_is_running(settings.run_dir)
+    assert process_files.rooms_running(settings.run_dir) == ["main"]
+    assert not process_files.host_is_running(settings.run_dir)
 
     second = start_host(settings)
     again = await ensure_over_socket(settings, config)
     assert again["pid"] == entry["pid"]
     assert again["restarts"] == 0
-    assert spawn.host_is_running(settings.run_dir)
-    assert spawn.read_pid(settings.run_dir / "media.pid") == second.pid
+    assert process_files.host_is_running(settings.run_dir)
+    assert process_files.read_pid(settings.run_dir / "media.pid") == second.pid
 
     # An adopted room is watched like a child: it is restarted when it is killed ...
     os.kill(int(str(entry["pid"])), signal.SIGKILL)
@@ -198,7 +197,7 @@ async def test_a_room_survives_its_host_and_the_next_host_adopts_it(tmp_path: Pa
     await ensure_over_socket(settings, config)
     second.terminate()
     assert second.wait(10) == 0
-    assert spawn.rooms_running(settings.run_dir) == []
+    assert process_files.rooms_running(settings.run_dir) == []
     assert not (settings.run_dir / "media.pid").exists()
     assert not (settings.run_dir / "media.sock").exists()
 
@@ -215,7 +214,7 @@ async def test_an_adopted_room_that_closes_stays_closed(tmp_path: Path) -> None:
         await channel.request("close")
         await until(lambda: not host.entries)
         await channel.close()
-    assert spawn.rooms_running(settings.run_dir) == []
+    assert process_files.rooms_running(settings.run_dir) == []
 
 
 async def test_a_room_without_a_written_pid_is_found_by_its_lock(tmp_path: Path) -> None:
@@ -225,7 +224,7 @@ async def test_a_room_without_a_written_pid_is_found_by_its_lock(tmp_path: Path)
     entry = await ensure_over_socket(settings, RoomConfig(id="main", name="Main"))
     first.kill()
     first.wait()
-    spawn.room_pid_file(settings.run_dir, "main").write_text("")
+    process_files.room_pid_file(settings.run_dir, "main").write_text("")
     async with running_host(settings) as host:
         await until(lambda: host.entries and host.entries[0].state == "up")
         assert host.entries[0].pid == entry["pid"]
@@ -244,8 +243,8 @@ async def test_a_restarted_host_opens_again_what_it_had_to_drain(tmp_path: Path)
 async def test_a_room_that_was_open_too_long_ago_stays_closed(tmp_path: Path) -> None:
     settings = make_settings(tmp_path)
     run_folder.make_run_dir(settings.run_dir)
-    spawn.save_room(settings, RoomConfig(id="main", name="Main"))
-    spawn.mark_open(settings, "main")
+    process_files.save_room(settings, RoomConfig(id="main", name="Main"))
+    process_files.mark_open(settings, "main")
     os.utime(settings.run_dir / "room-main.open", (1, 1))
     async with running_host(settings) as host:
         assert host.entries == []
@@ -255,7 +254,7 @@ async def test_a_second_host_gives_way(tmp_path: Path, monkeypatch: pytest.Monke
     settings = make_settings(tmp_path)
     monkeypatch.setattr(host_module, "LOCK_ATTEMPTS", 2)
     run_folder.make_run_dir(settings.run_dir)
-    lock = spawn.try_lock(settings.run_dir / spawn.HOST_LOCK)
+    lock = process_files.try_lock(settings.run_dir / process_files.HOST_LOCK)
     assert lock is not None
     assert await run_host(settings, program=PROGRAM) == EXIT_ALREADY_RUNNING
     os.close(lock)
@@ -271,7 +270,7 @@ async def test_a_host_may_leave_its_rooms_to_the_next(tmp_path: Path) -> None:
     await channel.request("shutdown", {"rooms": False})
     await task
     await channel.close()
-    assert spawn.rooms_running(settings.run_dir) == ["main"]
+    assert process_files.rooms_running(settings.run_dir) == ["main"]
     async with running_host(settings) as successor:
         await until(lambda: successor.entries and successor.entries[0].state == "up")
         assert successor.entries[0].pid == entry.pid

@@ -14,12 +14,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from streamer.control import run_folder
+from streamer.control import process_files, run_folder
 from streamer.control.client import MediaPlane
 from streamer.control.messages import Answer, Offer, RoomConfig
-from streamer.host import memory, spawn
 from streamer.host.media_host import MediaHost
 from streamer.host.memory import RoomGroups
+from streamer.room import memory_limit
 from streamer.settings import Settings
 from tests.fakes.hostile_room import Honest
 from tests.fakes.media_host import HOST_SCRIPT, REPOSITORY
@@ -93,7 +93,7 @@ async def test_a_room_that_takes_more_memory_than_it_may_is_restarted_alone(tmp_
             assert neighbour is not None
             assert neighbour.alarms == []
             adjusted = Path(f"/proc/{plane.entries['eater'].pid}/oom_score_adj").read_text()
-            assert int(adjusted) == memory.OOM_SCORE_ADJ
+            assert int(adjusted) == memory_limit.OOM_SCORE_ADJ
     finally:
         host.leave()
         await running
@@ -128,7 +128,7 @@ async def test_the_kernel_takes_the_room_and_leaves_the_host(tmp_path: Path) -> 
     settings = small_settings(tmp_path, 4096)
     run_folder.make_run_dir(settings.run_dir)
     with memory_group(900 * 1024 * 1024) as group:
-        file = spawn.write_settings(settings)
+        file = process_files.write_settings(settings)
         host = await asyncio.create_subprocess_exec(
             sys.executable, "-c", HOST_SCRIPT, str(file), *EATING, cwd=REPOSITORY, start_new_session=True
         )

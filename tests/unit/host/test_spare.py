@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from streamer.control import process_files
 from streamer.control.messages import RoomConfig
 from streamer.host import spare as spare_module
-from streamer.host import spawn
 from tests.fakes.media_host import ensure_over_socket, make_settings, running_host, start_host
 from tests.fakes.waiting import until
 
@@ -35,8 +35,8 @@ async def test_the_spare_becomes_the_room_and_the_next_one_is_made_ready(
         assert waiting is not None
         entry = await host.ensure(MAIN)
         assert entry.pid == waiting
-        assert spawn.read_pid(spawn.room_pid_file(settings.run_dir, "main")) == waiting
-        assert spawn.rooms_running(settings.run_dir) == ["main"]
+        assert process_files.read_pid(process_files.room_pid_file(settings.run_dir, "main")) == waiting
+        assert process_files.rooms_running(settings.run_dir) == ["main"]
         await until(lambda: host.spare_pid not in (None, waiting))
         following = host.spare_pid
         assert (await host.ensure(RoomConfig(id="side", name="Side"))).pid == following
@@ -44,7 +44,7 @@ async def test_the_spare_becomes_the_room_and_the_next_one_is_made_ready(
         last = host.spare_pid
     assert last is not None
     assert not alive(last)
-    assert spawn.rooms_running(settings.run_dir) == []
+    assert process_files.rooms_running(settings.run_dir) == []
 
 
 async def test_a_room_that_was_a_spare_is_restarted_from_the_next_spare(
@@ -83,7 +83,7 @@ async def test_no_spare_where_the_setting_says_so(tmp_path: Path) -> None:
 async def test_an_idle_spare_ends_with_its_host_and_a_used_one_is_adopted(tmp_path: Path) -> None:
     settings = make_settings(tmp_path, warm_spare=True)
     first = start_host(settings)
-    await until(lambda: spawn.read_pid(settings.run_dir / "media.pid") == first.pid)
+    await until(lambda: process_files.read_pid(settings.run_dir / "media.pid") == first.pid)
     await until(lambda: bool(children(first.pid)))
     spare = children(first.pid)[0]
     first.kill()
@@ -91,11 +91,11 @@ async def test_an_idle_spare_ends_with_its_host_and_a_used_one_is_adopted(tmp_pa
     await until(lambda: not alive(spare))
 
     second = start_host(settings)
-    await until(lambda: spawn.read_pid(settings.run_dir / "media.pid") == second.pid)
+    await until(lambda: process_files.read_pid(settings.run_dir / "media.pid") == second.pid)
     used = int(str((await ensure_over_socket(settings, MAIN))["pid"]))
     second.kill()
     second.wait()
-    assert spawn.rooms_running(settings.run_dir) == ["main"]
+    assert process_files.rooms_running(settings.run_dir) == ["main"]
     async with running_host(make_settings(tmp_path)) as host:
         await until(lambda: host.entries and host.entries[0].state == "up")
         assert host.entries[0].pid == used

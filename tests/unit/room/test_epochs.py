@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from streamer.control import process_files
 from streamer.control.channel import Channel
 from streamer.control.client import MediaPlane
 from streamer.control.framing import decode_control
 from streamer.control.link import RoomLink
 from streamer.control.messages import Event, Request, RoomConfig
 from streamer.errors import StreamerError
-from streamer.host import spawn
 from tests.fakes.media_host import make_settings, running_host
 from tests.fakes.room import FakeRoom
 from tests.fakes.waiting import until
@@ -90,12 +90,12 @@ async def test_an_epoch_outlives_room_and_host(tmp_path: Path) -> None:
         await plane.ensure(RoomConfig(id="main", name="Main"))
         os.kill(plane.entries["main"].pid, signal.SIGKILL)
         await until(lambda: plane.rooms["main"].reconnects and plane.rooms["main"].up, limit_s=20)
-        config = spawn.load_room(settings, "main")
+        config = process_files.load_room(settings, "main")
         assert config is not None
         assert config.epoch == 8, "with its last orders"
         await plane.close()
-    spawn.save_epoch(settings, "main", 9)
-    assert spawn.highest_epoch(settings) == 9
+    process_files.save_epoch(settings, "main", 9)
+    assert process_files.highest_epoch(settings) == 9
     async with running_host(settings):
         channel = await Channel.open(settings.run_dir, "media.sock")
         assert await refused(channel, "ensure", RoomConfig(id="main", name="Main", epoch=8), epoch=8) == (

@@ -17,11 +17,10 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
-from streamer.control import run_folder
+from streamer.control import process_files, run_folder
 from streamer.control.messages import Answer, Candidates, Offer
 from streamer.errors import StreamerError
 from streamer.formats.types import AccessUnit
-from streamer.host import spawn
 from streamer.room.relay import Relay
 from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc.ice import LOOPBACK, IceBinding
@@ -42,7 +41,7 @@ class Stage:
         self.feed = feed
         self.settings = Settings.model_validate({"data": tmp_path, "whep": whep or {"max_viewers": 3}})
         run_folder.make_run_dir(self.settings.run_dir)
-        spawn.write_settings(self.settings)
+        process_files.write_settings(self.settings)
         self.keyframes_wanted = 0
         self.relay = Relay("main", self.settings, on_keyframe_wanted=self._wanted, idle_s=idle_s)
         self._task = asyncio.create_task(self._play())
@@ -351,11 +350,11 @@ async def test_the_relay_stops_when_nobody_watches_any_more(tmp_path: Path) -> N
 
 ROOM_SCRIPT = """
 import asyncio, pathlib, sys
-from streamer.host import spawn
+from streamer.control import process_files
 from streamer.room.relay_link import RelayProcess
 
 async def main():
-    settings = spawn.read_settings(pathlib.Path(sys.argv[1]))
+    settings = process_files.read_settings(pathlib.Path(sys.argv[1]))
     process = await RelayProcess.start("main", settings, lambda event: None, lambda process: None)
     print(process._child.pid, flush=True)
     await asyncio.sleep(60)
@@ -366,7 +365,7 @@ asyncio.run(main())
 
 async def test_a_relay_does_not_outlive_a_room_that_is_killed(tmp_path: Path) -> None:
     settings = Settings.model_validate({"data": tmp_path})
-    file = spawn.write_settings(settings)
+    file = process_files.write_settings(settings)
     room = await asyncio.create_subprocess_exec(
         sys.executable, "-c", ROOM_SCRIPT, str(file), stdout=asyncio.subprocess.PIPE
     )

@@ -19,9 +19,10 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.rtp import RtcpSrPacket, RtpPacket
 
+from streamer.control.ice_servers import IceServer
 from streamer.rtc import aioice_hooks
 from streamer.rtc import aiortc_hooks as hooks
-from streamer.rtc.ice import IceBinding, IceServer
+from streamer.rtc.ice import IceBinding
 from streamer.rtc.receiver import nack_packet
 from streamer.rtc.reception import SenderClock
 from streamer.rtc.sender import EncodedSender, ntp_time

@@ -1,14 +1,7 @@
 from __future__ import annotations
 
-from streamer.rtc.ice import (
-    IceBinding,
-    IceServer,
-    binding_from,
-    binding_towards,
-    link_headers,
-    parse_link_headers,
-    same_machine,
-)
+from streamer.control.ice_servers import IceServer, link_headers, parse_link_headers
+from streamer.rtc.ice import IceBinding, binding_from, binding_towards, same_machine
 from streamer.settings import IceSettings, ServerSettings, Settings
 
 

@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from hypothesis import given, settings
 from lxml import etree
@@ -38,6 +37,9 @@ def xsd() -> etree.XMLSchema:
 
 @pytest.fixture(scope="module")
 def validator() -> Any:
+    # Three seconds of grammars, which only the worker that runs these tests is to load.
+    import jsonschema
+
     schema = json.loads((FOLDER / "schema.json").read_text())
     return jsonschema.Draft6Validator(schema, format_checker=jsonschema.Draft6Validator.FORMAT_CHECKER)
 

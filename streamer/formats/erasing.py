@@ -12,8 +12,7 @@ from streamer.broadcast.chunks import ChunkSet
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT, MediaEvent, Opened, PartMade, Snapshot
 from streamer.broadcast.programme import TICKS_PER_MS, Broadcast, Chunk, Part
 from streamer.formats.hole_punch import punch
-from streamer.formats.index import read_index
-from streamer.media.disk import INDEX_GLOB
+from streamer.formats.index import INDEX_GLOB, read_index
 
 log = structlog.get_logger(__name__)
 

@@ -1,0 +1,164 @@
+"""``/api/v1/schedule-sources``: schedules that are followed, and how the last look at them went."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from streamer.api.audit import record
+from streamer.api.context import Services, now_ms
+from streamer.api.imports import ImportItem
+from streamer.api.models import Moment, Slug, to_moment
+from streamer.api.routing import Call, Route
+from streamer.conference.grants import Action, Target
+from streamer.conference.sessions import Event
+from streamer.errors import Conflict
+from streamer.planning.poll import NotFollowed, all_events, follower, set_address, source_of
+from streamer.store.events import Events
+from streamer.store.reach import grant_as_it_is
+from streamer.store.schedule_sources import ScheduleSource, ScheduleSources
+
+
+class SourceQuery(BaseModel):
+    event: Slug | None = None
+    """Left out: all events that the grant reaches."""
+
+
+class ScheduleSourceView(BaseModel):
+    """An event's schedule elsewhere, and how the last look at it went."""
+
+    event: str
+    event_name: str
+    url: str
+    every_s: float
+    """How often it is looked at."""
+    polled: Moment | None
+    """When it was looked at last; null: not yet."""
+    error: str
+    """What went wrong then, in words; empty: nothing. What was read before holds on."""
+    followed_by: str
+    """The label of the grant with whose rights it is read; empty: nobody's, or one that is gone."""
+    stopped: Literal["nobody", "ended", "out_of_reach"] | None
+    """Why it is not read any more: nobody has set or confirmed its address, their grant has ended, or does not reach
+    the event. Null: it is read."""
+    waiting: list[ImportItem]
+    """What it would change and nobody has agreed to: import it by hand to do so."""
+
+
+class SourceList(BaseModel):
+    items: list[ScheduleSourceView]
+
+
+def _waiting(services: Services, event: str) -> list[ImportItem]:
+    waiting = services.schedules.waiting.get(event)
+    return [] if waiting is None else [ImportItem.of(item, waiting.zone) for item in waiting.items]
+
+
+async def _view(
+    services: Services, connection: AsyncConnection, event: Event, known: ScheduleSource | None
+) -> ScheduleSourceView:
+    source = source_of(event, known)
+    stopped: Literal["nobody", "ended", "out_of_reach"] | None = None
+    try:
+        await follower(connection, source, now_ms())
+    except NotFollowed as error:
+        stopped = None if error.reason == "replaced" else error.reason
+    grant = await grant_as_it_is(connection, source.owner, now_ms()) if source.owner else None
+    return ScheduleSourceView(
+        event=event.id,
+        event_name=event.name,
+        url=source.url,
+        every_s=services.settings.schedules.poll_s,
+        polled=to_moment(source.polled_ms),
+        error=source.error,
+        followed_by="" if grant is None else grant.label,
+        stopped=stopped,
+        waiting=_waiting(services, event.id),
+    )
+
+
+async def list_sources(call: Call) -> SourceList:
+    services, named, grant = call.services, call.query(SourceQuery).event, call.grant
+    assert grant is not None
+    async with services.database.read() as connection:
+        sources = await ScheduleSources(connection).all()
+        if named is None:
+            events = await all_events(connection)
+        else:
+            events = [await Events(connection).get(named)]
+            call.require(Target(venue=events[0].venue, event=events[0].id))
+        return SourceList(
+            items=[
+                await _view(services, connection, event, sources.get(event.id))
+                for event in events
+                if event.source_url and grant.allows(Action.SCHEDULE_IMPORT, Target(venue=event.venue, event=event.id))
+            ]
+        )
+
+
+async def poll_now(call: Call) -> ScheduleSourceView:
+    services = call.services
+    async with services.database.read() as connection:
+        event = await Events(connection).get(call.path("id"))
+        known = await ScheduleSources(connection).find(event.id)
+    call.require(Target(venue=event.venue, event=event.id))
+    if not event.source_url:
+        raise _no_schedule()
+    await services.schedules.poll(source_of(event, known))
+    async with services.database.read() as connection:
+        return await _view(services, connection, event, await ScheduleSources(connection).find(event.id))
+
+
+async def confirm(call: Call) -> ScheduleSourceView:
+    """Whoever confirms answers for what the address says from now on."""
+    services = call.services
+    async with services.database.write() as connection:
+        event = await Events(connection).get(call.path("id"))
+        target = Target(venue=event.venue, event=event.id)
+        grant = call.require(target)
+        if not event.source_url:
+            raise _no_schedule()
+        await set_address(connection, event, grant)
+        details = {"source": event.source_url[:500]}
+        await record(connection, grant, "schedule.follow", target, "event", event.id, details)
+    services.notices.schedule_followed(event.id)
+    async with services.database.read() as connection:
+        return await _view(services, connection, event, await ScheduleSources(connection).find(event.id))
+
+
+def _no_schedule() -> Conflict:
+    return Conflict("The event names no schedule elsewhere.", code="no_schedule")
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/schedule-sources",
+        list_sources,
+        "Schedules that are followed: when they were read last, what went wrong, what waits for a yes",
+        "imports",
+        action=Action.SCHEDULE_IMPORT,
+        query=SourceQuery,
+        answers=(SourceList,),
+    ),
+    Route(
+        "POST",
+        "/schedule-sources/{id}/poll",
+        poll_now,
+        "Read an event's schedule now",
+        "imports",
+        action=Action.SCHEDULE_IMPORT,
+        answers=(ScheduleSourceView,),
+    ),
+    Route(
+        "POST",
+        "/schedule-sources/{id}/confirm",
+        confirm,
+        "Follow an event's schedule with one's own rights from now on",
+        "imports",
+        action=Action.SCHEDULE_IMPORT,
+        answers=(ScheduleSourceView,),
+    ),
+)
