@@ -57,7 +57,7 @@ mutants: setup
 sbom:
 	mkdir -p $(SBOM)
 	$(BIN)/cyclonedx-py requirements --output-reproducible --of JSON -o $(SBOM)/program.cdx.json requirements.txt
-	cd web && npm sbom --sbom-format cyclonedx --package-lock-only > $(abspath $(SBOM))/pages.cdx.json
+	node web/scripts/sbom.mjs > $(SBOM)/pages.cdx.json
 
 # With other dice each time; SOAK_SEED does a search again.
 SOAK_RUN = SOAK=1 $(BIN)/pytest --timeout 7200 --hypothesis-profile=default

@@ -40,6 +40,8 @@ git -C "$here" archive HEAD | tar -x -C "$root/streamer"
 exec unshare --mount sh -eu -c '
     root=$1
     shift
+    # A root that is a mount, as on a machine: tests mount in namespaces of their own.
+    mount --bind "$root" "$root"
     mount -t proc proc "$root/proc"
     mount --rbind /dev "$root/dev"
     mount -t sysfs -o ro sysfs "$root/sys" || true

@@ -78,6 +78,13 @@ setup_system() {
     fi
 }
 
+# Chromium without its windows opens a page in a third of the time. Not every system has it, and tests do without.
+setup_headless_shell() {
+    [ ! -x /usr/lib/chromium/chromium-headless-shell ] && is_root && has_apt || return 0
+    apt-cache show chromium-headless-shell >/dev/null 2>&1 || return 0
+    apt_install chromium-headless-shell || say "could not install chromium-headless-shell: tests take longer"
+}
+
 lock() {
     venv=$1
     "$venv/bin/python" -m pip install --quiet pip-tools
@@ -93,7 +100,10 @@ shift
 case $step in
 python) setup_python "$@" ;;
 node) setup_node ;;
-system) setup_system ;;
+system)
+    setup_system
+    setup_headless_shell
+    ;;
 lock) lock "$@" ;;
 *) fail "unknown step $step" ;;
 esac

@@ -79,7 +79,7 @@ class Verdict:
 
 
 def verdict(state: ScopeState, who: Participant, text: str, at: Situation, *, review: bool, hold_s: int) -> Verdict:
-    """What becomes of a text that may be sent. ``review``: the mode wants each looked at. ``hold_s``: how long
+    """Decides on a text that may be sent. ``review``: the mode wants each looked at. ``hold_s``: how long
     moderators may look before others see it."""
     if who.trusted:
         return Verdict(MessageState.VISIBLE)

@@ -1,4 +1,4 @@
-"""What a command of an audience or of its moderators is: a struct, a right, a rate, and what it does. Pure.
+"""Commands of audiences and of their moderators: each is a struct, a right, a rate, and what it does. Pure.
 
 Each stands once, with its feature (``chat.py``, ``questions.py``, ...); ``command_table.py`` has all of them.
 """
@@ -36,7 +36,7 @@ LongName = Annotated[str, Meta(max_length=400)]
 
 
 class ClientMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a client sends; checked before anything else is done with it."""
+    """Sent by a client; checked before anything else is done with it."""
 
     def check(self) -> None:
         """Raises Unprocessable for what the schema cannot say; asked after the role."""
@@ -59,7 +59,7 @@ class SomeItems(ClientMessage, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the rules need besides the state. ``prefixes``: where the participant comes from, exempt ones left out."""
+    """The rules need this besides the state. ``prefixes``: where the participant comes from, exempt ones left out."""
 
     scope: Scope
     now_ms: int
@@ -72,7 +72,7 @@ class Situation:
     known: frozenset[str] = frozenset()
     """Participants who are connected."""
     crew_names: tuple[str, ...] = ()
-    """What those of the crew and the speakers are called who are here: nobody else is."""
+    """Names of those of the crew and of the speakers who are here: nobody else takes one."""
     protected: frozenset[str] = frozenset()
     """Those of the crew: nobody mutes them."""
     prefixes_of: Callable[[str], tuple[str, ...]] = lambda _participant: ()

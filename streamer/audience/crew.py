@@ -1,4 +1,4 @@
-"""What those who moderate say to one another, who is at what, and what they take back. Pure."""
+"""Moderators among themselves: lines to one another, claims of work, and undo. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is set for a whole audience: its mode, and the notice that all see. Pure."""
+"""Set for a whole audience: its mode, and the notice that all see. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What participants call themselves. Pure."""
+"""Names that participants give themselves. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who voted for which question, and the order in which questions come to the stage. Pure."""
+"""Votes for questions, and the order in which questions come to the stage. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What viewers signal with a tap: reactions, and what is wrong with picture or sound. Counted, and not kept."""
+"""Reactions, and reports of trouble with picture or sound: a tap each, counted and not kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What participants report to the moderators. Pure."""
+"""Reports of participants to the moderators. Pure."""
 
 from __future__ import annotations
 

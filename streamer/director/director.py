@@ -99,6 +99,7 @@ class Director:
         self._ledger = ledger
         self._plane = plane
         self._clock = clock
+        self._loading = asyncio.Lock()
         self.bells = bells
         self._desks: dict[str, RoomState] = {}
         self.effects = Effects(ledger, plane, bells, logos)
@@ -490,12 +491,14 @@ class Director:
 
     async def _load(self) -> None:
         """Take in what the database holds; what was written meanwhile is read again."""
-        for _ in range(LOAD_TRIES):
-            if await self._loaded(await self._ledger.load(self._clock())):
-                return
-        # Somebody taps without pause, or the database is an older one: the next look reads it again.
-        self._revision = min(self._revision, await self._ledger.revision())
-        self._stale = True
+        # One after another: what was read before a room was made does not take it away again.
+        async with self._loading:
+            for _ in range(LOAD_TRIES):
+                if await self._loaded(await self._ledger.load(self._clock())):
+                    return
+            # Somebody taps without pause, or the database is an older one: the next look reads it again.
+            self._revision = min(self._revision, await self._ledger.revision())
+            self._stale = True
 
     async def _loaded(self, loaded: Loaded) -> bool:
         """False where a tap has been written since ``loaded`` was read."""

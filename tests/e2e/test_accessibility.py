@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.fakes.browser import AXE, Opened, chromium, needs_chromium, opened
-from tests.fakes.publishing import camera
-from tests.fakes.running import Running, serving
+from tests.fakes.browser import AXE, Opened, needs_chromium, opened
+from tests.fakes.publishing import TINY, camera
+from tests.fakes.running import Running
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.slow,
     *needs_chromium,
     pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make setup)"),
 ]
 
-SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
 LANGUAGES = ("en-GB", "fr-FR")
 NARROWEST = 320
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving(environment=SETTINGS) as running:
-        venue = await running.api("POST", "/venues", {"id": "asso", "name": "Maison des associations"}, status=201)
-        for room in ("live", "slate", "dark"):
-            await running.room(room, name=f"Salle {room}", venue=venue["id"], start="auto")
-        async with camera(running, "slate"):
-            await running.wait_state("slate", "live")
-        async with camera(running, "live"):
-            await running.wait_state("live", "live")
-            await running.wait_state("slate", "slate")
-            yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(server: Running) -> AsyncIterator[Running]:
+    venue = await server.api("POST", "/venues", {"id": "asso", "name": "Maison des associations"}, status=201)
+    for room in ("live", "slate", "dark"):
+        await server.room(room, name=f"Salle {room}", venue=venue["id"], start="auto")
+    # A source that is not on the programme: the room stays open, and shows its slate.
+    async with camera(server, "slate", source="side", options=TINY, video=False), camera(server, "live", options=TINY):
+        async with camera(server, "slate", options=TINY):
+            await server.wait_state("slate", "live")
+        await server.wait_state("live", "live")
+        await server.wait_state("slate", "slate")
+        yield server
 
 
 async def check(seen: Opened) -> None:
@@ -65,8 +57,8 @@ async def check(seen: Opened) -> None:
         ("/watch/slate", "document.querySelector('video')?.currentTime > 0"),
         ("/watch/dark", "document.querySelector('.card')"),
         ("/embed/live", "document.querySelector('video')?.currentTime > 0"),
-        ("/", "document.querySelectorAll('a.card').length === 3"),
-        ("/studio", "document.querySelectorAll('main a').length === 3"),
+        ("/", "document.querySelectorAll('a.card').length >= 3"),
+        ("/studio", "document.querySelectorAll('main a').length >= 3"),
         ("/studio/dark", "document.querySelector('input')"),
         ("/watch/nowhere", "document.querySelector('h1')"),
     ],
@@ -111,5 +103,3 @@ async def test_the_studio_is_accessible_before_and_on_air(browser: Browser, serv
         await seen.page.keyboard.press("o")
         await seen.page.locator("dialog[open], [role=dialog]").first.wait_for()
         await check(seen)
-    with contextlib.suppress(AssertionError):
-        await server.wait_state(room, "slate", within_s=3)

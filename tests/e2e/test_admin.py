@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.fakes.browser import AXE, Opened, chromium, needs_chromium, opened
-from tests.fakes.publishing import camera
-from tests.fakes.running import Running, serving
-from tests.fakes.waiting import until, until_answered
+from tests.fakes.browser import AXE, Opened, needs_chromium, opened
+from tests.fakes.running import Running
+from tests.fakes.studio import write_programme
+from tests.fakes.waiting import until_answered
 
 pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.slow,
     *needs_chromium,
     pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make setup)"),
@@ -56,24 +55,17 @@ END:VEVENT\r
 """
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving() as running:
-        for venue in ("asso", "annexe"):
-            await running.api("POST", "/venues", {"id": venue, "name": f"Maison {venue}"}, status=201)
-        await running.room("hall", name="Grande salle", venue="asso")
-        await running.room("attic", name="Grenier", venue="annexe")
-        start = datetime.now(UTC) + timedelta(hours=1)
-        body = {"room": "hall", "title": "Déjà là", "start": start.isoformat()}
-        body["end"] = (start + timedelta(hours=1)).isoformat()
-        await running.api("POST", "/sessions", body, status=201)
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(pages_server: Running) -> Running:
+    for venue in ("asso", "annexe"):
+        await pages_server.api("POST", "/venues", {"id": venue, "name": f"Maison {venue}"}, status=201)
+    await pages_server.room("hall", name="Grande salle", venue="asso")
+    await pages_server.room("attic", name="Grenier", venue="annexe")
+    start = datetime.now(UTC) + timedelta(hours=1)
+    body = {"room": "hall", "title": "Déjà là", "start": start.isoformat()}
+    body["end"] = (start + timedelta(hours=1)).isoformat()
+    await pages_server.api("POST", "/sessions", body, status=201)
+    return pages_server
 
 
 async def link(server: Running, role: str = "organiser", **scope: str) -> str:
@@ -81,6 +73,10 @@ async def link(server: Running, role: str = "organiser", **scope: str) -> str:
     address = made["link"]
     assert isinstance(address, str)
     return address
+
+
+LOADED = """() => document.querySelector('main h1')
+  && ![...document.querySelectorAll('main p')].some((one) => /^(Loading|Chargement)…$/.test(one.textContent))"""
 
 
 async def go(seen: Opened, server: Running, path: str) -> None:
@@ -212,7 +208,7 @@ async def test_every_view_is_accessible_and_fits(browser: Browser, server: Runni
         for view in VIEWS:
             await seen.page.set_viewport_size({"width": 1280, "height": 800})
             await go(seen, server, view)
-            await seen.page.wait_for_load_state("networkidle")
+            await seen.holds(LOADED)
             found = [f"{view}: {line}" for line in await seen.accessibility()]
             await seen.page.set_viewport_size({"width": 320, "height": 640})
             found += [f"{view} at 320 px: {line}" for line in await seen.accessibility()]
@@ -233,16 +229,17 @@ async def test_every_view_is_accessible_and_fits(browser: Browser, server: Runni
 
 @pytest.mark.parametrize(("language", "says"), [("en-GB", "leaves the live window at once"), ("fr-FR", "le direct")])
 async def test_what_is_left_out_says_that_it_leaves_the_live_window_and_forget_stands_beside_it(
-    browser: Browser, server: Running, recorded: dict[str, Any], language: str, says: str
+    browser: Browser, server: Running, language: str, says: str
 ) -> None:
-    words = WORDS[language]
-    from_ms = recorded["started_at_ms"] + (1_000 if language == "en-GB" else 3_000)
+    words, room = WORDS[language], f"cut-{language[:2]}"
+    session = await recorded(server, room)
+    from_ms = session["started_at_ms"] + (1_000 if language == "en-GB" else 3_000)
     stretch = [moment_of(from_ms), moment_of(from_ms + 1_000)]
     async with opened(browser, await link(server, "admin"), language=language) as seen:
         page = seen.page
         await page.locator("main h1").wait_for()
         await page.set_viewport_size({"width": 320, "height": 700})
-        await go(seen, server, f"recordings/{recorded['id']}")
+        await go(seen, server, f"recordings/{session['id']}")
         await seen.text(re.compile(says))
         for label, text in zip(words["edges"], stretch, strict=True):
             await page.get_by_label(label, exact=True).fill(text)
@@ -257,7 +254,7 @@ async def test_what_is_left_out_says_that_it_leaves_the_live_window_and_forget_s
         dialog = page.get_by_role("dialog")
         await dialog.get_by_role("button", name=words["sure"]).click()
         await seen.text(re.compile(words["done"]))
-        entry = (await server.api("GET", "/audit?kind=room&id=hall"))["items"][0]
+        entry = (await server.api("GET", f"/audit?kind=room&id={room}"))["items"][0]
         assert entry["action"] == "media.forget"
         assert abs(entry["details"]["from_ms"] - from_ms) <= 1
 
@@ -287,28 +284,20 @@ def moment_of(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, ZoneInfo("Europe/Paris")).strftime("%H:%M:%S.%f")[:-3]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def recorded(server: Running) -> dict[str, Any]:
-    """A session of six seconds, with its recording."""
-    start = datetime.now(UTC)
-    body = {"room": "hall", "title": "Enregistrée", "start": start.isoformat()}
+async def recorded(server: Running, room: str) -> dict[str, Any]:
+    """A session of six seconds that is just over, with its recording: the programme lies on the disk already."""
+    await server.room(room, name=room, venue="asso")
+    start = datetime.now(UTC) - timedelta(seconds=8)
+    write_programme(server.data / "rooms" / room, room, epoch_ms=round(start.timestamp() * 1000), seconds=8)
+    body = {"room": room, "title": "Enregistrée", "start": start.isoformat()}
     body["end"] = (start + timedelta(minutes=30)).isoformat()
     session = await server.api("POST", "/sessions", body, status=201)
     path = f"/sessions/{session['id']}"
-    async with camera(server, "hall"):
-
-        async def comes_in() -> bool:
-            return bool((await server.state("hall")).get("media_up"))
-
-        await until_answered(comes_in, limit_s=20)
-        await server.api("POST", f"{path}/start", {}, status=200)
-        await server.wait_state("hall", "live")
-        ends = datetime.now(UTC) + timedelta(seconds=6)
-        await until(lambda: datetime.now(UTC) > ends)
-        await server.api("POST", f"{path}/end", {}, status=200)
+    await server.api("POST", f"{path}/start", {"at": (start + timedelta(seconds=1)).isoformat()}, status=200)
+    await server.api("POST", f"{path}/end", {}, status=200)
 
     async def ready() -> bool:
         return bool((await server.api("GET", f"/recordings/{session['id']}")).get("state") == "ready")
 
-    await until_answered(ready, limit_s=20)
+    await until_answered(ready, limit_s=60)
     return dict(await server.api("GET", path))

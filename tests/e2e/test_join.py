@@ -2,39 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.fakes.browser import chromium, needs_chromium, opened
-from tests.fakes.running import Running, serving
+from tests.fakes.browser import needs_chromium, opened
+from tests.fakes.running import Running
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
 PASSWORD = "a sentence that nobody guesses"
 ME = "fetch('/api/v1/me').then((answer) => answer.json())"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving() as running:
-        await running.room("hall", name="Grande salle")
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(pages_server: Running) -> Running:
+    await pages_server.room("lobby", name="Foyer")
+    return pages_server
 
 
 async def session_link(server: Running, role: str) -> tuple[str, str]:
     """A new session's id and a link for it."""
     now = datetime.now(UTC)
-    body = {"room": "hall", "title": "T", "start": now.isoformat(), "end": (now + timedelta(hours=1)).isoformat()}
+    body = {"room": "lobby", "title": "T", "start": now.isoformat(), "end": (now + timedelta(hours=1)).isoformat()}
     session = await server.api("POST", "/sessions", body, status=201)
     grant = await server.api("POST", "/grants", {"role": role, "session": session["id"], "label": "Ana"}, status=201)
     return session["id"], grant["link"]
@@ -44,10 +36,10 @@ async def test_a_sessions_technician_comes_into_the_studio_of_its_room(browser: 
     session, link = await session_link(server, "technician")
     assert link.startswith(f"{server.url}/join#token=")
     async with opened(browser, link) as seen:
-        await seen.page.wait_for_url(f"{server.url}/studio/hall")
+        await seen.page.wait_for_url(f"{server.url}/studio/lobby")
         await seen.holds("location.hash === ''")
         me = await seen.page.evaluate(ME)
-        assert (me["role"], me["session"], me["label"], me["rooms"]) == ("technician", session, "Ana", ["hall"])
+        assert (me["role"], me["session"], me["label"], me["rooms"]) == ("technician", session, "Ana", ["lobby"])
         # The other one is the participant's, who has no account.
         (cookie,) = [one for one in await seen.context.cookies() if one["name"] == "streamer_session"]
         assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("streamer_session", True, "Lax")
@@ -64,7 +56,7 @@ async def test_a_link_that_is_over_is_explained_and_another_can_be_pasted(browse
         assert await seen.accessibility() == []
         await seen.page.get_by_label("Lien ou jeton").fill(link)
         await seen.page.get_by_role("button", name="Se connecter", exact=True).click()
-        await seen.page.wait_for_url(f"{server.url}/studio/hall")
+        await seen.page.wait_for_url(f"{server.url}/studio/lobby")
 
 
 async def test_the_administrator_comes_in_by_password(browser: Browser, server: Running) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,14 +11,13 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator
 
-from tests.fakes.browser import AXE, Opened, chromium, needs_chromium, opened
+from tests.fakes.browser import AXE, Opened, needs_chromium, opened
 from tests.fakes.hostile import HARMLESS, HOSTILE, LOOK
-from tests.fakes.ordeals import ALL_AT_ONCE
-from tests.fakes.running import Running, serving
+from tests.fakes.running import Running
 from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until, until_answered
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
 ROOMS = {
     "keys": "Grande salle",
@@ -30,20 +28,13 @@ ROOMS = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving(environment=ALL_AT_ONCE) as running:
-        for room, name in ROOMS.items():
-            await running.room(room, name=name)
-            grant = {"role": "moderator", "room": room, "label": "Anna"}
-            running.tokens[room] = (await running.api("POST", "/grants", grant, status=201))["token"]
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(pages_server: Running) -> Running:
+    for room, name in ROOMS.items():
+        await pages_server.room(room, name=name)
+        grant = {"role": "moderator", "room": room, "label": "Anna"}
+        pages_server.tokens[room] = (await pages_server.api("POST", "/grants", grant, status=201))["token"]
+    return pages_server
 
 
 async def into(server: Running, room: str, namespace: str = "/audience", **auth: Any) -> Attendee:
@@ -330,7 +321,7 @@ async def test_the_chat_stands_still_while_it_is_read_and_the_page_stays_small(
             await chat.evaluate("(grid) => { grid.scrollTop = 0 }")
             return await chat.get_by_text("turn 0 of").count() > 0
 
-        await until_answered(at_the_first, limit_s=10)
+        await until_answered(at_the_first, limit_s=60)
         assert await chat.locator("[data-key]").count() <= 120
         await say(late[1], "at the end")
         await seen.page.get_by_role("button", name="1 new").click()
@@ -503,6 +494,6 @@ async def test_the_page_is_accessible_on_desks_and_phones(browser: Browser, serv
         async def fits() -> bool:
             return await seen.overflow_px() == 0
 
-        await until_answered(fits, limit_s=5)
+        await until_answered(fits, limit_s=60)
     for client in (other, ann):
         await client.close()

@@ -9,42 +9,32 @@ import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Browser
 
-from tests.fakes.browser import chromium, needs_chromium, opened
-from tests.fakes.publishing import camera
-from tests.fakes.running import Running, free_port, serving
+from tests.fakes.browser import needs_chromium, opened
+from tests.fakes.publishing import TINY, camera
+from tests.fakes.running import Running, free_port
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
-
-SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving(environment=SETTINGS) as running:
-        await running.room("hall", name="Grande salle", start="auto")
-        await running.room("attic", name="Grenier")
-        async with camera(running, "hall"):
-            await running.wait_state("hall", "live")
-            yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    # Another origin for the browser, the same machine for us.
-    async with chromium("--host-resolver-rules=MAP asso.example.test 127.0.0.1") as running:
-        yield running
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(server: Running) -> AsyncIterator[Running]:
+    await server.room("foyer", name="Grand foyer", start="auto")
+    await server.room("attic", name="Grenier")
+    async with camera(server, "foyer", options=TINY):
+        await server.wait_state("foyer", "live")
+        yield server
 
 
 async def test_home_lists_the_rooms_and_shows_what_is_on(browser: Browser, server: Running) -> None:
     async with opened(browser, f"{server.url}/") as seen:
-        on = seen.page.locator("a.card").filter(has_text="Grande salle")
+        on = seen.page.locator("a.card").filter(has_text="Grand foyer")
         await on.get_by_text("Live", exact=True).wait_for()
         off = seen.page.locator("a.card").filter(has_text="Grenier")
         await off.get_by_text("Off air").wait_for()
-        await seen.holds("document.querySelector('a[href=\"/watch/hall\"] img')?.naturalWidth > 300")
+        await seen.holds("document.querySelector('a[href=\"/watch/foyer\"] img')?.naturalWidth === 320")
         await on.click()
         await seen.wait_moving()
-        assert seen.page.url == f"{server.url}/watch/hall"
+        assert seen.page.url == f"{server.url}/watch/foyer"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +55,7 @@ async def test_an_unknown_room_is_404_in_the_readers_language(
 
 async def test_the_embedded_player_plays_in_a_page_of_another_site(browser: Browser, server: Running) -> None:
     async def article(request: web.Request) -> web.Response:
-        body = f'<!doctype html><title>Asso</title><iframe src="{server.url}/embed/hall" width=640 height=360></iframe>'
+        body = f'<!doctype html><title>A</title><iframe src="{server.url}/embed/foyer" width=640 height=360></iframe>'
         return web.Response(text=body, content_type="text/html")
 
     app = web.Application()
@@ -81,14 +71,14 @@ async def test_the_embedded_player_plays_in_a_page_of_another_site(browser: Brow
             first = await frame.evaluate("readStrip()")
             await frame.wait_for_function("(first) => (readStrip() ?? 0) > first", arg=first)
             link = frame.get_by_role("link", name="Open the room’s page")
-            assert await link.get_attribute("href") == f"{server.url}/watch/hall"
+            assert await link.get_attribute("href") == f"{server.url}/watch/foyer"
     finally:
         await runner.cleanup()
 
 
 async def test_no_other_page_may_be_framed_by_another_site(browser: Browser, server: Running) -> None:
     async with opened(browser) as seen:
-        for page in ("watch/hall", "studio/hall", ""):
+        for page in ("watch/foyer", "studio/foyer", ""):
             answer = await seen.page.goto(f"{server.url}/{page}")
             assert answer is not None
             assert "frame-ancestors" in answer.headers["content-security-policy"]

@@ -14,15 +14,14 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.fakes.browser import AXE, Opened, chromium, needs_chromium, opened
-from tests.fakes.publishing import camera
-from tests.fakes.running import ADMIN_TOKEN, Running, serving
+from tests.fakes.browser import AXE, Opened, needs_chromium, opened
+from tests.fakes.publishing import TINY, camera
+from tests.fakes.running import ADMIN_TOKEN, Running
 from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until_answered
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
-SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
 HIDDEN = ("Is that smoke?", "Everybody out", "Au feu !")
 ATTACK = '<img src=x onerror="window.__xss=1">'
 
@@ -36,6 +35,10 @@ class Held:
     """When the seconds begin to count."""
     before_s: float
     """What the recording has before that."""
+    last_s: float
+    """When the last words were said."""
+    cut_s: float
+    """What is left out for the alarm, at least."""
     viewer: Opened
 
 
@@ -43,20 +46,13 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving(environment=SETTINGS) as running:
-        await running.room("hall", name="Grande salle", caption_languages=["fr"])
-        yield running
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(server: Running) -> Running:
+    await server.room("replayed", name="Grande salle", caption_languages=["fr"])
+    return server
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def held(server: Running, browser: Browser) -> AsyncIterator[Held]:
     """A message; a question, on stage at 3 and answered at 4.5; a poll; from 6 to 7.5 a fire alarm, of which nothing is
     told; the last message at 8.2. ``viewer`` has watched it live, and stays."""
@@ -67,30 +63,30 @@ async def held(server: Running, browser: Browser) -> AsyncIterator[Held]:
 async def _hold(server: Running, viewer: Opened) -> Held:
     now = time.time()
     plan = {
-        "room": "hall",
+        "room": "replayed",
         "title": "Été",
         "start": datetime.fromtimestamp(now, UTC).isoformat(),
         "end": datetime.fromtimestamp(now + 3600, UTC).isoformat(),
     }
     session = await server.api("POST", "/sessions", plan, status=201)
     ada, moderator = Attendee("/audience"), Attendee("/moderation")
-    await ada.connect(server.url, {"room": "hall", "name": "Ada", "place": "Nantes"}, ["websocket"], {})
-    await moderator.connect(server.url, {"room": "hall", "token": ADMIN_TOKEN}, ["websocket"], {})
+    await ada.connect(server.url, {"room": "replayed", "name": "Ada", "place": "Nantes"}, ["websocket"], {})
+    await moderator.connect(server.url, {"room": "replayed", "token": ADMIN_TOKEN}, ["websocket"], {})
 
     async def done(client: Attendee, name: str, payload: dict[str, Any]) -> dict[str, Any]:
         answer = await client.command(name, payload)
         assert answer["ok"], answer
         return dict(answer)
 
-    async with camera(server, "hall"):
+    async with camera(server, "replayed", options=TINY):
 
         async def comes_in() -> bool:
-            return bool((await server.state("hall"))["sources"].get("main", {}).get("up"))
+            return bool((await server.state("replayed"))["sources"].get("main", {}).get("up"))
 
-        await until_answered(comes_in, limit_s=20)
+        await until_answered(comes_in, limit_s=60)
         started = await server.api("POST", f"/sessions/{session['id']}/start", {}, status=200)
         begin = int(started["started_at_ms"])
-        await server.wait_state("hall", "live")
+        await server.wait_state("replayed", "live")
         await viewer.page.goto(f"{server.url}/session/{session['id']}")
         zero = now_ms()
 
@@ -103,7 +99,7 @@ async def _hold(server: Running, viewer: Opened) -> Held:
         asked = await done(ada, "question.ask", {"text": "Why is the sky blue?", "media_at": await second(1.5)})
         await done(ada, "chat.send", {"text": ATTACK, "media_at": await second(1.9)})
         line = {"lang": "fr", "text": "Bonjour à tous.", "at": zero + 1200}
-        await server.api("POST", "/rooms/hall/captions", line, status=200)
+        await server.api("POST", "/rooms/replayed/captions", line, status=200)
         await second(3)
         await done(moderator, "question.move", {"id": asked["id"], "state": "on_stage"})
         await second(4.5)
@@ -111,15 +107,19 @@ async def _hold(server: Running, viewer: Opened) -> Held:
         await second(5.2)
         await done(moderator, "poll.open", {"kind": "single", "question": "Shall we go on?", "options": ["Yes", "No"]})
         await second(6)
-        await server.api("POST", "/rooms/hall/hold", {"message": "Fire alarm"}, status=200)
-        await done(ada, "chat.send", {"text": HIDDEN[0], "media_at": await second(6.4)})
-        await done(ada, "question.ask", {"text": HIDDEN[1], "media_at": await second(6.8)})
-        await server.api("POST", "/rooms/hall/captions", {**line, "text": HIDDEN[2], "at": zero + 6800}, status=200)
-        await second(7.5)
-        await server.api("POST", "/rooms/hall/resume", {}, status=200)
-        await done(ada, "chat.send", {"text": "Last words", "media_at": await second(8.2)})
+        await server.api("POST", "/rooms/replayed/hold", {"message": "Fire alarm"}, status=200)
+        # A busy machine may take its time for it.
+        began_s = (now_ms() - zero) / 1000
+        late = max(0.0, began_s - 6.3)
+        await done(ada, "chat.send", {"text": HIDDEN[0], "media_at": await second(6.4 + late)})
+        hidden_at = await second(6.8 + late)
+        await done(ada, "question.ask", {"text": HIDDEN[1], "media_at": hidden_at})
+        await server.api("POST", "/rooms/replayed/captions", {**line, "text": HIDDEN[2], "at": hidden_at}, status=200)
+        await second(7.5 + late)
+        await server.api("POST", "/rooms/replayed/resume", {}, status=200)
+        await done(ada, "chat.send", {"text": "Last words", "media_at": await second(8.2 + late)})
         await viewer.text("Last words")
-        await second(9.5)
+        await second(9.5 + late)
         await server.api("POST", f"/sessions/{session['id']}/end", {}, status=200)
     await ada.close()
     await moderator.close()
@@ -128,8 +128,8 @@ async def _hold(server: Running, viewer: Opened) -> Held:
         async with server.session.get(f"{server.url}/replay/{session['id']}/index.m3u8") as response:
             return response.status == 200 and "ENDLIST" not in await response.text()
 
-    await until_answered(published, limit_s=20)
-    return Held(str(session["id"]), zero, (zero - begin) / 1000, viewer)
+    await until_answered(published, limit_s=60)
+    return Held(str(session["id"]), zero, (zero - begin) / 1000, 8.2 + late, 7.5 + late - began_s, viewer)
 
 
 async def shown(page: Page) -> list[str]:
@@ -163,7 +163,7 @@ async def rows_are(seen: Opened, *words: str) -> None:
         latest[:] = await shown(seen.page)
         return len(latest) == len(words) and all(word in row for word, row in zip(words, latest, strict=True))
 
-    await until_answered(so, limit_s=10, what=lambda: f"{words} are shown, not {latest}")
+    await until_answered(so, limit_s=60, what=lambda: f"{words} are shown, not {latest}")
 
 
 FIRST, LAST = "First words", "Last words"
@@ -193,7 +193,7 @@ async def test_what_was_said_comes_with_the_picture_and_goes_with_it(
         await at(seen, held, 5.6)
         await rows_are(seen, *ALL[:-1])
         # A second and a half were cut away: the last words come as much earlier.
-        await at(seen, held, 7.4)
+        await at(seen, held, held.last_s - held.cut_s + 0.7)
         await rows_are(seen, *ALL)
         await at(seen, held, 0.2)
         await rows_are(seen)
@@ -229,7 +229,7 @@ async def test_a_press_leads_to_the_moment_and_chapters_are_in_the_bar(
             strip = await seen.strip()
             return strip is not None and abs(strip - held.zero_ms - 3000) < 1500
 
-        await until_answered(there, limit_s=10)
+        await until_answered(there, limit_s=60)
         await page.locator(".panel li.staged").wait_for()
         await page.get_by_role("tab", name="Chapters").click()
         chapter = page.get_by_role("button", name=re.compile("Go to .*: Why is the sky"))

@@ -15,12 +15,12 @@ import pytest_asyncio
 import socketio
 from playwright.async_api import Browser
 
-from tests.fakes.browser import AXE, Opened, chromium, needs_chromium, opened
+from tests.fakes.browser import AXE, Opened, needs_chromium, opened
 from tests.fakes.hostile import HARMLESS, HOSTILE, LOOK, NAMES
-from tests.fakes.running import Running, serving
+from tests.fakes.running import Running
 from tests.fakes.waiting import until_answered
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
 DESK, PHONE = (1280, 800), (360, 740)
 
@@ -90,16 +90,9 @@ def moderating(hall: Hall) -> contextlib.AbstractAsyncContextManager[Voice]:
     return speaking(hall, "/moderation", token=hall.moderator)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving() as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(pages_server: Running) -> Running:
+    return pages_server
 
 
 def on_phone(browser: Browser, address: str, language: str = "en-GB") -> contextlib.AbstractAsyncContextManager[Opened]:
@@ -251,7 +244,7 @@ async def test_what_is_written_without_a_connection_arrives_once(browser: Browse
         await phone.page.get_by_text("Before").wait_for()
         await phone.page.evaluate("globalThis.stayed = true")
         await server.kill("web")
-        await phone.text("The connection is lost", within_s=30)
+        await phone.text("The connection is lost", within_s=60)
         await ask(phone, "Written in between")
         await phone.page.get_by_text("Written in between").wait_for()
 
@@ -259,9 +252,9 @@ async def test_what_is_written_without_a_connection_arrives_once(browser: Browse
             async with server.session.get(f"{server.url}/readyz") as response:
                 return response.status == 200
 
-        await until_answered(back, limit_s=30)
+        await until_answered(back, limit_s=60)
         card = phone.page.get_by_role("article").filter(has_text="Written in between")
-        await card.wait_for(timeout=40_000)
+        await card.wait_for(timeout=60_000)
         async with moderating(hall) as again:
             await again("question.add", text="Afterwards")
         await phone.page.get_by_role("article").filter(has_text="Afterwards").wait_for()

@@ -11,39 +11,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.fakes import decoding
-from tests.fakes.browser import Opened, chromium, needs_chromium, opened
+from tests.fakes.browser import Opened, needs_chromium, opened
 from tests.fakes.devtools import tabbed_chromium
 from tests.fakes.hls_client import HlsFollower
-from tests.fakes.publishing import camera
-from tests.fakes.running import Running, serving
+from tests.fakes.publishing import TINY, camera
+from tests.fakes.running import Running
 from tests.fakes.waiting import until_answered
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
-SETTINGS = {"STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]'}
 ELSEWHERE = "salle.example.test"
-BACK_WITHIN_S = 10.0
-LEAST_RATE = 20
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving(environment=SETTINGS) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    arguments = (
-        f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
-        "--auto-select-desktop-capture-source=Entire screen",
-    )
-    async with chromium(*arguments) as running:
-        yield running
+BACK_WITHIN_S = 30.0
+LEAST_RATE = 5
+"""Timers of a hidden tab run once a second."""
 
 
 @contextlib.asynccontextmanager
@@ -64,7 +47,7 @@ async def open_devices(seen: Opened) -> None:
     await seen.holds("document.querySelector('[data-testid=preview]').videoHeight === 720")
 
 
-async def tally(seen: Opened, state: str, *, within_s: float = 20) -> None:
+async def tally(seen: Opened, state: str, *, within_s: float = 60) -> None:
     await seen.holds(
         "(state) => document.querySelector('[data-testid=tally]')?.dataset.state === state", state, within_s=within_s
     )
@@ -104,8 +87,9 @@ async def test_goes_on_air_and_viewers_get_moving_pictures_and_sound(browser: Br
             await follower.follow(until=lambda f: min(f.edge("v720"), f.edge("v180"), f.edge("a128")) >= (5, 0))
             for name in ("v720", "v180"):
                 shown = decoding.pictures(await whole_segments(follower, name))
-                # A machine that encodes, decodes and plays all of it may shed pictures of the lower ones.
-                assert len(shown) > (60 if name == "v720" else 10)
+                # Of three seconds. A machine that encodes, decodes and plays all of it may shed pictures of the lower
+                # ones.
+                assert len(shown) > (20 if name == "v720" else 5)
                 # The fake camera's figure goes round: any two pictures may be alike, not all of them.
                 first = shown[0].luma.astype(int)
                 apart = max(np.abs(first - picture.luma.astype(int)).mean() for picture in shown[1:])
@@ -119,7 +103,7 @@ async def test_goes_on_air_and_viewers_get_moving_pictures_and_sound(browser: Br
         await seen.page.keyboard.press("o")
         await seen.page.get_by_role("button", name="End now").click()
         await tally(seen, "preview")
-        await server.wait_state("amphi", "slate", within_s=5)
+        await server.wait_state("amphi", "slate")
         await seen.text(re.compile("Viewers see the slate"))
 
 
@@ -135,7 +119,10 @@ async def test_a_camera_in_an_empty_room_goes_on_air_in_one_press(
 ) -> None:
     room = f"empty-{width}"
     await server.room(room, name="Salle vide")
-    async with camera(server, room), studio(browser, server, room, language=language) as seen:
+    async with (
+        camera(server, room, options=TINY) as publisher,
+        studio(browser, server, room, language=language) as seen,
+    ):
         await seen.page.set_viewport_size({"width": width, "height": 900})
         await room_state(seen, "preview")
         await seen.text(re.compile(says))
@@ -147,7 +134,15 @@ async def test_a_camera_in_an_empty_room_goes_on_air_in_one_press(
         if width == 320:
             await seen.page.keyboard.press("n")
         else:
-            await seen.page.get_by_label("Title (optional)").fill("Impromptu")
+            title = seen.page.get_by_label("Title (optional)")
+            await title.press_sequentially("Impro")
+            # A camera that pauses takes the key away, and not the field from under one's fingers.
+            publisher.fall_silent()
+            await room_state(seen, "standby")
+            await seen.page.keyboard.type("mptu")
+            publisher.speak_again()
+            await room_state(seen, "preview")
+            assert await title.input_value() == "Impromptu"
             await key.click()
         await room_state(seen, "on_air")
         told = await server.wait_state(room, "live")
@@ -191,7 +186,7 @@ async def test_scenes_and_a_shared_screen_by_the_keys(browser: Browser, server: 
             await seen.page.keyboard.press(str(key))
             await seen.page.get_by_role("button", name=scene, exact=True, pressed=True).wait_for()
             for place, colour in places.items():
-                await seen.holds(f"([place, colour]) => ({COLOUR})(place) === colour", [place, colour], within_s=5)
+                await seen.holds(f"([place, colour]) => ({COLOUR})(place) === colour", [place, colour])
         await stop.click()
         await share.wait_for()
 
@@ -271,7 +266,7 @@ async def test_goes_on_in_a_tab_that_is_hidden(server: Running) -> None:
                 rates.append(source["video"]["frame_rate"])
             return len(rates) >= 20 and float(np.median(rates[-20:])) >= LEAST_RATE
 
-        await until_answered(keeps_its_rate, limit_s=20, what=lambda: f"pictures a second {rates[-20:]}")
+        await until_answered(keeps_its_rate, limit_s=60, what=lambda: f"pictures a second {rates[-20:]}")
         assert await tab.evaluate("document.hidden")
         async with HlsFollower(f"{server.url}/live/hidden/index.m3u8") as follower:
             await follower.open()
@@ -308,7 +303,7 @@ async def test_takes_over_a_room_that_another_encoder_holds(browser: Browser, se
     grant = await server.api(
         "POST", "/grants", {"role": "technician", "room": "taken", "label": "the other"}, status=201
     )
-    async with camera(server, "taken"):
+    async with camera(server, "taken", options=TINY):
         await server.wait_state("taken", "live")
         async with studio(browser, server, "taken", grant["token"]) as seen:
             await open_devices(seen)
@@ -317,7 +312,12 @@ async def test_takes_over_a_room_that_another_encoder_holds(browser: Browser, se
             dialog = seen.page.get_by_role("dialog", name="Take over the room?")
             await dialog.get_by_role("button", name="Take over").click()
             await tally(seen, "on_air")
-            assert "Chrome" in (await main_source(server, "taken"))["client"]
+
+            async def is_the_browsers() -> bool:
+                return "Chrome" in (await main_source(server, "taken"))["client"]
+
+            # The page is told by its own connection, the web process by the room.
+            await until_answered(is_the_browsers)
             # The one that was cut off does not take it back.
             since = (await main_source(server, "taken"))["publication"]
             await asyncio.gather(server.wait_state("taken", "live"), tally(seen, "on_air"))

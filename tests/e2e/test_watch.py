@@ -12,37 +12,30 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.fakes.browser import Opened, chromium, needs_chromium, opened
+from tests.fakes.browser import BY_WEBRTC, WEBRTC_AGAIN_S, Opened, needs_chromium, opened
 from tests.fakes.publishing import camera
-from tests.fakes.running import Running, serving
+from tests.fakes.running import Running
 from tests.fakes.waiting import until, until_answered
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow, *needs_chromium]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
-SETTINGS = {
-    "STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]',
-    "STREAMER_WHEP__MAX_VIEWERS": "1",
-}
 PART = re.compile(r"/\d+\.\d+\.m4s$")
-FIRST_PICTURE_S = 5.0
+FIRST_PICTURE_S = 8.0
 LATENCY_LIMIT_MS = 4_000
 SEEK_BACK_MS = 20_000
 SEEK_STEP_MS = 10_000
+BEHIND_EDGE = """() => {
+  const at = readStrip()
+  return at === null ? null : document.querySelector('.timeline input').max - at
+}"""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def server() -> AsyncIterator[Running]:
-    async with serving(environment=SETTINGS) as running:
-        await running.room("hall", name="Grande salle", start="auto")
-        async with camera(running, "hall"):
-            await running.wait_state("hall", "live")
-            yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as running:
-        yield running
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(server: Running) -> AsyncIterator[Running]:
+    await server.room("hall", name="Grande salle", start="auto")
+    async with camera(server, "hall", frame_rate=15):
+        await server.wait_state("hall", "live")
+        yield server
 
 
 @contextlib.asynccontextmanager
@@ -54,9 +47,9 @@ async def watching(
 
 
 async def choose(seen: Opened, label: str) -> None:
-    """An entry of the menu of qualities and delays."""
+    """An entry of the menu of qualities and delays, by its first words: the automatic one tells its height too."""
     await seen.page.get_by_role("button", name="Quality and delay").click()
-    await seen.page.locator("[role^=menuitem]").filter(has_text=label).click()
+    await seen.page.locator("[role^=menuitem]").filter(has_text=re.compile(rf"^\s*{label}")).click()
 
 
 async def test_opens_and_plays_without_sound_in_a_few_seconds(browser: Browser, server: Running) -> None:
@@ -82,7 +75,7 @@ async def test_is_a_few_seconds_behind_the_camera_and_says_so(browser: Browser, 
                 measured.append(late)
             return len(measured) >= 30 and statistics.median(measured[-30:]) < LATENCY_LIMIT_MS
 
-        await until_answered(steady, limit_s=15, what=lambda: f"latencies {measured[-30:]}")
+        await until_answered(steady, limit_s=60, what=lambda: f"latencies {measured[-30:]}")
         assert min(measured) > 100, "nothing is shown before it was filmed"
         label = await seen.page.get_by_role("button", name=re.compile(r"Live, [\d.]+ seconds behind")).get_attribute(
             "aria-label"
@@ -124,22 +117,25 @@ async def test_seeks_back_in_the_broadcast_and_returns_to_live(browser: Browser,
         await seen.holds(
             "(ms) => { const bar = document.querySelector('.timeline input'); return bar.max - bar.min > ms }",
             SEEK_BACK_MS + 2_000,
-            within_s=30,
+            within_s=60,
         )
         for _ in range(SEEK_BACK_MS // SEEK_STEP_MS):
             await bar.press("ArrowLeft")
         await seen.wait_moving()
 
+        measured: list[float | None] = []
+
         async def went_back() -> bool:
-            late = await seen.latency_ms()
-            return late is not None and SEEK_BACK_MS - 3_000 < late < SEEK_BACK_MS + 10_000
+            # From the live edge, which a busy machine may have behind the clock.
+            measured.append(back := await seen.page.evaluate(BEHIND_EDGE))
+            return back is not None and SEEK_BACK_MS - 3_000 < back < SEEK_BACK_MS + 10_000
 
         # Keys pressed in a row add up; the picture of the first may be seen for a moment.
-        await until_answered(went_back, limit_s=10)
+        await until_answered(went_back, limit_s=60, what=lambda: f"behind the edge {measured[-30:]}")
         live = seen.page.get_by_role("button", name=re.compile("^Go live"))
         await live.click()
         await live.wait_for(state="hidden")
-        await until_answered(lambda: _is_live(seen), limit_s=15)
+        await until_answered(lambda: _is_live(seen), limit_s=60)
 
 
 async def _is_live(seen: Opened) -> bool:
@@ -176,8 +172,9 @@ async def test_lowest_latency_plays_over_webrtc_and_falls_back_when_it_is_full(
     browser: Browser, server: Running
 ) -> None:
     async with watching(browser, server, "?latency=lowest") as first:
+        await first.holds(BY_WEBRTC, within_s=WEBRTC_AGAIN_S)
+        asked = len(first.requests)
         await first.wait_moving()
-        await first.holds("document.querySelector('video').srcObject instanceof MediaStream")
         measured: list[float] = []
 
         async def quick() -> bool:
@@ -186,8 +183,8 @@ async def test_lowest_latency_plays_over_webrtc_and_falls_back_when_it_is_full(
                 measured.append(late)
             return len(measured) >= 20 and statistics.median(measured[-20:]) < 1_000
 
-        await until_answered(quick, limit_s=15, what=lambda: f"latencies {measured[-20:]}")
-        assert not any(PART.search(request.url) for request in first.requests)
+        await until_answered(quick, limit_s=60, what=lambda: f"latencies {measured[-20:]}")
+        assert not any(PART.search(request.url) for request in first.requests[asked:])
         async with watching(browser, server, "?latency=lowest") as second:
             answers: list[int] = []
             second.page.on("response", lambda answer: answers.append(answer.status) if "/whep/" in answer.url else None)
@@ -207,7 +204,7 @@ async def test_a_poor_link_gets_sound_and_stills_and_no_parts(browser: Browser, 
         before = await seen.page.evaluate("document.querySelector('video').currentTime")
         await seen.holds("(before) => document.querySelector('video').currentTime > before + 3", before)
         asked = len(seen.requests)
-        await until(lambda: len(_segments(seen, asked)) >= 2, limit_s=20)
+        await until(lambda: len(_segments(seen, asked)) >= 2, limit_s=60)
         later = seen.requests[asked:]
         assert not [request.url for request in later if PART.search(request.url)]
         assert not [request.url for request in later if re.search(r"/live/.*/v\d+(/|\.m3u8)", request.url)], (
@@ -237,9 +234,9 @@ async def test_a_viewer_without_network_is_told_and_goes_on_when_it_is_back(brow
         await seen.mark()
         last = await seen.wait_moving()
         await seen.context.set_offline(True)
-        await seen.text("Connection lost, trying again", within_s=25)
+        await seen.text("Connection lost, trying again", within_s=60)
         await seen.context.set_offline(False)
         last = await seen.wait_moving(beyond_ms=last + 1_000)
-        await until_answered(lambda: _is_live(seen), limit_s=20)
+        await until_answered(lambda: _is_live(seen), limit_s=60)
         await seen.page.get_by_text("Connection lost, trying again").first.wait_for(state="hidden")
         await seen.check_mark()

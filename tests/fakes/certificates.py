@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import ipaddress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -41,3 +44,20 @@ def write_certificate(
         )
     )
     certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+
+
+@dataclass
+class Certificate:
+    """``pin``: its key, as Chromium wants it told: the only certificate that it takes without a known issuer."""
+
+    file: Path
+    key: Path
+    pin: str
+
+    @classmethod
+    def make(cls, folder: Path, names: tuple[str, ...]) -> Certificate:
+        file, key = folder / "cert.pem", folder / "key.pem"
+        write_certificate(file, key, names=names)
+        public = x509.load_pem_x509_certificate(file.read_bytes()).public_key()
+        encoded = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return cls(file, key, base64.b64encode(hashlib.sha256(encoded).digest()).decode())

@@ -21,8 +21,8 @@ from yarl import URL
 from tests.fakes.browser import ARGUMENTS, CHROMIUM
 from tests.fakes.waiting import until_answered
 
-START_LIMIT_S = 20.0
-ANSWER_LIMIT_S = 10.0
+START_LIMIT_S = 60.0
+ANSWER_LIMIT_S = 30.0
 _LISTENING = re.compile(rb"DevTools listening on ws://([^/]+)/")
 
 
@@ -54,7 +54,7 @@ class Tab:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
-    async def holds(self, expression: str, *, within_s: float = 15) -> None:
+    async def holds(self, expression: str, *, within_s: float = 60) -> None:
         await until_answered(lambda: self.evaluate(expression), limit_s=within_s, what=lambda: expression)
 
     async def show(self) -> None:

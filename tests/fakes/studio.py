@@ -13,7 +13,9 @@ import numpy as np
 
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT, MediaEvent, Opened
 from streamer.broadcast.programme import Broadcast, Chunk
+from streamer.broadcast.view import BroadcastView
 from streamer.formats import cmaf
+from streamer.formats.index import HEADER, encode_event
 from streamer.formats.types import Cut, Sample, TrackConfig
 from streamer.media.feeds import PROGRAMME, TrackFeed
 from streamer.media.outputs import Inits, Output
@@ -126,3 +128,14 @@ class Studio:
         self.cuts += 1
         for name, packager in self.packagers.items():
             packager.begin(cut, self.configs[name])
+
+
+def write_programme(room_dir: Path, room: str, *, epoch_ms: int, seconds: float) -> Studio:
+    """A room's folder as a broadcast leaves it that was on air from ``epoch_ms`` on: media and their index."""
+    view = BroadcastView()
+    studio = Studio(room_dir, view.apply, of=broadcast(room=room, epoch_ms=epoch_ms))
+    studio.run(seconds)
+    record = encode_event(view.snapshot())
+    assert record is not None
+    (room_dir / studio.broadcast.id / "index-000001.sx").write_bytes(HEADER + record)
+    return studio

@@ -129,7 +129,7 @@ def test_random_days_break_no_law() -> None:
     first = seed()
     for day in range(DAYS):
         seen.update(run_day(first + day).seen)
-    for command in ("Start", "End", "Reopen", "HoldOn", "Resume", "Delay", "AdHoc", "undo"):
+    for command in ("StartTap", "End", "Reopen", "HoldOn", "Resume", "Delay", "AdHoc", "undo"):
         assert seen[command] > 0, f"the days are too quiet: no {command} in {DAYS}"
     assert seen["on air"] > seen["looks"] // 10
 

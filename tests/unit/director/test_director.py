@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from streamer.conference.rooms import Room, StartRule
 from streamer.conference.sessions import Flag, Kind, MarkKind, SessionState, Visibility
 from streamer.conference.spans import output_name
 from streamer.conference.taps import Refused
+from streamer.director.day_repository import Loaded
 from streamer.director.news import AlarmsChanged, RoomChanged, SessionChanged, StretchForgotten
 from streamer.errors import Conflict, NotFound, Unavailable
 from streamer.store.audit import AuditLog
@@ -40,6 +42,43 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 def _title_told(stage: Stage) -> str | None:
     current = stage.director.face("a").current
     return None if current is None else current.session.title
+
+
+async def test_a_room_stays_that_was_made_while_the_database_was_read(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, begun, go_on = stage.director._ledger, asyncio.Event(), asyncio.Event()
+    load = ledger.load
+    known: set[str] = set()
+    lost: set[str] = set()
+
+    def look() -> None:
+        rooms = {desk.room.id for desk in stage.director.desks}
+        lost.update(known - rooms)
+        known.update(rooms)
+
+    async def slow(now_ms: int) -> Loaded:
+        look()
+        loaded = await load(now_ms)
+        if not begun.is_set():
+            begun.set()
+            await go_on.wait()
+        return loaded
+
+    monkeypatch.setattr(ledger, "load", slow)
+    before = asyncio.create_task(stage.director.refresh())
+    await begun.wait()
+    async with stage.database.write() as connection:
+        await Rooms(connection).add(Room("new", "Salle B", "paris"))
+    after = asyncio.create_task(stage.director.refresh())
+    # It may come first, and must not come to nothing.
+    await asyncio.wait({after}, timeout=0.3)
+    look()
+    go_on.set()
+    await asyncio.gather(before, after)
+    look()
+    assert "new" in known
+    assert lost == set()
 
 
 async def test_a_camera_before_the_session_is_a_preview_and_the_tap_puts_it_on_air(stage: Stage) -> None:

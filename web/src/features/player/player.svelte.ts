@@ -62,6 +62,8 @@ export class Player {
   chapters = $state.raw<readonly Chapter[]>([])
   /** Following the live edge; false once the viewer went back or paused. */
   following = $state(true)
+  /** Where the viewer wants to be, until it is known how far back the broadcast goes. */
+  private wanted_ms: number | null = null
   paused = $state(false)
   muted = $state(true)
   offerPoor = $state(false)
@@ -277,6 +279,7 @@ export class Player {
   }
 
   goLive(): void {
+    this.wanted_ms = null
     this.following = true
     this.runner.wanted = true
     this.paused = false
@@ -302,8 +305,13 @@ export class Player {
     this.runner.wanted = true
     // At once, not at the next look: keys pressed in a row add up.
     if (this.timeline) this.timeline = { ...this.timeline, at_ms: date_ms }
+    this.wanted_ms = null
     if (this.runner.engine?.seek(date_ms)) return void this.runner.play()
+    this.wanted_ms = date_ms
     const window = await this.loadDvr()
+    // Another place was asked for meanwhile.
+    if (this.wanted_ms !== date_ms) return
+    this.wanted_ms = null
     if (!window || this.following) return
     this.begin('dvr', offsetOf(window, date_ms))
   }
@@ -525,9 +533,15 @@ export class Player {
     this.latency_ms = at_ms === null ? null : Math.max(0, Date.now() + this.clockOffset_ms - at_ms)
     if (at_ms === null || edge_ms === null || start_ms === null) return
     const earliest_ms = Math.min(start_ms, this.dvr.start_ms ?? start_ms)
-    this.timeline = { unit: 'date', start_ms: earliest_ms, end_ms: Math.max(edge_ms, at_ms), at_ms }
+    this.timeline = {
+      unit: 'date',
+      start_ms: earliest_ms,
+      end_ms: Math.max(edge_ms, at_ms),
+      at_ms: this.wanted_ms ?? at_ms,
+    }
     if (
       !this.following &&
+      this.wanted_ms === null &&
       !this.paused &&
       behind_s !== null &&
       behind_s < LIVE_SLACK_S / 2 &&
