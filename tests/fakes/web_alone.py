@@ -19,7 +19,7 @@ from typing import Any
 
 import aiohttp
 
-from streamer.host import spawn
+from streamer.control import process_files
 from streamer.serve import WEB_SETTINGS, Child, WatchedProcess, prepare_data
 from streamer.settings import load_settings
 from streamer.supervision import start_kept
@@ -48,10 +48,10 @@ async def web_alone(settings: Mapping[str, Any]) -> AsyncIterator[Running]:
     )
     prepare_data(given)
     file = given.run_dir / WEB_SETTINGS
-    spawn.write_atomically(file, given.model_dump_json(exclude={"admin_token"}).encode())
+    process_files.write_atomically(file, given.model_dump_json(exclude={"admin_token"}).encode())
     command = [sys.executable, "-m", __spec__.name, "--settings", str(file), "--parent", str(os.getpid())]
     command += ["--listen-fd", str(listening.fileno())]
-    environment = {**spawn.child_environment(), "STREAMER_ADMIN_TOKEN": ADMIN_TOKEN}
+    environment = {**process_files.child_environment(), "STREAMER_ADMIN_TOKEN": ADMIN_TOKEN}
 
     async def start() -> WatchedProcess:
         with log.open("ab") as output:
