@@ -142,6 +142,8 @@ async def test_a_hostile_chat_by_keys_alone(browser: Browser, server: Running) -
         await seen.holds("document.activeElement.textContent.includes('Do plants sleep?')")
         await press("s")
         await watcher.told("question.changed", lambda data: data["id"] == asked and data["state"] == "on_stage")
+        # The page is told by a connection of its own.
+        await seen.page.locator("[data-state=on_stage]").first.wait_for()
         await press("e")
         await watcher.told("question.changed", lambda data: data["id"] == asked and data["state"] == "answered")
 
