@@ -206,7 +206,9 @@ async def test_the_timer_turns_red_follows_an_extension_and_the_day_goes_on(brow
         await speaker.text("Over time")
         # An overrun does not carry the end along.
         before = await face.inner_text()
-        await speaker.holds("(before) => (document.querySelector('.face')?.innerText ?? '') > before", before)
+        await speaker.holds(
+            "(before) => (document.querySelector('[data-testid=timer]')?.innerText ?? '') > before", before
+        )
         assert await speaker.page.locator(".timer.over").count() == 1
         await server.api("POST", f"/sessions/{late}/extend", {"minutes": 3}, status=200)
         await speaker.page.locator(".timer.soon").wait_for()
