@@ -103,6 +103,13 @@ FAULTS = (
         "tests/unit/control/test_server.py::test_requests_are_answered_while_others_wait",
         "A slow reader is sent the newest first.",
     ),
+    Fault(
+        "streamer/control/process_files.py",
+        'write_atomically(path, settings.model_dump_json(exclude={"admin_token"}).encode())',
+        "write_atomically(path, settings.model_dump_json().encode())",
+        "tests/unit/golden/test_stored.py::test_the_settings_that_processes_are_started_with",
+        "The admin token is left on the disk.",
+    ),
     # --- rtc
     Fault(
         "streamer/rtc/gate.py",
@@ -171,11 +178,11 @@ FAULTS = (
         "A former process's end is told as this one's.",
     ),
     Fault(
-        "streamer/host/spawn.py",
-        'write_atomically(path, settings.model_dump_json(exclude={"admin_token"}).encode())',
-        "write_atomically(path, settings.model_dump_json().encode())",
-        "tests/unit/golden/test_stored.py::test_the_settings_that_processes_are_started_with",
-        "The admin token is left on the disk.",
+        "streamer/host/supervisor.py",
+        "if config != self.config:",
+        "if config == self.config:",
+        "tests/unit/host/test_media_host.py::test_a_new_config_reaches_the_room_and_the_disk",
+        "A room's new settings are kept from it.",
     ),
     # --- publish
     Fault(
