@@ -1,3 +1,3 @@
 """Streamer: self-hosted live broadcasting for public venues."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
