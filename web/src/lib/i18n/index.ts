@@ -17,6 +17,7 @@ export function translator<const C extends Catalogue>(catalogues: { en: C; fr: T
   return (key, ...rest) => {
     const language = locale.current
     const catalogue: Catalogue = catalogues[language]
-    return format(language, catalogue[key] ?? key, rest[0])
+    // A word of a newer server is shown as it is told.
+    return format(language, catalogue[key] ?? key.slice(key.lastIndexOf('.') + 1), rest[0])
   }
 }

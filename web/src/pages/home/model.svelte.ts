@@ -1,5 +1,6 @@
 import { getAll, getJson, moment } from '$lib/api'
-import { DEFAULT_ZONE, type EventInfo, readEvent, readList, readSession, readVenue } from '$lib/protocol/day'
+import { readList } from '$lib/api/client'
+import { DEFAULT_ZONE, type EventInfo, readEvent, readSession, readVenue } from '$lib/protocol/day'
 import type { Session, Venue } from '$lib/protocol/day'
 import { type ListedRoom, readListed } from '$lib/protocol/rooms'
 import { addDays, dayOf } from '$lib/protocol/times'

@@ -3,8 +3,9 @@
 import { remember } from '$lib/live/myself'
 import { join, type Link } from '$lib/live/shared'
 import { BROWSER_PORTS, type LiveEvent, type LivePorts, type LiveState } from '$lib/live/socket'
-import { isRecord, readText, readTime } from '$lib/api/read'
-import { type ApiError } from '$lib/protocol/day'
+import { readText, readTime } from '$lib/api/read'
+import type { ApiError } from '$lib/api/client'
+import type { JsonObject } from '$lib/api/types'
 import { Conversation } from './conversation.svelte'
 import { isTrusted } from './items'
 import { type OutgoingMessage, Outbox, type Refusal, refusalOf } from './outbox.svelte'
@@ -115,7 +116,7 @@ export class Talk {
     const { room, session } = this.place
     this.clock = setInterval(() => this.tick(), 500)
     const handlers = {
-      onsnapshot: (data: Record<string, unknown>, reset: boolean) => this.snapshot(data, reset),
+      onsnapshot: (data: JsonObject, reset: boolean) => this.snapshot(data, reset),
       onevents: (events: readonly LiveEvent[]) => this.happened(events),
       onstate: (state: LiveState, error: ApiError | null) => this.become(state, error),
     }
@@ -195,7 +196,7 @@ export class Talk {
 
   // --- what comes ----------------------------------------------------------------------------------------------------
 
-  private snapshot(data: Record<string, unknown>, reset: boolean): void {
+  private snapshot(data: JsonObject, reset: boolean): void {
     const at_ms = readTime(data['at'])
     if (at_ms !== null) this.offset_ms = at_ms - Date.now()
     this.now_ms = Date.now()
@@ -230,7 +231,7 @@ export class Talk {
     const { conversation } = this
     const more: Record<Tab, number> = { chat: 0, questions: 0, polls: 0 }
     for (const { type, data } of events) {
-      if (!isRecord(data) || data['removed'] === true) continue
+      if (data['removed'] === true) continue
       const id = readText(data['id'])
       const strange = data['participant'] !== conversation.you.id && data['mine'] !== true
       if (type === 'chat.message' && strange && !conversation.message(id)) more.chat++

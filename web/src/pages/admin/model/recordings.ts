@@ -1,7 +1,6 @@
 /** Recordings, their cuts, and what is to go (`streamer/api/recordings.py`). Media times are UTC ms. Pure. */
 import {
   listOf,
-  oneOf,
   type Read,
   readNumber,
   readNumberOrNull,
@@ -11,6 +10,7 @@ import {
   readTime,
   readYes,
   shape,
+  wordOf,
 } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 
@@ -41,7 +41,7 @@ const readTold = shape<Schema['RecordingCrewView']>()(({ field, needed }) => ({
   title: field('title', readTextOrNull),
   speakers: field('speakers', readTexts),
   event: field('event', readTextOrNull),
-  state: needed('state', oneOf(['growing', 'ready', 'deleted', 'failed'], null)),
+  state: needed('state', wordOf<Schema['RecordingState']>()),
   published: field('published', readYes),
   start_ms: needed('start_ms', readNumberOrNull),
   /** Null while the session is on air. */

@@ -5,7 +5,7 @@
  */
 import { type LiveAuth, type LivePorts, LiveSocket, type LiveState } from '$lib/live/socket'
 import { readTime } from '$lib/api/read'
-import { type ApiError } from '$lib/protocol/day'
+import type { ApiError } from '$lib/api/client'
 import type { ChatMessage, Question } from '$features/talk/model/items'
 import {
   approve,

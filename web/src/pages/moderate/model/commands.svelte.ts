@@ -4,7 +4,7 @@
  * selection of many kinds, more items than one command takes); undo takes all of it back.
  */
 import type { Answer } from '$lib/live/socket'
-import { isRecord, readText, readTextOrNull } from '$lib/api/read'
+import { readRecord, readTextOrNull } from '$lib/api/read'
 import type { QuestionState } from '$features/talk/model/items'
 import type { Entry } from './queue'
 
@@ -195,8 +195,8 @@ export class ModeratorCommands {
     subject: string,
     error: { code: string; message: string; details: unknown },
   ) {
-    const by = isRecord(error.details) ? readTextOrNull(error.details['by']) : null
-    this.refusal = { kind, subject, code: error.code, message: readText(error.message), by }
+    const by = readTextOrNull(readRecord(error.details)['by'])
+    this.refusal = { kind, subject, code: error.code, message: error.message, by }
   }
 
   /** Many commands at once are too many for the server: those are sent again when it says. */

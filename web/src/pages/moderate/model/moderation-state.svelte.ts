@@ -3,7 +3,8 @@
  * One audience as its moderators see it: everything, whatever its state. State only: it is fed with what `/moderation` sends.
  */
 import type { LiveEvent } from '$lib/live/socket'
-import { isRecord, readText, readTextOrNull } from '$lib/api/read'
+import type { JsonObject } from '$lib/api/types'
+import { isRecord, readRecord, readText, readTextOrNull } from '$lib/api/read'
 import { readSession, type Session } from '$lib/protocol/day'
 import {
   type ChatMessage,
@@ -138,8 +139,8 @@ export class ModerationState {
    *
    * @param reset events are missing in between
    */
-  snapshot(data: Record<string, unknown>, room: string, reset = false): void {
-    const entry = isRecord(data['rooms']) ? data['rooms'][room] : null
+  snapshot(data: JsonObject, room: string, reset = false): void {
+    const entry = readRecord(data['rooms'])[room]
     if (isRecord(entry)) {
       this.running = readSession(entry['session'])
       this.next = readSession(entry['next'])
@@ -174,7 +175,6 @@ export class ModerationState {
     const changed = new Map<string, ChatMessage | null>()
     for (const event of batch) {
       const { type, data } = event
-      if (!isRecord(data)) continue
       switch (type) {
         case 'chat.message': {
           const message = readMessage(data)
@@ -192,13 +192,13 @@ export class ModerationState {
           break
         }
         default:
-          this.event(event, data)
+          this.event(event)
       }
     }
     if (changed.size > 0) this.put(changed)
   }
 
-  private event({ type, at_ms }: LiveEvent, data: Record<string, unknown>): void {
+  private event({ type, at_ms, data }: LiveEvent): void {
     switch (type) {
       case 'question.changed': {
         const question = readQuestion(data)
@@ -274,7 +274,7 @@ export class ModerationState {
     }
   }
 
-  private sessionChanged(data: Record<string, unknown>): void {
+  private sessionChanged(data: JsonObject): void {
     const id = readTextOrNull(data['id'])
     const session = readSession(data)
     const runs = session !== null && (session.state === 'on_air' || session.state === 'overrun')

@@ -5,7 +5,8 @@
  */
 
 import type { Answer, LiveEvent } from '$lib/live/socket'
-import { isRecord, readText, readTextOrNull } from '$lib/api/read'
+import type { JsonObject } from '$lib/api/types'
+import { readText, readTextOrNull } from '$lib/api/read'
 import { type CrewMessage, readTrouble, type Trouble } from '$features/talk/model/crew-messages'
 import { keepMark, type MarkStore, readMark, unreadOf, withCrewMessage } from './crew-messages'
 
@@ -58,7 +59,7 @@ export class CrewChannel {
       .sort((a, b) => b.people - a.people)
   }
 
-  snapshot(data: Record<string, unknown>): void {
+  snapshot(data: JsonObject): void {
     // Whoever resumes is told no lines: what was missed follows as events.
     if (!Array.isArray(data['lines'])) return
     this.lines = (data['lines'] as unknown[]).reduce<readonly CrewMessage[]>(withCrewMessage, [])
@@ -125,8 +126,8 @@ export class CrewChannel {
     return answer.ok
   }
 
-  private heard(data: unknown): void {
-    const id = isRecord(data) ? readText(data['id']) : ''
+  private heard(data: JsonObject): void {
+    const id = readText(data['id'])
     const line = this.lines.find((one) => one.id === id)
     if (!line || this.own.has(id)) return
     if (line.text !== this.awaited) {
