@@ -37,7 +37,7 @@ export async function logIn(credentials: { token: string } | { password: string 
   const result = await ask<Schema['MeView']>('/api/v1/login', {
     method: 'POST',
     json: credentials,
-    // Whoever goes right on to another page is logged in there.
+    // It is sent to its end, even if the page is left at once.
     keepalive: true,
     ...(fetcher && { fetcher }),
   })

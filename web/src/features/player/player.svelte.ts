@@ -26,7 +26,7 @@ export interface PlayerOptions {
   follow?: boolean
 }
 
-/** What the bar along the picture shows. */
+/** The span that the bar along the picture shows. */
 export interface Timeline {
   /** UTC ms, or, of a recording, ms from its start. */
   unit: 'date' | 'span'
@@ -103,7 +103,7 @@ export class Player {
       onoff: () => this.off(),
       ondiscontinuity: () => this.watcher?.poke(),
       onrestart: () => this.health.restarted(performance.now()),
-      // Who went back plays on from there.
+      // A viewer who went back plays on from there.
       onagain: () => (this.mode !== 'lowest' || this.following) && this.begin(),
     })
     const ports = { fetch: (input: string, init: RequestInit) => fetch(input, init), now: () => Date.now() }
@@ -129,7 +129,7 @@ export class Player {
     return this.recording.rate
   }
 
-  /** What plays really: `lowest` falls back to HLS without a word. */
+  /** The way of playing that is really used: `lowest` falls back to HLS without a word. */
   get playing(): Runner['playing'] {
     return this.runner.playing
   }
@@ -161,7 +161,7 @@ export class Player {
     return this.runner.engine?.playhead.at_ms ?? null
   }
 
-  /** What the viewer has done about the sound: silence may be their own. */
+  /** The viewer's choice about the sound: silence may be their own. */
   audible(): { muted: boolean; volume: number; playing: boolean } {
     const { media } = this
     return {
@@ -384,7 +384,7 @@ export class Player {
 
   // --- what happens --------------------------------------------------------------------------------------------------
 
-  /** What is known of the room, or of the session that is played: whoever does not let the player ask tells it. */
+  /** Tells the state of the room, or of the session that is played, to a player that does not ask by itself. */
   tell(answer: RoomAnswer): void {
     this.answer = answer
     if (answer.kind !== 'status') return
@@ -399,7 +399,7 @@ export class Player {
       // The room may go on with what is not ours.
       if (this.playing !== 'none') this.off()
     } else if (state === 'off') {
-      // What is buffered plays to its end; then the engine meets the 404 itself.
+      // The buffer plays to its end; then the engine meets the 404 itself.
       if (this.playback !== 'playing' && this.playing !== 'none' && before !== undefined) this.off()
     } else if (this.playing === 'none' && this.runner.wanted) {
       this.begin()
@@ -449,7 +449,7 @@ export class Player {
     this.following = false
   }
 
-  /** What there was has been played: a recording, or a broadcast that is over. */
+  /** All has been played: a recording, or a broadcast that is over. */
   private ended(): void {
     this.recording.finished = this.replay !== null
     if (this.replay) return

@@ -17,7 +17,7 @@ export type Mode =
   /** Sound, and a still every ten seconds. */
   | 'poor'
 
-/** What is to be played. */
+/** The stream or recording to play. */
 export interface Wish {
   /** The playlist's, absolute. */
   address: string
@@ -26,7 +26,7 @@ export interface Wish {
   start_s: number | null
 }
 
-/** What a runner tells its player. */
+/** Callbacks to the runner's player. */
 export interface RunnerEvents {
   /** The address is 404: nothing runs until the player begins again. */
   onoff(): void
@@ -34,7 +34,7 @@ export interface RunnerEvents {
   ondiscontinuity(): void
   /** Another engine took over by itself: standing still for a moment is its start. */
   onrestart(): void
-  /** What was wished for and is not what plays may be tried again now. */
+  /** A way of playing that was wished for and did not work may be tried again now. */
   onagain(): void
 }
 
@@ -42,7 +42,7 @@ export interface RunnerEvents {
 const WHEP_AGAIN_MS = 60_000
 const AUDIO_AGAIN_MS = 3_000
 
-/** What runs in the media element: one engine, or WHEP, or nothing; and whether the browser lets it play. */
+/** Runs one engine, or WHEP, or nothing in the media element, and knows whether the browser lets it play. */
 export class Runner {
   playing = $state<'hls' | 'whep' | 'audio' | 'none'>('none')
   qualities = $state.raw<readonly Quality[]>([])

@@ -16,7 +16,7 @@ export function linkKey(): string {
   return page === 'session' ? key : ''
 }
 
-/** What a request for a session says besides, so that its link opens it. */
+/** The query of a request for a session that was opened by its link. */
 export const linkQuery = (): Record<string, string> => (linkKey() ? { key: linkKey() } : {})
 
 /** A request for a session as its link opens it. */

@@ -21,7 +21,7 @@ type ValueOf<F> = F extends Field<infer T> ? T : never
 type Shaped<F extends Fields> = {
   [K in keyof F as F[K]['optional'] extends true ? never : K]: ValueOf<F[K]>
 } & { [K in keyof F as F[K]['optional'] extends true ? K : never]?: ValueOf<F[K]> }
-/** What a shape reads. */
+/** The type that a reader returns. */
 export type Read<R> = R extends Reader<infer T> ? T : never
 
 interface FieldMakers<S> {

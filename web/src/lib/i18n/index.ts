@@ -4,7 +4,7 @@ import { type Arguments, type Catalogue, format, type Locale, LOCALES, type Tran
 export { locale, LOCALES }
 export type { Catalogue, Locale, Translation }
 
-/** What `translator` returns: `t('key')` or `t('key', { name: … })`, typed by the English catalogue. */
+/** The function that `translator` returns: `t('key')` or `t('key', { name: … })`, typed by the English catalogue. */
 export type Translate<C extends Catalogue> = <K extends keyof C & string>(key: K, ...rest: Arguments<C[K]>) => string
 
 /**

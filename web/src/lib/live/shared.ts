@@ -38,7 +38,7 @@ class SharedLive {
   private readonly members = new Set<LiveHandlers>()
   private readonly socket: LiveSocket
   private snapshot: JsonObject | null = null
-  /** What came after the snapshot; null where it was too much to keep. */
+  /** Events after the snapshot; null where they were too many to keep. */
   private later: LiveEvent[] | null = []
   private participant: string | null = null
 

@@ -45,7 +45,7 @@ export type LiveState =
   | 'refused'
 
 export interface LiveHandlers {
-  /** What there is now. `reset`: what was known before is void, events are missing in between. */
+  /** The present state. `reset`: the state before is void, events are missing in between. */
   onsnapshot?(data: JsonObject, reset: boolean): void
   /** New ones, in order, none twice. */
   onevents?(events: readonly LiveEvent[]): void

@@ -135,7 +135,7 @@ export const readAlarm = shape<Schema['RoomAlarmView']>()(({ field, needed }) =>
   code: needed('code', readTextOrNull),
   level: field('level', oneOf(['alarm', 'warning', 'notice'], 'warning')),
   since_ms: needed('since', readTime),
-  /** Whose it is: `technician`, `organiser`, `operator`. */
+  /** The role that it concerns: `technician`, `organiser`, `operator`. */
   owner: field('owner', readText),
   session: field('session', readTextOrNull),
   details: field('details', readRecord),

@@ -48,7 +48,7 @@ const SESSION: Schema['SessionCrewView'] = {
 it('reads a session of an older and of a newer server', () => {
   const words = ['kind', 'visibility', 'do_not_record', 'do_not_stream', 'replay', 'state'] as const
   survivesVersions(readSession, SESSION, ['id', 'title', 'state', 'start', 'end'], words)
-  // What is not understood is shown as it is told, and taken as the stricter.
+  // An unknown state is shown as it is told, an unknown visibility is taken as the strictest.
   expect(readSession({ ...SESSION, state: 'rehearsed', visibility: 'members' })).toMatchObject({
     state: 'rehearsed',
     visibility: 'private',

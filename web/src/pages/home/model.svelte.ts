@@ -14,7 +14,7 @@ const SESSIONS_MS = 60_000
 /** Venues and events hardly ever change. */
 const PLACES_MS = 600_000
 
-/** What the home page knows, renewed by itself while it is seen. */
+/** The home page's state, renewed by itself while it is seen. */
 export class HomePage {
   rooms = $state.raw<readonly ListedRoom[] | null>(null)
   sessions = $state.raw<readonly Session[]>([])
@@ -98,7 +98,7 @@ export class HomePage {
       const [least, most] = ROOMS_MS
       wait_ms = least + (most - least) * Math.random()
     } catch {
-      // What was known stays on the page while the server is away.
+      // The last state stays on the page while the server is away.
       this.unreachable = true
       wait_ms = this.backoff.next()
     }

@@ -1,4 +1,4 @@
-/** What the home page shows of a day: filters in the address, rooms, and each venue's grid of rooms and times. Pure. */
+/** A day on the home page: filters in the address, rooms, and each venue's grid of rooms and times. Pure. */
 import { DEFAULT_ZONE, inTimeOrder, isRunning, type Session, type Venue } from '$lib/protocol/day'
 import type { ListedRoom } from '$lib/protocol/rooms'
 import { addDays, dayOf, startOfDay } from '$lib/protocol/times'

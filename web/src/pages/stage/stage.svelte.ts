@@ -18,7 +18,7 @@ const LOOK_MS = 60_000
 const CHECK_TIMEOUT_MS = 8_000
 /** A closed poll's result is on the screen for so long. */
 export const RESULT_MS = 3 * 60_000
-/** What a screen shows something of. Chat is not among it: hours of it are nothing to a screen. */
+/** Events that change a screen. Chat is not among them: a screen shows none. */
 const SHOWN = /^(question|poll|room\.mode$|notice$)/
 
 export interface StageOptions {
@@ -33,7 +33,7 @@ export interface StageOptions {
   session: string | null
 }
 
-/** What the speaker's and the hall's screen know. */
+/** State of the speaker's and the hall's screen. */
 export class StageModel {
   readonly talk = new Conversation()
   readonly room: RoomNow

@@ -1,6 +1,6 @@
 /** The little that the player itself reads from playlists; the rest is hls.js's work. Pure. */
 
-/** What a media playlist covers, in UTC ms. */
+/** The span of a media playlist, in UTC ms. */
 export interface PlaylistWindow {
   start_ms: number
   end_ms: number

@@ -62,7 +62,7 @@ export class Conversation {
   votes = $state.raw<ReadonlySet<string>>(new Set())
   /** Poll -> the options that one has chosen. */
   choices = $state.raw<ReadonlyMap<string, readonly number[]>>(new Map())
-  /** What came last, once a second; `seq` tells one from another. */
+  /** The last count, once a second; `seq` tells one from another. */
   reactions = $state.raw<{ seq: number; counts: ReadonlyMap<string, number> } | null>(null)
 
   private shown = $state.raw<ReadonlyMap<string, Question>>(new Map())
@@ -103,7 +103,7 @@ export class Conversation {
   }
 
   /**
-   * What there is now. One that resumes leaves everything as it is: what was missed follows as events.
+   * Takes a snapshot. One that resumes leaves everything as it is: what was missed follows as events.
    *
    * @param reset events are missing in between
    */

@@ -29,7 +29,7 @@ export type QuestionState = SocketSchema['QuestionState']
 /** Roles that are shown beside a name. */
 export const SHOWN_ROLES = ['admin', 'organiser', 'technician', 'moderator', 'speaker', 'captioner'] as const
 export type ShownRole = (typeof SHOWN_ROLES)[number]
-/** Whose messages are neither reviewed nor slowed, and who write where the room only reads. */
+/** Roles whose messages are neither reviewed nor slowed, and who write where the room only reads. */
 const TRUSTED: ReadonlySet<string> = new Set(['admin', 'organiser', 'technician', 'moderator', 'speaker'])
 /** Roles that moderate. */
 const CREW: ReadonlySet<string> = new Set(['admin', 'organiser', 'moderator'])

@@ -24,10 +24,10 @@ export interface OutgoingMessage {
   readonly command: string
   readonly text: string
   readonly data: Readonly<Record<string, unknown>>
-  /** What is known already: whatever is ours and not in it may be this one. */
+  /** Ids that are known already: an item of ours that is not among them may be this one. */
   readonly before: ReadonlySet<string>
   state: 'waiting' | 'sending' | 'sent' | 'refused'
-  /** What it became, once it is told. */
+  /** The item's id, once it is told. */
   id: string | null
   refusal: Refusal | null
   /** Sent, and no answer came: it may be there. */
@@ -55,7 +55,7 @@ const SHOWN_WITHIN_MS = 4_000
 const UNSURE = new Set(['no_answer', 'timeout'])
 
 /**
- * What one has written and the server has not taken yet, in order: kept while there is no connection, sent once. Where no answer
+ * Texts that the server has not taken yet, in order: kept while there is no connection, sent once. Where no answer
  * came, it is looked for among what is there before it is sent again.
  */
 export class Outbox {

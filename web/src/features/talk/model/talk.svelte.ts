@@ -14,7 +14,7 @@ import { sameText } from './text'
 export const TABS = ['chat', 'questions', 'polls'] as const
 export type Tab = (typeof TABS)[number]
 
-/** Whose audience: a room's, or a session's (a public session's is its room's). */
+/** The audience's room, or its session (a public session's audience is its room's). */
 export interface TalkPlace {
   room: string
   session?: string | undefined
@@ -37,9 +37,9 @@ export class Talk {
   error = $state.raw<ApiError | null>(null)
   /** Moves on while something is counted down. */
   now_ms = $state(Date.now())
-  /** What a press came to, where it was refused; told for a while. */
+  /** The refusal of a press; told for a while. */
   problem = $state.raw<Refusal | null>(null)
-  /** What came while its tab was not looked at. */
+  /** Counts of items that came while their tab was not looked at. */
   unread = $state.raw<Readonly<Record<Tab, number>>>({ chat: 0, questions: 0, polls: 0 })
 
   readonly chat: Outbox
@@ -78,7 +78,7 @@ export class Talk {
     const { mode } = this.conversation
     return mode !== null && !this.barred && (mode.questions !== 'closed' || this.trusted)
   })
-  /** What there is to look at. */
+  /** The tabs that have something to show. */
   readonly tabs: readonly Tab[] = $derived.by(() => {
     const { mode, waiting, onStage, answered, mine, polls } = this.conversation
     const asked = waiting.length + onStage.length + answered.length + mine.length > 0
@@ -218,7 +218,7 @@ export class Talk {
   private become(state: LiveState, error: ApiError | null): void {
     this.state = state
     this.error = error
-    // What is sent before the snapshot would not be recognised.
+    // A message that is sent before the snapshot would not be recognised.
     if (state !== 'connected') this.connect(false)
   }
 

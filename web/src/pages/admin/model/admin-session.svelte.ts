@@ -1,4 +1,4 @@
-/** What all views share: who is logged in, the places, what was just done and can be taken back. */
+/** State that all views share: who is logged in, the places, the last actions and their undo. */
 import { getContext, setContext } from 'svelte'
 import type { Me } from '$lib/login'
 import type { Schema, Told } from '$lib/api/types'

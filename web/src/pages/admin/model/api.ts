@@ -5,7 +5,7 @@ import { isRecord, readText } from '$lib/api/read'
 
 export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>
 
-/** What a field's value was refused for. */
+/** The reason why a field's value was refused. */
 export interface FieldProblem {
   field: string
   message: string

@@ -19,7 +19,7 @@ export interface DayGrid<S> {
 }
 
 const DAY = 24 * 60
-/** What is shorter is drawn as long as this, so that a line of it can be read. */
+/** A shorter session is drawn as long as this, so that a line of it can be read. */
 const LEAST = 15
 const USUAL = { from: 9 * 60, until: 18 * 60 }
 

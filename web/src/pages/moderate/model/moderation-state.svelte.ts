@@ -54,7 +54,7 @@ import {
   type Trouble,
 } from './wire'
 
-/** What waits is kept besides, however old. */
+/** Messages that wait are kept besides, however old. */
 export const MOST_MESSAGES = 2_000
 const MOST_ACTIONS = 300
 const MOST_LINES = 200
@@ -87,9 +87,9 @@ export class ModerationState {
   /** By kind. */
   troubles = $state.raw<ReadonlyMap<string, Trouble>>(new Map())
   reactions = $state.raw<ReadonlyMap<string, number>>(new Map())
-  /** Whose questions are worked on; null: the room's own. */
+  /** The session whose questions are worked on; null: the room's own. */
   session = $state<string | null>(null)
-  /** What runs in the room, closed ones included, and what comes after. */
+  /** The session that runs in the room, closed ones included, and the one after it. */
   running = $state.raw<Session | null>(null)
   next = $state.raw<Session | null>(null)
   /** In a closed session's own audience: that session. */
@@ -135,7 +135,7 @@ export class ModerationState {
   }
 
   /**
-   * What there is now. One that resumes leaves everything as it is: what was missed follows as events.
+   * Takes a snapshot. One that resumes leaves everything as it is: what was missed follows as events.
    *
    * @param reset events are missing in between
    */
@@ -285,7 +285,7 @@ export class ModerationState {
     else if (this.next?.id === id) this.next = session
   }
 
-  /** What the session before had stays here, marked: it may be carried over. */
+  /** Questions of the session before stay here, marked: they may be carried over. */
   private refocus(session: string | null, leftOver: readonly string[]): void {
     this.session = session
     this.leftOver = leftOver

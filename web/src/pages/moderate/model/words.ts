@@ -1,4 +1,4 @@
-/** What was done and what is told, in words. */
+/** Actions and messages in words. */
 import { locale } from '$lib/i18n'
 import { dayName, dayOf, timeOfDay } from '$lib/protocol/times'
 import { t } from '../locales'

@@ -42,7 +42,7 @@ export class CrewChannel {
   readonly unread: readonly CrewMessage[] = $derived.by(() =>
     unreadOf(this.lines, this.mark_ms, this.ports.now_ms(), this.own),
   )
-  /** What was sent and may come back as an event before its answer does, or without one. */
+  /** The text that was sent and may come back as an event before its answer does, or without one. */
   private awaited: string | null = null
 
   constructor(
@@ -52,7 +52,7 @@ export class CrewChannel {
     this.mark_ms = readMark(ports.store, room)
   }
 
-  /** What viewers complained of in the last minute, the most people first. */
+  /** Viewers' complaints of the last minute, the most people first. */
   troublesNow(now_ms: number): readonly Trouble[] {
     return this.troubles
       .filter(({ at_ms, people }) => people > 0 && now_ms - at_ms < TROUBLE_MS)
@@ -60,7 +60,7 @@ export class CrewChannel {
   }
 
   snapshot(data: JsonObject): void {
-    // Whoever resumes is told no lines: what was missed follows as events.
+    // A snapshot that resumes has no lines: those that were missed follow as events.
     if (!Array.isArray(data['lines'])) return
     this.lines = (data['lines'] as unknown[]).reduce<readonly CrewMessage[]>(withCrewMessage, [])
     this.troubles = []
@@ -138,7 +138,7 @@ export class CrewChannel {
     this.said()
   }
 
-  /** Who answers has read what was said before. */
+  /** An answer marks the messages before it as read. */
   private said(): void {
     if (this.awaited !== null && this.draft.trim() === this.awaited) this.draft = ''
     this.awaited = null

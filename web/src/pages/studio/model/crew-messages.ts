@@ -4,7 +4,7 @@ import type { LiveEvent } from '$lib/live/socket'
 import { isRecord, listOf, readText } from '$lib/api/read'
 import { type CrewMessage, readCrewMessage } from '$features/talk/model/crew-messages'
 
-/** What was said before anybody looked here for the first time is no news any more. */
+/** Messages older than this are no news at the first look. */
 export const FIRST_LOOK_MS = 4 * 3600_000
 const MOST = 200
 

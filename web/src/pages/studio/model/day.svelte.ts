@@ -31,7 +31,7 @@ const KEPT = 8
 export interface Done {
   id: number
   tap: Tap
-  /** What it was about, as it was called then. */
+  /** The title of its subject, as it was then. */
   subject: string
   /** Empty for what cannot be taken back. */
   actions: readonly string[]
@@ -47,7 +47,7 @@ export interface Trouble {
 }
 
 export interface DayPorts {
-  /** What is known of the room is old: ask again. */
+  /** Asks for the room again: its state is old. */
   refresh: () => void
   live?: LivePorts
   api?: Api
@@ -71,7 +71,7 @@ export class Day {
   pending = $state.raw<readonly string[]>([])
   done = $state.raw<readonly Done[]>([])
   trouble = $state.raw<Trouble | null>(null)
-  /** What anybody did here, the newest first; null: not read yet. */
+  /** Everybody's actions here, the newest first; null: not read yet. */
   recent = $state.raw<readonly RecentTap[] | null>(null)
 
   readonly zone = $derived(this.venue?.timezone ?? DEFAULT_ZONE)
@@ -80,7 +80,7 @@ export class Day {
   readonly next = $derived(this.room?.next ?? null)
   readonly allowed: readonly string[] = $derived(this.me?.actions ?? [])
   readonly alarms = $derived(this.room?.alarms ?? [])
-  /** What the undo bar offers. */
+  /** The action that the undo bar offers. */
   readonly latest = $derived.by(() => {
     const last = this.done[0]
     return last && this.now_ms - last.at_ms < UNDO_MS ? last : null
@@ -184,7 +184,7 @@ export class Day {
       return true
     } finally {
       this.pending = this.pending.filter((other) => other !== key)
-      // What the room does now is the answer that counts.
+      // The room's state is the answer that counts.
       this.hint(true)
     }
   }
@@ -243,7 +243,7 @@ export class Day {
   private took(tap: Tap, subject: string, { actions, sessions }: Outcome): void {
     for (const session of sessions) this.put(session)
     if (tap.kind === 'undo' || tap.kind === 'acknowledge') return
-    // What cannot be taken back is told all the same; what changed nothing is not.
+    // A tap that cannot be undone is told all the same; one that changed nothing is not.
     if (actions.length === 0 && tap.kind !== 'forget') return
     const done: Done = { id: ++this.count, tap, subject, actions, at_ms: this.now_ms, undone: false }
     this.done = [done, ...this.done].slice(0, KEPT)
@@ -308,7 +308,7 @@ export class Day {
     if (this.reading) return
     this.reading = true
     try {
-      // What changed meanwhile is newer than the answer.
+      // A change meanwhile is newer than the answer.
       for (let attempt = 0; attempt < 3; attempt++) {
         const before = this.generation
         const sessions = await readSessions(this.api, this.roomId, this.now_ms)

@@ -73,7 +73,7 @@ export class Overview {
   /** @param store where the studio's pages keep how far they have read */
   constructor(private readonly store: MarkStore) {}
 
-  /** What was said in a room and not read in this browser, the newest last. */
+  /** A room's messages that were not read in this browser, the newest last. */
   unread(room: string): readonly CrewMessage[] {
     void this.looked
     return unreadOf(this.lines.get(room) ?? [], readMark(this.store, room), this.now_ms)

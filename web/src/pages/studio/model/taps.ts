@@ -103,7 +103,7 @@ function ofSession(tap: { kind: TapKind; session: string }, body: Record<string,
 }
 
 export interface Outcome {
-  /** What undoes it; empty where nothing changed or nothing can. */
+  /** The actions that undo it; empty where nothing changed or nothing can be undone. */
   actions: string[]
   /** Sessions as they are now. */
   sessions: Session[]
