@@ -18,7 +18,7 @@ export type Mode =
   | 'poor'
 
 /** The stream or recording to play. */
-export interface Wish {
+export interface PlaybackSource {
   /** The playlist's, absolute. */
   address: string
   source: 'live' | 'dvr' | 'replay'
@@ -61,7 +61,7 @@ export class Runner {
   private media: HTMLVideoElement | null = null
   /** Another attempt of WHEP, or at the address of the sound. */
   private timer: ReturnType<typeof setTimeout> | undefined
-  /** Counts what was started: late answers to an earlier wish are recognised by it. */
+  /** Counts what was started: late answers to an earlier source are recognised by it. */
   private turn = 0
 
   /** @param wanted whether the viewer wants it to play; changed from outside */
@@ -78,8 +78,7 @@ export class Runner {
   }
 
   /** In place of what runs, which was dropped. */
-  begin(mode: Mode, wish: Wish): void {
-    const { address, source, start_s } = wish
+  begin(mode: Mode, { address, source, start_s }: PlaybackSource): void {
     this.address = address
     if (source === 'replay') this.beginHls(address, source, start_s)
     else if (mode === 'poor') void this.beginAudio(address)
@@ -184,7 +183,7 @@ export class Runner {
     void this.play()
   }
 
-  /** HLS at once, without a word; the wish stays, and is tried again in a while. */
+  /** HLS at once, without a word; the mode stays chosen, and is tried again in a while. */
   private giveUpWhep(failure: WhepFailure | null): void {
     const wait_ms = failure?.reason === 'full' ? (failure.retryAfter_ms ?? WHEP_AGAIN_MS) : WHEP_AGAIN_MS
     this.dropWhep()

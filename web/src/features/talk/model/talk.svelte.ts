@@ -233,9 +233,9 @@ export class Talk {
     for (const { type, data } of events) {
       if (data['removed'] === true) continue
       const id = readText(data['id'])
-      const strange = data['participant'] !== conversation.you.id && data['mine'] !== true
-      if (type === 'chat.message' && strange && !conversation.message(id)) more.chat++
-      else if (type === 'question.changed' && strange && !conversation.question(id)) more.questions++
+      const byOthers = data['participant'] !== conversation.you.id && data['mine'] !== true
+      if (type === 'chat.message' && byOthers && !conversation.message(id)) more.chat++
+      else if (type === 'question.changed' && byOthers && !conversation.question(id)) more.questions++
       else if (type === 'poll.changed' && !conversation.polls.some((poll) => poll.id === id)) more.polls++
     }
     if (this.looking !== null) more[this.looking] = 0
@@ -302,7 +302,7 @@ export class Talk {
       this.chatPause !== null ||
       this.questionPause !== null ||
       (this.problem?.until_ms ?? 0) > this.now_ms ||
-      [...this.chat.outgoing, ...this.questions.outgoing].some((letter) => waits(letter, this.now_ms))
+      [...this.chat.outgoing, ...this.questions.outgoing].some((message) => waits(message, this.now_ms))
     if (counting) this.now_ms = Date.now()
   }
 }
