@@ -59,6 +59,12 @@ export interface RoomWatcherPorts {
   random: () => number
 }
 
+const BROWSER_PORTS: RoomWatcherPorts = {
+  fetch: (input, init) => fetch(input, init),
+  now: () => Date.now(),
+  random: Math.random,
+}
+
 const ASK_TIMEOUT_MS = 8_000
 /** The same for a question that waits for the start (`?unless=off`): the server answers within 20 s. */
 const HELD_TIMEOUT_MS = 28_000
@@ -95,7 +101,7 @@ export class RoomWatcher {
   constructor(
     private readonly room: string,
     private readonly onanswer: (answer: RoomAnswer) => void,
-    private readonly ports: RoomWatcherPorts,
+    private readonly ports: RoomWatcherPorts = BROWSER_PORTS,
   ) {
     this.backoff = new Backoff(1_000, 10_000, ports.random)
   }
