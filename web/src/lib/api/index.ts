@@ -1,9 +1,9 @@
 /** Requests of the public's pages. */
 import { ask, everyPage, readList } from './client'
-import type { JsonObject, Told } from './types'
+import type { Told } from './types'
 
 /** The answer's body; null for 404. Other failures are errors. Cookies go along. */
-export async function getJson<T = JsonObject>(path: string, signal?: AbortSignal): Promise<Told<T> | null> {
+export async function getJson<T = unknown>(path: string, signal?: AbortSignal): Promise<Told<T> | null> {
   const result = await ask<T>(`/api/v1${path}`, { signal: signal ?? null })
   if (result.ok) return result.data
   if (result.status === 404) return null
