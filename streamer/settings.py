@@ -1,5 +1,5 @@
-"""One settings tree. Each field has its unit, bounds and a description; the commented default file
-``configs/streamer.toml`` is the manual and is tested against this module.
+"""One settings tree. The docstring under each field tells its unit and what changes when it is raised or lowered.
+``configs/streamer.toml``, the commented default file, is made from these docstrings and tested against this module.
 
 Order of precedence: command line, environment (``STREAMER_``, sections by ``__``), ``--config`` file, defaults.
 """
@@ -10,15 +10,15 @@ import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 def is_http_url(text: str) -> bool:
-    """Whether it is the address of a server that speaks HTTP, as far as its form goes."""
+    """Whether the text has the form of an HTTP or HTTPS address. Nothing is connected to."""
     try:
         parts = urlsplit(text)
         _ = parts.port
@@ -27,47 +27,64 @@ def is_http_url(text: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c.isspace() for c in text)
 
 
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        ip_network(text, strict=False)
+    return value
+
+
+Networks = Annotated[tuple[str, ...], AfterValidator(_networks)]
+"""Addresses or networks, such as 10.1.0.7 or 10.1.0.0/16."""
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ServerSettings(Section):
     host: str = "127.0.0.1"
-    """Address to listen on."""
+    """The address to listen on. 0.0.0.0 or :: listens on all interfaces, a loopback address for this machine only."""
     port: int = Field(8080, ge=0, le=65535)
-    """TCP port to listen on; 0 picks a free one."""
+    """The TCP port to listen on. 0 takes a free one, which is printed at the start."""
     public_url: str = ""
-    """Address that people type, used for every link and cookie; empty: from host and port."""
+    """The address that people type. It is used in every link and cookie. Empty: it is made from host and port."""
     tls_cert: Path | None = None
-    """PEM file with the certificate chain; with tls_key: HTTPS."""
+    """A PEM file with the certificate chain. With tls_key the server speaks HTTPS."""
     tls_key: Path | None = None
-    """PEM file with the private key."""
+    """A PEM file with the private key of tls_cert."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    """Addresses or networks of proxies. Their X-Forwarded-For and X-Forwarded-Proto are believed, nobody else's."""
     allowed_origins: tuple[str, ...] = ()
-    """Other sites' origins that may publish or send commands with cookies; own is implied."""
+    """Origins of other sites whose pages may publish or send commands with cookies. The own origin always may."""
     max_body_bytes: int = Field(1_000_000, ge=1_000)
-    """Largest request body, bytes."""
+    """The largest request body, bytes. A larger one is refused with 413. Higher takes larger uploads and more
+    memory."""
     shutdown_s: float = Field(10.0, gt=0, le=120)
-    """Time for requests to end on SIGTERM, seconds."""
+    """The time that requests have to end after SIGTERM, seconds. Higher cuts fewer of them; lower stops sooner."""
     headers_s: float = Field(10.0, ge=1, le=120)
-    """Time for a request's headers, and before them for TLS, seconds."""
+    """The time for TLS and the headers of a request, seconds. Higher helps slow links; lower frees idle places
+    sooner."""
     body_s: float = Field(15.0, ge=1, le=600)
-    """Time for a request's body, seconds."""
+    """The time for the body of a request, seconds. Higher helps slow uploads; lower frees places sooner."""
     idle_s: float = Field(75.0, ge=1, le=3600)
-    """A connection that asks nothing more is closed after this, seconds."""
+    """A connection without requests is closed after this time, seconds. Higher saves handshakes; lower saves places."""
     slow_reader_s: float = Field(20.0, ge=1, le=600)
-    """Over this long a client is to take what it asked for, seconds."""
+    """The speed of a slow client is measured over this time, seconds. Higher forgives longer pauses of its link."""
     slow_reader_bytes_per_s: int = Field(2000, ge=1, le=1_000_000)
-    """A client that takes less is cut off, bytes per second."""
+    """A client that takes less than this on average is cut off, bytes per second. Higher frees memory sooner; lower
+    keeps poor links."""
     max_unsent_bytes: int = Field(256 * 1024 * 1024, ge=1_000_000)
-    """What may wait to be sent, to all clients together, bytes."""
+    """The bytes that may wait to be sent to all clients together. Above it the clients with most to send are cut off.
+    Higher takes more memory."""
     max_connections: int = Field(0, ge=0)
-    """Connections in all; 0: as many as descriptors allow, less those for files and the crew."""
+    """The connections in all. Higher serves more people and takes more file descriptors. 0: as many as the descriptors
+    allow, less those for files and the crew."""
     max_connections_per_household: int = Field(0, ge=0)
-    """The same per address (IPv6: per /56), a hall's is one; 0: its share, half at most."""
+    """The connections of one household: an IPv4 address or an IPv6 /56; a hall is one. Higher lets larger halls in. 0:
+    a fair share, half of all at most."""
     security_contact: str = ""
-    """Who is told of weaknesses, in /.well-known/security.txt: mailto:, https:// or tel:."""
+    """The contact in /.well-known/security.txt for reports of weaknesses: mailto:, https:// or tel:. Empty: there is no
+    such file."""
 
     @field_validator("security_contact")
     @classmethod
@@ -87,46 +104,52 @@ class ServerSettings(Section):
 
 class IceSettings(Section):
     host_addresses: tuple[str, ...] = ()
-    """Addresses to bind media to. Empty: server.host if it is one address, else all interfaces'."""
+    """The addresses that media uses. Empty: server.host if it is one address, else those of all interfaces."""
     announce_addresses: tuple[str, ...] = ()
-    """Addresses to announce instead (NAT 1:1), in the order of host_addresses."""
+    """The addresses to announce instead (NAT 1:1), in the order of host_addresses."""
     port_min: int = Field(0, ge=0, le=65535)
-    """Lowest UDP port for media; 0: any."""
+    """The lowest UDP port for media. 0: any port."""
     port_max: int = Field(0, ge=0, le=65535)
-    """Highest UDP port for media; 0: any."""
+    """The highest UDP port for media. 0: any port. A wider range takes more publishers and viewers at a time."""
     stun_servers: tuple[str, ...] = ()
-    """STUN URIs, e.g. stun:stun.example.org:3478."""
+    """STUN servers, such as stun:stun.example.org:3478."""
     turn_servers: tuple[str, ...] = ()
-    """TURN URIs, e.g. turn:turn.example.org?transport=udp."""
+    """TURN servers, such as turn:turn.example.org?transport=udp."""
     turn_username: str = ""
-    """User name for the TURN servers."""
+    """The user name for the TURN servers."""
     turn_credential: str = ""
-    """Password for the TURN servers."""
+    """The password for the TURN servers."""
     connect_timeout_s: float = Field(10.0, gt=0, le=60)
-    """Give up a connection not made in this, seconds."""
+    """A publication that has not connected after this time is given up, seconds. Higher waits for slow networks; lower
+    frees the source sooner."""
     silence_timeout_s: float = Field(30.0, gt=1, le=600)
-    """Close a publication that has sent nothing for this long, seconds."""
+    """A publication that has sent nothing for this time is closed, seconds. Higher forgives longer breaks of its link;
+    lower frees the source sooner."""
     socket_buffer_bytes: int = Field(4 * 1024 * 1024, ge=65536)
-    """Receive buffer of a media socket, bytes."""
+    """The receive buffer of a media socket, bytes. Higher loses fewer packets on a busy machine and takes more memory.
+    The kernel may allow less."""
     max_publish_kbps: int = Field(60_000, ge=1000, le=500_000)
-    """What a publication sends above this is dropped, kbit/s."""
+    """A publication's packets above this bitrate are dropped, kbit/s. Lower protects the network and the processor; too
+    low damages the picture."""
     max_candidates: int = Field(64, ge=1)
-    """Remote candidates taken for one publication."""
+    """The remote candidates that are taken for one publication. Higher tries more paths and takes longer to fail."""
     video_start_kbps: int = Field(2500, ge=100, le=50_000)
-    """Bitrate that browsers are asked to begin with (Chromium), kbit/s."""
+    """The video bitrate that browsers (Chromium) begin with, kbit/s. Higher is sharp sooner; lower is safer on poor
+    links."""
     video_min_kbps: int = Field(300, ge=30, le=50_000)
-    """Bitrate that they should not go below, kbit/s."""
+    """The video bitrate that browsers are asked not to go below, kbit/s. Higher keeps the picture sharp; lower survives
+    poorer links."""
     video_max_kbps: int = Field(8000, ge=100, le=50_000)
-    """Bitrate that they should not exceed, kbit/s."""
+    """The video bitrate that browsers are asked not to exceed, kbit/s. Higher is sharper and takes more bandwidth."""
     opus_kbps: int = Field(128, ge=16, le=510)
-    """Opus bitrate that publishers are asked for, kbit/s."""
+    """The Opus bitrate that publishers are asked for, kbit/s. Higher sounds better and takes more bandwidth."""
 
 
 class Rung(Section):
     height: int = Field(ge=90, le=2160)
-    """Picture height, pixels."""
+    """The picture's height, pixels."""
     bitrate_kbps: int = Field(ge=50, le=20_000)
-    """Average bitrate, kbit/s."""
+    """The average bitrate, kbit/s."""
 
 
 class MediaSettings(Section):
@@ -136,208 +159,241 @@ class MediaSettings(Section):
         Rung(height=360, bitrate_kbps=700),
         Rung(height=240, bitrate_kbps=350),
     )
-    """Encoded renditions below the source; those not smaller than the source are left out."""
+    """The encoded renditions below the source. Those that are not smaller than the source are left out. More of them
+    serve more kinds of links and take more of the processor."""
     top_bitrate_kbps: int = Field(4500, ge=200, le=30_000)
-    """Bitrate of an encoded top rendition at 1080p."""
+    """The bitrate of an encoded top rendition at 1080p, kbit/s. Higher is sharper and takes more bandwidth and disk."""
     max_height: int = Field(1080, ge=144, le=2160)
-    """Largest picture height that is made or passed."""
+    """The largest picture height that is made or passed on, pixels. Higher is sharper and takes more of the
+    processor."""
     max_frame_rate: int = Field(30, ge=10, le=60)
-    """Frame rate above which encoded rungs drop frames."""
+    """Encoded renditions leave out frames above this rate, frames per second. Higher moves more smoothly and takes more
+    of the processor."""
     preset: str = "veryfast"
-    """libx264 preset."""
+    """The preset of libx264. Slower presets look better at the same bitrate and take more of the processor."""
     encoder: str = "libx264"
-    """H.264 encoder: libx264, h264_nvenc, h264_qsv, h264_v4l2m2m."""
+    """The H.264 encoder: libx264, h264_nvenc, h264_qsv or h264_v4l2m2m. All but libx264 need their hardware."""
     encoder_threads: int = Field(1, ge=0, le=16)
-    """Threads inside each encoder; 0: the encoder's choice."""
+    """The threads inside each encoder. Higher uses more cores for one rendition and adds delay. 0: the encoder
+    decides."""
     audio_bitrate_kbps: int = Field(128, ge=32, le=320)
-    """AAC bitrate, kbit/s."""
+    """The AAC bitrate, kbit/s. Higher sounds better and takes more bandwidth."""
     overload_behind_ms: int = Field(250, ge=50, le=5000)
-    """An encoder this far behind gives up frames, then its rendition, ms."""
+    """An encoder that is later than this leaves out frames, then its whole rendition, ms. Higher keeps renditions
+    longer on a busy machine; lower keeps the delay small."""
     poor_link_audio_kbps: int = Field(48, ge=0, le=128)
-    """AAC bitrate of a second sound for poor links, kbit/s; 0: none."""
+    """The AAC bitrate of a second sound for poor links, kbit/s. Lower reaches poorer links and sounds worse. 0: there
+    is no second sound."""
     passthrough: bool = True
-    """Let a fitting H.264 source be the top rendition as it is."""
+    """Whether an H.264 source that fits becomes the top rendition without being encoded again. false takes more of the
+    processor."""
     max_source_megapixels: float = Field(9.5, ge=1, le=36)
-    """Largest picture of a source that is decoded, millions of pixels."""
+    """The largest picture of a source that is decoded, millions of pixels. Higher takes larger cameras and more
+    memory."""
     silence_before_slate_s: float = Field(1.0, ge=0.3, le=10)
-    """No packet for this long ends a take, s."""
+    """A source without packets for this time goes off the programme, seconds. Higher forgives longer breaks; lower
+    shows the slate sooner."""
     still_interval_s: float = Field(5.0, ge=1, le=60)
-    """How often a still is made, seconds."""
+    """The time from one still to the next, seconds. Higher takes less of the processor; lower shows newer stills."""
     slate_frame_rate: int = Field(30, ge=5, le=60)
-    """Frame rate of the slate."""
+    """The frame rate of the slate, frames per second. Higher takes more of the processor."""
 
 
 class HlsSettings(Section):
     segment_s: float = Field(2.0, ge=1, le=6)
-    """Nominal segment duration, seconds."""
+    """The usual length of a segment, seconds. Higher compresses better; lower lets viewers join and change quality
+    sooner."""
     target_duration_s: int = Field(3, ge=2, le=10)
-    """EXT-X-TARGETDURATION, seconds."""
+    """EXT-X-TARGETDURATION, seconds: no segment is longer. Players stay about three times as long behind if they do not
+    read parts. More than segment_s."""
     part_target_ms: int = Field(334, ge=100, le=1000)
-    """Longest part, ms: latency, and what a crash may lose."""
+    """The length of a part at most, ms. Higher means fewer requests; lower means less delay, and less is lost in a
+    crash."""
     ring_s: float = Field(30.0, ge=9, le=300)
-    """How much is kept in memory, seconds."""
+    """The newest media is kept in memory for this time, seconds. Higher serves more without the disk and takes more
+    memory."""
     dvr_s: int = Field(7200, ge=60, le=86_400)
-    """How far back viewers may seek, seconds."""
+    """Viewers may go back this far in a live broadcast, seconds. Higher means longer playlists and a larger disk."""
     live_window_s: int = Field(600, ge=30, le=7200)
-    """Length of the playlist without ?dvr=1, seconds."""
+    """The length of a playlist that is asked for without ?dvr=1, seconds. Higher lets players go back further; lower
+    makes playlists smaller."""
     max_held_total: int = Field(20_000, ge=10)
-    """Requests held for a blocking reload, in all."""
+    """The playlist requests that may wait for the next part (blocking reload), in all. Higher serves more viewers and
+    takes more memory; further ones are answered with 503."""
     max_held_per_address: int = Field(1000, ge=1)
-    """The same per household (an IPv4 address, 56 bits of IPv6; a hall is one)."""
+    """The waiting playlist requests of one household: an IPv4 address or an IPv6 /56; a hall is one. Higher lets larger
+    halls in. It is also how often per minute a household may begin to watch over WHEP."""
     max_held_per_connection: int = Field(16, ge=1)
-    """The same per connection."""
+    """The waiting playlist requests of one connection. A player needs one for each rendition that it reads."""
     cache_bytes_per_room: int = Field(96 * 1024 * 1024, ge=1_000_000)
-    """Part cache of a web process, bytes."""
+    """The memory in which a web process keeps the newest parts of a room, bytes. Higher reads less from the disk."""
 
 
 class WhepSettings(Section):
     max_viewers: int = Field(20, ge=0, le=500)
-    """Lowest-latency viewers per room; past it 503."""
+    """The viewers with the lowest delay (WHEP) in each room. Further ones are answered with 503 and watch over HLS.
+    Higher takes more bandwidth and processor."""
     max_pending: int = Field(40, ge=2, le=1000)
-    """Offers per room that have not connected yet; no household may hold all of them."""
+    """The offers in each room that have not connected yet. No household may hold all of them. Higher lets more people
+    begin at once."""
     max_previews: int = Field(40, ge=2, le=500)
-    """The crew's previews per room, beside the viewers."""
+    """The previews of the crew in each room, beside the viewers. Higher takes more bandwidth."""
     connect_timeout_s: float = Field(6.0, ge=1, le=60)
-    """Give up a viewer that has not connected in this, seconds."""
+    """A viewer that has not connected after this time is given up, seconds. Higher waits for slow networks; lower frees
+    places sooner."""
 
 
 class RoomSettings(Section):
     close_after_s: float = Field(1800, ge=5)
-    """A room closes this long after its last publication, seconds."""
+    """A room closes this long after its last publication ended, seconds. Higher keeps its broadcast open over longer
+    breaks; lower frees memory sooner."""
     open_timeout_s: float = Field(5.0, ge=0.5, le=60)
-    """Wait for the first picture's size before the renditions are fixed, seconds."""
+    """The time to wait for the first picture before the renditions are fixed without one, seconds. Higher waits for
+    slow cameras; lower opens sooner."""
     max_sources: int = Field(8, ge=1, le=64)
-    """Sources a room holds at once."""
+    """The sources that a room holds at a time. Higher takes more memory and processor."""
     max_rooms: int = Field(32, ge=1, le=500)
-    """Room processes under one media host."""
+    """The room processes under one media host. Opening a further room is refused."""
     memory_mb: int = Field(2048, ge=256, le=65_536)
-    """A room process that takes more memory is restarted, it alone, MB."""
+    """A room process that takes more memory than this is restarted, MB. Other rooms go on. Lower protects the machine;
+    too low interrupts large rooms."""
     warm_spare: bool = True
-    """Keep a room process ready (about 80 MB), so that a camera is answered at once."""
+    """Whether a process is kept ready for the next room. It takes about 80 MB; without it the first camera waits some
+    seconds."""
     restart_backoff_s: float = Field(0.5, ge=0, le=60)
-    """First wait before a crashed room is restarted, s."""
+    """The first wait before a crashed room is restarted, seconds. It doubles with each crash. Higher spares the
+    machine; lower is back sooner."""
     attempts_per_minute: int = Field(60, ge=1)
-    """Publication attempts per household and minute."""
+    """The attempts to publish of one household per minute. Further ones are answered with 429."""
     failed_attempts_per_minute: int = Field(20, ge=1)
-    """Refused tokens per household and minute."""
+    """The wrong tokens of one household per minute. Further ones are answered with 429. Lower makes guessing slower."""
 
 
 class StoreSettings(Section):
     url: str = ""
-    """SQLAlchemy database URL; empty: SQLite in the data folder."""
+    """The database's address, as for SQLAlchemy. Empty: SQLite in the data folder."""
     director_absent_s: float = Field(20.0, ge=2, le=300)
-    """Another server on the same database takes over when this one has given no sign for so long, s."""
+    """When the directing server gives no sign for this time, another server on the same database takes over, seconds.
+    Higher forgives longer breaks; lower takes over sooner."""
 
 
 class ScheduleSettings(Section):
-    allow_networks: tuple[str, ...] = ()
-    """Private addresses or networks that schedules may be fetched from, such as 10.1.0.0/16."""
+    allow_networks: Networks = ()
+    """Private addresses or networks that schedules may be fetched from, such as 10.1.0.0/16. Others are refused."""
     fetch_timeout_s: float = Field(15.0, gt=0, le=120)
-    """Time for fetching a schedule in all, seconds."""
+    """The time for fetching a schedule, seconds. Higher waits for slow sites."""
     max_bytes: int = Field(20_000_000, ge=10_000, le=20_000_000)
-    """Largest schedule, unpacked, bytes."""
+    """The largest schedule after unpacking, bytes. A larger one is refused. Higher takes more memory."""
     poll_s: float = Field(300.0, ge=10, le=86_400)
-    """How often an event's schedule is looked at, seconds."""
-
-    @field_validator("allow_networks")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            ip_network(text, strict=False)
-        return value
+    """The time from one look at an event's schedule to the next, seconds. Higher asks its site less often; lower sees
+    changes sooner."""
 
 
 class RealtimeSettings(Section):
     max_connections: int = Field(20_000, ge=10)
-    """Socket.IO connections, in all."""
+    """The Socket.IO connections in all. Higher serves more people and takes more memory."""
     max_connections_per_address: int = Field(2000, ge=1)
-    """The same per household (an IPv4 address, 56 bits of IPv6; a hall is one)."""
+    """The Socket.IO connections of one household: an IPv4 address or an IPv6 /56; a hall is one. Higher lets larger
+    halls in."""
     max_connections_per_participant: int = Field(20, ge=2)
-    """The same per participant of audiences (tabs and devices)."""
+    """The Socket.IO connections of one participant. Each tab and device has its own."""
     max_message_bytes: int = Field(131_072, ge=69_632, le=10_000_000)
-    """Largest message of a client, bytes; more costs the connection."""
+    """The largest message of a client, bytes. A larger one ends the connection. Higher takes more memory."""
     max_behind_bytes: int = Field(2 * 1024 * 1024, ge=65_536)
-    """A client that more than this waits for is cut off, bytes."""
+    """A client for whom more than this waits to be sent is cut off, bytes. Higher keeps slow links and takes more
+    memory."""
     max_behind_events: int = Field(2000, ge=10)
-    """The same, events."""
+    """A client for whom more events than this wait to be sent is cut off. Higher keeps slow links and takes more
+    memory."""
     stall_s: float = Field(20.0, ge=1, le=300)
-    """A client that takes nothing for this long is cut off, s."""
+    """A client that takes nothing for this time is cut off, seconds. Higher forgives longer breaks of its link."""
     log_events: int = Field(5000, ge=100)
-    """Events kept for those who come back, per room and namespace."""
+    """The newest events of each room and namespace that are kept for clients that come back. Fewer send more clients a
+    whole snapshot; more take more memory."""
     log_bytes: int = Field(4 * 1024 * 1024, ge=100_000)
-    """The same, bytes."""
+    """The same in bytes. The limit that is reached first counts."""
     log_s: float = Field(900.0, ge=10, le=86_400)
-    """How long they are kept at most, seconds."""
+    """The time that these events are kept at most, seconds. Higher brings clients back without a snapshot after longer
+    breaks."""
     join_s: float = Field(10.0, ge=1, le=120)
-    """A connection that joins nothing for this long ends, s."""
+    """A connection that joins no namespace in this time is ended, seconds. Higher waits for slow links; lower frees
+    places sooner."""
     command_s: float = Field(10.0, ge=0.1, le=15)
-    """A command that takes longer is answered as late, s."""
+    """A command that takes longer is answered with an error, seconds; its work goes on. Higher waits longer on a busy
+    machine."""
     commands_burst: int = Field(20, ge=1)
-    """Commands that a client may send at once."""
+    """The commands that a client may send at once. Higher helps fast hands; lower slows floods."""
     commands_per_s: float = Field(10.0, ge=0.1)
-    """Commands that a client may go on sending, per second."""
+    """The commands per second that a client may go on sending after that. Lower slows floods."""
     address_commands_burst: int = Field(2000, ge=10)
-    """Commands of an audience's participants from one household at once (a hall is one)."""
+    """The commands that the participants of one household may send at once; a hall is one. Higher lets larger halls
+    in."""
     address_commands_per_s: float = Field(500.0, ge=1)
-    """The same, per second after that."""
+    """The commands per second that a household may go on sending after that. Higher lets larger halls in."""
     newcomer_s: float = Field(60.0, ge=0, le=3600)
-    """How long a participant counts as new, seconds; 0: not at all."""
+    """A participant counts as new for this time, seconds. Higher slows those who come back under new names. 0: nobody
+    counts as new."""
     newcomers_burst: int = Field(24, ge=1)
-    """Messages and questions of new participants of one household at once."""
+    """The messages and questions that new participants of one household may send at once. Lower slows floods under new
+    names."""
     newcomers_per_s: float = Field(12.0, ge=0.1)
-    """The same, per second after that; votes are twice as often let in."""
+    """The messages and questions per second that they may go on sending after that. Their votes are let in twice as
+    often."""
     newcomers_votes_burst: int = Field(400, ge=1)
-    """Votes of new participants of one household at once (a hall is one)."""
+    """The votes that new participants of one household may cast at once; a hall is one. Higher lets a large hall vote
+    together."""
     ping_interval_s: int = Field(20, ge=1, le=120)
-    """Heartbeat, seconds."""
+    """The time from one heartbeat of a connection to the next, seconds. Higher sends less; lower finds dead connections
+    sooner."""
     ping_timeout_s: int = Field(20, ge=1, le=120)
-    """Wait for its answer, seconds."""
+    """A connection that does not answer a heartbeat in this time is ended, seconds. Higher forgives longer breaks."""
 
 
 class AudienceSettings(Section):
     chat_characters: int = Field(200, ge=20, le=2000)
-    """Longest chat message, characters."""
+    """The longest chat message, characters. A longer one is refused."""
     question_characters: int = Field(500, ge=20, le=4000)
-    """Longest question, characters."""
+    """The longest question, characters. A longer one is refused."""
     blocked_words: tuple[str, ...] = ()
-    """Words that hold a message for review in every room; look-alikes count."""
+    """A message with one of these words waits for a moderator, in every room. Letters that look alike count as the
+    same."""
     usual_delay_ms: int = Field(5000, ge=0, le=60_000)
-    """How far behind viewers usually watch, where their player does not say, ms."""
+    """The delay that is assumed for a viewer whose player does not tell its own, ms. It places messages on the
+    timeline: higher places them earlier."""
     address_hold_minutes: int = Field(60, ge=0, le=1440)
-    """After a ban, new names from that address prefix are reviewed so long, minutes."""
-    exempt_networks: tuple[str, ...] = ()
-    """Networks whose newcomers no ban holds, such as a hall's own."""
+    """After a ban the messages of new participants from the same household wait for a moderator this long, minutes. 0:
+    they do not wait."""
+    exempt_networks: Networks = ()
+    """Networks whose new participants never wait after a ban, such as a hall's own."""
     messages_in_memory: int = Field(300, ge=20, le=5000)
-    """Newest messages of an audience kept in memory."""
+    """The newest messages of an audience that are kept in memory and sent to those who join. Higher shows more and
+    takes more memory."""
     open_questions: int = Field(10, ge=1, le=100)
-    """Open questions that a participant may have."""
+    """The open questions that a participant may have. A further one is refused."""
     keep_days: int = Field(365, ge=1, le=36_500)
-    """What an audience writes, and what was done about it, is deleted then, days."""
-
-    @field_validator("exempt_networks")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            ip_network(text, strict=False)
-        return value
+    """Messages, questions, votes and what was done about them are deleted after this time, days. Higher keeps personal
+    data longer."""
 
 
 class ArchiveSettings(Section):
     max_downloads: int = Field(64, ge=2, le=1000)
-    """MP4 downloads at a time; no household may hold all. The crew has as many."""
+    """The MP4 downloads at a time. No household may hold all of them. The crew has as many of its own. Higher takes
+    more disk and bandwidth."""
     retention_days: int = Field(0, ge=0, le=36_500)
-    """Recordings older than this are deleted unless pinned, days; 0: kept."""
+    """Recordings that are older are deleted, unless they are pinned, days. Higher takes more disk. 0: they are kept."""
     audit_days: int = Field(365, ge=1, le=36_500)
-    """The audit log, and links that have ended, are deleted after this, days."""
+    """The audit log, and links that have ended, are deleted after this time, days. Higher keeps personal data
+    longer."""
     speakers_days: int = Field(0, ge=0, le=36_500)
-    """Speakers of past sessions without a recording go after this, days; 0: kept."""
+    """The names of speakers of past sessions without a recording are deleted after this time, days. 0: they are
+    kept."""
 
 
 class MetricsSettings(Section):
     token: str = ""
-    """Bearer token that opens /metrics, 32 characters or more; empty: none does."""
-    networks: tuple[str, ...] = ()
-    """Addresses or networks that may read /metrics without a token; loopback may always."""
+    """A bearer token that opens /metrics, 32 characters or more. Empty: no token does."""
+    networks: Networks = ()
+    """Addresses or networks that may read /metrics without a token. The loopback address always may."""
 
     @field_validator("token")
     @classmethod
@@ -346,34 +402,27 @@ class MetricsSettings(Section):
             raise ValueError("has 32 characters or more")
         return value
 
-    @field_validator("networks")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            ip_network(text, strict=False)
-        return value
-
 
 class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
-    """Least severity that is logged."""
+    """The least severity that is logged: debug, info, warning or error. debug logs most."""
     format: Literal["auto", "console", "json"] = "auto"
-    """auto: console on a terminal, else JSON."""
+    """console is for people, json for programs. auto: console on a terminal, else json."""
 
 
 SHORTEST_ADMIN_TOKEN = 32
-"""Characters. What may do everything is not to be guessed."""
+"""Characters. A token that may do everything must be too long to guess."""
 
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STREAMER_", env_nested_delimiter="__", extra="ignore", frozen=True)
 
     data: Path = Path("data")
-    """Folder for everything that is kept."""
+    """The folder for everything that is kept."""
     admin_token: str = ""
-    """Accepted as an admin bearer token when set; 32 characters or more (environment only)."""
+    """A bearer token that may do everything, 32 characters or more. It is taken from the environment only."""
     web_dist: Path | None = None
-    """Folder of the built pages; empty: beside the program."""
+    """The folder of the built pages. Empty: the one beside the program."""
     server: ServerSettings = ServerSettings()
     ice: IceSettings = IceSettings()
     media: MediaSettings = MediaSettings()
@@ -411,15 +460,15 @@ class Settings(BaseSettings):
 def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
     """Read the settings. ``overrides`` are nested dicts from the command line; None in them means: not given.
 
-    Raises pydantic.ValidationError with the field's path, or OSError / tomllib.TOMLDecodeError for the file,
-    or ValueError for a section that does not exist.
+    Raises ValidationError with the field's path, OSError or TOMLDecodeError for the file, and ValueError for an
+    unknown section.
     """
     from_file: dict[str, Any] = tomllib.loads(config.read_text("utf-8")) if config else {}
     unknown = sorted(set(from_file) - set(Settings.model_fields))
     if unknown:
         raise ValueError(f"{config}: there is no setting or section called {', '.join(unknown)}")
     if "admin_token" in from_file:
-        # A settings file is copied around and committed; the token that may do everything is not to be in it.
+        # People copy and commit settings files. This token may do everything, so it must not stand in one.
         raise ValueError(f"{config}: admin_token is taken from the environment only (STREAMER_ADMIN_TOKEN)")
     env = Settings().model_dump(exclude_unset=True)
     merged = _merge(_merge(from_file, env), overrides)
