@@ -10,7 +10,7 @@ COPY web/package.json web/package-lock.json web/.npmrc ./
 RUN npm ci --no-audit --no-fund
 COPY web/ ./
 RUN npm run build
-RUN npm sbom --sbom-format cyclonedx --package-lock-only > /src/pages.cdx.json
+RUN node scripts/sbom.mjs > /src/pages.cdx.json
 
 # Python 3.13.15
 FROM python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285 AS program
@@ -18,7 +18,7 @@ WORKDIR /src
 COPY requirements.txt ./
 RUN python -m venv /opt/streamer \
  && /opt/streamer/bin/pip install --no-cache-dir -r requirements.txt "setuptools>=77"
-# What is in the image, for whoever has to know: CycloneDX, from the lock files. In an environment of its own.
+# The list of the image's packages (CycloneDX, from the lock files). Its tool has an environment of its own.
 RUN python -m venv /opt/bom \
  && /opt/bom/bin/pip install --no-cache-dir cyclonedx-bom==7.5.0 \
  && /opt/bom/bin/cyclonedx-py requirements --output-reproducible --of JSON -o /src/program.cdx.json requirements.txt
