@@ -1,4 +1,4 @@
-"""The ladder decodes a source once, scales it in cascade and encodes it in every rung, with cuts at the same tick.
+r"""The ladder decodes a source once, scales it in cascade and encodes it in every rung, with cuts at the same tick.
 
 Threads: one decodes and scales (the *feed*), one a rendition encodes (its *worker*); all of a rendition passes through
 both in the order of the calls. A top that is passed through needs neither: its samples go straight on.

@@ -60,9 +60,9 @@ class SlateText:
     room: str
     venue: str = ""
     title: str = ""
-    """The session's title, or what the room's crew has written."""
-    text: str = ""
     """The session's title, or a text of the room's crew."""
+    text: str = ""
+    """A second, smaller line; empty: *Back in a moment* or *Sound only* in ``language``."""
     language: str = "en"
     logos: tuple[str, ...] = ()
     """Files of partners' logos."""
