@@ -1,8 +1,7 @@
 r"""The ladder decodes a source once, scales it in cascade and encodes it in every rung, with cuts at the same tick.
 
-Threads: one decodes and scales (the *feed*), one a rendition encodes (its *worker*); all of a rendition passes through
-both in the order of the calls. A top that is passed through needs neither: its samples go straight on.
-All public methods are called on the loop and return at once; all callbacks run on it.
+Threads: one decodes and scales (the *feed*), one for each rendition encodes (its *worker*), both in the order of the
+calls. A passed-through top needs neither. Public methods are called on the loop and return at once; callbacks run on it.
 
     loop -- decode, show, forward, end_take --> feed --> worker v720 --> on_sample ...
                                                     \-> worker v480 --> on_sample ...
@@ -109,7 +108,7 @@ class Ladder:
         encoder_factory: Callable[[RungSpec, MediaSettings], RungEncoder] = RungEncoder,
     ) -> None:
         if len({(r.width, r.height) for r in rungs}) != len(rungs) or not rungs:
-            # A picture object belongs to one worker. Two rungs of one size would share it, and would be useless.
+            # Two rungs of one size would share picture objects, which belong to one worker, and would be useless.
             raise ValueError("a ladder needs rungs of different sizes")
         self._loop = loop
         self._settings = settings
