@@ -1,4 +1,4 @@
-"""What the handlers share, under one typed key."""
+"""The services that all handlers share, under one typed key."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ from streamer.store.database import Database
 from streamer.store.erasing import Erasing
 
 EXPORTS_PER_MINUTE, EXPORTS_AT_ONCE = 600, 300
-"""Schedules and tables that a household fetches: a hall's phones put a talk into their calendars at its end."""
+"""Schedules and tables that a household fetches: when a talk ends, many phones of the hall add the next to their
+calendars."""
 FAILED_PASSWORDS_PER_MINUTE = 5
 CAPTIONS_PER_MINUTE, CAPTIONS_AT_ONCE = 600, 60
-"""Three people who type with one link, a text every 300 ms each, are within it."""
+"""Three people who type over one link, with a text every 300 ms each, stay within it."""
 """Per address. A password can be guessed, a token cannot."""
 
 
@@ -62,11 +63,11 @@ class Services:
     failed_passwords: RateLimit = field(init=False)
     admin_token: AdminToken = field(init=False)
     exports: RateLimit = field(init=False)
-    """Of strangers."""
+    """For requests without a grant."""
     tables: Documents = field(default_factory=Documents)
     """Questions and polls as CSV."""
     caption_posts: RateLimit = field(init=False)
-    """By grant."""
+    """Counted by grant."""
     hall_door: HallDoor = field(init=False)
     schedules: SchedulePoller = field(init=False)
     waiters: StateWaiters = field(init=False)
@@ -103,10 +104,10 @@ class Services:
         self.revocations.follow(self.keys.openers)
         self.proxies = Proxies(self.settings.server.trusted_proxies)
         self.publish_attempts = RateLimit(room.attempts_per_minute)
-        # A lecture hall is one address: as many people may try WHEP as may hold a playlist.
+        # A lecture hall is one address: as many people may try WHEP there as may wait for a playlist.
         self.play_attempts = RateLimit(self.settings.hls.max_held_per_address)
         self.failed_tokens = RateLimit(room.failed_attempts_per_minute)
-        # More than get an answer: wrong tokens are not to keep out a right one that comes for the first time.
+        # Ten times as many as are answered: wrong tokens must not keep out a right one that comes for the first time.
         self.admin_token = AdminToken(self.settings.admin_token, RateLimit(10 * room.failed_attempts_per_minute))
         self.failed_passwords = RateLimit(FAILED_PASSWORDS_PER_MINUTE)
         self.exports = RateLimit(EXPORTS_PER_MINUTE, burst=EXPORTS_AT_ONCE, message="Too many exports.")
@@ -134,7 +135,7 @@ class Services:
         return found
 
     def state_of(self, room: str) -> str:
-        """``off``, ``slate`` or ``live``: the public output of a room, whether or not there is one of this id."""
+        """The public output of a room: ``off``, ``slate`` or ``live``. A room that does not exist is ``off``."""
         link = self.plane.rooms.get(room)
         return "off" if link is None else self.public_state(link)
 
@@ -143,5 +144,5 @@ SERVICES = web.AppKey("services", Services)
 
 
 def actor_of(grant: Grant) -> Actor:
-    """Who does it, for the director."""
+    """The grant's holder as the actor of a command to the director."""
     return Actor(grant.id, grant.label)

@@ -1,4 +1,4 @@
-"""What the API needs of the media plane. ``streamer.control.client`` fulfils it; tests use hand-written fakes."""
+"""The API's view of the media plane. ``streamer.control.client`` implements it; tests use hand-written fakes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RoomLink(Protocol):
 
     @property
     def view(self) -> Any:
-        """The broadcast's mirror (broadcast/view.py)."""
+        """The broadcast's copy in this process (broadcast/view.py)."""
 
     async def offer(self, offer: Offer) -> Answer: ...
 
@@ -38,17 +38,17 @@ class MediaPlane(Protocol):
 
     @property
     def rooms(self) -> Mapping[str, RoomLink]:
-        """The open rooms, and for some seconds those that have just closed."""
+        """The open rooms, and for some seconds rooms that have just closed."""
 
     @property
     def host_up(self) -> bool:
         """Whether the media host answers right now."""
 
     async def ensure(self, config: RoomConfig) -> RoomLink:
-        """Open the room if it is not; idempotent."""
+        """Open the room if it is closed; idempotent."""
 
     async def configure(self, config: RoomConfig) -> None:
-        """Tell an open room its new config; one that is not open learns it when it opens."""
+        """Tell an open room its new config. A closed room learns it when it opens."""
 
     async def stop(self, room: str) -> None:
         """Close a room for good."""

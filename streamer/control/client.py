@@ -1,7 +1,7 @@
-"""The web plane's only door to the media plane. All on the loop.
+"""The web plane's only connection to the media plane. All on the loop.
 
-:class:`MediaPlane` knows the rooms that are open on this machine, opens them by the media host, and finds them
-again when the web process starts: it holds nothing that it could not ask for once more.
+:class:`MediaPlane` knows the rooms that are open on this machine, opens them by the media host, and finds them again
+when the web process starts. It keeps no state that it could not ask for again.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 1.0
 ENSURE_LIMIT_S = 15.0
 HOST_LIMIT_S = 5.0
-"""How long a request waits for a media host that is just restarting."""
+"""A request waits this long for a media host that is restarting."""
 FIND_LIMIT_S = 2.0
 LINGER_S = 10.0
-"""A closed room's link stays for this long, so that players that wait get to see the end."""
+"""The link of a closed room stays for this long, so that waiting players see the end."""
 
 Listener = Callable[[RoomLink, str, Any], None]
-"""``(link, what, data)``: ``added``, ``up``, ``down``, ``removed`` (no data), ``status`` (RoomStatus), ``meters``
+"""``(link, event, data)``: ``added``, ``up``, ``down``, ``removed`` (no data), ``status`` (RoomStatus), ``meters``
 (dict)."""
 
 
 class MediaPlane:
-    """The rooms of this machine, as a web process sees them. ``order_epoch``: see there; ``doubt`` is called when a
-    room or the media host has obeyed a newer one."""
+    """The rooms of this machine for a web process. ``order_epoch``: see there; ``doubt`` is called when a room or the
+    media host has obeyed a newer epoch."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class MediaPlane:
         self._linger_s = linger_s
         self._links: dict[str, RoomLink] = {}
         self.rooms: Mapping[str, RoomLink] = MappingProxyType(self._links)
-        """By room id; a link stays as long as the room is open, whether or not its process is up just now."""
+        """By room id. A link stays as long as the room is open, also while its process is down."""
         self.host_reconnects = 0
         self._entries: dict[str, RoomEntry] = {}
         self._listeners: dict[object, Listener] = {}
@@ -73,7 +73,8 @@ class MediaPlane:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Connect to whoever is there. Returns once the rooms that run have told their state, or soon at the latest."""
+        """Connect to the media host and the rooms. Returns when the running rooms have sent their state, or after a
+        short limit."""
         run_folder.make_run_dir(self._run_dir)
         await self._find_rooms()
         self._tasks.append(start_kept("media host link", self._keep_host))
@@ -85,7 +86,7 @@ class MediaPlane:
             log.warning("rooms_still_silent", rooms=[room for room, link in self._links.items() if not link.up])
 
     async def close(self) -> None:
-        """Let go of everything; the media plane goes on."""
+        """Disconnect from everything; the media plane goes on."""
         tasks = [*self._tasks, *self._lingering.values()]
         for task in tasks:
             task.cancel()
@@ -102,11 +103,11 @@ class MediaPlane:
 
     @property
     def entries(self) -> Mapping[str, RoomEntry]:
-        """What the media host last told of each room."""
+        """Room -> its last entry from the media host."""
         return MappingProxyType(self._entries)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Have ``listener`` called on the loop for what happens to any room. It must be quick and not raise.
+        """Have ``listener`` called on the loop for the events of every room. It must be quick and not raise.
 
         Returns the function that ends it.
         """
@@ -119,10 +120,10 @@ class MediaPlane:
         return end
 
     async def ensure(self, config: RoomConfig, *, limit_s: float = ENSURE_LIMIT_S) -> RoomLink:
-        """The room's link, up; the room is opened if it is not, and gets ``config`` in any case.
+        """The room's link, up. A closed room is opened; an open one gets ``config``, too.
 
-        Errors: ``media_host_unavailable`` 503 with Retry-After, ``too_many_rooms`` 503, ``room_start_failed``
-        503, ``bad_room_id`` 400.
+        Errors: ``media_host_unavailable`` 503 with Retry-After, ``too_many_rooms`` 503, ``room_start_failed`` 503,
+        ``bad_room_id`` 400.
         """
         run_folder.check_room_id(config.id)
         try:
@@ -131,7 +132,7 @@ class MediaPlane:
                     try:
                         await self._ask_host(config)
                     except _HostAway:
-                        # The host is away, its rooms are not: what is up can be used.
+                        # The host is away, but its rooms are not: a room that is up can be used.
                         link = self._links.get(config.id)
                         if link is None or not link.up:
                             raise
@@ -147,7 +148,7 @@ class MediaPlane:
             ) from error
 
     async def configure(self, config: RoomConfig) -> None:
-        """Tell an open room its new config; one that is not open learns it when it opens."""
+        """Tell an open room its new config. A closed room learns it when it opens."""
         if config.id in self._links:
             await self.ensure(config)
 
@@ -184,7 +185,7 @@ class MediaPlane:
             raise _HostAway() from error
 
     async def _comes_up(self, room: str) -> bool:
-        """False if it closed instead: it was about to, and has to be opened again."""
+        """False if it closed instead: it was closing already, and must be opened again."""
         while True:
             link = self._links.get(room)
             if link is None or room in self._lingering:
@@ -259,7 +260,7 @@ class MediaPlane:
     # --- links -----------------------------------------------------------------------------------------
 
     async def _find_rooms(self) -> None:
-        """Rooms that answer although no media host tells of them."""
+        """Find the rooms that answer without a media host."""
         for room in run_folder.rooms_with_sockets(self._run_dir):
             if room in self._links:
                 continue

@@ -1,4 +1,4 @@
-"""What the director needs of the media plane. ``streamer.control.client`` fulfils it; tests use hand-written fakes."""
+"""The director's view of the media plane. ``streamer.control.client`` implements it; tests use hand-written fakes."""
 
 from __future__ import annotations
 
@@ -31,4 +31,4 @@ class Plane(Protocol):
     def listen(self, listener: Callable[[Any, str, Any], None]) -> Callable[[], None]: ...
 
     async def configure(self, config: RoomConfig) -> None:
-        """Tell an open room its new config; one that is not open learns it when it opens."""
+        """Tell an open room its new config. A closed room learns it when it opens."""

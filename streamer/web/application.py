@@ -1,4 +1,4 @@
-"""Wiring: the only place where the web plane's parts meet."""
+"""Wiring: the only place that connects the parts of the web plane."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ LAPSES = web.AppKey("lapses", LapseWatch)
 
 
 def make_app(settings: Settings, database: Database, directorship: Directorship, *, public_url: str) -> web.Application:
-    """The web process's application, over an open database that it directs. Its link to the media plane lives as long
-    as it runs."""
+    """The web process's application, over an open database that this process directs. Its link to the media plane lives
+    as long as it runs."""
     plane = MediaPlane(settings, order_epoch=directorship.order_epoch, doubt=directorship.doubt)
     app = assemble(settings, database, plane, public_url=public_url)
 
@@ -66,14 +66,14 @@ def make_app(settings: Settings, database: Database, directorship: Directorship,
 
 
 async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
-    """What follows the clock, once database and media plane are there."""
+    """Starts everything that follows the clock, after the database and the media plane."""
     services = app[SERVICES]
 
     def run(work: Work, name: str) -> None:
         stack.push_async_callback(wait_cancelled, start_kept(name, work))
 
     await services.keys.start()
-    # What was erased is gone before anybody is served, whatever the database says that it was put back from.
+    # Erased data is gone before anybody is served, also after a restored database.
     await services.archivist.restore()
     await services.archivist.erasing.follow()
     run(services.archivist.erasing.run, "erasures")
@@ -86,7 +86,7 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
         default_days=keeping.retention_days or None,
         periods=Periods(services.settings.audience.keep_days, keeping.audit_days, keeping.speakers_days or None),
     )
-    # A database of before has what was too old since.
+    # A restored database has data that became too old since.
     await retention.sweep()
     run(retention.run, "retention")
     await services.director.start()
@@ -101,13 +101,13 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
 
 
 def make_director(settings: Settings, database: Database, plane: MediaPlane, notices: Notices) -> Director:
-    """A director over what is given; ``start`` it when the database and the media plane are."""
+    """A director over these parts; ``start`` it after the database and the media plane."""
     bells = RoomAlarms(notices, free_bytes(settings.data))
     return Director(DayRepository(database), plane, clock=now_ms, bells=bells, logos=settings.data / "logos")
 
 
 def make_archivist(settings: Settings, database: Database, plane: MediaPlane, director: Director) -> Archivist:
-    """An archivist that hears of sessions and incidents from the director."""
+    """An archivist that gets sessions and incidents from the director."""
     erasing = Erasing(settings.data, database, clock=now_ms)
     archivist = Archivist(settings.data, database, plane, clock=now_ms, room_dir=settings.room_dir, erasing=erasing)
 
@@ -125,7 +125,7 @@ def make_archivist(settings: Settings, database: Database, plane: MediaPlane, di
 
 
 def _hear_trouble(director: Director, notices: Notices, event: AudienceEvent) -> None:
-    """What several viewers report is the technician's alarm."""
+    """Troubles that several viewers report become an alarm for the technician."""
     if event.type != "trouble":
         return
     session = closed_session(event.scope)
@@ -142,7 +142,7 @@ def _hear_trouble(director: Director, notices: Notices, event: AudienceEvent) ->
 
 
 def _beside(director: Director, news: SessionChanged) -> list[str]:
-    """Sessions whose recordings may have taken in, as handles, minutes that are now another's alone."""
+    """Sessions whose recordings may contain, as handles, minutes that now belong to another session alone."""
     before, after = news.before, news.after
     if after is None or after.started_ms is None or not (after.closed or not after.recorded):
         return []
@@ -165,7 +165,7 @@ def _beside(director: Director, news: SessionChanged) -> list[str]:
 
 
 def assemble(settings: Settings, database: Database, plane: MediaPlane, *, public_url: str) -> web.Application:
-    """The application over a database and a media plane that somebody else starts and closes."""
+    """The application over a database and a media plane that the caller starts and closes."""
     metrics = WebMetrics()
     notices = Notices()
     director = make_director(settings, database, plane, notices)

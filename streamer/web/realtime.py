@@ -1,4 +1,4 @@
-"""Wiring: Socket.IO with the director, the media plane and the API's ways to know who asks."""
+"""Wiring: connects Socket.IO with the director, the media plane and the API's authentication."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def add_realtime(app: web.Application, metrics: WebMetrics) -> Realtime:
 
 
 async def count_viewers(app: web.Application) -> None:
-    """Until cancelled: tell audiences how many watch."""
+    """Runs until it is cancelled: sends the audiences their numbers of viewers."""
     services, live = app[SERVICES], app[LIVE]
     while True:
         await asyncio.sleep(VIEWERS_S)
@@ -104,7 +104,7 @@ async def count_viewers(app: web.Application) -> None:
 
 
 async def tell_viewers(services: Services, viewers: Viewers) -> None:
-    """Of public outputs by HLS and WHEP, of closed sessions' own by HLS."""
+    """For public outputs over HLS and WHEP, for closed sessions' own outputs over HLS."""
     audience, director = services.audience, services.director
     for room, link in services.plane.rooms.items():
         if room not in director.rooms:
@@ -119,14 +119,14 @@ async def tell_viewers(services: Services, viewers: Viewers) -> None:
         ]
         for scope, by_hls, by_whep in scopes:
             if by_hls or by_whep:
-                # Those who watch count where nobody has said anything, too.
+                # Viewers count also where nobody has said anything.
                 await audience.snapshot(scope, Viewpoint.STAGE)
             audience.set_viewers(scope, hls=by_hls, whep=by_whep)
 
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """Who came in, and by what: a token, or a login."""
+    """An authenticated caller with the token or login that was used."""
 
     grant: Grant
     stored: Login | None = None
@@ -137,7 +137,7 @@ class Entrant:
 
 
 class TheDoors:
-    """Tokens and cookies as everywhere else."""
+    """Checks tokens and cookies as the API does."""
 
     def __init__(self, services: Services) -> None:
         self._services = services

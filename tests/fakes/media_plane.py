@@ -28,7 +28,7 @@ class FakeRoom:
     up: bool = True
     state: str = "slate"
     view: BroadcastView = field(default_factory=BroadcastView)
-    """Nothing is ever shown."""
+    """It stays empty."""
     offers: list[Offer] = field(default_factory=list)
     trickled: list[Candidates] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)
