@@ -1,6 +1,6 @@
 """The web plane's only door to the media plane. All on the loop.
 
-:class:`MediaPlane` knows the rooms that are open on this machine, opens them by the media host, and finds them
+:class:`MediaPlaneClient` knows the rooms that are open on this machine, opens them by the media host, and finds them
 again when the web process starts: it holds nothing that it could not ask for once more.
 """
 
@@ -18,14 +18,14 @@ import structlog
 from streamer.control import run_folder
 from streamer.control.channel import Channel
 from streamer.control.framing import builtins_to
-from streamer.control.link import NOT_THE_DIRECTOR, OrderEpoch, RoomLink, no_epoch
+from streamer.control.link import NOT_THE_DIRECTOR, OrderEpoch, RoomClient, no_epoch
 from streamer.control.messages import Event, RoomConfig, RoomEntry
 from streamer.control.part_cache import PartCache
 from streamer.errors import StreamerError, Unavailable
 from streamer.settings import Settings
 from streamer.supervision import start_kept
 
-__all__ = ["Listener", "MediaPlane", "PartCache", "RoomLink"]
+__all__ = ["Listener", "MediaPlaneClient", "PartCache", "RoomClient"]
 
 log = structlog.get_logger(__name__)
 
@@ -38,12 +38,12 @@ FIND_LIMIT_S = 2.0
 LINGER_S = 10.0
 """A closed room's link stays for this long, so that players that wait get to see the end."""
 
-Listener = Callable[[RoomLink, str, Any], None]
+Listener = Callable[[RoomClient, str, Any], None]
 """``(link, what, data)``: ``added``, ``up``, ``down``, ``removed`` (no data), ``status`` (RoomStatus), ``meters``
 (dict)."""
 
 
-class MediaPlane:
+class MediaPlaneClient:
     """The rooms of this machine, as a web process sees them. ``order_epoch``: see there; ``doubt`` is called when a
     room or the media host has obeyed a newer one."""
 
@@ -61,8 +61,8 @@ class MediaPlane:
         self._settings = settings
         self._run_dir = run_dir or settings.run_dir
         self._linger_s = linger_s
-        self._links: dict[str, RoomLink] = {}
-        self.rooms: Mapping[str, RoomLink] = MappingProxyType(self._links)
+        self._links: dict[str, RoomClient] = {}
+        self.rooms: Mapping[str, RoomClient] = MappingProxyType(self._links)
         """By room id; a link stays as long as the room is open, whether or not its process is up just now."""
         self.host_reconnects = 0
         self._entries: dict[str, RoomEntry] = {}
@@ -118,7 +118,7 @@ class MediaPlane:
 
         return end
 
-    async def ensure(self, config: RoomConfig, *, limit_s: float = ENSURE_LIMIT_S) -> RoomLink:
+    async def ensure(self, config: RoomConfig, *, limit_s: float = ENSURE_LIMIT_S) -> RoomClient:
         """The room's link, up; the room is opened if it is not, and gets ``config`` in any case.
 
         Errors: ``media_host_unavailable`` 503 with Retry-After, ``too_many_rooms`` 503, ``room_start_failed``
@@ -270,10 +270,10 @@ class MediaPlane:
             await channel.close()
             self._link(room)
 
-    def _link(self, room: str) -> RoomLink:
+    def _link(self, room: str) -> RoomClient:
         link = self._links.get(room)
         if link is None:
-            link = RoomLink(
+            link = RoomClient(
                 self._run_dir,
                 room,
                 cache_bytes=self._settings.hls.cache_bytes_per_room,
@@ -298,7 +298,7 @@ class MediaPlane:
         self._tell(link, "removed", None)
         await link.disconnect()
 
-    def _tell(self, link: RoomLink, what: str, data: Any) -> None:
+    def _tell(self, link: RoomClient, what: str, data: Any) -> None:
         for listener in list(self._listeners.values()):
             listener(link, what, data)
 

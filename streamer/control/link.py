@@ -52,12 +52,12 @@ NOT_THE_DIRECTOR = "not_the_director"
 """What a room refuses an older epoch with."""
 
 Callback = Callable[[], None]
-LinkListener = Callable[["RoomLink", str, Any], None]
+LinkListener = Callable[["RoomClient", str, Any], None]
 """Called with the link, what happened (``up``, ``down``, ``status``, ``meters``) and its data: None, None,
 RoomStatus, a dict."""
 
 
-class RoomLink:
+class RoomClient:
     """``view`` and ``bytes`` are the link's own: others read them, on the loop, and never change them."""
 
     def __init__(

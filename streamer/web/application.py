@@ -35,7 +35,7 @@ from streamer.errors import Unavailable
 from streamer.formats import erasures
 from streamer.observe import health
 from streamer.observe.metrics import WebMetrics
-from streamer.control.client import MediaPlane
+from streamer.control.client import MediaPlaneClient
 from streamer.control.server import wait_cancelled
 from streamer.settings import Settings
 from streamer.web.realtime import REALTIME, add_realtime, count_viewers
@@ -51,7 +51,7 @@ LAPSES = web.AppKey("lapses", LapseWatch)
 def make_app(settings: Settings, database: Database, directorship: Directorship, *, public_url: str) -> web.Application:
     """The web process's application, over an open database that it directs. Its link to the media plane lives as long
     as it runs."""
-    plane = MediaPlane(settings, order_epoch=directorship.order_epoch, doubt=directorship.doubt)
+    plane = MediaPlaneClient(settings, order_epoch=directorship.order_epoch, doubt=directorship.doubt)
     app = assemble(settings, database, plane, public_url=public_url)
 
     async def connections(_app: web.Application) -> AsyncIterator[None]:
@@ -100,13 +100,13 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     run(services.schedules.run, "schedule poller")
 
 
-def make_director(settings: Settings, database: Database, plane: MediaPlane, notices: Notices) -> Director:
+def make_director(settings: Settings, database: Database, plane: MediaPlaneClient, notices: Notices) -> Director:
     """A director over what is given; ``start`` it when the database and the media plane are."""
     bells = RoomAlarms(notices, free_bytes(settings.data))
     return Director(DayRepository(database), plane, clock=now_ms, bells=bells, logos=settings.data / "logos")
 
 
-def make_archivist(settings: Settings, database: Database, plane: MediaPlane, director: Director) -> Archivist:
+def make_archivist(settings: Settings, database: Database, plane: MediaPlaneClient, director: Director) -> Archivist:
     """An archivist that hears of sessions and incidents from the director."""
     erasing = Erasing(settings.data, database, clock=now_ms)
     archivist = Archivist(settings.data, database, plane, clock=now_ms, room_dir=settings.room_dir, erasing=erasing)
@@ -164,7 +164,7 @@ def _beside(director: Director, news: SessionChanged) -> list[str]:
     ]
 
 
-def assemble(settings: Settings, database: Database, plane: MediaPlane, *, public_url: str) -> web.Application:
+def assemble(settings: Settings, database: Database, plane: MediaPlaneClient, *, public_url: str) -> web.Application:
     """The application over a database and a media plane that somebody else starts and closes."""
     metrics = WebMetrics()
     notices = Notices()
@@ -209,7 +209,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     return app
 
 
-def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> None:
+def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlaneClient) -> None:
     services = app[SERVICES]
     metrics.watch_rooms(lambda: plane.rooms)
     metrics.watch_tasks(TASKS)

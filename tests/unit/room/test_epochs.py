@@ -12,9 +12,9 @@ import pytest
 
 from streamer.control import process_files
 from streamer.control.channel import Channel
-from streamer.control.client import MediaPlane
+from streamer.control.client import MediaPlaneClient
 from streamer.control.framing import decode_control
-from streamer.control.link import RoomLink
+from streamer.control.link import RoomClient
 from streamer.control.messages import Event, Request, RoomConfig
 from streamer.errors import StreamerError
 from tests.fakes.media_host import make_settings, running_host
@@ -56,7 +56,7 @@ async def test_a_link_takes_in_no_event_of_an_older_epoch_and_doubts_at_a_newer_
     async def epoch() -> int:
         return mine
 
-    link = RoomLink(
+    link = RoomClient(
         tmp_path,
         "main",
         cache_bytes=10**6,
@@ -85,7 +85,7 @@ async def test_an_epoch_outlives_room_and_host(tmp_path: Path) -> None:
         return 8
 
     async with running_host(settings):
-        plane = MediaPlane(settings, order_epoch=first)
+        plane = MediaPlaneClient(settings, order_epoch=first)
         await plane.start()
         await plane.ensure(RoomConfig(id="main", name="Main"))
         os.kill(plane.entries["main"].pid, signal.SIGKILL)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from streamer.control.client import MediaPlane
+from streamer.control.client import MediaPlaneClient
 from streamer.control.messages import Answer, Candidates, Offer, RoomConfig
 from streamer.delivery.state import public_state
 from streamer.errors import StreamerError
@@ -26,13 +26,13 @@ HALL = RoomConfig(id="hall", name="Hall")
 
 
 @asynccontextmanager
-async def real(folder: Path) -> AsyncIterator[MediaPlane]:
+async def real(folder: Path) -> AsyncIterator[MediaPlaneClient]:
     """Over a real media host, whose rooms are real processes."""
     settings = make_settings(folder)
     host = MediaHost(settings)
     await host.start()
     running = asyncio.create_task(host.run())
-    plane = MediaPlane(settings, linger_s=0.1)
+    plane = MediaPlaneClient(settings, linger_s=0.1)
     await plane.start()
     try:
         await until(lambda: plane.host_up)
