@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -14,7 +15,6 @@ from streamer.api.cursors import Cursors
 from streamer.api.documents import Documents
 from streamer.api.hall_door import HallDoor
 from streamer.api.limits import RateLimit, Turnstile
-from streamer.api.ports import MediaPlane, PublicState
 from streamer.api.revocations import Revocations
 from streamer.api.session_keys import SessionKeys
 from streamer.api.waiting import StateWaiters
@@ -23,6 +23,7 @@ from streamer.audience.captioning import Captioning
 from streamer.audience.service import Audience
 from streamer.conference.grants import Grant
 from streamer.conference.notices import Notices
+from streamer.control.media_plane import MediaPlane, RoomLink
 from streamer.director.director import Director
 from streamer.director.news import Actor
 from streamer.planning.poll import SchedulePoller
@@ -52,7 +53,8 @@ class Services:
     plane: MediaPlane
     director: Director
     archivist: Archivist
-    public_state: PublicState
+    public_state: Callable[[RoomLink], str]
+    """``off``, ``slate`` or ``live``: what the room's public output shows."""
     public_url: str
     """Without a trailing slash; used for every link."""
     proxies: Proxies = field(init=False)

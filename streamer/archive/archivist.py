@@ -12,10 +12,10 @@ import asyncio
 import contextlib
 import functools
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import structlog
 
@@ -36,6 +36,7 @@ from streamer.archive.repository import (
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView
 from streamer.conference.sessions import ReplayPolicy, Session
+from streamer.control.media_plane import MediaPlane
 from streamer.errors import StreamerError
 from streamer.formats import erasures
 from streamer.shares import Shares
@@ -64,20 +65,6 @@ GRACE_MS = 10_000
 """An incident, or an end, that begins no longer ago than this changes what is going to be listed, not what was."""
 
 
-class MirrorLink(Protocol):
-    """A room's link, as the archive sees it."""
-
-    @property
-    def view(self) -> BroadcastView: ...
-
-    def subscribe(self, callback: Callable[[], None], /) -> Callable[[], None]: ...
-
-
-class MirrorPlane(Protocol):
-    @property
-    def rooms(self) -> Mapping[str, MirrorLink]: ...
-
-
 class Archivist:
     """``clock``: UTC milliseconds. ``start`` first, ``close`` last; all on the loop."""
 
@@ -85,7 +72,7 @@ class Archivist:
         self,
         data: Path,
         database: Database,
-        plane: MirrorPlane,
+        plane: MediaPlane,
         *,
         clock: Callable[[], int],
         room_dir: Callable[[str], Path],

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import msgspec
 import structlog
@@ -19,13 +18,11 @@ from streamer.control import run_folder
 from streamer.control.channel import Channel
 from streamer.control.framing import builtins_to
 from streamer.control.link import NOT_THE_DIRECTOR, OrderEpoch, RoomClient, no_epoch
+from streamer.control.media_plane import Change, RoomLink
 from streamer.control.messages import Event, RoomConfig, RoomEntry
-from streamer.control.part_cache import PartCache
 from streamer.errors import StreamerError, Unavailable
 from streamer.settings import Settings
 from streamer.supervision import start_kept
-
-__all__ = ["Listener", "MediaPlaneClient", "PartCache", "RoomClient"]
 
 log = structlog.get_logger(__name__)
 
@@ -38,13 +35,11 @@ FIND_LIMIT_S = 2.0
 LINGER_S = 10.0
 """A closed room's link stays for this long, so that players that wait get to see the end."""
 
-Listener = Callable[[RoomClient, str, Any], None]
-"""``(link, what, data)``: ``added``, ``up``, ``down``, ``removed`` (no data), ``status`` (RoomStatus), ``meters``
-(dict)."""
+Listener = Callable[[RoomLink, Change], None]
 
 
 class MediaPlaneClient:
-    """The rooms of this machine, as a web process sees them. ``order_epoch``: see there; ``doubt`` is called when a
+    """A :class:`streamer.control.media_plane.MediaPlane`. ``order_epoch``: see there; ``doubt`` is called when a
     room or the media host has obeyed a newer one."""
 
     def __init__(
@@ -63,7 +58,6 @@ class MediaPlaneClient:
         self._linger_s = linger_s
         self._links: dict[str, RoomClient] = {}
         self.rooms: Mapping[str, RoomClient] = MappingProxyType(self._links)
-        """By room id; a link stays as long as the room is open, whether or not its process is up just now."""
         self.host_reconnects = 0
         self._entries: dict[str, RoomEntry] = {}
         self._listeners: dict[object, Listener] = {}
@@ -73,7 +67,6 @@ class MediaPlaneClient:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Connect to whoever is there. Returns once the rooms that run have told their state, or soon at the latest."""
         run_folder.make_run_dir(self._run_dir)
         await self._find_rooms()
         self._tasks.append(start_kept("media host link", self._keep_host))
@@ -85,7 +78,6 @@ class MediaPlaneClient:
             log.warning("rooms_still_silent", rooms=[room for room, link in self._links.items() if not link.up])
 
     async def close(self) -> None:
-        """Let go of everything; the media plane goes on."""
         tasks = [*self._tasks, *self._lingering.values()]
         for task in tasks:
             task.cancel()
@@ -106,10 +98,6 @@ class MediaPlaneClient:
         return MappingProxyType(self._entries)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Have ``listener`` called on the loop for what happens to any room. It must be quick and not raise.
-
-        Returns the function that ends it.
-        """
         ticket = object()
         self._listeners[ticket] = listener
 
@@ -119,11 +107,6 @@ class MediaPlaneClient:
         return end
 
     async def ensure(self, config: RoomConfig, *, limit_s: float = ENSURE_LIMIT_S) -> RoomClient:
-        """The room's link, up; the room is opened if it is not, and gets ``config`` in any case.
-
-        Errors: ``media_host_unavailable`` 503 with Retry-After, ``too_many_rooms`` 503, ``room_start_failed``
-        503, ``bad_room_id`` 400.
-        """
         run_folder.check_room_id(config.id)
         try:
             async with asyncio.timeout(limit_s):
@@ -147,12 +130,10 @@ class MediaPlaneClient:
             ) from error
 
     async def configure(self, config: RoomConfig) -> None:
-        """Tell an open room its new config; one that is not open learns it when it opens."""
         if config.id in self._links:
             await self.ensure(config)
 
     async def stop(self, room: str) -> None:
-        """Close a room for good. Errors: ``media_host_unavailable`` 503, ``no_such_room`` 404."""
         host = await self._reach_host()
         await host.request("stop", {"room": room}, epoch=await self._order_epoch())
 
@@ -283,7 +264,7 @@ class MediaPlaneClient:
                 doubt=self._doubt,
             )
             self._links[room] = link
-            self._tell(link, "added", None)
+            self._tell(link, "added")
         return link
 
     def _linger(self, room: str) -> None:
@@ -295,12 +276,12 @@ class MediaPlaneClient:
         await asyncio.sleep(self._linger_s)
         link = self._links.pop(room)
         self._lingering.pop(room, None)
-        self._tell(link, "removed", None)
+        self._tell(link, "removed")
         await link.disconnect()
 
-    def _tell(self, link: RoomClient, what: str, data: Any) -> None:
+    def _tell(self, link: RoomClient, what: Change) -> None:
         for listener in list(self._listeners.values()):
-            listener(link, what, data)
+            listener(link, what)
 
 
 class _HostAway(Unavailable):

@@ -24,6 +24,7 @@ from streamer.broadcast.view import BroadcastView, OutOfStep
 from streamer.control import run_folder
 from streamer.control.channel import READ_LIMIT_BYTES, REQUEST_LIMIT_S, Channel
 from streamer.control.framing import FrameError, builtins_to, decode_media, read_frame
+from streamer.control.media_plane import Change
 from streamer.control.messages import Answer, Candidates, Event, Forget, Forgot, Offer, RoomConfig, RoomStatus
 from streamer.control.part_cache import PartCache
 from streamer.control.serving import close_writer
@@ -52,13 +53,11 @@ NOT_THE_DIRECTOR = "not_the_director"
 """What a room refuses an older epoch with."""
 
 Callback = Callable[[], None]
-LinkListener = Callable[["RoomClient", str, Any], None]
-"""Called with the link, what happened (``up``, ``down``, ``status``, ``meters``) and its data: None, None,
-RoomStatus, a dict."""
+LinkListener = Callable[["RoomClient", Change], None]
 
 
 class RoomClient:
-    """``view`` and ``bytes`` are the link's own: others read them, on the loop, and never change them."""
+    """A :class:`streamer.control.media_plane.RoomLink`."""
 
     def __init__(
         self,
@@ -80,8 +79,6 @@ class RoomClient:
         self.bytes = PartCache(cache_bytes)
         self.status: RoomStatus | None = None
         self.meters: dict[str, Any] | None = None
-        """The newest reading of the programme's meters (``Line.meters``)."""
-        """The newest; it stays while the room process is away."""
         self.reconnects = 0
         """Connections lost, of either socket."""
         self.ended = False
@@ -113,10 +110,6 @@ class RoomClient:
         return self._following and self._told and self._channel is not None and self._channel.up
 
     def subscribe(self, callback: Callback) -> Callback:
-        """Have ``callback`` called after every media event and when the link comes up or goes down.
-
-        It must be quick and not raise. Returns the function that ends the subscription.
-        """
         ticket = object()
         self._subscribers[ticket] = callback
 
@@ -131,7 +124,6 @@ class RoomClient:
             await self._changed.wait()
 
     def counters(self) -> dict[str, float]:
-        """Monotonic, for metrics."""
         return {
             "room_reconnects_total": self.reconnects,
             "room_out_of_step_total": self.out_of_step,
@@ -160,16 +152,13 @@ class RoomClient:
             raise (_unavailable() if error.code == "connection_lost" else error) from error
 
     async def offer(self, offer: Offer) -> Answer:
-        """Errors: as :class:`Offer` tells."""
         return _as(Answer, await self.request("offer", offer))
 
     async def candidates(self, candidates: Candidates) -> Answer | None:
-        """An answer only to an ICE restart. Errors: as :class:`Candidates` tells."""
         result = await self._of_resource("candidates", candidates)
         return None if result is None else _as(Answer, result)
 
     async def hangup(self, resource: str) -> None:
-        """Errors: ``no_such_resource`` 404."""
         await self._of_resource("hangup", {"resource": resource})
 
     async def _of_resource(self, method: str, params: Any) -> Any:
@@ -186,7 +175,6 @@ class RoomClient:
             await self.request("configure", config)
 
     async def forget(self, from_ms: int, to_ms: int) -> Forgot:
-        """Have the media between two media times gone, from every output, memory and disk."""
         result = await self.request("forget", Forget(from_ms, to_ms), limit_s=FORGET_LIMIT_S)
         with _readable("Forgot"):
             return builtins_to(result, Forgot)
@@ -244,18 +232,18 @@ class RoomClient:
         if 0 < self._epoch < event.epoch:
             self._doubt()
             return
-        data = event.data
         if event.kind == "status":
             try:
-                self.status = data = builtins_to(event.data, RoomStatus)
+                self.status = builtins_to(event.data, RoomStatus)
             except msgspec.ValidationError as error:
                 log.error("room_status_unreadable", room=self.room, error=str(error))
                 return
             self._told = True
             self._note()
+            self._listener(self, "status")
         elif event.kind == "meters":
-            self.meters = data if isinstance(data, dict) else None
-        self._listener(self, event.kind, data)
+            self.meters = event.data if isinstance(event.data, dict) else None
+            self._listener(self, "meters")
 
     async def _follow_data(self) -> None:
         sock = run_folder.connect(self._run_dir, run_folder.data_socket(self.room))
@@ -331,7 +319,7 @@ class RoomClient:
         self._changed.set()
         self._changed = asyncio.Event()
         self._call_subscribers()
-        self._listener(self, "up" if up else "down", None)
+        self._listener(self, "up" if up else "down")
 
     def _call_subscribers(self) -> None:
         for callback in list(self._subscribers.values()):

@@ -2,38 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
-
-from streamer.broadcast.view import BroadcastView
-from streamer.control.messages import RoomStatus
-
-
-class ByteCache(Protocol):
-    """Bytes of recent parts. The key is a chunk's ``(file, offset)``."""
-
-    def get(self, place: tuple[str, int], /) -> bytes | None: ...
-
-
-class Room(Protocol):
-    """One open room: ``streamer.control.link.RoomLink``, as delivery sees it. On the loop."""
-
-    @property
-    def view(self) -> BroadcastView: ...
-
-    @property
-    def bytes(self) -> ByteCache: ...
-
-    @property
-    def status(self) -> RoomStatus | None: ...
-
-    @property
-    def up(self) -> bool: ...
-
-    def subscribe(self, callback: Callable[[], None], /) -> Callable[[], None]:
-        """Have ``callback`` called after every media event. Returns the function that ends it."""
-        ...
 
 
 class Opened(Protocol):
@@ -69,13 +40,6 @@ class Keys(Protocol):
     async def open_replay(self, session: str, key: str | None, /) -> Opened | None:
         """What a key, or none, opens of a session's recording."""
         ...
-
-
-class Plane(Protocol):
-    """``streamer.control.client.MediaPlane``, as delivery sees it."""
-
-    @property
-    def rooms(self) -> Mapping[str, Room]: ...
 
 
 @dataclass(slots=True)

@@ -19,12 +19,13 @@ from streamer.archive.catalogue import EditionRef, ReplayCatalogue, ReplayState
 from streamer.archive.editions import Edition, EditionSegment
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView
+from streamer.control.media_plane import MediaPlane
 from streamer.delivery import captions
 from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import OPENED, Holds
 from streamer.delivery.media import ClientAddress
 from streamer.delivery.parts import MediaBytes
-from streamer.delivery.ports import DeliveryStats, Keys, Opened, Plane
+from streamer.delivery.ports import DeliveryStats, Keys, Opened
 from streamer.delivery.replay_editions import OpenEdition
 from streamer.delivery.replay_playlists import REELS, multivariant
 from streamer.delivery.responses import (
@@ -109,7 +110,7 @@ class ReplayDelivery:
 
     def __init__(
         self,
-        plane: Plane,
+        plane: MediaPlane,
         settings: Settings,
         catalogue: ReplayCatalogue,
         client_address: ClientAddress,

@@ -8,11 +8,12 @@ from functools import partial
 from aiohttp import web
 
 from streamer.archive.catalogue import ReplayCatalogue
+from streamer.control.media_plane import MediaPlane
 from streamer.delivery.captions import CaptionSource
 from streamer.delivery.downloads import Downloads, IsCrew
 from streamer.delivery.hold import OPENED, Revoked
 from streamer.delivery.media import ClientAddress, ClientGone, LiveDelivery, client_gone, not_on_air
-from streamer.delivery.ports import DeliveryStats, Keys, Opened, Plane
+from streamer.delivery.ports import DeliveryStats, Keys, Opened
 from streamer.delivery.replay import ReplayDelivery, ReplayStats
 from streamer.delivery.responses import error_response, preflight
 from streamer.delivery.state import PublicState, public_state
@@ -30,7 +31,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def setup(
     app: web.Application,
-    plane: Plane,
+    plane: MediaPlane,
     settings: Settings,
     client_address: ClientAddress,
     keys: Keys,

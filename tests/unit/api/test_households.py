@@ -14,12 +14,12 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from streamer.api.context import SERVICES, Services
 from streamer.api.limits import RateLimit
+from streamer.control.messages import RoomConfig
 from streamer.delivery import routes
 from streamer.settings import load_settings
 from streamer.web.application import assemble
 from streamer.web.realtime import REALTIME
-from tests.fakes.broadcast import FakeLink
-from tests.fakes.media_plane import FakePlane
+from tests.fakes.media_plane import FakePlane, FakeRoom
 from tests.fakes.stores import sqlite_store
 from tests.fakes.waiting import until
 from tests.unit.api.conftest import ADMIN, Api, Client, bearer
@@ -143,7 +143,7 @@ async def test_a_household_shares_a_limit_and_the_neighbour_has_its_own(client: 
 
 
 async def test_a_household_holds_so_many_requests(client: Client) -> None:
-    link = FakeLink()
+    link = FakeRoom(RoomConfig("a", "a"))
     link.status = None
     services_of(client).plane.rooms["a"] = link  # type: ignore[index]
     assert client.app is not None

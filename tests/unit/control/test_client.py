@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import uvloop
@@ -16,8 +15,10 @@ from streamer.broadcast.chunks import ChunkSet
 from streamer.broadcast.media_events import Opened, StillMade
 from streamer.broadcast.programme import Chunk
 from streamer.control import client, process_files
-from streamer.control.client import MediaPlaneClient, PartCache, RoomClient
+from streamer.control.client import MediaPlaneClient
+from streamer.control.link import RoomClient
 from streamer.control.messages import Candidates, Offer, RoomConfig
+from streamer.control.part_cache import PartCache
 from streamer.errors import StreamerError
 from streamer.settings import Settings
 from tests.fakes.media_host import make_settings, running_host, start_host
@@ -50,7 +51,7 @@ def track_end(link: RoomClient) -> int:
 
 async def test_a_room_is_opened_mirrored_and_asked(settings: Settings, plane: MediaPlaneClient) -> None:
     heard: list[str] = []
-    plane.listen(lambda link, what, data: heard.append(what))
+    plane.listen(lambda link, what: heard.append(what))
     async with running_host(settings):
         link = await plane.ensure(RoomConfig(id="main", name="Main"))
         assert link is plane.rooms["main"]
@@ -83,7 +84,7 @@ async def test_a_killed_room_leaves_its_mirror_and_comes_back_in_the_same_broadc
     settings: Settings, plane: MediaPlaneClient
 ) -> None:
     heard: list[str] = []
-    plane.listen(lambda link, what, data: heard.append(what))
+    plane.listen(lambda link, what: heard.append(what))
     async with running_host(settings):
         link = await plane.ensure(RoomConfig(id="main", name="Main"))
         await until(lambda: track_end(link) > 0)
@@ -160,7 +161,7 @@ async def test_a_request_waits_for_a_media_host_that_just_starts(settings: Setti
 
 async def test_a_closed_room_shows_its_end_and_then_goes(settings: Settings, plane: MediaPlaneClient) -> None:
     heard: list[str] = []
-    plane.listen(lambda link, what, data: heard.append(what))
+    plane.listen(lambda link, what: heard.append(what))
     async with running_host(settings):
         link = await plane.ensure(RoomConfig(id="main", name="Main"))
         await link.close()
@@ -208,7 +209,7 @@ async def test_a_room_that_is_just_closing_is_opened_again(settings: Settings, p
 # --- the link alone, against a room in this process -----------------------------------------------------
 
 
-def ignore(link: RoomClient, what: str, data: Any) -> None:
+def ignore(link: RoomClient, what: str) -> None:
     return None
 
 

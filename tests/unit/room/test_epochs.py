@@ -60,7 +60,7 @@ async def test_a_link_takes_in_no_event_of_an_older_epoch_and_doubts_at_a_newer_
         tmp_path,
         "main",
         cache_bytes=10**6,
-        listener=lambda _link, what, _data: heard.append(what),
+        listener=lambda _link, what: heard.append(what),
         order_epoch=epoch,
         doubt=lambda: doubts.append(1),
     )
