@@ -1,9 +1,9 @@
-"""python-socketio and python-engineio as we use them: all use of what they keep to themselves stands here.
+"""python-engineio at arm's length: all use of what it keeps to itself stands here, with a test for each.
 
-What is ours, and why: the way out (:class:`Wire`), because python-engineio queues without limit for each client and
-encodes for each; the parsing and dispatch of what comes in, because theirs collects binary attachments without limit,
-starts a task for each command and lets clients call its own ``connect``. Theirs are the handshake, the transports, the
-upgrade from one to the other, and the heartbeat.
+Its own are the handshake, the transports, the upgrade from one to the other, and the heartbeat. The way out is ours
+(:class:`Wire`), because python-engineio queues without limit for each client and encodes for each. So are the packets
+of Socket.IO and their dispatch: python-socketio collects binary attachments without limit, starts a task for each
+command and lets clients call its own ``connect``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections import deque
 from typing import Any, Protocol
 
 import engineio
-import socketio
 from aiohttp import web
 
 from streamer.buckets import Bucket
@@ -321,7 +320,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     service_task_handle: asyncio.Task[None] | None
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(async_mode="aiohttp", logger=_log, **options)
+        super().__init__(async_mode="aiohttp", logger=_log, async_handlers=False, **options)
         self._async = {**self._async, "websocket": WebSocket, "translate_request": _environment}
         self.wires: dict[str, Wire] = {}
         self._hanging_up: set[asyncio.Task[None]] = set()
@@ -336,11 +335,6 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if wire is None:
             wire = self.wires[socket.sid] = Wire(self, socket)
         return wire
-
-    async def send_packet(self, sid: str, pkt: Any) -> None:
-        socket = self.sockets.get(sid)
-        if socket is not None:
-            await socket.send(pkt)
 
     def hang_up(self, socket: Any) -> None:
         """End a session; whoever waits in a poll is answered."""
@@ -372,23 +366,20 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             await asyncio.gather(heartbeat, return_exceptions=True)
 
 
-class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
-    """Takes sessions and packets from the engine and hands them to the house."""
+class EngineServer:
+    """Takes sessions and packets from the engine and hands them to the handler. ``options``: the engine's."""
 
-    def __init__(self, house: ConnectionHandler, namespaces: frozenset[str], **options: Any) -> None:
-        self._house = house
+    def __init__(self, handler: ConnectionHandler, namespaces: frozenset[str], **options: Any) -> None:
+        self._handler = handler
         self._allowed = namespaces
-        super().__init__(logger=_log, **options)
+        self.engine = Engine(**options)
+        self.engine.on("connect", self._opened)
+        self.engine.on("message", self._received)
+        self.engine.on("disconnect", self._ended)
+        self._environments: dict[str, dict[str, Any]] = {}
+        """By session."""
         self.recently: deque[str] = deque(maxlen=20)
         """What was malformed, for tests and a debugger."""
-
-    def _engineio_server_class(self) -> type[Engine]:
-        return Engine
-
-    @property
-    def engine(self) -> Engine:
-        engine: Engine = self.eio
-        return engine
 
     async def answer(self, request: web.Request, address: str, body: bytes = b"") -> web.StreamResponse:
         """Engine.IO's answer to a request; of a WebSocket when it is over."""
@@ -416,17 +407,17 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
     def _leave(self, wire: Wire, guest: NamespaceClient) -> None:
         if wire.guests.get(guest.namespace) is guest:
             del wire.guests[guest.namespace]
-            self._house.left(guest)
+            self._handler.left(guest)
 
     # --- what the engine calls -------------------------------------------------------------------------
 
-    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
-        self.environ[eio_sid] = environ
-        wire = self.engine.wire_of(self.engine.sockets[eio_sid])
-        self._house.opened(wire, environ[ADDRESS])
+    async def _opened(self, sid: str, environ: dict[str, Any]) -> None:
+        self._environments[sid] = environ
+        wire = self.engine.wire_of(self.engine.sockets[sid])
+        self._handler.opened(wire, environ[ADDRESS])
 
-    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
-        wire = self.engine.wires.get(eio_sid)
+    async def _received(self, sid: str, data: Any) -> None:
+        wire = self.engine.wires.get(sid)
         if wire is None:
             return
         try:
@@ -442,16 +433,16 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
             self.recently.append(str(error))
             wire.cut()
 
-    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
-        wire = self.engine.wires.pop(eio_sid, None)
-        environ = self.environ.pop(eio_sid, None)
+    async def _ended(self, sid: str, _reason: str) -> None:
+        wire = self.engine.wires.pop(sid, None)
+        environ = self._environments.pop(sid, None)
         if wire is None:
             return
         wire.release()
         for guest in list(wire.guests.values()):
             self._leave(wire, guest)
         if environ is not None:
-            self._house.ended(wire, environ[ADDRESS])
+            self._handler.ended(wire, environ[ADDRESS])
 
     async def _enter(self, wire: Wire, namespace: str, auth: Any) -> None:
         try:
@@ -463,8 +454,8 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
                 raise TooMany("Too much coming and going.", code="rate_limited")
             wire.entering.add(namespace)
             try:
-                request = self.environ[wire.sid]["aiohttp.request"]
-                guest = await self._house.enter(wire, namespace, auth, request)
+                request = self._environments[wire.sid]["aiohttp.request"]
+                guest = await self._handler.enter(wire, namespace, auth, request)
             finally:
                 wire.entering.discard(namespace)
         except StreamerError as error:
@@ -474,11 +465,11 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
             return
         if self.engine.wires.get(wire.sid) is not wire or wire.closed:
             # Gone while it was looked up.
-            self._house.left(guest)
+            self._handler.left(guest)
             return
         wire.guests[namespace] = guest
         wire.write(pack(CONNECT, namespace, {"sid": guest.sid}))
-        self._house.entered(guest)
+        self._handler.entered(guest)
 
     async def _command(self, wire: Wire, namespace: str, ack: int | None, data: Any) -> None:
         if not isinstance(data, list) or not data or not isinstance(data[0], str):
@@ -486,6 +477,6 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
         guest = wire.guests.get(namespace)
         if guest is None:
             return
-        answer = await self._house.command(guest, data[0], data[1:])
+        answer = await self._handler.command(guest, data[0], data[1:])
         if ack is not None:
             wire.write(pack(ACK, namespace, [answer], ack))

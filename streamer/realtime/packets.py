@@ -1,7 +1,7 @@
 """Socket.IO packets and WebSocket frames as bytes. Pure.
 
-Own code beside python-socketio's because one encoding has to serve every reader, and because what comes in is read by
-a decoder that refuses what JSON does not have (NaN, any depth) and takes no lone surrogates in. Frames from a server
+Own code instead of python-socketio's because one encoding has to serve every reader, and because what comes in is read
+by a decoder that refuses what JSON does not have (NaN, any depth) and takes no lone surrogates in. Frames from a server
 are unmasked (RFC 6455, section 5.1), so that the same bytes go to everybody.
 """
 
