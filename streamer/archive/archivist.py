@@ -79,7 +79,7 @@ class Archivist:
         erasing: Erasing,
     ) -> None:
         self.erasing = erasing
-        erasing.does(erasures.Recording, functools.partial(deleting.again, self))
+        erasing.does(erasures.RecordingErasure, functools.partial(deleting.again, self))
         self.dir = data / "recordings"
         self.book = RecordingRepository(database, self.dir)
         self.clock = clock

@@ -14,7 +14,7 @@ class OutOfStep(ValueError):
     """An event does not follow from what the mirror knows: events were lost. The caller asks for a snapshot."""
 
 
-class TrackView:
+class RenditionView:
     """One rendition of one output: its segments by media sequence number, the newest last.
 
     ``version`` grows with every change of what the rendition's playlist says and never repeats within the

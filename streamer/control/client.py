@@ -19,7 +19,7 @@ from streamer.control.channel import Channel
 from streamer.control.framing import builtins_to
 from streamer.control.link import NOT_THE_DIRECTOR, OrderEpoch, RoomClient, no_epoch
 from streamer.control.media_plane import Change, RoomLink
-from streamer.control.messages import Event, RoomConfig, RoomEntry
+from streamer.control.messages import ControlEvent, RoomConfig, RoomEntry
 from streamer.errors import StreamerError, Unavailable
 from streamer.settings import Settings
 from streamer.supervision import start_kept
@@ -218,7 +218,7 @@ class MediaPlaneClient:
         self._host_changed.set()
         self._host_changed = asyncio.Event()
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: ControlEvent) -> None:
         if event.kind != "room":
             return
         try:

@@ -25,7 +25,7 @@ from streamer.control import run_folder
 from streamer.control.channel import READ_LIMIT_BYTES, REQUEST_LIMIT_S, Channel
 from streamer.control.framing import FrameError, builtins_to, decode_media, read_frame
 from streamer.control.media_plane import Change
-from streamer.control.messages import Answer, Candidates, Event, Forget, Forgot, Offer, RoomConfig, RoomStatus
+from streamer.control.messages import Answer, Candidates, ControlEvent, Forget, Forgot, Offer, RoomConfig, RoomStatus
 from streamer.control.part_cache import PartCache
 from streamer.control.serving import close_writer
 from streamer.errors import NotFound, StreamerError, Unavailable
@@ -225,7 +225,7 @@ class RoomClient:
             self._told = False
             await channel.close()
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: ControlEvent) -> None:
         if 0 < event.epoch < self._epoch:
             self.older_epochs += 1
             return

@@ -22,10 +22,10 @@ from multidict import MultiMapping
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast
 from streamer.broadcast.view import BroadcastView, OutputView
 from streamer.control.media_plane import RoomLink
-from streamer.delivery.ports import DeliveryStats, Opened
+from streamer.delivery.ports import DeliveryStats, MediaAccess
 from streamer.errors import BadRequest, StreamerError, TooMany, Unavailable
 
-OPENED: web.RequestKey[Opened] = web.RequestKey("opened", Opened)
+ACCESS: web.RequestKey[MediaAccess] = web.RequestKey("access", MediaAccess)
 """What a request that came with a key was let in by."""
 SWEEP_S = 0.5
 HOLD_TARGETS = 3
@@ -230,7 +230,7 @@ class Holds:
         loop = asyncio.get_running_loop()
         waiter = _Waiter(loop.create_future(), request, loop.time() + limit_s)
         waits = self._enter(room, want, waiter)
-        opened: Opened | None = request.get(OPENED)
+        opened: MediaAccess | None = request.get(ACCESS)
         unwatch = opened.on_end(partial(_end, waiter, _End.REVOKED)) if opened is not None else _nothing
         try:
             end = await waiter.future

@@ -17,12 +17,12 @@ from multidict import CIMultiDict
 
 from streamer.broadcast.media_events import PRIVATE_PREFIX, PUBLIC
 from streamer.broadcast.programme import TICKS_PER_MS, Broadcast, Interval, Segment
-from streamer.broadcast.view import BroadcastView, OutputView, TrackView
+from streamer.broadcast.view import BroadcastView, OutputView, RenditionView
 from streamer.control.media_plane import MediaPlane, RoomLink
 from streamer.delivery import captions
 from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import (
-    OPENED,
+    ACCESS,
     AnyBroadcast,
     ClientGone,
     Directives,
@@ -34,7 +34,7 @@ from streamer.delivery.hold import (
     parse_directives,
 )
 from streamer.delivery.parts import MediaBytes
-from streamer.delivery.ports import DeliveryStats, Keys, Opened
+from streamer.delivery.ports import DeliveryStats, Keys, MediaAccess
 from streamer.delivery.rendering import Renderers
 from streamer.delivery.responses import (
     AUDIO_TYPE,
@@ -74,7 +74,7 @@ class _Listed:
     room: RoomLink
     broadcast: Broadcast
     output: OutputView
-    track: TrackView
+    track: RenditionView
     interval: Interval
     language: str | None
     """Of captions; ``track`` is then the rendition that they follow."""
@@ -108,7 +108,7 @@ class LiveDelivery:
 
     # --- handlers -----------------------------------------------------------------------------------
 
-    async def open(self, request: web.Request) -> Opened:
+    async def open(self, request: web.Request) -> MediaAccess:
         """What the key in the address opens now. Raises NotOnAir where that is nothing."""
         room_id, room = await self._room(request)
         opened = await self._keys.open_live(room_id, room.view.outputs, request.match_info["secret"])
@@ -208,7 +208,7 @@ class LiveDelivery:
             await self.holds.until(room, AnyBroadcast(), request, self._client_address(request), START_WAIT_S)
         return room_id, room
 
-    def _track(self, request: web.Request, room: RoomLink) -> tuple[Broadcast, OutputView, TrackView, str | None]:
+    def _track(self, request: web.Request, room: RoomLink) -> tuple[Broadcast, OutputView, RenditionView, str | None]:
         """With the language where the address is of captions: the track is then the one that they follow."""
         broadcast = _broadcast(room)
         output = room.view.outputs.get(_output_name(request, room))
@@ -241,7 +241,7 @@ class LiveDelivery:
     # --- playlists ----------------------------------------------------------------------------------
 
     async def _hold_playlist(
-        self, request: web.Request, room: RoomLink, output: OutputView, track: TrackView, wanted: Directives
+        self, request: web.Request, room: RoomLink, output: OutputView, track: RenditionView, wanted: Directives
     ) -> None:
         """Wait for what the directives name, and in any case for something to list."""
         broadcast = _broadcast(room)
@@ -378,7 +378,7 @@ def client_gone() -> web.Response:
 
 def _output_name(request: web.Request, room: RoomLink) -> str:
     """The output that the address is about. Raises NotOnAir where the room does not have it any more."""
-    opened: Opened | None = request.get(OPENED)
+    opened: MediaAccess | None = request.get(ACCESS)
     if opened is None:
         return PUBLIC
     if not opened.output.startswith(PRIVATE_PREFIX) or opened.output not in room.view.outputs:

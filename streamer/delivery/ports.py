@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class Opened(Protocol):
+class MediaAccess(Protocol):
     """By what a request for what is not public was let in: ``streamer.api.session_keys.KeyAccess``."""
 
     @property
@@ -33,11 +33,11 @@ class Opened(Protocol):
 class Keys(Protocol):
     """``streamer.api.session_keys.SessionKeys``, as delivery sees it. Asked at each request."""
 
-    async def open_live(self, room: str, outputs: Collection[str], key: str, /) -> Opened | None:
+    async def open_live(self, room: str, outputs: Collection[str], key: str, /) -> MediaAccess | None:
         """What a key opens among the outputs that a room has."""
         ...
 
-    async def open_replay(self, session: str, key: str | None, /) -> Opened | None:
+    async def open_replay(self, session: str, key: str | None, /) -> MediaAccess | None:
         """What a key, or none, opens of a session's recording."""
         ...
 

@@ -22,10 +22,10 @@ from streamer.broadcast.view import BroadcastView
 from streamer.control.media_plane import MediaPlane
 from streamer.delivery import captions
 from streamer.delivery.captions import CaptionSource, NoCaptions
-from streamer.delivery.hold import OPENED, Holds
+from streamer.delivery.hold import ACCESS, Holds
 from streamer.delivery.media import ClientAddress
 from streamer.delivery.parts import MediaBytes
-from streamer.delivery.ports import DeliveryStats, Keys, Opened
+from streamer.delivery.ports import DeliveryStats, Keys, MediaAccess
 from streamer.delivery.replay_editions import OpenEdition
 from streamer.delivery.replay_playlists import REELS, multivariant
 from streamer.delivery.responses import (
@@ -132,7 +132,7 @@ class ReplayDelivery:
 
     # --- handlers -----------------------------------------------------------------------------------
 
-    async def open(self, request: web.Request) -> Opened:
+    async def open(self, request: web.Request) -> MediaAccess:
         """What the key in the address, or none, opens now. Raises NotFound where that is nothing."""
         opened = await self._keys.open_replay(request.match_info["session"], request.match_info.get("secret"))
         if opened is None:
@@ -289,7 +289,7 @@ class ReplayDelivery:
 
 def may_watch(request: web.Request, state: ReplayState) -> bool:
     """Whether what let the request in opens the recording as it is: published, or not yet."""
-    opened = request[OPENED]
+    opened = request[ACCESS]
     return opened.holds and (state.published or opened.unpublished)
 
 

@@ -11,9 +11,9 @@ from streamer.archive.catalogue import ReplayCatalogue
 from streamer.control.media_plane import MediaPlane
 from streamer.delivery.captions import CaptionSource
 from streamer.delivery.downloads import Downloads, IsCrew
-from streamer.delivery.hold import OPENED, Revoked
+from streamer.delivery.hold import ACCESS, Revoked
 from streamer.delivery.media import ClientAddress, ClientGone, LiveDelivery, client_gone, not_on_air
-from streamer.delivery.ports import DeliveryStats, Keys, Opened
+from streamer.delivery.ports import DeliveryStats, Keys, MediaAccess
 from streamer.delivery.replay import ReplayDelivery, ReplayStats
 from streamer.delivery.responses import error_response, preflight
 from streamer.delivery.state import PublicState, public_state
@@ -104,12 +104,12 @@ def setup(
     app.cleanup_ctx.append(reading)
 
 
-def _opened(open_: Callable[[web.Request], Awaitable[Opened]], handler: _Handler) -> _Handler:
+def _opened(open_: Callable[[web.Request], Awaitable[MediaAccess]], handler: _Handler) -> _Handler:
     """``handler`` for what ``open_`` lets in, before and after: what is taken back meanwhile is not answered with."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         opened = await open_(request)
-        request[OPENED] = opened
+        request[ACCESS] = opened
         try:
             response: web.StreamResponse | None = await handler(request)
         except Revoked:

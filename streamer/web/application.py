@@ -179,8 +179,8 @@ def assemble(settings: Settings, database: Database, plane: MediaPlaneClient, *,
         public_state=lambda link: delivery.public_state(link.view, link.status),
         public_url=public_url,
     )
-    services.erasing.does(erasures.Grant, partial(revoke_again, services))
-    services.erasing.does(erasures.Stretch, partial(forgetting.again, services))
+    services.erasing.does(erasures.GrantErasure, partial(revoke_again, services))
+    services.erasing.does(erasures.StretchErasure, partial(forgetting.again, services))
     app = make_application(services, metrics.observe)
     app[CONNECTIONS] = ConnectionStats()
     app[LAPSES] = LapseWatch(services)

@@ -15,7 +15,7 @@ from streamer.control.channel import Channel
 from streamer.control.client import MediaPlaneClient
 from streamer.control.framing import decode_control
 from streamer.control.link import RoomClient
-from streamer.control.messages import Event, Request, RoomConfig
+from streamer.control.messages import ControlEvent, Request, RoomConfig
 from streamer.errors import StreamerError
 from tests.fakes.media_host import make_settings, running_host
 from tests.fakes.room import FakeRoom
@@ -115,4 +115,4 @@ def test_yesterdays_messages_are_read_and_todays_are_by_yesterdays_program() -> 
     old = msgspec.msgpack.encode({"type": "request", "id": 1, "method": "hello", "params": {}})
     assert decode_control(old) == Request(id=1, method="hello", epoch=0)
     event = msgspec.msgpack.encode({"type": "event", "kind": "status", "data": None})
-    assert decode_control(event) == Event(kind="status", data=None, epoch=0)
+    assert decode_control(event) == ControlEvent(kind="status", data=None, epoch=0)
