@@ -25,7 +25,7 @@ PREVIEW = "preview"
 def _link(request: web.Request, room: str) -> RoomLink:
     services = request.app[SERVICES]
     link = services.plane.rooms.get(room)
-    if link is None or services.public_state(link) == "off":
+    if link is None or services.state_of(room) == "off":
         # A room opens with a publication, never because a viewer asks.
         raise NotOnAir("The room is off.", headers={"Retry-After": "5"})
     return link

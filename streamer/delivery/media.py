@@ -339,7 +339,7 @@ class LiveDelivery:
         if request.method == hdrs.METH_HEAD:
             return head_response(sum(chunk.size for chunk in chunks), headers)
         room_dir = self._settings.room_dir(listed.room_id)
-        data = await self.media_bytes.get(listed.room_id, room_dir, listed.room.bytes, chunks)
+        data = await self.media_bytes.get(listed.room_id, room_dir, listed.room.bytes.get, chunks)
         response = media_response(request, data, headers)
         self.stats.media_bytes_total += response.content_length or 0
         return response

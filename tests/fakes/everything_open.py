@@ -22,8 +22,7 @@ from streamer.formats.index import HEADER, encode_event
 from streamer.settings import Settings
 from streamer.store.database import Database
 from streamer.store.sessions import Sessions
-from streamer.web.application import LAPSES, assemble
-from streamer.web.realtime import REALTIME
+from streamer.web.application import LAPSES, REALTIME, assemble
 from tests.fakes.broadcast import FakeBroadcast
 from tests.fakes.media_plane import FakePlane, FakeRoom
 from tests.fakes.slow_reader import SlowReader
@@ -253,7 +252,7 @@ async def venue(settings: Settings, url: str = "http://streamer.test") -> AsyncI
     database = sqlite_store(settings.data)
     await database.start()
     plane = FakePlane()
-    app = assemble(settings, database, plane, public_url=url)  # type: ignore[arg-type]
+    app = assemble(settings, database, plane, public_url=url)
     services, realtime = app[SERVICES], app[REALTIME]
     http: Any = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
     await http.start_server()

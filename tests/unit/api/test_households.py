@@ -17,8 +17,7 @@ from streamer.api.limits import RateLimit
 from streamer.control.messages import RoomConfig
 from streamer.delivery import routes
 from streamer.settings import load_settings
-from streamer.web.application import assemble
-from streamer.web.realtime import REALTIME
+from streamer.web.application import REALTIME, assemble
 from tests.fakes.media_plane import FakePlane, FakeRoom
 from tests.fakes.stores import sqlite_store
 from tests.fakes.waiting import until
@@ -48,9 +47,9 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
     )
     database = sqlite_store(settings.data)
     await database.start()
-    app = assemble(settings, database, FakePlane(), public_url="http://streamer.test")  # type: ignore[arg-type]
+    app = assemble(settings, database, FakePlane(), public_url="http://streamer.test")
     services = app[SERVICES]
-    services.public_state = lambda _link: "slate"
+    services.state_of = lambda _room: "slate"
     services.failed_passwords = RateLimit(MOST)
     client: Any = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
     await client.start_server()
