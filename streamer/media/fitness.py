@@ -1,4 +1,4 @@
-"""Whether an H.264 source may be the top rendition as it is (design, section 3.4). Pure.
+"""Whether an H.264 source may be the top rendition as it is. Pure.
 
 A source fits as long as it has no B-frames, is of a size and kind that players accept, keeps a regular
 20 frames a second or more, and gives key frames when asked (it answered a PLI within a second) or by

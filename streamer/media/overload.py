@@ -1,4 +1,4 @@
-"""Renditions are given up, and come back, where encoders cannot keep up (design, section 3.7). Pure.
+"""Renditions are given up, and come back, where encoders cannot keep up. Pure.
 
 First every second frame of the rung that is behind, then the rung as a whole. What comes back does so after a
 time that doubles with every relapse, so that a machine that is too small settles instead of flapping.

@@ -213,8 +213,8 @@ class ProgrammeOutputs:
             self._unrecorded.end(now)
         else:
             self._unrecorded.begin(now)
-        # "When an unrecorded stretch begins or ends, the DVR window is cut to the live edge." (design, 3.6) What is
-        # recorded is kept in the programme, for the replays of the sessions before.
+        # Where recording begins or ends, the DVR window is cut to the live edge. What is recorded is kept in the
+        # programme, for the replays of the sessions before.
         for controller in self._controllers.values():
             controller.output.cut_window()
 

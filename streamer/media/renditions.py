@@ -1,4 +1,4 @@
-"""Which renditions a broadcast has: fixed when the room opens (design, section 3.4). Pure."""
+"""Which renditions a broadcast has: fixed when the room opens. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which source the programme takes (design, section 3.3). Pure: time is an argument, in nanoseconds.
+"""Which source the programme takes. Pure: time is an argument, in nanoseconds.
 
 ``main`` (or the source that a person took) while its packets come; else ``spare`` if it is up; else the slate.
 """

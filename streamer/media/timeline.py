@@ -15,7 +15,7 @@ from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S
 from streamer.formats.types import AccessUnit
 
 SLEW_PER_SEGMENT_TICKS = 1 * TICKS_PER_MS
-"""The most that a running take follows the sender's drift, per segment (design, section 3.2)."""
+"""The most that a running take follows the sender's drift, per segment."""
 SOUND_SLEW_TICKS_PER_S = 5 * TICKS_PER_MS
 """How fast sound is moved to the picture once sender reports tell where it belongs."""
 SOUND_STEP_TICKS = 150 * TICKS_PER_MS
