@@ -156,7 +156,7 @@ class Pool:
 
 
 def audited(audit: Audit) -> Sum:
-    """What could not be audited is skipped, not passed."""
+    """An audit that could not run is skipped, not passed."""
     if audit.unknown:
         return Sum(skipped=1)
     return Sum(failed=1) if audit.weaknesses else Sum(passed=1)

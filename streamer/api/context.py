@@ -1,4 +1,4 @@
-"""What the handlers share, under one typed key."""
+"""The services that all handlers share, under one typed key."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Services:
     notices: Notices
     revocations: Revocations
     state_of: Callable[[str], str]
-    """Room id -> ``off``, ``slate`` or ``live``: its public output, whether or not there is a room of this id."""
+    """Room id -> its public output: ``off``, ``slate`` or ``live``. A room that does not exist is ``off``."""
     waiters: StateWaiters
     cursors: Cursors
     tables: Documents
@@ -71,14 +71,14 @@ class Services:
     failed_tokens: RateLimit
     failed_passwords: RateLimit
     exports: RateLimit
-    """Of strangers."""
+    """For requests without a grant."""
     caption_posts: RateLimit
-    """By grant."""
+    """Counted by grant."""
 
 
 SERVICES = web.AppKey("services", Services)
 
 
 def actor_of(grant: Grant) -> Actor:
-    """Who does it, for the director."""
+    """The grant's holder as the actor of a command to the director."""
     return Actor(grant.id, grant.label)

@@ -51,7 +51,7 @@ async def preview(request: web.Request) -> web.Response:
     room, _ = await room_of(services.database, request.match_info["room"])
     require(grant, Action.PREVIEW, Target(room=room.id, venue=room.venue))
     source = source_of(request, "")
-    # By grant: whatever else comes from the hall's address, its technician looks.
+    # Counted by grant: the technician can look, whatever else comes from the hall's address.
     services.play_attempts.take(f"grant {grant.id}")
     sdp = await signalling.read_offer(request)
     offer = Offer(
@@ -69,7 +69,7 @@ async def preview(request: web.Request) -> web.Response:
 
 
 def add_routes(app: web.Application) -> None:
-    """GET, HEAD and PUT stay unnamed, so that they are 405 with Allow."""
+    """Adds the routes. GET, HEAD and PUT have none, so that they are 405 with Allow."""
     app.router.add_route("POST", "/whep/{room}", play)
     app.router.add_route("POST", "/whep/{room}/{source}", preview)
     for path in ("/whep/{room}", "/whep/{room}/{source}"):

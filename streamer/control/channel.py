@@ -1,4 +1,4 @@
-"""One connection to a control socket, from the asking side. All on the loop."""
+"""One connection to a control socket, on the client's side. All on the loop."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from streamer.errors import StreamerError, Unavailable
 log = structlog.get_logger(__name__)
 
 READ_LIMIT_BYTES = 4 * 1024 * 1024
-"""Buffer of a stream before reading pauses: frames of some hundred kB come in one go."""
+"""The stream's buffer before reading pauses. Frames of some hundred kB arrive at once."""
 REQUEST_LIMIT_S = 15.0
 
 
 class Channel:
-    """Requests and their replies, and the events in between.
+    """Requests and their replies, with events in between.
 
     ``on_event`` is called on the loop for each event, in order, and must not raise.
     """
@@ -84,10 +84,10 @@ class Channel:
         finally:
             del self._waiting[number]
             if answer.done() and not answer.cancelled():
-                answer.exception()  # Seen: a reply that came with the limit is no error of the loop's.
+                answer.exception()  # Read here: a reply that came together with the time limit is no error of the loop.
 
     async def wait_closed(self) -> None:
-        """Until the connection is gone, by either side."""
+        """Returns when the connection is closed, by either side."""
         await self._closed.wait()
 
     async def close(self) -> None:
@@ -117,7 +117,7 @@ class Channel:
     def _settle(self, reply: Reply) -> None:
         answer = self._waiting.get(reply.id)
         if answer is None or answer.done():
-            return  # It came after the caller's limit.
+            return  # The reply came after the caller's limit.
         if reply.error is not None:
             answer.set_exception(from_protocol_error(reply.error))
         else:

@@ -1,7 +1,7 @@
-"""The web plane's only door to the media plane. All on the loop.
+"""The web plane's only connection to the media plane. All on the loop.
 
 :class:`MediaPlaneClient` knows the rooms that are open on this machine, opens them by the media host, and finds them
-again when the web process starts: it holds nothing that it could not ask for once more.
+again when the web process starts. It keeps no state that it could not ask for again.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 1.0
 ENSURE_LIMIT_S = 15.0
 HOST_LIMIT_S = 5.0
-"""How long a request waits for a media host that is just restarting."""
+"""A request waits this long for a media host that is restarting."""
 FIND_LIMIT_S = 2.0
 LINGER_S = 10.0
-"""A closed room's link stays for this long, so that players that wait get to see the end."""
+"""The link of a closed room stays for this long, so that waiting players see the end."""
 
 Listener = Callable[[RoomLink, Change], None]
 
 
 class MediaPlaneClient:
     """A :class:`streamer.control.media_plane.MediaPlane`. ``order_epoch``: see there; ``doubt`` is called when a
-    room or the media host has obeyed a newer one."""
+    room or the media host has obeyed a newer epoch."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class MediaPlaneClient:
 
     @property
     def entries(self) -> Mapping[str, RoomEntry]:
-        """What the media host last told of each room."""
+        """Room -> its last entry from the media host."""
         return MappingProxyType(self._entries)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -114,7 +114,7 @@ class MediaPlaneClient:
                     try:
                         await self._ask_host(config)
                     except _HostAway:
-                        # The host is away, its rooms are not: what is up can be used.
+                        # The host is away, but its rooms are not: a room that is up can be used.
                         link = self._links.get(config.id)
                         if link is None or not link.up:
                             raise
@@ -165,7 +165,7 @@ class MediaPlaneClient:
             raise _HostAway() from error
 
     async def _comes_up(self, room: str) -> bool:
-        """False if it closed instead: it was about to, and has to be opened again."""
+        """False if it closed instead: it was closing already, and must be opened again."""
         while True:
             link = self._links.get(room)
             if link is None or room in self._lingering:
@@ -240,7 +240,7 @@ class MediaPlaneClient:
     # --- links -----------------------------------------------------------------------------------------
 
     async def _find_rooms(self) -> None:
-        """Rooms that answer although no media host tells of them."""
+        """Find the rooms that answer without a media host."""
         for room in run_folder.rooms_with_sockets(self._run_dir):
             if room in self._links:
                 continue

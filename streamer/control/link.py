@@ -1,8 +1,8 @@
-"""A web process's link to one room: its status, the mirror of its broadcast, the bytes of recent parts, and
-requests. All on the loop.
+"""A web process's link to one room: its status, the mirror of its broadcast, the bytes of recent parts, and requests.
+All on the loop.
 
-The link reconnects for ever. While a room process is away the mirror stays as it was, so that viewers keep what
-they have; the snapshot of the process that comes back either continues the broadcast or begins another.
+The link reconnects for ever. While a room process is away the mirror stays as it was, so that viewers keep their media.
+The snapshot of the next process either continues the broadcast or begins another.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ log = structlog.get_logger(__name__)
 FIRST_RETRY_S = 0.05
 LAST_RETRY_S = 1.0
 YIELD_EVERY = 16
-"""Frames of a burst that are taken in before other tasks get their turn."""
+"""Frames of a burst that are read before other tasks get their turn."""
 CLOSE_LIMIT_S = 12.0
 FORGET_LIMIT_S = 15.0
-"""The room waits for its disk for ten seconds."""
+"""The room itself waits ten seconds for its disk."""
 
 OrderEpoch = Callable[[], Awaitable[int]]
-"""The epoch that a request carries now. Raises a StreamerError where this process directs no more."""
+"""The epoch for a request. Raises a StreamerError if this process does not direct any more."""
 
 
 async def no_epoch() -> int:
@@ -50,7 +50,7 @@ async def no_epoch() -> int:
 
 
 NOT_THE_DIRECTOR = "not_the_director"
-"""What a room refuses an older epoch with."""
+"""The error with which a room refuses an older epoch."""
 
 Callback = Callable[[], None]
 LinkListener = Callable[["RoomClient", Change], None]
@@ -73,20 +73,20 @@ class RoomClient:
         self._order_epoch = order_epoch
         self._doubt = doubt
         self._epoch = 0
-        """What this link's requests carried last: events under an older one are another director's."""
+        """The epoch of this link's last request: events with an older one come from another director."""
         self.room = room
         self.view = BroadcastView()
         self.bytes = PartCache(cache_bytes)
         self.status: RoomStatus | None = None
         self.meters: dict[str, Any] | None = None
         self.reconnects = 0
-        """Connections lost, of either socket."""
+        """Lost connections of both sockets."""
         self.ended = False
-        """Whether the media host told that the room has closed; this link lingers for its last viewers."""
+        """Whether the media host has closed the room; the link stays for the last viewers."""
         self.out_of_step = 0
-        """Events that did not follow, so that a snapshot was asked for again."""
+        """Events that did not fit the mirror, so that a new snapshot was asked for."""
         self.older_epochs = 0
-        """Events that were told under an older epoch."""
+        """Events with an older epoch."""
         self._run_dir = run_dir
         self._listener = listener
         self._remember = remember
@@ -106,7 +106,7 @@ class RoomClient:
 
     @property
     def up(self) -> bool:
-        """Both sockets are connected and have told their state."""
+        """Whether both sockets are connected and have sent their state."""
         return self._following and self._told and self._channel is not None and self._channel.up
 
     def subscribe(self, callback: Callback) -> Callback:
@@ -119,7 +119,7 @@ class RoomClient:
         return end
 
     async def wait_up(self) -> None:
-        """The caller sets the limit."""
+        """Returns when the link is up. The caller sets the limit."""
         while not self.up:
             await self._changed.wait()
 
@@ -136,7 +136,7 @@ class RoomClient:
     # --- requests -----------------------------------------------------------------------------------
 
     async def request(self, method: str, params: Any = None, *, limit_s: float = REQUEST_LIMIT_S) -> Any:
-        """One of ``protocol.ROOM_METHODS``; the result as builtins.
+        """A request to the room, one of ``messages.ROOM_METHODS``; the result as builtins.
 
         Raises the room's StreamerError, ``room_unavailable`` 503 while its process is away, ``timed_out`` 504.
         """
@@ -162,13 +162,13 @@ class RoomClient:
         await self._of_resource("hangup", {"resource": resource})
 
     async def _of_resource(self, method: str, params: Any) -> Any:
-        """A request about a connection: with the room's end it ended too, and to wait would be in vain."""
+        """A request about a connection. The connection ended with its room, so this does not wait for the room."""
         if self.ended and not self.up:
             raise NotFound("There is no such connection.", code="no_such_resource")
         return await self.request(method, params)
 
     async def configure(self, config: RoomConfig) -> None:
-        """Tell the room its new config, by the media host where there is one: it keeps it for a restart."""
+        """Tell the room its new config, by the media host if there is one, which keeps it for a restart."""
         if self._remember is not None:
             await self._remember(config)
         else:
@@ -180,13 +180,13 @@ class RoomClient:
             return builtins_to(result, Forgot)
 
     async def close(self) -> None:
-        """End the room's broadcast; its process ends by itself after that."""
+        """End the room's broadcast; its process then ends by itself."""
         await self.request("close", limit_s=CLOSE_LIMIT_S)
 
     # --- following -----------------------------------------------------------------------------------
 
     async def disconnect(self) -> None:
-        """Stop following. The room process is not concerned."""
+        """Stop following the room. The room process goes on."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -217,7 +217,7 @@ class RoomClient:
         self._note()
         try:
             if await self._order_epoch():
-                # What it tells from now on is told under our epoch.
+                # From now on its events carry our epoch.
                 await self.request("hello")
             await channel.wait_closed()
         finally:
@@ -283,8 +283,8 @@ class RoomClient:
     def _begin(self, snapshot: Snapshot) -> None:
         known = self.view.broadcast
         if snapshot.broadcast is None and known is not None and not self.view.closed:
-            # A room process that has just come back and has nothing to show yet. Viewers keep what they have
-            # until it tells of something newer.
+            # A room process that has just come back has nothing to show yet. Viewers keep their media until it sends
+            # something newer.
             self._held_snapshot = snapshot
         else:
             self._replace(snapshot)
@@ -306,7 +306,7 @@ class RoomClient:
         if not up:
             self.meters = None
         if not up and self.status is not None:
-            # What fed the room is gone with its process, until the next one tells.
+            # The room's sources ended with its process. The next process tells of its own.
             self.status = msgspec.structs.replace(
                 self.status,
                 on_programme=SLATE,

@@ -1,7 +1,7 @@
-"""One edition in memory: its pieces, its playlists, and where its bytes are. On the loop, reads in threads.
+"""One edition in memory: its pieces, its playlists, and the places of its bytes. On the loop, reads in threads.
 
-While its session is on air an edition grows from the mirror of the room's ``programme`` output. When that has ended it
-takes what is missing from the recording's own material and is finished; what it had listed stays as it was.
+During its session an edition grows from the mirror of the room's ``programme`` output. After the end it takes the rest
+from the recording's own material and is finished; pieces that were listed stay as they were.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from streamer.formats import fragments
 
 OPEN_END_MS = 1 << 52
 MAX_LAG_SEGMENTS = 3
-"""A rendition that is this far behind the others has a gap instead."""
+"""A rendition that is this far behind the others gets a gap instead."""
 
 
 class OpenEdition:
@@ -47,7 +47,7 @@ class OpenEdition:
         self._event = ref.event
         self._cutter: Cutter | None = None
         self._reels: list[Reel] = []
-        """Those that pieces refer to, in order, without their segments."""
+        """The reels that pieces refer to, in order, without their segments."""
         self._gone: tuple[Span, ...] = ()
         self._writers: dict[str, TrackWriter] = {}
         self._seen: tuple[object, ...] = ()
@@ -74,7 +74,7 @@ class OpenEdition:
         return init.data if init is not None else None
 
     def language(self, rendition: str) -> str | None:
-        """Of a subtitle rendition; None for others."""
+        """The language of a subtitle rendition; None for others."""
         return captions.language_of(rendition, self.edition.caption_languages)
 
     @property
@@ -100,7 +100,7 @@ class OpenEdition:
         return self.finished or (self.edition.renditions != () and self._seen == self._sight(ref, room))
 
     async def advance(self, ref: EditionRef, room: RoomLink | None) -> None:
-        """Take in what there is by now. Raises Unavailable while the recording's files are not there."""
+        """Take in all new material. Raises Unavailable while the recording's files are missing."""
         if self.is_current(ref, room):
             return
         if ref.end_ms is not None:
@@ -112,7 +112,7 @@ class OpenEdition:
         self._seen = sight
 
     def _sight(self, ref: EditionRef, room: RoomLink | None) -> tuple[object, ...]:
-        """What tells that there may be something new."""
+        """Values that change when there may be something new."""
         output = room.view.outputs.get(PROGRAMME_OUTPUT) if room is not None else None
         limit = _listable(output) if output is not None else -1
         broadcast = room.view.broadcast.id if room is not None and room.view.broadcast is not None else ""
@@ -126,7 +126,7 @@ class OpenEdition:
         await self._cut(Material(self._session, self.room, tuple(fresh), self._gone), spans, room)
 
     async def _from_mirror(self, ref: EditionRef, view: BroadcastView) -> list[Reel] | None:
-        """The known reels, the newest with what came after the newest piece. None where there is nothing at all."""
+        """The known reels; the newest with its material after the newest piece. None if there is no material."""
         broadcast, output = view.broadcast, view.outputs.get(PROGRAMME_OUTPUT)
         if broadcast is None or output is None:
             return None
@@ -141,7 +141,7 @@ class OpenEdition:
             reels.append(Reel(broadcast, (), {}))
         index = next(n for n, reel in enumerate(reels) if reel.broadcast.id == broadcast.id)
         after = self._cutter.newest[1] if self._cutter is not None and self._cutter.newest[0] == index else -1
-        # From the newest piece's own segment on: it may have to be taken up again behind an incident inside it.
+        # From the newest piece's own segment on, because it may have to continue behind an incident inside it.
         oldest = min((track.first.msn for track in output.tracks.values() if track.first is not None), default=0)
         numbers = range(max(after, oldest), _listable(output) + 1)
         found = collect(view, PROGRAMME_OUTPUT, Span(ref.start_ms, OPEN_END_MS), self._gone, numbers=numbers)
@@ -156,7 +156,7 @@ class OpenEdition:
         order = [reel.broadcast.id for reel in self._reels]
         reels = [r for b in order for r in material.reels if r.broadcast.id == b]
         if len(reels) < len(order):
-            # What was listed is not in the material any more; begin again with what is.
+            # Listed pieces are no longer in the material, so begin again with the present material.
             self._cutter, reels = None, []
         known = {reel.broadcast.id for reel in reels}
         reels += [reel for reel in material.reels if reel.broadcast.id not in known]
@@ -229,6 +229,6 @@ def _in_recording(file: str) -> str:
 
 
 def _listable(output: OutputView) -> int:
-    """The newest segment that every rendition has as a whole, but for those that are far behind."""
+    """The newest segment that every rendition has complete, except renditions that are far behind."""
     complete = [track.last_complete_msn for track in output.tracks.values()]
     return max(min(complete), max(complete) - MAX_LAG_SEGMENTS) if complete else -1

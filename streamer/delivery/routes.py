@@ -39,9 +39,9 @@ def setup(
     captions: CaptionSource | None = None,
     is_crew: IsCrew | None = None,
 ) -> None:
-    """Add the routes. ``client_address`` tells whose household asks, ``keys`` what is open to whom, ``is_crew`` who
-    works here. Without a catalogue there are no replays, without ``captions`` those that a broadcast declares stay
-    empty, without ``is_crew`` no crew.
+    """Add the routes. ``client_address`` gives a request's household, ``keys`` the accesses, ``is_crew`` tells whether
+    a request is the crew's. Without a catalogue there are no replays, without ``captions`` declared captions stay
+    empty, without ``is_crew`` there is no crew.
 
     Held requests are answered with 503 when the application shuts down.
     """
@@ -50,7 +50,7 @@ def setup(
     app[LIVE] = live
     keyed = partial(_opened, live.open)
     paths: list[tuple[str, _Handler]] = [
-        # A closed session's come first: "~" begins no broadcast's id.
+        # A closed session's routes come first: "~" begins no broadcast's id.
         ("/live/{room}/~{secret}/index.m3u8", keyed(live.multivariant)),
         ("/live/{room}/~{secret}/still.jpg", keyed(live.still)),
         ("/live/{room}/~{secret}/{broadcast}/{rendition}.m3u8", keyed(live.playlist)),
@@ -105,7 +105,8 @@ def setup(
 
 
 def _opened(open_: Callable[[web.Request], Awaitable[MediaAccess]], handler: _Handler) -> _Handler:
-    """``handler`` for what ``open_`` lets in, before and after: what is taken back meanwhile is not answered with."""
+    """``handler`` for requests that ``open_`` lets in. The access is checked before and after, so that a key that was
+    revoked meanwhile gets no answer."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         opened = await open_(request)
@@ -115,7 +116,7 @@ def _opened(open_: Callable[[web.Request], Awaitable[MediaAccess]], handler: _Ha
         except Revoked:
             response = None
         if response is None or not (opened.holds or response.prepared):
-            # The same words as for what never opened anything.
+            # The same words as for a key that never opened anything.
             await open_(request)
             raise NotFound("Nothing is listed under this address.", code="not_listed")
         return response
@@ -124,7 +125,7 @@ def _opened(open_: Callable[[web.Request], Awaitable[MediaAccess]], handler: _Ha
 
 
 def _edge(handler: _Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Errors in our shape, with the CORS headers that let another site's player read them."""
+    """Gives errors our shape, with the CORS headers that let another site's player read them."""
 
     async def at_edge(request: web.Request) -> web.StreamResponse:
         try:

@@ -21,7 +21,7 @@ Rooms = Callable[[], Mapping[str, RoomLink]]
 
 
 class WebMetrics:
-    """What the web process counts itself. ``observe`` is called for each request, so children are kept."""
+    """The web process's own metrics. ``observe`` is called for each request, so child metrics are kept."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -39,7 +39,7 @@ class WebMetrics:
         self._time_children: dict[str, Histogram] = {}
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
-        # Methods are the client's to choose: an unknown one must not make a new series.
+        # Clients choose the method: an unknown one must not make a new series.
         method = method if method in _METHODS else "other"
         key = (route, method, status)
         counter = self._count_children.get(key)
@@ -72,7 +72,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"
 
 
 class _TaskCollector(Collector):
-    """Long-lived tasks of this process that failed and were begun anew."""
+    """Long-lived tasks of this process that failed and were started again."""
 
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
@@ -88,7 +88,7 @@ class _TaskCollector(Collector):
 
 
 class _RoomCollector(Collector):
-    """What the room processes last told of themselves."""
+    """The last status of each room process."""
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms

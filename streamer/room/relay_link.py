@@ -1,4 +1,4 @@
-"""A relay process as its room sees it: the child, the socket to it, requests. All on the loop."""
+"""A relay process on the room's side: the child, the socket to it, requests. All on the loop."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ START_LIMIT_S = 10.0
 REQUEST_LIMIT_S = 12.0
 STOP_LIMIT_S = 3.0
 BEHIND_BYTES = 2 * 1024 * 1024
-"""Unsent bytes past which pictures are dropped up to the next IDR, and sound too."""
+"""With more unsent bytes, pictures are dropped up to the next IDR, and sound too."""
 
 
 class RelayProcess:
@@ -111,7 +111,7 @@ class RelayProcess:
             async with asyncio.timeout(REQUEST_LIMIT_S):
                 return await answer
         except TimeoutError as error:
-            # One that does not answer serves nobody: the next offer starts another.
+            # A relay that does not answer serves nobody: the next offer starts another.
             with contextlib.suppress(ProcessLookupError):
                 self._child.kill()
             raise relay_unavailable() from error

@@ -1,4 +1,4 @@
-"""How Socket.IO asks the REST interface: who may come in, and how a session is shown."""
+"""The REST interface's authentication and session objects, for Socket.IO."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from streamer.store.logins import Login
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """Who came in, and by what: a token, or a login."""
+    """An authenticated caller with the token or login that was used."""
 
     grant: Grant
     stored: Login | None = None
@@ -33,7 +33,7 @@ class Entrant:
 
 
 class RestAccess:
-    """An access policy: tokens and cookies as over REST."""
+    """An access policy: checks tokens and cookies as the API does."""
 
     def __init__(self, services: Services) -> None:
         self._services = services

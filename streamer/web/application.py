@@ -1,4 +1,4 @@
-"""The one place where the web plane's parts are made and connected, started and ended."""
+"""Wiring: the only place that makes, connects, starts and ends the parts of the web plane."""
 
 from __future__ import annotations
 
@@ -69,16 +69,17 @@ LAPSES = web.AppKey("lapses", LapseWatch)
 REALTIME = web.AppKey("realtime", Realtime)
 
 EXPORTS_PER_MINUTE, EXPORTS_AT_ONCE = 600, 300
-"""Schedules and tables that a household fetches: a hall's phones put a talk into their calendars at its end."""
+"""Schedules and tables that a household fetches: when a talk ends, many phones of the hall add the next to their
+calendars."""
 FAILED_PASSWORDS_PER_MINUTE = 5
 """Per address. A password can be guessed, a token cannot."""
 CAPTIONS_PER_MINUTE, CAPTIONS_AT_ONCE = 600, 60
-"""Three people who type with one link, a text every 300 ms each, are within it."""
+"""Three people who type over one link, with a text every 300 ms each, stay within it."""
 
 
 def make_app(settings: Settings, database: Database, directorship: Directorship, *, public_url: str) -> web.Application:
-    """The web process's application, over an open database that it directs. Its link to the media plane lives as long
-    as it runs."""
+    """The web process's application, over an open database that this process directs. Its link to the media plane lives
+    as long as it runs."""
     plane = MediaPlaneClient(settings, order_epoch=directorship.order_epoch, doubt=directorship.doubt)
     app = assemble(settings, database, plane, public_url=public_url)
 
@@ -94,14 +95,14 @@ def make_app(settings: Settings, database: Database, directorship: Directorship,
 
 
 async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
-    """What follows the clock, once database and media plane are there."""
+    """Starts everything that follows the clock, after the database and the media plane."""
     services = app[SERVICES]
 
     def run(work: Work, name: str) -> None:
         stack.push_async_callback(wait_cancelled, start_kept(name, work))
 
     await services.keys.start()
-    # What was erased is gone before anybody is served, whatever the database says that it was put back from.
+    # Erased data is gone before anybody is served, also after a restored database.
     await services.archivist.restore()
     await services.erasing.follow()
     run(services.erasing.run, "erasures")
@@ -114,7 +115,7 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
         default_days=keeping.retention_days or None,
         periods=Periods(services.settings.audience.keep_days, keeping.audit_days, keeping.speakers_days or None),
     )
-    # A database of before has what was too old since.
+    # A restored database has data that became too old since.
     await retention.sweep()
     run(retention.run, "retention")
     await services.director.start()
@@ -129,7 +130,7 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
 
 
 def assemble(settings: Settings, database: Database, plane: MediaPlane, *, public_url: str) -> web.Application:
-    """The application over a database and a media plane that somebody else starts and closes."""
+    """The application over a database and a media plane that the caller starts and closes."""
     metrics = WebMetrics()
     services = make_services(settings, database, plane, public_url=public_url)
     app = make_application(services, metrics.observe)
@@ -177,7 +178,7 @@ def make_services(
     public_url: str,
     public_state: Callable[[RoomLink], str] = _public_state,
 ) -> Services:
-    """What the handlers share, connected. ``public_state``: what an open room's public output shows."""
+    """The services that all handlers share, connected. ``public_state``: ``slate`` or ``live``, of an open room."""
 
     def state_of(room: str) -> str:
         link = plane.rooms.get(room)
@@ -226,12 +227,12 @@ def make_services(
         cursors=Cursors(database),
         tables=Documents(),
         proxies=Proxies(settings.server.trusted_proxies),
-        # More than get an answer: wrong tokens are not to keep out a right one that comes for the first time.
+        # Ten times as many as are answered: wrong tokens must not keep out a right one that comes for the first time.
         admin_token=AdminToken(settings.admin_token, RateLimit(10 * room.failed_attempts_per_minute)),
         hall_door=HallDoor(database),
         hashing=Turnstile(),
         publish_attempts=RateLimit(room.attempts_per_minute),
-        # A lecture hall is one address: as many people may try WHEP as may hold a playlist.
+        # A lecture hall is one address: as many people may try WHEP there as may wait for a playlist.
         play_attempts=RateLimit(hls.max_held_per_address),
         failed_tokens=RateLimit(room.failed_attempts_per_minute),
         failed_passwords=RateLimit(FAILED_PASSWORDS_PER_MINUTE),
@@ -279,7 +280,7 @@ def make_realtime(services: Services) -> Realtime:
 
 
 def _hear_day(director: Director, archivist: Archivist, news: News) -> None:
-    """What happens to sessions and incidents is what recordings are made of."""
+    """Recordings follow the changes of sessions and incidents."""
     match news:
         case SessionChanged():
             archivist.changed(news.before, news.after)
@@ -290,7 +291,7 @@ def _hear_day(director: Director, archivist: Archivist, news: News) -> None:
 
 
 def _hear_trouble(director: Director, notices: Notices, event: AudienceEvent) -> None:
-    """What several viewers report is the technician's alarm."""
+    """Troubles that several viewers report become an alarm for the technician."""
     if event.type != "trouble":
         return
     session = closed_session(event.scope)

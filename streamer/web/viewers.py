@@ -1,4 +1,4 @@
-"""Audiences are told how many watch."""
+"""Numbers of viewers for the audiences."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 async def count_viewers(services: Services, viewers: Viewers) -> None:
-    """Until cancelled: tell audiences how many watch."""
+    """Runs until it is cancelled: sends the audiences their numbers of viewers."""
     while True:
         await asyncio.sleep(VIEWERS_S)
         try:
@@ -30,7 +30,7 @@ async def count_viewers(services: Services, viewers: Viewers) -> None:
 
 
 async def tell_viewers(services: Services, viewers: Viewers) -> None:
-    """Of public outputs by HLS and WHEP, of closed sessions' own by HLS."""
+    """For public outputs over HLS and WHEP, for closed sessions' own outputs over HLS."""
     audience, director = services.audience, services.director
     for room, link in services.plane.rooms.items():
         if room not in director.rooms:
@@ -45,6 +45,6 @@ async def tell_viewers(services: Services, viewers: Viewers) -> None:
         ]
         for scope, by_hls, by_whep in scopes:
             if by_hls or by_whep:
-                # Those who watch count where nobody has said anything, too.
+                # Viewers count also where nobody has said anything.
                 await audience.snapshot(scope, Viewpoint.STAGE)
             audience.set_viewers(scope, hls=by_hls, whep=by_whep)

@@ -122,7 +122,7 @@ async def test_a_session_is_planned_changed_and_taken_back(browser: Browser, ser
         await page.get_by_role("button", name="Create").click()
         await seen.text("The end must come after the start.")
         await seen.holds("document.activeElement.name === 'end'")
-        # What was written is still there after a reload.
+        # The text is still there after a reload.
         await page.reload()
         await seen.holds("document.querySelector('input[name=title]')?.value === 'Vélos'")
         await ends.fill(proposed)

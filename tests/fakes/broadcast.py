@@ -45,7 +45,7 @@ class FakeBroadcast:
     id: str = "b4f0c1"
     renditions: tuple[Rendition, ...] = RENDITIONS
     room_dir: Path | None = None
-    """Where bytes are written; None: parts are memory only."""
+    """The folder for bytes; None: parts are in memory only."""
     output: str = PUBLIC
     part_bytes: int = 400
     dvr_s: int = 7200
@@ -54,7 +54,7 @@ class FakeBroadcast:
     seq: int = 0
     msn: int = 0
     at: int = 0
-    """Where the next segment begins, ticks."""
+    """The begin of the next segment, ticks."""
     interval: Interval | None = None
     init: dict[str, int] = field(default_factory=dict)
     ends: dict[str, int] = field(default_factory=dict)

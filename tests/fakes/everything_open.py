@@ -94,7 +94,7 @@ class Venue:
 
 @dataclass
 class Everything:
-    """What is open for one holder, by name: whether it is over, and whether it goes on as it did."""
+    """Everything that one holder has open, by name: whether it has ended, and whether it goes on as before."""
 
     venue: Venue
     headers: Mapping[str, str]
@@ -218,7 +218,7 @@ class Everything:
         assert not any(task.done() for task in self.held.values())
 
     async def answered(self) -> list[int]:
-        """Of what was held, when it has come."""
+        """The answer of a held request, when it has come."""
         async with asyncio.timeout(5):
             return list(await asyncio.gather(*self.held.values()))
 
@@ -297,4 +297,4 @@ async def venue(settings: Settings, url: str = "http://streamer.test") -> AsyncI
 
 
 def _nothing(_event: object) -> None:
-    """Nobody hears."""
+    """A listener that does nothing."""

@@ -56,7 +56,7 @@ class FuzzedApp:
                 return response.status
 
     def exceptions(self) -> list[str]:
-        """What the log tells of errors of our own."""
+        """The exceptions of our own code in the log."""
         return [str(entry)[:500] for entry in self._log if entry.get("exc_info") or entry["log_level"] == "error"]
 
 

@@ -30,7 +30,7 @@ class FakeRoom:
     up: bool = True
     state: str = "slate"
     view: BroadcastView = field(default_factory=BroadcastView)
-    """Of what it was fed."""
+    """What it was fed shows in it."""
     offers: list[Offer] = field(default_factory=list)
     trickled: list[Candidates] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)

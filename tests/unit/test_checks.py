@@ -1,4 +1,4 @@
-"""What ``make test`` runs, in which order and how it counts, with a pytest of its own."""
+"""The suites of ``make test``: their order and their count, with a pytest of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What strangers cost with exports: each is made once for a revision, off the loop; a household asks so often."""
+"""The cost of exports for strangers: each is made once for a revision, off the loop, and a household's requests are
+limited."""
 
 from __future__ import annotations
 

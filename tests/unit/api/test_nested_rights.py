@@ -57,7 +57,7 @@ class Talk:
         await self.learn_keys()
 
     async def learn_keys(self) -> None:
-        """What opens it for those who may: nobody else is told."""
+        """Learns the keys of those who may see it; nobody else gets them."""
         seen = await self.whole.api("GET", f"/sessions/{self.id}")
         if seen["visibility"] != "public":
             self.hidden.words |= {seen["key"], seen["watch_url"].rpartition("/")[2]} - {"", self.id}

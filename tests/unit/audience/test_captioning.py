@@ -1,4 +1,4 @@
-"""What captioners type: placed, stored, told, corrected, forgotten."""
+"""Captions: placed, stored, sent, corrected, forgotten."""
 
 from __future__ import annotations
 

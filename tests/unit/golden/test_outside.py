@@ -1,5 +1,5 @@
-"""What is promised outside, as it was recorded: REST, pages and addresses, settings, metrics, the command line, the
-schedule files that others read. Words for people are left out; they may be bettered."""
+"""The outside interfaces as they were recorded: REST, pages and addresses, settings, metrics, the command line, the
+schedule files for other programs. Texts for people are left out; they may be improved."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def test_a_service_that_may_divide_its_group_gives_each_room_one(tmp_path: Path)
     own.write_text("0::/system.slice/streamer.service\n")
     groups = RoomGroups.of_service(500, root=tmp_path, own=own, delegated=lambda group: group == service)
     assert groups.there
-    # What is in the group goes down first, or the kernel refuses to divide it.
+    # The processes of the group move down first, or the kernel refuses to divide it.
     assert (service / "service/cgroup.procs").read_text() == "12"
     assert (service / "cgroup.subtree_control").read_text() == "+memory"
     groups.confine("hall", 4711)

@@ -1,4 +1,4 @@
-"""What the studio hears of the room's media and alarms."""
+"""The studio's events about the room's media and alarms."""
 
 from __future__ import annotations
 

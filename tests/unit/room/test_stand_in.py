@@ -82,7 +82,7 @@ def form(answer: Answer) -> tuple[bool, bool, bool]:
 
 
 async def play(plane: Any) -> dict[str, Any]:
-    """What a web process finds in a room's life, by the step."""
+    """A web process's observations of a room's life, step by step."""
     found: dict[str, Any] = {}
     told: list[str] = []
     end = plane.listen(lambda link, what: told.append(what))

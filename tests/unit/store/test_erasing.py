@@ -195,7 +195,7 @@ async def test_one_that_failed_is_done_at_the_next_start(tmp_path: Path, databas
     made = erasing(tmp_path, database, doer)
     with pytest.raises(NotErased):
         await made.carry_out(RecordingErasure(NOW_MS, "one"), refused)
-    # What comes after it does not hide it.
+    # A later record does not hide it.
     await made.carry_out(RecordingErasure(NOW_MS, "two"), nothing)
     await erasing(tmp_path, database, doer).follow()
     assert RecordingErasure(NOW_MS, "one") in doer.done
