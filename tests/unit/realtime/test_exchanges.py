@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -20,7 +20,7 @@ from tests.fakes.waiting import until
 
 PAGE = (files("streamer.realtime") / "protocol.md").read_text("utf-8")
 EXCHANGES: dict[str, str] = dict(
-    re.findall(r"^### ([^\n]+)\n(?:(?!^#).)*?^```\n(.*?)^```$", PAGE.split("\n## Coming in\n")[0], re.M | re.S)
+    re.findall(r"^### ([^\n]+)\n(?:(?!^#).)*?^~~~\n(.*?)^~~~$", PAGE.split("\n## Coming in\n")[0], re.M | re.S)
 )
 LEFT_OUT = "…"
 ROOM, TALK = "turing", "talk-7"
@@ -112,8 +112,9 @@ class Play:
             numbers = range(self.heard[who], len(client.events))
             return next((number for number in numbers if client.events[number]["type"] == kind), None)
 
-        if following() is None and kind in ELSEWHERE:
-            ELSEWHERE[kind](self)
+        for type_, name, value, bring_about in ELSEWHERE:
+            if (type_, value) == (kind, page["data"].get(name)):
+                bring_about(self)
         await until(lambda: following() is not None)
         number = following()
         assert number is not None
@@ -129,13 +130,18 @@ def _camera(play: Play) -> None:
     play.service.media(play.room, "status", play.room.status)
 
 
-ELSEWHERE: dict[str, Callable[[Play], None]] = {
-    "publication.changed": _camera,
-    "meters": lambda play: play.service.media(play.room, "meters", {"sound": {"momentary_lufs": -23.0}}),
-    "alarm": lambda play: play.service.director.ring(ROOM, ALARM),
-    "broadcast.changed": lambda play: setattr(play.room, "state", "live"),
-}
-"""Event type -> what brings it about, where no command on the page does."""
+ELSEWHERE: Sequence[tuple[str, str, Any, Callable[[Play], None]]] = (
+    ("publication.changed", "up", True, _camera),
+    (
+        "meters",
+        "room",
+        ROOM,
+        lambda play: play.service.media(play.room, "meters", {"sound": {"momentary_lufs": -23.0}}),
+    ),
+    ("alarm", "ringing", True, lambda play: play.service.director.ring(ROOM, ALARM)),
+    ("broadcast.changed", "state", "live", lambda play: setattr(play.room, "state", "live")),
+)
+"""Type of an event, a field of its data with a value, and what brings it about, where no command on the page does."""
 
 
 @pytest.mark.parametrize("title", EXCHANGES)
