@@ -26,6 +26,7 @@ LEFT_OUT = "…"
 ROOM, TALK = "turing", "talk-7"
 BOUND = {"id", "ids", "participant", "key", "seq", "since", "at", "media_at", "action", "undone", "until"}
 """Fields whose values are others each time: what the page calls them stands for one value."""
+READING = {"sound": {"momentary_lufs": -23.0}}
 ALARM = Alarm(f"silent:{ROOM}:main", "silent", "warning", 1_700_000_000_000, "technician")
 
 
@@ -132,12 +133,7 @@ def _camera(play: Play) -> None:
 
 ELSEWHERE: Sequence[tuple[str, str, Any, Callable[[Play], None]]] = (
     ("publication.changed", "up", True, _camera),
-    (
-        "meters",
-        "room",
-        ROOM,
-        lambda play: play.service.media(play.room, "meters", {"sound": {"momentary_lufs": -23.0}}),
-    ),
+    ("meters", "room", ROOM, lambda play: play.service.media(play.room, "meters", READING)),
     ("alarm", "ringing", True, lambda play: play.service.director.ring(ROOM, ALARM)),
     ("broadcast.changed", "state", "live", lambda play: setattr(play.room, "state", "live")),
 )
