@@ -128,12 +128,17 @@ def _camera(play: Play) -> None:
     track = TrackStatus("h264", 3_000_000, width=1280, height=720)
     source = SourceStatus("main", True, "p1", "OBS", connection="connected", video=track, passthrough=True)
     play.room.status.sources["main"] = source
-    play.service.media(play.room, "status", play.room.status)
+    play.service.plane.tell(play.room, "status")
+
+
+def _meters(play: Play) -> None:
+    play.room.meters = READING
+    play.service.plane.tell(play.room, "meters")
 
 
 ELSEWHERE: Sequence[tuple[str, str, Any, Callable[[Play], None]]] = (
     ("publication.changed", "up", True, _camera),
-    ("meters", "room", ROOM, lambda play: play.service.media(play.room, "meters", READING)),
+    ("meters", "room", ROOM, _meters),
     ("alarm", "ringing", True, lambda play: play.service.director.ring(ROOM, ALARM)),
     ("broadcast.changed", "state", "live", lambda play: setattr(play.room, "state", "live")),
 )
