@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from streamer.control.channel import Channel
-from streamer.control.messages import Event
+from streamer.control.messages import ControlEvent
 from streamer.control.run_folder import control_socket
 from streamer.errors import EXIT_DONE, EXIT_FAILED, StreamerError
 
@@ -24,7 +24,7 @@ def _print(value: Any, indent: int = -1) -> None:
     print(msgspec.json.format(msgspec.json.encode(value), indent=indent).decode(), flush=True)
 
 
-def _on_event(event: Event) -> None:
+def _on_event(event: ControlEvent) -> None:
     _print({event.kind: event.data})
 
 
