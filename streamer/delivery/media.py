@@ -1,7 +1,7 @@
 """The addresses below ``/live/{room}/``: finds their media and checks that the output lists them. On the loop.
 
 The same handlers serve the public output and, below ``/live/{room}/~{key}/``, a closed session's. Each request checks
-the key again (:class:`~streamer.delivery.ports.Keys`); a key that opens nothing is answered like a room that does not
+the key again (:class:`~streamer.delivery.access.Keys`); a key that opens nothing is answered like a room that does not
 exist. Playlists' addresses are relative, so that one rendered body serves all keys.
 """
 
@@ -20,6 +20,7 @@ from streamer.broadcast.programme import TICKS_PER_MS, Broadcast, Interval, Segm
 from streamer.broadcast.view import BroadcastView, OutputView, RenditionView
 from streamer.control.media_plane import MediaPlane, RoomLink
 from streamer.delivery import captions
+from streamer.delivery.access import Keys, MediaAccess
 from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import (
     ACCESS,
@@ -34,7 +35,6 @@ from streamer.delivery.hold import (
     parse_directives,
 )
 from streamer.delivery.parts import MediaBytes
-from streamer.delivery.ports import DeliveryStats, Keys, MediaAccess
 from streamer.delivery.rendering import Renderers
 from streamer.delivery.responses import (
     AUDIO_TYPE,
@@ -47,6 +47,7 @@ from streamer.delivery.responses import (
     not_modified,
     playlist_response,
 )
+from streamer.delivery.stats import DeliveryStats
 from streamer.delivery.viewers import Viewers
 from streamer.errors import BadRequest, NotFound, NotOnAir, Unavailable
 from streamer.settings import Settings
