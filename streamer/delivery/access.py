@@ -1,4 +1,4 @@
-"""Delivery's view of the media plane, and its counters."""
+"""Access to media that are not public, as delivery asks for it. ``streamer.api.session_keys`` grants it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class MediaAccess(Protocol):
         ...
 
 
-class Keys(Protocol):
+class AccessKeys(Protocol):
     """The keys of closed sessions: ``streamer.api.session_keys.SessionKeys``. Asked at each request."""
 
     async def open_live(self, room: str, outputs: Collection[str], key: str, /) -> MediaAccess | None:

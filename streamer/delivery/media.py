@@ -1,8 +1,8 @@
 """The addresses below ``/live/{room}/``: finds their media and checks that the output lists them. On the loop.
 
 The same handlers serve the public output and, below ``/live/{room}/~{key}/``, a closed session's. Each request checks
-the key again (:class:`~streamer.delivery.access.Keys`); a key that opens nothing is answered like a room that does not
-exist. Playlists' addresses are relative, so that one rendered body serves all keys.
+the key again (:class:`~streamer.delivery.access.AccessKeys`); a key that opens nothing is answered like a room that
+does not exist. Playlists' addresses are relative, so that one rendered body serves all keys.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from streamer.broadcast.programme import TICKS_PER_MS, Broadcast, Interval, Segm
 from streamer.broadcast.view import BroadcastView, OutputView, RenditionView
 from streamer.control.media_plane import MediaPlane, RoomLink
 from streamer.delivery import captions
-from streamer.delivery.access import Keys, MediaAccess
+from streamer.delivery.access import AccessKeys, MediaAccess
 from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import (
     ACCESS,
@@ -90,7 +90,7 @@ class LiveDelivery:
         settings: Settings,
         client_address: ClientAddress,
         stats: DeliveryStats,
-        keys: Keys,
+        keys: AccessKeys,
         caption_source: CaptionSource | None = None,
     ) -> None:
         hls = settings.hls

@@ -1,7 +1,7 @@
 """The addresses below ``/replay/{session}/``. On the loop, except reads.
 
 Published replays of public sessions play for everybody. All others are below ``/replay/{session}/~{key}/``, and each
-request checks the key again (:class:`~streamer.delivery.access.Keys`). An edition's id alone opens nothing.
+request checks the key again (:class:`~streamer.delivery.access.AccessKeys`). An edition's id alone opens nothing.
 ``index.m3u8`` has the id of the current edition; playlists' addresses are relative, so the key stays in the path.
 """
 
@@ -21,7 +21,7 @@ from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView
 from streamer.control.media_plane import MediaPlane
 from streamer.delivery import captions
-from streamer.delivery.access import Keys, MediaAccess
+from streamer.delivery.access import AccessKeys, MediaAccess
 from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import ACCESS, Holds
 from streamer.delivery.media import ClientAddress
@@ -117,7 +117,7 @@ class ReplayDelivery:
         client_address: ClientAddress,
         holds: Holds,
         media_bytes: MediaBytes,
-        keys: Keys,
+        keys: AccessKeys,
         caption_source: CaptionSource | None = None,
     ) -> None:
         self.stats = ReplayStats()

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from streamer.archive.catalogue import ReplayCatalogue
 from streamer.control.media_plane import MediaPlane
-from streamer.delivery.access import Keys, MediaAccess
+from streamer.delivery.access import AccessKeys, MediaAccess
 from streamer.delivery.captions import CaptionSource
 from streamer.delivery.downloads import Downloads, IsCrew
 from streamer.delivery.hold import ACCESS, Revoked
@@ -35,7 +35,7 @@ def setup(
     plane: MediaPlane,
     settings: Settings,
     client_address: ClientAddress,
-    keys: Keys,
+    keys: AccessKeys,
     catalogue: ReplayCatalogue | None = None,
     captions: CaptionSource | None = None,
     is_crew: IsCrew | None = None,
