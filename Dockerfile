@@ -10,7 +10,7 @@ COPY web/package.json web/package-lock.json web/.npmrc ./
 RUN npm ci --no-audit --no-fund
 COPY web/ ./
 RUN npm run build
-RUN npm sbom --sbom-format cyclonedx --package-lock-only > /src/pages.cdx.json
+RUN node scripts/sbom.mjs > /src/pages.cdx.json
 
 # Python 3.13.15
 FROM python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285 AS program
