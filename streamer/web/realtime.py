@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from streamer.api.auth import Identity, find_grant, find_grant_by_id, identify, still_in
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.cookies import secret_of
 from streamer.api.revocations import Ended, Opener
+from streamer.api.openapi import answered_with
 from streamer.api.routing import PREFIX
 from streamer.api.session_models import SessionCrewView, SessionView
 from streamer.api.sessions import context_of
@@ -81,12 +82,7 @@ def add_realtime(app: web.Application, metrics: WebMetrics) -> Realtime:
     )
     services.captions.listen(CaptionFeed(realtime.hub, services.director, services.state_of).hear)
     realtime.add_routes(app)
-    document = asyncapi_document()
-
-    async def asyncapi(_request: web.Request) -> web.Response:
-        return web.json_response(document, headers={hdrs.CACHE_CONTROL: "public, max-age=300"})
-
-    app.router.add_get(f"{PREFIX}/asyncapi.json", asyncapi)
+    app.router.add_get(f"{PREFIX}/asyncapi.json", answered_with(asyncapi_document))
     metrics.watch_values("streamer_realtime", realtime.stats)
     app[REALTIME] = realtime
     return realtime
