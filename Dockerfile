@@ -18,7 +18,7 @@ WORKDIR /src
 COPY requirements.txt ./
 RUN python -m venv /opt/streamer \
  && /opt/streamer/bin/pip install --no-cache-dir -r requirements.txt "setuptools>=77"
-# What is in the image, for whoever has to know: CycloneDX, from the lock files. In an environment of its own.
+# The list of the image's packages (CycloneDX, from the lock files). Its tool has an environment of its own.
 RUN python -m venv /opt/bom \
  && /opt/bom/bin/pip install --no-cache-dir cyclonedx-bom==7.5.0 \
  && /opt/bom/bin/cyclonedx-py requirements --output-reproducible --of JSON -o /src/program.cdx.json requirements.txt

@@ -1,4 +1,4 @@
-"""Token buckets: how often something may be done. On the loop; bounded memory."""
+"""Token buckets: limits of how often something may be done. On the loop; bounded memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Bucket:
         self._tokens, self._at = burst, clock()
 
     def wait_s(self) -> float:
-        """Take one. Returns 0, or how long until there is one; then nothing was taken."""
+        """Take one. Returns 0, or the seconds until there is one; then nothing was taken."""
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
         self._at = now
@@ -29,12 +29,12 @@ class Bucket:
         return (1 - self._tokens) / self._per_s
 
     def give_back(self) -> None:
-        """Untake one."""
+        """Give one back."""
         self._tokens = min(self._burst, self._tokens + 1)
 
 
 class Buckets:
-    """One for each key; the one that was idle longest is forgotten past ``max_keys``."""
+    """One bucket for each key. Above ``max_keys`` the one that was idle longest is dropped."""
 
     def __init__(self, burst: float, per_s: float, *, max_keys: int = 10_000, clock: Seconds = time.monotonic) -> None:
         self._burst, self._per_s, self._clock = burst, per_s, clock

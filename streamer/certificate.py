@@ -30,7 +30,7 @@ class Certificate:
         self._loaded = times
 
     def reload_if_changed(self) -> None:
-        """A file that is being written is tried again at the next look; the old certificate stays."""
+        """If the file is being written it is read at the next look; the old certificate stays."""
         try:
             if self._times() != self._loaded:
                 self.reload()

@@ -1,6 +1,6 @@
-"""Who may read the data folder: the service's user and nobody else, also where the folder is older than the service.
+"""Keeps the data folder closed to all users except the service's, also if the folder is older than the service.
 
-Files deeper than what is looked at here lie in folders that are closed. Blocking; a few thousand looks at most.
+Files deeper than those that are checked here lie in closed folders. Blocking; a few thousand file calls at most.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ _OTHERS = 0o077
 
 @dataclass(frozen=True, slots=True)
 class Loose:
-    """Something that others may read or write, or that is another user's."""
+    """A file or folder that other users may read or write, or that belongs to another user."""
 
     path: Path
     mode: int
-    """As it is: permission bits only."""
+    """Its present permission bits."""
     wanted: int
     owner: int
-    """A user's number."""
+    """The number of its user."""
 
     @property
     def foreign(self) -> bool:
-        """Whether its mode is not ours to change."""
+        """Whether we may not change its mode."""
         return self.owner != os.geteuid() and os.geteuid() != 0
 
     @property
     def exposed(self) -> bool:
-        """Whether everybody may read it, and we cannot help it."""
+        """Whether everybody may read it and we cannot change that."""
         return self.foreign and self.mode & 0o007 != 0
 
 
 def loose(folder: Path) -> Iterator[Loose]:
-    """All that is too open in a data folder, the folder itself first. Nothing where there is no folder."""
+    """Everything in a data folder that is too open, the folder itself first. Empty if there is no folder."""
     yield from _look(folder, follow=True)
     for name in FILES:
         yield from _look(folder / name, follow=True)
     for name in FOLDERS:
-        # One of these may be a link to another disk. What lies in them is ours alone.
+        # One of these may be a link to another disk. Their contents are ours alone.
         yield from _look(folder / name, follow=True)
         try:
             inside = sorted(os.scandir(folder / name), key=lambda entry: entry.name)
@@ -65,7 +65,8 @@ def loose(folder: Path) -> Iterator[Loose]:
 
 
 def tighten(folder: Path) -> list[Loose]:
-    """Close what is too open. Returns what was; what is still so afterwards is another user's. Raises OSError."""
+    """Close everything that is too open. Returns the former state; entries that stay open belong to another user.
+    Raises OSError."""
     found = list(loose(folder))
     for one in found:
         if not one.foreign and one.mode & _OTHERS:
@@ -90,8 +91,8 @@ def _look(path: Path, *, follow: bool) -> Iterator[Loose]:
 
 
 def apart(folder: Path) -> str | None:
-    """Why recordings cannot be kept here, for people; None: they can. A recording is a second name (hard link) of the
-    rooms' files, so both have to lie on one file system that has such links. Creates the two folders."""
+    """The reason why recordings cannot be kept here, for people; None: they can. A recording is a second name (hard
+    link) of the rooms' files, so both must lie on one file system that has hard links. Creates the two folders."""
     rooms, recordings = folder / "rooms", folder / "recordings"
     try:
         for made in (rooms, recordings):
@@ -99,7 +100,7 @@ def apart(folder: Path) -> str | None:
         inside = [Path(entry.path) for entry in os.scandir(rooms) if entry.is_dir()]
         return next((why for one in (rooms, *inside) if (why := _cannot_link(one, recordings))), None)
     except OSError:
-        # A full disk, or one that is not ours to write to: other checks tell.
+        # A full disk, or one that we may not write to: other checks tell that.
         return None
 
 

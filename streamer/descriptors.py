@@ -1,4 +1,4 @@
-"""How many descriptors this process may open, and what they are for."""
+"""The number of file descriptors that this process may open, and their division."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import resource
 from dataclasses import dataclass
 
 MOST = 1_048_576
-"""No more is asked for: some systems set no limit, and a table of descriptors takes memory."""
+"""The most that is asked for: some systems set no limit, and a table of descriptors takes memory."""
 FILES = 256
-"""Kept for media files, the database, the rooms' sockets and connections that are just being refused."""
+"""Kept for media files, the database, the rooms' sockets and connections that are being refused."""
 LITTLE = 4096
-"""What a hall of 300 phones needs twice over: a player opens up to six connections, a page one for its socket."""
+"""Twice the need of a hall of 300 phones: a player opens up to six connections, a page one for its socket."""
 
 
 @dataclass(frozen=True, slots=True)
 class DescriptorBudget:
-    """What a limit is spent on."""
+    """The division of a limit."""
 
     connections: int
-    """Everybody's."""
+    """For everybody."""
     crew: int
-    """Connections beyond that, for those who show a grant."""
+    """Further connections for clients that show a grant."""
 
 
 def raise_limit() -> int:
-    """Raise the soft limit to the hard one, for this process and its children. Returns the limit."""
+    """Raise the soft limit to the hard one, for this process and its children. Returns the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -37,7 +37,7 @@ def raise_limit() -> int:
 
 
 def budget(limit: int, most: int = 0) -> DescriptorBudget:
-    """``most``: the operator's bound for all connections; 0: as many as descriptors allow."""
+    """``most``: the operator's limit for all connections; 0: as many as descriptors allow."""
     connections = max(16, limit - min(FILES, limit // 4))
     if most:
         connections = min(connections, most)

@@ -1,4 +1,4 @@
-"""The one error root. Every edge (HTTP, control socket, CLI) maps it once."""
+"""The base class of all errors. Every edge (HTTP, control socket, CLI) maps it once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
-"""What every command exits with: done, failed, wrong usage."""
+"""The exit codes of every command: done, failed, wrong usage."""
 
 
 class StreamerError(Exception):
@@ -36,7 +36,7 @@ class StreamerError(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> dict[str, Any]:
-        """The shape every edge answers with: ``{"error": {"code", "message", "details"}}``."""
+        """The shape of the answer at every edge: ``{"error": {"code", "message", "details"}}``."""
         return {"error": {"code": self.code, "message": self.message, "details": self.details}}
 
 

@@ -1,4 +1,4 @@
-"""Links that are handed to people."""
+"""Links for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PAGES = {
 
 
 def public_url(settings: Settings) -> str:
-    """Where people find this instance, without a trailing slash."""
+    """The address where people find this instance, without a trailing slash."""
     server = settings.server
     if server.public_url:
         return server.public_url.rstrip("/")
@@ -34,7 +34,7 @@ def public_url(settings: Settings) -> str:
 
 
 def page_of(grant: Grant) -> str:
-    """The path of the page that the grant is for, as far as one is named."""
+    """The path of the page for the grant's holder, as exactly as the grant names it."""
     room = grant.room
     if room is None and len(grant.rooms_named) == 1:
         room = next(iter(grant.rooms_named))
@@ -44,14 +44,14 @@ def page_of(grant: Grant) -> str:
         return f"/{_PAGES[grant.role]}/{room}"
     if grant.role in (Role.ADMIN, Role.ORGANISER):
         return "/admin"
-    # The others have a page for each room; these two list theirs.
+    # The other roles have a page for each room; these two list their rooms.
     return f"/{_PAGES[grant.role]}" if grant.role in (Role.TECHNICIAN, Role.MODERATOR) else "/"
 
 
 def grant_link(base: str, grant: Grant, token: str) -> str:
-    """The role's page; the token stands in the fragment, which browsers send to no server and in no Referer.
+    """The role's page. The token stands in the fragment, which browsers send to no server and in no Referer.
 
-    A session may move to another room after its link is printed: that one leads to where it is then.
+    A session may move to another room after its link was printed: the link leads to the session's present room.
     """
     path = "/join" if grant.session is not None or grant.event is not None else page_of(grant)
     return f"{base}{path}#token={token}"

@@ -1,4 +1,4 @@
-"""The admin password: how it is judged, hashed and checked. Blocking: argon2 takes its time and 64 MiB on purpose."""
+"""The admin password: its strength, its hash, its check. Blocking: argon2 needs time and 64 MiB on purpose."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from streamer.errors import Unprocessable
 
 SECRET_NAME = "admin_password"  # noqa: S105
-"""Under which the store keeps the hash."""
+"""The name of the hash in the store."""
 MIN_LENGTH = 12
 MAX_BYTES = 1024
 """Longer input is refused before it is hashed."""
@@ -20,12 +20,13 @@ _HASHER = PasswordHasher()
 
 @cache
 def _nobodys() -> str:
-    """Compared with where no password is set, so that both take as long."""
+    """The hash for the comparison if no password is set, so that both cases take the same time."""
     return _HASHER.hash("nobody's password")
 
 
 def check_strength(password: str) -> None:
-    """Raises Unprocessable ``weak_password``. Length is what counts; rules for signs make people write it down."""
+    """Raises Unprocessable ``weak_password``. Only the length counts; rules about characters make people write it
+    down."""
     if len(password) < MIN_LENGTH or len(set(password)) < 5:
         raise Unprocessable(
             f"A password has at least {MIN_LENGTH} characters, not all alike.",
@@ -42,7 +43,7 @@ def hash_password(password: str) -> str:
 
 
 def password_matches(password: str, stored: str | None) -> bool:
-    """Whether it is the password. ``stored`` None: none is set, nothing matches."""
+    """Whether it is the password. ``stored`` None: none is set, so no password matches."""
     if len(password.encode("utf-8", "replace")) > MAX_BYTES:
         return False
     try:

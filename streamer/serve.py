@@ -1,8 +1,8 @@
 """The supervisor behind ``streamer serve``: a media host and a web process side by side.
 
-It binds the listening sockets itself and hands them to the web process, so that a restart of that one refuses
-nobody. Either child is restarted without the other. A media host that outlived a former ``serve`` is adopted with
-its rooms; one that somebody else runs (``--role media``) is used and left alone.
+It binds the listening sockets itself and gives them to the web process, so that clients find a listener during its
+restart. Each child is restarted without the other. A media host that outlived a former ``serve`` is adopted with its
+rooms; one that another ``serve`` runs (``--role media``) is used and left alone.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ _FIRST_RETRY_S = 0.1
 _LAST_RETRY_S = 5.0
 _FIRST_ATTEMPTS = 3
 _STEADY_S = 30.0
-"""A child that ran this long has earned a fresh back-off."""
+"""After this time a child's next crash has the shortest wait again."""
 _KILL_MARGIN_S = 10.0
-"""What a child gets on top of ``server.shutdown_s`` before it is killed."""
+"""The time that a child gets besides ``server.shutdown_s`` before it is killed."""
 _POLL_S = 0.05
 
 _log = structlog.get_logger(__name__)
 
 
 class ServeError(StreamerError):
-    """Why ``serve`` cannot start; the message is for the operator."""
+    """The reason why ``serve`` cannot start; the message is for the operator."""
 
     code, status = "cannot_serve", 500
 
@@ -66,7 +66,7 @@ def prepare_data(settings: Settings) -> None:
 
 
 def close_data(settings: Settings) -> None:
-    """Close a data folder that was there before and is open to others. Raises ServeError for one that is not ours."""
+    """Close an existing data folder that is open to others. Raises ServeError if it is not ours."""
     try:
         found = data_folder.tighten(settings.data)
     except OSError as error:
@@ -82,13 +82,13 @@ def close_data(settings: Settings) -> None:
 
 
 def require_links(settings: Settings) -> None:
-    """Raises ServeError where recordings could not be kept."""
+    """Raises ServeError if recordings could not be kept."""
     if (why := data_folder.apart(settings.data)) is not None:
         raise ServeError(f"{why[0].upper()}{why[1:]}. Put both on one file system.")
 
 
 def lock_data(settings: Settings, name: str) -> int:
-    """The descriptor that holds the folder for this process. Raises ServeError when another one has it."""
+    """The descriptor that locks the folder for this process. Raises ServeError if another process has it."""
     lock = process_files.try_lock(settings.run_dir / name)
     if lock is None:
         raise ServeError(f"Another streamer serves the data folder {settings.data} already.")
@@ -98,7 +98,7 @@ def lock_data(settings: Settings, name: str) -> int:
 async def bind(settings: Settings) -> list[socket.socket]:
     """Listening sockets on every address of ``server.host``; all on one port. Raises ServeError.
 
-    Waits a moment for a port whose former owner is just going down.
+    Waits a moment for a port whose former owner is about to end.
     """
     host, port = settings.server.host, settings.server.port
     deadline = time.monotonic() + _BIND_LIMIT_S
@@ -140,7 +140,7 @@ class WatchedProcess:
         asyncio.get_running_loop().add_reader(self._pidfd, self._on_end)
 
     async def wait(self) -> None:
-        """Until it has ended. The caller sets the limit."""
+        """Returns when it has ended. The caller sets the limit."""
         await self._ended.wait()
 
     def send_signal(self, number: signal.Signals) -> None:
@@ -160,7 +160,7 @@ class Child:
     """One supervised process: started, watched, restarted with back-off, drained. Loop only."""
 
     def __init__(self, name: str, start: Callable[[], Awaitable[WatchedProcess | None]], *, drain_s: float) -> None:
-        """``start`` answers None when there is nothing to watch any more."""
+        """``start`` returns None if there is nothing to watch any more."""
         self.name = name
         self.restarts = 0
         self.last_exit_code: int | None = None
@@ -196,7 +196,7 @@ class Child:
             retry_s = min(retry_s * 2, _LAST_RETRY_S)
 
     async def drain(self) -> None:
-        """SIGTERM, and SIGKILL for one that takes too long."""
+        """Send SIGTERM, and SIGKILL if it takes too long."""
         self._leaving = True
         process = self._process
         if process is None:
@@ -216,8 +216,8 @@ class Child:
 
 
 Ready = Callable[[str, Settings], Awaitable[Sequence[Child]]]
-"""Called once people can come, with the public URL and the settings as served (the bound port filled in).
-What it answers is kept running beside the others and drained first."""
+"""Called when the server answers, with the public URL and the settings in use (with the bound port). The returned
+children are kept running beside the others and drained first."""
 
 
 class Supervisor:
@@ -236,9 +236,9 @@ class Supervisor:
         self._leaving = asyncio.Event()
 
     async def run(self, ready: Ready) -> int:
-        """Until SIGTERM or SIGINT; then everything is drained. ``ready`` runs once the web process serves.
+        """Runs until SIGTERM or SIGINT; then everything is drained. ``ready`` is called when the web process serves.
 
-        Raises ServeError when the web process cannot start at all.
+        Raises ServeError if the web process cannot start at all.
         """
         self._write_settings()
         loop = asyncio.get_running_loop()
@@ -257,7 +257,7 @@ class Supervisor:
         finally:
             waiter.cancel()
             announcer.cancel()
-            # First what sends, so that nobody sees a camera lose its server.
+            # The publishers first, so that nobody sees a camera lose its server.
             for group in (self._companions, children):
                 await asyncio.gather(*(child.drain() for child in group), return_exceptions=True)
             for keeper in keepers:
@@ -269,7 +269,7 @@ class Supervisor:
 
     def _leave(self) -> None:
         if self._leaving.is_set():
-            # The second Ctrl-C: somebody is in a hurry.
+            # The second Ctrl-C: the operator does not want to wait.
             for child in (*self._companions, self.host, self.web):
                 if child is not None:
                     child.signal(signal.SIGKILL)
@@ -277,7 +277,7 @@ class Supervisor:
 
     async def _announce(self, ready: Ready, keepers: list[asyncio.Task[None]]) -> None:
         while not self._web_serves():
-            # It says so itself when trying again would not help; whatever else happens to it is tried again.
+            # This exit code means that another attempt would not help; after all others it is started again.
             if self.web.last_exit_code == EXIT_FAILED or self.web.restarts >= _FIRST_ATTEMPTS:
                 raise ServeError("The web process cannot start; its messages stand above.")
             await asyncio.sleep(_POLL_S)
@@ -334,14 +334,14 @@ class Supervisor:
             spawn.host_command(self._settings, settings_file),
             stdin=subprocess.DEVNULL,
             env=process_files.child_environment(),
-            # A session of its own: it outlives us when we are killed, and the next ``serve`` finds it.
+            # A session of its own: it outlives us if we are killed, and the next ``serve`` finds it.
             start_new_session=True,
         )
         self._owns_host = True
         return WatchedProcess(child.pid, child)
 
     async def _end_rooms(self) -> None:
-        """A media host that had to be killed leaves its rooms; we leave nothing running."""
+        """A media host that had to be killed leaves its rooms; end them, too."""
         for room in process_files.rooms_running(self._settings.run_dir):
             process = spawn.RoomProcess.adopt(self._settings, room)
             if process is not None:
@@ -350,9 +350,9 @@ class Supervisor:
 
 async def serve(settings: Settings, role: Role, ready: Ready) -> int:
     """Serve until SIGTERM. Returns the exit code. Raises ServeError with a message for the operator."""
-    # For this process and all that it starts.
+    # For this process and all of its children.
     raise_limit()
-    # What this process and its children make from now on is nobody else's.
+    # New files of this process and its children are closed to other users.
     os.umask(0o077)
     prepare_data(settings)
     close_data(settings)
@@ -383,7 +383,7 @@ def is_serving(data: Path) -> bool:
 
 
 def running_settings(data: Path) -> Settings | None:
-    """The settings of the instance that serves this folder, or served it last; None if nobody did."""
+    """The settings of the instance that serves this folder, or served it last; None if none did."""
     try:
         return process_files.read_settings(data / "run" / WEB_SETTINGS)
     except (OSError, ValueError):

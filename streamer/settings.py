@@ -1,5 +1,5 @@
-"""One settings tree. Each field has its unit, bounds and a description; the commented default file
-``configs/streamer.toml`` is the manual and is tested against this module.
+"""One settings tree. The docstring under each field tells its unit and what changes when it is raised or lowered.
+``configs/streamer.toml``, the commented default file, is made from these docstrings and tested against this module.
 
 Order of precedence: command line, environment (``STREAMER_``, sections by ``__``), ``--config`` file, defaults.
 """
@@ -10,15 +10,15 @@ import re
 import tomllib
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 def is_http_url(text: str) -> bool:
-    """Whether it is the address of a server that speaks HTTP, as far as its form goes."""
+    """Whether the text has the form of an HTTP or HTTPS address. Nothing is connected to."""
     try:
         parts = urlsplit(text)
         _ = parts.port
@@ -27,51 +27,64 @@ def is_http_url(text: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and not any(c.isspace() for c in text)
 
 
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        ip_network(text, strict=False)
+    return value
+
+
+Networks = Annotated[tuple[str, ...], AfterValidator(_networks)]
+"""Addresses or networks, such as 10.1.0.7 or 10.1.0.0/16."""
+
+
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ServerSettings(Section):
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8080, ge=0, le=65535, description="TCP port to listen on; 0 picks a free one.")
-    public_url: str = Field(
-        "", description="Address that people type, used for every link and cookie; empty: from host and port."
-    )
-    tls_cert: Path | None = Field(None, description="PEM file with the certificate chain; with tls_key: HTTPS.")
-    tls_key: Path | None = Field(None, description="PEM file with the private key.")
-    trusted_proxies: tuple[str, ...] = Field(
-        (), description="Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto are believed."
-    )
-    allowed_origins: tuple[str, ...] = Field(
-        (), description="Other sites' origins that may publish or send commands with cookies; own is implied."
-    )
-    max_body_bytes: int = Field(1_000_000, ge=1_000, description="Largest request body, bytes.")
-    shutdown_s: float = Field(10.0, gt=0, le=120, description="Time for requests to end on SIGTERM, seconds.")
-    headers_s: float = Field(
-        10.0, ge=1, le=120, description="Time for a request's headers, and before them for TLS, seconds."
-    )
-    body_s: float = Field(15.0, ge=1, le=600, description="Time for a request's body, seconds.")
-    idle_s: float = Field(
-        75.0, ge=1, le=3600, description="A connection that asks nothing more is closed after this, seconds."
-    )
-    slow_reader_s: float = Field(
-        20.0, ge=1, le=600, description="Over this long a client is to take what it asked for, seconds."
-    )
-    slow_reader_bytes_per_s: int = Field(
-        2000, ge=1, le=1_000_000, description="A client that takes less is cut off, bytes per second."
-    )
-    max_unsent_bytes: int = Field(
-        256 * 1024 * 1024, ge=1_000_000, description="What may wait to be sent, to all clients together, bytes."
-    )
-    max_connections: int = Field(
-        0, ge=0, description="Connections in all; 0: as many as descriptors allow, less those for files and the crew."
-    )
-    max_connections_per_household: int = Field(
-        0, ge=0, description="The same per address (IPv6: per /56), a hall's is one; 0: its share, half at most."
-    )
-    security_contact: str = Field(
-        "", description="Who is told of weaknesses, in /.well-known/security.txt: mailto:, https:// or tel:."
-    )
+    host: str = "127.0.0.1"
+    """The address to listen on. 0.0.0.0 or :: listens on all interfaces, a loopback address for this machine only."""
+    port: int = Field(8080, ge=0, le=65535)
+    """The TCP port to listen on. 0 takes a free one, which is printed at the start."""
+    public_url: str = ""
+    """The address that people type. It is used in every link and cookie. Empty: it is made from host and port."""
+    tls_cert: Path | None = None
+    """A PEM file with the certificate chain. With tls_key the server speaks HTTPS."""
+    tls_key: Path | None = None
+    """A PEM file with the private key of tls_cert."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies. Their X-Forwarded-For and X-Forwarded-Proto are believed, nobody else's."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins of other sites whose pages may publish or send commands with cookies. The own origin always may."""
+    max_body_bytes: int = Field(1_000_000, ge=1_000)
+    """The largest request body, bytes. A larger one is refused with 413. Higher takes larger uploads and more
+    memory."""
+    shutdown_s: float = Field(10.0, gt=0, le=120)
+    """The time that requests have to end after SIGTERM, seconds. Higher cuts fewer of them; lower stops sooner."""
+    headers_s: float = Field(10.0, ge=1, le=120)
+    """The time for TLS and the headers of a request, seconds. Higher helps slow links; lower frees idle places
+    sooner."""
+    body_s: float = Field(15.0, ge=1, le=600)
+    """The time for the body of a request, seconds. Higher helps slow uploads; lower frees places sooner."""
+    idle_s: float = Field(75.0, ge=1, le=3600)
+    """A connection without requests is closed after this time, seconds. Higher saves handshakes; lower saves places."""
+    slow_reader_s: float = Field(20.0, ge=1, le=600)
+    """The speed of a slow client is measured over this time, seconds. Higher forgives longer pauses of its link."""
+    slow_reader_bytes_per_s: int = Field(2000, ge=1, le=1_000_000)
+    """A client that takes less than this on average is cut off, bytes per second. Higher frees memory sooner; lower
+    keeps poor links."""
+    max_unsent_bytes: int = Field(256 * 1024 * 1024, ge=1_000_000)
+    """The bytes that may wait to be sent to all clients together. Above it the clients with most to send are cut off.
+    Higher takes more memory."""
+    max_connections: int = Field(0, ge=0)
+    """The connections in all. Higher serves more people and takes more file descriptors. 0: as many as the descriptors
+    allow, less those for files and the crew."""
+    max_connections_per_household: int = Field(0, ge=0)
+    """The connections of one household: an IPv4 address or an IPv6 /56; a hall is one. Higher lets larger halls in. 0:
+    a fair share, half of all at most."""
+    security_contact: str = ""
+    """The contact in /.well-known/security.txt for reports of weaknesses: mailto:, https:// or tel:. Empty: there is no
+    such file."""
 
     @field_validator("security_contact")
     @classmethod
@@ -90,239 +103,297 @@ class ServerSettings(Section):
 
 
 class IceSettings(Section):
-    host_addresses: tuple[str, ...] = Field(
-        (), description="Addresses to bind media to. Empty: server.host if it is one address, else all interfaces'."
-    )
-    announce_addresses: tuple[str, ...] = Field(
-        (), description="Addresses to announce instead (NAT 1:1), in the order of host_addresses."
-    )
-    port_min: int = Field(0, ge=0, le=65535, description="Lowest UDP port for media; 0: any.")
-    port_max: int = Field(0, ge=0, le=65535, description="Highest UDP port for media; 0: any.")
-    stun_servers: tuple[str, ...] = Field((), description="STUN URIs, e.g. stun:stun.example.org:3478.")
-    turn_servers: tuple[str, ...] = Field((), description="TURN URIs, e.g. turn:turn.example.org?transport=udp.")
-    turn_username: str = Field("", description="User name for the TURN servers.")
-    turn_credential: str = Field("", description="Password for the TURN servers.")
-    connect_timeout_s: float = Field(10.0, gt=0, le=60, description="Give up a connection not made in this, seconds.")
-    silence_timeout_s: float = Field(
-        30.0, gt=1, le=600, description="Close a publication that has sent nothing for this long, seconds."
-    )
-    socket_buffer_bytes: int = Field(4 * 1024 * 1024, ge=65536, description="Receive buffer of a media socket, bytes.")
-    max_publish_kbps: int = Field(
-        60_000, ge=1000, le=500_000, description="What a publication sends above this is dropped, kbit/s."
-    )
-    max_candidates: int = Field(64, ge=1, description="Remote candidates taken for one publication.")
-    video_start_kbps: int = Field(
-        2500, ge=100, le=50_000, description="Bitrate that browsers are asked to begin with (Chromium), kbit/s."
-    )
-    video_min_kbps: int = Field(300, ge=30, le=50_000, description="Bitrate that they should not go below, kbit/s.")
-    video_max_kbps: int = Field(8000, ge=100, le=50_000, description="Bitrate that they should not exceed, kbit/s.")
-    opus_kbps: int = Field(128, ge=16, le=510, description="Opus bitrate that publishers are asked for, kbit/s.")
+    host_addresses: tuple[str, ...] = ()
+    """The addresses that media uses. Empty: server.host if it is one address, else those of all interfaces."""
+    announce_addresses: tuple[str, ...] = ()
+    """The addresses to announce instead (NAT 1:1), in the order of host_addresses."""
+    port_min: int = Field(0, ge=0, le=65535)
+    """The lowest UDP port for media. 0: any port."""
+    port_max: int = Field(0, ge=0, le=65535)
+    """The highest UDP port for media. 0: any port. A wider range takes more publishers and viewers at a time."""
+    stun_servers: tuple[str, ...] = ()
+    """STUN servers, such as stun:stun.example.org:3478."""
+    turn_servers: tuple[str, ...] = ()
+    """TURN servers, such as turn:turn.example.org?transport=udp."""
+    turn_username: str = ""
+    """The user name for the TURN servers."""
+    turn_credential: str = ""
+    """The password for the TURN servers."""
+    connect_timeout_s: float = Field(10.0, gt=0, le=60)
+    """A publication that has not connected after this time is given up, seconds. Higher waits for slow networks; lower
+    frees the source sooner."""
+    silence_timeout_s: float = Field(30.0, gt=1, le=600)
+    """A publication that has sent nothing for this time is closed, seconds. Higher forgives longer breaks of its link;
+    lower frees the source sooner."""
+    socket_buffer_bytes: int = Field(4 * 1024 * 1024, ge=65536)
+    """The receive buffer of a media socket, bytes. Higher loses fewer packets on a busy machine and takes more memory.
+    The kernel may allow less."""
+    max_publish_kbps: int = Field(60_000, ge=1000, le=500_000)
+    """A publication's packets above this bitrate are dropped, kbit/s. Lower protects the network and the processor; too
+    low damages the picture."""
+    max_candidates: int = Field(64, ge=1)
+    """The remote candidates that are taken for one publication. Higher tries more paths and takes longer to fail."""
+    video_start_kbps: int = Field(2500, ge=100, le=50_000)
+    """The video bitrate that browsers (Chromium) begin with, kbit/s. Higher is sharp sooner; lower is safer on poor
+    links."""
+    video_min_kbps: int = Field(300, ge=30, le=50_000)
+    """The video bitrate that browsers are asked not to go below, kbit/s. Higher keeps the picture sharp; lower survives
+    poorer links."""
+    video_max_kbps: int = Field(8000, ge=100, le=50_000)
+    """The video bitrate that browsers are asked not to exceed, kbit/s. Higher is sharper and takes more bandwidth."""
+    opus_kbps: int = Field(128, ge=16, le=510)
+    """The Opus bitrate that publishers are asked for, kbit/s. Higher sounds better and takes more bandwidth."""
 
 
 class Rung(Section):
-    height: int = Field(ge=90, le=2160, description="Picture height, pixels.")
-    bitrate_kbps: int = Field(ge=50, le=20_000, description="Average bitrate, kbit/s.")
+    height: int = Field(ge=90, le=2160)
+    """The picture's height, pixels."""
+    bitrate_kbps: int = Field(ge=50, le=20_000)
+    """The average bitrate, kbit/s."""
 
 
 class MediaSettings(Section):
-    rungs: tuple[Rung, ...] = Field(
-        (
-            Rung(height=720, bitrate_kbps=2500),
-            Rung(height=480, bitrate_kbps=1200),
-            Rung(height=360, bitrate_kbps=700),
-            Rung(height=240, bitrate_kbps=350),
-        ),
-        description="Encoded renditions below the source; those not smaller than the source are left out.",
+    rungs: tuple[Rung, ...] = (
+        Rung(height=720, bitrate_kbps=2500),
+        Rung(height=480, bitrate_kbps=1200),
+        Rung(height=360, bitrate_kbps=700),
+        Rung(height=240, bitrate_kbps=350),
     )
-    top_bitrate_kbps: int = Field(4500, ge=200, le=30_000, description="Bitrate of an encoded top rendition at 1080p.")
-    max_height: int = Field(1080, ge=144, le=2160, description="Largest picture height that is made or passed.")
-    max_frame_rate: int = Field(30, ge=10, le=60, description="Frame rate above which encoded rungs drop frames.")
-    preset: str = Field("veryfast", description="libx264 preset.")
-    encoder: str = Field("libx264", description="H.264 encoder: libx264, h264_nvenc, h264_qsv, h264_v4l2m2m.")
-    encoder_threads: int = Field(1, ge=0, le=16, description="Threads inside each encoder; 0: the encoder's choice.")
-    audio_bitrate_kbps: int = Field(128, ge=32, le=320, description="AAC bitrate, kbit/s.")
-    overload_behind_ms: int = Field(
-        250, ge=50, le=5000, description="An encoder this far behind gives up frames, then its rendition, ms."
-    )
-    poor_link_audio_kbps: int = Field(
-        48, ge=0, le=128, description="AAC bitrate of a second sound for poor links, kbit/s; 0: none."
-    )
-    passthrough: bool = Field(True, description="Let a fitting H.264 source be the top rendition as it is.")
-    max_source_megapixels: float = Field(
-        9.5, ge=1, le=36, description="Largest picture of a source that is decoded, millions of pixels."
-    )
-    silence_before_slate_s: float = Field(1.0, ge=0.3, le=10, description="No packet for this long ends a take, s.")
-    still_interval_s: float = Field(5.0, ge=1, le=60, description="How often a still is made, seconds.")
-    slate_frame_rate: int = Field(30, ge=5, le=60, description="Frame rate of the slate.")
+    """The encoded renditions below the source. Those that are not smaller than the source are left out. More of them
+    serve more kinds of links and take more of the processor."""
+    top_bitrate_kbps: int = Field(4500, ge=200, le=30_000)
+    """The bitrate of an encoded top rendition at 1080p, kbit/s. Higher is sharper and takes more bandwidth and disk."""
+    max_height: int = Field(1080, ge=144, le=2160)
+    """The largest picture height that is made or passed on, pixels. Higher is sharper and takes more of the
+    processor."""
+    max_frame_rate: int = Field(30, ge=10, le=60)
+    """Encoded renditions leave out frames above this rate, frames per second. Higher moves more smoothly and takes more
+    of the processor."""
+    preset: str = "veryfast"
+    """The preset of libx264. Slower presets look better at the same bitrate and take more of the processor."""
+    encoder: str = "libx264"
+    """The H.264 encoder: libx264, h264_nvenc, h264_qsv or h264_v4l2m2m. All but libx264 need their hardware."""
+    encoder_threads: int = Field(1, ge=0, le=16)
+    """The threads inside each encoder. Higher uses more cores for one rendition and adds delay. 0: the encoder
+    decides."""
+    audio_bitrate_kbps: int = Field(128, ge=32, le=320)
+    """The AAC bitrate, kbit/s. Higher sounds better and takes more bandwidth."""
+    overload_behind_ms: int = Field(250, ge=50, le=5000)
+    """An encoder that is later than this leaves out frames, then its whole rendition, ms. Higher keeps renditions
+    longer on a busy machine; lower keeps the delay small."""
+    poor_link_audio_kbps: int = Field(48, ge=0, le=128)
+    """The AAC bitrate of a second sound for poor links, kbit/s. Lower reaches poorer links and sounds worse. 0: there
+    is no second sound."""
+    passthrough: bool = True
+    """Whether an H.264 source that fits becomes the top rendition without being encoded again. false takes more of the
+    processor."""
+    max_source_megapixels: float = Field(9.5, ge=1, le=36)
+    """The largest picture of a source that is decoded, millions of pixels. Higher takes larger cameras and more
+    memory."""
+    silence_before_slate_s: float = Field(1.0, ge=0.3, le=10)
+    """A source without packets for this time goes off the programme, seconds. Higher forgives longer breaks; lower
+    shows the slate sooner."""
+    still_interval_s: float = Field(5.0, ge=1, le=60)
+    """The time from one still to the next, seconds. Higher takes less of the processor; lower shows newer stills."""
+    slate_frame_rate: int = Field(30, ge=5, le=60)
+    """The frame rate of the slate, frames per second. Higher takes more of the processor."""
 
 
 class HlsSettings(Section):
-    segment_s: float = Field(2.0, ge=1, le=6, description="Nominal segment duration, seconds.")
-    target_duration_s: int = Field(3, ge=2, le=10, description="EXT-X-TARGETDURATION, seconds.")
-    part_target_ms: int = Field(
-        334, ge=100, le=1000, description="Longest part, ms: latency, and what a crash may lose."
-    )
-    ring_s: float = Field(30.0, ge=9, le=300, description="How much is kept in memory, seconds.")
-    dvr_s: int = Field(7200, ge=60, le=86_400, description="How far back viewers may seek, seconds.")
-    live_window_s: int = Field(600, ge=30, le=7200, description="Length of the playlist without ?dvr=1, seconds.")
-    max_held_total: int = Field(20_000, ge=10, description="Requests held for a blocking reload, in all.")
-    max_held_per_address: int = Field(
-        1000, ge=1, description="The same per household (an IPv4 address, 56 bits of IPv6; a hall is one)."
-    )
-    max_held_per_connection: int = Field(16, ge=1, description="The same per connection.")
-    cache_bytes_per_room: int = Field(96 * 1024 * 1024, ge=1_000_000, description="Part cache of a web process, bytes.")
+    segment_s: float = Field(2.0, ge=1, le=6)
+    """The usual length of a segment, seconds. Higher compresses better; lower lets viewers join and change quality
+    sooner."""
+    target_duration_s: int = Field(3, ge=2, le=10)
+    """EXT-X-TARGETDURATION, seconds: no segment is longer. Players stay about three times as long behind if they do not
+    read parts. More than segment_s."""
+    part_target_ms: int = Field(334, ge=100, le=1000)
+    """The length of a part at most, ms. Higher means fewer requests; lower means less delay, and less is lost in a
+    crash."""
+    ring_s: float = Field(30.0, ge=9, le=300)
+    """The newest media is kept in memory for this time, seconds. Higher serves more without the disk and takes more
+    memory."""
+    dvr_s: int = Field(7200, ge=60, le=86_400)
+    """Viewers may go back this far in a live broadcast, seconds. Higher means longer playlists and a larger disk."""
+    live_window_s: int = Field(600, ge=30, le=7200)
+    """The length of a playlist that is asked for without ?dvr=1, seconds. Higher lets players go back further; lower
+    makes playlists smaller."""
+    max_held_total: int = Field(20_000, ge=10)
+    """The playlist requests that may wait for the next part (blocking reload), in all. Higher serves more viewers and
+    takes more memory; further ones are answered with 503."""
+    max_held_per_address: int = Field(1000, ge=1)
+    """The waiting playlist requests of one household: an IPv4 address or an IPv6 /56; a hall is one. Higher lets larger
+    halls in. It is also how often per minute a household may begin to watch over WHEP."""
+    max_held_per_connection: int = Field(16, ge=1)
+    """The waiting playlist requests of one connection. A player needs one for each rendition that it reads."""
+    cache_bytes_per_room: int = Field(96 * 1024 * 1024, ge=1_000_000)
+    """The memory in which a web process keeps the newest parts of a room, bytes. Higher reads less from the disk."""
 
 
 class WhepSettings(Section):
-    max_viewers: int = Field(20, ge=0, le=500, description="Lowest-latency viewers per room; past it 503.")
-    max_pending: int = Field(
-        40, ge=2, le=1000, description="Offers per room that have not connected yet; no household may hold all of them."
-    )
-    max_previews: int = Field(40, ge=2, le=500, description="The crew's previews per room, beside the viewers.")
-    connect_timeout_s: float = Field(
-        6.0, ge=1, le=60, description="Give up a viewer that has not connected in this, seconds."
-    )
+    max_viewers: int = Field(20, ge=0, le=500)
+    """The viewers with the lowest delay (WHEP) in each room. Further ones are answered with 503 and watch over HLS.
+    Higher takes more bandwidth and processor."""
+    max_pending: int = Field(40, ge=2, le=1000)
+    """The offers in each room that have not connected yet. No household may hold all of them. Higher lets more people
+    begin at once."""
+    max_previews: int = Field(40, ge=2, le=500)
+    """The previews of the crew in each room, beside the viewers. Higher takes more bandwidth."""
+    connect_timeout_s: float = Field(6.0, ge=1, le=60)
+    """A viewer that has not connected after this time is given up, seconds. Higher waits for slow networks; lower frees
+    places sooner."""
 
 
 class RoomSettings(Section):
-    close_after_s: float = Field(1800, ge=5, description="A room closes this long after its last publication, seconds.")
-    open_timeout_s: float = Field(
-        5.0, ge=0.5, le=60, description="Wait for the first picture's size before the renditions are fixed, seconds."
-    )
-    max_sources: int = Field(8, ge=1, le=64, description="Sources a room holds at once.")
-    max_rooms: int = Field(32, ge=1, le=500, description="Room processes under one media host.")
-    memory_mb: int = Field(
-        2048, ge=256, le=65_536, description="A room process that takes more memory is restarted, it alone, MB."
-    )
-    warm_spare: bool = Field(
-        True, description="Keep a room process ready (about 80 MB), so that a camera is answered at once."
-    )
-    restart_backoff_s: float = Field(0.5, ge=0, le=60, description="First wait before a crashed room is restarted, s.")
-    attempts_per_minute: int = Field(60, ge=1, description="Publication attempts per household and minute.")
-    failed_attempts_per_minute: int = Field(20, ge=1, description="Refused tokens per household and minute.")
+    close_after_s: float = Field(1800, ge=5)
+    """A room closes this long after its last publication ended, seconds. Higher keeps its broadcast open over longer
+    breaks; lower frees memory sooner."""
+    open_timeout_s: float = Field(5.0, ge=0.5, le=60)
+    """The time to wait for the first picture before the renditions are fixed without one, seconds. Higher waits for
+    slow cameras; lower opens sooner."""
+    max_sources: int = Field(8, ge=1, le=64)
+    """The sources that a room holds at a time. Higher takes more memory and processor."""
+    max_rooms: int = Field(32, ge=1, le=500)
+    """The room processes under one media host. Opening a further room is refused."""
+    memory_mb: int = Field(2048, ge=256, le=65_536)
+    """A room process that takes more memory than this is restarted, MB. Other rooms go on. Lower protects the machine;
+    too low interrupts large rooms."""
+    warm_spare: bool = True
+    """Whether a process is kept ready for the next room. It takes about 80 MB; without it the first camera waits some
+    seconds."""
+    restart_backoff_s: float = Field(0.5, ge=0, le=60)
+    """The first wait before a crashed room is restarted, seconds. It doubles with each crash. Higher spares the
+    machine; lower is back sooner."""
+    attempts_per_minute: int = Field(60, ge=1)
+    """The attempts to publish of one household per minute. Further ones are answered with 429."""
+    failed_attempts_per_minute: int = Field(20, ge=1)
+    """The wrong tokens of one household per minute. Further ones are answered with 429. Lower makes guessing slower."""
 
 
 class StoreSettings(Section):
-    url: str = Field("", description="SQLAlchemy database URL; empty: SQLite in the data folder.")
-    director_absent_s: float = Field(
-        20.0,
-        ge=2,
-        le=300,
-        description="Another server on the same database takes over when this one has given no sign for so long, s.",
-    )
+    url: str = ""
+    """The database's address, as for SQLAlchemy. Empty: SQLite in the data folder."""
+    director_absent_s: float = Field(20.0, ge=2, le=300)
+    """When the directing server gives no sign for this time, another server on the same database takes over, seconds.
+    Higher forgives longer breaks; lower takes over sooner."""
 
 
 class ScheduleSettings(Section):
-    allow_networks: tuple[str, ...] = Field(
-        (), description="Private addresses or networks that schedules may be fetched from, such as 10.1.0.0/16."
-    )
-    fetch_timeout_s: float = Field(15.0, gt=0, le=120, description="Time for fetching a schedule in all, seconds.")
-    max_bytes: int = Field(20_000_000, ge=10_000, le=20_000_000, description="Largest schedule, unpacked, bytes.")
-    poll_s: float = Field(300.0, ge=10, le=86_400, description="How often an event's schedule is looked at, seconds.")
-
-    @field_validator("allow_networks")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            ip_network(text, strict=False)
-        return value
+    allow_networks: Networks = ()
+    """Private addresses or networks that schedules may be fetched from, such as 10.1.0.0/16. Others are refused."""
+    fetch_timeout_s: float = Field(15.0, gt=0, le=120)
+    """The time for fetching a schedule, seconds. Higher waits for slow sites."""
+    max_bytes: int = Field(20_000_000, ge=10_000, le=20_000_000)
+    """The largest schedule after unpacking, bytes. A larger one is refused. Higher takes more memory."""
+    poll_s: float = Field(300.0, ge=10, le=86_400)
+    """The time from one look at an event's schedule to the next, seconds. Higher asks its site less often; lower sees
+    changes sooner."""
 
 
 class RealtimeSettings(Section):
-    max_connections: int = Field(20_000, ge=10, description="Socket.IO connections, in all.")
-    max_connections_per_address: int = Field(
-        2000, ge=1, description="The same per household (an IPv4 address, 56 bits of IPv6; a hall is one)."
-    )
-    max_connections_per_participant: int = Field(
-        20, ge=2, description="The same per participant of audiences (tabs and devices)."
-    )
-    max_message_bytes: int = Field(
-        131_072,
-        ge=69_632,
-        le=10_000_000,
-        description="Largest message of a client, bytes; more costs the connection.",
-    )
-    max_behind_bytes: int = Field(
-        2 * 1024 * 1024, ge=65_536, description="A client that more than this waits for is cut off, bytes."
-    )
-    max_behind_events: int = Field(2000, ge=10, description="The same, events.")
-    stall_s: float = Field(20.0, ge=1, le=300, description="A client that takes nothing for this long is cut off, s.")
-    log_events: int = Field(5000, ge=100, description="Events kept for those who come back, per room and namespace.")
-    log_bytes: int = Field(4 * 1024 * 1024, ge=100_000, description="The same, bytes.")
-    log_s: float = Field(900.0, ge=10, le=86_400, description="How long they are kept at most, seconds.")
-    join_s: float = Field(10.0, ge=1, le=120, description="A connection that joins nothing for this long ends, s.")
-    command_s: float = Field(10.0, ge=0.1, le=15, description="A command that takes longer is answered as late, s.")
-    commands_burst: int = Field(20, ge=1, description="Commands that a client may send at once.")
-    commands_per_s: float = Field(10.0, ge=0.1, description="Commands that a client may go on sending, per second.")
-    address_commands_burst: int = Field(
-        2000, ge=10, description="Commands of an audience's participants from one household at once (a hall is one)."
-    )
-    address_commands_per_s: float = Field(500.0, ge=1, description="The same, per second after that.")
-    newcomer_s: float = Field(
-        60.0, ge=0, le=3600, description="How long a participant counts as new, seconds; 0: not at all."
-    )
-    newcomers_burst: int = Field(
-        24, ge=1, description="Messages and questions of new participants of one household at once."
-    )
-    newcomers_per_s: float = Field(
-        12.0, ge=0.1, description="The same, per second after that; votes are twice as often let in."
-    )
-    newcomers_votes_burst: int = Field(
-        400, ge=1, description="Votes of new participants of one household at once (a hall is one)."
-    )
-    ping_interval_s: int = Field(20, ge=1, le=120, description="Heartbeat, seconds.")
-    ping_timeout_s: int = Field(20, ge=1, le=120, description="Wait for its answer, seconds.")
+    max_connections: int = Field(20_000, ge=10)
+    """The Socket.IO connections in all. Higher serves more people and takes more memory."""
+    max_connections_per_address: int = Field(2000, ge=1)
+    """The Socket.IO connections of one household: an IPv4 address or an IPv6 /56; a hall is one. Higher lets larger
+    halls in."""
+    max_connections_per_participant: int = Field(20, ge=2)
+    """The Socket.IO connections of one participant. Each tab and device has its own."""
+    max_message_bytes: int = Field(131_072, ge=69_632, le=10_000_000)
+    """The largest message of a client, bytes. A larger one ends the connection. Higher takes more memory."""
+    max_behind_bytes: int = Field(2 * 1024 * 1024, ge=65_536)
+    """A client for whom more than this waits to be sent is cut off, bytes. Higher keeps slow links and takes more
+    memory."""
+    max_behind_events: int = Field(2000, ge=10)
+    """A client for whom more events than this wait to be sent is cut off. Higher keeps slow links and takes more
+    memory."""
+    stall_s: float = Field(20.0, ge=1, le=300)
+    """A client that takes nothing for this time is cut off, seconds. Higher forgives longer breaks of its link."""
+    log_events: int = Field(5000, ge=100)
+    """The newest events of each room and namespace that are kept for clients that come back. Fewer send more clients a
+    whole snapshot; more take more memory."""
+    log_bytes: int = Field(4 * 1024 * 1024, ge=100_000)
+    """The same in bytes. The limit that is reached first counts."""
+    log_s: float = Field(900.0, ge=10, le=86_400)
+    """The time that these events are kept at most, seconds. Higher brings clients back without a snapshot after longer
+    breaks."""
+    join_s: float = Field(10.0, ge=1, le=120)
+    """A connection that joins no namespace in this time is ended, seconds. Higher waits for slow links; lower frees
+    places sooner."""
+    command_s: float = Field(10.0, ge=0.1, le=15)
+    """A command that takes longer is answered with an error, seconds; its work goes on. Higher waits longer on a busy
+    machine."""
+    commands_burst: int = Field(20, ge=1)
+    """The commands that a client may send at once. Higher helps fast hands; lower slows floods."""
+    commands_per_s: float = Field(10.0, ge=0.1)
+    """The commands per second that a client may go on sending after that. Lower slows floods."""
+    address_commands_burst: int = Field(2000, ge=10)
+    """The commands that the participants of one household may send at once; a hall is one. Higher lets larger halls
+    in."""
+    address_commands_per_s: float = Field(500.0, ge=1)
+    """The commands per second that a household may go on sending after that. Higher lets larger halls in."""
+    newcomer_s: float = Field(60.0, ge=0, le=3600)
+    """A participant counts as new for this time, seconds. Higher slows those who come back under new names. 0: nobody
+    counts as new."""
+    newcomers_burst: int = Field(24, ge=1)
+    """The messages and questions that new participants of one household may send at once. Lower slows floods under new
+    names."""
+    newcomers_per_s: float = Field(12.0, ge=0.1)
+    """The messages and questions per second that they may go on sending after that. Their votes are let in twice as
+    often."""
+    newcomers_votes_burst: int = Field(400, ge=1)
+    """The votes that new participants of one household may cast at once; a hall is one. Higher lets a large hall vote
+    together."""
+    ping_interval_s: int = Field(20, ge=1, le=120)
+    """The time from one heartbeat of a connection to the next, seconds. Higher sends less; lower finds dead connections
+    sooner."""
+    ping_timeout_s: int = Field(20, ge=1, le=120)
+    """A connection that does not answer a heartbeat in this time is ended, seconds. Higher forgives longer breaks."""
 
 
 class AudienceSettings(Section):
-    chat_characters: int = Field(200, ge=20, le=2000, description="Longest chat message, characters.")
-    question_characters: int = Field(500, ge=20, le=4000, description="Longest question, characters.")
-    blocked_words: tuple[str, ...] = Field(
-        (), description="Words that hold a message for review in every room; look-alikes count."
-    )
-    usual_delay_ms: int = Field(
-        5000, ge=0, le=60_000, description="How far behind viewers usually watch, where their player does not say, ms."
-    )
-    address_hold_minutes: int = Field(
-        60, ge=0, le=1440, description="After a ban, new names from that address prefix are reviewed so long, minutes."
-    )
-    exempt_networks: tuple[str, ...] = Field(
-        (), description="Networks whose newcomers no ban holds, such as a hall's own."
-    )
-    messages_in_memory: int = Field(300, ge=20, le=5000, description="Newest messages of an audience kept in memory.")
-    open_questions: int = Field(10, ge=1, le=100, description="Open questions that a participant may have.")
-    keep_days: int = Field(
-        365, ge=1, le=36_500, description="What an audience writes, and what was done about it, is deleted then, days."
-    )
-
-    @field_validator("exempt_networks")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            ip_network(text, strict=False)
-        return value
+    chat_characters: int = Field(200, ge=20, le=2000)
+    """The longest chat message, characters. A longer one is refused."""
+    question_characters: int = Field(500, ge=20, le=4000)
+    """The longest question, characters. A longer one is refused."""
+    blocked_words: tuple[str, ...] = ()
+    """A message with one of these words waits for a moderator, in every room. Letters that look alike count as the
+    same."""
+    usual_delay_ms: int = Field(5000, ge=0, le=60_000)
+    """The delay that is assumed for a viewer whose player does not tell its own, ms. It places messages on the
+    timeline: higher places them earlier."""
+    address_hold_minutes: int = Field(60, ge=0, le=1440)
+    """After a ban the messages of new participants from the same household wait for a moderator this long, minutes. 0:
+    they do not wait."""
+    exempt_networks: Networks = ()
+    """Networks whose new participants never wait after a ban, such as a hall's own."""
+    messages_in_memory: int = Field(300, ge=20, le=5000)
+    """The newest messages of an audience that are kept in memory and sent to those who join. Higher shows more and
+    takes more memory."""
+    open_questions: int = Field(10, ge=1, le=100)
+    """The open questions that a participant may have. A further one is refused."""
+    keep_days: int = Field(365, ge=1, le=36_500)
+    """Messages, questions, votes and what was done about them are deleted after this time, days. Higher keeps personal
+    data longer."""
 
 
 class ArchiveSettings(Section):
-    max_downloads: int = Field(
-        64, ge=2, le=1000, description="MP4 downloads at a time; no household may hold all. The crew has as many."
-    )
-    retention_days: int = Field(
-        0, ge=0, le=36_500, description="Recordings older than this are deleted unless pinned, days; 0: kept."
-    )
-    audit_days: int = Field(
-        365, ge=1, le=36_500, description="The audit log, and links that have ended, are deleted after this, days."
-    )
-    speakers_days: int = Field(
-        0, ge=0, le=36_500, description="Speakers of past sessions without a recording go after this, days; 0: kept."
-    )
+    max_downloads: int = Field(64, ge=2, le=1000)
+    """The MP4 downloads at a time. No household may hold all of them. The crew has as many of its own. Higher takes
+    more disk and bandwidth."""
+    retention_days: int = Field(0, ge=0, le=36_500)
+    """Recordings that are older are deleted, unless they are pinned, days. Higher takes more disk. 0: they are kept."""
+    audit_days: int = Field(365, ge=1, le=36_500)
+    """The audit log, and links that have ended, are deleted after this time, days. Higher keeps personal data
+    longer."""
+    speakers_days: int = Field(0, ge=0, le=36_500)
+    """The names of speakers of past sessions without a recording are deleted after this time, days. 0: they are
+    kept."""
 
 
 class MetricsSettings(Section):
-    token: str = Field("", description="Bearer token that opens /metrics, 32 characters or more; empty: none does.")
-    networks: tuple[str, ...] = Field(
-        (), description="Addresses or networks that may read /metrics without a token; loopback may always."
-    )
+    token: str = ""
+    """A bearer token that opens /metrics, 32 characters or more. Empty: no token does."""
+    networks: Networks = ()
+    """Addresses or networks that may read /metrics without a token. The loopback address always may."""
 
     @field_validator("token")
     @classmethod
@@ -331,31 +402,27 @@ class MetricsSettings(Section):
             raise ValueError("has 32 characters or more")
         return value
 
-    @field_validator("networks")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            ip_network(text, strict=False)
-        return value
-
 
 class LogSettings(Section):
-    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severity that is logged.")
-    format: Literal["auto", "console", "json"] = Field("auto", description="auto: console on a terminal, else JSON.")
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severity that is logged: debug, info, warning or error. debug logs most."""
+    format: Literal["auto", "console", "json"] = "auto"
+    """console is for people, json for programs. auto: console on a terminal, else json."""
 
 
 SHORTEST_ADMIN_TOKEN = 32
-"""Characters. What may do everything is not to be guessed."""
+"""Characters. A token that may do everything must be too long to guess."""
 
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STREAMER_", env_nested_delimiter="__", extra="ignore", frozen=True)
 
-    data: Path = Field(Path("data"), description="Folder for everything that is kept.")
-    admin_token: str = Field(
-        "", description="Accepted as an admin bearer token when set; 32 characters or more (environment only)."
-    )
-    web_dist: Path | None = Field(None, description="Folder of the built pages; empty: beside the program.")
+    data: Path = Path("data")
+    """The folder for everything that is kept."""
+    admin_token: str = ""
+    """A bearer token that may do everything, 32 characters or more. It is taken from the environment only."""
+    web_dist: Path | None = None
+    """The folder of the built pages. Empty: the one beside the program."""
     server: ServerSettings = ServerSettings()
     ice: IceSettings = IceSettings()
     media: MediaSettings = MediaSettings()
@@ -393,15 +460,15 @@ class Settings(BaseSettings):
 def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
     """Read the settings. ``overrides`` are nested dicts from the command line; None in them means: not given.
 
-    Raises pydantic.ValidationError with the field's path, or OSError / tomllib.TOMLDecodeError for the file,
-    or ValueError for a section that does not exist.
+    Raises ValidationError with the field's path, OSError or TOMLDecodeError for the file, and ValueError for an
+    unknown section.
     """
     from_file: dict[str, Any] = tomllib.loads(config.read_text("utf-8")) if config else {}
     unknown = sorted(set(from_file) - set(Settings.model_fields))
     if unknown:
         raise ValueError(f"{config}: there is no setting or section called {', '.join(unknown)}")
     if "admin_token" in from_file:
-        # A settings file is copied around and committed; the token that may do everything is not to be in it.
+        # People copy and commit settings files. This token may do everything, so it must not stand in one.
         raise ValueError(f"{config}: admin_token is taken from the environment only (STREAMER_ADMIN_TOKEN)")
     env = Settings().model_dump(exclude_unset=True)
     merged = _merge(_merge(from_file, env), overrides)

@@ -1,8 +1,8 @@
-"""A bounded number of places that many households want: none of them can take all. Pure.
+"""A bounded number of places for many households: none of them can take all. Pure.
 
-A household may hold as many places as are free. One alone gets half of them, two a third each, ``n`` get
-``1 / (n + 1)`` each, and whoever comes new finds a place (dynamic thresholds: Choudhury and Hahne, IEEE/ACM
-Transactions on Networking 6(2), 1998).
+A household may hold as many places as are free. One alone gets half of them, two a third each, ``n`` get ``1 / (n +
+1)`` each, and a new household always finds a place (dynamic thresholds: Choudhury and Hahne, IEEE/ACM Transactions on
+Networking 6(2), 1998).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 
 
 class Shares:
-    """Places, counted by household (or grant). What is taken is given back by whoever took it."""
+    """Places, counted by household (or grant). The taker of a place gives it back."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -24,15 +24,15 @@ class Shares:
         return self.total - self.taken
 
     def of(self, key: str) -> int:
-        """How many places the household holds."""
+        """The number of places that the household holds."""
         return self._by_key[key]
 
     def may(self, key: str, size: int = 1) -> bool:
-        """Whether ``size`` places more are within the household's share."""
+        """Whether the household may take ``size`` more places."""
         return self._by_key[key] + size <= self.free
 
     def take(self, key: str, size: int = 1) -> bool:
-        """False, and counted as refused, where the household has its share already."""
+        """False, and counted as refused, if the household has its share already."""
         if not self.may(key, size):
             self.refused_total += 1
             return False
@@ -41,7 +41,7 @@ class Shares:
         return True
 
     def put(self, key: str) -> None:
-        """Take a place that has been given back for this household, whatever its share."""
+        """Take back a place that was given back for this household, whatever its share is."""
         self.taken += 1
         self._by_key[key] += 1
 

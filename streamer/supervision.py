@@ -1,6 +1,7 @@
-"""Long-lived tasks of a process: one that fails is begun anew, later each time, is counted, and rings when it goes on.
+"""Long-lived tasks of a process. A task that fails is started again, with a growing wait, and counted; repeated
+failures raise an alarm.
 
-A task that serves one connection or one request is not for this: its end is that connection's.
+This is not for a task that serves one connection or one request: it ends with its connection.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import structlog
 
 FIRST_RETRY_S, LAST_RETRY_S = 0.1, 30.0
 STEADY_S = 60.0
-"""A task that ran this long has earned a fresh back-off."""
+"""After this time a task's next failure has the shortest wait again."""
 TROUBLED_AFTER = 3
 TROUBLED_S = 600.0
-"""Three failures within ten minutes are somebody's business."""
+"""Three failures within ten minutes raise an alarm."""
 
 Work = Callable[[], Awaitable[None]]
 
@@ -25,20 +26,20 @@ _log = structlog.get_logger(__name__)
 
 
 class Tasks:
-    """What has failed in this process, by the tasks' names (few and fixed: they are a metric's label)."""
+    """The failures in this process, by the tasks' names (few and fixed: they are a metric's label)."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._restarts: dict[str, int] = {}
         self._failed_at: dict[str, list[float]] = {}
         self.restarts: Mapping[str, int] = MappingProxyType(self._restarts)
-        """By name, 0 for one that has not failed."""
+        """Name -> restarts; 0 for a task that has not failed."""
 
     def begin(self, name: str) -> None:
         self._restarts.setdefault(name, 0)
 
     def note(self, name: str) -> None:
-        """It has failed and is begun anew, or goes on by itself."""
+        """The task failed and is started again, or continues by itself."""
         self._restarts[name] = self._restarts.get(name, 0) + 1
         self._failed_at[name] = [*self._failed_at.get(name, ())[1 - TROUBLED_AFTER :], self._clock()]
 
@@ -57,11 +58,11 @@ class Tasks:
 
 
 TASKS = Tasks()
-"""This process's."""
+"""The tasks of this process."""
 
 
 async def keep_going(name: str, work: Work, tasks: Tasks = TASKS) -> None:
-    """Until ``work`` returns, or this is cancelled; begin it anew where it raises. Loop only."""
+    """Runs until ``work`` returns or this is cancelled; starts it again when it raises. On the loop only."""
     tasks.begin(name)
     retry_s = FIRST_RETRY_S
     while True:
@@ -79,6 +80,6 @@ async def keep_going(name: str, work: Work, tasks: Tasks = TASKS) -> None:
 
 
 def start_kept(name: str, work: Work, *, task_name: str = "", tasks: Tasks = TASKS) -> asyncio.Task[None]:
-    """The task that runs :func:`keep_going`; the caller owns and cancels it. ``task_name``: one that tells several of
-    the same kind apart."""
+    """The task that runs :func:`keep_going`; the caller owns and cancels it. ``task_name`` distinguishes several of the
+    same kind."""
     return asyncio.create_task(keep_going(name, work, tasks), name=task_name or name)

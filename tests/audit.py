@@ -66,7 +66,7 @@ def audits() -> list[Audit]:
     """Both, with the ordinary clients."""
     pip_audit = [sys.executable, "-m", "pip_audit", "--no-deps", "--disable-pip", "--progress-spinner", "off"]
     made = _run([*pip_audit, "--format", "json", "-r", "requirements.txt"], ROOT)
-    # What is built into the pages and what builds them: both reach the visitor.
+    # The pages' packages and their build tools: both reach the visitor.
     built = _run(["npm", "audit", "--json"], ROOT / "web")
     return [read_pip_audit(*made), read_npm_audit(*built)]
 

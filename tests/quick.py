@@ -21,7 +21,7 @@ from tests.pool import SERVERS, WEIGHTS
 TESTS_S = 20.0
 """Unit tests of so many recorded seconds."""
 _LIGHT_S = 0.5
-"""What a module counts that has no record."""
+"""The assumed time of a module without a record."""
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)|import[ \t]+([\w.]+))", re.M)
 
 

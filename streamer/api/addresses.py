@@ -1,4 +1,4 @@
-"""Who asks and under which address: behind trusted proxies, and for links."""
+"""A client's address and scheme behind trusted proxies, and the base of links."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Proxies:
         self._trusted: tuple[_Network, ...] = tuple(ipaddress.ip_network(item, strict=False) for item in trusted)
 
     def client_address(self, request: web.BaseRequest) -> str:
-        """The nearest address that is not a trusted proxy's; never empty."""
+        """The nearest address that does not belong to a trusted proxy; never empty."""
         address = _peer(request)
         if not self._is_trusted(address):
             return address
-        # A client may put anything in front: read from the right, where our own proxies write.
+        # A client may put anything at the front. So the header is read from the right, where our own proxies write.
         for hop in reversed(",".join(request.headers.getall("X-Forwarded-For", [])).split(",")):
             candidate = _normal(hop)
             if candidate is None:
@@ -34,15 +34,15 @@ class Proxies:
         return address
 
     def client_household(self, request: web.BaseRequest) -> str:
-        """What every limit by address counts by (:func:`streamer.household.household`)."""
+        """The household of the client, which every limit by address counts (:func:`streamer.household.household`)."""
         return household(self.client_address(request))
 
     def trusts(self, peer: str) -> bool:
-        """Whether a connection from this address is a trusted proxy's."""
+        """Whether ``peer`` is the address of a trusted proxy."""
         return self._is_trusted(_normal(peer) or peer)
 
     def is_https(self, request: web.BaseRequest) -> bool:
-        """Whether the client speaks TLS, to us or to a trusted proxy."""
+        """Whether the client speaks TLS to us or to a trusted proxy."""
         if self._is_trusted(_peer(request)):
             forwarded = request.headers.get("X-Forwarded-Proto", "")
             if forwarded:
@@ -53,7 +53,7 @@ class Proxies:
         if not self._trusted:
             return False
         if address == "local":
-            # A Unix socket: whoever reaches it runs on this machine, as a proxy does.
+            # A Unix socket: only programs on this machine reach it, as a proxy does.
             return True
         try:
             ip = ipaddress.ip_address(address)

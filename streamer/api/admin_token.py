@@ -1,4 +1,4 @@
-"""The admin's token from the environment: compared only as often as a household may guess it."""
+"""The admin's token from the environment. It is compared only as often as a household may guess."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ MOST_OPENED = 10_000
 
 
 class AdminToken:
-    """A lecture hall is one household: a token that opened from there goes on opening, however many guess beside it.
-    Used on the loop only; bounded memory."""
+    """A lecture hall is one household: a token that opened from there goes on opening while others there send wrong
+    ones. Used on the loop only; bounded memory."""
 
     def __init__(self, token: str, guesses: RateLimit) -> None:
-        """``token`` empty: there is none."""
+        """``token`` empty: there is no such token."""
         self._token = token.encode("utf-8")
         self.guesses = guesses
         self._opened: OrderedDict[tuple[str, bytes], None] = OrderedDict()
-        """(household, digest of the token), the one that was used last at the end."""
+        """(household, digest of the token); the one that was used last stands at the end."""
 
     def knows(self, sent: bytes, household: str) -> bool:
-        """Whether this token has opened from this household before: nothing is compared and nothing counted."""
+        """Whether this token has opened from this household before. Nothing is compared and nothing is counted."""
         key = (household, hashlib.sha256(sent).digest())
         if key not in self._opened:
             return False
@@ -32,10 +32,10 @@ class AdminToken:
         return True
 
     def opens(self, sent: bytes, household: str) -> bool:
-        """Compare. Raises TooMany for a household that guesses."""
+        """Compare the token. Raises TooMany for a household that guesses."""
         if not self._token or len(sent) < SHORTEST_ADMIN_TOKEN:
             return False
-        # Beforehand, so that past the limit the right guess is told from no other.
+        # Counted before the comparison, so that past the limit a right guess looks like any other.
         self.guesses.take(household)
         if not hmac.compare_digest(sent, self._token):
             return False

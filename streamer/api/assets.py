@@ -1,4 +1,4 @@
-"""The built pages: shells with the configuration put in, and hashed assets from memory."""
+"""The built pages: shells that get the configuration put in, and hashed assets from memory."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class PageFiles:
         self._cached_bytes = 0
 
     def shell(self, name: str, config: dict[str, Any]) -> bytes | None:
-        """The page ``name`` with its configuration in it; None where the front end is not built."""
+        """The page ``name`` with its configuration in it; None if the front end is not built."""
         file = self._read(f"{name}.html")
         if file is None:
             return None
@@ -58,7 +58,7 @@ class PageFiles:
             cached = self._cache.get(path)
             if cached is not None and cached[0] == changed:
                 return cached[1]
-            # Links could lead out of the folder.
+            # Symbolic links could lead out of the folder.
             if not full.resolve().is_relative_to(self.folder.resolve()) or not full.is_file():
                 return None
             body = full.read_bytes()

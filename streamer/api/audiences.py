@@ -1,4 +1,4 @@
-"""The director's days, as the audience asks for them."""
+"""The director's days in the form that the audience package asks for."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ async def record(
 
 
 def changed_fields(before: Any, after: Any, names: Mapping[str, Any] | set[str]) -> dict[str, Any]:
-    """For ``details``: ``{"field": [before, after]}`` of those of ``names`` that differ."""
+    """For ``details``: ``{"field": [before, after]}`` for each of ``names`` that differs."""
     out = {}
     for name in sorted(names):
         old, new = getattr(before, name, None), getattr(after, name, None)
@@ -66,7 +66,7 @@ class AuditQuery(ListQuery):
     action: Annotated[str, StringConstraints(max_length=48)] | None = None
     who: Annotated[str, StringConstraints(max_length=48)] | None = None
     kind: Annotated[str, StringConstraints(max_length=32)] | None = None
-    """What was changed: ``session``, ``room``, ``grant``…; with ``id``."""
+    """The kind of thing that was changed: ``session``, ``room``, ``grant``…; with ``id``."""
     id: Annotated[str, StringConstraints(max_length=200)] | None = None
     from_: Moment | None = Field(None, alias="from")
     until: Moment | None = None
@@ -109,8 +109,8 @@ class AuditList(BaseModel):
 
 
 async def list_audit(call: Call) -> AuditList:
-    """Newest first. The holder of a room or a venue sees what happened there; that of an event or a session asks for
-    it by ``kind`` and ``id``."""
+    """Newest first. The holder of a room or a venue sees the changes there; the holder of an event or a session asks
+    for its own by ``kind`` and ``id``."""
     query = call.query(AuditQuery)
     holder = call.grant
     assert holder is not None
@@ -138,11 +138,11 @@ async def list_audit(call: Call) -> AuditList:
 async def _scope(
     call: Call, connection: AsyncConnection, query: AuditQuery, room: str | None, venue: str | None
 ) -> Target:
-    """What the question is about. Something that is gone belongs to whoever may see everything of its place."""
+    """The target that the query is about. Something that was deleted is shown to those who may see its whole place."""
     try:
         if query.kind == "session" and query.id is not None:
             target = await target_of_session(connection, query.id)
-            # One that the caller is told nothing of is as one that is gone.
+            # A session that the caller may not know of is treated like one that does not exist.
             if told(call.caller(), await Sessions(connection).get(query.id), target.venue).anything:
                 return target
         if query.kind == "event" and query.id is not None:

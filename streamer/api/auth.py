@@ -1,4 +1,4 @@
-"""Bearer tokens and login cookies: who asks, and may they?"""
+"""Bearer tokens and login cookies: the grant behind a request, and its rights."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from streamer.store.reach import grant_as_it_is, reaching
 
 """The holder of the token from the environment."""
 BY_PASSWORD = Grant(id="admin", role=Role.ADMIN, label="admin")
-"""Whoever logged in with the admin password."""
+"""The grant of a login with the admin password."""
 
 HOLDER = web.RequestKey("holder", bool)
-"""Set on a request that shows a grant of the crew's."""
+"""Set on a request that shows a grant of the crew."""
 
 LOGIN = web.RequestKey("login", bytes)
-"""Digest of the login that a request was authenticated by."""
+"""The digest of the login by which the request was authenticated."""
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="streamer"'}
 _BAD_TOKEN = {"WWW-Authenticate": 'Bearer realm="streamer", error="invalid_token"'}
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks. ``login`` None: by a bearer token."""
+    """The grant behind a request. ``login`` None: the request came with a bearer token."""
 
     grant: Grant
     login: Login | None = None
 
 
 async def authenticate(request: web.Request, services: Services) -> Grant | None:
-    """The grant of whoever asks, by bearer token or else by cookie; None for anybody. Raises as :func:`identify`."""
+    """The grant of the request's bearer token, else of its cookie; None without either. Raises as :func:`identify`."""
     identity = await identify(request, services)
     if identity is None:
         return None
@@ -49,7 +49,7 @@ async def authenticate(request: web.Request, services: Services) -> Grant | None
 
 
 async def identify(request: web.Request, services: Services) -> Identity | None:
-    """As :func:`_identify`, and the request keeps whether it is somebody of the crew."""
+    """As :func:`_identify`; the request also keeps whether it comes from the crew."""
     identity = await _identify(request, services)
     if identity is not None and identity.grant.role is not Role.VIEWER:
         request[HOLDER] = True
@@ -57,7 +57,7 @@ async def identify(request: web.Request, services: Services) -> Identity | None:
 
 
 async def _identify(request: web.Request, services: Services) -> Identity | None:
-    """Whose bearer token the request carries; without an Authorization header, whose login cookie.
+    """The identity behind the request's bearer token, or without an Authorization header behind its login cookie.
 
     Raises Unauthorized for a token that is unknown, revoked, not yet or no longer in force, and TooMany
     when an address has sent too many unknown ones. A valid token is never refused for others' failures:
@@ -86,7 +86,7 @@ async def _identify(request: web.Request, services: Services) -> Identity | None
 
 
 async def is_crew(request: web.Request, action: Action) -> bool:
-    """Whether whoever asks holds a grant that may do something somewhere; no credentials are no error here."""
+    """Whether the request's grant allows ``action`` anywhere. A request without credentials is no error here."""
     try:
         grant = await authenticate(request, request.app[SERVICES])
     except (Unauthorized, TooMany):
@@ -95,7 +95,7 @@ async def is_crew(request: web.Request, action: Action) -> bool:
 
 
 async def shows_crew(request: web.BaseRequest, services: Services) -> bool:
-    """Whether the request, which no application has been given yet, shows a grant of the crew's."""
+    """Whether the request, which no application has been given yet, shows a grant of the crew."""
     assert isinstance(request, web.Request)
     with contextlib.suppress(StreamerError):
         await identify(request, services)
@@ -103,7 +103,7 @@ async def shows_crew(request: web.BaseRequest, services: Services) -> bool:
 
 
 async def by_cookie(secret: str, services: Services) -> Identity | None:
-    """Who is logged in with the cookie's secret, if they still are and their grant is in force."""
+    """The identity of the login with this cookie secret, if the login still holds and its grant is in force."""
     now = now_ms()
     async with services.database.read() as connection:
         login = await Logins(connection).find(digest(secret, services.settings.admin_token))
@@ -115,7 +115,7 @@ async def by_cookie(secret: str, services: Services) -> Identity | None:
 
 
 async def still_in(login: Login, services: Services) -> Identity | None:
-    """Whether a login holds now: for a request, and from time to time for a connection that stays open."""
+    """Whether a login holds now. Asked for each request, and repeatedly for a connection that stays open."""
     async with services.database.read() as connection:
         stored = await Logins(connection).find(login.secret_sha256)
     if stored is None or now_ms() >= stored.expires_ms:
@@ -125,14 +125,14 @@ async def still_in(login: Login, services: Services) -> Identity | None:
 
 
 async def find_grant(token: str, services: Services, household: str) -> Grant | None:
-    """The grant of a token, in force or not. Raises TooMany for a household that guesses the admin's.
+    """The grant of a token, in force or not. Raises TooMany for a household that guesses the admin token.
 
     Grants' tokens are looked up in any case: nobody guesses 256 random bits.
     """
     try:
         sent = token.encode("utf-8")
     except UnicodeEncodeError:
-        # Bytes that are no UTF-8 come as surrogates. We never gave such a token away.
+        # Bytes that are not UTF-8 arrive as surrogates. We never issued such a token.
         return None
     if services.admin_token.knows(sent, household):
         return ADMIN
@@ -144,13 +144,13 @@ async def find_grant(token: str, services: Services, household: str) -> Grant | 
 
 
 async def find_grant_by_id(grant_id: str, services: Services) -> Grant | None:
-    """A grant as it is now, for connections that stay open: revoked ones are gone, sessions move."""
+    """A grant as it is now, for connections that stay open: revoked grants are missing, sessions move."""
     async with services.database.read() as connection:
         return await grant_as_it_is(connection, grant_id, now_ms())
 
 
 def caller_of(request: web.Request, grant: Grant | None, session: Session | None = None) -> Caller:
-    """Who asks, with the link to ``session`` where the request's ``key`` is the link's."""
+    """The caller of the request. It has the link to ``session`` if the request's ``key`` is the link's key."""
     keys = request.app[SERVICES].keys
     shown = session is not None and keys.is_link(session, request.query.get("key", ""))
     links = frozenset({session.id}) if session is not None and shown else frozenset()
@@ -158,7 +158,7 @@ def caller_of(request: web.Request, grant: Grant | None, session: Session | None
 
 
 def require_role(grant: Grant | None, action: Action) -> Grant:
-    """The first check, before anything is read. Raises Unauthorized or Forbidden."""
+    """The check of the role, before anything is read. Raises Unauthorized or Forbidden."""
     if grant is None:
         raise Unauthorized("This needs a login or a bearer token.", headers=_CHALLENGE)
     if not grant.may(action):
@@ -167,11 +167,11 @@ def require_role(grant: Grant | None, action: Action) -> Grant:
 
 
 def require(grant: Grant | None, action: Action, target: Target) -> Grant:
-    """Role and scope. Raises Unauthorized or Forbidden."""
+    """The check of role and scope. Raises Unauthorized or Forbidden."""
     holder = require_role(grant, action)
     if not holder.covers(target, action):
         if target.room in holder.rooms_named and holder.room is None and action in IN_THE_ROOM:
-            # The right room at the wrong time, or while a closed session has it.
+            # The right room at the wrong time, or a room that a closed session is using.
             raise Forbidden(
                 "The grant does not reach the room at this time.", code="not_now", details={"action": action}
             )

@@ -1,4 +1,4 @@
-"""``/api/v1/rooms/{id}/captions``: what captioners type, by hand or by a program."""
+"""``/api/v1/rooms/{id}/captions``: captions that people or programs type."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from streamer.conference.visibility import told_where
 from streamer.errors import NotFound, Unprocessable
 
 BACK_MS = 15 * 60 * 1000
-"""How far back a captioner's page is told what was typed."""
+"""A captioner's page is told the captions of this long before now."""
 NEWEST = 50
 
 
@@ -32,7 +32,7 @@ class CaptionBody(AtBody):
     final: bool = True
     """False: still being typed. The next text of the same language replaces it."""
     id: str | None = Field(None, max_length=48)
-    """Of a final text that this one corrects; an empty text takes it away."""
+    """The id of a final text that this one corrects; an empty text removes it."""
 
 
 class CaptionAnswer(BaseModel):
@@ -40,19 +40,19 @@ class CaptionAnswer(BaseModel):
     lang: str
     text: str
     at: Moment
-    """When it was said: the media time."""
+    """The media time at which it was said."""
     final: bool
 
 
 class CaptionList(BaseModel):
     languages: list[str]
-    """Those of the broadcast that is on; of the next one while none is."""
+    """The languages of the broadcast that is on; without one, of the next broadcast."""
     next: list[str]
-    """Those that the room has from its next broadcast on."""
+    """The room's languages from its next broadcast on."""
     on: bool
-    """Whether there is a broadcast to type for."""
+    """Whether there is a broadcast to caption."""
     items: list[CaptionAnswer]
-    """The newest, oldest first."""
+    """The newest captions, in order of time."""
 
 
 def _room(call: Call) -> Room:
@@ -80,7 +80,7 @@ async def write(call: Call) -> CaptionAnswer:
 
 
 def _undeclared(error: Unprocessable, lang: str, room: Room) -> Unprocessable:
-    """What to do about it: players learn of a language when a broadcast begins."""
+    """The error with advice: players learn of a language only when a broadcast begins."""
     declared = ", ".join(error.details["languages"]) or "none"
     remedy = (
         "It is one of the room's from the next broadcast on."
@@ -112,7 +112,7 @@ async def read(call: Call) -> CaptionList:
 
 
 async def _told(call: Call, room: Room, lines: list[Cue]) -> list[Cue]:
-    """Those of sessions that the captioner may know of: a closed one may have been on just before."""
+    """The captions of sessions that the captioner may know of: a closed session may have been on just before."""
     said = {line.session for line in lines if line.session is not None}
     sessions = {session_id: await any_session(call.services, session_id) for session_id in said}
     known = {

@@ -1,4 +1,4 @@
-"""The login cookie: what a browser keeps instead of a token."""
+"""The login cookie, which a browser keeps instead of a token."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ COOKIE = "streamer_session"
 _BOUND = "t."
 
 PASSWORD_IDLE_MS = 12 * 3600_000
-"""A login by password ends when it has not been used for so long: an admin's laptop in a hall."""
+"""A login by password ends when it has not been used for this long. An admin may forget a laptop in a hall."""
 GRANT_IDLE_MS = 30 * 24 * 3600_000
-"""A login by a grant's link ends with the grant; a tablet at the mixing desk is used once a month."""
+"""A login by a grant's link ends with the grant, or when it has not been used for this long. A tablet at the mixing
+desk may be used once a month."""
 PARTICIPANT_S = 400 * 24 * 3600
-"""As long as browsers keep any cookie."""
+"""Browsers keep no cookie longer than this."""
 SEEN_EVERY_MS = 5 * 60_000
-"""How exactly the last use is kept: a write in five minutes, not one for each request."""
+"""The time of the last use is stored at most once in this time, not with each request."""
 
 
 def idle_ms(grant_id: str | None) -> int:
@@ -34,20 +35,21 @@ def new_secret(*, by_admin_token: bool = False) -> str:
 
 
 def digest(secret: str, admin_token: str) -> bytes:
-    """What is stored of it. A login by the environment's admin token ends when that token is another."""
+    """The digest that is stored of a login secret. A login by the admin token ends when the environment has another
+    token."""
     bound_to = admin_token if secret.startswith(_BOUND) else ""
     return hashlib.sha256(f"{secret}.{bound_to}".encode()).digest()
 
 
 def secret_of(request: web.Request) -> str | None:
-    """The login secret that came along, if it can be one of ours."""
+    """The login secret in the request's cookie, if it has the form of ours."""
     secret = request.cookies.get(COOKIE, "")
     return secret if 20 <= len(secret) <= 100 and secret.isascii() else None
 
 
 def set_cookie(request: web.Request, services: Services, secret: str, lasts_ms: int) -> str:
-    """A ``Set-Cookie`` header. Not for scripts, not for other sites' requests but plain links, not without TLS where
-    there is TLS."""
+    """A ``Set-Cookie`` header. The cookie is closed to scripts and to other sites' requests except plain links; with
+    TLS it is sent over TLS only."""
     secure = "; Secure" if _is_secure(request, services) else ""
     return f"{COOKIE}={secret}; Path=/; Max-Age={lasts_ms // 1000}; HttpOnly; SameSite=Lax{secure}"
 
@@ -57,7 +59,7 @@ def clear_cookie(request: web.Request, services: Services) -> str:
 
 
 def participant_cookie(request: web.Request, services: Services, token: str) -> str:
-    """A ``Set-Cookie`` header of a participant's identity; an empty token takes it away."""
+    """A ``Set-Cookie`` header with a participant's token; an empty token removes the cookie."""
     secure = "; Secure" if _is_secure(request, services) else ""
     lasts_s = PARTICIPANT_S if token else 0
     return f"{PARTICIPANT}={token}; Path=/; Max-Age={lasts_s}; HttpOnly; SameSite=Lax{secure}"
@@ -66,7 +68,7 @@ def participant_cookie(request: web.Request, services: Services, token: str) -> 
 def _is_secure(request: web.Request, services: Services) -> bool:
     if services.proxies.is_https(request):
         return True
-    # Behind a proxy that is not named as trusted: the browser came by the address that people type.
+    # Behind a proxy that is not named as trusted: the browser came by the public address.
     return services.public_url == f"https://{request.host}" or services.public_url.startswith(
         f"https://{request.host}/"
     )

@@ -1,4 +1,4 @@
-"""``/api/v1/count``: the year's count of public events per venue, as JSON or CSV."""
+"""``/api/v1/count``: the number of public events per venue and year, as JSON or CSV."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 class CountQuery(BaseModel):
     year: int | None = Field(None, ge=2000, le=2100)
-    """This year where it is left out."""
+    """Left out: this year."""
     venue: Slug | None = None
     format: Literal["json", "csv"] = "json"
 
 
 class YearView(BaseModel):
     venue: str | None
-    """None: rooms that belong to no venue."""
+    """None: the rooms without a venue."""
     name: str
     year: int
     count: int
     """Sessions that took place and were open to the public."""
     wanted: int
-    """What the label asks for."""
+    """The number of events that the label asks for."""
     kinds: dict[str, int]
     events: int
-    """Named events that had at least one of them."""
+    """Named events with at least one of these sessions."""
     hours: float
 
     @classmethod
@@ -67,7 +67,7 @@ class YearList(BaseModel):
 
 
 async def count(call: Call) -> YearList | Text:
-    """The holder of a venue sees that venue's row; all rows are for those who hold everything."""
+    """The holder of a venue sees that venue's row. Only the holder of everything sees all rows."""
     query = call.query(CountQuery)
     holder = call.grant
     assert holder is not None
@@ -88,7 +88,7 @@ async def count(call: Call) -> YearList | Text:
 
 
 async def _ended_in(sessions: Sessions, year: int) -> list[Session]:
-    """All that may have begun in the year, in whatever zone."""
+    """All sessions that may have begun in the year, in any time zone."""
     from_ms = round(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000) - _DAY_MS
     until_ms = round(datetime(year + 1, 1, 1, tzinfo=UTC).timestamp() * 1000) + _DAY_MS
     found: list[Session] = []
@@ -114,7 +114,7 @@ def csv_of(rows: Iterable[YearRow]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Spreadsheets take a cell that begins with one of these for a formula."""
+    """A cell that is no formula. Spreadsheets read a cell that begins with one of these characters as a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

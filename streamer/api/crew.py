@@ -1,5 +1,5 @@
-"""What a room's crew looks at besides its sessions: what rings (``/api/v1/alarms``), and who tapped what lately
-(``/api/v1/actions``), so that anybody of the crew can take on or take back."""
+"""Alarms (``/api/v1/alarms``) and recent actions (``/api/v1/actions``) of rooms, so that anybody of the crew can
+acknowledge an alarm or undo an action."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class RoomAlarmView(AlarmView):
 
 
 class AlarmList(BaseModel):
-    """The gravest first, room by room."""
+    """Room by room, the gravest alarm first."""
 
     items: list[RoomAlarmView]
 
@@ -45,25 +45,25 @@ class ActionQuery(BaseModel):
 
 
 class ActionView(BaseModel):
-    """Somebody's tap."""
+    """An action that somebody took."""
 
     id: str
     room: str
     session: str | None
     title: str | None
-    """The session's, if there is one."""
+    """The session's title, if there is one."""
     kind: str
     """``session.start``, ``session.end``, ``room.hold``, ``air.slate``, …"""
     at: Moment
     by: str
-    """The label of the grant, or whose it is where it has none."""
+    """The label of the grant, or its role if it has no label."""
     undone: Moment | None
     undoable: bool
-    """Whether it can be taken back now, and by whoever asks: nothing that it changed has been changed again since."""
+    """Whether the caller can undo it now: nothing that it changed has been changed again since."""
 
 
 class ActionList(BaseModel):
-    """The newest first, of the last seven days."""
+    """The actions of the last seven days, newest first."""
 
     items: list[ActionView]
 
@@ -116,7 +116,7 @@ async def list_actions(call: Call) -> ActionList:
     room = _room(services, query.room)
     grant = call.require(target_of(room))
     items = []
-    # Hidden ones leave no gap: as many are told as are asked for.
+    # Actions that the caller may not see are left out; as many others as were asked for are listed.
     latest = await services.director.recent(room.id, MOST_ACTIONS)
     async with services.database.read() as connection:
         sessions = await Sessions(connection).find_many({one.action.session for one in latest if one.action.session})

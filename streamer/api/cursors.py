@@ -1,4 +1,4 @@
-"""Cursors: places in lists as clients get them. They tell nothing, and are good for one list with its filters."""
+"""Cursors mark places in lists. A client cannot read them, and they work for one list with the same filters only."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ KEY_NAME = "cursor_key"
 
 
 class Cursors:
-    """Encrypts with a stored key, which is made when it is needed first. The same place gives the same cursor."""
+    """Encrypts with a stored key, which is made at its first use. The same place gives the same cursor."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._cipher: AESSIV | None = None
 
     async def seal(self, about: str, place: str | None) -> str | None:
-        """``about`` names the list and its filters."""
+        """The cursor of a place. ``about`` names the list and its filters."""
         if place is None:
             return None
         sealed = (await self._keyed()).encrypt(place.encode(), [about.encode()])
         return base64.urlsafe_b64encode(sealed).decode("ascii").rstrip("=")
 
     async def open(self, about: str, cursor: str | None) -> str | None:
-        """The place. Raises BadRequest ``bad_cursor`` for one that this list with these filters never gave."""
+        """The place of a cursor. Raises BadRequest ``bad_cursor`` for a cursor of another list or of other filters."""
         if cursor is None:
             return None
         try:

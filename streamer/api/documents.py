@@ -1,4 +1,4 @@
-"""Documents that cost something to make: made one at a time, and kept while what they were made of is the same."""
+"""Documents that are expensive to make. They are made one at a time and kept until their contents change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_WAITING = 64
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """``tag``: an ETag. ``name``: of a file, without its ending."""
+    """``tag``: the ETag. ``name``: the file's name without its extension."""
 
     body: bytes
     gzipped: bytes
@@ -28,12 +28,13 @@ class Document:
 
     @classmethod
     def of(cls, body: bytes, tag: str, name: str = "") -> Document:
-        """Takes a while: not for the loop."""
+        """Takes a while: call it in a thread."""
         return cls(body, gzip.compress(body, 6, mtime=0), tag, name)
 
 
 class Documents:
-    """The newest, up to ``most_bytes``. A key names all that a document depends on. On one loop."""
+    """The newest documents, up to ``most_bytes``. The key names everything that a document depends on. Used on one
+    loop."""
 
     def __init__(self, *, most_bytes: int = MOST_BYTES, most_waiting: int = MOST_WAITING) -> None:
         self._most_bytes, self._most_waiting = most_bytes, most_waiting
@@ -46,7 +47,8 @@ class Documents:
     async def get(
         self, key: Hashable, make: Callable[[], Awaitable[Document]], *, max_age_s: float = float("inf")
     ) -> Document:
-        """However many ask for one key, it is made once. Raises what ``make`` raises, Unavailable ``busy``."""
+        """The document of ``key``. It is made once, however many ask. Raises the errors of ``make``, and Unavailable
+        ``busy``."""
         found = self._kept.get(key)
         if found is not None and time.monotonic() - found[0] < max_age_s:
             self._kept.move_to_end(key)
@@ -58,7 +60,7 @@ class Documents:
             task = asyncio.create_task(self._make(key, make), name="export")
             self._making[key] = task
             task.add_done_callback(lambda done: self._made(key, done))
-        # Who hangs up does not end it for the others.
+        # A client that hangs up must not stop it for the others.
         return await asyncio.shield(task)
 
     async def _make(self, key: Hashable, make: Callable[[], Awaitable[Document]]) -> Document:
@@ -71,7 +73,8 @@ class Documents:
         return document
 
     def forget(self) -> None:
-        """Something that may be in them was erased. What is being made is for those who have asked already."""
+        """Drop all documents, because something in them was erased. Those that are being made go to the clients that
+        wait for them."""
         self._kept.clear()
         self._making.clear()
         self._bytes = 0
@@ -80,7 +83,7 @@ class Documents:
         if self._making.get(key) is task:
             del self._making[key]
         if not task.cancelled():
-            # Whoever asked may be gone.
+            # The clients that asked may be gone.
             task.exception()
 
     def _keep(self, key: Hashable, at_s: float, document: Document) -> None:

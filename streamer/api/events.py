@@ -82,10 +82,10 @@ async def change_event(call: Call) -> EventView | EventCrewView:
         event = await events.get(call.path("id"))
         grant = call.require(target_of(event))
         before, event = event, replace(event, **sent)
-        # An event may only be moved to where the grant reaches too.
+        # An event may only be moved to a venue that the grant reaches too.
         require(grant, Action.EVENT_CHANGE, target_of(event))
         if event.venue != before.venue and not grant.covers(Target(venue=event.venue)):
-            # An event's organiser plans in the rooms of its venue: which one that is, is not theirs to say.
+            # An event's organiser plans in the rooms of its venue, so they may not choose the venue.
             raise Forbidden("The grant's scope does not reach this venue.", code="out_of_scope")
         if event.start_ms is not None and event.end_ms is not None and event.end_ms <= event.start_ms:
             raise invalid_field("end", "must come after start")
@@ -100,7 +100,7 @@ async def change_event(call: Call) -> EventView | EventCrewView:
 
 
 async def delete_event(call: Call) -> None:
-    """Raises Conflict while it has sessions."""
+    """Raises Conflict while the event has sessions."""
     async with call.services.database.write() as connection:
         events = Events(connection)
         event = await events.find(call.path("id"))

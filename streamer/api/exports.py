@@ -1,4 +1,5 @@
-"""What is planned and what is on, for other programs: ``/schedule.xml``, ``.json``, ``.ics`` and ``/streams/v2.json``.
+"""The schedule and the live streams for other programs: ``/schedule.xml``, ``.json``, ``.ics`` and
+``/streams/v2.json``.
 
 All of it is public and for any site's pages; nothing of a closed session is in it, whoever asks. A closed session's
 id is answered like one that does not exist, and an event that has closed sessions only like one that has none.
@@ -41,15 +42,15 @@ from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 
 TITLE = "Streamer"
-"""Of a schedule of everything, where there is not just one venue to name it after."""
+"""The title of a schedule of several venues."""
 DEFAULT_ZONE = "Europe/Paris"
-"""Of rooms without a venue."""
+"""The time zone of rooms without a venue."""
 SCHEDULE_AGE_S = 30
 STREAMS_AGE_S = 5
 _NEAR_MS = 36 * 3_600_000
 """An event with a public session this near may be under way."""
 _AT_A_TIME = 100
-"""Sessions that are read at once: the loop does other things in between."""
+"""Sessions that are read at once. Between two reads the loop does other things."""
 _MINUTE_MS, _DAY_MS = 60_000, 86_400_000
 _KEPT_STAMPS = 50_000
 _NAMES = ("event", "room", "session")
@@ -67,7 +68,7 @@ class PublicTalk(Protocol):
 
 
 class Face(Protocol):
-    """What anybody may be told of a room: :class:`streamer.conference.airing.PublicStatus`."""
+    """The public facts about a room: :class:`streamer.conference.airing.PublicStatus`."""
 
     @property
     def current(self) -> PublicTalk | None: ...
@@ -83,24 +84,25 @@ class Faces(Protocol):
     """The director."""
 
     def face(self, room_id: str) -> Face:
-        """Raises NotFound for a room that it does not know (yet)."""
+        """Raises NotFound for a room that the director does not know (yet)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What the query names, resolved."""
+    """The objects that the query names."""
 
     schedule: Schedule
     changed_ms: Mapping[str, int]
-    """By guid: when a person or the clock changed the session last, as far as it is known."""
+    """Guid -> the time when a person or the clock changed the session last, if that is known."""
     name: str
-    """For a file."""
+    """For the file's name."""
     query: str
-    """The query again, without what nobody asked for: ``?event=…`` or empty."""
+    """The query without its empty parts: ``?event=…`` or empty."""
 
 
 class _Stamps:
-    """When each session was first seen as it is now: DTSTAMP must not change while nothing else does."""
+    """The time when each session was first seen in its present form. DTSTAMP must not change while nothing else
+    does."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[str, tuple[str, int]] = OrderedDict()
@@ -119,8 +121,8 @@ class _Stamps:
 
 
 class Exports:
-    """The handlers, and the documents that were written last. On one loop, which writes none of them itself: thousands
-    of sessions take a while, and media wait for it."""
+    """The handlers, and the documents that were written last. Documents are written in threads: thousands of sessions
+    take a while, and the loop serves media."""
 
     def __init__(self, faces: Faces) -> None:
         self._faces = faces
@@ -153,7 +155,7 @@ class Exports:
             "text/calendar; charset=utf-8; method=PUBLISH",
             lambda asked: write_ical(asked.schedule, stamp_ms=now, changed_ms=self._stamps.of(asked, now)),
         )
-        # A single session is put into the calendar; everything else is subscribed to.
+        # A single session is saved into a calendar; a calendar subscribes to everything else.
         kind = "attachment" if "session" in request.query else "inline"
         response.headers[hdrs.CONTENT_DISPOSITION] = f'{kind}; filename="{document.name}.ics"'
         return response
@@ -169,7 +171,7 @@ class Exports:
         around = self._surroundings[1]
         rooms = [self._stream_room(services, room) for room in around.rooms]
         if self._streams != (known, rooms):
-            # Rooms open, and sessions begin, without a change to what is planned.
+            # Rooms open and sessions begin without a change to the schedule.
             self._streams, self._streams_number = (known, rooms), self._streams_number + 1
 
         def write() -> Document:
@@ -195,7 +197,7 @@ class Exports:
         try:
             face: Face | None = self._faces.face(room.id)
         except NotFound:
-            # Made by another process a moment ago.
+            # Another process made the room a moment ago.
             face = None
         if face is None:
             return StreamRoom(room, state=state)
@@ -221,7 +223,7 @@ class Exports:
             asked = await _ask(request, *named)
             return await asyncio.to_thread(_written, asked, content_type, write)
 
-        # A schedule without sessions is dated today.
+        # The document depends on the day: a schedule without sessions is dated today.
         key = (content_type, named, known, now_ms() // _DAY_MS)
         document = await self.documents.get(key, make)
         return _response(request, document, content_type, SCHEDULE_AGE_S), document
@@ -257,7 +259,7 @@ async def _surroundings(connection: AsyncConnection, now: int) -> _Surroundings:
 
 
 async def _limit(request: web.Request) -> None:
-    """Raises TooMany for strangers of a household that asks too often."""
+    """Raises TooMany for a household without a grant that asks too often."""
     services = request.app[SERVICES]
     try:
         services.exports.take(services.proxies.client_household(request))
@@ -269,7 +271,8 @@ async def _limit(request: web.Request) -> None:
 async def _ask(
     request: web.Request, event_id: str | None, room_id: str | None, session_id: str | None
 ) -> Callable[[], _Asked]:
-    """What is asked for, to be put together in a thread. Raises NotFound for what is not there or not public."""
+    """Resolves the query's ids. Returns the work to do in a thread. Raises NotFound for things that do not exist or are
+    not public."""
     services = request.app[SERVICES]
     async with services.database.read() as connection:
         rooms = await Rooms(connection).all()
@@ -335,8 +338,8 @@ def _ident(request: web.Request, name: str) -> str | None:
 def _listed(
     rooms: Sequence[Room], sessions: Sequence[Session], event: Event | None, room_id: str | None, session_id: str | None
 ) -> list[Room]:
-    """The rooms to list. That a room has closed sessions never decides: of an event, those of its venue are listed and
-    those that it has public sessions in."""
+    """The rooms to list: of an event, the rooms of its venue and those of its public sessions. A closed session never
+    adds or removes a room."""
     used = {session.room for session in sessions}
     if session_id is not None:
         return [room for room in rooms if room.id in used]
@@ -381,7 +384,7 @@ async def _gatherings(connection: AsyncConnection, now: int) -> list[Gathering]:
 
 
 def _talk(known: PublicTalk | None) -> Talk | None:
-    # Twice checked: what is closed is never told of here, whatever a face says.
+    # Checked a second time: a closed session is never told of here, even if a face has it.
     if known is None or not told(ANYBODY, known.session, None).anything:
         return None
     return Talk(known.session, known.shown.start_ms, known.shown.end_ms)
@@ -389,7 +392,7 @@ def _talk(known: PublicTalk | None) -> Talk | None:
 
 def _video_size(services: Services, room_id: str) -> tuple[int, int] | None:
     link = services.plane.rooms.get(room_id)
-    broadcast = getattr(getattr(link, "view", None), "broadcast", None)
+    broadcast = link.view.broadcast if link is not None else None
     if broadcast is None:
         return None
     sizes = [(r.width, r.height) for r in broadcast.renditions if r.width > 0 and r.height > 0]
@@ -439,7 +442,7 @@ def _for_any_site(
         try:
             return await handler(request)
         except StreamerError as error:
-            # Another site's page may read why, too.
+            # Other sites' pages may read the error, too.
             error.headers.update(_OPEN_HEADERS)
             raise
 
@@ -447,7 +450,7 @@ def _for_any_site(
 
 
 async def _preflight(_request: web.Request) -> web.Response:
-    """``If-None-Match`` is none of the headers that browsers send without asking."""
+    """Browsers send ``If-None-Match`` only after a preflight."""
     return web.Response(
         status=204,
         headers={

@@ -1,5 +1,5 @@
-"""*Forget* a stretch of a room, mostly the last minutes: from its process, its files, its recordings and its captions,
-whatever fails."""
+"""*Forget* erases a stretch of a room, mostly the last minutes, from its process, its files, its recordings and its
+captions. A failure in one of them does not stop the others."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from streamer.store.erasing import NotErased
 
 
 async def forget(services: Services, room: str, from_ms: int, to_ms: int, actor: Actor) -> None:
-    """Erase what lies between two media times of a room, up to now. Raises NotFound, NotErased."""
+    """Erase everything between two media times of a room, up to now. Raises NotFound, NotErased."""
     if services.director.room(room) is None:
         raise NotFound("There is no such room.", code="no_such_room")
-    stretch = erasures.Stretch(now_ms(), room, from_ms, min(to_ms, services.director.media_now_ms(room)))
+    stretch = erasures.StretchErasure(now_ms(), room, from_ms, min(to_ms, services.director.media_now_ms(room)))
     await services.erasing.carry_out(stretch, lambda: _everywhere(services, stretch, actor))
 
 
-async def again(services: Services, stretches: Sequence[erasures.Stretch]) -> None:
-    """What was not finished, or what a database that was put back knows nothing of."""
+async def again(services: Services, stretches: Sequence[erasures.StretchErasure]) -> None:
+    """Erase again the stretches that were not finished, or that a restored database has again."""
     for stretch in stretches:
         await _everywhere(services, stretch, None)
 
 
-async def _everywhere(services: Services, stretch: erasures.Stretch, actor: Actor | None) -> None:
-    """All of it, to the end even where one part fails. Raises the first failure."""
+async def _everywhere(services: Services, stretch: erasures.StretchErasure, actor: Actor | None) -> None:
+    """Erase the stretch everywhere, also after a failure. Raises the first failure."""
     room, from_ms, to_ms = stretch.room, stretch.from_ms, stretch.to_ms
 
     running = room in await asyncio.to_thread(process_files.rooms_running, services.settings.run_dir)
@@ -45,7 +45,7 @@ async def _everywhere(services: Services, stretch: erasures.Stretch, actor: Acto
 
     async def on_disk() -> None:
         if not running:
-            # Else its process does that itself, also when it starts: nobody else writes its files.
+            # A running room process erases its own files, also at its start. Only it writes them.
             await asyncio.to_thread(erase_stretches, services.settings.room_dir(room), [(from_ms, to_ms)])
 
     async def in_recordings() -> None:

@@ -36,7 +36,7 @@ from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 
 GRANT = "grant"
-"""Of the hashes of grants' ids in the list of erasures."""
+"""The kind under which the list of erasures keeps hashes of grants' ids."""
 
 
 async def list_grants(call: Call) -> GrantList:
@@ -128,13 +128,13 @@ async def change_grant(call: Call) -> GrantView:
 
 
 async def revoke_grant(call: Call) -> None:
-    """Answers when what the grant had opened is closed, or has been given up on."""
+    """Answers when everything that the grant had opened is closed, or when a time limit is over."""
     async with call.services.database.read() as connection:
         grant = await Grants(connection).get(call.path("id"))
         _require_over(call, grant, await _target(connection, grant))
     erasing = call.services.erasing
-    # Written down outside of the database, so that one that is put back does not bring the grant back.
-    gone = erasures.Grant(now_ms(), await erasing.hashed(GRANT, grant.id))
+    # Recorded outside the database, so that a restored database does not bring the grant back.
+    gone = erasures.GrantErasure(now_ms(), await erasing.hashed(GRANT, grant.id))
     await erasing.carry_out(gone, lambda: _revoke(call))
 
 
@@ -143,7 +143,7 @@ async def _revoke(call: Call) -> None:
         grants = Grants(connection)
         grant = await grants.find(call.path("id"))
         if grant is None:
-            return  # somebody else was faster
+            return  # another request was faster
         target = await _target(connection, grant)
         holder = _require_over(call, grant, target)
         await grants.remove(grant.id)
@@ -158,8 +158,8 @@ async def _close_what_it_opened(services: Services, grant: str, opened: Sequence
         group.create_task(hang_up(services, opened), name="hangups")
 
 
-async def revoke_again(services: Services, records: Sequence[erasures.Grant]) -> None:
-    """Grants whose revocation was not finished, or that a database which was put back has again."""
+async def revoke_again(services: Services, records: Sequence[erasures.GrantErasure]) -> None:
+    """Revoke again the grants whose revocation was not finished, or that a restored database has again."""
     gone = {record.who for record in records}
     async with services.database.read() as connection:
         known = await Grants(connection).ids()
@@ -172,7 +172,7 @@ async def revoke_again(services: Services, records: Sequence[erasures.Grant]) ->
 
 
 def _said(grant: Grant) -> dict[str, str]:
-    """Whose it was, for the audit log, which outlives it."""
+    """The grant's holder for the audit log, which outlives the grant."""
     scope = {name: getattr(grant, name) for name in ("room", "venue", "event", "session") if getattr(grant, name)}
     return {"role": grant.role.value, "label": grant.label, **scope}
 
@@ -185,7 +185,7 @@ def _require_over(call: Call, grant: Grant, target: Target) -> Grant:
 
 
 class _Scoped(Protocol):
-    """A grant, or a question about grants."""
+    """A grant or a query about grants: both name a scope."""
 
     @property
     def room(self) -> str | None: ...
@@ -198,7 +198,7 @@ class _Scoped(Protocol):
 
 
 async def _named(call: Call, connection: AsyncConnection, scoped: _Scoped) -> Target:
-    """What somebody names. A session that they are told nothing of is one that does not exist."""
+    """The scope's target. A session that the caller may not know of does not exist here."""
     target = await _target(connection, scoped)
     if scoped.session is not None:
         session = await Sessions(connection).get(scoped.session)
@@ -208,7 +208,8 @@ async def _named(call: Call, connection: AsyncConnection, scoped: _Scoped) -> Ta
 
 
 async def _target(connection: AsyncConnection, scoped: _Scoped) -> Target:
-    """What a grant is about, with what that lies in, so that a venue's organiser reaches its rooms' grants."""
+    """The target of a scope with the places that contain it, so that a venue's organiser reaches the grants of its
+    rooms."""
     kind = ""
     try:
         if scoped.room is not None:

@@ -19,7 +19,7 @@ from streamer.store.hall_codes import HallCodes, no_such_code
 from streamer.store.rooms import Rooms
 
 MOST_CODES = 40
-"""Of one room. A question carries its place; more than these nobody tells apart."""
+"""Of one room. A question carries its place, and nobody can tell more places apart."""
 
 
 def _words(text: str) -> str:
@@ -34,7 +34,8 @@ Place = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 
 class HallCodeCreate(Body):
     place: Place = HALL
-    """``hall``, or a city, a floor, an overflow room: what questions asked with this code carry."""
+    """The part of the audience: ``hall``, or a city, a floor, an overflow room. Questions that are asked with this code
+    carry it."""
 
 
 class HallCodeView(BaseModel):
@@ -42,7 +43,7 @@ class HallCodeView(BaseModel):
     room: str
     place: str
     link: str
-    """For phones; with ``/poster`` a page to print, with ``/qr.svg`` or ``/qr.png`` the picture."""
+    """For phones. Add ``/poster`` for a page to print, ``/qr.svg`` or ``/qr.png`` for the picture."""
     qr: str
     """The link as a ``data:`` address of an SVG picture."""
     created: Moment
@@ -57,7 +58,7 @@ class HallCodeView(BaseModel):
 
 class HallCodeList(BaseModel):
     items: list[HallCodeView]
-    """The hall's first."""
+    """The code of the hall comes first."""
     cursor: None = None
 
 
@@ -74,7 +75,7 @@ async def list_codes(call: Call) -> HallCodeList:
 
 
 async def create_code(call: Call) -> HallCodeView:
-    """The one that the place has already, where it has one: what is on a poster stays right."""
+    """The place's code; made if it has none. A code on a poster stays valid."""
     place = call.body(HallCodeCreate).place
     async with call.services.database.write() as connection:
         room = await Rooms(connection).get(call.path("id"))
@@ -95,7 +96,7 @@ async def create_code(call: Call) -> HallCodeView:
 
 
 async def remove_code(call: Call) -> None:
-    """Posters with it lead to a page that says so."""
+    """Posters with this code then lead to a page that says so."""
     async with call.services.database.write() as connection:
         room = await Rooms(connection).get(call.path("id"))
         target = target_of(room)

@@ -1,4 +1,4 @@
-"""From a code that somebody typed or scanned to the room and place that it stands for."""
+"""Finds the room and place of a code that somebody typed or scanned."""
 
 from __future__ import annotations
 
@@ -10,28 +10,30 @@ from streamer.store.database import Database
 from streamer.store.hall_codes import HallCodes
 
 WRONG_PER_MINUTE = 60
-"""Codes that are none, from one household. At that rate every code would have been tried after five years."""
+"""Wrong codes of one household. At that rate it would take five years to try every code."""
 MOST_OPENED = 10_000
 
 
 class HallDoor:
-    """A lecture hall is one household: a code that opened from there goes on opening, however many guess beside it."""
+    """A lecture hall is one household: a code that opened from there goes on opening while others there try wrong
+    ones."""
 
     def __init__(self, database: Database, *, wrong: RateLimit | None = None) -> None:
         self._database = database
         self.wrong = wrong or RateLimit(WRONG_PER_MINUTE)
         self._opened: OrderedDict[tuple[str, str], None] = OrderedDict()
-        """(household, code), the one that was asked for last at the end."""
+        """(household, code); the code that was asked for last stands at the end."""
 
     async def find(self, typed: str, household: str) -> HallCode | None:
-        """None where there is no such code. Raises TooMany for a household that guesses."""
+        """The code with its room and place; None if there is no such code. Raises TooMany for a household that
+        guesses."""
         code = meant_code(typed)
         if code is None:
             return None
         key = (household, code)
         opened = key in self._opened
         if not opened:
-            # Beforehand, so that a thousand guesses at once are counted too.
+            # Counted before the lookup, so that a thousand guesses at once are counted too.
             self.wrong.take(household)
         async with self._database.read() as connection:
             found = await HallCodes(connection).find(code)

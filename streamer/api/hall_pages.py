@@ -1,5 +1,5 @@
-"""``/join/{code}``: the hall's page on phones, its QR code as a picture, and a poster to print. And the public page's
-QR code, for screens that may know no code."""
+"""``/join/{code}``: the hall's page on phones, its QR code as a picture, and a poster to print. Also the QR code of a
+room's public page, for screens that must not show a code."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from streamer.store.hall_codes import no_such_code
 
 _CONTENT_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 _FRESH = {hdrs.CACHE_CONTROL: "no-cache"}
-"""A code may be taken back at any time."""
+"""A code may be revoked at any time."""
 _KEPT = {hdrs.CACHE_CONTROL: "public, max-age=3600"}
-"""A room's address stays what it is."""
+"""The address of a room does not change."""
 
 _POSTER = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
@@ -59,7 +59,7 @@ aside{{padding:10px;text-align:center;font-size:11pt;color:#333}}
 
 
 async def hall(request: web.Request) -> web.Response:
-    """Where there is no such code, the same page, to type another."""
+    """The hall's page. Without such a code it is the same page, where people can type another."""
     services = request.app[SERVICES]
     typed = request.match_info["code"]
     status, problem, retry_after = 404, "unknown", ""
@@ -100,7 +100,7 @@ async def watch_picture(request: web.Request) -> web.Response:
 
 
 async def poster(request: web.Request) -> web.Response:
-    """A4, in both languages, for printing."""
+    """A4, in both languages, to print."""
     services = request.app[SERVICES]
     try:
         found = await _find(request)
@@ -135,7 +135,7 @@ async def _find(request: web.Request) -> HallCode:
 
 @functools.lru_cache(maxsize=256)
 def _qr(link: str) -> segno.QRCode:
-    # Level Q: it is looked at from the last row, over heads.
+    # Level Q: people scan it from the last row, over other people's heads.
     return segno.make(link, error="q", micro=False)
 
 

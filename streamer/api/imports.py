@@ -1,4 +1,4 @@
-"""``/api/v1/imports``: a schedule is shown as a difference first and applied when somebody says so."""
+"""``/api/v1/imports``: a schedule is first shown as a difference, and applied when somebody confirms it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from streamer.store.schedule_sources import ImportPreview, ImportPreviews
 from streamer.store.venues import Venues
 
 PREVIEW_S = 3600
-"""How long an import that was shown may be applied."""
+"""An import may be applied for this long after it was shown."""
 NAME = "an upload"
 
 
@@ -66,7 +66,7 @@ class ImportItem(BaseModel):
     key: str
     title: str
     room: str | None
-    """Its id here; null for one that nobody knows."""
+    """The room's id here; null for a room that does not exist here."""
     room_name: str
     start: str
     session: str | None
@@ -130,7 +130,7 @@ class WarningView(BaseModel):
 
 
 class ImportView(BaseModel):
-    """What an import would do; ``id`` applies it."""
+    """The changes that an import would make. Its ``id`` applies it."""
 
     id: str
     event: str
@@ -150,7 +150,7 @@ class ImportDone(BaseModel):
     added: int
     changed: int
     waiting: list[ImportItem]
-    """What has no yes, or cannot be applied now."""
+    """Items that were not accepted, or that cannot be applied now."""
 
 
 async def show_import(call: Call) -> ImportView:
@@ -160,7 +160,7 @@ async def show_import(call: Call) -> ImportView:
     now = now_ms()
     services = call.services
     async with services.database.read() as connection:
-        # Before anything is read of a file: may the holder import for this event or venue at all?
+        # Checked before the file is read: may the holder import for this event or venue at all?
         call.require(await _target(connection, call.grant, file.event, file.venue, file.room))
     schedule, found = await read_and_plan(services.database, file, call.grant, now)
     _require_event(call, found)
@@ -212,7 +212,7 @@ async def apply_import(call: Call) -> ImportDone:
     schedule, found = await read_and_plan(services.database, file, call.grant, now)
     _require_event(call, found)
     async with services.database.write() as connection:
-        # Once more, in the transaction that writes: somebody may have changed what it was compared with.
+        # Planned again in the transaction that writes: somebody may have changed the objects that it was compared with.
         found = await plan_in(connection, schedule, file, call.grant, now, make_rooms=body.create_rooms)
         leave: Collection[str] = ()
         if body.accept != "all":
@@ -244,7 +244,7 @@ async def _file(call: Call) -> ScheduleFile:
             wanted = ImportFromUrl.model_validate_json(raw)
         except ValidationError as error:
             if b'"schedule"' in raw or b'"version"' in raw:
-                return ScheduleFile(raw, NAME, None, None, None)  # a schedule.json that says what it is
+                return ScheduleFile(raw, NAME, None, None, None)  # a schedule.json names its own event
             raise invalid(error, "body") from error
         got = await fetch(wanted.url, call.services.settings.schedules)
         return ScheduleFile(got.body, wanted.url, wanted.event, wanted.venue, wanted.room)
@@ -253,7 +253,7 @@ async def _file(call: Call) -> ScheduleFile:
 
 
 async def _read(call: Call) -> bytes:
-    """A schedule is larger than what other requests may bring."""
+    """A schedule may be larger than the bodies of other requests."""
     data = await read_file(call.request, MAX_BYTES)
     if not data:
         raise BadRequest("There is no file in the body.", code="empty")
@@ -263,7 +263,7 @@ async def _read(call: Call) -> bytes:
 async def _target(
     connection: AsyncConnection, grant: Grant, event: str | None, venue: str | None, room: str | None
 ) -> Target:
-    """Where the import is for, as far as the request says; what it does not say is the holder's own scope."""
+    """The target of the import, from the request, or else from the holder's own scope."""
     known = await Events(connection).find(event) if event is not None else None
     if known is not None:
         return Target(venue=known.venue, event=known.id)

@@ -1,4 +1,4 @@
-"""Connections that have to close because of their grants, and publications that outlive theirs."""
+"""Closes connections whose grants have ended, and finds publications that go on after their grant's end."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from streamer.store.reach import Lapse, lapses
 _HANGUP_S = 5.0
 SWEEP_EVERY_S = 2.0
 LOOK_EVERY_S = 0.4
-"""How soon it is noticed that another process has revoked a grant or ended a login."""
+"""A grant or login that another process has ended is noticed within this time."""
 _log = structlog.get_logger(__name__)
 
 
 async def hang_up(services: Services, opened: Iterable[OpenConnection]) -> None:
-    """Close connections, all at once; one that is gone already is no error."""
+    """Close connections, all at once. A connection that is gone already is no error."""
 
     async def close(connection: OpenConnection) -> None:
         link = services.plane.rooms.get(connection.room)
@@ -46,7 +46,8 @@ async def hang_up(services: Services, opened: Iterable[OpenConnection]) -> None:
 
 
 async def sweep(services: Services) -> tuple[Lapse, ...]:
-    """Close what may not stay open, and return the publications that are on air past their grant's end or reach.
+    """Close the connections that may not stay open, and return the publications that are on air past their grant's end
+    or reach.
 
     Called every few seconds. Closed are previews whose grant has ended or does not reach the room any more (a closed
     session has begun there), and whatever a grant opened that is gone. A publication is only told of: nobody is taken
@@ -66,7 +67,7 @@ async def sweep(services: Services) -> tuple[Lapse, ...]:
 
 
 async def look(services: Services) -> None:
-    """End what is open here by grants and logins that are there no more, whoever removed them."""
+    """Close everything that grants and logins opened here and that exist no more, whichever process removed them."""
     openers = {opener for opener in services.revocations.openers() if opener.grant != ADMIN.id or opener.login}
     async with services.database.read() as connection:
         there = set(await Grants(connection).find_many({opener.grant for opener in openers}))
@@ -81,7 +82,7 @@ async def look(services: Services) -> None:
 
 
 class LapseWatch:
-    """Looks and sweeps, and knows whose publications outlive their grants. Owned by the application."""
+    """Looks and sweeps repeatedly, and knows the publications that outlive their grants. Owned by the application."""
 
     def __init__(self, services: Services, every_s: float = SWEEP_EVERY_S) -> None:
         self._services = services
@@ -90,13 +91,13 @@ class LapseWatch:
         self._found: tuple[Lapse, ...] = ()
 
     def labels(self, room: str, now_ms: int) -> dict[str, str | None]:
-        """Labels of the grants whose publication in ``room`` goes on although they have ended, with the session that
-        they are for; a grant without a label by its id. For the room's alarms."""
+        """The labels (or else ids) of ended grants whose publication in ``room`` goes on -> the session that they were
+        for. For the room's alarms."""
         of_room = (lapse.grant for lapse in self._found if lapse.connection.room == room)
         return {grant.label or grant.id: grant.session for grant in of_room if grant is not None}
 
     async def run(self) -> None:
-        """Until cancelled. A database that does not answer is asked again next time."""
+        """Runs until it is cancelled. After a database error it tries again the next time."""
         while True:
             try:
                 await look(self._services)

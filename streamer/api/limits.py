@@ -1,4 +1,4 @@
-"""Rate limits per household, token buckets in bounded memory; and heavy work one at a time."""
+"""Rate limits per household (token buckets in bounded memory), and expensive work one at a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RateLimit:
         max_keys: int = 10_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``burst``: so many at once; as a rule a minute's."""
+        """``burst``: the events that may come at once; None: as many as in a minute."""
         self._message = message
         self._buckets = Buckets(per_minute if burst is None else burst, per_minute / 60, max_keys=max_keys, clock=clock)
         self.refused = 0
@@ -48,12 +48,13 @@ class RateLimit:
             )
 
     def give_back(self, key: str) -> None:
-        """Uncount one event: it was no failure after all."""
+        """Uncount one event, because it was no failure."""
         self._buckets.of(key).give_back()
 
 
 class Turnstile:
-    """Heavy work (hashing a password: 50 ms of a core, 64 MiB) in a thread, one after the other. Used on the loop.
+    """Runs expensive work (hashing a password: 50 ms of a core, 64 MiB) in a thread, one after the other. Used on the
+    loop.
 
     A household has one place, so that one that guesses passwords delays the others by a turn and refuses nobody.
     """
@@ -69,7 +70,7 @@ class Turnstile:
         return len(self._households)
 
     async def run(self, household: str, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Raises TooMany ``busy`` where the household waits already, Unavailable ``busy`` where too many do."""
+        """Raises TooMany ``busy`` if the household waits already, Unavailable ``busy`` if too many households wait."""
         if household in self._households:
             self.refused += 1
             message = "Somebody else at this address is logging in."

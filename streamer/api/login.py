@@ -1,4 +1,4 @@
-"""``/api/v1/login``, ``/logout``, ``/me``, ``/password``: a token or the admin password becomes a cookie."""
+"""``/api/v1/login``, ``/logout``, ``/me``, ``/password``: a browser gets a cookie for a token or the admin password."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class LoginBody(Body):
 class PasswordBody(Body):
     password: Annotated[str, StringConstraints(max_length=MAX_BYTES)]
     current: Annotated[str, StringConstraints(max_length=MAX_BYTES)] | None = None
-    """Wanted where a password is set and the request does not carry the environment's admin token."""
+    """Needed if a password is set, unless the request carries the environment's admin token."""
 
 
 class MeView(BaseModel):
-    """Who asks, and what they may do."""
+    """The caller and their rights."""
 
     grant: str
     role: Role
@@ -50,15 +50,15 @@ class MeView(BaseModel):
     event: str | None
     session: str | None
     rooms: list[str]
-    """Of an event's or a session's grant: the rooms in which it acts now."""
+    """The rooms in which an event's or a session's grant acts now."""
     actions: list[Action]
-    """Inside the scope."""
+    """The actions that the grant allows inside its scope."""
     ends: Moment | None
-    """When the grant ends; null: open."""
+    """The end of the grant; null: it has none."""
     page: str
-    """The role's own page, as a path."""
+    """The path of the role's own page."""
     login_expires: Moment | None
-    """Unless it is used before; null: by a bearer token."""
+    """The end of the login, unless it is used before; null: a bearer token has none."""
 
     @classmethod
     def of(cls, identity: Identity) -> Self:
@@ -80,7 +80,7 @@ class MeView(BaseModel):
 
 
 async def log_in(call: Call) -> MeView:
-    """401 for what is wrong, 429 past a few failures a minute from one address."""
+    """401 for wrong credentials, 429 after a few failures a minute from one address."""
     body = call.body(LoginBody)
     services, request = call.services, call.request
     if body.token is not None:
@@ -113,15 +113,15 @@ async def log_in(call: Call) -> MeView:
 
 
 async def log_out(call: Call) -> None:
-    """204 whoever asks; what the login had opened is closed."""
+    """204 in any case. Connections that the login had opened are closed."""
     await _end_login(call)
     call.headers[hdrs.SET_COOKIE] = clear_cookie(call.request, call.services)
-    # Nothing of the pages that were seen with it stays behind on a shared computer.
+    # On a shared computer nothing stays of the pages that were seen with the login.
     call.headers["Clear-Site-Data"] = '"cache"'
 
 
 async def me(call: Call) -> MeView:
-    """401 for nobody."""
+    """401 without credentials."""
     identity = await identify(call.request, call.services)
     if identity is None:
         raise Unauthorized("Nobody is logged in.")
@@ -129,7 +129,7 @@ async def me(call: Call) -> MeView:
 
 
 async def change_password(call: Call) -> None:
-    """Ends all logins by the old password but the one that asks."""
+    """Ends all logins by the old password except the caller's."""
     body = call.body(PasswordBody)
     grant = call.require(EVERYTHING)
     services = call.services
@@ -169,7 +169,8 @@ async def _by_token(call: Call, token: str) -> Grant:
 
 
 async def _check_password(call: Call, password: str) -> None:
-    """Raises Unauthorized ``wrong_password``, TooMany. Counted before it is compared: a password can be guessed."""
+    """Raises Unauthorized ``wrong_password``, TooMany. The attempt is counted before the comparison, because a password
+    can be guessed."""
     services = call.services
     household = services.proxies.client_household(call.request)
     services.failed_passwords.take(household)
@@ -178,7 +179,7 @@ async def _check_password(call: Call, password: str) -> None:
     try:
         matches = await services.hashing.run(household, password_matches, password, stored)
     except (TooMany, Unavailable):
-        # It has not been compared.
+        # The password has not been compared.
         services.failed_passwords.give_back(household)
         raise
     if not matches:
@@ -192,7 +193,7 @@ async def _check_password(call: Call, password: str) -> None:
 
 
 async def _end_login(call: Call) -> None:
-    """Of the cookie that came along, if there is one."""
+    """End the login of the request's cookie, if it has one."""
     services = call.services
     secret = secret_of(call.request)
     if secret is None:

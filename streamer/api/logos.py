@@ -1,4 +1,4 @@
-"""Partners' logos: uploaded once, checked, kept in the data folder, for pages and the slate."""
+"""Partners' logos for pages and the slate: uploaded once, checked and kept in the data folder."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def upload(call: Call) -> LogoView:
 
 
 def _checked(data: bytes) -> tuple[bytes, tuple[int, int]]:
-    """The picture as a PNG of bounded size, without whatever else was in the file. Raises Unprocessable."""
+    """The picture as a PNG of bounded size, without the file's other contents. Raises Unprocessable."""
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
             if max(opened.size) > MAX_SIDE or min(opened.size) < 1:
@@ -61,7 +61,7 @@ def _checked(data: bytes) -> tuple[bytes, tuple[int, int]]:
 
 
 async def show(request: web.Request) -> web.StreamResponse:
-    """Names are of their content: a cache may keep it for ever."""
+    """A logo's name is made from its content, so a cache may keep it for ever."""
     name = request.match_info["name"]
     path: Path = request.app[SERVICES].settings.data / "logos" / name
     if _NAME.fullmatch(name) is None or not await asyncio.to_thread(path.is_file):

@@ -1,4 +1,4 @@
-"""What is no HTTP request: refused by the parser, before there is a request that a middleware could see."""
+"""Answers for requests that are no HTTP. The parser refuses them before a middleware could see them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _log = structlog.get_logger("streamer.access")
 
 
 def install() -> None:
-    """Give aiohttp's own refusals our shape. Calling it again changes nothing."""
+    """Give aiohttp's own refusals the shape of our errors. A second call changes nothing."""
     web.RequestHandler.handle_error = _handle_error  # type: ignore[method-assign]
 
 
@@ -22,8 +22,8 @@ def _handle_error(
     exc: BaseException | None = None,
     message: str | None = None,
 ) -> web.StreamResponse:
-    """As ``aiohttp.web_protocol.RequestHandler.handle_error``, with our body and a quieter log: what scanners send
-    is no error of ours, and neither it nor ``message``, which quotes it, is repeated anywhere."""
+    """As ``aiohttp.web_protocol.RequestHandler.handle_error``, with our error body and a quieter log. ``message``
+    quotes the client's bytes, so it is neither sent nor logged."""
     if status >= 500:
         _log.error("request_failed", client=request.remote, exc_info=exc)
         error = StreamerError("Something went wrong on our side.")

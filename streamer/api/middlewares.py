@@ -1,4 +1,4 @@
-"""What holds for every request: request ids, access log, error shape, CSRF, security headers."""
+"""Middlewares for every request: request ids, access log, error shape, CSRF, security headers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REQUEST_ID = web.RequestKey("request_id", str)
 _log = structlog.get_logger("streamer.access")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-# Pictures from elsewhere: partners' logos may lie on the partners' own sites.
+# Pictures may come from elsewhere: partners' logos may lie on the partners' own sites.
 PAGE_CSP = (
     "default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:; img-src 'self' data: blob: https:; "
     "connect-src 'self'; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
@@ -52,7 +52,7 @@ def error_response(error: StreamerError) -> web.Response:
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every error in our shape, whoever raised it."""
+    """Gives every error our shape."""
     try:
         return await handler(request)
     except StreamerError as error:
@@ -65,7 +65,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             mapped.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
         return error_response(mapped)
     except web.RequestPayloadError:
-        # A body that is not what its Content-Encoding or Transfer-Encoding says.
+        # The body does not match its Content-Encoding or Transfer-Encoding.
         return error_response(BadRequest("The body cannot be decoded.", code="bad_body"))
     except ConnectionResetError:
         raise
@@ -80,7 +80,8 @@ def make_access_middleware(observe: Observe) -> Middleware:
 
     @web.middleware
     async def access(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Request id, one log line and one metric for each request. No query, no token, no resource address."""
+        """Request id, one log line and one metric for each request, without query, token or the secret address of a
+        resource."""
         request_id = f"{prefix}-{next(numbers):x}"
         request[REQUEST_ID] = request_id
         started = time.perf_counter()
@@ -96,7 +97,7 @@ def make_access_middleware(observe: Observe) -> Middleware:
             seconds = time.perf_counter() - started
             route = route_of(request)
             observe(route, request.method, status, seconds)
-            # Players ask several times a second: those lines would drown the others.
+            # Players ask several times a second; their lines would hide the others.
             often = route.startswith(("/live/", "/assets/", "/socket.io/")) or route == "/livez"
             log = _log.debug if often else _log.info
             log(
@@ -115,7 +116,7 @@ def make_access_middleware(observe: Observe) -> Middleware:
 
 @web.middleware
 async def csrf(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A changing request that browsers decorate with cookies must come from our own pages.
+    """A request that changes something and carries cookies must come from our own pages.
 
     One with a bearer token cannot be forged by another site, and one without cookies has nothing to steal.
     """
@@ -138,7 +139,8 @@ def _same_origin(request: web.Request) -> bool:
     if site is not None:
         return site in ("same-origin", "none")
     if origin is None:
-        # Neither header: no browser of this decade, so no page that could be tricked.
+        # Every browser of the last ten years sends one of the headers. So this is no browser that another site could
+        # trick.
         return True
     own = urlsplit(services.public_url)
     return origin in (f"{own.scheme}://{own.netloc}", f"{request.scheme}://{request.host}")
@@ -169,6 +171,6 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 
 def route_of(request: web.Request) -> str:
-    """The route's template, so that neither logs nor metric labels hold addresses that are secrets."""
+    """The route's template. Logs and metric labels then hold no secret addresses."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else "unmatched"

@@ -58,23 +58,23 @@ def to_moment(ms: int | None) -> datetime | None:
 
 
 class Body(BaseModel):
-    """What clients send: unknown fields are refused, so that a typing error is not an accepted wish."""
+    """A client's request body. Unknown fields are refused, so that a misspelt field is not ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class LinkQuery(BaseModel):
     key: str | None = Field(None, max_length=256)
-    """Of an unlisted session's shared link."""
+    """The key of an unlisted session's shared link."""
 
 
 class ListQuery(BaseModel):
     NO_FILTERS: ClassVar[set[str]] = {"limit", "cursor", "key", "format"}
-    """What does not change which items a list has."""
+    """Parameters that do not change which items a list has."""
 
     limit: int = Field(50, ge=1, le=200)
     cursor: str | None = Field(None, max_length=256)
-    """Of the answer before: good for the same list with the same filters."""
+    """From the answer before; it works for the same list with the same filters."""
 
 
 class ErrorDetail(BaseModel):
@@ -177,7 +177,7 @@ class GrantView(BaseModel):
     not_before: Moment | None
     expires: Moment | None
     ends: Moment | None
-    """From when it is good for nothing new: ``expires``, or half an hour after its session ended; null: open."""
+    """From this time the grant opens nothing: ``expires``, or half an hour after its session ended; null: no end."""
     in_force: bool
     created: Moment
 
@@ -203,18 +203,18 @@ class GrantView(BaseModel):
 
 class GrantCreateQuery(BaseModel):
     qr: bool = False
-    """Answer with the link as a QR code too."""
+    """Whether the answer has the link as a QR code too."""
 
 
 class GrantCreated(GrantView):
     token: str
     link: str
     qr: str | None = None
-    """The link as a ``data:image/svg+xml`` address; null where it was not asked for."""
+    """The link as a ``data:image/svg+xml`` address; null if it was not asked for."""
 
 
 class GrantQuery(ListQuery):
-    """Lists the grants that name this, not those that reach it."""
+    """Lists the grants that name these, not the grants that reach them."""
 
     room: Slug | None = None
     venue: Slug | None = None
@@ -234,7 +234,7 @@ class GrantList(BaseModel):
 
 
 def refuse_null(model: Any, but: tuple[str, ...] = ()) -> Any:
-    """In a change, a field that is left out stays; null is a value, and only some fields have it."""
+    """Refuse null in a change, except for the fields ``but``. A field that is left out keeps its value."""
     for name in model.model_fields_set:
         if name not in but and getattr(model, name) is None:
             raise ValueError(f"{name} cannot be null")

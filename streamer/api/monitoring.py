@@ -1,4 +1,4 @@
-"""Who may read ``/metrics``: they tell rooms, sources and loads that the public pages do not."""
+"""The right to read ``/metrics``, which tell more about rooms, sources and loads than the public pages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streamer.conference.grants import EVERYTHING, Action
 from streamer.errors import Forbidden, TooMany, Unauthorized
 
 _FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
-"""What a proxy adds. A stranger's request through a proxy on this machine comes from the loopback address."""
+"""Headers that a proxy adds. A request from outside through a proxy on this machine comes from the loopback address."""
 
 
 class MetricsAccess:
@@ -27,7 +27,8 @@ class MetricsAccess:
         )
 
     async def __call__(self, request: web.Request) -> None:
-        """Passes loopback, the networks and the token of the settings, and whoever may read the log of everything.
+        """Lets pass the loopback address, the settings' networks and token, and grants that may read the whole audit
+        log.
 
         Raises Forbidden ``metrics_closed`` for all others, TooMany for an address that guesses tokens.
         """

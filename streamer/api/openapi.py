@@ -22,7 +22,7 @@ _REF = "#/components/schemas/{model}"
 
 
 def openapi_document(routes: Sequence[Route]) -> dict[str, Any]:
-    """JSON-able. Every route of the table is in it, and nothing else."""
+    """JSON-able. It has every route of the table and no other."""
     inputs: set[type[BaseModel]] = {route.body for route in routes if route.body is not None}
     outputs: set[type[BaseModel]] = {ErrorBody}.union(answer for route in routes for answer in route.answers)
     wanted: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in sorted(inputs, key=_name)]
@@ -92,7 +92,7 @@ def _operation(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
             "required": True,
             "content": {"application/json": {"schema": references[(route.body, "validation")]}},
         }
-    # An empty requirement beside the others: open to all, and a grant shows more.
+    # An empty requirement beside the others: everybody may ask, and a grant shows more.
     operation["security"] = [{"grant": []}, {"login": []}] if route.action is not None else [{}, {"grant": []}]
     return operation
 

@@ -1,4 +1,4 @@
-"""The pages' shells. Their content comes from the API; here is only what the first byte must know."""
+"""The shells of the pages. They contain only the configuration that a page needs at once; the API gives the rest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from streamer.errors import NotFound
 
 FILES = web.AppKey("page_files", PageFiles)
 FOR_THE_AUDIENCE = frozenset({"watch", "session", "join", "hall", "stage"})
-"""Pages that give a participant their cookie. In another site's frame it would not come back: ``embed`` gets a key."""
+"""Pages that give a participant their cookie. In another site's frame the cookie would not come back, so ``embed`` gets
+a key."""
 
 SECURITY_TXT_LASTS = timedelta(days=180)
 
@@ -58,7 +59,7 @@ main{{max-width:34rem;padding:2rem}}h1{{font-size:1.6rem;margin:0 0 1rem}}
 
 
 def locale_of(request: web.Request) -> str:
-    """``en`` or ``fr``: the first of ``Accept-Language`` that we speak, by its weight."""
+    """``en`` or ``fr``: the first of ``Accept-Language`` by weight that we have."""
     best, best_weight = "en", 0.0
     for item in request.headers.get(hdrs.ACCEPT_LANGUAGE, "")[:500].split(","):
         tag, _, parameter = item.strip().partition(";")
@@ -92,29 +93,30 @@ async def studio(request: web.Request) -> web.Response:
 
 
 async def admin(request: web.Request) -> web.Response:
-    """For organisers. What is open in it stands in the address, which the page reads itself."""
+    """The page of organisers. It reads from its own address which part of it is open."""
     return shell_page(request, "admin", "admin", None, None)
 
 
 async def moderate(request: web.Request) -> web.Response:
-    """Where the chat is kept readable and questions are brought to the stage."""
+    """The moderators' page, for the chat and the questions."""
     if "room" in request.match_info:
         return await _room_page(request, "moderate")
     return shell_page(request, "moderate", "moderate", None, None)
 
 
 async def caption(request: web.Request) -> web.Response:
-    """Where captions are typed."""
+    """The captioners' page."""
     return await _room_page(request, "caption")
 
 
 async def stage(request: web.Request) -> web.Response:
-    """The speaker's and the hall's screen. What only the speaker may see comes by a token."""
+    """The screen of the speaker and the hall. A token opens the part that only the speaker may see."""
     return await _room_page(request, "stage")
 
 
 async def join(request: web.Request) -> web.Response:
-    """Where links of sessions and events lead: logs in by the token in the fragment and goes on to the role's page."""
+    """The target of links to sessions and events. The page logs in with the token of the fragment and goes on to the
+    role's page."""
     return shell_page(request, "join", "join", None, None)
 
 
@@ -124,10 +126,11 @@ async def docs(request: web.Request) -> web.Response:
 
 
 async def session(request: web.Request) -> web.Response:
-    """The same for every id and key: whether there is such a session is for the API to tell to whoever may know."""
+    """One page for every id and key. The API tells those who may know whether there is such a session."""
     response = shell_page(request, "session", "session", None, None)
     if "key" in request.match_info:
-        # The address is what opens it: it is told to no other site, kept by no cache and found by no search.
+        # The address is the secret that opens the session. So no other site learns it, no cache keeps it and no search
+        # finds it.
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers[hdrs.CACHE_CONTROL] = "private, no-store"
         response.headers["X-Robots-Tag"] = "noindex"
@@ -135,7 +138,7 @@ async def session(request: web.Request) -> web.Response:
 
 
 async def asset(request: web.Request) -> web.Response:
-    """Hashed names never change their content; others (favicon) are asked for again."""
+    """Hashed names never change their content; browsers ask again for the others (favicon)."""
     hashed = request.path.startswith("/assets/")
     name = request.path.removeprefix("/")
     file = request.app[FILES].asset(name)
@@ -155,7 +158,7 @@ async def asset(request: web.Request) -> web.Response:
 
 
 async def security_txt(request: web.Request) -> web.Response:
-    """RFC 9116: whom to tell of weaknesses. 404 where the operator has named nobody."""
+    """RFC 9116: the contact for reports of weaknesses. 404 if the settings name none."""
     services = request.app[SERVICES]
     contact = services.settings.server.security_contact
     if not contact:
@@ -192,7 +195,7 @@ def shell_page(
     more: Mapping[str, object] | None = None,
     status: int = 200,
 ) -> web.Response:
-    """A page's shell with its configuration in it; ``more`` is what this page alone is told."""
+    """A page's shell with its configuration in it. ``more`` is the configuration of this page alone."""
     services = request.app[SERVICES]
     config = {
         "page": page,
@@ -200,7 +203,7 @@ def shell_page(
         "publicUrl": services.public_url,
         "version": __version__,
         "whep": services.settings.whep.max_viewers > 0,
-        # TURN carries a password: publishers get it from the WHIP answer, with their token.
+        # TURN needs a password: publishers get it with the WHIP answer, after their token was checked.
         "iceServers": [{"urls": url} for url in services.settings.ice.stun_servers],
         "locale": locale_of(request),
         **(more or {}),
@@ -210,11 +213,11 @@ def shell_page(
         return _plain(request, 503, "unbuilt", "unbuilt_text")
     headers = {hdrs.CACHE_CONTROL: "no-cache", hdrs.VARY: "Accept-Encoding, Accept-Language"}
     if page in FOR_THE_AUDIENCE and participant_of(request, services) is None:
-        # Nobody else's: no cache in between keeps it.
+        # The cookie is for this browser only, so no cache may keep the answer.
         headers[hdrs.SET_COOKIE] = participant_cookie(request, services, services.audience.new_identity()[1])
         headers[hdrs.CACHE_CONTROL] = "private, no-cache"
     if _takes_gzip(request):
-        # A few kilobytes: a fraction of a millisecond.
+        # A few kilobytes take a fraction of a millisecond.
         body = gzip.compress(body, 5, mtime=0)
         headers[hdrs.CONTENT_ENCODING] = "gzip"
     return web.Response(status=status, body=body, content_type="text/html", charset="utf-8", headers=headers)
@@ -232,7 +235,7 @@ def _told(room: Room, venue: Venue | None) -> dict[str, object]:
 
 @web.middleware
 async def people(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A browser that navigates to an address that is not there gets a page; programs get our JSON."""
+    """A browser that opens an address that does not exist gets a page; programs get our JSON."""
     navigates = request.method in ("GET", "HEAD") and "text/html" in request.headers.get(hdrs.ACCEPT, "")
     try:
         response = await handler(request)
@@ -246,7 +249,7 @@ async def people(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def missing_page(request: web.Request) -> web.Response:
-    """404 for people, in their language."""
+    """The 404 page for people, in their language."""
     return _plain(request, 404, "missing", "missing_text", link="home")
 
 

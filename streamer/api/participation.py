@@ -37,9 +37,9 @@ from streamer.store.questions import Questions
 from streamer.store.sessions import Sessions
 
 PARTICIPANT_HEADER = "Streamer-Participant"
-"""For pages without our cookie: the token that Socket.IO gave as ``you.key``."""
+"""For pages without our cookie: the token that Socket.IO sent as ``you.key``."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""Spreadsheets take a cell that begins with one of these for a formula, full-width ones included."""
+"""A spreadsheet reads a cell that begins with one of these characters as a formula; the full-width ones count, too."""
 CSV_LIMIT = 10_000
 CSV_PAGE = 200
 CSV_AGE_S = 5.0
@@ -49,7 +49,7 @@ class ItemsQuery(ListQuery, LinkQuery):
     room: Slug | None = None
     session: str | None = Field(None, max_length=128)
     format: Literal["json", "csv"] = "json"
-    """``csv``: all of them, up to ten thousand."""
+    """``csv``: all items, up to ten thousand."""
 
 
 class ItemList(BaseModel):
@@ -70,7 +70,7 @@ class Item(BaseModel):
 class Watched(BaseModel):
     session: str
     minutes: int
-    """Watched by all together."""
+    """The minutes that all viewers together watched."""
     peak: int
     average: float
 
@@ -147,7 +147,7 @@ def _by_option(polls: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 async def get_question(call: Call) -> Item:
-    """Raises NotFound ``no_such_question``, also for one that is not shown to whoever asks."""
+    """Raises NotFound ``no_such_question``, also for a question that the caller may not see."""
     async with call.services.database.read() as connection:
         found = await Questions(connection).find(call.path("id"))
     view = None
@@ -159,7 +159,7 @@ async def get_question(call: Call) -> Item:
 
 
 async def get_poll(call: Call) -> Item:
-    """Raises NotFound ``no_such_poll``, also for one that is not shown to whoever asks."""
+    """Raises NotFound ``no_such_poll``, also for a poll that the caller may not see."""
     async with call.services.database.read() as connection:
         found = await Polls(connection).find(call.path("id"))
     view = None
@@ -185,7 +185,7 @@ async def _listed(
 
 
 async def _caller(call: Call, session_id: str | None) -> Caller:
-    """Who asks; with the link to the session that the list is about."""
+    """The caller, with the link to the session that the list is about."""
     session = None if session_id is None else await any_session(call.services, session_id)
     return call.caller(session)
 
@@ -193,7 +193,8 @@ async def _caller(call: Call, session_id: str | None) -> Caller:
 async def _question_views(
     services: Services, caller: Caller, questions: Sequence[Question], counted: dict[str, int]
 ) -> list[dict[str, Any] | None]:
-    """None for those that are not told. ``counted``: question -> its votes, kept for the next page of an answer."""
+    """The questions as the caller sees them; None for each that they may not see. ``counted``: question -> its votes,
+    kept for the next page of an answer."""
     sessions = await _sessions(services, questions)
     async with services.database.read() as connection:
         stored = Questions(connection)
@@ -229,7 +230,7 @@ def _for_moderators(question: Question) -> dict[str, Any]:
 
 
 async def _poll_views(services: Services, caller: Caller, found: Sequence[Poll]) -> list[dict[str, Any] | None]:
-    """None for those that are not told."""
+    """The polls as the caller sees them; None for each that they may not see."""
     sessions = await _sessions(services, found)
     async with services.database.read() as connection:
         ballots = await Polls(connection).votes_of([poll.id for poll in found])
@@ -242,7 +243,7 @@ async def _poll_views(services: Services, caller: Caller, found: Sequence[Poll])
 
 
 async def _sessions(services: Services, items: Sequence[Question | Poll]) -> Mapping[str, Session]:
-    """As the director knows them, which may be newer than the row."""
+    """The sessions as the director knows them, which may be newer than the row."""
     named = sorted({session for item in items if (session := said_in(item)) is not None})
     async with services.database.read() as connection:
         rows = await Sessions(connection).find_many(named)
@@ -266,7 +267,8 @@ async def _table(
     listed: Callable[[], Awaitable[tuple[list[dict[str, Any]], str | None]]],
     rows_of: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] = list,
 ) -> Text:
-    """Kept for some seconds, for whoever may see the same: what people say bumps no revision."""
+    """A CSV table. It is kept for some seconds for callers with the same rights, because new messages do not change the
+    revision."""
     services, grant = call.services, call.grant
     if grant is None:
         services.exports.take(services.proxies.client_household(call.request))
@@ -305,7 +307,7 @@ def csv_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
 def cell(value: Any) -> Any:
     if not isinstance(value, str):
         return "" if value is None else value
-    # Spaces and isolates before it do not hide it from a spreadsheet.
+    # Spreadsheets ignore spaces and isolates before the character.
     return (
         f"'{value}"
         if value.lstrip(" \u2066\u2067\u2068\u200b\ufeff").startswith(FORMULA) or value[:1] in FORMULA
@@ -326,7 +328,7 @@ async def watched(call: Call) -> Watched:
 
 
 def participant_of(request: web.Request, services: Services) -> ParticipantIdentity | None:
-    """Whose cookie, or token, a request carries."""
+    """The participant of the request's cookie or token."""
     for token in (request.headers.get(PARTICIPANT_HEADER), request.cookies.get(COOKIE)):
         identity = services.audience.identity(token) if token else None
         if identity is not None:
@@ -350,7 +352,7 @@ async def export(call: Call) -> OwnData:
 
 
 async def erase(call: Call) -> Erased:
-    """Texts, names and votes, for good; the cookie with them."""
+    """Deletes the participant's texts, names and votes for good, and the cookie."""
     participant = _me(call)
     try:
         removed = dict(await call.services.audience.erase(participant))

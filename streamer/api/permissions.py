@@ -1,4 +1,4 @@
-"""What each address asks of whoever comes: the table that the rights test holds every registered route to.
+"""The right that each address needs. The rights test compares every registered route with this table.
 
 An address that is not listed here fails that test, so nothing is open by oversight. What a role may do stands in
 ``conference/grants.py``; which address carries which action stands in the route tables, and here once more: to be
@@ -14,19 +14,19 @@ from streamer.conference.grants import Action
 
 
 class Open(StrEnum):
-    """Addresses without an action."""
+    """The kinds of addresses that need no action."""
 
     EVERYBODY = "everybody"
-    """What is public, and the shells of pages, which hold nothing: their content comes from the API."""
+    """Public contents, and the shells of pages, which are empty: the API gives their contents."""
     HOLDER = "holder"
-    """Whoever holds a grant, of any role and scope."""
+    """The holder of any grant."""
     PARTICIPANT = "participant"
-    """Whoever has a participant's cookie or token, about themselves."""
+    """A participant with a cookie or token, for their own data."""
     CAPABILITY = "capability"
-    """The address itself is the secret: a WebRTC resource; a closed session's output and replay by a key, whose
-    holder's rights are asked for at each request."""
+    """The address itself is the secret: a WebRTC resource, or a closed session's output and replay by a key. The rights
+    of the key's holder are checked at each request."""
     MONITORING = "monitoring"
-    """Loopback, networks and the token of the settings, admins and organisers of all: ``api/monitoring.py``."""
+    """Loopback, the settings' networks and token, admins and organisers of everything: ``api/monitoring.py``."""
 
 
 Rule = Action | Open
@@ -72,7 +72,7 @@ _API: Mapping[str, Rule] = {
     "DELETE /events/{id}": Action.EVENT_DELETE,
     "POST /events/{id}/hold": Action.ROOM_HOLD,
     "POST /events/{id}/resume": Action.ROOM_HOLD,
-    # Closed sessions are left out of lists, and are 404 by id, for whoever may not know of them.
+    # Lists leave out closed sessions, and by id they are 404, for callers who may not know of them.
     "GET /sessions": Open.EVERYBODY,
     "POST /sessions": Action.SESSION_CREATE,
     "GET /sessions/{id}": Open.EVERYBODY,
@@ -85,7 +85,7 @@ _API: Mapping[str, Rule] = {
     "POST /sessions/{id}/cancel": Action.SESSION_CANCEL,
     "POST /sessions/{id}/reopen": Action.SESSION_RUN,
     "POST /sessions/{id}/answer": Action.SESSION_ANSWER,
-    # What everybody was shown; moderators read the rest. One's own data by one's own cookie.
+    # Everybody sees the public ones; moderators see all. Participants get their own data by their cookie.
     "GET /questions": Open.EVERYBODY,
     "GET /questions/{id}": Open.EVERYBODY,
     "GET /polls": Open.EVERYBODY,
@@ -101,7 +101,7 @@ _API: Mapping[str, Rule] = {
     "GET /recordings/{id}/still.jpg": Action.RECORDING_READ,
     "GET /retention": Action.RECORDING_READ,
     "POST /retention": Action.RECORDING_DELETE,
-    # And the action that is undone.
+    # And the right of the action that is undone.
     "POST /actions/{id}/undo": Action.ROOM_CREW,
     "GET /actions": Action.ROOM_CREW,
     "GET /alarms": Action.ROOM_CREW,
@@ -135,7 +135,7 @@ _PAGES: Mapping[str, Rule] = {
     "GET /admin": Open.EVERYBODY,
     "GET /admin/{tail}": Open.EVERYBODY,
     "GET /join": Open.EVERYBODY,
-    # A page to type another code where this one is none.
+    # Without such a code it is a page to type another.
     "GET /join/{code}": Open.EVERYBODY,
     "GET /join/{code}/qr.{kind}": Open.CAPABILITY,
     "GET /join/{code}/poster": Open.CAPABILITY,
@@ -150,7 +150,7 @@ _PAGES: Mapping[str, Rule] = {
     "GET /readyz": Open.EVERYBODY,
     "GET /metrics": Open.MONITORING,
     "GET /logos/{name}": Open.EVERYBODY,
-    # Each namespace and command asks for itself: ``realtime/rights.py``, ``realtime/service.py``.
+    # Each namespace and command checks its own right: ``realtime/rights.py``, ``realtime/service.py``.
     "GET /socket.io/": Open.EVERYBODY,
     "POST /socket.io/": Open.EVERYBODY,
     "GET /schedule.xml": Open.EVERYBODY,
@@ -178,7 +178,7 @@ _MEDIA: Mapping[str, Rule] = {
     "GET /live/{room}/~{secret}/{broadcast}/{rendition}.m3u8": Open.CAPABILITY,
     "GET /live/{room}/~{secret}/{broadcast}/{key}/{rendition}/{name}": Open.CAPABILITY,
     "GET /live/{room}/~{tail}": Open.CAPABILITY,
-    # What is public and published; the rest by key.
+    # Published replays of public sessions are open; the others need a key.
     "GET /replay/{session}/index.m3u8": Open.EVERYBODY,
     "GET /replay/{session}/{edition}/index.m3u8": Open.EVERYBODY,
     "GET /replay/{session}/{edition}/download.mp4": Open.EVERYBODY,
@@ -193,4 +193,4 @@ _MEDIA: Mapping[str, Rule] = {
 }
 
 RULES: Mapping[str, Rule] = {**_REST, **_PAGES, **_MEDIA}
-"""``METHOD template`` -> what it asks. HEAD follows GET; OPTIONS tells nothing but methods."""
+"""``METHOD template`` -> the right that it needs. HEAD follows GET; OPTIONS tells only the methods."""

@@ -1,4 +1,4 @@
-"""``/api/v1/recordings`` and ``/api/v1/retention``: what is kept of sessions, its cuts, and what is to go.
+"""``/api/v1/recordings`` and ``/api/v1/retention``: recordings of sessions, their cuts, and their deletion.
 
 Everybody may see what everybody may watch. Whoever is covered by a grant, or has the link of an unlisted session, sees
 what is closed to others with addresses that hold a key of their own.
@@ -37,7 +37,7 @@ STILL_HEADERS = ("X-Media-Time", "X-Frame-Before", "X-Frame-After")
 
 
 class SkipBody(Body):
-    """A stretch that is left out; media times as RFC 3339 or milliseconds."""
+    """A stretch that the replay leaves out; media times as RFC 3339 or milliseconds."""
 
     from_ms: int = Field(ge=0, le=FOREVER_MS)
     to_ms: int = Field(ge=0, le=FOREVER_MS)
@@ -64,12 +64,12 @@ class EditionView(BaseModel):
     created: Moment
     replaced: Moment | None
     url: str
-    """Plays it for whoever is told of it, until their grant or login ends; 410 once it is replaced."""
+    """Plays the edition for the caller, until their grant or login ends; 410 once the edition is replaced."""
     download_url: str | None
 
     @classmethod
     def of(cls, edition: StoredEdition, replay: str) -> Self:
-        """``replay``: the address below which whoever asks plays it."""
+        """``replay``: the base address of the caller's replay."""
         base = f"{replay}/{edition.id}"
         created = to_moment(edition.created_ms)
         assert created is not None
@@ -94,22 +94,22 @@ class RecordingView(BaseModel):
     state: RecordingState
     published: bool
     start_ms: int
-    """Of the current edition."""
+    """The media time where the current edition begins."""
     end_ms: int | None
     replay_url: str | None
-    """The session's own address; null where it does not answer."""
+    """The session's own address; null if it does not answer."""
     download_url: str | None
 
 
 class RecordingCrewView(RecordingView):
-    """For the crew: with its cuts and files."""
+    """For the crew: with the cuts and files."""
 
     bytes: int
     pinned: bool
     reviewed: bool
     created: Moment
     material_from_ms: int
-    """Between these a cut may lie."""
+    """A cut may lie between these two media times."""
     material_to_ms: int | None
     editions: list[EditionView]
 
@@ -134,7 +134,7 @@ class StillQuery(BaseModel):
 class RetentionQuery(BaseModel):
     room: Slug | None = None
     days: int | None = Field(None, ge=0, le=36_500)
-    """As if rooms had these; only to look."""
+    """Retention to try out, as if all rooms had it. Nothing is deleted."""
 
 
 class DoomedView(BaseModel):
@@ -147,7 +147,7 @@ class DoomedView(BaseModel):
 
 
 class RetentionView(BaseModel):
-    """``freed_bytes``: what the disk gets back; files that other recordings share stay."""
+    """``freed_bytes``: the space that the disk gets back. Files that other recordings share stay."""
 
     items: list[DoomedView]
     freed_bytes: int
@@ -174,7 +174,7 @@ def _view(
     if current is not None and recording.published:
         replay = f"{base}/index.m3u8"
     elif current is not None:
-        # Not published: its own address, for who may watch it all the same.
+        # The address of an edition that is not published, for callers who may watch it all the same.
         replay = EditionView.of(current, base).url
     values: dict[str, Any] = {
         "session": session.id,
@@ -223,7 +223,7 @@ async def list_recordings(call: Call) -> RecordingList:
             rows = await Sessions(connection).find_many([recording.session for recording in found])
             stored = Editions(connection)
             editions = {recording.session: await stored.of_session(recording.session) for recording in found}
-        # What the director knows may be newer than the row.
+        # The director's copy may be newer than the row.
         sessions = {name: services.director.find(name) or row for name, row in rows.items()}
         return [
             _view(services, caller, sessions[r.session], r, editions[r.session]) if r.session in sessions else None
@@ -235,7 +235,7 @@ async def list_recordings(call: Call) -> RecordingList:
 
 
 async def _entry(call: Call) -> tuple[RecordingEntry, Recording]:
-    """Raises NotFound, also where the caller is told nothing of it."""
+    """Raises NotFound, also for a recording that the caller may not know of."""
     entry = await call.services.archivist.book.entry(call.path("id"), around=False)
     if entry is None or entry.recording is None or _told(call, entry, entry.recording) is None:
         raise _no_recording()
@@ -253,7 +253,7 @@ async def get_recording(call: Call) -> RecordingView | RecordingCrewView:
 
 
 async def still(call: Call) -> Text:
-    """A picture of the material. Headers tell its own media time and those of the frames beside it."""
+    """A picture of the material. Headers tell its media time and those of the frames beside it."""
     entry, recording = await _entry(call)
     grant = call.require(target_of(call.services, entry.session))
     archivist = call.services.archivist
@@ -294,7 +294,8 @@ async def change(call: Call) -> RecordingView | RecordingCrewView:
     )
     entry = await editing.edit(services.archivist, entry.session.id, wanted, _who(grant))
     if wanted.skips is not None:
-        # What is left out is in no live window when the answer comes. Else the director finds it within a second.
+        # Then the stretch is in no live window when the answer arrives. After an error the director does it within a
+        # second.
         with contextlib.suppress(StreamerError):
             await services.director.refresh()
     assert entry.recording is not None
@@ -310,14 +311,14 @@ async def delete(call: Call) -> None:
 
 
 async def look_at_retention(call: Call) -> RetentionView:
-    """The dry run."""
+    """The dry run: nothing is deleted."""
     query = call.query(RetentionQuery)
     call.require(_room_target(call, query.room))
     return _retention_view(await _retention(call).plan(room=query.room, days=query.days))
 
 
 async def apply_retention(call: Call) -> RetentionView:
-    """Delete now what the rooms' days say; the same happens by itself every hour."""
+    """Delete now what is older than the rooms' retention. The same runs every hour."""
     query = call.query(RetentionQuery)
     call.require(_room_target(call, query.room))
     retention = _retention(call)

@@ -1,4 +1,4 @@
-"""Who is told when a grant is taken back or a login ends, so that what they hold open for it closes at once."""
+"""Tells listeners that a grant was revoked or a login ended, so that they close at once what it had opened."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import structlog
 
 LISTENER_S = 1.0
-"""Longest wait for one listener: revocation answers within a second or so, whoever hangs."""
+"""The longest wait for one listener: a revocation answers within about a second, even if a listener hangs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What is over. ``login`` None: all of the grant; else only what that login (its digest) had opened."""
+    """The end of a grant or a login. ``login`` None: the whole grant ended; else only the login with this digest."""
 
     grant: str
     login: bytes | None = None
@@ -22,14 +22,14 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Opener:
-    """By what something is open: a grant, and the login (its digest) that it came by; None: its token."""
+    """The grant that opened something, and the digest of its login; None: its token opened it."""
 
     grant: str
     login: bytes | None = None
 
 
 Listener = Callable[[Ended], Awaitable[None]]
-"""Closes what was opened (sockets, held playlists); there may be nothing of it."""
+"""Closes sockets and held playlists that the grant or login had opened, if there are any."""
 
 _log = structlog.get_logger(__name__)
 
@@ -46,12 +46,12 @@ class Revocations:
         self._listeners.append(listener)
 
     def follow(self, openers: Callable[[], Iterable[Opener]]) -> None:
-        """Have it looked after, too, that nothing stays open by what another process has ended. ``openers`` tells by
-        what something is open now."""
+        """Watch also for ends in other processes. ``openers`` tells the grants and logins that hold something open
+        now."""
         self._openers.append(openers)
 
     def openers(self) -> set[Opener]:
-        """By what anything is open in this process."""
+        """All grants and logins that hold something open in this process."""
         return {opener for openers in self._openers for opener in openers()}
 
     async def announce(self, ended: Ended) -> None:

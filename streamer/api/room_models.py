@@ -57,7 +57,7 @@ class RoomChange(Body):
     aliases: Aliases | None = None
     guid: Guid | None = None
     retention_days: int | None = Field(None, ge=1, le=36_500)
-    """null: as the settings say."""
+    """null: the retention of the settings."""
     caption_languages: CaptionLanguages | None = None
     """From the next opening of the room on."""
 
@@ -91,13 +91,13 @@ class TrackView(BaseModel):
 
 
 class SourceView(BaseModel):
-    """What everybody may know of a source."""
+    """The public facts about a source."""
 
     up: bool
 
 
 class SourceCrewView(SourceView):
-    """What the room's crew sees of a source."""
+    """A source as the room's crew sees it."""
 
     publication: str
     client: str
@@ -128,7 +128,7 @@ class SourceCrewView(SourceView):
 
 
 class AlarmView(BaseModel):
-    """What somebody has to be told."""
+    """A condition that somebody must know of."""
 
     id: str
     code: str
@@ -136,11 +136,11 @@ class AlarmView(BaseModel):
     """``alarm``, ``warning`` or ``notice``."""
     since: Moment
     owner: str
-    """Whose it is: ``technician``, ``organiser``, ``operator``."""
+    """The role that should act: ``technician``, ``organiser``, ``operator``."""
     session: str | None
     details: dict[str, Any]
     acknowledged: str | None
-    """Who has taken it on."""
+    """The person who has acknowledged it."""
 
     @classmethod
     def of(cls, alarm: Alarm, taken: Acknowledgement | None) -> Self:
@@ -171,10 +171,10 @@ class RoomView(BaseModel):
     """``off``, ``slate`` or ``live``: the public output."""
     sources: dict[str, SourceView]
     word: str
-    """Why it shows what it shows: ``on_air``, ``overrun``, ``paused``, ``between``, ``before``, ``reserved``,
+    """The reason for what the room shows: ``on_air``, ``overrun``, ``paused``, ``between``, ``before``, ``reserved``,
     ``not_streamed``, ``hold``, ``free``."""
     session: AnySession | None = None
-    """On air now."""
+    """The session that is on air now."""
     next: AnySession | None = None
     reserved_until: Moment | None = None
     hold: HoldView | None = None
@@ -206,13 +206,13 @@ class RoomCrewView(RoomView):
     shows: dict[str, str]
     """Output -> ``programme``, ``slate`` or ``picture_muted``. A closed session's output is ``~{session id}``."""
     orders: dict[str, Any]
-    """What the director wants of the room process."""
+    """The state that the director orders from the room process."""
     slate: bool
-    """Put up by hand."""
+    """Whether somebody put the slate up by hand."""
     media_up: bool
     media_stopped: Moment | None
     first_words: Moment | None
-    """When somebody began to speak after the last long silence."""
+    """The time of the first speech after the last long silence."""
     viewers_whep: int
     shedding: list[str]
     alarms: list[AlarmView]

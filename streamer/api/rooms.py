@@ -29,7 +29,7 @@ from streamer.store.venues import Venues
 
 class RoomStateQuery(BaseModel):
     unless: Literal["off", "slate", "live"] | None = None
-    """Answer when the state is another, within 20 s in any case."""
+    """The answer waits until the state is another one, 20 s at most."""
 
 
 class RoomQuery(ListQuery):
@@ -41,7 +41,7 @@ def target_of(room: Room) -> Target:
 
 
 def view_of(room: Room, services: Services, caller: Caller) -> RoomView | RoomCrewView:
-    """As much of a room as the caller may see."""
+    """The room with the fields that the caller may see."""
     director = services.director
     link = services.plane.rooms.get(room.id)
     state = services.state_of(room.id)
@@ -49,7 +49,7 @@ def view_of(room: Room, services: Services, caller: Caller) -> RoomView | RoomCr
     face = director.face(room.id)
 
     def seen(session: Session | None, public: PublicSession | None) -> SessionView | SessionCrewView | None:
-        """Who is told nothing of the session sees what everybody does."""
+        """The session as the caller may see it. A caller without rights sees the public part."""
         view = None if session is None else session_view(services, caller, session)
         if view is not None or public is None:
             return view
@@ -77,7 +77,7 @@ def view_of(room: Room, services: Services, caller: Caller) -> RoomView | RoomCr
 
 
 def alarms_of(services: Services, caller: Caller, room: Room) -> list[Alarm]:
-    """What rings in the room, as far as the caller is told."""
+    """The room's alarms that the caller may see."""
     director = services.director
     told = (alarm_told(caller, alarm, director.find, room.id, room.venue) for alarm in director.alarms(room.id))
     return [alarm for alarm in told if alarm is not None]
@@ -123,10 +123,10 @@ async def get_room(call: Call) -> RoomView | RoomCrewView:
     async with call.services.database.read() as connection:
         room = await Rooms(connection).get(call.path("id"))
     if call.services.director.room(room.id) is None:
-        # Made by another process a moment ago.
+        # Another process made the room a moment ago.
         await call.services.director.refresh()
     if unless is not None:
-        # Nothing of the database is held meanwhile; the names are those of the question.
+        # The wait holds nothing of the database. The names are those at the time of the request.
         await call.services.waiters.wait_other(room.id, unless, call.services.proxies.client_household(call.request))
     return view_of(room, call.services, call.caller())
 
@@ -138,7 +138,7 @@ async def change_room(call: Call) -> RoomView | RoomCrewView:
         room = await rooms.get(call.path("id"))
         call.require(target_of(room))
         before, room = room, replace(room, **body.model_dump(exclude_unset=True))
-        # A room may only be moved to where the grant reaches too.
+        # A room may only be moved to a venue that the grant reaches too.
         holder = call.require(target_of(room))
         await _venue_named(connection, room.venue)
         await rooms.save(room)
@@ -149,7 +149,7 @@ async def change_room(call: Call) -> RoomView | RoomCrewView:
 
 
 async def delete_room(call: Call) -> None:
-    """Closes the room. What it recorded stays on disk until retention takes it."""
+    """Closes the room. Its recordings stay on disk until retention deletes them."""
     async with call.services.database.write() as connection:
         rooms = Rooms(connection)
         room = await rooms.get(call.path("id"))

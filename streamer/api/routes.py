@@ -1,4 +1,4 @@
-"""The whole of the API in one application."""
+"""One application with all routes of the API."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ ROUTES = (
 
 
 def make_application(services: Services, observe: Observe) -> web.Application:
-    """An application with the API, the pages and the signalling; delivery and health are added by the caller."""
+    """An application with the API, the pages and the signalling. The caller adds delivery and health."""
     malformed.install()
     app = web.Application(
         client_max_size=services.settings.server.max_body_bytes,

@@ -1,4 +1,4 @@
-"""The REST route table: from one :class:`Route` come the handler, its checks and its OpenAPI entry."""
+"""The REST route table. The handler, its checks and its OpenAPI entry all come from one :class:`Route`."""
 
 from __future__ import annotations
 
@@ -63,31 +63,31 @@ class Call:
         return self.request.match_info[name]
 
     def caller(self, session: Session | None = None) -> Caller:
-        """Who asks; with the link to ``session``, where the request brings it."""
+        """The caller; with the link to ``session`` if the request has it."""
         return caller_of(self.request, self.grant, session)
 
     async def after(self, query: ListQuery) -> str | None:
-        """The place after which the page begins that is asked for. Raises BadRequest ``bad_cursor``."""
+        """The place after which the asked page begins. Raises BadRequest ``bad_cursor``."""
         return await self.services.cursors.open(self._list(query), query.cursor)
 
     async def cursor(self, query: ListQuery, place: str | None) -> str | None:
-        """For the answer: where the next page begins."""
+        """The cursor of the next page, for the answer."""
         return await self.services.cursors.seal(self._list(query), place)
 
     def _list(self, query: ListQuery) -> str:
-        """The list with its filters."""
+        """The name of the list with its filters."""
         filters = query.model_dump(mode="json", exclude=ListQuery.NO_FILTERS, exclude_none=True)
         return json.dumps([self.request.path, filters], sort_keys=True)
 
     def require(self, target: Target) -> Grant:
-        """Role and scope for the route's action. Every handler of a route with an action calls it."""
+        """Check role and scope for the route's action. Every handler of a route with an action calls it."""
         assert self.action is not None
         return require(self.grant, self.action, target)
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """An answer that is no JSON. ``content_type`` with its parameters. ``status`` None: the route's."""
+    """An answer that is no JSON. ``content_type`` includes its parameters. ``status`` None: the route's status."""
 
     text: str | bytes
     content_type: str
@@ -111,7 +111,7 @@ class Route:
     query: type[BaseModel] | None = None
     answers: tuple[type[BaseModel], ...] = ()
     texts: tuple[str, ...] = ()
-    """Media types of its answers that are no JSON."""
+    """Media types of the answers that are no JSON."""
     status: int = 200
 
     @property
@@ -122,7 +122,7 @@ class Route:
 def add_routes(app: web.Application, routes: Sequence[Route]) -> None:
     for route in routes:
         if route.method == hdrs.METH_GET:
-            # HEAD comes with it.
+            # HEAD is added with it.
             app.router.add_get(route.full_path, _adapter(route))
         else:
             app.router.add_route(route.method, route.full_path, _adapter(route))
@@ -139,7 +139,7 @@ def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         call = Call(request, services, grant, route.action, body, query)
         # A client that hangs up must not leave a change half done.
         answer = await (route.handler(call) if route.method == "GET" else to_the_end(route.handler(call)))
-        # Whatever a token shows or changes is for its holder's eyes: no cache keeps it.
+        # The answer may hold things for the token's holder alone, so no cache keeps it.
         headers = {hdrs.CACHE_CONTROL: "no-store", hdrs.VARY: "Authorization, Cookie", **call.headers}
         if answer is None:
             return web.Response(status=204, headers=headers)
@@ -159,7 +159,8 @@ def _adapter(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
 
 @contextlib.asynccontextmanager
 async def body_limit(request: web.Request) -> AsyncIterator[None]:
-    """For reading a request's body: a client that sends it by drops keeps no handler. Raises RequestTimeout."""
+    """A time limit for reading a request's body, so that a slow client does not hold a handler. Raises
+    RequestTimeout."""
     try:
         async with asyncio.timeout(request.app[SERVICES].settings.server.body_s):
             yield
@@ -168,7 +169,7 @@ async def body_limit(request: web.Request) -> AsyncIterator[None]:
 
 
 async def read_file(request: web.Request, most: int) -> bytes:
-    """A body that is a file, larger than what other requests may bring. Raises TooLarge, RequestTimeout."""
+    """A body that is a file, which may be larger than other bodies. Raises TooLarge, RequestTimeout."""
     chunks, size = [], 0
     async with body_limit(request):
         async for chunk in request.content.iter_chunked(64 * 1024):
@@ -181,7 +182,7 @@ async def read_file(request: web.Request, most: int) -> bytes:
 
 async def _read_json(request: web.Request, model: type[_Model]) -> _Model:
     if not request.body_exists:
-        # As good as an empty object: a tap needs no more than its address.
+        # An empty body counts as an empty object: many commands need no more than their address.
         return _validate(model, {}, "body")
     if request.content_type != "application/json":
         raise UnsupportedMediaType("The body must be application/json.", headers={"Accept": "application/json"})
@@ -212,7 +213,7 @@ def invalid(error: ValidationError, where: str) -> Unprocessable:
 
 
 def invalid_field(name: str, message: str) -> Unprocessable:
-    """A field whose value only the database can judge."""
+    """The error of a field whose value only the database can judge."""
     return Unprocessable(
         "The body is not valid.",
         code="invalid",

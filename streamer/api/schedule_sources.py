@@ -1,4 +1,4 @@
-"""``/api/v1/schedule-sources``: schedules that are followed, and how the last look at them went."""
+"""``/api/v1/schedule-sources``: schedules elsewhere that are followed, and the result of the last look at each."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ class SourceQuery(BaseModel):
 
 
 class ScheduleSourceView(BaseModel):
-    """An event's schedule elsewhere, and how the last look at it went."""
+    """An event's schedule elsewhere, and the result of the last look at it."""
 
     event: str
     event_name: str
     url: str
     every_s: float
-    """How often it is looked at."""
+    """The time between two looks."""
     polled: Moment | None
-    """When it was looked at last; null: not yet."""
+    """The time of the last look; null: there was none yet."""
     error: str
-    """What went wrong then, in words; empty: nothing. What was read before holds on."""
+    """The error of the last look, in words; empty: there was none. The data of the look before stays."""
     followed_by: str
-    """The label of the grant with whose rights it is read; empty: nobody's, or one that is gone."""
+    """The label of the grant with whose rights the schedule is read; empty: no grant, or one that is gone."""
     stopped: Literal["nobody", "ended", "out_of_reach"] | None
-    """Why it is not read any more: nobody has set or confirmed its address, their grant has ended, or does not reach
-    the event. Null: it is read."""
+    """The reason why it is not read any more: nobody has set or confirmed its address, their grant has ended, or the
+    grant does not reach the event. Null: it is read."""
     waiting: list[ImportItem]
-    """What it would change and nobody has agreed to: import it by hand to do so."""
+    """Changes that nobody has agreed to. Import the schedule by hand to apply them."""
 
 
 class SourceList(BaseModel):
@@ -112,7 +112,7 @@ async def poll_now(call: Call) -> ScheduleSourceView:
 
 
 async def confirm(call: Call) -> ScheduleSourceView:
-    """Whoever confirms answers for what the address says from now on."""
+    """The caller is answerable from now on for what the address says."""
     services = call.services
     async with services.database.write() as connection:
         event = await Events(connection).get(call.path("id"))

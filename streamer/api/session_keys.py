@@ -1,4 +1,4 @@
-"""Who may see a closed session now: keys are made for holders and checked at each request. On the loop.
+"""Keys of closed sessions. A key is made for one holder and checked at each request. Used on the loop.
 
 A player asks several times a second, so answers come from memory: what is known of a holder is read again twice a
 second for as long as it is asked for, and at once when a grant is revoked, a login ends or a session changes here.
@@ -34,21 +34,22 @@ from streamer.store.reach import with_ends
 from streamer.store.sessions import Sessions
 
 EVERYBODY = ""
-"""The holder of what is public."""
+"""The holder of public things."""
 FRESH_S = 0.8
-"""What was read longer ago is read again before it is answered from."""
+"""Facts that were read longer ago are read again before they are used."""
 IN_USE_S = 5.0
-"""What nobody has asked for so long is read again no more."""
+"""Facts that nobody has asked for during this time are not read again."""
 TRUSTED_S = 60.0
-"""While the database does not answer, what was known last holds for so long: who watches goes on."""
+"""While the database does not answer, old facts hold for this long, so that viewers can go on."""
 DATABASE_S = 0.5
 FIRST_S = 3.0
-"""The longest waits for the database: for what is known already, and for what is not."""
+"""The longest waits for the database: for facts that are known already, and for facts that are not."""
 RETRY_S = 1.0
 SECRET_NAME = "session_keys"  # noqa: S105
 NEWEST_FILE = "session-keys.revision"
-"""In the data folder: the database's revision when fewer might see a session than before. A database that was put back
-from before that would open the session to the keys of then, so it gets a new secret, and all keys end."""
+"""In the data folder: the database's revision at the time when the viewers of a session became fewer. A database that
+was restored from an earlier time would open the session to old keys. It therefore gets a new secret, and all keys
+end."""
 _LOGIN = "login-"
 _LOGIN_BYTES = 12
 
@@ -56,25 +57,25 @@ log = structlog.get_logger(__name__)
 
 
 def login_holder(digest: bytes) -> str:
-    """A login's public name: of the digest of its secret, so much that no two share it."""
+    """A login's public name: the start of its secret's digest, long enough to be unique."""
     return _LOGIN + urlsafe_b64encode(digest[:_LOGIN_BYTES]).decode("ascii")
 
 
 @dataclass(slots=True)
 class _Holder:
-    """``grant`` None: there is no such grant or login any more."""
+    """``grant`` None: the grant or login does not exist any more."""
 
     grant: Grant | None
     login: bytes | None = None
     ends_ms: int | None = None
-    """Of the login."""
+    """The end of the login."""
     read_at: float = 0.0
     asked_at: float = 0.0
 
 
 @dataclass(slots=True)
 class _Old:
-    """A session that the director does not keep in view."""
+    """A session that the director does not keep in memory."""
 
     session: Session | None
     read_at: float
@@ -83,7 +84,7 @@ class _Old:
 
 @dataclass(frozen=True, slots=True)
 class KeyAccess:
-    """By what a request was let in. Two of the same are equal."""
+    """The key and session by which a request was let in. Two of the same are equal."""
 
     keys: SessionKeys
     session: str
@@ -99,16 +100,16 @@ class KeyAccess:
 
     @property
     def unpublished(self) -> bool:
-        """Whether it opens a recording that is not published: to people by name, not by a shared link."""
+        """Whether it opens a recording that is not published: people's own keys do, a shared link does not."""
         return self.holder not in (EVERYBODY, LINK)
 
     def on_end(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Have ``callback`` called once when it opens nothing any more. Returns the function that takes it back."""
+        """Have ``callback`` called once when the key opens nothing any more. Returns the function that cancels this."""
         return self.keys.on_end(self, callback)
 
 
 class SessionKeys:
-    """One for each web process; ``start`` it before anybody is served."""
+    """There is one in each web process. ``start`` it before anybody is served."""
 
     def __init__(
         self, database: Database, director: Director, admin_token: str, clock: Callable[[], int], folder: Path
@@ -116,7 +117,7 @@ class SessionKeys:
         self._database = database
         self._newest = folder / NEWEST_FILE
         self._tightened = False
-        """Since the file was written."""
+        """Since the file was last written."""
         self._director = director
         self._admin_token = admin_token
         self._clock = clock
@@ -141,27 +142,27 @@ class SessionKeys:
     # --- making ---------------------------------------------------------------------------------------
 
     def holder(self, grant: Grant, login: bytes | None) -> str:
-        """Of whoever comes by a login (its digest) or by a grant's token."""
+        """The holder for a login (its digest) or else for a grant's token."""
         if login is not None:
             return login_holder(login)
         return admin_holder(self._secret, self._admin_token) if grant.id == ADMIN.id else grant.id
 
     def key(self, session: Session, holder: str) -> str:
-        """Empty where nobody holds it."""
+        """The holder's key to a session; empty without a holder."""
         return key_of(self._secret, session, holder) if holder else ""
 
     def link_key(self, session: Session) -> str:
-        """Of an unlisted session's shared link; empty for any other session."""
+        """The key of an unlisted session's shared link; empty for any other session."""
         return key_of(self._secret, session, LINK) if session.visibility is Visibility.UNLISTED else ""
 
     def is_link(self, session: Session, key: str) -> bool:
-        """Whether ``key`` is that of the session's shared link as it is now."""
+        """Whether ``key`` is the present key of the session's shared link."""
         return session.visibility is Visibility.UNLISTED and holder_of(self._secret, session, key) == LINK
 
     # --- checking -------------------------------------------------------------------------------------
 
     async def open_live(self, room: str, outputs: Collection[str], key: str) -> KeyAccess | None:
-        """What a key opens among the outputs that a room has. Raises Unavailable."""
+        """The access of a key to one of the room's outputs. Raises Unavailable."""
         if room not in self._director.rooms:
             return None
         for session in self._director.day(room).sessions:
@@ -172,7 +173,7 @@ class SessionKeys:
         return None
 
     async def open_replay(self, session_id: str, key: str | None) -> KeyAccess | None:
-        """What a key, or none, opens of a session's recording. Raises Unavailable."""
+        """The access of a key, or of no key, to a session's recording. Raises Unavailable."""
         session = await self._session(session_id)
         if session is None:
             return None
@@ -208,7 +209,7 @@ class SessionKeys:
         return KeyAccess(self, session.id, session.generation, holder, output_name(session))
 
     def _admits(self, session: Session, holder: str) -> bool:
-        """From memory."""
+        """Answered from memory."""
         if holder == EVERYBODY:
             return not session.closed
         if holder == LINK:
@@ -223,26 +224,26 @@ class SessionKeys:
 
     @property
     def held_now(self) -> int:
-        """What waits or lasts, and would be told of an end."""
+        """The number of requests that wait or last and want to hear of an end."""
         return sum(len(callbacks) for callbacks in self._waiting.values())
 
     # --- what is known --------------------------------------------------------------------------------
 
     def openers(self) -> Iterable[Opener]:
-        """By what is open here, for whoever looks whether it has been ended elsewhere."""
+        """The grants and logins that hold something open here, for the check whether another process has ended them."""
         for known in self._holders.values():
             if known.grant is not None:
                 yield Opener(known.grant.id, known.login)
 
     async def ended(self, what: Ended) -> None:
-        """A grant has been taken back, or a login has ended."""
+        """A grant was revoked or a login ended."""
         for known in self._holders.values():
             if known.grant is not None and known.grant.id == what.grant and what.login in (None, known.login):
                 known.grant = None
         self._look()
 
     async def look(self) -> None:
-        """Read again what is in use, and end what it opens no more. Called twice a second."""
+        """Read again what is in use, and end the accesses that are not allowed any more. Called twice a second."""
         oldest = time.monotonic() - IN_USE_S
         waiting = {opened.holder for opened in self._waiting}, {opened.session for opened in self._waiting}
         self._holders = {h: k for h, k in self._holders.items() if k.asked_at >= oldest or h in waiting[0]}
@@ -269,8 +270,8 @@ class SessionKeys:
             log.warning("session_keys_revision_not_noted", error=str(error))
 
     def changed(self, session: Session) -> None:
-        """A session is another, in the director's view or not."""
-        # Of one that is not in view it is not known what it was.
+        """A session has changed, in the director's memory or outside of it."""
+        # The former state of a session outside of the director's memory is not known.
         if self._director.find(session.id) is None and session.generation > 1:
             self._tightened = True
         if session.id in self._old:
@@ -311,7 +312,7 @@ class SessionKeys:
         return known.session
 
     async def _know(self, holder: str) -> None:
-        """See to it that what is known of a holder is of this second."""
+        """Make sure that the facts about a holder are not older than a second."""
         now = time.monotonic()
         known = self._holders.get(holder)
         if known is not None and now - known.read_at <= FRESH_S:
@@ -322,7 +323,7 @@ class SessionKeys:
                 await self._read((holder,), ())
 
     async def _read(self, holders: Collection[str], sessions: Collection[str]) -> None:
-        """Raises Unavailable where the database does not answer and what was known is too old to go by."""
+        """Raises Unavailable if the database does not answer and the known facts are too old."""
         now = time.monotonic()
         known = (*(self._holders.get(h) for h in holders), *(self._old.get(s) for s in sessions))
         if None in known or self._failed_at is None or now - self._failed_at >= RETRY_S:
@@ -363,7 +364,7 @@ class SessionKeys:
 
 
 def _revision_in(path: Path) -> int:
-    """0 where nothing was noted, or what was cannot be read."""
+    """0 if the file is missing or cannot be read."""
     try:
         return int(path.read_text("ascii"))
     except (OSError, ValueError):
@@ -371,7 +372,7 @@ def _revision_in(path: Path) -> int:
 
 
 def _prefix(holder: str) -> bytes | None:
-    """Of a login's digest, where the holder is a login."""
+    """The start of a login's digest, if the holder is a login."""
     if not holder.startswith(_LOGIN):
         return None
     try:

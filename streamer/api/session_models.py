@@ -25,7 +25,7 @@ from streamer.conference.sessions import (
 
 EARLIEST_MS = 946_684_800_000
 LATEST_MS = 4_102_444_800_000
-"""Sessions lie between the years 2000 and 2100: anything else is a typing error."""
+"""Sessions lie between the years 2000 and 2100; other times are typing errors."""
 LONGEST_MS = 7 * 24 * 3600 * 1000
 
 
@@ -147,7 +147,7 @@ class SessionCreate(Body):
     url: Url = ""
     capacity: int | None = Field(None, ge=0, le=1_000_000)
     visibility: Visibility | None = None
-    """Left out, this and the three that follow are what the kind says."""
+    """Left out: this field and the next three follow from the kind."""
     do_not_record: FlagWord | None = None
     do_not_stream: FlagWord | None = None
     replay: ReplayPolicy | None = None
@@ -158,7 +158,7 @@ class SessionCreate(Body):
         return self
 
     def session(self, session_id: str) -> Session:
-        """A new session of this body."""
+        """A new session from this body."""
         usual = KIND_DEFAULTS[self.kind]
         visibility = self.visibility or usual.visibility
         return Session(
@@ -207,7 +207,7 @@ class SessionChange(Body):
     _no_null = model_validator(mode="after")(lambda model: refuse_null(model, but=("event", "capacity")))
 
     def fields(self) -> dict[str, Any]:
-        """What was sent, as fields of a :class:`Session`."""
+        """The fields that were sent, as fields of a :class:`Session`."""
         sent: dict[str, Any] = {name: getattr(self, name) for name in self.model_fields_set}
         for name in ("start", "end"):
             if name in sent:
@@ -224,7 +224,7 @@ def ms_of(moment: datetime) -> int:
 
 
 def check_span(start_ms: int, end_ms: int) -> None:
-    """Raises ValueError, in the words of the body."""
+    """Raises ValueError in the words of the body."""
     if end_ms <= start_ms:
         raise ValueError("end must come after start")
     if end_ms - start_ms > LONGEST_MS:
@@ -233,7 +233,7 @@ def check_span(start_ms: int, end_ms: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
-    """What a session's view needs besides the session. ``shown`` are the times that the audience is told."""
+    """Facts that a session's view needs besides the session. ``shown`` are the times that the audience sees."""
 
     zone: ZoneInfo
     public_url: str
@@ -241,9 +241,9 @@ class SessionContext:
     replay: bool = False
     """Whether its replay answers."""
     key: str = ""
-    """What opens a closed session to whom the view is for; empty: nothing does."""
+    """The caller's key to a closed session; empty: the caller has none."""
     link: str = ""
-    """The key in an unlisted session's shared link, for those who may hand it on."""
+    """The key in an unlisted session's shared link, for callers who may pass it on."""
 
 
 class SessionView(BaseModel):
@@ -268,18 +268,19 @@ class SessionView(BaseModel):
     replay: ReplayPolicy
     state: SessionState
     start: str
-    """As planned now, delays included; RFC 3339 in the venue's zone, like all of its times."""
+    """As planned now, delays included; RFC 3339 in the venue's zone, like all times of the session."""
     end: str
     shown_start: str
-    """As the audience is told: moved while something before it overruns."""
+    """As the audience sees it: later while something before it overruns."""
     shown_end: str
     expected_end: str
-    """When it should end: ``end``, or what it was extended to. An overrun does not move it, so timers count from it."""
+    """The planned end: ``end``, or the time it was extended to. An overrun does not move it, so timers count from
+    it."""
     delay_minutes: int
     started: str | None
     ended: str | None
     started_at_ms: int | None
-    """Its start mark, a media time."""
+    """The media time of its start mark."""
     ended_at_ms: int | None
     ad_hoc: bool
     watch_url: str
@@ -294,10 +295,10 @@ class SessionCrewView(SessionView):
     """A session as its crew and the holders of its grants see it."""
 
     key: str
-    """Of whoever asks, for a closed session: it opens the output, the replay and the files, and ends with the grant,
-    or the login. Empty in news that go to several."""
+    """The caller's key to a closed session: it opens the output, the replay and the files, and ends with the grant or
+    the login. Empty in news that go to several people."""
     live_url: str
-    """Empty where there is no key."""
+    """Empty without a key."""
     record_answer: bool | None
     stream_answer: bool | None
     guid: str
@@ -360,12 +361,12 @@ def _fields(session: Session, context: SessionContext) -> dict[str, Any]:
 
 
 def replay_path(session: Session, key: str, *, published: bool = True) -> str:
-    """Below which its replay is: by a key, where not everybody may watch it."""
+    """The base address of its replay, with a key if not everybody may watch it."""
     return f"/replay/{session.id}" + (f"/~{key}" if session.closed or not published else "")
 
 
 def in_zone(ms: int, zone: ZoneInfo) -> str:
-    """RFC 3339 with the zone's offset; milliseconds only where there are any."""
+    """RFC 3339 with the zone's offset; with milliseconds only if they are not 0."""
     moment = datetime.fromtimestamp(ms / 1000, UTC).astimezone(zone)
     return moment.isoformat(timespec="milliseconds" if ms % 1000 else "seconds")
 
@@ -405,7 +406,7 @@ class ExtendBody(Body):
 
 class DelayBody(Body):
     minutes: int = Field(ge=-24 * 60, le=24 * 60)
-    """Negative: earlier again."""
+    """Negative: earlier."""
     following: bool = False
 
 
@@ -425,7 +426,7 @@ class AdHocBody(Body):
 
 
 class HoldBody(Body):
-    """``until`` is only told; nothing resumes by itself."""
+    """``until`` is only shown; the room does not resume by itself."""
 
     message: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
     until: Moment | None = None
@@ -437,7 +438,7 @@ class HoldBody(Body):
 
 class ResumeBody(Body):
     shift: bool = False
-    """Move what is left of the day by as long as the hold lasted."""
+    """Whether the rest of the day moves by the length of the hold."""
 
 
 class AirBody(Body):
@@ -447,7 +448,7 @@ class AirBody(Body):
 
 
 class ForgetBody(Body):
-    """The last ``minutes``, or what lies between two media times (milliseconds UTC, three hours at most)."""
+    """The last ``minutes``, or the stretch between two media times (milliseconds UTC, three hours at most)."""
 
     minutes: float | None = Field(None, gt=0, le=180)
     from_ms: int | None = Field(None, ge=0)
@@ -477,16 +478,16 @@ class HoldView(BaseModel):
 
 
 class SessionCrewDone(SessionCrewView):
-    """A session after a tap, and the action that undoes it; null where nothing changed."""
+    """A session after an action, and the id of the action for undoing it; null if nothing changed."""
 
     action: str | None
 
 
 class Done(BaseModel):
-    """What a tap on rooms did."""
+    """The result of an action on rooms."""
 
     action: str | None
     actions: list[str] = []
-    """One for each room, where there are several."""
+    """One action for each room, if there are several rooms."""
     rooms: list[str] = []
     sessions: list[SessionCrewView] = []

@@ -1,4 +1,4 @@
-"""``/api/v1/sessions``: reading and planning. Taps stand in :mod:`streamer.api.taps`."""
+"""``/api/v1/sessions``: reading and planning. :mod:`streamer.api.taps` has the starts, ends and holds."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def venue_of(services: Services, room: str) -> str | None:
 
 
 def told_of(services: Services, caller: Caller, session: Session) -> Told:
-    """What the caller is told of the session."""
+    """The parts of the session that the caller may see."""
     return visibility.told(caller, session, venue_of(services, session.room))
 
 
 def context_of(services: Services, session: Session, caller: Caller = ANYBODY) -> SessionContext:
-    """With the key that the caller is given, and the link, where they may hand it on."""
+    """The context with the caller's key, and with the link if they may pass it on."""
     venue = services.director.venue_of(session.room)
     given, keys = visibility.told(caller, session, venue.id if venue else None).key, services.keys
     crew = caller.grant is not None and caller.grant.allows(Action.SESSION_READ_CLOSED, target_of(services, session))
@@ -65,7 +65,7 @@ def context_of(services: Services, session: Session, caller: Caller = ANYBODY) -
 
 
 def view_of(services: Services, caller: Caller, session: Session) -> SessionView | SessionCrewView | None:
-    """As much of a session as the caller is told; None: nothing."""
+    """The session with the fields that the caller may see; None: they may not know of it."""
     told = told_of(services, caller, session)
     if not told.anything:
         return None
@@ -74,7 +74,7 @@ def view_of(services: Services, caller: Caller, session: Session) -> SessionView
 
 
 async def find_session(call: Call) -> Session:
-    """The session of the path. Raises NotFound, also for one that the caller is told nothing of."""
+    """The session of the path. Raises NotFound, also for one that the caller may not know of."""
     session = await any_session(call.services, call.path("id"))
     if session is None or not told_of(call.services, call.caller(session), session).anything:
         raise _no_such_session()
@@ -82,7 +82,7 @@ async def find_session(call: Call) -> Session:
 
 
 async def any_session(services: Services, session_id: str) -> Session | None:
-    """Whoever may know of it."""
+    """The session, without a check of rights."""
     session = services.director.find(session_id)
     if session is not None:
         return session
@@ -109,7 +109,7 @@ async def list_sessions(call: Call) -> SessionList:
             )
 
     async def show(found: Sequence[Session]) -> list[SessionView | SessionCrewView | None]:
-        # What the director knows may be newer than the row.
+        # The director's copy may be newer than the row.
         return [view_of(services, caller, services.director.find(session.id) or session) for session in found]
 
     items, place = await page_of_shown(query.limit, await call.after(query), fetch, show)
@@ -146,7 +146,7 @@ async def change_session(call: Call) -> SessionCrewDone:
     room = services.director.room(fields.get("room", session.room))
     if room is None and "room" in fields:
         raise invalid_field("room", "there is no such room")
-    # A session may only be moved to where the grant reaches too.
+    # A session may only be moved to a place that the grant reaches too.
     moved = replace(session, room=fields.get("room", session.room), event=fields.get("event", session.event))
     require(grant, Action.SESSION_CHANGE, target_of(services, moved))
     event = await _event_named(call, moved.event)
@@ -163,7 +163,7 @@ async def change_session(call: Call) -> SessionCrewDone:
 
 
 async def delete_session(call: Call) -> None:
-    """Only one that never began: what has been on air is cancelled or stays."""
+    """Deletes a session that never began. One that was on air can only be cancelled, or it stays."""
     session = await find_session(call)
     grant = call.require(target_of(call.services, session))
     await call.services.director.remove(session.id, actor_of(grant))
@@ -180,7 +180,7 @@ async def _event_named(call: Call, name: str | None) -> Event | None:
 
 
 def _check_room(grant: Grant, room: Room, event: Event | None) -> None:
-    """Who plans in a room may act there: an event's organiser plans in its venue's rooms. Raises Forbidden."""
+    """The holder must reach the room; an event's organiser also reaches the rooms of its venue. Raises Forbidden."""
     if not may_plan_in(grant, Target(room=room.id, venue=room.venue), None if event is None else event.venue):
         raise Forbidden("The grant's scope does not reach this room.", code="out_of_scope", details={"room": room.id})
 

@@ -1,4 +1,4 @@
-"""What WHIP and WHEP have in common: bodies, answers, resources, CORS.
+"""Shared parts of WHIP and WHEP: bodies, answers, resources, CORS.
 
 RFC 9725 is meant where a section is named. The resource's address is the capability: PATCH and DELETE need no
 bearer, because deployed clients send none there.
@@ -11,11 +11,11 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from streamer.api.context import SERVICES, Services
-from streamer.api.ports import RoomLink
 from streamer.api.routing import UnsupportedMediaType, body_limit
 from streamer.api.uncancelled import to_the_end
 from streamer.conference.rooms import is_slug
 from streamer.control.ice_servers import link_headers
+from streamer.control.media_plane import RoomLink
 from streamer.control.messages import Answer, Candidates
 from streamer.errors import BadRequest, NotFound, StreamerError
 from streamer.store.grants import WebRtcConnections
@@ -37,14 +37,14 @@ def is_signalling(path: str) -> bool:
 
 
 def add_cors(headers: Any) -> None:
-    """Any page may publish or play: the right is in the token. Without Allow-Credentials, other sites' scripts come
-    without our cookie, and see no answer where they send it all the same."""
+    """Pages of any site may publish or play: the token gives the right. There is no Allow-Credentials, so scripts of
+    other sites come without our cookie, or cannot read the answer."""
     headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
     headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
 
 
 def preflight(methods: str, extra: dict[str, str]) -> web.Response:
-    """The answer to OPTIONS, a browser's preflight or a client's question."""
+    """The answer to OPTIONS, for a browser's preflight or a client's question."""
     return web.Response(
         status=204,
         headers={
@@ -91,17 +91,17 @@ async def _read_text(request: web.Request, code: str) -> str:
 
 
 def client_of(request: web.Request) -> str:
-    """What the client calls itself, for the crew's eyes."""
+    """The client's name for itself (User-Agent), shown to the crew."""
     return _readable(request.headers.get(hdrs.USER_AGENT, ""))[:200]
 
 
 def _readable(header: str) -> str:
-    """A header's text; bytes that are no UTF-8, which aiohttp hands on as surrogates, become question marks."""
+    """A header's text. Bytes that are not UTF-8, which aiohttp hands on as surrogates, become question marks."""
     return header.encode("utf-8", "replace").decode("utf-8")
 
 
 def created(request: web.Request, answer: Answer, location: str, *, with_turn: bool) -> web.Response:
-    """201 as section 4.2 wants it."""
+    """The 201 answer of section 4.2."""
     services = request.app[SERVICES]
     response = web.Response(
         status=201,
@@ -120,7 +120,7 @@ def created(request: web.Request, answer: Answer, location: str, *, with_turn: b
 
 
 def ice_links(services: Services, *, with_turn: bool) -> list[str]:
-    """``Link`` headers (section 4.6). TURN carries a password, so it is told to holders of a grant only."""
+    """``Link`` headers (section 4.6). TURN needs a password, so only holders of a grant get its address."""
     ice = services.settings.ice
     return link_headers(ice if with_turn else ice.model_copy(update={"turn_servers": ()}))
 
@@ -131,7 +131,7 @@ async def patch_resource(request: web.Request) -> web.Response:
     if request.content_type != FRAGMENT:
         raise UnsupportedMediaType(f"The body must be {FRAGMENT}.", headers={"Accept-Patch": FRAGMENT})
     fragment = await _read_text(request, "bad_fragment")
-    # Clients in the wild send the tag as ``ETag`` where ``If-Match`` is meant.
+    # Some clients send the tag as ``ETag`` instead of ``If-Match``.
     if_match = request.headers.get(hdrs.IF_MATCH, request.headers.get(hdrs.ETAG))
     wanted = Candidates(resource=request.match_info["secret"], fragment=fragment, if_match=_unquoted(if_match))
     answer = await to_the_end(link.candidates(wanted))
@@ -145,13 +145,13 @@ async def patch_resource(request: web.Request) -> web.Response:
 
 
 async def delete_resource(request: web.Request) -> web.Response:
-    """Section 4.2: 200 once the connection is down. Some clients accept nothing else."""
+    """Section 4.2: 200 once the connection is closed. Some clients accept no other status."""
     link = _open_room(request)
     secret = request.match_info["secret"]
     await to_the_end(link.hangup(secret))
     async with request.app[SERVICES].database.write() as connection:
         await WebRtcConnections(connection).remove(secret)
-    # FFmpeg's WHIP muxer calls any answer a failure, with a body or without, and ends all the same.
+    # FFmpeg's WHIP muxer calls every answer a failure, with a body or without, and ends all the same.
     return web.Response(status=200)
 
 

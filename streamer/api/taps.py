@@ -1,4 +1,4 @@
-"""People's taps: a session's start and end, holds, what is on the programme, and undo."""
+"""People's actions: a session's start and end, holds, the source on the programme, and undo."""
 
 from __future__ import annotations
 
@@ -144,9 +144,8 @@ async def air(call: Call) -> Done:
 
 
 async def forget(call: Call) -> Done:
-    """Takes the last minutes, or another stretch, out of live, DVR and replay at once, for good. Answered with 503
-    ``not_erased_yet`` they are shown to nobody any more as far as that could be helped, and what a disk has kept is
-    tried again."""
+    """Removes the last minutes, or another stretch, from live, DVR and replay at once and for good. After a 503
+    ``not_erased_yet`` nobody sees them any more, as far as that was possible, and the rest on disk is tried again."""
     body = call.body(ForgetBody)
     room = _room(call, call.path("id"))
     grant = call.require(Target(room=room.id, venue=room.venue))
@@ -157,7 +156,7 @@ async def forget(call: Call) -> Done:
 
 
 async def _rooms_of(call: Call, kind: str) -> tuple[Target, list[Room]]:
-    """The rooms that a hold of a room, a venue or an event is about."""
+    """The rooms of a hold of a room, a venue or an event."""
     services, name = call.services, call.path("id")
     if kind == "room":
         room = _room(call, name)
@@ -205,7 +204,7 @@ async def undo(call: Call) -> Done:
         raise NotFound("There is no such action.")
     target = target_of(services, session) if session else Target(room=room.id, venue=room.venue)
     grant = call.require(target)
-    # Whoever takes a tap back may make it.
+    # Undoing an action needs the same right as taking it.
     require(grant, permission_of(action.kind), target)
     return _told(call, [(room.id, await services.director.undo(action.id, actor_of(grant)))])
 

@@ -1,4 +1,4 @@
-"""``/api/v1/sessions/{id}/timeline``: what a replay shows in step with its picture."""
+"""``/api/v1/sessions/{id}/timeline``: everything that a replay shows in step with its picture."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from streamer.store.recordings import RecordingState
 class TimelineQuery(LinkQuery):
     from_ms: int = Field(0, ge=0, le=FOREVER_MS)
     to_ms: int = Field(FOREVER_MS, ge=0, le=FOREVER_MS)
-    """Media times, from included, to not."""
+    """Media times; the first is included, the second is not."""
     kinds: str = Field(",".join(KINDS), max_length=64, pattern="^[a-z]+(,[a-z]+)*$")
-    """``chat``, ``questions``, ``polls``, ``captions``, ``chapters``, with commas between them."""
+    """``chat``, ``questions``, ``polls``, ``captions``, ``chapters``, separated by commas."""
     whole: bool = False
-    """For the crew: what is cut away and hidden, too."""
+    """For the crew: with the parts that are cut away or hidden."""
 
 
 class CaptionItem(BaseModel):
@@ -42,11 +42,11 @@ class ChapterItem(BaseModel):
     media_at: int
     label: str
     question: str | None
-    """That was answered there."""
+    """The question that was answered at this chapter."""
 
 
 class Timeline(BaseModel):
-    """Media times are those of the replay's PROGRAM-DATE-TIME; what it does not show is not told."""
+    """Media times are those of the replay's PROGRAM-DATE-TIME. Times that the replay does not show are left out."""
 
     session: str
     start_ms: int
@@ -56,17 +56,17 @@ class Timeline(BaseModel):
     """Stretches between them that the replay leaves out."""
     chat: list[dict[str, Any]]
     questions: list[dict[str, Any]]
-    """``media_at``, ``staged_at``, ``answered_at`` are null where the replay does not show it."""
+    """``media_at``, ``staged_at``, ``answered_at`` are null if the replay does not show that time."""
     polls: list[dict[str, Any]]
     captions: dict[str, list[CaptionItem]]
     """By language."""
     chapters: list[ChapterItem]
     more: int | None
-    """A media time to go on from, where there is too much for one answer."""
+    """The media time to continue from, if there was too much for one answer."""
 
 
 async def timeline(call: Call) -> Timeline:
-    """What a replay shows in step; where the recording is cut, hidden or not published, so is this."""
+    """Everything that a replay shows in step. Where the recording is cut, hidden or not published, this is too."""
     session, services, query = await find_session(call), call.services, call.query(TimelineQuery)
     target = target_of(services, session)
     if unknown := set(query.kinds.split(",")) - set(KINDS):
@@ -79,7 +79,7 @@ async def timeline(call: Call) -> Timeline:
         raise NotFound("There is no replay of this session.", code="no_replay")
     else:
         shown = _shown(entry, session)
-    # What was said behind closed doors stays there, where the session has become public since.
+    # Messages of a closed session stay closed, even if the session became public since.
     closed = told(call.caller(session), session, venue_of(services, session.room), as_closed=True).anything
     shown = replace(shown, closed=closed)
     found = await services.audience.timeline(session, shown, query.from_ms, query.to_ms, query.kinds.split(","))
@@ -95,7 +95,8 @@ def _may_watch(call: Call, entry: RecordingEntry) -> bool:
 
 
 def _shown(entry: RecordingEntry, session: Session) -> Shown:
-    """While the session is on air it has no end; an incident is hidden at once, before the cut has it."""
+    """The parts that the replay shows. While the session is on air it has no end; an incident is hidden at once, before
+    the cut has it."""
     edition = entry.current
     start_ms, end_ms = session.started_ms, session.ended_ms
     skips = list(entry.hidden())

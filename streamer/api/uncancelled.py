@@ -1,4 +1,4 @@
-"""Work that goes on when the client that asked for it hangs up."""
+"""Work that goes on when its client hangs up."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import structlog
 from streamer.errors import Unavailable
 
 LONGEST_S = 20.0
-"""Longest wait for a room process; its own limits are shorter and say more."""
+"""The longest wait for a room process. Its own limits are shorter and give better errors."""
 
 _log = structlog.get_logger(__name__)
 _T = TypeVar("_T")
 _under_way: set[asyncio.Task[Any]] = set()
-"""The loop keeps weak references only."""
+"""Strong references: the loop keeps weak ones only."""
 
 
 async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
-    """Await ``work`` so that a client that hangs up in the middle leaves nothing half done.
+    """Await ``work`` to its end, even if the client hangs up, so that no change stays half done.
 
     Raises Unavailable when the room process does not answer in time.
     """

@@ -1,5 +1,5 @@
-"""Questions that wait for a room's public state to be another: a page that waits for the start costs one request in
-twenty seconds and learns of it at once. On the loop.
+"""Requests that wait until a room's public state changes. A page that waits for a start makes one request in twenty
+seconds and learns of it at once. Used on the loop.
 
 One look at the rooms that are waited for, some times a second, answers all who wait: no timer for each.
 """
@@ -13,13 +13,13 @@ from collections.abc import Callable
 from streamer.supervision import start_kept
 
 HOLD_S = 20.0
-"""Less than what proxies in between give an answer."""
+"""Shorter than the timeouts of usual proxies."""
 LOOK_S = 0.1
 
 
 class StateWaiters:
-    """``state_of`` tells a room's public state now. ``limit``: how many may wait in all, and ``per_household`` of each;
-    past it there is no waiting."""
+    """``state_of`` tells a room's public state now. ``limit`` requests may wait in all, and ``per_household`` of each
+    household; further ones are answered at once."""
 
     def __init__(
         self, state_of: Callable[[str], str], *, limit: int, per_household: int = 1000, hold_s: float = HOLD_S
@@ -34,10 +34,10 @@ class StateWaiters:
         self._closed = False
         self.waiting = 0
         self.turned_away = 0
-        """Answered at once because too many waited."""
+        """Requests that were answered at once because too many waited."""
 
     async def wait_other(self, room: str, state: str, household: str) -> None:
-        """Return when the room's state is not ``state``, after ``hold_s`` at the latest."""
+        """Return when the room's state is not ``state`` any more, after ``hold_s`` at the latest."""
         if self._closed or self._state_of(room) != state:
             return
         if self.waiting >= self._limit or self._households[household] >= self._per_household:
@@ -60,7 +60,7 @@ class StateWaiters:
                 del self._households[household]
 
     async def close(self) -> None:
-        """Answer everybody: the web process is about to end."""
+        """Answer all requests, because the web process is about to end."""
         self._closed = True
         for event in self._changed.values():
             event.set()

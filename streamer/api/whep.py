@@ -11,11 +11,11 @@ from aiohttp import web
 from streamer.api import signalling
 from streamer.api.auth import authenticate, require, require_role
 from streamer.api.context import SERVICES
-from streamer.api.ports import RoomLink
 from streamer.api.uncancelled import to_the_end
 from streamer.api.whip import endpoint_options, offer_as, room_of, source_of
 from streamer.broadcast.media_events import PUBLIC
 from streamer.conference.grants import Action, Target
+from streamer.control.media_plane import RoomLink
 from streamer.control.messages import Offer
 from streamer.errors import NotOnAir
 
@@ -25,7 +25,7 @@ PREVIEW = "preview"
 def _link(request: web.Request, room: str) -> RoomLink:
     services = request.app[SERVICES]
     link = services.plane.rooms.get(room)
-    if link is None or services.public_state(link) == "off":
+    if link is None or services.state_of(room) == "off":
         # A room opens with a publication, never because a viewer asks.
         raise NotOnAir("The room is off.", headers={"Retry-After": "5"})
     return link
@@ -51,7 +51,7 @@ async def preview(request: web.Request) -> web.Response:
     room, _ = await room_of(services.database, request.match_info["room"])
     require(grant, Action.PREVIEW, Target(room=room.id, venue=room.venue))
     source = source_of(request, "")
-    # By grant: whatever else comes from the hall's address, its technician looks.
+    # Counted by grant: the technician can look, whatever else comes from the hall's address.
     services.play_attempts.take(f"grant {grant.id}")
     sdp = await signalling.read_offer(request)
     offer = Offer(
@@ -69,7 +69,7 @@ async def preview(request: web.Request) -> web.Response:
 
 
 def add_routes(app: web.Application) -> None:
-    """GET, HEAD and PUT stay unnamed, so that they are 405 with Allow."""
+    """Adds the routes. GET, HEAD and PUT have none, so that they are 405 with Allow."""
     app.router.add_route("POST", "/whep/{room}", play)
     app.router.add_route("POST", "/whep/{room}/{source}", preview)
     for path in ("/whep/{room}", "/whep/{room}/{source}"):

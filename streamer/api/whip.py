@@ -7,11 +7,11 @@ from aiohttp import web
 from streamer.api import signalling
 from streamer.api.auth import authenticate, require, require_role
 from streamer.api.context import SERVICES, Services, now_ms
-from streamer.api.ports import RoomLink
 from streamer.api.uncancelled import to_the_end
 from streamer.conference.grants import ADMIN, Action, Grant, Target
 from streamer.conference.notices import WrongRoom
 from streamer.conference.rooms import MAIN, Room, Venue, is_slug, is_source_name
+from streamer.control.media_plane import RoomLink
 from streamer.control.messages import Answer, Offer
 from streamer.errors import BadRequest, Forbidden, NotFound, StreamerError, Unauthorized
 from streamer.store.database import Database
@@ -40,7 +40,7 @@ def source_of(request: web.Request, default: str) -> str:
 
 
 async def publish(request: web.Request) -> web.Response:
-    """A camera comes in. The room opens with it if it was closed."""
+    """A camera publishes. It opens the room if the room was closed."""
     services = request.app[SERVICES]
     grant = require_role(await authenticate(request, services), Action.PUBLISH)
     room, _ = await room_of(services.database, request.match_info["room"])
@@ -73,7 +73,7 @@ async def publish(request: web.Request) -> web.Response:
 
 
 def _note_wrong_room(services: Services, grant: Grant, room: str, source: str) -> None:
-    """For the alarm lists of both rooms: somebody stands in one with the key of the other."""
+    """Note it for the alarms of both rooms: somebody in one room has the token of the other."""
     own = next(iter(grant.rooms_named)) if len(grant.rooms_named) == 1 else None
     notice = WrongRoom(room, own, grant.venue, grant.id, grant.label, source, now_ms(), grant.session)
     services.notices.wrong_room(notice)
@@ -82,7 +82,7 @@ def _note_wrong_room(services: Services, grant: Grant, room: str, source: str) -
 async def offer_as(
     services: Services, link: RoomLink, offer: Offer, grant: Grant, room: str, kind: ConnectionKind, source: str
 ) -> Answer:
-    """Hand ``offer`` to the room and remember which grant opened the connection.
+    """Hand ``offer`` to the room and remember the grant that opened the connection.
 
     A grant that was revoked between its check and the room's answer has opened nothing.
     """
@@ -118,7 +118,7 @@ async def endpoint_options(request: web.Request) -> web.Response:
 
 
 def add_routes(app: web.Application) -> None:
-    """GET, HEAD and PUT stay unnamed, so that they are 405 with Allow."""
+    """Adds the routes. GET, HEAD and PUT have none, so that they are 405 with Allow."""
     for path in ("/whip/{room}", "/whip/{room}/{source}"):
         app.router.add_route("POST", path, publish)
         app.router.add_route("OPTIONS", path, endpoint_options)

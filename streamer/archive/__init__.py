@@ -1,1 +1,1 @@
-"""Recordings: what is kept of a session, how it is cut, what leaves again. No transport."""
+"""Recordings: their material, their cuts, their deletion. No transport."""

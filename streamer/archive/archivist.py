@@ -1,9 +1,8 @@
-"""The archivist: sees to it that what happened can be watched again, as far as it may.
+"""The archivist makes, cuts and deletes recordings, so that the public can watch sessions again.
 
-It follows sessions' marks (``changed``), looks at each session that may have changed, and brings its recording to
-what it should be; a look at a session that is as it should be does nothing. People's changes of recordings are in
-:mod:`.editing`. One task looks, one session at a time; delivery asks :meth:`Archivist.find` for every segment, which
-is answered from memory.
+It follows sessions' marks (``changed``), looks at each session that may have changed, and updates its recording; a look
+at an up-to-date recording does nothing. :mod:`.editing` has people's changes. One task looks, at one session at a time.
+Delivery asks :meth:`Archivist.find` for every segment, which is answered from memory.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ import asyncio
 import contextlib
 import functools
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import structlog
 
@@ -36,6 +35,7 @@ from streamer.archive.repository import (
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView
 from streamer.conference.sessions import ReplayPolicy, Session
+from streamer.control.media_plane import MediaPlane
 from streamer.errors import StreamerError
 from streamer.formats import erasures
 from streamer.shares import Shares
@@ -47,85 +47,72 @@ from streamer.supervision import TASKS, start_kept
 log = structlog.get_logger(__name__)
 
 CHECKPOINT_S = 60.0
-"""How often what is on air is linked and written down: all that a lost database or room could cost."""
+"""How often the material of a running session is linked and recorded. A lost database or room costs this much at
+most."""
 TAIL_S = 10.0
-"""After the handle behind the end is over, for what is still on its way to the disk."""
+"""The wait after the end of the handle behind the session, while the last media reach the disk."""
 PART_MS = 334
 SOON_S = 0.7
 LATEST_S = 2.5
-"""How long the end waits for the programme to come to the mark: a part, or a rendition that lags."""
+"""The longest wait at the end for the programme to reach the mark. A part, or a rendition that lags, may be missing."""
 LOOK_BACK_MS = 2 * 3600 * 1000
 REMEMBERED = 512
 MAX_STILLS = 8
 RETRY_S = 5.0
 LATE_BEGIN_MS = 5_000
-"""What begins so much after the start mark may have a beginning somewhere else."""
+"""If the material begins this much after the start mark, its beginning may be in another place."""
 GRACE_MS = 10_000
-"""An incident, or an end, that begins no longer ago than this changes what is going to be listed, not what was."""
-
-
-class MirrorLink(Protocol):
-    """A room's link, as the archive sees it."""
-
-    @property
-    def view(self) -> BroadcastView: ...
-
-    def subscribe(self, callback: Callable[[], None], /) -> Callable[[], None]: ...
-
-
-class MirrorPlane(Protocol):
-    @property
-    def rooms(self) -> Mapping[str, MirrorLink]: ...
+"""An incident, or an end, that began less than this ago changes only segments that are not listed yet."""
 
 
 class Archivist:
-    """``clock``: UTC milliseconds. ``start`` first, ``close`` last; all on the loop."""
+    """``clock``: UTC milliseconds. ``start`` it first, ``close`` it last; all on the loop."""
 
     def __init__(
         self,
         data: Path,
         database: Database,
-        plane: MirrorPlane,
+        plane: MediaPlane,
         *,
         clock: Callable[[], int],
         room_dir: Callable[[str], Path],
         erasing: Erasing,
     ) -> None:
         self.erasing = erasing
-        erasing.does(erasures.Recording, functools.partial(deleting.again, self))
+        erasing.does(erasures.RecordingErasure, functools.partial(deleting.again, self))
         self.dir = data / "recordings"
         self.book = RecordingRepository(database, self.dir)
         self.clock = clock
         self.faults = 0
-        """Looks that failed; each is logged and done again."""
+        """Failed looks; each is logged and repeated."""
         self.decoding = asyncio.Lock()
         """Held while a still is decoded: one at a time."""
         self.stills = Shares(MAX_STILLS)
-        """Requests for a still that wait or are made, by grant."""
+        """Requests for a still that wait or are being answered, by grant."""
         self._plane = plane
         self._room_dir = room_dir
         self._locks: dict[str, asyncio.Lock] = {}
         self._known: OrderedDict[str, ReplayState | None] = OrderedDict()
         self._answering: set[str] = set()
         self._writes = 0
-        """Grows with everything that makes an answer of :meth:`find` another."""
+        """Grows with every change that alters an answer of :meth:`find`."""
         self._renewed: set[str] = set()
-        """Sessions whose edition was known to everybody and may not be any more."""
+        """Sessions whose edition everybody knew and that not everybody may see any more."""
         self._due: dict[str, int] = {}
-        """Session -> when to look at it next, UTC milliseconds."""
+        """Session -> the time of the next look at it, UTC milliseconds."""
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     # --- life --------------------------------------------------------------------------------------
 
     async def restore(self) -> None:
-        """Put back what the database has lost, and delete what it says is deleted: before :meth:`start`, and before
-        erasures are followed, which may take some of it away again. Raises StoreUnavailable."""
+        """Restore the recordings that the database has lost, and delete those that it calls deleted. Call it before
+        :meth:`start` and before erasures are applied, which may delete some of them again. Raises StoreUnavailable."""
         self.faults += await restoring.put_back(self.book, self.dir)
         await deleting.finish(self)
 
     async def start(self) -> None:
-        """Take up what was going on. Raises StoreUnavailable."""
+        """Continue the work from before the restart. Raises StoreUnavailable."""
         self._answering = await self.book.answering()
         now_ms = self.clock()
         self._due = dict.fromkeys(await self.book.unfinished(now_ms - LOOK_BACK_MS), now_ms)
@@ -139,7 +126,7 @@ class Archivist:
     # --- what it is told ----------------------------------------------------------------------------
 
     def changed(self, before: Session | None, after: Session | None) -> None:
-        """A session is another. Quick; what follows happens in the archivist's own task."""
+        """A session has changed. Returns at once; the archivist's task does the work."""
         session = after or before
         assert session is not None
         self._known.pop(session.id, None)
@@ -163,7 +150,7 @@ class Archivist:
     # --- what it is asked -----------------------------------------------------------------------------
 
     async def find(self, session: str) -> ReplayState | None:
-        """What delivery may serve of a session (``ReplayCatalogue``)."""
+        """The recording that delivery may serve of a session (``ReplayCatalogue``)."""
         if session in self._known:
             self._known.move_to_end(session)
             return self._known[session]
@@ -171,12 +158,12 @@ class Archivist:
         entry = await self.book.entry(session, around=False)
         state = state_of(entry, self.book.folder(session)) if entry is not None else None
         if writes == self._writes:
-            # Else something was written while this was read, and what is known of it is newer.
+            # Otherwise something was written during the read, and the remembered state is newer.
             self.remember(session, state)
         return state
 
     async def details(self, session: str) -> Details:
-        """What a file of the session tells of it (``ReplayCatalogue``)."""
+        """The session's title and other details for its file (``ReplayCatalogue``)."""
         return await self.book.details(session)
 
     def has_replay(self, session: str) -> bool:
@@ -184,7 +171,7 @@ class Archivist:
         return session in self._answering
 
     def remember(self, session: str, state: ReplayState | None) -> None:
-        """What is so from now on."""
+        """Keep the state for later answers of :meth:`find`."""
         self._writes += 1
         self._known[session] = state
         self._known.move_to_end(session)
@@ -197,7 +184,7 @@ class Archivist:
 
     @contextlib.asynccontextmanager
     async def alone(self, session: str) -> AsyncIterator[None]:
-        """Nobody else changes the session's recording meanwhile."""
+        """A lock: inside it only the caller changes the session's recording."""
         async with self._locks.setdefault(session, asyncio.Lock()):
             yield
 
@@ -233,12 +220,12 @@ class Archivist:
             self.look_at(session, after_s=CHECKPOINT_S)
 
     async def look(self, session_id: str) -> None:
-        """Bring one session's recording to what it should be. Raises StreamerError, OSError."""
+        """Update one session's recording. Raises StreamerError, OSError."""
         entry = await self.book.entry(session_id)
         if entry is None or (entry.session.started_ms is None and entry.recording is None):
             self.remember(session_id, None)
             if entry is None:
-                # A session that was begun without a plan and taken back: there is no row that could tell.
+                # A session that began unplanned and was taken back has no row that could tell of its files.
                 await deleting.remove_left(self, session_id)
             return
         session, recording = entry.session, entry.recording
@@ -250,7 +237,7 @@ class Archivist:
             await self._finish(entry)
 
     async def _give_up(self, entry: RecordingEntry) -> None:
-        """It did not begin after all, or must not be recorded."""
+        """The session did not begin after all, or must not be recorded."""
         recording = entry.recording
         if recording is None or recording.state is RecordingState.DELETED:
             return
@@ -264,8 +251,8 @@ class Archivist:
     async def erase(
         self, entry: RecordingEntry, recording: Recording, *, who: Who | None = None, action: str = ""
     ) -> None:
-        """Delete the files; the row says that there was a recording. Raises NotErased where the disk keeps some of
-        them: nobody is served them any more, and it is tried again."""
+        """Delete the files; the row says that there was a recording. Raises NotErased if the disk keeps some of them:
+        then nobody is served them, and the deletion is tried again."""
 
         def withdraw() -> Awaitable[None]:
             return deleting.withdraw(self, entry, recording, who, action)
@@ -273,7 +260,7 @@ class Archivist:
         await deleting.remove(self, entry.session.id, recording.room, withdraw)
 
     async def withhold(self, entry: RecordingEntry, recording: Recording) -> None:
-        """Nobody is served it until it is cut again, which the next look that the disk allows does."""
+        """Serve the recording to nobody until it is cut again. The next look that finds the disk working does that."""
         now_ms = self.clock()
         await self.book.write(recording, withdraw_ms=now_ms)
         self.publish(with_edition(entry, recording, None, now_ms))
@@ -282,12 +269,12 @@ class Archivist:
         session, now_ms = entry.session, self.clock()
         assert session.started_ms is not None
         if self.erasing.stretches(session.room):
-            # Before it is shown again: what is kept is without what is on its way out, or this raises.
+            # Before the recording is shown again its material must be without the erased parts, or this raises.
             await self._keep(entry, await self._gather(entry, FOREVER_MS))
         known = entry.recording
         recording = replace(known or self._new(session), room=session.room, state=RecordingState.GROWING, end_ms=None)
         if known is not None and known.state is RecordingState.DELETED:
-            # Another recording: what erased the one before is not about it.
+            # This is another recording, so the erasure of the one before does not concern it.
             recording = replace(recording, created_ms=self.clock())
         recording = replace(recording, published=_published(session, recording))
         skips = entry.hidden()
@@ -324,7 +311,7 @@ class Archivist:
             await self._wait_for_mark(session.room, end_ms)
         material = await self._keep(entry, await self._gather(entry, end_ms))
         if not material.reels:
-            # Nothing of it is on any disk. The row says that somebody looked.
+            # No disk has any of it. The row says that this is known.
             recording = replace(known or self._new(session), state=RecordingState.FAILED, published=False)
             await self.book.write(recording, withdraw_ms=self.clock())
             self.publish(with_edition(entry, recording, None, self.clock()))
@@ -348,29 +335,29 @@ class Archivist:
             self.look_at(session.id, after_s=(tail_ms - self.clock()) / 1000)
 
     async def _cut(self, entry: RecordingEntry, recording: Recording, material: Material, cut: _Cut) -> RecordingEntry:
-        """A new edition by the marks."""
+        """Make a new edition from the marks."""
         now_ms, live = self.clock(), entry.current
         end_ms = common_end(material, cut.end_ms)
         skips = tuple(Span(s.from_ms, min(s.to_ms, end_ms)) for s in cut.skips if s.from_ms < end_ms)
         edition = new_edition(entry, cut.start_ms, end_ms, skips, now_ms)
         saved = None
         if live is not None and live.end_ms is None and now_ms - cut.end_ms < GRACE_MS:
-            # What was listed while it was on air ends where this edition does: its viewers may go on to the end.
+            # The live edition ends where this edition ends, so that its viewers may watch to the end.
             saved = replace(live, end_ms=end_ms, skips=edition.skips)
             entry = _with_saved(entry, recording, saved)
         await self.book.write(recording, saved=saved, edition=edition)
         return with_edition(entry, recording, edition, edition.created_ms)
 
     def _is_to_be_renewed(self, known: Recording | None, now: Recording) -> bool:
-        """Whether everybody knows the address of what is not for everybody any more."""
+        """Whether everybody knows the address of a recording that not everybody may see any more."""
         return now.session in self._renewed or (known is not None and known.published and not now.published)
 
     def publish(self, entry: RecordingEntry) -> None:
-        """Have delivery answer by it from now on."""
+        """Let delivery answer with it from now on."""
         self.remember(entry.session.id, state_of(entry, self.book.folder(entry.session.id)))
 
     async def copy_book(self, entry: RecordingEntry) -> None:
-        """Write the copy of the book beside the media."""
+        """Write the copy of the database's entry beside the media."""
         if entry.recording is None:
             return
         path = self.book.folder(entry.session.id) / files.STATE_FILE
@@ -379,7 +366,7 @@ class Archivist:
     # --- material -------------------------------------------------------------------------------------
 
     async def _gather(self, entry: RecordingEntry, end_ms: int) -> Material:
-        """All that there is of the session by now, with its handles, without what is others'."""
+        """All material of the session so far, with its handles and without other sessions' minutes."""
         session = entry.session
         assert session.started_ms is not None
         before = await self.material(session.id, session.room)
@@ -392,14 +379,14 @@ class Archivist:
         begins_ms = min((reel.begin_ms for reel in (*fresh, *before.reels)), default=FOREVER_MS)
         another = mirrored is not None and mirrored.broadcast.id not in {r.broadcast.id for r in before.reels}
         if mirrored is None or begins_ms > session.started_ms + LATE_BEGIN_MS or (another and before.reels):
-            # After a restart, or when the room was closed meanwhile: what its own index tells.
+            # After a restart, or if the room was closed meanwhile: from its own index.
             read = functools.partial(from_indexes, self._room_dir(session.room), span, (*before.gone, *gone))
             mirrored_id = mirrored.broadcast.id if mirrored is not None else ""
             fresh += [reel for reel in await asyncio.to_thread(read) if reel.broadcast.id != mirrored_id]
         return await asyncio.to_thread(combined, before, fresh, gone)
 
     async def material(self, session: str, room: str) -> Material:
-        """What was kept so far; empty where there is nothing, or nothing that can be read."""
+        """The material that was kept so far; empty if there is none or it cannot be read."""
         try:
             return await asyncio.to_thread(files.read_material, self.book.folder(session))
         except FileNotFoundError:
@@ -441,7 +428,7 @@ class Archivist:
         )
 
     async def _wait_for_mark(self, room: str, end_ms: int) -> None:
-        """Until the programme has come to the mark in every rendition, or nearly and soon, or long enough."""
+        """Wait until every rendition has reached the mark, or is near enough, or the time is up."""
         link = self._plane.rooms.get(room)
         if link is None:
             return
@@ -476,7 +463,7 @@ def _same_for_replay(a: Session, b: Session) -> bool:
 
 
 def _changes_the_past(old: tuple[tuple[int, int], ...], new: tuple[tuple[int, int], ...], now_ms: int) -> bool:
-    """Whether what was listed by now would have been listed otherwise."""
+    """Whether the change affects segments that have been listed already."""
     recent = now_ms - GRACE_MS
 
     def settled(skips: tuple[tuple[int, int], ...]) -> list[tuple[int, int]]:
@@ -486,26 +473,26 @@ def _changes_the_past(old: tuple[tuple[int, int], ...], new: tuple[tuple[int, in
 
 
 def _marks_moved(entry: RecordingEntry, known: Recording, cut: _Cut) -> bool:
-    """Whether the edition has to be made again because the marks moved since. A cut by hand stays as it is."""
+    """Whether the marks have moved so that the edition has to be made again. A cut by hand stays as it is."""
     current = entry.current
     if current is None or known.state is RecordingState.FAILED:
         return True
     if known.reviewed:
         return False
-    # It may end a little before the mark, where a rendition lagged.
+    # The edition may end a little before the mark if a rendition lagged.
     lag_ms = cut.end_ms - (current.end_ms or 0)
     return current.start_ms != cut.start_ms or not 0 <= lag_ms <= PART_MS + LAG_MS
 
 
 def _published(session: Session, recording: Recording) -> bool:
-    """Whether everybody who may know of the session may watch it again."""
+    """Whether everybody who may know of the session may watch its replay."""
     if not session.recorded or session.replay is ReplayPolicy.NEVER:
         return False
     return recording.published if recording.reviewed else session.published
 
 
 def _edge_ms(view: BroadcastView) -> int | None:
-    """How far every rendition of the programme has come."""
+    """The media time that every rendition of the programme has reached."""
     broadcast, output = view.broadcast, view.outputs.get(PROGRAMME_OUTPUT)
     if broadcast is None or output is None or view.closed:
         return None

@@ -1,4 +1,4 @@
-"""What delivery asks about a session's replay."""
+"""Delivery's questions about a session's replay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamer.archive.material import Span
 
 @dataclass(slots=True, frozen=True)
 class Details:
-    """What a file tells of its session. Chapters: (media time, title)."""
+    """A session's details for its file. Chapters: (media time, title)."""
 
     title: str = ""
     speakers: tuple[str, ...] = ()
@@ -24,19 +24,19 @@ class Details:
 
 @dataclass(frozen=True, slots=True)
 class EditionRef:
-    """A cut by its marks. ``id`` is unguessable and part of its addresses."""
+    """A cut by its marks. ``id`` cannot be guessed and is part of its addresses."""
 
     id: str
     start_ms: int
     end_ms: int | None
-    """None while the session is on air."""
+    """None during the session."""
     skips: tuple[Span, ...] = ()
     created_ms: int = 0
     replaced: bool = False
 
     @property
     def event(self) -> bool:
-        """Whether it began while the session was on air: its playlists grow (EXT-X-PLAYLIST-TYPE:EVENT)."""
+        """Whether it began during the session: its playlists grow (EXT-X-PLAYLIST-TYPE:EVENT)."""
         return self.end_ms is None or self.created_ms < self.end_ms
 
 
@@ -52,11 +52,11 @@ class ReplayState:
     """Oldest first, the replaced ones included."""
     published: bool = False
     closed: bool = False
-    """Unlisted or private: a key opens it."""
+    """Unlisted or private: it needs a key."""
 
     @property
     def current(self) -> EditionRef | None:
-        """What the session's address points to."""
+        """The edition that the session's address leads to."""
         return next((edition for edition in reversed(self.editions) if not edition.replaced), None)
 
     def edition(self, edition_id: str) -> EditionRef | None:
@@ -64,12 +64,12 @@ class ReplayState:
 
 
 class ReplayCatalogue(Protocol):
-    """Answers from memory as a rule: it is asked for every segment."""
+    """Usually answers from memory: it is asked for every segment."""
 
     async def find(self, session: str, /) -> ReplayState | None:
-        """None where nothing is or was recorded of the session, or there is no such session."""
+        """None if the session does not exist or has no recording."""
         ...
 
     async def details(self, session: str, /) -> Details:
-        """What a file of the session tells of it."""
+        """The session's details for its file."""
         ...

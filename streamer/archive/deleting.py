@@ -1,4 +1,5 @@
-"""Deletes recordings for good: what was begun is finished, whatever fails or is put back in between."""
+"""Deletes recordings for good. A deletion that has begun is finished, also after failures and after a database was
+restored."""
 
 from __future__ import annotations
 
@@ -23,18 +24,19 @@ log = structlog.get_logger(__name__)
 async def remove(
     archivist: Archivist, session: str, room: str = "", withdraw: Callable[[], Awaitable[None]] | None = None
 ) -> None:
-    """``withdraw`` makes it answer nobody any more; then its files go. Raises NotErased."""
+    """``withdraw`` makes sure that nobody is served it any more; then its files are deleted. Raises NotErased."""
 
     async def gone() -> None:
         if withdraw is not None:
             await withdraw()
         await asyncio.to_thread(files.remove, archivist.book.folder(session))
 
-    await archivist.erasing.carry_out(erasures.Recording(archivist.clock(), session, room), gone)
+    await archivist.erasing.carry_out(erasures.RecordingErasure(archivist.clock(), session, room), gone)
 
 
 async def remove_left(archivist: Archivist, session: str) -> None:
-    """What is left of a recording that has no row, or says that it is deleted. Raises NotErased."""
+    """Delete the remaining files of a recording that has no row, or whose row says that it is deleted. Raises
+    NotErased."""
     known = next((one for one in archivist.erasing.recordings() if one.session == session), None)
     if known is not None:
         await archivist.erasing.carry_out(known, lambda: again(archivist, (known,), alone=True))
@@ -45,16 +47,16 @@ async def remove_left(archivist: Archivist, session: str) -> None:
 async def withdraw(
     archivist: Archivist, entry: RecordingEntry, recording: Recording, who: Who | None, action: str
 ) -> None:
-    """The row says that there was a recording, and nobody is served it."""
+    """Serve the recording to nobody. The row says that there was one."""
     now_ms = archivist.clock()
     gone = replace(recording, state=RecordingState.DELETED, published=False, size_bytes=0)
     await archivist.book.write(gone, withdraw_ms=now_ms, who=who, action=action, at_ms=now_ms)
     archivist.publish(with_edition(entry, gone, None, now_ms))
 
 
-async def again(archivist: Archivist, records: Sequence[erasures.Recording], *, alone: bool = False) -> None:
-    """What an erasure before has left, or a database that was put back has again. ``alone``: the caller is, with the
-    session. Raises OSError, StoreUnavailable."""
+async def again(archivist: Archivist, records: Sequence[erasures.RecordingErasure], *, alone: bool = False) -> None:
+    """Delete again the rest of earlier deletions, or recordings that a restored database has again. ``alone``: the
+    caller holds the session's lock. Raises OSError, StoreUnavailable."""
     for record in records:
         if alone:
             await _again(archivist, record)
@@ -63,7 +65,7 @@ async def again(archivist: Archivist, records: Sequence[erasures.Recording], *, 
                 await _again(archivist, record)
 
 
-async def _again(archivist: Archivist, record: erasures.Recording) -> None:
+async def _again(archivist: Archivist, record: erasures.RecordingErasure) -> None:
     entry = await archivist.book.entry(record.session, around=False)
     recording = entry.recording if entry is not None else None
     if entry is not None and recording is not None and recording.state is not RecordingState.DELETED:
@@ -74,7 +76,8 @@ async def _again(archivist: Archivist, record: erasures.Recording) -> None:
 
 
 async def finish(archivist: Archivist) -> None:
-    """Delete what the database says is deleted: the process, or the disk, failed after it was told so."""
+    """Delete the files of recordings that the database calls deleted: the process or the disk failed after the
+    decision."""
     async with archivist.book.reading() as recordings:
         deleted = await recordings.in_state(RecordingState.DELETED)
     for recording in deleted:
@@ -83,4 +86,6 @@ async def finish(archivist: Archivist) -> None:
             if await asyncio.to_thread(files.remove, archivist.book.folder(session)):
                 log.warning("deletion_finished", session=session)
         except OSError as error:
-            archivist.erasing.add_unfinished(erasures.Recording(archivist.clock(), session, recording.room), str(error))
+            archivist.erasing.add_unfinished(
+                erasures.RecordingErasure(archivist.clock(), session, recording.room), str(error)
+            )

@@ -1,4 +1,4 @@
-"""What people do to recordings: move the cut, hide and show stretches, publish, pin, delete, forget.
+"""People's changes of recordings: move the cut, hide and show stretches, publish, pin, delete, forget.
 
 Each change of what can be watched is a new edition under a new address; the old one answers 410.
 """
@@ -32,7 +32,7 @@ MAX_SKIPS = 100
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What is to be another; None: as it is."""
+    """The fields to change; None: the field stays."""
 
     start_ms: int | None = None
     end_ms: int | None = None
@@ -46,10 +46,10 @@ class Edit:
 
 
 async def edit(archivist: Archivist, session: str, change: Edit, who: Who) -> RecordingEntry:
-    """Returns what is so now.
+    """Change a recording. Returns its new entry.
 
-    Raises NotFound, Conflict ``still_growing`` for a cut while the session is on air, Conflict ``not_recorded`` to
-    publish what must not be recorded, Unprocessable ``bad_cut`` with what there is in ``details``.
+    Raises NotFound, Conflict ``still_growing`` for a cut during the session, Conflict ``not_recorded`` for publishing a
+    session that must not be recorded, and Unprocessable ``bad_cut`` with the possible times in ``details``.
     """
     async with archivist.alone(session):
         entry, recording = await _there(archivist, session)
@@ -76,7 +76,7 @@ async def edit(archivist: Archivist, session: str, change: Edit, who: Who) -> Re
                 fresh = new_edition(entry, start_ms, end_ms, skips, now_ms)
                 changed = replace(changed, reviewed=True)
         if fresh is None and withdrawn and current is not None:
-            # Whoever has the address must not be able to go on with it.
+            # People who know the old address must not be able to go on with it.
             fresh = _again(entry, current, now_ms)
         if fresh is None and changed == recording:
             return entry
@@ -93,8 +93,8 @@ async def edit(archivist: Archivist, session: str, change: Edit, who: Who) -> Re
 
 
 async def delete(archivist: Archivist, session: str, who: Who) -> None:
-    """Delete a recording's files. Raises NotFound, Conflict ``pinned`` or ``still_growing``, NotErased where the disk
-    keeps some of them; asked again it tries again."""
+    """Delete a recording's files. Raises NotFound, Conflict ``pinned`` or ``still_growing``, and NotErased if the disk
+    keeps some of them; a second call tries again."""
     async with archivist.alone(session):
         if any(one.session == session for one in archivist.erasing.recordings()):
             await deleting.remove_left(archivist, session)
@@ -108,10 +108,10 @@ async def delete(archivist: Archivist, session: str, who: Who) -> None:
 
 
 async def forget(archivist: Archivist, room: str, from_ms: int, to_ms: int) -> list[str]:
-    """Take a stretch of a room out of all recordings, for good. Returns the sessions that it touched.
+    """Remove a stretch of a room from all recordings, for good. Returns the changed sessions.
 
-    A recording that the disk does not let change is withdrawn until it does. Raises OSError at the end, where there is
-    one.
+    A recording that cannot be changed because of the disk is served to nobody until it can. Raises OSError at the end
+    if there was one.
     """
     span = Span(from_ms, to_ms)
     touched: list[str] = []
@@ -127,7 +127,7 @@ async def forget(archivist: Archivist, room: str, from_ms: int, to_ms: int) -> l
             except OSError as error:
                 refused = error
                 await archivist.withhold(entry, entry.recording)
-        # What was withdrawn for it before is cut again.
+        # A recording that was withdrawn for the change is cut again.
         archivist.look_at(session)
     if refused is not None:
         raise refused
@@ -141,7 +141,7 @@ async def _forget(archivist: Archivist, entry: RecordingEntry, span: Span) -> bo
     material = await archivist.material(session, recording.room)
     left = await asyncio.to_thread(combined, material, (), (span,))
     lost = await asyncio.to_thread(_difference, material, left)
-    # Also where nothing was kept yet: what is collected later leaves it out.
+    # Also if there is no material yet: later collections leave the stretch out.
     await asyncio.to_thread(_write_without, folder, left, lost)
     current, now_ms = entry.current, archivist.clock()
     if current is None or current.start_ms >= span.to_ms or (current.end_ms or now_ms + 1) <= span.from_ms:
@@ -199,7 +199,7 @@ def _details(change: Edit) -> dict[str, object]:
 
 
 def _difference(before: Material, after: Material) -> list[Chunk]:
-    """Bytes that the second does not name any more."""
+    """The bytes that the second material does not name any more."""
     kept: dict[str, list[tuple[int, int]]] = {}
     for chunk in chunks_of(after.reels):
         kept.setdefault(chunk.file, []).append((chunk.offset, chunk.offset + chunk.size))
@@ -211,7 +211,7 @@ def _difference(before: Material, after: Material) -> list[Chunk]:
 
 
 def _write_without(folder: Path, material: Material, lost: Iterable[Chunk]) -> None:
-    """Write the material, then make what is not in it any more unreadable, under all names that the file has."""
+    """Write the material, then overwrite the bytes that it does not name any more, under all names of their file."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     files.write(folder / files.MATERIAL_FILE, material)
     by_file: dict[str, list[Chunk]] = {}

@@ -1,7 +1,7 @@
 """Editions: cuts through a session's material, as numbered pieces. Pure.
 
-The first and last segment of each stretch are cut inside, to the frame (:mod:`streamer.formats.fragments`): a piece
-says from which frame to which. Pieces have the same numbers, and discontinuities at the same ones, in all renditions.
+The first and last segment of each stretch are cut to the frame (:mod:`streamer.formats.fragments`): a piece says from
+which frame to which. Pieces have the same numbers, and discontinuities at the same numbers, in all renditions.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Chunk, Rendi
 from streamer.formats.fragments import Frame, cut, to_ticks
 
 LEAST_TICKS = 50 * TICKS_PER_MS
-"""A stretch's edge gets no piece shorter than this in its pictures."""
+"""No piece at a stretch's edge has pictures for less than this."""
 EDGE_TICKS = 1920
-"""Sound is cut at its own frames, up to half of one beside the picture: no reason to cut inside."""
+"""Sound is cut at its own frames, up to half a frame beside the picture. A smaller difference needs no cut inside a
+segment."""
 LAG_MS = 2500
-"""A rendition that is further behind than this at the end is left out there, instead of holding up the others."""
+"""A rendition that is further behind than this at the end is left out there. The others do not wait for it."""
 
 Frames = tuple[Sequence[Frame], int]
-"""The frames of a segment with their timescale; no frames where its bytes cannot be had: it becomes a gap."""
+"""The frames of a segment with their timescale. No frames: its bytes are missing, and it becomes a gap."""
 Place = tuple[str, str, int]
 """(broadcast id, rendition in it, msn)"""
 
 
 class FramesUnknown(Exception):
-    """The frames of a segment have to be known to cut inside it: give them to :meth:`Cutter.know` and go on."""
+    """The cut needs the frames of this segment: give them to :meth:`Cutter.know` and go on."""
 
     def __init__(self, place: Place, segment: Segment, init: int) -> None:
         super().__init__(f"frames of {place}")
@@ -38,7 +39,7 @@ class FramesUnknown(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Trim:
-    """Times in the track's own timescale; None: from the first, or to the last frame."""
+    """Times in the track's own timescale; None: from the first frame, or to the last."""
 
     start: int | None
     end: int | None
@@ -73,24 +74,24 @@ class EditionSegment:
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """A finished cut. ``tracks``: rendition -> pieces, the same numbers in all."""
+    """A finished cut. ``tracks``: rendition -> pieces, with the same numbers in all."""
 
     renditions: tuple[Rendition, ...]
     tracks: Mapping[str, tuple[EditionSegment, ...]]
     epochs_ms: tuple[int, ...]
-    """UTC milliseconds of tick 0, by reel."""
+    """Reel -> UTC milliseconds of its tick 0."""
     target_duration_s: int
     spans: tuple[Span, ...]
     caption_languages: tuple[str, ...] = ()
-    """Those that any of the reels' broadcasts declared."""
+    """The caption languages that any of the reels' broadcasts declared."""
 
     def pdt_ms(self, piece: EditionSegment) -> int:
-        """When the piece begins, UTC milliseconds."""
+        """The time when the piece begins, UTC milliseconds."""
         return self.epochs_ms[piece.reel] + (piece.start + TICKS_PER_MS // 2) // TICKS_PER_MS
 
     @property
     def duration_ms(self) -> int:
-        """Of the longest rendition."""
+        """The duration of the longest rendition."""
         return max((sum(p.duration for p in pieces) for pieces in self.tracks.values()), default=0) // TICKS_PER_MS
 
 
@@ -100,8 +101,8 @@ def spans_of(material: Material, start_ms: int, end_ms: int, skips: Sequence[Spa
 
 
 def common_end(material: Material, end_ms: int) -> int:
-    """Where the edition can end at most: a rendition that is a little behind the end mark when that was set is what
-    the others wait for, one that is far behind is not."""
+    """The latest possible end of the edition. The others wait for a rendition that is a little behind the end mark, but
+    not for one that is far behind."""
     if not material.reels:
         return end_ms
     reel = material.reels[-1]
@@ -124,7 +125,7 @@ def make(material: Material, spans: Sequence[Span], frames_of: Callable[[FramesU
 
 
 class Cutter:
-    """Makes an edition, piece by piece; what it has made never changes, so it may go on while a session is on air."""
+    """Makes an edition piece by piece. A finished piece never changes, so the edition can grow during the session."""
 
     def __init__(self, material: Material) -> None:
         """The renditions are those of the longest reel."""
@@ -144,7 +145,7 @@ class Cutter:
 
     @property
     def pieces(self) -> int:
-        """How many numbers there are."""
+        """The number of pieces so far."""
         return self._number
 
     @property
@@ -154,7 +155,7 @@ class Cutter:
 
     @property
     def edition(self) -> Edition:
-        """What there is so far."""
+        """The edition so far."""
         tracks = {name: tuple(pieces) for name, pieces in self._tracks.items()}
         return Edition(self._renditions, tracks, self._epochs, self._target, self._spans, self._languages)
 
@@ -162,7 +163,7 @@ class Cutter:
         self._frames[place] = frames
 
     def relabel(self, names: Callable[[str], str]) -> None:
-        """Give the files of what was made other names."""
+        """Rename the files of the pieces."""
         for pieces in self._tracks.values():
             for index, piece in enumerate(pieces):
                 chunks = tuple(Chunk(names(chunk.file), chunk.offset, chunk.size) for chunk in piece.chunks)
@@ -204,8 +205,9 @@ class Cutter:
                 continue
             follows = self._at == (span.from_ms, number, msn - 1)
             if not follows and any(not _begins(row.get(name), name in pictures) for name in alive):
-                # A stretch begins where every rendition has something that can be played: after minutes that were not
-                # recorded one may have its first parts earlier than another, and the rest of a segment is no beginning.
+                # A stretch begins where every rendition has something playable. After minutes that were not recorded
+                # one rendition may have its first parts earlier than another, and the rest of a segment is no
+                # beginning.
                 continue
             first = begin if follows else max(begin, self._common_start(row))
             discontinuity = self._number > 0 and (
@@ -229,14 +231,14 @@ class Cutter:
             self._at = (span.from_ms, number, msn)
 
     def _common_start(self, row: Mapping[str, Segment]) -> int:
-        """Where all renditions of a stretch's first segment have begun. Sound is a frame beside the pictures."""
+        """The media time by which all renditions of a stretch's first segment have begun. Sound may be a frame off."""
         starts = {r.name: row[r.name].start for r in self._renditions if r.name in row and not row[r.name].gap}
         pictures = [starts[r.name] for r in self._renditions if r.kind == "video" and r.name in starts]
         latest = max(starts.values(), default=0)
         return latest if not pictures or latest > max(pictures) + EDGE_TICKS else max(pictures)
 
     def _hole(self, row: Mapping[str, Segment]) -> bool:
-        """Whether something was left out before these segments that the numbers do not tell."""
+        """Whether something before these segments was left out that the numbers do not show."""
         for name, segment in row.items():
             before = self._tracks[name][-1]
             if not before.gap and not segment.gap and abs(segment.start - before.end) > 2 * EDGE_TICKS:
@@ -274,7 +276,8 @@ def _begins(segment: Segment | None, picture: bool) -> bool:
 
 
 def _track_like(rendition: Rendition, reel: Reel) -> str:
-    """The rendition of a reel that stands for one of the edition: of the same name, else the nearest of its kind."""
+    """The rendition of a reel that replaces one of the edition: the one with the same name, else the nearest of its
+    kind."""
     same = [r for r in reel.broadcast.renditions if r.kind == rendition.kind]
     if any(r.name == rendition.name for r in same) or not same:
         return rendition.name

@@ -1,11 +1,10 @@
-"""An edition as one MP4 file: pictures of one rendition, sound, chapters, tags. Nothing is copied or encoded.
+"""An edition as one MP4 file with pictures of one rendition, sound, chapters and tags. Nothing is copied or encoded.
 
 The file exists as a head and a list of ranges of the recording's media files (:class:`Movie`); any part of it can be
-read at any time. Planning reads the fragments' heads only. Everything here blocks: call it in a thread.
+read at any time. Planning reads only the fragments' heads. Everything here blocks: call it in a thread.
 
-Sound follows the pictures: what is left out between two stretches is a whole number of frames of neither, so at each
-join the sound begins with the frame that is nearest to where it belongs, never further off than half of one (11 ms),
-and the error does not add up.
+Sound follows the pictures. The gap between two stretches is rarely a whole number of frames, so at each join the sound
+begins with the frame nearest to its place. The error is at most half a frame (11 ms) and does not add up.
 """
 
 from __future__ import annotations
@@ -46,12 +45,12 @@ class Range:
     offset: int
     size: int
     data: bytes = b""
-    """In place of a file's bytes."""
+    """Bytes that are used instead of a file's."""
 
 
 @dataclass(slots=True)
 class Movie:
-    """A file that is nowhere as a whole."""
+    """A file that does not exist as a whole anywhere."""
 
     folder: Path
     head: bytes
@@ -67,7 +66,7 @@ class Movie:
         self._starts, self.size = tuple(starts), at
 
     def read(self, offset: int, size: int) -> bytes:
-        """Raises OSError, and EOFError where a file ends too early."""
+        """Raises OSError, and EOFError if a file ends too early."""
         out: list[bytes] = []
         end = min(offset + size, self.size)
         if offset < len(self.head):
@@ -108,7 +107,7 @@ def _last_at_most(starts: Sequence[int], offset: int) -> int:
 
 
 class Files:
-    """A recording's media files, mapped into memory: only what is looked at is read."""
+    """A recording's media files, mapped into memory: only the parts in use are read."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._folder = folder
@@ -137,7 +136,7 @@ class Files:
 
 
 def edition_of(folder: Path, material: Material, spans: Sequence[Span]) -> Edition:
-    """An edition by the recording's files alone."""
+    """An edition made from the recording's files alone."""
     with ExitStack() as stack:
         files = Files(folder, stack)
 
@@ -161,9 +160,10 @@ def plan(
     details: Details,
     captions: Mapping[str, Sequence[CaptionInterval]] | None = None,
 ) -> Movie:
-    """The file of one rendition, with sound if that is of pictures, and a text track for each language of ``captions``.
+    """The file of one rendition, with sound if it is a picture rendition, and a text track for each language of
+    ``captions``.
 
-    Raises NothingToExport, and OSError or ValueError where the recording's files are not what they were.
+    Raises NothingToExport, and OSError or ValueError if the recording's files are damaged.
     """
     kinds = {r.name: r.kind for r in edition.renditions}
     sound = next((r.name for r in edition.renditions if r.kind == "audio"), None)
@@ -197,7 +197,7 @@ class _Builder:
         self._ranges: list[Range] = []
         self._bytes = 0
         self._movie_at = 0
-        """Where the piece begins in the movie, ticks."""
+        """The place in the movie where the piece begins, ticks."""
         self._begins: list[int] = []
         self._video_end = 0
         self._audio_end: int | None = None
@@ -212,14 +212,14 @@ class _Builder:
 
     def pictures(self, piece: EditionSegment) -> None:
         if piece.gap:
-            return  # the picture before it stays
+            return  # the last picture before it stays on
         frames, files, lead, scale, init = self._frames(piece)
         if not frames or scale != TICKS_PER_S:
             raise ValueError("pictures without frames")
         track = self._video
         if not track.entries:
             track.width, track.height = movie.picture_size(init)
-        # Whatever was left out before, the last picture stays until this one.
+        # The last picture stays on until this one, however much was left out between them.
         late = self._movie_at - self._video_end
         if late > 0:
             if track.durations:
@@ -254,7 +254,7 @@ class _Builder:
             if self._audio_end - ideal > frame.duration // 2:
                 continue
             if ideal - self._audio_end > frame.duration // 2:
-                # Sound is missing: what is before it lasts until here.
+                # Sound is missing: the frame before it lasts until here.
                 if kept or track.durations:
                     track.durations[-1] += ideal - self._audio_end
                 self._audio_end = ideal
@@ -319,7 +319,8 @@ class _Builder:
         self._bytes += len(data)
 
     def _frames(self, piece: EditionSegment) -> tuple[list[Frame], list[str], int, int, bytes]:
-        """The piece's frames (``at`` in their file), the file of each, how many lead in, timescale, init section."""
+        """The piece's frames (``at`` in their file), the file of each, the number of lead-in frames, the timescale, the
+        init section."""
         init = self._init(self._reels[piece.reel], piece)
         scale = fragments.timescale_of(init)
         frames: list[Frame] = []
@@ -358,7 +359,8 @@ class _Builder:
 def _chapters(
     edition: Edition, pieces: Sequence[EditionSegment], begins: Sequence[int], details: Details
 ) -> list[movie.MovieChapter]:
-    """Where the chapters' media times are in the movie. Those in what is left out begin where it goes on."""
+    """The chapters at their times in the movie. A chapter inside a part that is left out begins where the movie goes
+    on."""
     found: list[movie.MovieChapter] = []
     for at_ms, title in sorted(details.chapters):
         for piece, begin in zip(pieces, begins, strict=True):
@@ -376,7 +378,7 @@ def _chapters(
 def _in_movie(
     edition: Edition, pieces: Sequence[EditionSegment], begins: Sequence[int], said: Sequence[CaptionInterval]
 ) -> list[CaptionInterval]:
-    """Captions at their places in the movie, without overlaps. Those in what is left out are left out."""
+    """Captions at their times in the movie, without overlaps. Captions of parts that are left out are left out, too."""
     out: list[CaptionInterval] = []
     for caption in sorted(said, key=lambda caption: caption.from_ms):
         for piece, begin in zip(pieces, begins, strict=True):
@@ -393,7 +395,7 @@ def _in_movie(
 
 
 def iso_639_2(tag: str) -> str:
-    """The three letters that a movie has for the language of a BCP 47 tag; ``und`` where it has none of ours."""
+    """The language code of three letters that movies use for a BCP 47 tag; ``und`` for an unknown language."""
     language = tag.partition("-")[0]
     return language if len(language) == 3 else _ISO_639_2.get(language, "und")
 

@@ -1,7 +1,7 @@
-"""A recording's folder: hard links to the room's media files, and ``material.bin`` that says what is where.
+"""A recording's folder: hard links to the room's media files, and ``material.bin`` with the places of the bytes.
 
-``DIR/recordings/{session}/media/{broadcast}-{stream}-{number}.m4s`` are the room's own files under a second name, so
-that nothing is copied and the room's own retention does not matter. Everything here blocks: call it in a thread.
+``DIR/recordings/{session}/media/{broadcast}-{stream}-{number}.m4s`` are the room's own files under a second name. So
+nothing is copied, and the room's own retention does not matter. Everything here blocks: call it in a thread.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 
 
 class RecordingSidecar(msgspec.Struct, frozen=True):
-    """What a recording is besides its material: a copy of what the database says, for the day when that is lost."""
+    """A copy of the database's entry beside the media, for a database that is lost."""
 
     session: str
     room: str
@@ -40,7 +40,7 @@ class RecordingSidecar(msgspec.Struct, frozen=True):
     started_ms: int | None = None
     ended_ms: int | None = None
     start_ms: int = 0
-    """Of the material, as ``end_ms``."""
+    """The begin of the material; ``end_ms`` is its end."""
     end_ms: int | None = None
     published: bool = False
     reviewed: bool = False
@@ -64,10 +64,10 @@ def link_name(room_file: str) -> str:
 
 
 def keep(folder: Path, room_dir: Path, material: Material) -> Material:
-    """Link the files of ``material`` (a room's, or the recording's own already), then write it. Returns it with the
-    recording's names, without what is on no disk.
+    """Link the files of ``material`` (a room's, or already the recording's own), then write it. Returns it with the
+    recording's names, without bytes that are on no disk.
 
-    Raises OSError where the disk refuses.
+    Raises OSError for errors of the disk.
     """
     media = folder / MEDIA_FOLDER
     media.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def keep(folder: Path, room_dir: Path, material: Material) -> Material:
 
 
 def write(path: Path, value: msgspec.Struct) -> None:
-    """Write a value so that after a crash there is the old one or the new one, whole."""
+    """Write a value. After a crash the file has the old value or the new one, complete."""
     payload = _encoder.encode(value)
     data = _HEAD.pack(b"SMAT", VERSION, len(payload), zlib.crc32(payload)) + payload
     fresh = path.with_suffix(".new")
@@ -103,7 +103,7 @@ def write(path: Path, value: msgspec.Struct) -> None:
 
 
 def read(path: Path, kind: type[_T]) -> _T:
-    """Raises OSError, and ValueError where it is damaged or of another version."""
+    """Raises OSError, and ValueError if the file is damaged or of another version."""
     data = path.read_bytes()
     if len(data) < _HEAD.size:
         raise ValueError(f"{path.name} is cut short")
@@ -135,8 +135,8 @@ def drop_unused(folder: Path, material: Material) -> list[str]:
 
 
 def remove(folder: Path) -> int:
-    """Delete a recording. Returns the bytes that its own names held (other recordings may share them); 0 where there
-    is none. Raises OSError where something of it is left."""
+    """Delete a recording. Returns the bytes that its own names held (other recordings may share them); 0 if there is
+    none. Raises OSError if a part of it remains."""
     size = disk_bytes(folder)
     try:
         shutil.rmtree(folder)
@@ -161,7 +161,7 @@ def disk_bytes(folder: Path) -> int:
 
 
 def freed_bytes(folders: Iterable[Path]) -> int:
-    """What the disk would get back if these folders went: files whose every name is in them."""
+    """The space that the disk would get back if these folders were deleted: files that have no name elsewhere."""
     names: dict[tuple[int, int], int] = {}
     whole: dict[tuple[int, int], tuple[int, int]] = {}
     for folder in folders:
@@ -178,8 +178,9 @@ def freed_bytes(folders: Iterable[Path]) -> int:
 
 
 def _link(source: Path, target: Path) -> bool:
-    """False where the source is not there (deleted, or not written yet). A copy would do only until the room writes on,
-    or is told to forget: a file system without hard links is refused at the start (``data_folder.apart``)."""
+    """False if the source is missing (deleted, or not written yet). A copy would soon differ, because the room goes on
+    writing and may have to forget. So a file system without hard links is refused at the start
+    (``data_folder.apart``)."""
     try:
         os.link(source, target)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""From where there is anything of a session to its material: the room's mirror, its index files, what was kept before.
+"""Collects a session's material from the room's mirror, its index files, and the material of before.
 
 Reading files blocks: call it in a thread. A mirror is read on the loop.
 """
@@ -23,8 +23,8 @@ FOREVER_MS = 1 << 52
 
 
 def forbidden(session: Session, others: Iterable[Session]) -> tuple[Span, ...]:
-    """When the room was not this session's: the times of other sessions that are closed or not recorded, as far as
-    they have begun."""
+    """The times in which the room belonged to other sessions that are closed or not recorded, as far as they have
+    begun."""
     return union(
         Span(other.started_ms, FOREVER_MS if other.ended_ms is None else other.ended_ms)
         for other in others
@@ -32,8 +32,31 @@ def forbidden(session: Session, others: Iterable[Session]) -> tuple[Span, ...]:
     )
 
 
+def neighbours(sessions: Iterable[Session], before: Session | None, after: Session | None) -> list[Session]:
+    """The room's other sessions whose recordings may contain, as handles, minutes that now belong to the changed
+    session alone."""
+    if after is None or after.started_ms is None or not (after.closed or not after.recorded):
+        return []
+    if before is not None and (before.started_ms, before.ended_ms, before.closed, before.recorded) == (
+        after.started_ms,
+        after.ended_ms,
+        after.closed,
+        after.recorded,
+    ):
+        return []
+    from_ms, to_ms = after.started_ms - HANDLE_MS, (after.ended_ms or FOREVER_MS) + HANDLE_MS
+    return [
+        session
+        for session in sessions
+        if session.id != after.id
+        and session.started_ms is not None
+        and session.started_ms < to_ms
+        and (session.ended_ms is None or session.ended_ms > from_ms)
+    ]
+
+
 def with_handles(session: Span, gone: Iterable[Span]) -> Span:
-    """The session with its handles, which reach to the next closed or unrecorded session and not beyond it."""
+    """The session with its handles. A handle ends at the next closed or unrecorded session."""
     begin, end = session.from_ms - HANDLE_MS, min(session.to_ms + HANDLE_MS, FOREVER_MS)
     for span in gone:
         if span.to_ms <= session.from_ms:
@@ -44,7 +67,7 @@ def with_handles(session: Span, gone: Iterable[Span]) -> Span:
 
 
 def from_indexes(room_dir: Path, span: Span, gone: Sequence[Span]) -> list[Reel]:
-    """What the room's broadcasts have on disk of ``span``, oldest first. Damage costs what it hit."""
+    """The material of ``span`` on disk, from all broadcasts of the room, oldest first. Damaged parts are left out."""
     reels = []
     for folder in sorted(room_dir.iterdir()) if room_dir.is_dir() else []:
         indexes = sorted(folder.glob(INDEX_GLOB), reverse=True) if folder.is_dir() else []
@@ -60,7 +83,7 @@ def from_indexes(room_dir: Path, span: Span, gone: Sequence[Span]) -> list[Reel]
 
 
 def combined(before: Material, fresh: Iterable[Reel], gone: Sequence[Span]) -> Material:
-    """The material with what is newer, and without what may not be in it (any more)."""
+    """The material with newer reels added, and without the stretches ``gone``."""
     all_gone = union((*before.gone, *gone))
     reels: tuple[Reel, ...] = before.reels
     for reel in fresh:
@@ -86,7 +109,7 @@ def _read(path: Path) -> BroadcastView | None:
 
 
 def _on_disk(room_dir: Path, reel: Reel) -> Reel | None:
-    """Without the parts that are not whole in their files."""
+    """The reel without the parts that are incomplete in their files."""
     sizes: dict[str, int] = {}
     for segments in reel.tracks.values():
         for segment in segments:

@@ -1,8 +1,8 @@
-"""The material of a session: where the bytes of its programme lie, from five minutes before to five after. Pure.
+"""The material of a session: the places of its programme's bytes, from five minutes before to five after. Pure.
 
-Material names bytes and copies none. It is collected from the mirror of the room's ``programme`` output, again when
-more has come, and what nobody may see (other closed or unrecorded sessions, forgotten minutes) is left out part by
-part. A cut through it is an edition (:mod:`.editions`).
+Material names bytes and copies none. It is collected from the mirror of the room's ``programme`` output, again and
+again during the session. Parts that nobody may see (other closed or unrecorded sessions, forgotten minutes) are left
+out. A cut through it is an edition (:mod:`.editions`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from streamer.broadcast.programme import TICKS_PER_MS, Broadcast, Chunk, InitSection, Part, Segment
-from streamer.broadcast.view import BroadcastView, TrackView
+from streamer.broadcast.view import BroadcastView, RenditionView
 
 HANDLE_MS = 5 * 60 * 1000
-"""What is kept before the start and after the end, so that a cut can be moved."""
+"""The time that is kept before the start and after the end, so that a cut can be moved."""
 
 
 class Span(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -26,12 +26,12 @@ class Span(msgspec.Struct, frozen=True, array_like=True, order=True):
 
 
 class Reel(msgspec.Struct, frozen=True):
-    """What one broadcast of the room has of a session. A session that outlives its room's closing has several."""
+    """The part of a session in one broadcast of the room. A session that goes on after its room closed has several."""
 
     broadcast: Broadcast
     inits: tuple[InitSection, ...]
     tracks: dict[str, tuple[Segment, ...]]
-    """Rendition -> segments, oldest first, the same numbers in all; ``chunk.file`` as in :class:`Material`."""
+    """Rendition -> segments, oldest first, with the same numbers in all; ``chunk.file`` as in :class:`Material`."""
 
     @property
     def begin_ms(self) -> int:
@@ -56,11 +56,11 @@ class Material(msgspec.Struct, frozen=True):
     room: str
     reels: tuple[Reel, ...] = ()
     gone: tuple[Span, ...] = ()
-    """What was left out, for ever."""
+    """Stretches that were left out for ever."""
 
     @property
     def files(self) -> dict[str, int]:
-        """Each file with how much of it is needed, in bytes from its beginning."""
+        """File -> the number of bytes that are needed, from its beginning."""
         found: dict[str, int] = {}
         for chunk in chunks_of(self.reels):
             found[chunk.file] = max(found.get(chunk.file, 0), chunk.offset + chunk.size)
@@ -72,7 +72,7 @@ class Material(msgspec.Struct, frozen=True):
 
     @property
     def span(self) -> Span | None:
-        """From the first to the end of the last part."""
+        """From the first part to the end of the last."""
         ends = [
             (reel.ms(s.parts[0].start), reel.ms(s.start + s.duration))
             for reel in self.reels
@@ -92,10 +92,10 @@ def chunks_of(reels: Iterable[Reel]) -> Iterable[Chunk]:
 
 
 def glance(view: BroadcastView, output: str, span: Span, *, numbers: range | None = None) -> Reel | None:
-    """What ``output`` lists in ``span`` now, as it is. Quick, for the loop that owns the mirror; whole segments are
-    shared with it, as they never change in place. None where there is nothing.
+    """A copy of the segments that ``output`` lists in ``span`` now; None if it lists none. It is quick, because it runs
+    on the loop that owns the mirror: complete segments are shared, because they never change in place.
 
-    ``numbers``: only of these segments.
+    ``numbers``: only these segments.
     """
     broadcast, found = view.broadcast, view.outputs.get(output)
     if broadcast is None or found is None:
@@ -117,19 +117,20 @@ def glance(view: BroadcastView, output: str, span: Span, *, numbers: range | Non
 def collect(
     view: BroadcastView, output: str, span: Span, gone: Sequence[Span] = (), *, numbers: range | None = None
 ) -> Reel | None:
-    """As :func:`glance`, without ``gone`` and without what is on no disk; None where nothing is left."""
+    """As :func:`glance`, without the stretches ``gone`` and without bytes that are on no disk; None if nothing is
+    left."""
     reel = glance(view, output, span, numbers=numbers)
     return without(reel, gone) if reel is not None else None
 
 
-def _numbered(track: TrackView, numbers: range | None) -> Iterable[Segment]:
+def _numbered(track: RenditionView, numbers: range | None) -> Iterable[Segment]:
     if numbers is None:
         return track.segments.values()
     return (segment for n in numbers if (segment := track.get(n)) is not None)
 
 
 def without(reel: Reel, gone: Sequence[Span]) -> Reel | None:
-    """The reel without the parts that touch ``gone``; None where nothing is left."""
+    """The reel without the parts that touch ``gone``; None if nothing is left."""
     spans = [(reel.ticks(span.from_ms), reel.ticks(span.to_ms)) for span in gone]
     kinds = {rendition.name: rendition.kind for rendition in reel.broadcast.renditions}
     kept = {
@@ -144,7 +145,7 @@ def without(reel: Reel, gone: Sequence[Span]) -> Reel | None:
 
 
 def _left(segment: Segment, spans: Sequence[tuple[int, int]], video: bool) -> Segment | None:
-    """One run of parts that can be played by itself: pictures from a part that needs no other."""
+    """One run of parts that can be played by itself: a picture run begins with a part that needs no other."""
     if segment.gap:
         return None if any(segment.start < b and segment.start + segment.duration > a for a, b in spans) else segment
 
@@ -174,8 +175,8 @@ def _or_gap(number: int, own: Mapping[int, Segment], all_tracks: Mapping[str, Ma
 
 
 def joined(old: Sequence[Reel], new: Reel) -> tuple[Reel, ...]:
-    """The reels with what is newer of one broadcast: its segments replace those of the same number where they hold at
-    least as much (a part list that was merged meanwhile holds the same)."""
+    """The reels with newer segments of one broadcast. A new segment replaces the old one of the same number if it holds
+    at least as much (its parts may have been merged meanwhile)."""
     same = next((reel for reel in old if reel.broadcast.id == new.broadcast.id), None)
     if same is None:
         return tuple(sorted((*old, new), key=lambda reel: reel.begin_ms))
@@ -214,7 +215,7 @@ def union(spans: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def minus(whole: Span, holes: Iterable[Span]) -> tuple[Span, ...]:
-    """What is left of ``whole``."""
+    """The parts of ``whole`` outside of ``holes``."""
     out: list[Span] = []
     at = whole.from_ms
     for hole in union(holes):
@@ -231,7 +232,7 @@ def minus(whole: Span, holes: Iterable[Span]) -> tuple[Span, ...]:
 
 
 def renamed(material: Material, names: Mapping[str, str]) -> Material:
-    """With other names for its files; parts of files that have none are left out."""
+    """The material with other file names; parts of files without a new name are left out."""
     reels = []
     for reel in material.reels:
         tracks = {

@@ -1,4 +1,4 @@
-"""The archive's book: what the database says of a session's recording, read and written whole."""
+"""Reads and writes the database's entry of a session's recording as a whole."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ AROUND_MS = 24 * 3600 * 1000
 
 @dataclass(frozen=True, slots=True)
 class RecordingEntry:
-    """All that is known of one session."""
+    """Everything that the database knows of one session's recording."""
 
     session: Session
     recording: Recording | None
@@ -39,14 +39,14 @@ class RecordingEntry:
     """Oldest first."""
     marks: tuple[Mark, ...] = ()
     others: tuple[Session, ...] = ()
-    """Of the same room, around it."""
+    """Sessions of the same room around it."""
 
     @property
     def current(self) -> StoredEdition | None:
         return next((edition for edition in reversed(self.editions) if edition.replaced_ms is None), None)
 
     def hidden(self, end_ms: int = FOREVER_MS) -> tuple[Span, ...]:
-        """The incidents that replays skip; one that lasts is hidden to ``end_ms``."""
+        """The incidents that replays skip; an incident that lasts is hidden up to ``end_ms``."""
         return union(
             Span(mark.at_ms, end_ms if mark.until_ms is None else mark.until_ms)
             for mark in self.marks
@@ -63,7 +63,7 @@ class Who:
 
 
 class RecordingRepository:
-    """Raises StoreUnavailable and what the repositories raise."""
+    """Raises StoreUnavailable and the errors of the repositories."""
 
     def __init__(self, database: Database, recordings_dir: Path) -> None:
         self._database = database
@@ -78,7 +78,7 @@ class RecordingRepository:
             yield Recordings(connection)
 
     async def entry(self, session_id: str, *, around: bool = True) -> RecordingEntry | None:
-        """None where there is no such session."""
+        """None if there is no such session."""
         async with self._database.read() as connection:
             session = await Sessions(connection).find(session_id)
             if session is None:
@@ -95,7 +95,7 @@ class RecordingRepository:
         return RecordingEntry(session, recording, tuple(editions), tuple(marks), tuple(others))
 
     async def details(self, session_id: str) -> Details:
-        """Of a file of the session; empty where there is no such session."""
+        """For a file of the session; empty if there is no such session."""
         async with self._database.read() as connection:
             session = await Sessions(connection).find(session_id)
             if session is None:
@@ -120,7 +120,8 @@ class RecordingRepository:
         )
 
     async def unfinished(self, since_ms: int) -> list[str]:
-        """Sessions that a restart has to look after: on air, growing, or ended since with or without a recording."""
+        """Sessions that need work after a restart: on air, growing, or ended since then, with or without a
+        recording."""
         async with self._database.read() as connection:
             growing = await Recordings(connection).in_state(RecordingState.GROWING)
             recent = await Sessions(connection).of_rooms(None, since_ms, FOREVER_MS)
@@ -159,8 +160,8 @@ class RecordingRepository:
         details: Mapping[str, Any] | None = None,
         at_ms: int = 0,
     ) -> None:
-        """In one transaction: the recording's row, changes of an edition (``saved``), a new one that replaces it
-        (``edition``), or none any more (``withdraw_ms``), and the audit log."""
+        """In one transaction: the recording's row, changes of an edition (``saved``), a new edition that replaces it
+        (``edition``) or no edition any more (``withdraw_ms``), and the audit log."""
         async with self._database.write() as connection:
             await Recordings(connection).put(recording)
             editions = Editions(connection)
@@ -189,7 +190,7 @@ class RecordingRepository:
             await Recordings(connection).remove(session)
 
     async def restore(self, kept: RecordingSidecar) -> bool:
-        """Put back what the database does not know of a recording's folder. False where it knows it."""
+        """Restore the entry of a recording's folder. False if the database has it."""
         async with self._database.write() as connection:
             if await Recordings(connection).find(kept.session) is not None:
                 return False
@@ -224,7 +225,7 @@ class RecordingRepository:
         return True
 
     async def _restore_session(self, connection: Any, kept: RecordingSidecar) -> None:
-        """Enough of the session for its replay to have its title, its privacy and its place again."""
+        """Restore enough of the session for its replay to have its title, its privacy and its place."""
         rooms = Rooms(connection)
         if kept.room not in {room.id for room in (await rooms.page(500, None)).items}:
             await rooms.add(Room(kept.room, kept.room))
@@ -247,7 +248,7 @@ class RecordingRepository:
 
 
 def kept_of(entry: RecordingEntry, recording: Recording) -> RecordingSidecar:
-    """The copy of the book that stands in the recording's folder."""
+    """The copy of the entry that stands in the recording's folder."""
     session = entry.session
     return RecordingSidecar(
         session=session.id,
@@ -273,15 +274,15 @@ def kept_of(entry: RecordingEntry, recording: Recording) -> RecordingSidecar:
 def new_edition(
     entry: RecordingEntry, start_ms: int, end_ms: int | None, skips: Iterable[Span], now_ms: int
 ) -> StoredEdition:
-    """A cut under a new address. It is younger than the session's others, and than its own end, which tells it from
-    one that began while the session was on air."""
+    """A cut under a new address. Its time is later than that of the session's others and than its own end. An edition
+    that began during the session is thereby different."""
     created_ms = max([now_ms, (end_ms or 0) + 1, *(edition.created_ms + 1 for edition in entry.editions)])
     pairs = tuple((span.from_ms, span.to_ms) for span in skips)
     return StoredEdition(secrets.token_urlsafe(12), entry.session.id, start_ms, end_ms, pairs, created_ms)
 
 
 def state_of(entry: RecordingEntry, folder: Path) -> ReplayState | None:
-    """What delivery may know. None where there is no recording, or none any more."""
+    """The state for delivery. None if there is no recording, or none any more."""
     recording = entry.recording
     if recording is None:
         return None
@@ -298,8 +299,8 @@ def state_of(entry: RecordingEntry, folder: Path) -> ReplayState | None:
 
 def _refs(editions: Sequence[StoredEdition], deleted: bool) -> Iterable[EditionRef]:
     for edition, following in zip(editions, [*editions[1:], None], strict=True):
-        # Whoever watches from the start while the session ends goes on in the edition that was live: it shows what the
-        # one made of it shows, so it lasts as long as that one.
+        # People who watch from the start while the session ends stay in the live edition. It shows the stretches of the
+        # edition that was made of it, so it lasts as long as that one.
         goes_on = (
             following is not None
             and following.replaced_ms is None
@@ -317,13 +318,13 @@ def _refs(editions: Sequence[StoredEdition], deleted: bool) -> Iterable[EditionR
 def with_edition(
     entry: RecordingEntry, recording: Recording, edition: StoredEdition | None, at_ms: int
 ) -> RecordingEntry:
-    """The entry as it is after :meth:`Book.write`."""
+    """The entry after :meth:`RecordingRepository.write`."""
     editions = tuple(replace(e, replaced_ms=at_ms) if e.replaced_ms is None else e for e in entry.editions)
     return replace(entry, recording=recording, editions=editions if edition is None else (*editions, edition))
 
 
 def folders(recordings_dir: Path) -> list[Path]:
-    """Of recordings with a copy of the book. Blocks."""
+    """The folders of recordings with a copy of their entry. Blocks."""
     if not recordings_dir.is_dir():
         return []
     return sorted(f for f in recordings_dir.iterdir() if (f / files.STATE_FILE).is_file())

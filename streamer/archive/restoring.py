@@ -1,4 +1,4 @@
-"""Puts recordings back into a database that has lost them: from the copies of the book beside the media."""
+"""Restores recordings that a database has lost, from the copies of their entries beside the media."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 async def put_back(book: RecordingRepository, recordings_dir: Path) -> int:
-    """Recordings whose folders are there and whose rows are not. Returns how many could not be put back."""
+    """Restore recordings that have a folder and no row. Returns the number that could not be restored."""
     failed = 0
     for folder in await asyncio.to_thread(folders, recordings_dir):
         try:

@@ -1,7 +1,7 @@
-"""What is deleted because it is old: recordings by room and age, never what is pinned, never what grows, and what tells
-of people by the list in :mod:`streamer.store.people`.
+"""Deletes old things: recordings by room and age, except pinned and growing ones, and personal data by the list in
+:mod:`streamer.store.people`.
 
-A dry run and the real thing come from one function, so that what was shown is what goes.
+One function makes both the dry run and the real deletion, so both show the same.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ RETENTION = Who("retention", "retention")
 
 @dataclass(frozen=True, slots=True)
 class Doomed:
-    """A recording that is past its room's days."""
+    """A recording that is older than its room's retention."""
 
     recording: Recording
     title: str
     days: int
-    """Of the room, or by default."""
+    """The room's retention, or the default, days."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionPlan:
     items: tuple[Doomed, ...]
     freed_bytes: int
-    """What the disk gets back: bytes that no other recording shares."""
+    """The space that the disk gets back: bytes that no other recording shares."""
 
 
 class Retention:
-    """``default_days`` None: rooms without days of their own keep everything."""
+    """``default_days`` None: rooms without a retention of their own keep everything."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Retention:
         self._default_days = default_days
 
     async def plan(self, *, room: str | None = None, days: int | None = None) -> RetentionPlan:
-        """What would go now. ``days``: as if rooms had these instead."""
+        """The recordings to delete now. ``days``: a retention to try out for all rooms."""
         now_ms = self._archivist.clock()
         doomed: list[Doomed] = []
         async with self._database.read() as connection:
@@ -79,7 +79,7 @@ class Retention:
         return RetentionPlan(tuple(doomed), await asyncio.to_thread(files.freed_bytes, folders))
 
     async def apply(self, plan: RetentionPlan) -> list[str]:
-        """Delete what the plan names, unless it was pinned or taken up again meanwhile. Returns the sessions."""
+        """Delete the recordings of the plan, unless one was pinned or resumed meanwhile. Returns the sessions."""
         gone = []
         for doomed in plan.items:
             session = doomed.recording.session
@@ -97,7 +97,7 @@ class Retention:
         return gone
 
     async def sweep(self) -> dict[str, int]:
-        """Delete what tells of people and is too old. Returns how many rows of which table. Raises StoreUnavailable."""
+        """Delete personal data that is too old. Returns table -> number of rows. Raises StoreUnavailable."""
         async with self._database.write() as connection:
             gone = await people.sweep(connection, self._periods, self._archivist.clock())
         if gone:
@@ -105,7 +105,7 @@ class Retention:
         return gone
 
     async def run(self) -> None:
-        """Until it is cancelled: look every ten minutes, and delete what is old."""
+        """Runs until it is cancelled: looks every ten minutes and deletes old things."""
         while True:
             try:
                 await self.apply(await self.plan())

@@ -1,4 +1,4 @@
-"""Stills of a recording's material, for whoever moves a cut by frames. A short-lived process decodes them."""
+"""Stills of a recording's material, for moving a cut by frames. A short-lived process decodes them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from streamer.formats import fragments
 DECODER = "streamer.media.frames"
 DECODE_S = 20.0
 HEIGHT = 480
-"""The rendition nearest to this is decoded: large enough to see whose mouth is open."""
+"""The rendition nearest to this height is decoded: people must see whose mouth is open."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaterialStill:
-    """``at_ms``: when the picture begins to be shown; ``before_ms`` and ``after_ms``: the frames beside it, for
-    stepping; None at the material's edges."""
+    """``at_ms``: the time when the picture appears; ``before_ms`` and ``after_ms``: the times of the frames beside it;
+    None at the material's edges."""
 
     jpeg: bytes
     at_ms: int
@@ -31,7 +31,7 @@ class MaterialStill:
 
 
 class NoPicture(Exception):
-    """There is none at that time."""
+    """The material has no picture at that time."""
 
 
 async def still_at(folder: Path, material: Material, at_ms: int) -> MaterialStill:
@@ -60,7 +60,7 @@ async def still_at(folder: Path, material: Material, at_ms: int) -> MaterialStil
 
 
 async def _decode(data: bytes, at: int) -> tuple[bytes, int]:
-    """The JPEG that is shown at tick ``at`` and its own tick. Raises ValueError where nothing can be decoded."""
+    """The JPEG that is shown at tick ``at`` and its own tick. Raises ValueError if no picture can be decoded."""
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", DECODER, str(at)),
         stdin=asyncio.subprocess.PIPE,
@@ -93,7 +93,7 @@ def _segment_at(reel: Reel, at_ms: int) -> Segment | None:
 
 
 def _ms(reel: Reel, tick: int) -> int:
-    """Rounded up, so that asking for it gives this picture and not the one before."""
+    """Rounded up, so that a request for this time gives this picture and not the one before."""
     return reel.broadcast.epoch_ms - (-tick // 90)
 
 

@@ -1,4 +1,4 @@
-"""Entries of the action log, and what several of the moderators' commands do alike. Pure."""
+"""Entries of the action log, and the common parts of the moderators' commands. Pure."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from streamer.audience.texts import REASON_CHARACTERS, shortened
 from streamer.conference.participation import ModerationAction
 
 LINE_CHARACTERS = 500
-"""Of a notice, a note, and a line to the crew or to the stage."""
+"""The longest notice, note, or line to the crew or the stage."""
 TARGET_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What the action log says of an action."""
+    """The words of the action log about one action."""
 
     kind: str
-    """The command's name, or what it is for those who read the log."""
+    """The command's name, or its purpose for readers of the log."""
     target: str = ""
-    """Ids apart by spaces, or what was set."""
+    """Ids with spaces between them, or the new value."""
     about: str | None = None
-    """The participant whom it is done to, where it is one."""
+    """The participant that the action concerns, if there is one."""
     reason: str = ""
 
 
 def acted(
     state: ScopeState | None, who: Crew, at: Situation, deed: Deed, changes: list[Change], told: Mapping[str, Any]
 ) -> Decision:
-    """The changes, their chapters, and an entry in the action log with what undo needs; none where nothing changes.
+    """The changes, their chapters, and an entry in the action log with the images for undo; without changes no entry.
 
-    ``state`` is None where the entry belongs to no session; ``told`` is what the command's answer says.
+    ``state`` is None if the entry belongs to no session; ``told`` is the data of the command's answer.
     """
     if not changes:
         return Decision(data=dict(told))

@@ -1,4 +1,4 @@
-"""One scope at the service's hands: what was decided, what is stored and shown, and what is counted."""
+"""One scope in the service's memory: its decided state, its stored and shown state, and its counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamer.audience.state import ScopeState
 
 @dataclass(slots=True, eq=False)
 class AudienceScope:
-    """Commands are decided on ``working``; ``shown`` follows when they are stored. Both hold the same, frozen items."""
+    """Commands are decided on ``working``; ``shown`` follows when they are stored. Both share the same frozen items."""
 
     scope: Scope
     working: ScopeState
@@ -23,12 +23,12 @@ class AudienceScope:
     told_presence: dict[str, int] | None = None
     told_order: tuple[str, ...] | None = None
     voted: dict[str, None] = field(default_factory=dict)
-    """Questions with votes that have not been told."""
+    """Questions with votes that have not been sent yet."""
     polled: dict[str, None] = field(default_factory=dict)
     told_ms: int = 0
-    """When votes were told last."""
+    """The time when votes were sent last."""
     unstored: int = 0
-    """Commands whose changes are on their way to the database."""
+    """The number of commands whose changes are being written to the database."""
     behind: int = 0
-    """Of those, how many ``working`` does not hold, because it began anew after one that could not be written."""
+    """Of those, the number that ``working`` does not contain, because it was reset after a failed write."""
     used_ms: int = 0

@@ -1,8 +1,8 @@
-"""The captions of all rooms: what is typed is placed, stored and told; live outputs and replays read it here. On the
-loop.
+"""The captions of all rooms: it places, stores and sends typed texts; live outputs and replays read them here. Used on
+the loop.
 
-A text that is not final replaces the one before it and is told to listeners only. A final one is stored, and shown by
-live outputs from the first segment on that they do not list yet.
+A text that is not final replaces the one before it and goes to listeners only. A final text is stored, and live outputs
+show it from the first segment that they do not list yet.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import structlog
 
@@ -28,40 +27,29 @@ from streamer.audience.captions import (
 )
 from streamer.broadcast.view import BroadcastView
 from streamer.conference.captions import Cue
+from streamer.control.media_plane import MediaPlane
 from streamer.errors import Conflict, NotFound, Unprocessable
 from streamer.store.captions import Captions
 from streamer.store.database import Database
 
 AHEAD_MS = 2_000
-"""A media time that is so far ahead of what there is stands for now."""
+"""A media time up to this far ahead of the programme counts as now."""
 MAX_PARTIALS = 64
-"""Texts of a room that are being typed."""
+"""The most unfinished texts of a room."""
 MAX_KEPT = 32
-"""Replays whose cues are in memory."""
+"""The most replays whose cues are in memory."""
 KEEP_MS = 10_000
-"""For so long; another web process may have been told of a correction."""
+"""Cues stay in memory for this long; another web process may get a correction."""
 LEAD_MS = 20_000
-"""How long before a stretch a line may have been said that is still read in it."""
+"""A line that was said up to this long before a stretch may still be on the screen in it."""
 
 _log = structlog.get_logger(__name__)
 
 
-class Link(Protocol):
-    """An open room, as far as it matters here: ``streamer.control.client.RoomLink``."""
-
-    @property
-    def view(self) -> BroadcastView: ...
-
-
-class Plane(Protocol):
-    @property
-    def rooms(self) -> Mapping[str, Link]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class CaptionEvent:
-    """A text was typed, made final or corrected. One with the same ``id`` replaces the one before; an empty one takes
-    it away. ``session``: that was on air at ``at_ms``, whose audience it is for."""
+    """A text was typed, made final or corrected. A text with the same ``id`` replaces the one before; an empty text
+    removes it. ``session``: the session that was on air at ``at_ms``, whose audience gets it."""
 
     room: str
     session: str | None
@@ -78,7 +66,7 @@ Listener = Callable[[CaptionEvent], None]
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What a captioner sends. ``line``: the id of a final one that this corrects; an empty text takes it away."""
+    """A captioner's message. ``line``: the id of a final text that this one corrects; an empty text removes it."""
 
     lang: str
     text: str
@@ -108,7 +96,7 @@ class Captioning:
     def __init__(
         self,
         database: Database,
-        plane: Plane,
+        plane: MediaPlane,
         *,
         clock: Callable[[], int],
         session_at: Callable[[str, int], str | None] = lambda _room, _at: None,
@@ -123,17 +111,17 @@ class Captioning:
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Have ``listener`` told every text of every room. Returns what ends it."""
+        """Send every text of every room to ``listener``. Returns the function that ends it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     # --- writing ------------------------------------------------------------------------------------
 
     async def write(self, room: str, typed: Typed, grant: str) -> CaptionEvent:
-        """Take in what was typed; a final one is stored when this returns.
+        """Take in a typed text; a final one is stored when this returns.
 
-        Raises Conflict ``not_on_air`` where the room has no broadcast, Unprocessable ``unknown_language`` (the
-        broadcast does not declare it), ``empty_text``, ``too_long``, ``too_late``; NotFound ``no_such_caption``.
+        Raises Conflict ``not_on_air`` if the room has no broadcast, Unprocessable ``unknown_language`` (the broadcast
+        does not declare it), ``empty_text``, ``too_long``, ``too_late``; NotFound ``no_such_caption``.
         """
         text = tidy(typed.text)
         if len(text) > MAX_TEXT:
@@ -174,7 +162,7 @@ class Captioning:
             room, self._session_at(room, partial.at_ms), partial.id, typed.lang, text, partial.at_ms, typed.final
         )
         if not typed.final:
-            # The next text begins at a time of its own where this one was wiped out.
+            # This text was wiped out, so the next one begins at a time of its own.
             known.partials.pop(key, None)
             if text:
                 known.partials[key] = partial
@@ -188,7 +176,7 @@ class Captioning:
         return event, line
 
     async def _store(self, known: _Room, line: Cue) -> None:
-        """It has its place before it is stored: whatever is listed meanwhile has it."""
+        """The line gets its place before it is stored, so that every segment that is listed meanwhile has it."""
         track = known.tracks[line.lang]
         track.add(line)
         broadcast = self._view(line.room).broadcast
@@ -216,7 +204,7 @@ class Captioning:
                     await lines.remove(line_id)
             if known is not None:
                 track = known.tracks.setdefault(line.lang, LiveTrack())
-                # What is listed stays, for as long as the window has it.
+                # A listed line stays as long as the window has it.
                 if text or changed.live_text is not None:
                     track.replace(changed)
                 else:
@@ -235,7 +223,7 @@ class Captioning:
         return replace(line, text=text, live_text=line.shown_live if line.live_from_ms < listed_ms else None)
 
     async def forget(self, room: str, from_ms: int, to_ms: int) -> int:
-        """Remove for good what was said between two media times. Returns how many lines."""
+        """Delete the lines between two media times for good. Returns how many there were."""
         async with self._lock(room):
             known = self._rooms.get(room)
             if known is not None:
@@ -249,7 +237,7 @@ class Captioning:
     # --- reading ------------------------------------------------------------------------------------
 
     async def live(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[tuple[int, PlacedCue]]:
-        """What live outputs show in a stretch: for each cue, when its line was said."""
+        """The cues of live outputs in a stretch, each with the media time of its line."""
         known = self._rooms.get(room)
         if known is None or known.broadcast != self._broadcast_id(room):
             async with self._lock(room):
@@ -265,7 +253,7 @@ class Captioning:
         ]
 
     async def said(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[PlacedCue]:
-        """What was said in a stretch, at its own times, by time."""
+        """The cues of a stretch at their own times, in order."""
         key, now_ms = (room, lang, from_ms, to_ms), self._clock()
         known = self._rooms.get(room)
         version = known.version if known is not None else 0
@@ -282,7 +270,7 @@ class Captioning:
         return found
 
     async def lines(self, room: str, from_ms: int, to_ms: int, lang: str | None = None) -> list[Cue]:
-        """What was typed, by its time, in one language or in all."""
+        """The typed lines of a stretch in order of time, in one language or in all."""
         async with self._database.read() as connection:
             return await Captions(connection).said(room, lang, from_ms, to_ms)
 
@@ -316,7 +304,7 @@ class Captioning:
         return fresh
 
     def _broadcast_id(self, room: str) -> str:
-        """Empty while the room has none."""
+        """Empty while the room has no broadcast."""
         link = self._plane.rooms.get(room)
         broadcast = link.view.broadcast if link is not None else None
         return broadcast.id if broadcast is not None else ""
@@ -334,7 +322,7 @@ class Captioning:
 
 
 def _edges(view: BroadcastView) -> tuple[int, int]:
-    """Media times: the end of what any output may list of captions by now, and of all that there is."""
+    """Media times: the end of the captions that any output lists by now, and the end of all media."""
     broadcast = view.broadcast
     assert broadcast is not None
     listed = ends = 0
@@ -344,5 +332,5 @@ def _edges(view: BroadcastView) -> tuple[int, int]:
         whole = track.get(track.last_complete_msn)
         if whole is not None:
             listed = max(listed, whole.start + whole.duration)
-    # Times in segments are rounded: the next millisecond is in none that is listed.
+    # Times in segments are rounded: the next millisecond is in no listed segment.
     return broadcast.media_time_ms(listed) + 1, broadcast.media_time_ms(ends)

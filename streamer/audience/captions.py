@@ -1,7 +1,7 @@
-"""From typed text to cues: how it is broken into rows, how long it stands, when live outputs show it. Pure.
+"""Turns typed text into cues: its rows, its duration, its time in live outputs. Pure.
 
-Live, nothing that is listed ever changes: a line that comes late begins with the first segment that is not listed
-yet, one after the other, and its place is fixed the moment it comes. In a replay each line stands at its own time.
+In live outputs nothing that is listed ever changes. A late line begins with the first segment that is not listed yet,
+lines follow one another, and a line's place is fixed when it arrives. In a replay each line stands at its own time.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from streamer.conference.captions import Cue
 ROW_LETTERS = 42
 ROWS = 2
 MAX_TEXT = 500
-"""Letters of a line; what is longer is several."""
+"""Letters of a line; a longer text becomes several lines."""
 READING_LETTERS_PER_S = 15
 HURRIED_LETTERS_PER_S = 25
-"""While more waits to be shown than :data:`BEHIND_MS`."""
+"""The reading speed while more than :data:`BEHIND_MS` waits to be shown."""
 BEHIND_MS = 4_000
 LEAST_MS = 1_500
 LINGER_MS = 1_500
-"""A replay keeps a line so much longer than it takes to read, where nothing follows."""
+"""A replay shows a line this much longer than the reading time, if nothing follows."""
 LATEST_MS = 15 * 60 * 1000
-"""How long after it was said a line may still be typed."""
+"""A line may be typed up to this long after it was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +40,21 @@ class PlacedCue:
 
 
 def tidy(text: str) -> str:
-    """One line of plain text: white space is one space each, control and formatting characters are gone."""
+    """One line of plain text: each run of white space becomes one space; control and formatting characters are
+    removed."""
     spaced = re.sub(r"\s+", " ", unicodedata.normalize("NFC", text))
     kept = (c for c in spaced if unicodedata.category(c) not in ("Cc", "Cs", "Co", "Cn") and c not in _FORMATTING)
     return "".join(kept).strip()
 
 
 _FORMATTING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\ufeff")
-"""Overrides of direction reach beyond a cue; joiners stay, as languages and emoji need them."""
+"""Overrides of direction would reach beyond a cue. Joiners stay, because languages and emoji need them."""
 
 
 def screens(text: str) -> list[str]:
-    """``text`` as screens of at most two rows of 42 letters, broken between words; rows are joined by a line feed.
+    """``text`` as screens of at most two rows of 42 letters, broken between words; a line feed separates the rows.
 
-    Two rows of one screen are of about the same length, the lower one the longer, which is quicker to read.
+    The two rows of a screen have about the same length, the lower one is the longer: that is quicker to read.
     """
     words = _words(text)
     out: list[str] = []
@@ -72,7 +73,7 @@ def screens(text: str) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    """Words, those that are longer than a row in pieces."""
+    """The words; a word that is longer than a row is cut into pieces."""
     return [w[at : at + ROW_LETTERS] for w in text.split() for at in range(0, len(w), ROW_LETTERS)]
 
 
@@ -87,19 +88,19 @@ def _balanced(words: Sequence[str]) -> str:
             cost = abs(len(lower) - len(upper)) + (1 if len(upper) > len(lower) else 0)
             if found is None or cost < found[0]:
                 found = (cost, f"{upper}\n{lower}")
-    assert found is not None  # screens() took no more words than fit
+    assert found is not None  # screens() took only words that fit
     return found[1]
 
 
 def reading_ms(text: str, letters_per_s: int = READING_LETTERS_PER_S) -> int:
-    """How long it takes to read the text, which may be several screens."""
+    """The time for reading the text, which may be several screens."""
     return sum(max(LEAST_MS, len(screen) * 1000 // letters_per_s) for screen in screens(text))
 
 
 def live_place(text: str, at_ms: int, listed_ms: int, busy_ms: int) -> tuple[int, int]:
-    """From when to when live outputs show a line.
+    """The times from when to when live outputs show a line.
 
-    ``listed_ms``: the end of what they list; ``busy_ms``: the end of the line before.
+    ``listed_ms``: the end of the segments that they list; ``busy_ms``: the end of the line before.
     """
     begin = max(at_ms, listed_ms, busy_ms)
     hurried = begin - max(at_ms, listed_ms) > BEHIND_MS
@@ -122,7 +123,7 @@ def cues(line_id: str, text: str, from_ms: int, to_ms: int) -> list[PlacedCue]:
 
 
 def replay_cues(lines: Iterable[Cue]) -> list[PlacedCue]:
-    """Each line at its own time, until it is read or the next one begins; two of one time, one after the other."""
+    """Each line at its own time, until it is read or the next one begins. Lines of the same time follow one another."""
     ordered = sorted(lines, key=lambda line: (line.at_ms, line.created_ms, line.id))
     begins: list[int] = []
     for line in ordered:
@@ -148,7 +149,7 @@ class LiveTrack:
         self.lines.append(line)
 
     def replace(self, line: Cue) -> None:
-        """In place of the one with the same id, whose place it has."""
+        """Replace the line that has the same id, and keep its place."""
         for index in range(len(self.lines) - 1, -1, -1):
             if self.lines[index].id == line.id:
                 self.lines[index] = line
@@ -158,12 +159,12 @@ class LiveTrack:
         self.lines = [line for line in self.lines if line.id != line_id]
 
     def trim(self, before_ms: int) -> None:
-        """Forget what was over before a media time."""
+        """Forget the lines that ended before a media time."""
         if self.lines and self.lines[0].live_until_ms < before_ms:
             self.lines = [line for line in self.lines if line.live_until_ms >= before_ms]
 
     def between(self, from_ms: int, to_ms: int) -> list[Cue]:
-        """Those that are shown at any time from ``from_ms`` to before ``to_ms``."""
+        """The lines that are shown at any time from ``from_ms`` to before ``to_ms``."""
         low, high = 0, len(self.lines)
         while low < high:
             middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""Questions that were answered are chapters of the session's recording. Pure."""
+"""Answered questions become chapters of the session's recording. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from streamer.conference.sessions import CLOSED_CHAPTER, Mark, MarkKind
 
 LABEL_CHARACTERS = 80
 PREFIX = "q-"
-"""Of the ids of such marks, before the question's. Those of a closed session's own audience have another: the mark may
-outlive its question."""
+"""The start of the ids of such marks; the question's id follows. Marks of a closed session's own audience have another
+prefix, because a mark may outlive its question."""
 
 
 def with_chapters(changes: Iterable[Change]) -> list[Change]:
-    """The changes, and for each question that is answered with them, or not any more, its chapter."""
+    """The changes, and for each question that they answer, or that is not answered any more, the change of its
+    chapter."""
     out: list[Change] = []
     for change in changes:
         out.append(change)
@@ -47,6 +48,6 @@ def _chapter(question: Question | None) -> Mark | None:
 
 
 def question_of(mark: Mark) -> str | None:
-    """The question whose chapter it is; None of a technician's."""
+    """The question of a chapter; None for a technician's chapter."""
     prefix = next((prefix for prefix in (PREFIX, CLOSED_CHAPTER) if mark.id.startswith(prefix)), None)
     return None if prefix is None else mark.id.removeprefix(prefix)

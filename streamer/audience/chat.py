@@ -1,4 +1,4 @@
-"""Messages: who may write now, whether others see it at once, and what moderators do with them. Pure."""
+"""Chat messages: who may write, whether others see a message at once, and the moderators' actions on it. Pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ChatSend(ClientMessage, frozen=True):
 
 
 class ChatWithdraw(ClientMessage, frozen=True):
-    """One's own message."""
+    """The participant's own message."""
 
     id: Ident
 
@@ -58,7 +58,7 @@ class ChatApprove(SomeItems, frozen=True):
 
 
 def check_chat(mode: Mode, who: Participant) -> None:
-    """Whether the chat takes messages at all. Raises Forbidden."""
+    """Check that the chat accepts messages. Raises Forbidden."""
     if who.trusted and mode.chat is not ChatMode.CLOSED:
         return
     refused: dict[ChatMode, tuple[str, str]] = {
@@ -79,8 +79,8 @@ class Verdict:
 
 
 def verdict(state: ScopeState, who: Participant, text: str, at: Situation, *, review: bool, hold_s: int) -> Verdict:
-    """Decides on a text that may be sent. ``review``: the mode wants each looked at. ``hold_s``: how long
-    moderators may look before others see it."""
+    """Decides on a text that may be sent. ``review``: a moderator must see each message first. ``hold_s``: the time
+    that moderators have before others see it."""
     if who.trusted:
         return Verdict(MessageState.VISIBLE)
     if state.mode.shield:

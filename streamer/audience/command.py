@@ -1,6 +1,7 @@
-"""Commands of audiences and of their moderators: each is a struct, a right, a rate, and what it does. Pure.
+"""Commands of audiences and of their moderators: each has a struct, a right, a rate and an effect. Pure.
 
-Each stands once, with its feature (``chat.py``, ``questions.py``, ...); ``command_table.py`` has all of them.
+Each command is defined once, in the module of its feature (``chat.py``, ``questions.py``, ...); ``command_table.py``
+has all of them.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ Idents = Annotated[tuple[Ident, ...], Meta(max_length=200)]
 """Items of one bulk command."""
 MediaTime = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 MediaClaim = int | float | None
-"""A media time that a player says it shows. One that cannot be is not refused, it does not count."""
+"""The media time that a player claims to show. An impossible claim is ignored, not refused."""
 LongText = Annotated[str, Meta(max_length=1000)]
 LongName = Annotated[str, Meta(max_length=400)]
-"""Texts are measured, and refused with codes of their own, by the rules."""
+"""Texts may be longer here: the rules measure them and refuse them with their own codes."""
 
 
 class ClientMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Sent by a client; checked before anything else is done with it."""
+    """Sent by a client, and checked before it is used."""
 
     def check(self) -> None:
-        """Raises Unprocessable for what the schema cannot say; asked after the role."""
+        """Raises Unprocessable for errors that the schema cannot express; called after the check of the role."""
 
 
 class SomeItems(ClientMessage, frozen=True):
@@ -59,7 +60,7 @@ class SomeItems(ClientMessage, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """The rules need this besides the state. ``prefixes``: where the participant comes from, exempt ones left out."""
+    """Facts that the rules need besides the state. ``prefixes``: the participant's networks, without exempt ones."""
 
     scope: Scope
     now_ms: int
@@ -67,26 +68,26 @@ class Situation:
     settings: AudienceSettings
     new_id: Callable[[], str]
     habits: Habits = field(default_factory=Habits)
-    """The only thing that the rules change."""
+    """The only object here that the rules change."""
     prefixes: tuple[str, ...] = ()
     known: frozenset[str] = frozenset()
     """Participants who are connected."""
     crew_names: tuple[str, ...] = ()
-    """Names of those of the crew and of the speakers who are here: nobody else takes one."""
+    """Names of the crew and the speakers who are connected: nobody else may take one."""
     protected: frozenset[str] = frozenset()
-    """Those of the crew: nobody mutes them."""
+    """Participants of the crew: nobody may mute them."""
     prefixes_of: Callable[[str], tuple[str, ...]] = lambda _participant: ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``data`` is the answer's."""
+    """``data`` is the data of the answer."""
 
     changes: tuple[Change, ...] = ()
     data: dict[str, Any] = field(default_factory=dict)
     action: ModerationAction | None = None
     told: tuple[str, dict[str, Any]] | None = None
-    """Type and data of an event for moderators that nothing is stored of."""
+    """Type and data of an event for moderators that is not stored."""
 
 
 C = TypeVar("C", bound=ClientMessage)
@@ -95,10 +96,10 @@ Budget = Literal["words", "votes", "names"]
 
 @dataclass(frozen=True)
 class CommandDefinition(Generic[C]):
-    """``action``: the right, in the scope or room that it is about; None: open to all clients of the namespace.
+    """``action``: the right in the command's scope or room; None: open to all clients of the namespace.
 
-    ``burst`` and ``per_s``: a limit of its own for each participant, or client, besides that for all commands.
-    ``budget``: as what it counts in the budget that a household's new participants share.
+    ``burst`` and ``per_s``: the command's own limit for each participant or client, besides the limit for all commands.
+    ``budget``: the kind under which it counts in the budget that a household's new participants share.
     """
 
     name: str
@@ -111,16 +112,16 @@ class CommandDefinition(Generic[C]):
 
 @dataclass(frozen=True)
 class StoredCommand(CommandDefinition[C]):
-    """``effect(state, who, command, situation)`` decides; what it decides is stored before it is answered."""
+    """``effect(state, who, command, situation)`` decides; the decision is stored before the answer."""
 
     effect: Callable[[ScopeState, Any, C, Situation], Decision]
     speaks: bool = field(default=False, kw_only=True)
-    """Whether it is refused to who is muted; who is banned is refused everything."""
+    """Whether a muted participant may not send it. A banned participant may send no command."""
     messages: Callable[[C], tuple[str, ...]] = field(default=lambda _command: (), kw_only=True)
-    """Messages that it names, to be fetched where memory has them no more. A person may be named by one."""
+    """Messages that the command names, to be fetched if they are not in memory. A person may be named by a message."""
 
     def decide(self, state: ScopeState, who: Who, command: C, at: Situation) -> Decision:
-        """Raises StreamerError; nothing has changed then."""
+        """Raises StreamerError; then nothing has changed."""
         if isinstance(who, Participant) and not who.crew:
             sanction = state.sanctions.get(who.id)
             if self.speaks or (sanction is not None and sanction.banned):
@@ -130,7 +131,7 @@ class StoredCommand(CommandDefinition[C]):
 
 @dataclass(frozen=True)
 class CountedCommand(CommandDefinition[C]):
-    """``count(scope, who, command, now_ms)``: in memory alone."""
+    """``count(scope, who, command, now_ms)`` counts in memory only."""
 
     count: Callable[[AudienceScope, Any, C, int], Decision]
 

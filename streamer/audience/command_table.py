@@ -31,7 +31,7 @@ def definition_of(command: ClientMessage) -> CommandDefinition[Any]:
 
 
 def decide(state: ScopeState, who: Who, command: ClientMessage, at: Situation) -> Decision:
-    """Decide on a command that is stored. Raises StreamerError; nothing has changed then."""
+    """Decide on a command that is stored. Raises StreamerError; then nothing has changed."""
     definition = definition_of(command)
     assert isinstance(definition, StoredCommand)
     return definition.decide(state, who, command, at)

@@ -1,4 +1,4 @@
-"""Moderators among themselves: lines to one another, claims of work, and undo. Pure."""
+"""Moderators among themselves: their chat, claims of work, and undo. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from streamer.conference.participation import CrewMessage
 from streamer.errors import Conflict
 
 LINES = frozenset({"crew.say", "stage.cue"})
-"""The kinds of actions that are lines of the crew's."""
+"""The kinds of actions that are messages of the crew."""
 
 
 class CrewSay(ClientMessage, frozen=True):
@@ -28,20 +28,21 @@ class CrewSay(ClientMessage, frozen=True):
 
 
 class Claim(ClientMessage, frozen=True):
-    """*I am at it*: told to the other moderators, over by itself after half a minute."""
+    """*I am working on this*: told to the other moderators; it ends by itself after half a minute."""
 
     id: Ident
     on: bool = True
 
 
 class Undo(ClientMessage, frozen=True):
-    """Of an action; doing it twice changes nothing."""
+    """Undoes an action; a second undo changes nothing."""
 
     action: Ident
 
 
 class OwnLineUndo(Undo, frozen=True):
-    """Only of a line of the crew's that one said oneself: asked by studios, whose ``undo`` is of taps first."""
+    """Only for the sender's own message to the crew. Studios use it, because their ``undo`` undoes a room's actions
+    first."""
 
 
 def _say(_state: ScopeState, who: Crew, command: CrewSay, at: Situation) -> Decision:

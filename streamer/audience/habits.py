@@ -1,4 +1,4 @@
-"""How often one person may do something. Pure but for :class:`Habits`, which remembers."""
+"""Limits of how often one person may do something. Pure except :class:`Habits`, which remembers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ FLOOD_MS = 2_000
 FIRST_PAUSE_MS = 2_000
 LONGEST_PAUSE_MS = 60_000
 FORGIVEN_MS = 60_000
-"""Quiet for so long, and the next pause is the first again."""
+"""After this quiet time the next pause is as short as the first."""
 REPEAT_MS = 30_000
 REMEMBERED = 8
-"""Texts that are compared."""
+"""The number of last texts that are compared."""
 MOST_REMEMBERED = 20_000
 
 
@@ -26,19 +26,19 @@ def refuse_later(message: str, code: str, wait_ms: int) -> TooMany:
 
 @dataclass(slots=True)
 class Habit:
-    """What one participant did lately."""
+    """The recent activity of one participant."""
 
     sent_ms: deque[int] = field(default_factory=lambda: deque(maxlen=FLOOD_MESSAGES))
     texts: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     slow_ms: int | None = None
-    """When they last wrote, for slow mode."""
+    """The time of their last message, for slow mode."""
     strikes: int = 0
     paused_until_ms: int = 0
     reactions: deque[int] = field(default_factory=lambda: deque(maxlen=10))
 
 
 class Habits:
-    """By participant; bounded, the longest quiet are forgotten first."""
+    """Habits by participant; bounded: those that were quiet longest are forgotten first."""
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self._most = most
@@ -59,15 +59,15 @@ class Habits:
 
 
 def admit(habit: Habit, text: str, now_ms: int, slow_seconds: int | None) -> None:
-    """Take one more text from somebody, or raise: ``flood``, ``repeated``, ``slow_mode``, each with when to come again.
+    """Accept one more text from a participant, or raise ``flood``, ``repeated`` or ``slow_mode`` with the time to wait.
 
-    ``slow_seconds`` None: no slow mode, for whoever it is. A refusal counts for nothing, but the one that begins a
-    pause makes the next longer.
+    ``slow_seconds`` None: slow mode does not apply. A refused text does not count, but the refusal that begins a pause
+    makes the next pause longer.
     """
     _check_pause(habit, now_ms)
     if slow_seconds is not None and habit.slow_ms is not None:
         wait_ms = habit.slow_ms + slow_seconds * 1000 - now_ms
-        # More than the whole wait: the clock has been put back, and that is nobody's fault.
+        # A wait longer than the whole: the clock was set back, which is nobody's fault.
         if 0 < wait_ms <= slow_seconds * 1000:
             raise refuse_later("The chat is slow now.", "slow_mode", wait_ms)
     for at_ms, earlier in habit.texts:

@@ -1,5 +1,5 @@
-"""Participants' identities: an unguessable id and the time when it was made, signed, in a cookie. No account, no row
-in the database until somebody says something."""
+"""Participants' identities: an id that cannot be guessed and the time of its making, signed, in a cookie. No account,
+and no row in the database before the participant says something."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What moderators changed, before and after, as JSON objects in the action log, and taking it back. Pure."""
+"""Moderators' changes with their values before and after, as JSON objects in the action log, and their undo. Pure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _NAMES = {kind: name for name, kind in KINDS.items()}
 
 
 def image(put: Put) -> dict[str, Any]:
-    """Of what did not exist before, the image is what stands for its absence."""
+    """The image of a change. An item that did not exist has the image of its absence."""
     before = put.before if put.before is not None else absent(put.after)
     return {
         "kind": _NAMES[type(put.after)],
@@ -55,7 +55,7 @@ def read(entry: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def absent(item: Item) -> Item:
-    """What the item would be had it never been made: nothing that anybody sees, or that has an effect."""
+    """The item as if it had never been made: nobody sees it and it has no effect."""
     match item:
         case Question():
             return replace(item, state=QuestionState.DISMISSED)
@@ -70,9 +70,9 @@ def absent(item: Item) -> Item:
 
 
 def restored(state: ScopeState, changes: Iterable[Mapping[str, Any]]) -> list[Put]:
-    """Raises Conflict ``superseded`` where what was changed has been changed again since, or is gone."""
+    """Raises Conflict ``superseded`` if a changed item has been changed again since, or is gone."""
     puts = []
-    # The last first: of two notices the earlier one is to be there in the end.
+    # In reverse order: of two notices the earlier one must be there in the end.
     for entry in reversed(list(changes)):
         before, after = read(entry)
         now = _now(state, after)
@@ -95,7 +95,7 @@ def _now(state: ScopeState, after: Any) -> Any:
         case Mode():
             return state.mode
         case Sanction():
-            # One that is over is not kept; it stands as it was written.
+            # A sanction that is over is not kept in memory; its image has its values.
             return state.sanctions.get(after.participant, after)
         case AddressHold():
             return state.holds.get(after.prefix, after)

@@ -1,4 +1,4 @@
-"""Schemas of what an audience and its moderators are told. ``realtime/protocol.md`` says what they mean."""
+"""Schemas of the events for an audience and its moderators. ``realtime/protocol.md`` explains them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Absent = msgspec.UnsetType
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """An item that is not to be seen any more by whoever is told."""
+    """The viewer must not see this item any more."""
 
     id: str
     removed: Literal[True] = True
@@ -213,4 +213,4 @@ EVENTS: Mapping[str, Any] = {
     "claim": Claimed,
     "action": ActionChanged,
 }
-"""Event type -> what its ``data`` holds; what is taken away is told as :class:`Removed`."""
+"""Event type -> the schema of its ``data``. The removal of an item is sent as :class:`Removed`."""

@@ -1,4 +1,4 @@
-"""Moderators' means: presets, address prefixes and what is held behind them, undo of images. Pure."""
+"""Moderators' tools: presets, address prefixes and holds on them, undo of images. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streamer.household import household
 
 LONGEST_MUTE_S = 30 * 86_400
 REMOVE_BACK_MS = 15 * 60_000
-"""*With what they have written lately* goes back so far."""
+"""Removing *what they wrote lately* covers this time."""
 CLAIM_MS = 30_000
 V4_PREFIX = 24
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def prefix_of(address: str) -> str:
-    """The network that somebody's next address will most likely lie in; the address itself where it is none."""
+    """The network in which the participant's next address will most likely lie; the text itself if it is no address."""
     parsed = _parsed(address)
     if parsed is None or parsed.version == 6:
         return household(address)
@@ -30,7 +30,7 @@ def prefix_of(address: str) -> str:
 
 
 def exempt(address: str, networks: Iterable[str]) -> bool:
-    """Whether it lies in one of the networks."""
+    """Whether the address lies in one of the networks."""
     parsed = _parsed(address)
     if parsed is None:
         return False
@@ -49,7 +49,7 @@ def checked_networks(networks: Iterable[str]) -> tuple[str, ...]:
 
 
 def address_held(who: Participant, prefixes: Iterable[str], holds: dict[str, AddressHold], now_ms: int) -> bool:
-    """Whether somebody is new since a ban from one of their prefixes."""
+    """Whether the participant is new since a ban of one of their prefixes."""
     for prefix in prefixes:
         hold = holds.get(prefix)
         if hold is not None and now_ms < hold.until_ms and who.since_ms >= hold.since_ms:
@@ -58,7 +58,7 @@ def address_held(who: Participant, prefixes: Iterable[str], holds: dict[str, Add
 
 
 def undone(before: T, after: T, now: T) -> T:
-    """``now`` with those fields as ``before`` that a change to ``after`` has touched.
+    """``now`` with the old values of ``before`` in the fields that the change to ``after`` touched.
 
     Raises Conflict ``superseded`` where somebody has changed one of them since.
     """

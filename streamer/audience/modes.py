@@ -1,4 +1,4 @@
-"""Set for a whole audience: its mode, and the notice that all see. Pure."""
+"""Settings of a whole audience: its mode, and the notice that all see. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_WORDS = 500
 
 
 class ModeSet(ClientMessage, frozen=True):
-    """None, or left out: as it is."""
+    """None, or a missing field: the value stays."""
 
     chat: ChatMode | None = None
     slow_seconds: Annotated[int, Meta(ge=0, le=86_400)] | None = None
@@ -35,7 +35,7 @@ class ModeSet(ClientMessage, frozen=True):
 
 
 class NoticeSet(ClientMessage, frozen=True):
-    """An empty text takes the notice away."""
+    """An empty text removes the notice."""
 
     text: str
     seconds: Annotated[int, Meta(ge=1, le=86_400)] | None = None

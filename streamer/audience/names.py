@@ -39,7 +39,7 @@ RESERVED = (
 
 
 class NameSet(ClientMessage, frozen=True):
-    """``place`` None: as it is. Answer: ``name``, ``place``, cleaned."""
+    """``place`` None: it stays. Answer: ``name``, ``place``, cleaned."""
 
     name: LongName
     place: LongName | None = None
@@ -59,7 +59,7 @@ def _set(state: ScopeState, who: Participant, command: NameSet, at: Situation) -
 
 
 def shown_name(state: ScopeState, who: Participant, at: Situation) -> str:
-    """The name that was set last; what a connection brought along counts until then, where it may be had at all."""
+    """The name that was set last; before that the name that the connection brought, if the participant may have it."""
     known = state.people.get(who.id)
     if known is not None and known.name:
         return known.name
@@ -71,7 +71,7 @@ def shown_name(state: ScopeState, who: Participant, at: Situation) -> str:
 
 
 def seen(state: ScopeState, who: Participant, name: str, at: Situation) -> tuple[Put, ...]:
-    """The participant is stored with the first that they say, and when they were seen, to the hour."""
+    """Stores the participant with their first message, and the hour when they were last seen."""
     known = state.people.get(who.id)
     if known is not None and known.name == name and at.now_ms - known.seen_ms < 3_600_000:
         return ()
@@ -80,12 +80,12 @@ def seen(state: ScopeState, who: Participant, name: str, at: Situation) -> tuple
 
 
 def words_of(state: ScopeState, at: Situation) -> tuple[str, ...]:
-    """That are not taken here."""
+    """Words that names here must not contain."""
     return (*at.settings.blocked_words, *state.mode.words)
 
 
 def may_take_name(name: str, taken: Iterable[str]) -> bool:
-    """Whether nobody of the crew is meant by it. ``taken``: what those who are here are called."""
+    """Whether the name could not be mistaken for one of the crew. ``taken``: the names of the crew who are here."""
     return not any(same_words(name, one) for one in (*RESERVED, *taken))
 
 

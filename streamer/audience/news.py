@@ -1,4 +1,5 @@
-"""What the audience service tells, and to whom. Values; told on the loop, in order, after they are stored."""
+"""The events of the audience service and their viewpoints. Values; sent on the loop, in order, after they are
+stored."""
 
 from __future__ import annotations
 
@@ -9,9 +10,9 @@ from typing import Any
 
 
 class Viewpoint(StrEnum):
-    """``public``: everybody in the scope. ``own``: the participant that ``only`` names, besides what is public.
-    ``moderation``: moderators, who hear nothing of ``public`` but its equal. ``stage``: a speaker's or the hall's
-    screen, besides what is public."""
+    """``public``: everybody in the scope. ``own``: the participant ``only``, besides the public events. ``moderation``:
+    moderators; they get their own versions of the public events instead. ``stage``: a speaker's or the hall's screen,
+    besides the public events."""
 
     PUBLIC = "public"
     OWN = "own"
@@ -26,7 +27,7 @@ class AudienceEvent:
     Types: those of the contract (``chat.message``, ``chat.deleted``, ``question.changed``, ``poll.changed``,
     ``reaction.counts``, ``presence``, ``room.mode``, ``notice``) and ``question.order``, ``questions.session``, ``cue``
     (stage), ``you`` (own: muted, banned), ``report``, ``claim``, ``sanction``, ``action``, ``crew.line``, ``trouble``
-    (moderation). An item's event replaces what was told of the same id before; ``removed`` takes it away.
+    (moderation). An item's event replaces the event of the same id before; ``removed`` removes the item.
     """
 
     scope: str

@@ -1,4 +1,4 @@
-"""Who takes part: participants without accounts, and the crew that moderates. Values."""
+"""The people in an audience: participants without accounts, and the crew that moderates. Values."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from streamer.conference.grants import PERMISSIONS, Action, Role
 
 SHOWN_ROLES = frozenset({Role.ADMIN, Role.ORGANISER, Role.TECHNICIAN, Role.MODERATOR, Role.SPEAKER, Role.CAPTIONER})
-"""Roles that are shown beside a name. A viewer's grant is nobody else's business."""
+"""Roles that are shown beside a name. Nobody else learns of a viewer's grant."""
 TRUSTED = frozenset({Role.ADMIN, Role.ORGANISER, Role.TECHNICIAN, Role.MODERATOR, Role.SPEAKER})
-"""Whose messages are neither reviewed nor slowed, and who write where the room only reads."""
+"""Roles whose messages are neither reviewed nor slowed, and who may write in a read-only room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """``since_ms``: when the identity was made (it stands signed in the cookie). ``role`` comes from the grant."""
+    """``since_ms``: the time when the identity was made (signed in the cookie). ``role`` comes from the grant."""
 
     id: str
     name: str = ""
@@ -32,13 +32,13 @@ class Participant:
 
     @property
     def crew(self) -> bool:
-        """Nothing that moderators do to others holds for them."""
+        """Whether the participant is of the crew: moderators' sanctions do not apply to them."""
         return self.role is not None and Action.CHAT_MODERATE in PERMISSIONS[self.role]
 
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """Somebody who moderates: a grant's id and label."""
+    """A moderator: a grant's id and label."""
 
     id: str
     label: str = ""

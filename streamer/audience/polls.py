@@ -1,4 +1,4 @@
-"""Polls: what may be asked, what a vote may say, and the counts. Pure."""
+"""Polls: their options, votes and counts. Pure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from streamer.errors import Conflict, Unprocessable
 MOST_OPTIONS = 10
 OPTION_CHARACTERS = 100
 YES_NO = ("Yes", "No")
-"""Where no options are given; pages translate these two."""
+"""The options of a poll without options; pages translate these two."""
 
 
 class PollVote(ClientMessage, frozen=True):
-    """``options``: ids (places from 0), their digits, or texts; empty takes the vote back."""
+    """``options``: ids (places from 0), their digits, or texts; an empty list removes the vote."""
 
     id: Ident
     options: Annotated[tuple[int | Annotated[str, Meta(max_length=1000)], ...], Meta(max_length=100)]
@@ -90,7 +90,7 @@ def checked_options(options: Sequence[str]) -> tuple[str, ...]:
 
 
 def choice(poll: Poll, options: Sequence[int | str]) -> tuple[int, ...]:
-    """A vote's options as ids, in order; empty: no vote any more. Raises Conflict ``poll_closed``, Unprocessable."""
+    """A vote's options as ids, in order; empty: no vote. Raises Conflict ``poll_closed``, Unprocessable."""
     if not poll.open:
         raise Conflict("The poll is closed.", code="poll_closed")
     chosen = sorted({_option(poll, option) for option in options})
@@ -112,7 +112,7 @@ def _option(poll: Poll, option: int | str) -> int:
 
 
 def counts(poll: Poll, votes: Iterable[tuple[int, ...]]) -> list[int]:
-    """Votes by option."""
+    """The number of votes for each option."""
     found = [0] * len(poll.options)
     for chosen in votes:
         for option in chosen:

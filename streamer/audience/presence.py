@@ -1,4 +1,4 @@
-"""What is counted and not kept: who is here, reactions, troubles, claims. One of these for each scope, in memory."""
+"""Counts that are not stored: people, reactions, troubles, claims. Each scope has one of these in memory."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from streamer.errors import Conflict
 
 TROUBLE_MS = 60_000
 TROUBLE_PEOPLE = 3
-"""So many people in a minute make an alarm."""
+"""This many people in a minute make an alarm."""
 REMEMBERED_MS = 3_600_000
 MOST_REMEMBERED = 5000
 
 
 @dataclass(slots=True)
 class Here:
-    """A participant who is connected, by so many connections."""
+    """A connected participant with the number of their connections."""
 
     participant: Participant
     connections: int
@@ -27,12 +27,12 @@ class Here:
 
 @dataclass(slots=True)
 class Crowd:
-    """Who is in a scope, and who was there in the last hour: a ban wants to know where somebody came from."""
+    """The people in a scope now, and those of the last hour: a ban needs the addresses that somebody came from."""
 
     here: dict[str, Here] = field(default_factory=dict)
     gone: OrderedDict[str, tuple[int, set[str]]] = field(default_factory=OrderedDict)
     trusted: dict[str, str] = field(default_factory=dict)
-    """Of the crew and the speakers who are here: by what name they came in."""
+    """Participant -> the name that they connected with, for the crew and the speakers who are here."""
     hls: int = 0
     whep: int = 0
 
@@ -68,7 +68,7 @@ class Crowd:
             self.gone.popitem(last=False)
 
     def prefixes(self, participant: str, networks: tuple[str, ...]) -> tuple[str, ...]:
-        """Where they come or came from, without the exempt networks."""
+        """The networks that the participant came from, without exempt ones."""
         known = self.here.get(participant)
         addresses = known.addresses if known is not None else self.gone.get(participant, (0, set()))[1]
         return tuple(sorted({prefix_of(address) for address in addresses if not exempt(address, networks)}))
@@ -79,7 +79,7 @@ class Crowd:
 
     @property
     def viewers(self) -> int:
-        """Who watches, as far as it can be told: players that follow, or people who are connected."""
+        """The number of viewers, as far as it is known: players that load media, or people who are connected."""
         return max(self.hls + self.whep, len(self.here))
 
     def counts(self) -> dict[str, int]:
@@ -88,13 +88,13 @@ class Crowd:
 
 @dataclass(slots=True)
 class Tallies:
-    """Since the last look."""
+    """Counts since the last look."""
 
     reactions: dict[str, int] = field(default_factory=dict)
     troubles: dict[str, dict[str, int]] = field(default_factory=dict)
-    """Kind -> participant -> when."""
+    """Kind -> participant -> time."""
     claims: dict[str, tuple[str, str, int]] = field(default_factory=dict)
-    """Item -> (who, label, until)."""
+    """Item -> (id of the grant, its label, end of the claim)."""
 
     def react(self, kind: str) -> None:
         self.reactions[kind] = self.reactions.get(kind, 0) + 1
@@ -104,7 +104,7 @@ class Tallies:
         return counts
 
     def trouble(self, kind: str, participant: str, now_ms: int) -> int:
-        """How many people had it in the last minute."""
+        """Count one report. Returns how many people had this trouble in the last minute."""
         people = self.troubles.setdefault(kind, {})
         people[participant] = now_ms
         for one in [one for one, at_ms in people.items() if not 0 <= now_ms - at_ms < TROUBLE_MS]:
@@ -112,7 +112,8 @@ class Tallies:
         return len(people)
 
     def claim(self, item: str, who: str, label: str, now_ms: int, on: bool) -> int:
-        """Until when. Raises Conflict ``claimed`` where somebody else is at it."""
+        """Claim an item, or end the claim. Returns its end. Raises Conflict ``claimed`` if somebody else works on
+        it."""
         self.claims = {one: held for one, held in self.claims.items() if 0 < held[2] - now_ms <= CLAIM_MS}
         held = self.claims.get(item)
         if held is not None and held[0] != who:

@@ -9,16 +9,16 @@ from streamer.conference.participation import Question, QuestionOrder, QuestionS
 
 MINUTE_MS = 60_000
 MINUTES_A_VOTE = 3
-"""Waiting so long weighs as much as a vote."""
+"""This waiting time weighs as much as a vote."""
 MOST_WAITING = 5
 FIRST_TIME = 2
-"""Votes that somebody is ahead who has not had a turn."""
+"""Votes that a person without a turn so far is ahead."""
 HAD_A_TURN = 3
-"""Votes that each question behind one's first costs."""
+"""Votes that each further question of one person is behind."""
 
 
 def voters(question_id: str, questions: Mapping[str, Question], votes: Mapping[str, AbstractSet[str]]) -> set[str]:
-    """Who voted for a question or for one that is part of it, each once."""
+    """The people who voted for a question, or for one that is merged into it, each once."""
     united = set(votes.get(question_id, ()))
     for other in questions.values():
         if other.merged_into == question_id:
@@ -27,7 +27,7 @@ def voters(question_id: str, questions: Mapping[str, Question], votes: Mapping[s
 
 
 def tally(questions: Mapping[str, Question], votes: Mapping[str, AbstractSet[str]]) -> dict[str, int]:
-    """How many voters each has, as :func:`voters` finds them; for many at once."""
+    """The number of :func:`voters` of each question; for many questions at once."""
     parts: dict[str, list[str]] = {}
     for question in questions.values():
         if question.merged_into is not None:
@@ -42,7 +42,7 @@ def tally(questions: Mapping[str, Question], votes: Mapping[str, AbstractSet[str
 
 
 def voted(participant: str, questions: Mapping[str, Question], votes: Mapping[str, AbstractSet[str]]) -> set[str]:
-    """The questions that somebody's vote counts for, by itself or by what is part of it."""
+    """The questions that the participant's vote counts for, directly or through a merged question."""
     mine = [question for question in questions.values() if participant in votes.get(question.id, ())]
     into = {q.merged_into for q in mine if q.merged_into is not None}
     return {q.id for q in mine} | {one for one in into if one in questions}
@@ -51,8 +51,8 @@ def voted(participant: str, questions: Mapping[str, Question], votes: Mapping[st
 def ordered(
     questions: Iterable[Question], tally: Mapping[str, int], now_ms: int, by: QuestionOrder = QuestionOrder.FAIR
 ) -> list[str]:
-    """Ids of the questions that wait (approved), first to be asked first. ``questions`` may hold others: those that
-    were answered or are on stage tell who and which place had a turn. Depends on the set, not on its order."""
+    """Ids of the waiting (approved) questions, the next to be asked first. ``questions`` may hold others: answered ones
+    and the one on stage show which people and places had a turn. The result depends on the set, not on its order."""
     known = sorted(questions, key=lambda question: question.id)
     waiting = [q for q in known if q.state is QuestionState.APPROVED and q.public]
     if by is QuestionOrder.TIME:
@@ -63,8 +63,8 @@ def ordered(
 
 
 def _fair(known: list[Question], waiting: list[Question], tally: Mapping[str, int], now_ms: int) -> list[str]:
-    """Places in turn, beginning with the one that waits longest for its turn; inside a place by votes, by waiting,
-    first-time askers ahead, each one's further questions behind."""
+    """Places take turns; the place that waits longest comes first. Inside a place: by votes and waiting time, people
+    without a turn so far ahead, further questions of one person behind."""
     had = [q for q in known if q.state in (QuestionState.ANSWERED, QuestionState.ON_STAGE) and not q.withdrawn]
     turns: dict[str, int] = {}
     last: dict[str, int] = {}
@@ -91,7 +91,7 @@ def _fair(known: list[Question], waiting: list[Question], tally: Mapping[str, in
     queues: dict[str, list[tuple[float, Question]]] = {}
     for entry in sorted(scored, key=lambda one: (-one[0], *_age(one[1]))):
         queues.setdefault(_place(entry[1]), []).append(entry)
-    # Who has had no turn yet first, then by how long ago it was; among equals the better question.
+    # Places without a turn come first, then those whose turn was longest ago; among equals the better question decides.
     places = sorted(queues, key=lambda place: (last.get(place, -1), -queues[place][0][0], *_age(queues[place][0][1])))
     order: list[str] = []
     depth = 0

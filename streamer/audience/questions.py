@@ -1,4 +1,4 @@
-"""Questions: asking, votes, what moderators do with them, and the order in which they come to the stage. Pure."""
+"""Questions: asking, votes, the moderators' actions, and the order in which questions come to the stage. Pure."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ MOVES: Mapping[QuestionState, AbstractSet[QuestionState]] = {
     QuestionState.ANSWERED: {QuestionState.APPROVED, QuestionState.ON_STAGE},
     QuestionState.DISMISSED: {QuestionState.PENDING, QuestionState.APPROVED},
 }
-"""What a moderator may do with a question; to where it is already is no change."""
+"""A question's state -> the states that a moderator may give it. The same state again is no change."""
 
 
 class QuestionAsk(ClientMessage, frozen=True):
@@ -67,13 +67,13 @@ class QuestionVote(ClientMessage, frozen=True):
 
 
 class QuestionWithdraw(ClientMessage, frozen=True):
-    """One's own."""
+    """The participant's own question."""
 
     id: Ident
 
 
 class QuestionAdd(ClientMessage, frozen=True, rename={"from_": "from"}):
-    """Asked aloud or on paper; approved at once."""
+    """A question that was asked aloud or on paper; approved at once."""
 
     text: str
     from_: LongName = ""
@@ -91,13 +91,13 @@ class QuestionEdit(ClientMessage, frozen=True):
 
 
 class QuestionMerge(ClientMessage, frozen=True):
-    """Into the first of them."""
+    """Merges the questions into the first of them."""
 
     ids: Idents
 
 
 class QuestionCarry(ClientMessage, frozen=True):
-    """Into the session that is on now. No ids: all that were left over from the one before."""
+    """Moves questions to the session that is on now. Without ids: all open questions of the session before."""
 
     ids: Idents = ()
 
@@ -201,7 +201,7 @@ def _move(state: ScopeState, who: Crew, command: QuestionMove, at: Situation) ->
         if question.state is command.state:
             continue
         if command.state is QuestionState.ON_STAGE:
-            # One big question at a time: the one before has had its turn.
+            # There is one question on stage at a time: the one before it had its turn.
             changes += [
                 Put(other, answered(other, at.now_ms))
                 for other in state.questions.values()
@@ -252,7 +252,7 @@ def _merge(state: ScopeState, who: Crew, command: QuestionMerge, at: Situation) 
         if question.merged_into is not None:
             raise Conflict("The question is part of another.", code="wrong_state")
         changes.append(Put(question, replace(question, merged_into=into.id)))
-        # What was part of it comes along: no chains.
+        # Questions that were merged into it come along, so that there are no chains.
         changes += [
             Put(part, replace(part, merged_into=into.id))
             for part in state.questions.values()

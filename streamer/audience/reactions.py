@@ -1,4 +1,4 @@
-"""Reactions, and reports of trouble with picture or sound: a tap each, counted and not kept."""
+"""Reactions, and reports of trouble with picture or sound. They are counted and not stored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REACTIONS = {
     "sad": "😢",
     "thinking": "🤔",
 }
-"""Kind -> what pages show. The kind, the picture, or another usual name for it may be sent."""
+"""Kind -> the picture that pages show. A client may send the kind, the picture, or another usual name for it."""
 _ALIASES = {
     **{picture: kind for kind, picture in REACTIONS.items()},
     **{picture.rstrip("\ufe0f"): kind for kind, picture in REACTIONS.items()},

@@ -1,4 +1,4 @@
-"""What is read from the audience's book, or removed from it: minutes watched, cards, one's own data."""
+"""Reads and deletes stored data of audiences: minutes watched, cards, participants' own data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from streamer.store.moderation import Moderation
 from streamer.store.participants import NOTE, Participants, WatchMinutes
 
 PERSON = "person"
-"""Of the hashes of participants' ids in the list of erasures."""
+"""The kind under which the list of erasures keeps hashes of participants' ids."""
 MOST_LISTED = 100
 """Actions in one answer."""
 
@@ -29,7 +29,7 @@ MOST_LISTED = 100
 
 
 async def note_minute(database: Database, watching: Sequence[tuple[str, int]], minute_ms: int) -> None:
-    """(session, viewers) of those that are on."""
+    """``watching``: (session, viewers) of the sessions that are on."""
     if watching:
         async with database.write() as connection:
             await WatchMinutes(connection).put_many([(session, minute_ms, viewers) for session, viewers in watching])
@@ -56,7 +56,7 @@ class ParticipantCard(ClientMessage, frozen=True):
 
 
 class ActionLogRead(ClientMessage, frozen=True):
-    """A hundred of the action log, newest first. ``before``: UTC milliseconds."""
+    """The newest hundred entries of the action log, newest first. ``before``: UTC milliseconds."""
 
     before: MediaTime | None = None
 
@@ -69,7 +69,7 @@ async def _card(database: Database, desk: AudienceScope, command: ParticipantCar
         person = await people.find(participant)
         messages, questions = await people.count_of(participant)
         latest = await ChatMessages(connection).of_participant(desk.scope.key, participant, 0)
-        # What was done in other rooms helps; what was done behind closed doors stays there.
+        # Actions in other rooms help the moderators; actions in closed sessions stay there.
         about = [
             action
             for action in await Moderation(connection).about(participant)
@@ -115,7 +115,7 @@ COMMANDS = (
 
 
 def take_back(state: ScopeState, found: Iterable[Any]) -> None:
-    """Items from the database, where memory has none of them."""
+    """Put items from the database into memory, if memory has none of them."""
     for item in found:
         match item:
             case Message():
@@ -140,8 +140,8 @@ async def erase(database: Database, participant: str) -> dict[str, int]:
         return await Participants(connection).erase(participant)
 
 
-async def erase_again(database: Database, erasing: Erasing, records: Sequence[erasures.Person]) -> set[str]:
-    """Those people's data of before their asking, where a database has it again. Returns their ids."""
+async def erase_again(database: Database, erasing: Erasing, records: Sequence[erasures.PersonErasure]) -> set[str]:
+    """Delete again the data of people who asked for it, if a restored database has it again. Returns their ids."""
     asked: dict[bytes, int] = {}
     for record in records:
         asked[record.who] = max(record.at_ms, asked.get(record.who, 0))
@@ -157,7 +157,7 @@ async def erase_again(database: Database, erasing: Erasing, records: Sequence[er
 
 
 def forget(desk: AudienceScope, participant: str, now_ms: int) -> list[AudienceEvent]:
-    """Out of memory as well; what viewers and moderators had of it is told to be gone."""
+    """Delete the participant's data from memory. The events tell viewers and moderators that it is gone."""
     events: list[AudienceEvent] = []
     key = desk.scope.key
     shown = desk.shown
@@ -222,6 +222,6 @@ def _forget(state: ScopeState, participant: str) -> None:
 
 
 def _holds_words(action: ModerationAction, participant: str) -> bool:
-    """Of somebody, among others whom it was done to."""
+    """Whether a text of the participant is in the action, perhaps among texts of others."""
     images = (entry[side] for entry in action.changes for side in ("before", "after"))
     return any(image.get("participant") == participant for image in images)

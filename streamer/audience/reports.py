@@ -17,7 +17,7 @@ from streamer.conference.participation import Report
 from streamer.errors import Conflict
 
 MOST_ALIKE = 20
-"""Open reports of one item; more say nothing new, and would leave no room for those of others."""
+"""Open reports of one item. More of them say nothing new and would leave no room for reports of other items."""
 
 
 class ReportItem(ClientMessage, frozen=True):
@@ -27,7 +27,7 @@ class ReportItem(ClientMessage, frozen=True):
 
 
 class ReportResolve(ClientMessage, frozen=True):
-    """All reports of the item."""
+    """Resolves all reports of the item."""
 
     id: Ident
 
@@ -63,7 +63,7 @@ def _resolve(state: ScopeState, who: Crew, command: ReportResolve, at: Situation
 
 
 def settled(state: ScopeState, items: Iterable[str], at: Situation) -> list[Change]:
-    """Nobody has to look at reports of what is gone."""
+    """Resolves the reports of items that are gone."""
     gone = set(items)
     return [
         Put(report, replace(report, resolved_ms=at.now_ms)) for report in state.reports.values() if report.item in gone

@@ -1,4 +1,4 @@
-"""The audience's book: what a scope is found as after a restart, and how changes are written, many scopes' at once."""
+"""Loads a scope's state from the database after a restart, and writes the changes of many scopes together."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ from streamer.supervision import start_kept
 log = structlog.get_logger(__name__)
 
 MOST_WAITING = 4000
-"""Commands that wait to be written, in all; past that they are refused."""
+"""Commands that wait to be written, in all; further commands are refused."""
 MOST_AT_ONCE = 500
 """Commands in one transaction."""
 _MARKS = RowMapping(Mark, marks)
@@ -67,16 +67,16 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class Unit:
-    """What one command changes: all of it is written, or nothing."""
+    """The changes of one command: all of them are written, or none."""
 
     changes: tuple[Change, ...]
     written: asyncio.Future[None]
     settle: Callable[[StreamerError | None], None] = lambda _error: None
-    """Called in the order of the commands, before anybody is answered."""
+    """Called in the order of the commands, before any of them is answered."""
 
 
 class AudienceRepository:
-    """Over one database. ``failed``: told when what was decided after a failure is worth nothing."""
+    """Works on one database. ``failed`` is called when decisions that followed a failed write are void."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -96,26 +96,26 @@ class AudienceRepository:
         self._task = start_kept("audience book", self._run)
 
     async def close(self) -> None:
-        """What waits is written."""
+        """Returns when all waiting changes are written."""
         self._closing = True
         self._woken.set()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def check_room(self) -> None:
-        """Raises Unavailable ``busy`` where too many wait already: before anything is decided."""
+        """Raises Unavailable ``busy`` if too many commands wait; called before a command is decided."""
         if self._closing or len(self._waiting) >= MOST_WAITING:
             raise Unavailable("Too much at once.", code="busy", headers={"Retry-After": "1"})
 
     def write(self, changes: Sequence[Change], settle: Callable[[StreamerError | None], None]) -> asyncio.Future[None]:
-        """Have it written with whatever else waits. The future raises StoreUnavailable where it was not."""
+        """Write the changes with the next transaction. The future raises StoreUnavailable if it failed."""
         unit = Unit(tuple(changes), asyncio.get_running_loop().create_future(), settle)
         self._waiting.append(unit)
         self._woken.set()
         return unit.written
 
     async def flushed(self) -> None:
-        """Until all that waits now is written. Raises StoreUnavailable."""
+        """Returns when all changes that wait now are written. Raises StoreUnavailable."""
         await asyncio.shield(self.write((), lambda _error: None))
 
     async def _run(self) -> None:
@@ -133,7 +133,7 @@ class AudienceRepository:
                 self.faults_total += 1
                 log.exception("audience_cannot_write", commands=len(units))
                 problem = error if isinstance(error, StreamerError) else StoreUnavailable("It could not be stored.")
-                # What was decided since rests on what has not been written.
+                # Later decisions rest on changes that were not written.
                 later, self._waiting = self._waiting, []
                 for unit in (*units, *later):
                     _settle(unit, problem)
@@ -144,7 +144,7 @@ class AudienceRepository:
         except StoreUnavailable:
             raise
         except Exception:
-            # A room has gone meanwhile, or the database does not take a value. That is no fault of the others'.
+            # A room was deleted meanwhile, or the database refuses a value. The other commands are not at fault.
             for index, unit in enumerate(units):
                 try:
                     await self._write([unit])
@@ -181,7 +181,7 @@ class AudienceRepository:
             modes = Modes(connection)
             mode = await modes.find(key)
             if mode is None and scope.session is not None:
-                # A closed session's own audience begins with the room's words and networks.
+                # A closed session's own audience begins with the words and networks of the room.
                 of_room = await modes.find(scope.room)
                 mode = (
                     None if of_room is None else Mode(scope.room, key, words=of_room.words, networks=of_room.networks)
@@ -205,7 +205,7 @@ class AudienceRepository:
         return state
 
     async def fetch(self, scope: Scope, ids: Iterable[str], action: str | None) -> list[Any]:
-        """Messages by id and an action with all that it changed: what is not in memory any more."""
+        """Messages by id, and an action with everything that it changed, if memory does not have them any more."""
         found: list[Any] = []
         wanted = list(ids)
         async with self._database.read() as connection:
@@ -225,7 +225,7 @@ class AudienceRepository:
 
 @dataclass(slots=True)
 class _Page:
-    """Rows of one transaction, the last image of each. ``None``: the row goes."""
+    """Rows of one transaction, the last image of each. ``None``: the row is deleted."""
 
     items: dict[type[Any], dict[Any, Any]] = field(default_factory=dict)
     votes: dict[tuple[str, str], bool] = field(default_factory=dict)
@@ -291,7 +291,7 @@ def _key(item: Any) -> Any:
 
 def _settle(unit: Unit, error: StreamerError | None) -> None:
     if unit.written.done():
-        # Whoever asked has gone; what was written holds all the same.
+        # The client has gone; the written changes hold all the same.
         unit.settle(error)
         return
     unit.settle(error)
@@ -299,5 +299,5 @@ def _settle(unit: Unit, error: StreamerError | None) -> None:
         unit.written.set_result(None)
     else:
         unit.written.set_exception(error)
-        # Looked at or not: it has been logged.
+        # The exception is read here because nobody else may; it has been logged.
         unit.written.exception()

@@ -1,4 +1,4 @@
-"""Muting, banning and noting of people. Pure."""
+"""Mutes, bans and notes about people. Pure."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SEEN = frozenset({MessageState.VISIBLE, MessageState.DELAYED, MessageState.HELD}
 
 
 class Mute(ClientMessage, frozen=True):
-    """``id``: a participant's, or that of something that they wrote. ``seconds`` 0 ends it."""
+    """``id``: a participant's id, or the id of something that they wrote. ``seconds`` 0 ends the mute."""
 
     id: Ident
     seconds: Annotated[int, Meta(ge=0, le=31 * 86_400)]
     reason: LongText = ""
     remove: bool = False
-    """With what they have written lately."""
+    """Whether their latest messages and questions are removed, too."""
 
 
 class Ban(ClientMessage, frozen=True):
@@ -43,7 +43,7 @@ class Unban(ClientMessage, frozen=True):
 
 
 class NoteAdd(ClientMessage, frozen=True):
-    """On a participant's card."""
+    """A note on a participant's card."""
 
     id: Ident
     text: str
@@ -96,7 +96,7 @@ def _sanction(state: ScopeState, who: Crew, command: Mute | Ban | Unban, at: Sit
 
 
 def _removed(state: ScopeState, participant: str, reason: str, at: Situation) -> list[Change]:
-    """What they wrote lately, and their questions that wait; reports of these are settled with it."""
+    """Removes their latest messages and waiting questions, and settles the reports of these."""
     since_ms = at.now_ms - REMOVE_BACK_MS
     found: list[Put] = [
         Put(message, replace(message, state=MessageState.DELETED, reason=reason, until_ms=None))
@@ -124,7 +124,7 @@ def _holds(state: ScopeState, participant: str, at: Situation) -> list[Put]:
     found = []
     for prefix in at.prefixes_of(participant):
         before = state.holds.get(prefix)
-        # Whoever came since the first ban is still new at the second.
+        # A person who came after the first ban is still new at the second.
         since_ms = before.since_ms if before is not None and before.until_ms > at.now_ms else at.now_ms
         found.append(Put(before, AddressHold(at.scope.room, at.scope.key, prefix, since_ms, until_ms, participant)))
     return found

@@ -1,6 +1,6 @@
-"""Which audience somebody is in, and which session what they say belongs to. Pure.
+"""Finds the audience that somebody is in, and the session that their words belong to. Pure.
 
-A room's audience is one feed for all of its public sessions; an unlisted or private session has its own.
+A room has one audience for all of its public sessions; an unlisted or private session has its own.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from streamer.conference.participation import CLOSED_PREFIX
 from streamer.conference.sessions import Session, SessionState
 
 GRACE_MS = 120_000
-"""A session that ended so long ago still takes questions from those who watch behind."""
+"""A session takes questions for this long after its end, because viewers watch later."""
 PAST_MS = 2 * 3_600_000
-"""How far back a client's media time may be."""
+"""A client's media time may be this far back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """``session``: the closed session whose own audience it is."""
+    """``session``: the closed session to which the audience belongs."""
 
     room: str
     session: str | None = None
@@ -34,15 +34,15 @@ def scope_of(session: Session) -> Scope:
 
 
 def media_time(claim_ms: int | float | None, now_ms: int, usual_delay_ms: int) -> int:
-    """The media time that an author was watching: what the client claims where that can be, else a guess."""
-    # What is no number, or infinite, is not rounded.
+    """The media time that an author was watching: the client's claim if it is possible, else an estimate."""
+    # Infinite values and values that are no numbers cannot be rounded.
     if claim_ms is not None and abs(claim_ms) < 2**53 and now_ms - PAST_MS <= round(claim_ms) <= now_ms:
         return round(claim_ms)
     return now_ms - usual_delay_ms
 
 
 def focus(scope: Scope, sessions: Sequence[Session], now_ms: int) -> str | None:
-    """The session whose questions are worked on: the one that is on, or that ended just now while none is."""
+    """The session whose questions are in work: the one on air, or without one the session that ended just now."""
     ours = _ours(scope, sessions)
     for session in ours:
         if session.running:
@@ -55,8 +55,8 @@ def focus(scope: Scope, sessions: Sequence[Session], now_ms: int) -> str | None:
 
 
 def session_at(scope: Scope, sessions: Sequence[Session], media_ms: int, now_ms: int) -> str | None:
-    """Where an item goes: the session at its media time if that is on or ended under two minutes ago, else the one
-    that is on, else none (the room; a closed session's own audience always belongs to it)."""
+    """The session of an item: the session at its media time if that is on or ended under two minutes ago, else the one
+    that is on, else None (the room). A closed session's own audience always belongs to that session."""
     if scope.session is not None:
         return scope.session
     running = None

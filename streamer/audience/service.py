@@ -1,7 +1,8 @@
-"""The audience service: one desk per scope, commands one after the other, stored before they are acknowledged.
+"""The audience service: one :class:`AudienceScope` per scope. Commands run one after the other and are stored before
+they are acknowledged.
 
-A command is decided at once, on the desk's working state, and written with whatever else waits (of all scopes, in one
-transaction). Only then it is shown, told and acknowledged, in the order in which it was decided.
+A command is decided at once, on the scope's working state, and written with everything else that waits (of all scopes,
+in one transaction). Only then it is shown, sent and acknowledged, in the order of the decisions.
 """
 
 from __future__ import annotations
@@ -40,25 +41,26 @@ log = structlog.get_logger(__name__)
 
 TICK_S = 0.25
 IDLE_MS = 30 * 60_000
-"""A desk that nobody has used for so long is put away."""
+"""A scope that nobody has used for this long leaves the memory."""
 
 
 class SessionsPort(Protocol):
-    """The rooms' days. ``streamer.director.Director`` knows all of it; an adapter is a few lines."""
+    """The rooms' days. ``streamer.director.Director`` knows all of them; an adapter is a few lines."""
 
     def sessions(self, room: str) -> Sequence[Session]:
-        """Those of the room in view, closed ones too. Raises NotFound ``no_such_room``."""
+        """The sessions of the room in memory, closed ones too. Raises NotFound ``no_such_room``."""
 
     def find(self, session_id: str) -> Session | None: ...
 
     def listen(self, listener: Callable[[str], None]) -> Callable[[], None]:
-        """Have ``listener`` called with a room's id when one of its sessions has changed. Returns what ends it."""
+        """Call ``listener`` with a room's id when one of its sessions has changed. Returns the function that ends
+        it."""
 
 
 class Audience:
-    """``clock``: UTC milliseconds. ``start`` first, ``close`` last; everything else in between, on the loop.
+    """``clock``: UTC milliseconds. ``start`` it first, ``close`` it last; everything else in between, on the loop.
 
-    ``marks_changed``: told a session's id when a chapter of it was made or taken away.
+    ``marks_changed`` is called with a session's id when one of its chapters was made or removed.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class Audience:
     ) -> None:
         self._database = database
         self._erasing = erasing
-        erasing.does(erasures.Person, self._erase_again)
+        erasing.does(erasures.PersonErasure, self._erase_again)
         self._clock = clock
         self._sessions = sessions
         self._settings = settings
@@ -101,7 +103,7 @@ class Audience:
         self._tasks = [start_kept("audience tick", self._tick)]
 
     async def close(self) -> None:
-        """What was asked before is stored and answered."""
+        """Returns when all earlier commands are stored and answered."""
         if self._unlisten is not None:
             self._unlisten()
         tasks = [*self._tasks, *self._loading.values()]
@@ -111,7 +113,7 @@ class Audience:
         await self.book.close()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Have ``listener`` told every event of every scope, for all viewpoints. Returns what ends it."""
+        """Send every event of every scope to ``listener``, for all viewpoints. Returns the function that ends it."""
         self._listeners.append(listener)
 
         def end() -> None:
@@ -128,20 +130,20 @@ class Audience:
         return self._identities.issue(self._clock())
 
     def identity(self, token: str) -> ParticipantIdentity | None:
-        """Whose token it is; None where it is none of ours."""
+        """The identity of the token; None if this instance has not made it."""
         assert self._identities is not None, "start it first"
         return self._identities.read(token)
 
     # --- taking part --------------------------------------------------------------------------------
 
     async def join(self, scope: Scope, participant: Participant, address: str) -> None:
-        """Somebody has connected. Once for each connection. Raises Forbidden ``banned``, StoreUnavailable."""
+        """Somebody has connected; called once for each connection. Raises Forbidden ``banned``, StoreUnavailable."""
         desk = await self._desk(scope)
         sanction = None if participant.crew else desk.shown.sanctions.get(participant.id)
         if sanction is not None and sanction.banned:
             raise Forbidden("You have been banned from here.", code="banned")
         if participant.name:
-            # What a connection brings along counts until the name is set again.
+            # The connection's name and place count until the participant sets them again.
             for state in (desk.working, desk.shown):
                 known = state.people.get(participant.id)
                 if known is not None and known.name != participant.name:
@@ -149,20 +151,21 @@ class Audience:
         desk.crowd.join(participant, address)
 
     def leave(self, scope: Scope, participant: str) -> None:
-        """One connection of theirs has ended."""
+        """One connection of the participant has ended."""
         desk = self._desks.get(scope.key)
         if desk is not None:
             desk.crowd.leave(participant, self._clock())
 
     async def run(self, scope: Scope, who: Who, command: ClientMessage) -> dict[str, Any]:
-        """Do it. Acknowledged means stored. Moderators' answers name as ``action`` what can be undone, or None.
+        """Run the command. It is stored when this returns. Moderators' answers have the id for undo as ``action``, or
+        None.
 
         Raises StreamerError: ``banned``, ``muted``, ``chat_closed``, ``read_only``, ``questions_only``,
         ``questions_closed``, ``anonymous_not_allowed``, ``slow_mode``, ``flood``, ``repeated``, ``empty_text``,
         ``too_long``, ``too_many_questions``, ``name_reserved``, ``name_refused``, ``no_such_message`` (``_question``,
         ``_poll``, ``_action``, ``_participant``), ``poll_closed``, ``wrong_state``, ``claimed``, ``not_undoable``,
-        ``superseded``, ``forbidden``, ``invalid``, ``busy``, ``store_unavailable``; nothing has changed then. Those
-        that pass by themselves have ``Retry-After``.
+        ``superseded``, ``forbidden``, ``invalid``, ``busy``, ``store_unavailable``; then nothing has changed. Errors
+        that pass with time have ``Retry-After``.
         """
         definition, crew = definition_of(command), isinstance(who, Crew)
         if crew != (definition.action is not None):
@@ -186,7 +189,7 @@ class Audience:
         return decision.data
 
     async def snapshot(self, scope: Scope, viewpoint: Viewpoint, participant: str | None = None) -> Mapping[str, Any]:
-        """What is so now for a viewpoint: ``own`` wants the ``participant`` and holds only what is theirs alone."""
+        """The present state for a viewpoint. ``own`` needs the ``participant`` and holds only their own items."""
         desk = await self._desk(scope)
         state, now_ms = desk.shown, self._clock()
         match viewpoint:
@@ -207,11 +210,12 @@ class Audience:
                 return showing.own_snapshot(state, participant, now_ms)
 
     async def lines(self, scope: Scope) -> list[dict[str, Any]]:
-        """The crew's private line, oldest first, as in ``crew.line``."""
+        """The crew's private chat, oldest first, as in ``crew.line``."""
         return showing.lines((await self._desk(scope)).shown)
 
     def set_viewers(self, scope: Scope, *, hls: int, whep: int) -> None:
-        """How many watch by each way, besides those who are connected; as often as it is known."""
+        """The number of viewers over HLS and over WHEP, besides those who are connected; called whenever it is
+        known."""
         desk = self._desks.get(scope.key)
         if desk is not None:
             desk.crowd.hls, desk.crowd.whep = hls, whep
@@ -219,16 +223,16 @@ class Audience:
     # --- records ------------------------------------------------------------------------------------
 
     async def export(self, participant: str) -> Mapping[str, Any]:
-        """All that is stored of a participant, for themselves."""
+        """Everything that is stored of a participant, for themselves."""
         return await records.export(self._database, participant)
 
     async def erase(self, participant: str) -> Mapping[str, int]:
-        """Remove a participant's texts, names and votes for good, and tell those who see them. Returns how many.
+        """Delete a participant's texts, names and votes for good, and tell the viewers. Returns how many.
 
-        Raises NotErased where the database does not answer, or it cannot be written down outside of it; it is tried
-        again then.
+        Raises NotErased if the database does not answer, or if the request cannot be recorded outside of it; then it is
+        tried again.
         """
-        record = erasures.Person(self._clock(), await self._erasing.hashed(records.PERSON, participant))
+        record = erasures.PersonErasure(self._clock(), await self._erasing.hashed(records.PERSON, participant))
 
         async def gone() -> Mapping[str, int]:
             await self.book.flushed()
@@ -238,7 +242,7 @@ class Audience:
 
         return await self._erasing.carry_out(record, gone)
 
-    async def _erase_again(self, asked: Sequence[erasures.Person]) -> None:
+    async def _erase_again(self, asked: Sequence[erasures.PersonErasure]) -> None:
         for participant in await records.erase_again(self._database, self._erasing, asked):
             self._forget(participant)
 
@@ -250,7 +254,7 @@ class Audience:
     async def timeline(
         self, session: Session, shown: Shown, from_ms: int = 0, to_ms: int = FOREVER_MS, kinds: Collection[str] = KINDS
     ) -> Mapping[str, Any]:
-        """What a replay shows in step, see :mod:`.timelines`."""
+        """Everything that a replay shows in step, see :mod:`.timelines`."""
         return await timelines.timeline(self._database, session, shown, from_ms, to_ms, kinds=kinds)
 
     async def watched(self, session_id: str) -> Mapping[str, Any]:
@@ -282,10 +286,10 @@ class Audience:
         )
 
     async def put(self, desk: AudienceScope, changes: Sequence[Change]) -> None:
-        """Have the changes hold: written, then shown and told. Raises StoreUnavailable; they hold no more then."""
+        """Write the changes, then show and send them. Raises StoreUnavailable; then they do not hold."""
         if not changes:
             if desk.unstored:
-                # The answer rests on what is still on its way.
+                # The answer rests on changes that are still being written.
                 await self.book.flushed()
             return
         desk.working.apply(changes)
@@ -319,7 +323,7 @@ class Audience:
                 before = desk.shown.focus
 
     async def _fetch(self, desk: AudienceScope, definition: StoredCommand[Any], command: ClientMessage) -> None:
-        """Bring back into memory what a command is about and what is not there any more."""
+        """Load the items of the command that are not in memory any more."""
         wanted: list[str] = []
         action = command.action if isinstance(command, Undo) else None
         if action is None:
@@ -350,7 +354,7 @@ class Audience:
         settings = self._settings
         state = await self.book.load(scope, now_ms, settings.messages_in_memory, settings.keep_days)
         state.focus, state.previous = ticking.first_focus(scope, sessions, now_ms)
-        # As it would be had it been here all the time.
+        # As if the scope had been in memory all the time.
         state.trim_questions()
         desk = AudienceScope(scope, state, state.copy(), used_ms=now_ms)
         self._desks[scope.key] = desk
@@ -366,7 +370,7 @@ class Audience:
         try:
             at = self.situation(desk)
         except StreamerError:
-            # The room has gone; nobody asks any more.
+            # The room was deleted; nobody asks any more.
             return
         to = ticking.focus_now(desk.scope, at.sessions, at.now_ms)
         if to.session == desk.working.focus.session:
@@ -375,7 +379,7 @@ class Audience:
         self._put_later(desk, changes)
 
     def _put_later(self, desk: AudienceScope, changes: Sequence[Change]) -> None:
-        """What follows by itself; the book owns it from here on, and logs what it cannot write."""
+        """Changes that follow by themselves. The repository writes them later and logs failures."""
         desk.working.apply(changes)
         desk.unstored += 1
         self.book.write(changes, lambda error: self._settled(desk, changes, error))
@@ -393,7 +397,7 @@ class Audience:
                 log.exception("audience_tick_failed")
 
     async def tick(self) -> None:
-        """Bring everything to now: sessions, delayed messages, votes, reactions, presence, minutes watched."""
+        """Bring everything to the present: sessions, delayed messages, votes, reactions, presence, minutes watched."""
         now_ms = self._clock()
         for desk in list(self._desks.values()):
             self._refocus(desk)
@@ -412,7 +416,7 @@ class Audience:
             await records.note_minute(self._database, self._watching(), minute * 60_000)
 
     def _watching(self) -> list[tuple[str, int]]:
-        """(session, viewers) of those that are on."""
+        """(session, viewers) of the sessions that are on."""
         found = []
         for desk in self._desks.values():
             session = desk.shown.focus.session
@@ -430,7 +434,7 @@ class Audience:
                 log.exception("audience_listener_failed", event_type=event.type)
 
     def _new_id(self) -> str:
-        """In the order in which they are made, also of one millisecond, and not to be guessed."""
+        """Ids sort in the order of their making, also within a millisecond, and cannot be guessed."""
         now_ms = self._clock()
         last_ms, count = self._last_id
         self._last_id = (now_ms, 0) if now_ms > last_ms else (last_ms, count + 1)

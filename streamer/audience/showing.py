@@ -1,8 +1,8 @@
-"""What each viewpoint is shown of an audience: items as JSON objects, whole snapshots, and events of changes. Pure.
+"""The items of an audience for each viewpoint: JSON objects, whole snapshots, and events of changes. Pure.
 
-Two rules stand here and nowhere else. Viewers see a message while it is ``visible``, a question while it is public and
-belongs to the session that is on; of everything else they learn nothing, but that what they saw is gone. Authors see
-their own besides, marked with its state.
+Two rules stand only here. Viewers see a message while it is ``visible``, and a question while it is public and belongs
+to the session that is on; of everything else they learn only that an item they saw is gone. Authors also see their own
+items with their states.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ def in_public(question: Question, focus: Focus) -> bool:
 
 
 def tallies(state: ScopeState) -> dict[str, int]:
-    """Votes by question, those of what is part of it included, each participant once."""
+    """Question -> votes, with those of merged questions, each participant once."""
     return tally(state.questions, state.votes)
 
 
 def order_of(state: ScopeState, now_ms: int) -> list[str]:
-    """The same for the moderator's, the speaker's and the hall's screen."""
+    """The same order for the screens of the moderator, the speaker and the hall."""
     here = [question for question in state.questions.values() if state.focus.has(question)]
     return ordered(here, tallies(state), now_ms, state.mode.order)
 
@@ -89,7 +89,7 @@ def public_snapshot(state: ScopeState, now_ms: int) -> Object:
 
 
 def own_snapshot(state: ScopeState, participant: str, now_ms: int) -> Object:
-    """What is a participant's alone: besides the public snapshot."""
+    """A participant's own items, besides the public snapshot."""
     waiting = (MessageState.HELD, MessageState.DELAYED)
     person = state.people.get(participant)
     return {
@@ -135,12 +135,12 @@ def moderation_snapshot(state: ScopeState, now_ms: int) -> Object:
 
 
 def lines(state: ScopeState) -> list[Object]:
-    """The crew's private line, oldest first."""
+    """The crew's private chat, oldest first."""
     return [line_view(line) for line in state.lines.values() if not line.removed]
 
 
 def stage_snapshot(state: ScopeState, now_ms: int) -> Object:
-    """Besides the public snapshot, for a speaker's or the hall's screen."""
+    """For a speaker's or the hall's screen, besides the public snapshot."""
     order = order_of(state, now_ms)
     on_stage = [
         q.id for q in state.questions.values() if q.state is QuestionState.ON_STAGE and in_public(q, state.focus)
@@ -157,7 +157,7 @@ def stage_snapshot(state: ScopeState, now_ms: int) -> Object:
 
 
 def events_of(scope: str, change: Change, before: Focus, state: ScopeState, now_ms: int) -> Iterable[AudienceEvent]:
-    """What a change tells to whom. ``state`` is after it, ``before`` the focus that was."""
+    """The events of a change, for each viewpoint. ``state`` is the state after it, ``before`` the focus before it."""
     if isinstance(change, Refocus):
         yield from _refocused(scope, before, state, now_ms)
         return
@@ -252,7 +252,7 @@ def _question_events(
 def question_events(
     scope: str, question: Question, state: ScopeState, now_ms: int, *, was_public: bool
 ) -> Iterable[AudienceEvent]:
-    """How a question stands now, for all who may see it."""
+    """The present state of a question, for all who may see it."""
     tell = _Teller(scope, now_ms)
     votes = len(voters(question.id, state.questions, state.votes))
     at = question.media_at_ms
@@ -273,7 +273,7 @@ def question_events(
 
 
 def poll_events(scope: str, poll: Poll, state: ScopeState, now_ms: int) -> Iterable[AudienceEvent]:
-    """How a poll stands now."""
+    """The present state of a poll."""
     tell = _Teller(scope, now_ms)
     key = f"poll {poll.id}"
     for viewpoint in (Viewpoint.PUBLIC, Viewpoint.MODERATION):

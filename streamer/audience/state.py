@@ -1,7 +1,7 @@
-"""One scope's audience in memory, and changes of it as values.
+"""One scope's audience in memory, and its changes as values.
 
-A desk holds two of these: what has been decided, and what has been stored and may be shown. The items are frozen and
-shared. Everything here is bounded: what is older is in the database.
+There are two of these per scope: one with all decisions, one with everything stored. The items are frozen and shared.
+Everything here is bounded: older items are in the database.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from streamer.conference.sessions import Mark
 MOST_HELD = 500
 MOST_QUESTIONS = 1000
 MOST_OVER = 500
-"""Questions that nobody will work on any more, besides those."""
+"""Finished questions that stay in memory besides those."""
 MOST_POLLS = 50
 MOST_ACTIONS = 100
 MOST_LINES = 100
@@ -55,7 +55,7 @@ Item = (
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """``before`` None: it is new."""
+    """``before`` None: the item is new."""
 
     before: Item | None
     after: Item
@@ -70,7 +70,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """``options`` empty: taken back."""
+    """``options`` empty: the vote is removed."""
 
     poll: str
     participant: str
@@ -79,7 +79,7 @@ class Ballot:
 
 @dataclass(frozen=True, slots=True)
 class RecordingChapter:
-    """A chapter of a session's recording; ``mark`` None: it is taken away."""
+    """A chapter of a session's recording; ``mark`` None: it is removed."""
 
     id: str
     session: str
@@ -88,9 +88,9 @@ class RecordingChapter:
 
 @dataclass(frozen=True, slots=True)
 class Focus:
-    """Whose questions are worked on: a session's, and the room's own since ``since_ms``. ``session`` None: only those.
+    """The questions in work: a session's, and the room's own since ``since_ms``. ``session`` None: only the room's.
 
-    While a session is on, nobody asks the room: beside a session's questions stand those of the minutes after its end.
+    During a session nobody asks the room: a session's questions stand beside those of the minutes after its end.
     """
 
     session: str | None
@@ -104,7 +104,7 @@ class Focus:
 
 @dataclass(frozen=True, slots=True)
 class Refocus:
-    """Another session is on. Not stored: the sessions say it."""
+    """Another session is on. Not stored: it follows from the sessions."""
 
     focus: Focus
 
@@ -114,11 +114,12 @@ Change = Put | Vote | Ballot | RecordingChapter | Refocus
 
 @dataclass(slots=True)
 class ScopeState:
-    """``votes``: question -> participants; ``ballots``: poll -> participant -> options. By id otherwise."""
+    """``votes``: question -> participants; ``ballots``: poll -> participant -> options. The other items are kept by
+    id."""
 
     mode: Mode
     keep: int = 300
-    """Newest messages."""
+    """The number of newest messages in memory."""
     focus: Focus = Focus(None, 0)
     previous: Focus | None = None
     messages: dict[str, Message] = field(default_factory=dict)
@@ -215,14 +216,15 @@ class ScopeState:
         self.messages = {m.id: m for m in in_order if m.id in kept}
 
     def trim_questions(self) -> None:
-        """Those of the sessions before the previous one are over."""
+        """Drop the questions of sessions before the previous one."""
         for question in list(self.questions.values()):
             if not self.focus.has(question) and (self.previous is None or not self.previous.has(question)):
                 del self.questions[question.id]
                 self.votes.pop(question.id, None)
 
     def _trim_over(self) -> None:
-        """The oldest that are over make room, or whoever asks and takes back would fill the hall's list."""
+        """The oldest finished questions make room. Otherwise a person who asks and withdraws would fill the hall's
+        list."""
         surplus = len(self.questions) - MOST_QUESTIONS - MOST_OVER + SLACK
         over = sorted(
             (q for q in self.questions.values() if over_with(q)), key=lambda q: (not q.withdrawn, q.at_ms, q.id)
@@ -232,7 +234,7 @@ class ScopeState:
             self.votes.pop(question.id, None)
 
     def open_questions(self) -> int:
-        """How many somebody may still work on."""
+        """The number of the participant's questions that are still open."""
         return sum(not over_with(question) for question in self.questions.values())
 
     def _trim_polls(self) -> None:
@@ -244,12 +246,12 @@ class ScopeState:
                 self.ballots.pop(poll.id, None)
 
     def forget_over(self, now_ms: int) -> None:
-        """Drop mutes and holds that are over."""
+        """Drop mutes and holds that have ended."""
         self.sanctions = {p: s for p, s in self.sanctions.items() if s.banned or s.muted_until_ms > now_ms}
         self.holds = {prefix: hold for prefix, hold in self.holds.items() if hold.until_ms > now_ms}
 
     def left_over(self) -> list[Question]:
-        """Of the session before: what was not answered, oldest first."""
+        """The unanswered questions of the session before, oldest first."""
         waiting = (QuestionState.PENDING, QuestionState.APPROVED)
         previous = self.previous
         found = [
@@ -264,7 +266,7 @@ class ScopeState:
         return sorted(found, key=lambda question: (question.at_ms, question.id))
 
     def name_in_use(self, participant: str) -> str:
-        """That they have set; empty where they have not."""
+        """The name that the participant has set; empty without one."""
         person = self.people.get(participant)
         return "" if person is None else person.name
 
@@ -279,7 +281,7 @@ class ScopeState:
 
 
 def over_with(question: Question) -> bool:
-    """Whether nobody works on it any more. Those that were merged stay as long as what they were merged into."""
+    """Whether the question is finished. A merged question stays as long as the one it was merged into."""
     return question.merged_into is None and (question.withdrawn or question.state is QuestionState.DISMISSED)
 
 

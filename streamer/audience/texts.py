@@ -1,6 +1,6 @@
-"""Texts of strangers: cleaned, measured, never taken for markup. Pure.
+"""Texts of strangers: cleaned, measured, never used as markup. Pure.
 
-What comes out is plain text. It is not escaped: who shows it does that (pages set text content, exports quote).
+The results are plain text. They are not escaped; every display does that (pages set text content, exports quote).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from streamer.errors import Unprocessable
 NAME_CHARACTERS = 40
 REASON_CHARACTERS = 200
 MOST_COMBINING = 4
-"""Marks on one letter; more is meant to run over the lines above."""
+"""Combining marks on one letter; more of them would cover the lines above."""
 _OPENING = "\u202a\u202b\u202d\u202e"
 """Embeddings and overrides, closed by PDF."""
 _PDF = "\u202c"
@@ -26,9 +26,9 @@ _PICTURES = "\U0001f000\U0001faff"
 
 
 def cleaned(text: str) -> str:
-    """One line without control characters, with what turns the reading direction closed where it was opened.
+    """One line without control characters; changes of the reading direction end where the text ends.
 
-    NUL, controls, lone surrogates, private use and unassigned characters (but for new emoji) are dropped, spaces and
+    NUL, controls, lone surrogates, private use and unassigned characters (except new emoji) are removed, spaces and
     line breaks become one space. An override (Trojan Source) reaches to the end of the text and no further.
     """
     out: list[str] = []
@@ -56,9 +56,9 @@ def cleaned(text: str) -> str:
 
 
 def isolated(text: str) -> str:
-    """With bidi controls balanced: what was opened is closed at the end, what closes nothing is dropped.
+    """The text with balanced bidi controls: open ones are closed at the end, superfluous ends are removed.
 
-    What holds any stands in an isolate of its own, so that it does not turn the line around it.
+    A text with any of them stands in an isolate, so that it does not turn the line around it.
     """
     if not any(character in _BIDI for character in text):
         return text
@@ -79,7 +79,7 @@ def isolated(text: str) -> str:
 
 
 def visible(text: str) -> bool:
-    """Whether there is anything to be seen in it."""
+    """Whether a reader sees anything in it."""
     return any(
         (_PICTURES[0] <= character <= _PICTURES[-1])
         or (not character.isspace() and unicodedata.category(character)[0] not in "CM" and character not in _BLANK)
@@ -88,13 +88,13 @@ def visible(text: str) -> bool:
 
 
 _BLANK = frozenset("\u115f\u1160\u3164\uffa0\u2800")
-"""Fillers that are letters to Unicode and nothing to the eye."""
+"""Fillers: Unicode calls them letters, but nobody sees them."""
 
 
 def shortened(text: str, most: int) -> str:
-    """The text cleaned and cut to so many characters, for what is not worth a refusal."""
+    """The text cleaned and cut to ``most`` characters, for texts that are not worth a refusal."""
     out = cleaned(text[: most * 2])
-    # Cut inside: what closes the reading direction stays.
+    # Cut inside, so that the end of the reading direction stays.
     return isolated(out.strip("\u2068\u2069")[:most].rstrip()) if len(out) > most else out
 
 

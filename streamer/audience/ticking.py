@@ -1,5 +1,5 @@
-"""What happens by itself: sessions change, delayed messages come out, counts are told. Pure but for
-the desk's counts."""
+"""Changes that happen by themselves: sessions change, delayed messages appear, counts are sent. Pure except the scope's
+counts."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from streamer.conference.participation import MessageState, QuestionState
 from streamer.conference.sessions import Session
 
 VOTES_MS = 500
-"""Votes of so long are told at once."""
+"""Votes are collected for this time and sent together."""
 SECOND_MS = 1000
 LONGEST_HOLD_MS = 60_000
 BETWEEN_MS = 12 * 3_600_000
-"""A room's own questions are at most so old."""
+"""A room's own questions are at most this old."""
 
 
 def focus_now(scope: Scope, sessions: Sequence[Session], now_ms: int) -> Focus:
-    """What is worked on from now on."""
+    """The focus from now on."""
     session = focus(scope, sessions, now_ms)
     return Focus(session, now_ms if session is not None else _break_since(sessions, now_ms))
 
 
 def first_focus(scope: Scope, sessions: Sequence[Session], now_ms: int) -> tuple[Focus, Focus | None]:
-    """What is worked on after a restart, and what was before."""
+    """The focus after a restart, and the focus before it."""
     session = focus(scope, sessions, now_ms)
     this = next((s for s in sessions if s.id == session), None)
     others = [s for s in sessions if s.id != session]
@@ -44,13 +44,13 @@ def first_focus(scope: Scope, sessions: Sequence[Session], now_ms: int) -> tuple
         return now, None
     ended_ms, before = last
     if this is not None and this.started_ms is not None and this.started_ms - ended_ms > GRACE_MS:
-        # In between there were the room's own.
+        # Between them the room's own questions were in focus.
         return now, Focus(None, _break_since(others, now_ms))
     return now, Focus(before, ended_ms)
 
 
 def _break_since(sessions: Sequence[Session], now_ms: int) -> int:
-    """Since when the room's own questions count while nothing is on: the last end."""
+    """The time since which the room's own questions count while no session is on: the last end."""
     last = _last_ended(sessions)
     return max(now_ms - BETWEEN_MS, 0 if last is None else last[0])
 
@@ -60,9 +60,9 @@ def _last_ended(sessions: Sequence[Session]) -> tuple[int, str] | None:
 
 
 def rolled_over(state: ScopeState, to: Focus, now_ms: int) -> list[Change]:
-    """Another session is on: polls close, the question on stage has had its turn, the others stay with theirs.
+    """Another session is on: polls close, the question on stage has had its turn, the others stay with their session.
 
-    A poll that was opened in the break, right after the session's end, goes on in the break.
+    A poll that was opened in the break, right after the session's end, stays open in the break.
     """
     changes: list[Change] = []
     for question in state.questions.values():
@@ -83,13 +83,13 @@ def due(state: ScopeState, now_ms: int) -> list[Change]:
         for message in state.messages.values()
         if message.state is MessageState.DELAYED
         and message.until_ms is not None
-        # Or the clock has been put back by more than anything is held.
+        # Or the clock was set back by more than the longest hold.
         and not 0 < message.until_ms - now_ms <= LONGEST_HOLD_MS
     ]
 
 
 def told(desk: AudienceScope, now_ms: int) -> Iterable[AudienceEvent]:
-    """Votes since the last look, the order where it is another, and once a second reactions and presence."""
+    """Votes since the last look, the order if it has changed, and once a second reactions and presence."""
     state, key = desk.shown, desk.scope.key
     if abs(now_ms - desk.told_ms) < VOTES_MS:
         return

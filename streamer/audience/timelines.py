@@ -1,7 +1,7 @@
-"""What a replay shows in step with its picture: chat, questions, polls, captions and chapters by media time.
+"""Everything that a replay shows in step with its picture: chat, questions, polls, captions and chapters by media time.
 
-Media times stay what they are; what the replay does not show (before and after its marks, skipped stretches) is not
-told. Who may see the session is the caller's to know.
+Media times do not change. Times that the replay does not show (before and after its marks, skipped stretches) are left
+out. The caller checks who may see the session.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from streamer.store.questions import Questions
 
 KINDS = ("chat", "questions", "polls", "captions", "chapters")
 MOST = 2000
-"""Of each kind, in one answer; ``more`` says where to go on."""
+"""The most items of each kind in one answer; ``more`` tells where to continue."""
 MOST_AT_ONCE = 10_000
-"""Of one kind and one millisecond."""
+"""The most items of one kind in one millisecond."""
 FOREVER_MS = 2**53 - 1
 
 Object = dict[str, Any]
@@ -39,7 +39,7 @@ Object = dict[str, Any]
 class Shown:
     """The media times that a replay shows: from ``start_ms`` to before ``end_ms``, without the ``skips``.
 
-    ``skips`` are sorted and do not overlap; ``end_ms`` None: it grows. ``closed``: with what was said in the session's
+    ``skips`` are sorted and do not overlap; ``end_ms`` None: it grows. ``closed``: with the messages of the session's
     own audience while it was unlisted or private.
     """
 
@@ -57,7 +57,7 @@ class Shown:
         return not any(from_ms <= at_ms < to_ms for from_ms, to_ms in self.skips)
 
     def after(self, at_ms: int | None) -> int | None:
-        """When the replay shows what is so from ``at_ms`` on; None: never."""
+        """The time from which the replay shows something that holds from ``at_ms`` on; None: never."""
         if at_ms is None:
             return None
         for from_ms, to_ms in self.skips:
@@ -88,10 +88,10 @@ async def timeline(
     kinds: Collection[str] = KINDS,
     most: int = MOST,
 ) -> Object:
-    """By media time, from included, to not: only what was public, and only what the replay shows. A question comes
-    with all its times where any of them is in the stretch, a poll where it was open in it.
+    """Items by media time, the first time included, the last not: only public ones, and only those that the replay
+    shows. A question comes with all its times if any of them is in the stretch, a poll if it was open in it.
 
-    ``more``: a media time to go on from, where there is too much for one answer.
+    ``more``: the media time to continue from, if there is too much for one answer.
     """
     from_ms = max(from_ms, shown.start_ms)
     to_ms = to_ms if shown.end_ms is None else min(to_ms, shown.end_ms)
@@ -119,7 +119,7 @@ async def timeline(
         if "chapters" in kinds:
             found["chapters"] = await _chapters(connection, session.id, shown, limits)
     if limits.to_ms < to_ms:
-        # Kinds that were read before a later one turned out to be too many.
+        # These kinds were read before a later kind turned out to have too many items.
         found["more"] = limits.to_ms
         found["chat"] = [m for m in found["chat"] if m["media_at"] < limits.to_ms]
         found["captions"] = {
@@ -132,14 +132,14 @@ async def timeline(
 
 @dataclass(slots=True)
 class _Limits:
-    """The stretch of one answer, which gets shorter where a kind has too much in it."""
+    """The stretch of one answer. It becomes shorter if a kind has too many items in it."""
 
     from_ms: int
     to_ms: int
     most: int
 
     def take(self, times: Sequence[int]) -> bool:
-        """``times`` of one kind, sorted. Returns whether they are too many, and have to be read again to a new end."""
+        """``times`` of one kind, sorted. Returns whether they are too many and must be read again up to a new end."""
         if len(times) <= self.most:
             return False
         self.to_ms = min(self.to_ms, max(times[self.most], self.from_ms + 1))
@@ -162,7 +162,8 @@ def _by_language(lines: Iterable[Cue]) -> dict[str, list[Object]]:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as far as a replay shows it. ``asked_ms`` None: before the start; it is there from its stage on."""
+    """A question as far as a replay shows it. ``asked_ms`` None: it was asked before the start and appears with its
+    stage."""
 
     question: Question
     asked_ms: int | None
@@ -174,7 +175,8 @@ class Asked:
 
 
 def as_shown(question: Question, shown: Shown) -> Asked | None:
-    """What was asked in a stretch that is skipped is not told at all, what became of it in one is not told of others.
+    """The question as the replay shows it. A question from a skipped stretch is left out; a change in a skipped stretch
+    is left out of the others.
 
     None where the replay shows nothing of it.
     """
@@ -220,7 +222,7 @@ async def _polls(connection: AsyncConnection, session: str, shown: Shown, limits
     ballots = await stored.votes_of([poll.id for poll in polls])
     found = []
     for poll in polls:
-        # One that was closed after the end stays open, and its results stay back where they were.
+        # A poll that was closed after the end stays open, and its results stay hidden as they were.
         closed_ms = shown.after(poll.closed_ms)
         view = views.poll_view(replace(poll, closed_ms=closed_ms), ballots.get(poll.id, {}))
         found.append({**view, "closed_media_at": closed_ms})

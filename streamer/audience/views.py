@@ -1,4 +1,5 @@
-"""Items of an audience as JSON objects, as each viewpoint may see them. Pure. Who sees which: :mod:`.showing`."""
+"""Items of an audience as JSON objects for each viewpoint. Pure. :mod:`.showing` decides which viewpoint sees which
+item."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ def moment_or_none(ms: int | None) -> str | None:
 
 
 def message_view(message: Message) -> Object:
-    """As anybody may see one that is visible. The text is plain text, never markup."""
+    """As everybody may see a visible message. The text is plain text, never markup."""
     return {
         "id": message.id,
         "participant": message.participant,
@@ -56,7 +57,7 @@ def message_for_moderators(message: Message) -> Object:
 
 
 def question_view(question: Question, votes: int) -> Object:
-    """As anybody may see a public one."""
+    """As everybody may see a public question."""
     hidden = question.anonymous
     return {
         "id": question.id,
@@ -78,7 +79,7 @@ def question_view(question: Question, votes: int) -> Object:
 
 
 def own_question_view(question: Question, votes: int) -> Object:
-    """For its author: what it says, not what moderators do with it besides its state."""
+    """For its author: its contents and state, without the moderators' other data."""
     shown = question.original if question.original is not None and not question.public else question.text
     return {
         **question_view(question, votes),
@@ -106,7 +107,7 @@ def question_for_moderators(question: Question, votes: int, focus: Focus) -> Obj
 
 
 def poll_view(poll: Poll, ballots: Mapping[str, tuple[int, ...]], *, crew: bool = False) -> Object:
-    """``votes`` of an option is None while the results are kept back."""
+    """``votes`` of an option is None while the results are hidden."""
     shown = crew or not poll.results_at_end or not poll.open
     counted = polls.counts(poll, ballots.values())
     return {
@@ -128,7 +129,7 @@ def poll_view(poll: Poll, ballots: Mapping[str, tuple[int, ...]], *, crew: bool 
 
 
 def mode_view(mode: Mode) -> Object:
-    """What everybody is told. That the shield is up is told as what it does: everything is reviewed."""
+    """The mode as everybody sees it. The shield appears as its effect: all messages are reviewed."""
     return {
         "chat": "review" if mode.shield and mode.chat.value in ("open", "slow") else mode.chat.value,
         "slow_seconds": mode.slow_seconds,

@@ -1,5 +1,5 @@
-"""Blocked words, found behind look-alikes: other scripts' letters, full-width forms, accents, digits for letters,
-invisible characters and letters that are spread out. Pure."""
+"""Finds blocked words behind look-alikes: other scripts' letters, full-width forms, accents, digits for letters,
+invisible characters and spread letters. Pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LEET = dict(zip("013457@$!|€+", "oieastasiiet", strict=True))
 
 
 def folded(text: str) -> str:
-    """Small Latin letters, digits and spaces: what a reader takes the text for. Letters of no look-alike stay."""
+    """Small Latin letters, digits and spaces, as a reader sees the text. Letters without a look-alike stay."""
     return "".join(_plain(text))
 
 
@@ -52,7 +52,7 @@ def _letters(text: str) -> str:
 
 
 def _squeezed(word: str) -> str:
-    """Runs of one letter as one: ``baaaad`` is ``bad``."""
+    """Runs of one letter become one letter: ``baaaad`` is ``bad``."""
     out: list[str] = []
     for character in word:
         if not out or out[-1] != character:
@@ -62,7 +62,7 @@ def _squeezed(word: str) -> str:
 
 @lru_cache(maxsize=256)
 def _needles(words: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Each blocked word (or phrase) as the tokens that are looked for."""
+    """Each blocked word (or phrase) as the tokens to look for."""
     found = []
     for word in words:
         tokens = tuple(_squeezed(_letters(token)) for token in folded(word).split())
@@ -72,7 +72,7 @@ def _needles(words: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
 
 
 def blocked(text: str, words: tuple[str, ...]) -> str | None:
-    """The first of ``words`` that the text holds as a whole word or phrase, None where there is none.
+    """The first of ``words`` that the text holds as a whole word or phrase; None if it holds none.
 
     A word inside another does not count (Scunthorpe); ``b a d`` and ``b.a.d`` do.
     """
@@ -81,12 +81,12 @@ def blocked(text: str, words: tuple[str, ...]) -> str | None:
     plain = folded(text).split()
     spellings = [
         [_squeezed(_letters(token)) for token in plain],
-        # Digits as themselves, where the sign at the end was a sign: ``bad!``.
+        # Digits as themselves, if the sign at the end was a sign: ``bad!``.
         [_squeezed(_letters("".join(c for c in token if c.isalnum()))) for token in plain],
     ]
     spellings.append(_joined(spellings[0]))
     spellings.append(_joined(spellings[1]))
-    # Looked up, not compared: one character may unfold to many (U+FDFA to eighteen), and words may be hundreds.
+    # Looked up in a set: one character may become many (U+FDFA eighteen), and there may be hundreds of words.
     there = [frozenset(tokens) for tokens in spellings]
     for index, needle in enumerate(_needles(words)):
         for tokens, known in zip(spellings, there, strict=True):
@@ -96,13 +96,13 @@ def blocked(text: str, words: tuple[str, ...]) -> str | None:
 
 
 def _follow(needle: tuple[str, ...], tokens: list[str]) -> bool:
-    """Whether they stand in the tokens one after the other."""
+    """Whether the tokens of ``needle`` stand in ``tokens`` one after the other."""
     width = len(needle)
     return any(tuple(tokens[at : at + width]) == needle for at in range(len(tokens) - width + 1))
 
 
 def _joined(tokens: list[str]) -> list[str]:
-    """Letters that stand alone, put together."""
+    """The tokens with single letters joined."""
     out: list[str] = []
     alone = ""
     for token in [*tokens, ""]:

@@ -1,4 +1,4 @@
-"""Places of media bytes, looked up by the many. Pure."""
+"""Looks up places of media bytes among many. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class ChunkSet:
     def __init__(self, chunks: Iterable[Chunk]) -> None:
         by_file: dict[str, list[tuple[int, int]]] = {}
         for chunk in chunks:
-            # In memory, an offset is a name: nothing lies beside it.
+            # In memory an offset is only a name: no other bytes lie beside it.
             end = chunk.offset + (chunk.size if chunk.file else 1)
             by_file.setdefault(chunk.file, []).append((chunk.offset, end))
         self.runs: dict[str, list[tuple[int, int]]] = {file: _joined(spans) for file, spans in by_file.items()}
-        """File -> ``(offset, end)`` of each run of bytes, in order; those that touch are one."""
+        """File -> ``(offset, end)`` of each run of bytes, in order; runs that touch are joined."""
 
     def __contains__(self, place: tuple[str, int]) -> bool:
         file, offset = place

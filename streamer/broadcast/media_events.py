@@ -1,4 +1,4 @@
-"""What a room process tells of its broadcast: the messages of the data socket.
+"""The messages of the data socket: a room process tells of its broadcast.
 
 Pure values. The first message on a socket is a :class:`Snapshot`, then the bytes that are still in memory,
 then events in order. ``seq`` grows by one per event and is stamped by the sender.
@@ -13,10 +13,11 @@ from streamer.broadcast.programme import Broadcast, InitSection, Interval, Part,
 PUBLIC = "public"
 """The name of the output that everybody may see."""
 PROGRAMME_OUTPUT = "programme"
-"""The name of the output that nobody may ask for: all that the programme made, whoever might see it. Replays are cut
+"""The output with everything that the programme made, whoever might see it. No client may ask for it; replays are cut
 from it."""
 PRIVATE_PREFIX = "~"
-"""Begins the name of an unlisted or private session's output (:func:`streamer.conference.spans.output_name`)."""
+"""The first character of the name of an unlisted or private session's output
+(:func:`streamer.conference.spans.output_name`)."""
 
 
 class Sequenced(msgspec.Struct, kw_only=True):
@@ -24,7 +25,7 @@ class Sequenced(msgspec.Struct, kw_only=True):
 
 
 class Snapshot(Sequenced, tag="snapshot"):
-    """First message on a data socket. ``outputs`` maps output -> rendition -> segments, oldest first."""
+    """The first message on a data socket. ``outputs`` maps output -> rendition -> segments, oldest first."""
 
     broadcast: Broadcast | None
     inits: list[InitSection] = []
@@ -72,8 +73,8 @@ class SegmentOpened(Sequenced, tag="segment"):
 
 
 class PartMade(Sequenced, tag="part"):
-    """The next part of the newest segment of a rendition. ``data`` is empty where another output told of the same
-    chunk before, bytes included."""
+    """The next part of the newest segment of a rendition. ``data`` is empty if another output had the same chunk
+    before, with its bytes."""
 
     output: str
     rendition: str
@@ -114,22 +115,22 @@ class OutputClosed(Sequenced, tag="output_closed"):
 
 
 class OutputGone(Sequenced, tag="output_gone"):
-    """Nothing of this output is listed any more."""
+    """The output lists nothing any more."""
 
     output: str
 
 
 class Forgotten(Sequenced, tag="forgotten"):
-    """The segments ``first_msn`` to ``last_msn`` of the output hold media that is to be forgotten: whoever has bytes
-    of them drops them. In the output ``programme`` they are gaps from now on; from the others a ``Trimmed`` that
-    follows removes them. A still from that stretch is gone, too."""
+    """The segments ``first_msn`` to ``last_msn`` of the output must be forgotten: every reader drops their bytes. In
+    the output ``programme`` they are gaps from now on; from the others a following ``Trimmed`` removes them. A still of
+    that stretch is gone, too."""
 
     output: str
     from_tick: int
     to_tick: int
     first_msn: int
     last_msn: int
-    """Less than ``first_msn``: the output lists nothing of it."""
+    """Less than ``first_msn``: the output lists no part of it."""
 
 
 class Closed(Sequenced, tag="closed"):

@@ -37,7 +37,7 @@ class Rendition(msgspec.Struct, frozen=True):
 
 
 class Chunk(msgspec.Struct, frozen=True, array_like=True):
-    """Where bytes lie on disk: ``file`` is relative to the room's folder, empty when memory only.
+    """A place of bytes on disk: ``file`` is relative to the room's folder, empty for memory only.
 
     ``(file, offset)`` names the bytes for ever; memory-only chunks have a unique negative offset.
     """
@@ -70,7 +70,7 @@ class Segment(msgspec.Struct, array_like=True):
     parts: list[Part] = []
     complete: bool = False
     gap: bool = False
-    """Nothing of this rendition exists for this number (EXT-X-GAP); only after a crash."""
+    """This number has nothing of the rendition (EXT-X-GAP); only after a crash."""
     gap_duration: int = 0
 
     @property
@@ -89,7 +89,7 @@ class Interval(msgspec.Struct, frozen=True, array_like=True):
 
     index: int
     key: str
-    """Unguessable; part of every address in the interval. Never reused."""
+    """It cannot be guessed, is part of every address in the interval, and is never reused."""
     aired: bool
     start: int
     public: bool = True
@@ -105,10 +105,10 @@ class InitSection(msgspec.Struct, frozen=True):
 
 
 class Broadcast(msgspec.Struct, frozen=True):
-    """What stays the same from opening to closing a room."""
+    """The values that stay the same from opening to closing a room."""
 
     id: str
-    """Unguessable; part of every media address."""
+    """It cannot be guessed, and is part of every media address."""
     room: str
     epoch_ms: int
     """UTC milliseconds of tick 0."""
@@ -121,7 +121,7 @@ class Broadcast(msgspec.Struct, frozen=True):
 
     @property
     def lead(self) -> Rendition:
-        """The rendition whose segments captions lie beside."""
+        """The rendition whose segments the captions follow."""
         return max(self.renditions, key=lambda r: (r.kind == "video", r.bandwidth))
 
     def media_time_ms(self, ticks: int) -> int:

@@ -11,14 +11,14 @@ from streamer.broadcast.programme import Chunk, Part, Rendition, Segment
 
 
 class OutOfStep(ValueError):
-    """An event does not follow from what the mirror knows: events were lost. The caller asks for a snapshot."""
+    """An event does not fit the mirror's state: events were lost. The caller asks for a snapshot."""
 
 
-class TrackView:
+class RenditionView:
     """One rendition of one output: its segments by media sequence number, the newest last.
 
-    ``version`` grows with every change of what the rendition's playlist says and never repeats within the
-    life of a :class:`BroadcastView`, snapshots included: it is fit for cache keys.
+    ``version`` grows with every change of the rendition's playlist and never repeats within the life of a
+    :class:`BroadcastView`, snapshots included. So it can be used in cache keys.
     """
 
     __slots__ = (
@@ -79,7 +79,7 @@ class TrackView:
 
     @property
     def end(self) -> int:
-        """Where the newest part (or gap) ends, in ticks; 0 before the first."""
+        """The tick where the newest part (or gap) ends; 0 before the first."""
         last = self._last
         if last is None:
             return 0
@@ -99,11 +99,11 @@ class TrackView:
         return self._init_refs[(interval, init)] > 0
 
     def keeps_parts(self, segment: Segment) -> bool:
-        """Whether the segment is so young that its parts are still as they were made (see ``MERGE_AFTER_TARGETS``)."""
+        """Whether the segment is so young that its parts are not merged yet (see ``MERGE_AFTER_TARGETS``)."""
         return segment.start + segment.duration > self.end - self._merge_after
 
     def reached(self, msn: int, part: int | None = None) -> bool:
-        """Whether the playlist has come to segment ``msn`` as a whole, or to its part ``part`` or a later one.
+        """Whether the playlist has reached the complete segment ``msn``, or its part ``part`` or a later one.
 
         RFC 8216bis, 6.2.5.2: a part number past the last part of a complete segment stands for the first part
         of the next segment.
@@ -174,7 +174,7 @@ class TrackView:
             segment = self.segments.get(msn)
             if segment is None or segment.gap:
                 continue
-            # Parts of an open one may still be told of, by number: none is kept.
+            # More parts of an open segment may be announced by number; none is kept.
             gap = msgspec.structs.replace(segment, parts=[], gap=True, gap_duration=max(1, segment.duration))
             self.segments[msn] = gap
             self._drop_init(segment)
@@ -246,7 +246,7 @@ class TrackView:
 
 
 def _merge(parts: list[Part]) -> Part | None:
-    """One part in place of several; None where there is nothing to merge or the bytes do not lie side by side."""
+    """One part instead of several; None if there is nothing to merge or the bytes do not lie side by side."""
     if len(parts) < 2:
         return None
     first, end = parts[0].chunk, parts[0].chunk.offset

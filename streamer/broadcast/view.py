@@ -1,11 +1,11 @@
-"""The mirror of a room's broadcast: what each output lists now.
+"""The mirror of a room's broadcast: the present lists of each output.
 
-Pure: events in (:mod:`streamer.broadcast.media_events`), state out; no clock, no I/O, one owner, not
-thread-safe. The room process mirrors its own events to make the snapshot of a new data socket; a web process
-mirrors what it is told and renders playlists from it.
+Pure: events in (:mod:`streamer.broadcast.media_events`), state out; no clock, no I/O, one owner, not thread-safe. The
+room process mirrors its own events to make the snapshot for a new data socket; a web process mirrors the events that it
+receives and renders playlists from them.
 
-Memory is bounded by the output's window: segments leave at ``Trimmed``, and the parts of a segment that left
-the live edge :data:`MERGE_AFTER_TARGETS` target durations ago become one part when they lie side by side on disk.
+Memory is bounded by the output's window: segments leave at ``Trimmed``, and the parts of a segment that left the live
+edge :data:`MERGE_AFTER_TARGETS` target durations ago become one part if they lie side by side on disk.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from streamer.broadcast.media_events import (
     Trimmed,
 )
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast, Chunk, InitSection, Interval, Segment
-from streamer.broadcast.track_view import OutOfStep, TrackView
+from streamer.broadcast.track_view import OutOfStep, RenditionView
 
-__all__ = ["BroadcastView", "OutOfStep", "OutputView", "Still", "TrackView"]
+__all__ = ["BroadcastView", "OutOfStep", "OutputView", "RenditionView", "Still"]
 
 MERGE_AFTER_TARGETS = 8
-"""A playlist lists the parts of the last three target durations; a slow client may still ask for one that it
-saw there a while ago, so parts keep their own bounds for some time after that."""
+"""A playlist lists the parts of the last three target durations. A slow client may still ask for a part that it saw a
+while ago, so parts stay separate for some time after that."""
 PROGRAMME_MERGE_S = 2700
-"""Replays are cut from the programme at its parts, by marks that may be set half an hour late."""
+"""Replays are cut from the programme's parts, at marks that may be set half an hour late."""
 
 
 class Still(msgspec.Struct, frozen=True):
@@ -73,15 +73,15 @@ class OutputView:
         self.discontinuity_sequence = 0
         """Discontinuities that left the window (EXT-X-DISCONTINUITY-SEQUENCE)."""
         self.intervals: dict[int, Interval] = {}
-        """By index, oldest first; those that no listed segment belongs to are dropped."""
+        """By index, oldest first. Intervals without a listed segment are dropped."""
         self.still: Still | None = None
         self.closed = False
-        """Nothing follows (EXT-X-ENDLIST): the output, or the whole broadcast, is over."""
+        """The output, or the whole broadcast, has ended (EXT-X-ENDLIST)."""
         self.version = 0
         """Version of the newest change in any rendition."""
         merge_after_s = MERGE_AFTER_TARGETS * broadcast.target_duration_s
         merge_after = (PROGRAMME_MERGE_S if name == PROGRAMME_OUTPUT else merge_after_s) * TICKS_PER_S
-        self.tracks = {r.name: TrackView(r, merge_after_ticks=merge_after) for r in broadcast.renditions}
+        self.tracks = {r.name: RenditionView(r, merge_after_ticks=merge_after) for r in broadcast.renditions}
         self._discontinuities: list[int] = []
 
     @property
@@ -118,7 +118,7 @@ class OutputView:
         return True
 
     def chunks(self, first_msn: int, last_msn: int) -> list[Chunk]:
-        """Where the bytes of these segments lie, in every rendition."""
+        """The places of the bytes of these segments, in every rendition."""
         return [
             part.chunk
             for track in self.tracks.values()
@@ -132,8 +132,8 @@ class OutputView:
         return self.discontinuity_sequence + bisect_left(self._discontinuities, msn)
 
     def interval_of(self, msn: int) -> Interval | None:
-        """The interval that a segment belongs to, or will as far as can be told: a rendition that lags comes to the
-        segments that the others have begun; after those, the newest interval goes on."""
+        """The interval of a segment, or its likely future interval: a rendition that lags reaches the segments that the
+        others have begun; later segments belong to the newest interval."""
         for track in self.tracks.values():
             if (segment := track.get(msn)) is not None:
                 return self.intervals.get(segment.interval)
@@ -162,7 +162,7 @@ class OutputView:
         for track in self.tracks.values():
             track.trim(first_msn, version)
         self.version = version
-        # One that no rendition has begun yet is kept, however far the window is cut.
+        # An interval that no rendition has begun is kept, however short the window becomes.
         oldest = [first.interval for track in self.tracks.values() if (first := track.first)]
         newest = self.interval
         if newest is not None:
@@ -197,10 +197,10 @@ class OutputView:
 
 
 class BroadcastView:
-    """What a room's broadcast consists of now.
+    """The present state of a room's broadcast.
 
-    ``seq`` is that of the last event; an event without one (``seq`` 0) is not checked, which is how the room
-    process applies its own events before they are stamped.
+    ``seq`` is that of the last event. An event without one (``seq`` 0) is not checked; the room process applies its own
+    events before they are stamped.
     """
 
     def __init__(self) -> None:
@@ -343,7 +343,7 @@ class BroadcastView:
             output = self.outputs[name] = OutputView(name, self.broadcast)
         return output
 
-    def _track(self, output_name: str, rendition: str) -> tuple[OutputView, TrackView]:
+    def _track(self, output_name: str, rendition: str) -> tuple[OutputView, RenditionView]:
         output = self._output(output_name)
         track = output.tracks.get(rendition)
         if track is None:

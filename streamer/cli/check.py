@@ -1,4 +1,4 @@
-"""``streamer check``: what an operator should know before the day. Blocking; a few seconds at most."""
+"""``streamer check``: checks before a broadcast. Blocking; a few seconds at most."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TIME_ERROR = 5
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``bad`` keeps a broadcast from working; ``warn`` will be regretted."""
+    """``bad`` prevents a broadcast; ``warn`` will cause trouble."""
 
     level: Literal["ok", "warn", "bad"]
     subject: str
@@ -41,7 +41,7 @@ class Finding:
 
 
 def check(settings: Settings) -> Iterator[Finding]:
-    """One finding after the other, as they are made."""
+    """The findings one after the other, as they are made."""
     yield Finding("ok", "settings", "read and valid")
     yield from _codecs(settings)
     yield from _disk(settings)
@@ -64,7 +64,7 @@ def _codecs(settings: Settings) -> Iterator[Finding]:
 
 
 def bytes_per_hour(settings: Settings) -> int:
-    """What one room writes in an hour on air, with the whole ladder."""
+    """The bytes that one room writes in an hour on air, with all renditions."""
     media = settings.media
     kbps = media.top_bitrate_kbps + sum(rung.bitrate_kbps for rung in media.rungs) + media.audio_bitrate_kbps
     return kbps * 1000 // 8 * 3600
@@ -112,7 +112,7 @@ def _ports(settings: Settings) -> Iterator[Finding]:
     elif ice.port_min:
         ports = range(ice.port_min, ice.port_max + 1)
         free = sum(_free("", port, socket.SOCK_DGRAM) for port in ports)
-        # A publication or viewer takes one port, since everything is bundled.
+        # A publication or viewer takes one port, because everything is bundled.
         text = f"UDP {ice.port_min}-{ice.port_max}: {free} of {len(ports)} free, one for each camera or WHEP viewer"
         yield Finding("ok" if free == len(ports) or running else "warn", "media ports", text)
     else:
@@ -131,7 +131,7 @@ def _free(host: str, port: int, kind: socket.SocketKind) -> bool:
 
 
 def _clock() -> Iterator[Finding]:
-    # struct timex begins with ``modes``; 0 only asks. 256 bytes are more than it has anywhere.
+    # struct timex begins with ``modes``; 0 only asks. It is smaller than 256 bytes everywhere.
     state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(256))
     if state == _TIME_ERROR:
         yield Finding("warn", "clock", "not synchronised (or a container cannot tell): the schedule lives on it")
@@ -172,7 +172,7 @@ def _descriptors(settings: Settings) -> Iterator[Finding]:
     limit = raise_limit()
     pid = process_files.read_pid(settings.run_dir / process_files.WEB_PID) if is_serving(settings.data) else None
     if pid is not None:
-        # A service's limit (LimitNOFILE) is another than that of the shell that asks.
+        # A service's limit (LimitNOFILE) differs from the limit of the shell that asks.
         with contextlib.suppress(OSError):
             limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)[0]
     found = budget(limit, settings.server.max_connections)

@@ -245,7 +245,7 @@ def import_(
 
 @app.command()
 def check(data: Data = None, config: Config = None, host: Host = None, port: Port = None) -> None:
-    """What an operator should know before the day."""
+    """Check codecs, disk, ports, clock, access and pages before a broadcast."""
     from streamer.cli.check import check as run
     from streamer.serve import is_serving, running_settings
 

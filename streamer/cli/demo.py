@@ -36,7 +36,7 @@ _DRAIN_S = 5.0
 
 
 async def ready(url: str, settings: Settings) -> list[Child]:
-    """Set the room up, print the links and answer the publisher of the test card."""
+    """Set the room up, print the links and return the publisher of the test card."""
     database = Database(database_url(settings.store.url, settings.data))
     await database.start()
     try:
@@ -57,7 +57,7 @@ async def _set_up(database: Database, settings: Settings) -> dict[Role, MadeGran
     async with database.write() as connection:
         await demo_schedule.plan(connection, time.time_ns() // 1_000_000)
         grants = Grants(connection)
-        # Tokens are not kept, so those of the last run cannot be printed again.
+        # Tokens are not stored, so those of the last run cannot be printed again.
         for grant_id in await grants.ids_labelled(LABEL):
             await grants.remove(grant_id)
     return {
@@ -67,7 +67,7 @@ async def _set_up(database: Database, settings: Settings) -> dict[Role, MadeGran
 
 
 async def _hall_code(database: Database) -> HallCode:
-    """What people in the demo room type, or scan: the same in each run."""
+    """The hall code of the demo room: the same in each run."""
     async with database.write() as connection:
         codes = HallCodes(connection)
         for code in await codes.of_room(ROOM.id):

@@ -1,4 +1,4 @@
-"""The demo's day: what is on in the demo venue from now on. Made anew when it is over."""
+"""The demo's day: sessions in the demo venue from now on. Made anew when it is over."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MINUTE_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """``minutes`` long, right after the one before."""
+    """``minutes`` long, directly after the one before."""
 
     title: str
     minutes: int

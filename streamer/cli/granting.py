@@ -18,12 +18,12 @@ from streamer.store.reach import target_of_event, target_of_room, target_of_sess
 from streamer.store.venues import Venues
 
 COMMAND_LINE = Grant(id="admin", role=Role.ADMIN, label="command line")
-"""Whoever may run commands on this machine as the service's user."""
+"""The grant of a person who runs commands on this machine as the service's user."""
 
 
 @dataclass(frozen=True, slots=True)
 class MadeGrant:
-    """The token is known here and to nobody else."""
+    """The token exists here only."""
 
     grant: Grant
     token: str
@@ -41,7 +41,7 @@ async def make_grant(
     label: str = "",
     expires_ms: int | None = None,
 ) -> MadeGrant:
-    """Raises NotFound for a room, venue, event or session that is not there, StoreUnavailable."""
+    """Raises NotFound for a room, venue, event or session that does not exist, StoreUnavailable."""
     prepare_data(settings)
     database = Database(database_url(settings.store.url, settings.data))
     await database.start()

@@ -30,7 +30,7 @@ from streamer.settings import Settings, is_http_url
 from streamer.store.database import Database, database_url
 
 OPERATOR = Grant(id="admin", role=Role.ADMIN, label="streamer import")
-"""Whoever has the data folder may do everything."""
+"""The owner of the data folder may do everything."""
 SHOWN_ROWS = 40
 SHOWN_WARNINGS = 20
 
@@ -41,7 +41,7 @@ class NoFile(StreamerError):
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """What the command line says."""
+    """The options of the command line."""
 
     source: str
     event: str | None = None
@@ -60,7 +60,7 @@ class Imported:
 
 
 async def import_schedule(settings: Settings, wanted: ImportRequest) -> Imported:
-    """Raises NoFile, NotFetched, Unreadable, NotFound for a venue or room that is not there, StoreUnavailable."""
+    """Raises NoFile, NotFetched, Unreadable, NotFound for a venue or room that does not exist, StoreUnavailable."""
     now_ms = time.time_ns() // 1_000_000
     data = await _data(wanted.source, settings)
     prepare_data(settings)
@@ -136,7 +136,7 @@ def explain(error: Unreadable) -> list[str]:
 
 
 def show(imported: Imported, console: Console, *, everything: bool = False) -> None:
-    """The difference as a table, warnings and what was done. ``everything``: without a limit on rows."""
+    """The difference as a table, the warnings and the result. ``everything``: without a limit on rows."""
     found = imported.plan
     difference = found.difference
     zone = ZoneInfo(found.venue.timezone if found.venue is not None else imported.schedule.timezone or DEFAULT_ZONE)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import sys
 import textwrap
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from streamer import settings
 from streamer.settings import Settings
 
 _HEAD = """\
@@ -27,8 +31,9 @@ _ENVIRONMENT_ONLY = frozenset({"admin_token"})
 
 
 def render() -> str:
-    """The whole file."""
+    """The text of the whole file."""
     defaults = Settings.model_construct()
+    texts = descriptions()
     lines = [_HEAD]
     sections: list[tuple[str, BaseModel]] = []
     for name, field in Settings.model_fields.items():
@@ -36,18 +41,29 @@ def render() -> str:
         if isinstance(value, BaseModel):
             sections.append((name, value))
         elif name not in _ENVIRONMENT_ONLY:
-            lines += _entry(name, field, value)
+            lines += _entry(name, texts["Settings", name] + _bounds(field), value)
     for name, section in sections:
         lines += [f"\n[{name}]"]
         for key, field in type(section).model_fields.items():
-            lines += _entry(key, field, getattr(section, key))
+            lines += _entry(key, texts[type(section).__name__, key] + _bounds(field), getattr(section, key))
     return "\n".join(lines) + "\n"
 
 
-def _entry(name: str, field: FieldInfo, value: Any) -> Iterator[str]:
-    assert field.description, f"{name} has no description"
-    yield from textwrap.wrap(field.description + _bounds(field), 115, initial_indent="# ", subsequent_indent="# ")
-    # TOML has no null: what has no value by default stands there as an example, commented out.
+def descriptions() -> dict[tuple[str, str], str]:
+    """The docstring under each field of the settings: (class, field) -> text on one line."""
+    found = {}
+    for section in ast.parse(inspect.getsource(settings)).body:
+        if isinstance(section, ast.ClassDef):
+            for field, text in pairwise(section.body):
+                match field, text:
+                    case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+                        found[section.name, name] = " ".join(words.split())
+    return found
+
+
+def _entry(name: str, text: str, value: Any) -> Iterator[str]:
+    yield from textwrap.wrap(text, 115, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)
+    # TOML has no null: a setting without a value by default stands there as an example, commented out.
     yield f'# {name} = ""' if value is None else f"{name} = {_toml(value)}"
 
 
@@ -55,10 +71,15 @@ def _bounds(field: FieldInfo) -> str:
     found = {
         key: getattr(item, key) for item in field.metadata for key in ("gt", "ge", "lt", "le") if hasattr(item, key)
     }
-    low, high = found.get("ge", found.get("gt")), found.get("le", found.get("lt"))
-    if low is None:
-        return ""
-    return f" From {low:g} to {high:g}." if high is not None else f" At least {low:g}."
+    match found:
+        case {"ge": low, "le": high}:
+            return f" From {low:,} to {high:,}."
+        case {"gt": low, "le": high}:
+            return f" More than {low:,}, at most {high:,}."
+        case {"ge": low}:
+            return f" At least {low:,}."
+    assert not found, f"no words for {found}"
+    return ""
 
 
 def _toml(value: Any) -> str:

@@ -1,7 +1,7 @@
-"""What a room does at a moment: its orders, and what anybody may be told of it. Pure.
+"""A room's orders at a moment, and its public status. Pure.
 
-First who may see: hold, then privacy, then the technician's slate, then the session on air, then the room's setting
-for the time between sessions. A guarded session counts from its planned start, begun or not.
+These decide in this order: a hold, privacy, the technician's slate, the session on air, the room's setting for the time
+between sessions. A guarded session counts from its planned start, begun or not.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ TEXTS: Mapping[str, SlateTexts] = {
 """Venue language -> texts."""
 
 Word = Literal["hold", "reserved", "not_streamed", "paused", "on_air", "overrun", "between", "before", "free"]
-"""What the public is told. ``paused``: on air behind the slate that a technician put up. ``before``: the armed
-session, or one later that day, is to begin. ``free``: nothing."""
+"""The public word for the room's state. ``paused``: on air behind a slate that a technician put up. ``before``: the
+armed session, or one later that day, has yet to begin. ``free``: nothing is planned."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicSession:
-    """A public session and when it is now thought to begin and end (UTC milliseconds)."""
+    """A public session with its expected begin and end (UTC milliseconds)."""
 
     session: Session
     shown: ShownTimes
@@ -72,24 +72,25 @@ class PublicSession:
 
 @dataclass(frozen=True, slots=True)
 class PublicStatus:
-    """All that the public may know of a room; of a closed session nothing but until when the room is reserved."""
+    """Everything that the public may know of a room. Of a closed session it has only the time until which the room is
+    reserved."""
 
     word: Word
     shows: Shows
     current: PublicSession | None = None
-    """On air or overrun."""
+    """The session on air, in overrun or not."""
     next: PublicSession | None = None
     reserved_until_ms: int | None = None
     hold: Hold | None = None
     shown: Mapping[str, ShownTimes] | None = None
-    """Public session id -> times, for all of the day that are public."""
+    """Public session id -> times, for all public sessions of the day."""
 
 
 # --- what is shown ----------------------------------------------------------------------------------
 
 
 def public_shows(day: RoomDay, now_ms: int) -> Shows:
-    """What the public output shows."""
+    """The content of the public output."""
     if day.hold is not None:
         return "slate"
     running = current(day)
@@ -101,17 +102,18 @@ def public_shows(day: RoomDay, now_ms: int) -> Shows:
 
 
 def _in_force(day: RoomDay, now_ms: int) -> tuple[Session, ...]:
-    """The session on air, and those that the room obeys although they have not begun: what one forbids is forbidden."""
+    """The session on air, and guarded sessions that hold although they have not begun: everything that one of them
+    forbids is forbidden."""
     running, due = current(day), all_obeyed(day, now_ms)
     return due if running is None else (running, *due)
 
 
 def _between(day: RoomDay, now_ms: int) -> Shows:
-    """With nothing on air. The room's setting is for the time *between* sessions: before the first one a camera is a
-    preview, and half an hour after the last the room is closed. Next to a closed or unstreamed session it is the
-    slate: people come early and stay on."""
+    """The content while nothing is on air. The room's setting is for the time *between* sessions: before the first
+    session a camera is a preview, and half an hour after the last the room is closed. Next to a closed or unstreamed
+    session it is the slate, because people come early and stay on."""
     if day.media.known and not day.media.up and goes_on_air_by_itself(day, now_ms):
-        # The next camera begins a session by itself; the room process need not wait to be told.
+        # The next camera begins a session by itself; the room process need not wait for an order.
         return "programme"
     if day.between is Between.SLATE:
         return "slate"
@@ -133,14 +135,14 @@ def last_ended(day: RoomDay, now_ms: int) -> Session | None:
 
 
 def _upcoming(day: RoomDay, now_ms: int) -> Session | None:
-    """What follows within twelve hours."""
+    """The next session within twelve hours."""
     soon = following(day, now_ms)
     return None if soon is None or soon.start_ms - now_ms > day.timing.idle_ms else soon
 
 
 def _hidden_near(day: RoomDay, now_ms: int) -> bool:
-    """Whether a closed or unstreamed session has not begun that could be in the room now: from when it is armed until
-    it can no more be tapped late."""
+    """Whether a closed or unstreamed session that has not begun could be in the room now: from its arming until it is
+    too late to start it."""
     timing = day.timing
     return any(
         airable(s)
@@ -155,7 +157,7 @@ def _hidden_near(day: RoomDay, now_ms: int) -> bool:
 
 
 def orders(day: RoomDay, now_ms: int, texts: SlateTexts = TEXTS["en"]) -> RoomOrders:
-    """What the room process is told; the director adds the logos."""
+    """The orders for the room process; the director adds the logos."""
     running = current(day)
     return RoomOrders(
         public=public_shows(day, now_ms),
@@ -173,7 +175,7 @@ def orders(day: RoomDay, now_ms: int, texts: SlateTexts = TEXTS["en"]) -> RoomOr
 
 
 def _outputs(day: RoomDay, now_ms: int) -> tuple[OutputOrder, ...]:
-    """An output for each closed session that is on air or could be: those who wait find the slate."""
+    """An output for each closed session that is on air or could be, so that people who wait find the slate."""
     running = current(day)
     found: dict[str, OutputOrder] = {}
     armed = armed_at(day, now_ms)
@@ -188,7 +190,7 @@ def _outputs(day: RoomDay, now_ms: int) -> tuple[OutputOrder, ...]:
 
 
 def _kept_by(day: RoomDay, now_ms: int) -> tuple[Session, ...]:
-    """The sessions that have a say in whether anything is written to disk: each may forbid it.
+    """The sessions that decide whether anything is written to disk: each may forbid it.
 
     With nothing on air that is the armed one too: tapped late, its first minutes lie in the time before. An ordinary
     one wants them kept, one that must not be recorded does not.
@@ -198,7 +200,8 @@ def _kept_by(day: RoomDay, now_ms: int) -> tuple[Session, ...]:
 
 
 def _stretch(day: RoomDay, now_ms: int) -> str:
-    """Whose minutes these are where they must not be found in another's: a closed or unrecorded session's."""
+    """The owner of these minutes, if it is a closed or unrecorded session: its minutes must share no file with
+    another's."""
     for session in _in_force(day, now_ms):
         if session.closed or not session.recorded:
             return session.id
@@ -213,7 +216,7 @@ def _stretch(day: RoomDay, now_ms: int) -> str:
 
 
 def slate(day: RoomDay, now_ms: int, texts: SlateTexts) -> SlateOrder:
-    """What the slate says. It may be seen by anybody."""
+    """The texts of the slate. Everybody may see them."""
     name = day.name or day.room
     if day.hold is not None:
         until_ms = day.hold.until_ms
@@ -236,7 +239,7 @@ def slate(day: RoomDay, now_ms: int, texts: SlateTexts) -> SlateOrder:
 
 
 def reserved_until_ms(day: RoomDay, now_ms: int) -> int | None:
-    """The shown end of the closed session that the room is reserved for now, whether it has begun or not."""
+    """The shown end of the closed session that the room is reserved for now, begun or not."""
     closed = [session for session in _in_force(day, now_ms) if session.closed]
     if not closed:
         return None
@@ -245,7 +248,7 @@ def reserved_until_ms(day: RoomDay, now_ms: int) -> int | None:
 
 
 def _open_due(day: RoomDay, now_ms: int) -> Session | None:
-    """The public session whose time the room keeps although it has not begun."""
+    """The public session whose time it is and that has not begun."""
     return next((session for session in reversed(all_obeyed(day, now_ms)) if not session.closed), None)
 
 
@@ -253,7 +256,7 @@ def _open_due(day: RoomDay, now_ms: int) -> Session | None:
 
 
 def public_face(day: RoomDay, now_ms: int) -> PublicStatus:
-    """What may be told to anybody."""
+    """The facts that everybody may know."""
     shown = shown_times(day, now_ms)
     running = current(day)
     if running is not None and running.closed:
@@ -261,7 +264,7 @@ def public_face(day: RoomDay, now_ms: int) -> PublicStatus:
     soon = _next_public(day, now_ms)
     reserved_ms = reserved_until_ms(day, now_ms)
     if reserved_ms is not None:
-        # A public session that the room obeys a closed one before is over for the public.
+        # A guarded session holds after it, so for the public this session is over.
         running = None
     return PublicStatus(
         word=_word(day, now_ms, running, soon, reserved_ms),
@@ -275,7 +278,7 @@ def public_face(day: RoomDay, now_ms: int) -> PublicStatus:
 
 
 def _next_public(day: RoomDay, now_ms: int) -> Session | None:
-    """The public session that is next as far as the public can know: closed ones in between are not there."""
+    """The next session as the public knows the day: without closed sessions."""
     first = following(day, now_ms)
     if first is not None and not first.closed:
         return first

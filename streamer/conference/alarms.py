@@ -1,7 +1,7 @@
-"""What somebody has to be told about a room now. Pure.
+"""The alarms of a room. Pure.
 
-An alarm's id is stable while its cause lasts: its code, the room and what it is about. Who acknowledged it keeps that
-by id, and forgets it when the alarm is gone.
+An alarm's id stays the same while its cause lasts: it has the code, the room and the subject. An acknowledgement
+belongs to the id and ends with the alarm.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Detail = str | int | None
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """``since_ms``: when its cause began. ``details`` are for the crew, never for the public."""
+    """``since_ms``: the time when its cause began. ``details`` are for the crew, never for the public."""
 
     id: str
     code: str
@@ -48,8 +48,8 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that is seen elsewhere and rings here: files, keys, later sound and picture. ``about`` tells several
-    of one code apart (a file, a source)."""
+    """A cause that another module finds: files, keys, sound, picture. ``about`` distinguishes several of one code (a
+    file, a source)."""
 
     code: str
     since_ms: int
@@ -62,23 +62,23 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class AlarmInputs:
-    """What the day itself does not know."""
+    """Facts for alarms that are not part of the day."""
 
     wrong_keys: tuple[Trouble, ...] = ()
-    """A key of this room was used for another, or one of another for this."""
+    """A key of this room was used for another room, or the reverse."""
     files: tuple[Trouble, ...] = ()
     disk_left_s: int | None = None
     """Seconds of programme that still fit on the disk."""
     disk_since_ms: int | None = None
-    """When that was first less than an hour."""
+    """The time when this was first less than an hour."""
     media: tuple[Trouble, ...] = ()
     """Loudness, silence, black, frozen."""
     viewers: tuple[Trouble, ...] = ()
-    """What several of them have reported."""
+    """Troubles that several viewers have reported."""
 
 
 def alarms_of(day: RoomDay, now_ms: int, inputs: AlarmInputs = AlarmInputs()) -> tuple[Alarm, ...]:
-    """All that rings now, the gravest first."""
+    """All present alarms, the gravest first."""
     grave = {"alarm": 0, "warning": 1, "notice": 2}
     found = [*_media(day, now_ms), *_day(day, now_ms), *_from_elsewhere(day, now_ms, inputs)]
     return tuple(sorted(found, key=lambda alarm: (grave[alarm.level], alarm.since_ms, alarm.id)))
@@ -158,7 +158,8 @@ def _unanswered(day: RoomDay, session: Session, now_ms: int) -> Iterator[Alarm]:
 
 
 def _not_started(day: RoomDay, soon: Session, now_ms: int) -> Iterator[Alarm]:
-    """Where a person has to tap. What the clock starts is late for want of media or for another reason that rings."""
+    """The session that a person should have started. A late start by the clock has other causes, which have alarms of
+    their own."""
     by_clock = (day.start is StartRule.AUTO and soon.kind is not Kind.SOCIAL) or (
         is_guarded(soon) and clock_may_begin(day, soon)
     )
@@ -170,7 +171,8 @@ def _not_started(day: RoomDay, soon: Session, now_ms: int) -> Iterator[Alarm]:
 
 
 def _ahead(day: RoomDay, running: Session, soon: Session | None, now_ms: int) -> Iterator[Alarm]:
-    """The room will obey a guarded session, or an ``auto`` one takes over: warnings five and one minutes before."""
+    """A guarded session will begin to hold, or the next session of an ``auto`` room takes over: warnings five minutes
+    and one minute before."""
     timing = day.timing
     guarded = _next_guarded(day, running, now_ms)
     if guarded is not None:
@@ -193,7 +195,8 @@ def _ahead(day: RoomDay, running: Session, soon: Session | None, now_ms: int) ->
 
 
 def _warning(day: RoomDay, code: str, session: Session, at_ms: int, now_ms: int) -> Alarm:
-    """Five minutes before, and again one minute before: the second rings although the first was acknowledged."""
+    """Five minutes before, and again one minute before: the second is a new alarm even if the first was
+    acknowledged."""
     last = now_ms >= at_ms - day.timing.warn_again_ms
     since_ms = at_ms - (day.timing.warn_again_ms if last else day.timing.warn_ms)
     about = f"{session.id}:{1 if last else 5}"
@@ -202,7 +205,7 @@ def _warning(day: RoomDay, code: str, session: Session, at_ms: int, now_ms: int)
 
 
 def _next_guarded(day: RoomDay, running: Session, now_ms: int) -> Session | None:
-    """The guarded session that ``running`` will have to give way to next, if it is due within minutes."""
+    """The guarded session that ``running`` must give way to next, if it is due within minutes."""
     due = due_guarded(day, now_ms)
     if due is not None:
         return None if is_guarded(running) and running.start_ms >= due.start_ms else due

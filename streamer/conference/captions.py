@@ -1,4 +1,4 @@
-"""Captions as values: what was said, in which language, at which media time. Pure."""
+"""Captions as values: a text, its language, its media time. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A sentence or so, as it was typed. ``at_ms``: the media time at which it was said."""
+    """About a sentence, as it was typed. ``at_ms``: the media time at which it was said."""
 
     id: str
     room: str
@@ -18,15 +18,15 @@ class Cue:
     text: str
     at_ms: int
     live_from_ms: int
-    """Where live outputs show it: later than ``at_ms`` where that was already listed."""
+    """The time when live outputs show it: later than ``at_ms`` if that time was already listed."""
     live_until_ms: int
     created_ms: int
     grant: str
-    """Who wrote it."""
+    """The grant of the captioner."""
     session: str | None = None
-    """That was on air at ``at_ms``."""
+    """The session that was on air at ``at_ms``."""
     live_text: str | None = None
-    """What live outputs show, where it was corrected after it had been listed."""
+    """The text in live outputs, if it was corrected after it had been listed."""
 
     @property
     def shown_live(self) -> str:
@@ -34,7 +34,7 @@ class Cue:
 
 
 def language_tag(tag: str) -> str:
-    """A BCP 47 tag (language, script, region) in its usual letters: ``PT-br`` -> ``pt-BR``. Raises ValueError."""
+    """A BCP 47 tag (language, script, region) in its usual spelling: ``PT-br`` -> ``pt-BR``. Raises ValueError."""
     if _TAG.fullmatch(tag) is None:
         raise ValueError("must be a language tag such as fr, pt-BR or zh-Hant")
     language, *rest = tag.split("-")

@@ -1,17 +1,16 @@
-"""What clock and media do by themselves. Pure.
+"""The changes of a day that clock and media make without a person. Pure.
 
-:func:`advance` is asked about once a second and whenever something came in, went away or was tapped. It looks at what
-holds now, not at what has passed since: asked twice it does nothing the second time, asked late it does what is still
-right, and a clock that steps back undoes nothing.
+:func:`advance` is called about once a second and after every event (a camera, a person's action). It looks at the
+present state, not at the time that passed: a second call changes nothing, a late call still does the right thing, and a
+clock that steps back undoes nothing.
 
-In a ``tap`` room nothing is on air without a person's tap, planned or not: clock and media begin nothing there, with
-one exception. What a tap has put on air goes over to a guarded session (closed, not streamed or not recorded) at its
-planned start: the room is obeyed, and no picture is seen that was not on air before.
+In a ``tap`` room only a person puts something on air, with one exception. Something that a person has put on air goes
+over to a guarded session (closed, not streamed or not recorded) at its planned start: its rules hold, and no picture is
+seen that was not on air before.
 
-The clock alone never cuts a session that is on air, with two exceptions: a guarded session is obeyed at its planned
-start, and in an ``auto`` room the next one takes over ten minutes late at the latest. Neither happens where the switch
-itself would show what must not be shown (see ``day.exposes``), and what a person gave a session by extending it is
-kept.
+The clock alone never cuts a session that is on air, with two exceptions: a guarded session's rules hold at its planned
+start, and in an ``auto`` room the next session takes over ten minutes late at the latest. Neither happens if the switch
+itself would show something hidden (see ``day.exposes``), and an extension by a person is kept.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from streamer.conference.sessions import Kind, Session, SessionState
 
 
 def advance(day: RoomDay, now_ms: int) -> RoomDay:
-    """The day at ``now_ms``. While a hold lasts everything keeps its state."""
+    """The day at ``now_ms``. During a hold everything keeps its state."""
     day = _looked_at(day, now_ms)
     if day.hold is None:
         day = _end_without_media(day, now_ms)
@@ -48,13 +47,13 @@ def advance(day: RoomDay, now_ms: int) -> RoomDay:
         day = _begin_idle(day, now_ms)
         day = labelled(day, now_ms)
     if day.advanced_ms is None and not day.media.known:
-        # After a restart: what was due meanwhile is made up for where it was due, once the media are known.
+        # After a restart: steps that were due meanwhile are made at their due times, once the media are known.
         return replace(day, looked_ms=now_ms)
     return replace(day, looked_ms=now_ms, advanced_ms=now_ms)
 
 
 def begun(day: RoomDay, session: Session, at_ms: int, now_ms: int) -> RoomDay:
-    """``session`` on air from the media time ``at_ms``; what was running ends there."""
+    """``session`` on air from the media time ``at_ms``; the running session ends there."""
     running = current(day)
     changed = []
     if running is not None and running.id != session.id:
@@ -72,7 +71,8 @@ def ended(session: Session, at_ms: int, now_ms: int) -> Session:
 
 
 def labelled(day: RoomDay, now_ms: int) -> RoomDay:
-    """``scheduled`` or ``armed``, ``on_air`` or ``overrun``: what follows from the time alone."""
+    """The day with the states that follow from the time alone: ``scheduled`` or ``armed``, ``on_air`` or
+    ``overrun``."""
     armed = armed_at(day, now_ms)
     changed = []
     for session in day.sessions:
@@ -87,7 +87,7 @@ def labelled(day: RoomDay, now_ms: int) -> RoomDay:
 
 
 def takeover_ms(day: RoomDay, running: Session, next_up: Session) -> int | None:
-    """When ``next_up`` takes over from ``running`` by the clock if nobody ends it; None: never."""
+    """The time when the clock lets ``next_up`` take over from ``running`` if nobody ends it; None: never."""
     if (
         day.start is not StartRule.AUTO
         or next_up.kind is Kind.SOCIAL
@@ -96,19 +96,19 @@ def takeover_ms(day: RoomDay, running: Session, next_up: Session) -> int | None:
         or is_guarded(next_up)
     ):
         return None
-    # Short sessions would be over before: a lightning talk waits half its length.
+    # A short session would be over by then: a lightning talk waits half its length.
     late_ms = min(day.timing.auto_late_ms, (next_up.end_ms - next_up.start_ms) // 2)
     when_ms = max(next_up.start_ms + late_ms, running.extended_until_ms or 0)
     began_ms = running.changed_ms if running.extended_until_ms is None else running.started_ms
     if began_ms is not None and began_ms > next_up.start_ms:
-        # It was begun in the other's time (plans overlap, or a person wanted it): it is not cut at once.
+        # It was begun in the other's time (plans overlap, or a person wanted it), so it is not cut at once.
         when_ms = max(when_ms, began_ms + late_ms)
     return when_ms if day.patience_ms is None else max(when_ms, day.patience_ms + late_ms)
 
 
 def idle(day: RoomDay, at_ms: int) -> bool:
-    """Whether nothing is planned at ``at_ms`` or in the twelve hours after it. What has been cancelled or has ended
-    early counts until its end, what has not begun as long as it may be tapped late."""
+    """Whether nothing is planned at ``at_ms`` or in the twelve hours after it. A session that was cancelled or ended
+    early counts until its end; one that has not begun counts as long as it may be started late."""
     return not any(
         not session.ad_hoc
         and session.start_ms <= at_ms + day.timing.idle_ms
@@ -118,7 +118,7 @@ def idle(day: RoomDay, at_ms: int) -> bool:
 
 
 def goes_on_air_by_itself(day: RoomDay, now_ms: int) -> bool:
-    """Whether a camera that comes up now puts the room on air without anybody's tap."""
+    """Whether a camera that comes now puts the room on air without a person."""
     return (
         day.start is StartRule.AUTO
         and day.hold is None
@@ -129,15 +129,15 @@ def goes_on_air_by_itself(day: RoomDay, now_ms: int) -> bool:
 
 
 def clock_may_begin(day: RoomDay, due: Session) -> bool:
-    """Whether the guarded session ``due`` may begin without anybody's tap. In a ``tap`` room only what comes in and was
-    on air when its time came: a camera that comes later, or that nobody has put on air, is a preview."""
+    """Whether the guarded session ``due`` may begin without a person. In a ``tap`` room only a camera that was on air
+    when its time came may: a camera that comes later, or that nobody put on air, is a preview."""
     if day.start is StartRule.AUTO or current(day) is not None:
         return True
     since_ms = day.media.up_since_ms
     return since_ms is not None and any(
         s.started_ms is not None
         and s.ended_ms is not None
-        # When it was ended; its mark may lie before that.
+        # The time of the action; the mark may lie before it.
         and max(s.ended_ms, s.changed_ms or 0) >= max(since_ms, due.start_ms - day.timing.ahead_ms)
         for s in day.sessions
     )
@@ -147,7 +147,7 @@ def clock_may_begin(day: RoomDay, due: Session) -> bool:
 
 
 def _looked_at(day: RoomDay, now_ms: int) -> RoomDay:
-    """What this process remembers from look to look."""
+    """The day with the facts that this process remembers from call to call."""
     seen_ms = day.looked_ms
     if seen_ms is not None and not 0 <= now_ms - seen_ms <= day.timing.leap_ms:
         day = replace(day, patience_ms=now_ms, leapt_ms=now_ms)
@@ -159,8 +159,8 @@ def _looked_at(day: RoomDay, now_ms: int) -> RoomDay:
 
 
 def _end_without_media(day: RoomDay, now_ms: int) -> RoomDay:
-    """The end ten minutes after the media stopped. Where nothing came in since the session began, a person wants it
-    that way (or is on the way): the alarm rings, nothing ends."""
+    """Ends the session ten minutes after its media stopped. If nothing came in since the session began, a person wants
+    it so (or is on the way): an alarm is raised, and nothing ends."""
     running, media = current(day), day.media
     if running is None or not media.known or media.up or media.stopped_ms is None:
         return day
@@ -173,8 +173,8 @@ def _end_without_media(day: RoomDay, now_ms: int) -> RoomDay:
 
 
 def _obey(day: RoomDay, now_ms: int) -> RoomDay:
-    """The room obeys a guarded session at its planned start: the one before ends, and it begins if something comes
-    in. Else the room is reserved for it: in an ``auto`` room it begins as soon as something does, else by a tap."""
+    """At its planned start the rules of a guarded session hold: the session before ends, and it begins if media come
+    in. Otherwise the room is reserved for it: in an ``auto`` room it begins with the media, else a person starts it."""
     running, due = current(day), due_guarded(day, now_ms)
     if due is None or obeyed_from_ms(due, running) > now_ms + day.timing.ahead_ms:
         return day
@@ -182,10 +182,10 @@ def _obey(day: RoomDay, now_ms: int) -> RoomDay:
     may_begin = clock_may_begin(day, due)
     if running is not None:
         if exposes(running, due) or (is_guarded(running) and running.start_ms >= due.start_ms):
-            # Both are obeyed: what is shown and kept is what both allow.
+            # Both hold: only things that both allow are shown and kept.
             return day
         if day.leapt_ms is not None and 0 <= now_ms - day.leapt_ms < day.timing.warn_ms:
-            # The clock stepped into its time. It is obeyed, but nothing is ended before the usual warning.
+            # The clock stepped into its time. Its rules hold, but nothing is ended before the usual warning.
             return day
         day = with_sessions(day, ended(running, mark_at(day, when_ms, now_ms), now_ms))
     if not may_begin or not _clock_may_start(day, due, now_ms):
@@ -195,12 +195,12 @@ def _obey(day: RoomDay, now_ms: int) -> RoomDay:
 
 
 def _given_way_ms(day: RoomDay, due: Session, now_ms: int) -> int | None:
-    """Where ``due`` begins that waited for a session which a person has just ended, maybe minutes back: at that end,
-    and not before its own time. Those minutes are its own, as it was obeyed then but for the one before."""
+    """The begin of ``due`` after it waited for a session that a person has just ended, maybe minutes back: at that end,
+    and not before its own time. Those minutes are its own, because its rules held then."""
     last_ms = last_end_ms(day)
     if last_ms is None or not any(s.ended_ms == last_ms and s.changed_ms == now_ms for s in day.sessions):
         return None
-    # A clock that stepped back must not let two sessions share minutes.
+    # After a step back of the clock two sessions must not share minutes.
     return max(last_ms, min(now_ms, max(due.start_ms, day.media.up_since_ms or 0)))
 
 
@@ -226,8 +226,8 @@ def _start_free(day: RoomDay, now_ms: int) -> RoomDay:
 
 
 def _begin_idle(day: RoomDay, now_ms: int) -> RoomDay:
-    """A room with nothing planned just goes on air when its camera does. What came up as a preview stays one, and so
-    does what was still there when a session ended: nobody knows of a microphone that was left on."""
+    """A room with nothing planned goes on air with its camera. A camera that came as a preview stays one, and so does a
+    camera that was still there when a session ended: somebody may have left a microphone on."""
     since_ms = day.media.up_since_ms
     if not day.spare_id or not day.media.up or since_ms is None or since_ms == day.previewed_ms:
         return day
@@ -241,7 +241,7 @@ def _begin_idle(day: RoomDay, now_ms: int) -> RoomDay:
 
 
 def ad_hoc_session(day: RoomDay, session_id: str, title: str, now_ms: int, length_ms: int) -> Session:
-    """A session without a plan, from now until the room's next one at the latest."""
+    """A session without a plan, from now until the room's next session at the latest."""
     end_ms = now_ms + length_ms
     for session in day.sessions:
         if session.start_ms > now_ms and session.state in UNSTARTED:
@@ -253,8 +253,8 @@ def ad_hoc_session(day: RoomDay, session_id: str, title: str, now_ms: int, lengt
 
 
 def _clock_may_start(day: RoomDay, session: Session, now_ms: int) -> bool:
-    """Sound and picture are there, nothing went on after it, no person took its start back since it was due, and the
-    room is not reserved for another."""
+    """Sound and picture are there, no later session was on, no person undid its start since it was due, and the room is
+    not reserved for another."""
     taken_back = session.changed_ms is not None and session.changed_ms >= session.start_ms
     reserved = due_guarded(day, now_ms)
     return (
@@ -266,7 +266,8 @@ def _clock_may_start(day: RoomDay, session: Session, now_ms: int) -> bool:
 
 
 def _start_mark(day: RoomDay, when_ms: int, now_ms: int) -> int:
-    """Where a session begins by itself: when it was due and something came in, and never in another's time."""
+    """The mark of a session that begins by itself: when it was due and media came in, but not in another session's
+    time."""
     up_ms = day.media.up_since_ms
     at_ms = mark_at(day, when_ms if up_ms is None else max(when_ms, up_ms), now_ms)
     end_ms = last_end_ms(day)

@@ -1,7 +1,8 @@
-"""A room's day as one value, and what can be read off it. Pure.
+"""A room's day as one value, and the facts that follow from it. Pure.
 
-Two kinds of time meet here, both UTC milliseconds: ``now_ms`` is the server's clock, which may step; marks are media
-times of the room, which never run back. Where one is taken for the other, it is bounded by what is known already.
+There are two kinds of time, both UTC milliseconds: ``now_ms`` is the server's clock, which may step; marks are media
+times of the room, which never run back. Where one is used as the other, it is bounded by the times that are known
+already.
 """
 
 from __future__ import annotations
@@ -27,41 +28,42 @@ class Timing:
 
     arm_before_ms: int = 10 * MINUTE_MS
     auto_late_ms: int = 10 * MINUTE_MS
-    """So long after its planned start an ``auto`` session takes over from one that was not ended."""
+    """An ``auto`` session takes over from one that was not ended this long after its planned start."""
     media_gone_ms: int = 10 * MINUTE_MS
-    """So long after sound and picture stopped a session ends."""
+    """A session ends this long after sound and picture stopped."""
     late_tap_ms: int = 30 * MINUTE_MS
-    """How far back a tap may be meant."""
+    """A start or end may be set back this far."""
     early_tap_ms: int = 2_000
-    """How far ahead of the server's clock the media time of a tap may be: clocks differ, taps are not planned."""
+    """The media time of an action may be this far ahead of the server's clock: clocks differ, and actions are not
+    planned."""
     reopen_ms: int = 15 * MINUTE_MS
     handle_ms: int = 5 * MINUTE_MS
-    """Media kept before the start mark, for nudging the cut."""
+    """Media that are kept before the start mark, for moving the cut."""
     idle_ms: int = 12 * HOUR_MS
-    """A room with nothing planned for so long goes on air when its camera does."""
+    """A room with nothing planned for this long goes on air with its camera."""
     after_last_ms: int = 30 * MINUTE_MS
-    """So long after the last session what the room shows *between* sessions goes on."""
+    """The room's content *between* sessions goes on for this long after the last one."""
     ahead_ms: int = 150
-    """So long before a guarded session's time the room obeys it: orders take a moment to arrive, and what is taken in
-    that moment is the session's already."""
+    """A guarded session's rules hold this long before its time. Orders take a moment to arrive, and media that are
+    taken in that moment belong to the session already."""
     leap_ms: int = 60_000
-    """The clock is asked every second: more than this between two looks is a step or a pause, not time that a room
-    had to put things right."""
+    """The clock is asked every second. More time than this between two calls is a step or a pause, in which the room
+    could not correct anything."""
     coming_in_before_ms: int = 5 * MINUTE_MS
-    """So long before its start something should be coming in."""
+    """Media should come in this long before a session's start."""
     not_started_ms: int = 3 * MINUTE_MS
     warn_ms: int = 5 * MINUTE_MS
     warn_again_ms: int = MINUTE_MS
     unplanned_ms: int = 3 * MINUTE_MS
-    """So long may something come in for no session before that is an alarm."""
+    """Media may come in for no session this long before an alarm."""
     disk_s: int = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class MediaState:
-    """What comes in for the room's programme. ``stopped_ms``: the media time of its last picture or sound, while it is
-    not ``up``. Not ``known`` (as after a restart, until the media host and the room process have answered): nothing
-    follows from it, and a camera that is there may be a preview."""
+    """The room's incoming media. ``stopped_ms``: the media time of the last picture or sound, while not ``up``. If it
+    is not ``known`` (after a restart, until the media host and the room process have answered) nothing follows from it,
+    and a camera that is there may be a preview."""
 
     up: bool = False
     up_since_ms: int | None = None
@@ -71,19 +73,20 @@ class MediaState:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A stretch, in media time, that a session's replay does not show. ``to_ms`` None: it lasts."""
+    """A stretch, in media time, that a session's replay leaves out. ``to_ms`` None: it lasts."""
 
     from_ms: int
     to_ms: int | None
     by_hand: bool = True
-    """Else an incident: the room was covered in it."""
+    """False: an incident, in which the room was covered."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoomDay:
-    """All that the rules know of one room. ``sessions`` are those of yesterday, today and the next days, by start.
+    """Everything that the rules know of one room. ``sessions`` are those of yesterday, today and the next days, by
+    start.
 
-    What is compared is what a restart has to find again; the rest is memory of this process and may be lost.
+    Fields that are compared are stored; the others are this process's memory and may be lost.
     """
 
     room: str
@@ -95,26 +98,27 @@ class RoomDay:
     media: MediaState = MediaState()
     hold: Hold | None = None
     slate: bool = False
-    """The technician's own slate."""
+    """Whether the technician has put up the slate."""
     source: str | None = None
     gain_db: float = 0.0
     zone: str = "UTC"
-    """The venue's IANA time zone: what is one day, and times on the slate."""
+    """The venue's IANA time zone: it decides the day, and the times on the slate."""
     left_out: tuple[LeftOut, ...] = field(default=(), compare=False)
-    """Of the replays of its sessions; the archive's book says so."""
+    """Left out of the replays of its sessions, as the archive has stored it."""
     spare_id: str = field(default="", compare=False)
-    """An unused session id for a session that begins by itself; without one none does. The director fills it up."""
+    """An unused session id for a session that begins by itself; without it none begins. The director refills it."""
     timing: Timing = field(default=Timing(), compare=False)
     advanced_ms: int | None = field(default=None, compare=False)
-    """When the rules last looked and knew the media."""
+    """The time of the last call that knew the media."""
     looked_ms: int | None = field(default=None, compare=False)
-    """When they last looked."""
+    """The time of the last call."""
     patience_ms: int | None = field(default=None, compare=False)
-    """Nothing that waits for minutes counts from before this: a hold ended, or the clock stepped."""
+    """Waiting times of minutes count from this time at the earliest: a hold ended, or the clock stepped."""
     leapt_ms: int | None = field(default=None, compare=False)
-    """When the clock stepped last."""
+    """The time of the clock's last step."""
     previewed_ms: int | None = field(default=None, compare=False)
-    """``up_since_ms`` of what came in while something was planned: it stays a preview when the plan goes away."""
+    """``up_since_ms`` of media that came while something was planned: they stay a preview even if the plan is
+    removed."""
 
 
 # --- sessions of a day ------------------------------------------------------------------------------
@@ -128,7 +132,7 @@ def find(day: RoomDay, session_id: str) -> Session | None:
 
 
 def with_sessions(day: RoomDay, *changed: Session) -> RoomDay:
-    """The day with these sessions new or in place of those with the same ids."""
+    """The day with these sessions, new or instead of those with the same ids."""
     ids = {session.id for session in changed}
     return sorted_day(day, (*(s for s in day.sessions if s.id not in ids), *changed))
 
@@ -150,8 +154,19 @@ def current(day: RoomDay) -> Session | None:
     return None
 
 
+def on_air_at(day: RoomDay, media_ms: int) -> Session | None:
+    """The session that was on air at a media time; the last of them that was."""
+    found = None
+    for session in day.sessions:
+        began, ended = session.started_ms, session.ended_ms
+        if began is not None and began <= media_ms and (ended is None or media_ms < ended):
+            found = session
+    return found
+
+
 def following(day: RoomDay, now_ms: int) -> Session | None:
-    """The session that would go on air next: the armed one, or the earliest that is still to come. No break."""
+    """The session that would go on air next: the armed one, or the earliest that is still to come. Breaks are
+    skipped."""
     ready = armed_at(day, now_ms)
     if ready is not None:
         return ready
@@ -162,25 +177,25 @@ def following(day: RoomDay, now_ms: int) -> Session | None:
 
 
 def airable(session: Session) -> bool:
-    """Whether it has not begun and may: breaks never go on air."""
+    """Whether it has not begun and may begin: breaks never go on air."""
     return session.state in UNSTARTED and session.kind is not Kind.BREAK
 
 
 def planned_end_ms(session: Session) -> int:
-    """When it should end, extensions included."""
+    """The planned end with extensions."""
     if session.extended_until_ms is None:
         return session.end_ms
     return max(session.end_ms, session.extended_until_ms)
 
 
 def running_state(session: Session, now_ms: int) -> SessionState:
-    """What a session that is on air is at ``now_ms``."""
+    """The state of a session on air at ``now_ms``."""
     return SessionState.OVERRUN if now_ms >= planned_end_ms(session) else SessionState.ON_AIR
 
 
 def passed_over(day: RoomDay, session: Session) -> bool:
-    """Whether a session planned after it has begun already: then it does not begin by itself any more. A guarded
-    session is passed over by guarded ones only: a wrong tap must not take its protection away."""
+    """Whether a session that was planned after it has begun already: then it does not begin by itself any more. Only
+    guarded sessions pass over a guarded one: a wrong start must not take its protection away."""
     guarded = is_guarded(session)
     return any(
         other.started_ms is not None
@@ -192,8 +207,9 @@ def passed_over(day: RoomDay, session: Session) -> bool:
 
 
 def armed_at(day: RoomDay, now_ms: int) -> Session | None:
-    """The session that should be armed, if any. One is enough: a guarded one in its time, else the first that has not
-    had its time, else the last that may still be tapped late. It may be armed while the one before is running."""
+    """The session that should be armed, if any. There is one at most: a guarded one in its time, else the first that
+    has not had its time, else the last that may still be started late. It may be armed while the one before is
+    running."""
     due = due_guarded(day, now_ms)
     if due is not None and not passed_over(day, due):
         return due
@@ -213,12 +229,12 @@ def armed_at(day: RoomDay, now_ms: int) -> Session | None:
 
 
 def never_streamed(session: Session) -> bool:
-    """Whether it has been decided that it is not streamed: by the plan, or by an answer."""
+    """Whether the plan, or an answer, says that it is not streamed."""
     return session.do_not_stream is Flag.YES or (session.do_not_stream is Flag.ASK and session.stream_answer is False)
 
 
 def is_guarded(session: Session) -> bool:
-    """Whether the room obeys it at its planned start without anybody's tap: closed, not streamed or not recorded."""
+    """Whether its rules hold at its planned start without a person: it is closed, not streamed or not recorded."""
     return session.closed or never_streamed(session) or not session.recorded
 
 
@@ -228,14 +244,14 @@ def is_hidden(session: Session) -> bool:
 
 
 def exposes(running: Session, next_up: Session) -> bool:
-    """Whether going over to ``next_up`` while ``running`` goes on in the room would make public, or keep, what must
-    not be. People may do it, the clock may not."""
+    """Whether a change to ``next_up`` while ``running`` goes on in the room would make public, or keep, something
+    hidden. People may do it, the clock may not."""
     return (is_hidden(running) and not is_hidden(next_up)) or (not running.recorded and next_up.recorded)
 
 
 def all_due_guarded(day: RoomDay, now_ms: int) -> tuple[Session, ...]:
-    """The guarded sessions whose time it is and that have not begun, whether or not anybody extended the one before.
-    Plans that overlap have several: each is obeyed."""
+    """The guarded sessions whose time it is and that have not begun, whether or not the one before was extended.
+    Overlapping plans have several: the rules of each hold."""
     found = []
     for session in day.sessions:
         if session.start_ms - day.timing.ahead_ms > now_ms:
@@ -246,27 +262,28 @@ def all_due_guarded(day: RoomDay, now_ms: int) -> tuple[Session, ...]:
 
 
 def due_guarded(day: RoomDay, now_ms: int) -> Session | None:
-    """The one of them that begins: with the latest start."""
+    """The one of them that begins: the one with the latest start."""
     due = all_due_guarded(day, now_ms)
     return due[-1] if due else None
 
 
 def obeyed_from_ms(session: Session, running: Session | None) -> int:
-    """When the room obeys a guarded session: at its planned start, or when the time that a person gave the session
-    before is over."""
+    """The time from which a guarded session's rules hold: its planned start, or the end of a person's extension of the
+    session before."""
     if running is None or running.extended_until_ms is None:
         return session.start_ms
     return max(session.start_ms, running.extended_until_ms)
 
 
 def all_obeyed(day: RoomDay, now_ms: int) -> tuple[Session, ...]:
-    """The guarded sessions that have not begun and that the room has to obey now."""
+    """The guarded sessions that have not begun and whose rules hold now."""
     running, by_ms = current(day), now_ms + day.timing.ahead_ms
     return tuple(s for s in all_due_guarded(day, now_ms) if obeyed_from_ms(s, running) <= by_ms)
 
 
 def next_obeyed_ms(day: RoomDay, now_ms: int) -> int | None:
-    """When the room begins to obey the next guarded session: somebody has to look then, not half a second later."""
+    """The time when the rules of the next guarded session begin to hold. The director must look then, not half a second
+    later."""
     running = current(day)
     guarded = (s for s in day.sessions if airable(s) and is_guarded(s) and s.end_ms > now_ms)
     times = (obeyed_from_ms(session, running) - day.timing.ahead_ms for session in guarded)
@@ -283,8 +300,8 @@ def last_end_ms(day: RoomDay, besides: str = "") -> int | None:
 
 
 def mark_at(day: RoomDay, when_ms: int, now_ms: int) -> int:
-    """The media time of something that was due at ``when_ms`` and is noticed at ``now_ms``: not before the last look
-    (it was not due then, or nobody knew of it), and half an hour back at most after a restart."""
+    """The media time for something that was due at ``when_ms`` and is noticed at ``now_ms``: not before the last call
+    (it was not due then, or not known), and half an hour back at most after a restart."""
     seen_ms = day.advanced_ms
     if seen_ms is None or seen_ms > now_ms:
         seen_ms = now_ms - day.timing.late_tap_ms
@@ -304,7 +321,7 @@ def _zone(name: str) -> ZoneInfo | None:
 
 @lru_cache(maxsize=4096)
 def day_of(at_ms: int, zone: str) -> date:
-    """The conference day in which a time lies: it ends at four in the morning."""
+    """The conference day of a time: it ends at four in the morning."""
     at = datetime.fromtimestamp(at_ms / 1000, _zone(zone) or UTC)
     return (at - timedelta(hours=4)).date()
 
@@ -315,5 +332,5 @@ def clock_text(at_ms: int, zone: str) -> str:
 
 
 def whole_minute_ms(at_ms: int) -> int:
-    """The next whole minute, so that what is told does not change every second."""
+    """The next whole minute, so that the shown time does not change every second."""
     return -(-at_ms // MINUTE_MS) * MINUTE_MS

@@ -1,7 +1,7 @@
-"""Running late: moving sessions, with breaks that absorb it, and the times shown while something overruns. Pure.
+"""Delays: moving sessions, breaks that absorb them, and the times shown during an overrun. Pure.
 
-Only breaks absorb a delay that somebody orders: a gap in the plan may be a change-over that is needed. What is
-*shown* while a session overruns is an estimate, and there a gap helps.
+Only breaks absorb a delay that somebody orders: a gap in the plan may be a necessary change-over. The times *shown*
+during an overrun are estimates, and there a gap absorbs, too.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class ShownTimes:
 
 @dataclass(frozen=True, slots=True)
 class Shifted:
-    """``left_ms`` of the delay were still there at the day's end: 0 where breaks absorbed all of it."""
+    """``left_ms`` of the delay were left at the day's end: 0 if breaks absorbed all of it."""
 
     day: RoomDay
     left_ms: int
     moved: tuple[str, ...] = ()
-    """Ids of sessions whose start or end moved, in order."""
+    """Ids of the sessions whose start or end moved, in order."""
 
 
 def moved(session: Session, by_ms: int) -> Session:
@@ -49,8 +49,8 @@ def moved(session: Session, by_ms: int) -> Session:
 
 
 def absorbed(pause: Session, by_ms: int) -> tuple[Session, int]:
-    """A break that begins later and ends when it would, as far as its length goes; and what is left of the delay.
-    Brought forward again, it first takes back what it gave."""
+    """A break that begins later and ends at its old time, as far as its length allows, and the rest of the delay. A
+    negative delay first gives back the length that delays took."""
     taken_ms = min(by_ms, pause.end_ms - pause.start_ms) if by_ms >= 0 else max(by_ms, -pause.shortened_ms)
     left_ms = by_ms - taken_ms
     changed = replace(
@@ -64,13 +64,14 @@ def absorbed(pause: Session, by_ms: int) -> tuple[Session, int]:
 
 
 def shifted(day: RoomDay, after: Session, by_ms: int) -> Shifted:
-    """Move what has not begun and comes after ``after`` on the same day by ``by_ms``; breaks absorb it."""
+    """Move the sessions after ``after`` on the same day that have not begun by ``by_ms``; breaks absorb it."""
     at = next(index for index, session in enumerate(day.sessions) if session.id == after.id)
     return _shifted(day, at + 1, after.start_ms, by_ms)
 
 
 def shifted_since(day: RoomDay, since_ms: int, by_ms: int) -> Shifted:
-    """Move what has not begun and was not over at ``since_ms``, on that day, by ``by_ms``; breaks absorb it."""
+    """Move the sessions of that day that have not begun and were not over at ``since_ms`` by ``by_ms``; breaks absorb
+    it."""
     at = (i for i, session in enumerate(day.sessions) if session.state in UNSTARTED and session.end_ms > since_ms)
     return _shifted(day, next(at, len(day.sessions)), since_ms, by_ms)
 
@@ -90,7 +91,7 @@ def _shifted(day: RoomDay, first: int, of_ms: int, by_ms: int) -> Shifted:
 
 
 def shown_times(day: RoomDay, now_ms: int) -> Mapping[str, ShownTimes]:
-    """When each session is now thought to begin and end. Sessions that have begun keep their planned start.
+    """The expected begin and end of each session. Sessions that have begun keep their planned start.
 
     What overruns pushes what follows on the same day until a break or a gap has swallowed it. Whole minutes.
     """

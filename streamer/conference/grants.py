@@ -1,4 +1,4 @@
-"""Grants: what a link or token allows. The permission table stands here and nowhere else. Pure."""
+"""Grants: the rights of a link or token. The permission table stands here and nowhere else. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Role(StrEnum):
 
 
 class Action(StrEnum):
-    """What can be asked for. Reading what is public is no action: everybody may."""
+    """Things that need a right. Reading public things is no action: everybody may."""
 
     VENUE_CREATE = "venue.create"
     VENUE_CHANGE = "venue.change"
@@ -38,7 +38,7 @@ class Action(StrEnum):
     """Slate, source and gain by hand."""
     ALARM_ACKNOWLEDGE = "alarm.acknowledge"
     ROOM_CODES = "room.codes"
-    """Make and take back the codes that let the hall take part. They outlive sessions, as posters do."""
+    """Make and revoke the codes for the hall. They outlive sessions, as posters do."""
     PUBLISH = "publish"
     PREVIEW = "preview"
     """See and hear a source before the audience does."""
@@ -52,15 +52,15 @@ class Action(StrEnum):
     SESSION_CHANGE = "session.change"
     SESSION_DELETE = "session.delete"
     SESSION_RUN = "session.run"
-    """Start, end, extend, reopen, begin ad hoc, and undo of these."""
+    """Start, end, extend, reopen, begin ad hoc, and undo these."""
     SESSION_DELAY = "session.delay"
     SESSION_CANCEL = "session.cancel"
     SESSION_ANSWER = "session.answer"
-    """Answer what ``do_not_record`` and ``do_not_stream`` ask."""
+    """Answer the questions of ``do_not_record`` and ``do_not_stream``."""
     SESSION_READ_CLOSED = "session.read_closed"
     """See an unlisted or private session in lists and the running order, as its crew and organisers do."""
     SESSION_VIEW_CLOSED = "session.view_closed"
-    """Watch one: its page, its output's key, its replay, its chat."""
+    """Watch a closed session: its page, its output's key, its replay, its chat."""
 
     RECORDING_READ = "recording.read"
     """See recordings that are not published, their cuts and files."""
@@ -122,16 +122,16 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
 }
 """Role -> actions, inside the grant's scope.
 
-A technician delays, starts, extends and ends what is planned, but does not cancel it: that a session does not take
-place is told to everybody who has it in a calendar, and is the organiser's to say. Who stands alone in a room leaves it
-unbegun, puts up the slate, or begins something without a plan instead.
+A technician delays, starts, extends and ends planned sessions, but does not cancel them: a cancellation is told to
+everybody who has the session in a calendar, and belongs to the organiser. A technician alone in a room leaves the
+session unbegun, puts up the slate, or begins a session without a plan.
 """
 
 GRANTABLE: Mapping[Role, frozenset[Role]] = {
     Role.ADMIN: frozenset(Role),
     Role.ORGANISER: frozenset(Role) - {Role.ADMIN, Role.ORGANISER},
 }
-"""Which roles a role may hand out or take back. Nobody lifts somebody to their own height, but admins."""
+"""The roles that a role may grant or revoke. Only admins grant their own role."""
 
 IN_THE_ROOM = frozenset(
     {
@@ -148,13 +148,13 @@ IN_THE_ROOM = frozenset(
         Action.STAGE_READ,
     }
 )
-"""What a session's or an event's grant may do to a room itself, in the rooms and hours that it reaches
-(:mod:`streamer.conference.reach`). Everything else of it stays with its own sessions."""
+"""The actions on a room that a session's or an event's grant has, in the rooms and hours that it reaches
+(:mod:`streamer.conference.reach`). All other rights of it are for its own sessions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an action is about, and in what that lies. All None: the whole instance.
+    """The subject of an action with the places that contain it. All None: the whole instance.
 
     Of a session: itself, its room, that room's venue and its event. Of a room: itself and its venue. Of an event:
     itself and its venue. What is left out is covered by fewer grants, never by more.
@@ -171,7 +171,7 @@ EVERYTHING = Target()
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A stored grant. Times are UTC milliseconds; no scope at all: the whole instance."""
+    """A stored grant. Times are UTC milliseconds; without any scope: the whole instance."""
 
     id: str
     role: Role
@@ -186,16 +186,16 @@ class Grant:
 
     @property
     def ends_ms(self) -> int | None:
-        """From when it is good for nothing new."""
+        """From this time it opens nothing new."""
         return self.expires_ms
 
     @property
     def rooms_named(self) -> frozenset[str]:
-        """The rooms that it is about, at whatever time; empty where they are not named one by one."""
+        """The rooms that it names, at whatever time; empty if they are not named one by one."""
         return frozenset() if self.room is None else frozenset({self.room})
 
     def in_force(self, now_ms: int) -> bool:
-        """Whether it may be used for something new. What is already on air goes on past its end."""
+        """Whether it may be used for something new. Publications that are on air go on past its end."""
         return (self.not_before_ms is None or now_ms >= self.not_before_ms) and (
             self.ends_ms is None or now_ms < self.ends_ms
         )
@@ -205,7 +205,7 @@ class Grant:
         return False
 
     def covers(self, target: Target, action: Action | None = None) -> bool:
-        """Whether ``target`` lies inside the grant's scope, for ``action`` where one is named.
+        """Whether ``target`` lies inside the grant's scope, for ``action`` if one is given.
 
         A room's grant does not cover the room's venue. A session's or an event's grant covers a room for what
         :data:`IN_THE_ROOM` names only.
@@ -234,23 +234,23 @@ class Grant:
 
 
 ADMIN = Grant(id="admin", role=Role.ADMIN, label="STREAMER_ADMIN_TOKEN")
-"""Whoever has the admin token."""
+"""The grant of the admin token."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReachingGrant(Grant):
-    """The grant of a session or an event with how far it reached when it was looked up."""
+    """The grant of a session or an event with its reach at the time of the lookup."""
 
     rooms: frozenset[str] = frozenset()
     """Rooms in which it may act now."""
     session_rooms: frozenset[str] = frozenset()
-    """Rooms that its sessions are in, at whatever time."""
+    """Rooms of its sessions, at whatever time."""
     lapses_ms: int | None = None
-    """When a session's grant ends by itself; None: never, or not yet."""
+    """The time when a session's grant ends by itself; None: never, or not yet."""
 
     @property
     def ends_ms(self) -> int | None:
-        """An end that somebody named outlives the session's own: it is for the replay."""
+        """An end that somebody set outlives the session's own end: it is for the replay."""
         return self.expires_ms if self.expires_ms is not None else self.lapses_ms
 
     @property
@@ -287,7 +287,7 @@ def may_plan_in(holder: Grant, room: Target, event_venue: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class NewToken:
-    """A token as it is handed out once, and what of it is stored."""
+    """A token as it is handed out once, and the part that is stored."""
 
     grant_id: str
     token: str
@@ -295,13 +295,13 @@ class NewToken:
 
 
 def new_token() -> NewToken:
-    """``{grant id}.{secret}``: 72 bits to find the row by, 256 bits to prove it with."""
+    """``{grant id}.{secret}``: 72 bits to find the row, 256 bits to prove the right."""
     grant_id, secret = secrets.token_urlsafe(9), secrets.token_urlsafe(32)
     return NewToken(grant_id, f"{grant_id}.{secret}", hash_secret(secret))
 
 
 def split_token(token: str) -> tuple[str, str] | None:
-    """``(grant id, secret)``, or None for what cannot be a token of ours."""
+    """``(grant id, secret)``, or None if the text cannot be one of our tokens."""
     grant_id, dot, secret = token.partition(".")
     if not dot or not grant_id or not secret or len(token) > 256 or not token.isascii():
         return None
@@ -314,5 +314,5 @@ def hash_secret(secret: str) -> bytes:
 
 
 def secret_matches(secret: str, stored_sha256: bytes) -> bool:
-    """In constant time for any secret."""
+    """Compares in constant time."""
     return hmac.compare_digest(hash_secret(secret), stored_sha256)

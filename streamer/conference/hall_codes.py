@@ -1,4 +1,4 @@
-"""Hall codes: what people in the hall type, or scan, to take part. Pure."""
+"""Hall codes: people in the hall type or scan them to take part. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import unicodedata
 from dataclasses import dataclass
 
 ALPHABET = "23456789CDFHJKMNPRTVWXY"
-"""No two that look alike (``0 O``, ``1 I L``, ``5 S``), and no vowels, so that chance spells no words."""
+"""Without characters that look alike (``0 O``, ``1 I L``, ``5 S``), and without vowels, so that chance spells no
+words."""
 CODE_LENGTH = 6
 """23^6: 148 million, of which an instance uses some dozens."""
 HALL = "hall"
-"""The place where nothing else is said. Others are cities, floors, overflow rooms."""
+"""The place of a question without another place. Other places are cities, floors, overflow rooms."""
 
 _MEANT = str.maketrans(
     {
@@ -35,12 +36,12 @@ _MEANT = str.maketrans(
         "Х": "X",
     }
 )
-"""What was typed -> the character of the alphabet that looks like it."""
+"""A typed character -> the character of the alphabet that looks like it."""
 
 
 @dataclass(frozen=True, slots=True)
 class HallCode:
-    """A room and the place in which people take part in it; good until it is revoked, as posters are."""
+    """A room and a place of its audience. The code works until it is revoked, because it stands on posters."""
 
     code: str
     room: str
@@ -53,7 +54,8 @@ def new_code() -> str:
 
 
 def meant_code(typed: str) -> str | None:
-    """The code that was meant: any case, with or without spaces and dashes, look-alikes forgiven. None: none can be."""
+    """The code that was meant: any case, with or without spaces and dashes, with look-alikes. None: the text is no
+    code."""
     if len(typed) > 64:
         return None
     letters = "".join(character for character in unicodedata.normalize("NFKC", typed).upper() if character.isalnum())

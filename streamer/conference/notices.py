@@ -1,4 +1,4 @@
-"""What was noticed at the doors, or by viewers, and belongs into somebody's alarm list. No I/O; used on one loop."""
+"""Observations of publishing and watching that become alarms of a room. No I/O; used on one loop."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import dataclass, replace
 
 KEEP_MS = 10 * 60_000
 QUIET_MS = 3 * 60_000
-"""So long after the last complaint of a kind nobody has that trouble any more."""
+"""A trouble is over this long after the last complaint about it."""
 MAX_NOTICES = 200
 
 
 @dataclass(frozen=True, slots=True)
 class WrongRoom:
-    """A valid key was used to publish in a room that is not its own. Times are UTC milliseconds."""
+    """A valid key was used to publish in another room. Times are UTC milliseconds."""
 
     room: str
-    """Where it was used."""
+    """The room where it was used."""
     own_room: str | None
-    """Where it belongs: None for a key of a venue, or of several rooms."""
+    """The key's own room; None for a key of a venue, or of several rooms."""
     own_venue: str | None
     grant: str
     label: str
     source: str
     at_ms: int
-    """The last time."""
+    """The time of the last attempt."""
     session: str | None = None
-    """The session that it is a key of."""
+    """The session of the key."""
     count: int = 1
 
 
@@ -40,15 +40,15 @@ class Complaint:
     """``no_sound``, ``no_picture``, ``stutter``, ``sync``, ``other``."""
     session: str | None
     people: int
-    """The most that said so within a minute."""
+    """The most people who reported it within a minute."""
     since_ms: int
     at_ms: int
-    """The last time."""
+    """The time of the last report."""
 
 
 class Notices:
-    """At most ``limit`` of them, each forgotten ten minutes after its last time. Encoders try again every few seconds,
-    so the same key in the same room is one notice."""
+    """At most ``limit`` of them, each forgotten ten minutes after its last time. Encoders try again every few seconds:
+    the same key in the same room is one notice."""
 
     def __init__(self, limit: int = MAX_NOTICES) -> None:
         self._limit = limit
@@ -65,12 +65,12 @@ class Notices:
             self._wrong.popitem(last=False)
 
     def settle(self, grant: str) -> None:
-        """The key has found its room."""
+        """The key was used in its own room."""
         for key in [key for key in self._wrong if key[0] == grant]:
             del self._wrong[key]
 
     def wrong_rooms(self, now_ms: int) -> tuple[WrongRoom, ...]:
-        """What was noticed in the last ten minutes, oldest first."""
+        """The wrong keys of the last ten minutes, oldest first."""
         for key, notice in list(self._wrong.items()):
             if now_ms - notice.at_ms >= KEEP_MS:
                 del self._wrong[key]
@@ -79,8 +79,8 @@ class Notices:
     def complaint(
         self, room: str, kind: str, people: int, at_ms: int, *, session: str | None = None, enough: bool
     ) -> None:
-        """A viewer has reported something that ``people`` had in the last minute. ``enough``: they make an alarm; fewer
-        only keep one ringing."""
+        """A viewer has reported a trouble that ``people`` had in the last minute. ``enough``: they make an alarm; fewer
+        only keep an alarm alive."""
         key = (room, kind)
         known = self._complaints.get(key)
         if known is not None and at_ms - known.at_ms >= QUIET_MS:
@@ -95,14 +95,14 @@ class Notices:
             self._complaints.popitem(last=False)
 
     def complaints(self, room: str, now_ms: int) -> tuple[Complaint, ...]:
-        """What viewers of the room have trouble with now."""
+        """The present troubles of the room's viewers."""
         for key, one in list(self._complaints.items()):
             if now_ms - one.at_ms >= QUIET_MS:
                 del self._complaints[key]
         return tuple(one for one in self._complaints.values() if one.room == room)
 
     def schedule_stopped(self, event: str, now_ms: int) -> None:
-        """Nobody's rights reach to read the event's schedule elsewhere."""
+        """No grant has the right to read the event's schedule elsewhere."""
         self._stopped.setdefault(event, now_ms)
         while len(self._stopped) > self._limit:
             self._stopped.popitem(last=False)
@@ -116,5 +116,5 @@ class Notices:
             del self._stopped[event]
 
     def stopped_schedules(self) -> Mapping[str, int]:
-        """Event -> since when its schedule is not read any more, UTC ms."""
+        """Event -> the time since which its schedule is not read any more, UTC ms."""
         return self._stopped

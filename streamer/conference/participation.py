@@ -1,8 +1,8 @@
-"""What an audience says, asks and votes, as values, and what moderators do about it. Pure.
+"""An audience's messages, questions and votes as values, and the moderators' actions on them. Pure.
 
 Times are UTC milliseconds: ``at_ms`` is the server's clock, ``media_at_ms`` the media time that the author was
-watching. ``scope`` is the audience that an item belongs to: a room's id, or ``session:{id}`` of a closed session's
-own. ``role`` is the author's where it is shown, else empty.
+watching. ``scope`` is the audience of an item: a room's id, or ``session:{id}`` for a closed session's own. ``role`` is
+the author's if it is shown, else empty.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ CLOSED_PREFIX = "session:"
 
 
 def closed_session(scope: str) -> str | None:
-    """The session whose own audience it is, None for a room's."""
+    """The session of a closed session's own audience, None for a room's."""
     return scope.removeprefix(CLOSED_PREFIX) if scope.startswith(CLOSED_PREFIX) else None
 
 
@@ -24,7 +24,7 @@ class ChatMode(StrEnum):
     OPEN = "open"
     SLOW = "slow"
     REVIEW = "review"
-    """Each message is held until a moderator has approved it."""
+    """A moderator must approve each message before it is shown."""
     READ_ONLY = "read_only"
     """Only the crew and speakers write."""
     QUESTIONS_ONLY = "questions_only"
@@ -87,7 +87,7 @@ class Message:
     media_at_ms: int
     state: MessageState = MessageState.VISIBLE
     reason: str = ""
-    """Why it is held, or was deleted."""
+    """The reason why it is held, or was deleted."""
     reply_to: str | None = None
     until_ms: int | None = None
 
@@ -112,18 +112,18 @@ class Question:
     at_ms: int
     media_at_ms: int
     anonymous: bool = False
-    """To the audience and the stage; moderators see the name."""
+    """Anonymous for the audience and the stage; moderators see the name."""
     state: QuestionState = QuestionState.PENDING
     original: str | None = None
-    """What was asked, where a moderator has edited it."""
+    """The text before a moderator edited it."""
     reason: str = ""
     merged_into: str | None = None
     """Its votes count there; it is not shown by itself."""
     staged_ms: int | None = None
-    """When it came on stage last: where its chapter in the recording begins."""
+    """The time when it last came on stage: its chapter in the recording begins there."""
     answered_ms: int | None = None
     withdrawn: bool = False
-    """By its author, while it was not answered."""
+    """Its author withdrew it before it was answered."""
 
     @property
     def public(self) -> bool:
@@ -145,7 +145,7 @@ class Poll:
     media_at_ms: int
     closed_ms: int | None = None
     results_at_end: bool = False
-    """The audience sees counts once it is closed, not before."""
+    """The audience sees the counts only after the poll is closed."""
     removed: bool = False
 
     @property
@@ -155,7 +155,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """What a scope's audience may do."""
+    """The rules of a scope's audience."""
 
     room: str
     scope: str
@@ -165,13 +165,13 @@ class Mode:
     anonymous: bool = True
     order: QuestionOrder = QuestionOrder.FAIR
     hold_seconds: int = 0
-    """Messages wait so long before others see them; 0: at once."""
+    """Others see a message this long after it was sent; 0: at once."""
     shield: bool = False
-    """Emergency: everything is reviewed, names younger than five minutes last."""
+    """Emergency: every message is reviewed, those of names younger than five minutes last."""
     words: tuple[str, ...] = ()
-    """Blocked here, besides the instance's."""
+    """Words that are blocked here, besides the instance's."""
     networks: tuple[str, ...] = ()
-    """The hall's own: no ban holds newcomers from there."""
+    """The hall's own networks: no ban holds newcomers from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +184,12 @@ class Sanction:
     reason: str = ""
     name: str = ""
     since_ms: int = 0
-    """When it was last said; it ends when what an audience writes is deleted."""
+    """The last time it was set. It ends when the audience's messages are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class AddressHold:
-    """New names from an address prefix are held for review until then, after a ban."""
+    """After a ban: messages of new names from an address prefix wait for review until ``until_ms``."""
 
     room: str
     scope: str
@@ -197,12 +197,12 @@ class AddressHold:
     since_ms: int
     until_ms: int
     participant: str
-    """Who was banned."""
+    """The participant who was banned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A viewer has pointed at something. ``kind``: ``message`` or ``question``."""
+    """A viewer has reported an item. ``kind``: ``message`` or ``question``."""
 
     id: str
     room: str
@@ -217,7 +217,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class CrewMessage:
-    """The crew's private line. ``to``: ``crew``, or ``stage`` for what the speaker's screen shows as a cue."""
+    """A message among the crew. ``to``: ``crew``, or ``stage`` for a cue on the speaker's screen."""
 
     id: str
     room: str
@@ -232,7 +232,7 @@ class CrewMessage:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a moderator tells the room. One at a time."""
+    """A moderator's message to the room. There is one at a time."""
 
     id: str
     room: str
@@ -245,7 +245,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class ModerationAction:
-    """The action log. ``changes``: what undo needs, the audience's own images; empty where nothing can be undone."""
+    """An entry of the action log. ``changes``: the images for undo; empty if it cannot be undone."""
 
     id: str
     room: str
@@ -265,7 +265,7 @@ class ModerationAction:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A participant as stored, once they have said something. ``created_ms``: when the identity was made."""
+    """A participant as stored after their first message. ``created_ms``: the time when the identity was made."""
 
     id: str
     name: str

@@ -20,7 +20,7 @@ from streamer.conference.sessions import RUNNING, Session, SessionState
 EARLY_MS = 60 * 60_000
 LATE_MS = 30 * 60_000
 FORGOTTEN_MS = 6 * 3600_000
-"""A session that nobody started is waited for so long after its planned end."""
+"""A session that nobody started is expected for this long after its planned end."""
 
 _BEFORE = frozenset({SessionState.SCHEDULED, SessionState.ARMED})
 
@@ -36,13 +36,13 @@ class Window:
         return self.from_ms <= now_ms and (self.until_ms is None or now_ms < self.until_ms)
 
     def joined(self, other: Window) -> Window:
-        """The window around both, with what lies between."""
+        """The window around both, with the time between them."""
         until_ms = None if self.until_ms is None or other.until_ms is None else max(self.until_ms, other.until_ms)
         return Window(min(self.from_ms, other.from_ms), until_ms)
 
 
 def window_of(session: Session) -> Window | None:
-    """When a grant of this session acts in the session's room; None for a cancelled one."""
+    """The time in which a grant of this session acts in the session's room; None for a cancelled one."""
     if session.state is SessionState.CANCELLED:
         return None
     begins_ms = session.start_ms if session.started_ms is None else min(session.start_ms, session.started_ms)
@@ -55,7 +55,7 @@ def window_of(session: Session) -> Window | None:
 
 
 def lapses_ms(session: Session) -> int | None:
-    """When a grant of this session ends by itself; None while the session runs."""
+    """The time when a grant of this session ends by itself; None while the session runs."""
     window = window_of(session)
     return session.end_ms + LATE_MS if window is None else window.until_ms
 
@@ -83,7 +83,7 @@ def reaching(
     sessions, where ``own`` are not all.
     """
     own = tuple(own)
-    # Whoever is on the air there is still responsible for it.
+    # A publisher who is on air there is still responsible for it.
     shut = {session.room for session in others if not _is_own(grant, session) and keeps_others_out(session, now_ms)}
     shut -= {session.room for session in own if session.running}
     windows: dict[tuple[str, date | None], Window] = {}

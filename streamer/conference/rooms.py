@@ -10,7 +10,7 @@ from enum import StrEnum
 from streamer.broadcast.programme import SLATE
 
 SLUG_PATTERN = r"^[a-z0-9](?:[a-z0-9-]{0,46}[a-z0-9])?$"
-"""A room's or venue's id: part of addresses, file names and encoder settings, so nothing needs quoting."""
+"""A room's or venue's id. It is part of addresses, file names and encoder settings, so it needs no quoting anywhere."""
 SOURCE_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 MAIN = "main"
 SPARE = "spare"
@@ -22,14 +22,14 @@ _SOURCE = re.compile(SOURCE_PATTERN)
 
 
 class StartRule(StrEnum):
-    """How the room goes on air: by somebody's tap only, planned or not; or by clock and media."""
+    """How the room goes on air: only by a person, planned or not; or by clock and media."""
 
     TAP = "tap"
     AUTO = "auto"
 
 
 class Between(StrEnum):
-    """What the public output shows between two sessions."""
+    """The content of the public output between two sessions."""
 
     SLATE = "slate"
     PICTURE_MUTED = "picture_muted"
@@ -38,7 +38,7 @@ class Between(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """A place. ``timezone`` is an IANA name, ``language`` the slate's and the door signs' (``en``, ``fr``)."""
+    """A place. ``timezone`` is an IANA name, ``language`` that of the slate and the door signs (``en``, ``fr``)."""
 
     id: str
     name: str
@@ -58,13 +58,13 @@ class Room:
     start: StartRule = StartRule.TAP
     between: Between = Between.SLATE
     aliases: tuple[str, ...] = ()
-    """Other names and guids that schedules know the room by."""
+    """Other names and guids of the room in schedules."""
     guid: str = ""
-    """Globally unique, for schedules that we write; as a schedule that we read gave it."""
+    """Globally unique, for schedules that we write; taken from the schedule that we read."""
     retention_days: int | None = None
-    """After so many days recordings of the room are deleted unless pinned; None: the setting."""
+    """Recordings of the room that are older are deleted unless pinned, days; None: the setting."""
     caption_languages: tuple[str, ...] = ()
-    """BCP 47 tags of the captions that are typed for the room. A broadcast keeps those that it was opened with."""
+    """BCP 47 tags of the room's captions. A broadcast keeps the languages that it was opened with."""
 
 
 def is_slug(text: str) -> bool:
@@ -77,6 +77,6 @@ def is_source_name(text: str) -> bool:
 
 
 def slug_of(name: str) -> str:
-    """A slug that people recognise in ``name``: ``Grande Salle d'Été`` -> ``grande-salle-d-ete``; may be empty."""
+    """A slug that people recognise ``name`` in: ``Grande Salle d'Été`` -> ``grande-salle-d-ete``; may be empty."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii").lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:48].rstrip("-")

@@ -1,4 +1,4 @@
-"""A schedule as read from a file or about to be written: what frab XML, c3voc JSON and iCalendar have in common. Pure.
+"""A schedule from a file or for one: the common parts of frab XML, c3voc JSON and iCalendar. Pure.
 
 Times are UTC milliseconds. Nothing here is trusted: titles may be empty, rooms unknown, times doubled.
 """
@@ -15,13 +15,13 @@ class ScheduleRoom:
     name: str
     guid: str = ""
     slug: str = ""
-    """As the file calls it elsewhere (an alias); empty where it has none."""
+    """The file's other name for it (an alias); empty if it has none."""
     capacity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleItem:
-    """One session of a schedule. ``guid`` or ``id`` says which it is when the schedule is read again."""
+    """One session of a schedule. ``guid`` or ``id`` identifies it when the schedule is read again."""
 
     title: str
     start_ms: int
@@ -52,19 +52,19 @@ class ScheduleItem:
     attachments: tuple[tuple[str, str], ...] = ()
     logo: str = ""
     visibility: Visibility | None = None
-    """Where the file says it (iCalendar's CLASS); None: the kind decides."""
+    """The file's own value (iCalendar's CLASS); None: the kind decides."""
     unsaid: frozenset[str] = field(default=frozenset(), compare=False)
-    """Fields of this class that the file is silent about: what a session has there already is left alone."""
+    """Fields of this class that the file does not mention: a session keeps its values of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleWarning:
-    """Something odd that was read all the same, or one item that could not be."""
+    """A problem of the schedule, or of one item that could not be read."""
 
     code: str
     message: str
     item: str = ""
-    """Which session: its guid, id or title; empty: the whole schedule."""
+    """The session's guid, id or title; empty: the whole schedule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Schedule:
     title: str
     acronym: str = ""
     timezone: str = ""
-    """IANA name; empty where the file does not say."""
+    """IANA name; empty if the file names none."""
     version: str = ""
     url: str = ""
     language: str = ""

@@ -1,8 +1,8 @@
 """Keys of closed sessions: ``{holder}.{mac}``, made and checked with a stored secret. Pure.
 
-A key says for whom it was made, so that it ends with its holder's rights: the web plane asks at each request whether
-the holder may still see the session (:mod:`streamer.api.session_keys`). Nothing is stored of a key, and no other
-process knows one.
+A key names its holder, so that it ends with the holder's rights: the web plane checks at each request whether the
+holder may still see the session (:mod:`streamer.api.session_keys`). Keys are not stored, and no other process knows
+them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from hashlib import sha256
 from streamer.conference.sessions import Session, Visibility
 
 LINK = "link"
-"""The holder of an unlisted session's shared link: whoever has it. No grant's id is as short."""
+"""The holder of an unlisted session's shared link: everybody who has it. No grant's id is as short."""
 MAC_BYTES = 18
 MAX_KEY = 120
-"""Characters. Longer ones are no keys of ours."""
+"""Characters. Our keys are never longer."""
 _OPENNESS = {Visibility.PUBLIC: 2, Visibility.UNLISTED: 1, Visibility.PRIVATE: 0}
 
 
@@ -28,7 +28,7 @@ def key_of(secret: bytes, session: Session, holder: str) -> str:
 
 
 def holder_of(secret: bytes, session: Session, key: str) -> str | None:
-    """For whom a key of ``session`` was made; None where it was not made here, or for an older generation."""
+    """The holder of a key of ``session``; None if it was not made here, or for an older generation."""
     holder, dot, mac = key.rpartition(".")
     if not (dot and holder and len(key) <= MAX_KEY and key.isascii()):
         return None
@@ -36,12 +36,12 @@ def holder_of(secret: bytes, session: Session, key: str) -> str | None:
 
 
 def admin_holder(secret: bytes, admin_token: str) -> str:
-    """Who comes with the environment's admin token itself: another token is another holder."""
+    """The holder for the environment's admin token: another token is another holder."""
     return f"admin-{_text(hmac.digest(secret, f'admin token {admin_token}'.encode(), sha256)[:9])}"
 
 
 def with_generation(before: Session, after: Session) -> Session:
-    """``after`` with its generation: one more than ``before`` where it is open to fewer, else the same.
+    """``after`` with its generation: one more than ``before`` if fewer people may see it, else the same.
 
     A generation never goes back, so what a key opened before stays closed to it.
     """

@@ -24,7 +24,7 @@ class SessionState(StrEnum):
 
 RUNNING = frozenset({SessionState.ON_AIR, SessionState.OVERRUN})
 OPEN = frozenset({SessionState.SCHEDULED, SessionState.ARMED, *RUNNING})
-"""States from which a session may still go on air, or is."""
+"""States of sessions that are on air or may still go on air."""
 
 
 class Kind(StrEnum):
@@ -38,7 +38,8 @@ class Kind(StrEnum):
 
 
 class Visibility(StrEnum):
-    """``unlisted``: whoever has the link; ``private``: whoever has a grant. Neither is told of in public."""
+    """``unlisted``: everybody with the link may see it; ``private``: people with a grant. The public learns of
+    neither."""
 
     PUBLIC = "public"
     UNLISTED = "unlisted"
@@ -46,8 +47,8 @@ class Visibility(StrEnum):
 
 
 class Flag(StrEnum):
-    """``do_not_record`` and ``do_not_stream``. ``ask``: the technician is asked when the session is armed;
-    unanswered means recorded and not published."""
+    """``do_not_record`` and ``do_not_stream``. ``ask``: the technician is asked when the session is armed; without an
+    answer it is recorded and not published."""
 
     NO = "no"
     YES = "yes"
@@ -62,7 +63,7 @@ class ReplayPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KindDefaults:
-    """What a session of a kind is unless somebody says otherwise."""
+    """The values of a new session of a kind."""
 
     visibility: Visibility = Visibility.PUBLIC
     do_not_record: Flag = Flag.NO
@@ -84,7 +85,7 @@ KIND_DEFAULTS: Mapping[Kind, KindDefaults] = {
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One slot of the schedule. ``id`` is unguessable and part of addresses."""
+    """One slot of the schedule. ``id`` cannot be guessed and is part of addresses."""
 
     id: str
     room: str
@@ -97,7 +98,7 @@ class Session:
     abstract: str = ""
     speakers: tuple[str, ...] = ()
     language: str = ""
-    """BCP 47, or empty where nobody said."""
+    """BCP 47; empty: not known."""
     tags: tuple[str, ...] = ()
     track: str = ""
     url: str = ""
@@ -109,30 +110,30 @@ class Session:
     replay: ReplayPolicy = ReplayPolicy.AT_ONCE
     state: SessionState = SessionState.SCHEDULED
     delay_ms: int = 0
-    """How far ``start_ms`` lies behind what the schedule said; the schedule's own start is the difference."""
+    """The difference between ``start_ms`` and the schedule's own start."""
     shortened_ms: int = 0
-    """What delays took of its length (a break absorbs them); the schedule's own length is the sum."""
+    """The time that delays took of its length (a break absorbs them); the schedule's own length is the sum."""
     started_ms: int | None = None
     ended_ms: int | None = None
     extended_until_ms: int | None = None
-    """Until when a person has extended it: a closed session that follows waits for that, and no longer."""
+    """The time until which a person has extended it: a closed session that follows waits until then, and no longer."""
     changed_ms: int | None = None
-    """When it last went on air, was extended, ended, reopened, cancelled, or had one of these undone. By the server's
-    clock, unlike the marks, which may lie minutes back."""
+    """The time when it last went on air, was extended, ended, reopened, cancelled, or one of these was undone. By the
+    server's clock, unlike the marks, which may lie minutes back."""
     ad_hoc: bool = False
     """Begun without a plan."""
     record_answer: bool | None = None
-    """The technician's answer where ``do_not_record`` is ``ask``: may it be recorded?"""
+    """The technician's answer if ``do_not_record`` is ``ask``: may it be recorded?"""
     stream_answer: bool | None = None
-    """The technician's answer where ``do_not_stream`` is ``ask``: may it be streamed?"""
+    """The technician's answer if ``do_not_stream`` is ``ask``: may it be streamed?"""
     generation: int = 1
-    """Grows whenever fewer people may see it than before: keys of an older one open nothing."""
+    """Grows whenever fewer people may see it than before: keys of an older generation open nothing."""
     guid: str = ""
     """The schedule's globally unique id, or empty."""
     external_id: str = ""
     """The schedule's id within its event, or empty."""
     sequence: int = 0
-    """iCalendar's SEQUENCE: grows with each change that an attendee should be told of."""
+    """iCalendar's SEQUENCE: grows with each change that an attendee should learn of."""
 
     @property
     def running(self) -> bool:
@@ -140,26 +141,26 @@ class Session:
 
     @property
     def closed(self) -> bool:
-        """Unlisted or private: nothing of it may be told or shown in public."""
+        """Unlisted or private: it must not be told or shown in public."""
         return self.visibility is not Visibility.PUBLIC
 
     @property
     def recorded(self) -> bool:
-        """Whether its programme may be written to disk. Unanswered means yes."""
+        """Whether its programme may be written to disk. Without an answer it may."""
         if self.do_not_record is Flag.ASK:
             return self.record_answer is not False
         return self.do_not_record is Flag.NO
 
     @property
     def streamed(self) -> bool:
-        """Whether its audience may see it live. Unanswered means no."""
+        """Whether its audience may see it live. Without an answer it may not."""
         if self.do_not_stream is Flag.ASK:
             return self.stream_answer is True
         return self.do_not_stream is Flag.NO
 
     @property
     def published(self) -> bool:
-        """Whether a replay may be shown without a review, as far as flags and policy say."""
+        """Whether flags and policy allow a replay without a review."""
         if self.do_not_record is Flag.ASK and self.record_answer is None:
             return False
         return self.recorded and self.streamed and self.replay is ReplayPolicy.AT_ONCE
@@ -167,7 +168,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A named run of sessions. ``id`` is a slug. Times are None where they follow from its sessions."""
+    """A named run of sessions. ``id`` is a slug. Times are None if they follow from its sessions."""
 
     id: str
     name: str
@@ -180,7 +181,7 @@ class Event:
     logos: tuple[str, ...] = ()
     """Addresses of partners' logos, for the slate and the pages."""
     source_url: str = ""
-    """Where its schedule is polled; empty: nowhere."""
+    """The address of its schedule, which is polled; empty: none."""
     colour: str = ""
 
 
@@ -191,26 +192,27 @@ class MarkKind(StrEnum):
 
 
 CLOSED_CHAPTER = "cq-"
-"""Begins the ids of chapters made of questions that were asked in a closed session's own audience."""
+"""The prefix of the ids of chapters made of questions that were asked in a closed session's own audience."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Start and end are the session's own ``started_ms`` and ``ended_ms``; these are the others. Media times."""
+    """Start and end are the session's own ``started_ms`` and ``ended_ms``; these are the other marks. Media times."""
 
     id: str
     session: str
     kind: MarkKind
     at_ms: int
     until_ms: int | None = None
-    """Of an incident; None while it lasts."""
+    """The end of an incident; None while it lasts."""
     label: str = ""
     hidden: bool = True
     """Whether replays skip the incident."""
 
     @property
     def said_closed(self) -> bool:
-        """Whether its label was said in a closed session's own audience. It stays there, whatever that becomes."""
+        """Whether its label was written in a closed session's own audience. It stays there, whatever the session
+        becomes."""
         return self.id.startswith(CLOSED_CHAPTER)
 
 
@@ -221,4 +223,4 @@ class Hold:
     since_ms: int
     message: str
     until_ms: int | None = None
-    """When it is thought to end; only told, nothing resumes by itself."""
+    """The expected end; it is only shown, and nothing resumes by itself."""

@@ -1,4 +1,4 @@
-"""Stretches of media time that follow from a room's day: what must not be listed, or not be kept, any more. Pure."""
+"""Stretches of media time that must not be listed, or not be kept, any more. They follow from a room's day. Pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from streamer.conference.day import RoomDay, is_hidden
 from streamer.conference.sessions import Session
 
 MOST_WITHHELD = 100
-"""Of the newest of each kind: two for each session, a hundred of what was left out of replays."""
+"""The newest of each kind: two for each session, a hundred left out of replays."""
 
 
 def output_name(session: Session) -> str:
-    """The output of a closed session, as web plane and room call it among themselves. It is no secret and no address:
-    what opens it are keys, which the web plane checks."""
+    """The name of a closed session's output between web plane and room. It is neither secret nor an address: keys open
+    the output, and the web plane checks them."""
     return _output_name(session.id)
 
 
@@ -27,11 +27,11 @@ def _output_name(session_id: str) -> str:
 
 
 def withheld(day: RoomDay) -> tuple[Withheld, ...]:
-    """The minutes of all sessions in view that are closed, not streamed or not recorded, as far as they have begun, and
-    what was left out of their replays: nobody is to find it in a live window.
+    """The minutes of all sessions in memory that are closed, not streamed or not recorded, as far as they have begun,
+    and the stretches left out of their replays: nobody may find them in a live window.
 
-    They follow from the day as it is, not from what changed it: what a room process could not be told when a late tap
-    was made, it is told when it is back, and one that was restarted does it once more.
+    They follow from the present day, not from its changes. So a room process that was away during a late action learns
+    them when it is back, and a restarted one learns them again.
     """
     found: list[Withheld] = []
     for session in day.sessions:
@@ -43,7 +43,7 @@ def withheld(day: RoomDay) -> tuple[Withheld, ...]:
             found.append(Withheld(start_ms, end_ms, own))
         if not session.recorded:
             found.append(Withheld(start_ms, end_ms, erase=True))
-    # Each kind has its own room: a recording that was cut a hundred times puts no closed session out of mind.
+    # Each kind has a limit of its own: a recording that was cut a hundred times displaces no closed session.
     return (*_newest(found), *_newest(Withheld(one.from_ms, one.to_ms, exact=one.by_hand) for one in day.left_out))
 
 

@@ -1,7 +1,7 @@
-"""What people may do to a room's day: commands as values, and what each of them changes. Pure.
+"""People's commands to a room's day as values, and their effects. Pure.
 
 People outrank the clock, and privacy outranks both: while the time of a guarded session is reserved, nothing else
-begins in the room. What already holds changes nothing: ``apply`` answers the very day that it was given.
+begins in the room. A command that is fulfilled already changes nothing: ``apply`` returns the day that it was given.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MIN_GAIN_DB, MAX_GAIN_DB = -60.0, 20.0
 
 
 class Refused(StreamerError):
-    """The day does not allow it: 409, or 422 where it never would. ``details`` say what would be possible."""
+    """The day does not allow the command: 409, or 422 if it never would. ``details`` tell the possible values."""
 
     code, status = "refused", 409
 
@@ -47,16 +47,16 @@ class Refused(StreamerError):
 
 @dataclass(frozen=True, slots=True)
 class StartTap:
-    """On air; what runs in the room ends at the same mark. On a session that runs: its start mark moves."""
+    """Put the session on air; the running session ends at the same mark. For a running session: move its start mark."""
 
     session: str
     at_ms: int | None = None
-    """When it really began, up to half an hour back; None: now."""
+    """The real begin, up to half an hour back; None: now."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Ended. On a session that has ended a little ago: its end mark moves."""
+    """End the session. For a session that ended a short time ago: move its end mark."""
 
     session: str
     at_ms: int | None = None
@@ -64,8 +64,8 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Extend:
-    """So much longer than planned, or than now where the end has passed. A guarded session that follows waits for
-    it, and so does the clock of an ``auto`` room."""
+    """Make it longer than planned, or than now if its end has passed. A guarded session that follows waits for it, and
+    so does the clock of an ``auto`` room."""
 
     session: str
     minutes: int
@@ -73,8 +73,8 @@ class Extend:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """Later by so much; ``following``: so is all that comes after it in the room on that day, breaks absorbing it.
-    A session that runs ends later instead."""
+    """Move it later; ``following``: also everything after it in the room on that day, with breaks that absorb the
+    delay. A running session ends later instead."""
 
     session: str
     minutes: int
@@ -88,14 +88,14 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Reopen:
-    """A session that has just ended goes on; a cancelled one is planned again. Others are open as they are."""
+    """A session that has just ended goes on; a cancelled one is planned again. Open sessions do not change."""
 
     session: str
 
 
 @dataclass(frozen=True, slots=True)
 class AdHoc:
-    """Something without a plan begins now. ``session``: its new, unguessable id."""
+    """A session without a plan begins now. ``session``: its new id, which cannot be guessed."""
 
     session: str
     title: str = ""
@@ -103,7 +103,8 @@ class AdHoc:
 
 @dataclass(frozen=True, slots=True)
 class ConsentAnswer:
-    """To ``do_not_record: ask`` and ``do_not_stream: ask``: may it be recorded, streamed? None: no answer to that."""
+    """To ``do_not_record: ask`` and ``do_not_stream: ask``: may it be recorded, streamed? None: that question is not
+    answered."""
 
     session: str
     record: bool | None = None
@@ -118,7 +119,7 @@ class HoldOn:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """``shift``: what is left of the day moves by the hold's length."""
+    """``shift``: the rest of the day moves by the hold's length."""
 
     shift: bool = False
 
@@ -130,7 +131,7 @@ class Slate:
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """None: ``main``, with ``spare`` behind it."""
+    """The source for the programme; None: ``main``, with ``spare`` behind it."""
 
     source: str | None
 
@@ -146,7 +147,7 @@ Command = (
 
 
 def apply(day: RoomDay, command: Command, now_ms: int) -> RoomDay:
-    """The day after ``command``; ``day`` itself where nothing changes. Raises :class:`Refused`."""
+    """The day after ``command``; ``day`` itself if nothing changes. Raises :class:`Refused`."""
     return _RULES[type(command)](day, command, now_ms)
 
 
@@ -168,10 +169,10 @@ def _start(day: RoomDay, command: StartTap, now_ms: int) -> RoomDay:
     running = current(day)
     first_ms = max(last_end_ms(day, session.id) or 0, (running and running.started_ms) or 0)
     if at_ms is None:
-        # A clock that stepped back must not let two sessions share minutes.
+        # After a step back of the clock two sessions must not share minutes.
         at_ms = max(now_ms, first_ms)
     elif running is not None and exposes(running, session):
-        # Minutes of a closed or unrecorded session do not become another's by a late tap.
+        # A late start must not take minutes of a closed or unrecorded session.
         at_ms = max(now_ms, first_ms)
     elif at_ms < first_ms:
         _refuse("before_previous", "The session before had not ended then.", details={"not_before_ms": first_ms})
@@ -179,16 +180,16 @@ def _start(day: RoomDay, command: StartTap, now_ms: int) -> RoomDay:
 
 
 def _wrong_tap(session: Session, now_ms: int) -> bool:
-    """Begun and ended before its planned start: it was taken for another and still has its time."""
+    """Whether it began and ended before its planned start: it was started by mistake and still has its time."""
     return session.ended_ms is not None and session.ended_ms <= session.start_ms and now_ms < session.end_ms
 
 
 def _move_start(day: RoomDay, session: Session, at_ms: int) -> RoomDay:
-    """Another start mark for a session that runs. Where it was begun by tapping the one before away, the two share a
-    mark and it stays shared."""
+    """Another start mark for a running session. If its start ended the session before, both share the mark and go on
+    sharing it."""
     shared = [s for s in day.sessions if s.id != session.id and s.ended_ms == session.started_ms]
     if at_ms < (session.started_ms or 0) and any(exposes(s, session) for s in shared):
-        # Minutes of a closed or unrecorded session stay with it, as they did when it was tapped away.
+        # Minutes of a closed or unrecorded session stay with it.
         return day
     tapped_away = max(shared, key=lambda s: s.started_ms or 0, default=None)
     ends = [s.ended_ms for s in day.sessions if s is not tapped_away and s.id != session.id and s.ended_ms is not None]
@@ -410,7 +411,7 @@ def _session(day: RoomDay, session_id: str) -> Session:
 
 
 def _tapped(day: RoomDay, at_ms: int | None, now_ms: int) -> int | None:
-    """The media time that a tap names, checked; a little ahead of the clock is now."""
+    """The media time of an action, checked; a time a little ahead of the clock counts as now."""
     if at_ms is None:
         return None
     if at_ms > now_ms + day.timing.early_tap_ms:
@@ -422,7 +423,7 @@ def _tapped(day: RoomDay, at_ms: int | None, now_ms: int) -> int | None:
 
 
 def _not_reserved(day: RoomDay, session: Session, now_ms: int) -> None:
-    """Nothing else begins in the time of a guarded session: it is begun, delayed or cancelled first."""
+    """Raises Refused during the time of a guarded session, which must be begun, delayed or cancelled first."""
     due = due_guarded(day, now_ms)
     if due is not None and due.id != session.id:
         _refuse("reserved", "The room is reserved for another session now.", details={"until_ms": due.end_ms})

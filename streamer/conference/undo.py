@@ -1,4 +1,4 @@
-"""What a command changed, as a value that can be stored, and taking it back. Pure."""
+"""The effect of a command as a value that can be stored and undone. Pure."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from streamer.conference.taps import Refused
 
 _ROOM_FIELDS = ("hold", "slate", "source", "gain_db")
 _SESSION_FIELDS = tuple(f.name for f in fields(Session) if f.name not in ("id", "generation"))
-"""A generation is not put back: links that were taken away by mistake are handed out anew."""
+"""The generation is not restored: links that were taken away by mistake are handed out anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionImage:
-    """One session that a command touched. ``before`` None: it made it; ``after`` None: it removed it."""
+    """One session that a command changed. ``before`` None: the command made it; ``after`` None: it removed it."""
 
     id: str
     before: Session | None
@@ -35,7 +35,7 @@ class SessionImage:
 
 @dataclass(frozen=True, slots=True)
 class RoomImage:
-    """What a person sets in a room."""
+    """The values that a person sets in a room."""
 
     hold: Hold | None = None
     slate: bool = False
@@ -45,7 +45,7 @@ class RoomImage:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Before and after images of what one command changed."""
+    """Images of the changed things before and after one command."""
 
     sessions: tuple[SessionImage, ...] = ()
     before: RoomImage = RoomImage()
@@ -57,7 +57,7 @@ class Effect:
 
 
 def effect(before: RoomDay, after: RoomDay) -> Effect:
-    """What lies between two values of one room's day."""
+    """The difference between two values of one room's day."""
     old = {session.id: session for session in before.sessions}
     new = {session.id: session for session in after.sessions}
     images = tuple(
@@ -67,11 +67,11 @@ def effect(before: RoomDay, after: RoomDay) -> Effect:
 
 
 def restore(day: RoomDay, done: Effect, now_ms: int, *, alone: bool = False) -> RoomDay:
-    """``day`` with what ``done`` changed as it was before; what it did not change stays as it is now.
+    """``day`` with the former values of everything that ``done`` changed; the rest stays as it is now.
 
-    Raises Refused ``superseded`` where any of it has been changed again since (what the clock makes of a state,
-    ``armed`` or ``overrun``, does not count), or where another session has been on air since. ``alone``: whatever
-    people did to its sessions afterwards has been taken back; that this moved ``changed_ms`` does not count then.
+    Raises Refused ``superseded`` if any of it has been changed again since, or if another session has been on air
+    since. The clock's changes of a state (``armed``, ``overrun``) do not count. ``alone``: all later actions on its
+    sessions have been undone; then their ``changed_ms`` does not count.
     """
     restored = day
     for image in done.sessions:
@@ -107,8 +107,8 @@ def _restored(day: RoomDay, image: SessionImage, now_ms: int, alone: bool) -> Ro
         raise _superseded()
     changes: dict[str, Any] = {name: getattr(before, name) for name in names}
     if "changed_ms" in changes:
-        # An undo counts as a change: ten minutes without media begin anew, and the clock does not at once start again
-        # what a person took back.
+        # An undo counts as a change: the ten minutes without media begin anew, and the clock does not at once start
+        # again a session whose start was undone.
         changes["changed_ms"] = now_ms
     restored = with_generation(present, replace(present, **changes))
     return sorted_day(day, (restored if s.id == restored.id else s for s in day.sessions))
@@ -125,7 +125,7 @@ def _same(name: str, present: Any, after: Any) -> bool:
 
 
 def _one_life(restored: RoomDay, touched: Container[str]) -> None:
-    """What is put back must not be on air beside another session, nor cover minutes of one that has been since."""
+    """Raises if a restored session would be on air beside another one, or cover minutes of one that was on since."""
     lives = sorted(
         (session.started_ms, math.inf if session.ended_ms is None else session.ended_ms, session.id)
         for session in restored.sessions

@@ -1,4 +1,4 @@
-"""What a caller is told of a session. Pure.
+"""Decides how much a caller may know of a session. Pure.
 
 Everything that tells of a session asks :func:`told`: lists, rooms, replays, Socket.IO, orders, alarms. Lists filter in
 the database, by the same rule as a clause of SQL (:mod:`streamer.store.visibility`).
@@ -24,21 +24,22 @@ from streamer.conference.spans import output_name
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. ``grant`` None: anybody. ``links``: ids of unlisted sessions whose shared link the caller has shown."""
+    """The author of a request. ``grant`` None: anybody. ``links``: ids of unlisted sessions whose shared link the
+    caller has shown."""
 
     grant: Grant | None = None
     links: frozenset[str] = frozenset()
     holder: str = ""
-    """For whom keys of closed sessions are made: the grant's id, or the login's public name. Empty: nobody is given
-    any."""
+    """The holder in the caller's keys of closed sessions: the grant's id, or the login's public name. Empty: the caller
+    gets no keys."""
 
 
 ANYBODY = Caller()
 
 
 class View(StrEnum):
-    """How much of a session is told. ``nothing``: for this caller it does not exist. ``crew``: what the crew and the
-    session's own audience see."""
+    """The known part of a session. ``nothing``: for this caller it does not exist. ``crew``: the view of the crew and
+    of the session's own audience."""
 
     NOTHING = "nothing"
     PUBLIC = "public"
@@ -46,7 +47,7 @@ class View(StrEnum):
 
 
 class Holder(StrEnum):
-    """Whose key of a closed session the caller is given."""
+    """The holder whose key of a closed session the caller gets."""
 
     GRANT = "grant"
     LINK = "link"
@@ -54,7 +55,7 @@ class Holder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """``key`` None: no key is told, as a public session has none."""
+    """``key`` None: there is no key, as for a public session."""
 
     view: View
     key: Holder | None = None
@@ -73,7 +74,7 @@ def target_of(session: Session, venue: str | None) -> Target:
 
 
 def told(caller: Caller, session: Session, venue: str | None, *, as_closed: bool = False) -> Told:
-    """What ``caller`` is told of ``session``; ``venue`` is its room's.
+    """The part of ``session`` that ``caller`` may know; ``venue`` is its room's.
 
     ``as_closed``: about what was said while the session was closed. That stays with those who were told of it then,
     whatever the session is now.
@@ -93,8 +94,8 @@ def told(caller: Caller, session: Session, venue: str | None, *, as_closed: bool
 
 
 def told_where(caller: Caller, session_id: str, known: Session | None, room: str, venue: str | None) -> Told:
-    """As :func:`told` for what names a session that may be gone or out of view (``known`` None): that is told to those
-    who may know of whatever is in the room."""
+    """As :func:`told` for an item whose session may be deleted or not in memory (``known`` None): callers who may know
+    of everything in the room may know of it."""
     if known is not None:
         return told(caller, known, venue)
     target = Target(room=room, venue=venue, session=session_id)
@@ -108,8 +109,8 @@ def told_where(caller: Caller, session_id: str, known: Session | None, room: str
 def alarm_told(
     caller: Caller, alarm: Alarm, find: Callable[[str], Session | None], room: str, venue: str | None
 ) -> Alarm | None:
-    """A room's alarm without what tells of a session that the caller is told nothing of; None: not at all. ``find``:
-    sessions in view, by id."""
+    """A room's alarm without facts about sessions that the caller may not know of; None: the alarm is hidden. ``find``:
+    the sessions in memory, by id."""
 
     def hidden(session_id: str) -> bool:
         return not told_where(caller, session_id, find(session_id), room, venue).anything
@@ -123,8 +124,8 @@ def alarm_told(
 
 
 def outputs_told(caller: Caller, day: RoomDay, venue: str | None) -> Callable[[str], str | None]:
-    """The name by which the crew is told of an output: a closed session's is ``~{session id}``, for those who are told
-    of the session. None: nothing is told of it."""
+    """The name of an output for the crew: a closed session's is ``~{session id}``, for callers who may know of the
+    session. None: the output is hidden."""
     own = {
         output_name(one): f"{PRIVATE_PREFIX}{one.id}"
         for one in day.sessions
@@ -134,7 +135,7 @@ def outputs_told(caller: Caller, day: RoomDay, venue: str | None) -> Callable[[s
 
 
 def orders_told(caller: Caller, orders: RoomOrders, day: RoomDay, venue: str | None) -> RoomOrders:
-    """A room's orders, for its crew. Of stretches that are withheld nothing is told: they are the room process's."""
+    """A room's orders for its crew, without the withheld stretches, which only the room process needs."""
     name_of = outputs_told(caller, day, venue)
     known = {one.id for one in day.sessions if told(caller, one, venue).anything}
     running = current(day)
@@ -155,7 +156,7 @@ def orders_told(caller: Caller, orders: RoomOrders, day: RoomDay, venue: str | N
 
 
 def recording_told(caller: Caller, session: Session, venue: str | None, *, published: bool, current: bool) -> bool:
-    """Whether the session's recording is told of. ``current``: it has an edition that plays."""
+    """Whether the caller may know of the session's recording. ``current``: it has an edition that plays."""
     grant, target = caller.grant, target_of(session, venue)
     if grant is not None and grant.allows(Action.RECORDING_READ, target):
         return True
@@ -164,7 +165,8 @@ def recording_told(caller: Caller, session: Session, venue: str | None, *, publi
 
 
 class Reading(StrEnum):
-    """How much of what an audience said is told. ``moderator``: with names, and what the audience was not shown."""
+    """The visible part of an audience's items. ``moderator``: with names, and with items that the audience did not
+    see."""
 
     NOTHING = "nothing"
     AUDIENCE = "audience"
@@ -172,15 +174,15 @@ class Reading(StrEnum):
 
 
 def said_in(item: Question | Poll) -> str | None:
-    """The session that it belongs to; None: the room."""
+    """The session of the item; None: the room."""
     return closed_session(item.scope) or item.session
 
 
 def said_told(
     caller: Caller, item: Question | Poll, session: Session | None, venue: str | None, action: Action
 ) -> Reading:
-    """How a question or a poll is told. ``session``: the one of :func:`said_in`, None where it is gone; ``venue``: of
-    its room; ``action``: what moderators of such items may."""
+    """The visibility of a question or a poll. ``session``: the one of :func:`said_in`, None if it was deleted;
+    ``venue``: of its room; ``action``: the right of moderators of such items."""
     grant = caller.grant
     if said_in(item) is None:
         target = Target(room=item.room, venue=venue)

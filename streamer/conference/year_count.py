@@ -11,31 +11,31 @@ from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Kind, Session, SessionState, Visibility
 
 WANTED = 200
-"""Public events a year that the label asks of a venue."""
+"""The public events a year that a venue needs for the label."""
 SHORTEST_MS = 60_000
-"""What was over within a minute was a wrong tap."""
+"""A session that was over within a minute was started by mistake."""
 COUNTED = tuple(kind for kind in Kind if kind is not Kind.BREAK)
 _OPEN_KINDS = frozenset({Kind.CONFERENCE, Kind.WORKSHOP, Kind.SEMINAR, Kind.TRAINING, Kind.SOCIAL})
-"""Kinds that people may come to although their stream is for those with the link."""
+"""Kinds that people may attend although the stream is for people with the link."""
 
 
 @dataclass(frozen=True, slots=True)
 class YearRow:
-    """One venue's year. ``venue`` is empty for rooms that belong to none."""
+    """One venue's year. ``venue`` is empty for rooms without a venue."""
 
     venue: str
     name: str
     year: int
     count: int
     kinds: Mapping[Kind, int]
-    """Of those counted, for each of ``COUNTED``."""
+    """Kind -> counted sessions, for each of ``COUNTED``."""
     events: int
-    """Named events that had at least one of them."""
+    """Named events with at least one of these sessions."""
     duration_ms: int
 
 
 def took_place(session: Session) -> bool:
-    """Whether it was really held, from a start to an end."""
+    """Whether it was held, from a start to an end."""
     return (
         session.state is SessionState.ENDED
         and session.started_ms is not None
@@ -45,8 +45,8 @@ def took_place(session: Session) -> bool:
 
 
 def counts(session: Session) -> bool:
-    """Whether it took place and was open to the public: public ones, and unlisted ones of a kind that people come to.
-    A private one never counts, a break is none."""
+    """Whether it took place and was open to the public: public sessions, and unlisted ones of a kind that people
+    attend. Private ones and breaks never count."""
     if session.kind is Kind.BREAK or not took_place(session):
         return False
     if session.visibility is Visibility.UNLISTED:
@@ -57,7 +57,7 @@ def counts(session: Session) -> bool:
 def count_year(
     sessions: Iterable[Session], rooms: Iterable[Room], venues: Iterable[Venue], year: int, *, timezone: str = "UTC"
 ) -> list[YearRow]:
-    """A row for each venue, by name, counted or not; and one for rooms without a venue where they have any.
+    """A row for each venue, by name, with or without events; and one for rooms without a venue if they have any.
 
     A session belongs to the year in which it began on the venue's clock. ``timezone`` is that of rooms without a venue.
     """

@@ -1,1 +1,1 @@
-"""How the web plane and the media plane speak: messages, sockets, the mirror of a room."""
+"""The connection between the web plane and the media plane: messages, sockets, the mirror of a room."""

@@ -1,4 +1,4 @@
-"""One connection to a control socket, from the asking side. All on the loop."""
+"""One connection to a control socket, on the client's side. All on the loop."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ import structlog
 
 from streamer.control import run_folder
 from streamer.control.framing import FrameError, decode_control, encode_frame, from_protocol_error, read_frame
-from streamer.control.messages import Event, Reply
+from streamer.control.messages import ControlEvent, Reply
 from streamer.control.serving import close_writer
 from streamer.errors import StreamerError, Unavailable
 
 log = structlog.get_logger(__name__)
 
 READ_LIMIT_BYTES = 4 * 1024 * 1024
-"""Buffer of a stream before reading pauses: frames of some hundred kB come in one go."""
+"""The stream's buffer before reading pauses. Frames of some hundred kB arrive at once."""
 REQUEST_LIMIT_S = 15.0
 
 
 class Channel:
-    """Requests and their replies, and the events in between.
+    """Requests and their replies, with events in between.
 
     ``on_event`` is called on the loop for each event, in order, and must not raise.
     """
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, on_event: Callable[[Event], None]
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, on_event: Callable[[ControlEvent], None]
     ) -> None:
         self._writer = writer
         self._on_event = on_event
@@ -40,7 +40,9 @@ class Channel:
         self._task = asyncio.create_task(self._read(reader), name="control channel")
 
     @classmethod
-    async def open(cls, run_dir: Path, name: str, on_event: Callable[[Event], None] = lambda event: None) -> Channel:
+    async def open(
+        cls, run_dir: Path, name: str, on_event: Callable[[ControlEvent], None] = lambda event: None
+    ) -> Channel:
         """Raises OSError if nobody listens."""
         sock = run_folder.connect(run_dir, name)
         reader, writer = await asyncio.open_unix_connection(sock=sock, limit=READ_LIMIT_BYTES)
@@ -82,10 +84,10 @@ class Channel:
         finally:
             del self._waiting[number]
             if answer.done() and not answer.cancelled():
-                answer.exception()  # Seen: a reply that came with the limit is no error of the loop's.
+                answer.exception()  # Read here: a reply that came together with the time limit is no error of the loop.
 
     async def wait_closed(self) -> None:
-        """Until the connection is gone, by either side."""
+        """Returns when the connection is closed, by either side."""
         await self._closed.wait()
 
     async def close(self) -> None:
@@ -99,7 +101,7 @@ class Channel:
         try:
             while (payload := await read_frame(reader)) is not None:
                 message = decode_control(payload)
-                if isinstance(message, Event):
+                if isinstance(message, ControlEvent):
                     self._on_event(message)
                 elif isinstance(message, Reply):
                     self._settle(message)
@@ -115,7 +117,7 @@ class Channel:
     def _settle(self, reply: Reply) -> None:
         answer = self._waiting.get(reply.id)
         if answer is None or answer.done():
-            return  # It came after the caller's limit.
+            return  # The reply came after the caller's limit.
         if reply.error is not None:
             answer.set_exception(from_protocol_error(reply.error))
         else:

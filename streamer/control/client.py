@@ -1,7 +1,7 @@
-"""The web plane's only door to the media plane. All on the loop.
+"""The web plane's only connection to the media plane. All on the loop.
 
-:class:`MediaPlane` knows the rooms that are open on this machine, opens them by the media host, and finds them
-again when the web process starts: it holds nothing that it could not ask for once more.
+:class:`MediaPlaneClient` knows the rooms that are open on this machine, opens them by the media host, and finds them
+again when the web process starts. It keeps no state that it could not ask for again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import msgspec
 import structlog
@@ -18,14 +17,12 @@ import structlog
 from streamer.control import run_folder
 from streamer.control.channel import Channel
 from streamer.control.framing import builtins_to
-from streamer.control.link import NOT_THE_DIRECTOR, OrderEpoch, RoomLink, no_epoch
-from streamer.control.messages import Event, RoomConfig, RoomEntry
-from streamer.control.part_cache import PartCache
+from streamer.control.link import NOT_THE_DIRECTOR, OrderEpoch, RoomClient, no_epoch
+from streamer.control.media_plane import Change, RoomLink
+from streamer.control.messages import ControlEvent, RoomConfig, RoomEntry
 from streamer.errors import StreamerError, Unavailable
 from streamer.settings import Settings
 from streamer.supervision import start_kept
-
-__all__ = ["Listener", "MediaPlane", "PartCache", "RoomLink"]
 
 log = structlog.get_logger(__name__)
 
@@ -33,19 +30,17 @@ FIRST_RETRY_S = 0.1
 LAST_RETRY_S = 1.0
 ENSURE_LIMIT_S = 15.0
 HOST_LIMIT_S = 5.0
-"""How long a request waits for a media host that is just restarting."""
+"""A request waits this long for a media host that is restarting."""
 FIND_LIMIT_S = 2.0
 LINGER_S = 10.0
-"""A closed room's link stays for this long, so that players that wait get to see the end."""
+"""The link of a closed room stays for this long, so that waiting players see the end."""
 
-Listener = Callable[[RoomLink, str, Any], None]
-"""``(link, what, data)``: ``added``, ``up``, ``down``, ``removed`` (no data), ``status`` (RoomStatus), ``meters``
-(dict)."""
+Listener = Callable[[RoomLink, Change], None]
 
 
-class MediaPlane:
-    """The rooms of this machine, as a web process sees them. ``order_epoch``: see there; ``doubt`` is called when a
-    room or the media host has obeyed a newer one."""
+class MediaPlaneClient:
+    """A :class:`streamer.control.media_plane.MediaPlane`. ``order_epoch``: see there; ``doubt`` is called when a
+    room or the media host has obeyed a newer epoch."""
 
     def __init__(
         self,
@@ -61,9 +56,8 @@ class MediaPlane:
         self._settings = settings
         self._run_dir = run_dir or settings.run_dir
         self._linger_s = linger_s
-        self._links: dict[str, RoomLink] = {}
-        self.rooms: Mapping[str, RoomLink] = MappingProxyType(self._links)
-        """By room id; a link stays as long as the room is open, whether or not its process is up just now."""
+        self._links: dict[str, RoomClient] = {}
+        self.rooms: Mapping[str, RoomClient] = MappingProxyType(self._links)
         self.host_reconnects = 0
         self._entries: dict[str, RoomEntry] = {}
         self._listeners: dict[object, Listener] = {}
@@ -73,7 +67,6 @@ class MediaPlane:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Connect to whoever is there. Returns once the rooms that run have told their state, or soon at the latest."""
         run_folder.make_run_dir(self._run_dir)
         await self._find_rooms()
         self._tasks.append(start_kept("media host link", self._keep_host))
@@ -85,7 +78,6 @@ class MediaPlane:
             log.warning("rooms_still_silent", rooms=[room for room, link in self._links.items() if not link.up])
 
     async def close(self) -> None:
-        """Let go of everything; the media plane goes on."""
         tasks = [*self._tasks, *self._lingering.values()]
         for task in tasks:
             task.cancel()
@@ -102,14 +94,10 @@ class MediaPlane:
 
     @property
     def entries(self) -> Mapping[str, RoomEntry]:
-        """What the media host last told of each room."""
+        """Room -> its last entry from the media host."""
         return MappingProxyType(self._entries)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Have ``listener`` called on the loop for what happens to any room. It must be quick and not raise.
-
-        Returns the function that ends it.
-        """
         ticket = object()
         self._listeners[ticket] = listener
 
@@ -118,12 +106,7 @@ class MediaPlane:
 
         return end
 
-    async def ensure(self, config: RoomConfig, *, limit_s: float = ENSURE_LIMIT_S) -> RoomLink:
-        """The room's link, up; the room is opened if it is not, and gets ``config`` in any case.
-
-        Errors: ``media_host_unavailable`` 503 with Retry-After, ``too_many_rooms`` 503, ``room_start_failed``
-        503, ``bad_room_id`` 400.
-        """
+    async def ensure(self, config: RoomConfig, *, limit_s: float = ENSURE_LIMIT_S) -> RoomClient:
         run_folder.check_room_id(config.id)
         try:
             async with asyncio.timeout(limit_s):
@@ -131,7 +114,7 @@ class MediaPlane:
                     try:
                         await self._ask_host(config)
                     except _HostAway:
-                        # The host is away, its rooms are not: what is up can be used.
+                        # The host is away, but its rooms are not: a room that is up can be used.
                         link = self._links.get(config.id)
                         if link is None or not link.up:
                             raise
@@ -147,12 +130,10 @@ class MediaPlane:
             ) from error
 
     async def configure(self, config: RoomConfig) -> None:
-        """Tell an open room its new config; one that is not open learns it when it opens."""
         if config.id in self._links:
             await self.ensure(config)
 
     async def stop(self, room: str) -> None:
-        """Close a room for good. Errors: ``media_host_unavailable`` 503, ``no_such_room`` 404."""
         host = await self._reach_host()
         await host.request("stop", {"room": room}, epoch=await self._order_epoch())
 
@@ -184,7 +165,7 @@ class MediaPlane:
             raise _HostAway() from error
 
     async def _comes_up(self, room: str) -> bool:
-        """False if it closed instead: it was about to, and has to be opened again."""
+        """False if it closed instead: it was closing already, and must be opened again."""
         while True:
             link = self._links.get(room)
             if link is None or room in self._lingering:
@@ -237,7 +218,7 @@ class MediaPlane:
         self._host_changed.set()
         self._host_changed = asyncio.Event()
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: ControlEvent) -> None:
         if event.kind != "room":
             return
         try:
@@ -259,7 +240,7 @@ class MediaPlane:
     # --- links -----------------------------------------------------------------------------------------
 
     async def _find_rooms(self) -> None:
-        """Rooms that answer although no media host tells of them."""
+        """Find the rooms that answer without a media host."""
         for room in run_folder.rooms_with_sockets(self._run_dir):
             if room in self._links:
                 continue
@@ -270,10 +251,10 @@ class MediaPlane:
             await channel.close()
             self._link(room)
 
-    def _link(self, room: str) -> RoomLink:
+    def _link(self, room: str) -> RoomClient:
         link = self._links.get(room)
         if link is None:
-            link = RoomLink(
+            link = RoomClient(
                 self._run_dir,
                 room,
                 cache_bytes=self._settings.hls.cache_bytes_per_room,
@@ -283,7 +264,7 @@ class MediaPlane:
                 doubt=self._doubt,
             )
             self._links[room] = link
-            self._tell(link, "added", None)
+            self._tell(link, "added")
         return link
 
     def _linger(self, room: str) -> None:
@@ -295,12 +276,12 @@ class MediaPlane:
         await asyncio.sleep(self._linger_s)
         link = self._links.pop(room)
         self._lingering.pop(room, None)
-        self._tell(link, "removed", None)
+        self._tell(link, "removed")
         await link.disconnect()
 
-    def _tell(self, link: RoomLink, what: str, data: Any) -> None:
+    def _tell(self, link: RoomClient, what: Change) -> None:
         for listener in list(self._listeners.values()):
-            listener(link, what, data)
+            listener(link, what)
 
 
 class _HostAway(Unavailable):

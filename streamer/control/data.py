@@ -22,9 +22,8 @@ SnapshotSource = Callable[[], tuple[Snapshot, list[PartBytes]]]
 class DataServer:
     """Sends a room's media events to each web process.
 
-    ``snapshot`` is called on the loop when somebody connects and must tell the state as it is after the last
-    published event: change state and publish in the same turn of the loop. It also gives the parts whose bytes
-    are still in memory.
+    ``snapshot`` is called on the loop for each new connection. It must give the state after the last published event:
+    change the state and publish in the same turn of the loop. It also gives the parts whose bytes are still in memory.
     """
 
     def __init__(
@@ -43,16 +42,16 @@ class DataServer:
         self._readers: set[Outbound] = set()
         self._server = SocketServer(path, self._serve)
         self.seq = 0
-        """Of the last event."""
+        """The number of the last event."""
         self.cut_off = 0
-        """Readers that were too slow."""
+        """The number of readers that were cut off because they were too slow."""
 
     async def start(self) -> None:
         """Raises OSError if the socket cannot be made."""
         await self._server.start()
 
     async def close(self, *, flush_s: float = 0.5) -> None:
-        """Give what is queued ``flush_s`` seconds to go out, then end every connection."""
+        """Send the queue for at most ``flush_s`` seconds, then end every connection."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(flush_s):
                 for reader in list(self._readers):
@@ -74,8 +73,9 @@ class DataServer:
             reader.send(frame)
 
     def _first(self) -> Iterator[bytes]:
-        # Taken in one turn of the loop with joining the readers: no event is missed or told twice. Encoded one
-        # by one as they go out, so that a newcomer does not cost a second copy of the ring.
+        # Taken in the same turn of the loop in which the reader joins, so that it misses no event and gets none twice.
+        # The frames are encoded one by one as they are sent, so that a new reader does not cost a second copy of the
+        # ring.
         snapshot, ring = self._snapshot()
         snapshot.seq = self.seq
         head = encode_frame(snapshot)
@@ -98,7 +98,7 @@ class DataServer:
         first = self._first()
         self._readers.add(out)
         pump = asyncio.create_task(out.run(first), name="data pump")
-        # Readers send nothing: this only notices that one has gone.
+        # Readers send nothing: this task only notices that a reader has gone.
         gone = asyncio.create_task(reader.read(1), name="data reader gone")
         try:
             await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)

@@ -1,7 +1,7 @@
 """Messages on a stream: a 4-byte big-endian length, then msgpack.
 
-Pure but for :func:`read_frame`. A frame is bounded by ``MAX_FRAME_BYTES``, so that a peer that has gone
-astray cannot make us allocate what it likes.
+Pure except :func:`read_frame`. A frame has at most ``MAX_FRAME_BYTES``, so that a faulty peer cannot make us allocate
+any amount of memory.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _media_decoder: msgspec.msgpack.Decoder[MediaEvent] = msgspec.msgpack.Decoder(Me
 
 
 class FrameError(Exception):
-    """The other side sent what is not a frame of this protocol; the connection is of no more use."""
+    """The other side sent bytes that are no frame of this protocol; the connection cannot be used any more."""
 
 
 def encode_frame(message: Any) -> bytes:
-    """A message as it goes over the wire, header included.
+    """A message as bytes for the stream, header included.
 
     Raises FrameError if it is larger than a frame may be.
     """
@@ -43,7 +43,7 @@ def encode_frame(message: Any) -> bytes:
 
 
 def decode_control(payload: bytes) -> ControlMessage:
-    """The inside of a control frame. Raises FrameError."""
+    """The message in a control frame. Raises FrameError."""
     try:
         return _control_decoder.decode(payload)
     except msgspec.MsgspecError as error:
@@ -51,7 +51,7 @@ def decode_control(payload: bytes) -> ControlMessage:
 
 
 def decode_media(payload: bytes) -> MediaEvent:
-    """The inside of a data frame. Raises FrameError."""
+    """The message in a data frame. Raises FrameError."""
     try:
         return _media_decoder.decode(payload)
     except msgspec.MsgspecError as error:
@@ -64,7 +64,7 @@ def builtins_to(value: Any, kind: type[T]) -> T:
 
 
 async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
-    """The inside of the next frame, or None at the end of the stream.
+    """The contents of the next frame, or None at the end of the stream.
 
     Waits as long as the other side is silent: the caller sets the limit. Raises FrameError for a frame that is
     too large or torn.

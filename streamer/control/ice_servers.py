@@ -1,4 +1,4 @@
-"""ICE servers that peers are told of, and the Link headers of WHIP and WHEP that name them (RFC 9725). Pure."""
+"""ICE servers for peers, and the Link headers of WHIP and WHEP that name them (RFC 9725). Pure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _PARAMETER = re.compile(r';\s*([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,]+))'
 
 
 def parse_link_headers(values: Iterable[str]) -> tuple[IceServer, ...]:
-    """ICE servers out of ``Link`` headers; links of other relations and other schemes are passed over."""
+    """The ICE servers in ``Link`` headers; links of other relations and other schemes are ignored."""
     servers = []
     for value in values:
         for match in _LINK.finditer(value):

@@ -1,8 +1,8 @@
-"""A web process's link to one room: its status, the mirror of its broadcast, the bytes of recent parts, and
-requests. All on the loop.
+"""A web process's link to one room: its status, the mirror of its broadcast, the bytes of recent parts, and requests.
+All on the loop.
 
-The link reconnects for ever. While a room process is away the mirror stays as it was, so that viewers keep what
-they have; the snapshot of the process that comes back either continues the broadcast or begins another.
+The link reconnects for ever. While a room process is away the mirror stays as it was, so that viewers keep their media.
+The snapshot of the next process either continues the broadcast or begins another.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from streamer.broadcast.view import BroadcastView, OutOfStep
 from streamer.control import run_folder
 from streamer.control.channel import READ_LIMIT_BYTES, REQUEST_LIMIT_S, Channel
 from streamer.control.framing import FrameError, builtins_to, decode_media, read_frame
-from streamer.control.messages import Answer, Candidates, Event, Forget, Forgot, Offer, RoomConfig, RoomStatus
+from streamer.control.media_plane import Change
+from streamer.control.messages import Answer, Candidates, ControlEvent, Forget, Forgot, Offer, RoomConfig, RoomStatus
 from streamer.control.part_cache import PartCache
 from streamer.control.serving import close_writer
 from streamer.errors import NotFound, StreamerError, Unavailable
@@ -35,13 +36,13 @@ log = structlog.get_logger(__name__)
 FIRST_RETRY_S = 0.05
 LAST_RETRY_S = 1.0
 YIELD_EVERY = 16
-"""Frames of a burst that are taken in before other tasks get their turn."""
+"""Frames of a burst that are read before other tasks get their turn."""
 CLOSE_LIMIT_S = 12.0
 FORGET_LIMIT_S = 15.0
-"""The room waits for its disk for ten seconds."""
+"""The room itself waits ten seconds for its disk."""
 
 OrderEpoch = Callable[[], Awaitable[int]]
-"""The epoch that a request carries now. Raises a StreamerError where this process directs no more."""
+"""The epoch for a request. Raises a StreamerError if this process does not direct any more."""
 
 
 async def no_epoch() -> int:
@@ -49,16 +50,14 @@ async def no_epoch() -> int:
 
 
 NOT_THE_DIRECTOR = "not_the_director"
-"""What a room refuses an older epoch with."""
+"""The error with which a room refuses an older epoch."""
 
 Callback = Callable[[], None]
-LinkListener = Callable[["RoomLink", str, Any], None]
-"""Called with the link, what happened (``up``, ``down``, ``status``, ``meters``) and its data: None, None,
-RoomStatus, a dict."""
+LinkListener = Callable[["RoomClient", Change], None]
 
 
-class RoomLink:
-    """``view`` and ``bytes`` are the link's own: others read them, on the loop, and never change them."""
+class RoomClient:
+    """A :class:`streamer.control.media_plane.RoomLink`."""
 
     def __init__(
         self,
@@ -74,22 +73,20 @@ class RoomLink:
         self._order_epoch = order_epoch
         self._doubt = doubt
         self._epoch = 0
-        """What this link's requests carried last: events under an older one are another director's."""
+        """The epoch of this link's last request: events with an older one come from another director."""
         self.room = room
         self.view = BroadcastView()
         self.bytes = PartCache(cache_bytes)
         self.status: RoomStatus | None = None
         self.meters: dict[str, Any] | None = None
-        """The newest reading of the programme's meters (``Line.meters``)."""
-        """The newest; it stays while the room process is away."""
         self.reconnects = 0
-        """Connections lost, of either socket."""
+        """Lost connections of both sockets."""
         self.ended = False
-        """Whether the media host told that the room has closed; this link lingers for its last viewers."""
+        """Whether the media host has closed the room; the link stays for the last viewers."""
         self.out_of_step = 0
-        """Events that did not follow, so that a snapshot was asked for again."""
+        """Events that did not fit the mirror, so that a new snapshot was asked for."""
         self.older_epochs = 0
-        """Events that were told under an older epoch."""
+        """Events with an older epoch."""
         self._run_dir = run_dir
         self._listener = listener
         self._remember = remember
@@ -109,14 +106,10 @@ class RoomLink:
 
     @property
     def up(self) -> bool:
-        """Both sockets are connected and have told their state."""
+        """Whether both sockets are connected and have sent their state."""
         return self._following and self._told and self._channel is not None and self._channel.up
 
     def subscribe(self, callback: Callback) -> Callback:
-        """Have ``callback`` called after every media event and when the link comes up or goes down.
-
-        It must be quick and not raise. Returns the function that ends the subscription.
-        """
         ticket = object()
         self._subscribers[ticket] = callback
 
@@ -126,12 +119,11 @@ class RoomLink:
         return end
 
     async def wait_up(self) -> None:
-        """The caller sets the limit."""
+        """Returns when the link is up. The caller sets the limit."""
         while not self.up:
             await self._changed.wait()
 
     def counters(self) -> dict[str, float]:
-        """Monotonic, for metrics."""
         return {
             "room_reconnects_total": self.reconnects,
             "room_out_of_step_total": self.out_of_step,
@@ -144,7 +136,7 @@ class RoomLink:
     # --- requests -----------------------------------------------------------------------------------
 
     async def request(self, method: str, params: Any = None, *, limit_s: float = REQUEST_LIMIT_S) -> Any:
-        """One of ``protocol.ROOM_METHODS``; the result as builtins.
+        """A request to the room, one of ``messages.ROOM_METHODS``; the result as builtins.
 
         Raises the room's StreamerError, ``room_unavailable`` 503 while its process is away, ``timed_out`` 504.
         """
@@ -160,45 +152,41 @@ class RoomLink:
             raise (_unavailable() if error.code == "connection_lost" else error) from error
 
     async def offer(self, offer: Offer) -> Answer:
-        """Errors: as :class:`Offer` tells."""
         return _as(Answer, await self.request("offer", offer))
 
     async def candidates(self, candidates: Candidates) -> Answer | None:
-        """An answer only to an ICE restart. Errors: as :class:`Candidates` tells."""
         result = await self._of_resource("candidates", candidates)
         return None if result is None else _as(Answer, result)
 
     async def hangup(self, resource: str) -> None:
-        """Errors: ``no_such_resource`` 404."""
         await self._of_resource("hangup", {"resource": resource})
 
     async def _of_resource(self, method: str, params: Any) -> Any:
-        """A request about a connection: with the room's end it ended too, and to wait would be in vain."""
+        """A request about a connection. The connection ended with its room, so this does not wait for the room."""
         if self.ended and not self.up:
             raise NotFound("There is no such connection.", code="no_such_resource")
         return await self.request(method, params)
 
     async def configure(self, config: RoomConfig) -> None:
-        """Tell the room its new config, by the media host where there is one: it keeps it for a restart."""
+        """Tell the room its new config, by the media host if there is one, which keeps it for a restart."""
         if self._remember is not None:
             await self._remember(config)
         else:
             await self.request("configure", config)
 
     async def forget(self, from_ms: int, to_ms: int) -> Forgot:
-        """Have the media between two media times gone, from every output, memory and disk."""
         result = await self.request("forget", Forget(from_ms, to_ms), limit_s=FORGET_LIMIT_S)
         with _readable("Forgot"):
             return builtins_to(result, Forgot)
 
     async def close(self) -> None:
-        """End the room's broadcast; its process ends by itself after that."""
+        """End the room's broadcast; its process then ends by itself."""
         await self.request("close", limit_s=CLOSE_LIMIT_S)
 
     # --- following -----------------------------------------------------------------------------------
 
     async def disconnect(self) -> None:
-        """Stop following. The room process is not concerned."""
+        """Stop following the room. The room process goes on."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -229,7 +217,7 @@ class RoomLink:
         self._note()
         try:
             if await self._order_epoch():
-                # What it tells from now on is told under our epoch.
+                # From now on its events carry our epoch.
                 await self.request("hello")
             await channel.wait_closed()
         finally:
@@ -237,25 +225,25 @@ class RoomLink:
             self._told = False
             await channel.close()
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: ControlEvent) -> None:
         if 0 < event.epoch < self._epoch:
             self.older_epochs += 1
             return
         if 0 < self._epoch < event.epoch:
             self._doubt()
             return
-        data = event.data
         if event.kind == "status":
             try:
-                self.status = data = builtins_to(event.data, RoomStatus)
+                self.status = builtins_to(event.data, RoomStatus)
             except msgspec.ValidationError as error:
                 log.error("room_status_unreadable", room=self.room, error=str(error))
                 return
             self._told = True
             self._note()
+            self._listener(self, "status")
         elif event.kind == "meters":
-            self.meters = data if isinstance(data, dict) else None
-        self._listener(self, event.kind, data)
+            self.meters = event.data if isinstance(event.data, dict) else None
+            self._listener(self, "meters")
 
     async def _follow_data(self) -> None:
         sock = run_folder.connect(self._run_dir, run_folder.data_socket(self.room))
@@ -295,8 +283,8 @@ class RoomLink:
     def _begin(self, snapshot: Snapshot) -> None:
         known = self.view.broadcast
         if snapshot.broadcast is None and known is not None and not self.view.closed:
-            # A room process that has just come back and has nothing to show yet. Viewers keep what they have
-            # until it tells of something newer.
+            # A room process that has just come back has nothing to show yet. Viewers keep their media until it sends
+            # something newer.
             self._held_snapshot = snapshot
         else:
             self._replace(snapshot)
@@ -318,7 +306,7 @@ class RoomLink:
         if not up:
             self.meters = None
         if not up and self.status is not None:
-            # What fed the room is gone with its process, until the next one tells.
+            # The room's sources ended with its process. The next process tells of its own.
             self.status = msgspec.structs.replace(
                 self.status,
                 on_programme=SLATE,
@@ -331,7 +319,7 @@ class RoomLink:
         self._changed.set()
         self._changed = asyncio.Event()
         self._call_subscribers()
-        self._listener(self, "up" if up else "down", None)
+        self._listener(self, "up" if up else "down")
 
     def _call_subscribers(self) -> None:
         for callback in list(self._subscribers.values()):

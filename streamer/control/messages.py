@@ -37,7 +37,7 @@ class Request(msgspec.Struct, tag="request"):
     method: str
     params: dict[str, Any] = {}
     epoch: int = 0
-    """Of the web process that asks."""
+    """The epoch of the web process that asks."""
 
 
 class Reply(msgspec.Struct, tag="reply"):
@@ -58,16 +58,16 @@ class ProtocolError(msgspec.Struct):
     headers: dict[str, str] = {}
 
 
-class Event(msgspec.Struct, tag="event"):
+class ControlEvent(msgspec.Struct, tag="event"):
     """``kind``: ``status`` (RoomStatus), ``meters`` (dict), ``room`` (RoomEntry, media host only)."""
 
     kind: str
     data: Any
     epoch: int = 0
-    """The highest that the sender has obeyed."""
+    """The highest epoch that the sender has obeyed."""
 
 
-ControlMessage = Request | Reply | Event
+ControlMessage = Request | Reply | ControlEvent
 
 HOST_METHODS = ("hello", "ensure", "list", "stop", "shutdown")
 """``ensure`` takes RoomConfig and answers RoomEntry once the room's sockets are there;
@@ -79,7 +79,7 @@ ROOM_METHODS = ("hello", "status", "configure", "offer", "candidates", "hangup",
 
 
 class RoomConfig(msgspec.Struct):
-    """What a room process must know of its room. Sent at start and whenever it changes."""
+    """The room process's knowledge of its room. Sent at its start and with every change."""
 
     id: str
     name: str
@@ -89,32 +89,32 @@ class RoomConfig(msgspec.Struct):
     slate_text: str = ""
     between: str = "slate"
     max_height: int = 0
-    """Height of the top rendition if the room opens before a source's size is known; 0: setting."""
+    """The height of the top rendition if the room opens before a source's size is known; 0: the setting."""
     orders: RoomOrders = RoomOrders()
-    """What the director wants of the room now."""
+    """The director's present orders to the room."""
     caption_languages: tuple[str, ...] = ()
-    """What the next broadcast declares; one that is on keeps its own."""
+    """The caption languages of the next broadcast; a running one keeps its own."""
     epoch: int = 0
-    """Of the web process that ordered it; kept with it for a restart."""
+    """The epoch of the web process that ordered it; stored with it for a restart."""
 
 
 class Forget(msgspec.Struct):
-    """Media between two media times is to be gone: from every output, from memory and from the disk."""
+    """The media between two media times must be deleted: from every output, from memory and from the disk."""
 
     from_ms: int
     to_ms: int
-    """Now at the latest."""
+    """At most the present time."""
 
 
 class Forgot(msgspec.Struct):
     bytes: int = 0
-    """Of media that were made zeros on disk; those in memory only are not counted."""
+    """Bytes that were overwritten with zeros on disk. Media in memory only are not counted."""
     complete: bool = True
-    """False: the disk did not take it, or not in time."""
+    """False: the disk failed, or was too slow."""
 
 
 class RoomEntry(msgspec.Struct):
-    """A room as the media host knows it."""
+    """The media host's entry of a room."""
 
     room: str
     pid: int
@@ -135,17 +135,17 @@ class Offer(msgspec.Struct):
     sdp: str
     source: str = "main"
     grant: str = ""
-    """Identity of the publish grant: the same grant takes over an occupied source."""
+    """The identity of the publish grant: the same grant takes over an occupied source."""
     takeover: bool = False
     client: str = ""
     """The client's User-Agent, for the technician."""
     output: str = "public"
     household: str = ""
-    """Whose address it is (``household.py``): the unit of shares."""
+    """The household of the client's address (``household.py``), the unit of shares."""
 
 
 class Answer(msgspec.Struct):
-    """``resource`` is the unguessable secret that PATCH and DELETE name; ``etag`` the ICE session's."""
+    """``resource`` is the secret that PATCH and DELETE name, and cannot be guessed; ``etag`` is the ICE session's."""
 
     sdp: str
     resource: str
@@ -167,7 +167,7 @@ class Candidates(msgspec.Struct):
 class TrackStatus(msgspec.Struct):
     codec: str
     bitrate: int = 0
-    """Bits per second over the last seconds."""
+    """Bits per second, averaged over the last seconds."""
     packets: int = 0
     lost: int = 0
     jitter_ms: float = 0.0
@@ -178,13 +178,13 @@ class TrackStatus(msgspec.Struct):
 
 
 class SourceStatus(msgspec.Struct):
-    """One source of a room, as technicians see it."""
+    """One source of a room for its technicians."""
 
     name: str
     up: bool
-    """Packets came within the last second."""
+    """Whether packets came within the last second."""
     publication: str = ""
-    """Id of the publication that feeds it (not its secret)."""
+    """The id of the publication that feeds it (not its secret)."""
     client: str = ""
     since_ms: int = 0
     last_packet_ms: int = 0
@@ -195,44 +195,45 @@ class SourceStatus(msgspec.Struct):
     round_trip_ms: float | None = None
     passthrough: bool = False
     notes: list[str] = []
-    """Stable codes of what the technician should know: ``encoded_b_frames``,
-    ``encoded_keyframe_interval``, ``encoded_irregular``, ``no_audio``, ``no_video``, ``picture_too_large``,
-    ``picture_unreadable``, ``too_much_data`` ..."""
+    """Stable codes of notes for the technician: ``encoded_b_frames``, ``encoded_keyframe_interval``,
+    ``encoded_irregular``, ``no_audio``, ``no_video``, ``picture_too_large``, ``picture_unreadable``, ``too_much_data``
+    ..."""
 
 
 class RoomStatus(msgspec.Struct):
-    """The whole of what a room process knows of itself, but the media. Sent on change."""
+    """Everything that a room process knows of itself except the media. Sent with every change."""
 
     room: str
     pid: int
     version: int = PROTOCOL_VERSION
     started_ms: int = 0
     broadcast: str | None = None
-    """Id of the broadcast once its renditions are fixed."""
+    """The id of the broadcast as soon as its renditions are fixed."""
     on_programme: str = "slate"
     """The source that the programme takes now, or ``slate``."""
     aired: bool = True
     sources: dict[str, SourceStatus] = {}
     viewers_whep: int = 0
     shedding: list[str] = []
-    """Renditions that run at a reduced rate or stand in for one another, as ``v720:half``."""
+    """Renditions that run at a reduced rate or replace one another, as ``v720:half``."""
     alarms: list[str] = []
     """Stable codes: ``encoder_overload``, ``disk_behind``, ``disk_full``, ``task_failing`` ..."""
     counters: dict[str, float] = {}
     """Monotonic counters for metrics, named without prefix: ``frames_dropped_total`` ..."""
     shows: dict[str, Shows] = {}
-    """What each output shows now: ``public``, and ``~key`` of each closed session that is not over."""
+    """Output -> its present content: ``public``, and ``~key`` of each closed session that is not over."""
     media_up: bool = False
     """``main`` or ``spare``, or the source that was taken, delivers sound or picture."""
     media_since_ms: int | None = None
-    """Media time since when; None while nothing comes."""
+    """The media time since which they come; None while none come."""
     media_stopped_ms: int | None = None
-    """Media time of the last packet; None while something comes, and before the first."""
+    """The media time of the last packet; None while packets come, and before the first."""
     duels: dict[str, int] = {}
-    """Sources that two publishers by one grant take from each other, each with the time since when, UTC ms."""
+    """Sources that two publishers with the same grant take from each other -> the time since when, UTC ms."""
     loop_held_ms: float = 0.0
-    """The longest that anything has held the room's loop since the last status, ms of its own processor time."""
+    """The longest time that anything blocked the room's loop since the last status, ms of its own processor time."""
     first_words_ms: int | None = None
-    """Media time at which somebody began to speak, the newest time after ten seconds of silence."""
+    """The media time of the first speech after ten seconds of silence, the newest."""
     clock_offset_ms: int = 0
-    """Media time minus the machine's clock when this was told: not 0 where that was set while the room is open."""
+    """Media time minus the machine's clock at the time of this status: not 0 if the clock was set while the room is
+    open."""

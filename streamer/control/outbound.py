@@ -1,6 +1,6 @@
-"""The way out to one reader of a socket, bounded in bytes and in time.
+"""Sends frames to one reader of a socket, bounded in bytes and in time.
 
-The slow reader pays and nobody else: whoever is behind for longer than the limit is cut off, and comes back by
+A slow reader costs only itself: a reader that is behind for longer than the limit is cut off, and comes back by
 snapshot and sequence number. All on the loop.
 """
 
@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Iterable
 
 BEHIND_LIMIT_S = 2.0
-"""How old the oldest unsent message may become."""
+"""The age that the oldest unsent message may reach."""
 SNAPSHOT_LIMIT_S = 10.0
-"""Time for what a reader gets to begin with (the ring's bytes, tens of megabytes)."""
+"""The time for the first data of a reader (the ring's bytes, tens of megabytes)."""
 BACKLOG_BYTES = 32 * 1024 * 1024
 
 
@@ -37,10 +37,10 @@ class Outbound:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._ready_since: float | None = None
-        """When the first frames were through; before, age does not count."""
+        """The time when the first frames were sent; before that, age does not count."""
         self.cut_reason: str | None = None
         self.dropped = 0
-        # A drain that waits for the last byte: what is still unsent is then our queue, not the transport's.
+        # Then a drain waits for the last byte: everything unsent is in our queue, not in the transport's.
         writer.transport.set_write_buffer_limits(high=0)
 
     def send(self, frame: bytes, *, droppable: bool = False) -> bool:
@@ -70,7 +70,7 @@ class Outbound:
         await self._idle.wait()
 
     def cut(self, reason: str) -> None:
-        """Give the reader up: nothing more is sent, the connection is dropped."""
+        """Give the reader up: send nothing more and drop the connection."""
         if self.cut_reason is None:
             self.cut_reason = reason
             self._queue.clear()

@@ -1,4 +1,4 @@
-"""The bytes of recent parts, in a web process. Bounded in bytes; on the loop."""
+"""The bytes of recent parts in a web process. Bounded in bytes; used on the loop."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections import OrderedDict
 from streamer.broadcast.chunks import ChunkSet
 
 Place = tuple[str, int]
-"""(file, offset) of a :class:`streamer.broadcast.programme.Chunk`: it names bytes for ever."""
+"""(file, offset) of a :class:`streamer.broadcast.programme.Chunk`. It names the same bytes for ever."""
 
 
 class PartCache:
-    """Least recently used goes first."""
+    """The least recently used bytes leave first."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._items: OrderedDict[Place, bytes] = OrderedDict()
         self.size = 0
-        """Bytes held."""
+        """The number of bytes in the cache."""
         self.hits = 0
         self.misses = 0
         self.evicted = 0
@@ -35,7 +35,8 @@ class PartCache:
         return data
 
     def put(self, place: Place, data: bytes) -> None:
-        """Keep the bytes, and forget the longest unused ones for them. Larger than the whole cache: not kept."""
+        """Keep the bytes, and drop those that were unused longest for them. Data larger than the whole cache is not
+        kept."""
         old = self._items.pop(place, None)
         if old is not None:
             self.size -= len(old)
@@ -49,7 +50,7 @@ class PartCache:
             self.evicted += 1
 
     def drop(self, chunks: ChunkSet) -> None:
-        """Forget the bytes of these."""
+        """Drop the bytes of these chunks."""
         for place in [place for place in self._items if place in chunks]:
             self.size -= len(self._items.pop(place))
 

@@ -1,9 +1,9 @@
 """Files that the processes of both planes share: settings for children, room records, locks, pid files.
 
-Who is alive is told by locks, not by pids, which are reused: a process of the media plane holds an exclusive
-``flock`` on its file in ``DIR/run`` from its first instruction to its last, however it ends. A room process
-inherits its lock from the media host that starts it (``room-{id}.pid``) and keeps it when the host is gone.
-Blocking file calls, all of them short.
+Locks tell which processes are alive; pids are reused and cannot. A process of the media plane holds an exclusive
+``flock`` on its file in ``DIR/run`` from its first instruction to its last, however it ends. A room process inherits
+its lock from the media host that starts it (``room-{id}.pid``) and keeps it when the host is gone. The file calls
+block, but are short.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ WEB_PID = "web.pid"
 WEB_LOCK = "web.lock"
 EPOCH_FILE = "epoch"
 TOLD_FOR_S = 600.0
-"""So long the crew reads that a room was ended because of its memory."""
+"""The crew is told for this long that a room was ended because of its memory."""
 _PR_SET_PDEATHSIG = 1
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """A reader finds the old file or the new one, whole. Raises OSError."""
+    """A reader finds the old file or the new one, complete. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
@@ -48,7 +48,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 
 
 def write_settings(settings: Settings) -> Path:
-    """Leave the settings for the media plane's processes, without the admin token. Returns the file."""
+    """Write the settings for the processes of the media plane, without the admin token. Returns the file."""
     run_folder.make_run_dir(settings.run_dir)
     path = settings.run_dir / SETTINGS_FILE
     write_atomically(path, settings.model_dump_json(exclude={"admin_token"}).encode())
@@ -61,7 +61,7 @@ def read_settings(path: Path) -> Settings:
 
 
 def child_environment() -> dict[str, str]:
-    """Ours without settings: children have theirs from the file, and the admin token is not for them."""
+    """Our environment without settings: children read them from the file, and must not get the admin token."""
     return {name: value for name, value in os.environ.items() if not name.upper().startswith("STREAMER_")}
 
 
@@ -69,12 +69,12 @@ def child_environment() -> dict[str, str]:
 
 
 def save_room(settings: Settings, config: RoomConfig) -> None:
-    """Keep what a restarted room process must know, in ``DIR/rooms/{id}/room.json``."""
+    """Store the config for a restart of the room process, in ``DIR/rooms/{id}/room.json``."""
     write_atomically(settings.room_dir(config.id) / "room.json", msgspec.json.encode(config))
 
 
 def load_room(settings: Settings, room: str) -> RoomConfig | None:
-    """None if there is none or it cannot be read."""
+    """None if the file is missing or cannot be read."""
     try:
         config = msgspec.json.decode((settings.room_dir(room) / "room.json").read_bytes(), type=RoomConfig)
     except (OSError, msgspec.MsgspecError):
@@ -83,17 +83,17 @@ def load_room(settings: Settings, room: str) -> RoomConfig | None:
 
 
 def save_epoch(settings: Settings, room: str, epoch: int) -> None:
-    """Keep the highest epoch that a room has obeyed. Raises OSError."""
+    """Store the highest epoch that a room has obeyed. Raises OSError."""
     write_atomically(settings.room_dir(room) / EPOCH_FILE, f"{epoch}\n".encode())
 
 
 def load_epoch(settings: Settings, room: str) -> int:
-    """0 where none is kept."""
+    """0 if none is stored."""
     return read_pid(settings.room_dir(room) / EPOCH_FILE) or 0
 
 
 def highest_epoch(settings: Settings) -> int:
-    """Of all rooms of this machine."""
+    """The highest epoch of all rooms of this machine."""
     return max((read_pid(path) or 0 for path in settings.room_dir("x").parent.glob(f"*/{EPOCH_FILE}")), default=0)
 
 
@@ -125,13 +125,13 @@ def _memory_marker(settings: Settings, room: str) -> Path:
 
 
 def note_out_of_memory(settings: Settings, room: str) -> None:
-    """Keep for the room's next process that this one was ended because of its memory."""
+    """Note for the room's next process that this one was ended because of its memory."""
     with contextlib.suppress(OSError):
         _memory_marker(settings, room).touch(mode=0o600)
 
 
 def was_out_of_memory(settings: Settings, room: str) -> bool:
-    """Whether that was in the last ten minutes."""
+    """Whether this happened in the last ten minutes."""
     try:
         return time.time() - _memory_marker(settings, room).stat().st_mtime < TOLD_FOR_S
     except OSError:
@@ -142,7 +142,7 @@ def was_out_of_memory(settings: Settings, room: str) -> bool:
 
 
 def try_lock(path: Path) -> int | None:
-    """An open descriptor that holds the exclusive lock on ``path``, or None if somebody else does."""
+    """An open descriptor that holds the exclusive lock on ``path``, or None if another process holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -156,7 +156,7 @@ def try_lock(path: Path) -> int | None:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process lives that holds the lock."""
+    """Whether a living process holds the lock."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -197,7 +197,7 @@ def rooms_running(run_dir: Path) -> list[str]:
 
 
 def die_with_parent(parent: int) -> None:
-    """End at once when the process that started us is killed. SystemExit if it is gone already."""
+    """Have this process end at once when its parent is killed. Raises SystemExit if the parent is gone already."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:

@@ -22,7 +22,7 @@ _BACKLOG = 64
 
 
 def check_room_id(room: str) -> str:
-    """A room's id becomes part of file names, so nothing but a slug of at most 64 characters passes.
+    """A room's id becomes part of file names, so only a slug of at most 64 characters passes.
 
     Raises BadRequest ``bad_room_id``.
     """
@@ -40,7 +40,7 @@ def data_socket(room: str) -> str:
 
 
 def rooms_with_sockets(run_dir: Path) -> list[str]:
-    """Rooms that have left a control socket in the folder, whether or not anybody listens."""
+    """Rooms that have a control socket in the folder, whether or not a process listens."""
     try:
         names = sorted(os.listdir(run_dir))
     except FileNotFoundError:
@@ -67,16 +67,16 @@ def short_address(run_dir: Path, name: str) -> Iterator[str]:
 
 
 def listen(run_dir: Path, name: str) -> socket.socket:
-    """A listening, non-blocking stream socket at ``run_dir/name``, in the place of whatever was there.
+    """A listening, non-blocking stream socket at ``run_dir/name``, instead of any file that was there.
 
-    The socket is bound under another name and moved into place once it listens: whoever finds the file finds
-    somebody behind it, and a file that a killed process left never stands in the way. Raises OSError.
+    The socket is bound under another name and renamed when it listens. So a process that finds the file finds a
+    listener, and the file of a killed process is never in the way. Raises OSError.
     """
     make_run_dir(run_dir)
     fresh = f".{name}.{os.getpid()}"
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
-        # Linux takes a Unix socket file's mode from the socket's own inode: never a moment with a wider one.
+        # Linux takes a Unix socket file's mode from the socket's own inode, so the mode is never wider for a moment.
         os.fchmod(sock.fileno(), 0o600)
         with contextlib.suppress(FileNotFoundError):
             (run_dir / fresh).unlink()
@@ -95,8 +95,8 @@ def listen(run_dir: Path, name: str) -> socket.socket:
 def connect(run_dir: Path, name: str) -> socket.socket:
     """A connected, non-blocking stream socket. Never waits: a Unix socket connects or refuses at once.
 
-    Raises OSError: FileNotFoundError (no file), ConnectionRefusedError (nobody behind it), BlockingIOError
-    (the listener's backlog is full).
+    Raises OSError: FileNotFoundError (no file), ConnectionRefusedError (no listener), BlockingIOError (the listener's
+    backlog is full).
     """
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
@@ -109,6 +109,6 @@ def connect(run_dir: Path, name: str) -> socket.socket:
 
 
 def remove(run_dir: Path, name: str) -> None:
-    """Take a socket file away; that it is gone already is fine."""
+    """Remove a socket file, if it is there."""
     with contextlib.suppress(FileNotFoundError):
         (run_dir / name).unlink()

@@ -1,4 +1,5 @@
-"""The server side of a control socket: requests, replies and events (control/messages.py).
+"""The server side of a control socket: requests, replies and events (control/messages.py). The media host and each room
+process have one. All on the loop.
 
 A media host and a room process each have one. All on the loop.
 """
@@ -22,7 +23,7 @@ from streamer.control.framing import (
     read_frame,
     to_protocol_error,
 )
-from streamer.control.messages import Event, ProtocolError, Reply, Request
+from streamer.control.messages import ControlEvent, ProtocolError, Reply, Request
 from streamer.control.outbound import BACKLOG_BYTES, BEHIND_LIMIT_S, Outbound
 from streamer.control.serving import SocketServer
 from streamer.errors import BadRequest, Conflict, NotFound, StreamerError, TooMany
@@ -63,12 +64,13 @@ def plain(answer: Callable[[], Any]) -> Handler:
 class ControlServer:
     """Answers requests by ``handlers`` and sends events to every connection.
 
-    ``handlers`` maps a method to an async callable that takes the params (builtins; see :func:`typed`) and
-    returns builtins or structs. A :class:`StreamerError` that it raises goes to the caller as it is; anything
-    else is logged and goes out as ``internal`` 500. A handler that outlives ``request_limit_s`` is cancelled
-    and answered ``timed_out`` 504; one whose caller went away is cancelled.
+    ``handlers`` maps a method to an async callable that takes the params (builtins; see :func:`typed`) and returns
+    builtins or structs. A :class:`StreamerError` that it raises goes to the caller as it is; other errors are logged
+    and sent as ``internal`` 500. A handler that takes longer than ``request_limit_s`` is cancelled and answered
+    ``timed_out`` 504; one whose caller has gone is cancelled.
 
-    ``epoch`` is the highest that was obeyed; an older one's requests are refused, ``on_epoch`` is told a newer one.
+    ``epoch`` is the highest that was obeyed; requests of an older one are refused, and ``on_epoch`` is called with a
+    newer one.
     """
 
     def __init__(
@@ -97,18 +99,18 @@ class ControlServer:
         self._running: set[asyncio.Task[None]] = set()
         self._server = SocketServer(path, self._serve)
         self.cut_off = 0
-        """Readers that were too slow."""
+        """Readers that were cut off because they were too slow."""
         self.dropped = 0
         """Droppable events that were not sent to a slow reader."""
         self.refused = 0
-        """Requests of web processes that direct no more."""
+        """Requests of web processes that do not direct any more."""
 
     async def start(self) -> None:
         """Raises OSError if the socket cannot be made."""
         await self._server.start()
 
     async def close(self) -> None:
-        """Let the replies that are due go out, then end every connection and remove the socket file."""
+        """Send the outstanding replies, then end every connection and remove the socket file."""
         current = asyncio.current_task()
         due = [task for task in self._running if task is not current]
         if due:
@@ -124,9 +126,9 @@ class ControlServer:
         return len(self._connections)
 
     def publish(self, kind: str, data: Any, *, key: str = "") -> None:
-        """Send an event to every connection. The newest of each ``latest`` kind and ``key`` also goes to
-        those that connect later."""
-        frame = encode_frame(Event(kind=kind, data=data, epoch=self.epoch))
+        """Send an event to every connection. The newest of each ``latest`` kind and ``key`` also goes to later
+        connections."""
+        frame = encode_frame(ControlEvent(kind=kind, data=data, epoch=self.epoch))
         if kind in self._latest_kinds:
             self._latest[kind, key] = data
         droppable = kind in self._droppable
@@ -135,13 +137,13 @@ class ControlServer:
                 self.dropped += 1
 
     def forget(self, kind: str, *, key: str = "") -> None:
-        """Do not tell newcomers of this any more."""
+        """Send this to later connections no more."""
         self._latest.pop((kind, key), None)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         out = Outbound(writer, max_bytes=self._max_backlog_bytes, max_age_s=self._max_age_s)
         for (kind, _), data in self._latest.items():
-            out.send(encode_frame(Event(kind=kind, data=data, epoch=self.epoch)))
+            out.send(encode_frame(ControlEvent(kind=kind, data=data, epoch=self.epoch)))
         self._connections.add(out)
         requests: set[asyncio.Task[None]] = set()
         pump = asyncio.create_task(out.run(), name="control pump")
@@ -188,7 +190,7 @@ class ControlServer:
         out.send(frame)
 
     def obey(self, epoch: int) -> None:
-        """Refuse what is older from now on. What newcomers are told counts as said under it."""
+        """Refuse older epochs from now on. The state for later connections then carries this epoch."""
         if epoch <= self.epoch:
             return
         self.epoch = epoch
@@ -216,7 +218,7 @@ class ControlServer:
 
 
 async def wait_cancelled(task: asyncio.Task[Any]) -> None:
-    """Cancel a task and wait for its end; its outcome is of no more interest."""
+    """Cancel a task and wait for its end; its result is ignored."""
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError, Exception):
         await task

@@ -53,13 +53,13 @@ class SocketServer:
         except (ConnectionError, FrameError) as error:
             log.debug("socket_connection_ended", socket=self._path.name, error=str(error))
         except Exception:
-            # One connection's failure is its own: the room goes on for all the others.
+            # The error concerns this connection only: the room goes on for all others.
             log.exception("socket_connection_failed", socket=self._path.name)
         finally:
             await close_writer(writer)
 
     async def close(self) -> None:
-        """End every connection and take the socket file away, unless a successor's stands there already."""
+        """End every connection and remove the socket file, unless a successor's stands there already."""
         if self._server is not None:
             self._server.close()
         tasks = list(self._tasks)

@@ -1,4 +1,4 @@
-"""Captions as HLS has them: subtitle renditions, and WebVTT segments on the media's own clock. Pure."""
+"""Captions in HLS: subtitle renditions, and WebVTT segments on the media's own clock. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamer.broadcast.programme import TICKS_PER_MS
 
 GROUP = "captions"
 PREFIX = "captions-"
-"""Of the names of subtitle renditions; no rendition of pictures or sound begins so."""
+"""The start of the names of subtitle renditions; no rendition of pictures or sound begins so."""
 VTT_TYPE = "text/vtt; charset=utf-8"
 
 _AUTONYMS = {
@@ -68,19 +68,19 @@ _AUTONYMS = {
 
 
 class CaptionSource(Protocol):
-    """Who knows what was typed: ``streamer.audience.captioning.Captioning``."""
+    """The source of typed captions: ``streamer.audience.captioning.Captioning``."""
 
     async def live(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[tuple[int, PlacedCue]]:
-        """What live outputs show in a stretch, each with the media time at which it was said."""
+        """The cues of live outputs in a stretch, each with the media time at which it was said."""
         ...
 
     async def said(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[PlacedCue]:
-        """What was said in a stretch, at its own times."""
+        """The cues of a stretch at their own times."""
         ...
 
 
 class NoCaptions:
-    """Where nobody types."""
+    """A source without captions."""
 
     async def live(self, room: str, lang: str, from_ms: int, to_ms: int) -> Sequence[tuple[int, PlacedCue]]:
         return ()
@@ -94,7 +94,7 @@ def rendition_name(language: str) -> str:
 
 
 def language_of(rendition: str, languages: Sequence[str]) -> str | None:
-    """The language of a subtitle rendition that is declared; None for any other name."""
+    """The language of a declared subtitle rendition; None for any other name."""
     if not rendition.startswith(PREFIX):
         return None
     language = rendition.removeprefix(PREFIX)
@@ -109,7 +109,7 @@ def autonym(tag: str) -> str:
 
 
 def media_line(language: str, folder: str, query: str) -> str:
-    """4.4.6.1: as it says what is spoken and heard, it is for those who cannot hear it."""
+    """4.4.6.1: captions have both speech and sounds, so they are declared for people who cannot hear."""
     return (
         f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="{GROUP}",NAME="{autonym(language)}",LANGUAGE="{language}",'
         'DEFAULT=NO,AUTOSELECT=YES,FORCED=NO,CHARACTERISTICS="public.accessibility.transcribes-spoken-dialog,'
@@ -122,7 +122,7 @@ def segment_uri(key: str, rendition: str, msn: int) -> str:
 
 
 def cut(said: Iterable[PlacedCue], spans: Iterable[Span], from_ms: int, to_ms: int) -> list[PlacedCue]:
-    """The cues of a stretch of an edition: those that begin in what it shows, ended where that does."""
+    """The cues of a stretch of an edition: those that begin in a part that it shows, ended where that part ends."""
     shown = tuple(spans)
     out = []
     for cue in said:
@@ -138,10 +138,10 @@ def cut(said: Iterable[PlacedCue], spans: Iterable[Span], from_ms: int, to_ms: i
 
 
 def webvtt(cues: Iterable[PlacedCue], epoch_ms: int) -> bytes:
-    """A segment with these cues, their times as they are on the media's clock (3.5: X-TIMESTAMP-MAP).
+    """A segment with these cues, their times on the media's clock (3.5: X-TIMESTAMP-MAP).
 
     A cue that goes on in the next segment stands in both with the same times and id: players show it once. The map is
-    one tick (11 µs) off zero, as hls.js takes a difference of zero between the clocks for none being known.
+    one tick (11 µs) off zero, because hls.js takes a difference of zero between the clocks for an unknown one.
     """
     out = ["WEBVTT\nX-TIMESTAMP-MAP=MPEGTS:1,LOCAL:00:00:00.000\n"]
     for cue in cues:
@@ -155,7 +155,7 @@ def _time(ms: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    """WebVTT 6.4: nothing that is typed is a tag, a reference, or the end of a cue."""
+    """WebVTT 6.4: typed text cannot become a tag, a reference, or the end of a cue."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

@@ -1,7 +1,7 @@
 """An edition as an MP4 file: ``/replay/{session}/{edition}/download.mp4?rendition=``. On the loop, reads in threads.
 
-There is no file: its head is made once, the rest are ranges of the recording's media files. So a download begins at
-once, goes on where it broke off, and costs no room.
+There is no such file: the head is made once, the rest are ranges of the recording's media files. So a download begins
+at once, continues after a break, and takes no space on the disk.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from streamer.archive.editions import spans_of
 from streamer.archive.exporting import CaptionInterval, Movie, NothingToExport
 from streamer.archive.material import Span, minus
 from streamer.delivery.captions import CaptionSource, NoCaptions, cut
-from streamer.delivery.hold import OPENED
+from streamer.delivery.hold import ACCESS
 from streamer.delivery.media import ClientAddress
 from streamer.delivery.replay import ReplayDelivery, cache_control, may_watch
 from streamer.delivery.responses import byte_range, head_response, media_headers, not_modified
@@ -34,15 +34,15 @@ from streamer.errors import Conflict, NotFound, StreamerError, TooMany, Unavaila
 from streamer.shares import Shares
 
 MAX_PLANS = 4
-"""Heads that are kept: some megabytes each for an hour."""
+"""Heads that are kept in memory: some megabytes each for an hour."""
 MAX_PLANNING = 16
-"""Heads that are being made or wait for it; a household has one of them."""
+"""Heads that are being made or wait for that; a household has one of them."""
 READERS = 4
-"""Threads of their own: a disk that is slow, or hangs, holds back downloads, not what is being recorded."""
+"""Separate threads: a disk that is slow, or hangs, delays downloads but no recording."""
 BLOCK_BYTES = 256 * 1024
-"""What is read at a time. A download has two blocks in memory, and one on its way out."""
+"""The bytes of one read. A download has two blocks in memory, and one on its way to the client."""
 PLAN_LIMIT_S = 30.0
-"""For a head, with the wait for others'."""
+"""The time for making a head, including the wait for others."""
 READ_LIMIT_S = 20.0
 MAX_AGE_S = 3600
 
@@ -51,10 +51,11 @@ _Key = tuple[str, str]
 
 
 class Downloads:
-    """Handlers. Raises StreamerErrors; :mod:`.routes` maps them.
+    """Handlers. They raise StreamerErrors; :mod:`.routes` maps them.
 
-    ``household`` tells whose address it is, ``is_crew`` who works here: the crew's downloads are counted apart. Whoever
-    reads too slowly is cut off with the connection (:mod:`streamer.web.connections`).
+    ``household`` gives the household of a request, ``is_crew`` tells whether it is the crew's: their downloads have
+    places of their own. A client that reads too slowly is cut off with its connection
+    (:mod:`streamer.web.connections`).
     """
 
     def __init__(
@@ -73,11 +74,11 @@ class Downloads:
         self._captions = captions or NoCaptions()
         self._plans: OrderedDict[_Key, Movie] = OrderedDict()
         self._planned: dict[_Key, tuple[str, asyncio.Task[Movie]]] = {}
-        """What is being planned, and for which household."""
+        """The heads that are being made, with the household that asked first."""
         self._planning = asyncio.Lock()
-        """One at a time: planning is work for a processor, and players come first."""
+        """One at a time: planning takes a processor, and players come first."""
         self._places = {False: Shares(max_downloads), True: Shares(max_downloads)}
-        """By whether it is the crew that loads."""
+        """By whether the crew downloads."""
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="download-read")
 
     async def close(self) -> None:
@@ -124,11 +125,12 @@ class Downloads:
     async def _send(
         self, request: web.Request, response: web.StreamResponse, movie: Movie, start: int, end: int
     ) -> None:
-        """One block is read while another is on its way. A slow client holds back its own reads only.
+        """Sends one block while the next is read. A slow client delays its own reads only.
 
-        Whoever may not have it any more is cut off, whatever of it waits to be sent."""
+        A client that may not have the file any more is cut off, whatever of it waits to be sent.
+        """
         reading: asyncio.Task[bytes] | None = None
-        unwatch = request[OPENED].on_end(partial(_cut, request))
+        unwatch = request[ACCESS].on_end(partial(_cut, request))
         try:
             reading = self._read(movie, start, end)
             while start < end:
@@ -142,7 +144,7 @@ class Downloads:
                 self._replay.stats.download_bytes_total += len(data)
             await response.write_eof()
         except (OSError, EOFError, TimeoutError, StreamerError):
-            # The head is out: all that is left is to break off, and the client asks for the rest again.
+            # The headers are sent, so breaking off is all that is left; the client asks for the rest again.
             if request.transport is not None:
                 request.transport.close()
         finally:
@@ -165,7 +167,7 @@ class Downloads:
         self, state: ReplayState, ref: EditionRef, end_ms: int, rendition: str, details: Details, household: str
     ) -> Movie:
         said = await self._said(state, ref, end_ms)
-        # The tags are in the head: another title is another file. So are captions that were corrected.
+        # The head contains the tags, so another title makes another file. Corrected captions do, too.
         key = (ref.id, f"{rendition} {hash((details, said))}")
         known = self._plans.get(key)
         if known is not None:
@@ -180,7 +182,7 @@ class Downloads:
             task = asyncio.create_task(work, name="download plan")
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
             self._planned[key] = (household, task)
-        # Shielded: who asked first may go, others wait for the same head.
+        # Shielded: the client that asked first may go, and others wait for the same head.
         return await asyncio.shield(self._planned[key][1])
 
     async def _make_plan(
@@ -211,7 +213,7 @@ class Downloads:
     async def _said(
         self, state: ReplayState, ref: EditionRef, end_ms: int
     ) -> tuple[tuple[str, tuple[CaptionInterval, ...]], ...]:
-        """By language, as the edition shows them."""
+        """Language -> captions as the edition shows them."""
         spans = minus(Span(ref.start_ms, end_ms), ref.skips)
         found = []
         for language in await self._replay.languages(state, ref):
@@ -236,7 +238,7 @@ class Downloads:
 
 
 def _cut(request: web.Request) -> None:
-    """Nothing more of it goes out, not even what the system was given already."""
+    """Send nothing more of it, not even the bytes that the system has already."""
     if request.transport is not None:
         connection = request.transport.get_extra_info("socket")
         if connection is not None:
@@ -252,7 +254,7 @@ def _planned(
     details: Details,
     captions: dict[str, tuple[CaptionInterval, ...]],
 ) -> Movie:
-    """In a thread."""
+    """Runs in a thread."""
     material = files.read_material(state.folder)
     spans = spans_of(material, ref.start_ms, end_ms, ref.skips)
     edition = exporting.edition_of(state.folder, material, spans)

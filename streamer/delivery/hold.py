@@ -21,16 +21,17 @@ from multidict import MultiMapping
 
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast
 from streamer.broadcast.view import BroadcastView, OutputView
-from streamer.delivery.ports import DeliveryStats, Opened, Room
+from streamer.control.media_plane import RoomLink
+from streamer.delivery.ports import DeliveryStats, MediaAccess
 from streamer.errors import BadRequest, StreamerError, TooMany, Unavailable
 
-OPENED: web.RequestKey[Opened] = web.RequestKey("opened", Opened)
-"""What a request that came with a key was let in by."""
+ACCESS: web.RequestKey[MediaAccess] = web.RequestKey("access", MediaAccess)
+"""The access by which a request with a key was let in."""
 SWEEP_S = 0.5
 HOLD_TARGETS = 3
 """6.2.5.2: a server that cannot answer within three target durations should say 503."""
 HOLD_MARGIN_S = 1.0
-"""The answer is to be there within that time, not under way; hls.js gives up on a first byte after 10 s."""
+"""The answer must arrive within that time, not only leave; hls.js gives up on a first byte after 10 s."""
 MSN_AHEAD = 2
 """6.2.5.2: further than this beyond the last segment is a bad request."""
 _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -41,7 +42,7 @@ _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Directives:
-    """A playlist request's query: what it waits for, and whether a delta update will do."""
+    """A playlist request's query: the part that it waits for, and whether it accepts a delta update."""
 
     msn: int | None = None
     part: int | None = None
@@ -50,7 +51,8 @@ class Directives:
 
 
 def parse_directives(query: MultiMapping[str]) -> Directives:
-    """Raises BadRequest ``bad_directive`` for what is no number, comes twice, or a part without a segment."""
+    """Raises BadRequest ``bad_directive`` for values that are no numbers or come twice, and for a part without a
+    segment."""
     msn, part = _number(query, "_HLS_msn"), _number(query, "_HLS_part")
     if part is not None and msn is None:
         # 6.2.5.2: _HLS_part needs _HLS_msn; without it the server must answer 400.
@@ -62,10 +64,10 @@ def parse_directives(query: MultiMapping[str]) -> Directives:
 
 
 def check_reachable(wanted: Directives, broadcast: Broadcast, output: OutputView, rendition: str) -> None:
-    """Raises BadRequest ``bad_directive`` for what lies too far ahead to wait for.
+    """Raises BadRequest ``bad_directive`` for segments that are too far ahead to wait for.
 
-    The bound is taken from the rendition that is furthest: a player that switches to one whose encoder lags asks
-    for what the other one's report told it.
+    The bound comes from the rendition that is furthest: a player that switches to one whose encoder lags asks for the
+    number that the other one's report had.
     """
     if wanted.msn is None:
         return
@@ -102,7 +104,7 @@ def _bad(message: str) -> BadRequest:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """Something that a broadcast will come to. :meth:`met` also when it never will: the caller looks again."""
+    """A state that a broadcast may reach. :meth:`met` is also true when it never will: the caller looks again."""
 
     broadcast: str
     output: str
@@ -110,9 +112,9 @@ class Want:
     msn: int = 0
     part: int | None = None
     key: str | None = None
-    """Wait for the bytes of the hinted part of this interval; None: for the playlist to list it."""
+    """Wait for the bytes of the hinted part of this interval; None: wait until the playlist lists the part."""
     anything: bool = False
-    """Wait for the playlist to have a whole segment: hls.js gives up a rendition whose playlist has none."""
+    """Wait until the playlist has a whole segment: hls.js gives up a rendition whose playlist has none."""
 
     def met(self, view: BroadcastView) -> bool:
         if view.closed or view.broadcast is None or view.broadcast.id != self.broadcast:
@@ -140,7 +142,7 @@ class Want:
 
 
 class Condition(Protocol):
-    """Something hashable that holds of a mirror or does not yet; many who wait for the same share one."""
+    """A hashable condition on a mirror; many clients that wait for the same one share it."""
 
     def met(self, view: BroadcastView) -> bool: ...
 
@@ -164,11 +166,11 @@ class _End(Enum):
 
 
 class Revoked(Exception):
-    """What the request was let in by opens nothing any more."""
+    """The request's access has ended."""
 
 
 class ClientGone(Exception):
-    """Nobody is there to answer any more."""
+    """The client has gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +189,12 @@ class _Waiter:
 
 @dataclass(eq=False, slots=True)
 class _RoomWaits:
-    room: Room
+    room: RoomLink
     unsubscribe: Callable[[], None] = lambda: None
     waiters: dict[Condition, set[_Waiter]] = field(default_factory=dict)
 
     def changed(self) -> None:
-        """Called after every media event: must be quick. Players wait for few different things."""
+        """Called after every media event, so it must be quick. Players wait for few different conditions."""
         view = self.room.view
         met = [want for want in self.waiters if want.met(view)]
         for want in met:
@@ -212,8 +214,10 @@ class Holds:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def until(self, room: Room, want: Condition, request: web.BaseRequest, address: str, limit_s: float) -> None:
-        """Returns once ``want`` is met (at once if it is already).
+    async def until(
+        self, room: RoomLink, want: Condition, request: web.BaseRequest, address: str, limit_s: float
+    ) -> None:
+        """Returns once ``want`` is met, at once if it is met already.
 
         Raises TooMany ``too_many_held`` 429 (this address or connection), Unavailable ``too_many_held`` or
         ``not_in_time`` 503, ClientGone, and Revoked as soon as the request's key opens nothing any more.
@@ -227,7 +231,7 @@ class Holds:
         loop = asyncio.get_running_loop()
         waiter = _Waiter(loop.create_future(), request, loop.time() + limit_s)
         waits = self._enter(room, want, waiter)
-        opened: Opened | None = request.get(OPENED)
+        opened: MediaAccess | None = request.get(ACCESS)
         unwatch = opened.on_end(partial(_end, waiter, _End.REVOKED)) if opened is not None else _nothing
         try:
             end = await waiter.future
@@ -248,7 +252,7 @@ class Holds:
             raise _unavailable("shutting_down", "The server is about to stop.")
 
     def close(self) -> None:
-        """Answer everybody with 503, and hold nobody from now on."""
+        """Answer all held requests with 503, and hold none from now on."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
@@ -279,7 +283,7 @@ class Holds:
         _count_down(self._by_address, address)
         _count_down(self._by_connection, connection)
 
-    def _enter(self, room: Room, want: Condition, waiter: _Waiter) -> _RoomWaits:
+    def _enter(self, room: RoomLink, want: Condition, waiter: _Waiter) -> _RoomWaits:
         waits = self._rooms.get(id(room))
         if waits is None:
             waits = self._rooms[id(room)] = _RoomWaits(room)
@@ -321,7 +325,7 @@ def _end(waiter: _Waiter, end: _End) -> None:
 
 
 def _nothing() -> None:
-    """There is nothing to take back."""
+    """Used when there is nothing to cancel."""
 
 
 _K = TypeVar("_K")

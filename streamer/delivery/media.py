@@ -1,8 +1,8 @@
-"""The addresses below ``/live/{room}/``: what they stand for, and whether the output lists it. On the loop.
+"""The addresses below ``/live/{room}/``: finds their media and checks that the output lists them. On the loop.
 
-The same handlers serve the public output and, below ``/live/{room}/~{key}/``, that of a closed session. Each request
-asks anew what its key opens (:class:`~streamer.delivery.ports.Keys`); one that opens nothing is answered like one for a
-room that is not there. Playlists' addresses are relative, so that one rendered body serves all keys.
+The same handlers serve the public output and, below ``/live/{room}/~{key}/``, a closed session's. Each request checks
+the key again (:class:`~streamer.delivery.ports.Keys`); a key that opens nothing is answered like a room that does not
+exist. Playlists' addresses are relative, so that one rendered body serves all keys.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from multidict import CIMultiDict
 
 from streamer.broadcast.media_events import PRIVATE_PREFIX, PUBLIC
 from streamer.broadcast.programme import TICKS_PER_MS, Broadcast, Interval, Segment
-from streamer.broadcast.view import BroadcastView, OutputView, TrackView
+from streamer.broadcast.view import BroadcastView, OutputView, RenditionView
+from streamer.control.media_plane import MediaPlane, RoomLink
 from streamer.delivery import captions
 from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import (
-    OPENED,
+    ACCESS,
     AnyBroadcast,
     ClientGone,
     Directives,
@@ -33,7 +34,7 @@ from streamer.delivery.hold import (
     parse_directives,
 )
 from streamer.delivery.parts import MediaBytes
-from streamer.delivery.ports import DeliveryStats, Keys, Opened, Plane, Room
+from streamer.delivery.ports import DeliveryStats, Keys, MediaAccess
 from streamer.delivery.rendering import Renderers
 from streamer.delivery.responses import (
     AUDIO_TYPE,
@@ -53,11 +54,11 @@ from streamer.settings import Settings
 ClientAddress = Callable[[web.BaseRequest], str]
 
 PLAYLIST_MAX_AGE_S = 1
-"""What a plain reload may get from a cache: less than half a target duration."""
+"""The age of a playlist that a cache may give to a plain reload: less than half a target duration."""
 INTERVAL_SLACK_TICKS = TICKS_PER_MS
 """Media times are whole milliseconds."""
 START_WAIT_S = 2.0
-"""After a restart of the web process, for the room's snapshot."""
+"""The wait for the room's snapshot after a restart of the web process."""
 _NAME = re.compile(
     r"(?:(?P<msn>[0-9]{1,15})(?:\.(?P<part>[0-9]{1,6}))?\.m4s|init-(?P<init>[0-9]{1,15})\.mp4"
     r"|(?P<vtt>[0-9]{1,15})\.vtt)",
@@ -67,24 +68,24 @@ _NAME = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """Where in a broadcast a media address points."""
+    """The place in a broadcast that a media address names."""
 
     room_id: str
-    room: Room
+    room: RoomLink
     broadcast: Broadcast
     output: OutputView
-    track: TrackView
+    track: RenditionView
     interval: Interval
     language: str | None
-    """Of captions; ``track`` is then the rendition that they follow."""
+    """The language of captions; ``track`` is then the rendition that they follow."""
 
 
 class LiveDelivery:
-    """Handlers for the public outputs of all rooms. Raises StreamerErrors; :mod:`.routes` maps them."""
+    """Handlers for the outputs of all rooms. They raise StreamerErrors; :mod:`.routes` maps them."""
 
     def __init__(
         self,
-        plane: Plane,
+        plane: MediaPlane,
         settings: Settings,
         client_address: ClientAddress,
         stats: DeliveryStats,
@@ -107,8 +108,8 @@ class LiveDelivery:
 
     # --- handlers -----------------------------------------------------------------------------------
 
-    async def open(self, request: web.Request) -> Opened:
-        """What the key in the address opens now. Raises NotOnAir where that is nothing."""
+    async def open(self, request: web.Request) -> MediaAccess:
+        """The present access of the address's key. Raises NotOnAir without one."""
         room_id, room = await self._room(request)
         opened = await self._keys.open_live(room_id, room.view.outputs, request.match_info["secret"])
         if opened is None:
@@ -136,9 +137,9 @@ class LiveDelivery:
         await self._hold_opening(request, room)
         broadcast, output, track, language = self._track(request, room)
         if language is not None:
-            wanted = replace(wanted, part=None)  # there are none: it is the whole segment that comes
+            wanted = replace(wanted, part=None)  # there are no parts: the request waits for the next whole segment
         await self._hold_playlist(request, room, output, track, wanted)
-        # While it was held, the broadcast may have ended or been replaced: look again.
+        # During the wait the broadcast may have ended or been replaced, so look again.
         broadcast, output, track, language = self._track(request, room)
         if track.edge is None or (language is not None and track.last_complete_msn < 0):
             raise Unavailable("There is nothing to play yet.", code="not_in_time", headers={"Retry-After": "1"})
@@ -153,8 +154,8 @@ class LiveDelivery:
         self.stats.renders_total += renderer.renders - renders
         self.stats.playlists_total += 1
         self.stats.playlists_delta_total += wanted.skip
-        # The answer to a blocking reload is the same for everybody who asks for that part, and may be kept for as
-        # long as it is of use; a cache in front then asks once for a whole hall.
+        # The answer to a blocking reload is the same for everybody who asks for that part, and stays useful for this
+        # long. A cache in front then asks once for a whole hall.
         max_age = broadcast.target_duration_s if wanted.msn is not None else PLAYLIST_MAX_AGE_S
         response = playlist_response(request, playlist, _cache_control(request, f"max-age={max_age}"))
         self.stats.not_modified_total += response.status == 304
@@ -196,9 +197,9 @@ class LiveDelivery:
 
     # --- looking up ---------------------------------------------------------------------------------
 
-    async def _room(self, request: web.Request) -> tuple[str, Room]:
-        """The room and its link. Raises NotOnAir where no such room is open, Unavailable while a fresh web
-        process does not know yet: players give up on a 404, and come again after a 503."""
+    async def _room(self, request: web.Request) -> tuple[str, RoomLink]:
+        """The room and its link. Raises NotOnAir if the room is not open, Unavailable while a fresh web process does
+        not know yet: players give up on a 404, and come again after a 503."""
         room_id = request.match_info["room"]
         room = self._plane.rooms.get(room_id)
         if room is None:
@@ -207,8 +208,8 @@ class LiveDelivery:
             await self.holds.until(room, AnyBroadcast(), request, self._client_address(request), START_WAIT_S)
         return room_id, room
 
-    def _track(self, request: web.Request, room: Room) -> tuple[Broadcast, OutputView, TrackView, str | None]:
-        """With the language where the address is of captions: the track is then the one that they follow."""
+    def _track(self, request: web.Request, room: RoomLink) -> tuple[Broadcast, OutputView, RenditionView, str | None]:
+        """With the language if the address names captions: the track is then the one that they follow."""
         broadcast = _broadcast(room)
         output = room.view.outputs.get(_output_name(request, room))
         if request.match_info["broadcast"] != broadcast.id or output is None:
@@ -219,15 +220,15 @@ class LiveDelivery:
             raise self._not_listed()
         return broadcast, output, track, language
 
-    def _listed(self, request: web.Request, room_id: str, room: Room) -> _Listed:
+    def _listed(self, request: web.Request, room_id: str, room: RoomLink) -> _Listed:
         broadcast, output, track, language = self._track(request, room)
         interval = output.interval_by_key(request.match_info["key"])
-        # Whatever an interval that is not public holds, it is never served without its session's key.
+        # An interval that is not public is never served without its session's key.
         if interval is None or not (interval.public or output.name.startswith(PRIVATE_PREFIX)):
             raise self._not_listed()
         return _Listed(room_id, room, broadcast, output, track, interval, language)
 
-    def _renderers_of(self, room_id: str, room: Room) -> Renderers:
+    def _renderers_of(self, room_id: str, room: RoomLink) -> Renderers:
         kept = self._renderers.get(room_id)
         if kept is None or kept[0] is not room.view:
             for gone in [r for r in self._renderers if r not in self._plane.rooms]:
@@ -240,9 +241,9 @@ class LiveDelivery:
     # --- playlists ----------------------------------------------------------------------------------
 
     async def _hold_playlist(
-        self, request: web.Request, room: Room, output: OutputView, track: TrackView, wanted: Directives
+        self, request: web.Request, room: RoomLink, output: OutputView, track: RenditionView, wanted: Directives
     ) -> None:
-        """Wait for what the directives name, and in any case for something to list."""
+        """Wait for the part or segment that the directives name, and in any case for something to list."""
         broadcast = _broadcast(room)
         if room.view.closed:
             return  # 6.2.5.2: directives mean nothing once the playlist has its EXT-X-ENDLIST
@@ -260,8 +261,9 @@ class LiveDelivery:
             return
         await self._hold(request, room, want, broadcast)
 
-    async def _hold_opening(self, request: web.Request, room: Room) -> None:
-        """The multivariant playlist names every rendition at once; each of them begins with its first bytes."""
+    async def _hold_opening(self, request: web.Request, room: RoomLink) -> None:
+        """Wait until all renditions have their first bytes, because the multivariant playlist names all of them at
+        once."""
         broadcast = _broadcast(room)
         name, _ = _rendition(request, broadcast)
         output_name = _output_name(request, room)
@@ -271,7 +273,7 @@ class LiveDelivery:
         if any(rendition.name == name for rendition in broadcast.renditions):
             await self._hold(request, room, Want(broadcast.id, output_name, name, anything=True), broadcast)
 
-    async def _hold(self, request: web.Request, room: Room, want: Want, broadcast: Broadcast) -> bool:
+    async def _hold(self, request: web.Request, room: RoomLink, want: Want, broadcast: Broadcast) -> bool:
         if want.met(room.view):
             return False
         await self.holds.until(room, want, request, self._client_address(request), hold_limit_s(broadcast))
@@ -300,10 +302,10 @@ class LiveDelivery:
                 listed.broadcast.id, listed.output.name, listed.track.rendition.name, msn, part, listed.interval.key
             )
             await self._hold(request, listed.room, want, listed.broadcast)
-            # 6.2.6 allows 404 for a hinted part that was not made: a segment that ended before it.
+            # 6.2.6 allows 404 for a hinted part that was not made: its segment ended before it.
             listed = self._listed(request, listed.room_id, listed.room)
         segment = self._segment_of(listed, msn)
-        # An old segment's parts may have been joined: the first's address must not stand for other bytes then.
+        # Parts of an old segment may have been merged: the address of the first must not give other bytes then.
         if segment is None or part >= len(segment.parts) or not listed.track.keeps_parts(segment):
             raise self._not_listed()
         self.stats.parts_total += 1
@@ -338,14 +340,14 @@ class LiveDelivery:
         if request.method == hdrs.METH_HEAD:
             return head_response(sum(chunk.size for chunk in chunks), headers)
         room_dir = self._settings.room_dir(listed.room_id)
-        data = await self.media_bytes.get(listed.room_id, room_dir, listed.room.bytes, chunks)
+        data = await self.media_bytes.get(listed.room_id, room_dir, listed.room.bytes.get, chunks)
         response = media_response(request, data, headers)
         self.stats.media_bytes_total += response.content_length or 0
         return response
 
     def _media_headers(self, request: web.Request, listed: _Listed, name: str) -> CIMultiDict[str]:
         content_type = VIDEO_TYPE if listed.track.rendition.kind == "video" else AUDIO_TYPE
-        # The name is never used for other bytes, and is listed for no longer than the DVR window.
+        # The name is never used for other bytes, and is listed no longer than the DVR window.
         cache_control = _cache_control(request, f"max-age={listed.broadcast.dvr_s}, immutable")
         etag = f'"{listed.interval.key}-{listed.track.rendition.name}-{name}"'
         return media_headers(content_type, cache_control, etag)
@@ -371,13 +373,13 @@ class LiveDelivery:
 
 
 def client_gone() -> web.Response:
-    """For the log only: there is nobody to read it."""
+    """A response for the log only, because nobody can read it."""
     return web.Response(status=499, reason="Client Closed Request", headers=CORS)
 
 
-def _output_name(request: web.Request, room: Room) -> str:
-    """The output that the address is about. Raises NotOnAir where the room does not have it any more."""
-    opened: Opened | None = request.get(OPENED)
+def _output_name(request: web.Request, room: RoomLink) -> str:
+    """The output of the address. Raises NotOnAir if the room does not have it any more."""
+    opened: MediaAccess | None = request.get(ACCESS)
     if opened is None:
         return PUBLIC
     if not opened.output.startswith(PRIVATE_PREFIX) or opened.output not in room.view.outputs:
@@ -386,7 +388,7 @@ def _output_name(request: web.Request, room: Room) -> str:
 
 
 def _rendition(request: web.Request, broadcast: Broadcast) -> tuple[str, str | None]:
-    """The rendition that an address is of; for captions the one that they follow, and their language."""
+    """The rendition of an address; for captions the one that they follow, and their language."""
     name = request.match_info["rendition"]
     language = captions.language_of(name, broadcast.caption_languages)
     if language is None:
@@ -395,8 +397,8 @@ def _rendition(request: web.Request, broadcast: Broadcast) -> tuple[str, str | N
 
 
 def _was_shown(output: OutputView, broadcast: Broadcast, at_ms: int) -> bool:
-    """Whether the output showed the programme at a media time, as far as its window still tells: what was said in a
-    closed session is not read in the next one's first seconds."""
+    """Whether the output showed the programme at a media time, as far as its window tells. Captions of a closed session
+    must not appear in the first seconds of the next one."""
     tick = (at_ms - broadcast.epoch_ms) * TICKS_PER_MS
     interval = None
     for each in output.intervals.values():
@@ -410,7 +412,7 @@ def _cache_control(request: web.Request, public: str) -> str:
     return PRIVATE if "secret" in request.match_info else f"public, {public}"
 
 
-def _broadcast(room: Room) -> Broadcast:
+def _broadcast(room: RoomLink) -> Broadcast:
     broadcast = room.view.broadcast
     if broadcast is None:
         raise not_on_air()

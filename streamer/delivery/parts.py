@@ -1,7 +1,7 @@
-"""Bytes of media: from memory while they are young, from the room's files after that.
+"""Bytes of media: new ones from memory, older ones from the room's files.
 
-On the loop, but for the reads themselves, which run in a few threads of their own. Viewers who ask for the same
-bytes share one read, and the longest segments of a seek share one copy.
+On the loop, except the reads, which run in a few threads of their own. Viewers who ask for the same bytes share one
+read, and the longest segments of a seek share one copy.
 """
 
 from __future__ import annotations
@@ -9,26 +9,30 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from streamer.broadcast.programme import Chunk
-from streamer.delivery.ports import ByteCache, DeliveryStats
+from streamer.control.part_cache import Place
+from streamer.delivery.ports import DeliveryStats
 from streamer.errors import NotFound, Unavailable
 
 READERS = 4
 MAX_READS = 256
-"""Different reads that are under way or wait for a thread."""
+"""Different reads that run or wait for a thread."""
 READ_LIMIT_S = 5.0
 RECENT_BYTES = 48 * 1024 * 1024
-"""Joined segments and what was read from disk lately, of all rooms."""
+"""Joined segments and recent reads from the disk, of all rooms."""
 
 _Key = tuple[str, str, int, int]
 
+RecentParts = Callable[[Place], bytes | None]
+"""The bytes of a part, while they are in memory: :meth:`streamer.control.part_cache.PartCache.get`."""
+
 
 class MediaBytes:
-    """Reads chunks. ``room`` names the room, ``room_dir`` is the folder that chunks' files are relative to."""
+    """Reads chunks. ``room`` names the room; the chunks' files are relative to the folder ``room_dir``."""
 
     def __init__(self, stats: DeliveryStats, *, recent_bytes: int = RECENT_BYTES, limit_s: float = READ_LIMIT_S):
         self._stats = stats
@@ -45,14 +49,14 @@ class MediaBytes:
         await asyncio.gather(*self._reads.values(), return_exceptions=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def get(self, room: str, room_dir: Path, cache: ByteCache, chunks: Sequence[Chunk]) -> bytes:
+    async def get(self, room: str, room_dir: Path, recent: RecentParts, chunks: Sequence[Chunk]) -> bytes:
         """The chunks' bytes, joined.
 
-        Raises NotFound ``gone`` where the bytes are neither in memory nor on disk any more, Unavailable
-        ``disk_busy`` (with Retry-After) when the disk does not keep up.
+        Raises NotFound ``gone`` if the bytes are neither in memory nor on disk any more, Unavailable ``disk_busy``
+        (with Retry-After) if the disk is too slow.
         """
         first = chunks[0]
-        if len(chunks) == 1 and (data := cache.get((first.file, first.offset))) and len(data) == first.size:
+        if len(chunks) == 1 and (data := recent((first.file, first.offset))) and len(data) == first.size:
             self._stats.memory_reads_total += 1
             return data
         key = (room, first.file, first.offset, sum(chunk.size for chunk in chunks))
@@ -63,7 +67,7 @@ class MediaBytes:
             return kept
         pieces: list[bytes | Chunk] = []
         for chunk in chunks:
-            pieces += _from_memory(cache, chunk)
+            pieces += _from_memory(recent, chunk)
         if all(isinstance(piece, bytes) for piece in pieces):
             self._stats.memory_reads_total += 1
             data = b"".join(piece for piece in pieces if isinstance(piece, bytes))
@@ -82,7 +86,7 @@ class MediaBytes:
             task.add_done_callback(_retrieve)
             self._reads[key] = task
         try:
-            # Shielded: the client that asked first may go, the others still wait for the same bytes.
+            # Shielded: the client that asked first may go, and the others still wait for the same bytes.
             return await asyncio.wait_for(asyncio.shield(task), self._limit_s)
         except TimeoutError:
             raise self._busy() from None
@@ -92,8 +96,8 @@ class MediaBytes:
             loop = asyncio.get_running_loop()
             data = await loop.run_in_executor(self._threads, _read_pieces, room_dir, pieces)
         except (FileNotFoundError, EOFError):
-            # Deleted with the end of its window between the look-up and the read, or not written yet by a
-            # disk that is behind; either way there is nothing to send.
+            # The file was deleted with the end of its window after the lookup, or a slow disk has not written it yet.
+            # In both cases there is nothing to send.
             raise _gone() from None
         except OSError as error:
             raise Unavailable("The media could not be read.", code="disk_failed") from error
@@ -118,15 +122,15 @@ class MediaBytes:
         return Unavailable("The disk is busy.", code="disk_busy", headers={"Retry-After": "1"})
 
 
-def _from_memory(cache: ByteCache, chunk: Chunk) -> list[bytes | Chunk]:
-    """The chunk's bytes as far as they are in memory; the chunk itself where any are missing.
+def _from_memory(recent: RecentParts, chunk: Chunk) -> list[bytes | Chunk]:
+    """The chunk's bytes as far as they are in memory; the chunk itself if any are missing.
 
     A chunk may stand for several parts that lie side by side, each in memory under its own offset.
     """
     out: list[bytes | Chunk] = []
     offset, end = chunk.offset, chunk.offset + chunk.size
     while offset < end:
-        data = cache.get((chunk.file, offset))
+        data = recent((chunk.file, offset))
         if not data or len(data) > end - offset:
             return [chunk]
         out.append(data)
@@ -135,7 +139,7 @@ def _from_memory(cache: ByteCache, chunk: Chunk) -> list[bytes | Chunk]:
 
 
 def _read_pieces(room_dir: Path, pieces: list[bytes | Chunk]) -> bytes:
-    """In a thread. Chunks that lie side by side in a file are one read. Raises OSError, EOFError."""
+    """Runs in a thread. Chunks that lie side by side in a file are one read. Raises OSError, EOFError."""
     out: list[bytes] = []
     runs: list[bytes | Chunk] = []
     for piece in pieces:
@@ -165,7 +169,7 @@ def _read_pieces(room_dir: Path, pieces: list[bytes | Chunk]) -> bytes:
 
 
 def _retrieve(task: asyncio.Task[bytes]) -> None:
-    """Nobody may be left to hear of a failed read; that is no error of its own."""
+    """Read the task's exception, because perhaps no client waits for it any more."""
     if not task.cancelled():
         task.exception()
 

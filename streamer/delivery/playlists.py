@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Broadcast, Interval, Rendition, Segment
-from streamer.broadcast.view import OutputView, TrackView
+from streamer.broadcast.view import OutputView, RenditionView
 from streamer.delivery import captions
 
 VERSION = 9
@@ -181,7 +181,7 @@ class TrackText:
     def hint(self, last: Segment, following: Interval) -> str:
         """4.4.5.3: the part after those of ``last``; ``following`` is the interval of the segment after it.
 
-        What the hint names may turn out not to be made: then it is answered with 404.
+        If the hinted part is not made after all, its request is answered with 404.
         """
         if last.complete:
             uri = part_uri(following.key, self.rendition, last.msn + 1, 0)
@@ -191,9 +191,9 @@ class TrackText:
 
 
 class CaptionText(TrackText):
-    """Writes the lines of a subtitle rendition: whole segments, each where the rendition that it follows has one.
+    """Writes the lines of a subtitle rendition: one whole segment for each segment of the rendition that it follows.
 
-    What is typed comes seconds after what is said, so parts would win nothing. A gap has a segment without text.
+    Text is typed seconds after the words were said, so parts would gain nothing. A gap has a segment without text.
     """
 
     def head(self, first_msn: int, discontinuity_sequence: int) -> str:
@@ -230,12 +230,12 @@ def same_init(a: Segment, b: Segment) -> bool:
 
 
 def skip(count: int) -> str:
-    """4.4.5.2: what a delta update leaves out."""
+    """4.4.5.2: the number of segments that a delta update leaves out."""
     return f"#EXT-X-SKIP:SKIPPED-SEGMENTS={count}\n"
 
 
-def reports(tracks: Iterable[TrackView], but: str, *, dvr: bool) -> str:
-    """4.4.5.4: how far the other renditions are, so that a switch of quality can begin with a blocking reload."""
+def reports(tracks: Iterable[RenditionView], but: str, *, dvr: bool) -> str:
+    """4.4.5.4: the last parts of the other renditions, so that a switch of quality can begin with a blocking reload."""
     query = DVR_QUERY if dvr else ""
     out = []
     for track in tracks:
@@ -248,8 +248,8 @@ def reports(tracks: Iterable[TrackView], but: str, *, dvr: bool) -> str:
     return "".join(out)
 
 
-def live_window_start(output: OutputView, track: TrackView, window_ticks: int) -> int:
-    """First msn of the playlist without ``?dvr=1``: the shortest run of whole segments that fills the window.
+def live_window_start(output: OutputView, track: RenditionView, window_ticks: int) -> int:
+    """The first msn of the playlist without ``?dvr=1``: the shortest run of whole segments that fills the window.
 
     Durations are added up, because the timeline jumps where the room process crashed (6.2.2 asks for a length, not
     a time). Never moves back, as segments are only added at the end.

@@ -1,43 +1,14 @@
-"""What delivery needs of the media plane, and what it counts."""
+"""Delivery's view of the media plane, and its counters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from streamer.broadcast.view import BroadcastView
-from streamer.control.messages import RoomStatus
 
-
-class ByteCache(Protocol):
-    """Bytes of recent parts. The key is a chunk's ``(file, offset)``."""
-
-    def get(self, place: tuple[str, int], /) -> bytes | None: ...
-
-
-class Room(Protocol):
-    """One open room: ``streamer.control.link.RoomLink``, as delivery sees it. On the loop."""
-
-    @property
-    def view(self) -> BroadcastView: ...
-
-    @property
-    def bytes(self) -> ByteCache: ...
-
-    @property
-    def status(self) -> RoomStatus | None: ...
-
-    @property
-    def up(self) -> bool: ...
-
-    def subscribe(self, callback: Callable[[], None], /) -> Callable[[], None]:
-        """Have ``callback`` called after every media event. Returns the function that ends it."""
-        ...
-
-
-class Opened(Protocol):
-    """By what a request for what is not public was let in: ``streamer.api.session_keys.KeyAccess``."""
+class MediaAccess(Protocol):
+    """The access of a request with a key: ``streamer.api.session_keys.KeyAccess``."""
 
     @property
     def output(self) -> str:
@@ -51,36 +22,29 @@ class Opened(Protocol):
 
     @property
     def holds(self) -> bool:
-        """Whether it would be let in now. From memory."""
+        """Whether it would be let in now. Answered from memory."""
         ...
 
     def on_end(self, callback: Callable[[], None], /) -> Callable[[], None]:
-        """Have ``callback`` called when it opens nothing any more. Returns the function that takes it back."""
+        """Have ``callback`` called when the access ends. Returns the function that cancels this."""
         ...
 
 
 class Keys(Protocol):
-    """``streamer.api.session_keys.SessionKeys``, as delivery sees it. Asked at each request."""
+    """The keys of closed sessions: ``streamer.api.session_keys.SessionKeys``. Asked at each request."""
 
-    async def open_live(self, room: str, outputs: Collection[str], key: str, /) -> Opened | None:
-        """What a key opens among the outputs that a room has."""
+    async def open_live(self, room: str, outputs: Collection[str], key: str, /) -> MediaAccess | None:
+        """The access of a key to one of the room's outputs."""
         ...
 
-    async def open_replay(self, session: str, key: str | None, /) -> Opened | None:
-        """What a key, or none, opens of a session's recording."""
+    async def open_replay(self, session: str, key: str | None, /) -> MediaAccess | None:
+        """The access of a key, or of no key, to a session's recording."""
         ...
-
-
-class Plane(Protocol):
-    """``streamer.control.client.MediaPlane``, as delivery sees it."""
-
-    @property
-    def rooms(self) -> Mapping[str, Room]: ...
 
 
 @dataclass(slots=True)
 class DeliveryStats:
-    """Plain counters, all growing but ``held_now``. Exported by ``streamer.observe``."""
+    """Counters that only grow, except ``held_now``. Exported by ``streamer.observe``."""
 
     held_now: int = 0
     """Requests that wait now (a gauge)."""
@@ -88,7 +52,7 @@ class DeliveryStats:
     hold_timeouts_total: int = 0
     hold_disconnects_total: int = 0
     hold_revoked_total: int = 0
-    """Whose key was taken back while they waited."""
+    """Requests whose key was revoked while they waited."""
     hold_refused_overall_total: int = 0
     """Refused because of the limit on all held requests."""
     hold_refused_address_total: int = 0
@@ -107,11 +71,11 @@ class DeliveryStats:
     captions_total: int = 0
     """Segments of captions."""
     not_listed_total: int = 0
-    """Media asked for under an address that its output does not list (any more)."""
+    """Requests for media under an address that its output does not list (any more)."""
     memory_reads_total: int = 0
     disk_reads_total: int = 0
     disk_read_bytes_total: int = 0
     disk_refused_total: int = 0
-    """Reads refused or given up because the disk did not keep up."""
+    """Reads that were refused or given up because the disk was too slow."""
     media_bytes_total: int = 0
-    """Bytes of media answered with."""
+    """Bytes of media in answers."""

@@ -1,9 +1,9 @@
-"""Media playlists put together from cached pieces. On the loop; no I/O.
+"""Joins media playlists from cached pieces. On the loop; no I/O.
 
-A viewer's reload must not cost a rendering, and a rendering must not cost two hours of segments. So the lines of
-a segment that nothing can change any more are written once and kept in blocks of :data:`BLOCK` segments, each
-block compressed once; a new version of a playlist joins its head, the blocks and its last few segments. The
-finished playlist is shared by everybody who waits for it.
+A viewer's reload must not cost a rendering, and a rendering must not cost two hours of segments. So the lines of a
+segment that cannot change any more are written once and kept in blocks of :data:`BLOCK` segments, each block compressed
+once. A new version of a playlist joins its head, the blocks and its last few segments. Everybody who waits for a
+playlist shares the finished one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast, Segment
-from streamer.broadcast.view import OutputView, TrackView
+from streamer.broadcast.view import OutputView, RenditionView
 from streamer.delivery import playlists
 from streamer.delivery.playlists import CaptionText, TrackText
 
@@ -34,7 +34,7 @@ class Playlist:
 
     @property
     def etag(self) -> str:
-        """Weak, as it stands for both encodings; of the text alone, so that web processes agree on it."""
+        """Weak, because it stands for both encodings; made from the text alone, so that web processes agree on it."""
         return f'W/"{self.crc:08x}-{len(self.text):x}"'
 
     def packed(self) -> bytes:
@@ -53,7 +53,7 @@ def deflate(data: bytes, *, last: bool = False) -> bytes:
 
 @dataclass(slots=True)
 class _Block:
-    """Lines of segments ``n * BLOCK`` and following, as far as they are settled."""
+    """The lines of the segments from ``n * BLOCK`` on, as far as they are settled."""
 
     lines: dict[int, bytes] = field(default_factory=dict)
     text: bytes = b""
@@ -70,11 +70,12 @@ class TrackRenderer:
         self,
         broadcast: Broadcast,
         output: OutputView,
-        track: TrackView,
+        track: RenditionView,
         live_window_ticks: int,
         captions: str | None = None,
     ) -> None:
-        """``captions``: the name of the subtitle rendition that follows the track, in place of its own playlists."""
+        """``captions``: the name of the subtitle rendition that follows the track, instead of the track's own
+        playlists."""
         self._broadcast = broadcast
         self._output = output
         self._track = track
@@ -84,13 +85,13 @@ class TrackRenderer:
         self._settled_to = 0
         """Segments below this number have their lines in a block."""
         self._settled_last: Segment | None = None
-        """The last of them that has bytes."""
+        """The last of these segments that has bytes."""
         self._live_start = (-1, -1, 0)
         self._finished: dict[tuple[bool, bool], tuple[int, Playlist]] = {}
         self.renders = 0
 
     def playlist(self, *, dvr: bool, skip: bool, closed: bool) -> Playlist:
-        """The playlist as of now. There must be at least one part or gap (``track.edge``)."""
+        """The present playlist. There must be at least one part or gap (``track.edge``)."""
         version = self._output.version
         kept = self._finished.get((dvr, skip))
         if kept is not None and kept[0] == version:
@@ -155,7 +156,7 @@ class TrackRenderer:
         return first, parts_from
 
     def _settle(self, text: TrackText, first: int, boundary: int) -> None:
-        """Write the lines of what passed the boundary; forget what left the window."""
+        """Write the lines of segments that passed the boundary; drop those that left the window."""
         begin = max(self._settled_to, first)
         for msn in range(begin, boundary):
             segment = self._track.segments[msn]
@@ -189,7 +190,7 @@ class TrackRenderer:
         last = self._track.last
         for msn in range(begin, last.msn + 1 if last else begin):
             segment = self._track.get(msn)
-            # An open segment is not mentioned before its first part: nothing stands there yet.
+            # An open segment is not mentioned before its first part.
             if segment is None or not (segment.complete or segment.parts):
                 continue
             out.append(text.segment(segment, before, parts=msn >= parts_from))
@@ -207,7 +208,7 @@ class TrackRenderer:
         return self._settled_last if self._settled_last is not None and self._settled_last.msn <= msn else None
 
     def _opening_map(self, text: TrackText, start: int, tail: str) -> str:
-        """The init section of a playlist's first segment, whose own lines name it only where it changed."""
+        """The init section of a playlist's first segment. The segment's own lines name it only if it changed."""
         block = self._blocks.get(start // BLOCK)
         line = block.lines.get(start) if block is not None else None
         own = line.decode() if line is not None else tail
@@ -228,7 +229,7 @@ class TrackRenderer:
 
 
 class Renderers:
-    """The renderers of a room's outputs; begins afresh when the mirror was reset by a snapshot."""
+    """The renderers of a room's outputs; they begin anew when a snapshot has reset the mirror."""
 
     def __init__(self, live_window_s: int) -> None:
         self._live_window = live_window_s * TICKS_PER_S
@@ -241,15 +242,15 @@ class Renderers:
     def renders(self) -> int:
         return sum(renderer.renders for _, renderer in self._of.values())
 
-    def track(self, broadcast: Broadcast, output: OutputView, track: TrackView) -> TrackRenderer:
+    def track(self, broadcast: Broadcast, output: OutputView, track: RenditionView) -> TrackRenderer:
         return self._renderer(broadcast, output, track, None)
 
-    def captions(self, broadcast: Broadcast, output: OutputView, track: TrackView, name: str) -> TrackRenderer:
-        """Of the subtitle rendition ``name``, whose segments are those of ``track``."""
+    def captions(self, broadcast: Broadcast, output: OutputView, track: RenditionView, name: str) -> TrackRenderer:
+        """For the subtitle rendition ``name``, whose segments are those of ``track``."""
         return self._renderer(broadcast, output, track, name)
 
     def _renderer(
-        self, broadcast: Broadcast, output: OutputView, track: TrackView, captions: str | None
+        self, broadcast: Broadcast, output: OutputView, track: RenditionView, captions: str | None
     ) -> TrackRenderer:
         key = (output.name, captions or track.rendition.name)
         kept = self._of.get(key)
@@ -260,7 +261,7 @@ class Renderers:
         return kept[1]
 
     def keep_only(self, outputs: Mapping[str, OutputView]) -> None:
-        """Forget the renderers of outputs that are no more: a closed session's goes with it."""
+        """Drop the renderers of outputs that are gone, such as a closed session's."""
         if self._names <= outputs.keys():
             return
         self._names.intersection_update(outputs)

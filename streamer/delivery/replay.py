@@ -1,8 +1,8 @@
-"""The addresses below ``/replay/{session}/``. On the loop, but for reads.
+"""The addresses below ``/replay/{session}/``. On the loop, except reads.
 
-What is public and published plays for everybody; all else below ``/replay/{session}/~{key}/``, for whom the key opens
-it, asked anew at each request (:class:`~streamer.delivery.ports.Keys`). An edition's id alone opens nothing.
-``index.m3u8`` tells the id of the current one; playlists' addresses are relative, so the key stays in the path.
+Published replays of public sessions play for everybody. All others are below ``/replay/{session}/~{key}/``, and each
+request checks the key again (:class:`~streamer.delivery.ports.Keys`). An edition's id alone opens nothing.
+``index.m3u8`` has the id of the current edition; playlists' addresses are relative, so the key stays in the path.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from streamer.archive.catalogue import EditionRef, ReplayCatalogue, ReplayState
 from streamer.archive.editions import Edition, EditionSegment
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView
+from streamer.control.media_plane import MediaPlane
 from streamer.delivery import captions
 from streamer.delivery.captions import CaptionSource, NoCaptions
-from streamer.delivery.hold import OPENED, Holds
+from streamer.delivery.hold import ACCESS, Holds
 from streamer.delivery.media import ClientAddress
 from streamer.delivery.parts import MediaBytes
-from streamer.delivery.ports import DeliveryStats, Keys, Opened, Plane
+from streamer.delivery.ports import DeliveryStats, Keys, MediaAccess
 from streamer.delivery.replay_editions import OpenEdition
 from streamer.delivery.replay_playlists import REELS, multivariant
 from streamer.delivery.responses import (
@@ -44,14 +45,14 @@ from streamer.settings import Settings
 MAX_OPEN = 24
 """Editions whose pieces are kept in memory: a few MB each."""
 MEDIA_MAX_AGE_S = 3600
-"""How long a cache may serve what has been replaced meanwhile."""
+"""A cache may serve a replaced edition for this long."""
 CAPTIONS_MAX_AGE_S = 10
 """They may still be corrected."""
 INDEX_MAX_AGE_S = 1
 VOD_MAX_AGE_S = 10
 FIRST_PIECE_S = 8.0
 LEAST_MS = 100
-"""A start mark so shortly before the end of a segment makes no piece of it."""
+"""A start mark this close to the end of a segment makes no piece of that segment."""
 _NAME = re.compile(
     r"(?:(?P<number>[0-9]{1,9})\.m4s|init-(?P<init>[0-9]{1,15})\.mp4|(?P<vtt>[0-9]{1,9})\.vtt)", re.ASCII
 )
@@ -92,7 +93,7 @@ class ReplayStats:
     """Requests for an edition that has been replaced."""
     media_bytes_total: int = 0
     downloads_now: int = 0
-    """Under way (a gauge)."""
+    """Running downloads (a gauge)."""
     downloads_total: int = 0
     downloads_refused_total: int = 0
     download_bytes_total: int = 0
@@ -105,11 +106,11 @@ class _Slot:
 
 
 class ReplayDelivery:
-    """Handlers for all recordings. Raises StreamerErrors; :mod:`.routes` maps them."""
+    """Handlers for all recordings. They raise StreamerErrors; :mod:`.routes` maps them."""
 
     def __init__(
         self,
-        plane: Plane,
+        plane: MediaPlane,
         settings: Settings,
         catalogue: ReplayCatalogue,
         client_address: ClientAddress,
@@ -131,8 +132,8 @@ class ReplayDelivery:
 
     # --- handlers -----------------------------------------------------------------------------------
 
-    async def open(self, request: web.Request) -> Opened:
-        """What the key in the address, or none, opens now. Raises NotFound where that is nothing."""
+    async def open(self, request: web.Request) -> MediaAccess:
+        """The present access of the address's key, or of no key. Raises NotFound without one."""
         opened = await self._keys.open_replay(request.match_info["session"], request.match_info.get("secret"))
         if opened is None:
             raise _not_listed() if "edition" in request.match_info else _not_published()
@@ -148,7 +149,7 @@ class ReplayDelivery:
         return await self._multivariant(request, state, ref, ref.id)
 
     async def edition_index(self, request: web.Request) -> web.StreamResponse:
-        """An edition under its own address, for its reviewers and for links that shall not change."""
+        """An edition under its own address, for reviewers and for links that must not change."""
         state, ref = await self.edition(request)
         return await self._multivariant(request, state, ref, ".")
 
@@ -230,8 +231,8 @@ class ReplayDelivery:
     # --- looking up ---------------------------------------------------------------------------------
 
     async def edition(self, request: web.Request) -> tuple[ReplayState, EditionRef]:
-        """Raises NotFound for an id that never was one of the session's or is not for whoever asks, Gone ``replaced``
-        for one that was."""
+        """Raises NotFound for an id that the session never had or that the caller may not have, Gone ``replaced`` for
+        one that was replaced."""
         state = await self._catalogue.find(request.match_info["session"])
         ref = state.edition(request.match_info["edition"]) if state is not None else None
         if state is None or ref is None:
@@ -245,7 +246,7 @@ class ReplayDelivery:
         return state, ref
 
     async def languages(self, state: ReplayState, ref: EditionRef) -> tuple[str, ...]:
-        """Of the captions that an edition declares."""
+        """The languages of the captions that an edition declares."""
         return (await self._opened(state, ref)).edition.caption_languages
 
     async def _multivariant(
@@ -259,7 +260,7 @@ class ReplayDelivery:
         return playlist_response(request, made, cache_control(request, state, INDEX_MAX_AGE_S))
 
     async def _opened(self, state: ReplayState, ref: EditionRef) -> OpenEdition:
-        """The edition with all that it lists by now. Raises Unavailable while its files cannot be read."""
+        """The edition with all its present pieces. Raises Unavailable while its files cannot be read."""
         key = (state.session, ref.id)
         slot = self._slots.get(key)
         if slot is None:
@@ -287,8 +288,8 @@ class ReplayDelivery:
 
 
 def may_watch(request: web.Request, state: ReplayState) -> bool:
-    """Whether what let the request in opens the recording as it is: published, or not yet."""
-    opened = request[OPENED]
+    """Whether the request's access opens the recording in its present state: published or not."""
+    opened = request[ACCESS]
     return opened.holds and (state.published or opened.unpublished)
 
 

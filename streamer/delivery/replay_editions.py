@@ -1,7 +1,7 @@
-"""One edition in memory: its pieces, its playlists, and where its bytes are. On the loop, reads in threads.
+"""One edition in memory: its pieces, its playlists, and the places of its bytes. On the loop, reads in threads.
 
-While its session is on air an edition grows from the mirror of the room's ``programme`` output. When that has ended it
-takes what is missing from the recording's own material and is finished; what it had listed stays as it was.
+During its session an edition grows from the mirror of the room's ``programme`` output. After the end it takes the rest
+from the recording's own material and is finished; pieces that were listed stay as they were.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from streamer.archive.material import Material, Reel, Span, collect, minus
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.programme import Chunk, MediaKind
 from streamer.broadcast.view import BroadcastView, OutputView
+from streamer.control.media_plane import RoomLink
+from streamer.control.part_cache import Place
 from streamer.delivery import captions
-from streamer.delivery.parts import MediaBytes
-from streamer.delivery.ports import ByteCache, Room
+from streamer.delivery.parts import MediaBytes, RecentParts
 from streamer.delivery.rendering import Playlist
 from streamer.delivery.replay_playlists import TrackWriter
 from streamer.errors import NotFound, Unavailable
@@ -29,24 +30,7 @@ from streamer.formats import fragments
 
 OPEN_END_MS = 1 << 52
 MAX_LAG_SEGMENTS = 3
-"""A rendition that is this far behind the others has a gap instead."""
-
-
-class _Recent:
-    """The room's part cache under the names that the recording has for its files."""
-
-    def __init__(self, cache: ByteCache | None, broadcast: str) -> None:
-        self._cache = cache
-        self._prefix = f"{files.MEDIA_FOLDER}/{broadcast}-"
-        self._folder = f"{broadcast}/"
-
-    def get(self, place: tuple[str, int], /) -> bytes | None:
-        file, offset = place
-        if self._cache is None:
-            return None
-        if file.startswith(self._prefix):
-            file = self._folder + file.removeprefix(self._prefix)
-        return self._cache.get((file, offset))
+"""A rendition that is this far behind the others gets a gap instead."""
 
 
 class OpenEdition:
@@ -63,7 +47,7 @@ class OpenEdition:
         self._event = ref.event
         self._cutter: Cutter | None = None
         self._reels: list[Reel] = []
-        """Those that pieces refer to, in order, without their segments."""
+        """The reels that pieces refer to, in order, without their segments."""
         self._gone: tuple[Span, ...] = ()
         self._writers: dict[str, TrackWriter] = {}
         self._seen: tuple[object, ...] = ()
@@ -90,7 +74,7 @@ class OpenEdition:
         return init.data if init is not None else None
 
     def language(self, rendition: str) -> str | None:
-        """Of a subtitle rendition; None for others."""
+        """The language of a subtitle rendition; None for others."""
         return captions.language_of(rendition, self.edition.caption_languages)
 
     @property
@@ -111,12 +95,12 @@ class OpenEdition:
 
     # --- growing ------------------------------------------------------------------------------------
 
-    def is_current(self, ref: EditionRef, room: Room | None) -> bool:
+    def is_current(self, ref: EditionRef, room: RoomLink | None) -> bool:
         """Whether there is nothing new to list."""
         return self.finished or (self.edition.renditions != () and self._seen == self._sight(ref, room))
 
-    async def advance(self, ref: EditionRef, room: Room | None) -> None:
-        """Take in what there is by now. Raises Unavailable while the recording's files are not there."""
+    async def advance(self, ref: EditionRef, room: RoomLink | None) -> None:
+        """Take in all new material. Raises Unavailable while the recording's files are missing."""
         if self.is_current(ref, room):
             return
         if ref.end_ms is not None:
@@ -127,14 +111,14 @@ class OpenEdition:
             await self._grow(ref, room)
         self._seen = sight
 
-    def _sight(self, ref: EditionRef, room: Room | None) -> tuple[object, ...]:
-        """What tells that there may be something new."""
+    def _sight(self, ref: EditionRef, room: RoomLink | None) -> tuple[object, ...]:
+        """Values that change when there may be something new."""
         output = room.view.outputs.get(PROGRAMME_OUTPUT) if room is not None else None
         limit = _listable(output) if output is not None else -1
         broadcast = room.view.broadcast.id if room is not None and room.view.broadcast is not None else ""
         return ref.end_ms, ref.skips, broadcast, limit
 
-    async def _grow(self, ref: EditionRef, room: Room) -> None:
+    async def _grow(self, ref: EditionRef, room: RoomLink) -> None:
         fresh = await self._from_mirror(ref, room.view)
         if fresh is None:
             return
@@ -142,7 +126,7 @@ class OpenEdition:
         await self._cut(Material(self._session, self.room, tuple(fresh), self._gone), spans, room)
 
     async def _from_mirror(self, ref: EditionRef, view: BroadcastView) -> list[Reel] | None:
-        """The known reels, the newest with what came after the newest piece. None where there is nothing at all."""
+        """The known reels; the newest with its material after the newest piece. None if there is no material."""
         broadcast, output = view.broadcast, view.outputs.get(PROGRAMME_OUTPUT)
         if broadcast is None or output is None:
             return None
@@ -157,7 +141,7 @@ class OpenEdition:
             reels.append(Reel(broadcast, (), {}))
         index = next(n for n, reel in enumerate(reels) if reel.broadcast.id == broadcast.id)
         after = self._cutter.newest[1] if self._cutter is not None and self._cutter.newest[0] == index else -1
-        # From the newest piece's own segment on: it may have to be taken up again behind an incident inside it.
+        # From the newest piece's own segment on, because it may have to continue behind an incident inside it.
         oldest = min((track.first.msn for track in output.tracks.values() if track.first is not None), default=0)
         numbers = range(max(after, oldest), _listable(output) + 1)
         found = collect(view, PROGRAMME_OUTPUT, Span(ref.start_ms, OPEN_END_MS), self._gone, numbers=numbers)
@@ -165,14 +149,14 @@ class OpenEdition:
         reels[index] = Reel(broadcast, tuple(view.inits.values()), tracks)
         return reels
 
-    async def _finish(self, ref: EditionRef, end_ms: int, room: Room | None) -> None:
+    async def _finish(self, ref: EditionRef, end_ms: int, room: RoomLink | None) -> None:
         material = await self._material()
         if material is None:
             raise Unavailable("The recording is being written.", code="not_in_time", headers={"Retry-After": "1"})
         order = [reel.broadcast.id for reel in self._reels]
         reels = [r for b in order for r in material.reels if r.broadcast.id == b]
         if len(reels) < len(order):
-            # What was listed is not in the material any more; begin again with what is.
+            # Listed pieces are no longer in the material, so begin again with the present material.
             self._cutter, reels = None, []
         known = {reel.broadcast.id for reel in reels}
         reels += [reel for reel in material.reels if reel.broadcast.id not in known]
@@ -182,7 +166,7 @@ class OpenEdition:
         await self._cut(material, spans_of(material, ref.start_ms, end_ms, ref.skips), room)
         self.finished = True
 
-    async def _cut(self, material: Material, spans: Sequence[Span], room: Room | None) -> None:
+    async def _cut(self, material: Material, spans: Sequence[Span], room: RoomLink | None) -> None:
         if self._cutter is None:
             self._cutter = Cutter(material)
         cutter = self._cutter
@@ -198,7 +182,7 @@ class OpenEdition:
         self._reels = [msgspec.structs.replace(reel, tracks={}) for reel in material.reels]
         self.edition = cutter.edition
 
-    async def _frames(self, material: Material, wanted: FramesUnknown, room: Room | None) -> Frames:
+    async def _frames(self, material: Material, wanted: FramesUnknown, room: RoomLink | None) -> Frames:
         reel = next(reel for reel in material.reels if reel.broadcast.id == wanted.place[0])
         init = reel.init(wanted.init)
         if init is None:
@@ -219,13 +203,25 @@ class OpenEdition:
 
     # --- bytes --------------------------------------------------------------------------------------
 
-    async def read(self, chunks: Sequence[Chunk], room: Room | None) -> bytes:
+    async def read(self, chunks: Sequence[Chunk], room: RoomLink | None) -> bytes:
         """Raises as :meth:`MediaBytes.get` does."""
-        broadcast = room.view.broadcast if room is not None else None
-        cache = _Recent(room.bytes if room is not None else None, broadcast.id if broadcast is not None else "")
         own = chunks[0].file.startswith(f"{files.MEDIA_FOLDER}/")
         folder, space = (self._folder, f"replay/{self._session}") if own else (self._room_dir, self.room)
-        return await self._bytes.get(space, folder, cache, chunks)
+        return await self._bytes.get(space, folder, _recent_parts(room), chunks)
+
+
+def _recent_parts(room: RoomLink | None) -> RecentParts:
+    """The room's part cache, also under the names that the recording has for its files."""
+    if room is None:
+        return lambda _place: None
+    broadcast = room.view.broadcast.id if room.view.broadcast is not None else ""
+    prefix, parts = f"{files.MEDIA_FOLDER}/{broadcast}-", room.bytes
+
+    def get(place: Place) -> bytes | None:
+        file, offset = place
+        return parts.get((f"{broadcast}/{file.removeprefix(prefix)}" if file.startswith(prefix) else file, offset))
+
+    return get
 
 
 def _in_recording(file: str) -> str:
@@ -233,6 +229,6 @@ def _in_recording(file: str) -> str:
 
 
 def _listable(output: OutputView) -> int:
-    """The newest segment that every rendition has as a whole, but for those that are far behind."""
+    """The newest segment that every rendition has complete, except renditions that are far behind."""
     complete = [track.last_complete_msn for track in output.tracks.values()]
     return max(min(complete), max(complete) - MAX_LAG_SEGMENTS) if complete else -1

@@ -37,15 +37,16 @@ def init_number(piece: EditionSegment) -> int:
 
 @dataclass(slots=True)
 class TrackWriter:
-    """The media playlist of one rendition of an edition. ``name`` is the rendition's, and a folder beside it."""
+    """The media playlist of one rendition of an edition. ``name`` is the rendition's name, and a folder beside the
+    playlist."""
 
     name: str
     event: bool
     captions: bool = False
-    """A subtitle rendition, beside the one whose pieces it is given."""
+    """Whether it is a subtitle rendition; then the pieces are those of the rendition that it follows."""
     _texts: list[bytes] = field(default_factory=list)
     _packed: list[bytes] = field(default_factory=list)
-    """Raw deflate of the finished blocks; one less than texts while the last one grows."""
+    """Raw deflate of the finished blocks; one less than ``texts`` while the last block grows."""
     _count: int = 0
     _open: list[str] = field(default_factory=list)
     _map: int | None = None

@@ -1,4 +1,4 @@
-"""How delivery answers: cache headers, CORS, conditional and range requests. No state."""
+"""Delivery's answers: cache headers, CORS, conditional and range requests. No state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VIDEO_TYPE = "video/mp4"
 AUDIO_TYPE = "audio/mp4"
 
 PRIVATE = "private, no-store"
-"""Cache-Control of everything that is served for a key: no shared cache may keep it, and no other either."""
+"""Cache-Control of everything that is served for a key: no cache may keep it, shared or not."""
 
 CORS = {
     hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
@@ -45,7 +45,7 @@ def error_response(error: StreamerError) -> web.Response:
 
 
 def playlist_response(request: web.Request, playlist: Playlist, cache_control: str) -> web.Response:
-    """The playlist, gzipped for who takes it; 304 for who has it."""
+    """The playlist, gzipped if the client accepts it; 304 if the client has it."""
     etag = playlist.etag
     headers = CIMultiDict(CORS)
     headers[hdrs.CACHE_CONTROL] = cache_control
@@ -71,7 +71,7 @@ def media_headers(content_type: str, cache_control: str, etag: str) -> CIMultiDi
 
 
 def media_response(request: web.Request, data: bytes, headers: CIMultiDict[str]) -> web.Response:
-    """Bytes that never change, whole or the range that was asked for (RFC 9110, section 14)."""
+    """Bytes that never change, complete or the range that was asked for (RFC 9110, section 14)."""
     wanted = request.headers.get(hdrs.RANGE)
     if wanted is None or not _range_applies(request, headers[hdrs.ETAG]):
         return web.Response(body=data, headers=headers)
@@ -88,7 +88,7 @@ def media_response(request: web.Request, data: bytes, headers: CIMultiDict[str])
 
 
 def head_response(size: int, headers: CIMultiDict[str]) -> web.Response:
-    """For HEAD, without reading anything."""
+    """For HEAD, without reading any media."""
     headers[hdrs.CONTENT_LENGTH] = str(size)
     return web.Response(headers=headers)
 
@@ -101,7 +101,7 @@ def not_modified(request: web.Request, headers: CIMultiDict[str]) -> web.Respons
 
 
 def byte_range(text: str, size: int) -> tuple[int, int] | None:
-    """``(start, end)`` of a single range, empty if it cannot be satisfied; None for what we answer as a whole."""
+    """``(start, end)`` of a single range, empty if it cannot be satisfied; None if the whole body is the answer."""
     match = _RANGE.fullmatch(text.strip())
     if match is None or match.group(1) == match.group(2) == "":
         return None

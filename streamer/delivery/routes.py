@@ -8,11 +8,12 @@ from functools import partial
 from aiohttp import web
 
 from streamer.archive.catalogue import ReplayCatalogue
+from streamer.control.media_plane import MediaPlane
 from streamer.delivery.captions import CaptionSource
 from streamer.delivery.downloads import Downloads, IsCrew
-from streamer.delivery.hold import OPENED, Revoked
+from streamer.delivery.hold import ACCESS, Revoked
 from streamer.delivery.media import ClientAddress, ClientGone, LiveDelivery, client_gone, not_on_air
-from streamer.delivery.ports import DeliveryStats, Keys, Opened, Plane
+from streamer.delivery.ports import DeliveryStats, Keys, MediaAccess
 from streamer.delivery.replay import ReplayDelivery, ReplayStats
 from streamer.delivery.responses import error_response, preflight
 from streamer.delivery.state import PublicState, public_state
@@ -30,7 +31,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def setup(
     app: web.Application,
-    plane: Plane,
+    plane: MediaPlane,
     settings: Settings,
     client_address: ClientAddress,
     keys: Keys,
@@ -38,9 +39,9 @@ def setup(
     captions: CaptionSource | None = None,
     is_crew: IsCrew | None = None,
 ) -> None:
-    """Add the routes. ``client_address`` tells whose household asks, ``keys`` what is open to whom, ``is_crew`` who
-    works here. Without a catalogue there are no replays, without ``captions`` those that a broadcast declares stay
-    empty, without ``is_crew`` no crew.
+    """Add the routes. ``client_address`` gives a request's household, ``keys`` the accesses, ``is_crew`` tells whether
+    a request is the crew's. Without a catalogue there are no replays, without ``captions`` declared captions stay
+    empty, without ``is_crew`` there is no crew.
 
     Held requests are answered with 503 when the application shuts down.
     """
@@ -49,7 +50,7 @@ def setup(
     app[LIVE] = live
     keyed = partial(_opened, live.open)
     paths: list[tuple[str, _Handler]] = [
-        # A closed session's come first: "~" begins no broadcast's id.
+        # A closed session's routes come first: "~" begins no broadcast's id.
         ("/live/{room}/~{secret}/index.m3u8", keyed(live.multivariant)),
         ("/live/{room}/~{secret}/still.jpg", keyed(live.still)),
         ("/live/{room}/~{secret}/{broadcast}/{rendition}.m3u8", keyed(live.playlist)),
@@ -103,18 +104,19 @@ def setup(
     app.cleanup_ctx.append(reading)
 
 
-def _opened(open_: Callable[[web.Request], Awaitable[Opened]], handler: _Handler) -> _Handler:
-    """``handler`` for what ``open_`` lets in, before and after: what is taken back meanwhile is not answered with."""
+def _opened(open_: Callable[[web.Request], Awaitable[MediaAccess]], handler: _Handler) -> _Handler:
+    """``handler`` for requests that ``open_`` lets in. The access is checked before and after, so that a key that was
+    revoked meanwhile gets no answer."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         opened = await open_(request)
-        request[OPENED] = opened
+        request[ACCESS] = opened
         try:
             response: web.StreamResponse | None = await handler(request)
         except Revoked:
             response = None
         if response is None or not (opened.holds or response.prepared):
-            # The same words as for what never opened anything.
+            # The same words as for a key that never opened anything.
             await open_(request)
             raise NotFound("Nothing is listed under this address.", code="not_listed")
         return response
@@ -123,7 +125,7 @@ def _opened(open_: Callable[[web.Request], Awaitable[Opened]], handler: _Handler
 
 
 def _edge(handler: _Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Errors in our shape, with the CORS headers that let another site's player read them."""
+    """Gives errors our shape, with the CORS headers that let another site's player read them."""
 
     async def at_edge(request: web.Request) -> web.StreamResponse:
         try:

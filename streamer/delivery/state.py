@@ -1,4 +1,4 @@
-"""What a room's public output is doing, in the contract's three words. Pure."""
+"""The state of a room's public output, in the contract's three words. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""How many follow an output, from how often its playlists are asked for: nobody is recognised, nothing is kept of
-anybody. A player asks for its playlist once for each segment, or, where it waits for parts, once for the first of each.
+"""Estimates the viewers of an output from the requests for its playlists. Nobody is recognised and nothing about
+anybody is kept. A player asks for its playlist once for each segment, or, if it waits for parts, once for the first of
+each.
 
-Behind a cache that joins requests it counts what the cache asks for.
+Behind a cache that joins requests it counts the requests of the cache.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Viewers:
         """(room, output, kind of track) -> (second, requests)."""
 
     def asked(self, room: str, output: str, kind: str, part: int | None) -> None:
-        """A playlist was asked for; ``part``: the one that the request waited for."""
+        """Count a request for a playlist; ``part``: the part that the request waited for."""
         if part:
             return
         key, second = (room, output, kind), int(self._clock())
@@ -39,7 +40,8 @@ class Viewers:
             seconds.append((second, 1))
 
     def of(self, room: str, output: str) -> int:
-        """Who follows an output now, about. A player asks for a picture and a sound: the more of the two counts."""
+        """The present number of viewers of an output, about. A player asks for a picture and a sound: the higher count
+        is taken."""
         now = int(self._clock())
         counts = [
             sum(requests for second, requests in seconds if now - WINDOW_S <= second < now)
@@ -49,7 +51,7 @@ class Viewers:
         return round(max(counts, default=0) * SEGMENT_S / WINDOW_S)
 
     def outputs(self) -> set[tuple[str, str]]:
-        """(room, output) that were asked for lately."""
+        """(room, output) that were asked for recently."""
         self._forget(int(self._clock()))
         return {(room, output) for room, output, _ in self._asked}
 

@@ -1,1 +1,1 @@
-"""The running day: the only one that moves a session through its life and the only one that puts a room on air."""
+"""The running day. Only this package changes the states of sessions and puts rooms on air."""

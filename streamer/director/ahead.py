@@ -1,5 +1,5 @@
-"""Taps on sessions that are not in view: next week's talk is cancelled, moved or answered for. The clock has nothing to
-do with it, nothing is shown or ordered because of it."""
+"""Actions on sessions that are not in memory: next week's talk is cancelled, moved or answered for. The clock does not
+matter, and nothing is shown or ordered because of them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PLANNING = (taps.Delay, taps.Cancel, taps.Reopen, taps.ConsentAnswer)
 
 
 async def day_around(ledger: DayRepository, day: RoomDay, sessions: Iterable[str | None]) -> RoomDay | None:
-    """The room's day around the first of ``sessions`` that is not in ``day``; None where all are, or are no longer
-    anywhere in the room."""
+    """The room's day around the first of ``sessions`` that is not in ``day``; None if all are in it, or no longer exist
+    in the room."""
     for session_id in sessions:
         if session_id is None or find(day, session_id) is not None:
             continue
@@ -31,7 +31,7 @@ async def day_around(ledger: DayRepository, day: RoomDay, sessions: Iterable[str
 
 
 def planned(day: RoomDay, command: taps.Command, now_ms: int) -> RoomDay:
-    """The day after ``command``. Raises Refused ``not_in_view`` for what belongs to the day itself."""
+    """The day after ``command``. Raises Refused ``not_in_view`` for commands that belong to the day itself."""
     if not isinstance(command, PLANNING):
         raise Refused("This session is not of these days.", code="not_in_view")
     return taps.apply(day, command, now_ms)

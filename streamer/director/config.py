@@ -1,4 +1,4 @@
-"""What a room process is told: the room's names and the director's orders as one config. Pure."""
+"""The room process's config: the room's names and the director's orders. Pure."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def room_config(room: Room, venue: Venue | None, orders: RoomOrders) -> RoomConf
 
 
 def logo_files(addresses: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    """Files of the logos that were uploaded here; those that lie elsewhere stand on pages only."""
+    """Files of the logos that were uploaded here. Logos elsewhere appear on pages only."""
     names = [address.removeprefix(LOGO_PREFIX) for address in addresses if address.startswith(LOGO_PREFIX)]
     return tuple(str(folder / name) for name in names if "/" not in name)[:MAX_LOGOS]

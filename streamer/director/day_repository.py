@@ -1,4 +1,4 @@
-"""The director's book: what it reads from the database and how a change is written, whole or not at all."""
+"""Reads days from the database, and writes a change as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ __all__ = ["Acknowledgement", "DayChange", "DayRepository", "Loaded", "LoadedRoo
 
 PAST_MS = 24 * HOUR_MS
 AHEAD_MS = 48 * HOUR_MS
-"""Days in view: what ended yesterday can be reopened, what comes tomorrow is told."""
+"""The days in memory: a session that ended yesterday can be reopened, and tomorrow's are shown."""
 UNDO_MS = UNDO_DAYS * DAY_MS
-"""As long as somebody may want to know what was done to a room; undone it can be for as long as nothing followed."""
+"""Actions are remembered as long as somebody may ask what was done to a room. Undo works while nothing followed."""
 PAGE = 200
 LATER = 200
-"""As many actions are looked through for what stands in the way of an undo."""
+"""The number of later actions that are checked for a conflict with an undo."""
 UTC_ZONE = "UTC"
 
 
@@ -59,7 +59,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class DayChange:
-    """What is to be written in one transaction. ``action`` names it for undo, with the images that undo needs."""
+    """The changes of one transaction. ``action`` names it for undo, with the images that undo needs."""
 
     actor: Actor
     kind: str
@@ -76,11 +76,11 @@ class DayChange:
     """(session, media time) of incidents that end."""
     action: str | None = None
     done: Effect = field(default_factory=Effect)
-    """What undo of the action takes back."""
+    """The changes that an undo of the action takes back."""
     undone: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     heard: bool = True
-    """Whether the audit log is told; what merely follows from the media is not."""
+    """Whether it is written to the audit log; effects of the media are not."""
 
     @property
     def empty(self) -> bool:
@@ -88,7 +88,7 @@ class DayChange:
 
 
 class DayRepository:
-    """Over one database. Raises StoreUnavailable and what the repositories raise."""
+    """Works on one database. Raises StoreUnavailable and the errors of the repositories."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -123,7 +123,7 @@ class DayRepository:
             return await Sessions(connection).get(session_id)
 
     async def around(self, session: Session) -> list[Session]:
-        """The sessions of its room on the same day, and some of those beside it."""
+        """The sessions of its room on the same day, and some of the days beside it."""
         async with self._database.read() as connection:
             from_ms, until_ms = session.start_ms - PAST_MS, session.start_ms + AHEAD_MS
             found = await Sessions(connection).of_room_around(session.room, from_ms, until_ms)
@@ -135,12 +135,12 @@ class DayRepository:
             return await Actions(connection).get(action_id)
 
     async def latest(self, room: str, now_ms: int, limit: int) -> list[StoredAction]:
-        """A room's newest, undone ones too, as far as they are remembered."""
+        """A room's newest actions, undone ones too, as far as they are remembered."""
         async with self._database.read() as connection:
             return await Actions(connection).latest(room, since_ms=now_ms - UNDO_MS, limit=limit)
 
     async def is_alone(self, action: StoredAction) -> bool:
-        """Whether all that people did to its sessions after it has been taken back."""
+        """Whether all later actions of people on its sessions have been undone."""
         async with self._database.read() as connection:
             later = await Actions(connection).latest(action.room, since_ms=action.at_ms, limit=LATER)
         return len(later) < LATER and is_alone(action, [one for one in later if one.id != action.id])
@@ -159,7 +159,7 @@ class DayRepository:
             await Acknowledgements(connection).remove(room, alarms)
 
     async def note(self, actor: Actor, action: str, room: Room, details: Mapping[str, Any], now_ms: int) -> None:
-        """Only the audit log."""
+        """Write to the audit log only."""
         async with self._database.write() as connection:
             await AuditLog(connection).add(
                 AuditEntry(now_ms, actor.id, actor.label, action, "room", room.id, room.id, room.venue, details)
@@ -171,13 +171,13 @@ class DayRepository:
             seen = await revision.current(connection)
             sessions = Sessions(connection)
             known = await sessions.find_many([session.id for session in (*change.added, *change.changed)])
-            # What could not be written when it happened comes again, new and old together.
+            # A failed write is repeated with the next one, new and old changes together.
             new = [session for session in (*change.added, *change.changed) if session.id not in known]
             await sessions.add_many(new)
             await sessions.save_many([s for s in (*change.added, *change.changed) if known.get(s.id, s) != s])
             if change.removed:
                 ids = [session.id for session in change.removed]
-                # What an undo takes back was no session, so there is no recording of it.
+                # A session that an undo removes was no session, so it has no recording.
                 await Recordings(connection).drop_growing(ids)
                 await sessions.remove_many(ids)
             if change.state is not None:
@@ -205,12 +205,12 @@ class DayRepository:
 
 
 def effect_of(action: StoredAction) -> Effect:
-    """What an action changed. Raises msgspec.ValidationError for one of another version."""
+    """The effect of an action. Raises msgspec.ValidationError for one of another version."""
     return msgspec.convert(dict(action.after), Effect)
 
 
 def is_alone(action: StoredAction, later: Iterable[StoredAction]) -> bool:
-    """Whether none of ``later`` still holds that touched a session of ``action``."""
+    """Whether no action of ``later`` that still holds changed a session of ``action``."""
     try:
         touched = {image.id for image in effect_of(action).sessions}
         return not any(
@@ -223,7 +223,8 @@ def is_alone(action: StoredAction, later: Iterable[StoredAction]) -> bool:
 async def _left_out(
     connection: AsyncConnection, by_room: Mapping[str, Sequence[Session]]
 ) -> dict[str, tuple[LeftOut, ...]]:
-    """By room: what the replays of its sessions do not show, as people cut them or because the room was covered."""
+    """Room -> the stretches that the replays of its sessions leave out, cut by people or because the room was
+    covered."""
     begun = {session.id: room for room, sessions in by_room.items() for session in sessions if session.started_ms}
     marks = await Marks(connection).of_sessions(begun)
     editions = await Editions(connection).current_of(begun)
@@ -233,7 +234,7 @@ async def _left_out(
         covered = {(mark.at_ms, mark.until_ms) for mark in hidden}
         stretches = [LeftOut(*span, by_hand=False) for span in sorted(covered, key=lambda span: span[0])]
         edition = editions.get(session)
-        # While the session is on air its edition has the incidents only, and those that last to a far end.
+        # During the session its edition has only the incidents, and lasting ones reach to a far end.
         if edition is not None and edition.end_ms is not None:
             stretches += [LeftOut(*span) for span in edition.skips if span not in covered]
         found[room] = (*found.get(room, ()), *stretches)
@@ -247,7 +248,7 @@ def day_of_room(
     sessions: Sequence[Session],
     left_out: tuple[LeftOut, ...] = (),
 ) -> RoomDay:
-    """The day as it is found after a restart."""
+    """The day as a restart finds it."""
     day = RoomDay(
         room=room.id,
         name=room.name,
@@ -277,7 +278,7 @@ def state_of(day: RoomDay) -> StoredRoomState:
 
 
 def between(before: RoomDay, after: RoomDay, *, actor: Actor, kind: str, at_ms: int) -> DayChange:
-    """What is to be written for ``after`` to hold where ``before`` is written."""
+    """The change to write so that ``after`` is stored instead of ``before``."""
     old = {session.id: session for session in before.sessions}
     new = {session.id for session in after.sessions}
     state = state_of(after)

@@ -1,7 +1,7 @@
-"""The director: takes in the clock, the media and people's taps, and puts into effect what the rules answer.
+"""The director applies the rules to the clock, the media and people's actions, and carries out the results.
 
-Everything runs on one loop. A tap is written to the database before it takes effect; what the clock or the media do
-takes effect in any case (privacy must not wait for a disk) and is written as soon as that is possible.
+Everything runs on one loop. A person's action is written to the database before it takes effect. Effects of the clock
+or the media hold in any case (privacy must not wait for a disk) and are written as soon as possible.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session
 from streamer.conference.taps import Refused
 from streamer.conference.undo import effect, restore
+from streamer.control.media_plane import Change, MediaPlane, RoomLink
 from streamer.control.messages import RoomConfig
 from streamer.director import ahead, editing
 from streamer.director.day_repository import (
@@ -50,7 +51,6 @@ from streamer.director.news import (
     Listener,
     StretchForgotten,
 )
-from streamer.director.ports import Plane
 from streamer.director.room_alarms import RoomAlarms
 from streamer.director.room_state import RoomState
 from streamer.errors import NotFound, StreamerError
@@ -60,17 +60,18 @@ log = structlog.get_logger(__name__)
 
 TICK_S = 0.5
 REVISION_EVERY = 2
-"""Ticks between two looks whether somebody else changed the database."""
+"""Ticks between two checks whether another process changed the database."""
 LOAD_TRIES = 5
 STILL_COMING_S = 0.7
-"""A picture comes out of the packager so long after it was taken, at the latest."""
+"""A picture leaves the packager at most this long after it was taken."""
 RELOAD_EVERY = 1200
-"""Ticks after which everything is read again: tomorrow's sessions come into view."""
+"""Ticks after which everything is read again, because tomorrow's sessions come into the days in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tapped:
-    """What a tap did. ``action`` names it for undo; None: nothing changed. ``sessions`` are those that changed."""
+    """The result of an action. ``action`` is its id for undo; None: nothing changed. ``sessions`` are the changed
+    ones."""
 
     action: str | None
     sessions: tuple[Session, ...] = ()
@@ -78,7 +79,7 @@ class Tapped:
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """Somebody's tap, and whether it can be taken back now."""
+    """Somebody's action, and whether it can be undone now."""
 
     action: StoredAction
     undoable: bool
@@ -91,10 +92,10 @@ class Edited:
 
 
 class Director:
-    """``clock`` is UTC milliseconds. ``start`` first, ``close`` last; everything else in between, on the loop."""
+    """``clock`` is UTC milliseconds. ``start`` it first, ``close`` it last; everything else in between, on the loop."""
 
     def __init__(
-        self, ledger: DayRepository, plane: Plane, *, clock: Callable[[], int], bells: RoomAlarms, logos: Path
+        self, ledger: DayRepository, plane: MediaPlane, *, clock: Callable[[], int], bells: RoomAlarms, logos: Path
     ) -> None:
         self._ledger = ledger
         self._plane = plane
@@ -106,14 +107,14 @@ class Director:
         self._woken = asyncio.Event()
         self._revision = 0
         self._stale = False
-        """Somebody else has changed the database, and it has not been read since."""
+        """Another process has changed the database, and the change has not been read yet."""
         self._task: asyncio.Task[None] | None = None
         self._unlisten: Callable[[], None] | None = None
 
     # --- life --------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Raises StreamerError when the database does not answer."""
+        """Raises StreamerError if the database does not answer."""
         await self._load()
         for desk in self._desks.values():
             await self.look(desk)
@@ -128,14 +129,14 @@ class Director:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Have ``listener`` told the news. Returns what ends it."""
+        """Send the news to ``listener``. Returns the function that ends it."""
         return self.effects.listen(listener)
 
     # --- what there is -----------------------------------------------------------------------------
 
     @property
     def faults(self) -> int:
-        """Looks, writes and listeners that failed; each is logged."""
+        """Failed looks, writes and listeners; each is logged."""
         return self.effects.faults
 
     @property
@@ -158,7 +159,7 @@ class Director:
         return [desk.room for desk in self._desks.values() if desk.room.venue == venue]
 
     def rooms_of_event(self, event: str) -> list[Room]:
-        """Rooms that the event has a session in, of those in view."""
+        """The rooms in memory that have a session of the event."""
         return [
             desk.room for desk in self._desks.values() if any(session.event == event for session in desk.day.sessions)
         ]
@@ -172,18 +173,18 @@ class Director:
         return following(self._desk(room_id).day, self._clock())
 
     def find(self, session_id: str) -> Session | None:
-        """A session of the days in view."""
+        """A session of the days in memory."""
         for desk in self._desks.values():
             if (session := find(desk.day, session_id)) is not None:
                 return session
         return None
 
     def face(self, room_id: str) -> PublicStatus:
-        """What anybody may be told of the room. Raises NotFound."""
+        """The public status of the room. Raises NotFound."""
         return airing.public_face(self._desk(room_id).day, self._clock())
 
     def shown(self, session: Session) -> tuple[int, int]:
-        """When the session is now thought to begin and end; UTC milliseconds."""
+        """The expected begin and end of the session; UTC milliseconds."""
         desk = self._desks.get(session.room)
         times = shown_times(desk.day, self._clock()).get(session.id) if desk is not None else None
         return (session.start_ms, session.end_ms) if times is None else (times.start_ms, times.end_ms)
@@ -192,23 +193,23 @@ class Director:
         return self._desk(room_id).alarms
 
     def acknowledged(self, room_id: str) -> Mapping[str, Acknowledgement]:
-        """By alarm id: who has taken it on."""
+        """Alarm id -> its acknowledgement."""
         return self._desk(room_id).acknowledged
 
     def config(self, room_id: str) -> RoomConfig:
-        """What the room's process is to be told now; whoever opens the room sends this. Raises NotFound."""
+        """The present config for the room's process; opening the room sends it. Raises NotFound."""
         desk = self._desk(room_id)
         return self.effects.config(desk, self._clock())
 
     # --- taps --------------------------------------------------------------------------------------
 
     async def run(self, room_id: str, command: taps.Command, actor: Actor) -> Tapped:
-        """Raises NotFound, :class:`~streamer.conference.taps.Refused`, StoreUnavailable; nothing has changed then."""
+        """Raises NotFound, :class:`~streamer.conference.taps.Refused`, StoreUnavailable; then nothing has changed."""
         desk = self._desk(room_id)
         kind, session = kind_of(command), session_of(command)
         async with desk.lock:
             now_ms = self._clock()
-            # An ad-hoc session is new: it is nowhere yet.
+            # An ad-hoc session is new, so it is stored nowhere yet.
             named = () if isinstance(command, taps.AdHoc) else (session,)
             far = await ahead.day_around(self._ledger, desk.day, named)
             if far is None:
@@ -221,7 +222,7 @@ class Director:
         return tapped
 
     async def run_all(self, room_ids: Sequence[str], command: taps.Command, actor: Actor) -> list[tuple[str, Tapped]]:
-        """The same in several rooms; what does not apply to a room (a resume where nothing is held) changes nothing."""
+        """The same command in several rooms. Where it does not apply (a resume without a hold) nothing changes."""
         done = []
         for room_id in room_ids:
             done.append((room_id, await self.run(room_id, command, actor)))
@@ -232,7 +233,7 @@ class Director:
         return await self._ledger.action(action_id)
 
     async def recent(self, room_id: str, limit: int) -> list[Recent]:
-        """What people did in the room in the last days, newest first. Raises NotFound."""
+        """People's actions in the room of the last days, newest first. Raises NotFound."""
         desk = self._desk(room_id)
         now_ms = self._clock()
         latest = await self._ledger.latest(room_id, now_ms, limit)
@@ -246,7 +247,7 @@ class Director:
         return found
 
     async def undo(self, action_id: str, actor: Actor) -> Tapped:
-        """Take a tap back. Doing it twice changes nothing. Raises NotFound, Refused ``superseded``."""
+        """Undo an action. A second undo changes nothing. Raises NotFound, Refused ``superseded``."""
         stored = await self._ledger.action(action_id)
         desk = self._desk(stored.room)
         async with desk.lock:
@@ -266,7 +267,7 @@ class Director:
         return tapped
 
     async def acknowledge(self, room_id: str, alarm_id: str, actor: Actor) -> None:
-        """Take an alarm on. Raises NotFound where it does not ring."""
+        """Acknowledge an alarm. Raises NotFound if the room does not have it."""
         desk = self._desk(room_id)
         if all(alarm.id != alarm_id for alarm in desk.alarms):
             raise NotFound("There is no such alarm.", code="no_such_alarm")
@@ -275,27 +276,28 @@ class Director:
         self.effects.tell(AlarmsChanged(room_id, desk.alarms))
 
     def media_now_ms(self, room_id: str) -> int:
-        """Now, as media time of the room: not the machine's where its clock was set while the room is open."""
+        """Now, as media time of the room. It differs from the machine's clock if that was set while the room was
+        open."""
         link = self._plane.rooms.get(room_id)
         status = link.status if link is not None else None
         return self._clock() + (status.clock_offset_ms if status is not None else 0)
 
     async def forget(self, room_id: str, from_ms: int, to_ms: int, actor: Actor | None = None) -> bool:
-        """Remove what of the programme lies between two media times from all that the room shows and holds. Whether
-        all of it is gone from the room's disk. ``actor``: who asks for it; None where it is only tried again.
+        """Remove the programme between two media times from everything that the room shows and holds. Returns whether
+        the room's disk has nothing of it any more. ``actor``: the person who asks; None if it is tried again.
 
-        Raises what the room process answers; then nothing is promised.
+        Raises the errors of the room process; then the result is open.
         """
         link = self._plane.rooms.get(room_id)
         complete = True
         if link is not None and link.up:
             complete = (await link.forget(from_ms, to_ms)).complete
-            # What was seen before the tap and was still in the encoders' hands has come by now.
+            # Pictures from before the action that were still in the encoders have arrived by now.
             await asyncio.sleep(STILL_COMING_S)
             complete = (await link.forget(from_ms, to_ms)).complete and complete
         self.effects.tell(StretchForgotten(room_id, from_ms, to_ms))
         if actor is not None:
-            # Last: privacy does not wait for a database.
+            # The database comes last, because privacy does not wait for it.
             details = {"from_ms": from_ms, "to_ms": to_ms}
             await self._ledger.note(actor, "media.forget", self._desk(room_id).room, details, self._clock())
         return complete
@@ -310,7 +312,7 @@ class Director:
         return [self.find(session.id) or session for session in sessions]
 
     async def change(self, session_id: str, fields: Mapping[str, Any], actor: Actor) -> Edited:
-        """Edit a session; privacy takes effect at once. Raises NotFound, Refused."""
+        """Edit a session; changes of privacy take effect at once. Raises NotFound, Refused."""
         session = self.find(session_id) or await self._ledger.session(session_id)
         desk = self._desk(session.room)
         async with desk.lock:
@@ -338,7 +340,7 @@ class Director:
         await self.refresh()
 
     async def refresh(self) -> None:
-        """Take in what has been changed in the database: rooms, venues, sessions."""
+        """Read the changes of the database: rooms, venues, sessions."""
         await self._load()
         for desk in self.desks:
             await self.look(desk)
@@ -356,7 +358,7 @@ class Director:
                     await self._load()
             except Exception:
                 self.effects.note_fault("director_cannot_read")
-            # Side by side: a room whose process does not answer keeps no other waiting.
+            # In parallel: a room whose process does not answer delays no other room.
             async with asyncio.TaskGroup() as group:
                 for desk in self.desks:
                     group.create_task(self._look_safely(desk), name=f"director {desk.room.id}")
@@ -367,7 +369,7 @@ class Director:
                     await self._woken.wait()
 
     def _wait_s(self) -> float:
-        """Until the next look: a guarded session is obeyed when it is due, not half a second later."""
+        """Seconds until the next look: a guarded session's rules must hold on time, not half a second later."""
         now_ms = self._clock()
         times = (next_obeyed_ms(desk.day, now_ms) for desk in self._desks.values())
         return min(TICK_S, *((at_ms - now_ms) / 1000 for at_ms in times if at_ms is not None), TICK_S)
@@ -380,17 +382,17 @@ class Director:
             self.effects.note_fault("director_look_failed", room=desk.room.id)
 
     async def _is_due(self, ticks: int) -> bool:
-        """Whether the database has to be read: tomorrow comes into view, or somebody else has changed it."""
+        """Whether the database must be read: tomorrow's sessions are due, or another process has changed it."""
         if self._stale or ticks % RELOAD_EVERY == 0:
             return True
         return ticks % REVISION_EVERY == 0 and await self._ledger.revision() != self._revision
 
-    def _on_media(self, link: Any, what: str, data: Any) -> None:
+    def _on_media(self, _link: RoomLink, what: Change) -> None:
         if what != "meters":
             self._woken.set()
 
     async def look(self, desk: RoomState) -> None:
-        """Bring one room to now: rules, orders, faces, alarms."""
+        """Bring one room to the present: rules, orders, public status, alarms."""
         async with desk.lock:
             now_ms = self._clock()
             before = desk.day
@@ -410,7 +412,7 @@ class Director:
         change = between(before, desk.day, actor=CLOCK, kind="clock", at_ms=now_ms)
         if desk.unsaved:
             change = replace(change, changed=desk.day.sessions, added=(), state=state_of(desk.day))
-        # What merely follows from the time (armed, overrun) and the media is in nobody's interest later.
+        # Nobody will later ask about states that follow from the time (armed, overrun) or the media.
         change = replace(change, heard=any(_moved(before, session) for session in (*change.added, *change.changed)))
         covered = incidents(before, desk.day, now_ms)
         change = replace(change, opened=covered.opened, closed=covered.closed)
@@ -436,9 +438,9 @@ class Director:
         now_ms: int,
         undone: str | None = None,
     ) -> Tapped:
-        """Write a tap and let it take effect. The lock is held."""
+        """Write an action and carry it out. The caller holds the lock."""
         shown = desk.day
-        # What the clock had done by the tap is written with it.
+        # Earlier effects of the clock are written with it.
         tapped = await self._written(desk, before, after, kind, session, actor, now_ms, undone, written=shown)
         desk.day = after
         await self.effects.put_into_effect(desk, shown, now_ms)
@@ -458,7 +460,7 @@ class Director:
         *,
         written: RoomDay | None = None,
     ) -> Tapped:
-        """Write what a tap makes of ``before``; ``written``: what the database has, where it is another."""
+        """Write the result of an action on ``before``; ``written``: the day that the database has, if it is another."""
         done = effect(before, after)
         shown = before if written is None else written
         action = None if undone is not None or done.empty else secrets.token_urlsafe(9)
@@ -484,24 +486,24 @@ class Director:
     async def _write(self, change: DayChange, venue: str | None = None) -> None:
         known = self._revision
         seen, self._revision = await self._ledger.write(change, venue)
-        # Between our writes somebody else's was not taken in yet.
+        # Between our writes another process's change has not been read yet.
         self._stale = self._stale or seen != known
 
     # --- inside ------------------------------------------------------------------------------------
 
     async def _load(self) -> None:
-        """Take in what the database holds; what was written meanwhile is read again."""
-        # One after another: what was read before a room was made does not take it away again.
+        """Read the database; if it was changed meanwhile it is read again."""
+        # One after the other: a read from before a room was made must not remove it again.
         async with self._loading:
             for _ in range(LOAD_TRIES):
                 if await self._loaded(await self._ledger.load(self._clock())):
                     return
-            # Somebody taps without pause, or the database is an older one: the next look reads it again.
+            # Somebody acts without pause, or the database is an older one: the next look reads it again.
             self._revision = min(self._revision, await self._ledger.revision())
             self._stale = True
 
     async def _loaded(self, loaded: Loaded) -> bool:
-        """False where a tap has been written since ``loaded`` was read."""
+        """False if an action has been written since ``loaded`` was read."""
         for room_id in set(self._desks) - set(loaded.rooms):
             gone = self._desks.pop(room_id)
             self.effects.tell_sessions(room_id, gone.day.sessions, ())
@@ -540,7 +542,7 @@ class Director:
 
 
 def _touched(action: StoredAction) -> list[str]:
-    """Sessions that an action changed; those that it made are gone when it is taken back."""
+    """Sessions that an action changed. Those that it made disappear with its undo."""
     with contextlib.suppress(msgspec.ValidationError):
         return [image.id for image in effect_of(action).sessions if image.after is not None]
     return []

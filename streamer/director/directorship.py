@@ -1,11 +1,12 @@
-"""Which web process directs, where several serve one database: the epoch of the one row in ``store/directors.py``.
+"""Decides which of several web processes on one database directs: the epoch in the one row of ``store/directors.py``.
 
-The holder moves the row's sign on. Another takes over when the sign has stood still for ``absent_s`` by the waiter's
-own clock, at once when the holder has let go, and at once when the holder was of the same data folder, whose lock the
-waiter has now: that one is dead. Each write transaction looks at the row, each order carries the epoch.
+The holder changes the row's sign regularly. Another process takes over when the sign has not changed for ``absent_s``
+by its own clock, or at once when the holder has released it, or when the holder was of the same data folder: its lock
+is free, so the holder is dead. Each write transaction checks the row, each order carries the epoch.
 
-A database that is away takes nothing from the holder: nobody else can take over meanwhile, and the clock is obeyed.
-A process that was stopped for a while does not know that: it asks before its next order. On one loop.
+A database that does not answer takes nothing from the holder: nobody else can take over meanwhile, and the clock's
+rules hold. A process that was stopped for a while does not know that, so it asks before its next order. Used on one
+loop.
 """
 
 from __future__ import annotations
@@ -33,22 +34,22 @@ log = structlog.get_logger(__name__)
 
 ID_FILE = "director.id"
 SIGN_PART, PROBE_PART, FRESH_PART = 5, 15, 2
-"""The sign moves every fifth of ``absent_s``, the row is looked at every fifteenth, and what was seen holds for half:
-a holder that was stopped asks again before anybody can have taken its place."""
+"""The sign changes every fifth of ``absent_s``, the row is read every fifteenth, and an answer is valid for half: a
+holder that was stopped asks again before another can have taken its place."""
 LONGEST_PROBE_S, LONGEST_ANSWER_S = 1.0, 2.0
 STEPS = 10
-"""A limit for the database is counted in so many steps of the loop's: a loop that was late spends one of them, whatever
-its delay, and still has the others to take an answer that has long come."""
+"""A time limit for the database is counted in this many steps of the loop. A loop that was late spends one step,
+however late it was, and still has the others to receive an answer that came long ago."""
 
 
 def since_boot_s() -> float:
-    """Seconds that go on while the machine sleeps."""
+    """Seconds that also count while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Directorship:
-    """``me``: who this process is; its ``holder`` is the data folder's own id. ``floor``: an epoch that this machine's
-    rooms have obeyed, under a database that is another now, or an older copy. ``start`` the database first."""
+    """``me``: this process; its ``holder`` is the data folder's own id. ``floor``: an epoch that this machine's rooms
+    have obeyed, perhaps from another database or from before a restored copy. ``start`` the database first."""
 
     def __init__(
         self,
@@ -61,7 +62,7 @@ class Directorship:
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self.lost: DirectorHolder | None = None
-        """Who has taken over."""
+        """The process that has taken over."""
         self.on_lost: Callable[[], None] = lambda: None
         self._database = database
         self._me = me
@@ -74,20 +75,20 @@ class Directorship:
         self._clock = clock
         self._now_ms = now_ms
         self._known_at = self._signed_at = float("-inf")
-        """When the row was last asked, answer or not; when the sign was last moved."""
+        """The time when the row was last asked, answer or not; the time when the sign last changed."""
         self._looking = asyncio.Lock()
         self._doubted = asyncio.Event()
 
     @property
     def epoch(self) -> int:
-        """0: not held."""
+        """0: this process does not direct."""
         return self._me.epoch if self._held and self.lost is None else 0
 
     # --- taking -------------------------------------------------------------------------------------
 
     async def take(self, waiting: Callable[[DirectorHolder], None] = lambda holder: None) -> None:
-        """Return when this process directs. ``waiting`` is told, at each look, who does meanwhile."""
-        # None of this process's writes is let through before.
+        """Return when this process directs. ``waiting`` is called at each look with the present holder."""
+        # Before that none of this process's writes is allowed.
         self._database.guard = self._check
         watch = Watch(self._absent_s, 3 * self._probe_s + self._answer_s)
         while True:
@@ -112,7 +113,7 @@ class Directorship:
             async with self._database.write(guarded=False) as connection:
                 taken = await Directors(connection).take(seen, mine, idle=idle)
         except StreamerError as error:
-            # Whether it was committed, the next look tells: the row then names us.
+            # The next look tells whether it was committed: then the row names this process.
             log.warning("directing_not_taken", error=str(error))
             return False
         if taken:
@@ -122,7 +123,7 @@ class Directorship:
     # --- holding ------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until it is lost, or :meth:`halt`: give signs, and see whether somebody has taken over."""
+        """Renew the sign and watch for another holder, until it is lost or :meth:`halt` is called."""
         while self.lost is None and not self._halted:
             await self._look()
             self._doubted.clear()
@@ -135,8 +136,8 @@ class Directorship:
                 pass
 
     async def order_epoch(self) -> int:
-        """The epoch that an order carries. Asks the database first where the last answer is old: this process may
-        have been stopped meanwhile. Raises NotTheDirector."""
+        """The epoch for an order. Asks the database first if its last answer is old, because this process may have been
+        stopped meanwhile. Raises NotTheDirector."""
         if self.epoch and self._clock() - self._known_at > self._absent_s / FRESH_PART:
             await self._look()
         if not self.epoch:
@@ -144,7 +145,7 @@ class Directorship:
         return self._me.epoch
 
     def halt(self) -> None:
-        """Give no more signs; what is going on ends by itself, soon."""
+        """Renew the sign no more; running work ends soon by itself."""
         self._halted = True
         self._doubted.set()
 
@@ -154,7 +155,7 @@ class Directorship:
         self._doubted.set()
 
     async def release(self) -> None:
-        """Let go: the next one need not wait. The last that this process writes."""
+        """Give the directorship up, so that the next process need not wait. This is the last write of this process."""
         if not self.epoch:
             return
         self._held = False
@@ -189,7 +190,7 @@ class Directorship:
                     if not asking.done():
                         await asyncio.wait((asking,), timeout=self._answer_s / STEPS)
                 if not asking.done():
-                    # Whoever waits is told now; to give up the connection takes some seconds more.
+                    # Waiting calls fail now; closing the connection takes some more seconds.
                     self._database.note_away()
                 seen = await asking
             finally:
@@ -215,7 +216,7 @@ class Directorship:
                 log.warning("director_row_not_read", error=str(error) or type(error).__name__)
                 if isinstance(error, TimeoutError) or not tries_left:
                     break
-                # A connection that died meanwhile costs one try.
+                # If the connection died meanwhile, one attempt is lost.
         return None
 
     async def _sign(self, at: float) -> None:
@@ -263,8 +264,8 @@ async def _loop_time(limit_s: float) -> AsyncIterator[None]:
 
 
 class Watch:
-    """For how long a holder's sign has stood still. Only looks that follow each other count: while the watcher was
-    stopped, or the database away, the holder could not be seen."""
+    """Measures how long a holder's sign has not changed. Only consecutive looks count: while the watcher was stopped,
+    or the database away, the holder could not be seen."""
 
     def __init__(self, absent_s: float, longest_gap_s: float) -> None:
         self._absent_s = absent_s
@@ -283,8 +284,8 @@ class Watch:
 
 
 def folder_id(run_dir: Path) -> str:
-    """The data folder's own id, made at the first call. A copy of the folder, or the same on another machine, gets
-    another: it proves nothing of this one's processes. Raises OSError."""
+    """The data folder's own id, made at the first call. A copy of the folder, or the same folder on another machine,
+    has another id: its lock says nothing about the processes of this one. Raises OSError."""
     path = run_dir / ID_FILE
     place = f"{socket.gethostname()}:{run_dir.stat().st_ino}"
     try:
@@ -298,5 +299,5 @@ def folder_id(run_dir: Path) -> str:
 
 
 def this_process(data: Path, run_dir: Path) -> DirectorHolder:
-    """Who would direct. Raises OSError."""
+    """The identity of this process as a candidate. Raises OSError."""
     return DirectorHolder(holder=folder_id(run_dir), host=socket.gethostname(), pid=os.getpid(), folder=str(data))

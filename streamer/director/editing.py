@@ -1,4 +1,4 @@
-"""What may be edited of a session, by its state. Pure."""
+"""The allowed edits of a session in each state. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamer.conference.sessions import OPEN, Session, SessionState
 from streamer.errors import Conflict
 
 TOLD = frozenset({"room", "title", "start_ms", "end_ms", "speakers", "language", "subtitle", "url", "track"})
-"""Changes that somebody who has it in a calendar should be told of (SEQUENCE, RFC 5545, 3.8.7.4)."""
+"""Changes that people with the session in a calendar should learn of (SEQUENCE, RFC 5545, 3.8.7.4)."""
 PLANNED_TIMES = frozenset({"start_ms", "end_ms"})
 PLANNED = PLANNED_TIMES | {"room"}
 
@@ -29,10 +29,10 @@ def edited(session: Session, fields: Mapping[str, Any]) -> Session:
     if session.running and "room" in changed:
         raise Conflict("The session is on air; it stays in its room.", code="session_runs")
     if "start_ms" in changed:
-        # The plan itself is another: what it was delayed by is in it.
+        # The plan itself has changed, so it contains the delay.
         changed["delay_ms"] = 0
     if PLANNED_TIMES & set(changed):
-        # And so is its length: nothing has been taken of it.
+        # And so has its length: delays took nothing of it.
         changed["shortened_ms"] = 0
     if session.running and "end_ms" in changed:
         changed["extended_until_ms"] = None
@@ -43,6 +43,6 @@ def edited(session: Session, fields: Mapping[str, Any]) -> Session:
 
 
 def check_removable(session: Session) -> None:
-    """Raises Conflict ``session_began`` for one that has been on air: it is part of what happened."""
+    """Raises Conflict ``session_began`` for a session that has been on air."""
     if session.started_ms is not None or session.running or session.state is SessionState.ENDED:
         raise Conflict("The session has been on air and stays.", code="session_began")

@@ -1,4 +1,4 @@
-"""What a room's day means outside: orders to its process, news to whoever listens, alarms. On the loop."""
+"""Carries out a room's day: orders to its process, news to listeners, alarms. Used on the loop."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from streamer.broadcast.orders import RoomOrders
 from streamer.conference import airing
 from streamer.conference.day import RoomDay
 from streamer.conference.sessions import Event, Session
+from streamer.control.media_plane import MediaPlane
 from streamer.control.messages import RoomConfig
 from streamer.director.config import logo_files, room_config
 from streamer.director.day_repository import DayRepository
 from streamer.director.media import media_of
 from streamer.director.news import AlarmsChanged, Listener, News, RoomChanged, SessionChanged
-from streamer.director.ports import Plane
 from streamer.director.room_alarms import RoomAlarms
 from streamer.director.room_state import RoomState
 from streamer.errors import StreamerError
@@ -32,12 +32,12 @@ ORDERS_S = 3.0
 
 
 class Effects:
-    """``logos``: the folder of uploaded ones. ``events``, by id, is kept up to date by the director."""
+    """``logos``: the folder of uploaded logos. The director keeps ``events`` (by id) up to date."""
 
-    def __init__(self, ledger: DayRepository, plane: Plane, bells: RoomAlarms, logos: Path) -> None:
+    def __init__(self, ledger: DayRepository, plane: MediaPlane, bells: RoomAlarms, logos: Path) -> None:
         self.events: Mapping[str, Event] = {}
         self.faults = 0
-        """What failed inside; each is logged."""
+        """Failures inside; each is logged."""
         self._ledger = ledger
         self._plane = plane
         self._bells = bells
@@ -54,7 +54,7 @@ class Effects:
         return end
 
     def config(self, desk: RoomState, now_ms: int) -> RoomConfig:
-        """What the room's process is to be told at ``now_ms``."""
+        """The config for the room's process at ``now_ms``."""
         return room_config(desk.room, desk.venue, self._orders(desk, now_ms))
 
     async def put_into_effect(self, desk: RoomState, before: RoomDay, now_ms: int) -> None:
@@ -72,7 +72,7 @@ class Effects:
             self.tell(AlarmsChanged(desk.room.id, alarms))
 
     async def _let_go_of_alarms(self, desk: RoomState) -> None:
-        """An alarm that has stopped and rings again wants somebody again."""
+        """Forget the acknowledgement of an alarm that has stopped: its next occurrence needs a new one."""
         ids = {alarm.id for alarm in desk.alarms}
         over = [name for name in desk.acknowledged if name not in ids]
         if not over:
@@ -97,7 +97,7 @@ class Effects:
                 await self._plane.configure(config)
             desk.sent = config
         except (StreamerError, TimeoutError) as error:
-            # The room is being restarted, and its media host will give it what it was told last: ask again soon.
+            # The room is being restarted, and its media host sends it the last orders, so ask again soon.
             desk.sent = None
             log.warning("orders_not_taken", room=desk.room.id, error=str(error))
 
@@ -108,7 +108,7 @@ class Effects:
         return msgspec.structs.replace(orders, slate=msgspec.structs.replace(orders.slate, logos=logos))
 
     def _logos_of(self, desk: RoomState, now_ms: int) -> tuple[str, ...]:
-        """The venue's partners and those of the event that the public is told of."""
+        """The logos of the venue's partners and of the public event."""
         face = airing.public_face(desk.day, now_ms)
         told = face.current or face.next
         event = self.events.get(told.session.event or "") if told is not None else None

@@ -1,7 +1,7 @@
-"""Incidents of sessions: stretches that the audience did not see because somebody had covered the room. Pure.
+"""Incidents of sessions: stretches that the audience did not see because somebody covered the room. Pure.
 
-A hold and the technician's own slate are such; replays skip them until somebody says otherwise, so that a replay
-never shows what was kept from those who were watching.
+A hold and the technician's slate are incidents. Replays skip them until somebody decides otherwise, so that a replay
+never shows pictures that were hidden from the viewers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Incidents:
 
 
 def incidents(before: RoomDay, after: RoomDay, now_ms: int) -> Incidents:
-    """What began and ended between two values of a room's day."""
+    """The incidents that began and ended between two values of a room's day."""
     was, runs = _covered(before), _covered(after)
     if (was is None and runs is None) or (was is not None and runs is not None and was.id == runs.id):
         return Incidents()
@@ -44,5 +44,5 @@ def incidents(before: RoomDay, after: RoomDay, now_ms: int) -> Incidents:
 
 
 def _covered(day: RoomDay) -> Session | None:
-    """The session that is on air and that nobody sees."""
+    """The session that is on air and hidden."""
     return current(day) if day.hold is not None or day.slate else None

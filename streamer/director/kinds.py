@@ -1,4 +1,4 @@
-"""The commands' names in the audit log and for undo, and what each of them needs to be allowed. Pure."""
+"""The commands' names in the audit log and for undo, and the right that each of them needs. Pure."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PERMISSIONS: Mapping[str, Action] = {
     "air.take": Action.ROOM_AIR,
     "air.gain": Action.ROOM_AIR,
 }
-"""Whoever takes a tap back may make it."""
+"""Undoing an action needs the same right as taking it."""
 
 
 def kind_of(command: taps.Command) -> str:

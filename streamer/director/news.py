@@ -1,4 +1,5 @@
-"""What the director tells: changes of sessions, of what a room shows, of alarms. Values; told on the loop, in order."""
+"""The director's news: changes of sessions, of a room's public status, of alarms. Values; sent on the loop, in
+order."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from streamer.conference.sessions import Session
 
 @dataclass(frozen=True, slots=True)
 class SessionChanged:
-    """``before`` None: it is new; ``after`` None: it is gone, or has been moved to another room."""
+    """``before`` None: it is new; ``after`` None: it was deleted, or moved to another room."""
 
     room: str
     before: Session | None
@@ -20,14 +21,14 @@ class SessionChanged:
 
 @dataclass(frozen=True, slots=True)
 class RoomChanged:
-    """What the audience may be told of the room (``Director.face``), or its hold, slate or gain, is another."""
+    """The room's public status (``Director.face``), or its hold, slate or gain, has changed."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmsChanged:
-    """``alarms`` are those that ring now, acknowledged or not."""
+    """``alarms`` are all present ones, acknowledged or not."""
 
     room: str
     alarms: tuple[Alarm, ...]
@@ -57,7 +58,7 @@ Listener = Callable[[News], None]
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it, for the audit log: a grant's id and label, or the clock."""
+    """The author of an action for the audit log: a grant's id and label, or the clock."""
 
     id: str
     label: str = ""

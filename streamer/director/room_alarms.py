@@ -1,4 +1,5 @@
-"""What rings in a room besides its day: keys at the wrong door, files, the disk. On the loop; remembers since when."""
+"""Alarms of a room that are not about its day: keys in the wrong room, files, the disk. Used on the loop; remembers
+their begins."""
 
 from __future__ import annotations
 
@@ -10,16 +11,16 @@ from pathlib import Path
 from streamer.conference.alarms import Alarm, AlarmInputs, Detail, Level, Trouble, alarms_of
 from streamer.conference.day import RoomDay
 from streamer.conference.notices import Notices
-from streamer.director.ports import Link
+from streamer.control.media_plane import RoomLink
 from streamer.supervision import TASKS, Tasks
 
 DISK_EVERY_S = 10.0
 ROOM_BYTES_S = 700_000
-"""What a room writes a second where nothing is known of its renditions: five of them, the largest at 1080p."""
+"""Bytes a second that a room writes, if its renditions are not known: five of them, the largest at 1080p."""
 OPERATORS = frozenset(
     {"disk_behind", "disk_full", "disk_error", "not_erased", "task_failing", "clock_moved", "room_out_of_memory"}
 )
-"""Codes that are the operator's business."""
+"""Codes for the operator."""
 LEVELS: dict[str, Level] = {
     "disk_behind": "warning",
     "encoder_overload": "warning",
@@ -33,8 +34,8 @@ LEVELS: dict[str, Level] = {
 
 
 class RoomAlarms:
-    """``notices``: what the doors saw, and what viewers complain of. ``left_bytes``: free space for the data folder,
-    None where it cannot be told. ``tasks``: of this web process."""
+    """``notices``: wrong keys, and viewers' complaints. ``left_bytes``: free space for the data folder, None if
+    unknown. ``tasks``: of this web process."""
 
     def __init__(
         self,
@@ -44,17 +45,17 @@ class RoomAlarms:
     ) -> None:
         self._tasks = tasks
         self.lapsed: Callable[[str, int], Mapping[str, str | None]] = lambda room, now_ms: {}
-        """Labels of the grants whose publication in a room goes on although they have ended, with their sessions."""
+        """Labels of ended grants whose publication in a room goes on -> their sessions."""
         self.unerased: Callable[[str], bool] = lambda room: False
-        """Whether something of a room that is to be erased cannot be."""
+        """Whether something of a room should be erased and cannot be."""
         self._notices = notices
         self._left_bytes = left_bytes
         self._left: int | None = None
         self._looked_at = -DISK_EVERY_S
         self._since: dict[tuple[str, str, str], int] = {}
 
-    def ringing(self, day: RoomDay, link: Link | None, rooms_writing: int, now_ms: int) -> tuple[Alarm, ...]:
-        """All alarms of a room. ``rooms_writing``: how many share the disk."""
+    def ringing(self, day: RoomDay, link: RoomLink | None, rooms_writing: int, now_ms: int) -> tuple[Alarm, ...]:
+        """All alarms of a room. ``rooms_writing``: the number of rooms that share the disk."""
         keys = self._wrong_keys(day.room, now_ms)
         found = [*self._troubles(day.room, link, now_ms), *self._stopped_schedules(day)]
         viewers = self._complaints(day.room, now_ms)
@@ -69,7 +70,7 @@ class RoomAlarms:
         inputs = AlarmInputs(tuple(keys), tuple(found), left_s, low_ms, viewers=viewers)
         return alarms_of(day, now_ms, inputs)
 
-    def _troubles(self, room: str, link: Link | None, now_ms: int) -> list[Trouble]:
+    def _troubles(self, room: str, link: RoomLink | None, now_ms: int) -> list[Trouble]:
         status = None if link is None or not link.up else link.status
         codes = [] if status is None else list(status.alarms)
         if self.unerased(room) and "not_erased" not in codes:
@@ -111,7 +112,7 @@ class RoomAlarms:
         )
 
     def _stopped_schedules(self, day: RoomDay) -> Iterator[Trouble]:
-        """Where sessions of the event are in view."""
+        """For rooms with sessions of the event in memory."""
         stopped = self._notices.stopped_schedules()
         for event in sorted({session.event for session in day.sessions if session.event} & stopped.keys()):
             yield Trouble(
@@ -124,7 +125,7 @@ class RoomAlarms:
             )
 
     def _wrong_keys(self, room: str, now_ms: int) -> list[Trouble]:
-        """In the room where the key was tried, and in the one where it belongs."""
+        """In the room where the key was used, and in the key's own room."""
         found = []
         for notice in self._notices.wrong_rooms(now_ms):
             if room not in (notice.room, notice.own_room):
@@ -140,7 +141,7 @@ class RoomAlarms:
             found.append(Trouble("wrong_room_key", since_ms, about=about, details=details, session=notice.session))
         return found
 
-    def _disk_left_s(self, link: Link | None, rooms_writing: int) -> int | None:
+    def _disk_left_s(self, link: RoomLink | None, rooms_writing: int) -> int | None:
         if time.monotonic() - self._looked_at >= DISK_EVERY_S:
             self._looked_at = time.monotonic()
             self._left = self._left_bytes()
@@ -153,7 +154,7 @@ class RoomAlarms:
 
 
 def free_bytes(folder: Path) -> Callable[[], int | None]:
-    """A look at the disk of ``folder``; takes microseconds."""
+    """Returns a function that measures the free space of ``folder``; it takes microseconds."""
 
     def look() -> int | None:
         try:

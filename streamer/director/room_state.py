@@ -1,4 +1,4 @@
-"""One room at the director's hands: its day, what was last ordered, what was last told. On the loop."""
+"""One room in the director's memory: its day, its last orders, its last news. Used on the loop."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from streamer.director.day_repository import Acknowledgement
 
 @dataclass(slots=True)
 class RoomState:
-    """``lock`` is held while the day changes: taps of several people come one after the other."""
+    """``lock`` is held while the day changes, so that actions of several people follow one another."""
 
     room: Room
     venue: Venue | None
     day: RoomDay
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     sent: RoomConfig | None = None
-    """The config that the room process took last; None: it has to be sent again."""
+    """The config that the room process took last; None: it must be sent again."""
     face: PublicStatus | None = None
     alarms: tuple[Alarm, ...] = ()
     acknowledged: dict[str, Acknowledgement] = field(default_factory=dict)
     unsaved: bool = False
-    """What the clock did is not in the database yet; it is tried again."""
+    """Effects of the clock are not in the database yet; the write is repeated."""

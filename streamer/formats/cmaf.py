@@ -40,7 +40,7 @@ _SEQUENCE_TICKS = 300
 
 
 def video_config(sps: Sequence[bytes], pps: Sequence[bytes]) -> TrackConfig:
-    """The config of an H.264 track with these parameter sets. Raises ValueError where they cannot be read."""
+    """The config of an H.264 track with these parameter sets. Raises ValueError if they cannot be read."""
     first = h264.parse_sps(sps[0]) if sps else None
     if first is None or not pps:
         raise ValueError("a video track needs an SPS and a PPS")
@@ -56,7 +56,7 @@ def video_config(sps: Sequence[bytes], pps: Sequence[bytes]) -> TrackConfig:
 
 
 def aac_config(sample_rate: int = 48_000, channels: int = 2, audio_specific_config: bytes = b"") -> TrackConfig:
-    """The config of an AAC-LC track. Raises ValueError for a sampling rate that AAC has not."""
+    """The config of an AAC-LC track. Raises ValueError for a sampling rate that AAC does not have."""
     if not audio_specific_config:
         if sample_rate not in _AAC_RATES or not 1 <= channels <= 7:
             raise ValueError("no AAC-LC with this sampling rate and channel count")
@@ -74,7 +74,7 @@ def aac_config(sample_rate: int = 48_000, channels: int = 2, audio_specific_conf
 
 
 def to_timescale(ticks: int, timescale: int) -> int:
-    """Ticks of 1/90000 s in a track's own units: exact where they fit (AAC frames at 48 kHz do), else rounded down.
+    """Ticks of 1/90000 s in a track's own units: exact if possible (AAC frames at 48 kHz), else rounded down.
 
     Durations are differences of such times, so nothing accumulates.
     """
@@ -82,8 +82,8 @@ def to_timescale(ticks: int, timescale: int) -> int:
 
 
 def sequence_number(start: int) -> int:
-    """mfhd's sequence_number, from the time on the timeline: it grows from fragment to fragment (14496-12, 8.8.5) even
-    where programme and slate alternate and where a room process was restarted."""
+    """mfhd's sequence_number, made from the time on the timeline. It grows from fragment to fragment (14496-12, 8.8.5),
+    also when programme and slate alternate and after a restart of the room process."""
     return start // _SEQUENCE_TICKS + 1 & 0xFFFF_FFFF
 
 
@@ -130,10 +130,11 @@ def init_section(config: TrackConfig) -> bytes:
 def fragment(config: TrackConfig, sequence: int, samples: Sequence[Sample], end: int) -> bytes:
     """moof and mdat of the samples, which must be in order; the last one ends at ``end``, in ticks.
 
-    Pictures that decoding may begin with carry the parameter sets too. For "avc1" the init section's would do
-    (14496-15, 5.3.2), but FFmpeg's players skip all but a playlist's first: after a change they decode by old sets.
+    Pictures where decoding may begin carry the parameter sets, too. For "avc1" the init section's would be enough
+    (14496-15, 5.3.2), but FFmpeg's players skip all init sections of a playlist except the first, and would decode with
+    old sets after a change.
 
-    Raises ValueError where there is no sample or one would have no duration.
+    Raises ValueError without samples, or for a sample without a duration.
     """
     if not samples:
         raise ValueError("a fragment needs a sample")

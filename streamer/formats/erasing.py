@@ -1,4 +1,5 @@
-"""Takes stretches out of a room's media files, whatever lists them. Blocks: call it in a thread, or before the loop."""
+"""Deletes stretches from a room's media files, whether or not they are still listed. Blocks: call it in a thread, or
+before the loop."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ log = structlog.get_logger(__name__)
 
 
 def erase_stretches(room_dir: Path, stretches: Sequence[tuple[int, int]]) -> int:
-    """Make zeros of all bytes of the programme between media times ``(from_ms, to_ms)``, as the indexes tell of them,
-    also where they are listed no more. Returns how many bytes.
+    """Overwrite all bytes of the programme between the media times ``(from_ms, to_ms)`` with zeros, as the indexes name
+    them, also if they are no longer listed. Returns the number of bytes.
 
     Bytes behind the last that an index names belong to parts that nobody was told of: they go too where a stretch
     reaches into the broadcast. Only while no process writes these files. Raises OSError.
@@ -50,7 +51,7 @@ def _inside(part: Part, spans: Sequence[tuple[int, int]]) -> bool:
 
 
 def _parts(indexes: Iterable[Path]) -> tuple[Broadcast | None, list[Part]]:
-    """The programme's, with bytes on disk."""
+    """The programme's parts that have bytes on disk."""
     broadcast: Broadcast | None = None
     parts: dict[tuple[str, int], Part] = {}
     for path in indexes:

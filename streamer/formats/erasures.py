@@ -1,4 +1,4 @@
-"""What was erased, in a file outside the database: ``DIR/erasures.log``.
+"""The list of erasures in a file outside the database: ``DIR/erasures.log``.
 
 A database that is put back from a backup knows nothing of what was erased since. This file does, and is applied before
 anybody is served (:mod:`streamer.store.erasing`). It is no personal data itself: ids of people and grants are in it as
@@ -33,40 +33,40 @@ _HEAD = struct.Struct(">II")
 _KEY_BYTES = 32
 
 
-class _Record(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower):
+class _Record(msgspec.Struct, frozen=True, tag_field="type"):
     at_ms: int
-    """When it was asked for, UTC milliseconds. What is younger stays."""
+    """The time of the request, UTC milliseconds. Younger data stays."""
 
 
-class Person(_Record, frozen=True):
+class PersonErasure(_Record, frozen=True, tag="person"):
     """A participant's texts, names and votes."""
 
     who: bytes
 
 
-class Grant(_Record, frozen=True):
+class GrantErasure(_Record, frozen=True, tag="grant"):
     """A grant that was revoked."""
 
     who: bytes
 
 
-class Recording(_Record, frozen=True):
-    """A session's recording, by hand, by retention, or because it must not be recorded."""
+class RecordingErasure(_Record, frozen=True, tag="recording"):
+    """A session's recording: deleted by hand, by retention, or because it must not be recorded."""
 
     session: str
     room: str = ""
-    """Where it was recorded, as far as that is known."""
+    """The room where it was recorded; empty if unknown."""
 
 
-class Stretch(_Record, frozen=True):
-    """Media times of a room that were forgotten, from ``from_ms`` to before ``to_ms``."""
+class StretchErasure(_Record, frozen=True, tag="stretch"):
+    """A forgotten stretch of a room's media times, from ``from_ms`` to before ``to_ms``."""
 
     room: str
     from_ms: int
     to_ms: int
 
 
-Erasure = Person | Grant | Recording | Stretch
+Erasure = PersonErasure | GrantErasure | RecordingErasure | StretchErasure
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Erasure)
@@ -74,7 +74,7 @@ _decoder = msgspec.msgpack.Decoder(Erasure)
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A record and where it stands: bytes from the file's beginning."""
+    """A record and its place in the file: bytes from the beginning."""
 
     erasure: Erasure
     begin: int
@@ -82,7 +82,7 @@ class Noted:
 
 
 class ErasureLog:
-    """The file of one data folder. All methods block, but for :meth:`hashed` once the log is open."""
+    """The file of one data folder. All methods block, except :meth:`hashed` once the log is open."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / LOG_FILE
@@ -90,7 +90,7 @@ class ErasureLog:
         self._key = b""
 
     def open(self) -> None:
-        """Make the file and its key where they are missing. Raises OSError, and ValueError where one is damaged."""
+        """Make the file and its key if they are missing. Raises OSError, and ValueError if one is damaged."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._key = _kept_key(self._key_path)
         descriptor = self._locked()
@@ -105,12 +105,12 @@ class ErasureLog:
             os.close(descriptor)
 
     def hashed(self, kind: str, name: str) -> bytes:
-        """An id as it stands in the file. ``kind`` keeps those of people and grants apart."""
+        """An id as it stands in the file. ``kind`` separates the ids of people and grants."""
         assert self._key, "open it first"
         return hmac.digest(self._key, f"{kind}:{name}".encode(), hashlib.sha256)
 
     def add(self, erasure: Erasure) -> Noted:
-        """Once it returns the record is on the disk. Raises OSError; there is nothing of it then."""
+        """The record is on the disk when this returns. Raises OSError; then the file does not have it."""
         payload = _encoder.encode(erasure)
         if len(payload) > MAX_RECORD_BYTES:
             raise ValueError("an erasure is too long")
@@ -129,16 +129,16 @@ class ErasureLog:
         return Noted(erasure, begin, begin + _HEAD.size + len(payload))
 
     def read(self) -> Content:
-        """All sound records. Raises OSError, ValueError where it is no such file."""
+        """All valid records. Raises OSError, and ValueError if the file is no list of erasures."""
         return decoded(self.path.read_bytes())
 
     def digest(self, end: int) -> str:
-        """Of the file's bytes before ``end``: tells whether it is the same file, and has only grown."""
+        """A digest of the file's bytes before ``end``: it shows whether this is the same file, which has only grown."""
         with self.path.open("rb") as file:
             return hashlib.sha256(file.read(end)).hexdigest()
 
     def _locked(self) -> int:
-        """The file, opened at its end; no other process adds to it meanwhile."""
+        """The file, opened at its end and locked against other processes."""
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -152,13 +152,13 @@ class ErasureLog:
 class Content:
     records: tuple[Noted, ...]
     good_bytes: int
-    """Length of the header and the sound records."""
+    """Length of the header and the valid records."""
     torn_bytes: int
-    """What follows them."""
+    """Length of the rest."""
 
 
 def decoded(data: bytes) -> Content:
-    """Read as far as the records are sound. Raises ValueError where it is no list of erasures of this version."""
+    """Read the valid records. Raises ValueError if the data is no list of erasures of this version."""
     if data[: len(HEADER)] != HEADER:
         raise ValueError("not a list of erasures of this version")
     records = tuple(_records(data))
@@ -166,14 +166,14 @@ def decoded(data: bytes) -> Content:
     return Content(records, good, len(data) - good)
 
 
-def read_stretches(folder: Path, room: str) -> list[Stretch]:
-    """What was forgotten of a room; for its process, which has no database. Nothing where the file cannot be read."""
+def read_stretches(folder: Path, room: str) -> list[StretchErasure]:
+    """The forgotten stretches of a room, for its process, which has no database. Empty if the file cannot be read."""
     try:
         records = decoded((folder / LOG_FILE).read_bytes()).records
     except (OSError, ValueError):
         return []
     found = (noted.erasure for noted in records)
-    return [one for one in found if isinstance(one, Stretch) and one.room == room]
+    return [one for one in found if isinstance(one, StretchErasure) and one.room == room]
 
 
 def _records(data: bytes) -> Iterator[Noted]:
@@ -204,7 +204,7 @@ def _kept_key(path: Path) -> bytes:
         finally:
             os.close(descriptor)
         try:
-            # Not a rename: of two processes that start at once the first one's key holds for both.
+            # A link, not a rename: of two processes that start at once the first one's key holds for both.
             os.link(fresh, path)
         except FileExistsError:
             pass

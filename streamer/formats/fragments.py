@@ -1,10 +1,10 @@
-"""Reading our own fragments again, and cutting inside them (ISO/IEC 14496-12, 8.8). Pure; callable from any thread.
+"""Reads our own fragments and cuts inside them (ISO/IEC 14496-12, 8.8). Pure; callable from any thread.
 
-Only what :mod:`.cmaf` writes is understood: moof and mdat by turns, one track, one run of samples each.
+Only the output of :mod:`.cmaf` is understood: alternating moof and mdat, one track, one run of samples each.
 
-A recording is cut where people say, which is seldom where a key frame is. Decoding has to begin at a key frame all the
-same, and nothing is encoded again; so the pictures between the key frame and the cut stay in the fragment with a
-duration of one tick each. A player decodes them, has no time to show them, and begins with the picture at the cut.
+People seldom cut a recording at a key frame, but decoding must begin at one, and nothing is encoded again. So the
+pictures between the key frame and the cut stay in the fragment with a duration of one tick each. A player decodes them,
+has no time to show them, and begins with the picture at the cut.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Fragment:
     sizes: Sequence[int]
     syncs: Sequence[bool]
     data_at: int
-    """Where its first sample's bytes begin, in what was read."""
+    """The place of its first sample's bytes in the data."""
 
     @property
     def end(self) -> int:
@@ -52,7 +52,7 @@ class Frame:
     sync: bool
     at: int
     size: int
-    """Where its bytes are in what was read."""
+    """The place of its bytes in the data."""
 
 
 def timescale_of(init: bytes) -> int:
@@ -72,7 +72,7 @@ def to_ticks(time: int, timescale: int) -> int:
 
 
 def read_fragments(data: Buffer, begin: int = 0, end: int | None = None) -> Iterator[Fragment]:
-    """The fragments between two offsets. Touches no sample's bytes. Raises ValueError for anything else."""
+    """The fragments between two offsets. Reads no sample's bytes. Raises ValueError for other data."""
     at, end = begin, len(data) if end is None else end
     while at < end:
         kind, size = _box(data, at, end)
@@ -90,7 +90,7 @@ def read_fragments(data: Buffer, begin: int = 0, end: int | None = None) -> Iter
 
 
 def frames_of(data: Buffer) -> list[Frame]:
-    """The samples of fragments that follow one another. Raises ValueError."""
+    """The samples of consecutive fragments. Raises ValueError."""
     out: list[Frame] = []
     for fragment in read_fragments(data):
         starts = accumulate(fragment.durations, initial=fragment.start)
@@ -100,9 +100,9 @@ def frames_of(data: Buffer) -> list[Frame]:
 
 
 def cut(frames: Sequence[Frame], start: int | None, end: int | None) -> tuple[list[Frame], int]:
-    """The samples to keep between two times of the track's timescale, and how many of them only lead in.
+    """The samples to keep between two times of the track's timescale, and the number of them that only lead in.
 
-    A sample belongs where most of it is. The ones that lead in are needed to decode the first and are not shown; sound
+    A sample belongs to the side where most of it is. Lead-in samples are needed to decode the first shown one; sound
     has none.
     """
     last = len(frames)
@@ -122,7 +122,7 @@ def cut(frames: Sequence[Frame], start: int | None, end: int | None) -> tuple[li
 def trimmed(data: bytes, start: int | None, end: int | None) -> bytes:
     """The fragments' samples between two times of the track's timescale, as one fragment.
 
-    Raises ValueError where nothing is left.
+    Raises ValueError if no sample is left.
     """
     frames, lead = cut(frames_of(data), start, end)
     if not frames:
@@ -133,7 +133,7 @@ def trimmed(data: bytes, start: int | None, end: int | None) -> bytes:
 
 
 def joined(data: bytes, frames: Sequence[Frame], start: int, durations: Sequence[int]) -> bytes:
-    """One fragment of samples that begins at ``start``, each with the duration that is given for it."""
+    """One fragment of samples that begins at ``start``, each with its given duration."""
     flags = [_SYNC_SAMPLE if frame.sync else _OTHER_SAMPLE for frame in frames]
     table = [v for row in zip(durations, (f.size for f in frames), flags, strict=True) for v in row]
     trun_tail = struct.pack(f">{len(table)}I", *table)
@@ -187,7 +187,7 @@ def _fragment(data: Buffer, begin: int, end: int) -> Fragment:
 
 
 def _find(data: Buffer, begin: int, end: int, wanted: bytes) -> tuple[int, int]:
-    """Where a box's payload begins and ends."""
+    """The begin and end of a box's payload."""
     at = begin
     while at < end:
         kind, size = _box(data, at, end)

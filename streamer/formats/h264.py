@@ -19,8 +19,8 @@ NAL_AUD = 9
 START_CODE = b"\x00\x00\x00\x01"
 
 _KEPT = frozenset({NAL_SLICE, NAL_PARTITION_A, 3, 4, NAL_IDR, NAL_SEI, 19})
-"""What a sample of an ``avc1`` track holds. Parameter sets live in the sample entry (14496-15, 5.3.2); delimiters,
-filler and end-of-sequence say nothing that the container does not; 14, 15 and 20 belong to SVC and MVC."""
+"""NAL types in a sample of an ``avc1`` track. Parameter sets are in the sample entry (14496-15, 5.3.2); delimiters,
+filler and end-of-sequence repeat the container; 14, 15 and 20 belong to SVC and MVC."""
 
 _HIGH_PROFILES = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 144, 244})
 """profile_idc values whose SPS carries chroma_format_idc and bit depths (7.3.2.1.1)."""
@@ -51,17 +51,17 @@ _MAX_DIMENSION = 16_384
 _MAX_SPS_BYTES = 1024
 """Longer than any SPS with every scaling list written out; bounds the work on garbage."""
 _MAX_SEI_BYTES = 1024
-"""How far a recovery point is looked for; it comes before what may be long."""
+"""A recovery point is searched in this many bytes; it comes before the messages that may be long."""
 MAX_NALS = 4096
-"""NAL units of one access unit: 4K has 135 rows of macroblocks, and slices cut to a packet's size are 1,500 in a key
-frame of 2 MB."""
+"""NAL units of one access unit: 4K has 135 rows of macroblocks, and a key frame of 2 MB in packet-sized slices has
+1,500."""
 _SLICE_HEADER_BYTES = 24
-"""Enough of a slice for first_mb_in_slice and slice_type, emulation prevention included."""
+"""Enough of a slice for first_mb_in_slice and slice_type, with emulation prevention."""
 
 
 @dataclass(slots=True, frozen=True)
 class Sps:
-    """What players and encoders need to know of a sequence parameter set."""
+    """The facts of a sequence parameter set that players and encoders need."""
 
     profile: int
     constraints: int
@@ -75,19 +75,19 @@ class Sps:
     chroma_format: int
     """chroma_format_idc; 1 is 4:2:0."""
     bit_depth: int
-    """Of luma."""
+    """Bits of a luma sample."""
     progressive: bool
     """frame_mbs_only_flag: no field or MBAFF coding."""
     max_ref_frames: int
     max_reorder_frames: int | None
-    """Frames that may precede another in decoding order and follow it in output order; None where the VUI is silent
+    """Frames that may precede another in decoding order and follow it in output order; None if the VUI does not tell
     and the profile allows reordering."""
     frame_rate: float | None
-    """From num_units_in_tick and time_scale; None where the VUI is silent or absurd."""
+    """From num_units_in_tick and time_scale; None if the VUI does not tell, or tells nonsense."""
     sample_aspect: tuple[int, int]
-    """Width and height of a pixel; (1, 1) where nothing is said."""
+    """Width and height of a pixel; (1, 1) if the stream does not tell."""
     macroblocks: int
-    """Of a frame as it is decoded, before cropping: 256 pixels each."""
+    """Macroblocks of a decoded frame before cropping: 256 pixels each."""
 
     @property
     def codecs(self) -> str:
@@ -102,18 +102,18 @@ class AvcAccessUnit:
     data: bytes
     """NAL units, each after its length in 4 bytes; no parameter sets, delimiters or filler. Empty without a picture."""
     sps: tuple[bytes, ...]
-    """Parameter sets met in it, in order, without start codes."""
+    """The parameter sets in it, in order, without start codes."""
     pps: tuple[bytes, ...]
     idr: bool
     has_b: bool
     """A B slice was seen: output order may differ from decoding order."""
     recovery_point: bool
-    """An SEI message says that decoding may begin here (open GOP or intra refresh); not as good as an IDR."""
+    """An SEI message allows decoding to begin here (open GOP or intra refresh); an IDR is better."""
 
 
 def split_annexb(data: bytes) -> Iterator[bytes]:
     """The NAL units of a byte stream (annex B), without start codes and trailing zeros. Bytes before the first start
-    code are not a NAL unit and are left out."""
+    code are no NAL unit and are left out."""
     begin = data.find(b"\x00\x00\x01")
     while begin >= 0:
         begin += 3
@@ -127,7 +127,7 @@ def split_annexb(data: bytes) -> Iterator[bytes]:
 
 
 def split_avcc(data: bytes, length_size: int = 4) -> Iterator[bytes]:
-    """The NAL units of a sample. Raises ValueError where a length does not fit."""
+    """The NAL units of a sample. Raises ValueError if a length does not fit."""
     at, total = 0, len(data)
     while at < total:
         if at + length_size > total:
@@ -354,7 +354,7 @@ class _Vui:
 
 
 def _parse_vui(bits: BitReader) -> _Vui:
-    """Annex E.1.1. Some encoders cut the VUI short; what was read until then counts."""
+    """Annex E.1.1. Some encoders cut the VUI short; the fields before the cut count."""
     vui = _Vui()
     try:
         _read_vui(bits, vui)

@@ -1,4 +1,4 @@
-"""Makes bytes in files unreadable, in place: a file's other bytes, and its other names, stay as they are. Linux."""
+"""Makes bytes of a file unreadable in place. The file's other bytes and its other names stay as they are. Linux."""
 
 from __future__ import annotations
 

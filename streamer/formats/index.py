@@ -1,8 +1,8 @@
 """The index of a broadcast on disk: its media events, without the bytes, in an append-only file.
 
 A file is an 8-byte header and records of ``u32 length, u32 crc32, payload`` (big-endian); the payload is a media event
-in msgpack. The first record is a Snapshot, so that one file is enough and an index can be begun anew at any time. Pure
-but for :func:`read_index`.
+in msgpack. The first record is a Snapshot, so that one file is enough and a new index can begin at any time. Pure
+except :func:`read_index`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ INDEX_GLOB = "index-*.sx"
 """The index files of a broadcast's folder."""
 HEADER = struct.pack(">4sI", b"SIDX", 1)
 MAX_RECORD_BYTES = 64 * 1024 * 1024
-"""Of a day-long DVR window's snapshot; anything longer is a torn length."""
+"""The size of a snapshot of a day-long DVR window; a longer record has a damaged length."""
 
 _HEAD = struct.Struct(">II")
 _encoder = msgspec.msgpack.Encoder()
@@ -34,13 +34,13 @@ def index_name(number: int) -> str:
 
 @dataclass(slots=True, frozen=True)
 class IndexContent:
-    """What could be read of an index."""
+    """The readable contents of an index."""
 
     events: list[MediaEvent]
     good_bytes: int
-    """Length of the header and the sound records."""
+    """Length of the header and the valid records."""
     torn_bytes: int
-    """What follows them: a record that was being written when the process was killed, or damage."""
+    """Length of the rest: a record that was being written when the process was killed, or damage."""
 
 
 def encode_event(event: MediaEvent) -> bytes | None:
@@ -56,7 +56,7 @@ def encode_event(event: MediaEvent) -> bytes | None:
 
 
 def decode_index(data: bytes) -> IndexContent:
-    """Read as far as the records are sound. Raises ValueError where it is no index of this version."""
+    """Read the valid records. Raises ValueError if the data is no index of this version."""
     if data[: len(HEADER)] != HEADER:
         raise ValueError("not an index of this version")
     events: list[MediaEvent] = []
@@ -71,7 +71,7 @@ def decode_index(data: bytes) -> IndexContent:
 
 
 def read_index(path: Path) -> IndexContent:
-    """Read an index file. Blocks. Raises OSError, and ValueError where it is no index."""
+    """Read an index file. Blocks. Raises OSError, and ValueError if it is no index."""
     return decode_index(path.read_bytes())
 
 

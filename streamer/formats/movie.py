@@ -1,7 +1,7 @@
-"""The head of a progressive MP4 file, made of what fragments hold (ISO/IEC 14496-12; 14496-14). Pure.
+"""The head of a progressive MP4 file, made from fragments (ISO/IEC 14496-12; 14496-14). Pure.
 
-The samples' bytes are not touched: the file is this head, then ranges of the media files, one after the other. So a
-download begins at once, needs no room on the disk, and can be resumed anywhere.
+The samples' bytes are not read: the file is this head, then ranges of the media files, one after the other. So a
+download begins at once, needs no space on the disk, and can be resumed anywhere.
 """
 
 from __future__ import annotations
@@ -45,19 +45,20 @@ class Track:
     durations: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     key_samples: list[int] = field(default_factory=list)
-    """Numbers from 1 of the samples that need no other; empty: all of them."""
+    """Numbers, from 1, of the samples that need no other; empty: all of them."""
     chunks: list[MovieChunk] = field(default_factory=list)
     language: str = "und"
     """ISO 639-2/T: three letters."""
     delay: int = 0
-    """How much later than the movie it begins, in its own timescale; negative: so much of it is not shown."""
+    """The time after the movie's beginning when the track begins, in its own timescale; negative: this much of the
+    track is not shown."""
 
     @property
     def duration(self) -> int:
         return sum(self.durations)
 
     def entry(self, data: bytes) -> int:
-        """The number from 1 of a sample entry, added if it is new."""
+        """The number, from 1, of a sample entry, which is added if it is new."""
         if data not in self.entries:
             self.entries.append(data)
         return self.entries.index(data) + 1
@@ -111,13 +112,13 @@ def head(tracks: Sequence[Track], media_bytes: int, tags: Mapping[str, str], cha
 
 
 def chapter_sample(title: str) -> bytes:
-    """A sample of a text track, as QuickTime has it: the length, the text, and that it is UTF-8."""
+    """A sample of a text track in QuickTime's form: the length, the text, and the mark of UTF-8."""
     text = title.encode()[:1000].decode("utf-8", "ignore").encode()
     return struct.pack(">H", len(text)) + text + struct.pack(">I4sI", 12, b"encd", 0x100)
 
 
 def subtitle_sample(text: str) -> bytes:
-    """A sample of timed text (3GPP TS 26.245, 5.17); empty: nothing is shown."""
+    """A sample of timed text (3GPP TS 26.245, 5.17); empty: no text is shown."""
     data = text.encode()[:2000].decode("utf-8", "ignore").encode()
     return struct.pack(">H", len(data)) + data
 
@@ -172,7 +173,7 @@ def _media_header(kind: str) -> bytes:
 
 
 def _edits(track: Track) -> bytes:
-    """An empty edit where the track begins later than the movie, or a later beginning inside it (8.6.6)."""
+    """An empty edit if the track begins later than the movie, or a later beginning inside the track (8.6.6)."""
     if not track.delay:
         return b""
     media = (track.duration + min(track.delay, 0)) * TICKS_PER_S // track.timescale

@@ -1,4 +1,4 @@
-"""What passes between the stages of the media path. No behaviour; every field has its unit."""
+"""Values that pass between the stages of the media path. No behaviour; every field has its unit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 @dataclass(slots=True, frozen=True)
 class AccessUnit:
-    """One encoded frame of a source, as it came off the wire."""
+    """One encoded frame of a source, as it was received."""
 
     kind: Literal["video", "audio"]
     codec: str
@@ -18,11 +18,11 @@ class AccessUnit:
     """RTP timestamp without wrap, in units of 1/clock_rate; its origin is arbitrary per track."""
     clock_rate: int
     arrival_ns: int
-    """time.monotonic_ns() when its last packet came."""
+    """time.monotonic_ns() when its last packet arrived."""
     sender_us: int | None = None
     """The sender's clock (NTP from its RTCP sender reports) in UTC microseconds; None before the first."""
     damaged: bool = False
-    """Something before it was lost; the next key frame mends it."""
+    """A packet before it was lost; the next key frame repairs the stream."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -38,7 +38,7 @@ class Sample:
 
 @dataclass(slots=True, frozen=True)
 class TrackConfig:
-    """What an init section says. Two equal configs give byte-identical init sections."""
+    """The contents of an init section. Two equal configs give byte-identical init sections."""
 
     kind: Literal["video", "audio"]
     codecs: str
@@ -61,7 +61,7 @@ class Cut:
     """Number of the grid segment that begins here; grows by one."""
     start: int
     discontinuity: bool
-    """A take begins, or parameter sets changed."""
+    """A take begins, or parameter sets have changed."""
 
 
 @dataclass(slots=True)
@@ -75,6 +75,6 @@ class RungSpec:
     """Bits per second, average."""
     max_bitrate: int
     frame_rate: float
-    """The most it is fed."""
+    """The highest frame rate that it is fed."""
     codecs: str = ""
     options: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The little that has to be known of VP8 (RFC 6386, section 9.1). Pure."""
+"""The few facts about VP8 that are needed (RFC 6386, section 9.1). Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def is_keyframe(frame: bytes) -> bool:
 
 
 def frame_size(frame: bytes) -> tuple[int, int] | None:
-    """Width and height of a key frame in pixels; None where the frame is none, or is broken."""
+    """Width and height of a key frame in pixels; None if the frame is no key frame or is damaged."""
     if len(frame) < 10 or not is_keyframe(frame) or frame[3:6] != START_CODE:
         return None
     width = int.from_bytes(frame[6:8], "little") & 0x3FFF

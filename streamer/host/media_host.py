@@ -55,7 +55,7 @@ class ShutdownParams(msgspec.Struct):
 
 
 class MediaHost:
-    """The rooms of a machine. All on the loop; whoever calls :meth:`start` holds the folder's lock."""
+    """The rooms of a machine. All on the loop; the caller of :meth:`start` holds the folder's lock."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class MediaHost:
 
     async def start(self) -> None:
         """Write the children's settings, find the rooms of a former host and listen. Raises OSError."""
-        # Of rooms that are closed, too.
+        # The epochs of closed rooms count, too.
         self._server.epoch = await asyncio.to_thread(process_files.highest_epoch, self._settings)
         process_files.write_settings(self._settings)
         run_dir = self._settings.run_dir
@@ -101,7 +101,7 @@ class MediaHost:
             self._spare.prepare()
 
     async def run(self) -> None:
-        """Until :meth:`leave`; then the rooms are drained (or left alone) and the socket is closed."""
+        """Runs until :meth:`leave`; then the rooms are drained (or left alone) and the socket is closed."""
         await self._leaving.wait()
         await self._spare.close()
         if not self._leave_rooms:
@@ -115,13 +115,14 @@ class MediaHost:
         await self._server.close()
 
     def leave(self, *, rooms: bool = True) -> None:
-        """End the host. ``rooms``: end their processes in order, too; else they wait for the next host."""
+        """End the host. ``rooms``: also end their processes in an orderly way; otherwise they wait for the next
+        host."""
         self._leave_rooms = not rooms
         self._leaving.set()
 
     @property
     def spare_pid(self) -> int | None:
-        """Of the process that waits for the next room."""
+        """The pid of the process that waits for the next room."""
         return self._spare.pid
 
     @property
@@ -129,7 +130,7 @@ class MediaHost:
         return [keeper.entry for keeper in self._rooms.values()]
 
     async def ensure(self, config: RoomConfig) -> RoomEntry:
-        """Have the room running with this config; answers once its sockets do. Any number of callers at once.
+        """Have the room running with this config. Returns when its sockets answer. Several callers at once are allowed.
 
         Errors: ``too_many_rooms`` 503, ``room_start_failed`` 503, ``bad_room_id`` 400.
         """
@@ -234,7 +235,7 @@ async def run_host(settings: Settings, *, program: Sequence[str] = (sys.executab
 
 
 async def _take_lock(path: Path) -> int | None:
-    # Somebody who only looks whether a host runs holds the lock for a moment: try more than once.
+    # Another process that only checks for a host holds the lock for a moment, so try more than once.
     for _ in range(LOCK_ATTEMPTS):
         if (lock := process_files.try_lock(path)) is not None:
             return lock

@@ -1,8 +1,9 @@
-"""Memory of room processes: one that takes too much ends alone, and neither its neighbours nor the media host with it.
+"""Memory of room processes: a process that takes too much ends alone, and neither its neighbours nor the media host
+with it.
 
-Where the service has a cgroup of its own to divide (systemd: ``Delegate=memory``), each room gets a group with
-``memory.max``, and the kernel ends all of it at once. Everywhere, the media host looks at what a room takes and ends
-it, and a limit on its data keeps it from growing faster than that. Blocking file calls, all of them short.
+If the service may divide its own cgroup (systemd: ``Delegate=memory``), each room gets a group with ``memory.max``, and
+the kernel ends all of it at once. In any case the media host measures a room's memory and ends it, and a limit on its
+data keeps it from growing faster than that. The file calls block, but are short.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ log = structlog.get_logger(__name__)
 
 CGROUPS = Path("/sys/fs/cgroup")
 SUBGROUP = "service"
-"""Of all processes but the rooms'."""
+"""The group of all processes except the rooms'."""
 WATCH_S = 0.5
 _MB = 1024 * 1024
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def resident_bytes(pid: int) -> int:
-    """What a process holds in memory; 0 where it is gone."""
+    """The resident memory of a process, bytes; 0 if it is gone."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
     except (OSError, ValueError, IndexError):
@@ -33,7 +34,7 @@ def resident_bytes(pid: int) -> int:
 
 
 def is_delegated(group: Path) -> bool:
-    """Whether systemd has left a cgroup to the service to divide (it says so since version 251)."""
+    """Whether systemd lets the service divide its cgroup (it tells so since version 251)."""
     try:
         return os.getxattr(group, "user.delegate") == b"1"
     except OSError:
@@ -41,13 +42,14 @@ def is_delegated(group: Path) -> bool:
 
 
 class RoomGroups:
-    """A cgroup (version 2) for each room under ``parent``, which the service may divide. None: there is no such."""
+    """A cgroup (version 2) for each room under ``parent``, which the service may divide. None: the service has no such
+    cgroup."""
 
     def __init__(self, parent: Path | None, memory_mb: int) -> None:
         self._parent = parent
         self._limit = memory_mb * _MB
         self._killed_before: dict[str, int] = {}
-        """By room, what its group counted before the process came: a group that was not empty yet is still there."""
+        """Room -> the count of its group before the process came: a group that was not empty still exists."""
 
     @classmethod
     def of_service(
@@ -58,7 +60,7 @@ class RoomGroups:
         own: Path = Path("/proc/self/cgroup"),
         delegated: Callable[[Path], bool] = is_delegated,
     ) -> RoomGroups:
-        """Those of the service that this process belongs to. Never raises."""
+        """The groups of the service to which this process belongs. Never raises."""
         try:
             line = next((text for text in own.read_text().splitlines() if text.startswith("0::/")), None)
             if line is None:
@@ -69,7 +71,7 @@ class RoomGroups:
                 return cls(None, memory_mb)
             if parent == group:
                 # A group with processes cannot be divided ("no internal process constraint", cgroup-v2, Linux
-                # documentation): all that the service has until now goes one level down.
+                # documentation), so all processes of the service move one level down.
                 (group / SUBGROUP).mkdir(exist_ok=True)
                 for pid in (group / "cgroup.procs").read_text().split():
                     with contextlib.suppress(ProcessLookupError):
@@ -85,7 +87,7 @@ class RoomGroups:
         return self._parent is not None
 
     def confine(self, room: str, pid: int) -> None:
-        """Move a room's process into its group; what it starts later goes along. Never raises."""
+        """Move a room's process into its group; its later children come along. Never raises."""
         if self._parent is None:
             return
         group = self._parent / f"room-{room}"
@@ -93,14 +95,15 @@ class RoomGroups:
             group.mkdir(exist_ok=True)
             self._killed_before[room] = _oom_kills(group)
             (group / "memory.max").write_text(str(self._limit))
-            # The relay with its room, not one of the two.
+            # The kernel ends the relay together with its room.
             (group / "memory.oom.group").write_text("1")
             (group / "cgroup.procs").write_text(str(pid))
         except OSError as error:
             log.warning("room_not_confined", room=room, error=str(error))
 
     def release(self, room: str) -> bool:
-        """The room's process is gone: remove its group. Whether the kernel had ended it for want of memory."""
+        """The room's process is gone: remove its group. Returns whether the kernel ended the process because of its
+        memory."""
         if self._parent is None:
             return False
         group = self._parent / f"room-{room}"

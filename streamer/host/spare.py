@@ -1,8 +1,8 @@
-"""A spare room process: started before anybody asks, so that a publication does not wait for its imports.
+"""A spare room process, which is started before it is needed, so that a publication does not wait for its imports.
 
-The spare is the ordinary room program, which has done everything that needs no room and waits on its standard
-input, a socket, for a room's id and the descriptor that holds the room's lock. From then on it is that room's
-process, as if it had been started with ``--room``. It ends when the media host closes the socket or is gone.
+The spare is the ordinary room program. It has done everything that needs no room, and waits on its standard input, a
+socket, for a room's id and the descriptor that holds the room's lock. From then on it is that room's process, as if it
+had been started with ``--room``. It ends when the media host closes the socket or is gone.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ log = structlog.get_logger(__name__)
 REFILL_S = 4.0
 """The next spare starts this long after a room took the last one: that room's opening comes first."""
 RETRY_S = 30.0
-"""The same after a spare that ended unused, or could not be started."""
+"""The next spare starts this long after one that ended unused or could not be started."""
 
 
 class Spare:
-    """At most one process that waits for its room. Loop only."""
+    """At most one process that waits for its room. Used on the loop only."""
 
     def __init__(self, settings: Settings, settings_file: Path, program: Sequence[str]) -> None:
         self._settings = settings
@@ -42,7 +42,7 @@ class Spare:
 
     @property
     def pid(self) -> int | None:
-        """None where there is no spare now."""
+        """None if there is no spare now."""
         return self._child.pid if self._child is not None else None
 
     def prepare(self) -> None:
@@ -66,7 +66,7 @@ class Spare:
         asyncio.get_running_loop().add_reader(pidfd, self._on_end)
 
     def hand_over(self, room: str, lock: int) -> subprocess.Popen[bytes] | None:
-        """Make the spare the process of ``room``, whose lock it inherits. None: there is none, start one anew.
+        """Make the spare the process of ``room``, whose lock it inherits. None: there is no spare, so start a process.
 
         The next one is started a little later.
         """
@@ -74,22 +74,22 @@ class Spare:
         if self._child is None or self._channel is None:
             return None
         try:
-            # One message: a spare that is killed by now has not got half of it.
+            # One message: a spare that is killed now has not received half of it.
             socket.send_fds(self._channel, [room.encode()], [lock])
         except OSError:
-            return None  # it has just ended; its end is dealt with where it is seen
+            return None  # it has just ended; the code that watches it handles that
         child = self._child
         self._release()
         return child
 
     async def close(self, limit_s: float = 5.0) -> None:
-        """End the spare. Nothing is lost with it, so it is killed where it does not leave by itself."""
+        """End the spare. It holds no data, so it is killed if it does not leave by itself."""
         self._cancel_refill()
         child = self._child
         if child is None:
             return
         self._release()
-        # In its imports it does not look at the socket.
+        # During its imports it does not read the socket.
         child.terminate()
         try:
             await asyncio.to_thread(child.wait, limit_s)

@@ -19,12 +19,13 @@ HOST_MODULE = "streamer.host.media_host"
 
 
 def host_command(settings: Settings, settings_file: Path) -> list[str]:
-    """How ``streamer serve`` starts a media host of its own."""
+    """The command by which ``streamer serve`` starts its media host."""
     return [sys.executable, "-m", HOST_MODULE, "--data", str(settings.data), "--settings", str(settings_file)]
 
 
 Warm = Callable[[str, int], "subprocess.Popen[bytes] | None"]
-"""Takes a room and the descriptor of its lock; answers a waiting process that is the room's from now on, if any."""
+"""Takes a room and the descriptor of its lock; returns a waiting process that is the room's from now on, if there is
+one."""
 
 
 def no_spare(room: str, lock: int) -> subprocess.Popen[bytes] | None:
@@ -34,7 +35,7 @@ def no_spare(room: str, lock: int) -> subprocess.Popen[bytes] | None:
 def launch(
     command: Sequence[str], *, stdin: int = subprocess.DEVNULL, pass_fds: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
-    """A process of the media plane, in a session of its own, which outlives us. Raises OSError."""
+    """Start a process of the media plane in a session of its own, so that it outlives us. Raises OSError."""
     return subprocess.Popen(  # noqa: S603 - our own interpreter and slugs
         command,
         stdin=stdin,
@@ -46,12 +47,12 @@ def launch(
 
 
 class RoomProcess:
-    """A room process, our child or a former host's. Loop only."""
+    """A room process, our child or a former host's. Used on the loop only."""
 
     def __init__(self, pid: int, child: subprocess.Popen[bytes] | None) -> None:
         self.pid = pid
         self._child = child
-        # A pidfd names this very process: no signal ever reaches one that has got its number.
+        # A pidfd names this very process: no signal can reach another process that got its number later.
         self._pidfd = os.pidfd_open(pid)
         self._ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(self._pidfd, self._on_end)
@@ -100,7 +101,7 @@ class RoomProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """Negative: the signal that ended it. None while it lives, and for an adopted one."""
+        """Negative: the signal that ended it. None while it lives, and for an adopted process."""
         return self._child.returncode if self._child is not None else None
 
     def send_signal(self, number: signal.Signals) -> None:
@@ -109,11 +110,11 @@ class RoomProcess:
                 signal.pidfd_send_signal(self._pidfd, number)
 
     async def wait(self) -> None:
-        """Until it has ended and, as our child, is reaped. The caller sets the limit."""
+        """Returns when it has ended and, if it is our child, is reaped. The caller sets the limit."""
         await self._ended.wait()
 
     async def stop(self, limit_s: float) -> None:
-        """SIGTERM, and SIGKILL for one that is still there after ``limit_s``."""
+        """Send SIGTERM, and SIGKILL if it is still there after ``limit_s``."""
         self.send_signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(limit_s):
@@ -132,7 +133,7 @@ class RoomProcess:
         if self.alive:
             self._release()
             if self._child is not None:
-                # A child that outlives its parent on purpose: no warning about it.
+                # This child outlives its parent on purpose, so there is no warning about it.
                 self._child.returncode = 0
 
     def _on_end(self) -> None:
@@ -147,7 +148,8 @@ class RoomProcess:
 
 
 def _holder(path: Path, told: int | None) -> int | None:
-    """The process that has the locked file open: the one whose pid the file tells, else whichever does."""
+    """The process that has the locked file open: the one whose pid is in the file, else any process that has it
+    open."""
     if told is not None and _has_open(told, path):
         return told
     # A media host that was killed between starting a room and writing its pid leaves an empty file.

@@ -1,4 +1,4 @@
-"""One room under the media host: its process is started, watched, restarted, adopted and stopped here."""
+"""Starts, watches, restarts, adopts and stops the process of one room."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ START_LIMIT_S = 20.0
 START_POLL_S = 0.02
 PING_EVERY_S = 5.0
 PING_LIMIT_S = 15.0
-"""A room whose loop has not answered for this long does not serve anybody: it is killed and restarted."""
+"""A room whose loop has not answered for this long serves nobody: it is killed and restarted."""
 CLOSE_LIMIT_S = 10.0
 MAX_BACKOFF_S = 10.0
 GOOD_RUN_S = 60.0
-"""After this long up, a crash is the first one again."""
+"""After this time up, a crash counts as the first one again."""
 
 
 class RoomKeeper:
     """Keeps one room's process running until it closes by itself (exit code 0) or is stopped.
 
-    ``run`` is the one task that owns the process; the other methods ask it. All on the loop.
-    ``on_change`` is called with each new :class:`RoomEntry`.
+    The task ``run`` alone owns the process; the other methods ask it. All on the loop. ``on_change`` is called with
+    each new :class:`RoomEntry`.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class RoomKeeper:
         self._warm = warm
         self._groups = groups or memory.RoomGroups(None, 0)
         self._outgrown = False
-        """The process was ended because of its memory."""
+        """Whether the process was ended because of its memory."""
         self._process: spawn.RoomProcess | None = None
         self._channel: Channel | None = None
         self._state = "starting"
@@ -86,7 +86,7 @@ class RoomKeeper:
         return self._stopping.is_set()
 
     async def wait_settled(self) -> RoomEntry:
-        """Until the room is up or closed. The caller sets the limit."""
+        """Returns when the room is up or closed. The caller sets the limit."""
         while self._state not in ("up", "closed"):
             changed = self._changed
             await changed.wait()
@@ -97,7 +97,7 @@ class RoomKeeper:
             await self._changed.wait()
 
     def configure(self, config: RoomConfig) -> None:
-        """Keep the new config and tell the room, now or once it is up."""
+        """Keep the new config and send it to the room, now or when it is up."""
         if config != self.config:
             self.config = config
             self._save()
@@ -111,7 +111,7 @@ class RoomKeeper:
     # --- the task -----------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until the room is closed. Cancelled: the process is left alone and lives on."""
+        """Runs until the room is closed. If it is cancelled, the process is left alone and lives on."""
         self._save()
         backoff_s = self._settings.room.restart_backoff_s
         orderly = False
@@ -138,7 +138,8 @@ class RoomKeeper:
         self._become("closed")
 
     async def _one_life(self) -> bool:
-        """One process, from its start or adoption to its end. True: it ended in order and is not wanted again."""
+        """One process, from its start or adoption to its end. True: it ended in an orderly way and is not needed
+        again."""
         room = self.config.id
         self._become("starting")
         try:
@@ -180,8 +181,8 @@ class RoomKeeper:
         room = self.config.id
         run_dir = self._settings.run_dir
         code = process.exit_code
-        # Nobody tells us the exit code of a process that is not our child; but one that ends in order takes its
-        # control socket away.
+        # The exit code of a process that is not our child is unknown, but a process that ends in an orderly way removes
+        # its control socket.
         orderly = not (run_dir / run_folder.control_socket(room)).exists() if code is None else code == 0
         if self._groups.release(room) or self._outgrown:
             process_files.note_out_of_memory(self._settings, room)
@@ -193,7 +194,7 @@ class RoomKeeper:
         return orderly
 
     async def _care(self, process: spawn.RoomProcess) -> None:
-        """From the start to the order to stop, and its execution. Returns once the process is to be gone."""
+        """Everything from the start of the process to its end. Returns when the process must go."""
         stop = asyncio.create_task(self._stopping.wait(), name=f"room {self.config.id} stop")
         work = asyncio.create_task(self._watch(), name=f"room {self.config.id} watch")
         weigh = asyncio.create_task(self._weigh(process), name=f"room {self.config.id} memory")
@@ -215,7 +216,7 @@ class RoomKeeper:
             await process.kill()
 
     async def _weigh(self, process: spawn.RoomProcess) -> None:
-        """Returns once the process takes more memory than it may."""
+        """Returns when the process takes more memory than it may."""
         limit = self._settings.room.memory_mb * 1024 * 1024
         while True:
             await asyncio.sleep(memory.WATCH_S)
@@ -223,13 +224,13 @@ class RoomKeeper:
                 return
 
     async def _watch(self) -> None:
-        """Returns or raises when the process is not of use any more."""
+        """Returns or raises when the process is of no more use."""
         async with asyncio.timeout(START_LIMIT_S):
             await self._reach()
         self._become("up")
         while True:
             if self._channel is None or not self._channel.up:
-                # It may have cut us off while the machine was stalled: only one that cannot be reached is dead.
+                # It may have cut us off while the machine was stalled: only a process that cannot be reached is dead.
                 async with asyncio.timeout(PING_LIMIT_S):
                     await self._reach()
             assert self._channel is not None
@@ -247,7 +248,7 @@ class RoomKeeper:
                 await asyncio.sleep(START_POLL_S)
 
     async def _reach(self) -> None:
-        """Connect to the room and tell it its config; the caller sets the limit."""
+        """Connect to the room and send its config. The caller sets the limit."""
         name = run_folder.control_socket(self.config.id)
         while True:
             try:
@@ -294,7 +295,7 @@ class RoomKeeper:
             process_files.save_room(self._settings, self.config)
             process_files.mark_open(self._settings, self.config.id)
         except OSError as error:
-            # A full disk is no reason to keep a room dark; it costs what a restarted host would have known.
+            # A full disk is no reason to keep a room dark; only a restarted host would miss the record.
             log.error("room_record_not_written", room=self.config.id, error=str(error))
 
     def _become(self, state: str) -> None:

@@ -1,4 +1,4 @@
-"""An output's state: the slate, a programme that is awaited, the programme, or the end. Pure; ticks throughout.
+"""An output's state: the slate, an awaited programme, the programme, or the end. Pure; ticks throughout.
 
     OnSlate -- awaited --> Pending -- reached --> OnAir -- left --> OnSlate
     any     -- Stopped() --> Stopped -- awaited, left --> as from OnSlate
@@ -23,9 +23,9 @@ class Pending:
     """The slate goes on until a segment of the programme begins late enough."""
 
     not_before: int
-    """That of the order."""
+    """The order's ``not_before``."""
     listed_to: int
-    """End of what was listed then."""
+    """The end of the listed segments at that time."""
     interval: Interval | None = None
 
 
@@ -36,7 +36,7 @@ class OnAir:
 
 @dataclass(slots=True, frozen=True)
 class Stopped:
-    """Nothing is listed any more but what slower renditions owe."""
+    """Nothing is listed any more except the missing parts of slower renditions."""
 
     interval: None = None
 
@@ -62,5 +62,5 @@ def left(state: AirState) -> OnSlate:
 
 
 def opened(state: AirState, interval: Interval) -> AirState:
-    """A new interval holds all that is listed from now on."""
+    """A new interval holds every segment that is listed from now on."""
     return state if isinstance(state, Stopped) else replace(state, interval=interval)

@@ -1,4 +1,5 @@
-"""The programme's sound: whatever comes in, one AAC-LC track at 48 kHz in stereo, from one encoder through all takes.
+"""The programme's sound: one AAC-LC track at 48 kHz in stereo, from one encoder through all takes, whatever the source
+sends.
 
 A thread of its own decodes, lays the sound on the timeline and encodes. All public methods are called on the loop and
 return at once; the callback runs on it. Inside, positions are samples at 48 kHz since the broadcast's epoch:
@@ -29,10 +30,10 @@ Pcm = NDArray[np.float32]
 AAC_FRAME = 1024
 AAC_TICKS = 1920
 GLUE = SAMPLE_RATE * 15 // 1000
-"""A packet this near to the end of the one before follows it without a seam: that is jitter, not a gap. Less than a
-packet of 20 ms, so that a lost one is seen."""
+"""A packet this near to the end of the one before follows it without a seam: the distance is jitter, not a gap. It is
+less than a packet of 20 ms, so that a lost one is noticed."""
 CONCEAL = SAMPLE_RATE * 65 // 1000
-"""The longest hole that is filled with what was heard before; a longer one is silence."""
+"""The longest hole that is filled with a copy of the sound before; a longer one is silence."""
 MAX_AHEAD = 8 * SAMPLE_RATE
 MAX_JOBS = 1000
 CODECS = "mp4a.40.2"
@@ -97,7 +98,7 @@ class AacEncoder:
         context.bit_rate = bitrate
         context.time_base = Fraction(1, SAMPLE_RATE)
         context.flags |= Flags.global_header
-        # The fast search costs a third, and from 64 kbit/s on it is the better one (FFmpeg's own documentation).
+        # The fast search costs a third, and from 64 kbit/s on it is the better one (FFmpeg's documentation).
         context.options = {"aac_coder": "fast" if bitrate >= 64_000 else "twoloop"}
         context.open()
         self._context = context
@@ -113,13 +114,13 @@ class AacEncoder:
         )
 
     def encode(self, pcm: Pcm) -> list[Sample]:
-        """The next 2 x 1024 floats. A sample's start is where its sound is heard."""
+        """The next 2 x 1024 floats. A sample's start is the time when its sound is heard."""
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm, np.float32), format="fltp", layout="stereo")
         frame.sample_rate, frame.time_base, frame.pts = SAMPLE_RATE, Fraction(1, SAMPLE_RATE), self._samples
         self._samples += AAC_FRAME
         samples = []
         for packet in self._context.encode(frame):
-            # The encoder numbers its priming frame -1024: with that, a packet's time is that of the sound which a
+            # The encoder numbers its priming frame -1024. With that, a packet's time is that of the sound which a
             # decoder gives out for it. The priming itself has no place on the timeline (no edit lists).
             if packet.pts is not None and packet.pts >= 0:
                 samples.append(Sample(bytes(packet), self._start + packet.pts // AAC_FRAME * AAC_TICKS, sync=True))
@@ -127,11 +128,10 @@ class AacEncoder:
 
 
 class SoundTrack:
-    """Lays decoded sound on the timeline and encodes it, silence where there is none.
+    """Places decoded sound on the timeline and encodes it, with silence in the gaps.
 
-    ``bitrates``: of each sound rendition, bits per second by name; the same sound in all of them.
-    ``start``: tick of the first frame at the earliest; frames stand at multiples of 1920 ticks.
-    ``meter`` hears what is encoded, on the sound's thread.
+    ``bitrates``: rendition -> bits per second; all have the same sound. ``start``: the earliest tick of the first
+    frame; frames stand at multiples of 1920 ticks. ``meter`` gets the encoded sound, on the sound's thread.
     """
 
     def __init__(
@@ -151,12 +151,12 @@ class SoundTrack:
         self._counters: Counter[str] = Counter()
         self._worker = OrderedWorker("sound")
         self._closed = False
-        # The sound's thread only.
+        # Used on the sound's thread only.
         self._line = PcmLine(to_samples(origin))
         self._next = to_samples(origin)
         """Next sample to encode."""
         self._end: int | None = None
-        """Where the last packet's sound ends; None after silence."""
+        """The end of the last packet's sound; None after silence."""
         self._drift = 0.0
         self._decoder: SoundDecoder | None = None
         self._gain = 1.0
@@ -164,7 +164,7 @@ class SoundTrack:
 
     @property
     def configs(self) -> dict[str, TrackConfig]:
-        """By rendition; there at once."""
+        """Rendition -> config; available at once."""
         return {name: encoder.config for name, encoder in self._encoders.items()}
 
     @property
@@ -174,7 +174,7 @@ class SoundTrack:
 
     @property
     def idle(self) -> bool:
-        """Whether everything that was asked for is done; what came of it may still be on its way to the loop."""
+        """Whether all work is done; its results may still be on their way to the loop."""
         return self._worker.idle
 
     def push(self, codec: str, data: bytes, start: int) -> None:
@@ -185,12 +185,12 @@ class SoundTrack:
         self._worker.put(partial(self._push, codec, data, start))
 
     def advance(self, to: int) -> None:
-        """Encode what lies before tick ``to``; sound for it that comes later is dropped."""
+        """Encode the sound before tick ``to``; later packets for that time are dropped."""
         if self._worker.depth < MAX_JOBS:
             self._worker.put(partial(self._advance, to))
 
     def reset(self, at: int) -> None:
-        """A take ends: what is not encoded yet is heard until tick ``at`` only; another source comes next."""
+        """A take ends: sound that is not encoded yet is heard until tick ``at`` only; another source comes next."""
         self._worker.put(partial(self._reset, at))
 
     def set_gain(self, decibels: float) -> None:
@@ -231,7 +231,7 @@ class SoundTrack:
             self._drift += (at - end - self._drift) / 16
             block, at = slew(block, self._drift), end
         elif at < end:
-            # The source's clock was set back, or a packet came twice: what was laid first stays.
+            # The source's clock was set back, or a packet came twice: the sound that was placed first stays.
             self._drift = 0.0
             if at + size <= end:
                 self._counters["sound_refused_total"] += 1
@@ -257,7 +257,7 @@ class SoundTrack:
         return crossfade(filled[:, -FADE:], block)
 
     def _soften_end(self, end: int) -> None:
-        """Let the sound that ends at ``end`` fade instead of clicking."""
+        """Fade out the sound that ends at ``end``, so that it does not click."""
         begin = max(end - FADE, self._next)
         if begin < end:
             self._line.write(begin, fade_out(self._line.read(begin, end - begin)))
@@ -297,7 +297,7 @@ class SoundTrack:
             try:
                 self._loop.call_soon_threadsafe(self._give, name, sample)
             except RuntimeError:
-                # The loop is closed: the room process is on its way out.
+                # The loop is closed because the room process is about to end.
                 self._closed = True
 
     def _give(self, name: str, sample: Sample) -> None:

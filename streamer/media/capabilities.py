@@ -10,13 +10,13 @@ NEEDED = (("h264", "r"), ("vp8", "r"), ("opus", "r"), ("libx264", "w"), ("aac", 
 
 
 def missing_codecs(encoder: str) -> list[str]:
-    """Names of needed codecs that are not there; ``encoder`` is the video encoder of the settings."""
+    """Needed codecs that are missing; ``encoder`` is the video encoder of the settings."""
     wanted = dict.fromkeys((*NEEDED, (encoder, "w")))
     return [name for name, mode in wanted if not _has(name, mode)]
 
 
 def versions() -> str:
-    """For the operator: PyAV's and libavcodec's versions."""
+    """PyAV's and libavcodec's versions, for the operator."""
     codec = ".".join(str(number) for number in av.library_versions["libavcodec"])
     return f"PyAV {av.__version__}, libavcodec {codec}"
 

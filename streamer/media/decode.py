@@ -38,7 +38,7 @@ class Decoded:
     pictures: list[tuple[int, VideoFrame]] = field(default_factory=list)
     """Start in ticks, and the picture."""
     damaged: bool = False
-    """Something that it refers to is missing, or the data is broken: a key frame is needed."""
+    """A picture that it refers to is missing, or the data is broken: a key frame is needed."""
 
 
 class PictureDecoder:
@@ -68,7 +68,7 @@ class PictureDecoder:
         return Fraction(ratio) if ratio and ratio > 0 else Fraction(1)
 
     def decode(self, data: bytes, start: int) -> Decoded:
-        """Never raises for bad data: that is ``damaged``."""
+        """Never raises for bad data; the result is then ``damaged``."""
         if not data:
             # FFmpeg takes an empty packet for the end of the stream, and no other after it.
             return Decoded(damaged=True)
@@ -78,7 +78,7 @@ class PictureDecoder:
         return self._run(packet)
 
     def flush(self) -> Decoded:
-        """The pictures held back for reordering. The decoder is of no further use."""
+        """The pictures that were held back for reordering. The decoder cannot be used any more."""
         return self._run(None)
 
     def _run(self, packet: av.Packet[Any] | None) -> Decoded:
@@ -106,7 +106,7 @@ class Scaler:
         self._reformatter = VideoReformatter()
 
     def scale(self, frame: VideoFrame, sample_aspect: Fraction = Fraction(1)) -> VideoFrame:
-        """A picture of the scaler's size; ``frame`` itself where nothing has to be done. Raises av.FFmpegError."""
+        """A picture of the scaler's size; ``frame`` itself if it fits already. Raises av.FFmpegError."""
         width, height = self.inner_size(frame.width, frame.height, sample_aspect)
         inner = self._reformat(frame, width, height)
         return inner if (width, height) == (self.width, self.height) else self._place(inner)
@@ -122,8 +122,8 @@ class Scaler:
         return max(2, round(self.height * aspect / 2) * 2), self.height
 
     def _reformat(self, frame: VideoFrame, width: int, height: int) -> VideoFrame:
-        # An untagged picture is left as it is, for the passed-through top shows the same numbers; what says that it is
-        # BT.601 (VP8 always does) is converted, since the rungs are tagged BT.709 for the whole broadcast.
+        # An untagged picture is left as it is, because the passed-through top shows the same numbers. A picture tagged
+        # BT.601 (VP8 always is) is converted, because the rungs are tagged BT.709 for the whole broadcast.
         sd = frame.colorspace in (_AVCOL_SPC_BT470BG, _AVCOL_SPC_SMPTE170M)
         full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
         return self._reformatter.reformat(

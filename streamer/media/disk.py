@@ -28,10 +28,10 @@ log = structlog.get_logger(__name__)
 QUEUE_BYTES = 32 * 1024 * 1024
 INDEX_QUEUE_BYTES = 8 * 1024 * 1024
 SYNC_S = 3.0
-"""How often the files are made safe against a power failure; a killed process loses nothing that was written."""
+"""The time between two syncs of the files against a power failure. A killed process loses no written data."""
 MAX_LOST = 4096
 MAX_UNERASED = 1024
-"""Files and stretches that the disk has not let go of, and that are tried again at each sync."""
+"""Files and stretches that could not be deleted, and that are tried again at each sync."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -67,7 +67,8 @@ class Remove:
 
 @dataclass(slots=True, frozen=True)
 class Punch:
-    """Make these bytes of a file zeros. ``done`` is called on the thread with the number of bytes; -1: it failed."""
+    """Overwrite these bytes of a file with zeros. ``done`` is called on the thread with the number of bytes; -1: it
+    failed."""
 
     file: str
     runs: tuple[tuple[int, int], ...]
@@ -80,7 +81,7 @@ Job = PutPart | PutRecord | NewIndex | Remove | Punch
 
 @dataclass(slots=True)
 class JobQueue:
-    """Between the loop and the writer thread. The loop never waits; the lock is held for an append."""
+    """The queue between the loop and the writer thread. The loop never waits; the lock is held for one append."""
 
     max_part_bytes: int = QUEUE_BYTES
     max_index_bytes: int = INDEX_QUEUE_BYTES
@@ -93,7 +94,7 @@ class JobQueue:
     _closed: bool = False
 
     def put(self, job: Job) -> bool:
-        """False where there is no room, or nobody takes jobs any more."""
+        """False if there is no room, or if the queue is closed."""
         with self._ready:
             if self._closed:
                 return False
@@ -123,7 +124,7 @@ class JobQueue:
             return jobs, self._closed
 
     def done(self, job: Job) -> None:
-        """The job's bytes are out of memory."""
+        """The job's bytes are no longer in memory."""
         with self._ready:
             if isinstance(job, PutPart):
                 self.part_bytes -= len(job.data)
@@ -143,14 +144,14 @@ class DiskWriter:
 
     def __init__(self, room_dir: Path, folder: str, queue: JobQueue) -> None:
         self.trouble = ""
-        """``disk_full``, ``disk_error`` or empty: how the latest write went."""
+        """``disk_full``, ``disk_error`` or empty: the result of the latest write."""
         self.index_broken = False
-        """A record could not be written: the index has to be begun anew."""
+        """A record could not be written, so the index must begin anew."""
         self.lost_total = 0
         """Parts that were queued and could not be written."""
         self.written_bytes = 0
         self.unerased = 0
-        """Files and stretches that are to be gone and are not yet."""
+        """Files and stretches that should be deleted and are not yet."""
         self._unerased: dict[Punch | Remove, None] = {}
         self._room_dir = room_dir
         self._folder = room_dir / folder
@@ -166,7 +167,7 @@ class DiskWriter:
         self._synced_at = time.monotonic()
 
     def has_failed(self, file: str) -> bool:
-        """Whether nothing more will be written to this file."""
+        """Whether no more data will be written to this file."""
         return file in self._failed
 
     def run(self) -> None:
@@ -221,7 +222,7 @@ class DiskWriter:
             descriptor = self._open(job.stream, file)
             _write_all(descriptor, job.data, offset)
         except OSError as error:
-            # Later parts were given places behind this one, so nothing can follow here. What is good stays; readers
+            # Later parts have places behind this one, so this file cannot be continued. The good parts stay; readers
             # find that the file ends before the rest.
             self._failed.add(file)
             self._lose(job.chunk)
@@ -281,7 +282,7 @@ class DiskWriter:
         return descriptor
 
     def _make_folder(self) -> None:
-        # The mode of mkdir's ``parents`` is the umask's, so the room's folder is made by itself.
+        # mkdir takes the mode of ``parents`` from the umask, so the room's folder is made separately.
         self._room_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
@@ -305,7 +306,7 @@ class DiskWriter:
 
     def _put_record(self, record: bytes) -> None:
         if self._index < 0 or self.index_broken:
-            self.index_broken = True  # it is in the snapshot that the index will be begun anew with
+            self.index_broken = True  # the snapshot that begins the new index has it
             return
         try:
             _write_all(self._index, record, self._index_size)

@@ -29,7 +29,7 @@ BT709 = 1
 """colour_primaries, transfer_characteristics and matrix_coefficients of ITU-R BT.709 (H.264, tables E-3 to E-5)."""
 LIMITED_RANGE = 1
 NEVER = 1 << 30
-"""A GOP length that x264 takes for infinite: IDRs come when they are asked for and at no other time."""
+"""A GOP length that x264 takes for infinite: IDRs come only when they are asked for."""
 PROFILES = {0x42: "baseline", 0x4D: "main", 0x64: "high"}
 
 _COMMON_HARDWARE: dict[str, dict[str, str]] = {
@@ -79,7 +79,7 @@ class RungEncoder:
         self.spec = spec
         self._settings = settings
         self.fell_back = False
-        """The hardware encoder of the settings did not open; libx264 stands in."""
+        """Whether the hardware encoder of the settings did not open, and libx264 is used instead."""
         self._held = 0
         self._config: TrackConfig | None = None
         self._opened = self._open()
@@ -87,16 +87,16 @@ class RungEncoder:
 
     @property
     def name(self) -> str:
-        """FFmpeg's name of the encoder that is in use."""
+        """FFmpeg's name of the encoder in use."""
         return self._opened.name
 
     @property
     def config(self) -> TrackConfig | None:
-        """None before the first packet of a hardware encoder that tells its parameter sets in band only."""
+        """None before the first packet of a hardware encoder that sends its parameter sets in band only."""
         return self._config
 
     def encode(self, frame: VideoFrame, start: int, *, idr: bool = False) -> list[Sample]:
-        """Encode ``frame`` for tick ``start``, which has to grow. Raises av.FFmpegError; then :meth:`reopen`."""
+        """Encode ``frame`` for tick ``start``, which must grow. After av.FFmpegError call :meth:`reopen`."""
         frame.pts = start
         frame.time_base = TIME_BASE
         frame.pict_type = PictureType.I if idr or self._next_is_idr else PictureType.NONE
@@ -115,7 +115,7 @@ class RungEncoder:
         return samples
 
     def expect_idr(self) -> None:
-        """The next frame is an IDR, whatever it is asked for."""
+        """The next frame is an IDR, even if none is asked for."""
         self._next_is_idr = True
 
     def reopen(self) -> None:
@@ -175,7 +175,8 @@ class RungEncoder:
         spec = self.spec
         options: dict[str, str] = {
             "maxrate": str(spec.max_bitrate),
-            # One second of the average: an IDR every two seconds gets its room, a part stays within a link's means.
+            # One second of the average: an IDR every two seconds has enough bits, and a part does not exceed a link's
+            # capacity.
             "bufsize": str(max(spec.bitrate, spec.max_bitrate // 2)),
             **profile_and_level(spec.codecs),
         }
@@ -185,7 +186,7 @@ class RungEncoder:
                 "tune": "zerolatency",
                 "bf": "0",
                 "forced-idr": "1",
-                # Scene cuts would put IDRs where no segment begins, and looking for them costs a tenth of the whole.
+                # Scene cuts would put IDRs inside segments, and looking for them costs a tenth of all work.
                 "sc_threshold": "0",
                 "a53cc": "0",
             }
@@ -207,7 +208,7 @@ def video_config(sps: tuple[bytes, ...], pps: tuple[bytes, ...]) -> TrackConfig:
 
 
 def profile_and_level(codecs: str) -> Mapping[str, str]:
-    """Encoder options for an RFC 6381 string such as ``avc1.640028``; none where it is empty or foreign.
+    """Encoder options for an RFC 6381 string such as ``avc1.640028``; none for an empty or unknown one.
 
     The multivariant playlist declares the string before a frame is encoded, so the encoder has to keep to it.
     """

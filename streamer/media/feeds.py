@@ -1,4 +1,4 @@
-"""Between packagers and outputs: stores each part once, hands it to every output that lists it.
+"""Feeds stand between packagers and outputs: a feed stores each part once and gives it to every output that lists it.
 
 There is a feed for the programme and one for the slate that stands in for it. Runs on the room process's loop.
 """
@@ -22,7 +22,7 @@ SLATE_FEED = "slate"
 
 
 class PartStore(Protocol):
-    """Where the bytes of parts go. ``media/recorder.py`` is the real one."""
+    """Stores the bytes of parts. ``media/recorder.py`` is the real one."""
 
     def write(self, stream: str, start: int, data: bytes, *, new_segment: bool, record: bool = True) -> Chunk:
         """Take the next part of a stream; never blocks. ``start`` in ticks; ``new_segment`` allows a new file; without
@@ -30,17 +30,17 @@ class PartStore(Protocol):
 
 
 class BroadcastStore(PartStore, Protocol):
-    """A broadcast needs these besides."""
+    """The further methods that a broadcast needs."""
 
     def forget(self, chunks: Iterable[Chunk]) -> None:
-        """These bytes, which nothing lists, are to be gone."""
+        """Delete these bytes, which no output lists."""
 
     def new_files(self, start: int) -> None:
         """No file holds bytes of segments that begin at ``start`` or later together with earlier ones."""
 
 
 class FeedOutput(Protocol):
-    """An output, to a feed."""
+    """An output as its feed sees it."""
 
     @property
     def name(self) -> str: ...
@@ -61,7 +61,7 @@ class _StandIn:
 
 
 def stream_name(output: str) -> str:
-    """The output's name as part of a file's: the key of a closed session is not to be read there."""
+    """The output's name in file names. The key of a closed session must not be readable there."""
     return hashlib.sha256(output.encode()).hexdigest()[:8] if output.startswith(PRIVATE_PREFIX) else output
 
 
@@ -84,17 +84,18 @@ class TrackFeed:
         self.name = name
         self.outputs: list[FeedOutput] = list(outputs)
         self.unlisted_total = 0
-        """Parts that no output wanted."""
+        """Parts that no output listed."""
         self._store = store
         self._streams = ("" if name == PROGRAMME else f"{name}-") if streams is None else streams
         self._unrecorded = unrecorded or Spans()
         self._stand_ins: dict[str, deque[_StandIn]] = {}
 
     def stand_in(self, track: str, other: str, cut: Cut) -> None:
-        """From segment ``cut.number`` on ``track`` lists the segments of ``other``, or its own again if that is itself.
+        """From segment ``cut.number`` on ``track`` lists the segments of ``other``, or its own again if ``other`` is
+        ``track``.
 
-        Call it before the first part of that segment comes in either track. Where ``other`` has a stand-in itself, that
-        one's segments are listed.
+        Call it before the first part of that segment comes in either track. If ``other`` is replaced itself, the
+        segments of its replacement are listed.
         """
         # Tracks that lag may still be in a segment before it.
         self._stand_ins.setdefault(track, deque(maxlen=4)).append(_StandIn(cut.number, other))
@@ -129,18 +130,19 @@ class TrackFeed:
                 output.segment_closed(self.name, name, number)
 
     def _write(self, made: MadePart, altered_for: str = "") -> Chunk:
-        # A file of its own for each track of each feed, so that the parts of a segment lie side by side.
+        # A separate file for each track of each feed, so that the parts of a segment lie side by side.
         stream = f"{altered_for}{self._streams}{made.track}"
         record = not self._unrecorded.overlap(made.start, made.end)
         return self._store.write(stream, made.start, made.data, new_segment=made.index == 0, record=record)
 
     def _listed_as(self, track: str, number: int) -> list[str]:
-        """The tracks that list segment ``number`` of ``track``: itself, unless another stands in for it, and others."""
+        """The tracks that list segment ``number`` of ``track``: itself, unless another replaces it, and the tracks that
+        it replaces."""
         own = [track] if self._source_of(track, number) == track else []
         return own + [name for name in self._stand_ins if name != track and self._source_of(name, number) == track]
 
     def _source_of(self, track: str, number: int) -> str:
-        """Whose segment ``number`` stands for the track's; chains of stand-ins are followed to their end."""
+        """The track whose segment ``number`` is listed instead of the track's own; chains are followed to their end."""
         seen = {track}
         while (other := self._stand_in_of(track, number)) not in seen:
             seen.add(other)

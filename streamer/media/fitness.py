@@ -1,8 +1,8 @@
-"""Whether an H.264 source may be the top rendition as it is (design, section 3.4). Pure.
+"""Decides whether an H.264 source can be the top rendition as it is. Pure.
 
-A source fits as long as it has no B-frames, is of a size and kind that players accept, keeps a regular
-20 frames a second or more, and gives key frames when asked (it answered a PLI within a second) or by
-itself (IDRs at most 2.5 s apart). Codes of what does not fit go to the technician as they are.
+A source fits as long as it has no B-frames, has a size and profile that players accept, keeps a regular 20 frames a
+second or more, and gives key frames when asked (it answered a PLI within a second) or by itself (IDRs at most 2.5 s
+apart). The code of a reason against it goes to the technician.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from streamer.broadcast.programme import TICKS_PER_S
 from streamer.formats.h264 import Sps
 
 PLAYABLE_PROFILES = frozenset({66, 77, 100})
-"""Baseline, Main, High: what every player's hardware decodes."""
+"""Baseline, Main, High: every player's hardware decodes them."""
 MAX_LEVEL_IDC = 52
 MIN_FRAME_RATE = 20
 REGULAR_WINDOW_TICKS = 5 * TICKS_PER_S
-"""Long enough that a second's stall on the way does not look like a slow camera."""
+"""Long enough that a stall of a second in the network does not look like a slow camera."""
 SLOW_INTERVAL_TICKS = TICKS_PER_S // 15
 SLOW_INTERVALS = 4
-"""So many intervals in a row that are longer than that are no stall: a screen share, or a camera in the dark."""
+"""This many longer intervals in a row are no stall: it is a screen share, or a camera in the dark."""
 IDR_INTERVAL_TICKS = 5 * TICKS_PER_S // 2
 PLI_ANSWER_TICKS = TICKS_PER_S
 REHABILITATION_TICKS = 30 * TICKS_PER_S
-"""A source that was found wanting is tried again after this long without a fault."""
+"""A source that did not fit is tried again after this time without a fault."""
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class Fitness:
     max_height: int
     allowed: bool = True
     note: str | None = None
-    """Why it is encoded: ``encoded_setting``, ``encoded_profile``, ``encoded_size``, ``encoded_b_frames``,
+    """The reason why it is encoded: ``encoded_setting``, ``encoded_profile``, ``encoded_size``, ``encoded_b_frames``,
     ``encoded_irregular``, ``encoded_keyframe_interval``."""
     _faulty_since: int | None = None
     _last_idr: int | None = None
@@ -53,7 +53,7 @@ class Fitness:
 
     @property
     def wants_proof(self) -> bool:
-        """Encoded because key frames did not come when asked for: asking goes on, for they may come again."""
+        """It is encoded because requested key frames did not come. Requests go on, because they may come again."""
         return self.note == "encoded_keyframe_interval"
 
     def parameters(self, sps: Sps) -> None:
@@ -75,7 +75,7 @@ class Fitness:
         self._fault("encoded_b_frames", self._last_idr or 0)
 
     def frame(self, start: int, *, idr: bool) -> None:
-        """A frame came; judged after it whether the run of frames is regular and IDRs come often enough."""
+        """A frame came. Then it is checked whether the frames are regular and IDRs come often enough."""
         interval = start - self._times[-1] if self._times else 0
         self._slow_run = self._slow_run + 1 if interval > SLOW_INTERVAL_TICKS else 0
         self._times.append(start)
@@ -99,7 +99,7 @@ class Fitness:
             self._pli_at = now
 
     def late(self, now: int) -> bool:
-        """No IDR although one was due: the take has to go on with an encoded top."""
+        """No IDR came although one was due: the take must go on with an encoded top."""
         if self._pli_at is None or now - self._pli_at < PLI_ANSWER_TICKS:
             return False
         if self._idrs_come(now):
@@ -108,7 +108,7 @@ class Fitness:
         return True
 
     def restart(self) -> None:
-        """A gap in the stream: what was seen of its rhythm no longer counts."""
+        """After a gap in the stream the rhythm of before does not count any more."""
         self._times.clear()
         self._slow_run = 0
         self._last_idr = None

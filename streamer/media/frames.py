@@ -1,7 +1,8 @@
-"""One picture out of fragments, as a JPEG. Decodes: in a process of its own, so that damaged media end nothing else.
+"""Makes a JPEG of one picture from fragments. It decodes in a process of its own, so that damaged media ends nothing
+else.
 
 ``python -m streamer.media.frames TICK`` reads an init section and fragments from standard input. It writes the
-picture's own tick (8 bytes, signed, big-endian) and the JPEG. Exit code 1: nothing can be decoded.
+picture's own tick (8 bytes, signed, big-endian) and the JPEG. Exit code 1: no picture can be decoded.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from streamer.media.stills import StillMaker
 
 CPU_S = 10
 DATA_BYTES = 1 << 30
-"""Limits of the process: a segment of two seconds takes a fraction of both."""
+"""Limits of the process. A segment of two seconds takes a fraction of both."""
 
 
 def picture_at(data: bytes, at: int) -> tuple[bytes, int]:
-    """The JPEG of the picture that is shown at tick ``at`` (the first one where it is before that), and its own tick.
+    """The JPEG of the picture that is shown at tick ``at`` (the first one if it is before that), and its own tick.
 
-    ``data``: an init section and fragments from a key frame on. Raises ValueError where nothing can be decoded.
+    ``data``: an init section and fragments from a key frame on. Raises ValueError if no picture can be decoded.
     """
     found = None
     try:

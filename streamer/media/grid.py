@@ -1,8 +1,8 @@
-"""When a segment ends (design, section 3.5). Pure.
+"""Decides when a segment ends. Pure.
 
-A segment ends at the first IDR of the top rendition at or after 1.7 s; a key frame is asked for at 1.9 s
-and every 0.3 s from then; a top that is encoded gives its IDR exactly at the nominal duration. The very first segment
-of a broadcast is half as long: many players show nothing before they have a whole one.
+A segment ends at the first IDR of the top rendition at or after 1.7 s. A key frame is requested at 1.9 s and every 0.3
+s from then; an encoded top gives its IDR exactly at the nominal duration. The first segment of a broadcast is half as
+long, because many players show nothing before they have a whole one.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from streamer.formats.types import Cut
 
 ASK_AGAIN_TICKS = 3 * TICKS_PER_S // 10
 SHORTEST_TICKS = TICKS_PER_S // 10
-"""No segment is cut shorter than this: each rendition has to have something of it, and an AAC frame lasts 21 ms."""
+"""No segment is cut shorter than this: each rendition must have a part of it, and an AAC frame lasts 21 ms."""
 DEMAND_LIMIT_TICKS = TICKS_PER_S // 2
-"""From the tap to the cut: "none in half a second: encoded top" (design, section 3.6)."""
+"""From the action to the cut. Without a key frame by then the top is encoded."""
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class SegmentGrid:
 
     nominal: int
     longest: int
-    """No frame may stand at or beyond this age of a segment (EXT-X-TARGETDURATION, rounded)."""
+    """No frame may stand at or after this age of a segment (EXT-X-TARGETDURATION, rounded)."""
     number: int = 0
     start: int = 0
     _asked: int | None = None
@@ -33,7 +33,7 @@ class SegmentGrid:
 
     @property
     def aim(self) -> int:
-        """How long the running segment is to be."""
+        """The intended length of the running segment."""
         return self.nominal // 2 if self.number == 1 else self.nominal
 
     @property
@@ -49,7 +49,7 @@ class SegmentGrid:
         return idr and start - self.start >= (SHORTEST_TICKS if self._is_demanded_by(start) else self.earliest)
 
     def due(self, start: int, *, frame_ticks: int) -> bool:
-        """Whether an encoded frame at ``start`` has to be an IDR: the nearest to the nominal duration."""
+        """Whether an encoded frame at ``start`` must be an IDR, because it is the nearest to the nominal duration."""
         due_at = SHORTEST_TICKS if self._is_demanded_by(start) else self.aim - frame_ticks // 2
         return start - self.start >= due_at
 
@@ -57,21 +57,21 @@ class SegmentGrid:
         return self._demanded is not None and start >= self._demanded
 
     def overdue(self, now: int) -> bool:
-        """No key frame came in time: the take has to go on with an encoded top."""
+        """No key frame came in time: the take must go on with an encoded top."""
         late = self._demanded is not None and now - self._demanded > DEMAND_LIMIT_TICKS
         return late or now - self.start >= self.longest
 
     @property
     def demanded(self) -> bool:
-        """Whether somebody waits for the next cut."""
+        """Whether an output waits for the next cut."""
         return self._demanded is not None
 
     def demand(self, at: int) -> None:
-        """Somebody goes on air: the segment ends at the next key frame at ``at`` or later, however short it is."""
+        """An output goes on air: the segment ends at the next key frame at ``at`` or later, however short it is."""
         self._demanded, self._asked = at, None
 
     def wants_keyframe(self, now: int) -> bool:
-        """True at 1.9 s of a segment's age, or when somebody waits, and every 0.3 s from then, once each."""
+        """True at 1.9 s of a segment's age, or when an output waits, and every 0.3 s from then, once each."""
         early = self._demanded is None and now - self.start < self.ask_at
         if early or (self._asked is not None and now - self._asked < ASK_AGAIN_TICKS):
             return False

@@ -12,7 +12,7 @@ from streamer.formats.types import AccessUnit
 
 @dataclass(slots=True, frozen=True)
 class IncomingUnit:
-    """``avc`` is there for H.264 pictures; ``idr`` says that a decoder can begin here."""
+    """``avc`` is set for H.264 pictures; ``idr`` tells that decoding can begin here."""
 
     unit: AccessUnit
     idr: bool = False
@@ -24,7 +24,7 @@ class IncomingUnit:
 
 
 def read_unit(unit: AccessUnit) -> IncomingUnit | None:
-    """Take a unit apart, once. None where it is malformed, or holds no picture and no parameter sets."""
+    """Parse a unit, once. None if it is malformed, or holds neither a picture nor parameter sets."""
     if unit.kind == "audio":
         return IncomingUnit(unit) if unit.data else None
     if unit.codec != "h264":
@@ -37,7 +37,7 @@ def read_unit(unit: AccessUnit) -> IncomingUnit | None:
 
 
 def frame_size(incoming: IncomingUnit) -> tuple[int, int, str] | None:
-    """Width, height and RFC 6381 codecs ("" for VP8) as a key frame tells them; None where it does not."""
+    """Width, height and RFC 6381 codecs ("" for VP8) from a key frame; None if it does not tell them."""
     if incoming.avc is None:
         size = vp8.frame_size(incoming.unit.data)
         return (*size, "") if size else None
@@ -51,9 +51,9 @@ def frame_size(incoming: IncomingUnit) -> tuple[int, int, str] | None:
 
 
 MAX_SIDE = 8192
-"""Pixels: a picture of one row has few of them and suits nobody."""
+"""Pixels. A picture with one long row has few pixels in all, but suits nobody."""
 MAX_HELD_MACROBLOCKS = 368_640
-"""Frame size times reference frames, that is what the decoder holds: twice MaxDpbMbs of level 5.2 (H.264, table A-1),
+"""Frame size times reference frames, which is the decoder's memory: twice MaxDpbMbs of level 5.2 (H.264, table A-1),
 140 MB in 4:2:0."""
 MAX_SETS = 32
 """Sequence parameter sets of one unit: their ids go up to 31."""
@@ -63,17 +63,17 @@ Refusal = Literal["picture_too_large", "picture_unreadable"]
 
 @dataclass(slots=True)
 class PictureGuard:
-    """Keeps pictures from the decoder that would have it take more memory than a source may cost, by what key frames
-    and parameter sets claim. From one that is refused on, nothing is let through until a key frame that is none."""
+    """Keeps pictures from the decoder that would take more memory than a source may cost, judged by key frames and
+    parameter sets. After a refused picture all are dropped until an acceptable key frame."""
 
     max_pixels: int
     refusal: Refusal | None = None
-    """Why pictures are refused now."""
+    """The reason why pictures are refused now."""
     refused_total: int = 0
     _sound: bool = True
-    """The parameter sets that came last may be used."""
+    """Whether the last parameter sets may be used."""
     _known: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
-    """Sets that were found to be good."""
+    """Sets that were found acceptable."""
 
     def admits(self, incoming: IncomingUnit) -> bool:
         """Whether a unit may go on to the programme. Sound always may."""

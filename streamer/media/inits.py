@@ -10,7 +10,7 @@ from streamer.formats.types import TrackConfig
 
 
 class Inits:
-    """The init sections of a broadcast, shared by its outputs: one id for each distinct one of a rendition."""
+    """The init sections of a broadcast, shared by its outputs: one id for each different one of a rendition."""
 
     def __init__(self, known: Iterable[InitSection] = ()) -> None:
         self._ids: dict[tuple[str, bytes], int] = {(init.rendition, init.data): init.id for init in known}
@@ -18,7 +18,7 @@ class Inits:
         self._next = max(self._ids.values(), default=0) + 1
 
     def find(self, rendition: str, config: TrackConfig) -> tuple[int, InitSection | None]:
-        """The id of the init section that ``config`` needs, and the section itself where it is new.
+        """The id of the init section for ``config``, and the section itself if it is new.
 
         Raises ValueError for parameter sets that cannot be read.
         """

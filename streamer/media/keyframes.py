@@ -1,4 +1,4 @@
-"""Key frames that the programme asks its sources for, none too often."""
+"""Requests for key frames from the programme to its sources, limited in rate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ASK_NS = 3 * NS // 10
 
 
 class Publishers(Protocol):
-    """Those who send the sources."""
+    """The connections that send the sources."""
 
     def request_keyframe(self, source: str) -> None: ...
 
@@ -23,7 +23,7 @@ class KeyframeRequests:
         self._asked_ns: dict[str, int] = {}
 
     def want(self, source: str, now_ns: int) -> None:
-        """Ask, unless that was done a moment ago."""
+        """Send a request, unless one was sent a moment ago."""
         if now_ns - self._asked_ns.get(source, 0) >= ASK_NS:
             self.ask(source, now_ns)
 
@@ -32,5 +32,5 @@ class KeyframeRequests:
         self._publishers.request_keyframe(source)
 
     def clear(self) -> None:
-        """Nobody was asked a moment ago."""
+        """Forget the last requests, so that the next one is sent at once."""
         self._asked_ns.clear()

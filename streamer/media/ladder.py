@@ -1,11 +1,10 @@
-"""The ladder: a source decoded once, scaled in cascade, encoded in every rung, with cuts at the same tick.
+r"""The ladder decodes a source once, scales it in cascade and encodes it in every rung, with cuts at the same tick.
 
-Threads: one decodes and scales (the *feed*), one a rendition encodes (its *worker*); all of a rendition passes through
-both in the order of the calls. A top that is passed through needs neither: its samples go straight on.
-All public methods are called on the loop and return at once; all callbacks run on it.
+Threads: one decodes and scales (the *feed*), one for each rendition encodes (its *worker*), both in the order of the
+calls. A passed-through top needs neither. Public methods return at once. They and the callbacks run on the loop.
 
     loop -- decode, show, forward, end_take --> feed --> worker v720 --> on_sample ...
-                                                    \\-> worker v480 --> on_sample ...
+                                                    \-> worker v480 --> on_sample ...
 """
 
 from __future__ import annotations
@@ -35,38 +34,38 @@ from streamer.settings import MediaSettings
 log = structlog.get_logger(__name__)
 
 DROP_AT = 2
-"""A worker takes no frame but a cut's while it is this many times as far behind as makes it shed: no delay is ever
-built up."""
+"""A worker that is this many times later than the shedding limit takes only frames with a cut, so that the delay cannot
+grow."""
 MAX_FEED_JOBS = 240
 MAX_FEED_BYTES = 32 * 1024 * 1024
 """Of encoded frames that wait for the decoder."""
 FEED_GIVES_UP_S = 1.0
-"""A decoder further behind leaves everything out until the next key frame."""
+"""A decoder that is later than this drops everything until the next key frame."""
 MAX_EMPTY = 4
-"""A decoder that gave no picture for more frames than this in a row is not reordering: it lacks a key frame."""
+"""A decoder without a picture for more frames than this in a row is not reordering: it lacks a key frame."""
 METER_TICKS = 22_500
 """The picture is measured four times a second."""
 
 
 def _ignore(*_: object) -> None:
-    """A callback that nobody asked for."""
+    """The default callback: it does nothing."""
 
 
 @dataclass(slots=True)
 class LadderCallbacks:
-    """Run on the loop. ``on_sample`` and those of rungs and takes keep a rendition's order."""
+    """Run on the loop. ``on_sample`` and the callbacks of rungs and takes keep a rendition's order."""
 
     on_sample: Callable[[str, Sample, Cut | None, TrackConfig], None]
     on_decode_error: Callable[[], None] = _ignore
-    """A key frame is needed. At most one a call of ``decode``; the caller limits the rate."""
+    """A key frame is needed. At most one for each call of ``decode``; the caller limits the rate."""
     on_end: Callable[[str, int], None] = _ignore
-    """A rendition's samples before ``at`` are all out."""
+    """All samples of a rendition before ``at`` have been given out."""
     on_rung_off: Callable[[str, Cut], None] = _ignore
     """The rung has no samples from this cut on."""
     on_rung_on: Callable[[str, Cut], None] = _ignore
-    """It has again, from this cut on, which its next sample carries."""
+    """It has samples again, from this cut on, which its next sample carries."""
     on_shedding: Callable[[list[str]], None] = _ignore
-    """``Ladder.shedding`` is another."""
+    """``Ladder.shedding`` has changed."""
     on_still: Callable[[bytes, int], None] = _ignore
 
 
@@ -77,11 +76,11 @@ class _Rung:
     scaler: Scaler
     gate: FrameGate
     encoder: RungEncoder | None = None
-    """Opened by the worker with its first frame; used by it only."""
+    """Opened by the worker with its first frame; used on the worker only."""
     owed: Cut | None = None
-    """A cut whose IDR has not come out yet. Worker only."""
+    """A cut whose IDR has not come out yet. Used on the worker only."""
     scaled: tuple[int, VideoFrame] | None = None
-    """Number of the picture, and it in this size. Feed only."""
+    """The picture's number and the picture in this size. Used on the feed only."""
     odd: bool = False
 
 
@@ -109,7 +108,7 @@ class Ladder:
         encoder_factory: Callable[[RungSpec, MediaSettings], RungEncoder] = RungEncoder,
     ) -> None:
         if len({(r.width, r.height) for r in rungs}) != len(rungs) or not rungs:
-            # A picture object belongs to one worker; two rungs of a size would share it, and make no sense.
+            # Two rungs of one size would share picture objects, which belong to one worker, and would be useless.
             raise ValueError("a ladder needs rungs of different sizes")
         self._loop = loop
         self._settings = settings
@@ -128,7 +127,7 @@ class Ladder:
         self._closed = False
         # Loop only.
         self._bytes_in = 0
-        """Bytes of frames that were ever handed to the decoder."""
+        """Bytes of all frames that were given to the decoder."""
         self._top_direct = True
         self._held: deque[Job] | None = None
         self._barrier = 0
@@ -137,7 +136,7 @@ class Ladder:
         # Feed only.
         self._policy = policy or ShedPolicy()
         self._bytes_out = 0
-        """Of these, those that it has taken up."""
+        """The part of these bytes that it has taken."""
         self._top_encoded = False
         self._decoder: PictureDecoder | None = None
         self._picture = _Picture(0, black_picture(rungs[0].width, rungs[0].height))
@@ -147,7 +146,7 @@ class Ladder:
         """Frames since the last picture."""
         self._skipping = False
         self._overflowed = False
-        """Set on the loop, taken back on the feed: frames were not even put into its queue."""
+        """Set on the loop, reset on the feed: frames were dropped before its queue."""
         self._stills = StillMaker(settings.still_interval_s)
         self._metered = -METER_TICKS
         self._shedding: list[str] = []
@@ -157,7 +156,7 @@ class Ladder:
 
     @property
     def shedding(self) -> list[str]:
-        """Renditions that are given up in part or wholly now: ``v720:half``, ``v480:off``."""
+        """Renditions that are shed in part or as a whole now: ``v720:half``, ``v480:off``."""
         return self._shedding
 
     @property
@@ -173,12 +172,12 @@ class Ladder:
 
     @property
     def idle(self) -> bool:
-        """Whether everything that was asked for is done; what came of it may still be on its way to the loop."""
-        # In this order: what the feed does next is in a worker by then.
+        """Whether all work is done; its results may still be on their way to the loop."""
+        # In this order, because the next work of the feed is then in a worker.
         return self._feed.idle and all(rung.worker.idle for rung in self._rungs.values())
 
     def decode(self, codec: str, data: bytes, start: int, *, show: bool, cut: Cut | None = None) -> None:
-        """Decode one frame of the take's source, at tick ``start``; with ``show`` encode it in every rung there.
+        """Decode one frame of the take's source, at tick ``start``; with ``show`` encode it in every rung.
 
         ``cut``: the first picture at or after ``cut.start`` is an IDR in every rung and begins the segment.
         """
@@ -200,7 +199,7 @@ class Ladder:
         self._feed.put(lambda: self._show(start, cut))
 
     def forward(self, rendition: str, sample: Sample, cut: Cut | None, config: TrackConfig) -> None:
-        """Pass an encoded sample on, after everything that was asked of this rendition before."""
+        """Pass an encoded sample on, after all earlier work of this rendition."""
         if rendition == self.top and self._top_direct:
             self._direct(self._forward_top, sample, cut, config)
             return
@@ -219,7 +218,7 @@ class Ladder:
             for job in held or ():
                 self._feed.put(partial(self._rungs[self.top].worker.put, partial(self._post, job)))
             return
-        # Samples that are still being encoded come first; those passed through meanwhile wait for them.
+        # Samples that are still being encoded come first; samples that are passed through wait for them.
         self._top_direct = True
         self._held = deque() if self._held is None else self._held
         number = self._barrier
@@ -236,7 +235,7 @@ class Ladder:
         self._feed.put(lambda: self._end_take(at, skip=self.top if top_direct else ""))
 
     def close(self) -> None:
-        """Stop the threads without waiting; nothing is called back any more."""
+        """Stop the threads without waiting. No callback is called any more."""
         self._closed = True
         self._feed.close()
         for rung in self._rungs.values():
@@ -247,7 +246,7 @@ class Ladder:
         if self._held is not None:
             self._held.append(job)
         else:
-            # Not from within the caller's call: the caller is seldom ready for it.
+            # Not inside the caller's call, because the caller may not be ready for it.
             self._loop.call_soon(self._run, job)
 
     def _run(self, job: Job) -> None:
@@ -277,7 +276,7 @@ class Ladder:
             try:
                 self._loop.call_soon_threadsafe(self._run, partial(callback, *arguments))
             except RuntimeError:
-                # The loop is closed: the room process is on its way out.
+                # The loop is closed because the room process is about to end.
                 self._closed = True
 
     def _choose_encoded(self, *, top: bool = False) -> None:
@@ -310,7 +309,7 @@ class Ladder:
         self._empty = 0 if decoded.pictures else self._empty + 1
         lost = decoded.damaged or self._empty > MAX_EMPTY
         if self._skipping and lost:
-            # Pictures were left out; what refers to them is of no use.
+            # Pictures were dropped; pictures that refer to them are useless.
             decoded.pictures.clear()
         if lost:
             self._counters["decode_errors"] += 1
@@ -327,7 +326,8 @@ class Ladder:
             self._emit(start)
 
     def _leave_out(self, cut: Cut | None) -> None:
-        """A frame is not decoded: too much waits. A segment's beginning is kept, with the picture at hand."""
+        """Skip a frame without decoding because too many wait. The beginning of a segment is kept, with the present
+        picture."""
         if not self._skipping:
             self._skipping = True
             self._decoder = None
@@ -344,7 +344,7 @@ class Ladder:
         if cut is None:
             return
         if self._pending_cut is not None:
-            # No picture came for the one before: its segment exists nevertheless.
+            # No picture came for the cut before: its segment exists all the same.
             self._emit(self._pending_cut.start)
         self._pending_cut = cut
 
@@ -357,7 +357,7 @@ class Ladder:
         if cut is not None and start < cut.start:
             cut = None
         if start <= self._last_start:
-            # Out of order (B-frames), or late. A cut is kept for the next one.
+            # Out of order (B-frames), or late. A cut is kept for the next picture.
             self._counters["dropped"] += 1
             return
         self._last_start = start
@@ -373,7 +373,7 @@ class Ladder:
         try:
             pictures = self._cascade(taking)
         except (av.FFmpegError, ValueError) as error:
-            # A picture of a form that swscale does not take. The segment needs its frame all the same.
+            # swscale does not accept this form of picture. The segment needs a frame all the same.
             self._counters["decode_errors"] += 1
             log.warning("picture_refused", error=str(error))
             self._set_picture(black_picture(taking[0].spec.width, taking[0].spec.height), Fraction(1))
@@ -482,7 +482,8 @@ class Ladder:
             self._give(rung, rung.encoder.drain())
 
     def _give(self, rung: _Rung, samples: list[Sample]) -> None:
-        """Samples of the encoder, in order. A cut goes with the first IDR at or after it: hardware answers later."""
+        """Give out the encoder's samples, in order. A cut goes with the first IDR at or after it: hardware answers
+        later."""
         config = rung.encoder.config if rung.encoder else None
         if config is None:
             return

@@ -1,4 +1,4 @@
-"""Meters: how loud the sound is and whether it is there, and whether the picture is black or frozen.
+"""Meters measure the sound's loudness and silence, and whether the picture is black or frozen.
 
 Pure numpy. A meter belongs to one thread; :attr:`reading` is a value that any thread may take.
 """
@@ -26,13 +26,13 @@ FLOOR_LUFS = -120.0
 SILENCE_DBFS = -60.0
 """A block whose peak is below this is silent."""
 WORDS_LUFS = -45.0
-"""Speech in 100 ms of a poorly adjusted microphone is louder than this."""
+"""Speech into a badly adjusted microphone is louder than this in 100 ms."""
 WORDS_AFTER_BLOCKS = 100
 WORDS_LEAST_BLOCKS = 6
 WORDS_WITHIN_BLOCKS = 20
 CLIP_LEVEL = 0.9999
 CLIP_RUN = 3
-"""As many samples in a row at full scale are a clipping."""
+"""This many samples in a row at full scale count as clipping."""
 
 # ITU-R BS.1770-4, tables 1 and 2, for 48 kHz: the shelf of the head, then the RLB high pass.
 _SHELF = ((1.53512485958697, -2.69169618940638, 1.19839281085285), (-1.69065929318241, 0.73248077421585))
@@ -51,33 +51,33 @@ class SoundReading:
     """Loudness in LUFS, peaks in dBFS and dBTP, of the last blocks."""
 
     momentary: float = FLOOR_LUFS
-    """Over 400 ms."""
+    """Over the last 400 ms."""
     short_term: float = FLOOR_LUFS
-    """Over 3 s."""
+    """Over the last 3 s."""
     integrated: float = FLOOR_LUFS
     """Gated, since the meter began (ITU-R BS.1770-4)."""
     peak: float = FLOOR_LUFS
-    """Of the last 100 ms."""
+    """In the last 100 ms."""
     true_peak: float = FLOOR_LUFS
     clipped_total: int = 0
-    """Times that the sound stood at full scale for three samples or more."""
+    """The number of times that the sound stood at full scale for three samples or more."""
     silent_since: int | None = None
-    """Tick since which there has been no sound; None while there is."""
+    """The tick since which there is no sound; None while there is sound."""
     words_since: int | None = None
-    """Tick at which somebody began to speak after a silence of ten seconds; None before the first time."""
+    """The tick of the first speech after a silence of ten seconds; None before the first time."""
 
 
 class FirstWords:
-    """Finds where somebody begins to speak: sound that goes on for a second or so, where there was none for ten.
+    """Finds the begin of speech: sound that goes on for about a second after ten seconds without.
 
-    A door, a cough or a chair are short; a hall's hum is not loud.
+    A door, a cough or a chair are short; a hall's hum is quiet.
     """
 
     def __init__(self) -> None:
         self.since: int | None = None
-        """Tick of the newest beginning."""
+        """The tick of the newest beginning."""
         self._quiet = 0
-        """Blocks since there was speech."""
+        """Blocks since the last speech."""
         self._began: int | None = None
         self._heard = self._blocks = 0
 
@@ -127,7 +127,7 @@ class LoudnessMeter:
         wide = samples.astype(np.float64)
         peak = _decibels(float(np.abs(wide).max()) ** 2)
         weighted = self._weigh(wide)
-        # BS.1770-4, formula 2: the sum over the channels of the mean square; both weigh 1.
+        # BS.1770-4, formula 2: the sum over the channels of the mean square; both channels weigh 1.
         self._powers.append(float(np.mean(weighted**2, axis=1).sum()))
         del self._powers[:-SHORT_TERM_BLOCKS]
         momentary = _loudness(self._powers[-MOMENTARY_BLOCKS:], MOMENTARY_BLOCKS)
@@ -213,7 +213,7 @@ class _Kernel:
 
 @lru_cache(maxsize=1)
 def _kernel() -> _Kernel:
-    """The matrices, from the filter's answers to each unit input and unit state."""
+    """The matrices, from the filter's responses to each unit input and unit state."""
     forced, drive = np.zeros((_SUB, _SUB)), np.zeros((4, _SUB))
     for index in range(_SUB):
         unit = np.zeros(_SUB)
@@ -261,7 +261,7 @@ def _lufs(power: float) -> float:
 
 
 def _loudness(powers: list[float], blocks: int) -> float:
-    """Over the last ``blocks``; before there are that many, over those that there are."""
+    """Over the last ``blocks`` values, or over all if there are fewer."""
     return _lufs(sum(powers) / min(blocks, len(powers))) if powers else FLOOR_LUFS
 
 
@@ -270,9 +270,9 @@ class PictureReading:
     luma: float = 0.0
     """Mean brightness, 0 (black) to 1 (white)."""
     black_since: int | None = None
-    """Tick since which the picture has been black; None while it is not."""
+    """The tick since which the picture is black; None while it is not."""
     frozen_since: int | None = None
-    """Tick since which nothing in the picture has moved."""
+    """The tick since which nothing in the picture has moved."""
 
 
 BLACK_LUMA = 24
@@ -283,7 +283,7 @@ _THUMBNAIL = (36, 64)
 
 
 class PictureMeter:
-    """Looks at small thumbnails of 8-bit planar pictures. A picture that changes size counts as moving."""
+    """Looks at small thumbnails of 8-bit planar pictures. A change of size counts as movement."""
 
     def __init__(self) -> None:
         self.reading = PictureReading()
@@ -320,6 +320,6 @@ def _since(since: int | None, holds: bool, start: int) -> int | None:
 
 
 def reading_as_dict(reading: SoundReading | PictureReading) -> dict[str, Any]:
-    """For the control socket: rounded to what a meter shows."""
+    """For the control socket: rounded to the precision of a meter's display."""
     values = {name: getattr(reading, name) for name in reading.__dataclass_fields__}
     return {name: round(value, 2) if isinstance(value, float) else value for name, value in values.items()}

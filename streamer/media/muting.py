@@ -1,4 +1,4 @@
-"""Silence in place of sound: its frames, and parts of the programme with them."""
+"""Replaces sound by silence: silent frames, and parts of the programme with them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from streamer.media.packager import MadePart
 from streamer.media.spans import Spans
 
 HEARD_TICKS = 2 * AAC_TICKS
-"""A frame of AAC says something of the 2048 samples from its start on: half of it is heard with the next frame."""
+"""A frame of AAC affects the 2048 samples from its start on: half of them are heard with the next frame."""
 
 
 @lru_cache(maxsize=8)
 def silent_frame(bitrate: int) -> bytes:
-    """One AAC frame of silence, from an encoder that has been silent for a while, so that any number may follow."""
+    """One AAC frame of silence, from an encoder that has been silent for a while, so that any number of them can follow
+    each other."""
     encoder = AacEncoder(bitrate, 0)
     silence = np.zeros((2, AAC_FRAME), dtype=np.float32)
     frames = [sample for _ in range(8) for sample in encoder.encode(silence)]
@@ -28,9 +29,9 @@ def silent_frame(bitrate: int) -> bytes:
 
 
 def muted(made: MadePart, silent: Spans, bitrates: Mapping[str, int]) -> MadePart:
-    """The part with a frame of silence for each that touches a silent stretch; ``made`` itself where there is none.
+    """The part with silence instead of each frame that touches a silent stretch; ``made`` itself if none does.
 
-    ``bitrates``: bits per second of each sound rendition, by name.
+    ``bitrates``: sound rendition -> bits per second.
     """
     if made.track not in bitrates or not silent.overlap(made.start, made.end + HEARD_TICKS):
         return made

@@ -1,6 +1,6 @@
-"""The slate in place of a programme that goes on unseen: an output between going off and on air.
+"""The slate of an output that is off air while the programme goes on unseen.
 
-Runs on the loop. Nothing is encoded: clips with their times patched, and one frame of silence again and again.
+Runs on the loop. It encodes nothing: it uses clips with their times patched, and one frame of silence again and again.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ from streamer.media.slate import SLATE_KIND
 from streamer.media.slates import SlateShelf
 
 LAG_TICKS = TICKS_PER_S // 10
-"""Written so far behind now: the programme comes back at a key frame, which was some time on its way."""
+"""The slate is written up to this long before now. The programme comes back at a key frame, which needed time to
+arrive."""
 
 
 @dataclass(slots=True, frozen=True)
 class SlateParts:
-    """Of a broadcast, for every slate that stands in for its programme."""
+    """The parts of a broadcast that every slate of its outputs needs."""
 
     broadcast: Broadcast
     grid: SegmentGrid
@@ -34,14 +35,14 @@ class SlateParts:
     relay: RelayTimeline
     sound_configs: Mapping[str, TrackConfig]
     sound_bitrates: Mapping[str, int]
-    """Bits per second."""
+    """Rendition -> bits per second."""
 
 
 class OffAir:
     """Writes slate segments from ``start`` on to the slate's feed.
 
     ``number`` is that of the last segment of the times before: the output knows the feed's segments by their numbers.
-    With ``relayed`` the lowest-latency viewers get it, too.
+    With ``relayed`` the WHEP viewers get it, too.
     """
 
     def __init__(
@@ -58,18 +59,18 @@ class OffAir:
         self._segment = start
         self._next = start
         self._next_sound = -(-(start - AAC_TICKS // 2) // AAC_TICKS) * AAC_TICKS
-        """The nearest frame, where the programme's sound was cut; the earlier one of two that are as near."""
+        """The nearest frame to the cut of the programme's sound; of two equally near ones the earlier."""
         self._frames: dict[str, Iterator[Sample]] = {}
         self._configs: dict[str, TrackConfig] = {}
         self._frame_ticks = TICKS_PER_S // 15
 
     def write(self, to: int) -> None:
-        """Write pictures and silence; ``to`` is now."""
+        """Write pictures and silence up to ``to``, which is now."""
         if self._relayed:
             self._parts.relay.silence(to)
         to -= LAG_TICKS
         grid = self._parts.grid
-        # One that is about to end is not followed by another: of a few ms there would be no sound.
+        # A segment that is about to end is not followed by another: a few ms would have no sound.
         longest = grid.longest if grid.demanded else grid.nominal
         while self._next <= to:
             if not self._frames or self._next - self._segment >= longest - self._frame_ticks // 2:
@@ -79,7 +80,7 @@ class OffAir:
 
     def end(self, at: int) -> None:
         """The programme is back from ``at`` on."""
-        # A picture that is held for long would be a part of its own, and the one before it too short.
+        # A picture that is held for long would be a part of its own, and the part before it too short.
         while self._frames and self._next + self._frame_ticks // 2 <= at:
             self._picture()
         self._write_silence(at + AAC_TICKS // 2)

@@ -1,4 +1,4 @@
-"""Worker threads of the ladder: an ordered queue each, whose age is known from outside."""
+"""Worker threads with an ordered queue each, whose delay is visible from outside."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Job = Callable[[], Any]
 class OrderedWorker:
     """A thread that does its jobs in order. All methods can be called from any thread and never wait for a job.
 
-    A job that raises is logged and counted; the worker goes on. How many jobs may wait is up to the caller, who
-    sees :attr:`lag` and :attr:`depth`; there is no limit of its own, because some jobs must not be lost.
+    A job that raises is logged and counted; the worker goes on. The caller limits the number of waiting jobs with
+    :attr:`lag` and :attr:`depth`. The worker has no limit, because some jobs must not be lost.
     """
 
     def __init__(self, name: str, *, niceness: int = 0) -> None:
-        """``niceness`` puts the worker's work behind that of the process's other threads, as nice(1) does."""
+        """``niceness`` gives the worker a lower priority than the process's other threads, as nice(1) does."""
         self.name = name
         self._niceness = niceness
         self.failures = 0
@@ -34,16 +34,16 @@ class OrderedWorker:
         self._condition = threading.Condition()
         self._closing = False
         self._busy_since: float | None = None
-        """When the job in hand was put in."""
+        """The time when the running job was put in."""
         self._mean_s = 0.0
-        """Of the last jobs."""
+        """The mean duration of the last jobs."""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     @property
     def lag(self) -> float:
-        """How far the worker is behind, seconds: for how long the oldest unfinished job has been waiting, or how long
-        those that wait will take, whichever is more."""
+        """The delay of the worker, seconds: the age of the oldest unfinished job, or the expected duration of the
+        waiting jobs, whichever is more."""
         with self._condition:
             oldest = self._busy_since
             if oldest is None and self._jobs:
@@ -53,17 +53,17 @@ class OrderedWorker:
 
     @property
     def depth(self) -> int:
-        """Jobs that wait."""
+        """The number of waiting jobs."""
         return len(self._jobs)
 
     @property
     def idle(self) -> bool:
-        """Whether everything that was put in is done."""
+        """Whether all jobs are done."""
         with self._condition:
             return self._busy_since is None and not self._jobs
 
     def put(self, job: Job, *, sheddable: bool = False) -> None:
-        """Do ``job`` after all that were put before. ``sheddable`` ones can be taken back by :meth:`shed`."""
+        """Do ``job`` after all earlier ones. :meth:`shed` can remove ``sheddable`` jobs."""
         with self._condition:
             if self._closing:
                 return
@@ -71,7 +71,7 @@ class OrderedWorker:
             self._condition.notify()
 
     def shed(self) -> int:
-        """Take back the sheddable jobs that have not begun; how many there were."""
+        """Remove the sheddable jobs that have not begun. Returns their number."""
         with self._condition:
             kept = [entry for entry in self._jobs if not entry[1]]
             dropped = len(self._jobs) - len(kept)
@@ -80,7 +80,7 @@ class OrderedWorker:
         return dropped
 
     def close(self) -> None:
-        """Finish the job in hand, forget the others, end the thread. Does not wait."""
+        """Finish the running job, drop the others, end the thread. Does not wait."""
         with self._condition:
             self._closing = True
             self._jobs.clear()
@@ -88,7 +88,8 @@ class OrderedWorker:
 
     def _run(self) -> None:
         if self._niceness:
-            # Linux has priorities a thread. PyAV works without the GIL, so nobody waits for a thread that yields.
+            # Linux has priorities for threads. PyAV works without the GIL, so nobody waits for a thread of low
+            # priority.
             thread = threading.get_native_id()
             with contextlib.suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + self._niceness)
@@ -107,5 +108,5 @@ class OrderedWorker:
                 self.failures += 1
                 log.exception("media_job_failed", worker=self.name)
             self._mean_s += (time.monotonic() - began - self._mean_s) / 3
-            # A frame is large: it must not live on in a local until the next job comes.
+            # A frame is large: it must not stay in a local variable until the next job comes.
             del job

@@ -1,4 +1,4 @@
-"""An output and what it shows: the programme, its pictures with silence, or the slate. On the loop."""
+"""Controls the content of an output: the programme, its pictures with silence, or the slate. On the loop."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from streamer.media.slate import SLATE_KIND
 from streamer.media.spans import Spans
 
 SETTLE_TICKS = 4 * TICKS_PER_S
-"""Slower renditions have this long to bring the rest of an output that is over."""
+"""Slower renditions have this long to bring their last parts of an output that has ended."""
 LINGER_TICKS = 60 * TICKS_PER_S
-"""A closed output is listed for this long, so that its viewers see its end."""
+"""A closed output stays listed for this long, so that its viewers see its end."""
 
 
 @dataclass(slots=True, frozen=True)
 class ControllerPorts:
-    """Of a broadcast, for every output of its programme."""
+    """The parts of a broadcast that every output of its programme needs."""
 
     slate: SlateParts
     store: PartStore
@@ -33,7 +33,7 @@ class ControllerPorts:
 
 
 class OutputController:
-    """Has an output of the programme's feed show what is ordered, with a slate of its own.
+    """Makes an output of the programme's feed show the ordered content, with a slate of its own.
 
     It shows what ``shows`` says from tick ``start`` on; one whose output does not show the programme yet begins with it
     at its next cut.
@@ -42,11 +42,11 @@ class OutputController:
     def __init__(self, ports: ControllerPorts, output: Output, shows: Shows, start: int) -> None:
         self.output = output
         self.shows: Shows = shows
-        """As it was ordered."""
+        """The order."""
         self.shown_from: int | None = start if output.shows_programme else None
-        """Tick from which the programme is seen; None: it is not."""
+        """The tick since which the programme is seen; None: it is not seen."""
         self.closed_at: int | None = None
-        """Tick at which it was ordered to end."""
+        """The tick at which the output was ordered to end."""
         self._ports = ports
         self._grid = ports.slate.grid
         self._over = False
@@ -56,7 +56,7 @@ class OutputController:
         self._slates_made = 0
         self._still_at: int | None = None
         self._slate_end: int | None = None
-        """Where the slate ended, for a programme of which nothing has been listed yet."""
+        """The end of the slate, if nothing of the programme has been listed since."""
         self._set(shows, start)
         if not output.shows_programme:
             if shows == "slate":
@@ -66,13 +66,13 @@ class OutputController:
 
     @property
     def showing(self) -> Shows:
-        """It shows this now, or with the next part."""
+        """The content now, or with the next part."""
         return self.shows if self.output.shows_programme else "slate"
 
     # --- what the director orders ----------------------------------------------------------------------
 
     def order(self, shows: Shows, now: int) -> None:
-        """From tick ``now`` on. The same again does nothing."""
+        """The content from tick ``now`` on. The same order again changes nothing."""
         reopens = self.closed_at is not None
         if shows == self.shows and not reopens:
             return
@@ -85,8 +85,8 @@ class OutputController:
             self._to_programme(now)
 
     def forget(self, start: int, end: int, *, keep: bool = False) -> list[Chunk]:
-        """Take what was shown between two ticks out of the output; ``end`` is now at the latest. Returns where bytes
-        are that were not listed yet. With ``keep`` all bytes stay, for others."""
+        """Remove the content between two ticks from the output; ``end`` is now at the latest. Returns the places of
+        bytes that were not listed yet. With ``keep`` all bytes stay, for other outputs."""
         begins_there = self.shown_from is not None and not self.output.shows_programme and self.shown_from < end
         anew = begins_there or self.output.touches(start, end)
         if anew:
@@ -100,7 +100,7 @@ class OutputController:
         return unlisted
 
     def close(self, now: int) -> None:
-        """The output is over; :meth:`tick` tells so once every rendition has what it shows."""
+        """The output ends; :meth:`tick` announces it when every rendition has its last parts."""
         if self.closed_at is not None:
             return
         self.closed_at = now
@@ -110,7 +110,7 @@ class OutputController:
         self._silent.end(now)
 
     def gone(self, now: int) -> bool:
-        """Whether it has been closed for so long that it need not be listed any more."""
+        """Whether it was closed so long ago that it need not be listed any more."""
         return self._over and self.closed_at is not None and now - self.closed_at > LINGER_TICKS
 
     # --- what the pipeline tells ---------------------------------------------------------------------------
@@ -118,11 +118,11 @@ class OutputController:
     def cut(self, start: int) -> None:
         """A segment of the programme begins at ``start``."""
         if self.output.airs_at(start):
-            # From here on the programme is seen: the slate must not be listed past it.
+            # From here on the programme is seen: the slate must not be listed past this tick.
             self._end_slate(start)
             self.shown_from = start
         elif self.shown_from is None and self.output.aired:
-            self._grid.demand(start)  # this cut lies in what the slate has covered: the next one then
+            self._grid.demand(start)  # this cut lies in a stretch that the slate has covered, so the next one is used
 
     def tick(self, now: int) -> None:
         if self._off_air is not None:
@@ -135,12 +135,12 @@ class OutputController:
             self._ports.emit(OutputClosed(output=self.output.name))
 
     def still(self, jpeg: bytes, start: int) -> None:
-        """A picture of the programme, of tick ``start``."""
+        """A picture of the programme at tick ``start``."""
         if self.shown_from is not None and start >= self.shown_from:
             self._tell_still(jpeg, start)
 
     def slate_ready(self, kind: str) -> None:
-        """The slate is another: where it is what is seen, the still is of it."""
+        """The slate has changed: if the output shows it, the still is made of it."""
         if self._off_air is not None and kind == SLATE_KIND:
             self.slate_still(kind)
 
@@ -172,7 +172,7 @@ class OutputController:
         if self._off_air is not None:
             return
         if ended is None:
-            # Of the programme nothing was listed since the slate: it goes on where it ended.
+            # Nothing of the programme was listed since the slate: it goes on at the end of the slate.
             goes_on = self._slate_end is not None and self.output.listing == SLATE_FEED
             ended = self._slate_end if goes_on and self._slate_end is not None else now
         feed = TrackFeed(

@@ -1,4 +1,4 @@
-"""The segments of an output that some rendition does not have as a whole yet. Ticks throughout."""
+"""The segments of an output that some rendition has not completed yet. Ticks throughout."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class PlannedSegment:
     until: int | None = None
     """Parts that end after this (and SLACK_TICKS) are not listed."""
     end: int = 0
-    """The furthest that any rendition has come."""
+    """The furthest end of all renditions."""
     fleeting: bool = False
-    """Some of its parts are in memory only, by intent."""
+    """Some of its parts are in memory only, on purpose."""
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class WaitingParts:
 
 @dataclass(slots=True)
 class TrackPosition:
-    """How far one rendition has come in the output."""
+    """The progress of one rendition in the output."""
 
     name: str
     sound: bool

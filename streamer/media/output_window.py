@@ -1,4 +1,5 @@
-"""The segments that an output lists and every rendition has as a whole; what leaves the list. Ticks throughout."""
+"""The segments that an output lists and every rendition has completed, and their removal from the list. Ticks
+throughout."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ MIN_SEGMENTS = 6
 
 @dataclass(slots=True, frozen=True)
 class Listed:
-    """``programme``: something of the programme is seen in it."""
+    """``programme``: the segment shows the programme, at least in part."""
 
     msn: int
     start: int
@@ -25,7 +26,7 @@ class Listed:
 
 @dataclass(slots=True, frozen=True)
 class OutputState:
-    """Where an output stands that goes on after a crash."""
+    """The state of an output that goes on after a crash."""
 
     next_msn: int = 0
     next_interval: int = 0
@@ -35,8 +36,8 @@ class OutputState:
 
 
 class OutputWindow:
-    """``ticks`` is how much is listed. What is ``fleeting`` leaves after so many ticks, with all that came before it;
-    None: it is listed like the rest."""
+    """``ticks`` is the length of the list. Segments ``fleeting`` leave after that many ticks, with everything before
+    them; None: they are listed like the rest."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class OutputWindow:
     ) -> None:
         self.ticks = ticks
         self.keep_from: int | None = None
-        """Segments that end after this tick are listed, however long ago that is."""
+        """Segments that end after this tick stay listed, however old they are."""
         self.first_msn = state.window[0].msn if state.window else state.next_msn
         self.segments = deque(state.window)
         """Oldest first."""
@@ -62,19 +63,19 @@ class OutputWindow:
 
     def add(self, segment: Listed, *, fleeting: bool) -> None:
         if segment.msn < self.first_msn:
-            return  # it was taken out before it was whole
+            return  # it was removed before it was complete
         self.segments.append(segment)
         if fleeting:
             self._fleeting_msn = segment.msn
         self.trim(self._start(segment.end))
 
     def blank(self, numbers: Collection[int]) -> None:
-        """Nothing of the programme is seen in these any more."""
+        """These segments do not show the programme any more."""
         self.segments = deque(replace(s, programme=False) if s.msn in numbers else s for s in self.segments)
 
     def trim(self, first_msn: int, unfinished: Iterable[tuple[int, bool]] = ()) -> None:
         """List nothing before ``first_msn``, for good. ``unfinished``: number and discontinuity of the segments that
-        are not whole."""
+        are not complete."""
         if first_msn <= self.first_msn:
             return
         # RFC 8216bis, 4.4.3.3: the number grows with each EXT-X-DISCONTINUITY tag that is removed.
@@ -88,7 +89,7 @@ class OutputWindow:
         )
 
     def _start(self, end: int) -> int:
-        """The first segment to list when the newest one ends at ``end``."""
+        """The first segment to list if the newest one ends at ``end``."""
         oldest_end = end - self.ticks
         if self.keep_from is not None:
             oldest_end = min(oldest_end, self.keep_from)

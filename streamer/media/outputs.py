@@ -1,8 +1,8 @@
 """Outputs: one audience's view of the programme, as numbered segments of programme and slate.
 
 Runs on the room process's loop. An output decides the media sequence numbers (the same in every rendition), the aired
-intervals and the discontinuities; a rendition may lag behind the others by some seconds and still gets the same ones.
-What an output has listed never changes; it is told in the events of ``broadcast/media_events.py``.
+intervals and the discontinuities; a rendition may lag some seconds behind the others and still gets the same ones.
+Listed segments never change; the events of ``broadcast/media_events.py`` announce them.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from streamer.media.packager import MIN_PART_PERCENT, MadePart
 from streamer.media.spans import Spans
 
 MAX_LAG_TICKS = 4 * TICKS_PER_S
-"""A rendition may be two seconds behind by rights, and a segment more before it is given up on."""
+"""A rendition may normally be two seconds behind, and one segment more before it is given up."""
 SLACK_TICKS = 1920
-"""Sound ends at the nearest AAC frame, so up to half a frame past the picture."""
+"""Sound ends at the nearest AAC frame, up to half a frame after the picture."""
 REMEMBERED_SEGMENTS = 16
 ON_AIR_SLACK_TICKS = SLACK_TICKS // 2
-"""Sound is cut at the nearest frame: the first one that is heard may begin this much before the picture."""
+"""Sound is cut at the nearest frame: its first frame may begin this long before the picture."""
 
 
 class Output:
     """Numbers the segments of one audience.
 
-    ``emit`` takes the events in order and must not raise. The output begins with the programme if ``aired``, else
-    with the slate, at the first part that comes. What lies in ``unrecorded`` leaves the window ``fleeting`` ticks
-    later, with all that came before it; None: it is listed like the rest.
+    ``emit`` takes the events in order and must not raise. The output begins with the programme if ``aired``, else with
+    the slate, at the first part that comes. Segments in ``unrecorded`` stretches leave the window ``fleeting`` ticks
+    later, with everything before them; None: they are listed like the rest.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class Output:
         self.name = name
         self.window = OutputWindow(name, emit, state, ticks=broadcast.dvr_s * TICKS_PER_S, fleeting=fleeting)
         self.altered: Callable[[MadePart], MadePart] | None = None
-        """Makes of a part of the programme what this output shows of it; the part itself where that is the same."""
+        """Changes a part of the programme for this output; returns the part itself if nothing changes."""
         self.late_total = 0
-        """Parts that came after their rendition had been given up on for that segment."""
+        """Parts that came after their rendition had been given up for that segment."""
         self.gaps_total = 0
-        """Segments that a rendition has nothing of."""
+        """Segments of which a rendition has no part."""
         self._broadcast = broadcast
         self._inits = inits
         self._emit = emit
@@ -76,7 +76,7 @@ class Output:
         self._forgotten_until = 0
         """Segments of the programme that begin before this tick are not listed any more."""
         self._torn = False
-        """Something is missing before the next segment."""
+        """A part before the next segment is missing."""
         self._unrecorded = unrecorded or Spans()
         self._next_interval = state.next_interval
         self._next_msn = state.next_msn
@@ -101,8 +101,8 @@ class Output:
         return isinstance(self._state, OnAir)
 
     def airs_at(self, start: int) -> bool:
-        """Whether a programme cut at ``start`` is the one from which the output shows the programme again: not before
-        what was listed by the tap, nor before what the slate has listed since."""
+        """Whether a programme cut at ``start`` is the one from which the output shows the programme again: it must lie
+        after the segments that were listed at the time of the action, and after the slate's since then."""
         state = self._state
         if not isinstance(state, Pending) or start < max(state.not_before, self._forgotten_until):
             return False
@@ -117,7 +117,7 @@ class Output:
 
     @property
     def end(self) -> int:
-        """Where the newest listed part ends, in ticks; 0 before the first."""
+        """The end of the newest listed part, ticks; 0 before the first."""
         return max(track.end for track in self._tracks.values())
 
     @property
@@ -131,10 +131,10 @@ class Output:
         return all(track.msn == self._next_msn for track in self._tracks.values())
 
     def go_on_air(self, *, at: int = 0, after: int = -1) -> None:
-        """Show the programme, from its next cut on.
+        """Show the programme from its next cut on.
 
-        A cut that lies before tick ``at``, or before what was listed by now, is passed over, and so are the grid
-        segments up to number ``after``; whoever makes the slate ends it at the cut (``TrackPackager.end``).
+        A cut before tick ``at``, or before the end of the listed segments, is skipped, and so are the grid segments up
+        to number ``after``. The maker of the slate ends it at the cut (``TrackPackager.end``).
         """
         if self.aired:
             return
@@ -144,10 +144,10 @@ class Output:
         self._feeds[PROGRAMME].listed_from = max(self._feeds[PROGRAMME].newest, after) + 1
 
     def go_off_air(self) -> int | None:
-        """Show the slate, at once.
+        """Show the slate at once.
 
-        Returns the tick where the slate has to begin, with a cut of its own, where the output listed the programme;
-        else None. Nothing of the programme that ends after that tick will be listed.
+        Returns the tick where the slate must begin, with a cut of its own, if the output listed the programme; else
+        None. No part of the programme that ends after that tick will be listed.
         """
         before, self._state = self._state, left(self._state)
         if not isinstance(before, OnAir):
@@ -156,7 +156,7 @@ class Output:
         return self._end_programme()
 
     def stop(self) -> None:
-        """The output is over: nothing is listed any more but what slower renditions owe. See :attr:`settled`."""
+        """The output ends: only the missing parts of slower renditions are still listed. See :attr:`settled`."""
         before, self._state = self._state, Stopped()
         if isinstance(before, OnAir):
             self._end_programme()
@@ -179,18 +179,17 @@ class Output:
         return end
 
     def cut_window(self) -> None:
-        """Take everything before the segment at the live edge out of the window, for good."""
+        """Remove everything before the segment at the live edge from the window, for good."""
         if self._last_entry is not None:
             self._trim(self._last_entry.msn)
 
     def touches(self, start: int, end: int) -> bool:
-        """Whether the newest segment, which still grows, is of the programme and lies in the stretch, wholly or in
-        part."""
+        """Whether the newest segment, which still grows, is of the programme and overlaps the stretch."""
         entry = self._last_entry
         return self.shows_programme and entry is not None and _overlap(entry.start, end, start, end)
 
     def listed(self, start: int, end: int) -> int:
-        """How much of the programme is listed between two ticks, in ticks."""
+        """The listed time of the programme between two ticks, in ticks."""
         spans = [(past.start, past.end) for past in self.window.segments if past.programme]
         spans += [
             (entry.start, entry.end if entry.until is None else min(entry.end, entry.until))
@@ -200,11 +199,10 @@ class Output:
         return sum(max(0, min(until, end) - max(begin, start)) for begin, until in spans)
 
     def forget(self, start: int, end: int, *, gaps: bool, keep: bool = False) -> list[Chunk]:
-        """Forget what of the programme lies between two ticks: with ``gaps`` its segments become gaps, else the window
-        begins after them. A segment that is not finished ends here; one that is still to come and begins in that
-        stretch, as a take does that stands in for one that fell silent, is not listed. Returns where bytes are that
-        were not listed yet. With ``keep`` they stay, and so do all others: only this output lists them no more.
-        """
+        """Remove the programme between two ticks: with ``gaps`` its segments become gaps, else the window begins after
+        them. An unfinished segment ends here. A future segment that begins in the stretch, like a take that follows a
+        source that fell silent, is not listed. Returns the places of bytes that were not listed yet. With ``keep``
+        these and all other bytes stay, and only this output stops listing them."""
         unlisted: list[Chunk] = []
         self._forgotten_until = max(self._forgotten_until, end)
         found = [p.msn for p in self.window.segments if p.programme and _overlap(p.start, p.end, start, end)]
@@ -233,7 +231,7 @@ class Output:
         return [] if keep else unlisted
 
     def close(self) -> None:
-        """The broadcast ends: every rendition is closed where it is."""
+        """The broadcast ends: every rendition is closed at its present end."""
         for track in self._tracks.values():
             while track.msn < self._next_msn:
                 self._slot(track, self._plan[track.msn]).closed = True
@@ -242,12 +240,11 @@ class Output:
     # --- what feeds bring ------------------------------------------------------------------------------
 
     def segment_opened(self, feed: str, track: str, cut: Cut) -> None:
-        """A segment begins in one track of a feed. Those before it are over in this track."""
+        """A segment begins in one track of a feed. Earlier ones are complete in this track."""
         segments = self._feeds[feed]
         known = segments.cuts.get(cut.number)
         if known is None or not known.discontinuity:
-            # A discontinuity that is found out late (a rung was shed) is not taken back by a track that knows nothing
-            # of it.
+            # A discontinuity that was found late (a rung was shed) is not removed by a track that does not know it.
             segments.cuts[cut.number] = cut
         segments.newest = max(segments.newest, cut.number)
         for old in [number for number in segments.cuts if number <= segments.newest - REMEMBERED_SEGMENTS]:
@@ -262,8 +259,8 @@ class Output:
         self._advance(state)
 
     def wanted(self, feed: str, made: MadePart) -> MadePart | None:
-        """The part as it will be listed, as far as can be told now: whole, its sound up to where the output went off
-        air, or None. Altered as this output shows it."""
+        """The part as it will be listed, as far as is known now: whole, its sound up to the time when the output went
+        off air, or None. Changed for this output."""
         admitted = self._admitted(feed, made)
         if admitted is None or feed != PROGRAMME or self.altered is None:
             return admitted
@@ -277,17 +274,17 @@ class Output:
         if entry is None:
             return made if self._is_next(feed, made.number) else None
         if entry.msn < track.msn:
-            # Given up on; that the output went off air in the middle of it is no lateness.
+            # Only a given-up rendition counts as late, not one whose output went off air in the middle of it.
             self.late_total += entry.until is None
             return None
         slot = self._slot(track, entry)
         if slot.closed:
             return None
-        # A frame that stands half way over a cut belongs to what comes after it (``TrackPackager``).
+        # A frame that lies half beyond a cut belongs to the next segment (``TrackPackager``).
         slack = SLACK_TICKS // 2 - 1 if track.sound else SLACK_TICKS
         if entry.until is None or made.end <= entry.until + slack:
             return made
-        # Sound is still to come where the picture ended already. A player stumbles over a hole in it.
+        # Sound still comes where the picture has ended already. A player stumbles over a hole in it.
         rest = made.before(entry.until + slack)
         if rest is None:
             slot.closed = True
@@ -318,7 +315,7 @@ class Output:
     # --- inside ----------------------------------------------------------------------------------------
 
     def _is_next(self, feed: str, number: int) -> bool:
-        """Whether a segment that is not listed yet is the one to go on with."""
+        """Whether a segment that is not listed yet is the next one to list."""
         segments = self._feeds[feed]
         if number < segments.listed_from or isinstance(self._state, Stopped):
             return False
@@ -328,7 +325,7 @@ class Output:
                 self._torn = True
                 return False
             if isinstance(self._state, Pending):
-                # The encoders are behind: a cut that was under way at the tap may lie in what the slate has covered.
+                # The encoders are late: a cut that was being made at the time of the action may lie under the slate.
                 return cut is not None and self.airs_at(cut.start)
             return self.shows_programme
         return not self.shows_programme
@@ -383,7 +380,7 @@ class Output:
         return track.slots.setdefault(entry.msn, WaitingParts())
 
     def _advance(self, track: TrackPosition) -> None:
-        """List what there is for the rendition, as far as its segments follow one another."""
+        """List the parts of the rendition as far as its segments follow one another."""
         while (entry := self._plan.get(track.msn)) is not None:
             slot = track.slots.get(track.msn)
             if slot is None:
@@ -446,9 +443,9 @@ class Output:
         self._emit(SegmentOpened(output=self.name, rendition=track.name, segment=segment))
 
     def _retire(self, entry: PlannedSegment) -> None:
-        """Every rendition has this segment as a whole."""
+        """Every rendition has completed this segment."""
         del self._plan[entry.msn]
-        # Remembered for a while, to tell a late part from one that was never to be listed.
+        # Remembered for a while, to distinguish a late part from one that must never be listed.
         self._retired.append((entry.feed, entry.number))
         if len(self._retired) > REMEMBERED_SEGMENTS:
             self._by_segment.pop(self._retired.popleft(), None)
@@ -460,7 +457,7 @@ class Output:
         self.window.trim(first_msn, [(entry.msn, entry.discontinuity) for entry in self._plan.values()])
 
     def _give_up_on_stragglers(self) -> None:
-        """Close the segments of a rendition that has fallen too far behind; what comes of them later is dropped."""
+        """Close the segments of a rendition that is too far behind; its later parts of them are dropped."""
         edge = self.end
         for track in self._tracks.values():
             while track.msn + 1 < self._next_msn and edge - max(track.end, self._plan[track.msn].end) > MAX_LAG_TICKS:
@@ -469,5 +466,5 @@ class Output:
 
 
 def _overlap(start: int, end: int, begin: int, until: int) -> bool:
-    """Whether a segment lies in a stretch, up to what its sound may reach past its picture."""
+    """Whether a segment overlaps a stretch, including its sound after its picture."""
     return start - SLACK_TICKS < until and end + SLACK_TICKS > begin

@@ -1,7 +1,7 @@
-"""Renditions are given up, and come back, where encoders cannot keep up (design, section 3.7). Pure.
+"""Sheds renditions when encoders are too slow, and restores them later. Pure.
 
-First every second frame of the rung that is behind, then the rung as a whole. What comes back does so after a
-time that doubles with every relapse, so that a machine that is too small settles instead of flapping.
+First every second frame of the rung that is late is dropped, then the whole rung. A shed rung comes back after a time
+that doubles with every relapse, so that a machine that is too small becomes stable.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ Level = Literal["full", "half", "closing", "off"]
 """``closing``: off from the next cut on."""
 
 BEHIND_S = 0.25
-"""A worker that is this far behind sheds."""
+"""A worker that is this late sheds."""
 CALM_S = 0.08
-"""Below this a worker keeps up."""
+"""A worker that is less late than this is fast enough."""
 STUCK_S = 4.0
-"""Half the frame rate has this long to help: a rung that goes costs every viewer a discontinuity, and frames are
-dropped anyway where the delay would grow."""
+"""Half the frame rate has this long to help. A rung that goes costs every viewer a discontinuity, and frames are
+dropped anyway when the delay would grow."""
 RETRY_S = 10.0
-"""First wait before something comes back."""
+"""The first wait before a shed rung comes back."""
 RETRY_MAX_S = 160.0
 RELAPSE_S = 60.0
 """Shedding again within this time after it came back doubles the wait."""
@@ -48,19 +48,19 @@ class _Rung:
 
 @dataclass(slots=True)
 class ShedPolicy:
-    """Decides for the encoded rungs, the most expensive first. Times are monotonic seconds, given by the caller.
+    """Decides for the encoded rungs, the most expensive first. Times are monotonic seconds from the caller.
 
-    At least one rung always stays: its frames are halved, never all of them.
+    At least one rung always stays: at half its frames, never without.
     """
 
     behind_s: float = BEHIND_S
 
     _rungs: dict[str, _Rung] = field(default_factory=dict)
     _calm_since: float | None = None
-    """Since when no worker at all was behind."""
+    """The time since which no worker was late."""
 
     def begin(self, names: Sequence[str], now: float) -> None:
-        """The rungs that are encoded from now on, the most expensive first. Known ones keep their state."""
+        """The rungs that are encoded from now on, the most expensive first. Known rungs keep their state."""
         self._rungs = {name: self._rungs.get(name, _Rung(since=now)) for name in names}
 
     def level(self, name: str) -> Level:
@@ -75,8 +75,8 @@ class ShedPolicy:
         ]
 
     def observe(self, lags: Mapping[str, float], feed_lag: float, now: float) -> None:
-        """``lags``: how long the oldest unfinished frame of each worker has waited, seconds; ``feed_lag``: the same of
-        the decoder, which slows down when the encoders take its processor away."""
+        """``lags``: worker -> age of its oldest unfinished frame, seconds; ``feed_lag``: the decoder's, which becomes
+        slow when the encoders take its processor."""
         worst = max([feed_lag, *lags.values()], default=0.0)
         if worst < CALM_S:
             self._calm_since = now if self._calm_since is None else self._calm_since
@@ -94,14 +94,14 @@ class ShedPolicy:
             self._relieve_feed(now)
 
     def at_cut(self, now: float) -> dict[str, bool]:
-        """Rungs that change at the segment boundary that is made now: name -> is on."""
+        """Rungs that change at the present segment boundary: name -> is on."""
         changed: dict[str, bool] = {}
         for name, rung in self._rungs.items():
             if rung.level == "closing":
                 rung.enter("off", now)
                 changed[name] = False
             elif rung.level == "off" and not changed and self._may_return(name, rung, now):
-                # On probation at half the rate; one rung at a time.
+                # On trial at half the rate; one rung at a time.
                 rung.enter("half", now)
                 rung.returned = now
                 changed[name] = True
@@ -126,7 +126,8 @@ class ShedPolicy:
             self._close_one(name, now)
 
     def _close_one(self, name: str, now: float) -> None:
-        """Give up ``name``; where it is the last and cheapest, a dearer one whose processor time it needs."""
+        """Shed ``name``. If it is the last and cheapest, shed a more expensive one instead, whose processor time it
+        needs."""
         active = [n for n, r in self._rungs.items() if r.level in ("full", "half")]
         if len(active) <= 1:
             return
@@ -156,22 +157,22 @@ class ShedPolicy:
             now - rung.since >= rung.retry_s
             and self._calm_since is not None
             and now - self._calm_since >= rung.retry_s / 2
-            # The cheaper ones first.
+            # The cheaper ones come first.
             and all(r.level != "off" for n, r in list(self._rungs.items())[list(self._rungs).index(name) + 1 :])
         )
 
 
 @dataclass(slots=True)
 class FrameGate:
-    """Thins a stream of frames out to at most ``rate`` a second, evenly. Times are ticks."""
+    """Reduces a stream of frames to at most ``rate`` a second, evenly. Times are ticks."""
 
     rate: float
     _due: int | None = None
 
     def admits(self, start: int, *, always: bool = False) -> bool:
-        """Whether the frame at ``start`` is taken; one that is taken ``always`` counts as well."""
-        # Five per cent over, so that a source of just that rate whose clock runs a little fast loses nothing;
-        # two fifths early, so that jitter does not either.
+        """Whether the frame at ``start`` is taken; a frame that is taken ``always`` counts, too."""
+        # Five per cent more, so that a source of exactly that rate with a fast clock loses nothing; two fifths earlier,
+        # so that jitter costs nothing.
         period = int(90_000 / (self.rate * 1.05))
         due = self._due
         if due is not None and abs(start - due) > 10 * period:

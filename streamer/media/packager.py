@@ -15,10 +15,11 @@ from streamer.formats import cmaf
 from streamer.formats.types import Cut, Sample, TrackConfig
 
 MIN_PART_PERCENT = 85
-"""RFC 8216bis, 4.4.3.7: each part lasts at least 85 % of the Part Target Duration, but for independent ones and the
-last of a segment."""
+"""RFC 8216bis, 4.4.3.7: each part lasts at least 85 % of the Part Target Duration, except independent ones and the last
+of a segment."""
 MAX_PENDING_CUTS = 32
-"""Sound is encoded some hundred ms behind the picture that decides the cuts; more than this waiting is a fault."""
+"""Sound is encoded some hundred ms behind the picture that decides the cuts; more waiting cuts than this are a
+fault."""
 MAX_PENDING_SAMPLES = 1024
 
 
@@ -28,13 +29,13 @@ class MadePart:
 
     track: str
     number: int
-    """Grid segment that it belongs to, :attr:`Cut.number`."""
+    """The number of its grid segment, :attr:`Cut.number`."""
     index: int
-    """Place in its segment, from 0."""
+    """Its place in the segment, from 0."""
     start: int
     duration: int
     independent: bool
-    """Begins with a sync sample; always for sound."""
+    """Whether it begins with a sync sample; always true for sound."""
     config: TrackConfig
     data: bytes
     samples: tuple[Sample, ...] = ()
@@ -44,7 +45,7 @@ class MadePart:
         return self.start + self.duration
 
     def before(self, end: int) -> MadePart | None:
-        """The sound of the part that ends by ``end``; None where there is none. A picture part is not divided."""
+        """The sound of the part up to ``end``; None if it has none. A picture part is not divided."""
         if self.config.kind != "audio" or not self.samples:
             return None
         frame = self.duration // len(self.samples)
@@ -78,9 +79,10 @@ class TrackPackager:
     def __init__(self, track: str, listener: PackagerListener, *, part_target_ticks: int = TICKS_PER_S // 3) -> None:
         self.track = track
         self.dropped_total = 0
-        """Samples refused: not after the one before, outside of any segment, or not decodable where a take begins."""
+        """Samples that were refused: not after the one before, outside of any segment, or not decodable at a take's
+        begin."""
         self.overlong_total = 0
-        """Parts over the target, made of a single frame that lasts longer than that."""
+        """Parts longer than the target, made of a single long frame."""
         self._listener = listener
         self._target = part_target_ticks
         self._least = part_target_ticks * MIN_PART_PERCENT // 100
@@ -93,7 +95,7 @@ class TrackPackager:
         self._pending: list[Sample] = []
         self._last = -1
         self._frame = 0
-        """Duration of a sound frame; 0 for pictures."""
+        """The duration of a sound frame; 0 for pictures."""
 
     def begin(self, cut: Cut, config: TrackConfig) -> None:
         """A new segment begins at ``cut.start``, from the first sample at or after it (sound: nearest to it).
@@ -105,7 +107,7 @@ class TrackPackager:
         self._cuts.append((cut, config))
 
     def push(self, sample: Sample) -> None:
-        """Take the next sample. One that cannot be used is dropped and counted; nothing is raised."""
+        """Take the next sample. An unusable sample is dropped and counted; nothing is raised."""
         if sample.start <= self._last or sample.start < 0 or not sample.data:
             self.dropped_total += 1
             return
@@ -125,13 +127,13 @@ class TrackPackager:
     def end(self, at: int) -> None:
         """The take ends: the newest sample lasts until ``at`` (sound: its own length) and its segment is closed.
 
-        Samples that stand at or after ``at`` (sound: nearer to its other side) are given up, if no part has them yet.
+        Samples at or after ``at`` (sound: nearer to its other side) are dropped if no part has them yet.
 
-        Samples that come later belong to no segment until a cut begins one.
+        Later samples belong to no segment until a cut begins one.
         """
         if self._cut is None:
             return
-        # A cut that no sample has followed yet stays: its samples are on their way.
+        # A cut without a sample so far stays: its samples are on their way.
         while self._pending and self._pending[-1].start + self._frame // 2 >= at:
             self._pending.pop()
             self.dropped_total += 1
@@ -148,7 +150,7 @@ class TrackPackager:
                 return
             self._cuts.popleft()
             if self._cut is not None:
-                self._tell_opened(self._cut.start)  # passed over without a sample: it was there all the same
+                self._tell_opened(self._cut.start)  # its segment had no sample, but existed
                 self._end_segment(cut.start if self._last < cut.start <= start else start)
             self._needs_sync = config.kind == "video" and (cut.discontinuity or config != self._config)
             self._cut, self._config, self._index, self._frame = cut, config, 0, frame
@@ -162,13 +164,13 @@ class TrackPackager:
             self._listener.segment_opened(self.track, self._cut, start, self._config)
 
     def _close_full_parts(self, start: int) -> None:
-        """Finish the part before the sample at ``start`` where that one would take it over the target."""
+        """Finish the part before the sample at ``start`` if the sample would make it longer than the target."""
         pending = self._pending
         if not pending:
             return
         if start - pending[0].start > self._target and len(pending) > 1:
             # RFC 8216bis, 4.4.3.7: "The duration of each Partial Segment MUST be less than or equal to" the target. The
-            # newest frame has turned out longer than expected, so that it goes into the next part.
+            # newest frame is longer than expected, so it goes into the next part.
             newest = pending.pop()
             self._close_part(newest.start)
             self._pending = pending = [newest]
@@ -189,7 +191,7 @@ class TrackPackager:
         try:
             data = cmaf.fragment(self._config, cmaf.sequence_number(start), samples, end)
         except ValueError:
-            # Two samples within one unit of the track's timescale; such a stream is not worth more than a count.
+            # Two samples lie within one unit of the track's timescale. Such a stream is only counted.
             self.dropped_total += len(samples)
             return
         independent = samples[0].sync or self._config.kind == "audio"

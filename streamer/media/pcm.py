@@ -15,23 +15,23 @@ FADE = SAMPLE_RATE * 3 // 1000
 """3 ms: short enough not to be heard as a fade, long enough not to click."""
 WINDOW = 12 * SAMPLE_RATE
 SLEW_FROM = SAMPLE_RATE * 2 // 1000
-"""Sound that lies less than 2 ms beside its place is left there."""
+"""Sound that is less than 2 ms off stays where it is."""
 SLEW_PER = 250
-"""One sample in so many is added or left out: 4 ms a second, seven cents."""
+"""One of this many samples is added or left out: 4 ms a second, seven cents."""
 _SHORTEST_PERIOD = SAMPLE_RATE // 400
 _LONGEST_PERIOD = SAMPLE_RATE // 60
 _TEMPLATE = SAMPLE_RATE // 100
 
 
 class PcmLine:
-    """The next seconds of the timeline: silence where nothing was written. Positions are samples since the epoch."""
+    """The next seconds of the timeline, silent where nothing was written. Positions are samples since the epoch."""
 
     def __init__(self, start: int) -> None:
         self._base = start
         self._data = np.zeros((2, WINDOW), np.float32)
 
     def write(self, at: int, block: Pcm) -> None:
-        """Replace what lies there; what is outside the window is left out."""
+        """Replace the sound at ``at``; samples outside the window are dropped."""
         begin, end = max(at, self._base), min(at + block.shape[1], self._base + WINDOW)
         if begin < end:
             self._data[:, begin - self._base : end - self._base] = block[:, begin - at : end - at]
@@ -45,7 +45,7 @@ class PcmLine:
         return out
 
     def take(self, at: int, size: int) -> Pcm:
-        """As :meth:`read`; what lies more than a second before is given up."""
+        """As :meth:`read`; sound from more than a second before is dropped."""
         out = self.read(at, size)
         passed = at - SAMPLE_RATE - self._base
         if passed > WINDOW // 4:
@@ -76,7 +76,7 @@ def fade_out(block: Pcm) -> Pcm:
 
 
 def crossfade(old: Pcm, block: Pcm) -> Pcm:
-    """``block``, its beginning mixed with ``old``, which goes on a little beyond it."""
+    """``block`` with its beginning mixed with ``old``, which reaches a little beyond it."""
     size = min(old.shape[1], block.shape[1])
     ramp = _ramp(size)
     out = block.copy()
@@ -97,7 +97,7 @@ def slew(block: Pcm, drift: float) -> Pcm:
 
 
 def conceal(before: Pcm, size: int) -> Pcm:
-    """A guess at the sound after ``before``: its last period again and again, fading (as G.711 appendix I does)."""
+    """An estimate of the sound after ``before``: its last period repeated, fading (like G.711 appendix I)."""
     mono = before.mean(axis=0)
     if before.shape[1] < _TEMPLATE + _LONGEST_PERIOD or not np.any(mono):
         return np.zeros((2, size), np.float32)

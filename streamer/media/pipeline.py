@@ -1,4 +1,4 @@
-"""A broadcast's pipeline: what a take writes becomes parts of every rendition.
+"""A broadcast's pipeline: it makes parts of every rendition from the frames that a take writes.
 
     take -> forward, decode, show -> Ladder -> TrackPackager (one a rendition) -> Feed -> Output -> events
          -> sound ----------------> SoundTrack -> TrackPackager
@@ -42,7 +42,7 @@ class PipelineListener(Protocol):
     def event(self, event: MediaEvent) -> None: ...
 
     def changed(self) -> None:
-        """The room's status (who is on, what is shed) is another."""
+        """The room's status (source, shedding) has changed."""
 
 
 class BroadcastPipeline:
@@ -76,7 +76,7 @@ class BroadcastPipeline:
         )
         self.relay = RelayTimeline(relay, start)
         self.left_out_total = 0
-        """Frames of sources that takes could not use: out of order, or referring to what was lost."""
+        """Frames of sources that takes could not use: out of order, or referring to lost frames."""
         self._picture_meter, self.loudness = PictureMeter(), LoudnessMeter()
         self.ladder = Ladder(
             plan.rungs,
@@ -145,13 +145,14 @@ class BroadcastPipeline:
             self.relay.sound(unit.data, start)
 
     def end_take(self, at: int, *, sound_goes_on: bool = False) -> None:
-        """The running take ends at ``at`` in every rendition; its sound after that is not heard, unless it goes on."""
+        """The running take ends at ``at`` in every rendition; its later sound is not heard, unless
+        ``sound_goes_on``."""
         self.ladder.end_take(at)
         if not sound_goes_on:
             self.sound_track.reset(at)
 
     async def finish(self, at: int) -> None:
-        """The broadcast is over at ``at``: what the workers have in hand still comes out, for a second at most."""
+        """The broadcast ends at ``at``. Work in the workers still comes out, for a second at most."""
         self.ladder.end_take(at)
         # The encoder is a frame behind.
         self.sound_track.advance(at + 2 * AAC_TICKS)
@@ -159,7 +160,7 @@ class BroadcastPipeline:
             if self.ladder.idle and self.sound_track.idle:
                 break
             await asyncio.sleep(FINISH_POLL_S)
-        await asyncio.sleep(0)  # for what they posted last
+        await asyncio.sleep(0)  # for their last callbacks
         for packager in self._packagers.values():
             packager.end(at)
         self.outputs.finish()
@@ -178,8 +179,8 @@ class BroadcastPipeline:
 
     @property
     def meters(self) -> dict[str, dict[str, Any]]:
-        """Measures of the programme now: ``picture`` and ``sound`` (``meters.py``), times as media time. The picture is
-        measured while a source is decoded, not on the slate."""
+        """Present measures of the programme: ``picture`` and ``sound`` (``meters.py``), times as media time. The
+        picture is measured while a source is decoded, not on the slate."""
         values = {
             "picture": reading_as_dict(self._picture_meter.reading),
             "sound": reading_as_dict(self.loudness.reading),

@@ -1,4 +1,4 @@
-"""Whether anything comes in, and since when. Pure; media times in UTC milliseconds."""
+"""Whether media come in, and since when. Pure; media times in UTC milliseconds."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 class SourcePresence:
     up: bool = False
     since_ms: int | None = None
-    """When it came up; None while it is down."""
+    """The time when media came; None while none come."""
     stopped_ms: int | None = None
-    """When the last packet came; None while it is up, and before the first."""
+    """The time of the last packet; None while packets come, and before the first."""
     _heard_ms: int | None = None
 
     def note(self, heard_ms: int | None) -> None:
-        """``heard_ms``: when the newest packet came; None where nothing comes any more."""
+        """``heard_ms``: the time of the newest packet; None if none come any more."""
         if heard_ms is not None:
             if not self.up:
                 self.up, self.since_ms, self.stopped_ms = True, heard_ms, None

@@ -1,8 +1,8 @@
-"""The programme of a room: one continuous timeline from opening to closing, whatever comes in.
+"""The programme of a room: one continuous timeline from opening to closing, whatever the sources do.
 
-Runs on the room process's loop. Sources push encoded frames in; a tick drives what depends on time.
-The way of a packet from here: :class:`SourceSwitch` says who is on, the take (``takes.py``) lays the frame
-on the timeline, the :class:`BroadcastPipeline` passes it through, decodes, scales, encodes and packages it.
+Runs on the room process's loop. Sources push encoded frames in; a tick drives everything that depends on time. A
+packet's path: :class:`SourceSwitch` chooses the source, the take (``takes.py``) places the frame on the timeline, the
+:class:`BroadcastPipeline` passes it through, decodes, scales, encodes and packages it.
 """
 
 from __future__ import annotations
@@ -36,24 +36,25 @@ from streamer.settings import Settings
 log = structlog.get_logger(__name__)
 
 FILL_NS = 3 * NS // 10
-"""A source that is silent for longer than this is not filled up any more."""
+"""The picture of a source that is silent for longer than this is not repeated any more."""
 CLOCK_MOVED_MS = 3000
-"""Media time lies this far beside the machine's clock: somebody has set that one."""
+"""If media time is this far from the machine's clock, somebody has set the clock."""
 STALL_NS = NS // 4
-"""Ticks further apart than this: the loop was held up."""
+"""If two ticks are further apart than this, the loop was blocked."""
 DEFAULT_SIZE = (1280, 720)
 
 
 class ProgrammeListener(PipelineListener, Protocol):
-    """A room process, to its programme. Called on the loop."""
+    """A room process as its programme sees it. Called on the loop."""
 
     def opened(self, broadcast: Broadcast, recovered: Recovered | None) -> BroadcastStore:
-        """The renditions are fixed; events follow. ``recovered``: it goes on after a crash. Where parts go."""
+        """The renditions are fixed; events follow. ``recovered``: the broadcast goes on after a crash. Returns the
+        store for parts."""
 
 
 @dataclass(slots=True)
 class Programme:
-    """``text`` is what the slate says."""
+    """``text`` is the slate's text."""
 
     room: str
     settings: Settings
@@ -62,7 +63,7 @@ class Programme:
     relay: FrameRelay
     text: SlateText
     max_height: int = 0
-    """Of the top rendition where no source told a size in time; 0: 720."""
+    """The top rendition's height if no source told its size in time; 0: 720."""
     clock_ns: Callable[[], int] = time.monotonic_ns
     switch: SourceSwitch = field(init=False)
     keyframes: KeyframeRequests = field(init=False)
@@ -72,7 +73,7 @@ class Programme:
     delay: SoundDelay = field(default_factory=SoundDelay)
     orders: RoomOrders = field(default_factory=RoomOrders)
     caption_languages: tuple[str, ...] = ()
-    """A broadcast that is opened from now on declares these."""
+    """The caption languages of the next broadcast."""
     finished: bool = False
     presence: SourcePresence = field(default_factory=SourcePresence)
     _fitness: dict[str, Fitness] = field(default_factory=dict)
@@ -86,7 +87,7 @@ class Programme:
 
     @property
     def take(self) -> PictureTake | SlateTake | None:
-        """The one that runs; None before the room is open, and after its end."""
+        """The running take; None before the room is open, and after its end."""
         return self.takes.take if self.takes is not None else None
 
     # --- sources -----------------------------------------------------------------------------------
@@ -98,7 +99,7 @@ class Programme:
         state.connected = True
         self._fitness[name] = Fitness(self.settings.media.max_height, allowed=self.settings.media.passthrough)
         if self.takes is not None and self.takes.source == name:
-            # Another sender's clock and parameter sets: the old take ends where it is, at the next tick.
+            # Another sender has another clock and other parameter sets, so the old take ends at the next tick.
             self.takes.to_slate(self.clock_ns())
         self.keyframes.ask(name, self.clock_ns())
 
@@ -125,7 +126,7 @@ class Programme:
                 return
             if isinstance(take, PictureTake):
                 if not take.video(incoming):
-                    # The sender slept, or restarted under the same SSRC: a new take begins at its next key frame.
+                    # The sender slept, or restarted with the same SSRC: a new take begins at its next key frame.
                     takes.to_slate(unit.arrival_ns)
                     self.keyframes.want(name, unit.arrival_ns)
                 elif take.bridged:
@@ -152,7 +153,7 @@ class Programme:
         self.listener.changed()
 
     def obey(self, orders: RoomOrders) -> None:
-        """Do what the director wants from now on. The same again changes nothing."""
+        """Follow the director's orders from now on. The same orders again change nothing."""
         before, self.orders = self.orders, orders
         if orders == before:
             return
@@ -168,8 +169,8 @@ class Programme:
         self.listener.changed()
 
     def forget(self, from_ms: int, to_ms: int) -> tuple[int, int] | None:
-        """List nowhere any more what lies between two media times, the second of which is now at the latest. The same
-        in ticks; None where there is nothing yet, or nothing between them."""
+        """Remove the media between two media times from every list; ``to_ms`` is now at the latest. Returns the stretch
+        in ticks; None if there are no media in it."""
         if self.pipeline is None or self.clock is None:
             return None
         epoch_ms = self.pipeline.broadcast.epoch_ms
@@ -200,14 +201,14 @@ class Programme:
         now = self.clock.ticks(now_ns)
         stalled, self._ticked_ns = now_ns - self._ticked_ns > STALL_NS, now_ns
         if not stalled:
-            # After a stall of the loop the packets that came meanwhile are still to be read.
+            # After a stall of the loop the packets that came meanwhile must be read first.
             self.takes.change(now_ns)
         take = self.take
         if isinstance(take, PictureTake):
             if take.wants_keyframes and self.pipeline.grid.wants_keyframe(now):
                 self.keyframes.ask(take.source, now_ns)
                 take.fitness.asked(now)
-            # A source that is quite silent is not filled up: the one that stands in for it may begin there.
+            # The picture of a silent source is not repeated: the source that follows it may begin there.
             take.fill(min(now, self.clock.ticks(self.switch.source(take.source).last_ns + FILL_NS)))
             self.takes.ready_standby(take, now_ns)
         elif take is not None:
@@ -221,7 +222,7 @@ class Programme:
     # --- opening -----------------------------------------------------------------------------------
 
     def resume(self, recovered: Recovered, *, now_ms: int) -> None:
-        """Go on in the broadcast that the files tell of."""
+        """Continue the broadcast that the files describe."""
         broadcast = recovered.broadcast
         now_ns = self.clock_ns()
         clock = RoomClock.resumed(epoch_ms=broadcast.epoch_ms, end_ticks=recovered.end, now_ms=now_ms, now_ns=now_ns)
@@ -318,12 +319,12 @@ class Programme:
 
     @property
     def on_slate(self) -> bool:
-        """Whether the programme itself is the slate, for want of a source."""
+        """Whether the programme itself is the slate, because there is no source."""
         return self.take is not None and self.take.source == SLATE
 
     @property
     def first_words_ms(self) -> int | None:
-        """Media time at which somebody began to speak after a silence; None: nobody did yet."""
+        """The media time of the first speech after a silence; None: there was none yet."""
         words_since = self.pipeline.loudness.reading.words_since if self.pipeline is not None else None
         if self.pipeline is None or words_since is None:
             return None
@@ -351,12 +352,12 @@ class Programme:
 
     @property
     def counters(self) -> dict[str, float]:
-        """Monotonic, for metrics."""
+        """Monotonic counters for metrics."""
         own = {"takes_total": float(self.takes.total if self.takes is not None else 0)}
         return own | (self.pipeline.counters if self.pipeline is not None else {})
 
     async def finish(self) -> None:
-        """The broadcast is over, whatever still comes in: close the segments where they are, whole ones where the
+        """The broadcast ends, whatever still comes in: close the segments at their present ends, whole ones if the
         workers are quick enough."""
         self.finished = True
         if self.pipeline is not None and self.takes is not None and (take := self.takes.take) is not None:
@@ -364,6 +365,6 @@ class Programme:
             await self.pipeline.finish(take.edge)
 
     def close(self) -> None:
-        """Stop the workers; what was finished stays."""
+        """Stop the workers; finished parts stay."""
         if self.pipeline is not None:
             self.pipeline.close()

@@ -29,18 +29,20 @@ from streamer.media.recovery import Recovered
 from streamer.media.spans import Spans
 
 KEEP_TICKS = 35 * 60 * TICKS_PER_S
-"""Programme that no session claims: marks may be set half an hour late, and replays have handles of five minutes."""
+"""Programme that no session claims is kept for this long: marks may be set half an hour late, and replays have handles
+of five minutes."""
 RING_MARGIN_TICKS = 8 * TICKS_PER_S
-"""The ring ends with the newest part of the fastest rendition: segments are counted by their ends, the open one is not
+"""The ring ends with the newest part of the fastest rendition. Segments are counted by their ends, the open one is not
 counted, and slower renditions are behind."""
 LATE_TAP_TOLERANCE_TICKS = TICKS_PER_S
-"""Orders take a moment to arrive, and parts to come: what was seen after a tap for less than this was no late tap."""
+"""Orders need a moment to arrive, and parts to come. A shorter stretch than this after an action does not make it a
+late one."""
 SENT_PLACES = 4096
-"""Chunks whose bytes were told of lately; a slow rendition is some seconds behind in one output and not in another."""
+"""Chunks whose bytes were sent recently; a slow rendition is some seconds later in one output than in another."""
 
 
 class ProgrammeOutputs:
-    """``feed`` is the programme's: packagers write to it. ``fleeting_s``: how long what is not recorded stays in
+    """``feed`` is the programme's: packagers write to it. ``fleeting_s``: the time that unrecorded media stay in
     memory."""
 
     def __init__(
@@ -68,10 +70,10 @@ class ProgrammeOutputs:
         self._stretch = orders.stretch
         self._still_kind: str | None = None
         self._withheld: frozenset[Withheld] = frozenset()
-        """Those that have been obeyed."""
+        """The withheld stretches that have been obeyed."""
         if not orders.record:
             self._unrecorded.begin(start)
-        # The public output first: it tells of the bytes, whatever else lists them.
+        # The public output comes first: it sends the bytes, whatever other output lists them.
         self._controllers: dict[str, OutputController] = {}
         self.public = self._add(PUBLIC, orders.public, start, aired=orders.public != "slate")
         for order in orders.outputs:
@@ -90,7 +92,7 @@ class ProgrammeOutputs:
 
     @property
     def shows(self) -> dict[str, Shows]:
-        """By name, of each output that is not over: it shows this now."""
+        """Output -> its present content, for each output that is not over."""
         return {
             name: controller.showing for name, controller in self._controllers.items() if controller.closed_at is None
         }
@@ -106,7 +108,7 @@ class ProgrammeOutputs:
     # --- what the director orders --------------------------------------------------------------------------
 
     def obey(self, orders: RoomOrders, now: int) -> None:
-        """From tick ``now`` on."""
+        """The orders from tick ``now`` on."""
         self._record(orders.record, now)
         self._keep_from(orders.keep_from_ms)
         if orders.stretch != self._stretch:
@@ -126,7 +128,7 @@ class ProgrammeOutputs:
         self._withhold(orders.withheld, now)
 
     def forget(self, start: int, end: int) -> None:
-        """List nowhere any more what lies between two ticks; ``end`` is now at the latest."""
+        """Remove the media between two ticks from every list; ``end`` is now at the latest."""
         unlisted = [chunk for controller in self._controllers.values() for chunk in controller.forget(start, end)]
         unlisted += self._programme.forget(start, end, gaps=True)
         self._store.forget(unlisted)
@@ -155,7 +157,7 @@ class ProgrammeOutputs:
             output.segment_opened(PROGRAMME, track, changed)
 
     def still(self, jpeg: bytes, start: int) -> None:
-        """A picture of the programme. Where the programme is a slate itself, that one's is told."""
+        """A picture of the programme. If the programme is a slate itself, the slate's picture is used."""
         if self._still_kind is None:
             for controller in self._controllers.values():
                 controller.still(jpeg, start)
@@ -167,14 +169,14 @@ class ProgrammeOutputs:
             self._tell_programme_slate(kind)
 
     def slate_ready(self, kind: str) -> None:
-        """The slate of that kind is another."""
+        """The slate of that kind has changed."""
         for controller in self._controllers.values():
             controller.slate_ready(kind)
         if kind == self._still_kind:
             self._tell_programme_slate(kind)
 
     def finish(self) -> None:
-        """The broadcast is over."""
+        """The broadcast has ended."""
         for controller in self._controllers.values():
             controller.output.close()
         self._programme.close()
@@ -213,14 +215,13 @@ class ProgrammeOutputs:
             self._unrecorded.end(now)
         else:
             self._unrecorded.begin(now)
-        # "When an unrecorded stretch begins or ends, the DVR window is cut to the live edge." (design, 3.6) What is
-        # recorded is kept in the programme, for the replays of the sessions before.
+        # When an unrecorded stretch begins or ends, the DVR window is cut to the live edge. Recorded media stay in the
+        # programme, for the replays of the sessions before.
         for controller in self._controllers.values():
             controller.output.cut_window()
 
     def _withhold(self, withheld: tuple[Withheld, ...], now: int) -> None:
-        """Take out what must not be listed, or kept, and was until now. Each once: what comes later is as the other
-        orders say."""
+        """Remove listed stretches that must not be listed, or kept. Each once: later media follow the other orders."""
         fresh = [one for one in withheld if one not in self._withheld]
         self._withheld = frozenset(withheld)
         epoch_ms = self._broadcast.epoch_ms

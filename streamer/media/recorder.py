@@ -1,8 +1,8 @@
-"""Memory first, disk behind: the ring, the media files and the index of one broadcast.
+"""The ring in memory, the media files and the index of one broadcast. Memory comes first, the disk behind.
 
 All public methods are called on the room process's loop and never block. A part's place on disk is known before its
-bytes are there, because files are append-only and have one writer: a thread behind a queue that is bounded in bytes.
-Where the disk stalls or is full, parts stay in memory only; live never waits for it.
+bytes are there, because files are append-only and have one writer: a thread behind a queue that is bounded in bytes. If
+the disk stalls or is full, parts stay in memory only; live never waits for it.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from streamer.media.disk import QUEUE_BYTES, DiskWriter, JobQueue, NewIndex, Pun
 from streamer.media.ring import Ring
 
 FILE_TICKS = 600 * TICKS_PER_S
-"""A media file takes ten minutes; it ends with a segment."""
+"""A media file holds ten minutes and ends with a segment."""
 SOUND_SLACK_TICKS = 960
 INDEX_FILE_BYTES = 4 * 1024 * 1024
-"""An index that has grown by this much is begun anew with a snapshot, which bounds the time that a recovery takes."""
+"""After this growth a new index begins with a snapshot, which bounds the time of a recovery."""
 RETRY_S = 2.0
-"""After the disk refused something, parts stay in memory for this long before it is tried again."""
+"""After an error of the disk parts stay in memory for this long before the disk is tried again."""
 BEHIND_FOR_S = 10.0
-"""How long the alarm outlasts the last part that found the queue full."""
+"""The alarm goes on for this long after the last part that found the queue full."""
 
 
 @dataclass(slots=True)
 class _File:
     name: str
     first: int
-    """Tick of its first part."""
+    """The tick of its first part."""
     size: int = 0
 
 
 class _Forgetting:
-    """Bytes that the writer is to make zeros. On the loop, but for what the writer calls."""
+    """Bytes that the writer must overwrite with zeros. Used on the loop, except by the writer."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -52,13 +52,13 @@ class _Forgetting:
 
     def add(self, file: str, runs: tuple[tuple[int, int], ...], queue: JobQueue) -> None:
         if (file, runs) in self._asked:
-            return  # another output listed the same
+            return  # another output listed the same bytes
         self._asked.add((file, runs))
         job: asyncio.Future[int] = self._loop.create_future()
         self._jobs[job] = None
 
         def done(size: int) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the process is on its way out
+            with contextlib.suppress(RuntimeError):  # the loop is closed because the process is about to end
                 self._loop.call_soon_threadsafe(_resolve, job, size)
 
         self._refused |= not queue.put(Punch(file, runs, done))
@@ -79,8 +79,8 @@ def _resolve(job: asyncio.Future[int], size: int) -> None:
 class Recorder:
     """Keeps the parts of one broadcast: the newest in ``ring``, all of them in ``room_dir``.
 
-    ``snapshot`` gives the state that the index is begun with, usually ``BroadcastView.snapshot``. ``next_files`` (by
-    stream) and ``next_index`` are what a recovery found.
+    ``snapshot`` gives the first state of the index, usually ``BroadcastView.snapshot``. ``next_files`` (by stream) and
+    ``next_index`` come from a recovery.
     """
 
     def __init__(
@@ -98,9 +98,9 @@ class Recorder:
         self.record = True
         """False: parts are kept in memory only, until it is True again (minutes that must not be recorded)."""
         self.memory_only_total = 0
-        """Parts that were not written, by intent or not."""
+        """Parts that were not written, on purpose or not."""
         self.refused_total = 0
-        """Those that found the queue full."""
+        """Parts that found the queue full."""
         self._folder = broadcast.id
         self._snapshot = snapshot
         self._numbers = dict(next_files or {})
@@ -123,7 +123,7 @@ class Recorder:
         self._thread = threading.Thread(target=self._writer.run, name=f"recorder-{broadcast.room}", daemon=True)
 
     def start(self) -> None:
-        """Start the writer and begin the index: the broadcast is opened and ``snapshot`` shows it.
+        """Start the writer and begin the index: the broadcast is open and ``snapshot`` shows it.
 
         What the snapshot lists keeps its files from being removed.
         """
@@ -138,8 +138,8 @@ class Recorder:
         self._begin_index(first)
 
     def write(self, stream: str, start: int, data: bytes, *, new_segment: bool, record: bool = True) -> Chunk:
-        """Keep a part that begins at ``start`` ticks; returns at once where its bytes are going to lie. Without
-        ``record`` that is in memory only."""
+        """Keep a part that begins at ``start`` ticks. Returns at once the future place of its bytes. Without ``record``
+        that is in memory only."""
         chunk = self._place(stream, start, data, new_segment) if record and self.record else None
         if chunk is None:
             self.memory_only_total += 1
@@ -153,7 +153,7 @@ class Recorder:
         self._files_from = start
 
     def forget(self, chunks: Iterable[Chunk]) -> None:
-        """Have these bytes gone, from memory at once and from the disk by the writer; see :meth:`forgotten`."""
+        """Delete these bytes, from memory at once and from the disk by the writer; see :meth:`forgotten`."""
         found = ChunkSet(chunks)
         self.ring.drop(found)
         if self._forgetting is None:
@@ -163,13 +163,13 @@ class Recorder:
                 self._forgetting.add(file, tuple(runs), self._queue)
 
     async def forgotten(self, timeout_s: float) -> tuple[int, bool]:
-        """Wait until the disk has done what :meth:`forget` asked since the last time. The number of bytes, and whether
-        all are gone."""
+        """Wait until the disk has done the requests of :meth:`forget` since the last call. Returns the number of bytes,
+        and whether all are gone."""
         forgetting, self._forgetting = self._forgetting, None
         return await forgetting.wait(timeout_s) if forgetting is not None else (0, True)
 
     def journal(self, event: MediaEvent) -> None:
-        """Keep an event in the index. Call it after the view that ``snapshot`` shows has taken the event in."""
+        """Keep an event in the index. Call it after the view that ``snapshot`` shows has applied the event."""
         record = encode_event(event)
         if record is None:
             return
@@ -177,7 +177,7 @@ class Recorder:
         if part is not None:
             self._note_use(part.part.chunk.file, part.output, part.msn)
         if self._index_wanted or self._writer.index_broken or self._index_bytes > INDEX_FILE_BYTES:
-            # While the index waits to be begun anew, events become part of the snapshot that begins it.
+            # While the index waits for its new beginning, events become part of the snapshot.
             self._index_wanted = True
             if time.monotonic() >= self._index_retry_at:
                 self._begin_index(self._snapshot(), record)
@@ -196,7 +196,7 @@ class Recorder:
 
     @property
     def alarms(self) -> list[str]:
-        """Stable codes of what is wrong now: ``disk_behind``, ``disk_full``, ``disk_error``, ``not_erased``."""
+        """Stable codes of present problems: ``disk_behind``, ``disk_full``, ``disk_error``, ``not_erased``."""
         found = ["disk_behind"] if time.monotonic() < self._behind_until else []
         if self._writer.trouble:
             found.append(self._writer.trouble)
@@ -217,11 +217,11 @@ class Recorder:
         }
 
     async def close(self, timeout_s: float = 5.0) -> bool:
-        """Write what is queued and stop; False where the disk did not take it in time."""
+        """Write the queue and stop; False if the disk did not take it in time."""
         return await asyncio.to_thread(self.stop, timeout_s)
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """The same for who may wait."""
+        """The same, for callers that may wait."""
         self._queue.close()
         if self._thread.ident is None:
             return True
@@ -234,7 +234,8 @@ class Recorder:
         now = time.monotonic()
         file = self._files.get(stream)
         if file is not None and self._writer.has_failed(file.name):
-            # Parts that were to follow in this file have no place any more: go on in another one, when there is hope.
+            # The next parts would have no place in this file, so the stream goes on in another file, when the disk
+            # works again.
             del self._files[stream]
             file = None
             self._retry_at = now + RETRY_S
@@ -272,7 +273,7 @@ class Recorder:
             uses[output] = max(msn, uses.get(output, msn))
 
     def _expire(self) -> None:
-        """Remove the files that no output's window refers to any more."""
+        """Delete the files that no output's window refers to any more."""
         current = {file.name for file in self._files.values()}
         for name, uses in list(self._uses.items()):
             if name in current or any(msn >= self._first_msn.get(output, 0) for output, msn in uses.items()):

@@ -1,4 +1,4 @@
-"""Going on in the same broadcast after a room process was killed: what the files tell of it.
+"""Continues a broadcast from its files after a room process was killed.
 
 Blocks on the disk: call it before the loop has work to do, or in a thread.
 """
@@ -28,22 +28,22 @@ _INDEX_NAME = re.compile(r"index-(\d+)\.sx")
 
 @dataclass(slots=True)
 class Recovered:
-    """A broadcast that goes on. ``snapshot`` is what a :class:`BroadcastView` begins with."""
+    """A broadcast that goes on. ``snapshot`` is the first state of a :class:`BroadcastView`."""
 
     broadcast: Broadcast
     snapshot: Snapshot
     end: int
-    """Where the newest part that is on disk ends, in ticks; 0 where there is none."""
+    """The end of the newest part on disk, ticks; 0 if there is none."""
     outputs: dict[str, OutputState] = field(default_factory=dict)
     next_files: dict[str, int] = field(default_factory=dict)
     """Stream -> number of its next media file."""
     next_index: int = 0
     lost_parts: int = 0
-    """Listed, but not on disk: kept in memory only, or not written in time."""
+    """Parts that were listed but are not on disk: kept in memory only, or not written in time."""
     gaps: int = 0
-    """Segments of a rendition of which nothing is left, or too little."""
+    """Segments of a rendition of which nothing, or too little, is left."""
     torn_bytes: int = 0
-    """Of the index: a record that was being written, or damage."""
+    """Bytes of the index that are damaged or half written."""
 
     @property
     def inits(self) -> list[InitSection]:
@@ -53,7 +53,7 @@ class Recovered:
 def recover(room_dir: Path, *, now_ms: int, close_after_s: float) -> Recovered | None:
     """The room's newest broadcast, if it was not closed and its last data is at most ``close_after_s`` old.
 
-    Damage costs what it hit: nothing is raised for it, and None means that a new broadcast has to be opened.
+    Damage costs the damaged data only and raises nothing. None: a new broadcast must be opened.
     """
     found = _newest_index(room_dir)
     if found is None:
@@ -91,10 +91,10 @@ def recover(room_dir: Path, *, now_ms: int, close_after_s: float) -> Recovered |
 def remove_old_broadcasts(
     room_dir: Path, *, keep: Iterable[str], now_ms: int, older_than_s: float, keep_from_ms: int | None = None
 ) -> list[str]:
-    """Delete the folders of broadcasts whose files have not changed for ``older_than_s``, but for ``keep`` (ids), and
-    those that were still written to at ``keep_from_ms``: a session claims what was made from then on.
+    """Delete the folders of broadcasts whose files have not changed for ``older_than_s``, except ``keep`` (ids) and
+    those that were still written at ``keep_from_ms``: a session claims the media from then on.
 
-    Returns what was deleted. Folders without an index are not ours and stay.
+    Returns the deleted ids. Folders without an index are not ours and stay.
     """
     kept = set(keep)
     removed = []
@@ -114,7 +114,7 @@ def _broadcast_folders(room_dir: Path) -> list[Path]:
 
 
 def _newest_index(room_dir: Path) -> tuple[Path, IndexContent] | None:
-    """The newest index of the broadcast that was written to last; an older one of it where that cannot be read."""
+    """The newest readable index of the broadcast that was written last."""
     folders = sorted(
         _broadcast_folders(room_dir), key=lambda f: max(i.stat().st_mtime_ns for i in f.glob(INDEX_GLOB)), reverse=True
     )
@@ -138,7 +138,7 @@ def _next_files(folder: Path) -> dict[str, int]:
 
 
 def _mend(room_dir: Path, snapshot: Snapshot, broadcast: Broadcast) -> Recovered:
-    """Bring the state to what is on disk, every rendition at the same last segment."""
+    """Reduce the state to the data on disk, with the same last segment in every rendition."""
     sizes = _Sizes(room_dir)
     recovered = Recovered(broadcast, snapshot, 0)
     outputs: dict[str, dict[str, list[Segment]]] = {}
@@ -161,8 +161,8 @@ def _mend(room_dir: Path, snapshot: Snapshot, broadcast: Broadcast) -> Recovered
 
 
 def _mend_segment(segment: Segment, sizes: _Sizes, recovered: Recovered) -> Segment | None:
-    """The segment with what is on disk of it, complete; a gap where a whole one is not whole any more; None where an
-    unfinished one has nothing."""
+    """The segment with its parts on disk, complete; a gap if a complete one has lost parts; None if an unfinished one
+    has none."""
     if segment.gap:
         return segment
     good = sizes.leading(segment.parts)
@@ -180,7 +180,8 @@ def _gap(like: Segment, duration: int) -> Segment:
 
 
 def _gap_beside(other: Segment, before: Segment | None) -> Segment:
-    """A gap where another rendition has ``other``. Sound is cut at its own frames: it begins where ``before`` ended."""
+    """A gap beside ``other`` of another rendition. Sound is cut at its own frames, so its gap begins at the end of
+    ``before``."""
     end = other.start + max(1, other.duration)
     if before is not None and not other.discontinuity:
         other = msgspec.structs.replace(other, start=min(before.start + before.duration, end - 1))
@@ -188,9 +189,9 @@ def _gap_beside(other: Segment, before: Segment | None) -> Segment:
 
 
 def _align(tracks: dict[str, list[Segment]], first_msn: int, recovered: Recovered) -> dict[str, list[Segment]]:
-    """Every rendition from the same first to the same last segment, gaps where one has nothing.
+    """Every rendition from the same first to the same last segment, with gaps where one has nothing.
 
-    The last is the last one that any rendition has bytes of.
+    The last segment is the last of which any rendition has bytes.
     """
     last = max((s.msn for segments in tracks.values() for s in segments if s.parts), default=first_msn - 1)
     by_msn: dict[int, list[Segment]] = {}
@@ -212,7 +213,7 @@ def _align(tracks: dict[str, list[Segment]], first_msn: int, recovered: Recovere
 
 
 def output_state(snapshot: Snapshot, name: str, tracks: dict[str, list[Segment]], first_msn: int) -> OutputState:
-    """Where an output of which this is left goes on."""
+    """The state in which an output with these segments goes on."""
     aired = {interval.index for interval in snapshot.intervals.get(name, []) if interval.aired}
     window: dict[int, Listed] = {}
     for segments in tracks.values():
@@ -242,7 +243,7 @@ class _Sizes:
         self._known: dict[str, int] = {}
 
     def leading(self, parts: Sequence[Part]) -> list[Part]:
-        """The parts before the first one whose bytes are not there."""
+        """The parts before the first one whose bytes are missing."""
         good = []
         for part in parts:
             chunk = part.chunk

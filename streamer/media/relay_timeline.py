@@ -10,7 +10,7 @@ from streamer.media.audio import OPUS_SILENCE, OPUS_SILENCE_TICKS
 
 
 class FrameRelay(Protocol):
-    """Where the frames go. ``start`` in ticks of the broadcast."""
+    """Takes the frames. ``start`` in ticks of the broadcast."""
 
     def push_video(self, data: bytes, start: int, idr: bool) -> None:
         """One access unit of H.264, Annex B, with parameter sets before an IDR."""
@@ -20,7 +20,7 @@ class FrameRelay(Protocol):
 
 
 class RelayTimeline:
-    """``start`` is the tick from which sound is missed."""
+    """``start`` is the tick from which sound is missing."""
 
     def __init__(self, relay: FrameRelay, start: int) -> None:
         self._relay = relay
@@ -29,19 +29,19 @@ class RelayTimeline:
 
     def picture(self, sample: Sample, config: TrackConfig) -> None:
         sets = (config.sps, config.pps) if sample.sync else ((), ())
-        # Where slate and programme overlap, as at a tap, every picture is needed for those after it, and time never
+        # Slate and programme may overlap at an action. Every picture is needed for the ones after it, and time never
         # goes back.
         start = self._last_picture = max(sample.start, self._last_picture + 1)
         self._relay.push_video(h264.avcc_to_annexb(sample.data, *sets), start, sample.sync)
 
     def sound(self, packet: bytes, start: int) -> None:
         if start <= self._last_sound:
-            return  # silence was heard in its place
+            return  # silence was heard instead of it
         self._last_sound = start
         self._next_sound = start + OPUS_SILENCE_TICKS
         self._relay.push_audio(packet, start)
 
     def silence(self, to: int) -> None:
-        """Viewers hear silence up to ``to``: to them a stream of packets that stops is a fault."""
+        """Viewers hear silence up to ``to``: a stream of packets that stops is a fault for them."""
         while self._next_sound + OPUS_SILENCE_TICKS <= to:
             self.sound(OPUS_SILENCE, self._next_sound)

@@ -1,4 +1,4 @@
-"""Which renditions a broadcast has: fixed when the room opens (design, section 3.4). Pure."""
+"""Plans the renditions of a broadcast, which are fixed when the room opens. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RenditionPlan:
 
     renditions: tuple[Rendition, ...]
     rungs: tuple[RungSpec, ...]
-    """One for each picture rendition; the first is the top, encoded only where the source does not fit."""
+    """One for each picture rendition; the first is the top, encoded only if the source does not fit."""
     sounds: dict[str, int]
     """Bits per second of each sound rendition."""
 
@@ -33,7 +33,7 @@ class RenditionPlan:
 
 
 def plan_renditions(width: int, height: int, frame_rate: float, codecs: str, settings: MediaSettings) -> RenditionPlan:
-    """Plan for a source of ``width`` x ``height`` pixels; ``codecs`` is the top's where it is passed through."""
+    """The plan for a source of ``width`` x ``height`` pixels; ``codecs`` is the top's if it is passed through."""
     width, height = fit(width, height, settings.max_height)
     portrait = height > width
     short = min(width, height)
@@ -52,7 +52,7 @@ def plan_renditions(width: int, height: int, frame_rate: float, codecs: str, set
 
 
 def plan_resumed(renditions: Sequence[Rendition], settings: MediaSettings) -> RenditionPlan:
-    """The plan of a broadcast that goes on after a crash: what was declared stays."""
+    """The plan of a broadcast that goes on after a crash: declared renditions stay."""
     specs = [
         RungSpec(r.name, r.width, r.height, r.average_bandwidth, r.bandwidth, r.frame_rate, r.codecs)
         for r in renditions

@@ -25,14 +25,14 @@ class Ring:
         self.bytes += len(data)
         while self._held:
             key, (oldest, _, old) = next(iter(self._held.items()))
-            # Tracks lag behind one another, so that the order is only nearly that of time.
+            # Tracks lag behind one another, so the order is only nearly that of time.
             if self.bytes <= self._max_bytes and oldest >= self._newest - self._ticks:
                 return
             del self._held[key]
             self.bytes -= len(old)
 
     def drop(self, chunks: ChunkSet) -> None:
-        """Forget the bytes of these."""
+        """Drop the bytes of these chunks."""
         for key in [key for key in self._held if key in chunks]:
             self.bytes -= len(self._held.pop(key)[2])
 

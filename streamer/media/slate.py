@@ -1,4 +1,4 @@
-"""The slate: what is shown between sessions, when a camera falls silent, and where a source has no picture.
+"""The slate: the picture between sessions, while a camera is silent, and for a source without a picture.
 
 Rendering and encoding block for some tenths of a second: they belong into a worker thread.
 """
@@ -47,9 +47,10 @@ _TOP, _BOTTOM = (17, 24, 39), (10, 14, 24)
 _ACCENT = (94, 168, 255)
 _WHITE, _MUTED = (244, 247, 252), (172, 184, 204)
 _SPARE_FRAMES = 1.2
-"""The group of pictures is a little longer than a segment, for segments end at the nearest frame."""
+"""The group of pictures is a little longer than a segment, because segments end at the nearest frame."""
 _WARM_UP_FRAMES = 12
-"""The rate control begins timidly; what it has seen for a moment it encodes well, and the picture does not pulse."""
+"""The rate control begins cautiously. After some frames of the same picture it encodes it well, and the picture does
+not pulse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,9 @@ class SlateText:
     room: str
     venue: str = ""
     title: str = ""
-    """The session's title, or what the room's crew has written."""
+    """The session's title, or a text of the room's crew."""
     text: str = ""
-    """A second, smaller line; where it is empty, *Back in a moment* or *Sound only* in ``language``."""
+    """A second, smaller line; empty: *Back in a moment* or *Sound only* in ``language``."""
     language: str = "en"
     logos: tuple[str, ...] = ()
     """Files of partners' logos."""
@@ -73,7 +74,7 @@ def saying(language: str, kind: str) -> str:
 
 
 def countdown(language: str, left_ms: int) -> str:
-    """How long it is until something begins, in the words of a slate; empty where it is not soon, or past."""
+    """The time until something begins, in a slate's words; empty if it is far away or past."""
     if not 0 <= left_ms <= COUNTDOWN_MS:
         return ""
     minutes = round(left_ms / 60_000)
@@ -154,12 +155,12 @@ def picture_of(image: Image.Image) -> VideoFrame:
 
 @dataclass(frozen=True, slots=True)
 class SlateClip:
-    """A slate in one rendition: a group of pictures, encoded once, to be laid on the timeline again and again."""
+    """A slate in one rendition: a group of pictures, encoded once and repeated on the timeline."""
 
     config: TrackConfig
     frame_ticks: int
     frames: tuple[Sample, ...]
-    """From an IDR on; their starts are relative to it."""
+    """They begin with an IDR; their starts are relative to it."""
 
     def samples(self, start: int, end: int) -> Iterator[Sample]:
         """Frames at ``start`` and every ``frame_ticks`` before ``end``. The first of each round is an IDR."""
@@ -223,12 +224,12 @@ def encode_clips(
 
 @lru_cache(maxsize=64)
 def _font(path: Path, size: int) -> ImageFont.FreeTypeFont:
-    # The basic layout does without Raqm, which is not everywhere.
+    # The basic layout needs no Raqm, which is not installed everywhere.
     return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def _fitted(text: str, path: Path, size: float, width: int, most: int) -> Iterable[tuple[str, ImageFont.FreeTypeFont]]:
-    """``text`` in at most ``most`` lines: as large as it goes down to six tenths of ``size``, then cut off."""
+    """``text`` in at most ``most`` lines: as large as possible down to six tenths of ``size``, then cut off."""
     text = " ".join(text.split())
     lines: list[str] = []
     font = _font(path, max(9, round(size)))

@@ -17,7 +17,7 @@ WIDEST = 24.0
 
 
 def draw_logos(image: Image.Image, files: Sequence[str], *, margin: int, unit: float) -> None:
-    """Draw what can be read of ``files``; a file that is gone is left out, and what does not fit in the row is too."""
+    """Draw the readable logos of ``files``; a missing file, and a logo that does not fit in the row, are left out."""
     height, gap, padding = round(HEIGHT * unit), round(GAP * unit), round(PADDING * unit)
     bottom = image.height - round(4 * unit)
     x = margin

@@ -1,4 +1,4 @@
-"""The slates of a broadcast at hand: made beforehand in a thread, one of each kind in every rendition."""
+"""The slates of a broadcast, made in advance in a thread, one of each kind in every rendition."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from streamer.settings import MediaSettings
 log = structlog.get_logger(__name__)
 
 NICENESS = 10
-"""A room opens with live pictures to encode and slates to make: those that are watched come first."""
+"""When a room opens there are live pictures to encode and slates to make. The live pictures come first."""
 
 Clips = Mapping[str, SlateClip]
 
 
 class SlateShelf:
-    """Called on the loop. A new text takes a second or two to appear; until then the old slate goes on.
+    """Called on the loop. A new text needs a second or two; until then the old slate goes on.
 
     ``on_ready(kind)`` is called on the loop when the clips of a kind are new.
     """
@@ -55,18 +55,18 @@ class SlateShelf:
 
     @property
     def text(self) -> SlateText:
-        """The slates say this, or soon will."""
+        """The text of the slates, now or soon."""
         return self._text
 
     def set_text(self, text: SlateText) -> None:
-        """Make the slates anew, if the text is another. One that is still being made is given up."""
+        """Make the slates anew if the text has changed. Slates with an earlier text that are being made are dropped."""
         if text != self._text:
             self._text = text
             self._prepare()
 
     def clips(self, kind: str = SLATE_KIND) -> Clips:
-        """The clip of each rendition. The very first may not be ready: then a plain one is made at once, which holds
-        the caller up for some tenths of a second: better wait for ``on_ready`` where there is time."""
+        """The clip of each rendition. If the very first is not ready, a plain one is made at once, which blocks the
+        caller for some tenths of a second; better wait for ``on_ready`` if there is time."""
         if kind not in self._clips:
             made = encode_clips(self._text, kind, self._rungs, self._settings, length_s=0)
             assert made is not None
@@ -85,13 +85,13 @@ class SlateShelf:
     def _prepare(self) -> None:
         self._stop.set()
         self._stop = threading.Event()
-        # One text at a time is made: those before it that have not begun are of no use any more.
+        # Only the newest text is made: older ones that have not begun are useless.
         self._worker.shed()
         for kind in KINDS:
             self._worker.put(partial(self._make, self._text, kind, self._stop), sheddable=True)
 
     def _make(self, text: SlateText, kind: str, stop: threading.Event) -> None:
-        """On the shelf's thread."""
+        """Runs on the shelf's thread."""
         first = self._rungs[0]
         width = min(MAX_WIDTH, first.width)
         try:
@@ -105,7 +105,7 @@ class SlateShelf:
         try:
             self._loop.call_soon_threadsafe(self._ready, text, kind, clips, still)
         except RuntimeError:
-            # The loop is closed: the room process is on its way out.
+            # The loop is closed because the room process is about to end.
             stop.set()
 
     def _ready(self, text: SlateText, kind: str, clips: Clips, still: bytes) -> None:

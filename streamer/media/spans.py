@@ -1,22 +1,22 @@
-"""Stretches of the timeline of which something holds: unrecorded, silent, forgotten. Pure; ticks throughout."""
+"""Marked stretches of the timeline: unrecorded, silent, forgotten. Pure; ticks throughout."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 REMEMBERED = 64
-"""Questions are about the live edge, a few seconds back at most."""
+"""Lookups are about the live edge, a few seconds back at most."""
 
 
 @dataclass(slots=True)
 class Spans:
-    """Begun and ended in order."""
+    """Stretches that begin and end in order."""
 
     _spans: list[tuple[int, int | None]] = field(default_factory=list)
 
     @property
     def open(self) -> bool:
-        """Whether it holds now, until further notice."""
+        """Whether a stretch is open now."""
         return bool(self._spans) and self._spans[-1][1] is None
 
     def begin(self, at: int) -> None:
@@ -30,12 +30,12 @@ class Spans:
             self._spans[-1] = (start, max(start, at))
 
     def add(self, start: int, end: int) -> None:
-        """A stretch that is over. Not between :meth:`begin` and :meth:`end`."""
+        """A finished stretch. Not between :meth:`begin` and :meth:`end`."""
         self._spans.append((start, end))
         del self._spans[:-REMEMBERED]
 
     def without(self, start: int, end: int) -> list[tuple[int, int]]:
-        """The pieces from ``start`` to ``end`` in which it does not hold, in order."""
+        """The pieces from ``start`` to ``end`` outside of all stretches, in order."""
         left = [(start, end)] if start < end else []
         for begin, until in self._spans:
             stop = end if until is None else until
@@ -43,5 +43,5 @@ class Spans:
         return left
 
     def overlap(self, start: int, end: int) -> bool:
-        """Whether it holds anywhere from ``start`` to ``end``."""
+        """Whether any stretch overlaps ``start`` to ``end``."""
         return any(begin < end and (until is None or start < until) for begin, until in self._spans)

@@ -33,7 +33,7 @@ class StillMaker:
         self._reformatter = VideoReformatter()
 
     def due(self, start: int) -> bool:
-        """Whether the picture at tick ``start`` shall be one."""
+        """Whether the picture at tick ``start`` becomes a still."""
         return self._last is None or not 0 <= start - self._last < self._interval
 
     def make(self, frame: VideoFrame, start: int) -> bytes:

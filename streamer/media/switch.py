@@ -1,4 +1,4 @@
-"""Which source the programme takes (design, section 3.3). Pure: time is an argument, in nanoseconds.
+"""Chooses the source of the programme. Pure: time is an argument, in nanoseconds.
 
 ``main`` (or the source that a person took) while its packets come; else ``spare`` if it is up; else the slate.
 """
@@ -15,26 +15,26 @@ from streamer.media.incoming import IncomingUnit
 NS = 1_000_000_000
 MAIN, SPARE = "main", "spare"
 STANDBY_NS = 3 * NS
-"""How much of a standby source is kept, so that its take can begin in the past."""
+"""The kept length of a standby source, so that its take can begin in the past."""
 STANDBY_BYTES = 16 * 1024 * 1024
 SOUND_ONLY_NS = 3 * NS // 2
-"""A source without a picture, or without sound, for this long is one of the other alone."""
+"""A source without a picture, or without sound, for this long has only the other."""
 SUSPICION_NS = NS // 5
-"""Silence after which the standby source is asked for a key frame."""
+"""After this silence the standby source is asked for a key frame."""
 
 
 @dataclass(slots=True)
 class SourceState:
-    """One source, as the switch knows it."""
+    """One source in the switch."""
 
     name: str
     codec: str = ""
     video_ns: int = 0
-    """Arrival of the last picture; 0: none yet."""
+    """The arrival of the last picture; 0: none yet."""
     audio_ns: int = 0
     connected: bool = False
     seen_ns: int = 0
-    """Arrival of the first packet since the source came up, or came back from a silence."""
+    """The arrival of the first packet since the source came up, or came back after a silence."""
     standby: deque[IncomingUnit] = field(default_factory=deque)
     """Pictures and sounds since the newest IDR while the source is not on the programme."""
     standby_bytes: int = 0
@@ -53,18 +53,18 @@ class SourceState:
             self.audio_ns = unit.arrival_ns
 
     def can_begin_after(self, since_ns: int) -> bool:
-        """Whether a key frame that came at ``since_ns`` or later is held."""
+        """Whether it holds a key frame that came at ``since_ns`` or later."""
         return any(i.idr and i.unit.arrival_ns >= since_ns for i in self.standby)
 
     def keep(self, incoming: IncomingUnit, *, since_ns: int | None = None) -> None:
         """Hold a unit of a standby source; an IDR drops the pictures before it.
 
-        ``since_ns``: the source on the programme is silent, and the first key frame since then is where this one would
-        take over; it stays.
+        ``since_ns``: the source on the programme is silent since then. The first key frame after it stays, because this
+        source would take over there.
         """
         now_ns = incoming.unit.arrival_ns
         if incoming.idr and not (since_ns is not None and self.can_begin_after(since_ns)):
-            # Sound of the last moments stays: it may belong to pictures after this IDR.
+            # The sound of the last moments stays: it may belong to pictures after this IDR.
             recent = [i for i in self.standby if not i.is_video and now_ns - i.unit.arrival_ns < NS]
             self.drop_standby()
             self.standby.extend(recent)
@@ -88,11 +88,11 @@ class SourceState:
 
 @dataclass(slots=True)
 class SourceSwitch:
-    """The sources of a room and the rule between them."""
+    """The sources of a room and the rule that chooses among them."""
 
     silence_ns: int
     preferred: str = MAIN
-    """The source that a person took; ``main`` unless somebody did; ``slate`` shows the slate."""
+    """The source that a person took, else ``main``; ``slate`` shows the slate."""
     sources: dict[str, SourceState] = field(default_factory=dict)
 
     def source(self, name: str) -> SourceState:
@@ -102,15 +102,15 @@ class SourceSwitch:
         return state
 
     def up(self, name: str, now_ns: int) -> bool:
-        """Whether something comes from the source: a picture, or sound that goes on without one."""
+        """Whether the source sends: a picture, or sound without one."""
         state = self.sources.get(name)
         if not state or not state.connected or not state.last_ns or now_ns - state.last_ns >= self.silence_ns:
             return False
         return self.picture_up(name, now_ns) or self.outlasts_picture(name)
 
     def outlasts_picture(self, name: str) -> bool:
-        """Whether the sound came for so much longer than the picture that it did not fall silent with it: the last
-        packet of a camera that is cut off is one of sound more often than not."""
+        """Whether the sound went on so long after the last picture that both did not end together: the last packet of a
+        camera that is cut off is mostly one of sound."""
         state = self.sources.get(name)
         return bool(state and state.audio_ns - state.video_ns > self.silence_ns // 2)
 
@@ -119,7 +119,7 @@ class SourceSwitch:
         return bool(state and state.connected and state.video_ns and now_ns - state.video_ns < self.silence_ns)
 
     def heard_ns(self, now_ns: int) -> int | None:
-        """Arrival of the newest packet of a source that may stand on the programme; None where none comes now."""
+        """The arrival of the newest packet of a source that may be on the programme; None if none comes now."""
         newest = 0
         for name in (self.preferred, MAIN, SPARE):
             state = self.sources.get(name)
@@ -128,7 +128,7 @@ class SourceSwitch:
         return newest if newest and now_ns - newest < self.silence_ns else None
 
     def wanted(self, now_ns: int) -> str:
-        """The source that ought to be on the programme now, or ``slate``."""
+        """The source that should be on the programme now, or ``slate``."""
         if self.preferred == SLATE:
             return SLATE
         for name in (self.preferred, SPARE):
@@ -137,6 +137,6 @@ class SourceSwitch:
         return SLATE
 
     def silent(self, name: str, now_ns: int) -> bool:
-        """Whether its last packet came so long ago that the standby source should get ready."""
+        """Whether its last packet is so old that the standby source should prepare."""
         state = self.sources.get(name)
         return bool(state and now_ns - state.last_ns > SUSPICION_NS)

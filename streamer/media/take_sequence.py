@@ -1,4 +1,4 @@
-"""The takes of a programme: which one runs, and how the next one follows it without a hole. On the loop."""
+"""The sequence of a programme's takes: each follows the one before without a hole. On the loop."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from streamer.media.timeline import RoomClock, SourceClock
 log = structlog.get_logger(__name__)
 
 RETURN_NS = NS // 2
-"""``main`` has to be back for this long before it takes over from ``spare``."""
+"""``main`` must be back for this long before it takes over from ``spare``."""
 STRETCH_TICKS = 3 * TICKS_PER_S // 10
-"""The last picture of a take is held for at most this long until the standby source's IDR: no part may last longer."""
+"""The last picture of a take is held for at most this long until the standby source's IDR, because no part may be
+longer."""
 JOIN_TICKS = TICKS_PER_S // 10
-"""A standby source's key frame may have come this long before the end of what was shown: its take begins there."""
+"""A standby source's key frame may have come this long before the end of the shown pictures: its take begins there."""
 
 
 @dataclass(slots=True)
@@ -38,19 +39,19 @@ class TakeSequence:
     switch: SourceSwitch
     keyframes: KeyframeRequests
     fitness: Mapping[str, Fitness]
-    """Of each source that ever came up."""
+    """For each source that ever came up."""
     on_change: Callable[[], None]
-    """Another take runs."""
+    """Another take runs now."""
     take: PictureTake | SlateTake | None = None
     total: int = 0
 
     @property
     def source(self) -> str:
-        """On the programme now, or ``slate``; empty before the first take."""
+        """The source on the programme now, or ``slate``; empty before the first take."""
         return self.take.source if self.take is not None else ""
 
     def consider(self, name: str, now_ns: int) -> None:
-        """A key frame of a source that is not on came: is it to take over?"""
+        """A key frame of another source came: decide whether it takes over."""
         if self.switch.wanted(now_ns) != name:
             return
         if isinstance(self.take, PictureTake) and not self._may_relieve(self.take, name, now_ns):
@@ -58,13 +59,13 @@ class TakeSequence:
         self._picture_from(name, now_ns)
 
     def _may_relieve(self, take: PictureTake, name: str, now_ns: int) -> bool:
-        """Whether ``name`` may end a take that is running well: not on the first packets after an outage."""
+        """Whether ``name`` may end a take that works: not with its first packets after an outage."""
         if not self.switch.picture_up(take.source, now_ns):
             return True
         return now_ns - self.switch.source(name).seen_ns > RETURN_NS
 
     def change(self, now_ns: int) -> None:
-        """End a take whose source fell silent, or is not wanted any more."""
+        """End a take whose source fell silent, or is no longer wanted."""
         take = self.take
         wanted = self.switch.wanted(now_ns)
         if take is None:
@@ -84,7 +85,7 @@ class TakeSequence:
             self._relieve_slate(take, wanted, now_ns)
 
     def _relieve(self, take: PictureTake, wanted: str, now_ns: int) -> None:
-        """A take that runs well gives way: at once to the slate, to a source at its next key frame."""
+        """End a take that works: at once for the slate, at the next key frame for a source."""
         if wanted == SLATE:
             self.to_slate(now_ns)
         else:
@@ -101,17 +102,18 @@ class TakeSequence:
             self.slate_from(take.edge, sound_of=wanted)
 
     def _sound_only(self, name: str, now_ns: int) -> bool:
-        """Whether a source that is up has had no picture for so long that its sound is heard without one."""
+        """Whether a source that is up has had no picture for so long that its sound is used without one."""
         return not self.switch.picture_up(name, now_ns) and now_ns - self.switch.source(name).seen_ns > SOUND_ONLY_NS
 
     def relief_ns(self, take: PictureTake) -> int:
-        """A key frame that came then or later may begin the take after this one. Not one of before what was shown: the
-        whole take would lie in the future. A take that is late shows its last picture well after that arrived."""
+        """A key frame that came at this time or later may begin the next take. An earlier one than the shown pictures
+        may not, because the whole take would lie in the future. A late take shows its last picture long after its
+        arrival."""
         return self.clock.reached_ns(take.edge - JOIN_TICKS)
 
     def _picture_from(self, name: str, now_ns: int, *, since_ns: int = 0) -> bool:
-        """Begin a take of ``name`` at the earliest key frame at hand that came at ``since_ns`` or later. False where
-        there is none."""
+        """Begin a take of ``name`` at its earliest held key frame that came at ``since_ns`` or later. False if there is
+        none."""
         clock = self.clock
         state = self.switch.source(name)
         units = list(state.standby)
@@ -128,7 +130,7 @@ class TakeSequence:
         self.take = take
         self.pipeline.outputs.programme_slate(None)
         state.drop_standby()
-        # The picture first, so that the sound around it finds where it belongs.
+        # The picture comes first, so that the sound around it finds its place.
         take.video(units[first])
         for i, incoming in enumerate(units):
             if not incoming.is_video:
@@ -139,17 +141,17 @@ class TakeSequence:
         return True
 
     def _end_take(self, wanted: int) -> int:
-        """End the running take for one that begins about ``wanted``; the tick where that one may begin."""
+        """End the running take for one that begins at about ``wanted``. Returns the tick where that one may begin."""
         take = self.take
         if take is None:
             return max(0, self.pipeline.grid.start)
         if isinstance(take, SlateTake):
             take.write(wanted - 1)
-            # A slate that has nothing yet stands where the take before it was ended.
+            # A slate without frames so far stands at the end of the take before it.
             written = take.start if take.last < 0 else take.last + 1
             at = max(wanted, written, self.pipeline.grid.start + SHORTEST_TICKS)
         else:
-            # A short hole is bridged by holding the last picture; a longer one has been slate already.
+            # A short hole is bridged with the last picture; in a longer one the slate has been shown already.
             at = wanted if take.edge <= wanted <= take.edge + STRETCH_TICKS else max(take.edge, wanted)
             if at > take.edge + STRETCH_TICKS:
                 self.slate_from(take.edge, to=wanted - 1)
@@ -204,7 +206,7 @@ class TakeSequence:
         self.on_change()
 
     def ready_standby(self, take: PictureTake, now_ns: int) -> None:
-        """The source on the programme stutters: have the standby source's key frame at hand when it is out."""
+        """The source on the programme stutters: ask the standby source for a key frame in advance."""
         stutters = take.source != SPARE and self.switch.silent(take.source, now_ns) and self.switch.up(SPARE, now_ns)
         if stutters and not self.switch.source(SPARE).can_begin_after(self.relief_ns(take)):
             self.keyframes.want(SPARE, now_ns)

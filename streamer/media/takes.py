@@ -1,7 +1,7 @@
 """Takes: an uninterrupted run of one source, or of the slate, in the programme.
 
 Called on the loop, never blocks. A take writes to the programme's :class:`~streamer.media.pipeline.BroadcastPipeline`;
-who is on, and when, is the business of :mod:`streamer.media.programme`.
+:mod:`streamer.media.programme` chooses the source and the time.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from streamer.media.timeline import SourceClock
 FILL_AFTER_TICKS = TICKS_PER_S // 10
 """An encoded picture that is missing for this long is repeated."""
 FILL_LAG_TICKS = 8 * TICKS_PER_S // 100
-"""Repeats stay this far behind now, so that a frame that is merely late still finds its place."""
+"""Repeats stay this long before now, so that a late frame still finds its place."""
 MIN_FRAME_TICKS = TICKS_PER_S // 120
 HOLE_TICKS = 3 * TICKS_PER_S // 10
-"""A frame that is passed through lasts for at most this long: no part may last longer than PART-TARGET (1/3 s)."""
+"""A passed-through frame lasts for at most this long, because no part may be longer than PART-TARGET (1/3 s)."""
 MEND_LIMIT_TICKS = TICKS_PER_S
 """After a loss, pictures are left out until the next IDR for at most this long."""
 MAX_SOUND_DELAY_TICKS = 8 * TICKS_PER_S // 10
 MIN_SOUND_DELAY_TICKS = TICKS_PER_S // 10
 SOUND_BEFORE_TICKS = TICKS_PER_S // 100
-"""Sound that begins more than this before the take's first picture is of before the take."""
+"""Sound that begins more than this before the take's first picture belongs to the time before the take."""
 SOUND_MARGIN_TICKS = TICKS_PER_S // 25
 
 
 @dataclass(slots=True)
 class SoundDelay:
-    """How far sound is encoded behind now: just more than the latest packets came late."""
+    """The present delay of encoding sound: just more than the lateness of the latest packets."""
 
     ticks: int = MIN_SOUND_DELAY_TICKS
     late_total: int = 0
@@ -47,7 +47,7 @@ class SoundDelay:
         if needed > self.ticks:
             self.ticks = min(needed, MAX_SOUND_DELAY_TICKS)
         else:
-            # Comes down slowly (about 2 ms per second of packets), for a burst is seldom the last one.
+            # Decreases slowly (about 2 ms per second of packets), because a burst is seldom the last one.
             self.ticks = max(MIN_SOUND_DELAY_TICKS, self.ticks - 4)
 
 
@@ -61,9 +61,9 @@ class PictureTake:
     fitness: Fitness
     passthrough: bool = False
     first: int = -1
-    """Tick of the first frame."""
+    """The tick of the first frame."""
     last: int = -1
-    """Tick of the newest frame in the programme."""
+    """The tick of the newest frame in the programme."""
     frame_ticks: int = 3000
     _sps: tuple[bytes, ...] = ()
     _pps: tuple[bytes, ...] = ()
@@ -71,9 +71,9 @@ class PictureTake:
     _mending_since: int | None = None
     _turned: bool = False
     _passed: TrackConfig | None = None
-    """The parameter sets of what is passed through."""
+    """The parameter sets of the passed-through stream."""
     bridged: bool = False
-    """The top is encoded because of a hole, until the next IDR only."""
+    """Whether the top is encoded because of a hole, until the next IDR only."""
 
     @property
     def _sets(self) -> tuple[bytes, ...]:
@@ -81,17 +81,17 @@ class PictureTake:
 
     @property
     def edge(self) -> int:
-        """Where the picture that was written so far ends."""
+        """The end of the pictures that were written so far."""
         return self.last + self.frame_ticks
 
     @property
     def wants_keyframes(self) -> bool:
-        """Whether key frames of the source are of use: it is passed through, or may be again."""
+        """Whether key frames of the source are useful: it is passed through, or may be again."""
         return self.passthrough or (self._config is not None and (self.fitness.fits or self.fitness.wants_proof))
 
     def video(self, incoming: IncomingUnit) -> bool:
-        """Take one frame in. The first one of a take is an IDR. False where the sender's clock jumped: the frame is
-        left out, and the take has to end."""
+        """Take a frame in. The first one of a take is an IDR. False if the sender's clock jumped: the frame is dropped,
+        and the take must end."""
         unit = incoming.unit
         start = self.clock.video_start(unit)
         if self.clock.jumped(start, unit):
@@ -103,7 +103,7 @@ class PictureTake:
             self._h264(unit, incoming.avc, start)
         else:
             if self._config is not None:
-                # The sender went over to another codec. What it does next in H.264 is judged anew.
+                # The sender changed to another codec. Its next H.264 is judged anew.
                 self._config = None
                 self.fitness.restart()
             if self.passthrough:
@@ -112,7 +112,7 @@ class PictureTake:
         return True
 
     def sound(self, unit: AccessUnit) -> int | None:
-        """Lay a packet of sound on the timeline. Its tick; None where it belongs nowhere."""
+        """Place a packet of sound on the timeline. Returns its tick; None if it has no place."""
         start = self.clock.sound_start(unit)
         if self.clock.sound_is_far(start, unit):
             self.pipeline.left_out_total += 1
@@ -122,7 +122,7 @@ class PictureTake:
         return start
 
     def fill(self, now: int) -> None:
-        """Repeat the picture where an encoded source sends none (a still slide, a poor camera)."""
+        """Repeat the picture while an encoded source sends none (a still slide, a poor camera)."""
         if self.passthrough or self.last < 0:
             return
         self._repeat(now - FILL_LAG_TICKS)
@@ -158,7 +158,7 @@ class PictureTake:
         data = unit.data if avc.sps or not avc.idr else h264.to_annexb(self._sets) + unit.data
         overdue = not avc.idr and (self.fitness.late(start) or self.pipeline.grid.overdue(start))
         if self.passthrough and (overdue or not self.fitness.fits):
-            # No IDR came although it was asked for, or the source turned out not to fit.
+            # No IDR came although one was requested, or the source does not fit any more.
             self._encode_top()
         elif self.passthrough and self.first >= 0 and start - self.last > HOLE_TICKS:
             self._bridge(start)
@@ -183,14 +183,14 @@ class PictureTake:
             return  # half of a set; the other half is on its way
 
     def _may_pass(self, start: int) -> bool:
-        # At any key frame: one that was asked for comes a little after the segment was cut without it.
+        # At any key frame: a requested one comes a little after the segment was cut without it.
         return start - self.pipeline.grid.start >= SHORTEST_TICKS
 
     def _pass(self, avcc: bytes, annexb: bytes, start: int, *, idr: bool) -> None:
         assert self._config is not None
         cut: Cut | None = None
-        # A take begins, the top was encoded until now, or the sender has other parameter sets: they may have come
-        # before the IDR that they are for.
+        # A take begins, the top was encoded until now, or the sender has other parameter sets, which may have come
+        # before their IDR.
         discontinuity = self._config != self._passed
         if idr and (discontinuity or self.pipeline.grid.may_cut(start, idr=True)):
             cut = self.pipeline.cut(start, discontinuity=discontinuity)
@@ -200,8 +200,8 @@ class PictureTake:
         self.pipeline.ladder.decode("h264", annexb, start, show=True, cut=cut)
 
     def _encoded(self, unit: AccessUnit, start: int, *, data: bytes) -> None:
-        # A repeat may stand where this frame belongs: it comes right after it, for a moment's lip error
-        # is better than a frame that is lost.
+        # A repeat may stand in the place of this frame. The frame then comes right after it: a moment's lip error is
+        # better than a lost frame.
         reordered = self.fitness.note == "encoded_b_frames"
         if self.last >= 0 and not reordered:
             start = max(start, self.last + MIN_FRAME_TICKS)
@@ -215,13 +215,14 @@ class PictureTake:
         self.pipeline.ladder.decode(unit.codec, data, start, show=True, cut=cut)
 
     def _encode_top(self) -> None:
-        """From the next frame on the top is encoded like the others: other parameter sets, so a discontinuity."""
+        """From the next frame on the top is encoded like the others: it has other parameter sets, so there is a
+        discontinuity."""
         self.passthrough = False
         self.pipeline.ladder.use_top(encoded=True)
         self._turned = True
 
     def _missing_reference(self, unit: AccessUnit, start: int, *, idr: bool) -> bool:
-        """Leave out what refers to lost pictures: some hardware decoders give up on it."""
+        """Drop frames that refer to lost pictures: some hardware decoders stop at them."""
         if idr:
             self._mending_since = None
         elif unit.damaged and self._mending_since is None:
@@ -241,13 +242,13 @@ class PictureTake:
 
 @dataclass(slots=True)
 class SlateTake:
-    """The slate, or a still with a source's sound where it has no picture."""
+    """The slate, or a still with the sound of a source that has no picture."""
 
     source: str
     """``slate``, or the source whose sound goes on."""
     pipeline: BroadcastPipeline
     clips: Callable[[], Mapping[str, SlateClip]]
-    """The clip of each picture rendition; asked again at each segment, for its text may have changed."""
+    """The clip of each picture rendition. Asked again at each segment, because its text may have changed."""
     start: int
     clock: SourceClock | None = None
     last: int = -1
@@ -267,7 +268,8 @@ class SlateTake:
         return self.start if self.last < 0 else self.last + self.frame_ticks
 
     def sound(self, unit: AccessUnit) -> int | None:
-        """Lay a packet of sound on the timeline, if this take has any. Its tick; None where it belongs nowhere."""
+        """Place a packet of sound on the timeline, if this take has sound. Returns its tick; None if it has no
+        place."""
         if self.clock is None:
             return None
         start = self.clock.sound_start(unit)

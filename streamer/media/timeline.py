@@ -15,23 +15,23 @@ from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S
 from streamer.formats.types import AccessUnit
 
 SLEW_PER_SEGMENT_TICKS = 1 * TICKS_PER_MS
-"""The most that a running take follows the sender's drift, per segment (design, section 3.2)."""
+"""A running take follows the sender's drift by at most this per segment."""
 SOUND_SLEW_TICKS_PER_S = 5 * TICKS_PER_MS
-"""How fast sound is moved to the picture once sender reports tell where it belongs."""
+"""The speed at which sound is moved to the picture once sender reports tell its place."""
 SOUND_STEP_TICKS = 150 * TICKS_PER_MS
-"""Sound that lies further beside the picture than this is moved in one step: slewing would take half a minute."""
+"""Sound that is further from the picture than this is moved in one step: slewing would take half a minute."""
 STEP_PACKETS = 10
-"""So many packets in a row have to say so: a single report may be wrong."""
+"""This many packets in a row must agree, because a single report may be wrong."""
 STRANGE_PACKETS = 50
-"""The same where the reports say more than REANCHOR_TICKS."""
+"""The same if the reports differ by more than REANCHOR_TICKS."""
 REANCHOR_TICKS = 3 * TICKS_PER_S // 2
 """A mapped time this far behind arrival means that the sender's clock jumped."""
 SOUND_FAR_TICKS = 8 * TICKS_PER_S
-"""Sound that lies further from its arrival than this belongs nowhere: its clock jumped, or its reports lie."""
+"""Sound that is further from its arrival than this has no place: its clock jumped, or its reports are wrong."""
 AHEAD_TICKS = TICKS_PER_S // 2
-"""The same before arrival: a picture is not there before it was taken, and the first of a take was not much late."""
+"""The same before arrival: a picture cannot come before it was taken, and the first of a take was not much late."""
 DRIFT_WINDOW = 256
-"""Frames over which the least delay stands for the path's: queues only ever add to it."""
+"""Frames over which the least delay counts as the path's: queues only add to it."""
 
 
 def ns_to_ticks(ns: int) -> int:
@@ -50,7 +50,7 @@ class RoomClock:
         return self.anchor_ticks + ns_to_ticks(monotonic_ns - self.anchor_ns)
 
     def reached_ns(self, ticks: int) -> int:
-        """The first nanosecond at which :meth:`ticks` is there."""
+        """The first nanosecond at which :meth:`ticks` reaches this value."""
         return self.anchor_ns - (self.anchor_ticks - ticks) * 100_000 // 9
 
     def media_time_ms(self, ticks: int) -> int:
@@ -86,10 +86,10 @@ class SourceClock:
     _video_offset: int | None = None
     _sound_offset: int | None = None
     _shift: int | None = None
-    """From the arrival of what came first to its place."""
+    """The distance from the arrival of the first unit to its place."""
     _sound_fresh: bool = True
     _far: int = 0
-    """Packets of sound in a row that lie far from where the reports have them."""
+    """Packets of sound in a row that are far from the place in the reports."""
     _last_sound: int = 0
     _sender_offset: int | None = None
     _first_delay: int | None = None
@@ -126,25 +126,25 @@ class SourceClock:
             if self._sender_offset is not None:
                 self._approach(self._sender_ticks(unit.sender_us) + self._sender_offset - rtp, arrival)
             elif self._video_offset is None:
-                # Sound alone: nothing to be in step with yet; the picture will find this mapping here.
+                # Sound alone has no picture to follow yet; the picture will find this mapping here.
                 self._sender_offset = rtp + self._sound_offset - self._sender_ticks(unit.sender_us)
         self._sound_fresh = False
         self._last_sound = arrival
         return rtp + self._sound_offset
 
     def sound_is_far(self, start: int, unit: AccessUnit) -> bool:
-        """Whether sound cannot be laid at ``start``; the next packet is anchored anew, by its arrival."""
+        """Whether sound cannot be placed at ``start``; the next packet is placed anew, by its arrival."""
         if abs(start - self.room.ticks(unit.arrival_ns)) <= SOUND_FAR_TICKS:
             return False
         self._sound_offset = None
         self._sound_fresh = True
-        # The reports of one track or the other are not believed any more.
+        # The reports of one track or the other are no longer used.
         self._sender_offset = None
         self._far = 0
         return True
 
     def jumped(self, start: int, unit: AccessUnit) -> bool:
-        """Whether the sender's clock left ours: the take has to be anchored anew."""
+        """Whether the sender's clock left ours, so that the take must be anchored anew."""
         return not -REANCHOR_TICKS <= start - self.room.ticks(unit.arrival_ns) <= AHEAD_TICKS
 
     def _approach(self, wanted: int, now: int) -> None:
@@ -152,7 +152,7 @@ class SourceClock:
         error = wanted - self._sound_offset
         self._far = self._far + 1 if abs(error) > SOUND_STEP_TICKS else 0
         if abs(error) > REANCHOR_TICKS and self._far < STRANGE_PACKETS:
-            return  # a report of before the sender's clock jumped
+            return  # a report from before the sender's clock jumped
         if self._sound_fresh or self._far >= STEP_PACKETS:
             self._sound_offset = wanted
             self._far = 0

@@ -1,4 +1,4 @@
-"""``/livez``, ``/readyz`` and ``/metrics``; and all that a web process answers while another one directs."""
+"""``/livez``, ``/readyz`` and ``/metrics``, and the application of a web process while another one directs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from streamer.errors import StreamerError, Unavailable
 from streamer.observe.metrics import WebMetrics
 
 Check = Callable[[], Awaitable[None]]
-"""Raises a StreamerError when what it looks at does not work."""
+"""Raises a StreamerError if the thing that it checks does not work."""
 Guard = Callable[[web.Request], Awaitable[None]]
-"""Raises a StreamerError for who may not ask."""
+"""Raises a StreamerError for clients that may not ask."""
 
 _NO_STORE: dict[str, str] = {hdrs.CACHE_CONTROL: "no-store"}
 _NOT_READY: dict[str, str] = {**_NO_STORE, hdrs.RETRY_AFTER: "1"}
@@ -21,7 +21,7 @@ _WAITING: dict[str, str] = {**_NO_STORE, hdrs.RETRY_AFTER: "5", hdrs.CONNECTION:
 
 
 def waiting_application(who: Callable[[], str]) -> web.Application:
-    """Of a web process that waits to direct: it serves nothing. ``who`` directs meanwhile, in words."""
+    """For a web process that waits to direct: it serves nothing. ``who`` names the present director, in words."""
 
     async def livez(_request: web.Request) -> web.Response:
         return web.json_response({"status": "waiting"}, headers=_NO_STORE)
@@ -41,7 +41,7 @@ def add_routes(app: web.Application, metrics: WebMetrics, checks: Mapping[str, C
     """``checks`` by name: all must pass for ``/readyz``. ``guard`` stands before ``/metrics``."""
 
     async def livez(_request: web.Request) -> web.Response:
-        """The loop turns: nothing else is asked, or a slow disk would get us restarted."""
+        """Answers if the loop runs. Nothing else is checked, or a slow disk would cause a restart."""
         return web.json_response({"status": "ok"}, headers=_NO_STORE)
 
     async def readyz(_request: web.Request) -> web.Response:

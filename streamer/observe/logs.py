@@ -17,7 +17,7 @@ def configure_logging(settings: LogSettings, *, role: str = "") -> None:
     """Once per process, before anything is logged. ``role`` is on every line (``serve``, ``web``, ``media`` ...)."""
     level = getattr(logging, settings.level.upper())
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
-    # Tracebacks without local variables: those hold what people said and who they are, and take a second to print.
+    # Tracebacks without local variables: they hold people's names and words, and take a second to print.
     console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     renderer: Any = structlog.processors.JSONRenderer() if as_json else console
     shared: list[Any] = [
@@ -67,7 +67,7 @@ def _role_adder(role: str) -> structlog.typing.Processor:
 
 
 def hide_secrets(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """The last line of defence: what is named like a secret is never written."""
+    """The last protection: a field whose name says that it is a secret is never written."""
     for key in _SECRET_KEYS.intersection(event):
         event[key] = "…"
     return event

@@ -4,35 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from streamer import __version__
-from streamer.control.messages import RoomStatus
+from streamer.control.media_plane import RoomLink
 from streamer.supervision import Tasks
 
 _BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
-class Link(Protocol):
-    @property
-    def status(self) -> RoomStatus | None: ...
-
-    @property
-    def up(self) -> bool: ...
-
-    def counters(self) -> dict[str, float]:
-        """What this process counts of its link to the room; monotonic."""
-
-
-Rooms = Callable[[], Mapping[str, Link]]
+Rooms = Callable[[], Mapping[str, RoomLink]]
 
 
 class WebMetrics:
-    """What the web process counts itself. ``observe`` is called for each request, so children are kept."""
+    """The web process's own metrics. ``observe`` is called for each request, so child metrics are kept."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -50,7 +39,7 @@ class WebMetrics:
         self._time_children: dict[str, Histogram] = {}
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:
-        # Methods are the client's to choose: an unknown one must not make a new series.
+        # Clients choose the method: an unknown one must not make a new series.
         method = method if method in _METHODS else "other"
         key = (route, method, status)
         counter = self._count_children.get(key)
@@ -83,7 +72,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"
 
 
 class _TaskCollector(Collector):
-    """Long-lived tasks of this process that failed and were begun anew."""
+    """Long-lived tasks of this process that failed and were started again."""
 
     def __init__(self, tasks: Tasks) -> None:
         self._tasks = tasks
@@ -99,7 +88,7 @@ class _TaskCollector(Collector):
 
 
 class _RoomCollector(Collector):
-    """What the room processes last told of themselves."""
+    """The last status of each room process."""
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms

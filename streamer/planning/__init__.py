@@ -1,1 +1,1 @@
-"""Schedules from elsewhere: fetched, compared, applied with somebody's rights."""
+"""Schedules from elsewhere: fetched, compared, and applied with somebody's rights."""

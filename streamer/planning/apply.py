@@ -1,4 +1,4 @@
-"""From a difference to sessions that are to be written. Pure; ids and keys come from the caller."""
+"""Turns a difference into sessions to write. Pure; ids and keys come from the caller."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamer.conference.sessions import KIND_DEFAULTS, Session
 from streamer.schedules.compare import Change, Difference, DifferenceItem, abstract_of
 
 _TOLD = frozenset({"room", "title", "start_ms", "end_ms", "speakers", "language", "subtitle", "url", "track", "state"})
-"""What an attendee's calendar should be told of."""
+"""Changes that an attendee's calendar should learn of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Applied:
     new: tuple[Session, ...] = ()
     changed: tuple[Session, ...] = ()
     waiting: tuple[DifferenceItem, ...] = ()
-    """What needs a yes and has none, is blocked, or has no room."""
+    """Items that need an agreement and have none, are blocked, or have no room."""
 
 
 def apply(
@@ -30,8 +30,8 @@ def apply(
     now_ms: int,
     leave: Collection[str] = (),
 ) -> Applied:
-    """``accept``: keys of the items that need a yes and have it. ``leave``: keys of items that are not to be applied
-    at all. ``new_id`` makes a session's id, unguessable."""
+    """``accept``: keys of the items that somebody agreed to. ``leave``: keys of items that must not be applied.
+    ``new_id`` makes a session's id, which cannot be guessed."""
     new: list[Session] = []
     changed: list[Session] = []
     waiting: list[DifferenceItem] = []
@@ -87,7 +87,7 @@ def _changed(difference: DifferenceItem, now_ms: int) -> Session:
         item = difference.item
         if item is None:
             raise ValueError("a moved session is in the schedule")
-        # Both are the schedule's again, and what people did to the old ones has gone with them.
+        # Start and end are the schedule's again, so people's changes of the old ones no longer count.
         values.update(start_ms=item.start_ms, end_ms=item.end_ms, delay_ms=0, shortened_ms=0, extended_until_ms=None)
     if "state" in values:
         values["changed_ms"] = now_ms

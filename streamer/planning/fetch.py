@@ -1,7 +1,7 @@
-"""Fetching a schedule from an address that somebody typed, without being used as a way into the network.
+"""Fetches a schedule from an address that a person typed, without giving access to the local network.
 
-Only http and https. Each name is resolved once, checked, and the connection is made to the checked addresses; so is
-each redirect anew. What comes back is bounded in size (unpacked) and time.
+Only http and https. Each name is resolved once and checked, and the connection is made to the checked addresses; each
+redirect is checked again. The answer is bounded in size (unpacked) and time.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ class NotFetched(Unprocessable):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """``status`` is 200, or 304 with an empty body where nothing has changed since ``etag`` or ``last_modified``."""
+    """``status`` is 200, or 304 with an empty body if nothing has changed since ``etag`` or ``last_modified``."""
 
     status: int
     body: bytes
     etag: str
     last_modified: str
     url: str
-    """Where it was in the end, after redirects."""
+    """The last address, after redirects."""
 
 
 async def fetch(
     url: str, settings: ScheduleSettings, *, etag: str = "", last_modified: str = "", resolve: Resolve | None = None
 ) -> Fetched:
-    """Raises NotFetched. ``etag`` and ``last_modified`` are those of the last time, for this address."""
+    """Raises NotFetched. ``etag`` and ``last_modified`` are those of the last answer from this address."""
     allowed = [ipaddress.ip_network(text, strict=False) for text in settings.allow_networks]
     headers = {"User-Agent": f"Streamer/{__version__}", "Accept": _ACCEPT, "Accept-Encoding": "gzip, deflate"}
     if etag:
@@ -76,13 +76,13 @@ async def fetch(
 async def _one(
     url: str, headers: dict[str, str], allowed: Sequence[Network], max_bytes: int, resolve: Resolve
 ) -> Fetched | str:
-    """What the address answers, or where it redirects to."""
+    """The answer of the address, or the address that it redirects to."""
     host, port = _target(url)
     addresses = await _checked(host, port, allowed, resolve)
     connector = aiohttp.TCPConnector(
         resolver=_Pinned(host, addresses), use_dns_cache=False, limit=2, force_close=True, ttl_dns_cache=None
     )
-    # No proxy and no netrc of the environment; cookies of one host are nothing to the next.
+    # Without the environment's proxy and netrc. Cookies of one host are not sent to the next.
     session = aiohttp.ClientSession(
         connector=connector,
         trust_env=False,
@@ -121,7 +121,7 @@ def _fetched(response: aiohttp.ClientResponse, body: bytes, url: str) -> Fetched
 
 
 async def _body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
-    """Unpacked as it comes, so that a small answer cannot become a large one in memory."""
+    """Unpacked while it arrives, so that a small answer cannot become a large one in memory."""
     unpack = _unpacker(response.headers.get("Content-Encoding", ""))
     out = bytearray()
     async for chunk in response.content.iter_chunked(65_536):
@@ -181,8 +181,8 @@ async def _checked(host: str, port: int, allowed: Sequence[Network], resolve: Re
 
 
 def may_reach(address: Address, allowed: Iterable[Network]) -> bool:
-    """Public addresses, and what the operator allows. What IPv6 wraps (mapped, 6to4, Teredo, NAT64) counts as what is
-    inside."""
+    """Public addresses, and those that the operator allows. An address inside an IPv6 address (mapped, 6to4, Teredo,
+    NAT64) counts as itself."""
     inner = _wrapped(address)
     if inner is not None:
         address = inner
@@ -213,7 +213,7 @@ async def _resolve(host: str, port: int) -> list[str]:
 
 
 class _Pinned(AbstractResolver):
-    """Answers with the addresses that were checked, whatever the name server would say now."""
+    """Answers with the checked addresses, whatever the name server says now."""
 
     def __init__(self, host: str, addresses: Sequence[Address]) -> None:
         self._host = host
@@ -237,4 +237,4 @@ class _Pinned(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: there is nothing to close."""

@@ -1,6 +1,6 @@
-"""An import as a whole, in the database: which event and rooms a schedule is for, what would change, and doing it.
+"""An import as a whole, in the database: it finds the event and rooms of a schedule, plans the changes and makes them.
 
-Plan and deed belong into one transaction of ``Database.write``, so that nothing changes in between; a plan alone
+Plan and execution belong into one transaction of ``Database.write``, so that nothing changes in between; a plan alone
 (a dry run) may be made in one of ``Database.read``.
 """
 
@@ -33,12 +33,12 @@ from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
 
 DEFAULT_ZONE = "Europe/Paris"
-"""For schedules that name no zone, of events without a venue."""
+"""The time zone of schedules that name none, of events without a venue."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
-    """``new_rooms`` are made first; ``difference`` counts on them."""
+    """``new_rooms`` are made first; ``difference`` refers to them."""
 
     event: Event
     event_is_new: bool
@@ -46,7 +46,7 @@ class ImportPlan:
     new_rooms: tuple[Room, ...]
     difference: Difference
     rooms: tuple[Room, ...] = ()
-    """All rooms, the new ones among them."""
+    """All rooms, with the new ones."""
 
     @property
     def nothing(self) -> bool:
@@ -65,12 +65,12 @@ async def plan(
     otherwise: str = "",
     make_rooms: bool = True,
 ) -> ImportPlan:
-    """What importing ``schedule`` would do with the rights of ``holder``: what those do not reach is blocked.
+    """The plan of importing ``schedule`` with the rights of ``holder``; items beyond these rights are blocked.
 
-    ``event``: its id or name, made where it is new; None: the one that the schedule names, by acronym or title, else
-    ``otherwise`` (a file's name). ``venue``: of a new event and new rooms; None: the event's, or the only one that
-    there is. ``room``: where sessions without a room take place. Raises NotFound for a venue or room that is not
-    there, Unprocessable ``no_event`` where nothing names the event.
+    ``event``: its id or name; a new one is made. None: the event that the schedule names, by acronym or title, else
+    ``otherwise`` (a file's name). ``venue``: of a new event and new rooms; None: the event's, or the only one.
+    ``room``: the room of sessions without a room. Raises NotFound for a venue or room that does not exist,
+    Unprocessable ``no_event`` if nothing names the event.
     """
     venues = await Venues(connection).all()
     rooms = await Rooms(connection).all()
@@ -118,8 +118,8 @@ async def carry_out(
     source: str,
     leave: Collection[str] = (),
 ) -> Applied:
-    """Writes what :func:`plan` found, in the plan's own transaction, with a row in the audit log where anything
-    changes. ``who`` and ``label`` are the audit's, ``source`` a file's name or an address."""
+    """Write the plan of :func:`plan`, in the same transaction, with a row in the audit log if anything changes. ``who``
+    and ``label`` are for the audit log, ``source`` is a file's name or an address."""
     done = apply(
         planned.difference,
         accept,
@@ -152,7 +152,7 @@ async def carry_out(
 
 
 def _venues_of(existing: Iterable[Session], rooms: Iterable[Room], named: Room | None) -> frozenset[str]:
-    """Where an event takes place already, and the venue of the room that somebody ``named`` for it."""
+    """The venues where the event takes place already, and the venue of the room ``named``."""
     taken = {session.room for session in existing} | ({named.id} if named is not None else set())
     return frozenset(room.venue for room in rooms if room.id in taken and room.venue is not None)
 
@@ -182,7 +182,7 @@ async def _event(
 
 
 def _in_room(schedule: Schedule, room: Room) -> Schedule:
-    """Sessions without a room take place in ``room``."""
+    """The schedule with ``room`` for sessions without a room."""
     if all(item.room for item in schedule.items):
         return schedule
     rooms = (*schedule.rooms, ScheduleRoom(name=room.id, guid=room.guid, slug=room.id))
@@ -216,7 +216,7 @@ class ScheduleFile:
 
 
 async def read_and_plan(database: Database, file: ScheduleFile, holder: Grant, now: int) -> tuple[Schedule, ImportPlan]:
-    """Times without a zone are the venue's, which is known only when the event is: read again then."""
+    """Times without a zone are the venue's. The venue is known with the event, so the schedule is then read again."""
     zone = DEFAULT_ZONE
     schedule = await asyncio.to_thread(read_schedule, file.data, timezone=zone, now_ms=now)
     async with database.read() as connection:
@@ -251,5 +251,5 @@ async def plan_in(
 
 
 def zone_of(found: ImportPlan) -> ZoneInfo:
-    """The zone in which an import's times are shown."""
+    """The zone for showing an import's times."""
     return ZoneInfo(found.venue.timezone if found.venue is not None else DEFAULT_ZONE)

@@ -1,4 +1,4 @@
-"""Schedules that are followed: each event with a ``source_url`` is read every few minutes."""
+"""Schedules that are followed: every event with a ``source_url`` is read every few minutes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from streamer.store.reach import grant_as_it_is
 from streamer.store.schedule_sources import ScheduleSource, ScheduleSources
 
 LOOK_EVERY_S = 15.0
-"""How soon an address that somebody has just entered is read."""
+"""A newly entered address is read within this time."""
 PAGE = 200
 
 log = structlog.get_logger(__name__)
@@ -35,14 +35,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Changes that nobody has agreed to, and the zone in which their times are shown."""
+    """Changes that nobody has agreed to, and the zone for showing their times."""
 
     items: tuple[DifferenceItem, ...]
     zone: ZoneInfo
 
 
 class SchedulePoller:
-    """Owned by the application; one event after the other.
+    """Reads one event after the other. The application owns it.
 
     ``clock``: UTC milliseconds. ``applied`` is called when sessions have changed.
     """
@@ -62,13 +62,12 @@ class SchedulePoller:
         self._clock = clock
         self._applied = applied
         self.waiting: dict[str, Waiting | None] = {}
-        """Event -> what its schedule would change and nobody has agreed to, since this process read it last; None:
-        nothing."""
+        """Event -> the changes that nobody has agreed to, as of this process's last read; None: there are none."""
         self.polls = 0
         self.failures = 0
 
     async def run(self) -> None:
-        """Until cancelled. An error is told in the event's source; the next look tries again."""
+        """Runs until it is cancelled. An error is noted in the event's source; the next look tries again."""
         while True:
             try:
                 await self.look()
@@ -88,16 +87,17 @@ class SchedulePoller:
             if not event.source_url:
                 continue
             source = source_of(event, sources.get(event.id))
-            # What waits for a yes is known to the process that looked last: another one looks at once.
+            # Only the process that looked last knows the changes that wait for an agreement, so another process looks
+            # at once.
             unknown = not source.applied_sha256 and not source.error and event.id not in self.waiting
             if unknown or source.polled_ms is None or now - source.polled_ms >= every_ms:
                 self.polls += 1
                 self.failures += not await self.poll(source)
 
     async def poll(self, source: ScheduleSource) -> bool:
-        """Read an event's schedule now. Apply what needs no yes with the rights that the owner of its address has at
-        this time. False where the schedule could not be had or read, or is not followed any more: its source tells
-        why."""
+        """Read an event's schedule now. Apply the changes that need no agreement, with the present rights of the
+        address's owner. False if the schedule could not be fetched or read, or is no longer followed: its source has
+        the reason."""
         try:
             done = await self._poll(source)
         except StreamerError as error:
@@ -113,7 +113,7 @@ class SchedulePoller:
         return True
 
     async def _poll(self, source: ScheduleSource) -> Applied | None:
-        """None where the schedule has not changed. Raises StreamerError, NotFollowed."""
+        """None if the schedule has not changed. Raises StreamerError, NotFollowed."""
         now = self._clock()
         async with self._database.read() as connection:
             await follower(connection, source, now)
@@ -136,14 +136,14 @@ class SchedulePoller:
             holder = await follower(connection, source, self._clock())
         schedule, _ = await read_and_plan(self._database, file, holder, now)
         async with self._database.write() as connection:
-            # Once more, in the transaction that writes: a grant may have ended while the file was fetched and read.
+            # Checked again in the transaction that writes: a grant may have ended while the file was fetched and read.
             holder = await follower(connection, source, self._clock())
             found = await plan_in(connection, schedule, file, holder, now)
             done = await carry_out(
                 connection, found, (), now_ms=now, who=holder.id, label="schedule", source=source.url[:500]
             )
             if done.waiting:
-                # It is asked again at the next look, when what runs now may be over.
+                # It is fetched again at the next look, because a session that runs now may be over then.
                 fresh = replace(fresh, etag="", last_modified="", applied_sha256="")
             await ScheduleSources(connection).put(fresh)
         await self._applied()
@@ -151,14 +151,14 @@ class SchedulePoller:
         return done
 
     async def _note(self, source: ScheduleSource) -> None:
-        """Keep how it went, unless the event has another address by now."""
+        """Store the result of the look, unless the event has another address by now."""
         async with self._database.write() as connection:
             if await _is_current(connection, source):
                 await ScheduleSources(connection).put(source)
 
 
 class NotFollowed(StreamerError):
-    """Nobody's rights reach to read the schedule. ``reason``: ``nobody``, ``ended``, ``out_of_reach``, ``replaced``."""
+    """No grant reaches to read the schedule. ``reason``: ``nobody``, ``ended``, ``out_of_reach``, ``replaced``."""
 
     code, status = "not_followed", 409
 
@@ -176,7 +176,7 @@ _NOT_FOLLOWED = {
 
 
 async def _is_current(connection: AsyncConnection, source: ScheduleSource) -> bool:
-    """Whether the event still has this address, by the same person's rights."""
+    """Whether the event still has this address, with the rights of the same person."""
     event = await Events(connection).find(source.event)
     if event is None or event.source_url != source.url:
         return False
@@ -199,7 +199,7 @@ async def follower(connection: AsyncConnection, source: ScheduleSource, now_ms: 
 
 
 async def set_address(connection: AsyncConnection, event: Event, grant: Grant) -> None:
-    """The event's address has changed: it is read with the rights of ``grant`` from now on."""
+    """The event's address has changed: from now on it is read with the rights of ``grant``."""
     sources = ScheduleSources(connection)
     if event.source_url:
         await sources.put(ScheduleSource(event.id, event.source_url, owner=grant.id))
@@ -208,7 +208,7 @@ async def set_address(connection: AsyncConnection, event: Event, grant: Grant) -
 
 
 def source_of(event: Event, known: ScheduleSource | None) -> ScheduleSource:
-    """The record of the address that the event names now."""
+    """The record for the event's present address."""
     return known if known is not None and known.url == event.source_url else ScheduleSource(event.id, event.source_url)
 
 

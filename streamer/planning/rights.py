@@ -1,4 +1,5 @@
-"""What of a schedule may be applied with somebody's rights: each session, and each new room, as over REST. Pure."""
+"""The part of a schedule that may be applied with somebody's rights: each session and each new room is checked as over
+REST. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from streamer.conference.sessions import Event
 from streamer.schedules.compare import Change, Consequence, Difference, DifferenceItem
 
 NOT_ALLOWED = "not_allowed"
-"""Code of the consequence that refuses an item."""
+"""The code of the consequence that blocks an item."""
 
 _ACTIONS = {
     Change.ADDED: Action.SESSION_CREATE,
@@ -32,8 +33,8 @@ def may_make_rooms(holder: Grant, venue: str | None) -> bool:
 def limited(
     difference: Difference, holder: Grant, event: Event, rooms: Mapping[str, Room], refused_rooms: Mapping[str, str]
 ) -> Difference:
-    """``difference`` with what ``holder`` may not do blocked. ``rooms``: by id; ``refused_rooms``: those that
-    sessions cannot be in, as the schedule calls them, and why."""
+    """``difference`` with the items blocked that ``holder`` may not apply. ``rooms``: by id; ``refused_rooms``: the
+    schedule's names of rooms that sessions cannot be in -> the reason."""
 
     def checked(items: tuple[DifferenceItem, ...]) -> tuple[DifferenceItem, ...]:
         return tuple(_checked(item, holder, event, rooms, refused_rooms) for item in items)
@@ -59,10 +60,10 @@ def _checked(
 def _refusal(
     item: DifferenceItem, holder: Grant, event: Event, rooms: Mapping[str, Room], refused_rooms: Mapping[str, str]
 ) -> str | None:
-    """Why ``holder`` may not apply the item; None where they may."""
+    """The reason why ``holder`` may not apply the item; None if they may."""
     actions = {_ACTIONS[item.change]}
     if item.change is not Change.CANCELLED and any(field.name == "state" for field in item.fields):
-        # What was cancelled would take place again.
+        # A cancelled session would take place again.
         actions.add(Action.SESSION_CANCEL)
     session = item.session
     if item.room is None:

@@ -9,7 +9,8 @@ from streamer.publish.publisher import publish
 
 
 async def run_publisher(url: str, token: str, source: str | None, *, takeover: bool) -> int:
-    """Returns the exit code. The publisher reconnects by itself for ever; a signal ends it, or a refusal at first.
+    """Publishes until a signal. Returns the exit code. The publisher reconnects for ever; only the first attempt may be
+    refused.
 
     Raises StreamerError for that refusal.
     """

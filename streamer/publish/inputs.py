@@ -1,4 +1,4 @@
-"""What ``streamer publish`` sends: the test card, a file in a loop, or whatever FFmpeg's libraries open.
+"""The inputs of ``streamer publish``: the test card, a file in a loop, or any input that FFmpeg's libraries open.
 
 A :class:`Feed` has a thread of its own that reads, encodes where it must, and calls ``emit`` with encoded frames in
 real time; it never builds up delay, and opens its input again when that ends or fails. ``emit`` is called in that
@@ -28,7 +28,7 @@ OPEN_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 5.0
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0)
 LATE_US = 300_000
-"""Behind real time by more than this, frames are passed over; ahead or behind by JUMP_US, the clock is set anew."""
+"""Frames that are later than this are skipped. If they are early or late by JUMP_US, the clock is set anew."""
 JUMP_US = 2_000_000
 KEYFRAME_MIN_S = 0.3
 STEADY_S = 5.0
@@ -36,13 +36,13 @@ SHORTEST_CLIP_S = 0.1
 GOP_S = 2
 MAX_KEYFRAME_GAP_S = 2.5
 SCAN_PACKETS = 1500
-"""Video packets of a file that are looked at for this: a minute of 25 frames a second."""
+"""Video packets of a file that are checked for regular key frames: a minute at 25 frames a second."""
 MAX_WIDTH, MAX_HEIGHT = 1920, 1080
 LIVE_SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "udp://", "rtp://", "srt://", "tcp://")
 
 
 class Encoded(NamedTuple):
-    """``media_us``: when it was captured, UTC microseconds. H.264 is Annex B."""
+    """``media_us``: the time of capture, UTC microseconds. H.264 is Annex B."""
 
     kind: Literal["audio", "video"]
     data: bytes
@@ -52,7 +52,7 @@ class Encoded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FeedOptions:
-    """What is sent. ``bitrate`` and ``audio_bitrate`` in bits per second; sizes are the test card's."""
+    """The options of a feed. ``bitrate`` and ``audio_bitrate`` in bits per second; the sizes are the test card's."""
 
     codec: Literal["h264", "vp8"] = "h264"
     width: int = 1280
@@ -116,13 +116,13 @@ class OpusEncoder:
         self._codec.options = {"application": "audio", "frame_duration": "20"}
 
     def encode(self, frame: av.AudioFrame) -> Iterator[tuple[bytes, int]]:
-        """Packets, each with its time in samples on the frames' clock: the encoder's lookahead is taken off."""
+        """Packets, each with its time in samples on the frames' clock, without the encoder's lookahead."""
         for packet in self._codec.encode(frame):
             yield bytes(packet), packet.pts
 
 
 class Feed:
-    """The thread and its life; see the module. ``wanted`` clear: nobody listens, encoding can rest."""
+    """The thread and its life; see the module. ``wanted`` not set: nobody listens, so encoding can rest."""
 
     def __init__(self, emit: Emit, options: FeedOptions) -> None:
         self.options = options
@@ -130,7 +130,7 @@ class Feed:
         """The input keeps its own time and may come back after its end."""
         self.wanted = threading.Event()
         self.error: str | None = None
-        """Why the input could not be read last time."""
+        """The error of the last attempt to read the input."""
         self._emit = emit
         self._stop = threading.Event()
         self._key = threading.Event()
@@ -141,11 +141,12 @@ class Feed:
         self._thread.start()
 
     def request_keyframe(self) -> None:
-        """From any thread; the next encoded frame is one, unless the last is less than 0.3 s old."""
+        """Callable from any thread. The next encoded frame is a key frame, unless the last one is less than 0.3 s
+        old."""
         self._key.set()
 
     def stop(self, limit_s: float = READ_TIMEOUT_S + 1) -> bool:
-        """Blocks until the thread has ended, at most ``limit_s``; whether it has."""
+        """Blocks until the thread has ended, at most ``limit_s``. Returns whether it has ended."""
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(limit_s)
@@ -173,10 +174,10 @@ class Feed:
                 self.error = None
                 if not self.options.loop:
                     return
-                # A file that was played to its end goes round at once, a camera that hung up is waited for.
+                # A file that was played to its end begins again at once; a camera that hung up is waited for.
                 steady = STEADY_S if self.live else SHORTEST_CLIP_S
             except Exception as error:
-                # Whatever a library makes of an input, a publisher goes on trying: the camera may be back.
+                # Whatever error a library raises, the publisher tries again: the camera may be back.
                 self.error = f"{type(error).__name__}: {error}"
                 log.warning("input_failed", error=self.error)
             failures = 0 if time.monotonic() - began > steady else failures + 1
@@ -193,7 +194,7 @@ class TestCardFeed(Feed):
     __test__ = False
 
     def resize(self, width: int, height: int) -> None:
-        """Go on in another size, as a camera does that is turned. From any thread."""
+        """Go on in another size, like a camera that is turned. Callable from any thread."""
         self.options = replace(self.options, width=width, height=height)
 
     def _play(self) -> None:
@@ -213,7 +214,7 @@ class TestCardFeed(Feed):
             if now_us - block * BLOCK_US > LATE_US:
                 block = now_us // BLOCK_US
             frame_us = frame * 1_000_000 // options.frame_rate
-            # Sound is captured when its last sample is.
+            # Sound counts as captured when its last sample is.
             if options.audio and (not options.video or (block + 1) * BLOCK_US <= frame_us):
                 self._sleep_until((block + 1) * BLOCK_US)
                 for data, pts in sound.encode(sound_frame(block * BLOCK_US, block * BLOCK)):
@@ -233,9 +234,9 @@ class TestCardFeed(Feed):
 
 
 class MediaFeed(Feed):
-    """A file, camera or listener, by FFmpeg's libraries.
+    """A file, camera or listener, opened with FFmpeg's libraries.
 
-    H.264 without B-frames is sent as it is; everything else is decoded and encoded. Sound becomes Opus.
+    H.264 without B-frames is sent as it is; all other video is decoded and encoded. Sound becomes Opus.
     """
 
     def __init__(self, url: str, emit: Emit, options: FeedOptions) -> None:
@@ -303,7 +304,7 @@ class MediaFeed(Feed):
         return _Copied(stream) if plain else _Transcoded(stream, self.options)
 
     def _has_regular_keyframes(self) -> bool:
-        """Whether a file can be sent as it is: key frames cannot be asked of it, so they must come by themselves."""
+        """Whether a file can be sent as it is: it cannot be asked for key frames, so they must come by themselves."""
         last: float | None = None
         with av.open(self.url, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S)) as container:
             for count, packet in enumerate(container.demux(video=0)):
@@ -319,13 +320,13 @@ class MediaFeed(Feed):
         return True
 
     def _pace(self, at_us: int) -> int:
-        """Wait for real time where the input does not keep it; how late we are, in microseconds."""
+        """Wait for real time if the input does not keep it. Returns the lateness, microseconds."""
         now_us = time.time_ns() // 1000
         if self._base_us is None:
             self._base_us = max(now_us, self._end_us) - at_us
         late_us = now_us - self._base_us - at_us
         if late_us > JUMP_US or late_us < -JUMP_US:
-            # A gap in a camera's times, or a machine that slept: the clock is set anew, nothing is caught up with.
+            # A gap in a camera's times, or a machine that slept: the clock is set anew, and the gap is not made up for.
             self._base_us = now_us - at_us
             return 0
         if late_us < 0 and not self.live:
@@ -355,7 +356,7 @@ class _Copied:
 
 
 class _Transcoded:
-    """Anything else: decoded, scaled down where it is larger than 1080p, encoded. Late frames are not encoded."""
+    """Other video: decoded, scaled down to 1080p if it is larger, encoded. Late frames are not encoded."""
 
     def __init__(self, stream: Any, options: FeedOptions) -> None:
         self._stream = stream

@@ -38,21 +38,21 @@ LEAST_SILENCE_S = 2.5
 BACKOFF_S = (0.3, 0.5, 1.0, 2.0, 3.0, 5.0)
 STEADY_S = 10.0
 MAX_WAITING = 120
-"""Frames on their way from the feed's thread to the loop; past it the loop is stuck, and they are dropped."""
+"""Frames on their way from the feed's thread to the loop. With more of them the loop is stuck, and they are dropped."""
 FINAL = frozenset((400, 401, 403, 404, 405, 406, 413, 415, 422))
-"""Answers to the very first POST that waiting does not mend."""
+"""Answers to the first POST that do not change by waiting."""
 
 hooks.install()
 
 
 class PublishRefused(StreamerError):
-    """The endpoint refused for good: a wrong address, token or offer."""
+    """The endpoint refused for good: wrong address, token or offer."""
 
     code, status = "publish_refused", 400
 
 
 class SessionLost(Exception):
-    """This connection is over; the next may do."""
+    """This connection has ended; the next may work."""
 
     def __init__(self, reason: str, *, retry_after_s: float = 0.0) -> None:
         super().__init__(reason)
@@ -61,7 +61,7 @@ class SessionLost(Exception):
 
 @dataclass(slots=True)
 class PublisherState:
-    """What the publisher is doing, for logs and tests."""
+    """The publisher's activity, for logs and tests."""
 
     connected: bool = False
     connections: int = 0
@@ -71,7 +71,7 @@ class PublisherState:
 
 
 class Publisher:
-    """Publish ``source`` (None: the test card) at the WHIP endpoint ``url``. Make it on its loop."""
+    """Publishes ``source`` (None: the test card) at the WHIP endpoint ``url``. Make it on its loop."""
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Publisher:
     # --- life ---
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until ``stop`` is set. Raises :class:`PublishRefused` if the first POST is refused for good."""
+        """Runs until ``stop`` is set. Raises :class:`PublishRefused` if the first POST is refused for good."""
         self.feed.start()
         failures = 0
         try:
@@ -178,7 +178,7 @@ class Publisher:
         await pc.setLocalDescription(await pc.createOffer())
 
     async def _post(self, http: aiohttp.ClientSession, pc: hooks.Peer) -> str:
-        """The address of the resource."""
+        """The POST. Returns the resource's address."""
         headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {self._token}"}
         query = {"takeover": "1"} if self._takeover else None
         async with http.post(self.url, data=pc.localDescription.sdp, headers=headers, params=query) as response:
@@ -266,7 +266,7 @@ def _seconds(value: str) -> float:
 
 
 def _message(body: str) -> str:
-    """The message of our own error shape, else the beginning of what came."""
+    """The message of our own error shape, else the beginning of the body."""
     try:
         parsed: Any = json.loads(body)
         return str(parsed["error"]["message"])[:200]

@@ -77,7 +77,7 @@ def encode_strip(ms: int) -> NDArray[np.bool_]:
 
 
 def decode_strip(luma: Luma) -> int | None:
-    """UTC milliseconds out of a picture's luma (height x width), None where no strip can be read with certainty."""
+    """UTC milliseconds from a picture's luma (height x width), None if no strip can be read with certainty."""
     height, width = luma.shape
     _, top, _, bottom = STRIP_BOX
     margin = (bottom - top) * 0.3
@@ -119,7 +119,7 @@ def _pixels(box: Box, width: int, height: int) -> tuple[slice, slice]:
 
 
 def draw_card(width: int, height: int, label: str) -> Image.Image:
-    """All that stands still, RGB."""
+    """Everything that stands still, RGB."""
     image = Image.new("RGB", (width, height), (14, 17, 22))
     draw = ImageDraw.Draw(image)
     unit = height / 720

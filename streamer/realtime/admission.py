@@ -1,4 +1,4 @@
-"""From a handshake to a client: who it is, where it may go."""
+"""Turns a handshake into a client: its identity, its rights, its place."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from streamer.realtime.ports import AccessPolicy, FindSession
 from streamer.settings import RealtimeSettings
 
 MOST_MOVED = 1000
-"""Of those that changed longest ago, nobody comes back with what was told before."""
+"""The sessions that changed longest ago are dropped; nobody comes back with news from that time."""
 
 
 class Admission:
-    """Lets clients in, and asks again later whether they may stay."""
+    """Lets clients in, and checks repeatedly whether they may stay."""
 
     def __init__(
         self,
@@ -43,12 +43,12 @@ class Admission:
         self._settings = settings
         self._audience = audience
         self._members = Buckets(settings.commands_burst, settings.commands_per_s)
-        """One for each participant, by however many connections."""
+        """One for each participant, over all of their connections."""
         self._moved: dict[str, int] = {}
-        """Sessions that have another audience than before -> up to which number events are of the old one."""
+        """Session -> the last number of events of its former audience."""
 
     async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request, sid: str) -> Client:
-        """Raises StreamerError for who may not."""
+        """Raises StreamerError for a client that may not come in."""
         shake = _handshake(auth)
         caller = await self._doors.identify(request, shake.token or None)
         grant = None if caller is None else caller.grant
@@ -67,12 +67,12 @@ class Admission:
             since=shake.since,
         )
         if session is not None:
-            # A link is for an audience; crew come by their grants.
+            # A link is for an audience; the crew comes in by grants.
             client.link = (shake.key or "") if namespace == AUDIENCE else ""
             self._require_view(client, session)
             client.room, client.asked = session.room, session.id
             if client.since is not None and client.since <= self._moved.get(session.id, 0):
-                # It counts in the audience that the session had before.
+                # The client's number belongs to the session's former audience.
                 client.since = 0
             if session.closed:
                 client.session = session.id
@@ -104,7 +104,7 @@ class Admission:
         return client
 
     def _recognise(self, client: Client, shake: Handshake, request: web.Request) -> None:
-        """The participant by the token that the page keeps, or by its cookie; else somebody new."""
+        """The participant of the page's token or the cookie, else a new one."""
         identity = None
         for token in (shake.participant, request.cookies.get(COOKIE)):
             if token and identity is None:
@@ -115,21 +115,21 @@ class Admission:
         client.bucket = self._members.of(identity.id)
 
     def note_moved(self, session: str, seq: int) -> None:
-        """The session has become closed, or public; ``seq``: what has been told by now has no greater number."""
+        """The session has become closed, or public; no event so far has a greater number than ``seq``."""
         self._moved.pop(session, None)
         self._moved[session] = seq
         if len(self._moved) > MOST_MOVED:
             del self._moved[next(iter(self._moved))]
 
     async def check(self, client: Client) -> None:
-        """Whether a client may still be where it is, with its grant as it is now.
+        """Check that a client may stay where it is, with its present grant.
 
-        Raises StreamerError with the code that it is told.
+        Raises StreamerError with the code for the client.
         """
         if client.caller is not None:
             renewed = await self._doors.renew(client.caller)
             if renewed is None and client.namespace == AUDIENCE and client.session is None:
-                # What is public stays open; it goes on as anybody.
+                # Public namespaces stay open: the client goes on without a grant.
                 client.caller = client.role = None
             elif renewed is None:
                 raise StreamerError("The grant has ended.", code="grant_ended", status=401)
@@ -153,10 +153,11 @@ class Admission:
             raise StreamerError(error.message, code="out_of_reach", status=403) from error
 
     async def _check_place(self, client: Client, session_id: str) -> None:
-        """Whether it is where that session's audience is. Those who may not know of it any more are told no more."""
+        """Check that the client is in that session's audience. Clients that may not know of it any more get no news of
+        it."""
         session: Session | None = self._director.find(session_id) or await self._find_session(session_id)
         if session is None and client.session is None:
-            # It was public and is gone; the room is still there.
+            # It was public and is deleted; the room still exists.
             return
         if session is None:
             raise rights.no_such_session()

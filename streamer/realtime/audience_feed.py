@@ -1,7 +1,7 @@
-"""From what audiences tell to events, and what snapshots say of them: who is told what.
+"""Turns the audiences' news into events and snapshots, and decides who gets which.
 
-Only ``public`` events reach everybody in an audience. What is a participant's own carries whose it is, what is the
-stage's carries where that is, and what moderators hold goes to ``/moderation``.
+Only ``public`` events go to everybody in an audience. A participant's own events carry the participant, events for the
+stage carry its place, and the moderators' events go to ``/moderation``.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from streamer.realtime.messages import EVERY_ROOM
 from streamer.realtime.rights import scope_target
 
 SHARED_S = 1.0
-"""How long what all are told in a snapshot is encoded once for."""
+"""The public part of a snapshot is encoded once for this time."""
 FOR_THE_STUDIO = frozenset({"crew.line", "trouble"})
-"""What technicians hear of moderators' and viewers' words."""
+"""Events of moderators and viewers that technicians also get."""
 LATEST_LINES = 20
-"""Of each room, where a client is told of many."""
+"""Of each room, for a client of several rooms."""
 TRIES = 5
 
 
 class AudienceFeed:
-    """``banned(scope key, participant)`` is told who has to leave."""
+    """``banned(scope key, participant)`` is called with a participant who must leave."""
 
     def __init__(self, hub: Hub, director: Director, audience: Audience, banned: Callable[[str, str], None]) -> None:
         self._hub = hub
@@ -42,7 +42,7 @@ class AudienceFeed:
         self._banned = banned
         self._end: Callable[[], None] | None = None
         self._shared: dict[str, tuple[int, float, msgspec.Raw]] = {}
-        """Channel -> the log's end, when, and the public part of a snapshot."""
+        """Channel -> the log's end, the time, and the public part of a snapshot."""
 
     def start(self) -> None:
         self._end = self._audience.listen(self._hear)
@@ -69,7 +69,7 @@ class AudienceFeed:
     def _post(self, namespace: str, scope: Scope, event: AudienceEvent) -> None:
         name = scope.key
         if self._hub.existing(namespace, name) is None:
-            # A closed session's audience that nobody is in: there is nobody to come back either.
+            # A closed session's audience without clients: nobody comes back to it either.
             return
         stage = self._target(scope) if event.viewpoint is Viewpoint.STAGE else None
         if event.viewpoint is Viewpoint.STAGE and stage is None:
@@ -77,7 +77,7 @@ class AudienceFeed:
         about = replaces = ""
         if event.type.startswith("chat."):
             about = f"{event.viewpoint} chat {event.data['id']}"
-            # Whoever comes back is not told what was taken away, not even to be told that it was.
+            # A client that comes back must not learn of the removed item, not even of its removal.
             self._hub.forget(namespace, name, about)
         elif event.replaces:
             replaces = f"{event.viewpoint} {event.only or ''} {event.replaces}"
@@ -104,9 +104,9 @@ class AudienceFeed:
     # --- snapshots ----------------------------------------------------------------------------------
 
     async def tell(self, client: Client) -> None:
-        """Put into ``client.told`` what its snapshot says of the audience. Raises StreamerError.
+        """Put the audience's part of the snapshot into ``client.told``. Raises StreamerError.
 
-        Nothing is waited for between the last look and the return, so that what comes after is in the events.
+        It waits for nothing between the last read and the return, so that later changes are in the events.
         """
         client.told = None
         channel = self._hub.channel(client.namespace, client.channel)
@@ -132,7 +132,7 @@ class AudienceFeed:
         return told
 
     async def _lines(self, client: Client) -> list[dict[str, Any]]:
-        """Of its room, or the newest of each one that it reaches."""
+        """The lines of the client's room, or the newest of each of its rooms."""
         if client.channel != EVERY_ROOM:
             return await self._audience.lines(client.scope)
         found: list[dict[str, Any]] = []
@@ -145,7 +145,7 @@ class AudienceFeed:
         return found
 
     async def _public(self, client: Client) -> msgspec.Raw:
-        """Encoded once for all who come at about the same time."""
+        """Encoded once for all clients that come at about the same time."""
         log, key, now = self._hub.channel(AUDIENCE, client.channel).log, client.channel, time.monotonic()
         known = self._shared.get(key)
         if known is not None and known[0] == log.last and now - known[1] < SHARED_S:
@@ -173,5 +173,5 @@ class AudienceFeed:
 
 
 def banned() -> StreamerError:
-    """What somebody is told who has to leave."""
+    """The error for a participant who must leave."""
     return StreamerError("You have been banned from here.", code="banned", status=403)

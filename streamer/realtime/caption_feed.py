@@ -1,4 +1,4 @@
-"""What captioners type, told to the audience that may hear it: for pages that play without the captions' playlist."""
+"""Sends typed captions to the audience that may read them, for pages that play without the captions' playlist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamer.realtime.ports import StateOf
 
 
 class CaptionFeed:
-    """``state_of``: what a room's public output shows. What is said while that is the slate is nobody's to read."""
+    """``state_of``: the state of a room's public output. Captions while it shows the slate are not sent."""
 
     def __init__(self, hub: Hub, director: Director, state_of: StateOf) -> None:
         self._hub = hub
@@ -19,13 +19,14 @@ class CaptionFeed:
         self._state_of = state_of
 
     def hear(self, event: CaptionEvent) -> None:
-        """Of a private or unlisted session only to its own audience; in public only what the public output has."""
+        """A closed session's captions go to its own audience only. Public ones go out only if the public output shows
+        the programme."""
         scope = self._scope(event)
         if scope is None or self._hub.existing(AUDIENCE, scope.key) is None:
             return
         about = f"caption {event.id}"
         if not event.text:
-            # Whoever comes back is not told what was taken away.
+            # A client that comes back must not get the removed text.
             self._hub.forget(AUDIENCE, scope.key, about)
         data = {"id": event.id, "lang": event.lang, "text": event.text, "final": event.final}
         self._hub.post(

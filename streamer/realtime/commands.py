@@ -1,4 +1,4 @@
-"""Commands: one table for each namespace, and what is checked before any of them is done."""
+"""Commands: one table for each namespace, and the checks before a command runs."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ from streamer.settings import RealtimeSettings
 log = structlog.get_logger(__name__)
 
 MOST_AT_WORK = 500
-"""Commands at a time, in all."""
+"""The most commands at a time, in all."""
 
 
 @dataclass(slots=True)
 class CommandContext:
-    """Who sent a command, and what its handler works with; the role is allowed."""
+    """A command's sender and the services for its handler. The sender's role has been checked."""
 
     client: Client
     action: Action | None
     grant: Grant | None
     room: str
-    """The room that it is about."""
+    """The room of the command."""
     director: Director
     views: Views
     audience: Audience
     now_ms: int
 
     def require(self, target: Target, action: Action | None = None) -> Actor:
-        """Role and scope, of the command's action where no other is named. Raises Unauthorized or Forbidden."""
+        """Check role and scope, for the command's own action if no other is given. Raises Unauthorized or Forbidden."""
         wanted = action or self.action
         assert wanted is not None
         grant = rights.require(self.grant, wanted, target)
@@ -58,20 +58,20 @@ class CommandContext:
 
 
 class RoomCommand(ClientMessage, frozen=True):
-    """A command of somebody who may be connected to all rooms."""
+    """A command of a client that may be connected to all rooms."""
 
     room: Ident | None = None
 
 
 @dataclass(frozen=True)
 class StudioCommand(CommandDefinition[C]):
-    """``handler`` calls ``CommandContext.require`` with its target, and does it."""
+    """``handler`` calls ``CommandContext.require`` with its target, and runs the command."""
 
     handler: Callable[[CommandContext, C], Awaitable[dict[str, Any]]]
 
 
 async def ask(context: CommandContext, command: ClientMessage, scope: Scope | None = None) -> dict[str, Any]:
-    """Have the audience do a command, in the client's own scope where no other is named."""
+    """Run a command of the audience, in the client's own scope if no other is given."""
     client, scope = context.client, scope or context.client.scope
     if context.action is not None:
         actor = context.require(rights.scope_target(context.director, scope))
@@ -84,7 +84,7 @@ async def ask(context: CommandContext, command: ClientMessage, scope: Scope | No
 
 
 class Commands:
-    """The tables, and the way through them. ``tables``: namespace -> its commands."""
+    """Checks and runs commands. ``tables``: namespace -> its commands."""
 
     def __init__(
         self,
@@ -118,13 +118,13 @@ class Commands:
         self._newcomers: dict[Budget, Buckets] = {
             "words": Buckets(burst, per_s),
             # All phones of a hall vote within a second of each other, just after the code for joining was shown. A vote
-            # costs little and nobody has to read it; who stuffs a ballot is held back by the rate.
+            # costs little and nobody must read it; the rate limits people who vote many times.
             "votes": Buckets(settings.newcomers_votes_burst, 2 * per_s),
             "names": Buckets(burst, per_s),
         }
 
     async def answer(self, client: Client, name: str, arguments: list[Any]) -> dict[str, Any]:
-        """The acknowledgement of a command. Never raises but for cancellation."""
+        """The acknowledgement of a command. Raises nothing except cancellation."""
         self._stats.commands_total += 1
         try:
             return {"ok": True, **await self._done(client, name, arguments)}
@@ -139,14 +139,14 @@ class Commands:
             return {"ok": False, "error": StreamerError("Something went wrong on our side.").body()["error"]}
 
     async def close(self) -> None:
-        """Let what is at work end."""
+        """Wait for the running commands."""
         if self._at_work:
             await asyncio.wait(self._at_work, timeout=self._settings.command_s)
 
     async def _done(self, client: Client, name: str, arguments: list[Any]) -> dict[str, Any]:
         _check(client.bucket.wait_s())
         if client.namespace == AUDIENCE:
-            # Of participants who are within their own: a hall is one address.
+            # Counted after the participant's own limit, because a hall is one address.
             _check(self._addresses.wait_s(household(client.address)))
         command = self._tables.get(client.namespace, {}).get(name)
         if command is None:
@@ -156,11 +156,11 @@ class Commands:
             _check(limit.wait_s(client.member))
         payload = _checked(command, arguments)
         if command.budget is not None and self._is_new(client):
-            # An identity costs nothing: the limits of each participant bound nobody who takes a new one each time.
+            # An identity costs nothing: limits of each participant do not stop a person who takes a new one each time.
             _check(self._newcomers[command.budget].wait_s(household(client.address)), "Too many newcomers at once.")
         if len(self._at_work) >= MOST_AT_WORK:
             raise TooMany("Too much at once.", code="rate_limited", headers={"Retry-After": "1"})
-        # Not cut short by a client that hangs up: what is half done in the database would have no effect.
+        # A client that hangs up does not stop it: a half-done change in the database would have no effect.
         task = asyncio.create_task(self._work(client, command, payload), name=f"command {name}")
         self._at_work.add(task)
         task.add_done_callback(self._at_work.discard)
@@ -171,17 +171,17 @@ class Commands:
         return task.result()
 
     def _is_new(self, client: Client) -> bool:
-        """Whether a participant is one since a short while, and neither of the crew nor a speaker."""
+        """Whether the participant is new, and neither of the crew nor a speaker."""
         age_ms = self._clock() - client.since_ms
         return client.role in (None, Role.VIEWER) and age_ms < self._settings.newcomer_s * 1000
 
     async def _work(self, client: Client, command: CommandDefinition[Any], payload: ClientMessage) -> dict[str, Any]:
         grant = None
         if client.caller is not None:
-            # As it is now: grants end, move with their sessions and are taken back.
+            # The grant as it is now: grants end, move with their sessions and are revoked.
             renewed = client.caller if command.action is None else await self._doors.renew(client.caller)
             if renewed is None:
-                # What becomes of the connection is decided where that is looked at.
+                # The check of the connection decides whether it stays.
                 client.renewed_at = 0.0
             else:
                 client.caller, grant = renewed, renewed.grant

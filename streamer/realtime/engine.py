@@ -1,9 +1,9 @@
-"""python-socketio and python-engineio as we use them: all use of what they keep to themselves stands here.
+"""Our use of python-engineio. All use of its private parts stands here, with a test for each.
 
-What is ours, and why: the way out (:class:`Wire`), because python-engineio queues without limit for each client and
-encodes for each; the parsing and dispatch of what comes in, because theirs collects binary attachments without limit,
-starts a task for each command and lets clients call its own ``connect``. Theirs are the handshake, the transports, the
-upgrade from one to the other, and the heartbeat.
+Ours are: sending (:class:`Wire`), because python-engineio has a queue without limit for each client and encodes for
+each; parsing and dispatch, because python-socketio collects binary attachments without limit, starts a task for each
+command and lets clients call its own ``connect``. Theirs are the handshake, the transports, the upgrade from one to the
+other, and the heartbeat.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections import deque
 from typing import Any, Protocol
 
 import engineio
-import socketio
 from aiohttp import web
 
 from streamer.buckets import Bucket
@@ -36,24 +35,24 @@ from streamer.realtime.packets import (
 
 PATH = "/socket.io/"
 ADDRESS = "streamer.address"
-"""Key of the client's address in the environment of a session."""
+"""The key of the client's address in a session's environment."""
 _ADDRESS = web.RequestKey("realtime_address", str)
 _BODY = web.RequestKey("realtime_body", bytes)
 
 WRITE_AHEAD_BYTES = 64 * 1024
-"""A transport with more than this unsent gets no events for now."""
+"""A transport with more unsent bytes gets no events for now."""
 MOST_UNSENT_BYTES = 1024 * 1024
-"""Answers are written in any case; past this the client is one that commands and does not read."""
+"""Answers are written in any case. A client with more unsent bytes sends commands and does not read."""
 MOST_QUEUED = 256
-"""Packets for a client that polls; together no more than the bytes above either."""
+"""Packets for a client that polls; their bytes are limited as above."""
 ENTRIES_BURST, ENTRIES_PER_S = 12, 0.5
-"""How often a session may come into namespaces: each time costs a snapshot."""
+"""A session may come into namespaces this often: each time costs a snapshot."""
 CLOSE_S = 2.0
 _SETTLED = 3
 
 _log = logging.getLogger("streamer.realtime.engine")
 _log.setLevel(logging.CRITICAL)
-"""What clients do wrong is counted, not logged."""
+"""Errors of clients are counted, not logged."""
 
 
 class NamespaceClient(Protocol):
@@ -67,16 +66,16 @@ class NamespaceClient(Protocol):
 
 
 class ConnectionHandler(Protocol):
-    """Who is behind the door."""
+    """The service behind the engine."""
 
     def opened(self, wire: Wire, address: str) -> None:
         """A session has begun; it is in no namespace yet."""
 
     def ended(self, wire: Wire, address: str) -> None:
-        """A session is over; all of its guests have left."""
+        """A session has ended; all of its clients have left."""
 
     async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request) -> NamespaceClient:
-        """Raises StreamerError for who may not."""
+        """Raises StreamerError for a client that may not come in."""
 
     def entered(self, guest: Any) -> None:
         """The client has been told that it is in."""
@@ -88,13 +87,13 @@ class ConnectionHandler(Protocol):
 
 
 class SendQueue(asyncio.Queue[Any]):
-    """Engine.IO's queue of one session, with an end: what does not fit is dropped, and ``overrun`` says so."""
+    """Engine.IO's queue of one session, with a limit: what does not fit is dropped, and ``overrun`` is set."""
 
     def __init__(self) -> None:
         super().__init__()
         self.overrun = False
         self.size = 0
-        """Characters."""
+        """Characters in the queue."""
 
     def _put(self, item: Any) -> None:
         super()._put(item)
@@ -116,7 +115,8 @@ class SendQueue(asyncio.Queue[Any]):
         super().put_nowait(item)
 
     async def join(self) -> None:
-        """Engine.IO waits for it where it ends a session for a wrong packet: for ever, where nobody polls any more."""
+        """Engine.IO waits for the queue when it ends a session because of a wrong packet. Without a poll it would wait
+        for ever."""
 
 
 def _size(packet: Any) -> int:
@@ -125,10 +125,10 @@ def _size(packet: Any) -> int:
 
 
 class Wire:
-    """The way out to one session. Nothing here waits.
+    """Sends to one session. Nothing here waits.
 
-    A WebSocket gets its frames straight into the transport. While a client polls, and until what was queued in that
-    time has left after its upgrade, Engine.IO's queue is the way.
+    A WebSocket's frames go straight into the transport. While a client polls, and after its upgrade until the queued
+    packets have left, Engine.IO's queue is used.
     """
 
     def __init__(self, engine: Engine, socket: Any) -> None:
@@ -138,11 +138,11 @@ class Wire:
         self._transport: asyncio.Transport | None = None
         self._direct = False
         self._raw: asyncio.Transport | None = None
-        """The transport, where its descriptor may be written to."""
+        """The transport, if its descriptor may be written to."""
         self._descriptor = -1
         self._settled = 0
         self.guests: dict[str, NamespaceClient] = {}
-        """By namespace."""
+        """Namespace -> client."""
         self.entering: set[str] = set()
         self.entries = Bucket(ENTRIES_BURST, ENTRIES_PER_S)
 
@@ -152,12 +152,12 @@ class Wire:
 
     @property
     def unsent_bytes(self) -> int:
-        """Of what was written straight into a transport."""
+        """Bytes that were written straight into a transport and are unsent."""
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     @property
     def ready(self) -> bool:
-        """Whether more may be written now, because what was written before is on its way."""
+        """Whether more may be written now, because the transport has sent the rest."""
         if self._direct:
             assert self._transport is not None
             return self._transport.get_write_buffer_size() < WRITE_AHEAD_BYTES
@@ -174,10 +174,10 @@ class Wire:
             self.cut()
 
     def deliver(self, message: OutgoingMessage) -> bool:
-        """Write, where :attr:`ready`; else nothing is done and the answer is False.
+        """Write if :attr:`ready`; otherwise do nothing and return False.
 
-        The way of nearly all that is sent. Where a transport holds nothing back its descriptor takes the frame at once:
-        through the transport each would be queued, and asked about twice.
+        Nearly everything is sent this way. If the transport holds nothing back, its descriptor takes the frame at once:
+        through the transport each frame would be queued, with two more system calls.
         """
         raw = self._raw
         if raw is None or raw.get_write_buffer_size() or raw.is_closing():
@@ -191,14 +191,14 @@ class Wire:
         except BlockingIOError:
             sent = 0
         except OSError:
-            # Gone. The transport notices by itself.
+            # The connection is gone. The transport notices by itself.
             return True
         if sent < len(frame):
             raw.write(frame[sent:])
         return True
 
     def write_frame(self, frame: bytes) -> None:
-        """Straight into the transport."""
+        """Write straight into the transport."""
         transport = self._transport
         if transport is None or transport.is_closing():
             return
@@ -207,14 +207,14 @@ class Wire:
             self.cut()
 
     def attach(self, transport: asyncio.Transport, *, first: bool) -> None:
-        """It is a WebSocket from now on. ``first``: it has never been anything else."""
+        """From now on it is a WebSocket. ``first``: it has never been anything else."""
         self._transport = transport
         self._direct = first
         self._raw_if_direct()
 
     def settle(self) -> None:
-        """Called a few times a second, each in a turn of the loop of its own: after an upgrade the queue's packets may
-        still be in the hands of Engine.IO's writer when the queue is empty."""
+        """Called a few times a second, each in a turn of the loop of its own: after an upgrade Engine.IO's writer may
+        still hold the queue's packets when the queue is empty."""
         if self._direct or self._transport is None:
             return
         socket = self._socket
@@ -231,20 +231,20 @@ class Wire:
             self._raw, self._descriptor = transport, sock.fileno()
 
     def release(self) -> None:
-        """Answer a poll that is held: Engine.IO would let a client that said goodbye wait for the next heartbeat."""
+        """Answer a held poll: Engine.IO would let a client that said goodbye wait for the next heartbeat."""
         if not self._socket.upgraded:
             self._socket.queue.put_nowait(None)
 
     def cut(self) -> None:
-        """End the session without a word, whatever has not been sent."""
+        """End the session without a message, whatever has not been sent."""
         if self._transport is not None:
             self._transport.abort()
         self._engine.hang_up(self._socket)
 
 
 class WebSocket:
-    """Engine.IO's driver for aiohttp's WebSockets, but uncompressed (a compressor for each client costs 300 kB) and
-    with a writer that never waits: :class:`Wire` looks after what has not been sent."""
+    """Engine.IO's driver for aiohttp's WebSockets, but without compression (which costs 300 kB for each client) and
+    with a writer that never waits: :class:`Wire` handles unsent bytes."""
 
     def __init__(self, handler: Any, server: Engine) -> None:
         self._handler = handler
@@ -271,8 +271,8 @@ class WebSocket:
         self._wire.write_frame(text_frame(message.encode() if isinstance(message, str) else message))
 
     async def wait(self) -> str | bytes:
-        """Raises OSError at the end, and for a text that is no packet: at some of them Engine.IO's reader fails, and
-        leaves its writer and the session behind."""
+        """Raises OSError at the end, and for a text that is no packet: some of these make Engine.IO's reader fail and
+        leave its writer and the session behind."""
         received = await self._response.receive()
         if not isinstance(received.data, str | bytes):
             raise OSError("closed")
@@ -293,7 +293,8 @@ class RequestBody:
 
 
 def _environment(request: web.Request) -> dict[str, Any]:
-    """What Engine.IO reads of a request. Forwarded hosts and protocols are left out: nobody is to believe them."""
+    """The parts of a request that Engine.IO reads. Forwarded hosts and protocols are left out, so that nothing believes
+    them."""
     body = request.get(_BODY, b"")
     environ = {
         "wsgi.input": RequestBody(body),
@@ -321,12 +322,12 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     service_task_handle: asyncio.Task[None] | None
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(async_mode="aiohttp", logger=_log, **options)
+        super().__init__(async_mode="aiohttp", logger=_log, async_handlers=False, **options)
         self._async = {**self._async, "websocket": WebSocket, "translate_request": _environment}
         self.wires: dict[str, Wire] = {}
         self._hanging_up: set[asyncio.Task[None]] = set()
         self.malformed = 0
-        """What came in and was no packet."""
+        """Texts that were no packet."""
 
     def create_queue(self, *args: Any, **kwargs: Any) -> SendQueue:
         return SendQueue()
@@ -337,13 +338,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             wire = self.wires[socket.sid] = Wire(self, socket)
         return wire
 
-    async def send_packet(self, sid: str, pkt: Any) -> None:
-        socket = self.sockets.get(sid)
-        if socket is not None:
-            await socket.send(pkt)
-
     def hang_up(self, socket: Any) -> None:
-        """End a session; whoever waits in a poll is answered."""
+        """End a session and answer its waiting poll."""
         if socket.closed or socket.closing:
             return
 
@@ -372,41 +368,40 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             await asyncio.gather(heartbeat, return_exceptions=True)
 
 
-class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
-    """Takes sessions and packets from the engine and hands them to the house."""
+class EngineServer:
+    """Takes sessions and packets from the engine and hands them to the :class:`ConnectionHandler`.
+    ``options``: the engine's."""
 
-    def __init__(self, house: ConnectionHandler, namespaces: frozenset[str], **options: Any) -> None:
-        self._house = house
+    def __init__(self, handler: ConnectionHandler, namespaces: frozenset[str], **options: Any) -> None:
+        self._handler = handler
         self._allowed = namespaces
-        super().__init__(logger=_log, **options)
+        self.engine = Engine(**options)
+        self.engine.on("connect", self._opened)
+        self.engine.on("message", self._received)
+        self.engine.on("disconnect", self._ended)
+        self._environments: dict[str, dict[str, Any]] = {}
+        """By session."""
         self.recently: deque[str] = deque(maxlen=20)
-        """What was malformed, for tests and a debugger."""
-
-    def _engineio_server_class(self) -> type[Engine]:
-        return Engine
-
-    @property
-    def engine(self) -> Engine:
-        engine: Engine = self.eio
-        return engine
+        """Malformed texts, for tests and debugging."""
 
     async def answer(self, request: web.Request, address: str, body: bytes = b"") -> web.StreamResponse:
-        """Engine.IO's answer to a request; of a WebSocket when it is over."""
+        """Engine.IO's answer to a request; a WebSocket's when it has ended."""
         request[_ADDRESS], request[_BODY] = address, body
         sockets = self.engine.sockets
         socket = sockets.get(request.query.get("sid"))
         if socket is not None and socket.closed:
-            # Engine.IO has no answer for a body to one that has just ended.
+            # Engine.IO has no answer for a body to a session that has just ended.
             sockets.pop(socket.sid, None)
         try:
             response: web.StreamResponse = await self.engine.handle_request(request)
         except UnboundLocalError as error:
-            # Nor where it ends by an earlier packet of the same body.
+            # Nor if an earlier packet of the same body ended it.
             raise BadRequest("The session has ended.", code="session_ended") from error
         return response
 
     def take_out(self, guest: NamespaceClient, wire: Wire, error: StreamerError) -> None:
-        """Tell a client why, and let it out of its namespace. Its session ends when nothing is left for it to be."""
+        """Tell a client the reason, and let it out of its namespace. Its session ends when it is in no namespace any
+        more."""
         if wire.guests.get(guest.namespace) is not guest:
             return
         wire.write(pack(EVENT, guest.namespace, ["closed", error.body()]))
@@ -416,17 +411,17 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
     def _leave(self, wire: Wire, guest: NamespaceClient) -> None:
         if wire.guests.get(guest.namespace) is guest:
             del wire.guests[guest.namespace]
-            self._house.left(guest)
+            self._handler.left(guest)
 
     # --- what the engine calls -------------------------------------------------------------------------
 
-    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
-        self.environ[eio_sid] = environ
-        wire = self.engine.wire_of(self.engine.sockets[eio_sid])
-        self._house.opened(wire, environ[ADDRESS])
+    async def _opened(self, sid: str, environ: dict[str, Any]) -> None:
+        self._environments[sid] = environ
+        wire = self.engine.wire_of(self.engine.sockets[sid])
+        self._handler.opened(wire, environ[ADDRESS])
 
-    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
-        wire = self.engine.wires.get(eio_sid)
+    async def _received(self, sid: str, data: Any) -> None:
+        wire = self.engine.wires.get(sid)
         if wire is None:
             return
         try:
@@ -442,16 +437,16 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
             self.recently.append(str(error))
             wire.cut()
 
-    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
-        wire = self.engine.wires.pop(eio_sid, None)
-        environ = self.environ.pop(eio_sid, None)
+    async def _ended(self, sid: str, _reason: str) -> None:
+        wire = self.engine.wires.pop(sid, None)
+        environ = self._environments.pop(sid, None)
         if wire is None:
             return
         wire.release()
         for guest in list(wire.guests.values()):
             self._leave(wire, guest)
         if environ is not None:
-            self._house.ended(wire, environ[ADDRESS])
+            self._handler.ended(wire, environ[ADDRESS])
 
     async def _enter(self, wire: Wire, namespace: str, auth: Any) -> None:
         try:
@@ -463,8 +458,8 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
                 raise TooMany("Too much coming and going.", code="rate_limited")
             wire.entering.add(namespace)
             try:
-                request = self.environ[wire.sid]["aiohttp.request"]
-                guest = await self._house.enter(wire, namespace, auth, request)
+                request = self._environments[wire.sid]["aiohttp.request"]
+                guest = await self._handler.enter(wire, namespace, auth, request)
             finally:
                 wire.entering.discard(namespace)
         except StreamerError as error:
@@ -473,12 +468,12 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
             wire.write(pack(CONNECT_ERROR, namespace, {"message": error.message, "data": body, **body}))
             return
         if self.engine.wires.get(wire.sid) is not wire or wire.closed:
-            # Gone while it was looked up.
-            self._house.left(guest)
+            # The client left during the lookup.
+            self._handler.left(guest)
             return
         wire.guests[namespace] = guest
         wire.write(pack(CONNECT, namespace, {"sid": guest.sid}))
-        self._house.entered(guest)
+        self._handler.entered(guest)
 
     async def _command(self, wire: Wire, namespace: str, ack: int | None, data: Any) -> None:
         if not isinstance(data, list) or not data or not isinstance(data[0], str):
@@ -486,6 +481,6 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
         guest = wire.guests.get(namespace)
         if guest is None:
             return
-        answer = await self._house.command(guest, data[0], data[1:])
+        answer = await self._handler.command(guest, data[0], data[1:])
         if ack is not None:
             wire.write(pack(ACK, namespace, [answer], ack))

@@ -1,4 +1,4 @@
-"""What is told of rooms, sessions and sources, as the data of events and snapshots. Reads, changes nothing."""
+"""The data of events and snapshots about rooms, sessions and sources. Reads, changes nothing."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from streamer.conference.grants import Action, Grant
 from streamer.conference.sessions import Hold, Session, SessionState
 from streamer.conference.spans import output_name
 from streamer.conference.visibility import Caller, alarm_told
+from streamer.control.media_plane import MediaPlane
 from streamer.control.messages import SourceStatus, TrackStatus
 from streamer.director.director import Director
 from streamer.realtime import rights
@@ -25,16 +26,16 @@ from streamer.realtime.messages import (
     Meters,
     PublicationState,
 )
-from streamer.realtime.ports import Plane, StateOf, Views
+from streamer.realtime.ports import StateOf, Views
 from streamer.store.room_states import Acknowledgement
 
 State = Literal["off", "slate", "live"]
 
 
 class Facts:
-    """Over the director's and the media plane's values of this moment."""
+    """Made from the present values of the director and the media plane."""
 
-    def __init__(self, director: Director, plane: Plane, views: Views, state_of: StateOf) -> None:
+    def __init__(self, director: Director, plane: MediaPlane, views: Views, state_of: StateOf) -> None:
         self._director = director
         self._plane = plane
         self._views = views
@@ -43,7 +44,7 @@ class Facts:
     # --- broadcasts ---------------------------------------------------------------------------------
 
     def broadcast(self, room: str) -> BroadcastChanged:
-        """What anybody may know of a room's public output."""
+        """The public facts about a room's public output."""
         face = self._director.face(room)
         return BroadcastChanged(
             room=room,
@@ -56,7 +57,7 @@ class Facts:
         )
 
     def own_broadcast(self, session: Session) -> BroadcastChanged:
-        """The output of a closed session, for its own audience."""
+        """A closed session's output, for its own audience."""
         day = self._director.day(session.room)
         link = self._plane.rooms.get(session.room)
         status = None if link is None else link.status
@@ -84,11 +85,11 @@ class Facts:
         return Air(room, day.slate, day.source, day.gain_db)
 
     def alarms(self, room: str) -> dict[str, AlarmData]:
-        """Those that ring, by id."""
+        """The room's alarms by id."""
         return self._alarms(room, self._director.alarms(room))
 
     def alarms_for(self, grant: Grant | None, room: str) -> list[AlarmData]:
-        """Those that ring, as far as the grant's holder is told."""
+        """The room's alarms that the grant's holder may see."""
         find, venue, caller = self._director.find, rights.venue_id(self._director, room), Caller(grant)
         told = [alarm_told(caller, alarm, find, room, venue) for alarm in self._director.alarms(room)]
         return list(self._alarms(room, [alarm for alarm in told if alarm is not None]).values())
@@ -98,7 +99,7 @@ class Facts:
         return {alarm.id: _alarm(room, alarm, taken.get(alarm.id)) for alarm in ringing}
 
     def publications(self, room: str) -> dict[str, PublicationState]:
-        """By source."""
+        """Source -> its publication."""
         link = self._plane.rooms.get(room)
         status = None if link is None else link.status
         sources = {} if status is None else status.sources
@@ -111,7 +112,7 @@ class Facts:
     # --- snapshots ----------------------------------------------------------------------------------
 
     def rooms_of(self, client: Client) -> dict[str, dict[str, Any]]:
-        """``rooms`` of a client's snapshot."""
+        """The ``rooms`` of a client's snapshot."""
         if client.channel != EVERY_ROOM:
             return {client.room: self._room(client, client.room)}
         grant = client.grant
@@ -122,7 +123,7 @@ class Facts:
         }
 
     def own_session(self, client: Client) -> dict[str, Any] | None:
-        """``session`` of a snapshot: where a closed session's own audience is."""
+        """The ``session`` of a snapshot in a closed session's own audience."""
         session = None if client.session is None else self._director.find(client.session)
         return None if session is None else self._views.crew(session, client.caller, client.link)
 
@@ -138,7 +139,7 @@ class Facts:
         told["next"] = None if face.next is None else self._views.public(face.next.session)
         if client.grant is None or rights.ENTRY[client.namespace] is None:
             return told
-        # Crew who are told nothing of a session see what everybody does.
+        # Crew who may not know of a session see the public facts.
         day = self._director.day(room)
         told["session"] = self._for_crew(client, current(day)) or told["session"]
         told["next"] = self._for_crew(client, self._director.following(room)) or told["next"]
@@ -158,7 +159,7 @@ class Facts:
 
 
 def gone(publication: PublicationState) -> PublicationState:
-    """What is told when a source has nobody any more."""
+    """The state of a source without a publication."""
     return PublicationState(publication.room, publication.source, up=False, publication="")
 
 

@@ -1,7 +1,7 @@
-"""From what the director and the media plane tell to events: who is told what.
+"""Turns the news of the director and the media plane into events, and decides who gets which.
 
-In public nothing of a closed session, not even that there is something not to be told: what changes there is
-``broadcast.changed``, by the room's public face.
+The public learns nothing of a closed session, not even that there is something hidden: it gets ``broadcast.changed``,
+made from the room's public status.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import structlog
 from streamer.conference.delays import ShownTimes
 from streamer.conference.grants import Target
 from streamer.conference.sessions import Session
+from streamer.control.media_plane import Change, MediaPlane, RoomLink
 from streamer.director.director import Director
 from streamer.director.news import AlarmsChanged, News, RoomChanged, SessionChanged, StretchForgotten
 from streamer.errors import NotFound
@@ -33,31 +34,31 @@ from streamer.realtime.messages import (
     PublicationState,
     SessionRemoved,
 )
-from streamer.realtime.ports import Plane, Views
+from streamer.realtime.ports import Views
 from streamer.realtime.stats import Stats
 from streamer.supervision import TASKS
 
 LOOK_S = 0.25
-"""How often it is looked whether an output shows something else."""
+"""How often the content of the outputs is checked."""
 METERS_S = 0.2
-"""Least time between two readings of a room's meters."""
+"""The least time between two readings of a room's meters."""
 CREW = (MODERATION, STUDIO)
 OWN_AUDIENCE = (AUDIENCE, MODERATION)
-"""Where a closed session has a channel of its own."""
+"""Namespaces in which a closed session has a channel of its own."""
 
 log = structlog.get_logger(__name__)
 
 
 class DayFeed:
-    """``session_closing(id)`` is told of sessions whose own audience has to be looked at again, ``session_moved(id)``
-    of those that have another audience than before."""
+    """``session_closing(id)`` is called for sessions whose own audience must be checked again, ``session_moved(id)``
+    for those that have another audience than before."""
 
     def __init__(
         self,
         hub: Hub,
         facts: Facts,
         director: Director,
-        plane: Plane,
+        plane: MediaPlane,
         views: Views,
         stats: Stats,
         session_closing: Callable[[str], None],
@@ -74,7 +75,7 @@ class DayFeed:
         self._ends: list[Callable[[], None]] = []
         self._broadcasts: dict[str, BroadcastChanged] = {}
         self._own: dict[str, BroadcastChanged] = {}
-        """Of closed sessions whose audience has a channel, by session."""
+        """Session -> the last event, for closed sessions whose audience has a channel."""
         self._publications: dict[str, dict[str, PublicationState]] = {}
         self._alarms: dict[str, dict[str, AlarmData]] = {}
         self._air: dict[str, Air] = {}
@@ -82,7 +83,7 @@ class DayFeed:
         self._metered_at: dict[str, float] = {}
 
     def start(self) -> None:
-        """Begin to listen. What is so already is for snapshots."""
+        """Begin to listen. Snapshots contain the present state."""
         for room in self._director.rooms:
             self._take_in(room)
         self._ends = [self._director.listen(self._on_news), self._plane.listen(self._on_media)]
@@ -93,7 +94,7 @@ class DayFeed:
         self._ends = []
 
     async def run(self) -> None:
-        """Until cancelled: outputs show something else some time after they were told to."""
+        """Runs until it is cancelled: outputs change some time after their orders."""
         while True:
             await asyncio.sleep(LOOK_S)
             try:
@@ -103,7 +104,7 @@ class DayFeed:
                 log.exception("realtime_look_failed")
 
     def look(self) -> None:
-        """What has changed that nobody tells of."""
+        """Check for changes that nothing announces."""
         rooms = self._director.rooms
         for room in rooms:
             if room not in self._broadcasts:
@@ -148,7 +149,7 @@ class DayFeed:
         hides = before is not None and not before.closed and after is not None and after.closed
         for namespace in CREW:
             if hides:
-                # For crew who are told nothing of it from now on; the others are told at once what it is now.
+                # Crew who may not know of it any more must not get it; the others get its present state at once.
                 self._hub.forget(namespace, room, about)
                 self._hub.post(namespace, room, "session.changed", removed)
             closed = rights.session_target(self._director, known) if known.closed else None
@@ -161,7 +162,7 @@ class DayFeed:
         if after is not None and not after.closed:
             self._hub.post(AUDIENCE, room, "session.changed", self._views.public(after), about=about)
         elif before is not None and not before.closed:
-            # Not even to those who come back: a title may be what must not be known.
+            # Clients that come back must not get it either: the title itself may be secret.
             self._hub.forget(AUDIENCE, room, about)
             self._hub.post(AUDIENCE, room, "session.changed", removed)
         owns = [space for space in OWN_AUDIENCE if self._hub.existing(space, about) is not None]
@@ -175,7 +176,7 @@ class DayFeed:
             self._session_moved(known.id)
 
     def _tell_shown(self, room: str) -> None:
-        """While something overruns, what follows is shown later: that changes no session."""
+        """During an overrun the next sessions are shown later, which changes no session."""
         shown = dict(self._director.face(room).shown or {})
         before, self._shown[room] = self._shown.get(room, {}), shown
         for session_id, times in shown.items():
@@ -238,7 +239,7 @@ class DayFeed:
             self._tell_alarm(room, msgspec.structs.replace(before[alarm_id], ringing=False))
 
     def _tell_alarm(self, room: str, alarm: AlarmData) -> None:
-        """To those of the crew who are told of the session that it is about, and of the next that it names."""
+        """To the crew who may know of the alarm's session, and of the next session that it names."""
         about, named = "" if alarm.session is None else f"session:{alarm.session}", alarm.details.get("next")
         closed, ahead = self._closed(room, alarm.session), self._closed(room, named)
         if ahead is None:
@@ -252,7 +253,7 @@ class DayFeed:
             self._hub.post(STUDIO, room, "alarm", alarm, about=f"session:{named}", closed=ahead)
 
     def _closed(self, room: str, session_id: object) -> Target | None:
-        """What a grant has to read to be told of something that names the session; None: any of the crew's."""
+        """The right that a grant needs to get news that name the session; None: any right of the crew."""
         if not isinstance(session_id, str):
             return None
         session = self._director.find(session_id)
@@ -262,19 +263,13 @@ class DayFeed:
 
     # --- the media plane's --------------------------------------------------------------------------
 
-    def _on_media(self, link: Any, what: str, data: Any) -> None:
-        status = link.status
-        room = (
-            status.room
-            if status is not None
-            else next((name for name, one in self._plane.rooms.items() if one is link), None)
-        )
-        if room is None or room not in self._director.rooms:
+    def _on_media(self, link: RoomLink, what: Change) -> None:
+        if link.room not in self._director.rooms:
             return
-        if what == "meters":
-            self._tell_meters(room, data)
-        else:
-            self._tell_publications(room)
+        if what != "meters":
+            self._tell_publications(link.room)
+        elif link.meters is not None:
+            self._tell_meters(link.room, link.meters)
 
     def _tell_publications(self, room: str) -> None:
         now = self._facts.publications(room)
@@ -285,18 +280,18 @@ class DayFeed:
         for name in before.keys() - now.keys():
             self._hub.post(STUDIO, room, "publication.changed", gone(before[name]))
 
-    def _tell_meters(self, room: str, data: Any) -> None:
+    def _tell_meters(self, room: str, meters: dict[str, Any]) -> None:
         now = time.monotonic()
         if now - self._metered_at.get(room, 0.0) < METERS_S:
             self._stats.replaced_total += 1
             return
         self._metered_at[room] = now
-        self._hub.post(STUDIO, room, "meters", Meters(room, data), replaces=f"meters:{room}")
+        self._hub.post(STUDIO, room, "meters", Meters(room, meters), replaces=f"meters:{room}")
 
     # --- inside -------------------------------------------------------------------------------------
 
     def _take_in(self, room: str) -> None:
-        """What is so now is not news."""
+        """Remember the present state without sending it as news."""
         for namespace in (AUDIENCE, *CREW):
             self._hub.channel(namespace, room)
         self._broadcasts[room] = self._facts.broadcast(room)
@@ -308,5 +303,5 @@ class DayFeed:
     def _forget_room(self, room: str) -> None:
         for namespace in (AUDIENCE, *CREW):
             for client in self._hub.clients(namespace, room):
-                # Looked at again, they are told that there is no such room.
+                # At their next check they are told that the room does not exist.
                 client.renewed_at = 0.0

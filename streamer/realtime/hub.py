@@ -1,8 +1,8 @@
-"""Channels and their readers: events go out once encoded, in order, at once when it is quiet and several to a message
+"""Channels and their readers. Events are encoded once and sent in order: at once when it is quiet, several in a message
 under load.
 
-A reader that does not keep up costs its place in the log and what its transport holds (64 KiB and a message), no
-copies. It is cut off when it falls too far behind, and comes back with ``since``.
+A slow reader costs its position in the log and the data in its transport (64 KiB and a message), no copies. It is cut
+off when it is too far behind, and comes back with ``since``.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ NAMESPACES = frozenset({AUDIENCE, MODERATION, STUDIO})
 
 MOST_IN_A_MESSAGE = 200
 MESSAGE_BYTES = 128 * 1024
-"""A message ends with the event that goes past this."""
+"""A message ends with the event that exceeds this."""
 SLICE = 250
-"""Clients served before others have their turn on the loop."""
+"""Clients that are served before the loop does other work."""
 PACE = 4.0
 MOST_PACE_S = 0.1
-"""Serving a channel takes a fifth of the loop's time, which is the videos' too: the next round waits four times as long
-as the last took, and no longer than anybody notices. What comes meanwhile travels together."""
+"""Serving a channel takes at most a fifth of the loop's time, because the loop also serves video: the next round waits
+four times as long as the last took, and not longer than this. Events that come meanwhile travel together."""
 LOOK_AGAIN_S = 0.05
 TRIM_EVERY_S = 5.0
 
@@ -58,30 +58,30 @@ class Client:
     channel: str
     address: str
     member: str
-    """Whose it is: the participant in an audience; elsewhere itself."""
+    """The participant in an audience; elsewhere the client itself."""
     bucket: Bucket
     caller: AuthenticatedCaller | None = None
     room: str = ""
-    """The room that its commands are about; empty with ``*``."""
+    """The room of its commands; empty with ``*``."""
     session: str | None = None
     """The closed session whose audience it is in."""
     asked: str | None = None
-    """The session that it named to come in: a public one's audience is its room's."""
+    """The session that it named when it came in: a public session's audience is its room's."""
     link: str = ""
-    """The key of an unlisted session's shared link that it came with."""
+    """The key of an unlisted session's shared link that it brought."""
     name: str = ""
     place: str = ""
     role: str | None = None
-    """What others see: the grant's role where it is one in this room."""
+    """The role that others see: the grant's role if it holds in this room."""
     since: int | None = None
     since_ms: int = 0
-    """When the participant's identity was made, UTC milliseconds."""
+    """The time when the participant's identity was made, UTC milliseconds."""
     key: str | None = None
-    """The token of an identity that was made just now."""
+    """The token of an identity that was just made."""
     joined: bool = False
     """Whether the audience counts it."""
     told: Any = None
-    """What its snapshot says of the audience, until it is sent."""
+    """The audience's part of its snapshot, until it is sent."""
     cursor: int = 0
     lagging_since: float | None = None
     renewed_at: float = field(default_factory=time.monotonic)
@@ -97,12 +97,12 @@ class Client:
 
     @property
     def participant(self) -> Participant:
-        """Who a client of ``/audience`` is."""
+        """The participant of a client of ``/audience``."""
         role = None if self.role is None else Role(self.role)
         return Participant(self.member, self.name, self.place, role, self.since_ms)
 
     def may_have(self, entry: LogEntry, target: Target | None) -> bool:
-        """``target``: the room that the entry is about, where the client is not connected to that one alone."""
+        """``target``: the entry's room, if the client is connected to several rooms."""
         if entry.only is not None and entry.only != self.member:
             return False
         if entry.for_all and target is None:
@@ -124,23 +124,23 @@ class EventChannel:
     log: Log
     clients: dict[Client, None] = field(default_factory=dict)
     due_at: float = 0.0
-    """Not served before this."""
+    """It is not served before this time."""
 
 
 @dataclass(slots=True)
 class _Batch:
     last: int
     message: OutgoingMessage | None
-    """What all may have; None where there is nothing, or where it has to be put together for each client."""
+    """The events that all may have; None if there are none, or if each client needs its own message."""
     shared: int
-    """How many that are."""
+    """The number of these events."""
     entries: list[LogEntry]
     special: list[LogEntry]
-    """Those that are not for all."""
+    """Events that are not for all."""
     only: frozenset[str] = frozenset()
-    """Of those, whose they are, where all of them are somebody's; whoever else it is need not be asked about."""
+    """If every special event belongs to one participant: these participants. The others need not be checked."""
     each: bool = False
-    """Whether it has to be put together for each client."""
+    """Whether each client needs a message of its own."""
 
 
 class Hub:
@@ -160,11 +160,11 @@ class Hub:
     # --- posting ------------------------------------------------------------------------------------
 
     def channel(self, namespace: str, name: str) -> EventChannel:
-        """The channel, made where there is none."""
+        """The channel; made if it does not exist."""
         found = self._channels.get((namespace, name))
         if found is None:
-            # The crew may read several rooms as one, so their numbers come from one place. In public each channel
-            # counts for itself: a number tells nothing of what goes on behind closed doors.
+            # The crew may read several rooms as one, so their numbers come from one counter. In public each channel has
+            # its own: a number tells nothing about closed sessions.
             sequence = self._sequences.get(namespace) or Sequence(self._clock)
             settings = self._settings
             found = self._channels[namespace, name] = EventChannel(
@@ -197,9 +197,9 @@ class Hub:
         stage: Target | None = None,
         replaces: str = "",
     ) -> int:
-        """Tell a channel something; crew channels of a room, and those of all rooms with it. Returns its ``seq``.
+        """Send an event to a channel; for the crew also to the channel of all rooms. Returns its ``seq``.
 
-        ``data`` is encoded here, at once; what the others are as in :class:`~streamer.realtime.log.LogEntry`.
+        ``data`` is encoded here, at once; the other arguments are those of :class:`~streamer.realtime.log.LogEntry`.
         """
         names = (name, EVERY_ROOM) if namespace == STUDIO and name != EVERY_ROOM else (name,)
         channels = [self.channel(namespace, each) for each in names]
@@ -222,7 +222,7 @@ class Hub:
             self._woken.set()
 
     def forget(self, namespace: str, name: str, about: str) -> None:
-        """What was told of something is not told to anybody any more."""
+        """Send earlier events about ``about`` to nobody any more."""
         for each in (name, EVERY_ROOM):
             channel = self._channels.get((namespace, each))
             if channel is not None:
@@ -231,7 +231,7 @@ class Hub:
     # --- clients ------------------------------------------------------------------------------------
 
     def join(self, client: Client) -> tuple[bool, bool]:
-        """Put a client where its ``since`` says, or at the end. Returns whether it is resumed, and whether reset."""
+        """Put a client at its ``since``, or at the end. Returns whether it is resumed, and whether reset."""
         channel = self.channel(client.namespace, client.channel)
         resumed = client.since is not None and channel.log.resumes(client.since)
         client.cursor = client.since if resumed and client.since is not None else channel.log.last
@@ -262,7 +262,7 @@ class Hub:
     # --- serving ------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Runs until it is cancelled."""
         trim_at = time.monotonic() + TRIM_EVERY_S
         while True:
             now = time.monotonic()
@@ -283,7 +283,7 @@ class Hub:
             self._woken.clear()
         wait_s = max(0.001, until - time.monotonic())
         if self._dirty:
-            # Woken for what has its turn later already.
+            # Woken by a channel that has its turn later.
             await asyncio.sleep(min(wait_s, LOOK_AGAIN_S))
             return
         with contextlib.suppress(TimeoutError):
@@ -291,7 +291,7 @@ class Hub:
                 await self._woken.wait()
 
     async def _serve(self, channel: EventChannel) -> None:
-        """One round. What comes while it lasts has the next one."""
+        """One round. Events that come during it are sent in the next one."""
         began = time.monotonic()
         busy_s = 0.0
         batches: dict[int, _Batch] = {}
@@ -307,7 +307,7 @@ class Hub:
     def _serve_some(
         self, channel: EventChannel, clients: Iterable[Client], batches: dict[int, _Batch], end: int
     ) -> None:
-        """``end``: as far as the round goes."""
+        """``end``: the last number of the round."""
         here, lagging = channel.clients, self._lagging
         told = events = 0
         for client in clients:
@@ -321,7 +321,7 @@ class Hub:
                 and not (batch.special and self._is_asked_about(batch, client))
                 and client.wire.deliver(batch.message)
             ):
-                # Nearly everybody, nearly always: where the others are, and what they are told.
+                # The usual case: the client is where the others are, and gets the same message.
                 client.cursor = batch.last
                 told += 1
                 events += batch.shared
@@ -331,11 +331,11 @@ class Hub:
         self._stats.deliveries_total += events
 
     def _feed(self, channel: EventChannel, client: Client, batches: dict[int, _Batch]) -> None:
-        """Write what the client has not had, as far as its transport takes it."""
+        """Write the events that the client has not had, as far as its transport takes them."""
         log_, wire = channel.log, client.wire
         while client.cursor < log_.last:
             if client.cursor < log_.floor:
-                # Something is lost for it: it has to begin anew.
+                # An event is lost for this client, so it must begin anew.
                 self._cut(client, "behind")
                 return
             if not wire.ready:
@@ -358,7 +358,7 @@ class Hub:
 
     @staticmethod
     def _is_asked_about(batch: _Batch, client: Client) -> bool:
-        """Whether there is something in it for this client besides what all may have."""
+        """Whether it has something for this client besides the events for all."""
         if batch.only:
             return client.member in batch.only
         return any(client.may_have(entry, None) for entry in batch.special)
@@ -383,11 +383,11 @@ class Hub:
             if size >= MESSAGE_BYTES:
                 break
         if not entries:
-            # All that came after it has been replaced or forgotten.
+            # All later events were replaced or forgotten.
             return _Batch(channel.log.last, None, 0, [], [])
         if channel.name == EVERY_ROOM:
             return _Batch(entries[-1].seq, None, 0, entries, [], each=True)
-        # What one participant is told does not cost the others their shared encoding.
+        # Events for one participant do not cost the others their shared encoding.
         shared = [entry.json for entry in entries if entry.for_all]
         message = pack_events(channel.namespace, shared) if shared else None
         special = [entry for entry in entries if not entry.for_all]
@@ -423,7 +423,7 @@ class Hub:
         now_ms = self._clock()
         for key, channel in list(self._channels.items()):
             channel.log.trim(now_ms)
-            # Made again when it is asked for; whoever comes back by then begins anew.
+            # The channel is made again when it is needed; a client that comes back then begins anew.
             if not channel.clients and not len(channel.log) and channel.name.startswith("session:"):
                 del self._channels[key]
 

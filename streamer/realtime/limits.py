@@ -1,4 +1,4 @@
-"""How often one participant, and how many of one household, may be in. On the loop; bounded memory."""
+"""Limits of connections for each participant and each household. On the loop; bounded memory."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from streamer.household import household
 
 
 class Seats:
-    """How often each participant is in at a time."""
+    """Counts the connections of each participant."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._taken: Counter[str] = Counter()
 
     def take(self, member: str) -> None:
-        """Raises TooMany ``rate_limited``; then nothing was taken."""
+        """Raises TooMany ``rate_limited``; then no place was taken."""
         if self._taken[member] >= self._most:
             raise TooMany("You are here too often already.", code="rate_limited", headers={"Retry-After": "10"})
         self._taken[member] += 1
@@ -39,7 +39,7 @@ class ConnectionPlaces:
         self.open = 0
 
     def check(self, address: str) -> None:
-        """Raises TooMany, Unavailable with Retry-After where there is none left."""
+        """Raises TooMany, or Unavailable with Retry-After if no place is free."""
         if self._taken[household(address)] >= self._per_address:
             raise TooMany("Too many connections from this address.", code="too_many", headers={"Retry-After": "10"})
         if self.open >= self._total:

@@ -1,6 +1,6 @@
-"""What was told in one room and namespace, in order, for those who come back and those who read slowly. Pure.
+"""The events of one room and namespace in order, for clients that come back and for slow readers. Pure.
 
-There is one copy of each event, however many read it: a reader is a position in the log.
+There is one copy of each event for all readers: a reader is a position in the log.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ SEQ_PER_MS = 1000
 
 
 class Sequence:
-    """Growing numbers made from time: a new process does not go back behind what the last one gave, and a gap tells
-    nothing but that time went by. Up to a thousand a millisecond; JavaScript counts them exactly."""
+    """Growing numbers made from time: a new process does not repeat the numbers of the last one, and a gap only tells
+    that time passed. Up to a thousand a millisecond; JavaScript counts them exactly."""
 
     def __init__(self, clock: Callable[[], int]) -> None:
         """``clock``: UTC milliseconds."""
@@ -32,9 +32,9 @@ class Sequence:
 class LogEntry:
     """One event, encoded once.
 
-    ``json`` is the whole event object. ``about`` names what it tells of, for :meth:`Log.forget`. ``only``: the one
-    participant who gets it. ``closed``: a closed session's place in the world; only for whose grant reads it.
-    ``stage``: only for whose grant reads the stage of that place.
+    ``json`` is the whole event object. ``about`` names the item of the event, for :meth:`Log.forget`. ``only``: the one
+    participant who gets it. ``closed``: the target of a closed session; only clients whose grant may read it get the
+    event. ``stage``: only clients whose grant may read the stage of that target.
     """
 
     seq: int
@@ -46,7 +46,7 @@ class LogEntry:
     closed: Target | None = None
     stage: Target | None = None
     replaces: str = ""
-    """A newer event of the same name takes its place, for whoever has not had it yet."""
+    """A newer event with the same name replaces this one for readers that have not had it yet."""
 
     @property
     def for_all(self) -> bool:
@@ -54,7 +54,7 @@ class LogEntry:
 
 
 class Log:
-    """Bounded by count, bytes and age. Reading after a position costs no more than what is read."""
+    """Bounded by count, bytes and age. A read after a position costs only the events that it returns."""
 
     def __init__(self, sequence: Sequence, *, max_events: int, max_bytes: int, max_age_ms: int) -> None:
         self._sequence = sequence
@@ -63,14 +63,14 @@ class Log:
         self._max_age_ms = max_age_ms
         self._seqs: list[int] = []
         self._written: list[int] = []
-        """Bytes ever appended, up to and with each entry."""
+        """Bytes that were ever appended, up to and with each entry."""
         self._entries: list[LogEntry] = []
         self._bytes = 0
         self._newest: dict[str, LogEntry] = {}
         self._about: dict[str, dict[LogEntry, None]] = {}
-        """By what they tell of: looked up with each message of a chat."""
+        """Item -> its events: looked up with each chat message."""
         self.floor = sequence.last
-        """All that came after this number is here, but for what a newer event replaced."""
+        """The log has all events after this number, except replaced ones."""
         self.last = sequence.last
         self._total = 0
 
@@ -83,7 +83,7 @@ class Log:
 
     @property
     def names(self) -> int:
-        """How many names of things it remembers, for tests: no more than there are events."""
+        """The number of remembered names, for tests: at most the number of events."""
         return len(self._newest) + len(self._about)
 
     def next_seq(self) -> int:
@@ -107,7 +107,7 @@ class Log:
         self._written.append(self._total)
         self.last = entry.seq
         if len(self._entries) > self._max_events or self._bytes > self._max_bytes:
-            # To nine tenths, so that it is not done for each event.
+            # Down to nine tenths, so that it is not done for each event.
             self._trim(entry.at_ms, self._max_events * 9 // 10, self._max_bytes * 9 // 10)
 
     def after(self, seq: int, limit: int | None = None) -> list[LogEntry]:
@@ -116,23 +116,23 @@ class Log:
         return self._entries[start:] if limit is None else self._entries[start : start + limit]
 
     def behind(self, seq: int) -> tuple[int, int]:
-        """How many events, and about how many bytes, wait for a reader at ``seq``."""
+        """The number of events, and about how many bytes, that wait for a reader at ``seq``."""
         start = bisect_right(self._seqs, seq)
         if start == len(self._seqs):
             return 0, 0
         return len(self._seqs) - start, self._total - self._written[start] + len(self._entries[start].json)
 
     def resumes(self, since: int) -> bool:
-        """Whether somebody who has seen all up to ``since`` can go on from there."""
+        """Whether a client that has seen everything up to ``since`` can continue from there."""
         return self.floor <= since <= self.last
 
     def forget(self, about: str) -> None:
-        """Nobody is told any more what was told of this. Readers do not notice: numbers have gaps anyway."""
+        """Drop the events about an item. Readers do not notice, because numbers have gaps anyway."""
         for entry in list(self._about.get(about, ())):
             self._remove(entry)
 
     def trim(self, now_ms: int) -> None:
-        """Let go of what is too old."""
+        """Drop events that are too old."""
         if self._entries and self._entries[0].at_ms < now_ms - self._max_age_ms:
             self._trim(now_ms, self._max_events, self._max_bytes)
 

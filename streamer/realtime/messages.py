@@ -1,4 +1,4 @@
-"""Every message's schema. ``protocol.md`` says what they mean; tests hold the code to both."""
+"""Every message's schema. ``protocol.md`` explains them; tests compare the code with both."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EVERY_ROOM = "*"
 
 
 class Handshake(ClientMessage, frozen=True):
-    """``auth`` of a connection. ``name`` and ``place`` are what the participant calls them."""
+    """``auth`` of a connection. ``name`` and ``place`` are the participant's own."""
 
     room: Ident | None = None
     session: Ident | None = None
@@ -28,9 +28,9 @@ class Handshake(ClientMessage, frozen=True):
     since: Since | None = None
     participant: Annotated[str, Meta(max_length=512)] | None = None
     key: Annotated[str, Meta(max_length=256)] | None = None
-    """Of an unlisted session's shared link."""
+    """The key of an unlisted session's shared link."""
     protocol: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
-    """The version that the client was written for; None: whatever is spoken."""
+    """The version that the client was written for; None: any."""
 
 
 # --- events -----------------------------------------------------------------------------------------
@@ -43,7 +43,7 @@ class HoldData(msgspec.Struct, frozen=True):
 
 
 class BroadcastChanged(msgspec.Struct, frozen=True):
-    """The same for everybody but a closed session's own audience, who is told of the session's own output."""
+    """The same for everybody, except that a closed session's own audience gets the session's own output."""
 
     room: str
     state: Literal["off", "slate", "live"]
@@ -63,7 +63,7 @@ class SessionRemoved(msgspec.Struct, frozen=True):
 
 
 class PublicationState(msgspec.Struct, frozen=True):
-    """One source of a room; ``publication`` is empty where nobody feeds it any more."""
+    """One source of a room; ``publication`` is empty if nobody feeds it any more."""
 
     room: str
     source: str
@@ -88,7 +88,7 @@ class AlarmData(msgspec.Struct, frozen=True):
     session: str | None
     details: dict[str, Any]
     acknowledged: str | None
-    """Who has taken it on."""
+    """The person who has acknowledged it."""
     ringing: bool
 
 
@@ -121,11 +121,11 @@ EVENTS: Mapping[str, Any] = {
     "meters": Meters,
     "air.changed": Air,
 }
-"""Event type -> what its ``data`` holds."""
+"""Event type -> the schema of its ``data``."""
 
 
 class EventEntry(msgspec.Struct, frozen=True):
-    """One of the list that ``events`` carries, as a client reads it."""
+    """One event of the list in ``events``, as a client reads it."""
 
     seq: int
     type: str

@@ -1,8 +1,8 @@
 """Socket.IO packets and WebSocket frames as bytes. Pure.
 
-Own code beside python-socketio's because one encoding has to serve every reader, and because what comes in is read by
-a decoder that refuses what JSON does not have (NaN, any depth) and takes no lone surrogates in. Frames from a server
-are unmasked (RFC 6455, section 5.1), so that the same bytes go to everybody.
+This is own code instead of python-socketio's for two reasons. One encoding must serve every reader. And incoming data
+needs a decoder that refuses what JSON does not have (NaN, any depth) and accepts no lone surrogates. Frames from a
+server are unmasked (RFC 6455, section 5.1), so the same bytes go to everybody.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def is_engine_packet(text: str) -> bool:
 
 
 class Malformed(ValueError):
-    """What came is no packet, or one of a kind that has no place here."""
+    """The data is no packet, or of a kind that is not allowed here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def _value(text: str) -> Any:
     try:
         return _decode(text)
     except msgspec.DecodeError:
-        # A page that cuts a text short may cut an emoji in half: JavaScript sends such halves. They are left out.
+        # A page that cuts a text may cut an emoji in half, and JavaScript sends such halves. They are left out.
         whole = _ESCAPED.sub(lambda found: "" if len(found[0]) == _HALF else found[0], text)
         if whole == text:
             raise
@@ -92,7 +92,7 @@ class OutgoingMessage:
 
 
 def pack(kind: int, namespace: str, data: Any = msgspec.UNSET, ack: int | None = None) -> OutgoingMessage:
-    """``data`` is encoded as JSON; left out, there is none."""
+    """``data`` is encoded as JSON; left out, the packet has no data."""
     json = b"" if data is msgspec.UNSET else msgspec.json.encode(data)
     return OutgoingMessage(_head(kind, namespace, ack) + json)
 

@@ -1,41 +1,18 @@
-"""What Socket.IO needs of the rest of the web plane. ``streamer.sockets`` connects it; tests use hand-written fakes."""
+"""Socket.IO's view of the rest of the web plane: who may come in, and how sessions are shown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from aiohttp import web
 
 from streamer.conference.grants import Grant
 from streamer.conference.sessions import Session
-from streamer.control.messages import RoomStatus
-
-
-class Link(Protocol):
-    """A web process's connection to one room process."""
-
-    @property
-    def status(self) -> RoomStatus | None: ...
-
-    @property
-    def meters(self) -> Any: ...
-
-    @property
-    def up(self) -> bool: ...
-
-
-class Plane(Protocol):
-    """All rooms of this machine's media host. ``listen``: ``(link, what, data)``, ``what`` as in the room's client."""
-
-    @property
-    def rooms(self) -> Mapping[str, Link]: ...
-
-    def listen(self, listener: Callable[[Any, str, Any], None]) -> Callable[[], None]: ...
 
 
 class AuthenticatedCaller(Protocol):
-    """Who is at the door. ``login``: the digest of the login that it came by; None: a token."""
+    """The caller of a connection. ``login``: the digest of its login; None: it came with a token."""
 
     @property
     def grant(self) -> Grant: ...
@@ -45,22 +22,22 @@ class AuthenticatedCaller(Protocol):
 
 
 class AccessPolicy(Protocol):
-    """Who may come in."""
+    """Decides who may come in."""
 
     def address(self, request: web.Request) -> str:
-        """The client's, behind trusted proxies."""
+        """The client's address, behind trusted proxies."""
 
     async def identify(self, request: web.Request, token: str | None) -> AuthenticatedCaller | None:
-        """By the token, else by the request's login cookie; None for anybody.
+        """The caller of the token, else of the request's login cookie; None without either.
 
-        Raises Unauthorized for a token that is good for nothing now, TooMany where an address tries too many.
+        Raises Unauthorized for a token that opens nothing now, TooMany if an address tries too many.
         """
 
     def is_link(self, session: Session, key: str) -> bool:
-        """Whether ``key`` is that of an unlisted session's shared link as it is now."""
+        """Whether ``key`` is the present key of an unlisted session's shared link."""
 
     async def renew(self, caller: AuthenticatedCaller) -> AuthenticatedCaller | None:
-        """The same, with the grant as it is now; None: it holds no more."""
+        """The same caller with the present grant; None: it holds no more."""
 
 
 class Views(Protocol):
@@ -69,13 +46,13 @@ class Views(Protocol):
     def public(self, session: Session) -> dict[str, Any]: ...
 
     def crew(self, session: Session, caller: AuthenticatedCaller | None = None, link: str = "") -> dict[str, Any]:
-        """For the crew and for those who may see it: with the caller's key, or that of the
-        link that they came with; without one in news."""
+        """For the crew and for people who may see it: with the caller's key, or the key of the link that they brought;
+        without a key in news."""
 
 
-FindSession = Callable[[str], Any]
-"""``async (id) -> Session | None``: any session, in view or not."""
+FindSession = Callable[[str], Awaitable[Session | None]]
+"""By id: any session, in memory or not."""
 StateOf = Callable[[str], str]
-"""Room id -> ``off``, ``slate`` or ``live``: what its public output shows."""
+"""Room id -> the state of its public output: ``off``, ``slate`` or ``live``."""
 Clock = Callable[[], int]
 """UTC milliseconds."""

@@ -1,4 +1,4 @@
-"""Who may come into a namespace, and what a client may do there. The roles' table is ``conference/grants.py``'s."""
+"""The rights to come into a namespace, and those of its clients. The roles' table is ``conference/grants.py``."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ ENTRY: Mapping[str, Action | None] = {
     MODERATION: Action.CHAT_MODERATE,
     STUDIO: Action.ROOM_AIR,
 }
-"""Namespace -> what its clients may do in the room. None: open to everybody."""
+"""Namespace -> the right that its clients need in the room. None: open to everybody."""
 
 
 def require(grant: Grant | None, action: Action, target: Target | None = None) -> Grant:
-    """Role, and scope where there is a target. Raises Unauthorized or Forbidden."""
+    """Check the role, and the scope if there is a target. Raises Unauthorized or Forbidden."""
     if grant is None:
         raise Unauthorized("This needs a login or a token.")
     if not grant.may(action):
@@ -44,7 +44,7 @@ def session_target(director: Director, session: Session) -> Target:
 
 
 def scope_target(director: Director, scope: Scope) -> Target:
-    """Where an audience lies. Raises NotFound ``no_such_session``."""
+    """The target of an audience. Raises NotFound ``no_such_session``."""
     session = None if scope.session is None else director.find(scope.session)
     if scope.session is None:
         return room_target(director, scope.room)
@@ -54,8 +54,8 @@ def scope_target(director: Director, scope: Scope) -> Target:
 
 
 def require_view(director: Director, grant: Grant | None, session: Session, *, by_link: bool) -> None:
-    """Into the audience of a session; ``by_link``: with an unlisted one's shared link. Raises NotFound
-    ``no_such_session`` for who may not know of it."""
+    """The right to the audience of a session; ``by_link``: the client has an unlisted session's shared link. Raises
+    NotFound ``no_such_session`` if the client may not know of it."""
     caller = Caller(grant, frozenset({session.id}) if by_link else frozenset())
     if not told(caller, session, venue_id(director, session.room)).anything:
         raise no_such_session()
@@ -67,7 +67,7 @@ def venue_id(director: Director, room_id: str) -> str | None:
 
 
 def tells(director: Director, grant: Grant | None, session: Session) -> bool:
-    """Whether a grant's holder is told of the session at all."""
+    """Whether the grant's holder may know of the session."""
     return told(Caller(grant), session, venue_id(director, session.room)).anything
 
 

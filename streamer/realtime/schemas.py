@@ -1,6 +1,6 @@
 """Socket.IO as an AsyncAPI 3 document, made from the tables of commands and the schemas of the messages.
 
-``python -m streamer.realtime.schemas`` prints it. ``protocol.md`` says what the messages mean.
+``python -m streamer.realtime.schemas`` prints it. ``protocol.md`` explains the messages.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ TOLD: Mapping[str, Sequence[str]] = {
     MODERATION: (*_EVERYWHERE, *(kind for kind in audience_messages.EVENTS if kind not in _PARTICIPANTS)),
     STUDIO: (*messages.EVENTS, "crew.line", "trouble"),
 }
-"""Namespace -> the types of the events that its clients may be told."""
+"""Namespace -> the types of the events that its clients may get."""
 ITEMS = frozenset({"question.changed", "poll.changed", "notice", "cue", "crew.line"})
-"""Events whose item may be told to be removed."""
+"""Events whose item may be removed."""
 _REF = "#/components/schemas/{name}"
 _ERROR = {
     "type": "object",
@@ -72,7 +72,7 @@ def socket_document() -> dict[str, Any]:
 
 
 def asyncapi_document() -> dict[str, Any]:
-    """JSON-able. A channel is a namespace; its operations are what clients send, and what they are told."""
+    """JSON-able. A channel is a namespace; its operations are the clients' commands and the events."""
     found = schemas()
     sent: dict[str, Any] = {}
     channels: dict[str, Any] = {}

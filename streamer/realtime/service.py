@@ -1,4 +1,4 @@
-"""The Socket.IO service as a whole: made by ``streamer.sockets``, served under ``/socket.io/``."""
+"""The Socket.IO service as a whole: made by ``streamer.web.application``, served under ``/socket.io/``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from aiohttp import web
 from streamer.audience.command_table import AUDIENCE_COMMANDS, MODERATION_COMMANDS
 from streamer.audience.service import Audience
 from streamer.audience.views import moment
+from streamer.control.media_plane import MediaPlane
 from streamer.director.director import Director
 from streamer.errors import BadRequest, StreamerError, Unavailable
 from streamer.realtime.admission import Admission
@@ -26,7 +27,7 @@ from streamer.realtime.hub import AUDIENCE, MODERATION, NAMESPACES, STUDIO, Clie
 from streamer.realtime.limits import ConnectionPlaces, Seats
 from streamer.realtime.log import SEQ_PER_MS
 from streamer.realtime.messages import RoomSnapshot, You
-from streamer.realtime.ports import AccessPolicy, Clock, FindSession, Plane, StateOf, Views
+from streamer.realtime.ports import AccessPolicy, Clock, FindSession, StateOf, Views
 from streamer.realtime.rights import room_target
 from streamer.realtime.stats import Stats
 from streamer.realtime.studio import STUDIO_COMMANDS
@@ -34,9 +35,9 @@ from streamer.settings import RealtimeSettings
 from streamer.supervision import start_kept
 
 CHECK_S = 0.5
-"""How often it is looked who has to be asked again."""
+"""How often clients that need a check are looked for."""
 RENEW_S = 15.0
-"""How often each client's grant is looked up: how long it takes to see what another process has changed."""
+"""How often each client's grant is read: a change by another process is noticed within this time."""
 BODY_S = 15.0
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 TABLES = {
@@ -44,13 +45,13 @@ TABLES = {
     MODERATION: MODERATION_COMMANDS,
     STUDIO: STUDIO_COMMANDS,
 }
-"""Namespace -> commands. What each needs, the rights test reads from here."""
+"""Namespace -> commands. The rights test reads here the right of each."""
 
 log = structlog.get_logger(__name__)
 
 
 class Realtime:
-    """Start it when the director and the media plane are there; close it before them. On the loop."""
+    """Start it after the director and the media plane; close it before them. On the loop."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class Realtime:
         public_url: str,
         allowed_origins: Iterable[str],
         director: Director,
-        plane: Plane,
+        plane: MediaPlane,
         doors: AccessPolicy,
         views: Views,
         audience: Audience,
@@ -104,10 +105,10 @@ class Realtime:
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._suspects: set[str] = set()
-        """Sessions whose own audience is to be looked at again."""
+        """Sessions whose own audience must be checked again."""
         self._looking = asyncio.Event()
         self._opened: dict[str, tuple[Wire, float]] = {}
-        """Engine.IO sessions that have joined nothing yet, and since when."""
+        """Engine.IO sessions without a namespace, and their begins."""
         self._closed = False
 
     # --- life ---------------------------------------------------------------------------------------
@@ -138,7 +139,7 @@ class Realtime:
         await self.server.engine.close()
 
     async def _let_go(self, _app: web.Application) -> None:
-        """Before the web server waits for its requests to end: clients come back to the next process."""
+        """Called before the web server waits for its requests to end: clients come back to the next process."""
         self._closed = True
         await self.server.engine.close()
 
@@ -160,7 +161,7 @@ class Realtime:
         return await self.server.answer(request, address, body)
 
     async def _body(self, request: web.Request) -> bytes:
-        """Read whole: Engine.IO's own way to read takes what a first packet of the network brought for all."""
+        """Read as a whole: Engine.IO's own reading takes the first network packet for the whole body."""
         most = self._settings.max_message_bytes
         if (request.content_length or 0) > most:
             raise StreamerError("The body is too large.", code="too_large", status=413)
@@ -201,7 +202,7 @@ class Realtime:
         return client
 
     async def _seat(self, client: Client) -> None:
-        """Into its audience, and what it is to be told of it. The last that is waited for before it is in."""
+        """Put the client into its audience and prepare its snapshot. The last wait before it is in."""
         if client.namespace == AUDIENCE:
             self._seats.take(client.member)
             try:
@@ -217,7 +218,7 @@ class Realtime:
             raise
 
     def entered(self, client: Client) -> None:
-        """Where it is in the log, and what is so at that moment: nothing may come between the two."""
+        """Puts the client into the log and sends the present state: nothing may come between the two."""
         resumed, reset = self.hub.join(client)
         self.stats.connections_total += 1
         self.stats.resumed_total += resumed
@@ -230,7 +231,7 @@ class Realtime:
             you=You(client.member, client.role, client.name, client.place, client.key),
             rooms=self._facts.rooms_of(client),
             session=self._facts.own_session(client),
-            # Whoever is resumed has it.
+            # A resumed client has it already.
             **({} if resumed else client.told or {}),
         )
         client.told = None
@@ -251,7 +252,7 @@ class Realtime:
     # --- grants -------------------------------------------------------------------------------------
 
     async def close_grant(self, grant_id: str, login: bytes | None = None) -> None:
-        """Take out all that came in by a grant, or only what one login (its digest) opened; they are told why."""
+        """Take out all clients that came in by a grant, or by one login (its digest); they are told the reason."""
         for client in list(self.hub.clients()):
             caller = client.caller
             if caller is None or caller.grant.id != grant_id or (login is not None and caller.login != login):
@@ -272,7 +273,7 @@ class Realtime:
         wire = client.wire
         self.server.take_out(client, wire, error)
         if not wire.guests:
-            # Clients end what has no namespace left; this is for those that do not.
+            # Clients end a session without namespaces themselves; this is for those that do not.
             asyncio.get_running_loop().call_later(CHECK_S, _cut_if_idle, wire)
 
     def _look_at_session(self, session_id: str) -> None:
@@ -285,7 +286,8 @@ class Realtime:
         self._look_at_session(session_id)
 
     async def _look_after(self) -> None:
-        """Until cancelled: those whose grants end, reach no more or were changed elsewhere, and idle connections."""
+        """Runs until it is cancelled: finds clients whose grants end, reach no more or were changed elsewhere, and idle
+        connections."""
         while True:
             try:
                 async with asyncio.timeout(CHECK_S):
@@ -320,7 +322,7 @@ class Realtime:
             if error.status < 500:
                 self._take_out(client, error)
         except Exception:
-            # The database does not answer: who is in stays in, and is looked at again.
+            # The database does not answer: clients that are in stay, and are checked again later.
             log.exception("realtime_check_failed")
 
 
@@ -330,7 +332,8 @@ def _cut_if_idle(wire: Wire) -> None:
 
 
 def origins_of(public_url: str, allowed: Iterable[str]) -> frozenset[str]:
-    """The instance's own origin and those that the settings name. The names of loopback are one: people type either."""
+    """The instance's own origin and those of the settings. The names of loopback count as one, because people type
+    either."""
     own = urlsplit(public_url)
     found = {f"{own.scheme}://{own.netloc}"}
     host = f"[{own.hostname}]" if own.hostname and ":" in own.hostname else own.hostname

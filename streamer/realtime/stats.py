@@ -1,4 +1,4 @@
-"""What the service counts, for metrics."""
+"""The service's counters, for metrics."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Stats:
-    """``_total`` fields only grow; the others are what is now."""
+    """``_total`` fields only grow; the others are present values."""
 
     sessions: int = 0
     """Engine.IO sessions."""
     audience: int = 0
     moderation: int = 0
     studio: int = 0
-    """Clients by namespace."""
+    """Clients in each namespace."""
     lagging: int = 0
-    """Clients that do not keep up at the moment."""
+    """Clients that are behind at the moment."""
     connections_total: int = 0
     refused_total: int = 0
     events_total: int = 0
     """Events posted."""
     deliveries_total: int = 0
-    """Events written to clients, each once for each client."""
+    """Events written to clients, counted once for each client."""
     messages_total: int = 0
-    """Messages that carried them."""
+    """Messages with these events."""
     replaced_total: int = 0
-    """Droppable readings that were not even posted."""
+    """Droppable readings that were not posted."""
     cut_behind_total: int = 0
-    """Readers that had too much waiting for them."""
+    """Readers that had too much waiting."""
     cut_stalled_total: int = 0
     """Readers that took nothing for too long."""
     cut_idle_total: int = 0

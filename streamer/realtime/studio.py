@@ -1,4 +1,4 @@
-"""The studio's commands: the technician's taps over Socket.IO."""
+"""The studio's commands: the technician's actions over Socket.IO."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def _end(context: CommandContext, command: SessionEnd) -> dict[str, Any]:
     day = context.director.day(context.room)
     session = current(day)
     if session is None:
-        # The same tap again, or a correction of it: the rules know whether that is still possible.
+        # The same action again, or a correction of it: the rules know whether that is still possible.
         session = last_ended(day, max((s.ended_ms or 0 for s in day.sessions), default=0))
     if session is None or not rights.tells(context.director, context.grant, session):
         raise _nothing_on_air()
@@ -115,7 +115,7 @@ async def _undo(context: CommandContext, command: TapUndo) -> dict[str, Any]:
     try:
         action = await context.director.action(command.action)
     except NotFound:
-        # No tap: what was said to the crew has its own log.
+        # This is no action of the room: messages to the crew have their own log.
         answer = await ask(context, OwnLineUndo(command.action), Scope(context.room))
         return {**answer, "undone": command.action, "sessions": []}
     if action.room != context.room:
@@ -130,7 +130,7 @@ async def _undo(context: CommandContext, command: TapUndo) -> dict[str, Any]:
         else rights.session_target(context.director, session)
     )
     context.require(target)
-    # Whoever takes a tap back may make it.
+    # Undoing an action needs the same right as taking it.
     actor = context.require(target, permission_of(action.kind))
     tapped = await context.director.undo(action.id, actor)
     return {
@@ -180,8 +180,8 @@ def _named(context: CommandContext, session_id: str) -> Session:
 
 
 def _to_start(context: CommandContext) -> Session:
-    """The armed session, or what runs already, or the next. A second tap within seconds is the same one again, even
-    where the session after is armed by then."""
+    """The armed session, or the running one, or the next. A second start within seconds means the same session, even if
+    the one after is armed by then."""
     following, running = (
         one if one is not None and rights.tells(context.director, context.grant, one) else None
         for one in (context.director.following(context.room), current(context.director.day(context.room)))
@@ -201,7 +201,7 @@ def _nothing_on_air() -> Conflict:
 
 
 def media_ms(at: int | datetime | None) -> int | None:
-    """A media time as it is counted inside."""
+    """A media time as UTC milliseconds."""
     return at if at is None or isinstance(at, int) else round(at.timestamp() * 1000)
 
 
@@ -213,7 +213,7 @@ STUDIO_COMMANDS = (
     StudioCommand("air.take", AirTake, _take, action=Action.ROOM_AIR),
     StudioCommand("air.gain", AirGain, _gain, action=Action.ROOM_AIR),
     StudioCommand("alarm.acknowledge", AlarmAcknowledge, _acknowledge, action=Action.ALARM_ACKNOWLEDGE),
-    # And what the action itself needs.
+    # The undone action needs its own right, too.
     StudioCommand("undo", TapUndo, _undo, action=Action.ROOM_CREW),
     StudioCommand("crew.say", StudioSay, _say, action=Action.ROOM_CREW),
 )

@@ -1,7 +1,7 @@
-"""Two publishers by the same grant, each of which takes the source from the other whenever it is thrown out. Pure.
+"""Detects two publishers with the same grant that take a source from each other again and again. Pure.
 
 A page that reloads takes its source over from itself, once or twice. From the third takeover between two living
-connections within half a minute the newcomer is refused: one of the two stays, and a person says which.
+connections within half a minute the new one is refused: one of the two stays, and a person decides which.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from dataclasses import dataclass, field
 
 WINDOW_NS = 30_000_000_000
 TAKEOVERS = 2
-"""As many are let through within the window."""
+"""This many takeovers are allowed within the window."""
 RING_NS = 60_000_000_000
-"""So long after the last attempt nobody tries any more."""
+"""A duel is over this long after the last attempt."""
 
 
 @dataclass(slots=True)
 class _Dispute:
     attempts: deque[int] = field(default_factory=lambda: deque(maxlen=TAKEOVERS + 1))
-    """When a living connection was taken over, or an attempt was refused, ns."""
+    """The times when a living connection was taken over, or an attempt was refused, ns."""
     since_ms: int | None = None
-    """UTC; None: it has not come to a duel yet."""
+    """UTC; None: there is no duel yet."""
 
 
 class Duels:
@@ -31,12 +31,12 @@ class Duels:
         self._disputes: dict[str, _Dispute] = {}
 
     def contested(self, source: str, now_ns: int) -> bool:
-        """Whether another takeover would be one too many."""
+        """Whether another takeover would be too many."""
         dispute = self._disputes.get(source)
         return dispute is not None and sum(now_ns - at < WINDOW_NS for at in dispute.attempts) >= TAKEOVERS
 
     def attempt(self, source: str, now_ns: int, now_ms: int) -> None:
-        """A living connection was taken over, or would have been."""
+        """A living connection was taken over, or an attempt was refused."""
         duel = self.contested(source, now_ns)
         dispute = self._disputes.setdefault(source, _Dispute())
         dispute.attempts.append(now_ns)
@@ -44,11 +44,11 @@ class Duels:
             dispute.since_ms = now_ms
 
     def settle(self, source: str) -> None:
-        """Whoever fed the source has left by itself."""
+        """The publisher of the source has left by itself."""
         self._disputes.pop(source, None)
 
     def ringing(self, now_ns: int) -> dict[str, int]:
-        """Sources that are fought over, each with the time since when, UTC ms."""
+        """Sources in a duel -> the time since when, UTC ms."""
         for source, dispute in list(self._disputes.items()):
             if now_ns - dispute.attempts[-1] >= RING_NS:
                 del self._disputes[source]

@@ -1,6 +1,6 @@
-"""One picture-and-sound stream that the relay hands to viewers, and what a newcomer needs to begin with it.
+"""One stream of picture and sound for the relay's viewers, with the frames that a new viewer needs at first.
 
-Pure but for the sinks it calls; on the loop.
+Pure except the sinks that it calls; on the loop.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from typing import Protocol
 from streamer.formats.h264 import split_annexb, to_annexb
 
 GOP_MAX_US = 3_000_000
-"""Media time since the last IDR up to which a newcomer is started from what was kept."""
+"""If the last IDR is younger than this media time, a new viewer starts from the kept pictures."""
 GOP_MAX_BYTES = 6 * 1024 * 1024
 CATCH_UP_STEP_US = 1_000
-"""The kept pictures are sent a millisecond apart and end at the newest one. With their own times the player would
-take its clock from the first of them and stay as far behind live as the IDR was old."""
+"""The kept pictures are sent a millisecond apart and end at the newest one. With their own times the player would take
+its clock from the first of them and stay behind live by the age of the IDR."""
 WANT_INTERVAL_NS = 500_000_000
-"""Key frames are not asked for more often than this, whatever viewers ask."""
+"""Key frames are not requested more often than this, however many viewers ask."""
 
 NAL_SPS, NAL_PPS = 7, 8
 
 
 class FrameSink(Protocol):
-    """Where frames go: a viewer's connection. Never blocks."""
+    """Takes frames: a viewer's connection. Never blocks."""
 
     def video(self, data: bytes, media_us: int, *, idr: bool) -> None: ...
 
@@ -31,13 +31,13 @@ class FrameSink(Protocol):
 
 
 class ViewerFeed:
-    """``on_keyframe_wanted`` is called when viewers need an IDR that is not there; rate-limited."""
+    """``on_keyframe_wanted`` is called when viewers need an IDR and none is kept; limited in rate."""
 
     def __init__(self, name: str, on_keyframe_wanted: Callable[[], None]) -> None:
         self.name = name
         self._on_keyframe_wanted = on_keyframe_wanted
         self._sinks: dict[FrameSink, bool] = {}
-        """Sink -> it has had an IDR."""
+        """Sink -> whether it has had an IDR."""
         self._gop: list[tuple[bytes, int]] = []
         self._gop_bytes = 0
         self._sps = b""
@@ -78,7 +78,7 @@ class ViewerFeed:
             sink.audio(data, media_us)
 
     def join(self, sink: FrameSink, now_ns: int) -> None:
-        """Begin at once with the pictures since the last IDR, or ask for an IDR and begin there."""
+        """Begin at once with the pictures since the last IDR, or request an IDR and begin there."""
         self._sinks[sink] = bool(self._gop)
         if not self._gop:
             self.want_keyframe(now_ns)
@@ -98,8 +98,8 @@ class ViewerFeed:
             self._on_keyframe_wanted()
 
     def _with_parameter_sets(self, data: bytes, idr: bool) -> bytes:
-        # Senders may send parameter sets once, ahead of the IDR or in an access unit of their own; a newcomer needs
-        # them with each.
+        # Senders may send parameter sets once, before the IDR or in an access unit of their own; a new viewer needs
+        # them with each IDR.
         if not idr and not _begins_with_parameters(data):
             return data
         nals = list(split_annexb(data))

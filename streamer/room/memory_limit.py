@@ -1,4 +1,4 @@
-"""A room process's own limits on its memory; the media host watches them from outside (``host/memory.py``)."""
+"""A room process limits its own memory; the media host watches it from outside (``host/memory.py``)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import resource
 from pathlib import Path
 
 OOM_SCORE_ADJ = 500
-"""Of a room process: the kernel takes one of those before the media host and the web plane. Anybody may raise it."""
+"""Of a room process: the kernel ends one of those before the media host and the web plane. Every process may raise its
+own."""
 _MB = 1024 * 1024
 
 
 def limit_own(memory_mb: int) -> None:
-    """In a room process, at its start. Twice the limit: this is a wall for what grows within a moment, and address
-    space that is never touched counts here."""
+    """Called in a room process at its start. The limit is doubled: it stops memory that grows within a moment, and
+    unused address space counts here."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(f"{OOM_SCORE_ADJ}\n")
     with contextlib.suppress(OSError, ValueError):

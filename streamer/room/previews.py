@@ -1,4 +1,4 @@
-"""The crew's previews: one source as it comes in, before anybody decided that it goes out.
+"""The crew's previews: one source as it comes in, before anybody puts it on air.
 
 Runs on the loop. Costs nothing while nobody watches.
 """
@@ -15,7 +15,7 @@ SOURCE_FEED = "source/"
 
 
 class Previews:
-    """Feeds the relay with the sources whose preview is watched. H.264 and Opus only: nothing is re-encoded."""
+    """Gives the relay the sources whose preview is watched. H.264 and Opus only: nothing is encoded again."""
 
     def __init__(self, relay: Relay) -> None:
         self._relay = relay
@@ -28,7 +28,7 @@ class Previews:
                 del self._clocks[name]
             return
         if clock is None:
-            # A clock of its own: monotonic time itself, for a preview is on no broadcast's timeline.
+            # A separate clock on monotonic time, because a preview is on no broadcast's timeline.
             clock = self._clocks[name] = SourceClock(RoomClock(epoch_ms=0, anchor_ns=0))
         start = clock.video_start(unit) if incoming.is_video else clock.sound_start(unit)
         if clock.jumped(start, unit) if incoming.is_video else clock.sound_is_far(start, unit):
@@ -50,5 +50,5 @@ class Previews:
             )
 
     def restart(self, name: str) -> None:
-        """Another publication feeds the source: another sender's clock."""
+        """Another publication feeds the source, with another sender's clock."""
         self._clocks.pop(name, None)

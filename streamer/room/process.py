@@ -56,18 +56,18 @@ METERS_INTERVAL_S = 0.25
 DRAIN_S = 3.0
 FORGET_DISK_S = 10.0
 EXIT_STOPPED = 75
-"""Told to stop while the broadcast goes on (EX_TEMPFAIL)."""
+"""The process was told to stop while the broadcast goes on (EX_TEMPFAIL)."""
 
 
 class RoomService:
-    """All that one room process holds. Everything runs on its loop."""
+    """Everything that one room process holds. All on its loop."""
 
     def __init__(self, settings: Settings, config: RoomConfig) -> None:
         self.settings = settings
         self.config = config
         self.view = BroadcastView()
         self.recorder: Recorder | None = None
-        """Of the broadcast, once its renditions are fixed."""
+        """The recorder of the broadcast, as soon as its renditions are fixed."""
         self.data = DataServer(settings.run_dir / run_folder.data_socket(config.id), self._snapshot)
         self.control = ControlServer(
             settings.run_dir / run_folder.control_socket(config.id),
@@ -104,9 +104,9 @@ class RoomService:
             caption_languages=config.caption_languages,
         )
         self.closed = asyncio.Event()
-        """Set when the process is to end: the broadcast is over, or SIGTERM came."""
+        """Set when the process must end: the broadcast is over, or SIGTERM came."""
         self.ended = False
-        """The broadcast is over; a process that merely stops leaves it to the next one."""
+        """The broadcast has ended. A process that only stops leaves it to the next process."""
         self._started_ms = int(time.time() * 1000)
         self._idle_since = time.monotonic()
         self._status_due = True
@@ -116,13 +116,14 @@ class RoomService:
         self._held_ns = 0
         self._guards: dict[str, PictureGuard] = {}
         self._refused = 0
-        """Pictures that guards of publications before have refused."""
+        """Pictures that the guards of earlier publications refused."""
 
     # --- life --------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until the room closes or SIGTERM."""
-        # Stretches that were forgotten while the process before was dying are gone before anybody is told of anything.
+        """Runs until the room closes or SIGTERM comes."""
+        # Stretches that were to be forgotten while the process before died are erased before anybody learns of the
+        # media.
         stretches = await asyncio.to_thread(self._erase_stretches)
         recovered = await asyncio.to_thread(
             recover,
@@ -152,7 +153,7 @@ class RoomService:
         ]
         stop = asyncio.create_task(self.closed.wait(), name="room closed")
         try:
-            # A tick that fails must not leave a room that looks alive: the media host starts it anew.
+            # A room whose tick fails must not look alive: the media host restarts it.
             done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -166,12 +167,12 @@ class RoomService:
         try:
             erase_stretches(self.settings.room_dir(self.config.id), found)
         except OSError as error:
-            # They are listed no more all the same; the web process asks again until the disk takes it.
+            # They are not listed any more; the web process asks again until the disk erases them.
             log.error("not_erased", room=self.config.id, problem=error.strerror)
         return found
 
     async def _shut_down(self) -> None:
-        # A whole last segment, not a torn one: for the viewers, and for a process that goes on with it.
+        # The last segment is complete, for the viewers and for a process that continues.
         await self.programme.finish()
         if self.ended:
             self.event(Closed())
@@ -188,7 +189,7 @@ class RoomService:
     async def _tick(self) -> None:
         began_ns = time.thread_time_ns()
         while True:
-            # The loop turns between two ticks many times, unless one callback takes all of it.
+            # The loop turns many times between two ticks, unless one callback blocks it.
             now_ns = time.thread_time_ns()
             self._held_ns, began_ns = max(self._held_ns, now_ns - began_ns), now_ns
             self.programme.tick()
@@ -224,7 +225,7 @@ class RoomService:
             await asyncio.sleep(0.1)
 
     def _count_down(self) -> None:
-        """The slate says another number of minutes, where anybody sees it."""
+        """Update the slate's number of minutes, if anybody sees it."""
         text = slate_text(self.config, now_ms())
         if text != self.programme.text and (self.programme.on_slate or "slate" in self._shows().values()):
             self.programme.configure(text)
@@ -273,7 +274,7 @@ class RoomService:
         return self.recorder
 
     def event(self, event: MediaEvent) -> None:
-        """Mirror an event, keep it and tell the web plane, in one turn of the loop.
+        """Mirror an event, keep it and send it to the web plane, in one turn of the loop.
 
         The data socket comes last: it numbers the event for its readers, and the index has no such numbers.
         """
@@ -294,7 +295,7 @@ class RoomService:
         self._epoch_due = epoch
 
     async def _keep_epoch(self) -> None:
-        """For a process that is started again. The loop does not wait for the disk."""
+        """Write the epoch for a restarted process. The loop does not wait for the disk."""
         epoch, self._epoch_due = self._epoch_due, 0
         try:
             await asyncio.to_thread(process_files.save_epoch, self.settings, self.config.id, epoch)
@@ -408,7 +409,7 @@ def now_ms() -> int:
 
 
 def slate_text(config: RoomConfig, at_ms: int) -> SlateText:
-    """The slate's words at a time of day, UTC milliseconds."""
+    """The slate's texts at a time of day, UTC milliseconds."""
     slate = config.orders.slate
     title = slate.title or config.slate_title
     said = [slate.text or config.slate_text]
@@ -417,7 +418,7 @@ def slate_text(config: RoomConfig, at_ms: int) -> SlateText:
     return SlateText(
         room=config.name,
         venue=config.venue,
-        # The room's own name stands there already.
+        # The room's own name stands on the slate already.
         title="" if title == config.name else title,
         text=" · ".join(filter(None, said)),
         language=config.language,
@@ -426,7 +427,7 @@ def slate_text(config: RoomConfig, at_ms: int) -> SlateText:
 
 
 async def serve_room(settings: Settings, room: str) -> int:
-    """Run the room until it closes. The media host starts it anew unless the exit code is 0."""
+    """Run the room until it closes. The media host restarts it unless the exit code is 0."""
     config = process_files.load_room(settings, room) or RoomConfig(id=room, name=room)
     process = RoomService(settings, config)
     loop = asyncio.get_running_loop()
@@ -447,7 +448,7 @@ def main(argv: list[str] | None = None) -> int:
     settings = process_files.read_settings(arguments.settings).model_copy(update={"data": arguments.data})
     configure_logging(settings.log)
     limit_own(settings.room.memory_mb)
-    # Objects that the imports made live as long as the process: the collector need not look at them again and again.
+    # Objects of the imports live as long as the process, so the collector need not check them again and again.
     gc.collect()
     gc.freeze()
     room = wait_for_room() if arguments.spare else arguments.room

@@ -39,11 +39,11 @@ State = Literal["new", "connecting", "connected", "failed", "closed"]
 WATCH_S = 0.25
 PING_S = 2.0
 ANSWER_TIMEOUT_S = 8.0
-"""Candidates from STUN and TURN servers may be waited for; OBS gives up its POST after 8 s."""
+"""The wait for candidates from STUN and TURN servers; OBS gives up its POST after 8 s."""
 CLOSE_TIMEOUT_S = 3.0
 UP_NS = 1_000_000_000
 NOTE_NS = 5_000_000_000
-"""For so long a note tells of what was refused last."""
+"""A note about refused packets stays for this long after the last one."""
 
 hooks.install()
 
@@ -51,8 +51,8 @@ hooks.install()
 class Publication:
     """A publisher's peer. ``on_unit``, ``on_connected`` and ``on_ended`` are called on the loop.
 
-    After :meth:`close` (or ``on_ended``) no unit comes any more. ``resource`` is the capability that PATCH and
-    DELETE name; ``id`` may be shown.
+    After :meth:`close` (or ``on_ended``) no unit comes any more. ``resource`` is the secret that PATCH and DELETE name;
+    ``id`` may be shown.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Publication:
     # --- signalling ---
 
     async def answer(self, tuning: AnswerTuning) -> Answer:
-        """Open the sockets and answer the offer. Raises :class:`BadOffer` where aiortc cannot make sense of it."""
+        """Open the sockets and answer the offer. Raises :class:`BadOffer` if aiortc cannot use it."""
         pc = self._pc = hooks.new_peer(self._binding.servers)
         self.state = "connecting"
         try:
@@ -121,7 +121,7 @@ class Publication:
             await self.close("bad_offer")
             if isinstance(error, StreamerError):
                 raise
-            # aiortc takes a description apart as it goes, and tells what is wrong with it by any kind of error.
+            # aiortc reads a description step by step, and reports errors in it with exceptions of any type.
             log.info("offer_refused", error=repr(error), client=self.client)
             raise BadOffer("The offer cannot be read.", details={"reason": "sdp"}) from error
         except BaseException:
@@ -158,7 +158,8 @@ class Publication:
         if self._candidates_taken + len(fragment.candidates) > self._settings.max_candidates:
             raise TooMany(f"At most {self._settings.max_candidates} candidates are taken.", code="too_many_candidates")
         self._candidates_taken += len(fragment.candidates)
-        # End-of-candidates is not handed on: aioice would fail at once where peer-reflexive candidates may still come.
+        # The end of candidates is not passed on: aioice would fail at once although peer-reflexive candidates may still
+        # come.
         await self._meet(self._pc, [candidate.ip for candidate in fragment.candidates])
         for candidate in for_mid(fragment.candidates, self._facts.media[0].mid):
             await self._pc.addIceCandidate(candidate)
@@ -189,12 +190,12 @@ class Publication:
             self._end("hung_up")
 
     def _on_gone(self) -> None:
-        # One track's goodbye does not end the other's.
+        # The BYE of one track does not end the other.
         if all(receiver.gone for receiver in self._receivers):
             self._end("hung_up")
 
     async def _watch(self) -> None:
-        """Time limits, and the round trip."""
+        """Watches the time limits and measures the round trip."""
         pinged = 0.0
         while not self._ended:
             await asyncio.sleep(WATCH_S)
@@ -212,7 +213,7 @@ class Publication:
                     receiver.round_trip_s = self.round_trip_s
 
     def _end(self, reason: str) -> None:
-        """The connection is over by itself; the owner closes it."""
+        """The connection has ended by itself; the owner closes it."""
         if not self._ended:
             self._ended = True
             self.state = "closed" if reason in ("hung_up", "silent") else "failed"
@@ -245,7 +246,7 @@ class Publication:
             self._on_unit(self, unit)
 
     def request_keyframe(self) -> None:
-        """Ask the sender for a key frame; at most five times a second, more are joined."""
+        """Ask the sender for a key frame; at most five times a second, more requests are joined."""
         for receiver in self._receivers:
             if receiver.kind == "video":
                 receiver.request_keyframe()
@@ -303,7 +304,7 @@ class Publication:
         )
 
     def counters(self) -> dict[str, float]:
-        """Monotonic, for metrics."""
+        """Monotonic counters for metrics."""
         totals = dict.fromkeys(
             (
                 "rtp_packets_total",
@@ -335,7 +336,7 @@ class Publication:
 
 
 def _best_first(transceiver: hooks.Transceiver) -> list[Any]:
-    """H.264 before VP8, Opus before the rest, else as offered; a retransmission codec behind what it repairs."""
+    """H.264 before VP8, Opus before the rest, else as offered; a retransmission codec after its codec."""
     codecs = hooks.codecs_of(transceiver)
     order = USABLE[transceiver.kind]
     plain = [c for c in codecs if c.name.lower() in order]

@@ -1,9 +1,9 @@
 """The publications of one room and the sources that they feed.
 
-A source (``main``, ``spare``, …) is fed by one publication at a time. Another may take its place when it comes by the
-same grant, when the one there has been silent for two seconds, or when it says ``takeover``; the one there goes on
-feeding until the new one is connected, so that a takeover that fails costs nothing. Two that take it from each other
-(:mod:`duels`) are told apart by a person. Everything runs on the loop.
+One publication at a time feeds a source (``main``, ``spare``, …). Another may replace it if it has the same grant, if
+the present one has been silent for two seconds, or if it asks for ``takeover``. The present one goes on until the new
+one is connected, so that a failed takeover costs nothing. If two publishers take a source from each other
+(:mod:`duels`), a person decides. Everything runs on the loop.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from streamer.settings import Settings
 log = structlog.get_logger(__name__)
 
 SILENT_S = 2.0
-"""From the contract: a source that has been silent for this long is taken over by any valid grant."""
+"""From the contract: any valid grant may take over a source that has been silent for this long."""
 SOURCE_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 CLOSING_MAX = 32
 
 
 class SourceListener(Protocol):
-    """Hears of sources. Called on the loop; must not block."""
+    """Gets the events of sources. Called on the loop; must not block."""
 
     def source_up(self, name: str) -> None:
-        """A publication is connected and feeds ``name``; also when it takes over from another."""
+        """A publication is connected and feeds ``name``, perhaps instead of another."""
 
     def access_unit(self, name: str, unit: AccessUnit) -> None: ...
 
@@ -46,11 +46,11 @@ class SourceListener(Protocol):
         """``hung_up``, ``silent``, ``revoked``, ``connection_failed``, ``closed``."""
 
     def changed(self) -> None:
-        """:meth:`Publications.status` has news."""
+        """:meth:`Publications.status` has changed."""
 
 
 class Publications:
-    """See the module. Make it on the loop that it is to live on."""
+    """See the module. Make it on its loop."""
 
     def __init__(self, settings: Settings, sink: SourceListener, *, drop: Drop | None = None) -> None:
         self._settings = settings
@@ -66,7 +66,7 @@ class Publications:
         self._drop = drop
         self._feeding: dict[str, Publication] = {}
         self._coming: dict[str, Publication] = {}
-        """Answered, not connected yet: at most one per source."""
+        """Answered, but not connected yet: at most one per source."""
         self._gone: dict[str, SourceStatus] = {}
         self._duels = Duels()
         self._closing: set[asyncio.Task[None]] = set()
@@ -133,7 +133,7 @@ class Publications:
             )
 
     def _judge(self, offer: Offer, there: Publication) -> None:
-        """The same grant takes over from a living connection; too often is refused."""
+        """The same grant may take over from a living connection, but not too often."""
         now_ns = time.monotonic_ns()
         if there is not self._feeding.get(offer.source) or not self._duels.contested(offer.source, now_ns):
             return
@@ -155,11 +155,11 @@ class Publications:
         return None
 
     async def hangup(self, resource: str) -> None:
-        """End the publication that the resource names. Error: ``no_such_resource`` 404."""
+        """End the publication of the resource. Error: ``no_such_resource`` 404."""
         self._finish(self._find(resource), "hung_up")
 
     async def hangup_grant(self, grant: str) -> None:
-        """End whatever came by a grant: it was revoked."""
+        """End all publications of a revoked grant."""
         for publication in self._all():
             if grant and publication.grant == grant:
                 self._finish(publication, "revoked")
@@ -202,7 +202,7 @@ class Publications:
         self._finish(publication, reason)
 
     def _finish(self, publication: Publication, reason: str) -> None:
-        """The publication is over: tell, and close it behind."""
+        """The publication has ended: report it, and close the connection in the background."""
         name = publication.source
         fed = self._feeding.get(name) is publication
         if not fed and self._coming.get(name) is not publication:
@@ -239,22 +239,22 @@ class Publications:
 
     @property
     def count(self) -> int:
-        """Publications that feed a source or are about to."""
+        """The number of publications that feed a source or are connecting."""
         return len(self._feeding) + len(self._coming)
 
     @property
     def duels(self) -> dict[str, int]:
-        """Sources that two publishers take from each other, each with the time since when, UTC ms."""
+        """Sources that two publishers take from each other -> the time since when, UTC ms."""
         return self._duels.ringing(time.monotonic_ns())
 
     def request_keyframe(self, source: str) -> None:
-        """PLI to whoever feeds the source; at most one every 200 ms goes out."""
+        """Send a PLI to the source's publisher; at most one every 200 ms."""
         publication = self._feeding.get(source)
         if publication is not None:
             publication.request_keyframe()
 
     def status(self) -> dict[str, SourceStatus]:
-        """Every source that is or was fed, by name. Fresh values that the caller may change."""
+        """Source -> its status, for every source that was ever fed. Fresh values that the caller may change."""
         out = {name: copy.copy(status) for name, status in self._gone.items()}
         out |= {name: p.status() for name, p in self._coming.items() if name not in self._feeding}
         out |= {name: p.status() for name, p in self._feeding.items()}

@@ -13,7 +13,7 @@ import structlog
 
 from streamer.broadcast.media_events import PUBLIC
 from streamer.control.framing import builtins_to, encode_frame
-from streamer.control.messages import Answer, Candidates, Event, Offer
+from streamer.control.messages import Answer, Candidates, ControlEvent, Offer
 from streamer.errors import NotFound, StreamerError
 from streamer.room.feed import GOP_MAX_BYTES, GOP_MAX_US
 from streamer.room.relay_link import RelayProcess, relay_unavailable
@@ -25,11 +25,11 @@ log = structlog.get_logger(__name__)
 
 IDLE_S = 60.0
 RESYNC_US = 5_000_000
-"""A feed's clock that has moved this far from ours is taken anew."""
+"""If a feed's clock is this far from ours, its mapping is made anew."""
 
 
 class _Clock:
-    """Maps a feed's ticks to UTC microseconds; one for its pictures and its sound, so that they stay in step."""
+    """Maps a feed's ticks to UTC microseconds; its pictures and its sound share one, so that they stay in step."""
 
     def __init__(self) -> None:
         self._base_us: int | None = None
@@ -43,7 +43,7 @@ class _Clock:
 
 
 class _Feed:
-    """A feed on the room's side: a relay that starts gets the pictures since the last IDR."""
+    """A feed on the room's side: a new relay process gets the pictures since the last IDR."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -67,11 +67,11 @@ class _Feed:
 
 
 class Relay:
-    """``on_keyframe_wanted`` is called with the public feed's viewers in need of an IDR;
-    ``on_source_keyframe_wanted(source)`` with those of a source's preview. Both are rate-limited to two a second.
+    """``on_keyframe_wanted`` is called when viewers of the public feed need an IDR,
+    ``on_source_keyframe_wanted(source)`` when those of a source's preview do. Both at most twice a second.
 
-    A feed is ``public`` (what the public output shows, the slate included) or ``source/NAME``. Feeds other than the
-    public one need only be pushed while :meth:`wants` them.
+    A feed is ``public`` (the content of the public output, the slate included) or ``source/NAME``. Other feeds than the
+    public one need only be pushed while :meth:`wants` is true for them.
     """
 
     def __init__(
@@ -95,15 +95,15 @@ class Relay:
         self._stopping: set[asyncio.Task[None]] = set()
         self._closed = False
         self._asking: dict[str, int] = {}
-        """Feed -> offers that are being answered."""
+        """Feed -> the number of offers that are being answered."""
         self._places = WhepPlaces(settings.whep)
-        """Of offers until the relay process answers, which holds them to the same bounds."""
+        """Places of offers until the relay process answers, which has the same limits."""
         self._resources: dict[str, str] = {}
         self._connected = 0
         self._relay_counters: dict[str, float] = {}
         self._earlier_counters: dict[str, float] = {}
         self.dropped = 0
-        """Frames not handed on because the relay process was behind."""
+        """Frames that were dropped because the relay process was behind."""
         self.crashes = 0
 
     # --- media ----------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ class Relay:
         process.write(encode_frame(AudioFrame(feed=feed, media_us=media_us, data=data)))
 
     def wants(self, feed: str) -> bool:
-        """Whether anybody watches the feed or is about to."""
+        """Whether somebody watches the feed or is connecting."""
         return feed in self._asking or feed in self._resources.values()
 
     def _known(self, name: str) -> _Feed:
@@ -148,12 +148,12 @@ class Relay:
 
     @property
     def viewers(self) -> int:
-        """Of the audience, once they are connected."""
+        """Connected viewers of the audience."""
         return self._connected
 
     @property
     def counters(self) -> dict[str, float]:
-        """Monotonic, for metrics."""
+        """Monotonic counters for metrics."""
         totals = dict(self._earlier_counters)
         for name, value in self._relay_counters.items():
             totals[name] = totals.get(name, 0) + value
@@ -189,7 +189,7 @@ class Relay:
             self._note_idle()
 
     async def candidates(self, candidates: Candidates) -> Answer | None:
-        """Errors: as :class:`Candidates` tells."""
+        """Raises the errors of :class:`Candidates`."""
         await self._of(candidates.resource).request("candidates", candidates)
         return None
 
@@ -198,7 +198,7 @@ class Relay:
         await self._of(resource).request("hangup", {"resource": resource})
 
     async def close(self) -> None:
-        """Ends the relay process and every viewer's connection with it."""
+        """End the relay process and with it every viewer's connection."""
         self._closed = True
         if self._idle_timer is not None:
             self._idle_timer.cancel()
@@ -232,7 +232,7 @@ class Relay:
                     process.write(encode_frame(frame))
             return process
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: ControlEvent) -> None:
         if event.kind == "keyframe":
             if event.data == PUBLIC:
                 self._on_keyframe_wanted()
@@ -246,7 +246,7 @@ class Relay:
             self._note_idle()
 
     def _on_end(self, process: RelayProcess) -> None:
-        """The process is gone, of itself: its viewers are too, and the next offer starts another."""
+        """The process has ended by itself, with its viewers; the next offer starts another."""
         if process is self._process:
             self.crashes += 1
             log.error("relay_died", room=self._room)
@@ -266,7 +266,7 @@ class Relay:
 
     def _note_idle(self) -> None:
         for name in [name for name in self._feeds if name != PUBLIC and not self.wants(name)]:
-            # It is not pushed any more: what was kept of it would not go on where it is pushed again.
+            # It is not pushed any more: kept pictures would not fit those of a later push.
             del self._feeds[name]
         idle = not self._resources and not self._asking
         if not idle and self._idle_timer is not None:

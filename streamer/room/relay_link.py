@@ -1,4 +1,4 @@
-"""A relay process as its room sees it: the child, the socket to it, requests. All on the loop."""
+"""A relay process on the room's side: the child, the socket to it, requests. All on the loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import structlog
 from streamer.control import process_files
 from streamer.control.channel import READ_LIMIT_BYTES
 from streamer.control.framing import FrameError, encode_frame, from_protocol_error, read_frame
-from streamer.control.messages import Event, Reply
+from streamer.control.messages import ControlEvent, Reply
 from streamer.control.serving import close_writer
 from streamer.errors import Unavailable
 from streamer.room.relay_wire import decode_relay
@@ -27,7 +27,7 @@ START_LIMIT_S = 10.0
 REQUEST_LIMIT_S = 12.0
 STOP_LIMIT_S = 3.0
 BEHIND_BYTES = 2 * 1024 * 1024
-"""Unsent bytes past which pictures are dropped up to the next IDR, and sound too."""
+"""With more unsent bytes, pictures are dropped up to the next IDR, and sound too."""
 
 
 class RelayProcess:
@@ -38,7 +38,7 @@ class RelayProcess:
         child: asyncio.subprocess.Process,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        on_event: Callable[[Event], None],
+        on_event: Callable[[ControlEvent], None],
         on_end: Callable[[RelayProcess], None],
     ) -> None:
         self._child = child
@@ -55,7 +55,7 @@ class RelayProcess:
         cls,
         room: str,
         settings: Settings,
-        on_event: Callable[[Event], None],
+        on_event: Callable[[ControlEvent], None],
         on_end: Callable[[RelayProcess], None],
     ) -> RelayProcess:
         """Raises OSError or TimeoutError."""
@@ -111,7 +111,7 @@ class RelayProcess:
             async with asyncio.timeout(REQUEST_LIMIT_S):
                 return await answer
         except TimeoutError as error:
-            # One that does not answer serves nobody: the next offer starts another.
+            # A relay that does not answer serves nobody: the next offer starts another.
             with contextlib.suppress(ProcessLookupError):
                 self._child.kill()
             raise relay_unavailable() from error
@@ -137,7 +137,7 @@ class RelayProcess:
         try:
             while (payload := await read_frame(reader)) is not None:
                 message = decode_relay(payload)
-                if isinstance(message, Event):
+                if isinstance(message, ControlEvent):
                     self._on_event(message)
                 elif isinstance(message, Reply):
                     self._settle(message)

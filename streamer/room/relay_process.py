@@ -1,7 +1,7 @@
-"""The relay process of a room: hands the programme's encoded pictures and sound to WHEP viewers.
+"""The relay process of a room sends the programme's encoded pictures and sound to WHEP viewers.
 
-A process of its own, so that what viewers cost never delays a camera's packets. It lives as long as its socket to
-the room process. ``python -m streamer.room.relay_process --fd N --room ID --settings FILE``.
+It is a separate process, so that viewers never delay a camera's packets. It lives as long as its socket to the room
+process. ``python -m streamer.room.relay_process --fd N --room ID --settings FILE``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from streamer.broadcast.media_events import PUBLIC
 from streamer.control import process_files
 from streamer.control.channel import READ_LIMIT_BYTES
 from streamer.control.framing import FrameError, builtins_to, encode_frame, read_frame, to_protocol_error
-from streamer.control.messages import Answer, Candidates, Event, Offer, ProtocolError, Reply, Request
+from streamer.control.messages import Answer, Candidates, ControlEvent, Offer, ProtocolError, Reply, Request
 from streamer.control.outbound import Outbound
 from streamer.control.serving import close_writer
 from streamer.errors import BadRequest, NotFound, StreamerError, Unavailable
@@ -43,7 +43,7 @@ from streamer.supervision import start_kept
 log = structlog.get_logger(__name__)
 
 OFFER_LIMIT_S = 8.0
-"""Candidates from STUN and TURN servers may be waited for."""
+"""The wait for candidates from STUN and TURN servers."""
 TELL_EVERY_S = 1.0
 
 
@@ -61,13 +61,13 @@ class RelayServer:
         self._places = WhepPlaces(settings.whep)
         self._tasks: set[asyncio.Task[None]] = set()
         self._answering: Counter[str] = Counter()
-        """Feed -> offers that are being answered."""
+        """Feed -> the number of offers that are being answered."""
         self._counted: dict[str, float] = {}
 
     async def run(self, reader: asyncio.StreamReader) -> None:
-        """Until the room closes the connection."""
+        """Runs until the room closes the connection."""
         pump = asyncio.create_task(self._out.run(), name="relay pump")
-        # Without its way out it answers nobody: the room starts another.
+        # Without this task it could answer nobody: the room starts another.
         pump.add_done_callback(lambda _: self._writer.transport.abort())
         tell = start_kept("relay viewers", self._tell_regularly)
         try:
@@ -103,7 +103,7 @@ class RelayServer:
         task.add_done_callback(self._tasks.discard)
 
     def _say(self, kind: str, data: Any) -> None:
-        self._out.send(encode_frame(Event(kind=kind, data=data)))
+        self._out.send(encode_frame(ControlEvent(kind=kind, data=data)))
 
     # --- viewers -------------------------------------------------------------------------------------
 
@@ -187,8 +187,8 @@ class RelayServer:
         await viewer.close()
 
     def _forget(self, feed: ViewerFeed) -> None:
-        # The room stops feeding a preview that nobody watches. Pictures kept across that gap would lack those in
-        # between, and show the next viewer rubble up to the next IDR.
+        # The room stops feeding a preview that nobody watches. Pictures from before that gap would show the next viewer
+        # a broken picture up to the next IDR.
         watched = self._answering[feed.name] or any(viewer.feed is feed for viewer in self._viewers.values())
         if feed.name != PUBLIC and not watched:
             self._feeds.pop(feed.name, None)
@@ -212,9 +212,9 @@ class RelayServer:
 
 
 async def serve_relay(room: str, settings: Settings, descriptor: int) -> int:
-    """The relay on an open socket to its room. Returns the exit code once the room has closed it."""
+    """Run the relay on an open socket to its room. Returns the exit code when the room has closed it."""
     hooks.install()
-    # Ctrl-C and a service manager's SIGTERM reach the whole group; the room decides when its viewers' time is over.
+    # Ctrl-C and a service manager's SIGTERM reach the whole group; the room decides when its viewers are disconnected.
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, lambda: None)
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=descriptor), limit=READ_LIMIT_BYTES)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from streamer.control.framing import FrameError
-from streamer.control.messages import Event, Offer, Reply, Request
+from streamer.control.messages import ControlEvent, Offer, Reply, Request
 
 
 class VideoFrame(msgspec.Struct, tag="v"):
@@ -31,16 +31,16 @@ class AudioFrame(msgspec.Struct, tag="a"):
 
 
 class ViewerCounts(msgspec.Struct):
-    """Counts of viewers, as the room's status tells them."""
+    """Counts of viewers for the room's status."""
 
     resources: dict[str, str] = {}
     """Resource -> feed."""
     counters: dict[str, float] = {}
     connected: int = 0
-    """Of the audience; resources that are still being connected, and previews, are not counted."""
+    """Connected viewers of the audience, without previews and without connections in progress."""
 
 
-RelayMessage = VideoFrame | AudioFrame | Request | Reply | Event
+RelayMessage = VideoFrame | AudioFrame | Request | Reply | ControlEvent
 
 _decoder: msgspec.msgpack.Decoder[RelayMessage] = msgspec.msgpack.Decoder(RelayMessage)
 
@@ -54,5 +54,5 @@ def decode_relay(payload: bytes) -> RelayMessage:
 
 
 def feed_of(offer: Offer) -> str:
-    """The feed that an offer asks for: an output's, or ``source/NAME`` for the crew's preview of a source."""
+    """The feed of an offer: an output's, or ``source/NAME`` for the crew's preview of a source."""
     return f"source/{offer.source}" if offer.output == "preview" else offer.output

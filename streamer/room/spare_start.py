@@ -1,4 +1,4 @@
-"""A spare room process: waits for the room that it becomes (``host/spare.py`` starts it and names the room)."""
+"""A spare room process waits for its room (``host/spare.py`` starts it and names the room)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _ORDER_BYTES = 256
 
 
 def wait_for_room() -> str | None:
-    """In the spare: block until the media host names the room. None once the host is gone.
+    """In the spare: block until the media host names the room. None when the host is gone.
 
-    The room's lock comes along; its descriptor stays open, and with it the lock, until this process ends.
+    The room's lock comes with it; its descriptor stays open, and with it the lock, until this process ends.
     """
     stdin = sys.stdin.fileno() if sys.stdin is not None else 0
     with socket.socket(fileno=os.dup(stdin)) as channel:
-        # CLOEXEC: the relay process is not to hold the room's lock.
+        # CLOEXEC: the relay process must not hold the room's lock.
         order, locks, _, _ = socket.recv_fds(channel, _ORDER_BYTES, 1, socket.MSG_CMSG_CLOEXEC)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, stdin)

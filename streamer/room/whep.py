@@ -1,4 +1,4 @@
-"""One WHEP viewer: an aiortc peer that sends what it is given, encoded as it is. In the relay process, on the loop."""
+"""One WHEP viewer: an aiortc peer that sends encoded frames as they are. In the relay process, on the loop."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Viewer:
         max_candidates: int,
         on_connected: Callable[[], bool],
     ) -> None:
-        """``on_connected`` says whether there is a place for it still."""
+        """``on_connected`` returns whether there is still a place for it."""
         self.resource = secrets.token_urlsafe(24)
         self.etag = secrets.token_urlsafe(9)
         self.feed = feed
@@ -71,7 +71,7 @@ class Viewer:
         except (StreamerError, TimeoutError):
             raise
         except Exception as error:
-            # aiortc raises ValueError, AssertionError, KeyError and its own at descriptions that it cannot take.
+            # aiortc raises ValueError, AssertionError, KeyError and its own errors at descriptions that it cannot use.
             raise sdp.BadOffer("The offer cannot be answered.", details={"reason": repr(error)[:200]}) from error
         return Answer(sdp=sdp.write_answer(pc.localDescription.sdp), resource=self.resource, etag=self.etag)
 
@@ -80,7 +80,7 @@ class Viewer:
         offered = hooks.codecs_of(transceiver)
         usable = [codec for codec in offered if codec.name.lower() == wanted]
         if wanted == "h264":
-            # RFC 6184: mode 0 knows no fragments, and our pictures do not fit a packet.
+            # RFC 6184: mode 0 has no fragments, and our pictures do not fit a packet.
             usable = [codec for codec in usable if codec.parameters.get("packetization-mode") == "1"]
         if not usable:
             raise _not_acceptable(transceiver.kind)
@@ -94,7 +94,7 @@ class Viewer:
             self._audio = EncodedSender.on(transceiver, on_ready=self._ready)
 
     def _fitness(self, codec: Any) -> int:
-        """How well an offered profile fits the pictures: the same bits, the same profile, any."""
+        """How well an offered profile fits the pictures: the same bits, the same profile, or any."""
         offered = str(codec.parameters.get("profile-level-id", "42e01f")).lower()
         profile = self.feed.profile
         return 2 * (offered[:4] == profile) + (offered[:2] == profile[:2])
@@ -157,7 +157,7 @@ class Viewer:
         self._over.set()
 
     async def live(self) -> str:
-        """Until the viewer is gone; why. The caller closes it then."""
+        """Runs until the viewer is gone. Returns the reason; then the caller closes the connection."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         while not self._over.is_set():
@@ -180,7 +180,7 @@ class Viewer:
         return max((at for at in reports if at is not None), default=0.0)
 
     async def close(self) -> None:
-        """Leaves no socket, timer or task behind, whatever state the connection is in."""
+        """Leaves no socket, timer or task open, whatever state the connection is in."""
         self._over.set()
         self.feed.leave(self)
         try:

@@ -1,4 +1,4 @@
-"""Places for WHEP connections: the audience's, those of offers that do not connect, and the crew's. Pure."""
+"""Places for WHEP connections: the audience's, those of unconnected offers, and the crew's. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from streamer.settings import WhepSettings
 from streamer.shares import Shares
 
 PREVIEW = "preview"
-"""The output that the crew's offers name."""
+"""The name of the output in the crew's offers."""
 
 
 class Place:
@@ -21,7 +21,7 @@ class Place:
         self.connected = False
 
     def connect(self) -> bool:
-        """Media flow from now on. False where the audience's places have been taken in the meantime."""
+        """Media flow from now on. False if the audience's places were taken in the meantime."""
         places = self._places
         if self.preview:
             self.connected = True
@@ -35,7 +35,7 @@ class Place:
         return True
 
     def leave(self) -> None:
-        """Once, at the end."""
+        """Give the place back, once, at the end."""
         if self.preview:
             self._places.previews.give_back(self._key)
         elif self.connected:
@@ -45,14 +45,14 @@ class Place:
 
 
 class WhepPlaces:
-    """A room's. An offer costs nothing, so that what it holds until it connects is its household's alone."""
+    """The places of a room. An offer costs nothing, so until it connects it takes a place of its household only."""
 
     def __init__(self, settings: WhepSettings) -> None:
         self.most = settings.max_viewers
         self.connected = 0
-        """Of the audience."""
+        """Connected viewers of the audience."""
         self.pending = Shares(settings.max_pending)
-        """Of the audience, by household."""
+        """Unconnected offers of the audience, by household."""
         self.previews = Shares(settings.max_previews)
         """By grant, connected or not."""
         self.refused_total = 0

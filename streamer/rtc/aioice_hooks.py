@@ -1,4 +1,4 @@
-"""What Streamer does to the private parts of aioice 0.13.0: sockets, candidates, and checks that come in.
+"""Our use of the private parts of aioice 0.13.0: sockets, candidates, and incoming checks.
 
 The other half of :mod:`streamer.rtc.aiortc_hooks`, which has the peers and puts these in place.
 """
@@ -22,11 +22,11 @@ log = structlog.get_logger(__name__)
 DATAGRAM_QUEUE_MAX = 512
 """Datagrams that wait for the DTLS handshake, at most; media does not pass through this queue."""
 MAX_REMOTE = 96
-"""Addresses of one peer. More candidates are told by nobody (``ice.max_candidates``), and a NAT adds a few."""
+"""Addresses of one peer. A peer may send fewer candidates (``ice.max_candidates``), and a NAT adds a few."""
 
 
 class DatagramQueue(asyncio.Queue[Any]):
-    """aioice's queue of datagrams, with a bound: the oldest goes. None (the end) always fits."""
+    """aioice's queue of datagrams, with a limit: the oldest is dropped. None (the end) always fits."""
 
     def __init__(self) -> None:
         super().__init__(DATAGRAM_QUEUE_MAX)
@@ -40,7 +40,7 @@ class DatagramQueue(asyncio.Queue[Any]):
 
 
 class StunProtocol(aioice.ice.StunProtocol):
-    """aioice's, for a socket that anybody may send to."""
+    """aioice's protocol, for a socket that strangers may send to."""
 
     refused = 0
 
@@ -48,15 +48,15 @@ class StunProtocol(aioice.ice.StunProtocol):
         try:
             super().datagram_received(data, addr)
         except Exception as error:
-            # An exception that got out of a datagram callback would close the socket, and whatever a stranger
-            # sends must not do that.
+            # An exception that leaves a datagram callback would close the socket, and a stranger's datagram must not do
+            # that.
             self.refused += 1
             if self.refused in (1, 100, 10_000):
                 log.warning("stun_refused", error=repr(error), count=self.refused)
 
 
 class Checks:
-    """Takes the place of ``Connection.check_incoming``: a peer has at most so many addresses, told or noticed.
+    """Replaces ``Connection.check_incoming``: a peer has a limited number of addresses, announced or observed.
 
     aioice pairs each address that an authentic check comes from with each socket of ours, and checks back.
     """
@@ -75,7 +75,7 @@ class Checks:
 
 
 class Gatherer:
-    """Takes the place of ``Connection.get_component_candidates`` of one connection."""
+    """Replaces ``Connection.get_component_candidates`` of one connection."""
 
     def __init__(self, connection: Any, binding: IceBinding) -> None:
         self._connection = connection
@@ -84,7 +84,7 @@ class Gatherer:
 
     async def __call__(self, component: int, addresses: list[str], timeout: float = 5) -> list[Any]:
         connection, binding = self._connection, self._binding
-        # With the relay policy aioice passes no addresses: host candidates are not wanted then.
+        # With the relay policy aioice passes no addresses: then no host candidates are made.
         relay_only = connection._transport_policy == aioice.ice.TransportPolicy.RELAY
         hosts = [] if relay_only else list(binding.addresses or addresses or (LOOPBACK,))
         candidates = []
@@ -126,7 +126,7 @@ class Gatherer:
 
 
 async def listen(connection: Any, address: str, binding: IceBinding) -> Any:
-    """A StunProtocol on a socket of its own; None, with a warning, where there is no such address or no port left."""
+    """A StunProtocol on a socket of its own; None, with a warning, if there is no such address or no free port."""
     loop = asyncio.get_running_loop()
     for port in _ports(binding):
         try:
@@ -168,7 +168,7 @@ def _ports(binding: IceBinding) -> Sequence[int]:
 
 
 def size_buffers(sock: Any, size: int) -> int:
-    """Ask for socket buffers of ``size`` bytes and tell what the kernel granted for receiving."""
+    """Ask for socket buffers of ``size`` bytes. Returns the size that the kernel granted for receiving."""
     if sock is None:
         return 0
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
@@ -178,6 +178,6 @@ def size_buffers(sock: Any, size: int) -> int:
 
 
 def granted_receive_buffer(size: int) -> int:
-    """What the kernel would grant of a receive buffer of ``size`` bytes; less means net.core.rmem_max is low."""
+    """The receive buffer that the kernel would grant for ``size`` bytes; less means that net.core.rmem_max is low."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         return size_buffers(sock, size)

@@ -1,4 +1,4 @@
-"""Everything that Streamer does to the private parts of aiortc 1.16.0; with :mod:`aioice_hooks`, aioice 0.13.0's.
+"""Our use of the private parts of aiortc 1.16.0, and with :mod:`aioice_hooks` of aioice 0.13.0.
 
 ``tests/unit/rtc/test_hooks.py`` holds one test per attribute used here, so that a new version of either
 library fails there and not in a talk. Nothing in this module patches a library for the whole process, except
@@ -56,7 +56,8 @@ MAX_SOCKETS = 8
 """Sockets of one ICE transport."""
 
 _H264_EXTRA = (
-    # profile-level-id, packetization-mode: Main, High and Constrained High, and mode 0 of what aiortc has in mode 1.
+    # profile-level-id, packetization-mode: Main, High and Constrained High, and mode 0 of the profiles that aiortc has
+    # in mode 1.
     ("4d001f", "1"),
     ("64001f", "1"),
     ("640c1f", "1"),
@@ -73,7 +74,7 @@ _RSA_TOO = (
 
 Peer = RTCPeerConnection
 Transceiver = RTCRtpTransceiver
-"""For those who hold a peer and its media; nobody else imports aiortc."""
+"""For code that holds a peer and its media, because no other module imports aiortc."""
 
 
 class MediaEndpoint(Protocol):
@@ -132,7 +133,7 @@ def codecs_of(transceiver: RTCRtpTransceiver) -> list[RTCRtpCodecParameters]:
 
 
 def set_codecs(transceiver: RTCRtpTransceiver, codecs: Sequence[RTCRtpCodecParameters]) -> None:
-    """Narrow or reorder them, between setRemoteDescription and createAnswer."""
+    """Reduce or reorder them, between setRemoteDescription and createAnswer."""
     private: Any = transceiver
     private._codecs = list(codecs)
 
@@ -167,7 +168,7 @@ def offer_codecs(transceiver: RTCRtpTransceiver, wanted: Iterable[tuple[str, str
 
 
 class _Certificate(RTCCertificate):
-    """As a DTLS client aiortc only admits servers with ECDSA certificates; GStreamer's has RSA."""
+    """As a DTLS client aiortc accepts only servers with ECDSA certificates; GStreamer's has RSA."""
 
     def _create_ssl_context(self, srtp_profiles: Any) -> Any:
         context = super()._create_ssl_context(srtp_profiles)
@@ -191,7 +192,7 @@ def new_peer(servers: Sequence[IceServer] = (), *, bundle: bool = False) -> RTCP
 
 
 async def describe_remote(pc: RTCPeerConnection, sdp: str, kind: Literal["offer", "answer"]) -> None:
-    """Apply the other side's description. aiortc raises errors of any kind where it cannot make sense of it."""
+    """Apply the other side's description. aiortc raises errors of any type if it cannot use it."""
     await pc.setRemoteDescription(RTCSessionDescription(sdp, kind))
 
 
@@ -201,7 +202,7 @@ def dtls_transports(pc: RTCPeerConnection) -> list[RTCDtlsTransport]:
 
 
 async def close(pc: RTCPeerConnection) -> None:
-    """Close a peer, also one whose description aiortc took half of: it then stumbles over what is not there."""
+    """Close a peer, also one with a half-applied description, for which aiortc's own close fails."""
     try:
         await pc.close()
     except Exception as error:
@@ -213,20 +214,20 @@ async def close(pc: RTCPeerConnection) -> None:
 
 
 def use_receiver(transceiver: RTCRtpTransceiver, receiver: Any) -> None:
-    """Put a receiver of our own in place of aiortc's, before the connection is made."""
+    """Replace aiortc's receiver by our own, before the connection is made."""
     private: Any = transceiver
     private._RTCRtpTransceiver__receiver = receiver
 
 
 def use_sender(transceiver: RTCRtpTransceiver, sender: Any) -> None:
-    """The same for a sender; before createOffer or createAnswer, because its SSRCs stand in the description."""
+    """The same for a sender; before createOffer or createAnswer, because the description contains its SSRCs."""
     private: Any = transceiver
     sender._stream_id = private.sender._stream_id
     private._RTCRtpTransceiver__sender = sender
 
 
 def answer_as_dtls_server(pc: RTCPeerConnection) -> None:
-    """Answer ``setup:passive`` where the offer leaves the choice (actpass).
+    """Answer ``setup:passive`` if the offer leaves the choice (actpass).
 
     RFC 8842, section 5.3 lets the answerer choose; as server we admit every client certificate.
     """
@@ -240,7 +241,7 @@ def answer_as_dtls_server(pc: RTCPeerConnection) -> None:
 
 
 async def listen_too(pc: RTCPeerConnection, address: str, binding: IceBinding) -> None:
-    """Open one more socket, without announcing it, for checks towards a peer; see ``ice.same_machine``."""
+    """Open one more socket, without announcing it, for checks to a peer; see ``ice.same_machine``."""
     for dtls in dtls_transports(pc):
         connection: Any = dtls.transport._connection
         bound = [p.local_candidate.host for p in connection._protocols]
@@ -254,14 +255,14 @@ async def listen_too(pc: RTCPeerConnection, address: str, binding: IceBinding) -
             await protocol.close()
             continue
         connection._protocols.append(protocol)
-        # Candidates that are there already were paired without it.
+        # The known candidates were paired without it.
         for candidate in connection._remote_candidates:
             connection._pair_remote_candidate(candidate)
         connection.sort_check_list()
 
 
 def bind(pc: RTCPeerConnection, binding: IceBinding) -> None:
-    """Decide where the peer's sockets will be. Before setLocalDescription, which opens them."""
+    """Decide the addresses of the peer's sockets. Before setLocalDescription, which opens them."""
     for transport in dtls_transports(pc):
         connection: Any = transport.transport._connection
         connection._queue = DatagramQueue()
@@ -273,15 +274,15 @@ def bind(pc: RTCPeerConnection, binding: IceBinding) -> None:
 
 
 class _Tap:
-    """Takes the place of ``Connection.data_received``: SRTP and SRTCP go to the media endpoints at once."""
+    """Replaces ``Connection.data_received``: SRTP and SRTCP go to the media endpoints at once."""
 
     def __init__(self, dtls: Any, connection: Any, max_kbps: int) -> None:
         self._dtls = dtls
         self._connection = connection
         self.gate = Gate(max_kbps)
         self._early: deque[bytes] | None = deque(maxlen=EARLY_MAX)
-        """What came before our end was ready; None once it is. The sender may be ready first, and its first packets
-        are its first key frame."""
+        """Packets that came before our end was ready; None once it is. The sender may be ready first, and its first
+        packets are its first key frame."""
 
     def __call__(self, data: bytes, component: int) -> None:
         if not data or len(data) > MAX_DATAGRAM:
@@ -297,7 +298,7 @@ class _Tap:
         self._media(data)
 
     def flush(self) -> None:
-        """Receivers are registered: deliver what came before, and from now on at once."""
+        """Receivers are registered: deliver the early packets, and from now on deliver at once."""
         early, self._early = self._early, None
         for data in early or ():
             self._media(data)
@@ -333,17 +334,17 @@ class _Tap:
                 else:
                     receiver.on_rtp(packet, now_ns)
         except Exception as error:
-            # An exception that got out of a datagram callback would close the socket, and whatever a peer
-            # sends must not do that.
+            # An exception that leaves a datagram callback would close the socket, and a peer's datagram must not do
+            # that.
             self.gate.refused["malformed"] += 1
             if self.gate.refused["malformed"] in (1, 100, 10_000):
                 log.warning("datagram_refused", error=repr(error), count=self.gate.refused["malformed"])
 
 
 def tap(pc: RTCPeerConnection, *, max_kbps: int = 0) -> list[Gate]:
-    """Deliver media straight from the sockets to the peer's :class:`MediaEndpoint` s.
+    """Deliver media straight from the sockets to the peer's :class:`MediaEndpoint` objects.
 
-    ``max_kbps``: what comes faster is refused; 0: no limit. Answers the gate of each transport, which counts.
+    ``max_kbps``: packets above this bitrate are refused; 0: no limit. Returns the gate of each transport, which counts.
     """
     gates = []
     for dtls in dtls_transports(pc):
@@ -397,7 +398,7 @@ def send(dtls: RTCDtlsTransport, data: bytes) -> bool:
 
 
 async def round_trip(dtls: RTCDtlsTransport) -> float | None:
-    """One STUN binding request on the selected pair: seconds there and back, None if there is no answer.
+    """One STUN binding request on the selected pair. Returns the round trip in seconds, None without an answer.
 
     It renews consent as well (RFC 7675).
     """
@@ -418,7 +419,7 @@ async def round_trip(dtls: RTCDtlsTransport) -> float | None:
 
 
 def remote_address(dtls: RTCDtlsTransport) -> str:
-    """Address of the other side of the selected pair, empty before there is one."""
+    """The address of the other side of the selected pair, empty without one."""
     connection: Any = dtls.transport._connection
     pair = connection._nominated.get(1)
     return "" if pair is None else str(pair.remote_addr[0])

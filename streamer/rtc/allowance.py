@@ -1,4 +1,4 @@
-"""How much of something may come in a time. Pure: the time is an argument."""
+"""A limit of units per time. Pure: the time is an argument."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Allowance:
         self._at_ns = 0
 
     def take(self, units: float, now_ns: int) -> bool:
-        """Whether ``units`` may come now; they count only where they may. ``now_ns`` never goes back."""
+        """Whether ``units`` may pass now; they count only if they may. ``now_ns`` never goes back."""
         self._left = min(self._burst, self._left + (now_ns - self._at_ns) * self._per_s / 1e9)
         self._at_ns = now_ns
         if units > self._left:

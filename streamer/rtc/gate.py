@@ -1,6 +1,6 @@
-"""What is let in from a peer's socket, before anything is spent on it. Pure: bytes and times in, answers out.
+"""The first check of datagrams from a peer's socket, before they cost anything. Pure: bytes and times in, answers out.
 
-The peer is authentic (its packets are checked after this), but nothing says that it means well.
+The peer is authentic (its packets are checked after this), but may be hostile.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from streamer.rtc.allowance import Allowance
 MAX_DATAGRAM = 2048
 """Bytes. An Ethernet frame has 1500, and SRTP is unpacked in a buffer of that size."""
 MAX_SSRCS = 32
-"""Of one connection. SRTP, the routing table and the bitrate estimate keep something for each, for ever."""
+"""Of one connection. SRTP, the routing table and the bitrate estimate keep memory for each, for ever."""
 PACKETS_PER_S = 10_000
 PACKETS_BURST = 10_000
-"""A socket buffer that was full when our loop came back."""
+"""A socket buffer may be full when our loop comes back."""
 BURST_S = 2.0
 MAX_NACK_ENTRIES = 128
-"""Of one RTCP packet; each entry names up to 17 packets, and 2,000 are all that a sender keeps."""
+"""Of one RTCP packet. Each entry names up to 17 packets, and a sender keeps 2,000 in all."""
 _RTPFB = 205
 
 Reason = Literal["too_large", "too_fast", "ssrcs", "malformed"]
 
 
 class Gate:
-    """Of one transport. ``max_kbps``: 0 is without limit."""
+    """The gate of one transport. ``max_kbps``: 0 is without limit."""
 
     def __init__(self, max_kbps: int = 0) -> None:
         self.refused: Counter[Reason] = Counter()
         self.too_fast_ns = 0
-        """When a packet was last refused because there were too many."""
+        """The time when a packet was last refused because there were too many."""
         self._packets = Allowance(PACKETS_PER_S, PACKETS_BURST)
         bytes_per_s = max_kbps * 125
         self._bytes = Allowance(bytes_per_s, bytes_per_s * BURST_S) if max_kbps else None
         self._ssrcs: set[int] = set()
 
     def admits(self, datagram: bytes, ssrc: int, now_ns: int) -> bool:
-        """Whether a packet of RTP or RTCP may be unprotected. ``ssrc`` is its own, or its sender's."""
+        """Whether a packet of RTP or RTCP may be decrypted. ``ssrc`` is its own, or its sender's."""
         if len(datagram) > MAX_DATAGRAM:
             self.refused["too_large"] += 1
         elif ssrc not in self._ssrcs and len(self._ssrcs) >= MAX_SSRCS:
@@ -53,7 +53,7 @@ class Gate:
         return False
 
     def authentic(self, ssrc: int) -> None:
-        """A packet that was let in is the peer's own."""
+        """A packet that passed the gate was proved to be the peer's own."""
         self._ssrcs.add(ssrc)
 
     @property
@@ -62,7 +62,7 @@ class Gate:
 
 
 def asks_for_too_much(compound: bytes) -> bool:
-    """Whether a compound RTCP packet holds a NACK with more entries than anybody needs: each is unrolled by aiortc."""
+    """Whether a compound RTCP packet has a NACK with too many entries: aiortc expands each of them."""
     at = 0
     while at + 4 <= len(compound):
         words = compound[at + 2] << 8 | compound[at + 3]

@@ -1,4 +1,4 @@
-"""Where media is bound and which addresses are announced.
+"""The addresses where media is bound, and those that are announced.
 
 Pure: settings in, values out; ``aiortc_hooks`` applies them to a peer.
 """
@@ -20,7 +20,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class IceBinding:
-    """Where the sockets of one peer are bound.
+    """The addresses and ports of one peer's sockets.
 
     ``addresses`` empty means: every interface's address but loopback, and loopback if there is none.
     ``announce[i]`` stands in candidates instead of ``addresses[i]`` (NAT 1:1). Ports 0 mean any.
@@ -55,10 +55,10 @@ def binding_towards(url: str) -> IceBinding:
 
 
 def same_machine(binding: IceBinding, remote: Iterable[str]) -> list[str]:
-    """Addresses that a peer on this machine uses instead of loopback, where loopback alone is bound.
+    """The addresses for a peer on this machine instead of loopback, if loopback alone is bound.
 
-    libnice (GStreamer) leaves loopback out and ties its sockets to an interface, so that its packets to
-    127.0.0.1 never arrive. Checks from the very address that it named do reach it, and come back.
+    libnice (GStreamer) leaves loopback out and binds its sockets to an interface, so its packets to 127.0.0.1 never
+    arrive. Checks from the address that it named do reach it, and come back.
     """
     if not binding.addresses or not all(_is_loopback(a) for a in binding.addresses):
         return []

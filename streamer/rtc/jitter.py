@@ -1,4 +1,4 @@
-"""From packets that come late, twice or not at all to whole frames in order.
+"""Makes complete frames in order from packets that may be late, doubled or lost.
 
 Pure: no sockets, no clock of its own (``now_ns`` is passed in), no loop. aiortc's jitter buffer holds 512 packets,
 blocks at a hole until they overflow and asks for a lost packet once; a camera's key frame alone can be larger. This
@@ -17,10 +17,10 @@ MS = 1_000_000
 CAPACITY = 8192
 """Packets held at most, some 9 MB: a key frame of 1.2 MB has about 1,000."""
 MAX_HOLES = 1024
-"""Packets that are waited for at once."""
+"""Missing packets that are waited for at once."""
 HOLES_PER_PACKET = 4
-"""Each packet that comes allows so many more to be waited for: a link that loses more carries no talk, and a sender
-that jumps with every number costs no more than its packets."""
+"""Each received packet allows this many more to be waited for. A link that loses more can carry no talk, and a sender
+that jumps with every number costs only its packets."""
 MAX_FRAME_BYTES = 4 * 1024 * 1024
 """A key frame of a 4K camera has 1 to 2 MB."""
 MAX_FRAME_PACKETS = 8192
@@ -28,13 +28,14 @@ MAX_SOUND_BYTES = 8192
 """A packet of Opus has at most 7.7 kB: 120 ms at 510 kbit/s."""
 MAX_DROPOUT = 3000
 MAX_MISORDER = 2000
-"""Beyond these a sequence number is of another stream (RFC 3550, appendix A.1); two in a row start it."""
+"""A sequence number further away than this belongs to another stream (RFC 3550, appendix A.1); two in a row start
+it."""
 MAX_NACK = 512
 NACK_TRIES = 10
 
 
 class SequenceUnwrapper:
-    """16-bit sequence numbers to numbers without wrap."""
+    """Extends 16-bit sequence numbers to numbers without wrap."""
 
     __slots__ = ("highest",)
 
@@ -42,9 +43,9 @@ class SequenceUnwrapper:
         self.highest: int | None = None
 
     def unwrap(self, value: int) -> int:
-        """Does not move :attr:`highest`; see :meth:`seen`."""
+        """Does not change :attr:`highest`; see :meth:`seen`."""
         if self.highest is None:
-            # Room below, for packets that were overtaken by the first.
+            # There is room below, for packets that the first one overtook.
             return value + 65536
         return self.highest + ((value - self.highest + 32768) & 0xFFFF) - 32768
 
@@ -54,7 +55,7 @@ class SequenceUnwrapper:
 
 
 class TimestampUnwrapper:
-    """32-bit RTP timestamps to times without wrap; small steps back (B-frames) are steps back."""
+    """Extends 32-bit RTP timestamps to times without wrap; small steps back (B-frames) stay steps back."""
 
     __slots__ = ("last",)
 
@@ -69,7 +70,7 @@ class TimestampUnwrapper:
         return self.last
 
     def near(self, value: int) -> int:
-        """The same, without moving: for the RTP time of a sender report."""
+        """The same without changing the state: for the RTP time of a sender report."""
         if self.last is None:
             return value
         return self.last + ((value - self.last + 0x80000000) & 0xFFFFFFFF) - 0x80000000
@@ -102,24 +103,24 @@ class _Missing:
 @dataclass(slots=True)
 class LossCounters:
     late: int = 0
-    """Packets that came after their place had been given up, twice, or with a number far from all others."""
+    """Packets that came after they had been given up, twice, or with a number far from all others."""
     given_up: int = 0
-    """Packets that never came in time."""
+    """Packets that did not come in time."""
     frames_dropped: int = 0
-    """Frames that could not be put together."""
+    """Frames with missing or broken packets."""
     restarts: int = 0
     """Jumps of the sequence number that began a new stream."""
     recovered: int = 0
-    """Packets that came after they had been asked for again."""
+    """Packets that came after they had been requested again."""
     frames_too_large: int = 0
-    """Of those dropped: frames with more bytes or packets than a frame may have."""
+    """Dropped frames that were too large in bytes or packets."""
 
 
 class FrameAssembler:
-    """One SSRC's packets to frames. Not thread-safe; owned by one receiver.
+    """Assembles one SSRC's packets into frames. Not thread-safe; owned by one receiver.
 
-    ``video``: frames depend on each other, so that after a loss all are ``damaged`` until a key frame, and
-    :attr:`wants_key` tells that one should be asked for. ``wait_ms`` is how long a hole is held open.
+    ``video``: frames depend on each other, so after a loss all are ``damaged`` until a key frame, and :attr:`wants_key`
+    tells to request one. ``wait_ms`` is the time that a hole is held open.
     """
 
     def __init__(self, *, video: bool, wait_ms: float, counters: LossCounters | None = None) -> None:
@@ -128,12 +129,12 @@ class FrameAssembler:
         self._sequence = SequenceUnwrapper()
         self._buffer: dict[int, RtpFragment] = {}
         self._missing: dict[int, _Missing] = {}
-        """In ascending order, as holes are noticed behind the highest number. Each number from ``_next`` to the highest
-        is either here or in the buffer."""
+        """In ascending order, because holes are noticed behind the highest number. Each number from ``_next`` to the
+        highest is either here or in the buffer."""
         self._unasked: deque[int] = deque()
-        """Holes that were not asked for yet."""
+        """Holes that were not requested yet."""
         self._asked: deque[tuple[int, int]] = deque()
-        """When, and which; the earliest first."""
+        """(time, number) of requests, the earliest first."""
         self._allowance = MAX_HOLES
         self._next: int | None = None
         self._suspect: int | None = None
@@ -148,10 +149,10 @@ class FrameAssembler:
         self._clean = False
         self.broken = video
         self.wants_key = False
-        """A key frame has to be asked for. Not before the first frame: it most likely is one."""
+        """A key frame must be requested. Not before the first frame, which is most likely one."""
         self.counters = counters or LossCounters()
         self.nack_round_trip_ns: int | None = None
-        """How long the last packet that was asked for once took to come."""
+        """The time from the last single request to its packet."""
 
     @property
     def highest(self) -> int:
@@ -164,7 +165,7 @@ class FrameAssembler:
 
     @property
     def waiting(self) -> bool:
-        """A hole is open: :meth:`expire` and :meth:`nacks` want to be called every few milliseconds."""
+        """Whether a hole is open: then :meth:`expire` and :meth:`nacks` must be called every few milliseconds."""
         return bool(self._missing)
 
     def add(self, sequence_number: int, fragment: RtpFragment) -> list[RtpFrame]:
@@ -200,8 +201,8 @@ class FrameAssembler:
         return frames
 
     def _notice(self, first: int, end: int, now_ns: int) -> list[RtpFrame]:
-        """The numbers from ``first`` to before ``end`` did not come. The frames that come free where they, or those
-        that were waited for until now, are given up for it."""
+        """The numbers from ``first`` to before ``end`` are missing. Returns the frames that become free if these, or
+        earlier missing packets, are given up."""
         self._allowance = min(self._allowance + HOLES_PER_PACKET, MAX_HOLES)
         count = end - first
         if count <= 0:
@@ -224,11 +225,11 @@ class FrameAssembler:
         return frames
 
     def break_off(self) -> None:
-        """A frame that was delivered is not used: those after it lack it, until a key frame."""
+        """A delivered frame was not used: the frames after it are damaged until a key frame."""
         self.broken = self.wants_key = self._video
 
     def expire(self, now_ns: int) -> list[RtpFrame]:
-        """Give up the holes that have been open for too long; the frames that come free by it."""
+        """Give up the holes that have been open for too long. Returns the frames that become free."""
         frames: list[RtpFrame] = []
         while self._missing:
             first = next(iter(self._missing.values()))
@@ -238,7 +239,7 @@ class FrameAssembler:
         return frames
 
     def nacks(self, now_ns: int, interval_ns: int) -> list[int]:
-        """Extended sequence numbers to ask for now, ascending: at once when noticed, then every ``interval_ns``."""
+        """Extended sequence numbers to request now, ascending: at once when noticed, then every ``interval_ns``."""
         due: list[int] = []
         while self._unasked and len(due) < MAX_NACK:
             number = self._unasked.popleft()
@@ -269,7 +270,7 @@ class FrameAssembler:
         self._clean = False
 
     def _skip(self) -> list[RtpFrame]:
-        """Go on behind the first hole."""
+        """Continue behind the first hole."""
         assert self._next is not None
         while self._missing.pop(self._next, None) is not None:
             self._next += 1
@@ -281,7 +282,7 @@ class FrameAssembler:
         return self._drain()
 
     def _interrupted(self) -> None:
-        """What comes next does not follow what came."""
+        """The next frame does not follow the last one."""
         if self._frame_time is not None:
             self._frame_bad = True
         self._clean = False

@@ -1,6 +1,6 @@
 """RTP payload formats: H.264 (RFC 6184), VP8 (RFC 7741), and audio as it is.
 
-Pure functions of bytes. Only ValueError is raised, whatever comes in.
+Pure functions of bytes. They raise only ValueError, for any input.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ STAP_A, FU_A = 24, 28
 
 
 class PayloadPiece(NamedTuple):
-    """What one packet adds to a frame."""
+    """The contribution of one packet to a frame."""
 
     data: bytes
     begins: bool
-    """The packet certainly is the first of its frame."""
+    """Whether the packet certainly is the first of its frame."""
     key: bool
-    """The frame is a key frame, as far as this packet shows."""
+    """Whether the frame is a key frame, as far as this packet tells."""
 
 
 def depayload(codec: str, payload: bytes) -> PayloadPiece:

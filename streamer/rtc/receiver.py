@@ -1,8 +1,8 @@
-"""The receiving end of one track: encoded frames out, no decoder.
+"""The receiving end of one track: it gives encoded frames and decodes nothing.
 
-Takes the place of aiortc's ``RTCRtpReceiver`` (``aiortc_hooks.use_receiver``). Everything runs on the loop and
-nothing blocks. It asks for lost packets again (NACK, RFC 4585), for key frames (PLI), reports reception (RR), and
-maps RTP time to the sender's clock by its sender reports.
+It replaces aiortc's ``RTCRtpReceiver`` (``aiortc_hooks.use_receiver``). Everything runs on the loop and nothing blocks.
+It requests lost packets (NACK, RFC 4585) and key frames (PLI), reports reception (RR), and maps RTP time to the
+sender's clock by its sender reports.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ from streamer.rtc.payloads import NAL_SPS, PayloadPiece, depayload
 from streamer.rtc.reception import Reception, SenderClock
 
 VIDEO_WAIT_MS = 250.0
-"""How long a hole in the picture is held open: a few round trips of any link that a live talk works on."""
+"""A hole in the picture is held open for this long: a few round trips of any usable link."""
 AUDIO_WAIT_MS = 40.0
-"""Sound is not sent again; this is for packets that overtook each other."""
+"""Sound is not sent again; this wait is for packets that overtook each other."""
 TICK_S = 0.01
 REPORT_S = 1.0
 KEYFRAME_MIN_S = 0.2
-"""Key frames are asked for at most this often, whoever asks: each costs the picture its bitrate."""
+"""Key frames are requested at most this often: each one costs the picture bitrate."""
 KEYFRAME_AGAIN_S = 0.5
 SILENT_SSRC_S = 1.0
 MAX_REPORT_DISTANCE_S = 600
 MAX_RTX_SSRCS = 8
 FRAMES_PER_S = {"video": 150.0, "audio": 450.0}
-"""Frames taken of a track: a camera sends up to 60 pictures, Opus up to 400 packets of 2.5 ms."""
+"""The accepted frames of a track: a camera sends up to 60 pictures, Opus up to 400 packets of 2.5 ms."""
 FRAMES_BURST_S = 2.0
-"""As many as may come free at once behind a hole, or after our loop stood still."""
+"""The frames of this time may come at once, behind a hole or after a stall of our loop."""
 EMPTY = PayloadPiece(b"", False, False)
 
 Drop = Callable[[RtpPacket], bool]
@@ -62,9 +62,9 @@ Drop = Callable[[RtpPacket], bool]
 class EncodedReceiver:
     """Receives one track over ``transport`` and calls ``on_unit`` with each access unit, on the loop.
 
-    ``on_disconnect`` hears that the sender said goodbye or the connection ended. ``local_ssrc`` signs our RTCP.
-    ``rtx_of`` maps retransmission SSRCs to the SSRCs they repair; others are learned. ``drop`` is for tests: packets
-    for which it answers True are lost on the way.
+    ``on_disconnect`` is called when the sender says goodbye or the connection ends. ``local_ssrc`` signs our RTCP.
+    ``rtx_of`` maps retransmission SSRCs to the SSRCs that they repair; others are learned. ``drop`` is for tests:
+    packets for which it returns True are treated as lost.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class EncodedReceiver:
         self.height = 0
         self.last_packet_ns = 0
         self.round_trip_s: float | None = None
-        """Set by whoever measures it; paces the NACKs."""
+        """Set by the owner's measurement; it paces the NACKs."""
         self.reception: Reception | None = None
         self.drop = drop
         self.assembler: FrameAssembler | None = None
@@ -95,7 +95,7 @@ class EncodedReceiver:
         """PLIs sent."""
         self.nacks_sent = 0
         self.refused = 0
-        """Packets of unknown codecs, of streams that are not followed, and repairs of nothing."""
+        """Packets of unknown codecs, of streams that are not followed, and repairs without a stream."""
         self.frames_refused = 0
         """Whole frames above :data:`FRAMES_PER_S`."""
         self._transport = transport
@@ -119,7 +119,7 @@ class EncodedReceiver:
         self._keyframe_at = -1e9
         self._started = False
         self._stopped = False
-        # What RTCPeerConnection reads of a receiver.
+        # Attributes that RTCPeerConnection reads of a receiver.
         self._track: Any = None
         self._enabled = True
 
@@ -247,7 +247,7 @@ class EncodedReceiver:
             self._tick = self._loop.call_later(TICK_S, self._on_tick)
 
     def _repairs(self, rtx_ssrc: int) -> bool:
-        """Whether a retransmission stream is that of the stream that is followed; the first few are learned."""
+        """Whether a retransmission stream belongs to the followed stream; the first few are learned."""
         if self._ssrc is None:
             return False
         repaired = self._rtx_of.get(rtx_ssrc)
@@ -256,7 +256,8 @@ class EncodedReceiver:
         return repaired == self._ssrc
 
     def _latch(self, ssrc: int, codec: Any, now_ns: int) -> bool:
-        """Follow one SSRC: simulcast layers and strangers are passed over, a successor is taken after a silence."""
+        """Follow one SSRC. Simulcast layers and unknown streams are ignored; a successor is followed after a
+        silence."""
         if ssrc == self._ssrc:
             return True
         if self._ssrc is not None and now_ns - self.last_packet_ns < SILENT_SSRC_S * 1e9:
@@ -349,7 +350,7 @@ class EncodedReceiver:
     # --- key frames ---
 
     def request_keyframe(self) -> None:
-        """Send a PLI, at most every 200 ms; one that comes too early is sent when its time has come."""
+        """Send a PLI, at most every 200 ms; a request that comes too early is sent later."""
         if self._stopped or self._keyframe_timer is not None:
             return
         wait = self._keyframe_at + KEYFRAME_MIN_S - self._loop.time()
@@ -386,7 +387,7 @@ class EncodedReceiver:
                 ssrc=packet.ssrc,
             )
         except (ArithmeticError, ValueError):
-            # Send times that jump about for long enough end in numbers that are none.
+            # Send times that jump for long enough end in values that are no numbers.
             self._estimator = RemoteBitrateEstimator()
             return
         if estimate is not None:

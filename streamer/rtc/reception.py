@@ -1,4 +1,4 @@
-"""What a receiver knows of its sender: the sender's clock, and counts of what came. Pure: times are arguments."""
+"""A receiver's knowledge of its sender: the sender's clock, and counts of packets. Pure: times are arguments."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SenderClock:
         if self._offset_us is None or abs(offset - self._offset_us) > 100_000:
             self._offset_us = offset
         else:
-            # Senders stamp reports when they send them, a few ms off; a quarter of each error keeps up with drift.
+            # Senders stamp reports when they send them, a few ms off; a quarter of each error follows the drift.
             self._offset_us += (offset - self._offset_us) / 4
 
     def at(self, rtp_time: int) -> int | None:
@@ -65,7 +65,7 @@ class Reception:
             self._transit = transit
 
     def restart(self) -> None:
-        """The sender began to number anew: loss is counted from here on."""
+        """The sender began new numbers: loss is counted from here on."""
         self.base = None
         self.highest = 0
         self._counted_from = self.packets
@@ -73,7 +73,7 @@ class Reception:
         self._expected_before = self._received_before = 0
 
     def load(self, size: int, frames: int, now_s: float) -> None:
-        """Bytes and frames that just came, for the rates over the last two seconds."""
+        """Count received bytes and frames, for the rates over the last two seconds."""
         self._recent.append((now_s, size, frames))
         self._recent_bytes += size
         self._recent_frames += frames

@@ -1,7 +1,7 @@
 """Offers, answers and trickle fragments as text. Pure functions.
 
-An offer is read leniently and checked strictly (:func:`read_offer`); what aiortc would stumble over is put right on
-the way. Answers are aiortc's with what real publishers need added (:func:`write_answer`).
+An offer is parsed leniently and checked strictly (:func:`read_offer`); parts that aiortc cannot read are corrected.
+Answers are aiortc's with additions for real publishers (:func:`write_answer`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_MEDIA = 8
 USABLE = {"video": ("h264", "vp8"), "audio": ("opus", "g722", "pcmu", "pcma")}
 """Codecs that the room takes, best first."""
 LEVEL_4_2 = 0x2A
-"""What is announced as the highest level: 1080p60."""
+"""The highest level that is announced: 1080p60."""
 STATIC_PAYLOADS = {0: ("pcmu", 8000), 8: ("pcma", 8000), 9: ("g722", 8000)}
 
 Purpose = Literal["publish", "play"]
@@ -34,7 +34,7 @@ class BadOffer(BadRequest):
 
 
 class UnsupportedMedia(Unprocessable):
-    """The offer is well formed and asks for what there is not. ``details.reason`` says what."""
+    """The offer is well formed but asks for unsupported things. ``details.reason`` names them."""
 
     code = "unsupported_media"
 
@@ -65,7 +65,7 @@ class OfferedMedia:
 
 @dataclass(frozen=True, slots=True)
 class OfferFacts:
-    """An offer, checked. ``sdp`` is the text to hand to aiortc: without what it cannot digest."""
+    """A checked offer. ``sdp`` is the text for aiortc, without the parts that aiortc cannot read."""
 
     sdp: str
     media: tuple[OfferedMedia, ...]
@@ -83,7 +83,7 @@ class OfferFacts:
 
 @dataclass(frozen=True, slots=True)
 class AnswerTuning:
-    """What the answer asks of the publisher's encoders, kbit/s."""
+    """The answer's wishes for the publisher's encoders, kbit/s."""
 
     video_start_kbps: int = 2500
     video_min_kbps: int = 300
@@ -212,7 +212,7 @@ def _rtx(section: list[str]) -> dict[int, int]:
 
 
 def _clean_section(index: int, section: list[str], candidates_left: int) -> tuple[list[str], int]:
-    """The section as aiortc takes it, and how many candidates it has."""
+    """The section in the form that aiortc accepts, and the number of its candidates."""
     out: list[str] = []
     taken = 0
     ssrcs = {m[1] for line in section if (m := re.match(r"a=ssrc:(\d+) \S+:", line))}
@@ -224,20 +224,21 @@ def _clean_section(index: int, section: list[str], candidates_left: int) -> tupl
                 out.append(line)
                 taken += 1
         elif line.startswith("a=end-of-candidates"):
-            # With it and no candidates aioice fails at once, though peer-reflexive ones would do; we have a time limit.
+            # With it and no candidates aioice fails at once, although peer-reflexive ones would be enough; we have a
+            # time limit.
             continue
         elif line.startswith("a=ssrc:"):
             if re.match(r"a=ssrc:\d+ \S+:", line):
                 out.append(line)
         elif line.startswith(("a=fmtp:", "a=rtcp-fb:")):
-            # aiortc looks the payload type up and falls over one that has no rtpmap.
+            # aiortc looks the payload type up and fails for one without rtpmap.
             payload_type = line.split(":", 1)[1].split(" ", 1)[0]
             if payload_type == "*" or payload_type in mapped:
                 out.append(line)
         else:
             out.append(line)
         if match := re.fullmatch(r"a=ssrc-group:FID ([0-9]{1,10}) ([0-9]{1,10})\s*", line):
-            # FFmpeg names the retransmission SSRC in the group only; aiortc wants a line for each.
+            # FFmpeg names the retransmission SSRC in the group only; aiortc needs a line for each.
             out += [f"a=ssrc:{s} cname:streamer" for s in match.groups() if s not in ssrcs]
             ssrcs |= set(match.groups())
     for number, (name, rate) in STATIC_PAYLOADS.items():
@@ -252,7 +253,7 @@ def _clean_section(index: int, section: list[str], candidates_left: int) -> tupl
 
 
 def write_answer(answer: str, tuning: AnswerTuning | None = None) -> str:
-    """aiortc's answer, as it is sent.
+    """aiortc's answer with these changes:
 
     - the start bitrate for Chromium, which else begins at 330 kbit/s and needs half a minute to climb,
     - the level that we can really take, where the offer allows it to differ,
@@ -323,10 +324,10 @@ def _fmtp(payload_type: str, value: str, extra: dict[str, str]) -> str:
 
 
 def read_candidate(value: str) -> RTCIceCandidate | None:
-    """One candidate-attribute value; None where we cannot use it: TCP, a name instead of an address, nonsense.
+    """One candidate-attribute value; None if we cannot use it: TCP, a name instead of an address, or no candidate.
 
-    A ``.local`` name would have to be resolved by multicast; the browser's checks to our addresses reach us
-    without it, and its address is learned as a peer-reflexive candidate.
+    A ``.local`` name would have to be resolved by multicast. The browser's checks reach our addresses without it, and
+    its address is learned as a peer-reflexive candidate.
     """
     bits = value.split()
     if len(bits) < 8 or bits[2].lower() != "udp" or bits[6] != "typ" or bits[7] not in ("host", "srflx", "relay"):
@@ -345,9 +346,9 @@ def read_candidate(value: str) -> RTCIceCandidate | None:
 
 
 def read_fragment(text: str) -> TrickleFragment:
-    """A trickle fragment, leniently: the same candidate under each mid, no mid, component 0, as clients send them.
+    """A trickle fragment, parsed leniently: clients send the same candidate under each mid, no mid, or component 0.
 
-    Raises :class:`BadFragment` where it is too large or holds nothing that belongs in one.
+    Raises :class:`BadFragment` if it is too large or holds no valid line.
     """
     if len(text.encode()) > MAX_SDP_BYTES:
         raise BadFragment(f"A fragment holds at most {MAX_SDP_BYTES} bytes.")
@@ -416,7 +417,7 @@ def _value(lines: list[str], name: str) -> str | None:
 
 
 def _need(session: list[str], section: list[str], name: str, index: int) -> str:
-    """A media section's attribute, or the session's."""
+    """A media section's attribute, else the session's."""
     value = _value(section, name) or _value(session, name)
     if not value:
         raise BadOffer(f"a={name} is missing.", details={"reason": name.replace("-", "_"), "index": index})

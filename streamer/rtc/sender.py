@@ -43,9 +43,9 @@ from streamer.rtc.payloads import payload
 HISTORY = 2048
 """Packets that can be sent again; a power of two. 3 s of 6 Mbit/s, or a key frame of 2 MB."""
 QUEUE_MAX = 8192
-"""Packets that wait for the pacer. Past it the sender drops frames up to the next key frame."""
+"""Packets that wait for the pacer. With more the sender drops frames up to the next key frame."""
 BURST = 40
-"""Packets that go out at once; more of them are spread, so that no switch or Wi-Fi queue on the way overflows."""
+"""Packets that are sent at once. More of them are spread over time, so that no queue of a switch or Wi-Fi overflows."""
 PACE_S = 0.002
 PACE_PACKETS = 20
 """20 packets in 2 ms: 96 Mbit/s, a 300 kB key frame in 25 ms."""
@@ -63,9 +63,9 @@ def ntp_time(utc_us: int) -> int:
 class EncodedSender:
     """Sends one track over ``transport``.
 
-    ``on_keyframe_wanted`` is called on the loop for each PLI or FIR (and for a NACK that is too old to be answered);
-    whoever owns the encoder limits the rate. ``on_bitrate`` hears REMB in bits per second. ``on_ready`` is called
-    once, when the connection is made and the codec known (:attr:`codec`, lower case).
+    ``on_keyframe_wanted`` is called on the loop for each PLI or FIR (and for a NACK that is too old); the owner of the
+    encoder limits the rate. ``on_bitrate`` gets REMB in bits per second. ``on_ready`` is called once, when the
+    connection is made and the codec known (:attr:`codec`, lower case).
     """
 
     def __init__(
@@ -81,9 +81,9 @@ class EncodedSender:
         self.ready = False
         self.round_trip_s: float | None = None
         self.fraction_lost = 0.0
-        """As the other side's last report tells, 0..1."""
+        """From the other side's last report, 0..1."""
         self.last_report_at: float | None = None
-        """Loop time of the last receiver report: the sign of life of the other side."""
+        """The loop time of the last receiver report, which shows that the other side is alive."""
         self.packets_sent = 0
         self.bytes_sent = 0
         self.frames_dropped = 0
@@ -110,13 +110,13 @@ class EncodedSender:
         self._queue: deque[RtpPacket] = deque()
         self._pacer: asyncio.TimerHandle | None = None
         self._until_key = kind == "video"
-        """Frames are of no use to the other side before a key frame."""
+        """The other side cannot use frames before a key frame."""
         self._anchor: tuple[int, int] | None = None
         self._report_timer: asyncio.TimerHandle | None = None
         self._reports_sent: deque[tuple[int, float]] = deque(maxlen=8)
         self._started = False
         self._stopped = False
-        # What RTCPeerConnection reads of a sender.
+        # Attributes that RTCPeerConnection reads of a sender.
         self._ssrc = random.getrandbits(32) or 1
         self._rtx_ssrc = random.getrandbits(32) or 2
         self._stream_id = ""
@@ -125,7 +125,7 @@ class EncodedSender:
 
     @classmethod
     def on(cls, transceiver: RTCRtpTransceiver, **callbacks: Any) -> EncodedSender:
-        """Make a sender and put it in the transceiver's place."""
+        """Make a sender and put it into the transceiver."""
         kind: Any = transceiver.kind
         sender = cls(kind, transceiver.receiver.transport, **callbacks)
         hooks.use_sender(transceiver, sender)
@@ -175,7 +175,7 @@ class EncodedSender:
         )
         self._extensions.configure(parameters)
         hooks.register_sender(self._transport, self, parameters)
-        # The first report early: the other side has no common clock before it.
+        # The first report comes early, because the other side has no common clock before it.
         self._report_timer = self._loop.call_later(0.1, self._report)
         self.ready = True
         if self._on_ready is not None:
@@ -286,7 +286,7 @@ class EncodedSender:
     # --- reports ---
 
     def on_rtp(self, packet: RtpPacket, now_ns: int) -> None:
-        """Senders get none."""
+        """Senders receive no RTP."""
 
     def on_rtcp(self, packet: AnyRtcpPacket, now_ns: int) -> None:
         if isinstance(packet, RtcpRrPacket | RtcpSrPacket):

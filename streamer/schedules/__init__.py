@@ -1,1 +1,1 @@
-"""Schedules: reading and writing frab XML, c3voc JSON and iCalendar, and comparing them with what is planned here."""
+"""Schedules: reading and writing frab XML, c3voc JSON and iCalendar, and comparing them with the sessions here."""

@@ -1,6 +1,6 @@
-"""From sessions to a :class:`Schedule` that may be shown to everybody. Pure.
+"""Makes a :class:`Schedule` for everybody from sessions. Pure.
 
-Nothing of a closed session gets in: no name, no time, and no room because of it.
+It contains nothing of a closed session: no name, no time, and no room because of it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ DAY_CHANGE_MINUTES = 240
 """A session that begins before four in the morning belongs to the day before, as in pretalx."""
 _DAY_MS = 86_400_000
 _TYPE_NAMES: Mapping[Kind, str] = {kind: "talk" if kind is Kind.CONFERENCE else kind.value for kind in Kind}
-"""What readers of these files know the kinds by."""
+"""The kinds' names in these files."""
 
 
 def session_page(public_url: str, session: Session) -> str:
-    """Where a session counts down, is live and is replayed."""
+    """The page where a session counts down, is live and is replayed."""
     return f"{public_url}/session/{session.id}"
 
 
@@ -41,7 +41,7 @@ def from_sessions(
     timezone: str = "UTC",
     now_ms: int = 0,
 ) -> Schedule:
-    """The public sessions in ``rooms``, with planned times (delays are in them, overruns are not).
+    """The public sessions in ``rooms``, with planned times (with delays, without overruns).
 
     ``rooms`` are listed whether or not they have a session; sessions in other rooms are left out. ``timezone`` is for
     rooms without a venue. ``now_ms`` dates a schedule without sessions. ``url``: the page of what is planned; left out,
@@ -82,7 +82,7 @@ def from_sessions(
 
 
 def room_names(rooms: Sequence[Room], venues: Mapping[str, Venue]) -> dict[str, str]:
-    """Room id -> a name that no other of these rooms has: files tell rooms apart by name alone."""
+    """Room id -> a name that no other of these rooms has: files distinguish rooms by name alone."""
     plain = {room.id: line_of(room.name) or room.id for room in rooms}
     count = Counter(plain.values())
     names: dict[str, str] = {}
@@ -97,7 +97,7 @@ def room_names(rooms: Sequence[Room], venues: Mapping[str, Venue]) -> dict[str, 
 
 
 def digest_of(value: object) -> str:
-    """64 hexadecimal digits that change whenever the value does, and only then."""
+    """64 hexadecimal digits that change if, and only if, the value changes."""
     return hashlib.sha256(msgspec.json.encode(value)).hexdigest()
 
 
@@ -127,7 +127,7 @@ def _item(session: Session, room: str, guid: str, public_url: str) -> ScheduleIt
 
 
 def _timezone(rooms: Sequence[Room], venues: Mapping[str, Venue], event: Event | None, otherwise: str) -> str:
-    """The event's venue's; else the zone of most of the rooms."""
+    """The zone of the event's venue; else the zone of most of the rooms."""
     if event is not None and event.venue is not None and event.venue in venues:
         return venues[event.venue].timezone
     zones = Counter(venues[room.venue].timezone for room in rooms if room.venue is not None and room.venue in venues)

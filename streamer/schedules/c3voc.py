@@ -20,7 +20,7 @@ _ROOM_RECORDING = {"RECORDING_FORBIDDEN": Flag.YES, "NOT_RECORDED_BY_DEFAULT": F
 
 def read_c3voc(data: bytes, *, timezone: str) -> Schedule:
     """Raises Unreadable."""
-    # Each value has a bracket or a comma beside it: a bound on memory before anything is built.
+    # Each value has a bracket or a comma beside it, so this bounds the memory before anything is built.
     if data.count(b",") + data.count(b"[") + data.count(b"{") > _MAX_VALUES:
         raise Unreadable(f"it has more than {_MAX_VALUES} values")
     try:
@@ -34,8 +34,8 @@ def read_c3voc(data: bytes, *, timezone: str) -> Schedule:
     if not isinstance(conference, dict):
         raise Unreadable("its schedule has no object “conference”")
     if "rooms" in schedule:
-        # The schema says `"rooms": false`: such a file was written against another draft, and nobody can say which of
-        # its fields mean what they seem to.
+        # The schema says `"rooms": false`: such a file follows another draft, and nobody knows the true meaning of its
+        # fields.
         raise Unreadable(
             ["schedule.rooms is not allowed: rooms belong to schedule.conference", *_objections(conference)]
         )
@@ -106,7 +106,7 @@ class _Reader:
         read_entry(entry, room, day, self.collector, default_record=self._recording.get(room, Flag.NO))
 
     def _room(self, raw: object) -> str:
-        """The name of a room given by name, or as an object with a name, slug or guid; made known."""
+        """The name of a room that is given by name, or as an object with a name, slug or guid; the room is added."""
         if not isinstance(raw, Mapping):
             return self.collector.room(text_of(raw))
         guid = one_line(raw.get("guid"), 128)
@@ -144,7 +144,7 @@ def _objects(value: object) -> list[Mapping[str, Any]]:
 
 
 def _objections(conference: Raw) -> list[str]:
-    """What else the schema would not have, for whoever is to mend the file: one line for each kind of mistake."""
+    """Further violations of the schema, for the author of the file: one line for each kind of mistake."""
     found: dict[str, str] = {}
     for day in _objects(conference.get("days")):
         rooms = day.get("rooms")

@@ -1,8 +1,8 @@
-"""What a schedule would change here, and what follows from it for sessions that are armed or on air. Pure.
+"""Compares a schedule with the sessions here, and finds the consequences for sessions that are armed or on air. Pure.
 
-A session and an item are the same where their guids are; else where their ids are, within the event; a session that
-somebody planned here by hand is taken over by an item of the same title, start and room. What a schedule is silent
-about (its ``unsaid`` fields, people's delays and extensions) is left alone.
+A session and an item are the same if their guids are; else if their ids are, within the event. A session that somebody
+planned here by hand is matched with an item of the same title, start and room. Fields that the schedule does not
+mention (its ``unsaid`` fields, people's delays and extensions) do not change.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from streamer.schedules.reading import name_of
 from streamer.schedules.words import TEXT_CHARACTERS, folded
 
 MANY = 5
-"""So many sessions, and more than half of what is to come, are not cancelled without a yes: the file may be broken."""
+"""This many sessions, if they are more than half of the future ones, are not cancelled without an agreement: the file
+may be broken."""
 
 _STRICTNESS = {Flag.NO: 0, Flag.ASK: 1, Flag.YES: 2}
 _CLOSEDNESS = {Visibility.PUBLIC: 0, Visibility.UNLISTED: 1, Visibility.PRIVATE: 2}
@@ -30,7 +31,7 @@ _PRIVACY = frozenset({"visibility", "do_not_record", "do_not_stream"})
 class Change(StrEnum):
     ADDED = "added"
     MOVED = "moved"
-    """In time or to another room; other fields may have changed with it."""
+    """Another time or room; other fields may have changed with it."""
     CHANGED = "changed"
     CANCELLED = "cancelled"
 
@@ -54,15 +55,15 @@ class Consequence:
     message: str
     needs_yes: bool = False
     blocks: bool = False
-    """No yes will do: somebody has to end the session first, or somebody else has to import."""
+    """An agreement is not enough: somebody must end the session first, or somebody else must import."""
 
 
 @dataclass(frozen=True, slots=True)
 class DifferenceItem:
     """One session that the schedule would add or change.
 
-    ``key`` names it to :func:`streamer.planning.apply.apply`. ``session`` is None where it is new, ``item`` where
-    it is no longer in the schedule. ``room`` is our room's id, None for a room that nobody knows: it cannot be added.
+    ``key`` names it for :func:`streamer.planning.apply.apply`. ``session`` is None for a new one, ``item`` for one that
+    is no longer in the schedule. ``room`` is our room's id, None for an unknown room: the session cannot be added.
     """
 
     key: str
@@ -97,7 +98,7 @@ class Difference:
     left_out: int = 0
     """Cancelled items that were never planned here."""
     rooms_unknown: tuple[str, ...] = ()
-    """As the schedule calls them."""
+    """The schedule's names of them."""
     warnings: tuple[ScheduleWarning, ...] = ()
 
     @property
@@ -108,8 +109,8 @@ class Difference:
 def compare(
     existing: Sequence[Session], schedule: Schedule, rooms: RoomMatcher, event: str, *, now_ms: int | None = None
 ) -> Difference:
-    """``existing``: the event's sessions. Where ``now_ms`` (UTC) is given, what is over by then and no longer in the
-    schedule stays as it is: files drop their past."""
+    """``existing``: the event's sessions. With ``now_ms`` (UTC) sessions that are over and no longer in the schedule
+    stay, because files drop their past."""
     matches = rooms.match_all(schedule.rooms)
     warnings = list(schedule.warnings)
     for name, match in matches.items():
@@ -152,7 +153,7 @@ def compare(
 
 
 def _merged(schedule: Schedule, rooms: dict[str, str | None]) -> Iterable[ScheduleWarning]:
-    """Two names for one of our rooms: mostly two spellings, and worth a look."""
+    """Two names for one of our rooms are mostly two spellings, so there is a warning."""
     names: dict[str, list[str]] = {}
     for room in schedule.rooms:
         names.setdefault(rooms[room.name] or "", []).append(room.name)
@@ -167,13 +168,13 @@ def _merged(schedule: Schedule, rooms: dict[str, str | None]) -> Iterable[Schedu
 def _paired(
     existing: Sequence[Session], items: Sequence[ScheduleItem], rooms: dict[str, str | None]
 ) -> tuple[list[tuple[ScheduleItem, Session | None]], list[Session]]:
-    """Each item with its session, and the sessions that are left."""
+    """Each item with its session, and the other sessions."""
     left = {session.id: session for session in existing}
     by_guid: dict[str, Session] = {}
     by_id: dict[str, Session] = {}
     by_plan: dict[tuple[str, int, str], Session] = {}
     for session in existing:
-        # Sessions without a guid are exported under one that follows from their id.
+        # Sessions without a guid are exported with one that follows from their id.
         by_guid.setdefault((session.guid or guid_of("session", session.id)).lower(), session)
         if session.external_id:
             by_id.setdefault(session.external_id, session)
@@ -189,7 +190,7 @@ def _paired(
         take(at, by_guid.get(item.guid.lower()) if item.guid else None)
     for at, item in enumerate(items):
         same_id = by_id.get(item.id) if at not in found and item.id else None
-        # Two guids are two sessions, whatever their ids say: ids are used again.
+        # Two guids mean two sessions, whatever their ids are: ids are used again.
         if same_id is not None and not (item.guid and same_id.guid):
             take(at, same_id)
     for at, item in enumerate(items):
@@ -211,7 +212,7 @@ def abstract_of(item: ScheduleItem) -> str:
 
 
 def planned_times(session: Session) -> tuple[int, int]:
-    """(start, end) as the schedule had them: without people's delays, which are not the schedule's to undo."""
+    """(start, end) of the schedule: without people's delays, which a schedule must not undo."""
     start_ms = session.start_ms - session.delay_ms
     return start_ms, start_ms + session.end_ms - session.start_ms + session.shortened_ms
 
@@ -270,7 +271,7 @@ def _changed(item: ScheduleItem, session: Session, room: str | None) -> Differen
 
 
 def _times(item: ScheduleItem, session: Session) -> Iterable[FieldChange]:
-    """What is over keeps its times. A schedule that has come round to a delay given here is no move."""
+    """Past sessions keep their times. A schedule that now has a delay that was given here moves nothing."""
     if session.state is SessionState.ENDED:
         return
     start_ms, end_ms = planned_times(session)
@@ -301,8 +302,8 @@ _COPIED = ("title", "subtitle", "speakers", "language", "track", "kind", "tags",
 
 
 def _privacy(item: ScheduleItem, session: Session, consequences: list[Consequence]) -> Iterable[FieldChange]:
-    """Stricter at once, looser only with a yes. A kind that is closed by default closes; one that is not opens
-    nothing."""
+    """Stricter at once, looser only with an agreement. A kind that is closed by default closes the session; an open
+    kind opens nothing."""
     new: dict[str, Any] = {}
     for name in ("do_not_record", "do_not_stream"):
         if name not in item.unsaid:
@@ -328,7 +329,7 @@ def _privacy(item: ScheduleItem, session: Session, consequences: list[Consequenc
 
 
 def _liveliness(session: Session, what: str, *, blocks: bool = False) -> Iterable[Consequence]:
-    """``blocks``: what cannot be done to a session that is on air."""
+    """``blocks``: the change is impossible for a session that is on air."""
     if session.running and blocks:
         yield Consequence("on_air", f"It is on air: it can be {what} only when somebody has ended it.", True, True)
     elif session.running:
@@ -346,7 +347,7 @@ def _by_hand(session: Session) -> Iterable[Consequence]:
 
 
 def _vanished(existing: Sequence[Session], left: Sequence[Session], now_ms: int | None) -> Iterable[DifferenceItem]:
-    """Sessions that came from a schedule and are no longer in it. What was planned here by hand stays."""
+    """Sessions that came from a schedule and are no longer in it. Sessions that were planned here by hand stay."""
 
     def to_come(session: Session) -> bool:
         imported = bool(session.guid or session.external_id) and not session.ad_hoc

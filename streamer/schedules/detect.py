@@ -1,4 +1,4 @@
-"""Which format a schedule is in, told by its bytes: names and media types of uploads are wrong too often. Pure."""
+"""Finds the format of a schedule from its bytes, because names and media types of uploads are wrong too often. Pure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _UTF16 = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
 def read_schedule(data: bytes, *, timezone: str, now_ms: int) -> Schedule:
-    """A schedule of whichever format.
+    """A schedule of any format.
 
     ``timezone``: IANA name of the venue's zone, for times without one. ``now_ms``: UTC ms; rules that repeat without
-    end are followed to a year from then. Raises Unreadable (422, ``details["reasons"]``), and nothing else.
+    end are followed to a year from then. Raises only Unreadable (422, ``details["reasons"]``).
     """
     if len(data) > MAX_BYTES:
         raise Unreadable(f"it is larger than {MAX_BYTES // 1_000_000} MB")

@@ -1,6 +1,6 @@
 """One entry of frab XML, c3voc JSON v1 or schedule2, as a mapping with the JSON formats' names. Pure.
 
-The three are dialects of one another; the readers bring them into this form and everything odd is dealt with here.
+The three are dialects of one another. The readers bring them into this form, and oddities are handled here.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _TEXT_FIELDS = ("subtitle", "abstract", "description", "language", "track", "url
 
 @dataclass(frozen=True, slots=True)
 class EntryDay:
-    """A day of the file that an entry stands in. None where the file does not say."""
+    """The day of the file in which an entry stands. None: the file does not tell."""
 
     date: date | None = None
     start_ms: int | None = None
@@ -80,7 +80,7 @@ def day_change_minutes(days: list[EntryDay]) -> int:
 
 
 def read_entry(raw: Raw, room: str, day: EntryDay, collector: Collector, *, default_record: Flag = Flag.NO) -> None:
-    """Adds the session to the collector, or a warning that says why not. ``room`` is the name of one it knows."""
+    """Adds the session to the collector, or a warning with the reason. ``room`` is the name of a known room."""
     title = one_line(raw.get("title"))
     guid = one_line(raw.get("guid"), 128)
     identity = one_line(text_of(raw.get("id")) or text_of(raw.get("code")), 128)
@@ -145,7 +145,7 @@ def read_entry(raw: Raw, room: str, day: EntryDay, collector: Collector, *, defa
 
 
 def _start(raw: Raw, day: EntryDay, collector: Collector, name: str) -> int | None:
-    """``date`` (v1) or ``start`` (schedule2) where it is a whole moment; else the day and the time of day."""
+    """``date`` (v1) or ``start`` (schedule2) if it is a whole moment; else the day and the time of day."""
     moment = read_moment(raw.get("date")) or read_moment(raw.get("start"))
     clock = read_clock(raw.get("start"))
     if moment is None:
@@ -173,7 +173,7 @@ def _start(raw: Raw, day: EntryDay, collector: Collector, name: str) -> int | No
 
 
 def _end(raw: Raw, start_ms: int, kind: Kind, collector: Collector, name: str) -> int:
-    """``end`` where it is a moment, else ``duration``; the kind's usual length where neither will do."""
+    """``end`` if it is a moment, else ``duration``; else the kind's usual length."""
     moment = read_moment(raw.get("end"))
     end_ms = milliseconds(located(moment, collector.zone)) if moment is not None else None
     if end_ms is not None and start_ms < end_ms <= start_ms + LONGEST_MS:
@@ -196,7 +196,7 @@ def _flag(raw: Raw, field: str, collector: Collector, name: str) -> tuple[Flag, 
 
 
 def _entries(value: object) -> Iterator[Any]:
-    """A list's first entries; a single one stands for itself."""
+    """A list's first entries; a single value counts as a list of one."""
     if isinstance(value, list | tuple):
         yield from value[:MAX_ENTRIES]
     elif value:
@@ -213,7 +213,7 @@ def _names(value: object) -> Iterator[str]:
 
 
 def _speakers(raw: Raw) -> Iterator[str]:
-    """Names in the file's order. Guests who only help (schedule2's CONTRIBUTOR, HOST) are named too."""
+    """Names in the file's order, with guests who only help (schedule2's CONTRIBUTOR, HOST)."""
     seen = set()
     for person in _entries(raw.get("persons") if raw.get("persons") is not None else raw.get("participants")):
         if isinstance(person, Mapping):
@@ -240,7 +240,7 @@ def _references(value: object) -> Iterator[tuple[str, str]]:
         else:
             address, title = address_of(entry), ""
         if address:
-            # A link with nothing to call it by is written with its address as the text.
+            # A link without a title is written with its address as the text.
             yield ("" if title == address else title, address)
 
 

@@ -1,4 +1,4 @@
-"""What several written formats need: clean texts, addresses, guids, numbers, slugs and local times. Pure."""
+"""Helpers for several written formats: clean texts, addresses, guids, numbers, slugs and local times. Pure."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from streamer.conference.rooms import slug_of
 from streamer.conference.schedule import Schedule, ScheduleItem, ScheduleRoom
 
 NAMESPACE = uuid.UUID("6b1f0a52-8d0e-5c1c-9d1b-2f0c4f1c7e35")
-"""Of the guids that we make where nobody gave one (RFC 9562, 5.5): the same thing gets the same guid for good."""
+"""The namespace of the guids that we make for things without one (RFC 9562, 5.5): the same thing always gets the same
+guid."""
 
 # XML 1.0, 2.2: Char ::= #x9 | #xA | #xD | [#x20-#xD7FF] | [#xE000-#xFFFD] | [#x10000-#x10FFFF]. The controls from DEL
-# on, which XML discourages and iCalendar forbids in part, go too.
+# on, which XML discourages and iCalendar forbids in part, are removed, too.
 _FORBIDDEN = re.compile("[^\t\n\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,14}")
@@ -29,7 +30,7 @@ _SECOND_MS = 1000
 
 
 def text_of(text: str) -> str:
-    """Several lines, without what XML and iCalendar cannot hold; ``\\n`` between lines."""
+    r"""Several lines, without characters that XML and iCalendar cannot hold; ``\n`` between lines."""
     return _FORBIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
 
 
@@ -39,7 +40,7 @@ def line_of(text: str) -> str:
 
 
 def address_of(address: str) -> str:
-    """An absolute web address in ASCII (RFC 3986), or empty for what is none."""
+    """An absolute web address in ASCII (RFC 3986); empty if the text is none."""
     address = line_of(address)
     if " " in address:
         return ""
@@ -47,7 +48,7 @@ def address_of(address: str) -> str:
         parsed = URL(address)
         if not parsed.host:
             return ""
-        # An address that is in order stays as it is: others know it by its letters.
+        # A valid address is kept as it is, because others know it in this spelling.
         return address if _ADDRESS.fullmatch(address) else str(parsed) if _ADDRESS.fullmatch(str(parsed)) else ""
     except ValueError:
         return ""
@@ -63,7 +64,7 @@ def is_uuid(text: str) -> bool:
 
 
 def guid_of(*words: str) -> str:
-    """A guid that follows from words."""
+    """A guid made from words."""
     return str(uuid.uuid5(NAMESPACE, "\x1f".join(map(line_of, words))))
 
 
@@ -83,7 +84,7 @@ class ExportIdentity:
 
 
 def identities(items: Sequence[ScheduleItem]) -> list[ExportIdentity]:
-    """One for each item. What the item says of itself is kept where the formats allow it and no other item said it."""
+    """One for each item. The item's own values are kept if the formats allow them and no other item has them."""
     guids: list[str] = []
     taken_guids: set[str] = set()
     for item in items:
@@ -101,9 +102,9 @@ def identities(items: Sequence[ScheduleItem]) -> list[ExportIdentity]:
         if _NUMBER.fullmatch(item.id) and int(item.id) not in taken:
             numbers[index] = int(item.id)
             taken.add(int(item.id))
-    # By guid: the order of the items does not matter to who gives way where two numbers are the same.
+    # In the order of the guids: the order of the items must not decide which of two equal numbers changes.
     for index in sorted((i for i in range(len(items)) if i not in numbers), key=lambda i: guids[i]):
-        # 31 bits: readers keep it in a signed integer.
+        # 31 bits, because readers store it in a signed integer.
         number = int.from_bytes(hashlib.sha256(guids[index].lower().encode()).digest()[:4], "big") & 0x7FFFFFFF
         while number in taken or number == 0:
             number = (number + 1) & 0x7FFFFFFF
@@ -137,7 +138,7 @@ def title_slug(text: str) -> str:
 
 @lru_cache(maxsize=64)
 def zone_of(name: str) -> tzinfo:
-    """UTC for a name that is none."""
+    """UTC for an unknown name."""
     try:
         return ZoneInfo(name) if name else UTC
     except (KeyError, ValueError, OSError):
@@ -150,7 +151,7 @@ def moment(time_ms: int, zone: tzinfo) -> datetime:
 
 
 def stamp(time_ms: int, zone: tzinfo) -> str:
-    """RFC 3339 in the zone; milliseconds only where there are some."""
+    """RFC 3339 in the zone; with milliseconds only if they are not 0."""
     local = moment(time_ms, zone)
     offset = local.utcoffset()
     if offset is None or offset.total_seconds() % 60:
@@ -160,7 +161,7 @@ def stamp(time_ms: int, zone: tzinfo) -> str:
 
 
 def clock(time_ms: int, zone: tzinfo, *, seconds: bool = False) -> str:
-    """``HH:MM`` in the zone, with ``seconds`` ``HH:MM:SS`` where there are some."""
+    """``HH:MM`` in the zone; with ``seconds`` ``HH:MM:SS`` if the seconds are not 0."""
     local = moment(time_ms, zone)
     return local.strftime("%H:%M:%S" if seconds and local.second else "%H:%M")
 
@@ -173,7 +174,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """``index`` from 1; ``end_ms`` is a second before the next day begins, as is usual in these files."""
+    """``index`` from 1; ``end_ms`` is a second before the next day begins, as usual in these files."""
 
     index: int
     date: date
@@ -191,9 +192,9 @@ def all_rooms(schedule: Schedule) -> list[ScheduleRoom]:
 
 
 def days_of(schedule: Schedule, zone: tzinfo) -> list[Day]:
-    """The days that have sessions, each with its rooms in the schedule's order; never none.
+    """The days that have sessions, each with its rooms in the schedule's order; at least one day.
 
-    Cancelled items are left out: neither XML nor JSON can say it of a session. The first day lists every room, so that
+    Cancelled items are left out, because neither XML nor JSON can mark them. The first day lists every room, so that
     rooms without a session are not lost.
     """
     items = [item for item in schedule.items if not item.cancelled]
@@ -228,6 +229,6 @@ def _wall_ms(day: date, after: timedelta, zone: tzinfo) -> int:
 
 
 def hours_minutes(duration_ms: int) -> tuple[int, int, int]:
-    """Hours, minutes and seconds; seconds are rounded up, a negative duration is none."""
+    """Hours, minutes and seconds; seconds are rounded up, a negative duration becomes 0."""
     seconds = max(0, -(-duration_ms // 1000))
     return seconds // 3600, seconds // 60 % 60, seconds % 60

@@ -1,6 +1,6 @@
-"""frab's and pentabarf's schedule.xml, as pretalx, Engelsystem, voctomix and others write it. Pure.
+"""Reads frab's and pentabarf's schedule.xml, as pretalx, Engelsystem, voctomix and others write it. Pure.
 
-Read as a stream: what an event holds is let go when it has been read. No DTD, no entities, no network.
+The file is read as a stream: an event's elements are freed after it was read. No DTD, no entities, no network.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def read_frab(data: bytes, *, timezone: str) -> Schedule:
     try:
         return _Reader(timezone).read(data, recover=False)
     except etree.XMLSyntaxError as error:
-        # Real exports hold a bare & or a control character: worth reading all the same, but not when half is missing.
+        # Real exports hold a bare & or a control character. They are worth reading, but not if half of the file is
+        # missing.
         if b"</schedule" not in data[-_TAIL:]:
             raise Unreadable([f"it is not complete, or not XML: {_reason(error)}"]) from error
         reader = _Reader(timezone)
@@ -174,7 +175,7 @@ class _Reader:
 
 
 def conference_span(conference: dict[str, Any], collector: Collector) -> tuple[int | None, int | None]:
-    """First and last moment of a conference; a date alone is that whole day."""
+    """The first and last moment of a conference; a date alone is that whole day."""
     span: list[int | None] = []
     for field, whole_days in (("start", 0), ("end", 1)):
         value = conference.get(field)
@@ -211,5 +212,5 @@ def _children(element: etree._Element, name: str | None = None) -> Iterator[etre
 
 
 def _text(element: etree._Element) -> str:
-    """All text inside, markup of HTML that somebody left unescaped included as text."""
+    """All text inside, including the markup of unescaped HTML as text."""
     return "".join(str(piece) for piece in element.itertext())

@@ -1,7 +1,7 @@
-"""iCalendar (RFC 5545) as calendars, conference tools and hand-written scripts make it. Pure.
+"""Reads iCalendar (RFC 5545) from calendars, conference tools and hand-written scripts. Pure.
 
-The file is cut into its components here and each is read by the library on its own, so that one broken event costs
-that event.
+The file is cut into its components here, and the library reads each of them separately, so that a broken event costs
+only that event.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _Pieces:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One VEVENT: the item as it stands, its wall-clock start and what repeats it."""
+    """One VEVENT: the item as it stands, its wall-clock start and its rules of repetition."""
 
     item: ScheduleItem
     start: datetime
@@ -65,7 +65,7 @@ def read_ical(data: bytes, *, timezone: str, now_ms: int) -> Schedule:
 def _decoded(data: bytes, collector: Collector) -> str:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         data = data.decode("utf-16", errors="replace").encode()
-    # Folded lines are joined as bytes: exporters fold in the middle of a character.
+    # Folded lines are joined as bytes, because exporters fold in the middle of a character.
     data = _FOLD.sub(b"", data.removeprefix(b"\xef\xbb\xbf"))
     try:
         return data.decode("utf-8")
@@ -82,7 +82,8 @@ def _decoded_line(line: bytes) -> str:
 
 
 def _cut(text: str) -> _Pieces:
-    """Components by their BEGIN and END. A line that is no property belongs to the one before (unfolded by hand)."""
+    """Splits the text into components by their BEGIN and END. A line that is no property belongs to the one before
+    (unfolded by hand)."""
     pieces = _Pieces()
     inside: list[str] = []
     lines: list[str] = []
@@ -159,7 +160,7 @@ class _Reader:
         )
 
     def _read_timezones(self, pieces: list[list[str]]) -> None:
-        """Zones that the file defines count only where their name is none that everybody knows."""
+        """The file's own zones count only if their name is no well-known one."""
         named: list[str] = []
         for lines in pieces:
             name = next((line.partition(":")[2].strip() for line in lines if line.upper().startswith("TZID")), "")
@@ -167,13 +168,13 @@ class _Reader:
             if known is not None:
                 named.append(str(known))
                 continue
-            # The library remembers definitions for the whole process, under names that everybody may choose; one that
-            # it knows it leaves alone.
+            # The library remembers definitions for the whole process, under names that every file may choose. A known
+            # name is left alone.
             unnamed = ["TZID:UTC" if line.upper().startswith("TZID") else line for line in lines]
             try:
                 definition: Any = Timezone.from_ical("\r\n".join(unnamed) + "\r\n")
                 self._own_zones[name] = definition.to_tz(lookup_tzid=False)
-            except Exception:  # whatever the library makes of a broken definition
+            except Exception:  # the library raises any error for a broken definition
                 self.collector.warn("unknown_timezone", f"The time zone {one_line(name, 64)} cannot be read.")
         if not self.collector.timezone and len(set(named)) == 1:
             self.collector.timezone = named[0]
@@ -183,7 +184,7 @@ class _Reader:
         try:
             event = Event.from_ical("\r\n".join(lines) + "\r\n")
             return self._understood(event)
-        except Exception as error:  # the library's own for what no calendar should hold; one event is lost
+        except Exception as error:  # the library's own error for a calendar that is not allowed; one event is lost
             self.collector.warn("bad_event", f"It is left out: {one_line(str(error), 120)}.", one_line(raw_uid, 128))
             return None
 
@@ -302,7 +303,7 @@ class _Reader:
         return ";".join(out)
 
     def _series(self, entries: list[_Entry]) -> None:
-        """All the events of one UID: a master, what it repeats to, and single occurrences that are different."""
+        """All the events of one UID: a master, its repetitions, and single occurrences that differ."""
         masters: dict[datetime | date, _Entry] = {}
         changed: dict[datetime | date, _Entry] = {}
         for entry in entries:
@@ -320,7 +321,7 @@ class _Reader:
             self.collector.add(_occurrence(entry, moment, timedelta(0)))
 
     def _repeat(self, master: _Entry, changed: dict[datetime | date, _Entry]) -> None:
-        """Adds each occurrence; takes out of ``changed`` the ones that it has used."""
+        """Adds each occurrence; removes the used ones from ``changed``."""
         now = datetime.fromtimestamp(self._now_ms / 1000, UTC).astimezone(master.zone).replace(tzinfo=None)
         found = expand(master.start, master.rules, dates=master.dates, but=master.but, now=now, budget=self._budget)
         if found.problem:
@@ -338,7 +339,7 @@ class _Reader:
 
 
 def _occurrence(entry: _Entry, original: datetime, shift: timedelta) -> ScheduleItem:
-    """The entry moved by ``shift`` on the wall clock; its guid names the original start, which never changes."""
+    """The entry moved by ``shift`` on the wall clock. Its guid names the original start, which never changes."""
     stamp = original.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     guid = f"{entry.uid}#{stamp}" if entry.uid else ""
     if not shift:
@@ -368,7 +369,7 @@ def _listed(event: Any, key: str) -> Iterator[Any]:
 
 
 def _wall(value: date, zone: tzinfo) -> datetime:
-    """On the zone's wall clock; a date is its midnight."""
+    """A date or time on the zone's wall clock; a date is its midnight."""
     if not isinstance(value, datetime):
         return datetime.combine(value, time(0))
     return (value.astimezone(zone) if value.tzinfo is not None else value).replace(tzinfo=None)
@@ -404,7 +405,7 @@ def _unescaped(text: str) -> str:
 
 
 def _unsaid(event: Any, categories: tuple[str, ...], language: bool, kind: Kind) -> frozenset[str]:
-    """iCalendar has no word for most of a session."""
+    """The fields of a session that iCalendar cannot express."""
     out = {"subtitle", "speakers", "track", "do_not_record", "do_not_stream", "logo", "slug", "links"}
     out.update(() if event.get("DESCRIPTION") is not None else {"abstract"})
     out.update(() if event.get("URL") is not None else {"url"})

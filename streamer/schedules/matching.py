@@ -1,4 +1,4 @@
-"""Which of our rooms a schedule means: by guid, name, alias or slug. Pure."""
+"""Finds our room for a schedule's room: by guid, name, alias or slug. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _SLUG_LENGTH = 48
 
 @dataclass(frozen=True, slots=True)
 class RoomMatch:
-    """``room`` is the id, None for an unknown room; ``ambiguous``: several rooms are called so; ``elsewhere``: it is
-    a room of a venue that the event has nothing to do with."""
+    """``room`` is the id, None for an unknown room; ``ambiguous``: several rooms have this name; ``elsewhere``: it
+    belongs to a venue that is not the event's."""
 
     room: str | None
     ambiguous: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class RoomMatch:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRooms:
-    """``new`` is to be made for the unknown rooms of a schedule; ``matcher`` knows them already."""
+    """``new`` are the rooms to make for the unknown rooms of a schedule; ``matcher`` knows them already."""
 
     new: tuple[Room, ...]
     matcher: RoomMatcher
@@ -33,14 +33,14 @@ class PlannedRooms:
 
 @dataclass(frozen=True, slots=True)
 class RoomMatcher:
-    """``venue``: names count within it only, as every venue has a *Grande salle*, and guids within it and ``also``.
-    None: both count everywhere."""
+    """``venue``: names count within it only, because every venue has a *Grande salle*, and guids within it and
+    ``also``. None: both count everywhere."""
 
     rooms: tuple[Room, ...]
     venue: str | None = None
     venues: Mapping[str, Venue] = field(default_factory=dict)
     also: frozenset[str] = frozenset()
-    """Other venues in which the event takes place already."""
+    """Other venues where the event takes place already."""
     _by_guid: dict[str, list[str]] = field(init=False, repr=False, compare=False)
     _elsewhere: frozenset[str] = field(init=False, repr=False, compare=False)
     _by_name: tuple[dict[str, list[str]], ...] = field(init=False, repr=False, compare=False)
@@ -52,7 +52,7 @@ class RoomMatcher:
         slugs: dict[str, list[str]] = {}
         elsewhere: set[str] = set()
         for room in self.rooms:
-            # As our own exports call it.
+            # The guid in our own exports.
             own_guid = room.guid or guid_of("room", room.id)
             if self.venue is not None and room.venue not in (None, self.venue, *self.also):
                 elsewhere.add(own_guid.lower())
@@ -66,7 +66,7 @@ class RoomMatcher:
             _put(names, folded(room.name), room.id)
             venue = self.venues.get(room.venue or "")
             if venue is not None:
-                # As our own exports call rooms whose name is another venue's room's too.
+                # The name in our own exports for a room whose name also exists in another venue.
                 _put(aliases, folded(f"{room.name} ({venue.name})"), room.id)
             for alias in room.aliases:
                 _put(aliases, folded(alias), room.id)
@@ -81,7 +81,7 @@ class RoomMatcher:
         if len(found) == 1:
             return RoomMatch(found[0])
         if room.guid.lower() in self._elsewhere:
-            # Not by its name either: another room of that name is not the one that is meant.
+            # The name must not find it either, because another room of that name is a different room.
             return RoomMatch(None, elsewhere=True)
         names, aliases, slugs = self._by_name
         for index, key in (
@@ -99,18 +99,18 @@ class RoomMatcher:
         return RoomMatch(None)
 
     def match_all(self, rooms: Iterable[ScheduleRoom]) -> dict[str, RoomMatch]:
-        """By the name that the schedule uses."""
+        """The schedule's name -> its room."""
         return {room.name: self.match(room) for room in rooms}
 
     def planned(self, schedule: Schedule) -> PlannedRooms:
-        """Rooms for those that nobody knows, in this matcher's venue. Ambiguous ones are not made: somebody is to
-        say which is meant (by an alias)."""
+        """New rooms, in this matcher's venue, for the unknown ones. Ambiguous ones are not made: somebody must decide
+        which is meant (by an alias)."""
         new: list[Room] = []
         taken = {known.id for known in self.rooms}
         seen: set[str] = set()
         for room in schedule.rooms:
             match = self.match(room)
-            # What the matcher is going to know a new room by: another spelling of it is no other room.
+            # All names by which the matcher will know a new room: another spelling of it is no other room.
             names = {folded(room.name), slug_of(room.name), room.guid.lower(), room.slug.lower()} - {""}
             if match.room is None and not (match.ambiguous or match.elsewhere or names & seen):
                 seen |= names

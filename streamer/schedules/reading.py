@@ -1,7 +1,7 @@
-"""What all readers share: the bounds, the error, and the collector that turns odd entries into clean ones. Pure.
+"""Shared parts of all readers: the bounds, the error, and the collector that makes clean entries from odd ones. Pure.
 
-A schedule is refused only where its structure cannot be trusted; a bad entry costs a default or that entry, and a
-warning that names it.
+A schedule is refused only if its structure cannot be trusted. A bad entry costs a default or that entry, and a warning
+names it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_REASONS = 20
 
 
 class Unreadable(Unprocessable):
-    """Not a schedule, or one that nobody should rely on. ``details``: ``{"reasons": [text, ...]}``."""
+    """The data is no schedule, or one that cannot be relied on. ``details``: ``{"reasons": [text, ...]}``."""
 
     code = "unreadable_schedule"
 
@@ -40,10 +40,10 @@ class Unreadable(Unprocessable):
 
 
 class Collector:
-    """Takes rooms, items and warnings while a file is read, and makes the :class:`Schedule` of them."""
+    """Takes rooms, items and warnings while a file is read, and makes the :class:`Schedule` from them."""
 
     def __init__(self, timezone: str) -> None:
-        """``timezone``: the IANA name to take where the file names none."""
+        """``timezone``: the IANA name for a file that names none."""
         self.zone: tzinfo = zone_named(timezone) or ZoneInfo("UTC")
         self.timezone = ""
         self._rooms: dict[str, ScheduleRoom] = {}
@@ -70,7 +70,7 @@ class Collector:
             self._more_warnings += 1
 
     def room(self, name: object, *, guid: str = "", slug: str = "", capacity: int | None = None) -> str:
-        """Makes a room known; returns its name as kept, empty for none."""
+        """Adds a room; returns its name as kept, empty without a name."""
         clean = one_line(name, NAME_CHARACTERS)
         if not clean:
             return ""
@@ -92,7 +92,7 @@ class Collector:
         return clean
 
     def room_by(self, *, guid: str = "", slug: str = "") -> str:
-        """The name of a known room; empty where there is none."""
+        """The name of a known room; empty if there is none."""
         return (self._known_as.get(("guid", guid)) if guid else None) or self._known_as.get(("slug", slug), "")
 
     def add(self, item: ScheduleItem) -> None:
@@ -116,8 +116,8 @@ class Collector:
         return Schedule(timezone=self.timezone, rooms=rooms, items=tuple(items), warnings=tuple(warnings), **fields)
 
     def _identified(self) -> list[ScheduleItem]:
-        """A guid or id that occurs twice says which session it is for the earliest one only (pretalx exports each
-        slot of a submission under the submission's)."""
+        """A guid or id that occurs twice belongs to the earliest session only (pretalx exports each slot of a
+        submission with the submission's id)."""
         items = sorted(self._items, key=lambda item: (item.start_ms, item.end_ms, item.room, item.title))
         guids: set[str] = set()
         ids: set[str] = set()
@@ -128,7 +128,7 @@ class Collector:
                 self.warn("duplicate_guid", f"The guid {item.guid} stands for two sessions.", name)
                 item = replace(item, guid="", id=f"{item.guid}@{item.start_ms}")
             elif item.guid and item.id in ids:
-                # Its guid says which it is; the id is only there for those without.
+                # The guid identifies the session; the id is only needed for sessions without a guid.
                 self.warn("duplicate_id", f"The id {item.id} stands for two sessions.", name)
                 item = replace(item, id="")
             elif item.id and item.id in ids:
@@ -155,7 +155,7 @@ class Collector:
                 latest[item.room] = item
 
     def _distinct_rooms(self) -> tuple[ScheduleRoom, ...]:
-        """Two rooms under one guid are two rooms: the guid says nothing then."""
+        """Two rooms with one guid are two rooms; the guid is then ignored."""
         seen: dict[str, int] = {}
         for room in self._rooms.values():
             seen[room.guid] = seen.get(room.guid, 0) + 1
@@ -169,12 +169,12 @@ class Collector:
 
 
 def name_of(item: ScheduleItem) -> str:
-    """What a warning calls it by: the guid, id or title."""
+    """The name of an item in a warning: its guid, id or title."""
     return item.guid or item.id or item.title
 
 
 def _made_id(item: ScheduleItem, taken: set[str]) -> str:
-    """For a session that the file gives neither guid nor id: what it is called and when it begins."""
+    """An id for a session without guid and id, made from its title and start."""
     base = f"{folded(item.title)[:80]}@{item.start_ms}"
     made, count = base, 1
     while made in taken:

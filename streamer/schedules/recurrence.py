@@ -1,6 +1,6 @@
-"""iCalendar's repetitions (RFC 5545 section 3.8.5), bounded: whatever a rule says, it ends. Pure.
+"""iCalendar's repetitions (RFC 5545 section 3.8.5), bounded: every rule ends. Pure.
 
-Everything is reckoned on the zone's wall clock, as the RFC wants it (a meeting at nine stays at nine when summer time
+All calculations use the zone's wall clock, as the RFC demands (a meeting at nine stays at nine when summer time
 begins): naive datetimes in and out.
 """
 
@@ -17,13 +17,13 @@ from itertools import islice, takewhile
 from dateutil.rrule import rruleset, rrulestr
 
 MAX_OCCURRENCES = 1_000
-"""Of one rule."""
+"""The most occurrences of one rule."""
 AHEAD = timedelta(days=400)
-"""How far past today (or past the start, where that is later) a rule is followed."""
+"""A rule is followed up to this time after today (or after its start, if that is later)."""
 BEHIND = timedelta(days=60)
-"""How far before today, for a rule that has no end: years of a weekly meeting are of no use here."""
+"""The time before today, for a rule without an end: the past years of a weekly meeting are useless here."""
 BUDGET = 400_000
-"""Days that all the rules of a file may make us look at together."""
+"""The days that all rules of a file may make us check together."""
 
 _FREQUENCIES = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
 _FIELD = re.compile(
@@ -34,7 +34,7 @@ _FIELD = re.compile(
 
 @dataclass(slots=True)
 class Budget:
-    """Shared by the rules of one file."""
+    """The rules of one file share it."""
 
     left: int = BUDGET
 
@@ -42,9 +42,9 @@ class Budget:
 @dataclass(frozen=True, slots=True)
 class Occurrences:
     starts: tuple[datetime, ...]
-    """Wall clock, ascending; the original starts, that is RECURRENCE-IDs."""
+    """Wall clock, ascending: the original starts, that is RECURRENCE-IDs."""
     problem: str = ""
-    """Why there are fewer than the rule says; empty where all are there."""
+    """The reason why there are fewer than the rule demands; empty if all are there."""
 
 
 def expand(
@@ -56,8 +56,8 @@ def expand(
     now: datetime,
     budget: Budget,
 ) -> Occurrences:
-    """``rules``: values of RRULE lines, UNTIL already on the wall clock. ``dates``: RDATE. ``but``: EXDATE, of which a
-    bare date takes out all that day's. The start itself counts, as the RFC has it."""
+    """``rules``: values of RRULE lines, UNTIL already on the wall clock. ``dates``: RDATE. ``but``: EXDATE, where a
+    bare date removes all occurrences of that day. The start itself counts, as in the RFC."""
     horizon = _later(max(start, now), AHEAD)
     problem = ""
     if horizon.year - start.year > _MOST_YEARS:
@@ -117,7 +117,7 @@ def _objection(fields: dict[str, str]) -> str:
 
 
 def _cost(start: datetime, horizon: datetime, fields: dict[str, str]) -> int:
-    """Days looked at, times the times of day in each."""
+    """The number of days to check, times the times of day in each."""
     days = (horizon - start).days + 28 * 366
     each = 1
     for name in ("BYHOUR", "BYMINUTE", "BYSECOND"):
@@ -130,9 +130,9 @@ _MOST_YEARS = 60
 
 @lru_cache(maxsize=64)
 def _calendar_before_the_end(first: int, last: int) -> int:
-    """Years to add, so that ``first`` to ``last`` have the same calendars and lie as near as can be to the year 9999.
+    """Years to add, so that ``first`` to ``last`` have the same calendars and are as near as possible to the year 9999.
 
-    dateutil looks for an occurrence until there is one or the calendar ends. A rule that has none (30 February) would
+    dateutil looks for an occurrence until it finds one or the calendar ends. A rule without any (30 February) would
     keep it busy for eight thousand years; near the end it gives up soon.
     """
     years = range(first, last + 1)

@@ -1,7 +1,8 @@
-"""Writing /streams/v2.json: what is on in which room, in the form of c3voc's stream API, version 2. Pure.
+"""Writes /streams/v2.json: the present and next session of each room, in the form of c3voc's stream API, version 2.
+Pure.
 
-The form: conferences, in them groups, in them rooms, each with what is on now and next and with its streams. Events
-that are under way are the conferences and venues the groups; rooms outside of any such event stand under their venue.
+Conferences contain groups, groups contain rooms, and each room has its present and next session and its streams.
+Current events are the conferences and venues the groups; rooms outside of any current event stand under their venue.
 Fields of our own: a room's ``state``, ``isCurrentlyStreaming`` and ``reservedUntil``.
 """
 
@@ -21,13 +22,13 @@ from streamer.schedules.assemble import room_names, session_page
 from streamer.schedules.fields import clock, guid_of, is_uuid, line_of, moment, room_guid, stamp, zone_of
 
 NEAR_MS = 12 * 3_600_000
-"""An event is under way from so long before its first session until so long after its last."""
+"""An event is current from this long before its first session until this long after its last."""
 _MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """A public session and when it is now thought to begin and end (UTC milliseconds)."""
+    """A public session with its expected begin and end (UTC milliseconds)."""
 
     session: Session
     start_ms: int
@@ -44,12 +45,12 @@ class StreamRoom:
     next: Talk | None = None
     reserved_until_ms: int | None = None
     video_size: tuple[int, int] | None = None
-    """Width and height of the best rendition; None where nobody knows yet."""
+    """Width and height of the best rendition; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gathering:
-    """An event that is under way: from when until when, and in which rooms, by its public sessions."""
+    """A current event: its begin and end, and its rooms, from its public sessions."""
 
     event: Event
     start_ms: int
@@ -58,7 +59,7 @@ class Gathering:
 
 
 def gathering(event: Event, sessions: Iterable[Session], now_ms: int) -> Gathering | None:
-    """The event if it is under way. One without a public session is not told of."""
+    """The event if it is current. An event without a public session is hidden."""
     public = [s for s in sessions if not s.closed and s.state is not SessionState.CANCELLED]
     if not public:
         return None
@@ -194,7 +195,7 @@ class _Writer:
             "talks": {"current": current, "next": None if room.next is None else self._talk(room.next, zone)},
             "streams": [
                 {
-                    # The address is the room's for good, on air or not; players wait there.
+                    # The address belongs to the room for good, on air or not; players wait there.
                     "slug": "hd-native",
                     "display": f"{name} FullHD Video" if (room.video_size or (0, 0))[1] >= 1080 else f"{name} Video",
                     "type": "video",
@@ -224,7 +225,7 @@ class _Writer:
         }
 
     def _reserved(self, until_ms: int, texts: SlateTexts, zone: tzinfo) -> dict[str, Any]:
-        # Since when would tell when a closed session was to begin: the present minute does not.
+        # The begin of a closed session would be visible in another value; the present minute tells nothing.
         since_ms = min(until_ms, self._now_ms - self._now_ms % _MINUTE_MS)
         title = texts.reserved.format(time=clock(until_ms, zone))
         return {**_times(since_ms, until_ms, zone), "special": "reserved", "title": title, "room_known": True}

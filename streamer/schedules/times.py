@@ -1,4 +1,4 @@
-"""Times and durations as schedules spell them. Pure; nothing raises: what cannot be read is None."""
+"""Reads times and durations in the spellings of schedules. Pure; nothing raises: an unreadable text gives None."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 LONGEST_MS = 31 * DAY_MS
-"""Nothing that a room does is longer; what claims to be has a typing error in it."""
+"""No event in a room is longer; a longer duration is a typing error."""
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -35,7 +35,7 @@ def zone_named(name: str) -> ZoneInfo | None:
             continue
         try:
             return ZoneInfo(candidate)
-        except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a folder's name an OSError
+        except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a folder's name gives an OSError
             continue
     return None
 
@@ -52,7 +52,7 @@ def milliseconds(moment: datetime) -> int | None:
 
 def read_duration(value: object) -> int | None:
     """Milliseconds of ``00:45``, ``0:45``, ``45``, ``1:02:00`` (days, hours, minutes), ``01:30:00`` (hours, minutes,
-    seconds), ``PT1H30M``; None for anything else, for nothing and for more than a month."""
+    seconds), ``PT1H30M``; None for any other text, for 0 and for more than a month."""
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
@@ -70,7 +70,7 @@ def _duration_in(text: str) -> int:
         if found[3] is None:
             return first * HOUR_MS + second * MINUTE_MS
         third = int(found[3])
-        # frab writes days unpadded; everybody else who writes three numbers means hours, minutes and seconds.
+        # frab writes days unpadded; all others with three numbers mean hours, minutes and seconds.
         if len(found[1]) == 1 and second < 24 and first > 0:
             return first * DAY_MS + second * HOUR_MS + third * MINUTE_MS
         return first * HOUR_MS + second * MINUTE_MS + third * 1000
@@ -107,7 +107,7 @@ def read_date(value: object) -> date | None:
 
 
 def read_moment(value: object) -> datetime | None:
-    """ISO 8601 as it is found: ``Z``, ``+02:00``, ``+0200``, ``+2``, blanks for T; naive where no offset is written.
+    """ISO 8601 in its usual spellings: ``Z``, ``+02:00``, ``+0200``, ``+2``, blanks for T; naive without an offset.
     None for a date alone."""
     if not isinstance(value, str):
         return None
@@ -123,7 +123,7 @@ def read_moment(value: object) -> datetime | None:
 
 
 def located(moment: datetime, zone: tzinfo) -> datetime:
-    """A naive moment is the zone's wall clock: of an hour that is there twice, the first; a skipped one moves on."""
+    """A naive moment is the zone's wall clock: of an hour that occurs twice the first; a skipped one moves on."""
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)
 
 

@@ -1,4 +1,4 @@
-"""Words that schedules use: kinds of session, languages, yes and no; and texts without markup. Pure."""
+"""Words in schedules: kinds of session, languages, yes and no; and texts without markup. Pure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _BLANK_LINES = re.compile(r"\n{3,}")
 
 
 def folded(text: str) -> str:
-    """Lower case without accents, runs of blanks as one: what two spellings of a name have in common."""
+    """Lower case without accents, runs of blanks as one: equal for two spellings of a name."""
     plain = unicodedata.normalize("NFKD", text.casefold())
     return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
 
@@ -98,8 +98,8 @@ def _plain(text: str) -> str:
 
 
 def kind_of(type_name: str, title: str = "") -> Kind:
-    """The kind that a file's own word means; the first word that says anything decides. A break is known by its
-    title too, where the type says nothing."""
+    """The kind for a file's own word; the first known word decides. A break is also known by its title, if the type is
+    unknown."""
     for word in re.findall(r"[a-z]+", folded(type_name)):
         kind = _KIND_OF.get(word)
         if kind is not None:
@@ -108,7 +108,7 @@ def kind_of(type_name: str, title: str = "") -> Kind:
 
 
 def language_of(value: object) -> str:
-    """BCP 47, or empty for what is none."""
+    """BCP 47; empty if the value is no language."""
     text = folded(text_of(value)[:64]).replace("_", "-")
     text = _LANGUAGES.get(text, text)
     if not _LANGUAGE.match(text):
@@ -118,8 +118,8 @@ def language_of(value: object) -> str:
 
 
 def flag_of(value: object) -> tuple[Flag, bool]:
-    """(flag, said): True, ``yes`` and any sentence mean yes (somebody's reason not to be recorded), null and an empty
-    text say nothing."""
+    """(flag, said): True, ``yes`` and any sentence mean yes (a person's reason against recording); null and an empty
+    text mean nothing."""
     if isinstance(value, bool):
         return (Flag.YES if value else Flag.NO), True
     word = folded(text_of(value)[:200])
@@ -131,13 +131,13 @@ def flag_of(value: object) -> tuple[Flag, bool]:
 
 
 def is_clear_flag(value: object) -> bool:
-    """Whether :func:`flag_of` had to guess."""
+    """False if :func:`flag_of` had to guess."""
     word = folded(text_of(value)[:200])
     return isinstance(value, bool) or not word or word in _YES or word in _NO or word in ("ask", "demander")
 
 
 def address_of(value: object) -> str:
-    """An http(s) address, else empty: it becomes a link on pages, so no other scheme will do."""
+    """An http(s) address, else empty: it becomes a link on pages, so no other scheme is allowed."""
     text = text_of(value).strip()
     if len(text) > 2000 or not re.match(r"^https?://[^\s<>\"\\]+$", text, re.IGNORECASE):
         return ""

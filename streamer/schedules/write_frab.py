@@ -1,6 +1,6 @@
-"""Writing schedule.xml: frab's and pentabarf's format, as c3voc's XSD has it. Pure.
+"""Writes schedule.xml: frab's and pentabarf's format, in the form of c3voc's XSD. Pure.
 
-The format has no word for cancelled and all-day sessions, tags, streams that must not be and capacities.
+The format cannot express cancelled and all-day sessions, tags, forbidden streams and capacities.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from streamer.schedules.slugs import Slugs
 _XSI = "http://www.w3.org/2001/XMLSchema-instance"
 _SCHEMA = "https://c3voc.de/schedule/schema.xsd"
 _LONGEST_H = 99
-"""``[0-9]{1,2}:[0-9]{2}``: what is longer than that is cut to it."""
+"""``[0-9]{1,2}:[0-9]{2}``: longer durations are cut to this."""
 
 
 def write_frab(schedule: Schedule, *, address: str = "") -> bytes:
     """The document in UTF-8. Times in the schedule's zone; a session belongs to the day on which it starts.
-    ``address``: where the document itself is found."""
+    ``address``: the document's own address."""
     zone = zone_of(schedule.timezone)
     days = days_of(schedule, zone)
     root = ET.Element("schedule", {f"{{{_XSI}}}noNamespaceSchemaLocation": _SCHEMA})
@@ -112,7 +112,7 @@ def _event(room: ET.Element, entry: Entry, zone: tzinfo, slugs: Slugs) -> None:
     _optional(event, "logo", address_of(item.logo))
     recording = ET.SubElement(event, "recording")
     _text(recording, "license", "")
-    # Whoever records by this file must not before somebody was asked.
+    # A program that records by this file must not do so before somebody was asked.
     _text(recording, "optout", "false" if item.do_not_record is Flag.NO else "true")
     persons = ET.SubElement(event, "persons")
     for name in map(line_of, item.speakers):

@@ -1,7 +1,7 @@
-"""Writing schedule.ics: iCalendar (RFC 5545 and 7986). Pure.
+"""Writes schedule.ics: iCalendar (RFC 5545 and 7986). Pure.
 
-Subtitle, speakers and description have no properties of their own; calendars show them with the abstract, as
-paragraphs of the description. Times are in UTC; the zone is told beside them.
+Subtitle, speakers and description have no properties of their own; calendars show them with the abstract, as paragraphs
+of the description. Times are in UTC; the zone is given beside them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CLASSES = {Visibility.PUBLIC: "PUBLIC", Visibility.UNLISTED: "CONFIDENTIAL", Vi
 
 
 def write_ical(schedule: Schedule, *, stamp_ms: int, changed_ms: Mapping[str, int] | None = None) -> bytes:
-    """The calendar, cancelled sessions too.
+    """The calendar, with cancelled sessions.
 
     ``changed_ms`` tells by an item's guid when it was changed last (UTC milliseconds); ``stamp_ms`` stands for those
     that are not in it. An item's UID is its guid; one without gets a guid that stays the same. A schedule made by
@@ -36,7 +36,7 @@ def write_ical(schedule: Schedule, *, stamp_ms: int, changed_ms: Mapping[str, in
     calendar.add("METHOD", "PUBLISH")
     title = line_of(schedule.title)
     if title:
-        # RFC 7986's names, and those that calendars knew before it.
+        # RFC 7986's names, and the older ones.
         calendar.add("NAME", title)
         calendar.add("X-WR-CALNAME", title)
     if schedule.timezone:
@@ -68,8 +68,8 @@ def _event(item: ScheduleItem, uid: str, zone: str, changed_ms: int) -> Event:
     event = Event()
     event.add("UID", uid)
     changed = _utc(changed_ms)
-    # RFC 5545, 3.8.7.2: with METHOD the instant at which this instance was made. One that changed with every request
-    # would make a calendar's every poll a change.
+    # RFC 5545, 3.8.7.2: with METHOD the instant at which this instance was made. If it changed with every request,
+    # every poll of a calendar would find a change.
     event.add("DTSTAMP", changed)
     event.add("LAST-MODIFIED", changed)
     event.add("SEQUENCE", max(0, item.sequence))
@@ -97,7 +97,7 @@ def _event(item: ScheduleItem, uid: str, zone: str, changed_ms: int) -> Event:
     if item.visibility is not None:
         event.add("CLASS", _CLASSES[item.visibility])
     for title, address in pairs_of(item.attachments):
-        # RFC 8607, 4.2. A parameter's value cannot hold a quotation mark, and readers stumble over a backslash.
+        # RFC 8607, 4.2. A parameter's value cannot hold a quotation mark, and some readers fail at a backslash.
         named = {"FILENAME": title.replace('"', "'").replace("\\", "/")} if title else {}
         event.add("ATTACH", vUri(address), parameters=named)
     logo = address_of(item.logo)
@@ -107,7 +107,7 @@ def _event(item: ScheduleItem, uid: str, zone: str, changed_ms: int) -> Event:
 
 
 def _categories(item: ScheduleItem) -> list[str]:
-    """The tags, and the kind before them where it is not a talk: calendars have no other word for it."""
+    """The tags, and before them the kind unless it is a talk: calendars have no other property for it."""
     kind = [] if item.kind is Kind.CONFERENCE else [line_of(item.type_name) or item.kind.value]
     return [name for name in dict.fromkeys((*kind, *map(line_of, item.tags))) if name]
 

@@ -1,6 +1,6 @@
-"""Writing schedule.json: c3voc's format, version 1. Pure.
+"""Writes schedule.json: c3voc's format, version 1. Pure.
 
-The format has no word for cancelled and all-day sessions and tags.
+The format cannot express cancelled and all-day sessions and tags.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _event(entry: Entry, schedule: Schedule, zone: tzinfo, slugs: Slugs, acronym
         "duration": f"{minutes_in_all // 60:02d}:{minutes_in_all % 60:02d}",
         "room": line_of(item.room),
         "slug": slugs.json(item.slug, f"{acronym}-{identity.id}-{title_slug(item.title)}"),
-        # The schema wants an address of every session; a name of it is one.
+        # The schema needs an address of every session; a urn is one.
         "url": address_of(item.url) or address_of(schedule.url) or f"urn:uuid:{identity.guid}",
         "title": line_of(item.title),
         "subtitle": line_of(item.subtitle),
@@ -122,7 +122,7 @@ def _event(entry: Entry, schedule: Schedule, zone: tzinfo, slugs: Slugs, acronym
         "recording_license": "",
         "do_not_record": _flag(item.do_not_record, ask=None),
         "do_not_stream": _flag(item.do_not_stream, ask="ask"),
-        # ``public_name`` is what older readers look for.
+        # Older readers look for ``public_name``.
         "persons": [{"name": name, "public_name": name} for name in map(line_of, item.speakers) if name],
         "links": _references(item.links),
         "attachments": _references(item.attachments),

@@ -1,4 +1,4 @@
-"""What people (and the clock) did to rooms and sessions, with what was before, so that it can be undone."""
+"""People's (and the clock's) actions on rooms and sessions, with the former values for undo."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streamer.store.writing import add_rows
 
 @dataclass(frozen=True, slots=True)
 class StoredAction:
-    """``before`` and ``after`` are JSON objects of the director's own; it alone reads them."""
+    """``before`` and ``after`` are JSON objects of the director, which alone reads them."""
 
     id: str
     room: str
@@ -26,7 +26,7 @@ class StoredAction:
     who: str
     """A grant's id, ``admin`` or ``clock``."""
     label: str
-    """Whose grant it was."""
+    """The label of the grant."""
     kind: str
     before: Mapping[str, Any]
     after: Mapping[str, Any]
@@ -52,11 +52,11 @@ class Actions:
     async def latest(
         self, room: str, *, session: str | None = None, since_ms: int = 0, limit: int = 20
     ) -> list[StoredAction]:
-        """A room's newest first, undone ones included; of one session where it is named."""
+        """A room's newest actions first, undone ones included; only a session's if one is given."""
         query = select(actions).where(actions.c.room_id == room, actions.c.at_ms >= since_ms)
         if session is not None:
             query = query.where(actions.c.session_id == session)
-        # Two in the same millisecond are in no order that matters, but in the same one at each call.
+        # Two actions of the same millisecond have no true order, but must have the same one at each call.
         query = query.order_by(actions.c.at_ms.desc(), actions.c.id.desc()).limit(limit)
         return [_MAPPING.item(row) for row in await self._connection.execute(query)]
 
@@ -71,7 +71,7 @@ class Actions:
         )
 
     async def mark_undone(self, action_id: str, at_ms: int) -> bool:
-        """Whether it was this call that did it: False where it has been undone before, or is not there."""
+        """Returns whether this call marked it: False if it was undone before, or does not exist."""
         changed = await self._connection.execute(
             update(actions).where(actions.c.id == action_id, actions.c.undone_ms.is_(None)).values(undone_ms=at_ms)
         )

@@ -1,4 +1,4 @@
-"""The audit log: every change, by whom. Rows are added and read, never changed."""
+"""The audit log: every change and its author. Rows are added and read, never changed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AuditEntry:
     who: str
     """A grant's id, ``admin`` or ``clock``."""
     label: str
-    """Whose grant it was, as it was called then."""
+    """The label that the grant had then."""
     action: str
     target_kind: str
     target_id: str

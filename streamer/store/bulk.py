@@ -1,4 +1,4 @@
-"""Many rows in one statement: put in place of what has the same key, or taken away."""
+"""Many rows in one statement: put instead of rows with the same key, or deleted."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 KEYS_AT_A_TIME = 500
-"""Keys in one statement: both databases limit how many values it may carry."""
+"""Keys in one statement: both databases limit the number of values."""
 
 
 async def put_rows(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add the rows, each whole and each key once, in place of those with the same primary key.
+    """Add the rows, each whole and each key once, instead of those with the same primary key.
 
-    Raises IntegrityError where one names a row of another table that is not there; nothing can be done in the
-    transaction then.
+    Raises IntegrityError if a row names a row of another table that does not exist; the transaction cannot be used
+    then.
     """
     if not rows:
         return
@@ -28,7 +28,7 @@ async def put_rows(connection: AsyncConnection, table: Table, rows: Sequence[Map
 
 @lru_cache(maxsize=200)
 def _put(dialect: str, table: Table, names: tuple[str, ...]) -> Any:
-    """Made once: with many small transactions, that is most of what they cost."""
+    """Made once per table: with many small transactions, this is most of their cost."""
     key = [column.name for column in table.primary_key]
     insert: Any = sqlite.insert if dialect == "sqlite" else postgresql.insert
     statement = insert(table)

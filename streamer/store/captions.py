@@ -15,7 +15,7 @@ _MAPPING = RowMapping(Cue, captions)
 
 
 class Captions:
-    """One transaction's view of the lines."""
+    """One transaction's view of the captions."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -28,7 +28,7 @@ class Captions:
         return _MAPPING.item(row)
 
     async def said(self, room: str, lang: str | None, from_ms: int, to_ms: int) -> list[Cue]:
-        """What was said from ``from_ms`` to before ``to_ms``, by its time; ``lang`` None: in every language."""
+        """The captions from ``from_ms`` to before ``to_ms`` by their time; ``lang`` None: in every language."""
         query = select(captions).where(
             captions.c.room_id == room, captions.c.at_ms >= from_ms, captions.c.at_ms < to_ms
         )
@@ -38,7 +38,7 @@ class Captions:
         return [_MAPPING.item(row) for row in await self._connection.execute(query)]
 
     async def of_session(self, room: str, session: str, from_ms: int, to_ms: int, limit: int) -> list[Cue]:
-        """What was said in a session, and while none was on air, by its time, in every language."""
+        """The captions of a session, and of the time without a session, by their time, in every language."""
         query = select(captions).where(
             captions.c.room_id == room,
             captions.c.at_ms >= from_ms,
@@ -49,7 +49,7 @@ class Captions:
         return [_MAPPING.item(row) for row in await self._connection.execute(query)]
 
     async def shown(self, room: str, from_ms: int) -> list[Cue]:
-        """What live outputs show after ``from_ms``, in the order in which they do."""
+        """The captions that live outputs show after ``from_ms``, in that order."""
         query = (
             select(captions)
             .where(captions.c.room_id == room, captions.c.live_until_ms >= from_ms)
@@ -74,7 +74,7 @@ class Captions:
         await self._connection.execute(delete(captions).where(captions.c.id == line_id))
 
     async def forget(self, room: str, from_ms: int, to_ms: int) -> int:
-        """Remove for good what was said between two media times. Returns how many lines."""
+        """Delete the captions between two media times for good. Returns how many."""
         found = await self._connection.execute(
             delete(captions).where(captions.c.room_id == room, captions.c.at_ms >= from_ms, captions.c.at_ms < to_ms)
         )

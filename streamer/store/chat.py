@@ -49,7 +49,7 @@ class ChatMessages:
         return [_MAPPING.item(row) for row in rows]
 
     async def between(self, session: str, from_ms: int, to_ms: int, limit: int) -> list[Message]:
-        """What everybody saw, by media time; from included, to not."""
+        """The messages that everybody saw, by media time; the first time included, the last not."""
         query = select(table).where(
             table.c.session_id == session,
             table.c.media_at_ms >= from_ms,

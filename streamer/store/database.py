@@ -1,11 +1,11 @@
 """The database: engine, transactions and migrations.
 
-SQLite in the data folder by default: WAL, ``synchronous=FULL`` (a mark that was answered must survive a power
-cut), foreign keys on. PostgreSQL by URL. All methods belong to one asyncio loop.
+SQLite in the data folder by default: WAL, ``synchronous=FULL`` (a mark that was answered must survive a power cut),
+foreign keys on. PostgreSQL by URL. All methods belong to one asyncio loop.
 
-With either there is one writer at a time, and a reader sees one moment: what a transaction has read and checked
-still holds when it is committed. ``Database.guard`` is asked in each of a web process's write transactions whether it
-still directs; commands beside a running instance (``import``, ``grant``) have none: they direct nothing.
+Both have one writer at a time, and a reader sees one moment: facts that a transaction has read and checked still hold
+when it is committed. ``Database.guard`` checks in each of a web process's write transactions whether the process still
+directs. Commands beside a running instance (``import``, ``grant``) have no guard, because they direct nothing.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _MIGRATION_LOCK_S = 60.0
 _COMMAND_LIMIT_S = 60.0
 _CONNECT_LIMIT_S = 10.0
 _SIGN_LIMIT_S, _SIGN_POLL_S = 6.0, 0.25
-"""For how long a director's sign is looked at that would have moved by then."""
+"""A director's sign is watched for this long; a living director would have changed it by then."""
 _IDLE_LIMIT_S = 15
-"""A writer that stopped in the middle of a transaction holds everybody up for no longer; PostgreSQL rolls it back."""
+"""A writer that stopped inside a transaction blocks the others no longer than this; then PostgreSQL rolls it back."""
 _POSTGRES_LOCK_ID = 0x5374726D
-"""Any constant: the advisory lock under which one process at a time migrates."""
+"""An arbitrary constant: the advisory lock under which one process at a time migrates."""
 _POSTGRES_WRITER_ID = 0x53747277
-"""Another: the lock that a transaction holds which may write, as SQLite has it by itself."""
+"""Another one: the lock of a transaction that may write, as SQLite has it by itself."""
 
 
 class StoreUnavailable(StreamerError):
@@ -48,7 +48,7 @@ class StoreUnavailable(StreamerError):
 
 
 class NotTheDirector(StoreUnavailable):
-    """Another web process directs: this one writes and orders nothing."""
+    """Another web process directs, so this one writes and orders nothing."""
 
     code = "not_the_director"
 
@@ -58,7 +58,7 @@ Guard = Callable[[AsyncConnection], Awaitable[None]]
 
 
 def database_url(url: str, data: Path) -> URL:
-    """The URL to use: the setting's with an async driver filled in, or SQLite in the data folder."""
+    """The URL to use: the setting's with an async driver, or SQLite in the data folder."""
     if not url:
         return URL.create("sqlite+aiosqlite", database=str((data / "streamer.sqlite3").absolute()))
     parsed = make_url(url)
@@ -67,20 +67,20 @@ def database_url(url: str, data: Path) -> URL:
 
 
 class Database:
-    """Hands out transactions. ``start`` first; ``close`` last."""
+    """Hands out transactions. ``start`` it first; ``close`` it last."""
 
     def __init__(self, url: URL, *, busy_limit_s: float = 5.0) -> None:
-        """``busy_limit_s``: how long to wait for another writer before StoreUnavailable."""
+        """``busy_limit_s``: the wait for another writer before StoreUnavailable."""
         self.url = url
         self._busy_limit_ms = round(busy_limit_s * 1000)
         self._engine: AsyncEngine | None = None
         self._reader: AsyncEngine | None = None
         self._writer: AsyncEngine | None = None
         self._aside: AsyncEngine | None = None
-        """Of a pool of its own, for the director's row: a crowd that takes all other connections is no reason to take
-        the database for absent, nor to give no sign."""
+        """A separate pool for the director's row. If many requests take all other connections, the database must not
+        look absent and the sign must still be written."""
         self.guard: Guard | None = None
-        """Asked first in every write transaction; None: writes beside whoever directs."""
+        """Called first in every write transaction; None: this process writes beside the director."""
         self._away = False
         self._in_flight: set[asyncio.Timeout] = set()
 
@@ -91,8 +91,8 @@ class Database:
     async def start(self) -> None:
         """Bring the schema up to date (safe when several processes start) and open the pool.
 
-        Raises StoreUnavailable when the database cannot be reached, is newer than this program, or is older and
-        somebody directs it.
+        Raises StoreUnavailable if the database cannot be reached, is newer than this program, or is older and directed
+        by another process.
         """
         await self.open()
         async with self._usable():
@@ -103,26 +103,26 @@ class Database:
         await self.migrate()
 
     async def open(self) -> None:
-        """The pool alone: for who must not change the schema yet. Raises StoreUnavailable."""
+        """Open the pool only, for a process that must not change the schema yet. Raises StoreUnavailable."""
         async with self._usable():
             if self.is_sqlite:
                 await asyncio.to_thread(self._prepare_file)
             self._engine = self._make_engine()
             self._aside = self._make_engine(pool_size=1)
-            # SQLite: a transaction that reads and then writes cannot wait for another writer, it fails at
-            # once. One that is going to write takes the write lock first.
+            # A SQLite transaction that reads and then writes cannot wait for another writer: it fails at once. So a
+            # transaction that will write takes the write lock first.
             self._writer = self._engine.execution_options(streamer_write=True)
             self._reader = (
                 self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="REPEATABLE READ")
             )
 
     async def has_directors(self) -> bool:
-        """Whether the schema is known, and new enough for somebody to direct it. Raises StoreUnavailable."""
+        """Whether the schema is known, and new enough to be directed. Raises StoreUnavailable."""
         async with self._usable(), self.read() as connection:
             return await connection.run_sync(lambda sync: bool(pending(sync) is not None and _has_directors(sync)))
 
     async def _is_directed_by_an_older(self) -> bool:
-        """Whether tables are missing and a holder's sign moves."""
+        """Whether tables are missing and a holder's sign changes."""
         async with self.read() as connection:
             older = await connection.run_sync(lambda sync: pending(sync) and _has_directors(sync))
         if not older:
@@ -136,7 +136,7 @@ class Database:
         return False
 
     async def _held_sign(self) -> int | None:
-        """None: nobody directs."""
+        """None: no process directs."""
         async with self.read() as connection:
             row = (await connection.execute(select(directors.c.holder, directors.c.sign))).one()
             return row.sign if row.holder else None
@@ -176,8 +176,8 @@ class Database:
     async def write(self, *, guarded: bool = True) -> AsyncIterator[AsyncConnection]:
         """A transaction that may write; committed at the end, rolled back on an exception.
 
-        ``guarded=False``: without the guard, for the change of hands itself. Raises StoreUnavailable when the
-        database cannot be reached or another writer does not end, NotTheDirector.
+        ``guarded=False``: without the guard, for taking over the direction. Raises StoreUnavailable if the database
+        cannot be reached or another writer does not end, NotTheDirector.
         """
         async with self._transaction(self._writer) as connection:
             if guarded and self.guard is not None:
@@ -186,7 +186,7 @@ class Database:
 
     @asynccontextmanager
     async def write_aside(self) -> AsyncIterator[AsyncConnection]:
-        """For one statement that no other transaction's checks rest on: it does not wait for other writers."""
+        """For one statement that no other transaction depends on: it does not wait for other writers."""
         engine = self._aside
         if engine is not None and self.is_sqlite:
             engine = engine.execution_options(streamer_write=True)
@@ -194,7 +194,7 @@ class Database:
             yield connection
 
     def note_away(self) -> None:
-        """A probe had no answer in time: whoever waits now fails, and whoever comes fails at once, until the next."""
+        """A probe had no answer in time: waiting calls fail now, and new ones at once, until the next probe."""
         self._away = True
         now = asyncio.get_running_loop().time()
         for limit in self._in_flight:
@@ -226,7 +226,7 @@ class Database:
                 raise
             raise StoreUnavailable("The database does not answer.") from error
         except DBAPIError as error:
-            # The disk is full, the server went away: nothing of the transaction holds.
+            # The disk is full, or the server went away: no part of the transaction holds.
             if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
                 raise StoreUnavailable("The database broke the transaction off.") from error
             raise
@@ -245,7 +245,7 @@ class Database:
         if self.url.database and self.url.database != ":memory:":
             path = Path(self.url.database)
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Tokens' digests and people's names are in it: nobody else's business, whatever the umask is.
+            # The file holds tokens' digests and people's names, so it is closed to others whatever the umask is.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._use_wal(path)
             for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
@@ -255,7 +255,7 @@ class Database:
                         file.chmod(0o600)
 
     def _use_wal(self, path: Path) -> None:
-        """Kept in the file. The change wants the file for itself and does not wait for others that open it just now."""
+        """The mode is stored in the file. The change needs the file alone and does not wait for others that open it."""
         deadline = time.monotonic() + self._busy_limit_ms / 1000
         while True:
             try:
@@ -268,7 +268,7 @@ class Database:
                 time.sleep(0.02)
 
     def _make_engine(self, **pool: int) -> AsyncEngine:
-        """Errors do not say the values: they are logged, and hold what people wrote."""
+        """Errors do not contain the values: they are logged, and the values are people's words."""
         if self.is_sqlite:
             engine = create_async_engine(self.url, hide_parameters=True, **pool)
             event.listen(engine.sync_engine, "connect", self._sqlite_connect)
@@ -280,7 +280,7 @@ class Database:
         return engine
 
     def _sqlite_connect(self, dbapi_connection: Any, _record: Any) -> None:
-        # The driver would otherwise begin transactions by rules of its own and leave DDL outside them.
+        # Otherwise the driver would begin transactions by rules of its own and leave DDL outside of them.
         dbapi_connection.isolation_level = None
         with _cursor(dbapi_connection) as cursor:
             cursor.execute(f"PRAGMA busy_timeout = {self._busy_limit_ms}")
@@ -318,9 +318,9 @@ class Database:
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Run the migrations that are missing up to ``revision``, in the caller's transaction.
+    """Run the missing migrations up to ``revision``, in the caller's transaction.
 
-    Raises StoreUnavailable where the database is of a newer program.
+    Raises StoreUnavailable if the database belongs to a newer program.
     """
     if not pending(connection):
         return
@@ -335,7 +335,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
 
 
 def head() -> str:
-    """The revision that this program's tables are of."""
+    """The schema revision of this program."""
     return revisions()[-1]
 
 

@@ -1,6 +1,6 @@
-"""Which web process directs: one row, and the epoch that each change of hands moves on.
+"""The web process that directs: one row, with an epoch that grows when another process takes over.
 
-No clock of any machine counts: whoever waits sees by its own clock for how long the holder's ``sign`` has not moved.
+No machine's clock matters: a waiting process measures by its own clock how long the holder's ``sign`` has not changed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ROW = 1
 
 @dataclass(frozen=True, slots=True)
 class DirectorHolder:
-    """The row. ``holder``: a data folder's own id; empty: nobody directs. The rest is for people."""
+    """The row. ``holder``: a data folder's own id; empty: no process directs. The other fields are for people."""
 
     epoch: int = 0
     holder: str = ""
@@ -37,7 +37,7 @@ _MAPPING = RowMapping(DirectorHolder, directors)
 
 
 class Directors:
-    """One transaction's view. All changes compare and set: False says that somebody else was first."""
+    """One transaction's view. All changes compare and set: False means that another process was faster."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -47,11 +47,11 @@ class Directors:
         return _MAPPING.item(row)
 
     async def revision(self) -> str:
-        """Of the schema: somebody's newer program may have changed it."""
+        """The schema's revision: a newer program of another process may have changed it."""
         return str((await self._connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one())
 
     async def take(self, seen: DirectorHolder, by: DirectorHolder, *, idle: bool) -> bool:
-        """Put ``by``, with a higher epoch, where ``seen`` was. ``idle``: only while its sign has not moved."""
+        """Replace ``seen`` by ``by``, with a higher epoch. ``idle``: only while its sign has not changed."""
         unmoved = (directors.c.sign == seen.sign,) if idle else ()
         values = _MAPPING.values(by) | {"sign": directors.c.sign + 1}
         return await self._change(seen, values, *unmoved)
@@ -60,7 +60,7 @@ class Directors:
         return await self._change(mine, {"sign": directors.c.sign + 1})
 
     async def release(self, mine: DirectorHolder) -> bool:
-        """Nobody directs from now on; the next one need not wait."""
+        """From now on no process directs; the next one need not wait."""
         return await self._change(mine, {"holder": ""})
 
     async def _change(self, of: DirectorHolder, values: dict[str, object], *more: object) -> bool:

@@ -1,8 +1,8 @@
-"""What is to be erased is erased: written down first, done, done again where it failed, and done again at each start
-with what a database that was put back does not know of.
+"""Erasures: each is recorded first and then done, repeated after failures, and repeated at each start if a restored
+database does not know of it.
 
 The database remembers how far it has followed ``DIR/erasures.log`` (:mod:`streamer.formats.erasures`): a length and the
-digest of the bytes before it. One that is older than the file, or that followed another file, is brought up to date
+digest of the bytes before it. A database that is older than the file, or followed another file, is brought up to date
 before anybody is served.
 """
 
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import structlog
 
 from streamer.errors import StreamerError
-from streamer.formats.erasures import HEADER, Erasure, ErasureLog, Noted, Recording, Stretch
+from streamer.formats.erasures import HEADER, Erasure, ErasureLog, Noted, RecordingErasure, StretchErasure
 from streamer.store.database import Database, StoreUnavailable
 from streamer.store.logins import Secrets
 
@@ -29,35 +29,35 @@ MARK_NAME = "erasures_followed"
 
 T = TypeVar("T")
 Doer = Callable[[Sequence[Any]], Awaitable[None]]
-"""Erases what these records name, as far as it is there. Doing it again changes nothing."""
+"""Erases the things that these records name, as far as they exist. A second call changes nothing."""
 
 
 class NotErased(StreamerError):
-    """What was asked has begun, nobody is served it any more as far as that could be helped, and it is tried again."""
+    """The erasure has begun, the data is served to nobody as far as possible, and the rest is tried again."""
 
     code, status = "not_erased_yet", 503
 
 
 @dataclass(slots=True, eq=False)
 class Unfinished:
-    """An erasure that has not come to its end."""
+    """An erasure that is not finished."""
 
     erasure: Erasure
     since_ms: int
     noted: Noted | None = None
-    """None: not written down either."""
+    """None: it is not recorded either."""
     problem: str = ""
     """Empty: it is being done for the first time."""
 
 
 class Erasing:
-    """Over one data folder and database. ``clock``: UTC milliseconds. Loop only."""
+    """Works on one data folder and database. ``clock``: UTC milliseconds. On the loop only."""
 
     def __init__(self, folder: Path, database: Database, *, clock: Callable[[], int]) -> None:
         self.log = ErasureLog(folder)
         self.clock = clock
         self.faults = 0
-        """Erasures, and tries of one, that failed; each is logged and done again."""
+        """Failed erasures and attempts; each is logged and repeated."""
         self._database = database
         self._doers: dict[type[Any], Doer] = {}
         self._unfinished: dict[Erasure, Unfinished] = {}
@@ -65,42 +65,42 @@ class Erasing:
         self._opening = asyncio.Lock()
         self._followed = len(HEADER)
         self._done: dict[int, int] = {}
-        """Records that are done: where each begins and ends. Those before another's that is not are waited for."""
+        """Begin -> end of the finished records. Earlier unfinished ones delay the mark."""
 
     def does(self, kind: type[Any], do: Doer) -> None:
-        """Have records of this kind done by ``do``."""
+        """Records of this kind are done by ``do``."""
         self._doers[kind] = do
 
     # --- what is told ---------------------------------------------------------------------------------
 
     def unfinished(self, room: str | None = None) -> list[Unfinished]:
-        """Those that have failed and are tried again, oldest first; those of a room, where one is named, and those that
-        are no room's."""
+        """The failed erasures that are tried again, oldest first; with ``room`` those of the room and those of no
+        room."""
         found = [one for one in self._unfinished.values() if one.problem]
         return [one for one in found if room is None or getattr(one.erasure, "room", "") in ("", room)]
 
-    def stretches(self, room: str) -> list[Stretch]:
-        """What is on its way out of a room's media."""
+    def stretches(self, room: str) -> list[StretchErasure]:
+        """The stretches that are being deleted from a room's media."""
         found = (one.erasure for one in self._unfinished.values())
-        return [one for one in found if isinstance(one, Stretch) and one.room == room]
+        return [one for one in found if isinstance(one, StretchErasure) and one.room == room]
 
-    def recordings(self) -> list[Recording]:
-        """Those whose files are on their way out."""
-        return [one.erasure for one in self._unfinished.values() if isinstance(one.erasure, Recording)]
+    def recordings(self) -> list[RecordingErasure]:
+        """The recordings whose files are being deleted."""
+        return [one.erasure for one in self._unfinished.values() if isinstance(one.erasure, RecordingErasure)]
 
     async def hashed(self, kind: str, name: str) -> bytes:
-        """An id as it stands in the file. Raises StoreUnavailable where there is no key."""
+        """An id as it stands in the file. Raises StoreUnavailable without a key."""
         await self._open()
         return self.log.hashed(kind, name)
 
     # --- erasing ----------------------------------------------------------------------------------------
 
     async def carry_out(self, erasure: Erasure, do: Callable[[], Awaitable[T]]) -> T:
-        """Write it down, do it, and answer what ``do`` answers.
+        """Record the erasure, do it, and return the result of ``do``.
 
-        Where it cannot be written down (the disk is full) it is done all the same, and written then: privacy does not
-        wait for a disk. Raises :class:`NotErased` where either failed; both are tried again until they are done, by a
-        later process too.
+        If it cannot be recorded (the disk is full) it is done all the same, and recorded later: privacy does not wait
+        for a disk. Raises :class:`NotErased` if either failed; both are tried again until they are done, by a later
+        process too.
         """
         one = self._unfinished.setdefault(erasure, Unfinished(erasure, self.clock()))
         await self._note(one)
@@ -117,9 +117,9 @@ class Erasing:
         return result
 
     async def follow(self) -> None:
-        """Do what the database has not followed yet, before anybody is served. Cheap where there is nothing new.
+        """Do the erasures that the database has not followed, before anybody is served. Cheap if there are none.
 
-        What a disk refuses is tried again later: nobody is served it. Raises StoreUnavailable.
+        Files that a disk does not delete are tried again later, and served to nobody. Raises StoreUnavailable.
         """
         await self._open()
         async with self._database.read() as connection:
@@ -141,17 +141,17 @@ class Erasing:
         log.info("erasures_followed", records=len(new))
 
     async def run(self) -> None:
-        """Until it is cancelled: try again what failed."""
+        """Runs until it is cancelled: repeats failed erasures."""
         while True:
             await asyncio.sleep(RETRY_S)
             with contextlib.suppress(StreamerError):
                 await self.again()
 
     async def again(self) -> None:
-        """Try once more what failed."""
+        """Repeat the failed erasures once."""
         for kind in self._doers:
             failed = [one for one in self.unfinished() if type(one.erasure) is kind]
-            # One by one: a folder that the disk keeps must not hold up the others.
+            # One by one: a folder that cannot be deleted must not delay the others.
             for one in failed:
                 if one.noted is None and not await self._note(one):
                     self._failed(one, None)
@@ -159,7 +159,7 @@ class Erasing:
                 await self._do_again([one])
 
     def add_unfinished(self, erasure: Erasure, problem: str) -> None:
-        """Something that is found undone. It is written down and tried with the others."""
+        """An erasure that was found undone. It is recorded and tried with the others."""
         self._unfinished.setdefault(erasure, Unfinished(erasure, self.clock(), problem=problem))
 
     # --- inside -----------------------------------------------------------------------------------------
@@ -175,13 +175,13 @@ class Erasing:
             self._opened = True
 
     def _read_mark(self, mark: str, size: int) -> int:
-        """From where on to follow: from the beginning where the mark is another file's."""
+        """The place from which to follow: the beginning if the mark belongs to another file."""
         length, _, digest = mark.partition(":")
         end = int(length) if length.isdigit() else 0
         return end if len(HEADER) <= end <= size and self.log.digest(end) == digest else len(HEADER)
 
     async def _note(self, one: Unfinished) -> bool:
-        """Write it down, unless it is. Whether it stands in the file."""
+        """Record the erasure if it is not recorded. Returns whether it is in the file."""
         if one.noted is not None:
             return True
         try:
@@ -233,5 +233,5 @@ class Erasing:
             async with self._database.write() as connection:
                 await Secrets(connection).put(MARK_NAME, f"{self._followed}:{digest}")
         except (OSError, StreamerError) as error:
-            # It is done again at the next start, which changes nothing.
+            # The erasure is repeated at the next start, which changes nothing.
             log.warning("erasures_mark_not_written", error=str(error))

@@ -49,7 +49,7 @@ class Events:
         return [_MAPPING.item(row) for row in rows]
 
     async def add(self, event: Event) -> None:
-        """Raises Conflict ``exists``, Unprocessable ``unknown_reference`` where the venue is not there."""
+        """Raises Conflict ``exists``, Unprocessable ``unknown_reference`` if the venue does not exist."""
         await revision.bump(self._connection)
         await add_rows(
             self._connection,
@@ -67,7 +67,7 @@ class Events:
             raise NotFound("There is no such event.")
 
     async def remove(self, event_id: str) -> None:
-        """Takes its grants and its schedule's source with it. Raises Conflict ``in_use`` while it has sessions."""
+        """Removes its grants and its schedule's source with it. Raises Conflict ``in_use`` while it has sessions."""
         await revision.bump(self._connection)
         await remove_rows(
             self._connection, delete(events).where(events.c.id == event_id), in_use="The event still has sessions."

@@ -24,7 +24,7 @@ _AT_A_TIME = 500
 """Ids in one statement."""
 
 _FORGET_PLAY_AFTER_MS = 24 * 3600 * 1000
-"""A preview that nobody ended properly is forgotten after a day, so that the table stays small."""
+"""A preview that was not ended properly is forgotten after a day, so that the table stays small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Grants:
         return None if row is None else _MAPPING.item(row)
 
     async def find_many(self, grant_ids: Iterable[str]) -> dict[str, Grant]:
-        """Those that are there, by id."""
+        """The existing ones, by id."""
         ids, found = list(grant_ids), {}
         for at in range(0, len(ids), _AT_A_TIME):
             query = select(grants).where(grants.c.id.in_(ids[at : at + _AT_A_TIME]))
@@ -69,7 +69,7 @@ class Grants:
         return found.first() is not None
 
     async def by_token(self, token: str) -> Grant | None:
-        """The grant whose token this is, in force or not; None for an unknown one."""
+        """The grant of the token, in force or not; None for an unknown token."""
         parts = split_token(token)
         if parts is None:
             return None
@@ -91,7 +91,7 @@ class Grants:
         return page_of([(pair_place(row.created_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
 
     async def add(self, grant: Grant, secret_sha256: bytes) -> None:
-        """Raises Unprocessable ``unknown_reference`` where what it is for is not there."""
+        """Raises Unprocessable ``unknown_reference`` if its scope does not exist."""
         await add_rows(
             self._connection,
             grants,
@@ -101,7 +101,7 @@ class Grants:
         )
 
     async def save_times(self, grant: Grant) -> None:
-        """Store what may be changed of a grant: label and times."""
+        """Store the changeable fields of a grant: label and times."""
         await self._connection.execute(
             grants.update()
             .where(grants.c.id == grant.id)
@@ -126,7 +126,7 @@ class WebRtcConnections:
         self._connection = connection
 
     async def add(self, opened: OpenConnection) -> None:
-        """A source has one publication: what fed it before has been taken over or is gone."""
+        """A source has one publication: the one that fed it before was replaced or is gone."""
         stale = connections.c.created_ms < opened.created_ms - _FORGET_PLAY_AFTER_MS
         await self._connection.execute(delete(connections).where(connections.c.kind == "play", stale))
         if opened.kind == "publish":
@@ -153,7 +153,7 @@ class WebRtcConnections:
         return [_opened(row) for row in rows]
 
     async def orphans(self) -> list[OpenConnection]:
-        """Those whose grant is gone."""
+        """Connections whose grant is gone."""
         query = select(connections).where(connections.c.grant_id.not_in(select(grants.c.id)))
         return [_opened(row) for row in await self._connection.execute(query)]
 
@@ -166,7 +166,7 @@ def _opened(row: Row[Any]) -> OpenConnection:
 
 
 def _inside(scope: Target) -> ColumnElement[bool] | None:
-    """Which grants are for something in ``scope``; None: all."""
+    """The condition that a grant lies in ``scope``; None: all do."""
     if scope.session is not None:
         return grants.c.session_id == scope.session
     if scope.event is not None:

@@ -1,4 +1,4 @@
-"""Hall codes in the database. A code that is taken back is gone."""
+"""Hall codes in the database. A revoked code is deleted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class HallCodes:
         return None if row is None else _MAPPING.item(row)
 
     async def of_room(self, room: str) -> list[HallCode]:
-        """The hall's first, then the other places by name."""
+        """The code of the hall first, then the other places by name."""
         query = select(hall_codes).where(hall_codes.c.room_id == room)
         found = [_MAPPING.item(row) for row in await self._connection.execute(query)]
         return sorted(found, key=lambda one: (one.place != HALL, one.place.casefold(), one.code))

@@ -16,7 +16,7 @@ from streamer.store.writing import add_rows, put_row
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """``secret_sha256`` is the digest of what the cookie holds; ``grant`` None: the admin, by password."""
+    """``secret_sha256`` is the digest of the cookie's secret; ``grant`` None: the admin, by password."""
 
     secret_sha256: bytes
     grant: str | None
@@ -24,26 +24,26 @@ class Login:
     last_seen_ms: int
     expires_ms: int
     agent: str = ""
-    """The browser, as it calls itself."""
+    """The browser's name for itself."""
 
 
 _MAPPING = RowMapping(Login, logins)
 
 
 class Logins:
-    """One transaction's view of the login sessions. A grant that is revoked takes its own with it."""
+    """One transaction's view of the login sessions. The deletion of a grant deletes its logins."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def find(self, secret_sha256: bytes) -> Login | None:
-        """Expired ones too: the caller has the clock."""
+        """Also finds expired ones: the caller has the clock."""
         query = select(logins).where(logins.c.secret_sha256 == secret_sha256)
         row = (await self._connection.execute(query)).first()
         return None if row is None else _MAPPING.item(row)
 
     async def by_prefixes(self, prefixes: Iterable[bytes]) -> dict[bytes, Login]:
-        """By how their digests begin; 12 bytes are of one login alone."""
+        """By the beginnings of their digests; 12 bytes belong to one login only."""
         found = {}
         for prefix in prefixes:
             query = select(logins).where(logins.c.secret_sha256 > prefix).order_by(logins.c.secret_sha256).limit(1)
@@ -53,17 +53,17 @@ class Logins:
         return found
 
     async def existing(self, digests: Iterable[bytes]) -> set[bytes]:
-        """Those of these that are there."""
+        """The existing ones of these."""
         query = select(logins.c.secret_sha256).where(logins.c.secret_sha256.in_(list(digests)))
         return {row.secret_sha256 for row in await self._connection.execute(query)}
 
     async def of_grant(self, grant: str | None) -> list[Login]:
-        """Those of a grant, or the admin's; newest first."""
+        """The logins of a grant, or the admin's; newest first."""
         query = select(logins).where(logins.c.grant_id == grant).order_by(logins.c.created_ms.desc())
         return [_MAPPING.item(row) for row in await self._connection.execute(query)]
 
     async def add(self, login: Login) -> None:
-        """Raises Unprocessable ``unknown_reference`` where the grant has been revoked."""
+        """Raises Unprocessable ``unknown_reference`` if the grant was revoked."""
         await add_rows(
             self._connection,
             logins,
@@ -83,14 +83,14 @@ class Logins:
         await self._connection.execute(delete(logins).where(logins.c.secret_sha256 == secret_sha256))
 
     async def remove_of_grant(self, grant: str | None, *, besides: bytes = b"") -> int:
-        """A grant's or (None) the admin's, but the one that asks for it. Returns how many."""
+        """Removes the logins of a grant or (None) the admin's, except the caller's own. Returns how many."""
         gone = await self._connection.execute(
             delete(logins).where(logins.c.grant_id == grant, logins.c.secret_sha256 != besides)
         )
         return gone.rowcount
 
     async def sweep(self, now_ms: int) -> int:
-        """Those that have expired. Returns how many."""
+        """Removes expired logins. Returns how many."""
         return (await self._connection.execute(delete(logins).where(logins.c.expires_ms <= now_ms))).rowcount
 
 
@@ -105,7 +105,7 @@ class Secrets:
         return value
 
     async def kept_key(self, name: str) -> bytes:
-        """32 random bytes under ``name``, made when they are asked for the first time. In a write transaction."""
+        """32 random bytes under ``name``, made at the first call. In a write transaction."""
         value = await self.find(name)
         if value is None:
             value = token_hex(32)

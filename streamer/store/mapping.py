@@ -1,8 +1,8 @@
-"""Between frozen dataclasses and rows: which field stands in which column, and how.
+"""Maps frozen dataclasses to rows: the column and the encoding of each field.
 
 A field ``room`` that names a row of another table stands in the column ``room_id``. Enumerations are stored by value,
-tuples and mappings as JSON in text. A field without a column is a mistake that is found when the module is imported;
-columns that the dataclass does not have (a digest) are the repository's own.
+tuples and mappings as JSON in text. A field without a column is an error at the import of the module. Columns that the
+dataclass does not have (a digest) belong to the repository.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sqlalchemy import Column, Row, Table
 T = TypeVar("T")
 
 Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
-"""(to the column, from the column); neither sees None."""
+"""(to the column, from the column); neither gets None."""
 
 
 class RowMapping(Generic[T]):
@@ -53,7 +53,7 @@ class RowMapping(Generic[T]):
         return self.of_values(row._mapping)
 
     def of_values(self, values: Mapping[Any, Any]) -> T:
-        """Back from :meth:`values`; a field whose column is not there keeps its default."""
+        """The reverse of :meth:`values`; a field whose column is missing keeps its default."""
         found = {}
         for name, column, (_, decode) in self._fields:
             if column in values:

@@ -1,4 +1,4 @@
-"""Chapters and incidents in the database. A session's start and end marks stand in the session itself."""
+"""Chapters and incidents in the database. A session's start and end marks are in the session's row."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Marks:
         return (await self.of_sessions((session,))).get(session, [])
 
     async def of_sessions(self, session_ids: Iterable[str]) -> dict[str, list[Mark]]:
-        """Each by media time; sessions without marks are left out."""
+        """Session -> its marks by media time; sessions without marks are left out."""
         found: dict[str, list[Mark]] = {}
         query = select(marks).where(marks.c.session_id.in_(list(session_ids))).order_by(marks.c.at_ms, marks.c.id)
         for row in await self._connection.execute(query):
@@ -56,7 +56,7 @@ class Marks:
         await self.add_many((mark,))
 
     async def add_many(self, new: Sequence[Mark]) -> None:
-        """All or none. Raises as :meth:`add` does."""
+        """Adds all or none. Raises as :meth:`add` does."""
         if not new:
             return
         await revision.bump(self._connection)

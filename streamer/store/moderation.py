@@ -1,4 +1,4 @@
-"""What moderators did, and what holds because of it, in the database."""
+"""Moderators' actions, and the sanctions and holds that follow from them, in the database."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Moderation:
-    """One transaction's view of all of it."""
+    """One transaction's view of all of them."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -70,7 +70,7 @@ class Moderation:
         return await self._all(order.limit(limit), _ACTIONS)
 
     async def about(self, participant: str, limit: int = 100) -> list[ModerationAction]:
-        """What was done about a participant, in any room, newest first."""
+        """Actions about a participant, in any room, newest first."""
         query = select(moderation_actions).where(moderation_actions.c.participant_id == participant)
         return await self._all(query.order_by(moderation_actions.c.at_ms.desc()).limit(limit), _ACTIONS)
 
@@ -79,7 +79,7 @@ class Moderation:
         return await self._all(query.order_by(reports.c.at_ms.desc()).limit(limit), _REPORTS)
 
     async def lines(self, scope: str, limit: int) -> list[CrewMessage]:
-        """The newest, oldest first."""
+        """The newest lines, oldest first."""
         query = select(crew_lines).where(crew_lines.c.scope == scope)
         return (await self._all(query.order_by(crew_lines.c.at_ms.desc()).limit(limit), _LINES))[::-1]
 

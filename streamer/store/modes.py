@@ -1,4 +1,4 @@
-"""What an audience may do, and notices, in the database."""
+"""Audiences' rules and notices in the database."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Modes:
         await put_rows(self._connection, notices, [_NOTICES.values(notice) for notice in new])
 
     async def notice(self, scope: str) -> Notice | None:
-        """The newest."""
+        """The newest notice."""
         query = select(notices).where(notices.c.scope == scope).order_by(notices.c.at_ms.desc(), notices.c.id).limit(1)
         row = (await self._connection.execute(query)).first()
         return None if row is None else _NOTICES.item(row)

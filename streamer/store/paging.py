@@ -1,7 +1,7 @@
 """Pages of lists, and places in them.
 
-A *place* says after which row a page begins. It holds ids, so it never leaves the service as it is: clients get it
-sealed as a cursor (:mod:`streamer.api.cursors`).
+A *place* tells the row after which a page begins. It holds ids, so it never leaves the service as it is: clients get it
+encrypted as a cursor (:mod:`streamer.api.cursors`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """``cursor``: the place of the last item, from which the next page goes on; None on the last page. ``places``: each
+    """``cursor``: the place of the last item, where the next page continues; None on the last page. ``places``: each
     item's own."""
 
     items: list[T]
@@ -27,7 +27,7 @@ class Page(Generic[T]):
 
 
 def page_of(rows: list[tuple[str, T]], limit: int) -> Page[T]:
-    """``rows`` are ``(place, item)``, one more than ``limit`` where there is a next page."""
+    """``rows`` are ``(place, item)``, one more than ``limit`` if there is a next page."""
     places = [place for place, _ in rows[:limit]]
     return Page([item for _, item in rows[:limit]], places[-1] if len(rows) > limit else None, places)
 
@@ -38,10 +38,10 @@ async def page_of_shown(
     fetch: Callable[[int, str | None], Awaitable[Page[T]]],
     show: Callable[[Sequence[T]], Awaitable[Sequence[V | None]]],
 ) -> tuple[list[V], str | None]:
-    """A page of what is shown, and the place of its last item; None where nothing that is shown follows.
+    """A page of visible items, and the place of its last item; None if no visible item follows.
 
-    ``fetch(limit, after)`` reads what may be shown as far as the database knows, ``show`` has the last word on each:
-    None hides it. So neither the place nor a short page tells of what is hidden.
+    ``fetch(limit, after)`` reads items that are visible as far as the database knows, ``show`` decides on each: None
+    hides it. So neither the place nor a short page tells of hidden items.
     """
     found: list[tuple[str, V]] = []
     while True:
@@ -55,12 +55,12 @@ async def page_of_shown(
 
 
 def pair_place(at: int, row_id: str) -> str:
-    """In a list in the order of a number and, where it is the same, an id."""
+    """The place in a list that is ordered by a number and, for equal numbers, by an id."""
     return f"{at}.{row_id}"
 
 
 def after_pair(at: Column[Any], row_id: Column[Any], place: str, *, descending: bool = False) -> ColumnElement[bool]:
-    """What stands behind ``place``, one of :func:`pair_place`."""
+    """The rows after ``place``, which comes from :func:`pair_place`."""
     number, _, last_id = place.partition(".")
     last = int(number)
     if descending:

@@ -1,4 +1,4 @@
-"""Participants in the database, and all that is stored of one: for themselves, or to be forgotten."""
+"""Participants in the database, and all data of one: for themselves, or for deletion."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Participants:
         await put_rows(self._connection, participants, [_MAPPING.values(person) for person in people])
 
     async def everything(self, participant: str) -> dict[str, list[dict[str, Any]]]:
-        """All rows of theirs, by table, as :data:`~streamer.store.people.LIST` says. What moderators noted about them,
-        reasons included, is the moderators'."""
+        """All rows of a participant, by table, as :data:`~streamer.store.people.LIST` says. Moderators' notes about
+        them, reasons included, belong to the moderators."""
         found: dict[str, list[dict[str, Any]]] = {}
         for kept in LIST:
             if kept.whose:
@@ -54,23 +54,23 @@ class Participants:
                 rows = await self._connection.execute(query.where(kept.table.c[kept.whose] == participant))
                 found[kept.table.name] = [dict(row._mapping) for row in rows]
         for row in found["questions"]:
-            # What moderators made of one is not told before it is shown.
+            # A moderator's version of a question stays hidden until it is shown.
             if row["original"] is not None and row["state"] not in PUBLIC_QUESTIONS:
                 row["text"] = row["original"]
         return found
 
     async def erase(self, participant: str, until_ms: int = FOREVER_MS) -> dict[str, int]:
-        """Remove texts, names and votes for good; a question that was answered stays without its asker.
+        """Delete texts, names and votes for good; an answered question stays without its asker.
 
-        A ban or a mute stays, without a name or a reason: it is no gift to be had by asking to be forgotten. What
-        moderators did stays, without whom it was about; their notes go. What was written after ``until_ms`` stays;
-        votes have no time, so they go.
+        A ban or a mute stays, without a name or a reason: a request for deletion must not end a ban. Moderators'
+        actions stay, without the person that they were about; their notes are deleted. Texts from after ``until_ms``
+        stay; votes have no time, so they are deleted.
         """
         run = self._connection.execute
         mine, asked = chat_messages.c.participant_id == participant, questions.c.participant_id == participant
         mine, asked = mine & (chat_messages.c.at_ms <= until_ms), asked & (questions.c.at_ms <= until_ms)
         answered = or_(questions.c.answered_ms.is_not(None), questions.c.staged_ms.is_not(None))
-        # What others reported of theirs holds the reporter's words about them.
+        # Reports about their texts hold the reporters' words about them.
         about = or_(
             reports.c.item_id.in_(select(chat_messages.c.id).where(mine)),
             reports.c.item_id.in_(select(questions.c.id).where(asked)),
@@ -88,7 +88,7 @@ class Participants:
         await run(delete(participants).where(participants.c.id == participant, participants.c.seen_ms <= until_ms))
         await run(update(address_holds).where(address_holds.c.participant_id == participant).values(participant_id=""))
         await run(update(sanctions).where(sanctions.c.participant_id == participant).values(name="", reason=""))
-        # What undo would need holds their words, also where it was done to several people's at once.
+        # The images for undo hold their words, also in actions on several people's texts.
         named = moderation_actions.c.participant_id == participant
         theirs = or_(named, moderation_actions.c.changes.contains(f'"{participant}"', autoescape=True))
         old = moderation_actions.c.at_ms <= until_ms
@@ -98,7 +98,7 @@ class Participants:
         return gone
 
     async def everybody(self) -> set[str]:
-        """Ids of all of whom anything is stored."""
+        """Ids of all participants with stored data."""
         found: set[str] = set()
         for column in (kept.table.c[kept.whose] for kept in LIST if kept.whose):
             rows = await self._connection.execute(select(column).distinct().where(column.is_not(None)))
@@ -106,7 +106,7 @@ class Participants:
         return found
 
     async def count_of(self, participant: str) -> tuple[int, int]:
-        """How many messages and questions they have written."""
+        """The number of their messages and questions."""
         messages = select(func.count()).select_from(chat_messages).where(chat_messages.c.participant_id == participant)
         asked = select(func.count()).select_from(questions).where(questions.c.participant_id == participant)
         return (
@@ -116,7 +116,7 @@ class Participants:
 
 
 class WatchMinutes:
-    """One transaction's view of how many watched."""
+    """One transaction's view of the numbers of viewers."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection

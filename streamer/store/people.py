@@ -1,7 +1,8 @@
-"""Every table, what of people it holds, for how long, and who gets it: the list that deleting and exporting follow.
+"""The personal data in every table: its columns, how long it is kept, and its owner. Deletion and export follow this
+list.
 
-A table or a column that is not here fails a test. ``SECURITY.md`` has the same list for people; a test holds it to this
-one. Times are UTC milliseconds.
+A table or a column that is not here fails a test. ``SECURITY.md`` has the same list for people; a test compares them.
+Times are UTC milliseconds.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ CHAPTER = "chapter"
 
 @dataclass(frozen=True, slots=True)
 class Periods:
-    """By the settings, days. ``speakers_days`` None: they stay."""
+    """The periods of the settings, days. ``speakers_days`` None: speakers stay."""
 
     keep_days: int = 365
     audit_days: int = 365
@@ -35,7 +36,7 @@ USUAL = Periods()
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When it is, and before when each kind of thing is too old."""
+    """The present time, and the times before which each kind of data is too old."""
 
     now_ms: int
     periods: Periods
@@ -53,7 +54,7 @@ class Moment:
 
 
 class Until(StrEnum):
-    """How long: words for ``SECURITY.md``."""
+    """The end of the data's time, in the words of ``SECURITY.md``."""
 
     KEEP_DAYS = "`audience.keep_days`"
     AUDIT_DAYS = "`archive.audit_days`"
@@ -65,11 +66,11 @@ class Until(StrEnum):
 
 
 class ErasureOutcome(StrEnum):
-    """What *delete my data* does to a participant's rows."""
+    """The effect of *delete my data* on a participant's rows."""
 
     GONE = "deleted"
     NAMELESS = "stays without name, words and reasons"
-    """And without whom it is about, but for a ban, which is no gift to be had by asking."""
+    """And without the person that it is about, except a ban: a request must not end a ban."""
     NOT_THEIRS = "no"
 
 
@@ -82,16 +83,16 @@ class TablePolicy:
 
     table: Table
     people: str
-    """What tells of somebody: names, words, labels, ids of participants and of grants."""
+    """Columns with personal data: names, words, labels, ids of participants and of grants."""
     plain: str
     what: str = ""
     until: Until | None = None
     ends: Callable[[Moment], Sequence[Statement]] | None = None
-    """What deletes it when its time is over; None where something else does (``until`` says what)."""
+    """Deletes the data when its time is over; None if something else does (see ``until``)."""
     whose: str = ""
-    """The column that says which participant's it is; their export has the row, but for ``untold``."""
+    """The column with the row's participant; their export has the row, except ``untold``."""
     untold: str = ""
-    """Of these: what moderators think, and who they are."""
+    """Columns that the export leaves out: the moderators' opinions and names."""
     erased: ErasureOutcome = ErasureOutcome.NOT_THEIRS
 
     @property
@@ -100,7 +101,7 @@ class TablePolicy:
 
     @property
     def exported(self) -> list[str]:
-        """Columns of one's own data; none where the table holds nothing of the audience's."""
+        """Columns of the participant's own data; none if the table holds no data of the audience."""
         hidden = set(self.untold.split())
         return [column.name for column in self.table.c if column.name not in hidden] if self.whose else []
 
@@ -403,7 +404,7 @@ LIST: tuple[TablePolicy, ...] = (
 
 
 async def sweep(connection: AsyncConnection, periods: Periods, now_ms: int) -> dict[str, int]:
-    """Delete what is too old, in one transaction. Returns how many rows of which table."""
+    """Delete old data in one transaction. Returns table -> number of rows."""
     gone: dict[str, int] = {}
     moment = Moment(now_ms, periods)
     for kept in LIST:
@@ -415,7 +416,7 @@ async def sweep(connection: AsyncConnection, periods: Periods, now_ms: int) -> d
 
 
 def for_people() -> str:
-    """The list as it stands in ``SECURITY.md``."""
+    """The list in the form of ``SECURITY.md``."""
     lines = ["| what | kept for | *my data* has it | *delete my data* |", "| --- | --- | --- | --- |"]
     for kept in LIST:
         if kept.what:

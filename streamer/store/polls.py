@@ -42,7 +42,7 @@ class Polls:
         return None if row is None else _MAPPING.item(row)
 
     async def newest(self, scope: str, limit: int) -> list[Poll]:
-        """Of a scope, oldest first; open ones among them however old."""
+        """The newest polls of a scope, oldest first, and all open ones."""
         query = select(table).where(table.c.scope == scope, table.c.removed.is_(False))
         query = query.order_by(table.c.closed_ms.is_not(None), table.c.at_ms.desc(), table.c.id).limit(limit)
         found = [_MAPPING.item(row) for row in await self._connection.execute(query)]
@@ -57,7 +57,7 @@ class Polls:
         return found
 
     async def between(self, session: str, from_ms: int, to_ms: int, limit: int) -> list[Poll]:
-        """Opened, or open at some time, between two times."""
+        """Polls that were open at some time between two times."""
         query = select(table).where(
             table.c.session_id == session,
             table.c.removed.is_(False),
@@ -76,7 +76,7 @@ class Polls:
         session: str | None = None,
         caller: Caller | None = None,
     ) -> Page[Poll]:
-        """By time, without those that were taken away. ``caller``: what they are told of; None: all."""
+        """By time, without deleted ones. ``caller``: only those that they may know of; None: all."""
         query = select(table).where(table.c.removed.is_(False)).order_by(table.c.at_ms, table.c.id).limit(limit + 1)
         if after is not None:
             query = query.where(after_pair(table.c.at_ms, table.c.id, after))

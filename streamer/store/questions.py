@@ -42,13 +42,13 @@ class Questions:
         return None if row is None else _MAPPING.item(row)
 
     async def newest(self, scope: str, since_ms: int, limit: int) -> list[Question]:
-        """Of a scope, oldest first."""
+        """The newest questions of a scope, oldest first."""
         query = select(table).where(table.c.scope == scope, table.c.at_ms >= since_ms)
         rows = await self._connection.execute(query.order_by(table.c.at_ms.desc(), table.c.id.desc()).limit(limit))
         return [_MAPPING.item(row) for row in rows][::-1]
 
     async def votes_of(self, question_ids: Sequence[str]) -> dict[str, set[str]]:
-        """Participants who voted, by question."""
+        """Question -> the participants who voted."""
         found: dict[str, set[str]] = {}
         for some in batches(question_ids):
             for row in await self._connection.execute(
@@ -58,7 +58,8 @@ class Questions:
         return found
 
     async def between(self, session: str, from_ms: int, to_ms: int, limit: int) -> list[Question]:
-        """Asked, put on stage or answered between two times, by media time of the asking; all states."""
+        """Questions that were asked, put on stage or answered between two times, by media time of the asking; all
+        states."""
         spans = [
             (column >= from_ms) & (column < to_ms)
             for column in (table.c.media_at_ms, table.c.staged_ms, table.c.answered_ms)
@@ -74,7 +75,7 @@ class Questions:
         return [_MAPPING.item(row) for row in rows]
 
     async def parts_in_room(self, room: str) -> list[Question]:
-        """Those of no session that were merged into others."""
+        """Questions of no session that were merged into others."""
         query = select(table).where(
             table.c.room_id == room, table.c.session_id.is_(None), table.c.merged_into_id.is_not(None)
         )
@@ -89,7 +90,7 @@ class Questions:
         session: str | None = None,
         caller: Caller | None = None,
     ) -> Page[Question]:
-        """By time. ``caller``: what they are told of; None: all."""
+        """By time. ``caller``: only those that they may know of; None: all."""
         query = select(table).order_by(table.c.at_ms, table.c.id).limit(limit + 1)
         if after is not None:
             query = query.where(after_pair(table.c.at_ms, table.c.id, after))

@@ -1,4 +1,4 @@
-"""How far grants of sessions and events reach now, from what is stored; and what outlives its grant."""
+"""The present reach of grants of sessions and events, from stored data; and connections that outlive their grant."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from streamer.store.sessions import Sessions
 from streamer.store.tables import connections, rooms, sessions, venues
 
 _AROUND_MS = 48 * 3600_000
-"""More than a day and the hours that a session is waited for."""
+"""More than a day and the hours for which a session is expected."""
 _MOST_SESSIONS = 2000
 
 
 async def grant_as_it_is(connection: AsyncConnection, grant_id: str, now_ms: int) -> Grant | None:
-    """A grant as it is now, with the rooms that it reaches; None: there is none."""
+    """A grant with the rooms that it reaches now; None: it does not exist."""
     if grant_id == ADMIN.id:
         return ADMIN
     try:
@@ -35,7 +35,7 @@ async def grant_as_it_is(connection: AsyncConnection, grant_id: str, now_ms: int
 
 
 async def reaching(connection: AsyncConnection, grant: Grant, now_ms: int) -> Grant:
-    """``grant`` with the rooms that it reaches now; one of a room, a venue or everything comes back as it is."""
+    """``grant`` with the rooms that it reaches now; a grant of a room, a venue or everything stays as it is."""
     stored = Sessions(connection)
     session_rooms = None
     if grant.session is not None:
@@ -56,7 +56,7 @@ async def reaching(connection: AsyncConnection, grant: Grant, now_ms: int) -> Gr
 
 
 async def with_ends(connection: AsyncConnection, found: Sequence[Grant], now_ms: int) -> list[Grant]:
-    """Grants as a list shows them: those of sessions know when they end; none knows its rooms."""
+    """Grants for a list: those of sessions with their ends, none with its rooms."""
     of_sessions = {grant.session for grant in found if grant.session is not None}
     by_id = await Sessions(connection).find_many(of_sessions) if of_sessions else {}
     return [
@@ -107,8 +107,8 @@ async def target_of_room(connection: AsyncConnection, room_id: str) -> Target:
 class Lapse:
     """An open connection whose grant would not open it any more.
 
-    ``grant`` None: it is gone, with its room's session for example, and the connection has to go too. Else a
-    publication goes on and is told of (expiry never takes somebody off the air), and a preview is closed.
+    ``grant`` None: it was deleted, with its room's session for example, and the connection must be closed. Otherwise a
+    publication goes on and is reported (an expiry never takes somebody off the air), and a preview is closed.
     """
 
     connection: OpenConnection

@@ -1,4 +1,4 @@
-"""Recordings and their editions in the database. The files are the archive's; what is here finds and describes them."""
+"""Recordings and their editions in the database. The archive has the files; these rows find and describe them."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class RecordingState(StrEnum):
     GROWING = "growing"
     READY = "ready"
     DELETED = "deleted"
-    """By retention or by hand: the files are gone, the row says that there was one."""
+    """By retention or by hand: the files are deleted, the row says that there was a recording."""
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A session's material. Times are media times and span the handles; ``end_ms`` is None while it grows."""
+    """A session's material. Times are media times and include the handles; ``end_ms`` is None while it grows."""
 
     session: str
     room: str
-    """Where it was recorded."""
+    """The room where it was recorded."""
     broadcast: str
     folder: str
-    """In the data folder."""
+    """Relative to the data folder."""
     start_ms: int
     end_ms: int | None = None
     size_bytes: int = 0
@@ -49,18 +49,18 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class StoredEdition:
-    """One cut of a recording, under an unguessable id. Media times."""
+    """One cut of a recording, with an id that cannot be guessed. Media times."""
 
     id: str
     session: str
     start_ms: int
     end_ms: int | None = None
-    """None while the session is on air."""
+    """None during the session."""
     skips: tuple[tuple[int, int], ...] = ()
     """Incidents that are left out, ``(from, to)``."""
     created_ms: int = 0
     replaced_ms: int | None = None
-    """When another took its place or it was unpublished; its addresses answer 410 from then on."""
+    """The time when it was replaced or unpublished; its addresses answer 410 from then on."""
 
 
 _RECORDINGS = RowMapping(Recording, recordings)
@@ -86,7 +86,7 @@ class Recordings:
         return None if row is None else _RECORDINGS.item(row)
 
     async def find_many(self, session_ids: Iterable[str]) -> dict[str, Recording]:
-        """Those that are there, by session."""
+        """Session -> its recording, for those that exist."""
         query = select(recordings).where(recordings.c.session_id.in_(list(session_ids)))
         return {row.session_id: _RECORDINGS.item(row) for row in await self._connection.execute(query)}
 
@@ -102,7 +102,7 @@ class Recordings:
         published: bool | None = None,
         caller: Caller | None = None,
     ) -> Page[Recording]:
-        """Newest first. ``caller``: what they are told of; None: all."""
+        """Newest first. ``caller``: only those that they may know of; None: all."""
         order = (recordings.c.start_ms.desc(), recordings.c.session_id.desc())
         query = select(recordings).order_by(*order).limit(limit + 1)
         if after is not None:
@@ -130,7 +130,8 @@ class Recordings:
         return [_RECORDINGS.item(row) for row in rows]
 
     async def unpinned_before(self, room: str, before_ms: int) -> list[Recording]:
-        """A room's that retention may delete: over before ``before_ms``, with files, not pinned. Oldest first."""
+        """A room's recordings that retention may delete: over before ``before_ms``, with files, not pinned. Oldest
+        first."""
         query = select(recordings).where(
             recordings.c.room_id == room,
             recordings.c.end_ms < before_ms,
@@ -141,7 +142,7 @@ class Recordings:
         return [_RECORDINGS.item(row) for row in rows]
 
     async def total_bytes(self, *, room: str | None = None) -> int:
-        """Of those with files."""
+        """The size of all recordings with files."""
         query = select(func.coalesce(func.sum(recordings.c.size_bytes), 0)).where(
             recordings.c.state != RecordingState.DELETED.value
         )
@@ -160,7 +161,7 @@ class Recordings:
         )
 
     async def put(self, recording: Recording) -> None:
-        """Add, or save where the session has one. Raises Unprocessable ``unknown_reference``."""
+        """Add it, or save it if the session has one. Raises Unprocessable ``unknown_reference``."""
         values = _RECORDINGS.values(recording)
         key = {"session_id": values.pop("session_id")}
         await put_row(self._connection, recordings, key, values, unknown=_UNKNOWN)
@@ -174,14 +175,14 @@ class Recordings:
             raise NotFound("There is no recording of this session.")
 
     async def drop_growing(self, session_ids: Iterable[str]) -> None:
-        """Of sessions that turned out to be none: the rows and their editions."""
+        """Delete the rows and editions of sessions that did not take place."""
         growing = recordings.c.state == RecordingState.GROWING.value
         await self._connection.execute(
             delete(recordings).where(recordings.c.session_id.in_(list(session_ids)), growing)
         )
 
     async def remove(self, session: str) -> None:
-        """The row and its editions; of the files the archive takes care."""
+        """Delete the row and its editions; the archive deletes the files."""
         await self._connection.execute(delete(recordings).where(recordings.c.session_id == session))
 
 
@@ -196,11 +197,11 @@ class Editions:
         return None if row is None else _EDITIONS.item(row)
 
     async def current(self, session: str) -> StoredEdition | None:
-        """The one that the session's replay points to."""
+        """The edition that the session's replay points to."""
         return (await self.current_of((session,))).get(session)
 
     async def current_of(self, session_ids: Iterable[str]) -> dict[str, StoredEdition]:
-        """By session; those without one are left out."""
+        """Session -> its edition; sessions without one are left out."""
         query = select(editions).where(editions.c.session_id.in_(list(session_ids)), editions.c.replaced_ms.is_(None))
         return {row.session_id: _EDITIONS.item(row) for row in await self._connection.execute(query)}
 
@@ -211,10 +212,10 @@ class Editions:
         return [_EDITIONS.item(row) for row in rows]
 
     async def add(self, edition: StoredEdition) -> None:
-        """Make it the session's current one: the one before is replaced at ``edition.created_ms``. Bumps the revision:
-        what it leaves out leaves the live windows too.
+        """Make it the session's current edition: the one before is replaced at ``edition.created_ms``. Bumps the
+        revision: stretches that it leaves out leave the live windows, too.
 
-        Raises Conflict ``exists``, Unprocessable ``unknown_reference`` where the session has no recording.
+        Raises Conflict ``exists``, Unprocessable ``unknown_reference`` if the session has no recording.
         """
         await revision.bump(self._connection)
         if edition.replaced_ms is None:
@@ -228,7 +229,7 @@ class Editions:
         )
 
     async def save(self, edition: StoredEdition) -> None:
-        """Raises NotFound, Unprocessable ``bad_edition`` where it would stand beside the current one."""
+        """Raises NotFound, Unprocessable ``bad_edition`` if it would stand beside the current one."""
         if edition.replaced_ms is None:
             current = await self.current(edition.session)
             if current is not None and current.id != edition.id:
@@ -240,7 +241,7 @@ class Editions:
             raise NotFound("There is no such edition.")
 
     async def withdraw(self, session: str, at_ms: int) -> bool:
-        """Whether the session had a current edition, which is none from now on."""
+        """Unpublish the current edition. Returns whether there was one."""
         changed = await self._connection.execute(
             update(editions)
             .where(editions.c.session_id == session, editions.c.replaced_ms.is_(None))

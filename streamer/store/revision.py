@@ -1,4 +1,4 @@
-"""The revision: a counter that tells the director that somebody else has changed what it keeps in memory.
+"""The revision: a counter that tells the director that another process has changed data in its memory.
 
 Repositories of venues, rooms, events, sessions, marks and editions bump it with each change, in the change's
 transaction.
@@ -13,10 +13,10 @@ from streamer.store.tables import revisions
 
 
 async def current(connection: AsyncConnection) -> int:
-    """The revision of what this transaction sees.
+    """The revision that this transaction sees.
 
-    In a transaction of ``Database.write`` nobody else moves it before the transaction ends: whoever keeps what is
-    stored in memory reads it first, compares it with the one that he knows, and reads it again after his changes.
+    In a transaction of ``Database.write`` nobody else changes it before the transaction ends. The owner of a copy in
+    memory reads it first, compares it with its own, and reads it again after its changes.
     """
     return int((await connection.execute(select(revisions.c.value).where(revisions.c.id == 1))).scalar_one())
 

@@ -1,4 +1,5 @@
-"""What rooms do that no session says (holds, the slate by hand, the source, the gain), and who takes care of alarms."""
+"""Rooms' states that no session has (holds, the slate by hand, the source, the gain), and the acknowledgements of
+alarms."""
 
 from __future__ import annotations
 
@@ -18,17 +19,17 @@ from streamer.store.writing import put_row
 
 @dataclass(frozen=True, slots=True)
 class StoredRoomState:
-    """The defaults are a room's of which nothing is stored."""
+    """The defaults are the state of a room without a row."""
 
     room: str
     hold: Hold | None = None
     slate: bool = False
-    """Somebody wants the slate, whatever runs."""
+    """Somebody has put up the slate, whatever runs."""
     source: str | None = None
     gain_db: float = 0.0
     media_up_since_ms: int | None = None
     media_stopped_ms: int | None = None
-    """When media were last seen, so that a session whose room lost them over a restart ends where they stopped."""
+    """The time of the last media, so that a session whose room lost them during a restart ends at that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class RoomStates:
         return StoredRoomState(room) if row is None else _state(row)
 
     async def all(self) -> dict[str, StoredRoomState]:
-        """By room; rooms of which nothing is stored are left out."""
+        """Room -> its state; rooms without a row are left out."""
         return {row.room_id: _state(row) for row in await self._connection.execute(select(room_states))}
 
     async def save(self, state: StoredRoomState) -> None:
@@ -78,26 +79,26 @@ class RoomStates:
 
 
 class Acknowledgements:
-    """One transaction's view of who takes care of which alarm."""
+    """One transaction's view of the acknowledgements of alarms."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def all(self) -> dict[str, dict[str, Acknowledgement]]:
-        """By room and alarm."""
+        """Room -> alarm -> its acknowledgement."""
         found: dict[str, dict[str, Acknowledgement]] = {}
         for row in await self._connection.execute(select(alarm_acknowledgements)):
             found.setdefault(row.room_id, {})[row.alarm] = _ACKNOWLEDGEMENTS.item(row)
         return found
 
     async def put(self, acknowledgement: Acknowledgement) -> None:
-        """Raises Unprocessable ``unknown_reference``. Somebody else's is replaced: whoever comes last takes care."""
+        """Raises Unprocessable ``unknown_reference``. Replaces an earlier person's."""
         values = _ACKNOWLEDGEMENTS.values(acknowledgement)
         key = {name: values.pop(name) for name in ("room_id", "alarm")}
         await put_row(self._connection, alarm_acknowledgements, key, values, unknown=_UNKNOWN)
 
     async def remove(self, room: str, alarms: Iterable[str]) -> None:
-        """Of alarms that are over: the same again is a new one, which nobody has seen yet."""
+        """For alarms that have ended: the same alarm later is a new one, which nobody has seen yet."""
         await self._connection.execute(
             delete(alarm_acknowledgements).where(
                 alarm_acknowledgements.c.room_id == room, alarm_acknowledgements.c.alarm.in_(list(alarms))

@@ -48,7 +48,7 @@ class Rooms:
         return page_of([(row.id, _MAPPING.item(row)) for row in rows], limit)
 
     async def add(self, room: Room) -> None:
-        """Raises Conflict ``exists``, Unprocessable ``unknown_reference`` where the venue is not there."""
+        """Raises Conflict ``exists``, Unprocessable ``unknown_reference`` if the venue does not exist."""
         await revision.bump(self._connection)
         await add_rows(
             self._connection,
@@ -66,7 +66,8 @@ class Rooms:
             raise NotFound("There is no such room.")
 
     async def remove(self, room_id: str) -> None:
-        """Takes the room's grants and state with it. Raises Conflict ``in_use`` while it has sessions or recordings."""
+        """Removes the room's grants and state with it. Raises Conflict ``in_use`` while it has sessions or
+        recordings."""
         await revision.bump(self._connection)
         await remove_rows(
             self._connection,

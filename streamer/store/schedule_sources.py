@@ -1,4 +1,4 @@
-"""Where events' schedules come from, and imports that were shown and not applied yet."""
+"""The addresses of events' schedules, and imports that were shown and not applied yet."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from streamer.store.writing import add_rows, put_row
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSource:
-    """What is known of an event's schedule at ``url``; ``etag`` and ``last_modified`` belong to that address."""
+    """The state of an event's schedule at ``url``; ``etag`` and ``last_modified`` belong to that address."""
 
     event: str
     url: str
     owner: str = ""
-    """Id of the grant with whose rights it is read: whoever set the address, or said yes to it. Empty: nobody."""
+    """The id of the grant with whose rights it is read: of the person who set or confirmed the address. Empty: none."""
     etag: str = ""
     last_modified: str = ""
     polled_ms: int | None = None
     error: str = ""
-    """What went wrong the last time, in words; empty: nothing."""
+    """The error of the last look, in words; empty: none."""
     applied_sha256: str = ""
     """Hexadecimal digest of the file that was applied last."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportPreview:
-    """``event`` may be one that the import would make. ``payload`` is a JSON object of the importer's own."""
+    """``event`` may be a new one that the import would make. ``payload`` is a JSON object of the importer."""
 
     id: str
     event: str
@@ -63,7 +63,7 @@ class ScheduleSources:
         return {row.event_id: _SOURCES.item(row) for row in rows}
 
     async def put(self, source: ScheduleSource) -> None:
-        """Add or replace. Raises Unprocessable ``unknown_reference`` where the event is not there."""
+        """Add or replace. Raises Unprocessable ``unknown_reference`` if the event does not exist."""
         values = _SOURCES.values(source)
         key = {"event_id": values.pop("event_id")}
         await put_row(self._connection, schedule_sources, key, values, unknown="The event does not exist.")
@@ -73,13 +73,13 @@ class ScheduleSources:
 
 
 class ImportPreviews:
-    """One transaction's view of the imports that wait for a yes."""
+    """One transaction's view of the imports that wait for a confirmation."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def find(self, preview_id: str) -> ImportPreview | None:
-        """Expired ones too: the caller has the clock."""
+        """Also finds expired ones: the caller has the clock."""
         row = (
             await self._connection.execute(select(import_previews).where(import_previews.c.id == preview_id))
         ).first()
@@ -99,6 +99,6 @@ class ImportPreviews:
         await self._connection.execute(delete(import_previews).where(import_previews.c.id == preview_id))
 
     async def sweep(self, now_ms: int) -> int:
-        """Those that have expired. Returns how many."""
+        """Removes expired ones. Returns how many."""
         gone = await self._connection.execute(delete(import_previews).where(import_previews.c.expires_ms <= now_ms))
         return gone.rowcount

@@ -21,7 +21,7 @@ from streamer.store.writing import add_rows, change_rows, remove_rows
 _MAPPING = RowMapping(Session, sessions)
 _UNKNOWN = "The session's room or event does not exist."
 _AT_A_TIME = 500
-"""Ids in one statement: both databases limit how many values it may carry."""
+"""Ids in one statement: both databases limit the number of values."""
 
 
 class Sessions:
@@ -55,8 +55,8 @@ class Sessions:
         language: str | None = None,
         caller: Caller | None = None,
     ) -> Page[Session]:
-        """By planned start. ``from_ms`` and ``until_ms``: what lies or lasts between them, by plan or in fact.
-        ``caller``: what they are told of; None: all."""
+        """By planned start. ``from_ms`` and ``until_ms``: sessions that overlap this time, by plan or in fact.
+        ``caller``: only those that they may know of; None: all."""
         query = select(sessions).order_by(sessions.c.start_ms, sessions.c.id).limit(limit + 1)
         if after is not None:
             query = query.where(after_pair(sessions.c.start_ms, sessions.c.id, after))
@@ -73,7 +73,7 @@ class Sessions:
         if states is not None:
             query = query.where(sessions.c.state.in_([state.value for state in states]))
         if language is not None:
-            # ``fr`` is asked for ``fr-CA`` too.
+            # A query for ``fr`` finds ``fr-CA``, too.
             query = query.where(or_(sessions.c.language == language, sessions.c.language.startswith(f"{language}-")))
         if caller is not None:
             query = query.where(session_told(caller))
@@ -81,9 +81,9 @@ class Sessions:
         return page_of([(pair_place(row.start_ms, row.id), _MAPPING.item(row)) for row in rows], limit)
 
     async def of_room_around(self, room: str, from_ms: int, until_ms: int) -> list[Session]:
-        """By start: what ends at ``from_ms`` or later and begins before ``until_ms``, by plan or in fact.
+        """By start: sessions that end at ``from_ms`` or later and begin before ``until_ms``, by plan or in fact.
 
-        Whatever is armed or running is among them, however far away.
+        Armed and running sessions are always among them, however far away.
         """
         return await self.of_rooms((room,), from_ms, until_ms)
 
@@ -98,12 +98,12 @@ class Sessions:
         return await self._all(query.order_by(sessions.c.start_ms, sessions.c.id))
 
     async def of_event(self, event: str) -> list[Session]:
-        """All of an event by start, for an import to compare with."""
+        """All sessions of an event by start, for an import to compare with."""
         query = select(sessions).where(sessions.c.event_id == event)
         return await self._all(query.order_by(sessions.c.start_ms, sessions.c.id))
 
     async def find_many(self, session_ids: Iterable[str]) -> dict[str, Session]:
-        """Those that are there, by id."""
+        """The existing ones, by id."""
         found: dict[str, Session] = {}
         for ids in _batches(list(session_ids)):
             for session in await self._all(select(sessions).where(sessions.c.id.in_(ids))):
@@ -111,11 +111,11 @@ class Sessions:
         return found
 
     async def add(self, session: Session) -> None:
-        """Raises Conflict ``exists``, Unprocessable ``unknown_reference`` where room or event are not there."""
+        """Raises Conflict ``exists``, Unprocessable ``unknown_reference`` if room or event do not exist."""
         await self.add_many((session,))
 
     async def add_many(self, new: Sequence[Session]) -> None:
-        """All or none. Raises as :meth:`add` does."""
+        """Adds all or none. Raises as :meth:`add` does."""
         if not new:
             return
         await revision.bump(self._connection)
@@ -128,7 +128,7 @@ class Sessions:
         )
 
     async def save(self, session: Session) -> None:
-        """Raises NotFound where it is gone, Unprocessable ``unknown_reference``."""
+        """Raises NotFound if it does not exist, Unprocessable ``unknown_reference``."""
         await revision.bump(self._connection)
         changed = await change_rows(
             self._connection,
@@ -139,7 +139,7 @@ class Sessions:
             raise NotFound("There is no such session.")
 
     async def save_many(self, changed: Sequence[Session]) -> None:
-        """All of them; those that are gone are passed over. Raises Unprocessable ``unknown_reference``."""
+        """Saves all that exist; the others are skipped. Raises Unprocessable ``unknown_reference``."""
         if not changed:
             return
         await revision.bump(self._connection)
@@ -152,11 +152,11 @@ class Sessions:
         await change_rows(self._connection, statement, rows, unknown=_UNKNOWN)
 
     async def remove(self, session_id: str) -> None:
-        """Takes marks and grants with it. Raises Conflict ``has_recording`` while there are recorded files."""
+        """Removes its marks and grants with it. Raises Conflict ``has_recording`` while there are recorded files."""
         await self.remove_many((session_id,))
 
     async def remove_many(self, session_ids: Iterable[str]) -> None:
-        """All or none. Raises as :meth:`remove` does."""
+        """Removes all or none. Raises as :meth:`remove` does."""
         batches = _batches(list(session_ids))
         if batches:
             await revision.bump(self._connection)
@@ -183,17 +183,18 @@ class Sessions:
 
 
 def image_of(session: Session) -> dict[str, Any]:
-    """All of a session as a JSON object, for :class:`~streamer.store.actions.StoredAction`."""
+    """A whole session as a JSON object, for :class:`~streamer.store.actions.StoredAction`."""
     return _MAPPING.values(session)
 
 
 def session_of(image: Mapping[str, Any]) -> Session:
-    """Back from :func:`image_of`, also of an older version: fields that it does not have are as by default."""
+    """The reverse of :func:`image_of`, also for older versions: missing fields get their defaults."""
     return _MAPPING.of_values(image)
 
 
 def _lasts_past(from_ms: int, besides: Iterable[SessionState]) -> ColumnElement[bool]:
-    """What ends after ``from_ms``, by plan, by extension or in fact, or is in one of the states ``besides``."""
+    """Sessions that end after ``from_ms``, by plan, by extension or in fact, or are in one of the states
+    ``besides``."""
     return or_(
         sessions.c.end_ms > from_ms,
         sessions.c.extended_until_ms > from_ms,

@@ -1,8 +1,8 @@
 """The tables. Changes go through a migration in ``migrations/versions``; a test compares the two.
 
 Times are UTC milliseconds in integers: exact, ordered, and the same in SQLite and PostgreSQL. Lists and objects are
-JSON in text: no query looks into them. A column ``{word}_id`` names a row of another table; where it is no foreign
-key, the row must outlive what it names.
+JSON in text: no query looks into them. A column ``{word}_id`` names a row of another table; if it is no foreign key,
+the row must outlive the row that it names.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ room_states = Table(
     Column("media_up_since_ms", BigInteger),
     Column("media_stopped_ms", BigInteger),
 )
-"""What a room does that no session says. A room without a row does nothing of the kind."""
+"""The part of a room's state that no session has. A room without a row has the defaults."""
 
 alarm_acknowledgements = Table(
     "alarm_acknowledgements",
@@ -131,7 +131,7 @@ sessions = Table(
     Column("record_answer", Boolean),
     Column("stream_answer", Boolean),
     Column("generation", BigInteger, nullable=False, server_default="1"),
-    # Of versions that kept one key for each closed session; nothing reads it.
+    # From versions that kept one key for each closed session; nothing reads it.
     Column("key", String(64), nullable=False, default=""),
     Column("guid", UnboundedText, nullable=False),
     Column("external_id", UnboundedText, nullable=False),
@@ -219,7 +219,7 @@ captions = Table(
     Index("ix_captions_room_id_lang_at_ms", "room_id", "lang", "at_ms"),
     Index("ix_captions_created_ms", "created_ms"),
 )
-"""What was said in a room. ``session_id`` and ``grant_id`` are no foreign keys: the text stays with the recording."""
+"""The captions of a room. ``session_id`` and ``grant_id`` are no foreign keys: the text stays with the recording."""
 
 grants = Table(
     "grants",
@@ -249,9 +249,9 @@ connections = Table(
     Index("ix_connections_grant_id", "grant_id"),
     Index("ix_connections_room_id_source", "room_id", "source"),
 )
-"""WebRTC connections by the grant that opened them, so that a revocation finds them in any web process.
+"""WebRTC connections with the grant that opened them, so that a revocation finds them in any web process.
 
-``grant_id`` is no foreign key: the row must outlive the grant until the connection is hung up.
+``grant_id`` is no foreign key: the row must outlive the grant until the connection is closed.
 """
 
 logins = Table(
@@ -265,7 +265,7 @@ logins = Table(
     Column("agent", UnboundedText, nullable=False),
     Index("ix_logins_expires_ms", "expires_ms"),
 )
-"""Login sessions. No ``grant_id``: the admin's, by password. A revoked grant takes its own with it."""
+"""Login sessions. Without ``grant_id``: the admin's, by password. The deletion of a grant deletes its logins."""
 
 secrets = Table(
     "secrets",
@@ -277,7 +277,7 @@ secrets = Table(
 audit = Table(
     "audit",
     metadata,
-    # SQLite counts up by itself in an INTEGER PRIMARY KEY only, and uses numbers again without AUTOINCREMENT.
+    # SQLite counts up by itself only in an INTEGER PRIMARY KEY, and reuses numbers without AUTOINCREMENT.
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("at_ms", BigInteger, nullable=False),
     Column("who", String(48), nullable=False),
@@ -325,7 +325,7 @@ revisions = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("value", BigInteger, nullable=False),
 )
-"""One row, 1: grows with each change of what the director keeps in memory."""
+"""One row, 1: grows with each change of data in the director's memory."""
 
 directors = Table(
     "directors",
@@ -339,7 +339,7 @@ directors = Table(
     Column("pid", BigInteger, nullable=False),
     Column("folder", UnboundedText, nullable=False),
 )
-"""One row, 1: the web process that directs. ``holder`` is empty where none does."""
+"""One row, 1: the web process that directs. ``holder`` is empty if none does."""
 
 participants = Table(
     "participants",
@@ -351,8 +351,8 @@ participants = Table(
     Column("seen_ms", BigInteger, nullable=False),
     Index("ix_participants_seen_ms", "seen_ms"),
 )
-"""Those who have said something. ``participant_id`` elsewhere is no foreign key: items go one by one when they are old,
-and all at once when somebody wants to be forgotten."""
+"""Participants who have said something. ``participant_id`` elsewhere is no foreign key: old items are deleted one by
+one, and all of them when a participant asks for it."""
 
 chat_messages = Table(
     "chat_messages",
@@ -460,7 +460,7 @@ room_modes = Table(
     Column("words", UnboundedText, nullable=False),
     Column("networks", UnboundedText, nullable=False),
 )
-"""What an audience may do. One without a row does what is usual."""
+"""The rules of an audience. An audience without a row has the defaults."""
 
 sanctions = Table(
     "sanctions",
@@ -563,7 +563,7 @@ watch_minutes = Table(
     Column("minute_ms", BigInteger, primary_key=True),
     Column("viewers", BigInteger, nullable=False),
 )
-"""How many watched a session in each minute, and nothing of who."""
+"""The number of viewers of a session in each minute, without names."""
 
 hall_codes = Table(
     "hall_codes",

@@ -1,7 +1,7 @@
-"""Text as both databases hold it: PostgreSQL has no NUL, and lone surrogates are no UTF-8.
+"""Text that both databases can hold: PostgreSQL has no NUL, and lone surrogates are no UTF-8.
 
-Columns of these types take any ``str``, to store as to look for: what nobody could store is found nowhere, and a
-schedule with an odd character is stored without it. Neither is an error of the database's.
+Columns of these types accept any ``str``, for storing and for searching: a text that cannot be stored is found nowhere,
+and a schedule with an odd character is stored without it. Neither is an error of the database.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def storable(text: str) -> str:
 
 
 class String(TypeDecorator[str]):
-    """Of limited length."""
+    """Text of limited length."""
 
     impl = sa.String
     cache_ok = True
@@ -28,7 +28,7 @@ class String(TypeDecorator[str]):
 
 
 class UnboundedText(TypeDecorator[str]):
-    """Of any length."""
+    """Text of any length."""
 
     impl = sa.Text
     cache_ok = True

@@ -65,7 +65,7 @@ class Venues:
             raise NotFound("There is no such venue.")
 
     async def remove(self, venue_id: str) -> None:
-        """Takes the venue's grants with it. Raises Conflict ``in_use`` while it has rooms or events."""
+        """Removes the venue's grants with it. Raises Conflict ``in_use`` while it has rooms or events."""
         await revision.bump(self._connection)
         await remove_rows(
             self._connection,

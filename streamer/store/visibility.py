@@ -1,7 +1,8 @@
-"""What a caller is told of, as clauses of SQL: the twins of :mod:`streamer.conference.visibility`, for lists.
+"""The facts that a caller may know, as clauses of SQL: the counterparts of :mod:`streamer.conference.visibility`, for
+lists.
 
-Rows that are hidden from a caller are left out by the query, so that pages, their lengths and their cursors are made of
-what is shown. A test holds clauses and functions to the same answers.
+Queries leave out the rows that are hidden from a caller, so that pages, their lengths and their cursors contain visible
+rows only. A test compares clauses and functions.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Clause = ColumnElement[bool]
 
 
 def session_told(caller: Caller, *, as_closed: Clause | None = None) -> Clause:
-    """Of ``sessions``, those that :func:`streamer.conference.visibility.told` tells anything of."""
+    """Rows of ``sessions`` that :func:`streamer.conference.visibility.told` lets the caller know of."""
     grant, links = caller.grant, caller.links
     public = sessions.c.visibility == Visibility.PUBLIC.value
     if as_closed is not None:
@@ -35,7 +36,7 @@ def session_told(caller: Caller, *, as_closed: Clause | None = None) -> Clause:
 
 
 def session_allows(grant: Grant | None, action: Action) -> Clause:
-    """Of ``sessions``, those for which the grant allows the action."""
+    """Rows of ``sessions`` for which the grant allows the action."""
     if grant is None or not grant.may(action):
         return false()
     if grant.room is not None:
@@ -50,7 +51,7 @@ def session_allows(grant: Grant | None, action: Action) -> Clause:
 
 
 def room_allows(grant: Grant | None, action: Action, room: ColumnElement[Any]) -> Clause:
-    """Whether the grant allows the action in the room itself, as far as it reaches now."""
+    """Whether the grant allows the action in the room itself, with its present reach."""
     if grant is None or not grant.may(action):
         return false()
     if grant.room is not None:
@@ -88,13 +89,14 @@ def said_in(item: FromClause) -> ColumnElement[Any]:
 
 
 def said_told(caller: Caller, item: FromClause) -> Clause:
-    """Of questions or polls, left outer joined with ``sessions`` by :func:`said_in`: those that are told at all."""
+    """Rows of questions or polls, left outer joined with ``sessions`` by :func:`said_in`, that the caller may know
+    of."""
     in_session = and_(sessions.c.id.is_not(None), session_told(caller, as_closed=_closed(item)))
     return or_(said_in(item).is_(None), in_session)
 
 
 def said_for_crew(caller: Caller, item: FromClause, action: Action) -> Clause:
-    """Those that the caller reads as a moderator does, of those that are told."""
+    """Those of them that the caller may read as a moderator."""
     in_room = and_(said_in(item).is_(None), room_allows(caller.grant, action, item.c.room_id))
     return or_(in_room, and_(sessions.c.id.is_not(None), session_allows(caller.grant, action)))
 

@@ -1,7 +1,7 @@
-"""Writes that may break a constraint, with the answer in words.
+"""Writes that may break a constraint, with the error in words.
 
 Each runs in a savepoint: PostgreSQL gives up the whole transaction at the first error, SQLite does not, and a
-repository's caller need not know which it is.
+repository's caller need not know which database it is.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ async def add_rows(
 ) -> None:
     """Insert all ``rows`` or none.
 
-    Raises Conflict ``exists`` with the message ``taken`` where a key is taken, Unprocessable ``unknown_reference``
-    with ``unknown`` where a row names one of another table that is not there.
+    Raises Conflict ``exists`` with the message ``taken`` if a key exists already, Unprocessable ``unknown_reference``
+    with ``unknown`` if a row names a row of another table that does not exist.
     """
     if not rows:
         return
@@ -44,9 +44,9 @@ async def change_rows(
     *,
     unknown: str,
 ) -> int:
-    """Update, once for each of ``rows`` (its parameters) where given; all or nothing.
+    """Update, once for each of ``rows`` (its parameters) if they are given; all or nothing.
 
-    Returns how many rows changed, which is not known (-1) for many. Raises Unprocessable ``unknown_reference``.
+    Returns the number of changed rows; for many it is unknown (-1). Raises Unprocessable ``unknown_reference``.
     """
     try:
         async with connection.begin_nested():
@@ -58,7 +58,7 @@ async def change_rows(
 async def put_row(
     connection: AsyncConnection, table: Table, key: Mapping[str, Any], values: Mapping[str, Any], *, unknown: str
 ) -> None:
-    """Change the row that ``key`` (of the columns of the primary key) names, or add it.
+    """Change the row with this primary key, or add it.
 
     Raises Unprocessable ``unknown_reference``. Two of these at once cannot both add: there is one writer at a time.
     """
@@ -68,7 +68,8 @@ async def put_row(
 
 
 async def remove_rows(connection: AsyncConnection, statement: Executable, *, in_use: str, code: str = "in_use") -> int:
-    """Delete. Returns how many rows; raises Conflict ``code`` with the message ``in_use`` while others need them."""
+    """Delete. Returns the number of rows; raises Conflict ``code`` with the message ``in_use`` while other rows need
+    them."""
     try:
         async with connection.begin_nested():
             return (await connection.execute(statement)).rowcount

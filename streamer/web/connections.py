@@ -1,8 +1,9 @@
-"""Who may connect when connections are scarce, by household. No transport: :mod:`streamer.web.http_server` has that.
+"""Decides by household which connections are accepted when places are scarce. No transport:
+:mod:`streamer.web.http_server` has that.
 
-Everybody has places, the crew some more, and nobody's household may hold as many as would leave none to others
-(:mod:`streamer.shares`). Past its share a household's own idle connections go; where all places are taken,
-those of the household that holds most. Only then is somebody refused, unless a grant is shown.
+Everybody has places, the crew some more, and no household may take all of them (:mod:`streamer.shares`). Above its
+share a household's own idle connections are closed; when all places are taken, idle ones of the household that holds
+most. Only then a connection is refused, unless it shows a grant.
 """
 
 from __future__ import annotations
@@ -12,22 +13,22 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from streamer.shares import Shares
 from streamer.descriptors import DescriptorBudget
+from streamer.shares import Shares
 
 
 class ConnectionKind(Enum):
     PROXY = "proxy"
-    """A trusted proxy's: it speaks for many households."""
+    """A trusted proxy's connection, which serves many households."""
     ANYBODY = "anybody"
     PROBATION = "probation"
-    """Beyond everybody's places: it is to show a grant."""
+    """Beyond the places for everybody: it must show a grant."""
     CREW = "crew"
 
 
 class Cuttable(Protocol):
     def cut(self) -> None:
-        """End it at once, whatever was not sent. The seat is left soon after."""
+        """End it at once, whatever was not sent. Its seat becomes free soon after."""
 
 
 @dataclass(slots=True)
@@ -36,26 +37,26 @@ class ConnectionStats:
 
     open: int = 0
     crew: int = 0
-    """Of these, with a grant."""
+    """Open connections with a grant."""
     opened_total: int = 0
     refused_total: int = 0
     cut_for_others_total: int = 0
-    """Idle ones of households with many, for newcomers."""
+    """Idle connections of households with many, closed for new ones."""
     cut_headers_total: int = 0
-    """No whole request in time."""
+    """No complete request in time."""
     cut_body_total: int = 0
     cut_idle_total: int = 0
     cut_slow_total: int = 0
     """Readers that took too little."""
     cut_unsent_total: int = 0
-    """Cut because too much was waiting to be sent, to all together."""
+    """Closed because too much was waiting to be sent to all clients together."""
     unsent_bytes: int = 0
     handshakes_failed_total: int = 0
     accept_errors_total: int = 0
 
 
 class Seat:
-    """One connection's place. ``connection`` is set once there is one to cut."""
+    """The place of one connection. ``connection`` is set once there is one to cut."""
 
     __slots__ = ("connection", "household", "kind", "left")
 
@@ -67,18 +68,18 @@ class Seat:
 
 
 class _Pool:
-    """Places of one kind, and whose connections are idle in them."""
+    """Places of one kind, and the idle connections in them."""
 
     def __init__(self, total: int) -> None:
         self.shares = Shares(total)
         self.idle: dict[str, OrderedDict[Seat, None]] = {}
-        """Household -> its connections that wait for the client, the longest first."""
+        """Household -> its idle connections, the longest idle first."""
 
     def giving_way(self, household: str, *, full: bool) -> Seat | None:
-        """The connection whose place a newcomer of ``household`` gets. ``full``: there are no free ones."""
+        """The connection that gives its place to a new one of ``household``. ``full``: no place is free."""
         loser = household
         if full:
-            # Else there are places, and it has its share of them.
+            # Otherwise there are free places, and the household has its share of them.
             most = max(self.idle, key=self.shares.of, default=household)
             if self.shares.of(most) > self.shares.of(household):
                 loser = most
@@ -106,7 +107,7 @@ class Connections:
         self.stats = stats
 
     def admit(self, household: str, *, proxy: bool = False) -> Seat | None:
-        """A place for a new connection; None where there is none."""
+        """A place for a new connection; None if there is none."""
         kinds = (ConnectionKind.PROXY,) if proxy else (ConnectionKind.ANYBODY, ConnectionKind.PROBATION)
         kind = next((kind for kind in kinds if self._take(household, kind)), None)
         if kind is None:
@@ -141,7 +142,7 @@ class Connections:
             seat.connection.cut()
 
     def idle(self, seat: Seat) -> None:
-        """It waits for its client from now on."""
+        """The connection waits for its client from now on."""
         if not seat.left and seat.kind in self._pools:
             self._pools[seat.kind].rest(seat)
 
@@ -151,14 +152,14 @@ class Connections:
             self._pools[seat.kind].rouse(seat)
 
     def prove(self, seat: Seat) -> None:
-        """It has shown a grant: it takes nobody's place any more."""
+        """The connection has shown a grant and moves to the crew's places."""
         if not seat.left and seat.kind in self._pools:
             self._give_back(seat)
             seat.kind = ConnectionKind.CREW
             self.stats.crew += 1
 
     def leave(self, seat: Seat) -> None:
-        """It is over. May be said again."""
+        """The connection has ended. A second call does nothing."""
         if not seat.left:
             seat.left = True
             self.stats.open -= 1

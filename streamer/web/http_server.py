@@ -1,9 +1,9 @@
-"""aiohttp's server with deadlines and bounds. All use of what aiohttp keeps to itself for that stands here.
+"""aiohttp's server with deadlines and limits. All use of aiohttp's private parts for that stands here.
 
 aiohttp closes a kept connection after an hour, and waits for ever for the rest of a request's headers, for a body, and
-for a client to take what it asked for. Here connections are taken from the listening socket one by one, so that
-:class:`streamer.web.connections.Connections` decides before anything is spent on them, and one look a second ends those
-that keep us waiting.
+for a client to read its answer. Here connections are taken from the listening socket one by one, so that
+:class:`streamer.web.connections.Connections` decides before they cost anything, and a check every second ends those
+that are too slow.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from aiohttp import StreamReader, hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
 from streamer.api.auth import HOLDER
-from streamer.household import household
-from streamer.web.connections import Connections, ConnectionKind, Seat
 from streamer.errors import StreamerError, Unavailable
+from streamer.household import household
 from streamer.settings import ServerSettings
 from streamer.supervision import start_kept
+from streamer.web.connections import ConnectionKind, Connections, Seat
 
 LOOK_S = 1.0
 BATCH = 8
-"""Connections taken in one turn of the loop, so that a crowd at the door is nobody else's delay. Those that give way
-for them free their descriptors in the next turn."""
+"""Connections that are accepted in one turn of the loop, so that many new ones do not delay others. Connections that
+are closed for them free their descriptors in the next turn."""
 SLICE = 1000
-"""Connections looked at in one turn of the loop."""
+"""Connections that are checked in one turn of the loop."""
 ACCEPT_AGAIN_S = 0.1
 BODY_MARGIN_S = 2.0
 LINGER_S = 5.0
-"""For the rest of a body that nobody reads."""
+"""The time for the rest of a body that nobody reads."""
 OPEN_TO_ALL = frozenset({"/api/v1/login", "/livez", "/readyz"})
-"""What is answered on probation to whoever shows no grant."""
+"""Addresses that are answered on probation without a grant."""
 _BYTES_ACKED = 120
 """Offset of ``tcpi_bytes_acked`` in ``struct tcp_info``, which only grows at its end (linux/tcp.h)."""
 _RESET = struct.pack("ii", 1, 0)
@@ -47,7 +47,7 @@ _RESET = struct.pack("ii", 1, 0)
 _log = structlog.get_logger(__name__)
 
 Proof = Callable[[web.BaseRequest], Awaitable[bool]]
-"""Whether a request shows a grant of the crew's."""
+"""Whether a request shows a grant of the crew."""
 Refuse = Callable[[StreamerError], web.Response]
 
 
@@ -59,13 +59,13 @@ class Connection(RequestHandler):
         self._server = server
         self._time = loop.time
         self._content: StreamReader | None = None
-        """Of the request that is being answered."""
+        """The body of the request that is being answered."""
         self._spoken = True
-        """Something came since the last request was complete."""
+        """Whether data came since the last request was complete."""
         self._busy = False
         self._websocket = False
         self._wrote_since = 0.0
-        """Since when something has been waiting to be sent; 0: nothing is."""
+        """The time since which data waits to be sent; 0: none does."""
         self._acked = 0
         self._deadline = 0.0
         self.seat = seat
@@ -93,17 +93,17 @@ class Connection(RequestHandler):
         self._server.paused(self)
 
     def began(self, request: web.BaseRequest) -> None:
-        """Its headers are complete."""
+        """The request's headers are complete."""
         self._busy, self._spoken = True, False
         self._content = request.content
-        # Handlers that read it say so at that time; this is for all others.
+        # Handlers that read a body set the deadline then; this one is for all others.
         self._deadline = self._time() + self._server.settings.body_s + BODY_MARGIN_S
         self._websocket = request.headers.get(hdrs.UPGRADE, "").lower() == "websocket"
         if self._content.is_eof() and not self._websocket:
             self._server.connections.busy(self.seat)
 
     def ended(self) -> None:
-        """What answers it is done, but for what is still being sent."""
+        """The request is answered, except for data that is still being sent."""
         self._busy, self._spoken, self._websocket, self._content = False, False, False, None
         self._deadline = self._time() + self._server.settings.idle_s
         self._server.connections.busy(self.seat)
@@ -114,7 +114,7 @@ class Connection(RequestHandler):
         return 0 if self.transport is None else self.transport.get_write_buffer_size()
 
     def overdue(self, now: float) -> str | None:
-        """Why it is to be cut, if it is: the name of a counter."""
+        """The reason for cutting it, if there is one: the name of a counter."""
         settings = self._server.settings
         unsent = self.unsent_bytes
         if not unsent:
@@ -135,7 +135,7 @@ class Connection(RequestHandler):
         return None
 
     def _taken(self) -> int:
-        """How many bytes the client's system has acknowledged."""
+        """The bytes that the client's system has acknowledged."""
         sock = None if self.transport is None else self.transport.get_extra_info("socket")
         if sock is None:
             return 0
@@ -149,7 +149,7 @@ class Connection(RequestHandler):
         if self.transport is None:
             return
         if self.unsent_bytes and (sock := self.transport.get_extra_info("socket")) is not None:
-            # Else the kernel would keep what was not taken, and try for minutes.
+            # Otherwise the kernel would keep the unsent data and try for minutes.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
@@ -193,7 +193,7 @@ class HttpServer:
         self._opening: set[asyncio.Task[None]] = set()
         self._paused: set[Connection] = set()
         self._unsent = 0
-        """Of those that were paused since the last look."""
+        """Unsent bytes of the connections that were paused since the last look."""
         self._looker: asyncio.Task[None] | None = None
         self._context: ssl.SSLContext | None = None
 
@@ -210,7 +210,7 @@ class HttpServer:
         self._looker = start_kept("connections", self._look)
 
     async def close(self) -> None:
-        """Take no more. The sockets are not closed, and who is in goes on: the runner ends that."""
+        """Accept no more connections. The sockets stay open, and so do the connections: the runner ends them."""
         loop = asyncio.get_running_loop()
         for sock in self._listening:
             loop.remove_reader(sock)
@@ -265,7 +265,7 @@ class HttpServer:
     def _opened(self, sock: socket.socket, seat: Seat, task: asyncio.Task[None]) -> None:
         self._opening.discard(task)
         if task.cancelled():
-            # Before it began: nothing of it has run that would have closed the socket.
+            # It ended before it began: no code ran that would have closed the socket.
             self.connections.leave(seat)
             sock.close()
 
@@ -280,7 +280,7 @@ class HttpServer:
                 ssl_handshake_timeout=limit_s,
             )
         except (OSError, asyncio.CancelledError) as error:
-            # No TLS, or it was gone already.
+            # No TLS, or the client had gone already.
             self.connections.leave(seat)
             self.connections.stats.handshakes_failed_total += isinstance(error, OSError)
             with contextlib.suppress(OSError):
@@ -290,7 +290,7 @@ class HttpServer:
         connection.seat.connection = connection
         self._open.add(connection)
         if connection.seat.left:
-            # Another had to have its place in the meantime.
+            # Another connection needed its place in the meantime.
             asyncio.get_running_loop().call_soon(connection.cut)
 
     def left(self, connection: Connection) -> None:
@@ -321,7 +321,8 @@ class HttpServer:
         except ConnectionError:
             if connection.transport is not None and not connection.transport.is_closing():
                 raise
-            # Cut while its body was read, or before its answer. Nobody is there, and a crowd is not to fill the log.
+            # Cut while its body was read, or before its answer. Nobody reads the answer, and many such requests must
+            # not fill the log.
             return web.Response(status=499, reason="Client Closed Request")
         finally:
             connection.ended()
@@ -329,7 +330,7 @@ class HttpServer:
     # --- looking after -------------------------------------------------------------------------------
 
     async def _look(self) -> None:
-        """Until cancelled: end those who keep us waiting."""
+        """Runs until it is cancelled: ends connections that are too slow."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(LOOK_S)
@@ -347,14 +348,14 @@ class HttpServer:
             self.connections.cut(connection.seat)
 
     def paused(self, connection: Connection) -> None:
-        """More is waiting to be sent to it than its transport likes."""
+        """More data waits for the client than its transport accepts."""
         self._paused.add(connection)
         self._unsent += connection.unsent_bytes
         if self._unsent > self.settings.max_unsent_bytes // 4:
             self.look_at_unsent()
 
     def look_at_unsent(self) -> None:
-        """Past the bound for all together, those go that most is waiting for."""
+        """Above the limit for all together, the connections with most waiting data are cut."""
         waiting = {connection: connection.unsent_bytes for connection in self._paused}
         self._paused = {connection for connection, size in waiting.items() if size}
         self._unsent, total = 0, sum(waiting.values())

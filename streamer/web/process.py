@@ -1,6 +1,6 @@
 """The web process: ``python -m streamer.web --settings FILE --listen-fd N``, started by ``streamer serve``.
 
-The listening sockets are the supervisor's, so that clients queue in them while this process is replaced.
+The supervisor owns the listening sockets, so that clients queue in them while this process is replaced.
 """
 
 from __future__ import annotations
@@ -26,33 +26,33 @@ from aiohttp import web
 from streamer.api.addresses import Proxies
 from streamer.api.auth import shows_crew
 from streamer.api.context import SERVICES
-from streamer.links import public_url
 from streamer.api.middlewares import error_response
-from streamer.web.application import CONNECTIONS, make_app
 from streamer.certificate import Certificate
-from streamer.web.connections import Connections, ConnectionStats
+from streamer.control import process_files
+from streamer.control.server import wait_cancelled
 from streamer.descriptors import budget, raise_limit
 from streamer.director.directorship import Directorship, this_process
 from streamer.errors import EXIT_DONE, EXIT_FAILED, StreamerError
-from streamer.web.http_server import HttpServer
+from streamer.links import public_url
 from streamer.observe.health import waiting_application
 from streamer.observe.logs import configure_logging
-from streamer.control import process_files
-from streamer.control.server import wait_cancelled
 from streamer.settings import Settings
 from streamer.store.database import Database, StoreUnavailable, database_url
 from streamer.store.directors import DirectorHolder
 from streamer.supervision import start_kept
+from streamer.web.application import CONNECTIONS, make_app
+from streamer.web.connections import Connections, ConnectionStats
+from streamer.web.http_server import HttpServer
 
 _CERTIFICATE_CHECK_S = 60.0
 _BACKLOG = 4096
-"""Connections that wait to be taken. A hall of people comes back while this process is started again: who finds no
-place is told nothing, and its system tries again after 1, 3, 7 and 15 s."""
+"""Connections that wait to be accepted. All phones of a hall come back while this process is restarted. A client
+without a place gets no answer, and its system tries again after 1, 3, 7 and 15 s."""
 
 FOLDER_LOCK_TRIES, FOLDER_LOCK_POLL_S = 200, 0.05
 HALT_LIMIT_S = 10.0
 EXIT_REPLACED = 75
-"""Another server directs (EX_TEMPFAIL): the supervisor starts this one anew, which waits."""
+"""Another server directs (EX_TEMPFAIL): the supervisor starts this one again, and it waits."""
 
 _log = structlog.get_logger(__name__)
 
@@ -69,7 +69,7 @@ async def run_web(settings: Settings, sockets: Sequence[socket.socket]) -> int:
             stack.callback(os.close, lock)
             await database.open()
             stack.push_async_callback(database.close)
-            # Where somebody of an older program directs, the tables are brought up to date once that one has ended.
+            # If a process of an older program directs, the tables are updated after its end.
             if not await database.has_directors():
                 await database.migrate()
             floor = await asyncio.to_thread(process_files.highest_epoch, settings)
@@ -95,7 +95,7 @@ async def run_web(settings: Settings, sockets: Sequence[socket.socket]) -> int:
 
 
 async def _folder_lock(settings: Settings) -> int:
-    """The descriptor that says that a web process of this data folder lives, and that its former one does not.
+    """A descriptor of the lock that proves that a web process of this data folder lives and its former one does not.
 
     The supervisor starts one at a time; a former supervisor's may be just dying. Raises StoreUnavailable.
     """
@@ -109,7 +109,8 @@ async def _folder_lock(settings: Settings) -> int:
 async def _take(
     directorship: Directorship, settings: Settings, sockets: Sequence[socket.socket], leaving: asyncio.Event
 ) -> bool:
-    """Wait until this process directs. Meanwhile it serves nothing and says who does. False: told to leave first."""
+    """Wait until this process directs. Meanwhile it serves nothing and names the director. False: it was told to leave
+    first."""
     told: set[DirectorHolder] = set()
     runner: web.AppRunner | None = None
     listener: HttpServer | None = None
@@ -213,7 +214,7 @@ async def _serve(
 
 
 def _waiting_server(runner: web.AppRunner, settings: Settings) -> HttpServer:
-    """The same deadlines and bounds, while nobody can show a grant."""
+    """The same deadlines and limits, for a server that can check no grants."""
 
     async def proof(_request: web.BaseRequest) -> bool:
         return False
@@ -226,7 +227,7 @@ def _waiting_server(runner: web.AppRunner, settings: Settings) -> HttpServer:
 
 
 def make_server(runner: web.AppRunner, settings: Settings) -> HttpServer:
-    """The server of a runner that is set up, within what this process may open."""
+    """The server of a runner that is set up, within the descriptors that this process may open."""
     services, server = runner.app[SERVICES], settings.server
     connections = Connections(
         budget(raise_limit(), server.max_connections),
@@ -249,9 +250,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--listen-fd", type=int, action="append", required=True)
     parser.add_argument("--parent", type=int, required=True)
     options = parser.parse_args(arguments)
-    # Whoever comes next needs the port.
+    # The next process needs the port.
     process_files.die_with_parent(options.parent)
-    # Only the supervisor speaks to us: Ctrl-C reaches it, and it drains us.
+    # Only the supervisor sends signals: Ctrl-C reaches it, and it drains this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = process_files.read_settings(options.settings)
     admin_token = os.environ.pop("STREAMER_ADMIN_TOKEN", "")

@@ -1,5 +1,5 @@
-"""What an audience costs and what it stands: fan-out beside Node's server, a burst, a stalled reader, a restart, kills,
-a troll among three hundred. Each a row with its figure, its target and whether it is met.
+"""The cost and the limits of an audience: fan-out beside Node's server, a burst, a stalled reader, a restart, kills, a
+troll among three hundred. Each is a row with its figure, its target and whether it is met.
 
     python -m tests.bench audience [--quick]
 """
@@ -36,7 +36,7 @@ class Row:
     figure: str
     target: str
     met: bool | None
-    """None: there is no target, or nothing to compare with."""
+    """None: there is no target, or there is no value to compare with."""
 
     @property
     def verdict(self) -> str:

@@ -1,8 +1,8 @@
-"""What a room costs, beside one ``ffmpeg`` that makes the same renditions from the same file.
+"""The cost of a room, beside one ``ffmpeg`` that makes the same renditions from the same file.
 
-Ours: every process of ``streamer serve`` together, with what it does besides encoding (WebRTC in, sound to AAC,
-packaging, disk, meters, stills, sockets), while the file is published to it in real time. The publisher is not
-counted: it stands for the camera. FFmpeg: file in, nothing out. Both in CPU seconds a second of media.
+Ours: every process of ``streamer serve`` together, with all work besides encoding (WebRTC in, sound to AAC, packaging,
+disk, meters, stills, sockets), while the file is published to it in real time. The publisher is not counted: it stands
+for the camera. FFmpeg: file in, no output. Both in CPU seconds a second of media.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ async def measure_room(source: Path, window_s: float, *, on_steady: Any = None) 
 
 
 def _judge(room: dict[str, Any]) -> set[str]:
-    """What makes a figure not comparable: work that was left out."""
+    """The reasons why a figure cannot be compared: work that was left out."""
     notes = set()
     if room["shedding"]:
         notes.add("the ladder shed work, the machine was too busy")

@@ -23,7 +23,7 @@ WEB = Path(__file__).resolve().parents[2] / "web"
 NODE_SERVER = Path(__file__).parent / "node" / "server.mjs"
 ROOM = "hall"
 SPEAKERS = 100
-"""Who of the crowd writes, in turn."""
+"""Members of the crowd who write, in turn."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What the figures were measured on, and CPU time of processes from ``/proc``. Linux only."""
+"""The machine of the measurements, and CPU time of processes from ``/proc``. Linux only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Cpu:
 
 
 def cpu_of(pid: int) -> Cpu | None:
-    """None where the process is gone."""
+    """None if the process is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")

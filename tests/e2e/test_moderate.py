@@ -164,7 +164,7 @@ async def test_a_hostile_chat_by_keys_alone(browser: Browser, server: Running) -
         await press("Enter")
         await watcher.told("poll.changed", lambda data: data["state"] == "closed")
 
-        # What is typed in a field does nothing else; without shortcuts no key does.
+        # Keys that are typed in a field do nothing else; without shortcuts no key does.
         before = len(other.of("action"))
         await press("/")
         await seen.holds("document.activeElement.type === 'search'")
@@ -426,7 +426,7 @@ async def test_the_technician_reads_the_crews_line_and_answers(browser: Browser,
         line = seen.page.get_by_role("region", name="Crew line")
         await line.get_by_text("The sound is <b>low</b>").wait_for()
         await line.get_by_text("1 new line").wait_for()
-        # Nobody has touched it: it is new on the page of all rooms too.
+        # The link is unused, and new on the page of all rooms too.
         await seen.page.goto(f"{server.url}/studio")
         await seen.page.get_by_role("link", name="Amphi").get_by_text("1 new line").wait_for()
         await seen.page.go_back()

@@ -34,11 +34,11 @@ class Held:
     zero_ms: int
     """When the seconds begin to count."""
     before_s: float
-    """What the recording has before that."""
+    """The length of the recording before that."""
     last_s: float
     """When the last words were said."""
     cut_s: float
-    """What is left out for the alarm, at least."""
+    """The least length that is left out because of the alarm."""
     viewer: Opened
 
 

@@ -229,7 +229,7 @@ async def test_the_timer_turns_red_follows_an_extension_and_the_day_goes_on(brow
         await server.api("POST", f"/sessions/{following['id']}/start", {}, status=200)
         await phone.page.get_by_role("heading", name="The next one").wait_for()
         await face.filter(has_text="min").wait_for()
-        # What was asked stays with its session.
+        # Questions stay with their session.
         for seen in (speaker, screen):
             await seen.holds("!document.body.innerText.includes('Left over?')")
 
@@ -381,7 +381,7 @@ async def test_the_crew_finds_codes_posters_and_screens(browser: Browser, server
             assert "Nantes" in await response.text()
         screen = await studio.page.get_by_label("Hall screen", exact=True).input_value()
         assert screen == f"{hall.stage}?view=hall&code={hall.code}"
-        # Who holds a technician's link hands out no others.
+        # The holder of a technician's link hands out no others.
         assert await studio.page.get_by_role("button", name="Make a speaker’s link").count() == 0
         assert await studio.accessibility() == []
         await card.get_by_role("button", name="Take back").click()

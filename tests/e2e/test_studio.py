@@ -39,7 +39,7 @@ async def studio(
 
 
 async def open_devices(seen: Opened) -> None:
-    # Where something comes in already, the key stands a second time below its picture.
+    # If media come in already, the key stands a second time below the picture.
     await seen.page.get_by_role("button", name="Open camera and microphone").first.click()
     await seen.holds("document.querySelector('[data-testid=preview]').videoWidth > 0")
     # Two cores have to encode this, and all else besides.
@@ -80,7 +80,7 @@ async def test_goes_on_air_and_viewers_get_moving_pictures_and_sound(browser: Br
         assert (source["video"]["width"], source["video"]["height"]) == (1280, 720)
         assert source["audio"]["codec"] == "opus"
         assert source["audio"]["channels"] == 2
-        # What goes out, beside it.
+        # The output beside it.
         await seen.holds("document.querySelector('[data-testid=output]').currentTime > 1")
         async with HlsFollower(f"{server.url}/live/amphi/index.m3u8") as follower:
             await follower.open()
@@ -98,7 +98,7 @@ async def test_goes_on_air_and_viewers_get_moving_pictures_and_sound(browser: Br
             heard = decoding.sound(await whole_segments(follower, "a128"))
             # The fake microphone beeps.
             assert np.abs(heard.mono).max() > 0.02
-            # Where a browser's camera misses a beat, no cut makes a part of 85 % to 100 % of the target.
+            # If a browser's camera misses a beat, no cut can make a part of 85 % to 100 % of the target.
             assert [fault for fault in follower.violations if "under 85 %" not in fault] == []
         await seen.page.keyboard.press("o")
         await seen.page.get_by_role("button", name="End now").click()

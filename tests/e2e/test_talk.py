@@ -108,7 +108,7 @@ async def act(message: Locator, action: str) -> None:
 
 
 async def stored(server: Running, seen: Opened) -> dict[str, Any]:
-    """What the server keeps of whoever looks at the page."""
+    """The data that the server keeps of the page's user."""
     answer = await seen.context.request.get(f"{server.url}/api/v1/me/data")
     assert answer.ok
     return dict((await answer.json())["data"])
@@ -331,7 +331,7 @@ async def test_a_reader_is_not_moved_and_a_keyboard_reaches_everything(
     assert await log.evaluate("(log) => log.scrollTop") == 0
     await ada.page.get_by_role("button", name="1 new message").click()
     await ada.holds("(() => { const log = document.querySelector('[role=log]'); return log.scrollTop > 0 })()")
-    # What is read out comes by a region of its own, paced.
+    # A separate region is read out, at a limited pace.
     assert await log.get_attribute("aria-live") == "off"
     await ada.page.locator("[role=status]").filter(has_text="Bob: Further down").wait_for(state="attached")
 
@@ -364,7 +364,7 @@ async def test_on_a_phone_the_picture_stays_in_sight(browser: Browser, server: R
         await seen.page.set_viewport_size({"width": 360, "height": 640})
         assert await seen.overflow_px() == 0
         await look_at(seen, "Chat")
-        # As much as a keyboard leaves.
+        # The height that a keyboard leaves.
         await seen.page.set_viewport_size({"width": 390, "height": 480})
         await seen.page.locator("textarea").click()
         await seen.holds("""(() => {

@@ -94,7 +94,7 @@ async def test_sound_is_a_click_away(browser: Browser, server: Running) -> None:
         await seen.holds("!document.querySelector('video').muted")
         await unmute.wait_for(state="hidden")
         await seen.wait_moving(beyond_ms=await seen.wait_moving())
-        # What the sound decoder has put out; the browser counts it for its own page only.
+        # The output of the sound decoder; the browser counts it for its own page only.
         await seen.holds("document.querySelector('video').webkitAudioDecodedByteCount > 10_000")
 
 

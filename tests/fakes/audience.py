@@ -48,7 +48,7 @@ class Evidence:
     """Parts that were answered to a hint and are not in their segment."""
 
     def between(self, from_ms: float, to_ms: float) -> dict[str, list[int]]:
-        """Where pictures of that time were found; empty where there are none."""
+        """The places where pictures of that time were found; empty if there are none."""
         found = {where: [ms for ms in strips if from_ms < ms < to_ms] for where, strips in self.strips.items()}
         return {where: strips for where, strips in found.items() if strips}
 

@@ -154,7 +154,7 @@ class Opened:
         assert await self.page.evaluate("globalThis.notReloaded === true"), "the page was loaded again"
 
     async def accessibility(self) -> list[str]:
-        """What axe finds that is serious or critical, one line each."""
+        """axe's serious and critical findings, one line each."""
         # By the driver, not as an element: the pages' Content-Security-Policy has no say in it.
         if not await self.page.evaluate("'axe' in globalThis"):
             await self.page.evaluate(AXE.read_text("utf-8"))

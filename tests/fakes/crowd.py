@@ -31,13 +31,13 @@ ANSWER_LIMIT_S = 15.0
 
 
 def text_of(number: int) -> str:
-    """What a member says: its number and when it was sent, monotonic nanoseconds of this machine."""
+    """The text of a member: its number and the time of sending, monotonic nanoseconds of this machine."""
     return f"n{number} at {time.monotonic_ns()} which is about as much as people write at once in a chat"
 
 
 @dataclass
 class Heard:
-    """What one message of events held, read once for all."""
+    """The contents of one message of events, parsed once for all."""
 
     numbers: list[int]
     sent_ns: list[int]
@@ -198,7 +198,7 @@ class Member(asyncio.Protocol):
             self.hang_up()
 
     def _begin(self, snapshot: Any) -> None:
-        """What it had is right where it is resumed, and dropped where it is not."""
+        """The client's state is right if it is resumed, and dropped otherwise."""
         self.resumed.append(snapshot["resumed"])
         self.key = snapshot.get("you", {}).get("key") or self.key
         if not snapshot["resumed"]:

@@ -153,7 +153,7 @@ def check_between(day: RoomDay, now_ms: int, shows: str) -> None:
 
 
 def check_told(day: RoomDay, now_ms: int, slate: object) -> None:
-    """Nothing of a closed session in what anybody may be told."""
+    """The public facts contain nothing of a closed session."""
     face = airing.public_face(day, now_ms)
     text = f"{face!r} {slate!r}"
     running = running_of(day)

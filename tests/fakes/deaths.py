@@ -31,7 +31,7 @@ _SEQUENCE = re.compile(rb"mfhd....(....)", re.DOTALL)
 
 @dataclass
 class Tally:
-    """What was found. ``seen``: (rendition, number) -> digest of a segment's bytes, as a viewer had them."""
+    """The findings. ``seen``: (rendition, number) -> digest of a segment's bytes, as a viewer had them."""
 
     deaths: Counter[str] = field(default_factory=Counter)
     lost_ms: list[float] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What segments hold, as a player sees and hears it: pictures with their strips, sound with its beeps."""
+"""Decodes segments as a player does: pictures with their strips, sound with its beeps."""
 
 from __future__ import annotations
 

@@ -105,5 +105,5 @@ class Stage:
         return found
 
     def ordered(self, room: str = "a") -> RoomConfig:
-        """What the room's process was told last."""
+        """The last config for the room's process."""
         return next(config for config in reversed(self.plane.configured) if config.id == room)

@@ -57,7 +57,7 @@ LENGTH_S = 14
 
 @dataclass
 class Erasable:
-    """What stands in a folder that :func:`prepare` made."""
+    """The data in a folder that :func:`prepare` made."""
 
     folder: Path
     person: str = ""
@@ -109,7 +109,7 @@ class Erasable:
         return sorted(name for name, found in rows.items() if any(word in found for word in words))
 
     def left(self, kind: Kind) -> list[str]:
-        """What there is still of what ``kind`` erases. The web process is closed."""
+        """The remaining data that ``kind`` should have erased. The web process is closed."""
         found: list[str] = []
         match kind:
             case "recording" | "retention" | "unrecorded":
@@ -238,7 +238,7 @@ class Web:
 
 @contextlib.asynccontextmanager
 async def serving(made: Erasable) -> AsyncIterator[Web]:
-    """What ``streamer serve`` runs as its web process."""
+    """The web process as ``streamer serve`` runs it."""
     settings = made.settings()
     make_run_dir(settings.run_dir)
     database = sqlite_store(made.folder)

@@ -1,4 +1,4 @@
-"""What the tests of the whole server ask of a follower."""
+"""Checks of a follower for the tests of the whole server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def all_past(segments: int) -> Callable[[HlsFollower], bool]:
 
 
 def faultless(follower: HlsFollower, *, crashed: bool = False, cut: bool = False, shed: Collection[str] = ()) -> None:
-    """Nothing broke a rule; the error tells the first that did.
+    """The follower found no broken rule; the error names the first one.
 
     ``crashed``: a room process was killed in between. A segment whose last part was shown and not yet on disk is then
     a gap, once for each rendition: the part that a crash may lose. Where a camera of ours passed over frames, the part

@@ -135,7 +135,7 @@ def _directives(text: str) -> None:
 
 
 def _sent(text: str) -> str:
-    """What a test's request takes for a header."""
+    """The text as a test's request sends it in a header."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -385,7 +385,7 @@ Ask = Callable[[str, str, Mapping[str, str], bytes], Awaitable[int]]
 
 
 def _as_path(text: str) -> str:
-    """What aiohttp's parser takes as a target; what it refuses is refused before there is a request."""
+    """The text as a target that aiohttp's parser accepts; others are refused before there is a request."""
     return "".join(
         character
         if "!" <= character <= "~"

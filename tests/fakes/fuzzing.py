@@ -231,7 +231,7 @@ class _Codec:
 
 
 class _Transport:
-    """Where nothing is sent to."""
+    """A transport that sends nowhere."""
 
     state = "new"
 

@@ -53,7 +53,7 @@ ALIGNMENT_MS = 60
 
 
 class Malformed(Exception):
-    """Not a media playlist."""
+    """The text is no media playlist."""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ HOSTILE: tuple[tuple[str, str], ...] = (
     ("member", "constructor"),
     ("placeholder", "{name} {count} %s %(x)s %n"),
 )
-"""What it is meant to break -> the text; each fits into a chat message."""
+"""The thing that the text should break -> the text; each fits into a chat message."""
 
 NAMES: tuple[str, ...] = tuple(text[:40] for _, text in HOSTILE if len(text.strip()) > 1)
 """The same for fields of 40 characters; cut, they are attacks still, or none."""
@@ -52,4 +52,4 @@ LOOK = """() => ({
 """For ``page.evaluate``: what of them a page has taken for more than text."""
 
 HARMLESS: dict[str, Any] = {"ran": False, "elements": [], "links": [], "handlers": 0}
-"""What it answers where that is nothing."""
+"""The page's answer if nothing broke."""

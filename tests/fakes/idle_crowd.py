@@ -45,7 +45,7 @@ SLOWEST_S = 10.0
 
 @contextlib.contextmanager
 def many_descriptors() -> Any:
-    """As many for the test's own process as it may have."""
+    """The most descriptors that the test's own process may have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
@@ -85,7 +85,7 @@ class Crowd:
 
 @dataclass
 class Goes:
-    """What is asked all the time, each time by a new connection, and how long the answers took."""
+    """Requests that are sent all the time, each over a new connection, with the times of their answers."""
 
     url: str
     headers: dict[str, str]

@@ -20,7 +20,7 @@ LONGER = 1.2
 
 @dataclass
 class Tally:
-    """What became of the erasures."""
+    """The results of the erasures."""
 
     acknowledged: int = 0
     finished_later: int = 0

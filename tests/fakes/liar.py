@@ -289,7 +289,8 @@ STUN = (
     stun((0x8028, b"\0")),
     stun(method=0x3EEF),
 )
-"""What anybody may send to a media socket; aioice reads attributes of any length before it asks who sends them."""
+"""Datagrams that anybody may send to a media socket; aioice reads attributes of any length before it checks the
+sender."""
 
 
 LIES: tuple[Callable[[Liar], Iterator[bytes]], ...] = (

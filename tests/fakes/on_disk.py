@@ -1,4 +1,4 @@
-"""What of a camera's pictures and sound is anywhere in a data folder, whatever indexes and databases say of it."""
+"""Finds a camera's pictures and sound anywhere in a data folder, whatever indexes and databases say."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def search(data: Path, room: str) -> OnDisk:
 
 
 def _inode(path: Path) -> int | None:
-    """None: the window has gone past it meanwhile."""
+    """None: the window has passed it meanwhile."""
     try:
         return path.stat().st_ino
     except FileNotFoundError:

@@ -1,5 +1,5 @@
-"""What an audience has to stand, on a real server: a burst, a reader that stalls, a web process that is killed, a troll
-among three hundred. Each returns what was found; benches print it, tests hold it to what has to be."""
+"""Ordeals of an audience on a real server: a burst, a reader that stalls, a web process that is killed, a troll among
+three hundred. Each returns its findings; benches print them, tests check them."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ async def one_stalled(count: int, size: int, per_s: int, others: int) -> Stalled
             process.stdin.write(f"{number} {size} {per_s}\n".encode())
             return int(await process.stdout.readline())
 
-        # What a server that has been on for a while has anyway: a log that is full.
+        # A server that has been on for a while has a full log.
         await post(300)
         await deaf.come([{"room": "a"}])
         deaf.members[0].stall()

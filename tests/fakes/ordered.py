@@ -1,4 +1,4 @@
-"""What orders promise, checked against what a simulated room has published."""
+"""The promises of orders, checked against the output of a simulated room."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def stretches(room: Room) -> list[Stretch]:
 
 @dataclass(frozen=True)
 class Watch:
-    """Who may get what."""
+    """The allowed readers of each stretch."""
 
     held: list[Stretch]
 
@@ -145,7 +145,7 @@ def unrecorded_on_disk(room: Room, held: list[Stretch]) -> list[str]:
 
 
 def still_listed(room: Room) -> list[str]:
-    """What was forgotten and is listed, slates apart."""
+    """Forgotten segments that are still listed, except slates."""
     assert room.mirror is not None
     found = []
     for output in room.mirror.view.outputs.values():

@@ -64,7 +64,7 @@ class Taps:
 
 
 async def shown(server: Running, room: str) -> str:
-    """What the room's public output shows, from its process's last orders: no database is asked."""
+    """The content of the room's public output, from its process's last orders: no database is asked."""
     settings = process_files.read_settings(server.data / "run" / process_files.SETTINGS_FILE)
     config = await asyncio.to_thread(process_files.load_room, settings, room)
     return "" if config is None else config.orders.public
@@ -74,7 +74,7 @@ async def database_away(data: Path, *, stop_s: float) -> Taps:
     """``stop_s``: for how long the server's processes are stopped. Raises AssertionError."""
     folder = binaries()
     assert folder is not None
-    # What was acknowledged is on disk, as an operator has it.
+    # Acknowledged data is on disk, as an operator has it.
     with running_postgres(folder, synchronous_commit="on") as postgres:
         settings = {**SMALLEST, "STREAMER_STORE__URL": postgres.new_database()}
         async with serving(data=data, environment=settings) as server:
@@ -91,7 +91,7 @@ async def _on_air(server: Running, postgres: Postgres, stop_s: float) -> Taps:
         await server.wait_state("a", "live")
         await follower.open()
         await follower.follow(until=all_past(1))
-        # What the clock has to do while nobody can ask the database: a closed session takes the room.
+        # The clock's work while the database does not answer: a closed session takes the room.
         due_s = 3.0
         body = {"room": "a", "title": "Board", "start": moment(due_s), "end": moment(3600), "visibility": "private"}
         board = (await server.api("POST", "/sessions", body, status=201))["id"]
@@ -146,5 +146,5 @@ async def _is_slate(server: Running) -> bool:
 
 
 async def _runs(server: Running, session: str) -> bool:
-    """What the clock did is in the database."""
+    """The effects of the clock are in the database."""
     return str((await server.api("GET", f"/sessions/{session}"))["state"]) in ("on_air", "overrun")

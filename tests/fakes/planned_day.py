@@ -71,7 +71,7 @@ async def status_of(server: Running, path: str) -> int:
 
 
 async def replayed(server: Running, path: str, name: str = TOP) -> list[int]:
-    """What the pictures of a whole replay say, those that a player has time to show."""
+    """The times in the pictures of a whole replay that a player has time to show."""
     async with ClientSession(server.url) as http:
         player = Player(http, path)
         await player.open()

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 START_LIMIT_S = 30.0
 _PR_SET_PDEATHSIG = 1
-# What a power cut would cost is of no interest here, and the machine is small.
+# A power cut does not matter here, and the machine is small.
 _SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",

@@ -94,7 +94,7 @@ async def camera(
 
 tiny_camera = functools.partial(camera, options=TINY)
 smallest_camera = functools.partial(camera, options=replace(TINY, width=160, height=90))
-"""Where nobody looks at its pictures."""
+"""For tests that do not look at its pictures."""
 
 
 @contextlib.asynccontextmanager

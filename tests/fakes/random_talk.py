@@ -62,7 +62,7 @@ class Told:
 
 @dataclass
 class Picture:
-    """What a client has pieced together, up to ``seq``."""
+    """The state that a client has built, up to ``seq``."""
 
     seq: int
     chat: dict[str, Any]
@@ -166,7 +166,7 @@ class World:
         self.earlier.append(deepcopy(self.picture))
 
     def come_back(self, picture: Picture) -> Picture:
-        """What somebody has who left with that and comes back now."""
+        """The state of a client that left with ``picture`` and comes back now."""
         assert self.log.resumes(picture.seq)
         back = deepcopy(picture)
         for entry in self.log.after(picture.seq):
@@ -176,14 +176,14 @@ class World:
         return back
 
     def check_log(self) -> None:
-        """Nobody who comes back is told what is hidden now, by whatever was told before it was; and nothing of their
-        own but who it is."""
+        """A client that comes back gets no hidden item, whatever it was told before; and of its own only its
+        identity."""
         entries: list[LogEntry] = self.log.after(0)
         for item in self.hidden():
             word = item.text.split()[0].encode()
             assert all(word not in entry.json for entry in entries if entry.for_all), item
             assert all(word not in e.json for e in entries if e.only not in (None, item.participant)), item
-        # What was written is what is hidden after an edit by a moderator, too.
+        # The text before a moderator's edit is hidden, too.
         assert all(b"crew-only" not in entry.json for entry in entries if entry.stage is None)
 
     def hidden(self) -> list[Message | Question]:
@@ -194,7 +194,7 @@ class World:
         ]
 
     def check(self, since: int) -> None:
-        """Nothing of what is hidden now was told since then, and the client's picture is the snapshot's."""
+        """Nothing hidden was sent since then, and the client's state equals the snapshot's."""
         public = showing.public_snapshot(self.state, self.now_ms)
         told = [event.data for event in self.events[since:] if event.viewpoint is Viewpoint.PUBLIC]
         seen = json.dumps([public, told], ensure_ascii=False)

@@ -1,6 +1,6 @@
-"""What c3voc's official schemas ask of schedule.xml and schedule.json, as far as we write it, in our own words.
+"""The rules of c3voc's official schemas for schedule.xml and schedule.json, as far as we write them, in our own words.
 
-The schemas themselves stay out of the repository; test_official_schemas.py uses them where they are.
+The schemas themselves stay out of the repository; test_official_schemas.py uses them if they are there.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ LEFT_OUT = {
 def search(
     url: str, document: Mapping[str, Any], headers: Mapping[str, str], examples: int, *, fixed: bool
 ) -> list[str]:
-    """What was found, at most one of each operation. Blocking: for a thread. ``fixed``: the same requests each time."""
+    """The findings, at most one of each operation. Blocking: for a thread. ``fixed``: the same requests each time."""
     found = []
     for result in schemathesis.openapi.from_dict(dict(document)).get_all_operations():
         operation = result.ok()

@@ -21,7 +21,7 @@ from tests.fakes.waiting import until_answered
 
 LADDER = '[{"height": 240, "bitrate_kbps": 300}, {"height": 144, "bitrate_kbps": 120}]'
 TOP, LOW = "v180", "v144"
-"""What a ``tiny_camera`` becomes with this ladder: the camera's own pictures, and encoded ones."""
+"""The renditions of a ``tiny_camera`` with this ladder: the camera's own pictures, and encoded ones."""
 SMALLEST = {
     "STREAMER_MEDIA__RUNGS": '[{"height": 90, "bitrate_kbps": 100}]',
     "STREAMER_MEDIA__SLATE_FRAME_RATE": "12",
@@ -36,7 +36,7 @@ SMALL = {
     "STREAMER_HLS__SEGMENT_S": "1",
     "STREAMER_HLS__TARGET_DURATION_S": "2",
     "STREAMER_HLS__RING_S": "9",
-    # What is not recorded is in memory alone: all of the ring has to have room there.
+    # Unrecorded media are in memory alone: the cache must have room for the whole ring.
     "STREAMER_HLS__CACHE_BYTES_PER_ROOM": "4000000",
     "STREAMER_WHEP__MAX_VIEWERS": "2",
     "STREAMER_ROOM__ATTEMPTS_PER_MINUTE": "500",

@@ -39,7 +39,7 @@ DAY = 24 * 60 * M
 NOON = 6 * 60 * M
 """After the day's first hour."""
 LOOK_EVERY = 30 * S
-"""What the clock does in between is looked at when it is due."""
+"""Effects of the clock in between are checked when they are due."""
 PART = 334
 
 
@@ -61,7 +61,7 @@ class DayPlane(FakePlane):
 
 @dataclass
 class Count:
-    """What was looked at, for the reader of the result."""
+    """The number of checks, for the reader of the result."""
 
     seconds: int = 0
     looks: int = 0
@@ -331,7 +331,7 @@ class World:
 
 
 def orders_words(config: RoomConfig | None) -> str:
-    """What the slate says."""
+    """The text of the slate."""
     return "" if config is None else f"{config.orders.slate.title} {config.orders.slate.text}"
 
 
@@ -380,7 +380,7 @@ def session_of(hall: Hall, slot: Slot) -> Session:
 
 
 class FailingLedger(DayRepository):
-    """Whose writes fail while ``failing`` says so."""
+    """Its writes fail while ``failing`` says so."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)

@@ -1,4 +1,4 @@
-"""What really happened in one room of a simulated day, and what the audience was to be shown meanwhile.
+"""The true events in one room of a simulated day, and the content that the audience should see.
 
 Written from the issue's words; it knows nothing of the rules. Times are UTC milliseconds of the server's clock.
 """
@@ -46,7 +46,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the audience is to be shown and told."""
+    """The content that the audience should see, and the facts that it should be told."""
 
     shows: str
     words: tuple[str, ...]
@@ -166,7 +166,7 @@ class Hall:
             slot.began, slot.ended = began, ended
 
     def later(self, first: int, minutes: int) -> None:
-        """What is left of the day from a place in the plan on, breaks absorbing it."""
+        """The rest of the day from a place in the plan on; breaks absorb the delay."""
         left = minutes * M
         for slot in self.slots[first : self.today]:
             if not left or slot.began is not None or slot.cancelled:

@@ -112,7 +112,7 @@ class Room:
     loop: VirtualLoop
     settings: Settings = SETTINGS
     folder: Path | None = None
-    """Where a real recorder writes; None: nothing is written."""
+    """The folder of a real recorder; None: nothing is written."""
     told: RoomOrders = ON_AIR
     """The orders that the process starts with."""
     store: MemoryStore | Recorder = field(default_factory=MemoryStore)

@@ -27,14 +27,14 @@ from streamer.media.slate import SlateClip, SlateText
 from streamer.settings import MediaSettings
 
 WORKER_S = 0.004
-"""What a job takes in a worker."""
+"""The time of a job in a worker."""
 SLATE_READY_S = 0.4
 START_CODE = b"\0\0\0\1"
 
 
 @dataclass(frozen=True)
 class Tag:
-    """What a picture says of itself. ``number`` counts a source's frames in decoding order."""
+    """The data in a picture. ``number`` counts a source's frames in decoding order."""
 
     source: str
     number: int

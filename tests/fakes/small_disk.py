@@ -23,7 +23,7 @@ needs_mounts = pytest.mark.skipif(not _can_mount(), reason="mounting a tmpfs in 
 
 
 def with_disks(disks: dict[Path, str]) -> list[str]:
-    """What stands before a command so that each folder is a tmpfs with the given options (``size=32m``) to it."""
+    """The start of a command that makes each folder a tmpfs with the given options (``size=32m``) for it."""
     for folder in disks:
         folder.mkdir(parents=True, exist_ok=True)
     mounts = " && ".join(f"mount -t tmpfs -o {options} none '{folder}'" for folder, options in disks.items())

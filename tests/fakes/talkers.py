@@ -66,7 +66,7 @@ class Days:
         return lambda: self.listeners.remove(listener)
 
     def become(self, *sessions: Session) -> None:
-        """What the director says from now on."""
+        """The director has these sessions from now on."""
         self.by_room["hall"] = list(sessions)
         for listener in self.listeners:
             listener("hall")

@@ -258,10 +258,6 @@ class Service:
         link.state = state
         return link
 
-    def media(self, link: FakeRoom, what: str, data: Any = None) -> None:
-        for listener in list(self.plane.listeners):
-            listener(link, what, data)
-
     async def connect(
         self, namespace: str = "/audience", transports: list[str] | None = None, headers: Any = None, **auth: Any
     ) -> Attendee:
@@ -297,7 +293,7 @@ class Attendee:
         self.order: list[str] = []
         self.error: Any = None
         self.faults: list[str] = []
-        """What did not fit the protocol's schemas."""
+        """Messages that did not fit the protocol's schemas."""
         self.disconnected = asyncio.Event()
         self.io.on("snapshot", self._on_snapshot, namespace=namespace)
         self.io.on("events", self._on_events, namespace=namespace)
@@ -373,7 +369,7 @@ def _schema(event: Any) -> Any:
 
 
 class QuietAudience:
-    """Nobody says anything in it: for tests of what is around it."""
+    """An audience without messages, for tests of its surroundings."""
 
     def __init__(self) -> None:
         self._identities = Identities(b"k" * 32)

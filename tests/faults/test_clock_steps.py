@@ -84,7 +84,7 @@ async def test_media_time_goes_on_and_nobody_is_taken_off_air() -> None:
                 await until_answered(
                     rings,
                 )
-                # What is forgotten is what was just seen, not what was two hours ago.
+                # The last minutes are forgotten, not those of two hours ago.
                 track = follower.tracks["v90"]
                 newest = max(msn for msn, segment in track.reader.known.items() if segment.complete)
                 address = urljoin(track.url, follower.segment("v90", newest).uri)

@@ -96,7 +96,7 @@ async def test_one_directs_the_other_waits_and_takes_over_from_one_that_is_stopp
 
                 await until_answered(taken, what=second.logged)
                 session = await second.api("POST", "/venues", {"id": "v", "name": "V"}, status=201)
-                # What the first has to order when it wakes: by the clock, a slate.
+                # The first server must order this when it wakes: by the clock, a slate.
                 await second.api("POST", "/rooms/a/hold", {"message": "Break"}, status=200)
                 told = (rooms / "room.json").read_bytes()
             finally:

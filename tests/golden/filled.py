@@ -103,7 +103,7 @@ def _builtins(info: inspect.Type, path: str) -> Any:
 
 def _fields(info: inspect.StructType | inspect.DataclassType, path: str) -> dict[str, Any]:
     return {
-        # Where true is what is meant anyway, false is what says something.
+        # If true is the default, false is the value that shows something.
         one.encode_name: False
         if one.default is True and isinstance(one.type, inspect.BoolType)
         else _builtins(one.type, f"{path}.{one.encode_name}")

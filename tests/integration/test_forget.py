@@ -79,7 +79,7 @@ def disk(server: Running, room: str) -> bytes:
 
 
 async def test_a_room_that_dies_while_it_forgets_has_forgotten(server: Running) -> None:
-    """Whoever is killed, at whatever moment: the bytes are gone from the disk, and nobody is served them."""
+    """After a kill at any moment the bytes are gone from the disk, and nobody is served them."""
     chance = dice()
     for number in range(2):
         room = f"dying-{number}"

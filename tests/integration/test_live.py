@@ -167,7 +167,7 @@ async def test_flash_and_beep_are_together_in_every_rendition(live: Followed) ->
         lost = [ms for ms in apart if ms > 500]
         assert len(lost) <= 1, f"{name}, {sound}: {apart}"
         apart = [ms for ms in apart if ms <= 500]
-        # What the camera's clocks were apart at first is taken out of the sound by a few ms a second.
+        # The first difference of the camera's clocks is taken out of the sound by a few ms a second.
         assert max(apart) <= 45 or apart[-1] < apart[0] - len(apart), f"{name}, {sound}: {apart}"
 
 

@@ -121,7 +121,7 @@ async def test_watched_from_the_start_and_complete_at_the_end(server: Running) -
     heard = sound(await player.run("a128"))
     off = [nearest(at, beeps(heard)) / 90 for at in flashes(shown)[1:-1]]
     assert off
-    # What the camera's clocks were apart at first is taken out of the sound by a few ms a second: it gets no worse.
+    # The first difference of the camera's clocks is taken out of the sound by a few ms a second: it gets no worse.
     assert off[-1] < max(45, off[0] - len(off)), off
     assert max(off) < 120, off
 

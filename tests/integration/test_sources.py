@@ -1,4 +1,4 @@
-"""What cameras do in mid-stream, and cameras of all kinds: the programme goes on whatever comes in."""
+"""Cameras that change in mid-stream, and cameras of all kinds: the programme goes on whatever comes in."""
 
 from __future__ import annotations
 

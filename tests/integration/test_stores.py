@@ -31,7 +31,7 @@ STORED = {
 
 
 async def everything(server: Running) -> dict[str, list[dict[str, Any]]]:
-    """What is stored of each resource; what is only so at the moment is left out."""
+    """The stored values of each resource, without present states."""
     return {
         kind: [
             {name: item[name] for name in names} for item in (await server.api("GET", f"/{kind}", status=200))["items"]

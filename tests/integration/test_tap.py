@@ -1,4 +1,4 @@
-"""What a tap puts on air, and what a person leaves out of a replay, on a whole server."""
+"""A late start puts minutes on air, and a person leaves some out of a replay, on a whole server."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def plan(server: Running, **fields: Any) -> dict[str, Any]:
 
 
 async def listed(server: Running, path: str) -> dict[str, tuple[int, int]]:
-    """What every rendition of an output's whole window lists: address -> its media times."""
+    """The listed media times of every rendition of an output's whole window: address -> its media times."""
     found: dict[str, tuple[int, int]] = {}
     async with HlsFollower(f"{server.url}{path}?dvr=1", session=server.session) as follower:
         await follower.open()

@@ -45,7 +45,7 @@ async def test_camera_slate_and_camera_again_in_one_connection(server: Running) 
             # The measure of a beep's first moments may lie beside it.
             await until(lambda: any(peak > 0.2 and abs(hz - 1000) < 60 for peak, hz in viewer.tones))
             late = [time.time() * 1000 - (now() - s.at_s) * 1000 - s.strip for s in viewer.seen[-20:] if s.strip]
-            # Whoever is busy looks late at some; what the way takes shows in the others.
+            # A busy machine looks late at some of them; the true delay shows in the others.
             assert sorted(late)[len(late) // 4] < 500
 
             source.fall_silent()

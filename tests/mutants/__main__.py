@@ -22,7 +22,7 @@ from tests.mutants.faults import FAULTS, Fault
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("streamer", "tests")
-"""What else stands beside them (the pages, settings, the configuration of pytest) is linked to."""
+"""Everything else beside them (the pages, settings, the configuration of pytest) is linked."""
 AT_A_TIME = 2
 TEST_LIMIT_S = 60
 """A test that hangs has failed."""
@@ -118,7 +118,7 @@ def judge(copies: queue.Queue[Path], fault: Fault) -> bool:
 
 
 def sound_fails(copies: queue.Queue[Path], tests: Sequence[str]) -> str:
-    """What pytest says of the tests without a fault; empty where they pass."""
+    """pytest's output for the tests without a fault; empty if they pass."""
     copy = copies.get()
     try:
         code, output = run(copy, ["-c", "import streamer; print(streamer.__file__)"])

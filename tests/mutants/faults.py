@@ -15,7 +15,7 @@ class Fault:
     before: str
     after: str
     test: str
-    """What catches it, as pytest names it; by itself it takes a few seconds."""
+    """The id of a test that catches it; alone it takes a few seconds."""
     about: str
 
 

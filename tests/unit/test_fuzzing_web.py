@@ -1,4 +1,4 @@
-"""What a stranger may send to the web plane, damaged: some hundred inputs for each parser (``make soak``: 10,000)."""
+"""Damaged input from strangers to the web plane: some hundred inputs for each parser (``make soak``: 10,000)."""
 
 from __future__ import annotations
 

@@ -6,5 +6,5 @@ from streamer.store.tables import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=False)
-# The caller's transaction is the migration's: all of it or nothing.
+# The migration runs in the caller's transaction: all of it or nothing.
 context.run_migrations()

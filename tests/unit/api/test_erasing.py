@@ -1,4 +1,5 @@
-"""What is erased stays erased: when an old database is put back, when a disk refuses, and who is told."""
+"""Erased data stays erased: after an old database was restored, and when a disk refuses; and the right people are
+told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What strangers cost with exports: each is made once for a revision, off the loop; a household asks so often."""
+"""The cost of exports for strangers: each is made once for a revision, off the loop, and a household's requests are
+limited."""
 
 from __future__ import annotations
 
@@ -56,7 +57,7 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
                 for number in range(SESSIONS)
             ]
         )
-    app = assemble(settings, database, FakePlane(), public_url="http://streamer.test")  # type: ignore[arg-type]
+    app = assemble(settings, database, FakePlane(), public_url="http://streamer.test")
     client: Any = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
     await client.start_server()
     await app[SERVICES].director.start()

@@ -151,11 +151,11 @@ async def test_whoever_guesses_is_slowed_down_and_the_hall_behind_the_same_addre
     for _ in range(50):
         assert await door.find("CD5H8K", "hall") == HALL
     assert await door.find("CD5H8M", "elsewhere") is not None
-    # What cannot be a code tells nothing and costs nothing.
+    # A text that cannot be a code tells nothing and costs nothing.
     assert await door.find("hello", "hall") is None
     now = 10.0
     assert await door.find("CD5H8M", "hall") is not None
-    # What is taken back is found no more, and guessing it is guessing.
+    # A revoked code is not found any more, and counts as a wrong guess.
     async with database.write() as connection:
         await HallCodes(connection).remove("a", "CD5H8K")
     assert await door.find("CD5H8K", "hall") is None

@@ -172,7 +172,7 @@ async def test_logging_out_revoking_and_expiry_each_end_the_login_at_once(
     await api("PATCH", f"/grants/{made['id']}", {"expires": (datetime.now(UTC) - timedelta(seconds=1)).isoformat()})
     assert (await browser("GET", "/api/v1/me"))[0] == 401
     assert (await browser.log_in(token=made["token"]))[0] == 401
-    # What is public stays open to a browser with an old cookie.
+    # Public addresses stay open to a browser with an old cookie.
     assert (await browser("GET", "/api/v1/rooms"))[0] == 200
     await api("PATCH", f"/grants/{made['id']}", {"expires": None})
     assert (await browser("GET", "/api/v1/me"))[0] == 200

@@ -17,7 +17,7 @@ from streamer.audience.scope import Scope
 from streamer.conference.captions import Cue
 from streamer.store.captions import Captions
 from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
-from streamer.web.realtime import REALTIME
+from streamer.web.application import REALTIME
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until
@@ -57,7 +57,7 @@ class Talk:
         await self.learn_keys()
 
     async def learn_keys(self) -> None:
-        """What opens it for those who may: nobody else is told."""
+        """Learns the keys of those who may see it; nobody else gets them."""
         seen = await self.whole.api("GET", f"/sessions/{self.id}")
         if seen["visibility"] != "public":
             self.hidden.words |= {seen["key"], seen["watch_url"].rpartition("/")[2]} - {"", self.id}

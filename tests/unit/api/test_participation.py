@@ -1,4 +1,4 @@
-"""What is left of an audience over REST: lists, tables, timelines, one's own data. A real server, real clients."""
+"""The rest of an audience over REST: lists, tables, timelines, participants' own data. A real server, real clients."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ async def test_a_timeline_has_what_was_shown_by_media_time(whole: Whole) -> None
     began = whole.app[SERVICES].director.find(session)
     assert began is not None
     assert began.started_ms is not None
-    # What was said watching the slate before it is none of the session's.
+    # Messages during the slate before it do not belong to the session.
     late = await audience.run(HALL, ada, ChatSend("now", media_at=began.started_ms + 1))
     found = await whole.api.as_("")("GET", f"/sessions/{session}/timeline")
     assert [item["id"] for item in found["chat"]] == [late["id"]]
@@ -146,7 +146,7 @@ async def test_chapters_of_what_was_asked_behind_closed_doors_stay_there(whole: 
         await audience.run(board, MODERATOR, QuestionMove(None, (str(asked["id"]),), state=state))
     async with whole.app[SERVICES].database.write() as connection:
         (mark,) = await Marks(connection).of_session(session)
-        # Of what is said on the slate before a session, replays show nothing.
+        # Replays show no messages that were sent during the slate before a session.
         await Marks(connection).save(replace(mark, at_ms=began.started_ms + 1))
     guest = whole.api.as_(await whole.api.grant("viewer", session=session))
     assert [chapter["question"] for chapter in (await guest("GET", path))["chapters"]] == [asked["id"]]

@@ -218,6 +218,6 @@ async def test_an_upload_lists_what_is_refused_and_does_the_rest(town: Town) -> 
     assert (done["added"], [item["title"] for item in done["waiting"]]) == (1, ["In a new room", "Abroad"])
     assert [title for title, _, _ in await town.sessions()] == ["At home"]
     assert await town.rooms() == ["curie", "loire", "seine"]
-    # Whoever may make rooms gets them, in the event's venue.
+    # With the right to make rooms they are made, in the event's venue.
     shown = await show(town.api.as_(await town.api.grant("organiser", venue="nantes")), text, "?event=fair")
     assert (shown["new_rooms"], reasons(shown["difference"]["added"])) == (["New"], [("Abroad", "not_allowed")])

@@ -84,7 +84,7 @@ async def test_a_replay_that_is_not_published_is_not_told(api: Api, database: Da
     await said(database, studio, 3)
     await api("PATCH", "/recordings/talk", {"published": False})
     assert (await api.as_("")("GET", PATH, expect=404))["error"]["code"] == "no_replay"
-    # Who may see it before others sees this too.
+    # People who may see the recording earlier see this earlier, too.
     speaker = api.as_(await api.grant("speaker", room="salle"))
     assert texts(await speaker("GET", PATH)) == ["at 3"]
     await api("PATCH", "/recordings/talk", {"published": True})

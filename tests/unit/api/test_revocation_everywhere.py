@@ -1,5 +1,5 @@
-"""What a grant, a login or a session's openness had opened is over within a second, in every way there is to hold
-something open; whoever else has it open goes on undisturbed."""
+"""Everything that a grant, a login or a session's openness had opened ends within a second, in every way to hold
+something open; other holders go on undisturbed."""
 
 from __future__ import annotations
 

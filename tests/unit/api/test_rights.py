@@ -119,7 +119,7 @@ QUESTIONS: dict[str, Question] = {
     "POST /api/v1/rooms/{id}/air": Question(ROOM, {"slate": True}),
     "POST /api/v1/rooms/{id}/forget": Question(ROOM, {"minutes": 1}),
     "GET /api/v1/rooms/{id}/captions": Question(ROOM),
-    # Nothing is on air: that is told to whoever may.
+    # There is no broadcast: callers with the right are told so.
     "POST /api/v1/rooms/{id}/captions": Question(ROOM, {"lang": "fr", "text": "Bonjour"}),
     "GET /api/v1/rooms/{id}/hall-codes": Question(ROOM),
     "POST /api/v1/rooms/{id}/hall-codes": Question(ROOM, {"place": "Nantes"}),
@@ -139,7 +139,7 @@ QUESTIONS: dict[str, Question] = {
     # It names no schedule elsewhere: that is told to whoever may.
     "POST /api/v1/schedule-sources/{id}/poll": Question(EVENT),
     "POST /api/v1/schedule-sources/{id}/confirm": Question(EVENT),
-    # Nothing is recorded: how far grants reach is in the tests of recordings.
+    # There is no recording: the tests of recordings check how far grants reach.
     "PATCH /api/v1/recordings/{id}": Question(body={"pinned": True}, missing=True),
     "DELETE /api/v1/recordings/{id}": Question(missing=True),
     "GET /api/v1/recordings/{id}/still.jpg": Question(query="?at=5", missing=True),
@@ -149,7 +149,7 @@ QUESTIONS: dict[str, Question] = {
     "POST /api/v1/actions/{id}/undo": Question(missing=True),
     "GET /api/v1/actions": Question(ROOM, query="?room=in-room"),
     "GET /api/v1/alarms": Question(ROOM, query="?room=in-room"),
-    # Nothing rings: how far grants reach is in the tests of taps.
+    # There is no alarm: the tests of taps check how far grants reach.
     "POST /api/v1/alarms/{id}/acknowledge": Question(missing=True),
 }
 
@@ -180,7 +180,7 @@ class Forgetful(Database):
             yield connection
             reached = await revision.current(connection)
             await connection.rollback()
-        # Whoever wrote knows the revision that he made of it.
+        # The writer knows the revision of the write.
         async with super().write() as connection:
             while await revision.current(connection) < reached:
                 await revision.bump(connection)
@@ -237,7 +237,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         await add_event(database, f"{side}-event", venue=f"{side}-venue")
         await add_session(database, f"{side}-session", f"{side}-room", begins_in=5, event=f"{side}-event")
     plane = FakePlane()
-    app = assemble(settings, database, plane, public_url="http://streamer.test")  # type: ignore[arg-type]
+    app = assemble(settings, database, plane, public_url="http://streamer.test")
     client = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
     await client.start_server()
     director = app[SERVICES].director
@@ -299,7 +299,7 @@ async def test_each_role_and_scope_gets_what_the_table_says_and_no_more(house: H
             if status != 403:
                 wrong.append(f"{role} of {scope or 'everything'} {said}")
     assert wrong == []
-    # What removes something comes last: the fake media plane remembers, the database does not.
+    # Deletions come last: the fake media plane remembers, the database does not.
     for key, token, question in sorted(allowed_later, key=lambda item: item[0].startswith("DELETE")):
         status, said = await house.ask(key, token, question)
         asked += 1

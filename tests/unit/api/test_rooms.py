@@ -218,7 +218,7 @@ async def test_a_question_waits_until_the_room_is_in_another_state(api: Api, pla
     assert not asked.done()
     (await plane.ensure(RoomConfig(id="main", name="Main"))).state = "live"
     assert (await asked)["state"] == "live"
-    # What is another already is told at once, and so is everything to those who do not ask to wait.
+    # A room in another state is answered at once, and so is every request that does not ask to wait.
     assert (await api("GET", "/rooms/main?unless=off"))["state"] == "live"
     assert (await api("GET", "/rooms/main"))["state"] == "live"
 

@@ -150,12 +150,12 @@ async def test_an_unlisted_session_opens_to_its_link_and_is_in_no_list(hall: Api
     seen = await public("GET", f"/sessions/{made['id']}?key={key}")
     assert (seen["key"], seen["watch_url"]) == (key, made["watch_url"])
     assert seen["key"] != made["key"]
-    # Who sees it by a grant has a key of their own.
+    # A holder of a grant has a key of their own.
     viewer = hall.as_(await hall.grant("viewer", session=made["id"]))
     assert (await viewer("GET", f"/sessions/{made['id']}"))["key"] not in (key, made["key"])
     for wrong in (made["key"], key[:-1], key.replace("link.", "lin."), "", "%00", "link.", "é"):
         assert await public("GET", f"/sessions/{made['id']}?key={wrong}", expect=404) == unknown
-    # What fewer may see is another link, now and when it is unlisted again.
+    # After a change to fewer viewers the link is another, now and when the session is unlisted again.
     for visibility in ("private", "unlisted"):
         changed = await hall("PATCH", f"/sessions/{made['id']}", {"visibility": visibility})
         await public("GET", f"/sessions/{made['id']}?key={key}", expect=404)

@@ -1,4 +1,4 @@
-"""What is kept of a session, and what may be watched of it, as its day goes on."""
+"""The kept and the visible parts of a session's recording, as its day goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the stretches of an edition begin."""
+"""The begins of an edition's stretches."""
 
 from __future__ import annotations
 

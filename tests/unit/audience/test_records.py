@@ -1,4 +1,4 @@
-"""What is read from the audience's book, or removed from it: cards, own data, what is old, minutes watched."""
+"""Stored data of audiences that is read or deleted: cards, participants' own data, old items, minutes watched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Whatever people and moderators have done: a desk that is loaded anew from the database shows everybody the same."""
+"""After any actions of people and moderators, a scope that is loaded anew from the database shows everybody the
+same."""
 
 from __future__ import annotations
 
@@ -71,7 +72,8 @@ class Wishes:
 
 
 async def seen(made: Hall) -> dict[str, Any]:
-    """What everybody sees. Claims and who is here are of the process; names without a word stand in the database."""
+    """The state that everybody sees. Claims and presence belong to the process; names without a message stand in the
+    database."""
     found = {"public": dict(await made.public()), "moderators": dict(await made.moderators())}
     for what in ("presence", "claims"):
         found["moderators"].pop(what)

@@ -27,7 +27,8 @@ BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def _left_open(text: str) -> list[str]:
-    """What would close the reading directions that it leaves open; none is closed that is not open."""
+    """The characters that would close the reading directions that the text leaves open; none is closed that is not
+    open."""
     depth: list[str] = []
     for character in text:
         if character in "\u202a\u202b\u202d\u202e":

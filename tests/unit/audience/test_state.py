@@ -1,4 +1,4 @@
-"""What a scope holds in memory has an end, whatever people do, and a troll fills no list for others."""
+"""A scope's memory is bounded whatever people do, and a troll fills no list for others."""
 
 from __future__ import annotations
 

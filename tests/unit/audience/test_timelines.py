@@ -1,4 +1,4 @@
-"""What a replay shows in step: cut, hidden, and in pages by media time."""
+"""Timelines of replays: cut, hidden, and in pages by media time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may read the data folder, also where it was there before the service."""
+"""The data folder is closed to other users, also if it is older than the service."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def careless(tmp_path: Path) -> Iterator[Path]:
 
 
 def open_to_others(folder: Path) -> list[str]:
-    """What a stranger gets at, folders that are closed being the end of their way."""
+    """The files that another user can reach; a closed folder ends the search."""
     if folder.stat().st_mode & 0o077:
         inside = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.lstat().st_mode & 0o077]
         return [".", *inside]

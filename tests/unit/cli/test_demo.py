@@ -1,4 +1,4 @@
-"""What ``streamer demo`` prints when it is ready."""
+"""The output of ``streamer demo`` when it is ready."""
 
 from __future__ import annotations
 

@@ -115,6 +115,7 @@ def test_the_bill_of_materials_names_each_locked_package(tmp_path: Path) -> None
     image = (ROOT / "Dockerfile").read_text("utf-8")
     for name in ("program.cdx.json", "pages.cdx.json"):
         assert re.search(rf"^COPY --from=\w+ /src/{name} /usr/share/streamer/sbom/$", image, re.M)
+    assert "node scripts/sbom.mjs > /src/pages.cdx.json" in image, "made by the same script as in make sbom"
 
 
 def _components(path: Path) -> set[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Who sees and keeps what, and what anybody may be told."""
+"""Visibility and recording of a room's programme, and its public status."""
 
 from __future__ import annotations
 

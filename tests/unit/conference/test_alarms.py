@@ -1,4 +1,4 @@
-"""What rings, when, and for whom."""
+"""Alarms: their causes, times and owners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clock and media do by themselves."""
+"""Changes of a day by clock and media."""
 
 from __future__ import annotations
 

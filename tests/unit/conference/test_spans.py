@@ -1,4 +1,4 @@
-"""What follows from a day's marks for the minutes behind it: who must not go on seeing or keeping them."""
+"""A day's marks decide which minutes nobody may go on seeing or keeping."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people may do to a day, and what each tap changes."""
+"""People's commands to a day, and their effects."""
 
 from __future__ import annotations
 

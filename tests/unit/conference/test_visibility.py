@@ -1,4 +1,4 @@
-"""What a caller is told of a session, case by case."""
+"""The known parts of a session for each caller, case by case."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ async def test_a_rendition_of_a_broadcast_that_has_just_opened_is_held_not_refus
     fake.send(Opened(broadcast=Broadcast(fake.id, fake.room, 1_000_000, fake.renditions)))
     waiting = asyncio.create_task(get(http, served.playlist(fake)))
     await until(lambda: served.stats.held_now == 1)
-    # What the broadcast does not have is refused at once all the same.
+    # Things that the broadcast does not have are refused at once all the same.
     assert (await get(http, served.playlist(fake, "v999")))[0] == 404
     fake.open()
     fake.segment()

@@ -232,7 +232,7 @@ def test_two_web_processes_agree_on_the_text() -> None:
 
 
 def test_a_two_hour_playlist_costs_little_per_part() -> None:
-    """Not a benchmark: it would fail by a factor of ten if every part rendered every segment."""
+    """This is no benchmark: it would fail by a factor of ten if every part rendered every segment."""
     h = Harness()
     h.fake.part_bytes = 1
     h.fake.open()

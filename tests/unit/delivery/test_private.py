@@ -112,7 +112,7 @@ async def test_public_addresses_serve_nothing_of_it(served: Served, http: Client
 
 
 async def test_an_interval_that_is_not_public_is_not_served_in_public(served: Served, http: ClientSession) -> None:
-    """Whatever lists it: the guard stands by itself."""
+    """The guard works alone, whatever output lists it."""
     fake = served.broadcast().open()
     fake.segments(1)
     fake.interval = Interval(1, "closed-interval", True, fake.at, False)

@@ -114,7 +114,7 @@ async def test_the_room_may_delete_its_files(on: Replays) -> None:
     on.end(7.5)
     for file in on.settings.room_dir("salle").rglob("*.m4s"):
         file.unlink()
-    on.link.kept.clear()
+    on.link.bytes.clear()
     on.link.view.outputs.clear()
     await watching.reload()
     for player in (await on.player(), watching):
@@ -361,7 +361,7 @@ async def test_it_is_downloaded_as_one_file(on: Replays, tmp_path: Path) -> None
 async def test_a_download_whose_database_is_away_breaks_off_and_holds_nothing_else(
     on: Replays, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What comes after the head is the file and never an answer's text: the client asks for the rest."""
+    """After the head only bytes of the file may follow, never an error's text: the client asks for the rest."""
     on.begin(0.5)
     on.studio.run(24.5)
     on.end(24)

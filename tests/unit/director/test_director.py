@@ -140,7 +140,7 @@ async def test_privacy_does_not_wait_for_the_database(stage: Stage, monkeypatch:
     assert orders.public == "slate"
     assert [output.shows for output in orders.outputs] == ["programme"]
     assert "Board" not in str(orders)
-    # What could not be written is written as soon as it can be.
+    # A failed write is repeated as soon as possible.
     monkeypatch.setattr(stage.director._ledger, "write", write)
     await stage.at(31)
     async with stage.database.read() as connection:
@@ -527,7 +527,7 @@ async def test_what_is_left_out_of_a_replay_is_withheld_from_the_live_windows(st
     cut = (NINE + 5 * MINUTE, NINE + 6 * MINUTE)
 
     async def edition(name: str, *skips: tuple[int, int]) -> tuple[Withheld, ...]:
-        """What is ordered once the director has seen that there is another edition."""
+        """The orders after the director has seen that there is another edition."""
         known = await stage.director._ledger.revision()
         async with stage.database.write() as connection:
             recording = Recording(talk, "a", "", "", NINE, end_ms=stage.now, state=RecordingState.READY)

@@ -28,7 +28,7 @@ ABSENT_S = 0.6
 
 @dataclass
 class Server:
-    """What a web process does over a database: it takes, gives signs and writes. ``written``: (revision, epoch)."""
+    """A web process on a database: it takes the direction, gives signs and writes. ``written``: (revision, epoch)."""
 
     database: Database
     directorship: Directorship

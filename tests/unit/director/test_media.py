@@ -1,4 +1,4 @@
-"""What comes in for a room, and what is not known of it."""
+"""The media state of a room, known and unknown."""
 
 from __future__ import annotations
 

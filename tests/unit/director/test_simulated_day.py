@@ -1,4 +1,4 @@
-"""What the audience is shown equals what happened, at every second of a day; cuts lie at the marks.
+"""The audience sees exactly the true events, at every second of a day; cuts lie at the marks.
 
 Three rooms here; ``python -m tests.fakes.simulated_day`` plays ten of forty sessions each.
 """

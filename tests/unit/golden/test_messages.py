@@ -1,4 +1,4 @@
-"""What processes of different versions, and clients, say to one another, byte for byte as it was recorded."""
+"""Messages between processes of different versions, and with clients, byte for byte as they were recorded."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ INSIDE = {
     "stop": StopParams,
     "shutdown": ShutdownParams,
 }
-"""What stands in a message's ``params``, ``result`` or ``data``."""
+"""The contents of a message's ``params``, ``result`` or ``data``."""
 NOT_SENT = {"_Record", "Sequenced", "ClientMessage", "RoomCommand", "SomeItems", "OwnLineUndo", "Still"}
 """Bases of others, and those that stay in memory."""
 

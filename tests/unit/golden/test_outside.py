@@ -1,5 +1,5 @@
-"""What is promised outside, as it was recorded: REST, pages and addresses, settings, metrics, the command line, the
-schedule files that others read. Words for people are left out; they may be bettered."""
+"""The outside interfaces as they were recorded: REST, pages and addresses, settings, metrics, the command line, the
+schedule files for other programs. Texts for people are left out; they may be improved."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ async def whole(tmp_path: Path) -> AsyncIterator[Whole]:
     database = Database(database_url("", settings.data))
     await database.start()
     plane = FakePlane()
-    app = assemble(settings, database, plane, public_url="http://s.test")  # type: ignore[arg-type]
+    app = assemble(settings, database, plane, public_url="http://s.test")
     async with TestClient(TestServer(app)) as client:
         yield Whole(app, plane, client)
     await database.close()

@@ -1,4 +1,4 @@
-"""What is kept in the data folder and the database, as it was recorded."""
+"""The data folder and the database as they were recorded."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ async def test_cursors_keep_their_meaning(tmp_path: Path) -> None:
 
 
 def test_keys_and_secrets() -> None:
-    """What people hold in links, cookies and tokens."""
+    """Secrets in links, cookies and tokens."""
     session = Session("s-1", "a", "T", 0, 1, visibility=Visibility.UNLISTED, generation=3)
     identity = ParticipantIdentity("p0011223344556677", NOON_MS)
     keys = {

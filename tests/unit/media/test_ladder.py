@@ -71,7 +71,7 @@ def source(pictures: int, *, codec: str = "libx264", gop: int = 250, **size: int
 
 @dataclass
 class Heard:
-    """What a ladder told, by rendition and in order."""
+    """The ladder's callbacks, by rendition and in order."""
 
     events: dict[str, list[tuple[str, object]]] = field(default_factory=dict)
     configs: dict[str, list[TrackConfig]] = field(default_factory=dict)

@@ -292,7 +292,7 @@ def ago_ms(room: Room, seconds: float) -> int:
 
 
 def seen_after(room: Room, at: int, output: str = PUBLIC) -> list[Shown]:
-    """What of the camera the output lists now and had not been over at tick ``at``."""
+    """The parts of the camera's programme that the output lists now and that had not ended at tick ``at``."""
     assert room.mirror is not None
     tracks = room.mirror.view.outputs[output].tracks
     listed = {name: track.first.start for name, track in tracks.items() if track.first is not None}

@@ -1,4 +1,4 @@
-"""Whatever is ordered in whatever order, while cameras come and go: nobody gets what was not ordered for them."""
+"""With any orders in any order, while cameras come and go, nobody gets anything that was not ordered for them."""
 
 from __future__ import annotations
 

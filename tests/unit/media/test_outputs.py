@@ -101,7 +101,7 @@ def test_going_off_air_ends_every_rendition_at_the_last_finished_part_and_slate_
     key = room.mirror.view.outputs["public"].interval
     assert key is not None
     assert not key.aired
-    # What the programme goes on making is nobody's business.
+    # The further programme must not appear.
     for track in room.on.values():
         track.part()
     for track in room.off.values():
@@ -401,7 +401,7 @@ def test_discontinuities_and_intervals_are_the_same_whatever_happens(
     for msn in range(1, len(seen)):
         if seen[msn][1] != seen[msn - 1][1]:
             assert seen[msn][0]
-    # Nothing of the programme is listed that ends after it went off air.
+    # No listed part of the programme ends after it went off air.
     for msn, end in work.ends:
         if not intervals[seen[msn][1]].aired:
             continue

@@ -128,7 +128,7 @@ async def test_a_full_disk_raises_the_alarm_and_is_tried_again(tmp_path: Path, m
     def filling(descriptor: int, data: bytes, offset: int) -> int:
         if full.is_set():
             if len(data) > 400:
-                return real(descriptor, data[:100], offset)  # what still fits
+                return real(descriptor, data[:100], offset)  # the part that still fits
             raise OSError(errno.ENOSPC, "no space left on device")
         return real(descriptor, data, offset)
 

@@ -1,4 +1,4 @@
-"""What logs say of strangers' texts: nothing that they did not have to."""
+"""Logs contain no texts of strangers, except necessary ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from streamer.settings import LogSettings
 
 @pytest.fixture
 def written(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
-    """What has been logged; logging is as it was afterwards."""
+    """The log's text; the configuration is restored afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield lambda: capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What of a difference is refused to whose rights do not reach it."""
+"""Items of a difference that are beyond the importer's rights."""
 
 from __future__ import annotations
 

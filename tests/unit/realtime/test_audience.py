@@ -447,7 +447,7 @@ async def test_a_rooms_moderator_finds_the_closed_session_that_runs_there_and_mo
         await inside.told("chat.message", lambda data: data["id"] == said["id"])
         assert (await inside.command("chat.delete", {"id": said["id"]}))["ok"]
         await member.told("chat.deleted", lambda data: data["id"] == said["id"])
-        # Who moderates elsewhere, or another session, does not; nor does who moderates nothing.
+        # Moderators of another place or session may not; nor may people who moderate nothing.
         for token, code in (("far", "no_such_session"), ("other", "no_such_session"), ("member", "forbidden")):
             assert await service.refused("/moderation", session="s2", token=token) == code
         assert await service.refused("/moderation", session="s2") == "no_such_session"

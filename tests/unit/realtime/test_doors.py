@@ -1,4 +1,4 @@
-"""What is kept out, and who is put out."""
+"""Clients that are kept out, and clients that are put out."""
 
 from __future__ import annotations
 

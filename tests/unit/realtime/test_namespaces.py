@@ -1,4 +1,4 @@
-"""Who comes in where, and what they are told first. Real clients, a real server."""
+"""Rights to enter the namespaces, and their first messages. Real clients, a real server."""
 
 from __future__ import annotations
 

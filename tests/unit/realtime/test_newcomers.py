@@ -55,7 +55,7 @@ async def test_fresh_identities_of_one_address_flood_nothing(tmp_path: Path) -> 
         refused = [answer["error"] for answer in answers if not answer["ok"]]
         assert {error["code"] for error in refused} == {"rate_limited"}
         assert all(error["retry_after"] >= 1 for error in refused)
-        # Whoever speaks for the crew is not kept out by it.
+        # It does not keep out people who speak for the crew.
         service.doors.admit("ada", "speaker", room="a")
         speaker = await service.connect(room="a", token="ada")
         assert (await speaker.command("chat.send", {"text": "Please stop."}))["ok"]

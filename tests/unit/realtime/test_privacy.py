@@ -120,7 +120,7 @@ async def test_a_session_that_becomes_private_puts_out_all_who_came_for_it_witho
         assert "Now secret" not in stranger.text
         assert "Now secret" not in in_the_room.text
         assert not in_the_room.closed
-        # Whoever has not heard of it and comes back with what it has seen begins anew, in the session's own audience.
+        # A client that missed it and comes back with its old position begins anew, in the session's own audience.
         for since in ({}, {"since": seen}):
             back = await service.connect(session="talk", token="member", **since)
             assert back.snapshots[0]["session"]["title"] == "Now secret"

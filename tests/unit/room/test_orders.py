@@ -1,4 +1,4 @@
-"""What a room process makes of its config's orders."""
+"""A room process carries out its config's orders."""
 
 from __future__ import annotations
 

@@ -225,7 +225,7 @@ async def test_two_encoders_with_one_link_do_not_take_the_room_from_each_other_f
         await thrown_out.connect(takeover=True)
         await until(partial(closed, feeding))
         assert (await refused(s.camera().publish())).code == "publication_duel"
-        # Whoever leaves has lost, and the next one may come.
+        # The one that leaves has lost, and the next one may come.
         await s.publications.hangup(thrown_out.answer.resource if thrown_out.answer else "")
         assert s.publications.duels == {}
         await s.camera().connect()
@@ -254,7 +254,7 @@ def test_a_duel_is_three_takeovers_in_half_a_minute() -> None:
     assert not duels.contested("spare", 50 * second)
     duels.attempt("main", 50 * second, 50_000)
     assert duels.ringing(51 * second) == {"main": 50_000}
-    # Who goes on trying makes it last; a minute of quiet ends it.
+    # Further attempts make it last; a minute of quiet ends it.
     duels.attempt("main", 75 * second, 75_000)
     assert duels.contested("main", 79 * second)
     assert not duels.contested("main", 106 * second)

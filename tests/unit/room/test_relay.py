@@ -200,7 +200,7 @@ async def test_a_preview_is_fed_while_it_is_watched_and_begins_anew_each_time(tm
         assert stage.relay.wants("source/spare")
         assert not stage.relay.wants("public")
         await until(lambda seen=watcher.pictures: len(seen) > 20)
-        # Nothing kept from the round before: every picture is whole.
+        # No picture from the round before: every picture is whole.
         assert all(min(abs(grey - luma) for grey in GREYS) < 4 for _, luma in watcher.pictures), round_
         assert watcher.answer is not None
         await stage.relay.hangup(watcher.answer.resource)
@@ -260,7 +260,7 @@ async def test_sound_and_picture_are_on_one_clock_and_it_is_the_time_of_day(stag
     units = reader.units
     await until(lambda: all(u and u[-1].sender_us is not None for u in units.values()) and len(units["video"]) > 90)
     await pc.close()
-    # What is on the wire at one moment: a picture was pushed each 33.3 ms, a sound each 20 ms, on one timeline.
+    # The data on the wire at one moment: a picture was pushed each 33.3 ms, a sound each 20 ms, on one timeline.
     distances = []
     for unit in units["video"][-30:]:
         assert unit.sender_us is not None
@@ -395,7 +395,7 @@ async def test_offers_that_never_connect_leave_room_for_a_viewer_and_for_the_tec
     await stage.relay.offer(Offer(kind="play", sdp=sdp, output="preview", source="main", grant="technician"))
     await viewer.play(stage.relay, offer=Offer(kind="play", sdp="", household="viewer"))
     await until(lambda: viewer.pictures and stage.relay.viewers == 1)
-    # What never connects is given up soon; who watches stays.
+    # An offer that never connects is given up soon; a viewer stays.
     await until(lambda: stage.relay.counters["whep_refused_total"] == 5 and len(stage.relay._resources) == 1)
     assert stage.relay.viewers == 1
     await silent.close()

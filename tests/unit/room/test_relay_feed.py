@@ -1,4 +1,4 @@
-"""What a newcomer of the relay begins with."""
+"""The first frames for a new viewer of the relay."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from streamer.settings import WhepSettings
 
 
 def offers(places: WhepPlaces, count: int, household: str) -> list[Place]:
-    """As many as are taken of ``count``."""
+    """The accepted ones of ``count`` offers."""
     taken = []
     with contextlib.suppress(Unavailable):
         for _ in range(count):

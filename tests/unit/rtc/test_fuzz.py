@@ -1,4 +1,4 @@
-"""Whatever a stranger or a publisher sends to the media plane: only our errors come out, in bounded time.
+"""Any input of strangers or publishers to the media plane gives only our errors, in bounded time.
 
 A short search; ``tests/soak/test_fuzz_media.py`` is the same for longer.
 """

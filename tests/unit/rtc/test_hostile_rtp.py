@@ -120,7 +120,7 @@ def test_the_gate_knows_size_rate_and_sources() -> None:
         gate.authentic(ssrc)
     assert not gate.admits(bytes(100), 5000, 0)
     assert gate.admits(bytes(100), 1, 0)
-    # What is not authentic takes no place.
+    # A packet that is not authentic takes no place.
     other = Gate()
     for ssrc in range(5000):
         assert other.admits(bytes(100), ssrc, ssrc * MS)
@@ -148,7 +148,7 @@ def test_the_guard_refuses_by_what_parameter_sets_and_key_frames_claim() -> None
     # A second set behind a good one, one that is cropped to a small picture, too many references.
     assert not guard.admits(h264_unit(good, large, idr=True))
     assert not guard.admits(h264_unit(crowded, idr=True))
-    # What refers to a refused picture is refused with it; a key frame by itself is of the set that was refused.
+    # Pictures that refer to a refused one are refused with it; a key frame alone belongs to the refused set.
     assert not guard.admits(h264_unit(idr=False))
     assert not guard.admits(h264_unit(idr=True))
     assert not guard.admits(h264_unit(good, idr=False))

@@ -1,4 +1,4 @@
-"""What an import would change, what follows from it, and that it changes nothing twice."""
+"""Changes and consequences of an import; a second import changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is uploaded: a schedule or Unreadable, never another error, and not for long."""
+"""Any upload gives a schedule or Unreadable, never another error, and in bounded time."""
 
 from __future__ import annotations
 

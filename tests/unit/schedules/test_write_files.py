@@ -40,7 +40,7 @@ def pairs(values: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
 
 
 def expected(source: ScheduleItem) -> ScheduleItem:
-    """What both formats carry of an item, as readers tidy it."""
+    """The parts of an item that both formats hold, as readers clean them."""
     type_name = source.type_name or source.kind.value
     return replace(
         source,
@@ -108,7 +108,7 @@ def test_json_that_is_read_again_has_lost_nothing(schedule: Schedule) -> None:
 @example(one(guid="not a uuid", id="x7", url="", slug="Ä", title="", room=""))
 @example(replace(one(), items=(item(guid="a"), item(guid="a"), item(), item())))
 def test_writing_what_was_read_writes_the_same(schedule: Schedule) -> None:
-    """Whatever a file does not say gets made up once, and is then what the file says."""
+    """Values that a file does not have are made up once, and then stand in the file."""
     for write, read, check in ((write_frab, read_frab, check_xml), (write_json, read_c3voc, check_json)):
         first = write(schedule)
         check(first)

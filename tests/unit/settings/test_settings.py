@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from streamer.cli.settings_file import render
-from streamer.settings import Settings, describe_problems, load_settings
+from streamer.cli.settings_file import descriptions, render
+from streamer.settings import Section, Settings, describe_problems, load_settings
 
 FILE = Path(__file__).resolve().parents[3] / "configs" / "streamer.toml"
 
@@ -17,6 +19,31 @@ FILE = Path(__file__).resolve().parents[3] / "configs" / "streamer.toml"
 def test_the_commented_file_is_the_model_with_every_default() -> None:
     # python -m streamer.cli.settings_file > configs/streamer.toml
     assert FILE.read_text("utf-8") == render()
+
+
+def test_the_commented_file_prints_bounds_as_people_read_them() -> None:
+    entries = dict(_entries(render()))
+    assert entries["shutdown_s"].endswith(" More than 0, at most 120."), "0 is refused"
+    assert entries["silence_timeout_s"].endswith(" More than 1, at most 600.")
+    assert entries["slow_reader_bytes_per_s"].endswith(" From 1 to 1,000,000.")
+    assert entries["silence_before_slate_s"].endswith(" From 0.3 to 10.")
+    assert entries["max_connections_per_participant"].endswith(" At least 2.")
+    assert not re.search(r"\de\+\d", render())
+
+
+def _entries(text: str) -> Iterator[tuple[str, str]]:
+    """The settings of a file with the comment above each; of equal names the last."""
+    for comment, name in re.findall(r"((?:^# .*\n)+)^(?:# )?(\w+) = ", text, re.M):
+        yield name, " ".join(line.removeprefix("# ") for line in comment.splitlines())
+
+
+def test_each_number_says_more_than_its_name() -> None:
+    """A second sentence tells what changes with the number, or what happens beyond it."""
+    texts = descriptions()
+    for section in [each for _, each in Settings() if isinstance(each, Section)]:
+        for name, value in section:
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                assert re.search(r"[.;] \w", texts[type(section).__name__, name]), name
 
 
 def test_the_commented_file_changes_nothing() -> None:

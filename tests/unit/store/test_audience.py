@@ -1,4 +1,4 @@
-"""What an audience says, asks, votes and is told in the database, and what is left of somebody who is forgotten."""
+"""An audience's messages, questions, votes and news in the database, and the rest after somebody was forgotten."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ async def test_messages_come_back_whole_and_the_newest_with_all_that_wait(hall: 
         assert (await chat.newest("a", 1))[-1].state is MessageState.DELETED
         assert await chat.newest("b", 3) == []
         assert [one.id for one in await chat.of_participant("a", "ann", NINE + 1200)] == ["m1201", "m1200"]
-        # What everybody saw, by media time: neither what is held nor what was deleted.
+        # The messages that everybody saw, by media time: neither held nor deleted ones.
         seen = await chat.between("s", NINE - 4999, NINE - 4996, 10)
         assert [one.id for one in seen] == ["m2", "m3"]
         assert [one.id for one in await chat.between("s", NINE - 3801, NINE, 10)] == ["m1199", "m1200"]
@@ -280,7 +280,7 @@ async def test_captions_by_their_time_and_language(hall: Database) -> None:
 
 
 async def swept(connection: AsyncConnection, before_ms: int) -> dict[str, int]:
-    """What is older goes, by the audience's period."""
+    """Older items are deleted, by the audience's period."""
     return await sweep(connection, Periods(keep_days=1), before_ms + DAY_MS)
 
 

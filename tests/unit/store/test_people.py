@@ -1,4 +1,4 @@
-"""What is stored of people: every table is in one list, and what the list says of a table is so."""
+"""Personal data in the database: every table is in one list, and the list is true."""
 
 from __future__ import annotations
 

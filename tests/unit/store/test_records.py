@@ -1,4 +1,4 @@
-"""What the day leaves in the database: states of rooms, actions, recordings, the audit log, logins, imports."""
+"""The day's records in the database: states of rooms, actions, recordings, the audit log, logins, imports."""
 
 from __future__ import annotations
 

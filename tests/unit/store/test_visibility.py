@@ -1,4 +1,4 @@
-"""What lists leave out in the database is what the functions hide one by one."""
+"""Lists in the database leave out the same items that the functions hide one by one."""
 
 from __future__ import annotations
 

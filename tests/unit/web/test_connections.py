@@ -1,12 +1,12 @@
-"""Who may connect when places are scarce."""
+"""Admission of connections when places are scarce."""
 
 from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.web.connections import Connections, ConnectionStats, ConnectionKind, Seat
 from streamer.descriptors import DescriptorBudget, budget
+from streamer.web.connections import ConnectionKind, Connections, ConnectionStats, Seat
 
 
 class Line:
@@ -64,7 +64,7 @@ def test_who_is_being_answered_is_not_cut_and_a_grant_opens_what_strangers_canno
     connections.prove(crew.seat)
     assert crew.seat.kind is ConnectionKind.CREW
     assert connections.stats.crew == 1
-    # Whatever strangers do from now on: it stays.
+    # From now on it stays, whatever others do.
     for name in "mnopqrstuv":
         come(connections, name, 20)
     connections.idle(crew.seat)

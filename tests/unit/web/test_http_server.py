@@ -22,11 +22,11 @@ from aiohttp.web_protocol import RequestHandler
 
 from streamer.api.auth import HOLDER
 from streamer.api.middlewares import error_response
-from streamer.web.connections import Connections, ConnectionStats, ConnectionKind
 from streamer.descriptors import DescriptorBudget
-from streamer.web.http_server import Connection, HttpServer
 from streamer.settings import ServerSettings, Settings
 from streamer.store.directors import DirectorHolder
+from streamer.web.connections import ConnectionKind, Connections, ConnectionStats
+from streamer.web.http_server import Connection, HttpServer
 from streamer.web.process import _take
 from tests.fakes.certificates import write_certificate
 from tests.fakes.slow_reader import SlowReader
@@ -133,7 +133,7 @@ def test_connections_that_give_way_before_they_are_opened_are_closed(run: Run) -
 
     async def test() -> None:
         async with serving(places=2) as served:
-            # What the collector closes some time later was a descriptor too many until then.
+            # A connection that is left to the collector would keep its descriptor until then.
             gc.disable()
             clients = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(8)]
             try:
@@ -266,7 +266,7 @@ def test_a_household_displaces_its_own_and_the_crew_comes_in_past_all_that_is_ta
                 await each.connect()
             await until(lambda: sum(each.cut for each in crowd) == 20)
             assert (await get(served))[0] == 200, "its own longest idle one goes"
-            # What is being answered is not cut: the household is full, other households are not.
+            # Running answers are not cut: the household is full, other households are not.
             busy = [served.open() for _ in range(12)]
             for each in busy:
                 await each.ask("/held")
@@ -361,7 +361,7 @@ async def test_what_aiohttp_keeps_to_itself_is_still_as_we_use_it() -> None:
     # Calls that we put something before.
     for name in ("connection_made", "connection_lost", "data_received", "pause_writing"):
         assert getattr(Connection, name) is not getattr(RequestHandler, name)
-    # Where a connection takes its handler from, and that bytes without an upgrade go to the parser at once.
+    # The source of a connection's handler; bytes without an upgrade go to the parser at once.
     connection = server()
     assert connection._request_handler == server.request_handler
     assert connection._lingering_time == 10

@@ -1,4 +1,4 @@
-"""Which web process directs."""
+"""The web process that directs."""
 
 import sqlalchemy as sa
 from alembic import op

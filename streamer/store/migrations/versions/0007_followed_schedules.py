@@ -1,4 +1,4 @@
-"""With whose rights an event's schedule elsewhere is read."""
+"""The grant with whose rights an event's schedule elsewhere is read."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,5 +10,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Who set the addresses that are there is not known: nobody's rights hold until somebody confirms them.
+    # The author of existing addresses is unknown: they are read with nobody's rights until somebody confirms them.
     op.add_column("schedule_sources", sa.Column("owner", sa.String(32), nullable=False, server_default=""))

@@ -11,5 +11,5 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("sessions", sa.Column("generation", sa.BigInteger(), nullable=False, server_default="1"))
-    # What opened them until now opens nothing from now on.
+    # Keys from before open nothing from now on.
     op.execute(sa.text("UPDATE sessions SET key = ''"))

@@ -1,4 +1,4 @@
-"""Since when somebody is muted or banned: a ban ends with what it is about."""
+"""The time since which somebody is muted or banned: a ban ends with its subject."""
 
 import time
 
@@ -12,6 +12,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Those that are there count from today: when they were made is not known.
+    # Existing ones count from today, because the time when they were made is unknown.
     now_ms = time.time_ns() // 1_000_000
     op.add_column("sanctions", sa.Column("since_ms", sa.BigInteger, nullable=False, server_default=str(now_ms)))

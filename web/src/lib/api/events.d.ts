@@ -22,7 +22,7 @@ export interface components {
         };
         /**
          * ActionLogRead
-         * @description A hundred of the action log, newest first. ``before``: UTC milliseconds.
+         * @description The newest hundred entries of the action log, newest first. ``before``: UTC milliseconds.
          */
         ActionLogRead: {
             /** @default null */
@@ -82,7 +82,7 @@ export interface components {
         };
         /**
          * BroadcastChanged
-         * @description The same for everybody but a closed session's own audience, who is told of the session's own output.
+         * @description The same for everybody, except that a closed session's own audience gets the session's own output.
          */
         BroadcastChanged: {
             room: string;
@@ -156,14 +156,14 @@ export interface components {
         };
         /**
          * ChatWithdraw
-         * @description One's own message.
+         * @description The participant's own message.
          */
         ChatWithdraw: {
             id: string;
         };
         /**
          * Claim
-         * @description *I am at it*: told to the other moderators, over by itself after half a minute.
+         * @description *I am working on this*: told to the other moderators; it ends by itself after half a minute.
          */
         Claim: {
             id: string;
@@ -251,7 +251,7 @@ export interface components {
         };
         /**
          * EventEntry
-         * @description One of the list that ``events`` carries, as a client reads it.
+         * @description One event of the list in ``events``, as a client reads it.
          */
         EventEntry: {
             seq: number;
@@ -296,7 +296,7 @@ export interface components {
         };
         /**
          * Handshake
-         * @description ``auth`` of a connection. ``name`` and ``place`` are what the participant calls them.
+         * @description ``auth`` of a connection. ``name`` and ``place`` are the participant's own.
          */
         Handshake: {
             /** @default null */
@@ -343,7 +343,7 @@ export interface components {
         };
         /**
          * ModeSet
-         * @description None, or left out: as it is.
+         * @description None, or a missing field: the value stays.
          */
         ModeSet: {
             /** @default null */
@@ -367,7 +367,7 @@ export interface components {
         };
         /**
          * Mute
-         * @description ``id``: a participant's, or that of something that they wrote. ``seconds`` 0 ends it.
+         * @description ``id``: a participant's id, or the id of something that they wrote. ``seconds`` 0 ends the mute.
          */
         Mute: {
             id: string;
@@ -379,7 +379,7 @@ export interface components {
         };
         /**
          * NameSet
-         * @description ``place`` None: as it is. Answer: ``name``, ``place``, cleaned.
+         * @description ``place`` None: it stays. Answer: ``name``, ``place``, cleaned.
          */
         NameSet: {
             name: string;
@@ -388,7 +388,7 @@ export interface components {
         };
         /**
          * NoteAdd
-         * @description On a participant's card.
+         * @description A note on a participant's card.
          */
         NoteAdd: {
             id: string;
@@ -403,7 +403,7 @@ export interface components {
         };
         /**
          * NoticeSet
-         * @description An empty text takes the notice away.
+         * @description An empty text removes the notice.
          */
         NoticeSet: {
             text: string;
@@ -460,7 +460,7 @@ export interface components {
         };
         /**
          * PollVote
-         * @description ``options``: ids (places from 0), their digits, or texts; empty takes the vote back.
+         * @description ``options``: ids (places from 0), their digits, or texts; an empty list removes the vote.
          */
         PollVote: {
             id: string;
@@ -475,7 +475,7 @@ export interface components {
         };
         /**
          * PublicationState
-         * @description One source of a room; ``publication`` is empty where nobody feeds it any more.
+         * @description One source of a room; ``publication`` is empty if nobody feeds it any more.
          */
         PublicationState: {
             room: string;
@@ -497,7 +497,7 @@ export interface components {
         };
         /**
          * QuestionAdd
-         * @description Asked aloud or on paper; approved at once.
+         * @description A question that was asked aloud or on paper; approved at once.
          */
         QuestionAdd: {
             text: string;
@@ -519,7 +519,7 @@ export interface components {
         };
         /**
          * QuestionCarry
-         * @description Into the session that is on now. No ids: all that were left over from the one before.
+         * @description Moves questions to the session that is on now. Without ids: all open questions of the session before.
          */
         QuestionCarry: {
             /** @default [] */
@@ -556,7 +556,7 @@ export interface components {
         };
         /**
          * QuestionMerge
-         * @description Into the first of them.
+         * @description Merges the questions into the first of them.
          */
         QuestionMerge: {
             ids: string[];
@@ -602,7 +602,7 @@ export interface components {
         };
         /**
          * QuestionWithdraw
-         * @description One's own.
+         * @description The participant's own question.
          */
         QuestionWithdraw: {
             id: string;
@@ -624,7 +624,7 @@ export interface components {
         };
         /**
          * Removed
-         * @description An item that is not to be seen any more by whoever is told.
+         * @description The viewer must not see this item any more.
          */
         Removed: {
             id: string;
@@ -658,7 +658,7 @@ export interface components {
         };
         /**
          * ReportResolve
-         * @description All reports of the item.
+         * @description Resolves all reports of the item.
          */
         ReportResolve: {
             id: string;
@@ -765,7 +765,7 @@ export interface components {
         };
         /**
          * Undo
-         * @description Of an action; doing it twice changes nothing.
+         * @description Undoes an action; a second undo changes nothing.
          */
         Undo: {
             action: string;

@@ -9,13 +9,13 @@ export interface components {
     schemas: {
         /**
          * Action
-         * @description What can be asked for. Reading what is public is no action: everybody may.
+         * @description Things that need a right. Reading public things is no action: everybody may.
          * @enum {string}
          */
         Action: "venue.create" | "venue.change" | "venue.delete" | "room.create" | "room.change" | "room.delete" | "room.crew" | "room.hold" | "room.air" | "alarm.acknowledge" | "room.codes" | "publish" | "preview" | "event.create" | "event.change" | "event.delete" | "schedule.import" | "session.create" | "session.change" | "session.delete" | "session.run" | "session.delay" | "session.cancel" | "session.answer" | "session.read_closed" | "session.view_closed" | "recording.read" | "recording.change" | "recording.publish" | "recording.delete" | "media.forget" | "caption.write" | "chat.moderate" | "question.moderate" | "poll.run" | "stage.read" | "grant.read" | "grant.create" | "grant.revoke" | "audit.read" | "password.change";
         /**
          * ActionList
-         * @description The newest first, of the last seven days.
+         * @description The actions of the last seven days, newest first.
          */
         ActionList: {
             /** Items */
@@ -23,7 +23,7 @@ export interface components {
         };
         /**
          * ActionView
-         * @description Somebody's tap.
+         * @description An action that somebody took.
          */
         ActionView: {
             /** Id */
@@ -73,7 +73,7 @@ export interface components {
         };
         /**
          * AlarmList
-         * @description The gravest first, room by room.
+         * @description Room by room, the gravest alarm first.
          */
         AlarmList: {
             /** Items */
@@ -81,7 +81,7 @@ export interface components {
         };
         /**
          * AlarmView
-         * @description What somebody has to be told.
+         * @description A condition that somebody must know of.
          */
         AlarmView: {
             /** Id */
@@ -158,7 +158,7 @@ export interface components {
         };
         /**
          * Between
-         * @description What the public output shows between two sessions.
+         * @description The content of the public output between two sessions.
          * @enum {string}
          */
         Between: "slate" | "picture_muted" | "open";
@@ -262,7 +262,7 @@ export interface components {
         };
         /**
          * Done
-         * @description What a tap on rooms did.
+         * @description The result of an action on rooms.
          */
         Done: {
             /** Action */
@@ -504,14 +504,14 @@ export interface components {
         };
         /**
          * Flag
-         * @description ``do_not_record`` and ``do_not_stream``. ``ask``: the technician is asked when the session is armed;
-         *     unanswered means recorded and not published.
+         * @description ``do_not_record`` and ``do_not_stream``. ``ask``: the technician is asked when the session is armed; without an
+         *     answer it is recorded and not published.
          * @enum {string}
          */
         Flag: "no" | "yes" | "ask";
         /**
          * ForgetBody
-         * @description The last ``minutes``, or what lies between two media times (milliseconds UTC, three hours at most).
+         * @description The last ``minutes``, or the stretch between two media times (milliseconds UTC, three hours at most).
          */
         ForgetBody: {
             /**
@@ -693,7 +693,7 @@ export interface components {
         };
         /**
          * HoldBody
-         * @description ``until`` is only told; nothing resumes by itself.
+         * @description ``until`` is only shown; the room does not resume by itself.
          */
         HoldBody: {
             /**
@@ -771,7 +771,7 @@ export interface components {
         };
         /**
          * ImportView
-         * @description What an import would do; ``id`` applies it.
+         * @description The changes that an import would make. Its ``id`` applies it.
          */
         ImportView: {
             /** Id */
@@ -847,7 +847,7 @@ export interface components {
         };
         /**
          * MeView
-         * @description Who asks, and what they may do.
+         * @description The caller and their rights.
          */
         MeView: {
             /** Grant */
@@ -929,7 +929,7 @@ export interface components {
         };
         /**
          * RecordingCrewView
-         * @description For the crew: with its cuts and files.
+         * @description For the crew: with the cuts and files.
          */
         RecordingCrewView: {
             /** Session */
@@ -1019,7 +1019,7 @@ export interface components {
         };
         /**
          * RetentionView
-         * @description ``freed_bytes``: what the disk gets back; files that other recordings share stay.
+         * @description ``freed_bytes``: the space that the disk gets back. Files that other recordings share stay.
          */
         RetentionView: {
             /** Items */
@@ -1263,7 +1263,7 @@ export interface components {
         };
         /**
          * ScheduleSourceView
-         * @description An event's schedule elsewhere, and how the last look at it went.
+         * @description An event's schedule elsewhere, and the result of the last look at it.
          */
         ScheduleSourceView: {
             /** Event */
@@ -1437,7 +1437,7 @@ export interface components {
         };
         /**
          * SessionCrewDone
-         * @description A session after a tap, and the action that undoes it; null where nothing changed.
+         * @description A session after an action, and the id of the action for undoing it; null if nothing changed.
          */
         SessionCrewDone: {
             /** Id */
@@ -1662,7 +1662,7 @@ export interface components {
         };
         /**
          * SkipBody
-         * @description A stretch that is left out; media times as RFC 3339 or milliseconds.
+         * @description A stretch that the replay leaves out; media times as RFC 3339 or milliseconds.
          */
         SkipBody: {
             /** From Ms */
@@ -1672,7 +1672,7 @@ export interface components {
         };
         /**
          * SourceCrewView
-         * @description What the room's crew sees of a source.
+         * @description A source as the room's crew sees it.
          */
         SourceCrewView: {
             /** Up */
@@ -1703,7 +1703,7 @@ export interface components {
         };
         /**
          * SourceView
-         * @description What everybody may know of a source.
+         * @description The public facts about a source.
          */
         SourceView: {
             /** Up */
@@ -1711,13 +1711,13 @@ export interface components {
         };
         /**
          * StartRule
-         * @description How the room goes on air: by somebody's tap only, planned or not; or by clock and media.
+         * @description How the room goes on air: only by a person, planned or not; or by clock and media.
          * @enum {string}
          */
         StartRule: "tap" | "auto";
         /**
          * Timeline
-         * @description Media times are those of the replay's PROGRAM-DATE-TIME; what it does not show is not told.
+         * @description Media times are those of the replay's PROGRAM-DATE-TIME. Times that the replay does not show are left out.
          */
         Timeline: {
             /** Session */
@@ -1856,7 +1856,8 @@ export interface components {
         };
         /**
          * Visibility
-         * @description ``unlisted``: whoever has the link; ``private``: whoever has a grant. Neither is told of in public.
+         * @description ``unlisted``: everybody with the link may see it; ``private``: people with a grant. The public learns of
+         *     neither.
          * @enum {string}
          */
         Visibility: "public" | "unlisted" | "private";
