@@ -99,7 +99,7 @@ def outcomes(report: Path) -> dict[str, str]:
     return found
 
 
-def tested(folder: Path, paths: Sequence[str] = ("tests",), options: Sequence[str] = ()) -> tuple[Sum, float]:
+def python_tests(folder: Path, paths: Sequence[str] = ("tests",), options: Sequence[str] = ()) -> tuple[Sum, float]:
     """All Python tests. ``folder`` is for pytest's report and cache."""
     report = folder / "report.xml"
     how = ("-p", "tests.pool", "-n", str(WORKERS), f"--durations={SLOWEST}", f"--timeout={LIMIT_S}")
@@ -156,7 +156,7 @@ def others() -> list[tuple[str, Sum, float]]:
 def everything(folder: Path, options: Sequence[str] = ()) -> list[tuple[str, Sum, float]]:
     with ThreadPoolExecutor(1) as beside:
         done = beside.submit(others)
-        python = tested(folder, options=options)
+        python = python_tests(folder, options=options)
         return [*done.result(), ("Python tests", *python)]
 
 

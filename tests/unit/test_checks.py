@@ -20,17 +20,18 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_sum_is_of_all_workers(suite: Path) -> None:
     suite.write_text(
-        "import pytest\ndef test_passes(): pass\ndef test_fails(): assert False\n@pytest.mark.skip\ndef test_left(): pass\n"
+        "import pytest\ndef test_passes(): pass\ndef test_fails(): assert False\n"
+        "@pytest.mark.skip\ndef test_left_out(): pass\n"
     )
     for number in range(pool.WORKERS):
         suite.with_name(f"test_more_{number}.py").write_text("def test_more(): pass")
-    found, _ = checks.tested(suite.parent, [str(suite.parent)])
+    found, _ = checks.python_tests(suite.parent, [str(suite.parent)])
     assert (found.passed, found.failed, found.skipped) == (1 + pool.WORKERS, 1, 1)
 
 
 def test_a_suite_that_cannot_be_collected_has_failed(suite: Path) -> None:
     suite.write_text("import nothing_of_this_name")
-    found, _ = checks.tested(suite.parent, [str(suite.parent)])
+    found, _ = checks.python_tests(suite.parent, [str(suite.parent)])
     assert (found.passed, found.failed) == (0, 1)
 
 
