@@ -124,6 +124,7 @@ async def world(database: Database) -> AsyncIterator[World]:
     plane = FakePlane()
     services = SimpleNamespace(
         database=database,
+        director=faces,
         public_url=URL,
         plane=plane,
         state_of=lambda room: states.get(room, "off"),
@@ -133,7 +134,7 @@ async def world(database: Database) -> AsyncIterator[World]:
     )
     app = web.Application(middlewares=[errors])
     app[SERVICES] = services  # type: ignore[assignment]
-    exports.add_routes(app, faces)
+    exports.add_routes(app)
     client: TestClient[web.Request, web.Application] = TestClient(TestServer(app))
     await client.start_server()
     yield World(client, database, faces, states, plane)
