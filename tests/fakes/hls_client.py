@@ -252,7 +252,7 @@ class HlsFollower:
         return (await self.init_bytes(name, msn) if init else b"") + data
 
     def stretches(self, name: str, first: int, last: int) -> list[tuple[int, int]]:
-        """``first`` to ``last`` in runs behind one init section each: a camera that pauses, and what takes its place."""
+        """``first`` to ``last`` in runs behind one init section each: a slate stands between where a camera paused."""
         runs: list[tuple[int, int]] = []
         for msn in range(first, last + 1):
             if runs and self.segment(name, msn).map == self.segment(name, runs[-1][0]).map:
