@@ -31,7 +31,7 @@ from streamer.conference.visibility import ANYBODY, told
 from streamer.errors import NotFound, StreamerError, TooMany
 from streamer.schedules.assemble import digest_of, from_sessions
 from streamer.schedules.fields import title_slug
-from streamer.schedules.streams import Gathering, StreamRoom, Talk, gathering, write_streams
+from streamer.schedules.streams import CurrentEvent, StreamRoom, Talk, gathering, write_streams
 from streamer.schedules.write_frab import write_frab
 from streamer.schedules.write_ical import write_ical
 from streamer.schedules.write_json import write_json
@@ -178,7 +178,7 @@ class Exports:
             body = write_streams(
                 rooms,
                 around.venues,
-                around.gatherings,
+                around.current_events,
                 title=TITLE,
                 public_url=services.public_url,
                 timezone=DEFAULT_ZONE,
@@ -249,13 +249,13 @@ def add_routes(app: web.Application, faces: Faces) -> None:
 class _Surroundings:
     rooms: list[Room]
     venues: dict[str, Venue]
-    gatherings: list[Gathering]
+    current_events: list[CurrentEvent]
 
 
 async def _surroundings(connection: AsyncConnection, now: int) -> _Surroundings:
     rooms = await Rooms(connection).all()
     venues = {venue.id: venue for venue in await Venues(connection).all()}
-    return _Surroundings(rooms, venues, await _gatherings(connection, now))
+    return _Surroundings(rooms, venues, await _current_events(connection, now))
 
 
 async def _limit(request: web.Request) -> None:
@@ -369,9 +369,9 @@ async def _public_sessions(connection: AsyncConnection, *, event: str | None, ro
             return found
 
 
-async def _gatherings(connection: AsyncConnection, now: int) -> list[Gathering]:
+async def _current_events(connection: AsyncConnection, now: int) -> list[CurrentEvent]:
     near = await Sessions(connection).of_rooms(None, now - _NEAR_MS, now + _NEAR_MS)
-    found: list[Gathering] = []
+    found: list[CurrentEvent] = []
     public = [session for session in near if told(ANYBODY, session, None).anything]
     for event_id in sorted({session.event for session in public if session.event is not None}):
         event = await Events(connection).find(event_id)

@@ -236,7 +236,7 @@ async def list_recordings(call: Call) -> RecordingList:
 
 async def _entry(call: Call) -> tuple[RecordingEntry, Recording]:
     """Raises NotFound, also for a recording that the caller may not know of."""
-    entry = await call.services.archivist.book.entry(call.path("id"), around=False)
+    entry = await call.services.archivist.repository.entry(call.path("id"), around=False)
     if entry is None or entry.recording is None or _told(call, entry, entry.recording) is None:
         raise _no_recording()
     return entry, entry.recording
@@ -263,7 +263,7 @@ async def still(call: Call) -> Text:
         material = await archivist.material(entry.session.id, recording.room)
         async with archivist.decoding:
             at_ms = call.query(StillQuery).at
-            made = await still_at(archivist.book.folder(entry.session.id), material, at_ms)
+            made = await still_at(archivist.repository.folder(entry.session.id), material, at_ms)
     except NoPicture:
         raise NotFound("There is no picture at this time.", code="no_still") from None
     finally:

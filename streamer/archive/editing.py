@@ -80,7 +80,7 @@ async def edit(archivist: Archivist, session: str, change: Edit, who: Who) -> Re
             fresh = _again(entry, current, now_ms)
         if fresh is None and changed == recording:
             return entry
-        await archivist.book.write(
+        await archivist.repository.write(
             changed, edition=fresh, who=who, action=_action(change), at_ms=now_ms, details=_details(change)
         )
         if fresh is not None:
@@ -88,7 +88,7 @@ async def edit(archivist: Archivist, session: str, change: Edit, who: Who) -> Re
         else:
             entry = replace(entry, recording=changed)
         archivist.publish(entry)
-        await archivist.copy_book(entry)
+        await archivist.copy_entry(entry)
         return entry
 
 
@@ -116,9 +116,9 @@ async def forget(archivist: Archivist, room: str, from_ms: int, to_ms: int) -> l
     span = Span(from_ms, to_ms)
     touched: list[str] = []
     refused: OSError | None = None
-    for session in await archivist.book.of_room(room, span):
+    for session in await archivist.repository.of_room(room, span):
         async with archivist.alone(session):
-            entry = await archivist.book.entry(session)
+            entry = await archivist.repository.entry(session)
             if entry is None or entry.recording is None:
                 continue
             try:
@@ -137,7 +137,7 @@ async def forget(archivist: Archivist, room: str, from_ms: int, to_ms: int) -> l
 async def _forget(archivist: Archivist, entry: RecordingEntry, span: Span) -> bool:
     session, recording = entry.session.id, entry.recording
     assert recording is not None
-    folder = archivist.book.folder(session)
+    folder = archivist.repository.folder(session)
     material = await archivist.material(session, recording.room)
     left = await asyncio.to_thread(combined, material, (), (span,))
     lost = await asyncio.to_thread(_difference, material, left)
@@ -148,15 +148,15 @@ async def _forget(archivist: Archivist, entry: RecordingEntry, span: Span) -> bo
         return bool(lost)
     fresh = _again(entry, current, now_ms)
     changed = replace(recording, size_bytes=left.bytes)
-    await archivist.book.write(changed, edition=fresh)
+    await archivist.repository.write(changed, edition=fresh)
     entry = with_edition(entry, changed, fresh, fresh.created_ms)
     archivist.publish(entry)
-    await archivist.copy_book(entry)
+    await archivist.copy_entry(entry)
     return True
 
 
 async def _there(archivist: Archivist, session: str) -> tuple[RecordingEntry, Recording]:
-    entry = await archivist.book.entry(session)
+    entry = await archivist.repository.entry(session)
     if entry is None or entry.recording is None or entry.recording.state is RecordingState.DELETED:
         raise NotFound("There is no recording of this session.", code="no_recording")
     return entry, entry.recording

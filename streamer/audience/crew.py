@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from streamer.audience import images
-from streamer.audience.action_log import LINE_CHARACTERS, Deed, acted
+from streamer.audience.action_log import LINE_CHARACTERS, LoggedAction, acted
 from streamer.audience.audience_scope import AudienceScope
 from streamer.audience.chapters import with_chapters
 from streamer.audience.command import ClientMessage, CountedCommand, Decision, Ident, Situation, StoredCommand, no_such
@@ -49,7 +49,7 @@ def _say(_state: ScopeState, who: Crew, command: CrewSay, at: Situation) -> Deci
     text = checked(command.text, LINE_CHARACTERS)
     line = CrewMessage(at.new_id(), at.scope.room, at.scope.key, command.to, who.id, who.label, text, at.now_ms)
     kind = "crew.say" if command.to == "crew" else "stage.cue"
-    return acted(None, who, at, Deed(kind, line.id), [Put(None, line)], {"id": line.id})
+    return acted(None, who, at, LoggedAction(kind, line.id), [Put(None, line)], {"id": line.id})
 
 
 def _undo(state: ScopeState, who: Crew, command: Undo, at: Situation) -> Decision:

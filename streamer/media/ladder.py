@@ -1,7 +1,7 @@
 r"""The ladder decodes a source once, scales it in cascade and encodes it in every rung, with cuts at the same tick.
 
 Threads: one decodes and scales (the *feed*), one for each rendition encodes (its *worker*), both in the order of the
-calls. A passed-through top needs neither. Public methods are called on the loop and return at once; callbacks run on it.
+calls. A passed-through top needs neither. Public methods return at once. They and the callbacks run on the loop.
 
     loop -- decode, show, forward, end_take --> feed --> worker v720 --> on_sample ...
                                                     \-> worker v480 --> on_sample ...

@@ -102,8 +102,8 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
 
 def make_director(settings: Settings, database: Database, plane: MediaPlane, notices: Notices) -> Director:
     """A director over these parts; ``start`` it after the database and the media plane."""
-    bells = RoomAlarms(notices, free_bytes(settings.data))
-    return Director(DayRepository(database), plane, clock=now_ms, bells=bells, logos=settings.data / "logos")
+    room_alarms = RoomAlarms(notices, free_bytes(settings.data))
+    return Director(DayRepository(database), plane, clock=now_ms, room_alarms=room_alarms, logos=settings.data / "logos")
 
 
 def make_archivist(settings: Settings, database: Database, plane: MediaPlane, director: Director) -> Archivist:
@@ -184,8 +184,8 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     app = make_application(services, metrics.observe)
     app[CONNECTIONS] = ConnectionStats()
     app[LAPSES] = LapseWatch(services)
-    director.bells.lapsed = app[LAPSES].labels
-    director.bells.unerased = lambda room: bool(services.erasing.unfinished(room))
+    director.room_alarms.lapsed = app[LAPSES].labels
+    director.room_alarms.unerased = lambda room: bool(services.erasing.unfinished(room))
     services.audience.listen(partial(_hear_trouble, director, notices))
     delivery.setup(
         app,

@@ -43,9 +43,9 @@ class Stage:
         self.director = self._director()
 
     def _director(self) -> Director:
-        bells = RoomAlarms(self.notices, lambda: self.free)
+        room_alarms = RoomAlarms(self.notices, lambda: self.free)
         director = Director(
-            DayRepository(self.database), self.plane, clock=lambda: self.now, bells=bells, logos=self.folder
+            DayRepository(self.database), self.plane, clock=lambda: self.now, room_alarms=room_alarms, logos=self.folder
         )
         director.listen(self.news.append)
         return director
@@ -72,8 +72,8 @@ class Stage:
         await self.look()
 
     async def look(self) -> None:
-        for desk in self.director.desks:
-            await self.director.look(desk)
+        for room_state in self.director.room_states:
+            await self.director.look(room_state)
 
     async def camera(self, room: str = "a", *, up: bool = True) -> FakeRoom:
         link = await self.plane.ensure(RoomConfig(room, room))

@@ -258,7 +258,7 @@ class World:
         director, now = self.stage.director, self.stage.now
         self.count.looks += 1
         hall.clock(now)
-        await director.look(next(desk for desk in director.desks if desk.room.id == hall.name))
+        await director.look(next(room_state for room_state in director.room_states if room_state.room.id == hall.name))
         shown = hall.expected(now)
         self._known[hall.name] = (hall.next_change(now), shown)
         self._compare_orders(hall, shown)
@@ -379,7 +379,7 @@ def session_of(hall: Hall, slot: Slot) -> Session:
     )
 
 
-class FailingLedger(DayRepository):
+class FailingDayRepository(DayRepository):
     """Its writes fail while ``failing`` says so."""
 
     def __init__(self, database: Database) -> None:
@@ -399,10 +399,10 @@ class DayStage(Stage):
     failing: Callable[[], bool] = lambda: False
 
     def _director(self) -> Director:
-        bells = RoomAlarms(self.notices, lambda: None)
-        ledger = FailingLedger(self.database)
-        ledger.failing = lambda: self.failing()
-        return Director(ledger, self.plane, clock=lambda: self.now, bells=bells, logos=self.folder)
+        room_alarms = RoomAlarms(self.notices, lambda: None)
+        day_repository = FailingDayRepository(self.database)
+        day_repository.failing = lambda: self.failing()
+        return Director(day_repository, self.plane, clock=lambda: self.now, room_alarms=room_alarms, logos=self.folder)
 
 
 async def simulate(folder: Path, rooms: int, sessions: int, seed: int) -> Count:

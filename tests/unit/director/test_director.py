@@ -47,13 +47,13 @@ def _title_told(stage: Stage) -> str | None:
 async def test_a_room_stays_that_was_made_while_the_database_was_read(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger, begun, go_on = stage.director._ledger, asyncio.Event(), asyncio.Event()
-    load = ledger.load
+    day_repository, begun, go_on = stage.director._day_repository, asyncio.Event(), asyncio.Event()
+    load = day_repository.load
     known: set[str] = set()
     lost: set[str] = set()
 
     def look() -> None:
-        rooms = {desk.room.id for desk in stage.director.desks}
+        rooms = {room_state.room.id for room_state in stage.director.room_states}
         lost.update(known - rooms)
         known.update(rooms)
 
@@ -65,7 +65,7 @@ async def test_a_room_stays_that_was_made_while_the_database_was_read(
             await go_on.wait()
         return loaded
 
-    monkeypatch.setattr(ledger, "load", slow)
+    monkeypatch.setattr(day_repository, "load", slow)
     before = asyncio.create_task(stage.director.refresh())
     await begun.wait()
     async with stage.database.write() as connection:
@@ -115,7 +115,7 @@ async def test_a_tap_that_cannot_be_written_changes_nothing(stage: Stage, monkey
     async def full(_change: object, _venue: object = None) -> None:
         raise StoreUnavailable("The disk is full.")
 
-    monkeypatch.setattr(stage.director._ledger, "write", full)
+    monkeypatch.setattr(stage.director._day_repository, "write", full)
     with pytest.raises(StoreUnavailable):
         await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     assert not stage.session(talk).running
@@ -129,19 +129,19 @@ async def test_privacy_does_not_wait_for_the_database(stage: Stage, monkeypatch:
     await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     await stage.at(29)
     assert stage.ordered().orders.public == "programme"
-    write = stage.director._ledger.write
+    write = stage.director._day_repository.write
 
     async def full(_change: object, _venue: object = None) -> None:
         raise StoreUnavailable("The disk is full.")
 
-    monkeypatch.setattr(stage.director._ledger, "write", full)
+    monkeypatch.setattr(stage.director._day_repository, "write", full)
     await stage.at(30)
     orders = stage.ordered().orders
     assert orders.public == "slate"
     assert [output.shows for output in orders.outputs] == ["programme"]
     assert "Board" not in str(orders)
     # A failed write is repeated as soon as possible.
-    monkeypatch.setattr(stage.director._ledger, "write", write)
+    monkeypatch.setattr(stage.director._day_repository, "write", write)
     await stage.at(31)
     async with stage.database.read() as connection:
         assert (await Sessions(connection).get(board)).state is SessionState.ON_AIR
@@ -528,13 +528,13 @@ async def test_what_is_left_out_of_a_replay_is_withheld_from_the_live_windows(st
 
     async def edition(name: str, *skips: tuple[int, int]) -> tuple[Withheld, ...]:
         """The orders after the director has seen that there is another edition."""
-        known = await stage.director._ledger.revision()
+        known = await stage.director._day_repository.revision()
         async with stage.database.write() as connection:
             recording = Recording(talk, "a", "", "", NINE, end_ms=stage.now, state=RecordingState.READY)
             await Recordings(connection).put(recording)
             made = StoredEdition(name, talk, NINE, NINE + 20 * MINUTE, skips, stage.now + len(name))
             await Editions(connection).add(made)
-        assert await stage.director._ledger.revision() > known
+        assert await stage.director._day_repository.revision() > known
         await stage.director.refresh()
         return stage.ordered().orders.withheld
 
