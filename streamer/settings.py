@@ -442,7 +442,7 @@ class Settings(BaseSettings):
     def _is_long_enough(cls, value: str) -> str:
         if value and len(value) < SHORTEST_ADMIN_TOKEN:
             raise ValueError(
-                f"STREAMER_ADMIN_TOKEN has {len(value)} characters; at least {SHORTEST_ADMIN_TOKEN} are wanted. "
+                f"STREAMER_ADMIN_TOKEN has {len(value)} characters; at least {SHORTEST_ADMIN_TOKEN} are needed. "
                 "`openssl rand -hex 32` makes one"
             )
         return value

@@ -339,7 +339,7 @@ def participant_of(request: web.Request, services: Services) -> ParticipantIdent
 def _me(call: Call) -> str:
     identity = participant_of(call.request, call.services)
     if identity is None:
-        raise Unauthorized("Nobody is known by this request.", code="no_participant")
+        raise Unauthorized("The request names no participant.", code="no_participant")
     return identity.id
 
 

@@ -258,7 +258,7 @@ async def still(call: Call) -> Text:
     grant = call.require(target_of(call.services, entry.session))
     archivist = call.services.archivist
     if not archivist.stills.take(grant.id):
-        raise TooMany("Too many pictures are asked for.", code="too_many_stills", headers={"Retry-After": "1"})
+        raise TooMany("Too many pictures are being made.", code="too_many_stills", headers={"Retry-After": "1"})
     try:
         material = await archivist.material(entry.session.id, recording.room)
         async with archivist.decoding:

@@ -129,7 +129,7 @@ async def confirm(call: Call) -> ScheduleSourceView:
 
 
 def _no_schedule() -> Conflict:
-    return Conflict("The event names no schedule elsewhere.", code="no_schedule")
+    return Conflict("The event has no schedule address.", code="no_schedule")
 
 
 ROUTES = (

@@ -417,7 +417,7 @@ class AnswerBody(Body):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.record is None and self.stream is None:
-            raise ValueError("record or stream has to be answered")
+            raise ValueError("answer record or stream")
         return self
 
 

@@ -138,7 +138,7 @@ async def air(call: Call) -> Done:
     if body.gain_db is not None:
         commands.append(taps.Gain(body.gain_db))
     if not commands:
-        raise invalid_field("slate", "slate, source or gain_db has to be named")
+        raise invalid_field("slate", "name slate, source or gain_db")
     done = [(room.id, await call.services.director.run(room.id, one, actor_of(grant))) for one in commands]
     return _told(call, done)
 

@@ -174,14 +174,14 @@ def _checked(material: Material, start_ms: int, end_ms: int, skips: Sequence[Spa
         raise Unprocessable("There is nothing to cut.", code="bad_cut")
     details = {"from_ms": whole.from_ms, "to_ms": whole.to_ms}
     if end_ms - start_ms < SHORTEST_MS:
-        raise Unprocessable("The end has to be at least a second after the start.", code="bad_cut", details=details)
+        raise Unprocessable("The end must be at least a second after the start.", code="bad_cut", details=details)
     if start_ms < whole.from_ms or end_ms > whole.to_ms:
-        raise Unprocessable("There is no material there.", code="bad_cut", details=details)
+        raise Unprocessable("There is no material at this time.", code="bad_cut", details=details)
     if len(skips) > MAX_SKIPS or any(s.to_ms <= s.from_ms for s in skips):
-        raise Unprocessable("What is skipped has a beginning and a later end.", code="bad_cut", details=details)
+        raise Unprocessable("A skipped stretch must end after it begins.", code="bad_cut", details=details)
     inside = union(Span(max(s.from_ms, start_ms), min(s.to_ms, end_ms)) for s in skips)
     if sum(s.to_ms - s.from_ms for s in inside) > end_ms - start_ms - SHORTEST_MS:
-        raise Unprocessable("Nothing would be left.", code="bad_cut", details=details)
+        raise Unprocessable("The cut would leave nothing.", code="bad_cut", details=details)
     return inside
 
 

@@ -77,7 +77,7 @@ def restored(state: ScopeState, changes: Iterable[Mapping[str, Any]]) -> list[Pu
         before, after = read(entry)
         now = _now(state, after)
         if now is None:
-            raise Conflict("What it was about is gone.", code="superseded")
+            raise Conflict("The changed item is gone.", code="superseded")
         back = undone(before, after, now)
         if back != now:
             puts.append(Put(now, back))

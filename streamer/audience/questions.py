@@ -108,7 +108,7 @@ def _ask(state: ScopeState, who: Participant, command: QuestionAsk, at: Situatio
     mine = [q for q in state.questions.values() if q.participant == who.id and not q.withdrawn]
     waiting = sum(q.state in (*WAITING, QuestionState.PENDING) and state.focus.has(q) for q in mine)
     if waiting >= at.settings.open_questions:
-        raise Conflict("You have many questions that wait; withdraw one.", code="too_many_questions")
+        raise Conflict("You have too many open questions; withdraw one.", code="too_many_questions")
     if state.open_questions() >= MOST_QUESTIONS:
         raise Conflict("There are too many questions.", code="too_many_questions")
     name = shown_name(state, who, at)
@@ -295,9 +295,9 @@ def check_move(question: Question, to: QuestionState) -> None:
 
 def _check_open(mode: Mode, who: Participant, anonymous: bool) -> None:
     if mode.questions is QuestionMode.CLOSED and not who.trusted:
-        raise Conflict("No questions are taken now.", code="questions_closed")
+        raise Conflict("Questions are closed now.", code="questions_closed")
     if anonymous and not mode.anonymous:
-        raise Conflict("Questions carry a name here.", code="anonymous_not_allowed")
+        raise Conflict("Questions need a name here.", code="anonymous_not_allowed")
 
 
 COMMANDS = (

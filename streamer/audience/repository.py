@@ -105,7 +105,7 @@ class AudienceRepository:
     def check_room(self) -> None:
         """Raises Unavailable ``busy`` if too many commands wait; called before a command is decided."""
         if self._closing or len(self._waiting) >= MOST_WAITING:
-            raise Unavailable("Too much at once.", code="busy", headers={"Retry-After": "1"})
+            raise Unavailable("Too many commands at once.", code="busy", headers={"Retry-After": "1"})
 
     def write(self, changes: Sequence[Change], settle: Callable[[StreamerError | None], None]) -> asyncio.Future[None]:
         """Write the changes with the next transaction. The future raises StoreUnavailable if it failed."""
@@ -132,7 +132,9 @@ class AudienceRepository:
             except Exception as error:
                 self.faults_total += 1
                 log.exception("audience_cannot_write", commands=len(units))
-                problem = error if isinstance(error, StreamerError) else StoreUnavailable("It could not be stored.")
+                problem = (
+                    error if isinstance(error, StreamerError) else StoreUnavailable("The change could not be stored.")
+                )
                 # Later decisions rest on changes that were not written.
                 later, self._waiting = self._waiting, []
                 for unit in (*units, *later):
@@ -154,7 +156,7 @@ class AudienceRepository:
                 except Exception:
                     self.faults_total += 1
                     log.warning("audience_refused_by_database", exc_info=True)
-                    _settle(unit, StoreUnavailable("It could not be stored."))
+                    _settle(unit, StoreUnavailable("The change could not be stored."))
                 else:
                     _settle(unit, None)
             return

@@ -67,7 +67,7 @@ def participant_of(state: ScopeState, named: str, at: Situation) -> str:
 def _sanction(state: ScopeState, who: Crew, command: Mute | Ban | Unban, at: Situation) -> Decision:
     participant = participant_of(state, command.id, at)
     if participant in at.protected and not isinstance(command, Unban):
-        raise Forbidden("That is somebody of the crew.", code="forbidden")
+        raise Forbidden("This participant belongs to the crew.", code="forbidden")
     before = state.sanctions.get(participant)
     now = before or Sanction(at.scope.room, at.scope.key, participant)
     name = now.name or state.name_of(participant)
@@ -75,7 +75,7 @@ def _sanction(state: ScopeState, who: Crew, command: Mute | Ban | Unban, at: Sit
     remove, reason = False, ""
     if isinstance(command, Mute):
         if command.seconds > LONGEST_MUTE_S:
-            raise Unprocessable("That is too long.", code="invalid", details={"field": "seconds"})
+            raise Unprocessable("The time is too long.", code="invalid", details={"field": "seconds"})
         until_ms = at.now_ms + command.seconds * 1000 if command.seconds else 0
         reason, remove, kind = reason_of(command.reason), command.remove, "participant.mute"
         after = replace(now, muted_until_ms=until_ms, reason=reason, name=name, since_ms=at.now_ms)

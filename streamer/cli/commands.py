@@ -207,7 +207,7 @@ def password(data: Data = None, config: Config = None) -> None:
     else:
         new = sys.stdin.readline().rstrip("\r\n")
     asyncio.run(set_password(settings, new))
-    print("The admin password is set. Whoever was logged in with the old one is not any more.")
+    print("The admin password is set. Logins with the old one have ended.")
 
 
 @app.command(name="import")

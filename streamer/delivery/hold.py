@@ -238,7 +238,7 @@ class Holds:
             self._release(address, connection)
         if end is _End.TIME_IS_UP:
             self._stats.hold_timeouts_total += 1
-            raise _unavailable("not_in_time", "What was asked for did not come in time.")
+            raise _unavailable("not_in_time", "The requested media did not come in time.")
         if end is _End.CLIENT_GONE:
             self._stats.hold_disconnects_total += 1
             raise ClientGone

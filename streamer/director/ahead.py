@@ -33,5 +33,5 @@ async def day_around(day_repository: DayRepository, day: RoomDay, sessions: Iter
 def planned(day: RoomDay, command: taps.Command, now_ms: int) -> RoomDay:
     """The day after ``command``. Raises Refused ``not_in_view`` for commands that belong to the day itself."""
     if not isinstance(command, PLANNING):
-        raise Refused("This session is not of these days.", code="not_in_view")
+        raise Refused("This session is on another day.", code="not_in_view")
     return taps.apply(day, command, now_ms)

@@ -145,7 +145,7 @@ class MediaHost:
                     if keeper is None or keeper.closed:
                         if len(self._tasks) >= self._settings.room.max_rooms:
                             raise Unavailable(
-                                f"This machine holds {self._settings.room.max_rooms} rooms at once.",
+                                f"This machine runs {self._settings.room.max_rooms} rooms at once.",
                                 code="too_many_rooms",
                                 headers={"Retry-After": "30"},
                             )

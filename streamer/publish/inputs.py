@@ -267,7 +267,7 @@ class MediaFeed(Feed):
             video = next(iter(container.streams.video), None) if self.options.video else None
             audio = next(iter(container.streams.audio), None) if self.options.audio else None
             if video is None and audio is None:
-                raise ValueError("the input has neither picture nor sound that is wanted")
+                raise ValueError("the input has no usable picture or sound")
             log.info("input_opened", video=video and video.codec_context.name, audio=audio and audio.codec_context.name)
             picture = self._picture(video) if video is not None else None
             sound = _Sound(self.options.audio_bitrate) if audio is not None else None

@@ -163,7 +163,7 @@ class Admission:
         if client.namespace == AUDIENCE:
             self._require_view(client, session)
         if session.closed != (client.session is not None):
-            raise StreamerError("The session's audience is another now. Come back.", code="moved", status=409)
+            raise StreamerError("The session has another audience now. Connect again.", code="moved", status=409)
 
     def _require_view(self, client: Client, session: Session) -> None:
         by_link = self._doors.is_link(session, client.link)
@@ -188,7 +188,7 @@ def _handshake(auth: Any) -> Handshake:
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from error
     if (shake.room is None) == (shake.session is None):
-        raise _invalid("Either room or session has to be named.")
+        raise _invalid("Name either room or session.")
     return shake
 
 
@@ -197,4 +197,4 @@ def _invalid(message: str) -> Unprocessable:
 
 
 def unavailable() -> Unavailable:
-    return Unavailable("The server does not manage that at the moment.", code="unavailable")
+    return Unavailable("The server cannot do this at the moment.", code="unavailable")

@@ -461,9 +461,9 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
             if namespace not in self._allowed:
                 raise StreamerError("There is no such namespace.", code="unknown_namespace", status=404)
             if namespace in wire.guests or namespace in wire.entering:
-                raise StreamerError("Connected already.", code="already_connected", status=409)
+                raise StreamerError("The client is connected already.", code="already_connected", status=409)
             if wire.entries.wait_s() > 0:
-                raise TooMany("Too much coming and going.", code="rate_limited")
+                raise TooMany("Too many connections in a short time.", code="rate_limited")
             wire.entering.add(namespace)
             try:
                 request = self.environ[wire.sid]["aiohttp.request"]

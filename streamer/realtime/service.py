@@ -257,7 +257,7 @@ class Realtime:
             if caller is None or caller.grant.id != grant_id or (login is not None and caller.login != login):
                 continue
             if login is None:
-                error = StreamerError("The grant has been taken back.", code="revoked", status=401)
+                error = StreamerError("The grant has been revoked.", code="revoked", status=401)
             else:
                 error = StreamerError("The login has ended.", code="logged_out", status=401)
             self._take_out(client, error)

@@ -331,7 +331,7 @@ class RoomService:
         if isinstance(grant, str):
             await self.publications.hangup_grant(grant)
         elif not isinstance(resource, str):
-            raise BadRequest("A resource or a grant has to be named.", code="bad_params")
+            raise BadRequest("Name a resource or a grant.", code="bad_params")
         elif self.publications.owns(resource):
             await self.publications.hangup(resource)
         else:

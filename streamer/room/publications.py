@@ -127,7 +127,7 @@ class Publications:
         names = self._feeding.keys() | self._coming.keys()
         if offer.source not in names and len(names) >= self._settings.room.max_sources:
             raise Unavailable(
-                "The room has as many sources as it may have.",
+                "The room has its maximum of sources.",
                 code="too_many_publications",
                 headers={"Retry-After": "10"},
             )

@@ -197,7 +197,9 @@ class Erasing:
         self.faults += 1
         one.problem = str(error) if error is not None else "it cannot be written down"
         log.error("not_erased", kind=type(one.erasure).__name__, problem=one.problem)
-        return NotErased("It is not all gone yet; it is tried again.", headers={"Retry-After": str(round(RETRY_S))})
+        return NotErased(
+            "Some data is not erased yet; the erasure is tried again.", headers={"Retry-After": str(round(RETRY_S))}
+        )
 
     async def _do_again(self, waiting: Sequence[Unfinished], *, starting: bool = False) -> None:
         if not waiting:

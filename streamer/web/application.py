@@ -237,5 +237,5 @@ def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> No
     erasing = services.erasing
     for name, what in (("director", services.director), ("archivist", services.archivist), ("erasing", erasing)):
         metrics.watch_counter(
-            f"streamer_{name}_faults", "What went wrong inside and was tried again.", partial(getattr, what, "faults")
+            f"streamer_{name}_faults", "Internal failures that were tried again.", partial(getattr, what, "faults")
         )

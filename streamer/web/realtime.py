@@ -45,7 +45,7 @@ def add_audience(app: web.Application, metrics: WebMetrics) -> Audience:
     services = app[SERVICES]
     audience = services.audience
     metrics.watch_counter(
-        "streamer_audience_faults", "What went wrong inside and was tried again.", lambda: audience.faults_total
+        "streamer_audience_faults", "Internal failures that were tried again.", lambda: audience.faults_total
     )
     return audience
 
