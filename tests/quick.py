@@ -105,15 +105,15 @@ def main() -> int:
         if scripts:
             python.append(("pages: unit tests", ["npx", "vitest", "related", "--run", *scripts], web))
     with ThreadPoolExecutor(2) as threads:
-        lanes = [threads.submit(_lane, lane) for lane in (python, types)]
-        failed = [name for lane in lanes for name in lane.result()]
+        groups = [threads.submit(_run_steps, group) for group in (python, types)]
+        failed = [name for group in groups for name in group.result()]
     if len(chosen) < len(tests):
         print(f"\n{len(tests) - len(chosen)} modules of unit tests that the change touches are left to make test.")
     print(f"\n{time.monotonic() - started:.0f} s. " + (f"FAILED: {', '.join(failed)}" if failed else "All passed."))
     return 1 if failed else 0
 
 
-def _lane(steps: Iterable[tuple[str, list[str | Path], Path]]) -> list[str]:
+def _run_steps(steps: Iterable[tuple[str, list[str | Path], Path]]) -> list[str]:
     """One step after the other. Returns the names of those that failed."""
     return [name for name, command, folder in steps if run(name, command, folder, live=False)[0] != 0]
 

@@ -12,7 +12,7 @@ from streamer.api.admin_token import AdminToken
 from streamer.api.audiences import DirectorSessions
 from streamer.api.cursors import Cursors
 from streamer.api.documents import Documents
-from streamer.api.hall_door import HallDoor
+from streamer.api.hall_code_lookup import HallCodeLookup
 from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.ports import MediaPlane, PublicState
 from streamer.api.revocations import Revocations
@@ -68,7 +68,7 @@ class Services:
     """Questions and polls as CSV."""
     caption_posts: RateLimit = field(init=False)
     """Counted by grant."""
-    hall_door: HallDoor = field(init=False)
+    hall_code_lookup: HallCodeLookup = field(init=False)
     schedules: SchedulePoller = field(init=False)
     waiters: StateWaiters = field(init=False)
     notices: Notices = field(default_factory=Notices)
@@ -114,7 +114,7 @@ class Services:
         self.caption_posts = RateLimit(
             CAPTIONS_PER_MINUTE, burst=CAPTIONS_AT_ONCE, message="Captions come faster than anybody reads."
         )
-        self.hall_door = HallDoor(self.database)
+        self.hall_code_lookup = HallCodeLookup(self.database)
         self.captions = Captioning(self.database, self.plane, clock=now_ms, session_at=self._session_at)
         hls = self.settings.hls
         self.waiters = StateWaiters(self.state_of, limit=hls.max_held_total, per_household=hls.max_held_per_address)

@@ -31,7 +31,7 @@ from streamer.conference.visibility import ANYBODY, told
 from streamer.errors import NotFound, StreamerError, TooMany
 from streamer.schedules.assemble import digest_of, from_sessions
 from streamer.schedules.fields import title_slug
-from streamer.schedules.streams import CurrentEvent, StreamRoom, Talk, gathering, write_streams
+from streamer.schedules.streams import CurrentEvent, StreamRoom, Talk, current_event, write_streams
 from streamer.schedules.write_frab import write_frab
 from streamer.schedules.write_ical import write_ical
 from streamer.schedules.write_json import write_json
@@ -67,7 +67,7 @@ class PublicTalk(Protocol):
     def shown(self) -> ShownTimes: ...
 
 
-class Face(Protocol):
+class PublicRoom(Protocol):
     """The public facts about a room: :class:`streamer.conference.airing.PublicStatus`."""
 
     @property
@@ -80,10 +80,10 @@ class Face(Protocol):
     def reserved_until_ms(self) -> int | None: ...
 
 
-class Faces(Protocol):
+class PublicRooms(Protocol):
     """The director."""
 
-    def face(self, room_id: str) -> Face:
+    def public_status(self, room_id: str) -> PublicRoom:
         """Raises NotFound for a room that the director does not know (yet)."""
 
 
@@ -124,8 +124,8 @@ class Exports:
     """The handlers, and the documents that were written last. Documents are written in threads: thousands of sessions
     take a while, and the loop serves media."""
 
-    def __init__(self, faces: Faces) -> None:
-        self._faces = faces
+    def __init__(self, public_rooms: PublicRooms) -> None:
+        self._public_rooms = public_rooms
         self.documents = Documents()
         self._stamps = _Stamps()
         self._turn = asyncio.Lock()
@@ -195,19 +195,19 @@ class Exports:
     def _stream_room(self, services: Services, room: Room) -> StreamRoom:
         state = services.state_of(room.id)
         try:
-            face: Face | None = self._faces.face(room.id)
+            public: PublicRoom | None = self._public_rooms.public_status(room.id)
         except NotFound:
             # Another process made the room a moment ago.
-            face = None
-        if face is None:
+            public = None
+        if public is None:
             return StreamRoom(room, state=state)
-        reserved = face.reserved_until_ms is not None
+        reserved = public.reserved_until_ms is not None
         return StreamRoom(
             room,
             state=state,
-            current=None if reserved else _talk(face.current),
-            next=_talk(face.next),
-            reserved_until_ms=face.reserved_until_ms,
+            current=None if reserved else _talk(public.current),
+            next=_talk(public.next),
+            reserved_until_ms=public.reserved_until_ms,
             video_size=_video_size(services, room.id),
         )
 
@@ -229,9 +229,9 @@ class Exports:
         return _response(request, document, content_type, SCHEDULE_AGE_S), document
 
 
-def add_routes(app: web.Application, faces: Faces) -> None:
-    """``faces``: the director."""
-    exports = Exports(faces)
+def add_routes(app: web.Application, public_rooms: PublicRooms) -> None:
+    """``public_rooms``: the director."""
+    exports = Exports(public_rooms)
     for path, handler in (
         ("/schedule.xml", exports.xml),
         ("/schedule.json", exports.json),
@@ -377,7 +377,7 @@ async def _current_events(connection: AsyncConnection, now: int) -> list[Current
         event = await Events(connection).find(event_id)
         if event is not None:
             sessions = await _public_sessions(connection, event=event_id, room=None)
-            held = gathering(event, sessions, now)
+            held = current_event(event, sessions, now)
             if held is not None:
                 found.append(held)
     return found

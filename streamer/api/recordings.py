@@ -20,8 +20,8 @@ from streamer.api.session_models import replay_path
 from streamer.api.sessions import target_of, venue_of
 from streamer.archive import editing
 from streamer.archive.editing import Edit
-from streamer.archive.gathering import FOREVER_MS
 from streamer.archive.material import Span
+from streamer.archive.material_sources import FOREVER_MS
 from streamer.archive.repository import RecordingEntry, Who
 from streamer.archive.retention import Retention, RetentionPlan
 from streamer.archive.stills import NoPicture, still_at

@@ -21,8 +21,8 @@ import structlog
 from streamer.archive import deleting, files, restoring
 from streamer.archive.catalogue import Details, ReplayState
 from streamer.archive.editions import LAG_MS, common_end
-from streamer.archive.gathering import FOREVER_MS, combined, forbidden, from_indexes, with_handles
 from streamer.archive.material import HANDLE_MS, Material, Span, glance, union
+from streamer.archive.material_sources import FOREVER_MS, combined, forbidden, from_indexes, with_handles
 from streamer.archive.repository import (
     RecordingEntry,
     RecordingRepository,

@@ -16,8 +16,8 @@ import structlog
 
 from streamer.archive import deleting, files
 from streamer.archive.archivist import Archivist
-from streamer.archive.gathering import combined
 from streamer.archive.material import Material, Span, chunks_of, union
+from streamer.archive.material_sources import combined
 from streamer.archive.repository import RecordingEntry, Who, new_edition, with_edition
 from streamer.broadcast.programme import Chunk
 from streamer.errors import Conflict, NotFound, Unprocessable

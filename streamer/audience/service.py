@@ -334,7 +334,7 @@ class Audience:
         for state in (audience.working, audience.shown):
             records.take_back(state, found)
 
-    # --- desks --------------------------------------------------------------------------------------
+    # --- audiences ----------------------------------------------------------------------------------
 
     async def _audience(self, scope: Scope) -> AudienceScope:
         audience = self._audiences.get(scope.key)

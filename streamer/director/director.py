@@ -187,9 +187,9 @@ class Director:
                 return session
         return None
 
-    def face(self, room_id: str) -> PublicStatus:
+    def public_status(self, room_id: str) -> PublicStatus:
         """The public status of the room. Raises NotFound."""
-        return airing.public_face(self._room_state(room_id).day, self._clock())
+        return airing.public_status(self._room_state(room_id).day, self._clock())
 
     def shown(self, session: Session) -> tuple[int, int]:
         """The expected begin and end of the session; UTC milliseconds."""

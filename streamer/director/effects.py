@@ -60,9 +60,9 @@ class Effects:
     async def put_into_effect(self, state: RoomState, before: RoomDay, now_ms: int) -> None:
         await self.send_orders(state, now_ms)
         self.tell_sessions(state.room.id, before.sessions, state.day.sessions)
-        face = airing.public_face(state.day, now_ms)
-        if face != state.face or _by_hand(before) != _by_hand(state.day):
-            state.face = face
+        public = airing.public_status(state.day, now_ms)
+        if public != state.public_status or _by_hand(before) != _by_hand(state.day):
+            state.public_status = public
             self.tell(RoomChanged(state.room.id))
         rooms = self._plane.rooms
         alarms = self._room_alarms.ringing(state.day, rooms.get(state.room.id), len(rooms), now_ms)
@@ -109,8 +109,8 @@ class Effects:
 
     def _logos_of(self, state: RoomState, now_ms: int) -> tuple[str, ...]:
         """The logos of the venue's partners and of the public event."""
-        face = airing.public_face(state.day, now_ms)
-        told = face.current or face.next
+        public = airing.public_status(state.day, now_ms)
+        told = public.current or public.next
         event = self.events.get(told.session.event or "") if told is not None else None
         addresses = (
             *(state.venue.logos if state.venue is not None else ()),

@@ -91,7 +91,7 @@ class Commands:
         tables: Mapping[str, Sequence[CommandDefinition[Any]]],
         *,
         director: Director,
-        doors: AccessPolicy,
+        access: AccessPolicy,
         views: Views,
         audience: Audience,
         settings: RealtimeSettings,
@@ -100,7 +100,7 @@ class Commands:
     ) -> None:
         self._tables = {space: {command.name: command for command in commands} for space, commands in tables.items()}
         self._director = director
-        self._doors = doors
+        self._access = access
         self._views = views
         self._audience = audience
         self._settings = settings
@@ -181,7 +181,7 @@ class Commands:
         grant = None
         if client.caller is not None:
             # The grant as it is now: grants end, move with their sessions and are revoked.
-            renewed = client.caller if command.action is None else await self._doors.renew(client.caller)
+            renewed = client.caller if command.action is None else await self._access.renew(client.caller)
             if renewed is None:
                 # The check of the connection decides whether it stays.
                 client.renewed_at = 0.0

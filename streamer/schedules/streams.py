@@ -58,7 +58,7 @@ class CurrentEvent:
     rooms: frozenset[str]
 
 
-def gathering(event: Event, sessions: Iterable[Session], now_ms: int) -> CurrentEvent | None:
+def current_event(event: Event, sessions: Iterable[Session], now_ms: int) -> CurrentEvent | None:
     """The event if it is current. An event without a public session is hidden."""
     public = [s for s in sessions if not s.closed and s.state is not SessionState.CANCELLED]
     if not public:

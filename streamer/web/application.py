@@ -16,7 +16,7 @@ from streamer.api.lapses import LapseWatch
 from streamer.api.monitoring import MetricsAccess
 from streamer.api.routes import make_application
 from streamer.archive.archivist import Archivist
-from streamer.archive.gathering import FOREVER_MS
+from streamer.archive.material_sources import FOREVER_MS
 from streamer.archive.material import HANDLE_MS
 from streamer.archive.retention import Retention
 from streamer.audience.news import AudienceEvent
@@ -79,12 +79,12 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     run(services.archivist.erasing.run, "erasures")
     await services.archivist.start()
     stack.push_async_callback(services.archivist.close)
-    keeping = services.settings.archive
+    archive = services.settings.archive
     retention = Retention(
         services.archivist,
         services.database,
-        default_days=keeping.retention_days or None,
-        periods=Periods(services.settings.audience.keep_days, keeping.audit_days, keeping.speakers_days or None),
+        default_days=archive.retention_days or None,
+        periods=Periods(services.settings.audience.keep_days, archive.audit_days, archive.speakers_days or None),
     )
     # A restored database has data that became too old since.
     await retention.sweep()
@@ -229,7 +229,7 @@ def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> No
         ("hashing", services.hashing),
         ("guessed_admin_tokens", services.admin_token.guesses),
         ("exports", services.exports),
-        ("wrong_hall_codes", services.hall_door.wrong),
+        ("wrong_hall_codes", services.hall_code_lookup.wrong),
     ):
         metrics.watch_counter(
             f"streamer_refused_{name}", "Requests over the limit of an address.", partial(getattr, limit, "refused")

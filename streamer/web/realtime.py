@@ -64,7 +64,7 @@ def add_realtime(app: web.Application, metrics: WebMetrics) -> Realtime:
         allowed_origins=services.settings.server.allowed_origins,
         director=services.director,
         plane=services.plane,  # type: ignore[arg-type]
-        doors=TheDoors(services),
+        access=RestAccess(services),
         views=TheViews(services),
         audience=add_audience(app, metrics),
         find_session=find_session,
@@ -136,7 +136,7 @@ class Entrant:
         return None if self.stored is None else self.stored.secret_sha256
 
 
-class TheDoors:
+class RestAccess:
     """Checks tokens and cookies as the API does."""
 
     def __init__(self, services: Services) -> None:

@@ -154,8 +154,8 @@ def check_between(day: RoomDay, now_ms: int, shows: str) -> None:
 
 def check_told(day: RoomDay, now_ms: int, slate: object) -> None:
     """The public facts contain nothing of a closed session."""
-    face = airing.public_face(day, now_ms)
-    text = f"{face!r} {slate!r}"
+    public = airing.public_status(day, now_ms)
+    text = f"{public!r} {slate!r}"
     running = running_of(day)
     for s in day.sessions:
         if s.closed:
@@ -163,13 +163,19 @@ def check_told(day: RoomDay, now_ms: int, slate: object) -> None:
             # A whole word: an id may begin like another's.
             told = [word for word in words if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)]
             law(not told, "a closed session is told")
-    law(face.current is None or face.current.session is running, "another session is told as being on air")
+    law(public.current is None or public.current.session is running, "another session is told as being on air")
     closed = [s for s in (running, *in_their_time(day, now_ms, running)) if s is not None and s.closed]
-    law((face.reserved_until_ms is not None) == bool(closed), "reserved is told where it is not, or is not where it is")
-    law(face.reserved_until_ms is None or face.reserved_until_ms >= now_ms - M, "reserved until a time that has passed")
-    if face.shown is not None:
+    law(
+        (public.reserved_until_ms is not None) == bool(closed),
+        "reserved is told where it is not, or is not where it is",
+    )
+    law(
+        public.reserved_until_ms is None or public.reserved_until_ms >= now_ms - M,
+        "reserved until a time that has passed",
+    )
+    if public.shown is not None:
         for s in day.sessions:
-            times = face.shown.get(s.id)
+            times = public.shown.get(s.id)
             if times is not None and s.state in WAITING:
                 law(times.start_ms >= s.start_ms and times.end_ms >= s.end_ms, "a session is shown early")
 

@@ -88,7 +88,12 @@ async def fuzzed(folder: Path) -> AsyncIterator[FuzzedApp]:
             )  # fmt: skip
     app = assemble(settings, database, FakePlane(), public_url="http://streamer.test")  # type: ignore[arg-type]
     services = app[SERVICES]
-    for limit in (services.exports, services.hall_door.wrong, services.failed_passwords, services.admin_token.guesses):
+    for limit in (
+        services.exports,
+        services.hall_code_lookup.wrong,
+        services.failed_passwords,
+        services.admin_token.guesses,
+    ):
         limit._size = limit._per_s = float(MANY)
     client: TestClient[Any, Any] = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
     await client.start_server()

@@ -264,19 +264,19 @@ class World:
         self._compare_orders(hall, shown)
         at = next((i for i, slot in enumerate(hall.slots) if slot.end > now), 0)
         self._compare_marks(hall, hall.slots[max(0, at - 4) : at + 4])
-        face = director.face(hall.name)
-        told = None if face.current is None else face.current.session
-        if face.word not in shown.words or (told and told.title) != shown.title:
-            raise AssertionError(self._words(hall, f"told {face.word}, {told and told.title}; {shown}"))
+        public = director.public_status(hall.name)
+        told = None if public.current is None else public.current.session
+        if public.word not in shown.words or (told and told.title) != shown.title:
+            raise AssertionError(self._words(hall, f"told {public.word}, {told and told.title}; {shown}"))
         if shown.reserved is None:
-            if face.reserved_until_ms is not None:
-                raise AssertionError(self._words(hall, f"reserved until {face.reserved_until_ms}; {shown}"))
+            if public.reserved_until_ms is not None:
+                raise AssertionError(self._words(hall, f"reserved until {public.reserved_until_ms}; {shown}"))
         else:
             planned, late = shown.reserved
             least = planned if planned >= now else -(-now // M) * M
-            if face.reserved_until_ms is None or not least <= face.reserved_until_ms <= least + late:
-                raise AssertionError(self._words(hall, f"reserved until {face.reserved_until_ms}, not {least}"))
-        told_of = {one.session.id for one in (face.current, face.next) if one is not None} | set(face.shown or ())
+            if public.reserved_until_ms is None or not least <= public.reserved_until_ms <= least + late:
+                raise AssertionError(self._words(hall, f"reserved until {public.reserved_until_ms}, not {least}"))
+        told_of = {one.session.id for one in (public.current, public.next) if one is not None} | set(public.shown or ())
         words = orders_words(self._plane.last.get(hall.name))
         if any(slot.id in told_of or slot.title in words for slot in hall.slots if slot.kind in CLOSED):
             raise AssertionError(self._words(hall, "a closed session is told of"))

@@ -157,7 +157,7 @@ async def refused(made: Hall, who: Who, command: ClientMessage) -> str:
 
 
 async def store_sessions(made: Hall, *sessions: Session) -> None:
-    """In the database and on the director's desk."""
+    """In the database and with the director."""
     async with made.database.write() as connection:
         known = await Sessions(connection).find_many([session.id for session in sessions])
         await Sessions(connection).add_many([session for session in sessions if session.id not in known])

@@ -24,7 +24,7 @@ from streamer.audience.people import Participant
 from streamer.audience.scope import Scope
 from streamer.audience.service import Audience
 from streamer.conference import clockwork, taps
-from streamer.conference.airing import PublicStatus, public_face
+from streamer.conference.airing import PublicStatus, public_status
 from streamer.conference.alarms import Alarm, alarms_of
 from streamer.conference.day import MINUTE_MS, RoomDay, find, following, sorted_day
 from streamer.conference.grants import Grant, Role
@@ -90,8 +90,8 @@ class ScriptedDirector:
     def find(self, session_id: str) -> Session | None:
         return next((s for day in self.days.values() if (s := find(day, session_id)) is not None), None)
 
-    def face(self, room_id: str) -> PublicStatus:
-        return public_face(self.day(room_id), self.now_ms())
+    def public_status(self, room_id: str) -> PublicStatus:
+        return public_status(self.day(room_id), self.now_ms())
 
     def alarms(self, room_id: str) -> tuple[Alarm, ...]:
         return self._alarms.get(room_id, ())
@@ -192,7 +192,7 @@ class Visitor:
 
 
 @dataclass
-class ListedDoors:
+class ListedAccess:
     """Tokens and cookies that are known; ``revoke`` takes one back."""
 
     known: dict[str, Visitor] = field(default_factory=dict)
@@ -245,7 +245,7 @@ class Service:
     port: int
     director: ScriptedDirector
     plane: FakePlane
-    doors: ListedDoors
+    access: ListedAccess
     audience: Any
     clients: list[Attendee] = field(default_factory=list)
 
@@ -458,7 +458,7 @@ async def served(
     """``audience``: a real one where it is spoken in."""
     director = director or ScriptedDirector()
     audience = audience or QuietAudience()
-    plane, doors = FakePlane(), ListedDoors()
+    plane, access = FakePlane(), ListedAccess()
 
     async def find_session(session_id: str) -> Session | None:
         return None
@@ -469,7 +469,7 @@ async def served(
         allowed_origins=["https://other.test"],
         director=director,
         plane=plane,
-        doors=doors,
+        access=access,
         views=PlainViews(),
         audience=audience,
         find_session=find_session,
@@ -483,7 +483,7 @@ async def served(
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
-    service = Service(realtime, runner.addresses[0][1], director, plane, doors, audience)
+    service = Service(realtime, runner.addresses[0][1], director, plane, access, audience)
     try:
         yield service
     finally:

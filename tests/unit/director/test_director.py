@@ -40,7 +40,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 def _title_told(stage: Stage) -> str | None:
-    current = stage.director.face("a").current
+    current = stage.director.public_status("a").current
     return None if current is None else current.session.title
 
 
@@ -237,9 +237,9 @@ async def test_an_auto_room_with_nothing_planned_goes_on_air_with_its_camera(sta
     await stage.director.refresh()
     assert stage.director.config("a").orders.public == "programme"
     await stage.camera()
-    face = stage.director.face("a")
-    assert face.current is not None
-    assert face.current.session.ad_hoc
+    public = stage.director.public_status("a")
+    assert public.current is not None
+    assert public.current.session.ad_hoc
     assert _title_told(stage) == "Salle A"
 
 

@@ -56,7 +56,7 @@ async def test_fresh_identities_of_one_address_flood_nothing(tmp_path: Path) -> 
         assert {error["code"] for error in refused} == {"rate_limited"}
         assert all(error["retry_after"] >= 1 for error in refused)
         # It does not keep out people who speak for the crew.
-        service.doors.admit("ada", "speaker", room="a")
+        service.access.admit("ada", "speaker", room="a")
         speaker = await service.connect(room="a", token="ada")
         assert (await speaker.command("chat.send", {"text": "Please stop."}))["ok"]
         # Another household is not concerned.
@@ -71,7 +71,7 @@ class Hall:
         self.now_s = 0.0
         monkeypatch.setattr(commands, "Buckets", partial(Buckets, clock=lambda: self.now_s))
         director = ScriptedDirector()
-        others: Any = dict.fromkeys(("doors", "views"))
+        others: Any = dict.fromkeys(("access", "views"))
         self.commands = Commands(
             {AUDIENCE: AUDIENCE_COMMANDS},
             director=director,
