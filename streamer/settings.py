@@ -371,8 +371,8 @@ class AudienceSettings(Section):
     open_questions: int = Field(10, ge=1, le=100)
     """The open questions that a participant may have. A further one is refused."""
     keep_days: int = Field(365, ge=1, le=36_500)
-    """Messages, questions, votes and what was done about them are deleted after this time, days. Higher keeps personal
-    data longer."""
+    """Messages, questions, votes and moderators' actions on them are deleted after this time, days. Higher keeps
+    personal data longer."""
 
 
 class ArchiveSettings(Section):
@@ -476,7 +476,7 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
 
 
 def describe_problems(error: ValidationError) -> list[str]:
-    """One line for each wrong setting: its path, what is wrong, what was found."""
+    """One line for each wrong setting: its path, the problem, the value."""
     lines = []
     for item in error.errors(include_url=False):
         where = ".".join(str(step) for step in item["loc"]) or "settings"

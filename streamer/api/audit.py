@@ -28,8 +28,8 @@ async def record(
     target_id: str,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Log a change in the transaction that makes it. ``kind`` and ``target_id`` name what was changed, ``target`` where
-    it lies; ``details`` is JSON-able and holds no secret. Refused attempts are not changes and are not logged."""
+    """Log a change in the transaction that makes it. ``kind`` and ``target_id`` name the changed object, ``target`` its
+    place; ``details`` is JSON-able and holds no secret. Refused attempts are not changes and are not logged."""
     entry = AuditEntry(
         at_ms=now_ms(),
         who=grant.id,

@@ -1,8 +1,8 @@
 """The schedule and the live streams for other programs: ``/schedule.xml``, ``.json``, ``.ics`` and
 ``/streams/v2.json``.
 
-All of it is public and for any site's pages; nothing of a closed session is in it, whoever asks. A closed session's
-id is answered like one that does not exist, and an event that has closed sessions only like one that has none.
+All of it is public, also for pages of other sites, and contains nothing of a closed session. A closed session's id is
+answered like one that does not exist, and an event with closed sessions only like one without sessions.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ def add_routes(app: web.Application, public_rooms: PublicRooms) -> None:
         app.router.add_route(hdrs.METH_OPTIONS, path, _preflight)
 
 
-# --- what is asked for --------------------------------------------------------------------------------
+# --- queries ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,7 +384,7 @@ async def _current_events(connection: AsyncConnection, now: int) -> list[Current
 
 
 def _talk(known: PublicTalk | None) -> Talk | None:
-    # Checked a second time: a closed session is never told of here, even if a face has it.
+    # Checked a second time: a closed session must never appear here, even if the public status has it.
     if known is None or not told(ANYBODY, known.session, None).anything:
         return None
     return Talk(known.session, known.shown.start_ms, known.shown.end_ms)

@@ -1,6 +1,6 @@
 """``/api/v1/questions``, ``/polls``, a session's ``audience``, and a participant's own data.
 
-Everybody may read what everybody was shown; who moderates reads everything, with names.
+Everybody may read the items that everybody saw; moderators read all of them, with names.
 """
 
 from __future__ import annotations

@@ -55,4 +55,4 @@ class MediaPlane(Protocol):
 
 
 PublicState = Callable[[RoomLink], str]
-"""``off``, ``slate`` or ``live``: what the room's public output shows."""
+"""The state of the room's public output: ``off``, ``slate`` or ``live``."""

@@ -1,7 +1,7 @@
 """``/api/v1/recordings`` and ``/api/v1/retention``: recordings of sessions, their cuts, and their deletion.
 
-Everybody may see what everybody may watch. Whoever is covered by a grant, or has the link of an unlisted session, sees
-what is closed to others with addresses that hold a key of their own.
+Everybody sees the recordings that everybody may watch. The holder of a grant, or of an unlisted session's link, also
+sees closed ones, with addresses that hold the caller's own key.
 """
 
 from __future__ import annotations
@@ -318,7 +318,7 @@ async def look_at_retention(call: Call) -> RetentionView:
 
 
 async def apply_retention(call: Call) -> RetentionView:
-    """Delete now what is older than the rooms' retention. The same runs every hour."""
+    """Delete now the recordings that are older than the rooms' retention. The same runs every hour."""
     query = call.query(RetentionQuery)
     call.require(_room_target(call, query.room))
     retention = _retention(call)

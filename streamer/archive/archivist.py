@@ -136,7 +136,7 @@ class Archivist:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    # --- what it is told ----------------------------------------------------------------------------
+    # --- events -------------------------------------------------------------------------------------
 
     def changed(self, before: Session | None, after: Session | None) -> None:
         """A session has changed. Returns at once; the archivist's task does the work."""
@@ -160,7 +160,7 @@ class Archivist:
         self._due[session] = min(at, self._due.get(session, at))
         self._woken.set()
 
-    # --- what it is asked -----------------------------------------------------------------------------
+    # --- questions ------------------------------------------------------------------------------------
 
     async def find(self, session: str) -> ReplayState | None:
         """The recording that delivery may serve of a session (``ReplayCatalogue``)."""
@@ -238,7 +238,7 @@ class Archivist:
         if entry is None or (entry.session.started_ms is None and entry.recording is None):
             self.remember(session_id, None)
             if entry is None:
-                # A session that began unplanned and was taken back has no row that could tell of its files.
+                # A session that began unplanned and was undone has no row that could tell of its files.
                 await deleting.remove_left(self, session_id)
             return
         session, recording = entry.session, entry.recording

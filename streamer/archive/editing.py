@@ -1,6 +1,6 @@
 """People's changes of recordings: move the cut, hide and show stretches, publish, pin, delete, forget.
 
-Each change of what can be watched is a new edition under a new address; the old one answers 410.
+Each change of the visible parts makes a new edition under a new address; the old address answers 410.
 """
 
 from __future__ import annotations

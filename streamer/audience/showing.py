@@ -44,7 +44,7 @@ from streamer.conference.participation import (
     Sanction,
 )
 
-# --- who sees what ----------------------------------------------------------------------------------
+# --- order ------------------------------------------------------------------------------------------
 
 
 def in_public(question: Question, focus: Focus) -> bool:

@@ -86,7 +86,7 @@ class PublicStatus:
     """Public session id -> times, for all public sessions of the day."""
 
 
-# --- what is shown ----------------------------------------------------------------------------------
+# --- content ----------------------------------------------------------------------------------------
 
 
 def public_shows(day: RoomDay, now_ms: int) -> Shows:

@@ -396,7 +396,7 @@ _RULES: dict[type, Callable[[RoomDay, Any, int], RoomDay]] = {
 }
 
 
-# --- what they share --------------------------------------------------------------------------------
+# --- shared checks ----------------------------------------------------------------------------------
 
 
 def _refuse(code: str, message: str, status: int = 409, details: Any = None) -> Never:

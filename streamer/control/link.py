@@ -105,7 +105,7 @@ class RoomLink:
             start_kept("room data", partial(self._keep, self._follow_data), task_name=f"room {room} data"),
         ]
 
-    # --- what there is -----------------------------------------------------------------------------
+    # --- state -------------------------------------------------------------------------------------
 
     @property
     def up(self) -> bool:

@@ -98,7 +98,7 @@ def _bad(message: str) -> BadRequest:
     return BadRequest(message, code="bad_directive")
 
 
-# --- what is waited for ---------------------------------------------------------------------------
+# --- conditions -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

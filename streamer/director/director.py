@@ -138,7 +138,7 @@ class Director:
         """Send the news to ``listener``. Returns the function that ends it."""
         return self.effects.listen(listener)
 
-    # --- what there is -----------------------------------------------------------------------------
+    # --- state -------------------------------------------------------------------------------------
 
     @property
     def faults(self) -> int:

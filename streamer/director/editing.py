@@ -19,7 +19,7 @@ PLANNED = PLANNED_TIMES | {"room"}
 def edited(session: Session, fields: Mapping[str, Any]) -> Session:
     """``session`` with ``fields`` of it changed.
 
-    Raises Conflict ``session_runs`` or ``session_over`` where the plan of what has begun is to be changed.
+    Raises Conflict ``session_runs`` or ``session_over`` for changes to the plan of a session that has begun.
     """
     changed = {name: value for name, value in fields.items() if getattr(session, name) != value}
     if not changed:

@@ -125,7 +125,7 @@ class Recorder:
     def start(self) -> None:
         """Start the writer and begin the index: the broadcast is open and ``snapshot`` shows it.
 
-        What the snapshot lists keeps its files from being removed.
+        Files of segments in the snapshot are not removed.
         """
         first = self._snapshot()
         for output, tracks in first.outputs.items():

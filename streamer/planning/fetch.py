@@ -34,7 +34,7 @@ _ACCEPT = "application/json, application/xml;q=0.9, text/calendar;q=0.9, */*;q=0
 
 class NotFetched(Unprocessable):
     """The address cannot be fetched: codes ``bad_address``, ``address_refused``, ``unreachable``, ``too_slow``,
-    ``too_large``, ``refused_by_server``. The message does not tell what is behind a refused address."""
+    ``too_large``, ``refused_by_server``. The message tells nothing about a host behind a refused address."""
 
     code = "not_fetched"
 

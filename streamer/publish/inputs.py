@@ -1,8 +1,7 @@
 """The inputs of ``streamer publish``: the test card, a file in a loop, or any input that FFmpeg's libraries open.
 
-A :class:`Feed` has a thread of its own that reads, encodes where it must, and calls ``emit`` with encoded frames in
-real time; it never builds up delay, and opens its input again when that ends or fails. ``emit`` is called in that
-thread.
+A :class:`Feed` has its own thread. The thread reads, encodes if necessary, and calls ``emit`` with encoded frames in
+real time. It never builds up delay, and opens its input again when that ends or fails.
 """
 
 from __future__ import annotations
@@ -409,7 +408,7 @@ class _Sound:
             at_us = int(frame.pts * frame.time_base * 1_000_000)
             expected_us = (self._anchor_us or 0) + self._samples * 1_000_000 // SAMPLE_RATE
             if self._anchor_us is not None and abs(at_us - expected_us) > 100_000:
-                self._reset()  # a hole in the input: what is buffered belongs before it
+                self._reset()  # a gap in the input: the buffered sound belongs before it
             if self._anchor_us is None:
                 self._anchor_us = at_us
             self._samples += frame.samples * SAMPLE_RATE // frame.sample_rate

@@ -88,7 +88,7 @@ class ConnectionHandler(Protocol):
 
 
 class SendQueue(asyncio.Queue[Any]):
-    """Engine.IO's queue of one session, with a limit: what does not fit is dropped, and ``overrun`` is set."""
+    """Engine.IO's queue of one session, with a limit: packets beyond it are dropped, and ``overrun`` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -421,7 +421,7 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
             del wire.clients[client.namespace]
             self._handler.left(client)
 
-    # --- what the engine calls -------------------------------------------------------------------------
+    # --- called by the engine --------------------------------------------------------------------------
 
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
         self.environ[eio_sid] = environ

@@ -175,7 +175,7 @@ class Realtime:
             raise StreamerError("The body did not come in time.", code="timeout", status=408) from error
         return bytes(body)
 
-    # --- what the engine asks -----------------------------------------------------------------------
+    # --- called by the engine -----------------------------------------------------------------------
 
     def opened(self, wire: Wire, address: str) -> None:
         self._places.take(address)

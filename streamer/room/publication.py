@@ -251,7 +251,7 @@ class Publication:
             if receiver.kind == "video":
                 receiver.request_keyframe()
 
-    # --- what is told ---
+    # --- status ---------
 
     @property
     def last_packet_ns(self) -> int:

@@ -235,7 +235,7 @@ class Publications:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    # --- what is asked and told ---
+    # --- questions and status -----
 
     @property
     def count(self) -> int:

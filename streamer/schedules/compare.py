@@ -162,7 +162,7 @@ def _merged(schedule: Schedule, rooms: dict[str, str | None]) -> Iterable[Schedu
             yield ScheduleWarning("one_room", f"{' and '.join(several)} are taken for one room ({room_id}).")
 
 
-# --- which is which ------------------------------------------------------------------------------------------------
+# --- pairs ---------------------------------------------------------------------------------------------------------
 
 
 def _paired(
@@ -199,7 +199,7 @@ def _paired(
     return [(item, found.get(at)) for at, item in enumerate(items)], list(left.values())
 
 
-# --- what would change ---------------------------------------------------------------------------------------------
+# --- changes -------------------------------------------------------------------------------------------------------
 
 
 def abstract_of(item: ScheduleItem) -> str:

@@ -72,7 +72,7 @@ def room_guid(room: ScheduleRoom) -> str:
     return room.guid if is_uuid(room.guid) else guid_of("room", room.guid or room.slug or line_of(room.name))
 
 
-# --- which session is which ---------------------------------------------------------------------------
+# --- identities ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

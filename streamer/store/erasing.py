@@ -71,7 +71,7 @@ class Erasing:
         """Records of this kind are done by ``do``."""
         self._doers[kind] = do
 
-    # --- what is told ---------------------------------------------------------------------------------
+    # --- status ---------------------------------------------------------------------------------------
 
     def unfinished(self, room: str | None = None) -> list[Unfinished]:
         """The failed erasures that are tried again, oldest first; with ``room`` those of the room and those of no

@@ -80,7 +80,7 @@ def recording_told(caller: Caller) -> Clause:
     return or_(session_allows(caller.grant, Action.RECORDING_READ), and_(current, watched))
 
 
-# --- what an audience said --------------------------------------------------------------------------
+# --- an audience's items ----------------------------------------------------------------------------
 
 
 def said_in(item: FromClause) -> ColumnElement[Any]:
