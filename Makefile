@@ -1,5 +1,5 @@
 # make run    serves the demo on http://127.0.0.1:8080      make setup  only the set-up that these share
-# make test   runs every check and test; T=tests/unit/store or T=web/src/lib/api.test.ts those of a path
+# make test   runs every check and test; T=tests/unit/store or T=web/src/lib/api/read.test.ts those of a path
 # make quick  lint, types, import laws and the unit tests that the change since main touches, in less than a minute
 # make fresh  make test of what is committed, in a bare Debian 13; wants root, debootstrap and a network
 # make mutants  the tests still catch known faults (tests/mutants); T=rtc those of one package

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
-import { defineConfig, type Plugin } from 'vitest/config'
+import { defineConfig } from 'vitest/config'
+import { pagesOf } from './scripts/dev-server.ts'
 import { earlyScript } from './scripts/early-script.ts'
 import { trimmedHls } from './scripts/hls-build.ts'
 
@@ -19,33 +20,17 @@ const SHELLS = [
   'stage',
   'hall',
   'moderate',
+  'docs',
 ] as const
 
 /** Asks for the playlist before the player's code is here. */
 const EARLY = here('./src/pages/watch/early.ts')
 
-/** In development the addresses of the real server lead to the shells; everything else goes to a running Streamer. */
+/** In development: a running Streamer. */
 const SERVER = process.env['STREAMER_URL'] ?? 'http://127.0.0.1:8080'
 
-function roomAddresses(): Plugin {
-  return {
-    name: 'streamer-room-addresses',
-    configureServer(server) {
-      server.middlewares.use((request, _response, next) => {
-        const [, role, what] =
-          /^\/(watch|embed|session|studio|admin|caption|join|stage|moderate)(\/[^/.]*)?(\?.*)?$/.exec(
-            request.url ?? '',
-          ) ?? []
-        // A link with a hall's code leads to a page of its own.
-        if (role) request.url = role === 'join' && what ? '/hall.html' : `/${role}.html`
-        next()
-      })
-    },
-  }
-}
-
 export default defineConfig({
-  plugins: [svelte(), trimmedHls(), roomAddresses(), earlyScript(EARLY, ['watch', 'embed'])],
+  plugins: [svelte(), trimmedHls(), pagesOf(SERVER), earlyScript(EARLY, ['watch', 'embed'])],
   resolve: { alias: { $lib: here('./src/lib'), $features: here('./src/features') } },
   build: {
     target: 'es2022',
@@ -56,11 +41,6 @@ export default defineConfig({
       input: { ...Object.fromEntries(SHELLS.map((shell) => [shell, here(`./${shell}.html`)])), early: EARLY },
     },
   },
-  server: {
-    proxy: Object.fromEntries(
-      ['/api', '/live', '/whip', '/whep', '/replay', '/socket.io'].map((path) => [path, { target: SERVER, ws: true }]),
-    ),
-  },
   // Each test makes what it needs: modules are loaded once for all files of a worker.
-  test: { include: ['src/**/*.test.ts'], environment: 'node', isolate: false, maxWorkers: 2 },
+  test: { include: ['{src,scripts}/**/*.test.ts'], environment: 'node', isolate: false, maxWorkers: 2 },
 })

@@ -15,6 +15,7 @@ from streamer.api.assets import PageFiles, default_folder
 from streamer.api.context import SERVICES
 from streamer.api.cookies import participant_cookie
 from streamer.api.participation import participant_of
+from streamer.api.routing import PREFIX
 from streamer.api.whip import room_of
 from streamer.conference.rooms import Room, Venue
 from streamer.errors import NotFound
@@ -117,6 +118,11 @@ async def join(request: web.Request) -> web.Response:
     """The target of links to sessions and events. The page logs in with the token of the fragment and goes on to the
     role's page."""
     return shell_page(request, "join", "join", None, None)
+
+
+async def docs(request: web.Request) -> web.Response:
+    """The interface for readers, made from the documents for programs."""
+    return shell_page(request, "docs", "docs", None, None)
 
 
 async def session(request: web.Request) -> web.Response:
@@ -277,6 +283,7 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/moderate/{room}", moderate)
     app.router.add_get("/stage/{room}", stage)
     app.router.add_get("/join", join)
+    app.router.add_get(f"{PREFIX}/docs", docs)
     app.router.add_get("/.well-known/security.txt", security_txt)
     app.router.add_get("/assets/{path:.+}", asset)
     app.router.add_get("/{path:favicon[.](?:ico|svg)|robots[.]txt|site[.]webmanifest}", asset)

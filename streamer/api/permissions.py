@@ -34,6 +34,8 @@ Rule = Action | Open
 _API: Mapping[str, Rule] = {
     "GET /openapi.json": Open.EVERYBODY,
     "GET /asyncapi.json": Open.EVERYBODY,
+    "GET /docs": Open.EVERYBODY,
+    "GET /version": Open.EVERYBODY,
     "POST /login": Open.EVERYBODY,
     "POST /logout": Open.EVERYBODY,
     "GET /me": Open.HOLDER,

@@ -27,6 +27,7 @@ from streamer.api import (
     taps,
     timelines,
     venues,
+    version,
     whep,
     whip,
 )
@@ -60,6 +61,7 @@ ROUTES = (
     *logos.ROUTES,
     *participation.ROUTES,
     *timelines.ROUTES,
+    *version.ROUTES,
 )
 """The REST interface."""
 

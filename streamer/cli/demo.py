@@ -105,7 +105,7 @@ def _print_links(url: str, granted: dict[Role, MadeGrant], code: HallCode) -> No
         *((role.capitalize(), made.link) for role, made in granted.items()),
         ("OBS (WHIP)", f"{url}/whip/{ROOM.id}"),
         ("  its token", granted[Role.TECHNICIAN].token),
-        ("Interface", f"{url}/api/v1/openapi.json"),
+        ("Interface", f"{url}/api/v1/docs"),
     ):
         console.print(f"{name:14}{link}")
     console.print("\nCtrl-C ends it.")

@@ -1,4 +1,4 @@
-"""Decides whether an H.264 source can be the top rendition as it is (design, section 3.4). Pure.
+"""Decides whether an H.264 source can be the top rendition as it is. Pure.
 
 A source fits as long as it has no B-frames, has a size and profile that players accept, keeps a regular 20 frames a
 second or more, and gives key frames when asked (it answered a PLI within a second) or by itself (IDRs at most 2.5 s

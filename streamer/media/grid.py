@@ -1,4 +1,4 @@
-"""Decides when a segment ends (design, section 3.5). Pure.
+"""Decides when a segment ends. Pure.
 
 A segment ends at the first IDR of the top rendition at or after 1.7 s. A key frame is requested at 1.9 s and every 0.3
 s from then; an encoded top gives its IDR exactly at the nominal duration. The first segment of a broadcast is half as
@@ -16,7 +16,7 @@ ASK_AGAIN_TICKS = 3 * TICKS_PER_S // 10
 SHORTEST_TICKS = TICKS_PER_S // 10
 """No segment is cut shorter than this: each rendition must have a part of it, and an AAC frame lasts 21 ms."""
 DEMAND_LIMIT_TICKS = TICKS_PER_S // 2
-"""From the action to the cut: "none in half a second: encoded top" (design, section 3.6)."""
+"""From the action to the cut. Without a key frame by then the top is encoded."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Sheds renditions when encoders are too slow, and restores them later (design, section 3.7). Pure.
+"""Sheds renditions when encoders are too slow, and restores them later. Pure.
 
 First every second frame of the rung that is late is dropped, then the whole rung. A shed rung comes back after a time
 that doubles with every relapse, so that a machine that is too small becomes stable.

@@ -215,8 +215,8 @@ class ProgrammeOutputs:
             self._unrecorded.end(now)
         else:
             self._unrecorded.begin(now)
-        # "When an unrecorded stretch begins or ends, the DVR window is cut to the live edge." (design, 3.6) Recorded
-        # media stay in the programme, for the replays of the sessions before.
+        # When an unrecorded stretch begins or ends, the DVR window is cut to the live edge. Recorded media stay in the
+        # programme, for the replays of the sessions before.
         for controller in self._controllers.values():
             controller.output.cut_window()
 

@@ -1,4 +1,4 @@
-"""Plans the renditions of a broadcast, which are fixed when the room opens (design, section 3.4). Pure."""
+"""Plans the renditions of a broadcast, which are fixed when the room opens. Pure."""
 
 from __future__ import annotations
 

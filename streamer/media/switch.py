@@ -1,4 +1,4 @@
-"""Chooses the source of the programme (design, section 3.3). Pure: time is an argument, in nanoseconds.
+"""Chooses the source of the programme. Pure: time is an argument, in nanoseconds.
 
 ``main`` (or the source that a person took) while its packets come; else ``spare`` if it is up; else the slate.
 """

@@ -15,7 +15,7 @@ from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S
 from streamer.formats.types import AccessUnit
 
 SLEW_PER_SEGMENT_TICKS = 1 * TICKS_PER_MS
-"""A running take follows the sender's drift by at most this per segment (design, section 3.2)."""
+"""A running take follows the sender's drift by at most this per segment."""
 SOUND_SLEW_TICKS_PER_S = 5 * TICKS_PER_MS
 """The speed at which sound is moved to the picture once sender reports tell its place."""
 SOUND_STEP_TICKS = 150 * TICKS_PER_MS

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from streamer import PROTOCOL_VERSION
 from streamer.audience.identity import COOKIE
 from streamer.audience.service import Audience
 from streamer.buckets import Bucket, Buckets
@@ -189,6 +190,12 @@ def _handshake(auth: Any) -> Handshake:
         raise _invalid(str(error)) from error
     if (shake.room is None) == (shake.session is None):
         raise _invalid("Name either room or session.")
+    if shake.protocol not in (None, PROTOCOL_VERSION):
+        raise Unprocessable(
+            f"Version {PROTOCOL_VERSION} of the protocol is needed.",
+            code="unsupported_protocol",
+            details={"protocol": PROTOCOL_VERSION},
+        )
     return shake
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from streamer import PROTOCOL_VERSION
 from streamer.audience.command import ClientMessage, Ident
 
 Place = Annotated[str, Meta(max_length=40)]
@@ -28,6 +29,8 @@ class Handshake(ClientMessage, frozen=True):
     participant: Annotated[str, Meta(max_length=512)] | None = None
     key: Annotated[str, Meta(max_length=256)] | None = None
     """The key of an unlisted session's shared link."""
+    protocol: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
+    """The version that the client was written for; None: any."""
 
 
 # --- events -----------------------------------------------------------------------------------------
@@ -152,3 +155,4 @@ class RoomSnapshot(msgspec.Struct, frozen=True):
     stage: Any = None
     moderation: Any = None
     lines: Any = None
+    protocol: int = PROTOCOL_VERSION

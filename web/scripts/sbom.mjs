@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const read = (name) => JSON.parse(readFileSync(fileURLToPath(new URL(`../${name}`, import.meta.url)), 'utf8'))
-const { name, version } = read('package.json')
+const { name } = read('package.json')
 const components = new Map()
 for (const [path, locked] of Object.entries(read('package-lock.json').packages)) {
   if (!path) continue
@@ -23,6 +23,6 @@ for (const [path, locked] of Object.entries(read('package-lock.json').packages))
     ...(locked.license && { licenses: [{ expression: locked.license }] }),
   })
 }
-const metadata = { component: { 'bom-ref': name, type: 'application', name, version } }
+const metadata = { component: { 'bom-ref': name, type: 'application', name } }
 const bom = { bomFormat: 'CycloneDX', specVersion: '1.5', version: 1, metadata, components: [...components.values()] }
 console.log(JSON.stringify(bom, null, 2))

@@ -35,7 +35,7 @@ def bearer(token: str) -> dict[str, str]:
 def settings(tmp_path: Path) -> Settings:
     dist = tmp_path / "dist"
     (dist / "assets").mkdir(parents=True)
-    for page in ("index", "watch", "studio", "embed", "session", "admin", "caption", "join", "stage", "hall"):
+    for page in ("index", "watch", "studio", "embed", "session", "admin", "caption", "join", "stage", "hall", "docs"):
         (dist / f"{page}.html").write_text(
             f"<!doctype html><html><head><title>{page}</title></head><body></body></html>"
         )

@@ -42,7 +42,14 @@ async def test_a_page_tells_its_room_and_is_never_stale(client: Client, api: Api
         }
         assert config["publicUrl"] == "http://streamer.test"
         assert (config["whep"], config["iceServers"], config["locale"]) == (True, [], "en")
-    for page, path in (("home", "/"), ("studio", "/studio"), ("join", "/join"), ("session", "/session/any-at-all")):
+    others = {
+        "home": "/",
+        "studio": "/studio",
+        "join": "/join",
+        "session": "/session/any-at-all",
+        "docs": "/api/v1/docs",
+    }
+    for page, path in others.items():
         async with client.get(path) as response:
             config = config_of(await response.text())
             assert (config["page"], config["room"]) == (page, None)

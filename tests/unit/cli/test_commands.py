@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from streamer import __version__
 from streamer.passwords import SECRET_NAME, password_matches
 from streamer.store.audit import AuditLog
 from streamer.store.database import Database, database_url
@@ -112,9 +113,7 @@ def test_check_tells_when_few_files_may_be_open(tmp_path: Path) -> None:
 
 
 def test_the_version_is_the_packages() -> None:
-    from importlib.metadata import version
-
-    assert streamer("version").stdout.strip() == version("streamer")
+    assert streamer("version").stdout.strip() == __version__
 
 
 async def test_the_admin_password_is_read_from_standard_input_and_never_shown(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ async def test_a_link_for_each_role_opens_that_roles_page(tmp_path: Path, capsys
         "Organiser": "/admin",
         "Admin": "/admin",
         "OBS (WHIP)": "/whip/demo",
-        "Interface": "/api/v1/openapi.json",
+        "Interface": "/api/v1/docs",
     }
     database = Database(database_url("", tmp_path))
     await database.start()

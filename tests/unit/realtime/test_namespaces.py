@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from streamer import PROTOCOL_VERSION
 from streamer.conference.sessions import Visibility
 from tests.fakes.talking import served
 from tests.fakes.waiting import until
@@ -71,6 +72,7 @@ async def test_refusals_tell_their_code() -> None:
         assert await service.refused("/audience", room="a", session="s") == "invalid_auth"
         assert await service.refused("/audience", room="a", since="yesterday") == "invalid_auth"
         assert await service.refused("/audience", room="a", colour="red") == "invalid_auth"
+        assert await service.refused("/audience", room="a", protocol=PROTOCOL_VERSION + 1) == "unsupported_protocol"
         assert await service.refused("/audience", room="a", token="guessed") == "invalid_token"
         assert await service.refused("/studio", room="a") == "unauthorized"
         assert await service.refused("/studio", room="a", token="moderator") == "forbidden"
@@ -90,7 +92,14 @@ async def test_refusals_tell_their_code() -> None:
         ):
             client = await service.connect(namespace, room="a", token=token)
             assert client.snapshots[0]["you"]["role"] == token
-        assert service.realtime.stats.refused_total == 16
+        assert service.realtime.stats.refused_total == 17
+
+
+async def test_a_client_may_ask_for_the_version_of_the_protocol_and_is_told_it() -> None:
+    async with served() as service:
+        for asked in ({}, {"protocol": PROTOCOL_VERSION}):
+            client = await service.connect(room="a", **asked)
+            assert client.snapshots[0]["protocol"] == PROTOCOL_VERSION
 
 
 async def test_a_login_cookie_is_as_good_as_a_token_and_a_bad_one_is_as_good_as_none() -> None:

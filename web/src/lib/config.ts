@@ -9,7 +9,7 @@ export interface PageRoom {
 
 /** What the server tells a page in `<script type="application/json" id="streamer-config">`. */
 export interface PageConfig {
-  page: 'home' | 'watch' | 'embed' | 'session' | 'studio' | 'admin' | 'join' | 'stage' | 'hall'
+  page: 'home' | 'watch' | 'embed' | 'session' | 'studio' | 'admin' | 'join' | 'stage' | 'hall' | 'docs'
   /** Null on pages of no room, and where the room is unknown. */
   room: PageRoom | null
   publicUrl: string

@@ -315,6 +315,8 @@ export interface components {
             participant?: string | null;
             /** @default null */
             key?: string | null;
+            /** @default null */
+            protocol?: number | null;
         };
         /** HoldData */
         HoldData: {
@@ -683,6 +685,8 @@ export interface components {
             moderation?: unknown;
             /** @default null */
             lines?: unknown;
+            /** @default 1 */
+            protocol?: number;
         };
         /** SanctionChanged */
         SanctionChanged: {

@@ -1841,6 +1841,19 @@ export interface components {
             /** Logos */
             logos: string[];
         };
+        /** VersionView */
+        VersionView: {
+            /**
+             * Version
+             * @description Of the program
+             */
+            version: string;
+            /**
+             * Protocol
+             * @description Of REST and Socket.IO. Within a version nothing is renamed or removed; unknown fields, events and codes may come and are to be ignored
+             */
+            protocol: number;
+        };
         /**
          * Visibility
          * @description ``unlisted``: everybody with the link may see it; ``private``: people with a grant. The public learns of
