@@ -159,7 +159,7 @@ ROUTES = (
         "GET",
         "/audit",
         list_audit,
-        "Who changed what, newest first, inside one's own scope",
+        "Changes and their authors, newest first, inside one's own scope",
         "audit",
         action=Action.AUDIT_READ,
         query=AuditQuery,

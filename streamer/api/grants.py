@@ -267,7 +267,7 @@ ROUTES = (
         "DELETE",
         "/grants/{id}",
         revoke_grant,
-        "Revoke a grant and close what it opened",
+        "Revoke a grant and close everything that it opened",
         "grants",
         action=Action.GRANT_REVOKE,
         status=204,

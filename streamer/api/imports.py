@@ -309,7 +309,7 @@ ROUTES = (
         "POST",
         "/imports",
         show_import,
-        "Read a schedule (the file as the body, or its address as JSON) and show what it would change",
+        "Read a schedule (the file as the body, or its address as JSON) and show the changes that it would make",
         "imports",
         action=Action.SCHEDULE_IMPORT,
         query=ImportQuery,

@@ -216,8 +216,8 @@ ROUTES = (
         body=LoginBody,
         answers=(MeView,),
     ),
-    Route("POST", "/logout", log_out, "End the login of the cookie that comes along", "login", status=204),
-    Route("GET", "/me", me, "Who asks, and what they may do", "login", answers=(MeView,)),
+    Route("POST", "/logout", log_out, "End the login of the request's cookie", "login", status=204),
+    Route("GET", "/me", me, "The caller and their rights", "login", answers=(MeView,)),
     Route(
         "PUT",
         "/password",

@@ -389,11 +389,13 @@ ROUTES = (
         "GET",
         "/sessions/{id}/audience",
         watched,
-        "How many watched, and how long",
+        "The number of viewers, and the minutes that they watched",
         "audience",
         action=Action.AUDIT_READ,
         answers=(Watched,),
     ),
-    Route("GET", "/me/data", export, "All that is stored of the participant who asks", "audience", answers=(OwnData,)),
-    Route("DELETE", "/me/data", erase, "Remove it for good", "audience", answers=(Erased,)),
+    Route("GET", "/me/data", export, "Everything that is stored about the participant", "audience", answers=(OwnData,)),
+    Route(
+        "DELETE", "/me/data", erase, "Delete everything about the participant for good", "audience", answers=(Erased,)
+    ),
 )

@@ -137,7 +137,7 @@ ROUTES = (
         "GET",
         "/schedule-sources",
         list_sources,
-        "Schedules that are followed: when they were read last, what went wrong, what waits for a yes",
+        "Schedules that are followed: their last reading, its error, the changes that wait for a confirmation",
         "imports",
         action=Action.SCHEDULE_IMPORT,
         query=SourceQuery,
