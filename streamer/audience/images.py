@@ -102,7 +102,7 @@ def _now(state: ScopeState, after: Any) -> Any:
         case Report():
             return state.reports.get(after.id, after)
         case CrewMessage():
-            return state.lines.get(after.id, after)
+            return state.crew_messages.get(after.id, after)
         case Notice():
             return state.notice if state.notice is not None and state.notice.id == after.id else after
         case _:

@@ -14,7 +14,7 @@ from streamer.audience.images import read
 from streamer.audience.scope import Scope
 from streamer.audience.state import (
     MOST_ACTIONS,
-    MOST_LINES,
+    MOST_CREW_MESSAGES,
     MOST_POLLS,
     MOST_QUESTIONS,
     MOST_REPORTS,
@@ -201,7 +201,9 @@ class AudienceRepository:
             state.sanctions = {s.participant: s for s in await moderation.sanctions(key, now_ms)}
             state.holds = {hold.prefix: hold for hold in await moderation.holds(key, now_ms)}
             state.reports = {r.id: r for r in (await moderation.open_reports(key, MOST_REPORTS))[::-1]}
-            state.lines = {line.id: line for line in await moderation.lines(key, MOST_LINES)}
+            state.crew_messages = {
+                message.id: message for message in await moderation.crew_messages(key, MOST_CREW_MESSAGES)
+            }
             state.actions = {a.id: a for a in (await moderation.actions(key, MOST_ACTIONS))[::-1]}
             state.notice = await modes.notice(key)
         return state
@@ -269,7 +271,7 @@ class _Page:
         await moderation.put_holds(self._of(AddressHold))
         await moderation.put_actions(self._of(ModerationAction))
         await moderation.put_reports(self._of(Report))
-        await moderation.put_lines(self._of(CrewMessage))
+        await moderation.put_crew_messages(self._of(CrewMessage))
         if self.chapters:
             await revision.bump(connection)
             await put_rows(connection, marks, [_MARKS.values(mark) for mark in self.chapters.values() if mark])

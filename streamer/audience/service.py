@@ -209,9 +209,9 @@ class Audience:
                 assert participant is not None
                 return showing.own_snapshot(state, participant, now_ms)
 
-    async def lines(self, scope: Scope) -> list[dict[str, Any]]:
+    async def crew_messages(self, scope: Scope) -> list[dict[str, Any]]:
         """The crew's private chat, oldest first, as in ``crew.line``."""
-        return showing.lines((await self._audience(scope)).shown)
+        return showing.crew_messages((await self._audience(scope)).shown)
 
     def set_viewers(self, scope: Scope, *, hls: int, whep: int) -> None:
         """The number of viewers over HLS and over WHEP, besides those who are connected; called whenever it is

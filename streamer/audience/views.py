@@ -191,8 +191,14 @@ def report_view(report: Report) -> Object:
     }
 
 
-def line_view(line: CrewMessage) -> Object:
-    return {"id": line.id, "to": line.to, "label": line.label, "text": line.text, "at": moment(line.at_ms)}
+def crew_message_view(message: CrewMessage) -> Object:
+    return {
+        "id": message.id,
+        "to": message.to,
+        "label": message.label,
+        "text": message.text,
+        "at": moment(message.at_ms),
+    }
 
 
 def action_view(action: ModerationAction) -> Object:

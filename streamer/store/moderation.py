@@ -17,7 +17,7 @@ _SANCTIONS = RowMapping(Sanction, sanctions)
 _HOLDS = RowMapping(AddressHold, address_holds)
 _ACTIONS = RowMapping(ModerationAction, moderation_actions)
 _REPORTS = RowMapping(Report, reports)
-_LINES = RowMapping(CrewMessage, crew_lines)
+_CREW_MESSAGES = RowMapping(CrewMessage, crew_lines)
 
 T = TypeVar("T")
 
@@ -42,8 +42,8 @@ class Moderation:
     async def put_reports(self, items: Sequence[Report]) -> None:
         await self._put(reports, _REPORTS, items)
 
-    async def put_lines(self, items: Sequence[CrewMessage]) -> None:
-        await self._put(crew_lines, _LINES, items)
+    async def put_crew_messages(self, items: Sequence[CrewMessage]) -> None:
+        await self._put(crew_lines, _CREW_MESSAGES, items)
 
     # --- read ---------------------------------------------------------------------------------------
 
@@ -78,10 +78,10 @@ class Moderation:
         query = select(reports).where(reports.c.scope == scope, reports.c.resolved_ms.is_(None))
         return await self._all(query.order_by(reports.c.at_ms.desc()).limit(limit), _REPORTS)
 
-    async def lines(self, scope: str, limit: int) -> list[CrewMessage]:
+    async def crew_messages(self, scope: str, limit: int) -> list[CrewMessage]:
         """The newest lines, oldest first."""
         query = select(crew_lines).where(crew_lines.c.scope == scope)
-        return (await self._all(query.order_by(crew_lines.c.at_ms.desc()).limit(limit), _LINES))[::-1]
+        return (await self._all(query.order_by(crew_lines.c.at_ms.desc()).limit(limit), _CREW_MESSAGES))[::-1]
 
     async def _put(self, table: Table, mapping: RowMapping[T], items: Sequence[T]) -> None:
         await put_rows(self._connection, table, [mapping.values(item) for item in items])

@@ -397,7 +397,7 @@ class QuietAudience:
     async def snapshot(self, scope: Scope, viewpoint: Viewpoint, participant: str | None = None) -> dict[str, Any]:
         return {"lines": []}
 
-    async def lines(self, scope: Scope) -> list[dict[str, Any]]:
+    async def crew_messages(self, scope: Scope) -> list[dict[str, Any]]:
         return []
 
 
