@@ -392,7 +392,7 @@ def _talk(known: PublicTalk | None) -> Talk | None:
 
 def _video_size(services: Services, room_id: str) -> tuple[int, int] | None:
     link = services.plane.rooms.get(room_id)
-    broadcast = getattr(getattr(link, "view", None), "broadcast", None)
+    broadcast = link.view.broadcast if link is not None else None
     if broadcast is None:
         return None
     sizes = [(r.width, r.height) for r in broadcast.renditions if r.width > 0 and r.height > 0]
