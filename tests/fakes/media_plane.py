@@ -30,7 +30,7 @@ class FakeRoom:
     up: bool = True
     state: str = "slate"
     view: BroadcastView = field(default_factory=BroadcastView)
-    """What it was fed shows in it."""
+    """It shows the fed events."""
     offers: list[Offer] = field(default_factory=list)
     trickled: list[Candidates] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)
