@@ -15,8 +15,8 @@ from streamer.control.messages import Answer, Candidates, Forgot, Offer, RoomCon
 from streamer.control.part_cache import PartCache
 
 Change = Literal["added", "up", "down", "status", "meters", "removed"]
-"""The news about a link: it was added to ``rooms``, its process is up or down, its status or its meters have changed, it
-was removed from ``rooms``. The listener reads the new values from the link."""
+"""The news about a link: it was added to ``rooms``, its process is up or down, its status or its meters have changed,
+it was removed from ``rooms``. The listener reads the new values from the link."""
 
 
 class RoomLink(Protocol):
@@ -54,11 +54,12 @@ class RoomLink(Protocol):
         """Metric name -> this process's counter of the link; monotonic."""
 
     async def offer(self, offer: Offer) -> Answer:
-        """Begin a WebRTC connection. Raises the errors of :class:`Offer`; ``room_unavailable`` 503 with Retry-After while
-        the process is away, ``timed_out`` 504. The requests below raise these, too."""
+        """Begin a WebRTC connection. Raises the errors of :class:`Offer`; ``room_unavailable`` 503 with Retry-After
+        while the process is away, ``timed_out`` 504. The requests below raise these, too."""
 
     async def candidates(self, candidates: Candidates) -> Answer | None:
-        """Add ICE candidates, or restart ICE; only the restart has an answer. Raises the errors of :class:`Candidates`."""
+        """Add ICE candidates, or restart ICE; only the restart has an answer. Raises the errors of
+        :class:`Candidates`."""
 
     async def hangup(self, resource: str) -> None:
         """End a connection. Errors: ``no_such_resource`` 404."""
@@ -72,8 +73,8 @@ class MediaPlane(Protocol):
 
     @property
     def rooms(self) -> Mapping[str, RoomLink]:
-        """Room id -> link: the open rooms, also while their processes are down, and for some seconds rooms that have just
-        closed."""
+        """Room id -> link: the open rooms, also while their processes are down, and for some seconds rooms that have
+        just closed."""
 
     @property
     def host_up(self) -> bool:
