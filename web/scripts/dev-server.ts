@@ -11,7 +11,7 @@ export function shellOf(path: string): string | null {
   return PAGES.exec(path)?.slice(1).find(Boolean) ?? null
 }
 
-/** What is neither a shell nor Vite's own is the server's. */
+/** A request for neither a shell nor a file of Vite goes to the server. */
 export const SERVERS = '^/(?!src/|node_modules/|@|__|[a-z]+\\.html(?:\\?|$))'
 
 /** In development pages come from their sources, with the configuration that the server at `server` puts into them. */

@@ -1,4 +1,4 @@
-/** Who may use this page: the token of a grant's link. Pure over a storage and an address. */
+/** The token of a grant's link, which opens this page. Pure over a storage and an address. */
 
 export interface KeyStore {
   getItem(key: string): string | null
@@ -13,7 +13,7 @@ export function tokenInHash(hash: string): string {
   return new URLSearchParams(hash.replace(/^#/, '')).get('token') ?? ''
 }
 
-/** What somebody pasted: a whole link, its fragment, or the bare token. */
+/** Reads a pasted text: a whole link, its fragment, or the bare token. */
 export function readPasted(text: string): { token: string; room: string } | null {
   const pasted = text.trim()
   const address = /^https?:\/\//i.test(pasted) ? tryUrl(pasted) : null

@@ -7,7 +7,7 @@ export interface PageRoom {
   logos: readonly string[]
 }
 
-/** What the server tells a page in `<script type="application/json" id="streamer-config">`. */
+/** The configuration that the server gives a page in `<script type="application/json" id="streamer-config">`. */
 export interface PageConfig {
   page: 'home' | 'watch' | 'embed' | 'session' | 'studio' | 'admin' | 'join' | 'stage' | 'hall' | 'docs'
   /** Null on pages of no room, and where the room is unknown. */

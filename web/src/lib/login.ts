@@ -1,9 +1,28 @@
 /** Logging in: a link's token or the admin password becomes a cookie that no script sees. */
 
-import type { Schema } from './api/types'
+import { ask, type Fetch } from './api/client'
+import type { Schema, Told } from './api/types'
 
 /** The answer of `/api/v1/me` and of a login; `page` is the role's own page, as a path. */
-export type Me = Omit<Schema['MeView'], 'actions'> & { actions: string[] }
+export type Me = Omit<Schema['MeView'], 'actions'> & { actions: readonly string[] }
+
+const NOBODY: Me = {
+  grant: '',
+  role: 'viewer',
+  label: '',
+  room: null,
+  venue: null,
+  event: null,
+  session: null,
+  rooms: [],
+  actions: [],
+  ends: null,
+  page: '/',
+  login_expires: null,
+}
+
+/** Of a right that an older server does not tell, somebody has none. */
+export const readMe = (told: Told<Schema['MeView']>): Me => ({ ...NOBODY, ...(told as Partial<Me>) })
 
 export type LoginProblem = 'refused' | 'not_in_force' | 'wrong_password' | 'too_many' | 'unreachable'
 
@@ -13,38 +32,21 @@ export class LoginError extends Error {
   }
 }
 
-type Fetch = (input: string, init: RequestInit) => Promise<Response>
-
 /** @throws LoginError */
-export async function logIn(
-  credentials: { token: string } | { password: string },
-  fetcher: Fetch = (input, init) => fetch(input, init),
-): Promise<Me> {
-  let response: Response
-  try {
-    response = await fetcher('/api/v1/login', {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
-      body: JSON.stringify(credentials),
-      // Whoever goes right on to another page is logged in there.
-      keepalive: true,
-    })
-  } catch {
-    throw new LoginError('unreachable')
-  }
-  if (response.ok) return (await response.json()) as Me
-  if (response.status === 429) throw new LoginError('too_many')
-  if (response.status >= 500) throw new LoginError('unreachable')
-  throw new LoginError('password' in credentials ? 'wrong_password' : await refusal(response))
-}
-
-async function refusal(response: Response): Promise<LoginProblem> {
-  try {
-    const { error } = (await response.json()) as { error?: { code?: string } }
-    return error?.code === 'grant_not_in_force' ? 'not_in_force' : 'refused'
-  } catch {
-    return 'refused'
-  }
+export async function logIn(credentials: { token: string } | { password: string }, fetcher?: Fetch): Promise<Me> {
+  const result = await ask<Schema['MeView']>('/api/v1/login', {
+    method: 'POST',
+    json: credentials,
+    // It is sent to its end, even if the page is left at once.
+    keepalive: true,
+    ...(fetcher && { fetcher }),
+  })
+  if (result.ok) return readMe(result.data)
+  const { status, error } = result
+  if (status === 429) throw new LoginError('too_many')
+  if (status === 0 || status === 200 || status >= 500) throw new LoginError('unreachable')
+  if ('password' in credentials) throw new LoginError('wrong_password')
+  throw new LoginError(error.code === 'grant_not_in_force' ? 'not_in_force' : 'refused')
 }
 
 /**

@@ -1,40 +1,24 @@
-/** What anybody of the crew did in the room lately (`streamer/api/crew.py`). Pure. */
+/** The crew's last actions in a room (`streamer/api/crew.py`). Pure. */
 
-import { isRecord, readText, readTextOrNull, readTime } from '$lib/api/read'
-import { readList } from '$lib/protocol/day'
-import type { Api } from '$lib/api/client'
-
-export interface RecentTap {
-  id: string
-  /** As taps are called here: `start`, `hold`, `slate`; what is new is called as the server does. */
-  kind: string
-  /** The session's title; '' where it is about the room. */
-  subject: string
-  at_ms: number
-  by: string
-  undone: boolean
-  /** Now, and by us. */
-  undoable: boolean
-}
+import { type Read, readText, readTextOrNull, readTime, readYes, shape } from '$lib/api/read'
+import { type Api, readList } from '$lib/api/client'
+import type { Schema } from '$lib/api/types'
 
 const MOST = 20
 
-export function readRecent(body: unknown): RecentTap | null {
-  if (!isRecord(body)) return null
-  const id = readTextOrNull(body['id'])
-  const at_ms = readTime(body['at'])
-  if (id === null || at_ms === null) return null
-  return {
-    id,
-    // `session.start` and `air.slate`: what is before the point is told by the rest.
-    kind: readText(body['kind']).replace(/^\w+\./, ''),
-    subject: readText(body['title']),
-    at_ms,
-    by: readText(body['by']),
-    undone: readTime(body['undone']) !== null,
-    undoable: body['undoable'] === true,
-  }
-}
+export type RecentTap = Read<typeof readRecent>
+export const readRecent = shape<Schema['ActionView']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  /** As taps are called here: of `session.start` and `air.slate` the part after the point. */
+  kind: field('kind', (value) => readText(value).replace(/^\w+\./, '')),
+  /** The session's title; '' where it is about the room. */
+  subject: field('title', readText),
+  at_ms: needed('at', readTime),
+  by: field('by', readText),
+  undone: field('undone', (value) => readTime(value) !== null),
+  /** Now, and by us. */
+  undoable: field('undoable', readYes),
+}))
 
 /** The newest first. Null where there was no answer. */
 export async function askRecent(api: Api, room: string): Promise<RecentTap[] | null> {

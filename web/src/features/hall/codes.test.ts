@@ -55,7 +55,7 @@ it('says why not', async () => {
     new Response('<html>', { status: 502 }),
     new Error(),
   ])
-  for (const code of ['too_many_codes', 'status_502', 'unreachable']) {
+  for (const code of ['too_many_codes', 'http_502', 'unreachable']) {
     await expect(hall.make('x')).rejects.toEqual(new Refused(code))
   }
 })

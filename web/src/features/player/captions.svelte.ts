@@ -20,7 +20,7 @@ interface Kept {
   place: CaptionPlace
 }
 
-/** What was remembered, as far as it makes sense. */
+/** Reads the stored settings, as far as they make sense. */
 export function readKept(text: string | null): Kept {
   const kept: Kept = { on: false, language: '', size: 'medium', place: 'bottom' }
   try {
@@ -58,7 +58,7 @@ export class Captions {
   on = $state(false)
   size = $state<CaptionSize>('medium')
   place = $state<CaptionPlace>('bottom')
-  /** What is shown now. */
+  /** The lines that are shown now. */
   rows = $state.raw<readonly string[]>([])
   /** The language that is or would be shown. */
   readonly language: string | null

@@ -17,7 +17,7 @@ export interface Playhead {
   behind_s: number | null
 }
 
-/** What an engine tells the player. Nothing of this is fatal; engines go on by themselves. */
+/** Callbacks to the player. Nothing of this is fatal; engines go on by themselves. */
 export interface EngineEvents {
   /** The room has no broadcast (404): the engine is idle until it is loaded again. */
   onoff(): void

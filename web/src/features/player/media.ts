@@ -1,4 +1,4 @@
-/** What the player asks of media elements and addresses, whatever it plays. */
+/** Questions to media elements and addresses that do not depend on the engine. */
 
 /** Seconds that are buffered past the playhead. */
 export function bufferedAhead(media: HTMLMediaElement): number {
@@ -11,7 +11,7 @@ export function bufferedAhead(media: HTMLMediaElement): number {
   return 0
 }
 
-/** What of the element's own timeline can be played, in seconds; null where that is nothing yet. */
+/** The part of the element's own timeline that can be played, in seconds; null while there is none. */
 export function seekableRange(media: HTMLMediaElement): { start_s: number; end_s: number } | null {
   const { seekable } = media
   if (seekable.length === 0) return null

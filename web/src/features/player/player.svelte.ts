@@ -4,13 +4,13 @@ import { offsetOf, type PlaylistWindow } from './protocol/playlist'
 import { type Phase, phaseOf } from './protocol/phase'
 import { type RoomAnswer, type RoomStatus, RoomWatcher } from '$lib/protocol/room'
 import { Dvr } from './dvr'
-import type { Quality } from './engine'
 import { HlsEngine } from './hls-engine'
 import { bufferedAhead } from './media'
 import { NativeEngine } from './native-engine'
 import { type Output, outputOf } from './output'
 import { Recording, type Replay } from './recording.svelte'
 import { type Mode, Runner } from './runner.svelte'
+import { type Chapter, liveTimeline, type Timeline } from './timeline'
 
 export type { Mode }
 
@@ -24,22 +24,6 @@ export interface PlayerOptions {
   output?: Output
   /** Whether the player asks for the room's state itself; else whoever made it tells (`tell`). */
   follow?: boolean
-}
-
-/** What the bar along the picture shows. */
-export interface Timeline {
-  /** UTC ms, or, of a recording, ms from its start. */
-  unit: 'date' | 'span'
-  start_ms: number
-  end_ms: number
-  at_ms: number
-}
-
-/** A moment that the bar marks, by its media time. */
-export interface Chapter {
-  id: string
-  media_ms: number
-  label: string
 }
 
 const TICK_MS = 500
@@ -68,8 +52,8 @@ export class Player {
   muted = $state(true)
   offerPoor = $state(false)
   seen = $state(false)
-  private readonly recording = new Recording()
-  private readonly runner: Runner
+  readonly recording = new Recording()
+  readonly runner: Runner
   phase: Phase = $derived(
     phaseOf({
       answer: this.answer,
@@ -103,47 +87,19 @@ export class Player {
       onoff: () => this.off(),
       ondiscontinuity: () => this.watcher?.poke(),
       onrestart: () => this.health.restarted(performance.now()),
-      // Who went back plays on from there.
+      // A viewer who went back plays on from there.
       onagain: () => (this.mode !== 'lowest' || this.following) && this.begin(),
     })
-    const ports = { fetch: (input: string, init: RequestInit) => fetch(input, init), now: () => Date.now() }
-    this.watcher =
-      options.follow === false
-        ? null
-        : new RoomWatcher(options.room, (answer) => this.tell(answer), { ...ports, random: Math.random })
+    this.watcher = options.follow === false ? null : new RoomWatcher(options.room, (answer) => this.tell(answer))
   }
 
   get replay(): Replay | null {
     return this.recording.replay
   }
 
-  get replayGone(): boolean {
-    return this.recording.gone
-  }
-
-  get finished(): boolean {
-    return this.recording.finished
-  }
-
-  get rate(): number {
-    return this.recording.rate
-  }
-
-  /** What plays really: `lowest` falls back to HLS without a word. */
+  /** The way of playing that is really used: `lowest` falls back to HLS without a word. */
   get playing(): Runner['playing'] {
     return this.runner.playing
-  }
-
-  get qualities(): readonly Quality[] {
-    return this.runner.qualities
-  }
-
-  get chosen(): number {
-    return this.runner.chosen
-  }
-
-  get current(): number {
-    return this.runner.current
   }
 
   /** The browser refused to start by itself: the viewer has to press. */
@@ -161,7 +117,7 @@ export class Player {
     return this.runner.engine?.playhead.at_ms ?? null
   }
 
-  /** What the viewer has done about the sound: silence may be their own. */
+  /** The viewer's choice about the sound: silence may be their own. */
   audible(): { muted: boolean; volume: number; playing: boolean } {
     const { media } = this
     return {
@@ -228,11 +184,6 @@ export class Player {
     this.following = false
     this.runner.wanted = this.runner.wanted || this.media !== null
     this.begin()
-  }
-
-  /** Playing speed of a recording. */
-  setRate(rate: number): void {
-    this.recording.setRate(rate)
   }
 
   close(): void {
@@ -384,7 +335,7 @@ export class Player {
 
   // --- what happens --------------------------------------------------------------------------------------------------
 
-  /** What is known of the room, or of the session that is played: whoever does not let the player ask tells it. */
+  /** Tells the state of the room, or of the session that is played, to a player that does not ask by itself. */
   tell(answer: RoomAnswer): void {
     this.answer = answer
     if (answer.kind !== 'status') return
@@ -399,7 +350,7 @@ export class Player {
       // The room may go on with what is not ours.
       if (this.playing !== 'none') this.off()
     } else if (state === 'off') {
-      // What is buffered plays to its end; then the engine meets the 404 itself.
+      // The buffer plays to its end; then the engine meets the 404 itself.
       if (this.playback !== 'playing' && this.playing !== 'none' && before !== undefined) this.off()
     } else if (this.playing === 'none' && this.runner.wanted) {
       this.begin()
@@ -449,7 +400,7 @@ export class Player {
     this.following = false
   }
 
-  /** What there was has been played: a recording, or a broadcast that is over. */
+  /** All has been played: a recording, or a broadcast that is over. */
   private ended(): void {
     this.recording.finished = this.replay !== null
     if (this.replay) return
@@ -472,8 +423,7 @@ export class Player {
   private awake(): void {
     if (document.hidden) return
     this.watcher?.poke()
-    const behind_s = this.runner.engine?.playhead.behind_s ?? 0
-    if (this.runner.wanted && this.following && behind_s > DRIFT_S) this.runner.engine?.jump()
+    this.catchUp()
     if (this.runner.wanted && this.playing !== 'none') void this.runner.play()
   }
 
@@ -501,17 +451,16 @@ export class Player {
       this.watcher?.poke()
       this.runner.repair(remedy, this.following)
     }
-    this.keepUp()
+    if (this.playback === 'playing') this.catchUp()
     // A server that is away is no weak connection.
     if (this.phase === 'reconnecting') this.health.forgive()
     this.offerPoor = this.mode !== 'poor' && !this.poorRefused && this.seen && this.health.poor(now_ms)
   }
 
   /** A live viewer who fell behind (a long stall, a hidden tab) is brought back; one who went back is left in peace. */
-  private keepUp(): void {
-    const behind_s = this.runner.engine?.playhead.behind_s
-    if (behind_s == null || !this.runner.wanted) return
-    if (this.following && behind_s > DRIFT_S && this.playback === 'playing') this.runner.engine?.jump()
+  private catchUp(): void {
+    const { engine, wanted } = this.runner
+    if (wanted && this.following && (engine?.playhead.behind_s ?? 0) > DRIFT_S) engine?.jump()
   }
 
   /** Reads the playhead into what is shown. */
@@ -528,27 +477,15 @@ export class Player {
     }
     if (!engine || !media) return
     if (this.replay) return this.lookAtReplay()
-    const { at_ms, edge_ms, start_ms, behind_s } = engine.playhead
+    const { playhead } = engine
+    const { at_ms, behind_s } = playhead
     this.runner.look()
     this.latency_ms = at_ms === null ? null : Math.max(0, Date.now() + this.clockOffset_ms - at_ms)
-    if (at_ms === null || edge_ms === null || start_ms === null) return
-    const earliest_ms = Math.min(start_ms, this.dvr.start_ms ?? start_ms)
-    this.timeline = {
-      unit: 'date',
-      start_ms: earliest_ms,
-      end_ms: Math.max(edge_ms, at_ms),
-      at_ms: this.wanted_ms ?? at_ms,
-    }
-    if (
-      !this.following &&
-      this.wanted_ms === null &&
-      !this.paused &&
-      behind_s !== null &&
-      behind_s < LIVE_SLACK_S / 2 &&
-      this.runner.source === 'live'
-    ) {
-      this.following = true
-    }
+    const timeline = liveTimeline(playhead, this.dvr.start_ms, this.wanted_ms)
+    if (!timeline) return
+    this.timeline = timeline
+    const nearLive = behind_s !== null && behind_s < LIVE_SLACK_S / 2 && this.runner.source === 'live'
+    if (nearLive && this.wanted_ms === null && !this.paused) this.following = true
   }
 
   private lookAtReplay(): void {

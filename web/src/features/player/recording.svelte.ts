@@ -20,7 +20,7 @@ export interface Place {
 const CAUGHT_UP_S = 12
 export const CATCH_UP_RATE = 1.25
 
-/** What of a player is about a recording: which one, how fast, whether it is over or gone. */
+/** A player's state for a recording: which one, how fast, whether it is over or gone. */
 export class Recording {
   replay = $state.raw<Replay | null>(null)
   /** It is no longer there: unpublished, or nothing of it was kept. */

@@ -4,9 +4,9 @@ import Hls, {
   type PlaylistLoaderConstructor,
   type PlaylistLoaderContext,
 } from 'hls.js'
-import { withHoles } from './protocol/playlist'
+import { withGapsClosed } from './protocol/playlist'
 
-/** hls.js's own playlist loader, for recordings: see `withHoles`. */
+/** hls.js's own playlist loader, for recordings: see `withGapsClosed`. */
 export function replayPlaylistLoader(): PlaylistLoaderConstructor {
   const Usual = Hls.DefaultConfig.loader as unknown as PlaylistLoaderConstructor
   return class extends Usual {
@@ -18,7 +18,7 @@ export function replayPlaylistLoader(): PlaylistLoaderConstructor {
       super.load(context, config, {
         ...callbacks,
         onSuccess(response, stats, loaded, details) {
-          const data = typeof response.data === 'string' ? withHoles(response.data) : response.data
+          const data = typeof response.data === 'string' ? withGapsClosed(response.data) : response.data
           callbacks.onSuccess(data === undefined ? response : { ...response, data }, stats, loaded, details)
         },
       })

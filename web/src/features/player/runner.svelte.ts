@@ -17,8 +17,8 @@ export type Mode =
   /** Sound, and a still every ten seconds. */
   | 'poor'
 
-/** What is to be played. */
-export interface Wish {
+/** The stream or recording to play. */
+export interface PlaybackSource {
   /** The playlist's, absolute. */
   address: string
   source: 'live' | 'dvr' | 'replay'
@@ -26,7 +26,7 @@ export interface Wish {
   start_s: number | null
 }
 
-/** What a runner tells its player. */
+/** Callbacks to the runner's player. */
 export interface RunnerEvents {
   /** The address is 404: nothing runs until the player begins again. */
   onoff(): void
@@ -34,7 +34,7 @@ export interface RunnerEvents {
   ondiscontinuity(): void
   /** Another engine took over by itself: standing still for a moment is its start. */
   onrestart(): void
-  /** What was wished for and is not what plays may be tried again now. */
+  /** A way of playing that was wished for and did not work may be tried again now. */
   onagain(): void
 }
 
@@ -42,7 +42,7 @@ export interface RunnerEvents {
 const WHEP_AGAIN_MS = 60_000
 const AUDIO_AGAIN_MS = 3_000
 
-/** What runs in the media element: one engine, or WHEP, or nothing; and whether the browser lets it play. */
+/** Runs one engine, or WHEP, or nothing in the media element, and knows whether the browser lets it play. */
 export class Runner {
   playing = $state<'hls' | 'whep' | 'audio' | 'none'>('none')
   qualities = $state.raw<readonly Quality[]>([])
@@ -61,7 +61,7 @@ export class Runner {
   private media: HTMLVideoElement | null = null
   /** Another attempt of WHEP, or at the address of the sound. */
   private timer: ReturnType<typeof setTimeout> | undefined
-  /** Counts what was started: late answers to an earlier wish are recognised by it. */
+  /** Counts what was started: late answers to an earlier source are recognised by it. */
   private turn = 0
 
   /** @param wanted whether the viewer wants it to play; changed from outside */
@@ -78,8 +78,7 @@ export class Runner {
   }
 
   /** In place of what runs, which was dropped. */
-  begin(mode: Mode, wish: Wish): void {
-    const { address, source, start_s } = wish
+  begin(mode: Mode, { address, source, start_s }: PlaybackSource): void {
     this.address = address
     if (source === 'replay') this.beginHls(address, source, start_s)
     else if (mode === 'poor') void this.beginAudio(address)
@@ -184,7 +183,7 @@ export class Runner {
     void this.play()
   }
 
-  /** HLS at once, without a word; the wish stays, and is tried again in a while. */
+  /** HLS at once, without a word; the mode stays chosen, and is tried again in a while. */
   private giveUpWhep(failure: WhepFailure | null): void {
     const wait_ms = failure?.reason === 'full' ? (failure.retryAfter_ms ?? WHEP_AGAIN_MS) : WHEP_AGAIN_MS
     this.dropWhep()

@@ -38,10 +38,10 @@ export class WhepPlayback {
     void this.client.start()
   }
 
-  /** What is shown is this old; null while unknown. */
+  /** The age of the picture that is shown; null while unknown. */
   async delay_ms(): Promise<number | null> {
     const delay_ms = await this.peer.delay_ms()
-    // What the camera and the codecs take is not in it: a tenth of a second is the least that can be true.
+    // The time in the camera and the codecs is not in it: a tenth of a second is the least that can be true.
     return delay_ms && Math.max(100, delay_ms)
   }
 

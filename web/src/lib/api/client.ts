@@ -1,56 +1,137 @@
-/** REST, with the link's token or, without one, the login cookie. Never rejects. */
+/** Requests to this server's REST interface. `ask` is the only place that calls `fetch` for them and looks at an answer. */
+import { isRecord, listOf, type Reader, readText, readTextOrNull } from './read'
+import type { JsonObject, Told } from './types'
 
-import { readError, type ApiError } from '$lib/protocol/day'
+/** The error that the server names; `details` depends on the code. */
+export interface ApiError {
+  code: string
+  message: string
+  details: unknown
+}
 
-export type Result = { ok: true; data: unknown } | { ok: false; status: number; error: ApiError }
+/** `date_ms`: the header `Date`, UTC ms. `status` 0: no answer came; `code` is then `unreachable`. */
+export type Result<T = JsonObject> =
+  { ok: true; data: Told<T>; date_ms: number | null } | { ok: false; status: number; error: ApiError }
 
-type Fetch = (input: string, init: RequestInit) => Promise<Response>
+export type Fetch = (input: string, init: RequestInit) => Promise<Response>
 
-const TIME_LIMIT_MS = 8_000
+export interface Options extends RequestInit {
+  /** A grant's; '' leaves it to the login cookie. */
+  token?: string
+  /** Sent as the body. */
+  json?: unknown
+  /** Null: whoever gives the signal sees to it. */
+  timeout_ms?: number | null
+  fetcher?: Fetch
+}
 
+const TIMEOUT_MS = 8_000
+/** Of a list: more than a network of venues has in a day. */
+const MOST_PAGES = 20
+
+/** Sends a request. An answer without a JSON object is none, but for one that has no body. Never rejects. */
+export async function ask<T = JsonObject>(
+  address: string,
+  { token = '', json, timeout_ms = TIMEOUT_MS, fetcher = fetch, headers, signal, ...init }: Options = {},
+): Promise<Result<T>> {
+  const limits = [signal, timeout_ms === null ? null : AbortSignal.timeout(timeout_ms)].filter((one) => one != null)
+  let response: Response
+  try {
+    response = await fetcher(address, {
+      ...init,
+      headers: {
+        Accept: 'application/json',
+        ...authorization(token),
+        ...(json === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...(headers as Record<string, string>),
+      },
+      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+      ...(token && { credentials: 'omit' }),
+      signal: limits.length > 1 ? AbortSignal.any(limits) : (limits[0] ?? null),
+    })
+  } catch {
+    return { ok: false, status: 0, error: errorOf('unreachable') }
+  }
+  const { ok, status } = response
+  const body: unknown = status === 204 ? {} : await response.json().catch(() => null)
+  if (ok && isRecord(body)) {
+    const date_ms = Date.parse(response.headers.get('Date') ?? '')
+    return { ok, data: body as Told<T>, date_ms: Number.isNaN(date_ms) ? null : date_ms }
+  }
+  return { ok: false, status, error: readError(body) ?? errorOf(ok ? 'bad_answer' : `http_${status}`) }
+}
+
+/** Reads `{"error": {"code", "message", "details"}}`; null where it is something else (a proxy's page). */
+export function readError(body: unknown): ApiError | null {
+  const error = isRecord(body) ? body['error'] : null
+  const code = isRecord(error) ? readTextOrNull(error['code']) : null
+  if (!isRecord(error) || code === null) return null
+  return { code, message: readText(error['message']), details: error['details'] ?? null }
+}
+
+/** An error of our own. */
+export const errorOf = (code: string, message = ''): ApiError => ({ code, message, details: null })
+
+export function authorization(token: string): Record<string, string> {
+  return token ? { Authorization: `Bearer ${token}` } : {}
+}
+
+/** Reads one page of a list (`{"items": […], "cursor": …}`); items that are none are left out. Null: no list at all. */
+export function readList<T>(body: unknown, read: Reader<T>): Page<T> | null {
+  if (!isRecord(body) || !Array.isArray(body['items'])) return null
+  return { items: listOf(read)(body['items']), cursor: readTextOrNull(body['cursor']) }
+}
+
+export interface Page<T> {
+  items: T[]
+  cursor: string | null
+}
+
+/** Follows a list to its end. Rejects where a page does. */
+export async function everyPage<T>(read: (cursor: string | null) => Promise<Page<T>>, most = MOST_PAGES): Promise<T[]> {
+  const all: T[] = []
+  let cursor: string | null = null
+  for (let page = 0; page < most; page++) {
+    const one: Page<T> = await read(cursor)
+    all.push(...one.items)
+    cursor = one.cursor
+    if (cursor === null) break
+  }
+  return all
+}
+
+/** Requests of one page with its link's token or, without one, the login cookie. Never rejects. */
 export class Api {
   constructor(
     private readonly token: string,
     private readonly fetcher: Fetch = (input, init) => fetch(input, init),
-    private readonly limit_ms = TIME_LIMIT_MS,
   ) {}
 
-  get(path: string): Promise<Result> {
-    return this.ask(path, { method: 'GET' })
+  get<T = JsonObject>(path: string): Promise<Result<T>> {
+    return this.send<T>('GET', path)
   }
 
-  post(path: string, body: Record<string, unknown>): Promise<Result> {
-    return this.ask(path, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(body),
-    })
+  post<T = JsonObject>(path: string, json: unknown): Promise<Result<T>> {
+    return this.send<T>('POST', path, json)
   }
 
-  private async ask(path: string, init: RequestInit): Promise<Result> {
-    let response: Response
-    try {
-      response = await this.fetcher(path, {
-        ...init,
-        headers: {
-          Accept: 'application/json',
-          ...authorization(this.token),
-          ...(init.headers as Record<string, string>),
-        },
-        cache: 'no-store',
-        credentials: this.token ? 'omit' : 'same-origin',
-        signal: AbortSignal.timeout(this.limit_ms),
-      })
-    } catch {
-      return { ok: false, status: 0, error: { code: 'unreachable', message: '', details: null } }
+  remove(path: string): Promise<Result> {
+    return this.send('DELETE', path)
+  }
+
+  /** All of a list; null where one does not come. */
+  async all<T>(path: string, query: Record<string, string>, read: Reader<T>): Promise<T[] | null> {
+    const page = async (cursor: string | null) => {
+      const asked = new URLSearchParams({ ...query, limit: '200', ...(cursor !== null && { cursor }) })
+      const result = await this.get(`${path}?${asked}`)
+      const list = result.ok ? readList(result.data, read) : null
+      if (list === null) throw new Error('no list')
+      return list
     }
-    const body: unknown = await response.json().catch(() => null)
-    if (response.ok) return { ok: true, data: body }
-    const error = readError(body) ?? { code: `http_${response.status}`, message: '', details: null }
-    return { ok: false, status: response.status, error }
+    return everyPage(page).catch(() => null)
   }
-}
 
-export function authorization(token: string): Record<string, string> {
-  return token ? { Authorization: `Bearer ${token}` } : {}
+  private send<T>(method: string, path: string, json?: unknown): Promise<Result<T>> {
+    return ask<T>(path, { method, json, token: this.token, fetcher: this.fetcher, cache: 'no-store' })
+  }
 }

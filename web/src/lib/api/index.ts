@@ -1,20 +1,13 @@
-/** Asking this server's REST interface from a page. */
-import { readList } from '$lib/protocol/day'
-
-const ASK_TIMEOUT_MS = 8_000
-/** Pages of a list that are followed: more than a network of venues has in a day. */
-const MOST_PAGES = 20
+/** Requests of the public's pages. */
+import { ask, everyPage, readList } from './client'
+import type { Told } from './types'
 
 /** The answer's body; null for 404. Other failures are errors. Cookies go along. */
-export async function getJson(path: string, signal?: AbortSignal): Promise<unknown> {
-  const limit = AbortSignal.timeout(ASK_TIMEOUT_MS)
-  const response = await fetch(`/api/v1${path}`, {
-    signal: signal ? AbortSignal.any([signal, limit]) : limit,
-    headers: { Accept: 'application/json' },
-  })
-  if (response.status === 404) return null
-  if (!response.ok) throw new Error(`status ${response.status}`)
-  return await response.json()
+export async function getJson<T = unknown>(path: string, signal?: AbortSignal): Promise<Told<T> | null> {
+  const result = await ask<T>(`/api/v1${path}`, { signal: signal ?? null })
+  if (result.ok) return result.data
+  if (result.status === 404) return null
+  throw new Error(`status ${result.status}`)
 }
 
 /** The key in an unlisted session's shared link, `/session/{id}/{key}`, where the page was opened by one. */
@@ -23,7 +16,7 @@ export function linkKey(): string {
   return page === 'session' ? key : ''
 }
 
-/** What a request for a session says besides, so that its link opens it. */
+/** The query of a request for a session that was opened by its link. */
 export const linkQuery = (): Record<string, string> => (linkKey() ? { key: linkKey() } : {})
 
 /** A request for a session as its link opens it. */
@@ -36,22 +29,12 @@ export async function getAll<T>(
   read: (item: unknown) => T | null,
   signal?: AbortSignal,
 ): Promise<T[]> {
-  const all: T[] = []
-  let cursor: string | null = null
-  for (let page = 0; page < MOST_PAGES; page++) {
-    const asked: URLSearchParams = new URLSearchParams({
-      ...query,
-      limit: '200',
-      ...(cursor === null ? {} : { cursor }),
-    })
-    const body: unknown = await getJson(`/${kind}?${asked}`, signal)
-    const list = readList(body, read)
+  return everyPage(async (cursor) => {
+    const asked = new URLSearchParams({ ...query, limit: '200', ...(cursor === null ? {} : { cursor }) })
+    const list = readList(await getJson(`/${kind}?${asked}`, signal), read)
     if (!list) throw new Error(`no list of ${kind}`)
-    all.push(...list.items)
-    cursor = list.cursor
-    if (cursor === null) break
-  }
-  return all
+    return list
+  })
 }
 
 /** RFC 3339 of a moment. */

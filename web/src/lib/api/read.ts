@@ -21,7 +21,7 @@ type ValueOf<F> = F extends Field<infer T> ? T : never
 type Shaped<F extends Fields> = {
   [K in keyof F as F[K]['optional'] extends true ? never : K]: ValueOf<F[K]>
 } & { [K in keyof F as F[K]['optional'] extends true ? K : never]?: ValueOf<F[K]> }
-/** What a shape reads. */
+/** The type that a reader returns. */
 export type Read<R> = R extends Reader<infer T> ? T : never
 
 interface FieldMakers<S> {
@@ -92,6 +92,18 @@ export const oneOf =
   <const T extends string, const O>(known: readonly T[], otherwise: O) =>
   (value: unknown): T | O =>
     known.find((item) => item === value) ?? otherwise
+
+/**
+ * A word that is shown or compared. One of a newer server passes as it is, though its type does not say so: it is shown raw,
+ * and equals none that we know.
+ */
+export const wordOf = <T extends string>(): Reader<T> => readTextOrNull as Reader<T>
+
+/** A word that something is done by: one of a newer server becomes the fallback, one that is not told null. */
+export const wordOr =
+  <const T extends string>(known: readonly T[], otherwise: T) =>
+  (value: unknown): T | null =>
+    typeof value === 'string' ? oneOf(known, otherwise)(value) : null
 
 export const readRecord = (value: unknown): Readonly<Record<string, unknown>> => (isRecord(value) ? value : {})
 

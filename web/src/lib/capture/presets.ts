@@ -1,4 +1,4 @@
-/** What a room asks of cameras, microphones and encoders. Pure. */
+/** Settings of cameras, microphones and encoders. Pure. */
 
 import type { EncoderOptions } from '$lib/whip/client'
 
@@ -76,7 +76,7 @@ export function screenOptions(): DisplayMediaStreamOptions {
   return options
 }
 
-/** What the encoder should favour: sharp text or smooth movement. */
+/** The encoder's preference: sharp text or smooth movement. */
 export function contentHint(scene: string, hasSlides: boolean): 'detail' | 'motion' {
   return hasSlides && scene !== 'camera' ? 'detail' : 'motion'
 }

@@ -4,7 +4,7 @@ import { type Arguments, type Catalogue, format, type Locale, LOCALES, type Tran
 export { locale, LOCALES }
 export type { Catalogue, Locale, Translation }
 
-/** What `translator` returns: `t('key')` or `t('key', { name: … })`, typed by the English catalogue. */
+/** The function that `translator` returns: `t('key')` or `t('key', { name: … })`, typed by the English catalogue. */
 export type Translate<C extends Catalogue> = <K extends keyof C & string>(key: K, ...rest: Arguments<C[K]>) => string
 
 /**
@@ -17,6 +17,7 @@ export function translator<const C extends Catalogue>(catalogues: { en: C; fr: T
   return (key, ...rest) => {
     const language = locale.current
     const catalogue: Catalogue = catalogues[language]
-    return format(language, catalogue[key] ?? key, rest[0])
+    // A word of a newer server is shown as it is told.
+    return format(language, catalogue[key] ?? key.slice(key.lastIndexOf('.') + 1), rest[0])
   }
 }

@@ -1,4 +1,4 @@
-/** What a participant without an account is called, and where they are: remembered by this browser. */
+/** The name and the place of a participant without an account, remembered by this browser. */
 
 const NAME = 'streamer.name'
 const PLACE = 'streamer.place'

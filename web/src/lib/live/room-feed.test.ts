@@ -1,4 +1,5 @@
 import { beforeEach, expect, it } from 'vitest'
+import type { JsonObject } from '$lib/api/types'
 import { readStatus, type RoomStatus } from '$lib/protocol/room'
 import { RoomFeed } from './room-feed'
 import type { LiveEvent } from './socket'
@@ -24,7 +25,7 @@ const broadcast = (fields: object = {}) => ({
   ...fields,
 })
 let seq = 0
-const event = (type: string, data: object): LiveEvent => ({ seq: ++seq, type, at_ms: 0, mediaAt_ms: null, data })
+const event = (type: string, data: JsonObject): LiveEvent => ({ seq: ++seq, type, at_ms: 0, mediaAt_ms: null, data })
 
 let base: RoomStatus
 let feed: RoomFeed

@@ -1,4 +1,5 @@
-import { isRecord, readTextOrNull } from '$lib/api/read'
+import type { JsonObject } from '$lib/api/types'
+import { isRecord, readRecord, readTextOrNull } from '$lib/api/read'
 import { readStatus, type RoomStatus } from '$lib/protocol/room'
 import type { LiveEvent } from './socket'
 
@@ -7,13 +8,13 @@ import type { LiveEvent } from './socket'
  * answer, so that a hall of viewers need not ask all at once.
  */
 export class RoomFeed {
-  private broadcast: Record<string, unknown> | null = null
+  private broadcast: JsonObject | null = null
   private readonly sessions = new Map<string, unknown>()
 
   constructor(private readonly room: string) {}
 
-  snapshot(data: Record<string, unknown>): void {
-    const entry = isRecord(data['rooms']) ? data['rooms'][this.room] : null
+  snapshot(data: JsonObject): void {
+    const entry = readRecord(data['rooms'])[this.room]
     if (!isRecord(entry)) return
     this.sessions.clear()
     for (const name of ['session', 'next']) {
@@ -27,7 +28,7 @@ export class RoomFeed {
   events(batch: readonly LiveEvent[]): boolean {
     let changed = false
     for (const { type, data } of batch) {
-      if (!isRecord(data) || data['room'] !== this.room) continue
+      if (data['room'] !== this.room) continue
       const id = readTextOrNull(data['id'])
       if (type === 'broadcast.changed') this.broadcast = data
       else if (type === 'session.changed' && id !== null) {

@@ -1,6 +1,7 @@
 /** One connection to an audience, however many parts of a page listen to it and speak through it. */
 import { linkQuery } from '$lib/api'
-import { isRecord, readTextOrNull } from '$lib/api/read'
+import type { JsonObject } from '$lib/api/types'
+import { readRecord, readTextOrNull } from '$lib/api/read'
 import { remembered } from './myself'
 import { type Answer, BROWSER_PORTS, type LiveAuth, type LiveEvent, type LiveHandlers, LiveSocket } from './socket'
 import type { LivePorts, LiveState } from './socket'
@@ -36,8 +37,8 @@ export function join(auth: LiveAuth, handlers: LiveHandlers, ports: LivePorts = 
 class SharedLive {
   private readonly members = new Set<LiveHandlers>()
   private readonly socket: LiveSocket
-  private snapshot: Record<string, unknown> | null = null
-  /** What came after the snapshot; null where it was too much to keep. */
+  private snapshot: JsonObject | null = null
+  /** Events after the snapshot; null where they were too many to keep. */
   private later: LiveEvent[] | null = []
   private participant: string | null = null
 
@@ -103,8 +104,8 @@ class SharedLive {
     if (!document.hidden) this.socket.poke()
   }
 
-  private told(data: Record<string, unknown>, reset: boolean): void {
-    const key = isRecord(data['you']) ? readTextOrNull(data['you']['key']) : null
+  private told(data: JsonObject, reset: boolean): void {
+    const key = readTextOrNull(readRecord(data['you'])['key'])
     if (key !== null) {
       this.participant = key
       this.socket.update({ participant: key })

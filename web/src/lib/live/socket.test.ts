@@ -115,6 +115,16 @@ describe('a live socket', () => {
     })
   })
 
+  it('hands on what an older server leaves out and a newer one adds', async () => {
+    await connected()
+    const older = { seq: 11, type: 'notice', data: { id: 'n' } }
+    const newer = { ...event(12, 'of_a_newer_server'), priority: 3 }
+    wire().happens('events', [older, newer, { seq: 13, type: 'notice', data: null }, event(14)])
+    expect(events.map(({ type }) => type)).toEqual(['notice', 'of_a_newer_server', 'session.changed'])
+    expect(events[0]).toMatchObject({ data: { id: 'n' }, mediaAt_ms: null })
+    expect(live.seq).toBe(14)
+  })
+
   it('comes back after the last event that it had, ever more slowly', async () => {
     await connected()
     wire().happens('events', [event(12)])

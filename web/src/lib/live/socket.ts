@@ -4,8 +4,9 @@
  *
  * socket.io-client comes by a dynamic import: whoever imports this module loads a few hundred bytes before its first picture.
  */
-import { isRecord, readText, readTime } from '$lib/api/read'
-import { type ApiError, readError } from '$lib/protocol/day'
+import { type ApiError, errorOf, readError } from '$lib/api/client'
+import type { JsonObject } from '$lib/api/types'
+import { isRecord, readNumberOrNull, readRecord, readText, readTime } from '$lib/api/read'
 import { Backoff } from '$lib/whip/backoff'
 
 export type Namespace = 'audience' | 'moderation' | 'studio'
@@ -30,7 +31,7 @@ export interface LiveEvent {
   at_ms: number
   /** The media time that the author was watching. */
   mediaAt_ms: number | null
-  data: unknown
+  data: JsonObject
 }
 
 export type LiveState =
@@ -44,16 +45,15 @@ export type LiveState =
   | 'refused'
 
 export interface LiveHandlers {
-  /** What there is now. `reset`: what was known before is void, events are missing in between. */
-  onsnapshot?(data: Record<string, unknown>, reset: boolean): void
+  /** The present state. `reset`: the state before is void, events are missing in between. */
+  onsnapshot?(data: JsonObject, reset: boolean): void
   /** New ones, in order, none twice. */
   onevents?(events: readonly LiveEvent[]): void
   onstate?(state: LiveState, error: ApiError | null): void
 }
 
 /** A command's acknowledgement. Codes of our own: `not_connected`, `no_answer` (it may have been carried out). */
-export type Answer =
-  { ok: true; data: Record<string, unknown> } | { ok: false; error: ApiError & { retryAfter_ms: number | null } }
+export type Answer = { ok: true; data: JsonObject } | { ok: false; error: ApiError & { retryAfter_ms: number | null } }
 
 /** As much of socket.io-client's socket as is used here. */
 export interface WireSocket {
@@ -175,8 +175,8 @@ export class LiveSocket {
     if (isRecord(answer) && answer['ok'] === true) return { ok: true, data: answer }
     const error = readError(answer)
     if (!error) return refusal('no_answer')
-    const retry_s = isRecord(answer) && isRecord(answer['error']) ? answer['error']['retry_after'] : null
-    return { ok: false, error: { ...error, retryAfter_ms: typeof retry_s === 'number' ? retry_s * 1000 : null } }
+    const retry_s = readNumberOrNull(readRecord(readRecord(answer)['error'])['retry_after'])
+    return { ok: false, error: { ...error, retryAfter_ms: retry_s === null ? null : retry_s * 1000 } }
   }
 
   private async open(): Promise<void> {
@@ -209,7 +209,7 @@ export class LiveSocket {
     socket.on('disconnect', (reason: unknown) => {
       if (!mine() || this.current === 'closed' || this.current === 'refused') return
       // Where the server ended it without a word (a reader that was too slow), the next handshake resumes.
-      this.again(reason === 'io server disconnect' ? { code: 'ended', message: '', details: null } : null)
+      this.again(reason === 'io server disconnect' ? errorOf('ended') : null)
     })
   }
 
@@ -232,12 +232,14 @@ export class LiveSocket {
       if (!isRecord(item) || typeof item['seq'] !== 'number') continue
       if (this.last !== null && item['seq'] <= this.last) continue
       this.last = item['seq']
+      const { data } = item
+      if (!isRecord(data)) continue
       fresh.push({
         seq: item['seq'],
         type: readText(item['type']),
         at_ms: readTime(item['at']) ?? Date.now(),
         mediaAt_ms: readTime(item['media_at']),
-        data: item['data'],
+        data,
       })
     }
     if (fresh.length > 0) this.handlers.onevents?.(fresh)
@@ -259,7 +261,7 @@ export class LiveSocket {
 
   private refused(error: ApiError | null): void {
     clearTimeout(this.timer)
-    this.become('refused', error ?? { code: 'ended', message: '', details: null })
+    this.become('refused', error ?? errorOf('ended'))
     this.socket?.disconnect()
   }
 
@@ -281,5 +283,5 @@ export class LiveSocket {
 
 function refusal(code: 'not_connected' | 'no_answer'): Answer {
   const message = code === 'not_connected' ? 'Not connected.' : 'No answer came in time.'
-  return { ok: false, error: { code, message, details: null, retryAfter_ms: null } }
+  return { ok: false, error: { ...errorOf(code, message), retryAfter_ms: null } }
 }

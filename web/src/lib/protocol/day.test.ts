@@ -1,17 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { readTime } from '$lib/api/read'
-import {
-  inTimeOrder,
-  isStreamed,
-  lateMinutes,
-  readAlarms,
-  readError,
-  readEvent,
-  readHold,
-  readList,
-  readSession,
-  readVenue,
-} from './day'
+import { inTimeOrder, isStreamed, lateMinutes, readAlarms, readEvent, readHold, readSession, readVenue } from './day'
 
 const SESSION = {
   id: 'k3-x',
@@ -100,7 +89,7 @@ describe('a session', () => {
     [[]],
     [{ title: 'Keynote' }],
     [{ ...SESSION, id: '' }],
-    [{ ...SESSION, state: 'sleeping' }],
+    [{ ...SESSION, state: 7 }],
     [{ ...SESSION, start: 'at nine' }],
   ])('is not read from %j', (body) => expect(readSession(body)).toBeNull())
 
@@ -178,20 +167,5 @@ describe('the rest of the day', () => {
       id: 'journees',
       start_ms: null,
     })
-  })
-
-  it('reads a page of a list', () => {
-    expect(readList({ items: [{ id: 'a' }, null], cursor: 'next' }, readVenue)).toMatchObject({
-      items: [{ id: 'a' }],
-      cursor: 'next',
-    })
-    expect(readList({ items: 'no' }, readVenue)).toBeNull()
-  })
-
-  it('reads an error in our shape only', () => {
-    const error = { code: 'too_late', message: 'Too late.' }
-    expect(readError({ error })).toEqual({ ...error, details: null })
-    expect(readError('<html>')).toBeNull()
-    expect(readError({ error: 'no' })).toBeNull()
   })
 })

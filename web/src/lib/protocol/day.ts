@@ -4,7 +4,6 @@
  */
 
 import {
-  isRecord,
   listOf,
   oneOf,
   type Read,
@@ -19,11 +18,12 @@ import {
   readYes,
   readYesOrNull,
   shape,
+  wordOf,
 } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 
 export const SESSION_STATES = ['scheduled', 'armed', 'on_air', 'overrun', 'ended', 'cancelled'] as const
-export type SessionState = (typeof SESSION_STATES)[number]
+export type SessionState = Schema['SessionState']
 export const KINDS = ['conference', 'workshop', 'seminar', 'training', 'meeting', 'social', 'break'] as const
 export const VISIBILITIES = ['public', 'unlisted', 'private'] as const
 export const FLAGS = ['no', 'yes', 'ask'] as const
@@ -83,7 +83,7 @@ const readTold = shape<Schema['SessionCrewView']>()(({ field, needed }) => ({
   doNotRecord: field('do_not_record', oneOf(FLAGS, 'no')),
   doNotStream: field('do_not_stream', oneOf(FLAGS, 'no')),
   replay: field('replay', oneOf(REPLAY_POLICIES, 'at_once')),
-  state: needed('state', oneOf(SESSION_STATES, null)),
+  state: needed('state', wordOf<SessionState>()),
   /** As planned now, delays included. */
   start_ms: needed('start', readTime),
   end_ms: needed('end', readTime),
@@ -102,7 +102,7 @@ const readTold = shape<Schema['SessionCrewView']>()(({ field, needed }) => ({
   replayUrl: field('replay_url', readTextOrNull),
 }))
 
-/** A session object; null without an id, a title, a state that we know and its times. */
+/** A session object; null without an id, a title, a state and its times. */
 export function readSession(body: unknown) {
   const told = readTold(body)
   if (told === null) return null
@@ -135,7 +135,7 @@ export const readAlarm = shape<Schema['RoomAlarmView']>()(({ field, needed }) =>
   code: needed('code', readTextOrNull),
   level: field('level', oneOf(['alarm', 'warning', 'notice'], 'warning')),
   since_ms: needed('since', readTime),
-  /** Whose it is: `technician`, `organiser`, `operator`. */
+  /** The role that it concerns: `technician`, `organiser`, `operator`. */
   owner: field('owner', readText),
   session: field('session', readTextOrNull),
   details: field('details', readRecord),
@@ -172,13 +172,6 @@ export type EventInfo = NonNullable<ReturnType<typeof readEvent>>
 export const named = <T extends { id: string; name: string | null }>(told: T | null) =>
   told && { ...told, name: told.name ?? told.id }
 
-/** The API's words for a refusal. */
-export interface ApiError {
-  code: string
-  message: string
-  details: unknown
-}
-
 /** Of rooms without a venue, and of venues whose zone this browser does not know. The server's own default. */
 export const DEFAULT_ZONE = 'Europe/Paris'
 
@@ -189,23 +182,6 @@ function knownZone(zone: string): string {
   } catch {
     return DEFAULT_ZONE
   }
-}
-
-/** Reads one page of a list (`{"items": […], "cursor": …}`); items that are none are left out. Null: no list at all. */
-export function readList<T>(
-  body: unknown,
-  read: (item: unknown) => T | null,
-): { items: T[]; cursor: string | null } | null {
-  if (!isRecord(body) || !Array.isArray(body['items'])) return null
-  return { items: listOf(read)(body['items']), cursor: readTextOrNull(body['cursor']) }
-}
-
-/** Reads `{"error": {"code", "message", "details"}}`; null where it is something else (a proxy's page). */
-export function readError(body: unknown): ApiError | null {
-  if (!isRecord(body) || !isRecord(body['error'])) return null
-  const code = readTextOrNull(body['error']['code'])
-  if (code === null) return null
-  return { code, message: readText(body['error']['message']), details: body['error']['details'] ?? null }
 }
 
 // --- what follows from it -------------------------------------------------------------------------------------------

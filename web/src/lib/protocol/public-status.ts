@@ -1,6 +1,6 @@
 import type { RoomStatus } from './room'
 
-/** What one word says of a room to the audience; each has a text of the same key in `locales/day.ts`. */
+/** A room's status in one word for the audience; each has a text of the same key in `locales/day.ts`. */
 export type PublicStatus =
   | 'live'
   /** On air, but the slate stands before it: a lost camera, a technician's pause. */

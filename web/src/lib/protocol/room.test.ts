@@ -47,7 +47,7 @@ describe('a room’s status', () => {
     })
   })
 
-  it.each([[null], [[]], [{ ...ROOM, state: 'sideways' }], ['live'], [{}]])('is not read from %j', (body) => {
+  it.each([[null], [[]], ['live'], [{}]])('is not read from %j', (body) => {
     expect(readStatus(body, null)).toBeNull()
   })
 })
@@ -139,9 +139,9 @@ describe('the watcher', () => {
 
   it('counts an answer that never comes as unreachable', async () => {
     const never = vi.fn(
-      (_input: string, init: { signal: AbortSignal }) =>
+      (_input: string, init: RequestInit) =>
         new Promise<Response>((_resolve, reject) =>
-          init.signal.addEventListener('abort', () => reject(new Error('aborted'))),
+          init.signal?.addEventListener('abort', () => reject(new Error('aborted'))),
         ),
     )
     const patient = new RoomWatcher('turing', (answer) => answers.push(answer), {

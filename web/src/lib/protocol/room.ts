@@ -1,29 +1,49 @@
 import { Backoff } from '$lib/whip/backoff'
-import { isRecord, readText, readTextOrNull, readTime } from '$lib/api/read'
-import { type Hold, readHold, readSession, readWord } from './day'
-import type { Session, Word } from './day'
+import { ask, type Fetch } from '$lib/api/client'
+import { type Read, readRecord, readText, readTextOrNull, readTime, shape, wordOr } from '$lib/api/read'
+import type { Schema } from '$lib/api/types'
+import { readHold, readSession, readWord } from './day'
 
-/** The public output's state, as the API tells it. */
-export type RoomState = 'off' | 'slate' | 'live'
+const readComing = shape<Schema['SessionView']>()(({ field, needed }) => ({
+  title: needed('title', readTextOrNull),
+  start: field('start', readTextOrNull),
+  shownStart: field('shown_start', readTextOrNull),
+}))
 
-export interface RoomStatus {
-  state: RoomState
-  name: string
-  venue: string | null
-  /** The session that is on, where the schedule knows one. */
-  title: string | null
-  /** Title and start of what comes next. */
-  next: { title: string; start: string | null } | null
+const readTold = shape<Schema['RoomView']>()(({ field, needed }) => ({
+  /** '' where it is not told. */
+  id: field('id', readText),
+  /** The public output's state. */
+  state: needed('state', wordOr(['off', 'slate', 'live'], 'off')),
+  name: field('name', readText),
+  venue: field('venue', readTextOrNull),
+  /** The title of the session that is on, where the schedule knows one. */
+  title: field('session', (value) => readTextOrNull(readRecord(value)['title'])),
+  /** Title and start of the session after it. */
+  next: field('next', (value) => {
+    const coming = readComing(value)
+    return coming && { title: coming.title, start: coming.shownStart ?? coming.start }
+  }),
   /** Why it shows what it shows; null where the server does not tell. */
-  word: Word | null
+  word: field('word', readWord),
   /** The public session that is on air, and the one that follows, where the answer held them whole. */
-  session: Session | null
-  following: Session | null
+  session: field('session', readSession),
+  following: field('next', readSession),
   /** A closed session has the room until then. */
-  reservedUntil_ms: number | null
-  hold: Hold | null
+  reservedUntil_ms: field('reserved_until', readTime),
+  hold: field('hold', readHold),
+}))
+
+export interface RoomStatus extends Read<typeof readTold> {
   /** The server's clock minus this machine's, in ms; null where the answer had no Date. Good to half a second. */
   clockOffset_ms: number | null
+}
+export type RoomState = RoomStatus['state']
+
+/** Reads an answer of `GET /api/v1/rooms/{id}`; null where it is none. */
+export function readStatus(body: unknown, clockOffset_ms: number | null): RoomStatus | null {
+  const told = readTold(body)
+  return told && { ...told, name: told.name || told.id, clockOffset_ms }
 }
 
 export type RoomAnswer =
@@ -34,9 +54,15 @@ export type RoomAnswer =
   | { kind: 'unreachable' }
 
 export interface RoomWatcherPorts {
-  fetch: (input: string, init: { signal: AbortSignal; headers: Record<string, string> }) => Promise<Response>
+  fetch: Fetch
   now: () => number
   random: () => number
+}
+
+const BROWSER_PORTS: RoomWatcherPorts = {
+  fetch: (input, init) => fetch(input, init),
+  now: () => Date.now(),
+  random: Math.random,
 }
 
 const ASK_TIMEOUT_MS = 8_000
@@ -54,31 +80,6 @@ const PACE: Record<RoomState, readonly [number, number]> = {
   // The picture itself goes on without us; `poke` asks at once where the stream shows a change.
   slate: [8_000, 12_000],
   live: [15_000, 25_000],
-}
-
-/** Reads an answer of `GET /api/v1/rooms/{id}`; null where it is none. */
-export function readStatus(body: unknown, clockOffset_ms: number | null): RoomStatus | null {
-  if (!isRecord(body)) return null
-  const { state, session, next } = body
-  if (state !== 'off' && state !== 'slate' && state !== 'live') return null
-  const venue = isRecord(body['venue']) ? readTextOrNull(body['venue']['name']) : readTextOrNull(body['venue'])
-  const coming = isRecord(next) ? readTextOrNull(next['title']) : null
-  return {
-    state,
-    name: readTextOrNull(body['name']) ?? readText(body['id']),
-    venue,
-    title: isRecord(session) ? readTextOrNull(session['title']) : null,
-    next:
-      isRecord(next) && coming
-        ? { title: coming, start: readTextOrNull(next['shown_start']) ?? readTextOrNull(next['start']) }
-        : null,
-    word: readWord(body['word']),
-    session: readSession(session),
-    following: readSession(next),
-    reservedUntil_ms: readTime(body['reserved_until']),
-    hold: readHold(body['hold']),
-    clockOffset_ms,
-  }
 }
 
 /** Where changes are told by the socket, asking is only for what it may have missed. */
@@ -100,7 +101,7 @@ export class RoomWatcher {
   constructor(
     private readonly room: string,
     private readonly onanswer: (answer: RoomAnswer) => void,
-    private readonly ports: RoomWatcherPorts,
+    private readonly ports: RoomWatcherPorts = BROWSER_PORTS,
   ) {
     this.backoff = new Backoff(1_000, 10_000, ports.random)
   }
@@ -155,18 +156,12 @@ export class RoomWatcher {
   }
 
   private async answer(signal: AbortSignal, hold: boolean): Promise<RoomAnswer> {
-    try {
-      const address = `/api/v1/rooms/${encodeURIComponent(this.room)}${hold ? '?unless=off' : ''}`
-      const response = await this.ports.fetch(address, { signal, headers: { Accept: 'application/json' } })
-      if (response.status === 404) return { kind: 'unknown' }
-      if (!response.ok) return { kind: 'unreachable' }
-      const date = Date.parse(response.headers.get('Date') ?? '')
-      // Date has whole seconds, cut off: half a second is its mean error.
-      const offset = Number.isNaN(date) ? null : date + 500 - this.ports.now()
-      const status = readStatus(await response.json(), offset)
-      return status ? { kind: 'status', status } : { kind: 'unreachable' }
-    } catch {
-      return { kind: 'unreachable' }
-    }
+    const address = `/api/v1/rooms/${encodeURIComponent(this.room)}${hold ? '?unless=off' : ''}`
+    const result = await ask<Schema['RoomView']>(address, { signal, timeout_ms: null, fetcher: this.ports.fetch })
+    if (!result.ok) return { kind: result.status === 404 ? 'unknown' : 'unreachable' }
+    // Date has whole seconds, cut off: half a second is its mean error.
+    const offset_ms = result.date_ms === null ? null : result.date_ms + 500 - this.ports.now()
+    const status = readStatus(result.data, offset_ms)
+    return status ? { kind: 'status', status } : { kind: 'unreachable' }
   }
 }

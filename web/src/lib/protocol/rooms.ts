@@ -1,15 +1,11 @@
-import { isRecord, readTextOrNull } from '$lib/api/read'
 import { readStatus, type RoomStatus } from './room'
 
 /** An entry of `GET /api/v1/rooms`; its venue is an id. */
-export interface ListedRoom extends RoomStatus {
-  id: string
-}
+export type ListedRoom = RoomStatus
 
 export function readListed(body: unknown): ListedRoom | null {
   const status = readStatus(body, null)
-  const id = isRecord(body) ? readTextOrNull(body['id']) : null
-  return status && id !== null ? { ...status, id } : null
+  return status?.id ? status : null
 }
 
 const ORDER = { live: 0, slate: 1, off: 2 } as const

@@ -70,7 +70,7 @@ export function addDays(day: string, days: number): string {
   return new Date(Date.parse(`${day}T00:00:00Z`) + days * 86_400_000).toISOString().slice(0, 10)
 }
 
-/** What a countdown shows of a time to go: days, hours, minutes, seconds. */
+/** A time to go as a countdown shows it: days, hours, minutes, seconds. */
 export function countdown(left_ms: number): { days: number; hours: number; minutes: number; seconds: number } {
   const left_s = Math.max(0, Math.ceil(left_ms / 1000))
   return {

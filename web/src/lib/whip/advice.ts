@@ -1,4 +1,4 @@
-/** What the technician should be told about the upload, out of a run of statistics. Pure. */
+/** Advice to the technician about the upload, out of a run of statistics. Pure. */
 
 import type { OutgoingStats } from './stats'
 

@@ -40,7 +40,7 @@ export interface EncoderOptions {
 
 export type DegradationPreference = 'maintain-resolution' | 'maintain-framerate' | 'balanced'
 
-/** What the client needs of a peer connection; `peer.ts` makes it of an `RTCPeerConnection`, tests of nothing. */
+/** The part of a peer connection that the client uses; `peer.ts` makes it of an `RTCPeerConnection`, tests of nothing. */
 export interface Peer {
   /** An offer, not yet applied: gathering begins with `apply`. */
   createOffer(): Promise<string>

@@ -1,6 +1,6 @@
 /** Response headers of a WHIP server, as values. Pure. */
 
-/** What `RTCPeerConnection` takes as one ICE server. */
+/** One ICE server as `RTCPeerConnection` takes it. */
 export interface IceServer {
   urls: string[]
   username?: string

@@ -1,4 +1,4 @@
-/** What goes out, out of two `getStats` reports. Pure: reports are read as plain records. */
+/** Figures of the upload, out of two `getStats` reports. Pure: reports are read as plain records. */
 
 export interface OutgoingStats {
   /** Monotonic time of the report, ms. */
@@ -10,7 +10,7 @@ export interface OutgoingStats {
   /** Bits per second since the report before; null with the first. */
   videoBitrate: number | null
   audioBitrate: number | null
-  /** What the congestion control thinks that the link carries, bits per second. */
+  /** The bandwidth that the congestion control assumes, bits per second. */
   availableBitrate: number | null
   limitation: 'none' | 'bandwidth' | 'cpu' | 'other' | ''
   encoder: string

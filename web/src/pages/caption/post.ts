@@ -17,7 +17,7 @@ async function refusal(response: Response): Promise<NotTaken> {
   const body = (await response.json().catch(() => null)) as { error?: { code?: unknown } } | null
   const code = body?.error?.code
   const after_s = Number(response.headers.get('Retry-After') ?? NaN)
-  // What passes by itself is tried again; what does not, when the captioner says so.
+  // A problem that passes by itself is tried again; another one when the captioner says so.
   const passes = response.status === 429 || response.status === 503
   const wait_ms = Number.isFinite(after_s) ? after_s * 1000 : 2_000
   return new NotTaken(typeof code === 'string' ? code : '', passes ? wait_ms : null)

@@ -138,7 +138,7 @@ export class Typist {
     this.at = null
     this.stop()
     this.lastSent = ''
-    // What was begun and wiped out again.
+    // The text was begun and wiped out again.
     if (sent !== '') void this.partial('')
   }
 

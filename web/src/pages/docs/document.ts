@@ -168,7 +168,7 @@ function typesOf(schemas: Readonly<Record<string, Schema>>, document: string): T
   }))
 }
 
-/** What the media types of a body have; those that are no JSON by their names. */
+/** A body by its media types; those that are no JSON by their names. */
 function bodyOf(content: Content | undefined, document: string): Part[] | null {
   if (!content) return null
   const kinds = Object.entries(content).map(([kind, { schema }]) =>

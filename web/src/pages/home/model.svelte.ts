@@ -1,5 +1,6 @@
 import { getAll, getJson, moment } from '$lib/api'
-import { DEFAULT_ZONE, type EventInfo, readEvent, readList, readSession, readVenue } from '$lib/protocol/day'
+import { readList } from '$lib/api/client'
+import { DEFAULT_ZONE, type EventInfo, readEvent, readSession, readVenue } from '$lib/protocol/day'
 import type { Session, Venue } from '$lib/protocol/day'
 import { type ListedRoom, readListed } from '$lib/protocol/rooms'
 import { addDays, dayOf } from '$lib/protocol/times'
@@ -13,7 +14,7 @@ const SESSIONS_MS = 60_000
 /** Venues and events hardly ever change. */
 const PLACES_MS = 600_000
 
-/** What the home page knows, renewed by itself while it is seen. */
+/** The home page's state, renewed by itself while it is seen. */
 export class HomePage {
   rooms = $state.raw<readonly ListedRoom[] | null>(null)
   sessions = $state.raw<readonly Session[]>([])
@@ -97,7 +98,7 @@ export class HomePage {
       const [least, most] = ROOMS_MS
       wait_ms = least + (most - least) * Math.random()
     } catch {
-      // What was known stays on the page while the server is away.
+      // The last state stays on the page while the server is away.
       this.unreachable = true
       wait_ms = this.backoff.next()
     }

@@ -55,7 +55,7 @@ describe('a day’s grids', () => {
       session('first', 'b', '09:00', '09:45'),
     ]
     const [grid] = gridsOf(sessions, [room('a'), room('b'), room('idle')], [venue('nantes')], NONE, DAY)
-    expect(grid?.columns.map(({ room: { id }, first, lanes }) => [id, first, lanes])).toEqual([
+    expect(grid?.columns.map(({ room: { id }, first, slots }) => [id, first, slots])).toEqual([
       ['a', 1, 1],
       ['b', 2, 1],
     ])
@@ -75,8 +75,8 @@ describe('a day’s grids', () => {
       session('z', 'a', '10:00', '10:30'),
     ]
     const [grid] = gridsOf(sessions, [room('a'), room('b')], [venue('nantes')], NONE, DAY)
-    expect(grid?.columns[0]?.lanes).toBe(2)
-    expect(grid?.cells.map(({ session: { id }, lane }) => [id, lane])).toEqual([
+    expect(grid?.columns[0]?.slots).toBe(2)
+    expect(grid?.cells.map(({ session: { id }, slot }) => [id, slot])).toEqual([
       ['x', 0],
       ['y', 1],
       ['z', 1],

@@ -1,4 +1,4 @@
-/** What the home page shows of a day: filters in the address, rooms, and each venue's grid of rooms and times. Pure. */
+/** A day on the home page: filters in the address, rooms, and each venue's grid of rooms and times. Pure. */
 import { DEFAULT_ZONE, inTimeOrder, isRunning, type Session, type Venue } from '$lib/protocol/day'
 import type { ListedRoom } from '$lib/protocol/rooms'
 import { addDays, dayOf, startOfDay } from '$lib/protocol/times'
@@ -59,12 +59,12 @@ export function windowOf(day: string, zones: readonly string[]): { from_ms: numb
   return { from_ms: Math.min(...starts), until_ms: Math.max(...ends) }
 }
 
-/** A room's column; sessions at the same time in one room stand side by side in lanes. */
+/** A room's column; sessions at the same time in one room stand side by side. */
 export interface Column {
   room: ListedRoom
   /** First grid column, from 1. */
   first: number
-  lanes: number
+  slots: number
 }
 
 export interface Cell {
@@ -73,7 +73,7 @@ export interface Cell {
   /** Grid lines, from 1. */
   rowStart: number
   rowEnd: number
-  lane: number
+  slot: number
 }
 
 export interface Row {
@@ -149,19 +149,19 @@ function gridOf(
   for (const room of rooms.values()) {
     const inRoom = planned.filter((session) => session.room === room.id)
     if (inRoom.length === 0) continue
-    const column: Column = { room, first, lanes: 1 }
+    const column: Column = { room, first, slots: 1 }
     const free: number[] = []
     for (const session of inRoom) {
-      let lane = free.findIndex((end_ms) => end_ms <= session.shownStart_ms)
-      if (lane < 0) lane = free.length
-      free[lane] = endOf(session)
+      let slot = free.findIndex((end_ms) => end_ms <= session.shownStart_ms)
+      if (slot < 0) slot = free.length
+      free[slot] = endOf(session)
       const rowStart = lines.indexOf(session.shownStart_ms) + 1
       const rowEnd = lines.indexOf(endOf(session)) + 1
-      cells.push({ session, column, rowStart, rowEnd, lane })
+      cells.push({ session, column, rowStart, rowEnd, slot })
     }
-    column.lanes = free.length
+    column.slots = free.length
     columns.push(column)
-    first += column.lanes
+    first += column.slots
   }
   const rows = lines.slice(0, -1).map((start_ms, index): Row => {
     const end_ms = lines[index + 1] ?? start_ms

@@ -2,7 +2,7 @@ import { getJson, localPath, withLink } from '$lib/api'
 import type { PageConfig } from '$lib/config'
 import { follow, spread } from '$lib/live/follow'
 import type { LiveEvent } from '$lib/live/socket'
-import { isRecord, readTextOrNull } from '$lib/api/read'
+import type { Schema } from '$lib/api/types'
 import {
   DEFAULT_ZONE,
   type EventInfo,
@@ -137,17 +137,18 @@ export class SessionPage {
     // Again when it is published, or no longer is.
     const key = `${session.replayUrl}`
     if (this.recordingOf === key && this.download !== null) return
-    const body = await getJson(withLink(`/recordings/${encodeURIComponent(session.id)}`)).catch(() => null)
+    const recording = await getJson<Schema['RecordingView']>(
+      withLink(`/recordings/${encodeURIComponent(session.id)}`),
+    ).catch(() => null)
     this.recordingOf = key
-    const download = isRecord(body) ? readTextOrNull(body['download_url']) : null
-    this.download = download === null ? null : localPath(download)
-    this.early = session.replayUrl === null && isRecord(body) ? readTextOrNull(body['replay_url']) : null
+    this.download = recording?.download_url ? localPath(recording.download_url) : null
+    this.early = session.replayUrl === null ? recording?.replay_url || null : null
   }
 
   private events(events: readonly LiveEvent[], ask: () => void): void {
     for (const { type, data } of events) {
       if (type === 'broadcast.changed') ask()
-      if (type === 'session.changed' && isRecord(data) && data['id'] === this.id) ask()
+      if (type === 'session.changed' && data['id'] === this.id) ask()
     }
   }
 
@@ -190,6 +191,7 @@ export class SessionPage {
     player.tell({
       kind: 'status',
       status: {
+        id: session.room,
         state,
         name: room?.name ?? '',
         venue: room?.venue ?? null,

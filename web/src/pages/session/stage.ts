@@ -1,7 +1,7 @@
 import { isRunning, isStreamed, type Session } from '$lib/protocol/day'
 import type { RoomStatus } from '$lib/protocol/room'
 
-/** What the session's page is about now. */
+/** The subject of the session's page. */
 export type Stage =
   | 'cancelled'
   /** A countdown. */

@@ -1,27 +1,21 @@
-import { isRecord, readText, readTextOrNull, readTime } from '$lib/api/read'
+import { type Read, readText, readTextOrNull, readTime, shape } from '$lib/api/read'
+import type { SocketSchema } from '$lib/api/types'
 import { type Session } from '$lib/protocol/day'
 
-/** What moderators tell the speaker. Plain text. */
-export interface Cue {
-  id: string
-  text: string
-  /** Who says it. */
-  label: string
-  at_ms: number
-}
+/** A moderator's message to the speaker. Plain text. */
+export type Cue = Read<typeof readCue>
+export const readCue = shape<SocketSchema['CrewLine']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  text: needed('text', readTextOrNull),
+  /** The moderator's. */
+  label: field('label', readText),
+  at_ms: needed('at', readTime),
+}))
 
 /** Older ones are of another hour: a page that opens now does not show them. */
 const LASTS_MS = 2 * 3_600_000
 /** Said so long before a session began, it was still for this one. */
 const BEFORE_MS = 10 * 60_000
-
-export function readCue(data: unknown): Cue | null {
-  if (!isRecord(data)) return null
-  const id = readTextOrNull(data['id'])
-  const text = readTextOrNull(data['text'])
-  const at_ms = readTime(data['at'])
-  return id === null || text === null || at_ms === null ? null : { id, text, label: readText(data['label']), at_ms }
-}
 
 /** Whether it is for whoever speaks now. */
 export function stillCounts(cue: Cue, session: Session | null, now_ms: number): boolean {

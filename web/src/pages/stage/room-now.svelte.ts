@@ -1,14 +1,16 @@
 import { getJson } from '$lib/api'
+import type { ApiError } from '$lib/api/client'
+import type { JsonObject } from '$lib/api/types'
 import { LiveSocket, type LiveAuth, type LiveEvent, type LiveState } from '$lib/live/socket'
 import { spread } from '$lib/live/follow'
 import { RoomFeed } from '$lib/live/room-feed'
-import { isRecord, readTime } from '$lib/api/read'
-import { type ApiError, readSession, type Session } from '$lib/protocol/day'
+import { readTime } from '$lib/api/read'
+import { readSession, type Session } from '$lib/protocol/day'
 import { readStatus, type RoomStatus } from '$lib/protocol/room'
 import { ServerClock } from './server-clock'
 
 export interface Listeners {
-  onsnapshot?(data: Record<string, unknown>, reset: boolean): void
+  onsnapshot?(data: JsonObject, reset: boolean): void
   onevents?(events: readonly LiveEvent[]): void
 }
 
@@ -98,7 +100,7 @@ export class RoomNow {
           const at_ms = readTime(data['at'])
           if (at_ms !== null) this.clock.restart(at_ms)
           this.feed.snapshot(data)
-          if (isRecord(data['session'])) this.own = readSession(data['session']) ?? this.own
+          this.own = readSession(data['session']) ?? this.own
           this.listeners.onsnapshot?.(data, reset)
           this.apply()
         },
@@ -106,7 +108,7 @@ export class RoomNow {
           const last = events.at(-1)
           if (last) this.clock.told(last.at_ms)
           for (const { type, data } of events) {
-            if (type !== 'session.changed' || !isRecord(data) || data['id'] !== this.closedSession) continue
+            if (type !== 'session.changed' || data['id'] !== this.closedSession) continue
             this.own = readSession(data) ?? this.own
           }
           this.listeners.onevents?.(events)

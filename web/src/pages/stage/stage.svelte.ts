@@ -1,4 +1,6 @@
-import { isRecord } from '$lib/api/read'
+import { ask } from '$lib/api/client'
+import { isRecord, readRecord } from '$lib/api/read'
+import type { JsonObject, Schema, Told } from '$lib/api/types'
 import { readSession, type Session } from '$lib/protocol/day'
 import { Conversation } from '$features/talk/model/conversation.svelte'
 import type { LiveEvent } from '$lib/live/socket'
@@ -13,10 +15,10 @@ export interface HallLink {
 
 /** How often it is asked what the link allows and which codes there are. */
 const LOOK_MS = 60_000
-const ASK_TIMEOUT_MS = 8_000
+const CHECK_TIMEOUT_MS = 8_000
 /** A closed poll's result is on the screen for so long. */
 export const RESULT_MS = 3 * 60_000
-/** What a screen shows something of. Chat is not among it: hours of it are nothing to a screen. */
+/** Events that change a screen. Chat is not among them: a screen shows none. */
 const SHOWN = /^(question|poll|room\.mode$|notice$)/
 
 export interface StageOptions {
@@ -31,7 +33,7 @@ export interface StageOptions {
   session: string | null
 }
 
-/** What the speaker's and the hall's screen know. */
+/** State of the speaker's and the hall's screen. */
 export class StageModel {
   readonly talk = new Conversation()
   readonly room: RoomNow
@@ -98,19 +100,19 @@ export class StageModel {
     this.dismissed = cue.id
   }
 
-  private snapshot(data: Record<string, unknown>, reset: boolean): void {
+  private snapshot(data: JsonObject, reset: boolean): void {
     this.talk.snapshot(data, reset)
     this.now_ms = this.room.clock.now_ms()
     if (data['resumed'] === true) return
     this.privileged = isRecord(data['stage'])
-    this.lastCue = isRecord(data['stage']) ? readCue(data['stage']['cue']) : null
+    this.lastCue = readCue(readRecord(data['stage'])['cue'])
   }
 
   private events(events: readonly LiveEvent[]): void {
     const shown = events.filter(({ type }) => SHOWN.test(type))
     if (shown.length > 0) this.talk.events(shown)
     for (const { type, data } of events) {
-      if (type !== 'cue' || !isRecord(data)) continue
+      if (type !== 'cue') continue
       if (data['removed'] !== true) this.lastCue = readCue(data) ?? this.lastCue
       else if (data['id'] === this.lastCue?.id) this.lastCue = null
     }
@@ -124,25 +126,28 @@ export class StageModel {
     if (code !== '') await this.check(code)
     if (this.hidden) return
     const token = this.room.expired ? '' : this.options.token
-    const response = await this.ask(`/api/v1/rooms/${encodeURIComponent(this.options.room)}/hall-codes`, token)
-    if (response === null) return
-    if (!response.ok) {
+    const result = await ask<Schema['HallCodeList']>(
+      `/api/v1/rooms/${encodeURIComponent(this.options.room)}/hall-codes`,
+      { token, signal: this.closing.signal, cache: 'no-store' },
+    )
+    if (!result.ok) {
+      const { status } = result
       // Nobody's screen: nothing changes that by itself.
-      if (response.status === 401 && token === '') this.hidden = true
-      if (response.status === 401 || response.status === 403) this.lose(token !== '' && response.status === 401)
+      if (status === 401 && token === '') this.hidden = true
+      if (status === 401 || status === 403) this.lose(token !== '' && status === 401)
       return
     }
-    const body: unknown = await response.json().catch(() => null)
-    if (code === '') this.link = linkOf(body, this.options.place)
+    if (code === '') this.link = linkOf(result.data, this.options.place)
     // In a session's own audience the room's rights say nothing.
     if (!this.privileged && this.options.session === null && this.room.live === 'connected') this.room.again()
   }
 
   private async check(code: string): Promise<void> {
-    const picture = `/join/${encodeURIComponent(code)}/qr.svg`
-    const response = await this.ask(picture, '')
+    const link = linkTo(code)
+    const signal = AbortSignal.any([this.closing.signal, AbortSignal.timeout(CHECK_TIMEOUT_MS)])
+    const response = await fetch(link.picture, { signal, cache: 'no-store' }).catch(() => null)
     if (response === null || response.status === 429) return
-    this.link = response.ok ? { code: code.toUpperCase(), picture } : null
+    this.link = response.ok ? { ...link, code: code.toUpperCase() } : null
   }
 
   private lose(expired: boolean): void {
@@ -151,38 +156,21 @@ export class StageModel {
     this.privileged = false
     if (this.options.code === '') this.link = null
   }
-
-  private async ask(path: string, token: string): Promise<Response | null> {
-    const headers: Record<string, string> = token === '' ? {} : { Authorization: `Bearer ${token}` }
-    const signal = AbortSignal.any([this.closing.signal, AbortSignal.timeout(ASK_TIMEOUT_MS)])
-    return fetch(path, { headers, signal, cache: 'no-store' }).catch(() => null)
-  }
 }
 
 /** The place's link out of a list of codes; the first one where the place has none. */
-export function linkOf(body: unknown, place: string): HallLink | null {
-  const items = isRecord(body) && Array.isArray(body['items']) ? body['items'].filter(isRecord) : []
-  const found = items.find((item) => place !== '' && item['place'] === place) ?? items[0]
-  const code = found?.['code']
-  return typeof code === 'string' ? { code, picture: `/join/${encodeURIComponent(code)}/qr.svg` } : null
+export function linkOf({ items }: Told<Schema['HallCodeList']>, place: string): HallLink | null {
+  const found = items?.find((item) => place !== '' && item.place === place) ?? items?.[0]
+  return found?.code ? linkTo(found.code) : null
 }
+
+const linkTo = (code: string): HallLink => ({ code, picture: `/join/${encodeURIComponent(code)}/qr.svg` })
 
 /** The closed session that a grant is for, where it is one of this room with an audience of its own. */
 export async function closedSessionOf(room: string, token: string): Promise<string | null> {
-  const headers: Record<string, string> = {
-    Accept: 'application/json',
-    ...(token === '' ? {} : { Authorization: `Bearer ${token}` }),
-  }
-  const ask = async (path: string): Promise<unknown> => {
-    const response = await fetch(`/api/v1${path}`, { headers, signal: AbortSignal.timeout(ASK_TIMEOUT_MS) })
-    return response.ok ? await response.json() : null
-  }
-  try {
-    const me = await ask('/me')
-    if (!isRecord(me) || typeof me['session'] !== 'string') return null
-    const session = readSession(await ask(`/sessions/${encodeURIComponent(me['session'])}`))
-    return session && session.room === room && session.visibility !== 'public' ? session.id : null
-  } catch {
-    return null
-  }
+  const me = await ask<Schema['MeView']>('/api/v1/me', { token })
+  if (!me.ok || !me.data.session) return null
+  const told = await ask(`/api/v1/sessions/${encodeURIComponent(me.data.session)}`, { token })
+  const session = told.ok ? readSession(told.data) : null
+  return session && session.room === room && session.visibility !== 'public' ? session.id : null
 }

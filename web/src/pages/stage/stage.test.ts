@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { survivesVersions } from '$lib/api/versions'
+import type { SocketSchema } from '$lib/api/types'
 import { readSession, type Session } from '$lib/protocol/day'
 import { readPoll } from '$features/talk/model/items'
 import { readCue, stillCounts } from './cue'
@@ -99,6 +101,17 @@ describe('a cue', () => {
     expect(cue).toEqual({ id: 'c', text: 'Louder', label: 'Mo', at_ms: NINE + 12 * MINUTE })
     for (const data of [null, {}, { id: 'c', removed: true }, { id: 'c', text: '', at: 5 }])
       expect(readCue(data)).toBeNull()
+  })
+
+  it('is read of older and newer servers', () => {
+    const line: SocketSchema['CrewLine'] = {
+      id: 'c',
+      to: 'stage',
+      label: 'Mo',
+      text: 'Louder',
+      at: '2026-11-24T09:12:00Z',
+    }
+    survivesVersions(readCue, line, ['id', 'text', 'at'], ['to'])
   })
 
   it('is for whoever speaks when it is said', () => {

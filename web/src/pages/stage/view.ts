@@ -1,4 +1,4 @@
-/** What an address asks of the stage's page. Pure. */
+/** The stage's options in an address. Pure. */
 import { LOCALES, type Locale } from '$lib/i18n/messages'
 
 export interface Asked {

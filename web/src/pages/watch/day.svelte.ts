@@ -7,7 +7,7 @@ const WAITS_MS = [1_500, 3_000, 5_000, 10_000, 20_000, 60_000, 120_000, 300_000]
 /** How long ago a session may have ended that is still offered to somebody who comes now. */
 const RECENT_MS = 3 * 3_600_000
 
-/** What the watch page knows of the day beside what is on: the session that ended last, and the event's partners. */
+/** The day on the watch page, beside the session that is on: the one that ended last, and the event's partners. */
 export class WatchDay {
   /** The last one that ended here, with a replay that answers. */
   ended = $state.raw<Session | null>(null)

@@ -1,6 +1,6 @@
 import { type Translation, translator } from '$lib/i18n'
 
-/** What was done, and taking it back. */
+/** Actions of the crew, and taking them back. */
 export const en = {
   'done.start': 'Started: {subject}',
   'done.end': 'Ended: {subject}',
@@ -57,7 +57,7 @@ export const fr: Translation<typeof en> = {
 
 export const t = translator({ en, fr })
 
-/** What somebody did, by its kind; one that is not known here as the server calls it. */
+/** An action in words, by its kind; an unknown kind as the server calls it. */
 export function actionWords(kind: string, subject: string): string {
   if (kind === 'ad_hoc' && subject) return t('recent.ad_hoc', { subject })
   const key = `done.${kind}`

@@ -1,4 +1,4 @@
-/** What the player should do about playback that does not move. */
+/** Decides what the player does about playback that does not move. */
 export type Remedy =
   | 'none'
   /** Seek to the live edge: the position fell out of the window, or into a hole. */

@@ -5,6 +5,7 @@ const base: PhaseInputs = { answer: null, state: null, seen: false, playback: 'i
 const status = (state: 'off' | 'slate' | 'live'): PhaseInputs['answer'] => ({
   kind: 'status',
   status: {
+    id: 'turing',
     state,
     name: 'Turing',
     venue: null,

@@ -1,6 +1,6 @@
 import type { RoomAnswer, RoomState } from '$lib/protocol/room'
 
-/** What a viewer is told about the broadcast as a whole. */
+/** The broadcast as a whole, as a viewer is told. */
 export type Phase =
   | 'starting'
   | 'live'

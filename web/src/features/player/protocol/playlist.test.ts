@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { attribute, audioPlaylist, offsetOf, playlistWindow, withHoles } from './playlist'
+import { attribute, audioPlaylist, offsetOf, playlistWindow, withGapsClosed } from './playlist'
 
 const MULTIVARIANT = `#EXTM3U
 #EXT-X-VERSION:9
@@ -85,7 +85,7 @@ describe('the holes of a recording', () => {
   const segment = (date: string, duration: string, name: string) =>
     `#EXT-X-PROGRAM-DATE-TIME:2026-11-24T${date}Z\n#EXTINF:${duration},\n${name}`
   const durations = (...segments: string[]) =>
-    [...withHoles(['#EXTM3U', ...segments, ''].join('\n')).matchAll(/#EXTINF:([\d.]+),/g)].map((match) =>
+    [...withGapsClosed(['#EXTM3U', ...segments, ''].join('\n')).matchAll(/#EXTINF:([\d.]+),/g)].map((match) =>
       Number(match[1]),
     )
 
@@ -96,7 +96,7 @@ describe('the holes of a recording', () => {
       segment('09:00:02.000', '2.00000', '1.m4s'),
       '',
     ].join('\n')
-    expect(withHoles(whole)).toBe(whole)
+    expect(withGapsClosed(whole)).toBe(whole)
     expect(
       durations(
         segment('09:00:00.000', '0.33334', '0.m4s'),

@@ -1,6 +1,6 @@
 /** The little that the player itself reads from playlists; the rest is hls.js's work. Pure. */
 
-/** What a media playlist covers, in UTC ms. */
+/** The span of a media playlist, in UTC ms. */
 export interface PlaylistWindow {
   start_ms: number
   end_ms: number
@@ -74,16 +74,16 @@ export function offsetOf(window: PlaylistWindow, date_ms: number): number {
   return offset_s + Math.max(0, Math.min(date_ms, until_ms) - start_ms) / 1000
 }
 
-/** A hole up to this long is one; more is what a cut leaves out. */
-const HOLE_S = 3
+/** A longer gap is a cut. */
+const LONGEST_GAP_S = 3
 
 /**
- * A recording's media playlist with small holes counted in the durations before them. Where an overloaded encoder lost
+ * A recording's media playlist with small gaps counted in the durations before them. Where an overloaded encoder lost
  * frames, the picture's durations add up to less than the sound's; hls.js, which aligns the two playlists of a recording that
  * still grows at their last discontinuity, would then look for the sound of the first picture seconds away from it.
  * Dates tell the truth: each segment lasts until the next one's begins.
  */
-export function withHoles(playlist: string): string {
+export function withGapsClosed(playlist: string): string {
   const lines = playlist.split('\n')
   let date_ms = NaN
   let extinf = -1
@@ -91,8 +91,8 @@ export function withHoles(playlist: string): string {
     if (line.startsWith('#EXT-X-PROGRAM-DATE-TIME:')) {
       const next_ms = Date.parse(line.slice(line.indexOf(':') + 1))
       const duration_s = Number.parseFloat((lines[extinf] ?? '').slice('#EXTINF:'.length))
-      const hole_s = (next_ms - date_ms) / 1000 - duration_s
-      if (hole_s > 0.002 && hole_s < HOLE_S) lines[extinf] = `#EXTINF:${(duration_s + hole_s).toFixed(5)},`
+      const gap_s = (next_ms - date_ms) / 1000 - duration_s
+      if (gap_s > 0.002 && gap_s < LONGEST_GAP_S) lines[extinf] = `#EXTINF:${(duration_s + gap_s).toFixed(5)},`
       date_ms = next_ms
     } else if (line.startsWith('#EXTINF:')) {
       extinf = index

@@ -1,7 +1,8 @@
 // Maps and sets here are values: each change makes another one, told by $state.raw.
 /* eslint-disable svelte/prefer-svelte-reactivity */
 import type { LiveEvent } from '$lib/live/socket'
-import { isRecord, readText, readTextOrNull } from '$lib/api/read'
+import type { JsonObject } from '$lib/api/types'
+import { isRecord, readRecord, readText, readTextOrNull } from '$lib/api/read'
 import {
   type ChatMessage,
   type NoticeItem,
@@ -61,7 +62,7 @@ export class Conversation {
   votes = $state.raw<ReadonlySet<string>>(new Set())
   /** Poll -> the options that one has chosen. */
   choices = $state.raw<ReadonlyMap<string, readonly number[]>>(new Map())
-  /** What came last, once a second; `seq` tells one from another. */
+  /** The last count, once a second; `seq` tells one from another. */
   reactions = $state.raw<{ seq: number; counts: ReadonlyMap<string, number> } | null>(null)
 
   private shown = $state.raw<ReadonlyMap<string, Question>>(new Map())
@@ -102,20 +103,20 @@ export class Conversation {
   }
 
   /**
-   * What there is now. One that resumes leaves everything as it is: what was missed follows as events.
+   * Takes a snapshot. One that resumes leaves everything as it is: what was missed follows as events.
    *
    * @param reset events are missing in between
    */
-  snapshot(data: Record<string, unknown>, reset: boolean): void {
+  snapshot(data: JsonObject, reset: boolean): void {
     this.you = readYou(data['you']) ?? this.you
     const { audience } = data
     if (!isRecord(audience)) {
       if (reset) this.forget()
       return
     }
-    const own = isRecord(data['own']) ? data['own'] : {}
+    const own = readRecord(data['own'])
     // The name that was set last counts, wherever this page's own memory of it comes from.
-    const name = isRecord(own['you']) ? readTextOrNull(own['you']['name']) : null
+    const name = readTextOrNull(readRecord(own['you'])['name'])
     if (name !== null) this.you = { ...this.you, name }
     this.session = readTextOrNull(audience['session'])
     this.shown = byId(readItems(audience['questions'], readQuestion))
@@ -144,7 +145,6 @@ export class Conversation {
   events(batch: readonly LiveEvent[]): void {
     const changed = new Map<string, ChatMessage | null>()
     for (const { type, data, seq } of batch) {
-      if (!isRecord(data)) continue
       switch (type) {
         case 'chat.message': {
           const message = readMessage(data)
@@ -212,7 +212,7 @@ export class Conversation {
     this.messages = messages.sort(inTime).slice(-MOST_MESSAGES)
   }
 
-  private questionChanged(data: Record<string, unknown>): void {
+  private questionChanged(data: JsonObject): void {
     const gone = readRemoved(data)
     if (gone) {
       this.shown = withItem(this.shown, gone.id, null)
@@ -238,8 +238,7 @@ export class Conversation {
 
 function readChoices(value: unknown): Map<string, readonly number[]> {
   const choices = new Map<string, readonly number[]>()
-  if (!isRecord(value)) return choices
-  for (const [poll, options] of Object.entries(value)) {
+  for (const [poll, options] of Object.entries(readRecord(value))) {
     const chosen = readItems(options, (option) => (typeof option === 'number' ? option : null))
     if (chosen.length > 0) choices.set(poll, chosen)
   }

@@ -1,4 +1,5 @@
 import { beforeEach, expect, it } from 'vitest'
+import type { JsonObject } from '$lib/api/types'
 import type { LiveEvent } from '$lib/live/socket'
 import { Conversation, MOST_MESSAGES } from './conversation.svelte'
 
@@ -41,7 +42,7 @@ const poll = (id: string, s: number, fields: object = {}) => ({
   ...fields,
 })
 let seq = 0
-const event = (type: string, data: object): LiveEvent => ({ seq: ++seq, type, at_ms: 0, mediaAt_ms: null, data })
+const event = (type: string, data: JsonObject): LiveEvent => ({ seq: ++seq, type, at_ms: 0, mediaAt_ms: null, data })
 const audience = (fields: object = {}) => ({
   session: null,
   chat: [],
@@ -191,7 +192,7 @@ it('survives what it does not know', () => {
     event('chat.message', { id: 'x' }),
     event('question.changed', { id: 'x', state: '?' }),
     event('sparkle', {}),
-    { seq: ++seq, type: 'notice', at_ms: 0, mediaAt_ms: null, data: null },
+    event('notice', {}),
   ])
   expect(talk.messages).toEqual([])
 })

@@ -1,9 +1,9 @@
 /** The crew's messages among themselves and viewers' trouble, as `/moderation` and `/studio` are told. Pure. */
 import {
-  isRecord,
   oneOf,
   type Read,
   readNumber,
+  readRecord,
   readText,
   readTextOrNull,
   readTime,
@@ -22,7 +22,7 @@ const readTold = shape<SocketSchema['CrewLine']>()(({ field, needed }) => ({
 export type CrewMessage = Read<typeof readTold>
 
 export const readCrewMessage = (data: unknown): CrewMessage | null =>
-  isRecord(data) && data['removed'] !== true ? readTold(data) : null
+  readRecord(data)['removed'] === true ? null : readTold(data)
 
 const readKind = shape<SocketSchema['Events']['trouble']>()(({ field, needed }) => ({
   kind: needed('kind', readTextOrNull),

@@ -1,4 +1,4 @@
-/** What was begun and not sent, kept for the visit. */
+/** Texts that were begun and not sent, kept for the visit. */
 const key = (place: string, tab: string): string => `streamer.draft.${place}.${tab}`
 
 export function readDraft(place: string, tab: string): string {

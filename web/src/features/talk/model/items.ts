@@ -3,7 +3,6 @@
  * like markup is not. Fields that only some are told (moderators, an item's author) are optional.
  */
 import {
-  isRecord,
   listOf,
   oneOf,
   type Read,
@@ -17,6 +16,8 @@ import {
   readYes,
   type Reader,
   shape,
+  wordOf,
+  wordOr,
 } from '$lib/api/read'
 import type { SocketSchema } from '$lib/api/types'
 
@@ -24,12 +25,11 @@ export const CHAT_MODES = ['open', 'slow', 'review', 'read_only', 'questions_onl
 export const QUESTION_MODES = ['open', 'review', 'closed'] as const
 export const QUESTION_ORDERS = ['fair', 'votes', 'time'] as const
 export const MESSAGE_STATES = ['visible', 'held', 'delayed', 'deleted', 'withdrawn'] as const
-export const QUESTION_STATES = ['pending', 'approved', 'on_stage', 'answered', 'dismissed'] as const
-export type QuestionState = (typeof QUESTION_STATES)[number]
+export type QuestionState = SocketSchema['QuestionState']
 /** Roles that are shown beside a name. */
 export const SHOWN_ROLES = ['admin', 'organiser', 'technician', 'moderator', 'speaker', 'captioner'] as const
 export type ShownRole = (typeof SHOWN_ROLES)[number]
-/** Whose messages are neither reviewed nor slowed, and who write where the room only reads. */
+/** Roles whose messages are neither reviewed nor slowed, and who write where the room only reads. */
 const TRUSTED: ReadonlySet<string> = new Set(['admin', 'organiser', 'technician', 'moderator', 'speaker'])
 /** Roles that moderate. */
 const CREW: ReadonlySet<string> = new Set(['admin', 'organiser', 'moderator'])
@@ -79,7 +79,7 @@ const readToldQuestion = shape<SocketSchema['QuestionChanged']>()(({ field, need
   place: field('place', readTextOrNull),
   text: needed('text', readAnyText),
   edited: field('edited', readYes),
-  state: needed('state', oneOf(QUESTION_STATES, null)),
+  state: needed('state', wordOf<QuestionState>()),
   votes: field('votes', readCount),
   at_ms: needed('at', readTime),
   told_ms: field('media_at', readTime),
@@ -130,9 +130,9 @@ export type Poll = Read<typeof readPoll>
 
 export type RoomMode = Read<typeof readMode>
 export const readMode = shape<SocketSchema['ModeChanged']>()(({ field, needed, maybe }) => ({
-  chat: needed('chat', oneOf(CHAT_MODES, null)),
+  chat: needed('chat', wordOr(CHAT_MODES, 'read_only')),
   slow_s: field('slow_seconds', readCount),
-  questions: needed('questions', oneOf(QUESTION_MODES, null)),
+  questions: needed('questions', wordOr(QUESTION_MODES, 'closed')),
   /** Whether questions may be asked without a name. */
   anonymous: field('anonymous', readYes),
   order: field('order', oneOf(QUESTION_ORDERS, 'fair')),
@@ -195,7 +195,7 @@ export type Removed = Read<typeof readToldRemoved>
 
 /** An event that takes an item away; null where it tells one. */
 export const readRemoved = (data: unknown): Removed | null =>
-  isRecord(data) && data['removed'] === true ? readToldRemoved(data) : null
+  readRecord(data)['removed'] === true ? readToldRemoved(data) : null
 
 /** `reaction.counts`: kind -> how many since the last. */
 export function readCounts(data: unknown): ReadonlyMap<string, number> {

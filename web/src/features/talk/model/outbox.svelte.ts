@@ -1,7 +1,8 @@
 // Sets here are values that nobody changes.
 /* eslint-disable svelte/prefer-svelte-reactivity */
 import type { Answer } from '$lib/live/socket'
-import { isRecord } from '$lib/api/read'
+import type { JsonObject } from '$lib/api/types'
+import { readNumberOrNull, readRecord } from '$lib/api/read'
 
 /** Why something was not taken, as it can be told. */
 export interface Refusal {
@@ -14,7 +15,7 @@ export interface Refusal {
 
 export function refusalOf(answer: Extract<Answer, { ok: false }>, now_ms: number): Refusal {
   const { code, details, retryAfter_ms } = answer.error
-  const most = isRecord(details) && typeof details['most'] === 'number' ? details['most'] : null
+  const most = readNumberOrNull(readRecord(details)['most'])
   return { code, until_ms: retryAfter_ms === null ? null : now_ms + retryAfter_ms, most }
 }
 
@@ -23,10 +24,10 @@ export interface OutgoingMessage {
   readonly command: string
   readonly text: string
   readonly data: Readonly<Record<string, unknown>>
-  /** What is known already: whatever is ours and not in it may be this one. */
+  /** Ids that are known already: an item of ours that is not among them may be this one. */
   readonly before: ReadonlySet<string>
   state: 'waiting' | 'sending' | 'sent' | 'refused'
-  /** What it became, once it is told. */
+  /** The item's id, once it is told. */
   id: string | null
   refusal: Refusal | null
   /** Sent, and no answer came: it may be there. */
@@ -54,7 +55,7 @@ const SHOWN_WITHIN_MS = 4_000
 const UNSURE = new Set(['no_answer', 'timeout'])
 
 /**
- * What one has written and the server has not taken yet, in order: kept while there is no connection, sent once. Where no answer
+ * Texts that the server has not taken yet, in order: kept while there is no connection, sent once. Where no answer
  * came, it is looked for among what is there before it is sent again.
  */
 export class Outbox {
@@ -67,7 +68,7 @@ export class Outbox {
 
   constructor(
     private readonly ports: OutboxPorts,
-    private readonly ontaken: (message: OutgoingMessage, data: Record<string, unknown>) => void = () => undefined,
+    private readonly ontaken: (message: OutgoingMessage, data: JsonObject) => void = () => undefined,
   ) {}
 
   get full(): boolean {
@@ -170,7 +171,7 @@ export class Outbox {
     return true
   }
 
-  private taken(message: OutgoingMessage, data: Record<string, unknown>): void {
+  private taken(message: OutgoingMessage, data: JsonObject): void {
     const id = typeof data['id'] === 'string' ? data['id'] : null
     this.ontaken(message, data)
     if (id === null || this.ports.shown(id)) return this.drop(message.key)

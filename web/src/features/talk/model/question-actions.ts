@@ -1,7 +1,7 @@
 import type { Question } from './items'
 import type { Talk } from './talk.svelte'
 
-/** What a question's card offers to somebody; undefined for what they may not do. */
+/** The actions that a question's card offers to somebody; undefined for one that they may not do. */
 export interface QuestionActions {
   onvote: ((value: boolean) => void) | undefined
   onwithdraw: (() => void) | undefined

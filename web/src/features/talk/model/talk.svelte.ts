@@ -3,8 +3,9 @@
 import { remember } from '$lib/live/myself'
 import { join, type Link } from '$lib/live/shared'
 import { BROWSER_PORTS, type LiveEvent, type LivePorts, type LiveState } from '$lib/live/socket'
-import { isRecord, readText, readTime } from '$lib/api/read'
-import { type ApiError } from '$lib/protocol/day'
+import { readText, readTime } from '$lib/api/read'
+import type { ApiError } from '$lib/api/client'
+import type { JsonObject } from '$lib/api/types'
 import { Conversation } from './conversation.svelte'
 import { isTrusted } from './items'
 import { type OutgoingMessage, Outbox, type Refusal, refusalOf } from './outbox.svelte'
@@ -13,7 +14,7 @@ import { sameText } from './text'
 export const TABS = ['chat', 'questions', 'polls'] as const
 export type Tab = (typeof TABS)[number]
 
-/** Whose audience: a room's, or a session's (a public session's is its room's). */
+/** The audience's room, or its session (a public session's audience is its room's). */
 export interface TalkPlace {
   room: string
   session?: string | undefined
@@ -36,9 +37,9 @@ export class Talk {
   error = $state.raw<ApiError | null>(null)
   /** Moves on while something is counted down. */
   now_ms = $state(Date.now())
-  /** What a press came to, where it was refused; told for a while. */
+  /** The refusal of a press; told for a while. */
   problem = $state.raw<Refusal | null>(null)
-  /** What came while its tab was not looked at. */
+  /** Counts of items that came while their tab was not looked at. */
   unread = $state.raw<Readonly<Record<Tab, number>>>({ chat: 0, questions: 0, polls: 0 })
 
   readonly chat: Outbox
@@ -77,7 +78,7 @@ export class Talk {
     const { mode } = this.conversation
     return mode !== null && !this.barred && (mode.questions !== 'closed' || this.trusted)
   })
-  /** What there is to look at. */
+  /** The tabs that have something to show. */
   readonly tabs: readonly Tab[] = $derived.by(() => {
     const { mode, waiting, onStage, answered, mine, polls } = this.conversation
     const asked = waiting.length + onStage.length + answered.length + mine.length > 0
@@ -115,7 +116,7 @@ export class Talk {
     const { room, session } = this.place
     this.clock = setInterval(() => this.tick(), 500)
     const handlers = {
-      onsnapshot: (data: Record<string, unknown>, reset: boolean) => this.snapshot(data, reset),
+      onsnapshot: (data: JsonObject, reset: boolean) => this.snapshot(data, reset),
       onevents: (events: readonly LiveEvent[]) => this.happened(events),
       onstate: (state: LiveState, error: ApiError | null) => this.become(state, error),
     }
@@ -195,7 +196,7 @@ export class Talk {
 
   // --- what comes ----------------------------------------------------------------------------------------------------
 
-  private snapshot(data: Record<string, unknown>, reset: boolean): void {
+  private snapshot(data: JsonObject, reset: boolean): void {
     const at_ms = readTime(data['at'])
     if (at_ms !== null) this.offset_ms = at_ms - Date.now()
     this.now_ms = Date.now()
@@ -217,7 +218,7 @@ export class Talk {
   private become(state: LiveState, error: ApiError | null): void {
     this.state = state
     this.error = error
-    // What is sent before the snapshot would not be recognised.
+    // A message that is sent before the snapshot would not be recognised.
     if (state !== 'connected') this.connect(false)
   }
 
@@ -230,11 +231,11 @@ export class Talk {
     const { conversation } = this
     const more: Record<Tab, number> = { chat: 0, questions: 0, polls: 0 }
     for (const { type, data } of events) {
-      if (!isRecord(data) || data['removed'] === true) continue
+      if (data['removed'] === true) continue
       const id = readText(data['id'])
-      const strange = data['participant'] !== conversation.you.id && data['mine'] !== true
-      if (type === 'chat.message' && strange && !conversation.message(id)) more.chat++
-      else if (type === 'question.changed' && strange && !conversation.question(id)) more.questions++
+      const byOthers = data['participant'] !== conversation.you.id && data['mine'] !== true
+      if (type === 'chat.message' && byOthers && !conversation.message(id)) more.chat++
+      else if (type === 'question.changed' && byOthers && !conversation.question(id)) more.questions++
       else if (type === 'poll.changed' && !conversation.polls.some((poll) => poll.id === id)) more.polls++
     }
     if (this.looking !== null) more[this.looking] = 0
@@ -301,7 +302,7 @@ export class Talk {
       this.chatPause !== null ||
       this.questionPause !== null ||
       (this.problem?.until_ms ?? 0) > this.now_ms ||
-      [...this.chat.outgoing, ...this.questions.outgoing].some((letter) => waits(letter, this.now_ms))
+      [...this.chat.outgoing, ...this.questions.outgoing].some((message) => waits(message, this.now_ms))
     if (counting) this.now_ms = Date.now()
   }
 }

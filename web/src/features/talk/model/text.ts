@@ -1,7 +1,7 @@
 /** Texts of strangers, as the pages treat them: always text. */
 
 const ADDRESS = /\bhttps?:\/\/[^\s<>"'`{}|\\^]+/giu
-/** What ends a sentence rather than an address. */
+/** Characters that end a sentence rather than an address. */
 const AFTER = /[.,;:!?)\]»”’]+$/u
 
 export interface Piece {

@@ -1,53 +1,117 @@
 import { describe, expect, it } from 'vitest'
-import { readAlarm, readSession, readVenue } from '$lib/protocol/day'
-import { readMessage, readMode, readQuestion } from './items'
+import { survivesVersions } from '$lib/api/versions'
+import type { SocketSchema } from '$lib/api/types'
+import { readCrewMessage, readTrouble } from './crew-messages'
+import {
+  readMessage,
+  readMode,
+  readNotice,
+  readOrder,
+  readPoll,
+  readPresence,
+  readQuestion,
+  readStanding,
+  readYou,
+} from './items'
 
-const TIMES = { start: '2026-11-24T08:00:00Z', end: '2026-11-24T09:00:00Z' }
+const AT = '2026-11-24T08:00:00Z'
 
-describe('an answer one version older', () => {
-  it('is read without the fields that came since', () => {
-    expect(readSession({ id: 's', title: 'Opening', state: 'on_air', ...TIMES })).toMatchObject({
-      room: '',
-      speakers: [],
-      visibility: 'private',
-      doNotStream: 'no',
-      shownStart_ms: Date.UTC(2026, 10, 24, 8),
-      expectedEnd_ms: Date.UTC(2026, 10, 24, 9),
-      delayMinutes: 0,
-      replayUrl: null,
-      crew: null,
-    })
-    expect(readVenue({ id: 'v' })).toMatchObject({ name: 'v', timezone: 'Europe/Paris', logos: [] })
-    expect(readMessage({ id: 'm', text: '', at: TIMES.start })).toMatchObject({
-      state: 'held',
-      role: null,
-      replyTo: null,
-    })
-    expect(readMessage({ id: 'm', text: '', at: TIMES.start })).not.toHaveProperty('reason')
-  })
-})
-
-describe('an answer one version newer', () => {
-  it('is read whatever fields it has besides', () => {
-    const alarm = { id: 'a', code: 'coffee_low', since: 1, severity: { of: 'four' }, acknowledged_at: 7 }
-    expect(readAlarm(alarm)).toMatchObject({ id: 'a', code: 'coffee_low', level: 'warning', details: {} })
-  })
-  it('is read whatever words it has for what is known by others', () => {
-    const session = { id: 's', title: 'Opening', state: 'ended', ...TIMES }
-    expect(readSession({ ...session, kind: 'hackathon', visibility: 'members', replay: 'later' })).toMatchObject({
-      kind: 'conference',
-      visibility: 'private',
-      replay: 'at_once',
-    })
-    expect(readMessage({ id: 'm', text: 'a', at: 1, state: 'quarantined', role: 'mascot' })).toMatchObject({
+describe('a server one version older or newer', () => {
+  it('tells messages', () => {
+    const message: Required<SocketSchema['ChatMessage']> = {
+      id: 'm',
+      participant: 'p',
+      name: 'Ada',
+      role: 'speaker',
+      text: 'Hello',
+      at: AT,
+      media_at: 5,
+      session: null,
+      reply_to: null,
+      state: 'visible',
+      reason: null,
+      until: null,
+    }
+    survivesVersions(readMessage, message, ['id', 'text', 'at'], ['role', 'state'])
+    // A state that is not known is none that others see.
+    expect(readMessage({ ...message, state: 'quarantined', role: 'mascot' })).toMatchObject({
       state: 'held',
       role: null,
     })
-    expect(readMode({ chat: 'open', questions: 'open', order: 'random' })).toMatchObject({ order: 'fair' })
+    const { reason: _, ...unmoderated } = message
+    expect(readMessage(unmoderated)).not.toHaveProperty('reason')
   })
-  it('is none where nothing can be made of it', () => {
-    expect(readSession({ id: 's', title: 'Opening', state: 'rehearsed', ...TIMES })).toBeNull()
-    expect(readQuestion({ id: 'q', text: 'a', at: 1, state: 'parked' })).toBeNull()
-    expect(readMode({ chat: 'poems', questions: 'open' })).toBeNull()
+
+  it('tells questions and polls', () => {
+    const question: Required<SocketSchema['QuestionChanged']> = {
+      id: 'q',
+      participant: 'p',
+      name: 'Ada',
+      role: null,
+      anonymous: false,
+      place: 'hall',
+      text: 'Why?',
+      edited: false,
+      state: 'approved',
+      votes: 3,
+      at: AT,
+      media_at: 5,
+      staged_at: null,
+      answered_at: null,
+      session: null,
+      mine: true,
+      original: null,
+      reason: null,
+      merged_into: null,
+      withdrawn: false,
+      archived: false,
+    }
+    survivesVersions(readQuestion, question, ['id', 'text', 'state', 'at'], ['role', 'state', 'place'])
+    const order: SocketSchema['QuestionOrderChanged'] = { by: 'fair', ids: ['q'] }
+    survivesVersions(readOrder, order, ['ids'], ['by'])
+    const poll: SocketSchema['PollChanged'] = {
+      id: 'p',
+      kind: 'single',
+      question: 'Which?',
+      options: [{ id: 0, text: 'This', votes: null }],
+      voters: 0,
+      state: 'open',
+      results_at_end: false,
+      at: AT,
+      media_at: 5,
+      closed_at: null,
+      session: null,
+    }
+    survivesVersions(readPoll, poll, ['id', 'question', 'options', 'at'], ['kind', 'state'])
+  })
+
+  it('tells the room and the participant', () => {
+    const mode: Required<SocketSchema['ModeChanged']> = {
+      chat: 'open',
+      slow_seconds: 0,
+      questions: 'open',
+      anonymous: true,
+      order: 'fair',
+      hold_seconds: 0,
+      shield: false,
+      words: [],
+      networks: [],
+    }
+    survivesVersions(readMode, mode, ['chat', 'questions'], ['chat', 'questions', 'order'])
+    const notice: SocketSchema['NoticeChanged'] = { id: 'n', text: 'Lunch', at: AT, until: null }
+    survivesVersions(readNotice, notice, ['id', 'text', 'at'])
+    const presence: SocketSchema['Presence'] = { participants: 1, hls: 2, whep: 3, viewers: 5 }
+    survivesVersions(readPresence, presence, [])
+    const you: SocketSchema['You'] = { id: 'p', role: 'viewer', name: 'Ada', place: '', key: null }
+    survivesVersions(readYou, you, [], ['role', 'place'])
+    const standing: SocketSchema['YouChanged'] = { muted_until: null, banned: false }
+    survivesVersions(readStanding, standing, [])
+  })
+
+  it('tells the crew', () => {
+    const line: SocketSchema['CrewLine'] = { id: 'l', to: 'stage', label: 'Mo', text: 'Louder', at: AT, room: 'turing' }
+    survivesVersions(readCrewMessage, line, ['id', 'at'], ['to'])
+    const trouble: SocketSchema['TroubleCount'] = { kind: 'sound', people: 3, alarm: true, room: 'turing' }
+    survivesVersions((data) => readTrouble(data, 0), trouble, ['kind'], ['kind'])
   })
 })

@@ -1,4 +1,4 @@
-/** What the viewer has done about the sound, as the player knows it. */
+/** The viewer's choice about the sound, as the player knows it. */
 export interface Audible {
   muted: boolean
   /** 0 to 1. */

@@ -291,7 +291,7 @@ export const t = translator({ en, fr })
 
 type Key = keyof typeof en & string
 
-/** What went wrong, in the reader's language where we know the code, else in the server's words. */
+/** An error in the reader's language where we know its code, else in the server's words. */
 export function problemText(error: { code: string; message: string }): string {
   const key = `problem.${error.code}`
   if (key in en) return t(key as Exclude<Key, 'problem.other' | 'title.of' | 'zone.hint'>)

@@ -1,4 +1,4 @@
-/** What somebody may see and do here, by their role and scope. The server decides again with every request. Pure. */
+/** The rights on this page, by role and scope. The server decides again with every request. Pure. */
 import type { Me } from '$lib/login'
 import type { View } from './route'
 

@@ -1,7 +1,7 @@
-/** What all views share: who is logged in, the places, what was just done and can be taken back. */
+/** State that all views share: who is logged in, the places, the last actions and their undo. */
 import { getContext, setContext } from 'svelte'
 import type { Me } from '$lib/login'
-import { isRecord, readTextOrNull } from '$lib/api/read'
+import type { Schema, Told } from '$lib/api/types'
 import { DEFAULT_ZONE, readVenue, type Venue } from '$lib/protocol/day'
 import { inScope, isWhole, may } from './access'
 import { type AdminApi, ApiFailure } from './api'
@@ -100,9 +100,8 @@ export class AdminSession {
   }
 
   /** @param answer of a change: its `action` can be taken back */
-  done(text: string, answer: unknown = null): void {
-    const action = isRecord(answer) ? readTextOrNull(answer['action']) : null
-    this.toast({ tone: 'success', text, action })
+  done(text: string, answer: Told<Pick<Schema['Done'], 'action'>> = {}): void {
+    this.toast({ tone: 'success', text, action: answer.action ?? null })
     this.changes++
   }
 

@@ -1,11 +1,11 @@
 /** The REST interface for the organisers' pages. Free of the DOM: `fetch` comes from outside. */
+import { ask, everyPage, type Fetch, type Options, type Page, readList } from '$lib/api/client'
+import type { JsonObject } from '$lib/api/types'
 import { isRecord, readText } from '$lib/api/read'
-import { readError } from '$lib/protocol/day'
 
 export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>
-export type Fetch = (input: string, init: RequestInit) => Promise<Response>
 
-/** What a field's value was refused for. */
+/** The reason why a field's value was refused. */
 export interface FieldProblem {
   field: string
   message: string
@@ -47,89 +47,57 @@ export class AdminApi {
     private readonly onunauthorized: () => void = () => undefined,
   ) {}
 
-  get(path: string, query: Query = {}): Promise<unknown> {
+  get(path: string, query: Query = {}): Promise<JsonObject> {
     return this.ask('GET', path, query)
   }
 
-  post(path: string, body: unknown = {}, query: Query = {}, timeout_ms = TIMEOUT_MS): Promise<unknown> {
-    return this.ask('POST', path, query, JSON.stringify(body), 'application/json', timeout_ms)
+  post(path: string, json: unknown = {}, query: Query = {}, timeout_ms = TIMEOUT_MS): Promise<JsonObject> {
+    return this.ask('POST', path, query, { json, timeout_ms })
   }
 
-  put(path: string, body: unknown): Promise<unknown> {
-    return this.ask('PUT', path, {}, JSON.stringify(body), 'application/json')
+  put(path: string, json: unknown): Promise<JsonObject> {
+    return this.ask('PUT', path, {}, { json })
   }
 
-  patch(path: string, body: unknown): Promise<unknown> {
-    return this.ask('PATCH', path, {}, JSON.stringify(body), 'application/json')
+  patch(path: string, json: unknown): Promise<JsonObject> {
+    return this.ask('PATCH', path, {}, { json })
   }
 
-  remove(path: string): Promise<unknown> {
+  remove(path: string): Promise<JsonObject> {
     return this.ask('DELETE', path, {})
   }
 
   /** Sends a file as it is. */
-  upload(path: string, file: Blob, query: Query = {}, timeout_ms = SLOW_MS): Promise<unknown> {
-    return this.ask('POST', path, query, file, 'application/octet-stream', timeout_ms)
+  upload(path: string, body: Blob, query: Query = {}, timeout_ms = SLOW_MS): Promise<JsonObject> {
+    return this.ask('POST', path, query, {
+      body,
+      headers: { 'Content-Type': 'application/octet-stream' },
+      timeout_ms,
+    })
   }
 
   /** Every page of a list; what `read` makes nothing of is left out. */
-  async all<T>(path: string, read: (item: unknown) => T | null, query: Query = {}): Promise<T[]> {
-    const found: T[] = []
-    let cursor: string | null = null
-    for (let page = 0; page < MOST_PAGES; page++) {
-      const one: Page<T> = await this.page(path, read, { ...query, limit: PAGE, cursor })
-      found.push(...one.items)
-      cursor = one.cursor
-      if (cursor === null) break
-    }
-    return found
+  all<T>(path: string, read: (item: unknown) => T | null, query: Query = {}): Promise<T[]> {
+    return everyPage((cursor) => this.page(path, read, { ...query, limit: PAGE, cursor }), MOST_PAGES)
   }
 
   async page<T>(path: string, read: (item: unknown) => T | null, query: Query = {}): Promise<Page<T>> {
-    const body = await this.get(path, query)
-    if (!isRecord(body) || !Array.isArray(body['items'])) throw new ApiFailure(200, 'bad_answer', 'This is no list.')
-    const items = (body['items'] as unknown[]).map(read).filter((item) => item !== null)
-    return { items, cursor: readText(body['cursor']) || null }
+    const list = readList(await this.get(path, query), read)
+    if (list === null) throw new ApiFailure(200, 'bad_answer', 'This is no list.')
+    return list
   }
 
-  private async ask(
-    method: string,
-    path: string,
-    query: Query,
-    body?: BodyInit,
-    contentType?: string,
-    timeout_ms = TIMEOUT_MS,
-  ): Promise<unknown> {
-    let response: Response
-    try {
-      response = await this.fetcher(`/api/v1${path}${queryText(query)}`, {
-        method,
-        headers: { Accept: 'application/json', ...(contentType && { 'Content-Type': contentType }) },
-        ...(body !== undefined && { body }),
-        signal: AbortSignal.timeout(timeout_ms),
-      })
-    } catch {
-      throw new ApiFailure(0, 'unreachable', 'The server does not answer.')
-    }
-    const told = await readBody(response)
-    if (response.ok) return told
-    const error = readError(told)
-    if (response.status === 401) this.onunauthorized()
-    throw new ApiFailure(response.status, error?.code ?? 'http_error', error?.message ?? '', error?.details)
-  }
-}
-
-export interface Page<T> {
-  items: T[]
-  cursor: string | null
-}
-
-async function readBody(response: Response): Promise<unknown> {
-  if (response.status === 204) return null
-  try {
-    return (await response.json()) as unknown
-  } catch {
-    return null // A proxy's page.
+  private async ask(method: string, path: string, query: Query, options: Options = {}): Promise<JsonObject> {
+    const result = await ask(`/api/v1${path}${queryText(query)}`, {
+      method,
+      timeout_ms: TIMEOUT_MS,
+      fetcher: this.fetcher,
+      ...options,
+    })
+    if (result.ok) return result.data
+    const { status, error } = result
+    if (status === 401) this.onunauthorized()
+    throw new ApiFailure(status, error.code, error.message, error.details)
   }
 }
 

@@ -1,14 +1,21 @@
 /** A session's audience in numbers (`streamer/api/participation.py`). Pure but for the questions it asks. */
-import { isRecord } from '$lib/api/read'
+import { isRecord, type Read, readNumberOrNull, shape } from '$lib/api/read'
+import type { Schema } from '$lib/api/types'
 import { type AdminApi, segment } from './api'
 
-export interface Watched {
-  /** Watched by all together. */
-  minutes: number
-  /** People at a time. */
-  peak: number
-  average: number
+const readFigure = (value: unknown): number | null => {
+  const figure = readNumberOrNull(value)
+  return figure === null || figure < 0 ? null : figure
 }
+
+export type Watched = Read<typeof readWatched>
+export const readWatched = shape<Schema['Watched']>()(({ needed }) => ({
+  /** Watched by all together. */
+  minutes: needed('minutes', readFigure),
+  /** People at a time. */
+  peak: needed('peak', readFigure),
+  average: needed('average', readFigure),
+}))
 
 /** How many there are; `more`: there are others that were not counted. */
 export interface Counted {
@@ -23,17 +30,6 @@ export interface Figures {
 }
 
 const COUNTED = 200
-
-const readNumber = (value: unknown): number | null =>
-  typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : null
-
-export function readWatched(body: unknown): Watched | null {
-  if (!isRecord(body)) return null
-  const minutes = readNumber(body['minutes'])
-  const peak = readNumber(body['peak'])
-  const average = readNumber(body['average'])
-  return minutes === null || peak === null || average === null ? null : { minutes, peak, average }
-}
 
 export async function askFigures(api: AdminApi, session: string): Promise<Figures> {
   const count = async (path: string): Promise<Counted> => {

@@ -1,4 +1,4 @@
-/** What somebody is writing in a form: kept through reloads and detours until it is saved or thrown away. */
+/** A form's unsaved values: kept through reloads and detours until they are saved or thrown away. */
 import type { KeyStore } from '$lib/access'
 import { ApiFailure } from './api'
 
@@ -34,7 +34,7 @@ export class Draft<T extends Values> {
     return Object.keys(this.changed()).length > 0
   }
 
-  /** What is another than on the server. */
+  /** The values that differ from the server's. */
   changed(): Partial<T> {
     const changed: Partial<T> = {}
     for (const name of Object.keys(this.initial) as (keyof T)[]) {

@@ -1,5 +1,5 @@
 /** Grants: links for the day. Pure. */
-import { oneOf, type Read, readRecord, readText, readTextOrNull, readTime, readYes, shape } from '$lib/api/read'
+import { type Read, readRecord, readText, readTextOrNull, readTime, readYes, shape, wordOf } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 import type { Me } from '$lib/login'
 import { fromLocal, rfc3339 } from './when'
@@ -8,11 +8,9 @@ export type Role = Me['role']
 export type ScopeKind = 'whole' | 'venue' | 'event' | 'room' | 'session'
 export type GrantState = 'in_force' | 'to_come' | 'over'
 
-const ROLES: readonly Role[] = ['admin', 'organiser', 'technician', 'moderator', 'captioner', 'speaker', 'viewer']
-
 const readToldGrant = shape<Schema['GrantView']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
-  role: needed('role', oneOf(ROLES, null)),
+  role: needed('role', wordOf<Role>()),
   label: field('label', readText),
   notBefore_ms: field('not_before', readTime),
   expires_ms: field('expires', readTime),

@@ -12,12 +12,12 @@ const session = (id: string, start: string, end: string, room = 'a') => ({
 })
 
 const blocks = (...sessions: ReturnType<typeof session>[]) =>
-  dayGrid(sessions, ['a'], DAY, PARIS).columns[0]?.blocks.map(({ session: { id }, top, height, lane, lanes }) => [
+  dayGrid(sessions, ['a'], DAY, PARIS).columns[0]?.blocks.map(({ session: { id }, top, height, slot, slots }) => [
     id,
     top,
     height,
-    lane,
-    lanes,
+    slot,
+    slots,
   ])
 
 describe('the day’s grid', () => {

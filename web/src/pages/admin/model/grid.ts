@@ -1,4 +1,4 @@
-/** A day's sessions as a grid: a column for each room, minutes downwards, lanes where sessions overlap. Pure. */
+/** A day's sessions as a grid: a column for each room, minutes downwards, side by side where sessions overlap. Pure. */
 import type { Session } from '$lib/protocol/day'
 import { minuteOfDay } from './when'
 
@@ -7,8 +7,8 @@ export interface Block<S> {
   /** Minutes since the grid's first. */
   top: number
   height: number
-  lane: number
-  lanes: number
+  slot: number
+  slots: number
 }
 
 export interface DayGrid<S> {
@@ -19,7 +19,7 @@ export interface DayGrid<S> {
 }
 
 const DAY = 24 * 60
-/** What is shorter is drawn as long as this, so that a line of it can be read. */
+/** A shorter session is drawn as long as this, so that a line of it can be read. */
 const LEAST = 15
 const USUAL = { from: 9 * 60, until: 18 * 60 }
 
@@ -41,13 +41,16 @@ export function dayGrid<S extends Timed>(
   const latest = Math.max(USUAL.until, ...placed.map(({ bottom }) => bottom))
   const from = Math.floor(earliest / 60) * 60
   const until = Math.min(DAY, Math.ceil(latest / 60) * 60)
-  const columns = rooms.map((room) => ({ room, blocks: lanes(placed.filter(({ session }) => session.room === room)) }))
+  const columns = rooms.map((room) => ({
+    room,
+    blocks: sideBySide(placed.filter(({ session }) => session.room === room)),
+  }))
   for (const { blocks } of columns) for (const block of blocks) block.top -= from
   return { from, until, columns }
 }
 
 /** Beside each other where they overlap; a group of overlapping ones shares the width. */
-function lanes<S extends Timed>(placed: { session: S; top: number; bottom: number }[]): Block<S>[] {
+function sideBySide<S extends Timed>(placed: { session: S; top: number; bottom: number }[]): Block<S>[] {
   const sorted = [...placed].sort(
     (a, b) => a.top - b.top || b.bottom - a.bottom || (a.session.id < b.session.id ? -1 : 1),
   )
@@ -55,16 +58,16 @@ function lanes<S extends Timed>(placed: { session: S; top: number; bottom: numbe
   let group: Block<S>[] = []
   let ends: number[] = []
   const close = () => {
-    for (const block of group) block.lanes = ends.length
+    for (const block of group) block.slots = ends.length
     group = []
     ends = []
   }
   for (const { session, top, bottom } of sorted) {
     if (ends.every((end) => end <= top)) close()
     const free = ends.findIndex((end) => end <= top)
-    const lane = free < 0 ? ends.length : free
-    ends[lane] = bottom
-    const block = { session, top, height: bottom - top, lane, lanes: 1 }
+    const slot = free < 0 ? ends.length : free
+    ends[slot] = bottom
+    const block = { session, top, height: bottom - top, slot, slots: 1 }
     group.push(block)
     blocks.push(block)
   }

@@ -124,7 +124,7 @@ export function readFollowed(body: unknown) {
 }
 export type Followed = NonNullable<ReturnType<typeof readFollowed>>
 
-/** What is chosen before somebody has chosen: all that hurts nobody. What wants a yes waits for one. */
+/** The choice at first: all items but those that are blocked or need a confirmation. */
 export function chosenAtFirst(items: readonly ImportItem[]): Set<string> {
   return new Set(items.filter((item) => !item.needsYes && !item.blocked).map(({ key }) => key))
 }

@@ -69,7 +69,7 @@ export interface SessionFilter {
   text: string
 }
 
-/** What a table shows of the sessions. `text` is looked for in title, speakers and track, whatever its accents. */
+/** The sessions that a table shows. `text` is looked for in title, speakers and track, whatever its accents. */
 export function filtered(sessions: readonly Session[], filter: SessionFilter): Session[] {
   const wanted = plain(filter.text.trim())
   return sessions.filter(

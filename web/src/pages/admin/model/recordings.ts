@@ -1,7 +1,6 @@
 /** Recordings, their cuts, and what is to go (`streamer/api/recordings.py`). Media times are UTC ms. Pure. */
 import {
   listOf,
-  oneOf,
   type Read,
   readNumber,
   readNumberOrNull,
@@ -11,6 +10,7 @@ import {
   readTime,
   readYes,
   shape,
+  wordOf,
 } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 
@@ -41,7 +41,7 @@ const readTold = shape<Schema['RecordingCrewView']>()(({ field, needed }) => ({
   title: field('title', readTextOrNull),
   speakers: field('speakers', readTexts),
   event: field('event', readTextOrNull),
-  state: needed('state', oneOf(['growing', 'ready', 'deleted', 'failed'], null)),
+  state: needed('state', wordOf<Schema['RecordingState']>()),
   published: field('published', readYes),
   start_ms: needed('start_ms', readNumberOrNull),
   /** Null while the session is on air. */
@@ -90,7 +90,7 @@ export function moved(cut: Cut, edge: 'start' | 'end', to_ms: number, from_ms: n
   return { ...cut, end_ms: clamp(to_ms, cut.start_ms + SHORTEST_MS, until_ms) }
 }
 
-/** What is known of a picture: when it begins, and the ones beside it. */
+/** A picture's time, and those of the pictures beside it. */
 export interface Still {
   /** The time that it was asked for. */
   asked_ms: number
@@ -126,7 +126,7 @@ export function hiding(cut: Cut, skip: Skip): Cut {
   return { ...cut, skips: [...cut.skips, skip].sort((a, b) => a.from_ms - b.from_ms || a.to_ms - b.to_ms) }
 }
 
-/** What viewers of the cut see of it, in ms. */
+/** The length that viewers of the cut see, in ms. */
 export function lengthOf({ start_ms, end_ms, skips }: Cut): number {
   let length = end_ms - start_ms
   let seen = start_ms
@@ -145,7 +145,7 @@ export const sameCut = (a: Cut, b: Cut): boolean =>
   a.skips.length === b.skips.length &&
   a.skips.every(({ from_ms, to_ms }, index) => b.skips[index]?.from_ms === from_ms && b.skips[index]?.to_ms === to_ms)
 
-/** What the server is to change; what stays is left out. */
+/** The body of a change; fields that stay are left out. */
 export function cutBody(cut: Cut, before: Cut): Record<string, unknown> {
   return {
     ...(cut.start_ms !== before.start_ms && { start_ms: cut.start_ms }),

@@ -22,7 +22,7 @@ export interface Route {
   query: Readonly<Record<string, string>>
 }
 
-/** What every view gets: what is open in it, and its filters. */
+/** Every view's properties: the id that is open in it, and its filters. */
 export type ViewProps = Pick<Route, 'id' | 'query'>
 
 export const NEW = 'new'

@@ -5,7 +5,7 @@
  */
 import { type LiveAuth, type LivePorts, LiveSocket, type LiveState } from '$lib/live/socket'
 import { readTime } from '$lib/api/read'
-import { type ApiError } from '$lib/protocol/day'
+import type { ApiError } from '$lib/api/client'
 import type { ChatMessage, Question } from '$features/talk/model/items'
 import {
   approve,
@@ -29,7 +29,7 @@ import { readItems } from '$features/talk/model/items'
 export type Place = 'queue' | 'chat' | 'questions'
 export const PLACES: readonly Place[] = ['queue', 'chat', 'questions']
 
-/** What is asked before something is done, one at a time. */
+/** The question before an action, one at a time. */
 export type Asking =
   | { kind: 'ban'; people: readonly Person[]; said: readonly string[] }
   | { kind: 'reason'; entries: readonly Pick<Entry, 'key' | 'kind'>[]; subject: string }
@@ -215,7 +215,7 @@ export class AudienceModeration {
   }
 
   get targets(): Entry[] {
-    // What is under way is not done again.
+    // An action that is under way is not done again.
     return this.picker()
       .targets.map((key) => this.entry(key))
       .filter((entry) => entry !== null && !this.commands.busy.has(entry.key)) as Entry[]
@@ -410,7 +410,7 @@ export class AudienceModeration {
 
   // --- claims -------------------------------------------------------------------------------------------------------
 
-  /** Who else works on it. */
+  /** The other moderator who works on it. */
   claimedBy(key: string): string | null {
     const claim = this.audience.claims.get(key)
     if (!claim?.by || claim.until_ms <= this.now_ms) return null
@@ -429,7 +429,7 @@ export class AudienceModeration {
     return true
   }
 
-  /** What somebody stays at for a moment is claimed for them, and again as long as they are at it. */
+  /** An item that a moderator stays at for a moment is claimed for them, and again as long as they are at it. */
   private claimSoon(): void {
     clearTimeout(this.claimTimer)
     const key = this.place === 'queue' ? this.queuePick.cursor : null

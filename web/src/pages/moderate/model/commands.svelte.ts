@@ -1,10 +1,10 @@
 /* eslint svelte/prefer-svelte-reactivity: "off" -- sets and maps are replaced, never changed in place */
 /**
- * What a moderator does: from a command to commands, their answers, and the way back. One command may be several commands (a
+ * A moderator's commands: their steps, the answers, and the undo. One command may be several commands (a
  * selection of many kinds, more items than one command takes); undo takes all of it back.
  */
 import type { Answer } from '$lib/live/socket'
-import { isRecord, readText, readTextOrNull } from '$lib/api/read'
+import { readRecord, readTextOrNull } from '$lib/api/read'
 import type { QuestionState } from '$features/talk/model/items'
 import type { Entry } from './queue'
 
@@ -48,7 +48,7 @@ export interface ModeratorCommand {
   steps: readonly Step[]
   /** How many items or people it is about. */
   count?: number
-  /** Whom or what, where it is one. */
+  /** The participant or the item, where it is one. */
   subject?: string
   /** Ids of items that are being dealt with: they are dimmed meanwhile. */
   items?: readonly string[]
@@ -70,7 +70,7 @@ export interface Refusal {
   subject: string
   code: string
   message: string
-  /** Who works on it, where that is why. */
+  /** The moderator who works on it, where that is the reason. */
   by: string | null
 }
 
@@ -99,7 +99,7 @@ export class ModeratorCommands {
 
   constructor(private readonly ports: CommandPorts) {}
 
-  /** What the undo bar offers. */
+  /** The action that the undo bar offers. */
   latest(now_ms: number): Done | null {
     const last = this.done[0]
     return last && now_ms - last.at_ms < UNDO_MS ? last : null
@@ -130,7 +130,7 @@ export class ModeratorCommands {
       this.busy = new Set([...this.busy].filter((id) => !ended.has(id)))
       this.pending--
     }
-    // What was done of it before the refusal can be taken back all the same.
+    // The steps before the refusal can be undone all the same.
     if (answered !== null || actions.length > 0) this.note(command, actions)
     if (answered !== null && this.refusal?.kind === command.kind) this.refusal = null
     return answered
@@ -195,8 +195,8 @@ export class ModeratorCommands {
     subject: string,
     error: { code: string; message: string; details: unknown },
   ) {
-    const by = isRecord(error.details) ? readTextOrNull(error.details['by']) : null
-    this.refusal = { kind, subject, code: error.code, message: readText(error.message), by }
+    const by = readTextOrNull(readRecord(error.details)['by'])
+    this.refusal = { kind, subject, code: error.code, message: error.message, by }
   }
 
   /** Many commands at once are too many for the server: those are sent again when it says. */
@@ -219,7 +219,7 @@ function pieces(ids: readonly string[]): string[][] {
 
 const named = (reason: string): Record<string, unknown> => (reason ? { reason } : {})
 
-/** What may be seen after all: held chat and pending questions are let through, reports of what is seen are settled. */
+/** Lets items through: held chat and pending questions become visible, reports of visible items are settled. */
 export function approve(entries: readonly Entry[], subject = ''): ModeratorCommand {
   const messages = entries.filter((entry) => entry.kind === 'message' && entry.waits)
   const questions = entries.filter((entry) => entry.kind === 'question' && entry.waits)
@@ -237,7 +237,7 @@ export function approve(entries: readonly Entry[], subject = ''): ModeratorComma
   }
 }
 
-/** What is not to be seen: chat is deleted, questions are dismissed; their reports are settled by that. */
+/** Removes items: chat is deleted, questions are dismissed; their reports are settled by that. */
 export function remove(entries: readonly Pick<Entry, 'key' | 'kind'>[], subject = '', reason = ''): ModeratorCommand {
   const of = (kind: Entry['kind']) => entries.filter((entry) => entry.kind === kind).map(({ key }) => key)
   return {

@@ -3,7 +3,8 @@
  * One audience as its moderators see it: everything, whatever its state. State only: it is fed with what `/moderation` sends.
  */
 import type { LiveEvent } from '$lib/live/socket'
-import { isRecord, readText, readTextOrNull } from '$lib/api/read'
+import type { JsonObject } from '$lib/api/types'
+import { isRecord, readRecord, readText, readTextOrNull } from '$lib/api/read'
 import { readSession, type Session } from '$lib/protocol/day'
 import {
   type ChatMessage,
@@ -53,7 +54,7 @@ import {
   type Trouble,
 } from './wire'
 
-/** What waits is kept besides, however old. */
+/** Messages that wait are kept besides, however old. */
 export const MOST_MESSAGES = 2_000
 const MOST_ACTIONS = 300
 const MOST_LINES = 200
@@ -86,9 +87,9 @@ export class ModerationState {
   /** By kind. */
   troubles = $state.raw<ReadonlyMap<string, Trouble>>(new Map())
   reactions = $state.raw<ReadonlyMap<string, number>>(new Map())
-  /** Whose questions are worked on; null: the room's own. */
+  /** The session whose questions are worked on; null: the room's own. */
   session = $state<string | null>(null)
-  /** What runs in the room, closed ones included, and what comes after. */
+  /** The session that runs in the room, closed ones included, and the one after it. */
   running = $state.raw<Session | null>(null)
   next = $state.raw<Session | null>(null)
   /** In a closed session's own audience: that session. */
@@ -134,12 +135,12 @@ export class ModerationState {
   }
 
   /**
-   * What there is now. One that resumes leaves everything as it is: what was missed follows as events.
+   * Takes a snapshot. One that resumes leaves everything as it is: what was missed follows as events.
    *
    * @param reset events are missing in between
    */
-  snapshot(data: Record<string, unknown>, room: string, reset = false): void {
-    const entry = isRecord(data['rooms']) ? data['rooms'][room] : null
+  snapshot(data: JsonObject, room: string, reset = false): void {
+    const entry = readRecord(data['rooms'])[room]
     if (isRecord(entry)) {
       this.running = readSession(entry['session'])
       this.next = readSession(entry['next'])
@@ -174,7 +175,6 @@ export class ModerationState {
     const changed = new Map<string, ChatMessage | null>()
     for (const event of batch) {
       const { type, data } = event
-      if (!isRecord(data)) continue
       switch (type) {
         case 'chat.message': {
           const message = readMessage(data)
@@ -192,13 +192,13 @@ export class ModerationState {
           break
         }
         default:
-          this.event(event, data)
+          this.event(event)
       }
     }
     if (changed.size > 0) this.put(changed)
   }
 
-  private event({ type, at_ms }: LiveEvent, data: Record<string, unknown>): void {
+  private event({ type, at_ms, data }: LiveEvent): void {
     switch (type) {
       case 'question.changed': {
         const question = readQuestion(data)
@@ -274,7 +274,7 @@ export class ModerationState {
     }
   }
 
-  private sessionChanged(data: Record<string, unknown>): void {
+  private sessionChanged(data: JsonObject): void {
     const id = readTextOrNull(data['id'])
     const session = readSession(data)
     const runs = session !== null && (session.state === 'on_air' || session.state === 'overrun')
@@ -285,7 +285,7 @@ export class ModerationState {
     else if (this.next?.id === id) this.next = session
   }
 
-  /** What the session before had stays here, marked: it may be carried over. */
+  /** Questions of the session before stay here, marked: they may be carried over. */
   private refocus(session: string | null, leftOver: readonly string[]): void {
     this.session = session
     this.leftOver = leftOver

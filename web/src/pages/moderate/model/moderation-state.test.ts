@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { JsonObject } from '$lib/api/types'
 import type { LiveEvent } from '$lib/live/socket'
 import { ModerationState, MOST_MESSAGES } from './moderation-state.svelte'
 
@@ -42,7 +43,7 @@ const question = (id: string, s: number, more: Record<string, unknown> = {}) => 
   ...more,
 })
 let seq = 0
-const event = (type: string, data: unknown): LiveEvent => ({ seq: ++seq, type, at_ms: 0, mediaAt_ms: null, data })
+const event = (type: string, data: JsonObject): LiveEvent => ({ seq: ++seq, type, at_ms: 0, mediaAt_ms: null, data })
 const moderation = (more: Record<string, unknown> = {}) => ({
   moderation: {
     session: 's1',
@@ -185,7 +186,12 @@ describe('what moderators are told', () => {
 
   it('takes nothing from what it cannot read', () => {
     const made = audienceWith({ chat: [message('m1', 1), { id: 5 }, null, 'x'] })
-    made.events([event('chat.message', { id: 'm2' }), event('report', 7), event('claim', {}), event('unknown', {})])
+    made.events([
+      event('chat.message', { id: 'm2' }),
+      event('report', { id: 7 }),
+      event('claim', {}),
+      event('unknown', {}),
+    ])
     expect(made.messages.map(({ id }) => id)).toEqual(['m1'])
   })
 })

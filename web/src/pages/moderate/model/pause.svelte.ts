@@ -1,7 +1,7 @@
 /* eslint svelte/prefer-svelte-reactivity: "off" -- sets and maps are replaced, never changed in place */
 /**
  * Holds a list still while somebody reads in it: what comes meanwhile is counted, and shown when nothing holds it any more.
- * What is in the list already goes on changing.
+ * Entries that are in the list already go on changing.
  */
 export type Reason = 'hover' | 'focus' | 'scroll' | 'key'
 

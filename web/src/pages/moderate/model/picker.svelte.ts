@@ -66,7 +66,7 @@ export class Picker {
     this.anchor = null
   }
 
-  /** What a command is about: what is selected, in the list's order; else where the cursor is. */
+  /** The subject of a command: the selection, in the list's order; else the entry at the cursor. */
   get targets(): string[] {
     if (this.selected.size > 0) return this.keys.filter((key) => this.selected.has(key))
     return this.cursor === null ? [] : [this.cursor]

@@ -1,4 +1,4 @@
-/** What waits for a moderator: held chat, pending questions and reports, one entry for each item. Pure. */
+/** The queue of a moderator: held chat, pending questions and reports, one entry for each item. Pure. */
 import type { ChatMessage, Question } from '$features/talk/model/items'
 import type { Report } from './wire'
 
@@ -137,7 +137,7 @@ export function matches(search: string, ...texts: readonly (string | null | unde
 export const CHAT_FILTERS = ['all', 'visible', 'held', 'removed'] as const
 export type ChatFilter = (typeof CHAT_FILTERS)[number]
 
-/** What the live chat shows. What is held stands in the queue, unless it is asked for. */
+/** The messages of the live chat. Held ones stand in the queue, unless they are asked for. */
 export function chatOf(messages: readonly ChatMessage[], filter: ChatFilter, search: string): ChatMessage[] {
   return messages.filter((one) => {
     const removed = one.state === 'deleted' || one.state === 'withdrawn'

@@ -1,4 +1,4 @@
-/** What `/moderation` tells besides what everybody sees (`streamer/realtime/protocol.md`); times become UTC ms. */
+/** Messages of `/moderation` that only moderators get (`streamer/realtime/protocol.md`); times become UTC ms. */
 import { listOf, oneOf, type Read, readNumber, readText, readTextOrNull, readTime, readYes, shape } from '$lib/api/read'
 import type { SocketSchema } from '$lib/api/types'
 import { readMessage } from '$features/talk/model/items'

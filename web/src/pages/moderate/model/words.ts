@@ -1,4 +1,4 @@
-/** What was done and what is told, in words. */
+/** Actions and messages in words. */
 import { locale } from '$lib/i18n'
 import { dayName, dayOf, timeOfDay } from '$lib/protocol/times'
 import { t } from '../locales'
@@ -13,11 +13,11 @@ const has = (key: string): boolean => key in en
 
 const SHORT = 44
 
-/** As much of a text as fits in a line. Whole letters, even where one is made of many signs. */
+/** As much of a text as fits in a line. Whole characters, even where one is made of many signs. */
 export function short(text: string, most = SHORT): string {
   const plain = text.replace(/\s+/g, ' ').trim()
-  const letters = Array.from(plain)
-  return letters.length > most ? `${letters.slice(0, most - 1).join('')}…` : plain
+  const characters = Array.from(plain)
+  return characters.length > most ? `${characters.slice(0, most - 1).join('')}…` : plain
 }
 
 export const nameOf = (name: string | null): string => name || t('name.none')

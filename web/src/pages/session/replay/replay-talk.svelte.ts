@@ -11,7 +11,7 @@ export interface Ports {
   cancel(timer: unknown): void
 }
 
-/** What stands in the list of what was said and done, in order. */
+/** An entry of the list, in order of time. */
 export type Entry =
   | { kind: 'message'; key: string; media_ms: number; message: ChatMessage }
   | { kind: 'asked' | 'staged' | 'answered'; key: string; media_ms: number; asked: Asked }
@@ -32,14 +32,14 @@ const first_ms = ({ asked_ms, staged_ms, answered_ms }: Asked): number =>
 const inTime = <T extends { media_ms: number }>(a: T, b: T): number => a.media_ms - b.media_ms
 
 /**
- * What an audience said while a session was on air, in step with the picture of its replay. It knows neither the page nor
+ * An audience's messages while a session was on air, in step with the picture of its replay. It knows neither the page nor
  * the network: {@link follow} is told the picture's media time, {@link Ports.read} reads.
  */
 export class ReplayTalk {
   state = $state<'waiting' | 'ready' | 'none'>('waiting')
   /** The picture's media time; null: nothing plays, and nothing has. */
   at_ms = $state<number | null>(null)
-  /** Whatever the picture shows. */
+  /** Shows all entries, independent of the picture's time. */
   all = $state(false)
   chapters = $state.raw<readonly ReplayChapter[]>([])
   languages = $state.raw<readonly string[]>([])
@@ -82,7 +82,7 @@ export class ReplayTalk {
     return entries.sort((a, b) => inTime(a, b) || (a.key < b.key ? -1 : 1))
   })
 
-  /** What has been said and done by now; all of it that has been read where the viewer wants all. */
+  /** The entries until now; all that have been read where the viewer wants all. */
   readonly entries: readonly Entry[] = $derived.by(() => {
     if (this.all) return this.ordered
     const now = this.now_ms
@@ -125,7 +125,7 @@ export class ReplayTalk {
     return this.at_ms === null ? -Infinity : this.at_ms + SLACK_MS
   }
 
-  /** What was typed in a language by now. */
+  /** The captions of a language until now. */
   transcript(tag: string): readonly Spoken[] {
     const lines = [...(this.spoken.get(tag)?.values() ?? [])].sort(inTime)
     return this.all ? lines : lines.filter(({ media_ms }) => media_ms <= this.now_ms && media_ms >= this.from_ms)

@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { ReplayTalk } from './replay-talk.svelte'
 import { STRETCH_MS } from './stretches'
+import { survivesVersions } from '$lib/api/versions'
+import type { Schema } from '$lib/api/types'
 import { type Kind, readPage } from './wire'
 
 const START = Date.UTC(2026, 10, 24, 9)
@@ -260,4 +262,20 @@ describe('what is read', () => {
     talk.showAll(true)
     expect(talk.transcript('fr').map(({ text }) => text)).toEqual(['Bonjour', 'Merci'])
   })
+})
+
+it('reads a timeline of an older and of a newer server', () => {
+  const page: Schema['Timeline'] = {
+    session: 's',
+    start_ms: START,
+    end_ms: END,
+    skips: [],
+    chat: [message('hello', 1)],
+    questions: [question('why', 2, 4, 6)],
+    polls: [poll('p', 2, 8)],
+    captions: { fr: [{ id: 'c', media_at: at(1), text: 'Bonjour' }] },
+    chapters: [{ id: 'q-why', media_at: at(4), label: 'why?', question: 'why' }],
+    more: null,
+  }
+  survivesVersions(readPage, page, ['start_ms'])
 })

@@ -29,7 +29,7 @@ export class Stretches {
     return [from_ms, from_ms + STRETCH_MS]
   }
 
-  /** What is to be read at a media time, the most needed first; each is told once, unless it {@link failed}. */
+  /** The stretches to read at a media time, the most needed first; each is told once, unless it {@link failed}. */
   wanted(media_ms: number): number[] {
     const here = this.of(media_ms)
     const numbers = [here, here - 1]

@@ -9,7 +9,7 @@ export interface RoomAlarm extends Alarm {
 
 const GRAVITY = { alarm: 0, warning: 1, notice: 2 } as const
 
-/** What nobody has taken first, the gravest first, then the oldest. */
+/** Those that nobody has taken first, the gravest first, then the oldest. */
 export function inOrder<T extends Alarm>(alarms: readonly T[]): T[] {
   return [...alarms].sort(
     (a, b) =>

@@ -5,7 +5,8 @@
  */
 
 import type { Answer, LiveEvent } from '$lib/live/socket'
-import { isRecord, readText, readTextOrNull } from '$lib/api/read'
+import type { JsonObject } from '$lib/api/types'
+import { readText, readTextOrNull } from '$lib/api/read'
 import { type CrewMessage, readTrouble, type Trouble } from '$features/talk/model/crew-messages'
 import { keepMark, type MarkStore, readMark, unreadOf, withCrewMessage } from './crew-messages'
 
@@ -41,7 +42,7 @@ export class CrewChannel {
   readonly unread: readonly CrewMessage[] = $derived.by(() =>
     unreadOf(this.lines, this.mark_ms, this.ports.now_ms(), this.own),
   )
-  /** What was sent and may come back as an event before its answer does, or without one. */
+  /** The text that was sent and may come back as an event before its answer does, or without one. */
   private awaited: string | null = null
 
   constructor(
@@ -51,15 +52,15 @@ export class CrewChannel {
     this.mark_ms = readMark(ports.store, room)
   }
 
-  /** What viewers complained of in the last minute, the most people first. */
+  /** Viewers' complaints of the last minute, the most people first. */
   troublesNow(now_ms: number): readonly Trouble[] {
     return this.troubles
       .filter(({ at_ms, people }) => people > 0 && now_ms - at_ms < TROUBLE_MS)
       .sort((a, b) => b.people - a.people)
   }
 
-  snapshot(data: Record<string, unknown>): void {
-    // Whoever resumes is told no lines: what was missed follows as events.
+  snapshot(data: JsonObject): void {
+    // A snapshot that resumes has no lines: those that were missed follow as events.
     if (!Array.isArray(data['lines'])) return
     this.lines = (data['lines'] as unknown[]).reduce<readonly CrewMessage[]>(withCrewMessage, [])
     this.troubles = []
@@ -125,8 +126,8 @@ export class CrewChannel {
     return answer.ok
   }
 
-  private heard(data: unknown): void {
-    const id = isRecord(data) ? readText(data['id']) : ''
+  private heard(data: JsonObject): void {
+    const id = readText(data['id'])
     const line = this.lines.find((one) => one.id === id)
     if (!line || this.own.has(id)) return
     if (line.text !== this.awaited) {
@@ -137,7 +138,7 @@ export class CrewChannel {
     this.said()
   }
 
-  /** Who answers has read what was said before. */
+  /** An answer marks the messages before it as read. */
   private said(): void {
     if (this.awaited !== null && this.draft.trim() === this.awaited) this.draft = ''
     this.awaited = null

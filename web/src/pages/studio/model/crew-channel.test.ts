@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { JsonObject } from '$lib/api/types'
 import type { Answer } from '$lib/live/socket'
 import {
   afterEvents,
@@ -21,7 +22,7 @@ const line = (id: string, minutes: number, text = id, label = 'Anna') => ({
   at: at(minutes),
   room: 'turing',
 })
-const told = (data: unknown, type = 'crew.line') => ({ seq: 1, type, at_ms: NOON_MS, mediaAt_ms: null, data })
+const told = (data: JsonObject, type = 'crew.line') => ({ seq: 1, type, at_ms: NOON_MS, mediaAt_ms: null, data })
 const no = (code: string): Answer => ({ ok: false, error: { code, message: '', retryAfter_ms: null } }) as Answer
 
 class Store {

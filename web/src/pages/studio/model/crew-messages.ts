@@ -1,10 +1,10 @@
 /** The crew's private line of one room or of many: what is new to this browser, and how far it has been read. Pure. */
 
 import type { LiveEvent } from '$lib/live/socket'
-import { isRecord, readText } from '$lib/api/read'
+import { isRecord, listOf, readText } from '$lib/api/read'
 import { type CrewMessage, readCrewMessage } from '$features/talk/model/crew-messages'
 
-/** What was said before anybody looked here for the first time is no news any more. */
+/** Messages older than this are no news at the first look. */
 export const FIRST_LOOK_MS = 4 * 3600_000
 const MOST = 200
 
@@ -58,8 +58,8 @@ export type RoomCrewMessages = ReadonlyMap<string, readonly CrewMessage[]>
 /** From a snapshot's `lines`, each with its `room`. */
 export function readRoomCrewMessages(told: unknown): RoomCrewMessages {
   const rooms = new Map<string, readonly CrewMessage[]>()
-  for (const data of Array.isArray(told) ? (told as unknown[]) : []) {
-    const room = isRecord(data) ? readText(data['room']) : ''
+  for (const data of listOf((one) => (isRecord(one) ? one : null))(told)) {
+    const room = readText(data['room'])
     if (room !== '') rooms.set(room, withCrewMessage(rooms.get(room) ?? [], data))
   }
   return rooms
@@ -73,7 +73,7 @@ export function afterEvents(
   let now = rooms
   const fresh: string[] = []
   for (const { type, data } of events) {
-    const room = type === 'crew.line' && isRecord(data) ? readText(data['room']) : ''
+    const room = type === 'crew.line' ? readText(data['room']) : ''
     if (room === '') continue
     const before = now.get(room) ?? []
     const after = withCrewMessage(before, data)

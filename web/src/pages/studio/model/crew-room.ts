@@ -1,6 +1,6 @@
 /** A room as its crew is told (`RoomCrewView` of `streamer/api/room_models.py`). Pure. */
 
-import { oneOf, readNumber, readRecord, readTextOrNull, readTime, readYes, shape } from '$lib/api/read'
+import { oneOf, readNumber, readRecord, readTextOrNull, readTime, readYes, shape, wordOr } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 import { readAlarms, readHold, readSession, readWord } from '$lib/protocol/day'
 
@@ -17,7 +17,7 @@ const readOrders = shape<Schema['RoomCrewView']['orders']>()(({ field }) => ({
 
 const readTold = shape<Schema['RoomCrewView']>()(({ field, needed }) => ({
   /** The public output's state: the truth about what viewers see. */
-  state: needed('state', oneOf(['off', 'slate', 'live'], null)),
+  state: needed('state', wordOr(['off', 'slate', 'live'], 'off')),
   word: field('word', readWord),
   /** The venue's id. */
   venue: field('venue', readTextOrNull),

@@ -3,11 +3,12 @@
  * server said last is shown; a tap that is not answered yet is shown as pending, never as done.
  */
 
-import { isRecord } from '$lib/api/read'
+import { listOf, readRecord } from '$lib/api/read'
 import { readSession, readVenue, DEFAULT_ZONE, type Session, type Venue } from '$lib/protocol/day'
 import { BROWSER_PORTS, LiveSocket, type LiveEvent, type LivePorts, type LiveState } from '$lib/live/socket'
-import type { Me } from '$lib/login'
-import { Api, type Result } from '$lib/api/client'
+import { type Me, readMe } from '$lib/login'
+import { Api, type ApiError } from '$lib/api/client'
+import type { JsonObject, Schema } from '$lib/api/types'
 import type { CrewRoom } from './crew-room'
 import type { MarkStore } from './crew-messages'
 import { CrewChannel } from './crew-channel.svelte'
@@ -30,7 +31,7 @@ const KEPT = 8
 export interface Done {
   id: number
   tap: Tap
-  /** What it was about, as it was called then. */
+  /** The title of its subject, as it was then. */
   subject: string
   /** Empty for what cannot be taken back. */
   actions: readonly string[]
@@ -46,7 +47,7 @@ export interface Trouble {
 }
 
 export interface DayPorts {
-  /** What is known of the room is old: ask again. */
+  /** Asks for the room again: its state is old. */
   refresh: () => void
   live?: LivePorts
   api?: Api
@@ -70,7 +71,7 @@ export class Day {
   pending = $state.raw<readonly string[]>([])
   done = $state.raw<readonly Done[]>([])
   trouble = $state.raw<Trouble | null>(null)
-  /** What anybody did here, the newest first; null: not read yet. */
+  /** Everybody's actions here, the newest first; null: not read yet. */
   recent = $state.raw<readonly RecentTap[] | null>(null)
 
   readonly zone = $derived(this.venue?.timezone ?? DEFAULT_ZONE)
@@ -79,7 +80,7 @@ export class Day {
   readonly next = $derived(this.room?.next ?? null)
   readonly allowed: readonly string[] = $derived(this.me?.actions ?? [])
   readonly alarms = $derived(this.room?.alarms ?? [])
-  /** What the undo bar offers. */
+  /** The action that the undo bar offers. */
   readonly latest = $derived.by(() => {
     const last = this.done[0]
     return last && this.now_ms - last.at_ms < UNDO_MS ? last : null
@@ -183,7 +184,7 @@ export class Day {
       return true
     } finally {
       this.pending = this.pending.filter((other) => other !== key)
-      // What the room does now is the answer that counts.
+      // The room's state is the answer that counts.
       this.hint(true)
     }
   }
@@ -226,7 +227,7 @@ export class Day {
     this.done = this.done.map((one, index) => (index === 0 ? { ...one, at_ms: this.now_ms - UNDO_MS } : one))
   }
 
-  private async carry(tap: Tap): Promise<Result> {
+  private async carry(tap: Tap): Promise<{ ok: true; data: JsonObject } | { ok: false; error: ApiError }> {
     const command = commandOf(tap)
     const request = requestOf(tap, this.roomId)
     if (command && this.socket.state === 'connected') {
@@ -234,7 +235,7 @@ export class Day {
       if (answer.ok) return answer
       // No answer is no refusal. Each of these taps changes nothing where it has been done already, so it is sent again.
       const unheard = ['not_connected', 'no_answer', 'timeout', 'unknown_command'].includes(answer.error.code)
-      if (!unheard) return { ok: false, status: 0, error: answer.error }
+      if (!unheard) return answer
     }
     return this.api.post(request.path, request.body)
   }
@@ -242,7 +243,7 @@ export class Day {
   private took(tap: Tap, subject: string, { actions, sessions }: Outcome): void {
     for (const session of sessions) this.put(session)
     if (tap.kind === 'undo' || tap.kind === 'acknowledge') return
-    // What cannot be taken back is told all the same; what changed nothing is not.
+    // A tap that cannot be undone is told all the same; one that changed nothing is not.
     if (actions.length === 0 && tap.kind !== 'forget') return
     const done: Done = { id: ++this.count, tap, subject, actions, at_ms: this.now_ms, undone: false }
     this.done = [done, ...this.done].slice(0, KEPT)
@@ -258,13 +259,12 @@ export class Day {
         : this.sessions.filter(({ id }) => id !== session.id)
   }
 
-  private snapshot(data: Record<string, unknown>): void {
+  private snapshot(data: JsonObject): void {
     this.talk.snapshot(data)
-    const rooms = isRecord(data['rooms']) ? data['rooms'] : {}
-    const room = rooms[this.roomId]
-    if (isRecord(room) && Array.isArray(room['sessions'])) {
+    const { sessions } = readRecord(readRecord(data['rooms'])[this.roomId])
+    if (Array.isArray(sessions)) {
       this.generation++
-      this.sessions = (room['sessions'] as unknown[]).map(readSession).filter((session) => session !== null)
+      this.sessions = listOf(readSession)(sessions)
       this.known = true
     }
     this.hint(false)
@@ -279,7 +279,7 @@ export class Day {
       if (type !== 'session.changed') continue
       const session = readSession(data)
       if (session) this.put(session)
-      else if (isRecord(data) && data['removed'] === true) {
+      else if (data['removed'] === true) {
         this.generation++
         this.sessions = this.sessions.filter(({ id }) => id !== data['id'])
       }
@@ -308,7 +308,7 @@ export class Day {
     if (this.reading) return
     this.reading = true
     try {
-      // What changed meanwhile is newer than the answer.
+      // A change meanwhile is newer than the answer.
       for (let attempt = 0; attempt < 3; attempt++) {
         const before = this.generation
         const sessions = await readSessions(this.api, this.roomId, this.now_ms)
@@ -324,9 +324,8 @@ export class Day {
   }
 
   private async whoAmI(): Promise<void> {
-    const result = await this.api.get('/api/v1/me')
-    if (result.ok && isRecord(result.data) && Array.isArray(result.data['actions']))
-      this.me = result.data as unknown as Me
+    const result = await this.api.get<Schema['MeView']>('/api/v1/me')
+    if (result.ok && result.data.actions) this.me = readMe(result.data)
   }
 
   private async readVenue(id: string): Promise<void> {

@@ -1,4 +1,4 @@
-/** What comes into the room from another publisher, as its crew may see it before anybody else: WHEP of one source, with retries. */
+/** The picture of another publisher, as the room's crew may see it before anybody else: WHEP of one source, with retries. */
 
 import { WhepClient, type WhepState } from '$features/player/protocol/whep'
 import { BrowserWhepPeer } from '$features/player/whep-peer'

@@ -1,5 +1,5 @@
 /**
- * What this page films and hears: devices, the compositor and the mixer. One picture and one sound come out, whoever takes
+ * The inputs of this page: devices, the compositor and the mixer. One picture and one sound come out, whoever takes
  * them. Edges to the browser's media; panels read its state and call its verbs.
  */
 

@@ -8,9 +8,9 @@ const MINUTE_MS = 60_000
 const DAY_ENDS_MS = 4 * 3600_000
 const REOPEN_MS = 15 * MINUTE_MS
 const LATE_TAP_MS = 30 * MINUTE_MS
-/** What lies less far back is as good as now. */
+/** A moment that lies less far back is as good as now. */
 const WORDS_LEAST_MS = 10_000
-/** Who starts so early has probably the wrong session, or the wrong room. */
+/** A start so early is probably of the wrong session, or in the wrong room. */
 const EARLY_MS = 20 * MINUTE_MS
 
 /** Of the venue's day, by planned start; whatever runs is always there. */
@@ -131,7 +131,7 @@ const NEEDS: Record<SessionTap, string> = {
   reopen: 'session.run',
 }
 
-/** What makes sense for a session now and is allowed. The server decides; this keeps useless keys off the page. */
+/** The taps that make sense for a session now and are allowed. The server decides; this keeps useless keys off the page. */
 export function tapsOf(
   session: Session,
   sessions: readonly Session[],
@@ -182,7 +182,7 @@ export const isAsking = (session: Session): boolean =>
 export type SessionFlag =
   'private' | 'unlisted' | 'not_streamed' | 'not_recorded' | 'ask_stream' | 'ask_record' | 'no_replay' | 'review'
 
-/** What its crew must know of who may see it and what is kept of it, the strictest first. */
+/** The session's limits that its crew must know: audience and recording, the strictest first. */
 export function flagsOf(session: Session): SessionFlag[] {
   const flags: SessionFlag[] = []
   const { crew, visibility } = session

@@ -1,4 +1,4 @@
-/** What viewers see: the room's public output in a small muted player. The edge to hls.js, loaded only when it is needed. */
+/** The room's public output, as viewers see it, in a small muted player. It uses hls.js, loaded only when it is needed. */
 
 import type Hls from 'hls.js'
 

@@ -3,11 +3,11 @@
 
 import { LiveSocket, type LiveState } from '$lib/live/socket'
 import type { CrewMessage } from '$features/talk/model/crew-messages'
-import { isRecord } from '$lib/api/read'
-import { DEFAULT_ZONE, readList, readVenue, type Venue } from '$lib/protocol/day'
-import type { Me } from '$lib/login'
+import { DEFAULT_ZONE, readVenue, type Venue } from '$lib/protocol/day'
+import { type Me, readMe } from '$lib/login'
 import type { RoomAlarm } from './alarms'
-import { Api } from '$lib/api/client'
+import { Api, readList } from '$lib/api/client'
+import type { Schema } from '$lib/api/types'
 import {
   afterEvents,
   type MarkStore,
@@ -21,7 +21,6 @@ import { readRoom, type RoomInfo } from './room'
 const POLL_MS = 5_000
 const POLL_CONNECTED_MS = 20_000
 const SOON_MS = 250
-const MOST_PAGES = 10
 /** Events that change nothing of what REST tells. */
 const QUIET = new Set(['meters', 'crew.line', 'trouble'])
 
@@ -74,7 +73,7 @@ export class Overview {
   /** @param store where the studio's pages keep how far they have read */
   constructor(private readonly store: MarkStore) {}
 
-  /** What was said in a room and not read in this browser, the newest last. */
+  /** A room's messages that were not read in this browser, the newest last. */
   unread(room: string): readonly CrewMessage[] {
     void this.looked
     return unreadOf(this.lines.get(room) ?? [], readMark(this.store, room), this.now_ms)
@@ -127,8 +126,8 @@ export class Overview {
   }
 
   private async begin(): Promise<void> {
-    const result = await this.api.get('/api/v1/me')
-    if (result.ok && isRecord(result.data)) this.me = result.data as unknown as Me
+    const result = await this.api.get<Schema['MeView']>('/api/v1/me')
+    if (result.ok) this.me = readMe(result.data)
     // Nobody's page has nothing to connect for.
     if (this.me && !this.stopped) this.socket.start()
     const venues = await this.api.get('/api/v1/venues?limit=200')
@@ -149,17 +148,8 @@ export class Overview {
   }
 
   private async read(): Promise<void> {
-    const found: RoomInfo[] = []
-    let cursor = ''
-    for (let page = 0; page < MOST_PAGES; page++) {
-      const result = await this.api.get(`/api/v1/rooms?limit=200${cursor && `&cursor=${encodeURIComponent(cursor)}`}`)
-      const list = result.ok ? readList(result.data, readRoom) : null
-      this.reachable = list !== null
-      if (!list) return
-      found.push(...list.items)
-      if (list.cursor === null) break
-      cursor = list.cursor
-    }
-    this.rooms = found
+    const rooms = await this.api.all('/api/v1/rooms', {}, readRoom)
+    this.reachable = rooms !== null
+    if (rooms !== null) this.rooms = rooms
   }
 }

@@ -1,4 +1,4 @@
-/** What lies between a finger and a tap: questions that are asked once, dialogs, shortcuts. No DOM. */
+/** The steps before a tap: questions that are asked once, dialogs, shortcuts. No DOM. */
 
 import { isAhead, isRunning, type Session } from '$lib/protocol/day'
 import { shortTimeIn } from './clock'

@@ -1,28 +1,29 @@
-/** What the server says of the room, polled. No DOM: fetch and timers are injected. */
+/** A room as the server tells it, polled. No DOM: fetch and timers are injected. */
 
-import { authorization } from '$lib/api/client'
-import type { Schema } from '$lib/api/types'
-import { readCrewRoom, type CrewRoom } from './crew-room'
-
-export type TrackInfo = Pick<Schema['TrackView'], 'codec' | 'bitrate'> & Partial<Schema['TrackView']>
+import { ask, type Fetch } from '$lib/api/client'
+import { readRecord, readTextOrNull, shape, wordOr } from '$lib/api/read'
+import type { Schema, Told } from '$lib/api/types'
+import { named } from '$lib/protocol/day'
+import { readCrewRoom } from './crew-room'
 
 /** The public is told whether it is up, the crew all of it. */
-export interface SourceInfo extends Partial<Omit<Schema['SourceCrewView'], 'video' | 'audio'>> {
-  up: boolean
-  video?: TrackInfo | null
-  audio?: TrackInfo | null
-}
+export type SourceInfo = Told<Schema['SourceCrewView']>
 
-export interface RoomInfo {
-  id: string
-  name: string
-  state: 'off' | 'slate' | 'live'
-  sources: Record<string, SourceInfo>
-  /** What only its crew is told; null where the token opens no more than the public's view. */
-  crew: CrewRoom | null
+const readTold = shape<Schema['RoomCrewView']>()(({ field, needed }) => ({
+  id: needed('id', readTextOrNull),
+  name: field('name', readTextOrNull),
+  state: needed('state', wordOr(['off', 'slate', 'live'], 'off')),
+  sources: field('sources', (value) => readRecord(value) as Record<string, SourceInfo>),
   /** The source that the programme takes, or `slate`; null where the server does not say. */
-  onProgramme: string | null
+  onProgramme: field('on_programme', readTextOrNull),
+}))
+
+export function readRoom(body: unknown) {
+  const room = named(readTold(body))
+  // Null where the token opens no more than the public's view.
+  return room && { ...room, crew: readCrewRoom(body) }
 }
+export type RoomInfo = NonNullable<ReturnType<typeof readRoom>>
 
 export type RoomProblem = '' | 'unreachable' | 'unauthorized' | 'unknown_room'
 
@@ -36,31 +37,15 @@ export interface RoomState {
 }
 
 export interface RoomPorts {
-  fetch: (url: string, init: RequestInit) => Promise<Response>
+  fetch: Fetch
   setTimeout: (run: () => void, ms: number) => unknown
   clearTimeout: (handle: unknown) => void
   now: () => number
 }
 
 const REQUEST_TIMEOUT_MS = 4000
+const PROBLEMS: Record<number, RoomProblem> = { 401: 'unauthorized', 403: 'unauthorized', 404: 'unknown_room' }
 const SLOWEST_MS = 8000
-
-/** Reads the answer leniently: a newer server may say more, an older one less. */
-export function readRoom(value: unknown): RoomInfo | null {
-  if (typeof value !== 'object' || value === null) return null
-  const room = value as Record<string, unknown>
-  const state = room['state']
-  if (typeof room['id'] !== 'string' || (state !== 'off' && state !== 'slate' && state !== 'live')) return null
-  const sources = room['sources']
-  return {
-    id: room['id'],
-    name: typeof room['name'] === 'string' ? room['name'] : room['id'],
-    state,
-    sources: typeof sources === 'object' && sources !== null ? (sources as Record<string, SourceInfo>) : {},
-    onProgramme: typeof room['on_programme'] === 'string' ? room['on_programme'] : null,
-    crew: readCrewRoom(room),
-  }
-}
 
 export class RoomWatch {
   private state: RoomState = { info: null, problem: '', atMs: 0, clockOffsetMs: 0 }
@@ -90,22 +75,7 @@ export class RoomWatch {
 
   /** One reading now, also between two polls. */
   async read(): Promise<RoomState> {
-    const abort = new AbortController()
-    const limit = this.ports.setTimeout(() => abort.abort(), REQUEST_TIMEOUT_MS)
-    let next: Pick<RoomState, 'info' | 'problem'>
-    try {
-      const response = await this.ports.fetch(this.address, {
-        headers: { ...authorization(this.token), Accept: 'application/json' },
-        cache: 'no-store',
-        credentials: this.token ? 'omit' : 'same-origin',
-        signal: abort.signal,
-      })
-      next = await this.interpret(response)
-    } catch {
-      next = { info: null, problem: 'unreachable' }
-    } finally {
-      this.ports.clearTimeout(limit)
-    }
+    const next = await this.ask()
     this.failures = next.problem === '' ? 0 : this.failures + 1
     // The last known room stays in sight while the server restarts.
     this.state = {
@@ -117,20 +87,22 @@ export class RoomWatch {
     return this.state
   }
 
-  private async interpret(response: Response): Promise<Pick<RoomState, 'info' | 'problem'>> {
-    if (response.status === 401 || response.status === 403) return { info: null, problem: 'unauthorized' }
-    if (response.status === 404) return { info: null, problem: 'unknown_room' }
-    if (!response.ok) return { info: null, problem: 'unreachable' }
-    this.compareClocks(response.headers.get('Date'))
-    const info = readRoom(await response.json())
+  private async ask(): Promise<Pick<RoomState, 'info' | 'problem'>> {
+    const result = await ask(this.address, {
+      token: this.token,
+      cache: 'no-store',
+      timeout_ms: REQUEST_TIMEOUT_MS,
+      fetcher: this.ports.fetch,
+    })
+    if (!result.ok) return { info: null, problem: PROBLEMS[result.status] ?? 'unreachable' }
+    if (result.date_ms !== null) this.compareClocks(result.date_ms)
+    const info = readRoom(result.data)
     return info ? { info, problem: '' } : { info: null, problem: 'unreachable' }
   }
 
   /** `Date` is cut to the second and has travelled: the largest difference of several is nearest to the truth. */
-  private compareClocks(date: string | null): void {
-    const server = date ? Date.parse(date) : NaN
-    if (Number.isNaN(server)) return
-    this.offsets = [...this.offsets.slice(-59), server - this.ports.now()]
+  private compareClocks(date_ms: number): void {
+    this.offsets = [...this.offsets.slice(-59), date_ms - this.ports.now()]
     this.state = { ...this.state, clockOffsetMs: Math.max(...this.offsets) }
   }
 

@@ -1,4 +1,4 @@
-/** What a reload brings back: devices, scene, presets, and whether the page was on air. Pure over a storage. */
+/** The state that a reload brings back: devices, scene, presets, and whether the page was on air. Pure over a storage. */
 
 import type { PictureSize, SoundPreset } from '$lib/capture/presets'
 import { CORNERS, SCENES, type Corner, type Scene } from '$lib/compositor/geometry'
@@ -42,7 +42,7 @@ const CHOICES = {
 
 const key = (room: string) => `streamer.studio.${room}`
 
-/** Whatever is unreadable, of another version or out of range falls back to its default, field by field. */
+/** A field that is unreadable, of another version or out of range falls back to its default. */
 export function loadSettings(store: KeyStore, room: string): StudioSettings {
   const found = readObject(store, key(room))
   const settings: Record<string, unknown> = { ...DEFAULTS }

@@ -38,7 +38,7 @@ export class Studio {
   readonly other = $derived.by(() => otherPublisher(this.room.info, this.place.source, this.sender.whip))
   readonly source = $derived.by(() => this.room.info?.sources[this.place.source] ?? null)
   readonly crew = $derived.by(() => this.room.info?.crew ?? null)
-  /** Whoever sends is on air: the room begins by itself, and nothing is planned that it would wait for. */
+  /** Sending is being on air: the room begins by itself, and nothing is planned that it would wait for. */
   readonly free = $derived.by(
     () => this.crew !== null && this.crew.auto && this.crew.next === null && this.crew.session === null,
   )

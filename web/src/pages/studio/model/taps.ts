@@ -1,6 +1,7 @@
 /** A technician's taps as values, and how each travels: over Socket.IO `/studio` or REST. Pure. */
 
-import { isRecord, readTextOrNull } from '$lib/api/read'
+import type { JsonObject } from '$lib/api/types'
+import { listOf, readTextOrNull } from '$lib/api/read'
 import { readSession, type Session } from '$lib/protocol/day'
 
 export type Scope = 'room' | 'venue' | 'event'
@@ -102,19 +103,19 @@ function ofSession(tap: { kind: TapKind; session: string }, body: Record<string,
 }
 
 export interface Outcome {
-  /** What undoes it; empty where nothing changed or nothing can. */
+  /** The actions that undo it; empty where nothing changed or nothing can be undone. */
   actions: string[]
   /** Sessions as they are now. */
   sessions: Session[]
 }
 
-/** Reads what either way answers: a session with its action, a room's `Done`, or an acknowledgement. */
-export function readOutcome(body: unknown): Outcome {
-  if (!isRecord(body)) return { actions: [], sessions: [] }
-  const several = Array.isArray(body['actions']) ? (body['actions'] as unknown[]) : []
-  const ids = several.filter((id): id is string => typeof id === 'string')
-  const one = readTextOrNull(body['action'])
-  const listed = Array.isArray(body['sessions']) ? (body['sessions'] as unknown[]) : []
-  const sessions = [body, body['session'], ...listed].map(readSession).filter((session) => session !== null)
-  return { actions: ids.length > 0 ? ids : one === null ? [] : [one], sessions }
+/** Of an answer by either way: a session with its action, a room's `Done`, or an acknowledgement. */
+export function readOutcome(body: JsonObject): Outcome {
+  const { action, actions, session, sessions } = body
+  const several = listOf(readTextOrNull)(actions)
+  const one = readTextOrNull(action)
+  return {
+    actions: several.length > 0 || one === null ? several : [one],
+    sessions: listOf(readSession)([body, session, ...(Array.isArray(sessions) ? sessions : [])]),
+  }
 }

@@ -1,6 +1,6 @@
 import type { Translation } from '$lib/i18n'
 
-/** What may be done to a whole room. */
+/** Actions on a whole room. */
 export const en = {
   'room.title': 'Room',
   'hold.do': 'Hold',

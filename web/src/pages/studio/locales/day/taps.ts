@@ -1,6 +1,6 @@
 import type { Translation } from '$lib/i18n'
 
-/** What may be tapped, and what is asked back. */
+/** Taps, and the questions before them. */
 export const en = {
   'tap.start': 'Start',
   'tap.start.of': 'Start “{title}”',

@@ -1,0 +1,42 @@
+import { it } from 'vitest'
+import { survivesVersions } from '$lib/api/versions'
+import type { SocketSchema } from '$lib/api/types'
+import { readAction, readClaim, readReport, readSanction } from './wire'
+
+const AT = '2026-11-24T08:00:00Z'
+
+it('reads what servers of other versions tell moderators', () => {
+  const report: SocketSchema['ReportChanged'] = {
+    id: 'r',
+    kind: 'message',
+    item: 'm',
+    participant: 'p',
+    reason: null,
+    at: AT,
+    resolved: false,
+  }
+  survivesVersions(readReport, report, ['id', 'item', 'at'], ['kind'])
+  const action: SocketSchema['ActionChanged'] = {
+    id: 'a',
+    kind: 'chat.delete',
+    target: 'm',
+    participant: 'p',
+    who: 'Mo',
+    reason: null,
+    at: AT,
+    undoable: true,
+    undone: null,
+    undone_by: null,
+  }
+  survivesVersions(readAction, action, ['id', 'at'], ['kind'])
+  const sanction: SocketSchema['SanctionChanged'] = {
+    participant: 'p',
+    name: 'Ada',
+    muted_until: null,
+    banned: true,
+    reason: null,
+  }
+  survivesVersions(readSanction, sanction, ['participant'])
+  const claim: SocketSchema['Claimed'] = { id: 'm', by: 'Mo', until: AT }
+  survivesVersions(readClaim, claim, ['id', 'until'])
+})
