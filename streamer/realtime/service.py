@@ -1,4 +1,4 @@
-"""The Socket.IO service as a whole: made by ``streamer.web.realtime``, served under ``/socket.io/``."""
+"""The Socket.IO service as a whole: made by ``streamer.web.application``, served under ``/socket.io/``."""
 
 from __future__ import annotations
 
