@@ -1,7 +1,7 @@
 """``make quick``: lint, types, import laws, and the unit tests that a change touches, in less than a minute.
 
-The change is what differs from where this branch left main, with what is not committed. A unit test is touched when it
-imports a changed module, by way of others too. The nearest come first, as many as the time holds.
+The change is the difference from the point where this branch left main, with uncommitted files. A unit test is touched
+if it imports a changed module, directly or by way of others. The nearest come first, as many as fit into the time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.checks import BIN, ROOT, run
 from tests.pool import SERVERS, WEIGHTS
 
 TESTS_S = 20.0
-"""Unit tests of so many recorded seconds."""
+"""The unit tests of this many recorded seconds."""
 _LIGHT_S = 0.5
 """The assumed time of a module without a record."""
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)|import[ \t]+([\w.]+))", re.M)
@@ -75,7 +75,7 @@ def touched(changes: Iterable[str], files: Mapping[str, str]) -> list[str]:
 
 
 def affordable(tests: Iterable[str], weights: Mapping[str, float], limit_s: float = TESTS_S) -> list[str]:
-    """The first ones, as many as the time holds; what is too long by itself is left out."""
+    """The first tests that fit into the time; a test that is too long alone is left out."""
     chosen: list[str] = []
     for test in tests:
         if (seconds := weights.get(test, _LIGHT_S)) <= limit_s:

@@ -69,7 +69,7 @@ def running_of(day: RoomDay) -> Session | None:
 
 
 def in_their_time(day: RoomDay, now_ms: int, running: Session | None) -> list[Session]:
-    """The guarded sessions that have not begun although it is time, and that nobody's extension holds off."""
+    """The guarded sessions that have not begun although it is time, and that no extension delays."""
     until_ms = (running.extended_until_ms or 0) if running is not None else 0
     return [
         s
@@ -181,7 +181,7 @@ def check_told(day: RoomDay, now_ms: int, slate: object) -> None:
 
 
 def check_clock(before: RoomDay, after: RoomDay, now_ms: int) -> None:
-    """Between two values the clock did only what it may."""
+    """Between two values the clock made only allowed changes."""
     old = {s.id: s for s in before.sessions}
     for s in after.sessions:
         was = old.pop(s.id, None)
@@ -215,7 +215,7 @@ def check_clock(before: RoomDay, after: RoomDay, now_ms: int) -> None:
 
 
 def was_on_air(day: RoomDay, due: Session) -> bool:
-    """Whether what the camera shows had been on air, as somebody had tapped, when the time of ``due`` came."""
+    """Whether the camera's pictures had been put on air by a person when the time of ``due`` came."""
     if running_of(day) is not None:
         return True
     ends = [max(s.ended_ms, s.changed_ms or 0) for s in day.sessions if s.ended_ms is not None]
@@ -252,7 +252,8 @@ def check_tap(before: RoomDay, after: RoomDay, now_ms: int) -> None:
 
 
 def essence(day: RoomDay) -> object:
-    """An undo has to bring this back: all but when it was last changed, and what follows from the time."""
+    """The values that an undo must restore: all except the time of the last change and those that follow from the
+    time."""
     stage = {SessionState.ARMED: SessionState.SCHEDULED, SessionState.OVERRUN: SessionState.ON_AIR}
     sessions = {replace(s, changed_ms=None, state=stage.get(s.state, s.state)) for s in day.sessions}
     return sessions, day.hold, day.slate, day.source, day.gain_db

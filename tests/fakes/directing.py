@@ -28,7 +28,7 @@ TECHNICIAN = Actor("g1", "Anna")
 
 @dataclass
 class Stage:
-    """``now`` is moved by the test; ``look`` is what the director's own task does twice a second."""
+    """The test sets ``now``; ``look`` does the work of the director's own task, which runs twice a second."""
 
     database: Database
     folder: Path
@@ -58,12 +58,13 @@ class Stage:
         await self.director.refresh()
 
     async def restart(self) -> None:
-        """Another process takes over, with what the database and the rooms tell."""
+        """Another process takes over, with the data of the database and the rooms."""
         self.director = self._director()
         await self.director.refresh()
 
     async def at(self, minutes: float) -> None:
-        """So many minutes after nine, with a look each half minute until then: time that nobody looked is a leap."""
+        """This many minutes after nine, with a look each half minute until then: time without a look counts as a
+        leap."""
         until = NINE + round(minutes * MINUTE)
         while self.now < until - MINUTE // 2:
             self.now += MINUTE // 2
@@ -87,7 +88,7 @@ class Stage:
         return link
 
     async def plan(self, start: float, minutes: float = 45, room: str = "a", **fields: Any) -> str:
-        """A session that begins so many minutes after nine. Returns its id."""
+        """A session that begins this many minutes after nine. Returns its id."""
         fields.setdefault("title", "A talk")
         session = Session(
             id=secrets.token_urlsafe(9),

@@ -180,7 +180,7 @@ async def search_polls(app: FuzzedApp, rounds: int, dice: random.Random) -> Find
 
 
 async def _drained(socket: aiohttp.ClientWebSocketResponse, finds: Finds) -> None:
-    """Read what is there; an answer of ours that something went wrong is a find."""
+    """Read the waiting answers; an internal error among them is a find."""
     while True:
         try:
             message = await socket.receive(timeout=0.02)

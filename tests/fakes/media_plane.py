@@ -1,6 +1,5 @@
-"""The stand-in for the media plane, without processes: rooms that show what they are fed, answer offers and remember
-what they were asked. ``tests/unit/room/test_stand_in.py`` holds it to the real one.
-"""
+"""The stand-in for the media plane, without processes: rooms that show the fed events, answer offers and remember their
+requests. ``tests/unit/room/test_stand_in.py`` compares it with the real one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A day of many rooms in virtual time, through the real director: what the audience is shown, second by second.
+"""A day of many rooms in virtual time, through the real director: the audience's view, second by second.
 
-``python -m tests.fakes.simulated_day 10 40`` plays ten rooms with forty sessions each (``--seed``) and says what it
-looked at. Orders hold until others are given, so what was ordered last is held against every second until then.
+``python -m tests.fakes.simulated_day 10 40`` plays ten rooms with forty sessions each (``--seed``) and prints its
+counts. Orders hold until new ones come, so the last orders are checked for every second until then.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ PART = 334
 
 
 class DayPlane(FakePlane):
-    """Remembers what each room was told last, and nothing else."""
+    """Remembers the last orders of each room, and nothing else."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class World:
             await self._look(self.halls[name])
 
     def _between(self, now: int, then: int) -> None:
-        """Every second until then shows what was ordered last."""
+        """Every second until then shows the last orders."""
         seconds = max(0, (then - 1) // S - now // S)
         for hall in self.halls.values():
             self.count.seconds += seconds
@@ -406,7 +406,7 @@ class DayStage(Stage):
 
 
 async def simulate(folder: Path, rooms: int, sessions: int, seed: int) -> Count:
-    """Raises AssertionError where the audience was shown, told or cut anything but what happened."""
+    """Raises AssertionError if the audience's view, the facts or the cuts differ from the true events."""
     rng = random.Random(seed)
     database = sqlite_store(folder)
     await database.start()

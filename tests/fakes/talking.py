@@ -140,7 +140,7 @@ class ScriptedDirector:
         return session
 
     def put(self, day: RoomDay) -> None:
-        """Another day for the room, looked at and told of as the director does."""
+        """Set another day for the room and announce it, as the director does."""
         before = self.days[day.room]
         self._become(before, clockwork.advance(day, self.now_ms()))
 
@@ -239,7 +239,7 @@ class PlainViews:
 
 @dataclass
 class Service:
-    """A served Realtime and what stands behind it."""
+    """A served Realtime and the fakes behind it."""
 
     realtime: Realtime
     port: int
@@ -261,7 +261,7 @@ class Service:
     async def connect(
         self, namespace: str = "/audience", transports: list[str] | None = None, headers: Any = None, **auth: Any
     ) -> Attendee:
-        """A client that is in; raises socketio's ConnectionError with the answer where it is refused."""
+        """A client that is in. Raises socketio's ConnectionError with the answer if it is refused."""
         client = Attendee(namespace)
         self.clients.append(client)
         await client.connect(self.url, auth or {"room": "a"}, transports or ["websocket"], headers or {})
@@ -281,7 +281,7 @@ class Service:
 
 
 class Attendee:
-    """A real python-socketio client in one namespace that keeps what it is told."""
+    """A real python-socketio client in one namespace that keeps its events."""
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
@@ -320,7 +320,7 @@ class Attendee:
 
     @property
     def text(self) -> str:
-        """All that it has ever been told."""
+        """All texts that it has ever received."""
         return json.dumps([self.snapshots, self.events, self.closed, self.error])
 
     async def close(self) -> None:
@@ -419,7 +419,7 @@ class ScriptedSessions:
 
 @contextlib.asynccontextmanager
 async def audience_of(director: ScriptedDirector, folder: Path, **settings: Any) -> AsyncIterator[Audience]:
-    """A real one, with its database in a folder. What is planned by then is stored there."""
+    """A real one, with its database in a folder. The present plan is stored there."""
     database = sqlite_store(folder)
     await database.start()
     async with database.write() as connection:
@@ -451,7 +451,7 @@ async def audience_of(director: ScriptedDirector, folder: Path, **settings: Any)
 async def served(
     director: ScriptedDirector | None = None, *, audience: Any = None, port: int = 0, **settings: Any
 ) -> AsyncIterator[Service]:
-    """``audience``: a real one where it is spoken in."""
+    """``audience``: a real one, for tests that talk in it."""
     director = director or ScriptedDirector()
     audience = audience or QuietAudience()
     plane, access = FakePlane(), ListedAccess()
