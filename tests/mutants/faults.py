@@ -320,8 +320,8 @@ FAULTS = (
     ),
     Fault(
         "streamer/delivery/parts.py",
-        "if len(chunks) == 1 and (data := cache.get((first.file, first.offset))) and len(data) == first.size:",
-        "if len(chunks) == 1 and (data := cache.get((first.file, first.offset))):",
+        "if len(chunks) == 1 and (data := recent((first.file, first.offset))) and len(data) == first.size:",
+        "if len(chunks) == 1 and (data := recent((first.file, first.offset))):",
         "tests/unit/delivery/test_parts.py::test_a_cached_part_is_not_taken_for_the_larger_one_at_its_place",
         "A part is served for the segment that begins with it.",
     ),
