@@ -307,7 +307,7 @@ FAULTS = (
         "streamer/director/incidents.py",
         "return current(day) if day.hold is not None or day.slate else None",
         "return current(day) if day.hold is not None else None",
-        "tests/unit/director/test_director.py::test_what_a_technician_covers_is_left_out_of_the_replay_too",
+        "tests/unit/director/test_withheld.py::test_what_a_technician_covers_is_left_out_of_the_replay_too",
         "A replay shows what a technician had covered.",
     ),
     # --- delivery

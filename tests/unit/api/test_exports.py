@@ -124,6 +124,7 @@ async def world(database: Database) -> AsyncIterator[World]:
     plane = FakePlane()
     services = SimpleNamespace(
         database=database,
+        director=public_rooms,
         public_url=URL,
         plane=plane,
         state_of=lambda room: states.get(room, "off"),
@@ -133,7 +134,7 @@ async def world(database: Database) -> AsyncIterator[World]:
     )
     app = web.Application(middlewares=[errors])
     app[SERVICES] = services  # type: ignore[assignment]
-    exports.add_routes(app, public_rooms)
+    exports.add_routes(app)
     client: TestClient[web.Request, web.Application] = TestClient(TestServer(app))
     await client.start_server()
     yield World(client, database, public_rooms, states, plane)
@@ -319,7 +320,7 @@ async def test_a_reserved_room_says_reserved_and_until_when(world: World, monkey
     await world.add(secret)
     world.states["a"] = "slate"
     shown = PublicSession(secret, ShownTimes(NOON_MS, NOON_MS + HOUR_MS))
-    # Even from a face that tells too much.
+    # Even if the public status tells too much.
     world.public_rooms.known["a"] = PublicStatus(
         "reserved", "slate", current=shown, next=shown, reserved_until_ms=NOON_MS + HOUR_MS
     )

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { Api } from '$lib/api/client'
+import { Api } from '$lib/api/api'
 import { survivesVersions } from '$lib/api/versions'
 import type { Schema } from '$lib/api/types'
 import { askRecent, readRecent } from './recent'

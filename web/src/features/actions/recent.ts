@@ -1,7 +1,8 @@
 /** The crew's last actions in a room (`streamer/api/crew.py`). Pure. */
 
 import { type Read, readText, readTextOrNull, readTime, readYes, shape } from '$lib/api/read'
-import { type Api, readList } from '$lib/api/client'
+import type { Api } from '$lib/api/api'
+import { readList } from '$lib/api/client'
 import type { Schema } from '$lib/api/types'
 
 const MOST = 20

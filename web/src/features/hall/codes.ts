@@ -1,4 +1,5 @@
-import { Api, type Fetch, type Result } from '$lib/api/client'
+import { Api } from '$lib/api/api'
+import { type Fetch, type Result } from '$lib/api/client'
 import type { JsonObject, Schema, Told } from '$lib/api/types'
 
 /** `qr`: a `data:` address. */

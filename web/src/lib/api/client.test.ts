@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Api, ask, readError, readList } from './client'
+import { Api } from './api'
+import { ask, readError, readList } from './client'
 import { readText, readTextOrNull, shape } from './read'
 import type { Schema } from './types'
 

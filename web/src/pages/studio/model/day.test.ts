@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { LivePorts, WireSocket } from '$lib/live/socket'
 import { actionWords } from '$features/actions/locales/actions'
-import { Api } from '$lib/api/client'
+import { Api } from '$lib/api/api'
 import { Day } from './day.svelte'
 import { at, body, MINUTE_MS, NINE_MS, RUN } from './samples'
 import { type Tap } from './taps'

@@ -1,7 +1,7 @@
 /** A room's sessions around now, over REST. */
 
 import { readSession, type Session } from '$lib/protocol/day'
-import type { Api } from '$lib/api/client'
+import type { Api } from '$lib/api/api'
 
 const AROUND_MS = 18 * 3600_000
 

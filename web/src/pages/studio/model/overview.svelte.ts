@@ -6,7 +6,8 @@ import type { CrewMessage } from '$features/talk/model/crew-messages'
 import { DEFAULT_ZONE, readVenue, type Venue } from '$lib/protocol/day'
 import { type Me, readMe } from '$lib/login'
 import type { RoomAlarm } from './alarms'
-import { Api, readList } from '$lib/api/client'
+import { Api } from '$lib/api/api'
+import { readList } from '$lib/api/client'
 import type { Schema } from '$lib/api/types'
 import {
   afterEvents,

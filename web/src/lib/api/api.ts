@@ -1,0 +1,39 @@
+import { ask, everyPage, type Fetch, readList, type Result } from './client'
+import type { Reader } from './read'
+import type { JsonObject } from './types'
+
+/** Requests of one page with its link's token or, without one, the login cookie. Never rejects. */
+export class Api {
+  constructor(
+    private readonly token: string,
+    private readonly fetcher: Fetch = (input, init) => fetch(input, init),
+  ) {}
+
+  get<T = JsonObject>(path: string): Promise<Result<T>> {
+    return this.send<T>('GET', path)
+  }
+
+  post<T = JsonObject>(path: string, json: unknown): Promise<Result<T>> {
+    return this.send<T>('POST', path, json)
+  }
+
+  remove(path: string): Promise<Result> {
+    return this.send('DELETE', path)
+  }
+
+  /** All of a list; null where one does not come. */
+  async all<T>(path: string, query: Record<string, string>, read: Reader<T>): Promise<T[] | null> {
+    const page = async (cursor: string | null) => {
+      const asked = new URLSearchParams({ ...query, limit: '200', ...(cursor !== null && { cursor }) })
+      const result = await this.get(`${path}?${asked}`)
+      const list = result.ok ? readList(result.data, read) : null
+      if (list === null) throw new Error('no list')
+      return list
+    }
+    return everyPage(page).catch(() => null)
+  }
+
+  private send<T>(method: string, path: string, json?: unknown): Promise<Result<T>> {
+    return ask<T>(path, { method, json, token: this.token, fetcher: this.fetcher, cache: 'no-store' })
+  }
+}
