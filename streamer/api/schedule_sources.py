@@ -112,7 +112,7 @@ async def poll_now(call: Call) -> ScheduleSourceView:
 
 
 async def confirm(call: Call) -> ScheduleSourceView:
-    """The caller is answerable from now on for what the address says."""
+    """Make the caller answerable for the schedule at this address from now on."""
     services = call.services
     async with services.database.write() as connection:
         event = await Events(connection).get(call.path("id"))

@@ -95,7 +95,7 @@ class KeyAccess:
 
     @property
     def holds(self) -> bool:
-        """Whether it would be let in now, as far as is known."""
+        """Whether the same caller would still get this access now, as far as this process knows."""
         return self.keys.holds(self)
 
     @property

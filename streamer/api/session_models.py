@@ -224,7 +224,7 @@ def ms_of(moment: datetime) -> int:
 
 
 def check_span(start_ms: int, end_ms: int) -> None:
-    """Raises ValueError in the words of the body."""
+    """Raises ValueError; its message names the fields of the body."""
     if end_ms <= start_ms:
         raise ValueError("end must come after start")
     if end_ms - start_ms > LONGEST_MS:

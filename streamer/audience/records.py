@@ -29,7 +29,7 @@ MOST_LISTED = 100
 
 
 async def note_minute(database: Database, watching: Sequence[tuple[str, int]], minute_ms: int) -> None:
-    """``watching``: (session, viewers) of the sessions that are on."""
+    """Store the numbers of viewers in one minute. ``watching``: (session, viewers) of the sessions that are on."""
     if watching:
         async with database.write() as connection:
             await WatchMinutes(connection).put_many([(session, minute_ms, viewers) for session, viewers in watching])

@@ -56,7 +56,7 @@ class PcmWindow:
         return out
 
     def clear(self, at: int) -> None:
-        """Silence from ``at`` on."""
+        """Replace the sound from ``at`` on by silence."""
         self._data[:, max(0, at - self._base) :] = 0
 
 

@@ -221,7 +221,7 @@ class Recorder:
         return await asyncio.to_thread(self.stop, timeout_s)
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """The same, for callers that may wait."""
+        """Do as :meth:`close` does, for callers that may block."""
         self._queue.close()
         if self._thread.ident is None:
             return True

@@ -50,7 +50,7 @@ class SourceListener(Protocol):
 
 
 class Publications:
-    """See the module. Make it on its loop."""
+    """The publications of a room's process, see the module. Make it on the loop that will use it."""
 
     def __init__(self, settings: Settings, sink: SourceListener, *, drop: Drop | None = None) -> None:
         self._settings = settings

@@ -70,7 +70,7 @@ class TimestampUnwrapper:
         return self.last
 
     def near(self, value: int) -> int:
-        """The same without changing the state: for the RTP time of a sender report."""
+        """Unwrap a number without changing the state: for the RTP time of a sender report."""
         if self.last is None:
             return value
         return self.last + ((value - self.last + 0x80000000) & 0xFFFFFFFF) - 0x80000000

@@ -77,7 +77,7 @@ def room_guid(room: ScheduleRoom) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ExportIdentity:
-    """Unique in a schedule, and the same each time it is written."""
+    """Names of a session in an exported schedule: unique in it, and the same each time it is written."""
 
     guid: str
     id: int

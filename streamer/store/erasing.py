@@ -89,7 +89,7 @@ class Erasing:
         return [one.erasure for one in self._unfinished.values() if isinstance(one.erasure, RecordingErasure)]
 
     async def hashed(self, kind: str, name: str) -> bytes:
-        """An id as it stands in the file. Raises StoreUnavailable without a key."""
+        """The keyed hash of an id, as the file of erasures contains it. Raises StoreUnavailable without a key."""
         await self._open()
         return self.log.hashed(kind, name)
 

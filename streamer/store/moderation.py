@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Moderation:
-    """One transaction's view of all of them."""
+    """One transaction's view of the tables of moderation."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -48,12 +48,12 @@ class Moderation:
     # --- read ---------------------------------------------------------------------------------------
 
     async def sanctions(self, scope: str, now_ms: int) -> list[Sanction]:
-        """Those in force."""
+        """The sanctions in force."""
         in_force = or_(sanctions.c.banned.is_(True), sanctions.c.muted_until_ms > now_ms)
         return await self._all(select(sanctions).where(sanctions.c.scope == scope, in_force), _SANCTIONS)
 
     async def holds(self, scope: str, now_ms: int) -> list[AddressHold]:
-        """Those in force."""
+        """The holds of addresses in force."""
         query = select(address_holds).where(address_holds.c.scope == scope, address_holds.c.until_ms > now_ms)
         return await self._all(query, _HOLDS)
 
@@ -79,7 +79,7 @@ class Moderation:
         return await self._all(query.order_by(reports.c.at_ms.desc()).limit(limit), _REPORTS)
 
     async def crew_messages(self, scope: str, limit: int) -> list[CrewMessage]:
-        """The newest lines, oldest first."""
+        """The newest messages of the crew's chat, oldest first."""
         query = select(crew_lines).where(crew_lines.c.scope == scope)
         return (await self._all(query.order_by(crew_lines.c.at_ms.desc()).limit(limit), _CREW_MESSAGES))[::-1]
 

@@ -96,7 +96,7 @@ def said_told(caller: Caller, item: FromClause) -> Clause:
 
 
 def said_for_crew(caller: Caller, item: FromClause, action: Action) -> Clause:
-    """Those of them that the caller may read as a moderator."""
+    """Rows of ``item`` that the caller may read as a moderator."""
     in_room = and_(said_in(item).is_(None), room_allows(caller.grant, action, item.c.room_id))
     return or_(in_room, and_(sessions.c.id.is_not(None), session_allows(caller.grant, action)))
 
