@@ -422,7 +422,7 @@ class Director:
         change = between(before, state.day, actor=CLOCK, kind="clock", at_ms=now_ms)
         if state.unsaved:
             change = replace(change, changed=state.day.sessions, added=(), state=state_of(state.day))
-        # Nobody will later ask about states that follow from the time (armed, overrun) or the media.
+        # The audit log leaves out states that follow from the time (armed, overrun) or the media.
         change = replace(change, heard=any(_moved(before, session) for session in (*change.added, *change.changed)))
         covered = incidents(before, state.day, now_ms)
         change = replace(change, opened=covered.opened, closed=covered.closed)

@@ -176,7 +176,7 @@ class Feed:
                 # A file that was played to its end begins again at once; a camera that hung up is waited for.
                 steady = STEADY_S if self.live else SHORTEST_CLIP_S
             except Exception as error:
-                # Whatever error a library raises, the publisher tries again: the camera may be back.
+                # The publisher tries again after any error of a library: the camera may be back.
                 self.error = f"{type(error).__name__}: {error}"
                 log.warning("input_failed", error=self.error)
             failures = 0 if time.monotonic() - began > steady else failures + 1

@@ -46,7 +46,7 @@ def _steps(text: str) -> Iterator[Step]:
 
 @dataclass
 class Values:
-    """What the page's ids, keys and times stand for."""
+    """The real ids, keys and times for those on the page."""
 
     known: dict[Any, Any] = field(default_factory=dict)
 
