@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import structlog
 
 from streamer.conference import airing, clockwork, taps
 from streamer.conference.airing import PublicStatus
@@ -29,11 +28,11 @@ from streamer.conference.undo import effect, restore
 from streamer.control.media_plane import Change, MediaPlane, RoomLink
 from streamer.control.messages import RoomConfig
 from streamer.director import ahead, editing
+from streamer.director.day_cache import DayCache
 from streamer.director.day_repository import (
     Acknowledgement,
     DayChange,
     DayRepository,
-    Loaded,
     StoredAction,
     between,
     effect_of,
@@ -43,29 +42,15 @@ from streamer.director.day_repository import (
 from streamer.director.effects import Effects
 from streamer.director.incidents import Incidents, incidents
 from streamer.director.kinds import kind_of, session_of
-from streamer.director.news import (
-    CLOCK,
-    Actor,
-    AlarmsChanged,
-    IncidentChanged,
-    Listener,
-    StretchForgotten,
-)
+from streamer.director.news import CLOCK, Actor, AlarmsChanged, IncidentChanged, Listener, StretchForgotten
 from streamer.director.room_alarms import RoomAlarms
 from streamer.director.room_state import RoomState
 from streamer.errors import NotFound, StreamerError
 from streamer.supervision import TASKS, start_kept
 
-log = structlog.get_logger(__name__)
-
 TICK_S = 0.5
-REVISION_EVERY = 2
-"""Ticks between two checks whether another process changed the database."""
-LOAD_TRIES = 5
 STILL_COMING_S = 0.7
 """A picture leaves the packager at most this long after it was taken."""
-RELOAD_EVERY = 1200
-"""Ticks after which everything is read again, because tomorrow's sessions come into the days in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +91,10 @@ class Director:
         self._day_repository = day_repository
         self._plane = plane
         self._clock = clock
-        self._loading = asyncio.Lock()
         self.room_alarms = room_alarms
-        self._room_states: dict[str, RoomState] = {}
         self.effects = Effects(day_repository, plane, room_alarms, logos)
+        self._cache = DayCache(day_repository, self.effects)
         self._woken = asyncio.Event()
-        self._revision = 0
-        self._stale = False
-        """Another process has changed the database, and the change has not been read yet."""
         self._task: asyncio.Task[None] | None = None
         self._unlisten: Callable[[], None] | None = None
 
@@ -121,8 +102,8 @@ class Director:
 
     async def start(self) -> None:
         """Raises StreamerError if the database does not answer."""
-        await self._load()
-        for state in self._room_states.values():
+        await self._cache.load(self._clock())
+        for state in self._cache.states.values():
             await self.look(state)
         self._unlisten = self._plane.listen(self._on_media)
         self._task = start_kept("director", self._run)
@@ -147,73 +128,73 @@ class Director:
 
     @property
     def room_states(self) -> list[RoomState]:
-        return list(self._room_states.values())
+        return list(self._cache.states.values())
 
     @property
     def rooms(self) -> Mapping[str, Room]:
-        return {name: state.room for name, state in self._room_states.items()}
+        return {name: state.room for name, state in self._cache.states.items()}
 
     def room(self, room_id: str) -> Room | None:
-        state = self._room_states.get(room_id)
+        state = self._cache.states.get(room_id)
         return state.room if state is not None else None
 
     def venue_of(self, room_id: str) -> Venue | None:
-        state = self._room_states.get(room_id)
+        state = self._cache.states.get(room_id)
         return state.venue if state is not None else None
 
     def rooms_of_venue(self, venue: str) -> list[Room]:
-        return [state.room for state in self._room_states.values() if state.room.venue == venue]
+        return [state.room for state in self._cache.states.values() if state.room.venue == venue]
 
     def rooms_of_event(self, event: str) -> list[Room]:
         """The rooms in memory that have a session of the event."""
         return [
             state.room
-            for state in self._room_states.values()
+            for state in self._cache.states.values()
             if any(session.event == event for session in state.day.sessions)
         ]
 
     def day(self, room_id: str) -> RoomDay:
         """Raises NotFound ``no_such_room``."""
-        return self._room_state(room_id).day
+        return self._cache.state(room_id).day
 
     def following(self, room_id: str) -> Session | None:
         """The session that would go on air next, closed or not; for the crew. Raises NotFound."""
-        return following(self._room_state(room_id).day, self._clock())
+        return following(self._cache.state(room_id).day, self._clock())
 
     def find(self, session_id: str) -> Session | None:
         """A session of the days in memory."""
-        for state in self._room_states.values():
+        for state in self._cache.states.values():
             if (session := find(state.day, session_id)) is not None:
                 return session
         return None
 
     def public_status(self, room_id: str) -> PublicStatus:
         """The public status of the room. Raises NotFound."""
-        return airing.public_status(self._room_state(room_id).day, self._clock())
+        return airing.public_status(self._cache.state(room_id).day, self._clock())
 
     def shown(self, session: Session) -> tuple[int, int]:
         """The expected begin and end of the session; UTC milliseconds."""
-        state = self._room_states.get(session.room)
+        state = self._cache.states.get(session.room)
         times = shown_times(state.day, self._clock()).get(session.id) if state is not None else None
         return (session.start_ms, session.end_ms) if times is None else (times.start_ms, times.end_ms)
 
     def alarms(self, room_id: str) -> tuple[Alarm, ...]:
-        return self._room_state(room_id).alarms
+        return self._cache.state(room_id).alarms
 
     def acknowledged(self, room_id: str) -> Mapping[str, Acknowledgement]:
         """Alarm id -> its acknowledgement."""
-        return self._room_state(room_id).acknowledged
+        return self._cache.state(room_id).acknowledged
 
     def config(self, room_id: str) -> RoomConfig:
         """The present config for the room's process; opening the room sends it. Raises NotFound."""
-        state = self._room_state(room_id)
+        state = self._cache.state(room_id)
         return self.effects.config(state, self._clock())
 
     # --- taps --------------------------------------------------------------------------------------
 
     async def run(self, room_id: str, command: taps.Command, actor: Actor) -> Tapped:
         """Raises NotFound, :class:`~streamer.conference.taps.Refused`, StoreUnavailable; then nothing has changed."""
-        state = self._room_state(room_id)
+        state = self._cache.state(room_id)
         kind, session = kind_of(command), session_of(command)
         async with state.lock:
             now_ms = self._clock()
@@ -242,7 +223,7 @@ class Director:
 
     async def recent(self, room_id: str, limit: int) -> list[Recent]:
         """People's actions in the room of the last days, newest first. Raises NotFound."""
-        state = self._room_state(room_id)
+        state = self._cache.state(room_id)
         now_ms = self._clock()
         latest = await self._day_repository.latest(room_id, now_ms, limit)
         found = []
@@ -257,7 +238,7 @@ class Director:
     async def undo(self, action_id: str, actor: Actor) -> Tapped:
         """Undo an action. A second undo changes nothing. Raises NotFound, Refused ``superseded``."""
         stored = await self._day_repository.action(action_id)
-        state = self._room_state(stored.room)
+        state = self._cache.state(stored.room)
         async with state.lock:
             stored = await self._day_repository.action(action_id)
             if stored.undone_ms is not None:
@@ -276,7 +257,7 @@ class Director:
 
     async def acknowledge(self, room_id: str, alarm_id: str, actor: Actor) -> None:
         """Acknowledge an alarm. Raises NotFound if the room does not have it."""
-        state = self._room_state(room_id)
+        state = self._cache.state(room_id)
         if all(alarm.id != alarm_id for alarm in state.alarms):
             raise NotFound("There is no such alarm.", code="no_such_alarm")
         now_ms = self._clock()
@@ -308,7 +289,7 @@ class Director:
             # The database comes last, because privacy does not wait for it.
             details = {"from_ms": from_ms, "to_ms": to_ms}
             await self._day_repository.note(
-                actor, "media.forget", self._room_state(room_id).room, details, self._clock()
+                actor, "media.forget", self._cache.state(room_id).room, details, self._clock()
             )
         return complete
 
@@ -317,14 +298,14 @@ class Director:
     async def add(self, sessions: Sequence[Session], actor: Actor) -> list[Session]:
         """New sessions. Raises Conflict, Unprocessable."""
         now_ms = self._clock()
-        await self._write(DayChange(added=tuple(sessions), actor=actor, kind="session.create", at_ms=now_ms))
+        await self._cache.write(DayChange(added=tuple(sessions), actor=actor, kind="session.create", at_ms=now_ms))
         await self.refresh()
         return [self.find(session.id) or session for session in sessions]
 
     async def change(self, session_id: str, fields: Mapping[str, Any], actor: Actor) -> Edited:
         """Edit a session; changes of privacy take effect at once. Raises NotFound, Refused."""
         session = self.find(session_id) or await self._day_repository.session(session_id)
-        state = self._room_state(session.room)
+        state = self._cache.state(session.room)
         async with state.lock:
             now_ms = self._clock()
             session = find(state.day, session_id) or await self._day_repository.session(session_id)
@@ -338,7 +319,7 @@ class Director:
                 at_ms=now_ms,
                 details={name: _plain(value) for name, value in fields.items()},
             )
-            await self._write(change, state.room.venue)
+            await self._cache.write(change, state.room.venue)
         await self.refresh()
         return Edited(None, self.find(session_id) or edited)
 
@@ -346,12 +327,12 @@ class Director:
         """Raises NotFound, Refused ``session_began`` for one that has been on air."""
         session = self.find(session_id) or await self._day_repository.session(session_id)
         editing.check_removable(session)
-        await self._write(DayChange(removed=(session,), actor=actor, kind="session.delete", at_ms=self._clock()))
+        await self._cache.write(DayChange(removed=(session,), actor=actor, kind="session.delete", at_ms=self._clock()))
         await self.refresh()
 
     async def refresh(self) -> None:
         """Read the changes of the database: rooms, venues, sessions."""
-        await self._load()
+        await self._cache.load(self._clock())
         for state in self.room_states:
             await self.look(state)
 
@@ -364,8 +345,8 @@ class Director:
             try:
                 ticks += 1
                 # Privacy does not wait for the database.
-                if not pressing and await self._is_due(ticks):
-                    await self._load()
+                if not pressing and await self._cache.is_due(ticks):
+                    await self._cache.load(self._clock())
             except Exception:
                 self.effects.note_fault("director_cannot_read")
             # In parallel: a room whose process does not answer delays no other room.
@@ -381,7 +362,7 @@ class Director:
     def _wait_s(self) -> float:
         """Seconds until the next look: a guarded session's rules must hold on time, not half a second later."""
         now_ms = self._clock()
-        times = (next_obeyed_ms(state.day, now_ms) for state in self._room_states.values())
+        times = (next_obeyed_ms(state.day, now_ms) for state in self._cache.states.values())
         return min(TICK_S, *((at_ms - now_ms) / 1000 for at_ms in times if at_ms is not None), TICK_S)
 
     async def _look_safely(self, state: RoomState) -> None:
@@ -390,12 +371,6 @@ class Director:
         except Exception:
             TASKS.note("director")
             self.effects.note_fault("director_look_failed", room=state.room.id)
-
-    async def _is_due(self, ticks: int) -> bool:
-        """Whether the database must be read: tomorrow's sessions are due, or another process has changed it."""
-        if self._stale or ticks % RELOAD_EVERY == 0:
-            return True
-        return ticks % REVISION_EVERY == 0 and await self._day_repository.revision() != self._revision
 
     def _on_media(self, _link: RoomLink, what: Change) -> None:
         if what != "meters":
@@ -427,7 +402,7 @@ class Director:
         covered = incidents(before, state.day, now_ms)
         change = replace(change, opened=covered.opened, closed=covered.closed)
         try:
-            await self._write(change, state.room.venue)
+            await self._cache.write(change, state.room.venue)
             state.unsaved = False
             self._tell_incidents(state, covered)
         except (StreamerError, OSError) as error:
@@ -486,69 +461,12 @@ class Director:
         covered = incidents(shown, after, now_ms)
         change = replace(change, opened=covered.opened, closed=covered.closed)
         if not change.empty or action is not None or undone is not None:
-            await self._write(change, state.room.venue)
+            await self._cache.write(change, state.room.venue)
         return Tapped(action, tuple(image.after for image in done.sessions if image.after is not None))
 
     def _tell_incidents(self, state: RoomState, covered: Incidents) -> None:
         for session in covered.sessions:
             self.effects.tell(IncidentChanged(state.room.id, session))
-
-    async def _write(self, change: DayChange, venue: str | None = None) -> None:
-        known = self._revision
-        seen, self._revision = await self._day_repository.write(change, venue)
-        # Between our writes another process's change has not been read yet.
-        self._stale = self._stale or seen != known
-
-    # --- inside ------------------------------------------------------------------------------------
-
-    async def _load(self) -> None:
-        """Read the database; if it was changed meanwhile it is read again."""
-        # One after the other: a read from before a room was made must not remove it again.
-        async with self._loading:
-            for _ in range(LOAD_TRIES):
-                if await self._loaded(await self._day_repository.load(self._clock())):
-                    return
-            # Somebody acts without pause, or the database is an older one: the next look reads it again.
-            self._revision = min(self._revision, await self._day_repository.revision())
-            self._stale = True
-
-    async def _loaded(self, loaded: Loaded) -> bool:
-        """False if an action has been written since ``loaded`` was read."""
-        for room_id in set(self._room_states) - set(loaded.rooms):
-            gone = self._room_states.pop(room_id)
-            self.effects.tell_sessions(room_id, gone.day.sessions, ())
-        for room_id, found in loaded.rooms.items():
-            state = self._room_states.get(room_id)
-            if state is None:
-                state = self._room_states[room_id] = RoomState(found.room, found.venue, replace(found.day, sessions=()))
-                state.acknowledged = dict(found.acknowledged)
-            async with state.lock:
-                if self._revision > loaded.revision:
-                    return False
-                state.room, state.venue = found.room, found.venue
-                if state.unsaved:
-                    continue
-                before, fresh = state.day.sessions, found.day
-                state.day = replace(
-                    state.day,
-                    name=fresh.name,
-                    start=fresh.start,
-                    between=fresh.between,
-                    zone=fresh.zone,
-                    left_out=fresh.left_out,
-                    sessions=fresh.sessions,
-                )
-                self.effects.tell_sessions(room_id, before, fresh.sessions)
-        self.effects.events = loaded.events
-        self._revision = max(self._revision, loaded.revision)
-        self._stale = False
-        return True
-
-    def _room_state(self, room_id: str) -> RoomState:
-        state = self._room_states.get(room_id)
-        if state is None:
-            raise NotFound("There is no such room.", code="no_such_room")
-        return state
 
 
 def _touched(action: StoredAction) -> list[str]:
