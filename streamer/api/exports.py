@@ -13,7 +13,6 @@ import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 from urllib.parse import urlencode
 
 from aiohttp import hdrs, web
@@ -23,7 +22,7 @@ from streamer import __version__
 from streamer.api.auth import authenticate
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.documents import Document, Documents, matches
-from streamer.conference.delays import ShownTimes
+from streamer.conference.airing import PublicSession, PublicStatus
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.schedule import Schedule
 from streamer.conference.sessions import Event, Session
@@ -55,36 +54,6 @@ _MINUTE_MS, _DAY_MS = 60_000, 86_400_000
 _KEPT_STAMPS = 50_000
 _NAMES = ("event", "room", "session")
 _IDENT = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-class PublicTalk(Protocol):
-    """:class:`streamer.conference.airing.PublicSession`."""
-
-    @property
-    def session(self) -> Session: ...
-
-    @property
-    def shown(self) -> ShownTimes: ...
-
-
-class Face(Protocol):
-    """The public facts about a room: :class:`streamer.conference.airing.PublicStatus`."""
-
-    @property
-    def current(self) -> PublicTalk | None: ...
-
-    @property
-    def next(self) -> PublicTalk | None: ...
-
-    @property
-    def reserved_until_ms(self) -> int | None: ...
-
-
-class Faces(Protocol):
-    """The director."""
-
-    def face(self, room_id: str) -> Face:
-        """Raises NotFound for a room that the director does not know (yet)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +93,7 @@ class Exports:
     """The handlers, and the documents that were written last. Documents are written in threads: thousands of sessions
     take a while, and the loop serves media."""
 
-    def __init__(self, faces: Faces) -> None:
-        self._faces = faces
+    def __init__(self) -> None:
         self.documents = Documents()
         self._stamps = _Stamps()
         self._turn = asyncio.Lock()
@@ -195,7 +163,7 @@ class Exports:
     def _stream_room(self, services: Services, room: Room) -> StreamRoom:
         state = services.state_of(room.id)
         try:
-            face: Face | None = self._faces.face(room.id)
+            face: PublicStatus | None = services.director.face(room.id)
         except NotFound:
             # Another process made the room a moment ago.
             face = None
@@ -229,9 +197,8 @@ class Exports:
         return _response(request, document, content_type, SCHEDULE_AGE_S), document
 
 
-def add_routes(app: web.Application, faces: Faces) -> None:
-    """``faces``: the director."""
-    exports = Exports(faces)
+def add_routes(app: web.Application) -> None:
+    exports = Exports()
     for path, handler in (
         ("/schedule.xml", exports.xml),
         ("/schedule.json", exports.json),
@@ -383,7 +350,7 @@ async def _gatherings(connection: AsyncConnection, now: int) -> list[Gathering]:
     return found
 
 
-def _talk(known: PublicTalk | None) -> Talk | None:
+def _talk(known: PublicSession | None) -> Talk | None:
     # Checked a second time: a closed session is never told of here, even if a face has it.
     if known is None or not told(ANYBODY, known.session, None).anything:
         return None
@@ -392,7 +359,7 @@ def _talk(known: PublicTalk | None) -> Talk | None:
 
 def _video_size(services: Services, room_id: str) -> tuple[int, int] | None:
     link = services.plane.rooms.get(room_id)
-    broadcast = getattr(getattr(link, "view", None), "broadcast", None)
+    broadcast = link.view.broadcast if link is not None else None
     if broadcast is None:
         return None
     sizes = [(r.width, r.height) for r in broadcast.renditions if r.width > 0 and r.height > 0]

@@ -20,17 +20,17 @@ async def forget(services: Services, room: str, from_ms: int, to_ms: int, actor:
     """Erase everything between two media times of a room, up to now. Raises NotFound, NotErased."""
     if services.director.room(room) is None:
         raise NotFound("There is no such room.", code="no_such_room")
-    stretch = erasures.Stretch(now_ms(), room, from_ms, min(to_ms, services.director.media_now_ms(room)))
+    stretch = erasures.StretchErasure(now_ms(), room, from_ms, min(to_ms, services.director.media_now_ms(room)))
     await services.erasing.carry_out(stretch, lambda: _everywhere(services, stretch, actor))
 
 
-async def again(services: Services, stretches: Sequence[erasures.Stretch]) -> None:
+async def again(services: Services, stretches: Sequence[erasures.StretchErasure]) -> None:
     """Erase again the stretches that were not finished, or that a restored database has again."""
     for stretch in stretches:
         await _everywhere(services, stretch, None)
 
 
-async def _everywhere(services: Services, stretch: erasures.Stretch, actor: Actor | None) -> None:
+async def _everywhere(services: Services, stretch: erasures.StretchErasure, actor: Actor | None) -> None:
     """Erase the stretch everywhere, also after a failure. Raises the first failure."""
     room, from_ms, to_ms = stretch.room, stretch.from_ms, stretch.to_ms
 

@@ -134,7 +134,7 @@ async def revoke_grant(call: Call) -> None:
         _require_over(call, grant, await _target(connection, grant))
     erasing = call.services.erasing
     # Recorded outside the database, so that a restored database does not bring the grant back.
-    gone = erasures.Grant(now_ms(), await erasing.hashed(GRANT, grant.id))
+    gone = erasures.GrantErasure(now_ms(), await erasing.hashed(GRANT, grant.id))
     await erasing.carry_out(gone, lambda: _revoke(call))
 
 
@@ -158,7 +158,7 @@ async def _close_what_it_opened(services: Services, grant: str, opened: Sequence
         group.create_task(hang_up(services, opened), name="hangups")
 
 
-async def revoke_again(services: Services, records: Sequence[erasures.Grant]) -> None:
+async def revoke_again(services: Services, records: Sequence[erasures.GrantErasure]) -> None:
     """Revoke again the grants whose revocation was not finished, or that a restored database has again."""
     gone = {record.who for record in records}
     async with services.database.read() as connection:

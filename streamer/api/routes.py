@@ -95,7 +95,7 @@ def make_application(services: Services, observe: Observe) -> web.Application:
     whip.add_routes(app)
     whep.add_routes(app)
     logos.add_routes(app)
-    exports.add_routes(app, services.director)
+    exports.add_routes(app)
     pages.add_routes(app)
     hall_pages.add_routes(app)
     return app

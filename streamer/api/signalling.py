@@ -11,11 +11,11 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from streamer.api.context import SERVICES, Services
-from streamer.api.ports import RoomLink
 from streamer.api.routing import UnsupportedMediaType, body_limit
 from streamer.api.uncancelled import to_the_end
 from streamer.conference.rooms import is_slug
 from streamer.control.ice_servers import link_headers
+from streamer.control.media_plane import RoomLink
 from streamer.control.messages import Answer, Candidates
 from streamer.errors import BadRequest, NotFound, StreamerError
 from streamer.store.grants import WebRtcConnections

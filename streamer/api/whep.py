@@ -11,11 +11,11 @@ from aiohttp import web
 from streamer.api import signalling
 from streamer.api.auth import authenticate, require, require_role
 from streamer.api.context import SERVICES
-from streamer.api.ports import RoomLink
 from streamer.api.uncancelled import to_the_end
 from streamer.api.whip import endpoint_options, offer_as, room_of, source_of
 from streamer.broadcast.media_events import PUBLIC
 from streamer.conference.grants import Action, Target
+from streamer.control.media_plane import RoomLink
 from streamer.control.messages import Offer
 from streamer.errors import NotOnAir
 
@@ -25,7 +25,7 @@ PREVIEW = "preview"
 def _link(request: web.Request, room: str) -> RoomLink:
     services = request.app[SERVICES]
     link = services.plane.rooms.get(room)
-    if link is None or services.public_state(link) == "off":
+    if link is None or services.state_of(room) == "off":
         # A room opens with a publication, never because a viewer asks.
         raise NotOnAir("The room is off.", headers={"Retry-After": "5"})
     return link

@@ -11,10 +11,10 @@ import asyncio
 import contextlib
 import functools
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import structlog
 
@@ -35,6 +35,7 @@ from streamer.archive.repository import (
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView
 from streamer.conference.sessions import ReplayPolicy, Session
+from streamer.control.media_plane import MediaPlane
 from streamer.errors import StreamerError
 from streamer.formats import erasures
 from streamer.shares import Shares
@@ -64,20 +65,6 @@ GRACE_MS = 10_000
 """An incident, or an end, that began less than this ago changes only segments that are not listed yet."""
 
 
-class MirrorLink(Protocol):
-    """A room's link, as the archive sees it."""
-
-    @property
-    def view(self) -> BroadcastView: ...
-
-    def subscribe(self, callback: Callable[[], None], /) -> Callable[[], None]: ...
-
-
-class MirrorPlane(Protocol):
-    @property
-    def rooms(self) -> Mapping[str, MirrorLink]: ...
-
-
 class Archivist:
     """``clock``: UTC milliseconds. ``start`` it first, ``close`` it last; all on the loop."""
 
@@ -85,14 +72,14 @@ class Archivist:
         self,
         data: Path,
         database: Database,
-        plane: MirrorPlane,
+        plane: MediaPlane,
         *,
         clock: Callable[[], int],
         room_dir: Callable[[str], Path],
         erasing: Erasing,
     ) -> None:
         self.erasing = erasing
-        erasing.does(erasures.Recording, functools.partial(deleting.again, self))
+        erasing.does(erasures.RecordingErasure, functools.partial(deleting.again, self))
         self.dir = data / "recordings"
         self.book = RecordingRepository(database, self.dir)
         self.clock = clock

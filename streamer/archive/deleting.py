@@ -31,7 +31,7 @@ async def remove(
             await withdraw()
         await asyncio.to_thread(files.remove, archivist.book.folder(session))
 
-    await archivist.erasing.carry_out(erasures.Recording(archivist.clock(), session, room), gone)
+    await archivist.erasing.carry_out(erasures.RecordingErasure(archivist.clock(), session, room), gone)
 
 
 async def remove_left(archivist: Archivist, session: str) -> None:
@@ -54,7 +54,7 @@ async def withdraw(
     archivist.publish(with_edition(entry, gone, None, now_ms))
 
 
-async def again(archivist: Archivist, records: Sequence[erasures.Recording], *, alone: bool = False) -> None:
+async def again(archivist: Archivist, records: Sequence[erasures.RecordingErasure], *, alone: bool = False) -> None:
     """Delete again the rest of earlier deletions, or recordings that a restored database has again. ``alone``: the
     caller holds the session's lock. Raises OSError, StoreUnavailable."""
     for record in records:
@@ -65,7 +65,7 @@ async def again(archivist: Archivist, records: Sequence[erasures.Recording], *, 
                 await _again(archivist, record)
 
 
-async def _again(archivist: Archivist, record: erasures.Recording) -> None:
+async def _again(archivist: Archivist, record: erasures.RecordingErasure) -> None:
     entry = await archivist.book.entry(record.session, around=False)
     recording = entry.recording if entry is not None else None
     if entry is not None and recording is not None and recording.state is not RecordingState.DELETED:
@@ -86,4 +86,6 @@ async def finish(archivist: Archivist) -> None:
             if await asyncio.to_thread(files.remove, archivist.book.folder(session)):
                 log.warning("deletion_finished", session=session)
         except OSError as error:
-            archivist.erasing.add_unfinished(erasures.Recording(archivist.clock(), session, recording.room), str(error))
+            archivist.erasing.add_unfinished(
+                erasures.RecordingErasure(archivist.clock(), session, recording.room), str(error)
+            )

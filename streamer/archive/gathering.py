@@ -32,6 +32,29 @@ def forbidden(session: Session, others: Iterable[Session]) -> tuple[Span, ...]:
     )
 
 
+def neighbours(sessions: Iterable[Session], before: Session | None, after: Session | None) -> list[Session]:
+    """The room's other sessions whose recordings may contain, as handles, minutes that now belong to the changed
+    session alone."""
+    if after is None or after.started_ms is None or not (after.closed or not after.recorded):
+        return []
+    if before is not None and (before.started_ms, before.ended_ms, before.closed, before.recorded) == (
+        after.started_ms,
+        after.ended_ms,
+        after.closed,
+        after.recorded,
+    ):
+        return []
+    from_ms, to_ms = after.started_ms - HANDLE_MS, (after.ended_ms or FOREVER_MS) + HANDLE_MS
+    return [
+        session
+        for session in sessions
+        if session.id != after.id
+        and session.started_ms is not None
+        and session.started_ms < to_ms
+        and (session.ended_ms is None or session.ended_ms > from_ms)
+    ]
+
+
 def with_handles(session: Span, gone: Iterable[Span]) -> Span:
     """The session with its handles. A handle ends at the next closed or unrecorded session."""
     begin, end = session.from_ms - HANDLE_MS, min(session.to_ms + HANDLE_MS, FOREVER_MS)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from streamer.broadcast.programme import TICKS_PER_MS, Broadcast, Chunk, InitSection, Part, Segment
-from streamer.broadcast.view import BroadcastView, TrackView
+from streamer.broadcast.view import BroadcastView, RenditionView
 
 HANDLE_MS = 5 * 60 * 1000
 """The time that is kept before the start and after the end, so that a cut can be moved."""
@@ -123,7 +123,7 @@ def collect(
     return without(reel, gone) if reel is not None else None
 
 
-def _numbered(track: TrackView, numbers: range | None) -> Iterable[Segment]:
+def _numbered(track: RenditionView, numbers: range | None) -> Iterable[Segment]:
     if numbers is None:
         return track.segments.values()
     return (segment for n in numbers if (segment := track.get(n)) is not None)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import structlog
 
@@ -28,6 +27,7 @@ from streamer.audience.captions import (
 )
 from streamer.broadcast.view import BroadcastView
 from streamer.conference.captions import Cue
+from streamer.control.media_plane import MediaPlane
 from streamer.errors import Conflict, NotFound, Unprocessable
 from streamer.store.captions import Captions
 from streamer.store.database import Database
@@ -44,18 +44,6 @@ LEAD_MS = 20_000
 """A line that was said up to this long before a stretch may still be on the screen in it."""
 
 _log = structlog.get_logger(__name__)
-
-
-class Link(Protocol):
-    """The part of an open room that captions need: ``streamer.control.client.RoomLink``."""
-
-    @property
-    def view(self) -> BroadcastView: ...
-
-
-class Plane(Protocol):
-    @property
-    def rooms(self) -> Mapping[str, Link]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +96,7 @@ class Captioning:
     def __init__(
         self,
         database: Database,
-        plane: Plane,
+        plane: MediaPlane,
         *,
         clock: Callable[[], int],
         session_at: Callable[[str, int], str | None] = lambda _room, _at: None,

@@ -140,7 +140,7 @@ async def erase(database: Database, participant: str) -> dict[str, int]:
         return await Participants(connection).erase(participant)
 
 
-async def erase_again(database: Database, erasing: Erasing, records: Sequence[erasures.Person]) -> set[str]:
+async def erase_again(database: Database, erasing: Erasing, records: Sequence[erasures.PersonErasure]) -> set[str]:
     """Delete again the data of people who asked for it, if a restored database has it again. Returns their ids."""
     asked: dict[bytes, int] = {}
     for record in records:

@@ -75,7 +75,7 @@ class Audience:
     ) -> None:
         self._database = database
         self._erasing = erasing
-        erasing.does(erasures.Person, self._erase_again)
+        erasing.does(erasures.PersonErasure, self._erase_again)
         self._clock = clock
         self._sessions = sessions
         self._settings = settings
@@ -232,7 +232,7 @@ class Audience:
         Raises NotErased if the database does not answer, or if the request cannot be recorded outside of it; then it is
         tried again.
         """
-        record = erasures.Person(self._clock(), await self._erasing.hashed(records.PERSON, participant))
+        record = erasures.PersonErasure(self._clock(), await self._erasing.hashed(records.PERSON, participant))
 
         async def gone() -> Mapping[str, int]:
             await self.book.flushed()
@@ -242,7 +242,7 @@ class Audience:
 
         return await self._erasing.carry_out(record, gone)
 
-    async def _erase_again(self, asked: Sequence[erasures.Person]) -> None:
+    async def _erase_again(self, asked: Sequence[erasures.PersonErasure]) -> None:
         for participant in await records.erase_again(self._database, self._erasing, asked):
             self._forget(participant)
 

@@ -14,7 +14,7 @@ class OutOfStep(ValueError):
     """An event does not fit the mirror's state: events were lost. The caller asks for a snapshot."""
 
 
-class TrackView:
+class RenditionView:
     """One rendition of one output: its segments by media sequence number, the newest last.
 
     ``version`` grows with every change of the rendition's playlist and never repeats within the life of a

@@ -34,9 +34,9 @@ from streamer.broadcast.media_events import (
     Trimmed,
 )
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast, Chunk, InitSection, Interval, Segment
-from streamer.broadcast.track_view import OutOfStep, TrackView
+from streamer.broadcast.track_view import OutOfStep, RenditionView
 
-__all__ = ["BroadcastView", "OutOfStep", "OutputView", "Still", "TrackView"]
+__all__ = ["BroadcastView", "OutOfStep", "OutputView", "RenditionView", "Still"]
 
 MERGE_AFTER_TARGETS = 8
 """A playlist lists the parts of the last three target durations. A slow client may still ask for a part that it saw a
@@ -81,7 +81,7 @@ class OutputView:
         """Version of the newest change in any rendition."""
         merge_after_s = MERGE_AFTER_TARGETS * broadcast.target_duration_s
         merge_after = (PROGRAMME_MERGE_S if name == PROGRAMME_OUTPUT else merge_after_s) * TICKS_PER_S
-        self.tracks = {r.name: TrackView(r, merge_after_ticks=merge_after) for r in broadcast.renditions}
+        self.tracks = {r.name: RenditionView(r, merge_after_ticks=merge_after) for r in broadcast.renditions}
         self._discontinuities: list[int] = []
 
     @property
@@ -343,7 +343,7 @@ class BroadcastView:
             output = self.outputs[name] = OutputView(name, self.broadcast)
         return output
 
-    def _track(self, output_name: str, rendition: str) -> tuple[OutputView, TrackView]:
+    def _track(self, output_name: str, rendition: str) -> tuple[OutputView, RenditionView]:
         output = self._output(output_name)
         track = output.tracks.get(rendition)
         if track is None:

@@ -154,6 +154,16 @@ def current(day: RoomDay) -> Session | None:
     return None
 
 
+def on_air_at(day: RoomDay, media_ms: int) -> Session | None:
+    """The session that was on air at a media time; the last of them that was."""
+    found = None
+    for session in day.sessions:
+        began, ended = session.started_ms, session.ended_ms
+        if began is not None and began <= media_ms and (ended is None or media_ms < ended):
+            found = session
+    return found
+
+
 def following(day: RoomDay, now_ms: int) -> Session | None:
     """The session that would go on air next: the armed one, or the earliest that is still to come. Breaks are
     skipped."""

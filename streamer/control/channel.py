@@ -12,7 +12,7 @@ import structlog
 
 from streamer.control import run_folder
 from streamer.control.framing import FrameError, decode_control, encode_frame, from_protocol_error, read_frame
-from streamer.control.messages import Event, Reply
+from streamer.control.messages import ControlEvent, Reply
 from streamer.control.serving import close_writer
 from streamer.errors import StreamerError, Unavailable
 
@@ -30,7 +30,7 @@ class Channel:
     """
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, on_event: Callable[[Event], None]
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, on_event: Callable[[ControlEvent], None]
     ) -> None:
         self._writer = writer
         self._on_event = on_event
@@ -40,7 +40,9 @@ class Channel:
         self._task = asyncio.create_task(self._read(reader), name="control channel")
 
     @classmethod
-    async def open(cls, run_dir: Path, name: str, on_event: Callable[[Event], None] = lambda event: None) -> Channel:
+    async def open(
+        cls, run_dir: Path, name: str, on_event: Callable[[ControlEvent], None] = lambda event: None
+    ) -> Channel:
         """Raises OSError if nobody listens."""
         sock = run_folder.connect(run_dir, name)
         reader, writer = await asyncio.open_unix_connection(sock=sock, limit=READ_LIMIT_BYTES)
@@ -99,7 +101,7 @@ class Channel:
         try:
             while (payload := await read_frame(reader)) is not None:
                 message = decode_control(payload)
-                if isinstance(message, Event):
+                if isinstance(message, ControlEvent):
                     self._on_event(message)
                 elif isinstance(message, Reply):
                     self._settle(message)

@@ -1,7 +1,7 @@
 """The web plane's only connection to the media plane. All on the loop.
 
-:class:`MediaPlane` knows the rooms that are open on this machine, opens them by the media host, and finds them again
-when the web process starts. It keeps no state that it could not ask for again.
+:class:`MediaPlaneClient` knows the rooms that are open on this machine, opens them by the media host, and finds them
+again when the web process starts. It keeps no state that it could not ask for again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import msgspec
 import structlog
@@ -18,14 +17,12 @@ import structlog
 from streamer.control import run_folder
 from streamer.control.channel import Channel
 from streamer.control.framing import builtins_to
-from streamer.control.link import NOT_THE_DIRECTOR, OrderEpoch, RoomLink, no_epoch
-from streamer.control.messages import Event, RoomConfig, RoomEntry
-from streamer.control.part_cache import PartCache
+from streamer.control.link import NOT_THE_DIRECTOR, OrderEpoch, RoomClient, no_epoch
+from streamer.control.media_plane import Change, RoomLink
+from streamer.control.messages import ControlEvent, RoomConfig, RoomEntry
 from streamer.errors import StreamerError, Unavailable
 from streamer.settings import Settings
 from streamer.supervision import start_kept
-
-__all__ = ["Listener", "MediaPlane", "PartCache", "RoomLink"]
 
 log = structlog.get_logger(__name__)
 
@@ -38,14 +35,12 @@ FIND_LIMIT_S = 2.0
 LINGER_S = 10.0
 """The link of a closed room stays for this long, so that waiting players see the end."""
 
-Listener = Callable[[RoomLink, str, Any], None]
-"""``(link, event, data)``: ``added``, ``up``, ``down``, ``removed`` (no data), ``status`` (RoomStatus), ``meters``
-(dict)."""
+Listener = Callable[[RoomLink, Change], None]
 
 
-class MediaPlane:
-    """The rooms of this machine for a web process. ``order_epoch``: see there; ``doubt`` is called when a room or the
-    media host has obeyed a newer epoch."""
+class MediaPlaneClient:
+    """A :class:`streamer.control.media_plane.MediaPlane`. ``order_epoch``: see there; ``doubt`` is called when a
+    room or the media host has obeyed a newer epoch."""
 
     def __init__(
         self,
@@ -61,9 +56,8 @@ class MediaPlane:
         self._settings = settings
         self._run_dir = run_dir or settings.run_dir
         self._linger_s = linger_s
-        self._links: dict[str, RoomLink] = {}
-        self.rooms: Mapping[str, RoomLink] = MappingProxyType(self._links)
-        """By room id. A link stays as long as the room is open, also while its process is down."""
+        self._links: dict[str, RoomClient] = {}
+        self.rooms: Mapping[str, RoomClient] = MappingProxyType(self._links)
         self.host_reconnects = 0
         self._entries: dict[str, RoomEntry] = {}
         self._listeners: dict[object, Listener] = {}
@@ -73,8 +67,6 @@ class MediaPlane:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Connect to the media host and the rooms. Returns when the running rooms have sent their state, or after a
-        short limit."""
         run_folder.make_run_dir(self._run_dir)
         await self._find_rooms()
         self._tasks.append(start_kept("media host link", self._keep_host))
@@ -86,7 +78,6 @@ class MediaPlane:
             log.warning("rooms_still_silent", rooms=[room for room, link in self._links.items() if not link.up])
 
     async def close(self) -> None:
-        """Disconnect from everything; the media plane goes on."""
         tasks = [*self._tasks, *self._lingering.values()]
         for task in tasks:
             task.cancel()
@@ -107,10 +98,6 @@ class MediaPlane:
         return MappingProxyType(self._entries)
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Have ``listener`` called on the loop for the events of every room. It must be quick and not raise.
-
-        Returns the function that ends it.
-        """
         ticket = object()
         self._listeners[ticket] = listener
 
@@ -119,12 +106,7 @@ class MediaPlane:
 
         return end
 
-    async def ensure(self, config: RoomConfig, *, limit_s: float = ENSURE_LIMIT_S) -> RoomLink:
-        """The room's link, up. A closed room is opened; an open one gets ``config``, too.
-
-        Errors: ``media_host_unavailable`` 503 with Retry-After, ``too_many_rooms`` 503, ``room_start_failed`` 503,
-        ``bad_room_id`` 400.
-        """
+    async def ensure(self, config: RoomConfig, *, limit_s: float = ENSURE_LIMIT_S) -> RoomClient:
         run_folder.check_room_id(config.id)
         try:
             async with asyncio.timeout(limit_s):
@@ -148,12 +130,10 @@ class MediaPlane:
             ) from error
 
     async def configure(self, config: RoomConfig) -> None:
-        """Tell an open room its new config. A closed room learns it when it opens."""
         if config.id in self._links:
             await self.ensure(config)
 
     async def stop(self, room: str) -> None:
-        """Close a room for good. Errors: ``media_host_unavailable`` 503, ``no_such_room`` 404."""
         host = await self._reach_host()
         await host.request("stop", {"room": room}, epoch=await self._order_epoch())
 
@@ -238,7 +218,7 @@ class MediaPlane:
         self._host_changed.set()
         self._host_changed = asyncio.Event()
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: ControlEvent) -> None:
         if event.kind != "room":
             return
         try:
@@ -271,10 +251,10 @@ class MediaPlane:
             await channel.close()
             self._link(room)
 
-    def _link(self, room: str) -> RoomLink:
+    def _link(self, room: str) -> RoomClient:
         link = self._links.get(room)
         if link is None:
-            link = RoomLink(
+            link = RoomClient(
                 self._run_dir,
                 room,
                 cache_bytes=self._settings.hls.cache_bytes_per_room,
@@ -284,7 +264,7 @@ class MediaPlane:
                 doubt=self._doubt,
             )
             self._links[room] = link
-            self._tell(link, "added", None)
+            self._tell(link, "added")
         return link
 
     def _linger(self, room: str) -> None:
@@ -296,12 +276,12 @@ class MediaPlane:
         await asyncio.sleep(self._linger_s)
         link = self._links.pop(room)
         self._lingering.pop(room, None)
-        self._tell(link, "removed", None)
+        self._tell(link, "removed")
         await link.disconnect()
 
-    def _tell(self, link: RoomLink, what: str, data: Any) -> None:
+    def _tell(self, link: RoomClient, what: Change) -> None:
         for listener in list(self._listeners.values()):
-            listener(link, what, data)
+            listener(link, what)
 
 
 class _HostAway(Unavailable):

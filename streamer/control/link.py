@@ -24,7 +24,8 @@ from streamer.broadcast.view import BroadcastView, OutOfStep
 from streamer.control import run_folder
 from streamer.control.channel import READ_LIMIT_BYTES, REQUEST_LIMIT_S, Channel
 from streamer.control.framing import FrameError, builtins_to, decode_media, read_frame
-from streamer.control.messages import Answer, Candidates, Event, Forget, Forgot, Offer, RoomConfig, RoomStatus
+from streamer.control.media_plane import Change
+from streamer.control.messages import Answer, Candidates, ControlEvent, Forget, Forgot, Offer, RoomConfig, RoomStatus
 from streamer.control.part_cache import PartCache
 from streamer.control.serving import close_writer
 from streamer.errors import NotFound, StreamerError, Unavailable
@@ -52,13 +53,11 @@ NOT_THE_DIRECTOR = "not_the_director"
 """The error with which a room refuses an older epoch."""
 
 Callback = Callable[[], None]
-LinkListener = Callable[["RoomLink", str, Any], None]
-"""Called with the link, the event (``up``, ``down``, ``status``, ``meters``) and its data: None, None, RoomStatus, a
-dict."""
+LinkListener = Callable[["RoomClient", Change], None]
 
 
-class RoomLink:
-    """``view`` and ``bytes`` belong to the link: others read them, on the loop, and never change them."""
+class RoomClient:
+    """A :class:`streamer.control.media_plane.RoomLink`."""
 
     def __init__(
         self,
@@ -80,8 +79,6 @@ class RoomLink:
         self.bytes = PartCache(cache_bytes)
         self.status: RoomStatus | None = None
         self.meters: dict[str, Any] | None = None
-        """The newest reading of the programme's meters (``BroadcastPipeline.meters``)."""
-        """The newest status; it stays while the room process is away."""
         self.reconnects = 0
         """Lost connections of both sockets."""
         self.ended = False
@@ -113,10 +110,6 @@ class RoomLink:
         return self._following and self._told and self._channel is not None and self._channel.up
 
     def subscribe(self, callback: Callback) -> Callback:
-        """Have ``callback`` called after every media event and when the link comes up or goes down.
-
-        It must be quick and not raise. Returns the function that ends the subscription.
-        """
         ticket = object()
         self._subscribers[ticket] = callback
 
@@ -131,7 +124,6 @@ class RoomLink:
             await self._changed.wait()
 
     def counters(self) -> dict[str, float]:
-        """Monotonic counters for metrics."""
         return {
             "room_reconnects_total": self.reconnects,
             "room_out_of_step_total": self.out_of_step,
@@ -160,16 +152,13 @@ class RoomLink:
             raise (_unavailable() if error.code == "connection_lost" else error) from error
 
     async def offer(self, offer: Offer) -> Answer:
-        """Raises the errors of :class:`Offer`."""
         return _as(Answer, await self.request("offer", offer))
 
     async def candidates(self, candidates: Candidates) -> Answer | None:
-        """The answer to an ICE restart, else None. Raises the errors of :class:`Candidates`."""
         result = await self._of_resource("candidates", candidates)
         return None if result is None else _as(Answer, result)
 
     async def hangup(self, resource: str) -> None:
-        """Errors: ``no_such_resource`` 404."""
         await self._of_resource("hangup", {"resource": resource})
 
     async def _of_resource(self, method: str, params: Any) -> Any:
@@ -186,7 +175,6 @@ class RoomLink:
             await self.request("configure", config)
 
     async def forget(self, from_ms: int, to_ms: int) -> Forgot:
-        """Remove the media between two media times from every output, from memory and from disk."""
         result = await self.request("forget", Forget(from_ms, to_ms), limit_s=FORGET_LIMIT_S)
         with _readable("Forgot"):
             return builtins_to(result, Forgot)
@@ -237,25 +225,25 @@ class RoomLink:
             self._told = False
             await channel.close()
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: ControlEvent) -> None:
         if 0 < event.epoch < self._epoch:
             self.older_epochs += 1
             return
         if 0 < self._epoch < event.epoch:
             self._doubt()
             return
-        data = event.data
         if event.kind == "status":
             try:
-                self.status = data = builtins_to(event.data, RoomStatus)
+                self.status = builtins_to(event.data, RoomStatus)
             except msgspec.ValidationError as error:
                 log.error("room_status_unreadable", room=self.room, error=str(error))
                 return
             self._told = True
             self._note()
+            self._listener(self, "status")
         elif event.kind == "meters":
-            self.meters = data if isinstance(data, dict) else None
-        self._listener(self, event.kind, data)
+            self.meters = event.data if isinstance(event.data, dict) else None
+            self._listener(self, "meters")
 
     async def _follow_data(self) -> None:
         sock = run_folder.connect(self._run_dir, run_folder.data_socket(self.room))
@@ -331,7 +319,7 @@ class RoomLink:
         self._changed.set()
         self._changed = asyncio.Event()
         self._call_subscribers()
-        self._listener(self, "up" if up else "down", None)
+        self._listener(self, "up" if up else "down")
 
     def _call_subscribers(self) -> None:
         for callback in list(self._subscribers.values()):

@@ -58,7 +58,7 @@ class ProtocolError(msgspec.Struct):
     headers: dict[str, str] = {}
 
 
-class Event(msgspec.Struct, tag="event"):
+class ControlEvent(msgspec.Struct, tag="event"):
     """``kind``: ``status`` (RoomStatus), ``meters`` (dict), ``room`` (RoomEntry, media host only)."""
 
     kind: str
@@ -67,7 +67,7 @@ class Event(msgspec.Struct, tag="event"):
     """The highest epoch that the sender has obeyed."""
 
 
-ControlMessage = Request | Reply | Event
+ControlMessage = Request | Reply | ControlEvent
 
 HOST_METHODS = ("hello", "ensure", "list", "stop", "shutdown")
 """``ensure`` takes RoomConfig and answers RoomEntry once the room's sockets are there;

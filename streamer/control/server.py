@@ -23,7 +23,7 @@ from streamer.control.framing import (
     read_frame,
     to_protocol_error,
 )
-from streamer.control.messages import Event, ProtocolError, Reply, Request
+from streamer.control.messages import ControlEvent, ProtocolError, Reply, Request
 from streamer.control.outbound import BACKLOG_BYTES, BEHIND_LIMIT_S, Outbound
 from streamer.control.serving import SocketServer
 from streamer.errors import BadRequest, Conflict, NotFound, StreamerError, TooMany
@@ -128,7 +128,7 @@ class ControlServer:
     def publish(self, kind: str, data: Any, *, key: str = "") -> None:
         """Send an event to every connection. The newest of each ``latest`` kind and ``key`` also goes to later
         connections."""
-        frame = encode_frame(Event(kind=kind, data=data, epoch=self.epoch))
+        frame = encode_frame(ControlEvent(kind=kind, data=data, epoch=self.epoch))
         if kind in self._latest_kinds:
             self._latest[kind, key] = data
         droppable = kind in self._droppable
@@ -143,7 +143,7 @@ class ControlServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         out = Outbound(writer, max_bytes=self._max_backlog_bytes, max_age_s=self._max_age_s)
         for (kind, _), data in self._latest.items():
-            out.send(encode_frame(Event(kind=kind, data=data, epoch=self.epoch)))
+            out.send(encode_frame(ControlEvent(kind=kind, data=data, epoch=self.epoch)))
         self._connections.add(out)
         requests: set[asyncio.Task[None]] = set()
         pump = asyncio.create_task(out.run(), name="control pump")

@@ -26,7 +26,7 @@ from streamer.archive.editions import spans_of
 from streamer.archive.exporting import CaptionInterval, Movie, NothingToExport
 from streamer.archive.material import Span, minus
 from streamer.delivery.captions import CaptionSource, NoCaptions, cut
-from streamer.delivery.hold import OPENED
+from streamer.delivery.hold import ACCESS
 from streamer.delivery.media import ClientAddress
 from streamer.delivery.replay import ReplayDelivery, cache_control, may_watch
 from streamer.delivery.responses import byte_range, head_response, media_headers, not_modified
@@ -130,7 +130,7 @@ class Downloads:
         A client that may not have the file any more is cut off, whatever of it waits to be sent.
         """
         reading: asyncio.Task[bytes] | None = None
-        unwatch = request[OPENED].on_end(partial(_cut, request))
+        unwatch = request[ACCESS].on_end(partial(_cut, request))
         try:
             reading = self._read(movie, start, end)
             while start < end:

@@ -21,10 +21,11 @@ from multidict import MultiMapping
 
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast
 from streamer.broadcast.view import BroadcastView, OutputView
-from streamer.delivery.ports import DeliveryStats, Opened, Room
+from streamer.control.media_plane import RoomLink
+from streamer.delivery.ports import DeliveryStats, MediaAccess
 from streamer.errors import BadRequest, StreamerError, TooMany, Unavailable
 
-OPENED: web.RequestKey[Opened] = web.RequestKey("opened", Opened)
+ACCESS: web.RequestKey[MediaAccess] = web.RequestKey("access", MediaAccess)
 """The access by which a request with a key was let in."""
 SWEEP_S = 0.5
 HOLD_TARGETS = 3
@@ -188,7 +189,7 @@ class _Waiter:
 
 @dataclass(eq=False, slots=True)
 class _RoomWaits:
-    room: Room
+    room: RoomLink
     unsubscribe: Callable[[], None] = lambda: None
     waiters: dict[Condition, set[_Waiter]] = field(default_factory=dict)
 
@@ -213,7 +214,9 @@ class Holds:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def until(self, room: Room, want: Condition, request: web.BaseRequest, address: str, limit_s: float) -> None:
+    async def until(
+        self, room: RoomLink, want: Condition, request: web.BaseRequest, address: str, limit_s: float
+    ) -> None:
         """Returns once ``want`` is met, at once if it is met already.
 
         Raises TooMany ``too_many_held`` 429 (this address or connection), Unavailable ``too_many_held`` or
@@ -228,7 +231,7 @@ class Holds:
         loop = asyncio.get_running_loop()
         waiter = _Waiter(loop.create_future(), request, loop.time() + limit_s)
         waits = self._enter(room, want, waiter)
-        opened: Opened | None = request.get(OPENED)
+        opened: MediaAccess | None = request.get(ACCESS)
         unwatch = opened.on_end(partial(_end, waiter, _End.REVOKED)) if opened is not None else _nothing
         try:
             end = await waiter.future
@@ -280,7 +283,7 @@ class Holds:
         _count_down(self._by_address, address)
         _count_down(self._by_connection, connection)
 
-    def _enter(self, room: Room, want: Condition, waiter: _Waiter) -> _RoomWaits:
+    def _enter(self, room: RoomLink, want: Condition, waiter: _Waiter) -> _RoomWaits:
         waits = self._rooms.get(id(room))
         if waits is None:
             waits = self._rooms[id(room)] = _RoomWaits(room)

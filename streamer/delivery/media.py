@@ -17,11 +17,12 @@ from multidict import CIMultiDict
 
 from streamer.broadcast.media_events import PRIVATE_PREFIX, PUBLIC
 from streamer.broadcast.programme import TICKS_PER_MS, Broadcast, Interval, Segment
-from streamer.broadcast.view import BroadcastView, OutputView, TrackView
+from streamer.broadcast.view import BroadcastView, OutputView, RenditionView
+from streamer.control.media_plane import MediaPlane, RoomLink
 from streamer.delivery import captions
 from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import (
-    OPENED,
+    ACCESS,
     AnyBroadcast,
     ClientGone,
     Directives,
@@ -33,7 +34,7 @@ from streamer.delivery.hold import (
     parse_directives,
 )
 from streamer.delivery.parts import MediaBytes
-from streamer.delivery.ports import DeliveryStats, Keys, Opened, Plane, Room
+from streamer.delivery.ports import DeliveryStats, Keys, MediaAccess
 from streamer.delivery.rendering import Renderers
 from streamer.delivery.responses import (
     AUDIO_TYPE,
@@ -70,10 +71,10 @@ class _Listed:
     """The place in a broadcast that a media address names."""
 
     room_id: str
-    room: Room
+    room: RoomLink
     broadcast: Broadcast
     output: OutputView
-    track: TrackView
+    track: RenditionView
     interval: Interval
     language: str | None
     """The language of captions; ``track`` is then the rendition that they follow."""
@@ -84,7 +85,7 @@ class LiveDelivery:
 
     def __init__(
         self,
-        plane: Plane,
+        plane: MediaPlane,
         settings: Settings,
         client_address: ClientAddress,
         stats: DeliveryStats,
@@ -107,7 +108,7 @@ class LiveDelivery:
 
     # --- handlers -----------------------------------------------------------------------------------
 
-    async def open(self, request: web.Request) -> Opened:
+    async def open(self, request: web.Request) -> MediaAccess:
         """The present access of the address's key. Raises NotOnAir without one."""
         room_id, room = await self._room(request)
         opened = await self._keys.open_live(room_id, room.view.outputs, request.match_info["secret"])
@@ -196,7 +197,7 @@ class LiveDelivery:
 
     # --- looking up ---------------------------------------------------------------------------------
 
-    async def _room(self, request: web.Request) -> tuple[str, Room]:
+    async def _room(self, request: web.Request) -> tuple[str, RoomLink]:
         """The room and its link. Raises NotOnAir if the room is not open, Unavailable while a fresh web process does
         not know yet: players give up on a 404, and come again after a 503."""
         room_id = request.match_info["room"]
@@ -207,7 +208,7 @@ class LiveDelivery:
             await self.holds.until(room, AnyBroadcast(), request, self._client_address(request), START_WAIT_S)
         return room_id, room
 
-    def _track(self, request: web.Request, room: Room) -> tuple[Broadcast, OutputView, TrackView, str | None]:
+    def _track(self, request: web.Request, room: RoomLink) -> tuple[Broadcast, OutputView, RenditionView, str | None]:
         """With the language if the address names captions: the track is then the one that they follow."""
         broadcast = _broadcast(room)
         output = room.view.outputs.get(_output_name(request, room))
@@ -219,7 +220,7 @@ class LiveDelivery:
             raise self._not_listed()
         return broadcast, output, track, language
 
-    def _listed(self, request: web.Request, room_id: str, room: Room) -> _Listed:
+    def _listed(self, request: web.Request, room_id: str, room: RoomLink) -> _Listed:
         broadcast, output, track, language = self._track(request, room)
         interval = output.interval_by_key(request.match_info["key"])
         # An interval that is not public is never served without its session's key.
@@ -227,7 +228,7 @@ class LiveDelivery:
             raise self._not_listed()
         return _Listed(room_id, room, broadcast, output, track, interval, language)
 
-    def _renderers_of(self, room_id: str, room: Room) -> Renderers:
+    def _renderers_of(self, room_id: str, room: RoomLink) -> Renderers:
         kept = self._renderers.get(room_id)
         if kept is None or kept[0] is not room.view:
             for gone in [r for r in self._renderers if r not in self._plane.rooms]:
@@ -240,7 +241,7 @@ class LiveDelivery:
     # --- playlists ----------------------------------------------------------------------------------
 
     async def _hold_playlist(
-        self, request: web.Request, room: Room, output: OutputView, track: TrackView, wanted: Directives
+        self, request: web.Request, room: RoomLink, output: OutputView, track: RenditionView, wanted: Directives
     ) -> None:
         """Wait for the part or segment that the directives name, and in any case for something to list."""
         broadcast = _broadcast(room)
@@ -260,7 +261,7 @@ class LiveDelivery:
             return
         await self._hold(request, room, want, broadcast)
 
-    async def _hold_opening(self, request: web.Request, room: Room) -> None:
+    async def _hold_opening(self, request: web.Request, room: RoomLink) -> None:
         """Wait until all renditions have their first bytes, because the multivariant playlist names all of them at
         once."""
         broadcast = _broadcast(room)
@@ -272,7 +273,7 @@ class LiveDelivery:
         if any(rendition.name == name for rendition in broadcast.renditions):
             await self._hold(request, room, Want(broadcast.id, output_name, name, anything=True), broadcast)
 
-    async def _hold(self, request: web.Request, room: Room, want: Want, broadcast: Broadcast) -> bool:
+    async def _hold(self, request: web.Request, room: RoomLink, want: Want, broadcast: Broadcast) -> bool:
         if want.met(room.view):
             return False
         await self.holds.until(room, want, request, self._client_address(request), hold_limit_s(broadcast))
@@ -339,7 +340,7 @@ class LiveDelivery:
         if request.method == hdrs.METH_HEAD:
             return head_response(sum(chunk.size for chunk in chunks), headers)
         room_dir = self._settings.room_dir(listed.room_id)
-        data = await self.media_bytes.get(listed.room_id, room_dir, listed.room.bytes, chunks)
+        data = await self.media_bytes.get(listed.room_id, room_dir, listed.room.bytes.get, chunks)
         response = media_response(request, data, headers)
         self.stats.media_bytes_total += response.content_length or 0
         return response
@@ -376,9 +377,9 @@ def client_gone() -> web.Response:
     return web.Response(status=499, reason="Client Closed Request", headers=CORS)
 
 
-def _output_name(request: web.Request, room: Room) -> str:
+def _output_name(request: web.Request, room: RoomLink) -> str:
     """The output of the address. Raises NotOnAir if the room does not have it any more."""
-    opened: Opened | None = request.get(OPENED)
+    opened: MediaAccess | None = request.get(ACCESS)
     if opened is None:
         return PUBLIC
     if not opened.output.startswith(PRIVATE_PREFIX) or opened.output not in room.view.outputs:
@@ -411,7 +412,7 @@ def _cache_control(request: web.Request, public: str) -> str:
     return PRIVATE if "secret" in request.match_info else f"public, {public}"
 
 
-def _broadcast(room: Room) -> Broadcast:
+def _broadcast(room: RoomLink) -> Broadcast:
     broadcast = room.view.broadcast
     if broadcast is None:
         raise not_on_air()

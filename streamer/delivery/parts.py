@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from streamer.broadcast.programme import Chunk
-from streamer.delivery.ports import ByteCache, DeliveryStats
+from streamer.control.part_cache import Place
+from streamer.delivery.ports import DeliveryStats
 from streamer.errors import NotFound, Unavailable
 
 READERS = 4
@@ -25,6 +26,9 @@ RECENT_BYTES = 48 * 1024 * 1024
 """Joined segments and recent reads from the disk, of all rooms."""
 
 _Key = tuple[str, str, int, int]
+
+RecentParts = Callable[[Place], bytes | None]
+"""The bytes of a part, while they are in memory: :meth:`streamer.control.part_cache.PartCache.get`."""
 
 
 class MediaBytes:
@@ -45,14 +49,14 @@ class MediaBytes:
         await asyncio.gather(*self._reads.values(), return_exceptions=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def get(self, room: str, room_dir: Path, cache: ByteCache, chunks: Sequence[Chunk]) -> bytes:
+    async def get(self, room: str, room_dir: Path, recent: RecentParts, chunks: Sequence[Chunk]) -> bytes:
         """The chunks' bytes, joined.
 
         Raises NotFound ``gone`` if the bytes are neither in memory nor on disk any more, Unavailable ``disk_busy``
         (with Retry-After) if the disk is too slow.
         """
         first = chunks[0]
-        if len(chunks) == 1 and (data := cache.get((first.file, first.offset))) and len(data) == first.size:
+        if len(chunks) == 1 and (data := recent((first.file, first.offset))) and len(data) == first.size:
             self._stats.memory_reads_total += 1
             return data
         key = (room, first.file, first.offset, sum(chunk.size for chunk in chunks))
@@ -63,7 +67,7 @@ class MediaBytes:
             return kept
         pieces: list[bytes | Chunk] = []
         for chunk in chunks:
-            pieces += _from_memory(cache, chunk)
+            pieces += _from_memory(recent, chunk)
         if all(isinstance(piece, bytes) for piece in pieces):
             self._stats.memory_reads_total += 1
             data = b"".join(piece for piece in pieces if isinstance(piece, bytes))
@@ -118,7 +122,7 @@ class MediaBytes:
         return Unavailable("The disk is busy.", code="disk_busy", headers={"Retry-After": "1"})
 
 
-def _from_memory(cache: ByteCache, chunk: Chunk) -> list[bytes | Chunk]:
+def _from_memory(recent: RecentParts, chunk: Chunk) -> list[bytes | Chunk]:
     """The chunk's bytes as far as they are in memory; the chunk itself if any are missing.
 
     A chunk may stand for several parts that lie side by side, each in memory under its own offset.
@@ -126,7 +130,7 @@ def _from_memory(cache: ByteCache, chunk: Chunk) -> list[bytes | Chunk]:
     out: list[bytes | Chunk] = []
     offset, end = chunk.offset, chunk.offset + chunk.size
     while offset < end:
-        data = cache.get((chunk.file, offset))
+        data = recent((chunk.file, offset))
         if not data or len(data) > end - offset:
             return [chunk]
         out.append(data)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S, Broadcast, Interval, Rendition, Segment
-from streamer.broadcast.view import OutputView, TrackView
+from streamer.broadcast.view import OutputView, RenditionView
 from streamer.delivery import captions
 
 VERSION = 9
@@ -234,7 +234,7 @@ def skip(count: int) -> str:
     return f"#EXT-X-SKIP:SKIPPED-SEGMENTS={count}\n"
 
 
-def reports(tracks: Iterable[TrackView], but: str, *, dvr: bool) -> str:
+def reports(tracks: Iterable[RenditionView], but: str, *, dvr: bool) -> str:
     """4.4.5.4: the last parts of the other renditions, so that a switch of quality can begin with a blocking reload."""
     query = DVR_QUERY if dvr else ""
     out = []
@@ -248,7 +248,7 @@ def reports(tracks: Iterable[TrackView], but: str, *, dvr: bool) -> str:
     return "".join(out)
 
 
-def live_window_start(output: OutputView, track: TrackView, window_ticks: int) -> int:
+def live_window_start(output: OutputView, track: RenditionView, window_ticks: int) -> int:
     """The first msn of the playlist without ``?dvr=1``: the shortest run of whole segments that fills the window.
 
     Durations are added up, because the timeline jumps where the room process crashed (6.2.2 asks for a length, not

@@ -2,41 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from streamer.broadcast.view import BroadcastView
-from streamer.control.messages import RoomStatus
 
-
-class ByteCache(Protocol):
-    """Bytes of recent parts. The key is a chunk's ``(file, offset)``."""
-
-    def get(self, place: tuple[str, int], /) -> bytes | None: ...
-
-
-class Room(Protocol):
-    """One open room for delivery: ``streamer.control.link.RoomLink``. On the loop."""
-
-    @property
-    def view(self) -> BroadcastView: ...
-
-    @property
-    def bytes(self) -> ByteCache: ...
-
-    @property
-    def status(self) -> RoomStatus | None: ...
-
-    @property
-    def up(self) -> bool: ...
-
-    def subscribe(self, callback: Callable[[], None], /) -> Callable[[], None]:
-        """Have ``callback`` called after every media event. Returns the function that ends it."""
-        ...
-
-
-class Opened(Protocol):
+class MediaAccess(Protocol):
     """The access of a request with a key: ``streamer.api.session_keys.KeyAccess``."""
 
     @property
@@ -62,20 +33,13 @@ class Opened(Protocol):
 class Keys(Protocol):
     """The keys of closed sessions: ``streamer.api.session_keys.SessionKeys``. Asked at each request."""
 
-    async def open_live(self, room: str, outputs: Collection[str], key: str, /) -> Opened | None:
+    async def open_live(self, room: str, outputs: Collection[str], key: str, /) -> MediaAccess | None:
         """The access of a key to one of the room's outputs."""
         ...
 
-    async def open_replay(self, session: str, key: str | None, /) -> Opened | None:
+    async def open_replay(self, session: str, key: str | None, /) -> MediaAccess | None:
         """The access of a key, or of no key, to a session's recording."""
         ...
-
-
-class Plane(Protocol):
-    """The media plane for delivery: ``streamer.control.client.MediaPlane``."""
-
-    @property
-    def rooms(self) -> Mapping[str, Room]: ...
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast, Segment
-from streamer.broadcast.view import OutputView, TrackView
+from streamer.broadcast.view import OutputView, RenditionView
 from streamer.delivery import playlists
 from streamer.delivery.playlists import CaptionText, TrackText
 
@@ -70,7 +70,7 @@ class TrackRenderer:
         self,
         broadcast: Broadcast,
         output: OutputView,
-        track: TrackView,
+        track: RenditionView,
         live_window_ticks: int,
         captions: str | None = None,
     ) -> None:
@@ -242,15 +242,15 @@ class Renderers:
     def renders(self) -> int:
         return sum(renderer.renders for _, renderer in self._of.values())
 
-    def track(self, broadcast: Broadcast, output: OutputView, track: TrackView) -> TrackRenderer:
+    def track(self, broadcast: Broadcast, output: OutputView, track: RenditionView) -> TrackRenderer:
         return self._renderer(broadcast, output, track, None)
 
-    def captions(self, broadcast: Broadcast, output: OutputView, track: TrackView, name: str) -> TrackRenderer:
+    def captions(self, broadcast: Broadcast, output: OutputView, track: RenditionView, name: str) -> TrackRenderer:
         """For the subtitle rendition ``name``, whose segments are those of ``track``."""
         return self._renderer(broadcast, output, track, name)
 
     def _renderer(
-        self, broadcast: Broadcast, output: OutputView, track: TrackView, captions: str | None
+        self, broadcast: Broadcast, output: OutputView, track: RenditionView, captions: str | None
     ) -> TrackRenderer:
         key = (output.name, captions or track.rendition.name)
         kept = self._of.get(key)

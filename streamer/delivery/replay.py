@@ -19,12 +19,13 @@ from streamer.archive.catalogue import EditionRef, ReplayCatalogue, ReplayState
 from streamer.archive.editions import Edition, EditionSegment
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView
+from streamer.control.media_plane import MediaPlane
 from streamer.delivery import captions
 from streamer.delivery.captions import CaptionSource, NoCaptions
-from streamer.delivery.hold import OPENED, Holds
+from streamer.delivery.hold import ACCESS, Holds
 from streamer.delivery.media import ClientAddress
 from streamer.delivery.parts import MediaBytes
-from streamer.delivery.ports import DeliveryStats, Keys, Opened, Plane
+from streamer.delivery.ports import DeliveryStats, Keys, MediaAccess
 from streamer.delivery.replay_editions import OpenEdition
 from streamer.delivery.replay_playlists import REELS, multivariant
 from streamer.delivery.responses import (
@@ -109,7 +110,7 @@ class ReplayDelivery:
 
     def __init__(
         self,
-        plane: Plane,
+        plane: MediaPlane,
         settings: Settings,
         catalogue: ReplayCatalogue,
         client_address: ClientAddress,
@@ -131,7 +132,7 @@ class ReplayDelivery:
 
     # --- handlers -----------------------------------------------------------------------------------
 
-    async def open(self, request: web.Request) -> Opened:
+    async def open(self, request: web.Request) -> MediaAccess:
         """The present access of the address's key, or of no key. Raises NotFound without one."""
         opened = await self._keys.open_replay(request.match_info["session"], request.match_info.get("secret"))
         if opened is None:
@@ -288,7 +289,7 @@ class ReplayDelivery:
 
 def may_watch(request: web.Request, state: ReplayState) -> bool:
     """Whether the request's access opens the recording in its present state: published or not."""
-    opened = request[OPENED]
+    opened = request[ACCESS]
     return opened.holds and (state.published or opened.unpublished)
 
 

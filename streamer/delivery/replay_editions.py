@@ -19,9 +19,10 @@ from streamer.archive.material import Material, Reel, Span, collect, minus
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.programme import Chunk, MediaKind
 from streamer.broadcast.view import BroadcastView, OutputView
+from streamer.control.media_plane import RoomLink
+from streamer.control.part_cache import Place
 from streamer.delivery import captions
-from streamer.delivery.parts import MediaBytes
-from streamer.delivery.ports import ByteCache, Room
+from streamer.delivery.parts import MediaBytes, RecentParts
 from streamer.delivery.rendering import Playlist
 from streamer.delivery.replay_playlists import TrackWriter
 from streamer.errors import NotFound, Unavailable
@@ -30,23 +31,6 @@ from streamer.formats import fragments
 OPEN_END_MS = 1 << 52
 MAX_LAG_SEGMENTS = 3
 """A rendition that is this far behind the others gets a gap instead."""
-
-
-class _Recent:
-    """The room's part cache under the recording's names of the files."""
-
-    def __init__(self, cache: ByteCache | None, broadcast: str) -> None:
-        self._cache = cache
-        self._prefix = f"{files.MEDIA_FOLDER}/{broadcast}-"
-        self._folder = f"{broadcast}/"
-
-    def get(self, place: tuple[str, int], /) -> bytes | None:
-        file, offset = place
-        if self._cache is None:
-            return None
-        if file.startswith(self._prefix):
-            file = self._folder + file.removeprefix(self._prefix)
-        return self._cache.get((file, offset))
 
 
 class OpenEdition:
@@ -111,11 +95,11 @@ class OpenEdition:
 
     # --- growing ------------------------------------------------------------------------------------
 
-    def is_current(self, ref: EditionRef, room: Room | None) -> bool:
+    def is_current(self, ref: EditionRef, room: RoomLink | None) -> bool:
         """Whether there is nothing new to list."""
         return self.finished or (self.edition.renditions != () and self._seen == self._sight(ref, room))
 
-    async def advance(self, ref: EditionRef, room: Room | None) -> None:
+    async def advance(self, ref: EditionRef, room: RoomLink | None) -> None:
         """Take in all new material. Raises Unavailable while the recording's files are missing."""
         if self.is_current(ref, room):
             return
@@ -127,14 +111,14 @@ class OpenEdition:
             await self._grow(ref, room)
         self._seen = sight
 
-    def _sight(self, ref: EditionRef, room: Room | None) -> tuple[object, ...]:
+    def _sight(self, ref: EditionRef, room: RoomLink | None) -> tuple[object, ...]:
         """Values that change when there may be something new."""
         output = room.view.outputs.get(PROGRAMME_OUTPUT) if room is not None else None
         limit = _listable(output) if output is not None else -1
         broadcast = room.view.broadcast.id if room is not None and room.view.broadcast is not None else ""
         return ref.end_ms, ref.skips, broadcast, limit
 
-    async def _grow(self, ref: EditionRef, room: Room) -> None:
+    async def _grow(self, ref: EditionRef, room: RoomLink) -> None:
         fresh = await self._from_mirror(ref, room.view)
         if fresh is None:
             return
@@ -165,7 +149,7 @@ class OpenEdition:
         reels[index] = Reel(broadcast, tuple(view.inits.values()), tracks)
         return reels
 
-    async def _finish(self, ref: EditionRef, end_ms: int, room: Room | None) -> None:
+    async def _finish(self, ref: EditionRef, end_ms: int, room: RoomLink | None) -> None:
         material = await self._material()
         if material is None:
             raise Unavailable("The recording is being written.", code="not_in_time", headers={"Retry-After": "1"})
@@ -182,7 +166,7 @@ class OpenEdition:
         await self._cut(material, spans_of(material, ref.start_ms, end_ms, ref.skips), room)
         self.finished = True
 
-    async def _cut(self, material: Material, spans: Sequence[Span], room: Room | None) -> None:
+    async def _cut(self, material: Material, spans: Sequence[Span], room: RoomLink | None) -> None:
         if self._cutter is None:
             self._cutter = Cutter(material)
         cutter = self._cutter
@@ -198,7 +182,7 @@ class OpenEdition:
         self._reels = [msgspec.structs.replace(reel, tracks={}) for reel in material.reels]
         self.edition = cutter.edition
 
-    async def _frames(self, material: Material, wanted: FramesUnknown, room: Room | None) -> Frames:
+    async def _frames(self, material: Material, wanted: FramesUnknown, room: RoomLink | None) -> Frames:
         reel = next(reel for reel in material.reels if reel.broadcast.id == wanted.place[0])
         init = reel.init(wanted.init)
         if init is None:
@@ -219,13 +203,25 @@ class OpenEdition:
 
     # --- bytes --------------------------------------------------------------------------------------
 
-    async def read(self, chunks: Sequence[Chunk], room: Room | None) -> bytes:
+    async def read(self, chunks: Sequence[Chunk], room: RoomLink | None) -> bytes:
         """Raises as :meth:`MediaBytes.get` does."""
-        broadcast = room.view.broadcast if room is not None else None
-        cache = _Recent(room.bytes if room is not None else None, broadcast.id if broadcast is not None else "")
         own = chunks[0].file.startswith(f"{files.MEDIA_FOLDER}/")
         folder, space = (self._folder, f"replay/{self._session}") if own else (self._room_dir, self.room)
-        return await self._bytes.get(space, folder, cache, chunks)
+        return await self._bytes.get(space, folder, _recent_parts(room), chunks)
+
+
+def _recent_parts(room: RoomLink | None) -> RecentParts:
+    """The room's part cache, also under the names that the recording has for its files."""
+    if room is None:
+        return lambda _place: None
+    broadcast = room.view.broadcast.id if room.view.broadcast is not None else ""
+    prefix, parts = f"{files.MEDIA_FOLDER}/{broadcast}-", room.bytes
+
+    def get(place: Place) -> bytes | None:
+        file, offset = place
+        return parts.get((f"{broadcast}/{file.removeprefix(prefix)}" if file.startswith(prefix) else file, offset))
+
+    return get
 
 
 def _in_recording(file: str) -> str:

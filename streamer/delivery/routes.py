@@ -8,11 +8,12 @@ from functools import partial
 from aiohttp import web
 
 from streamer.archive.catalogue import ReplayCatalogue
+from streamer.control.media_plane import MediaPlane
 from streamer.delivery.captions import CaptionSource
 from streamer.delivery.downloads import Downloads, IsCrew
-from streamer.delivery.hold import OPENED, Revoked
+from streamer.delivery.hold import ACCESS, Revoked
 from streamer.delivery.media import ClientAddress, ClientGone, LiveDelivery, client_gone, not_on_air
-from streamer.delivery.ports import DeliveryStats, Keys, Opened, Plane
+from streamer.delivery.ports import DeliveryStats, Keys, MediaAccess
 from streamer.delivery.replay import ReplayDelivery, ReplayStats
 from streamer.delivery.responses import error_response, preflight
 from streamer.delivery.state import PublicState, public_state
@@ -30,7 +31,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def setup(
     app: web.Application,
-    plane: Plane,
+    plane: MediaPlane,
     settings: Settings,
     client_address: ClientAddress,
     keys: Keys,
@@ -103,13 +104,13 @@ def setup(
     app.cleanup_ctx.append(reading)
 
 
-def _opened(open_: Callable[[web.Request], Awaitable[Opened]], handler: _Handler) -> _Handler:
+def _opened(open_: Callable[[web.Request], Awaitable[MediaAccess]], handler: _Handler) -> _Handler:
     """``handler`` for requests that ``open_`` lets in. The access is checked before and after, so that a key that was
     revoked meanwhile gets no answer."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         opened = await open_(request)
-        request[OPENED] = opened
+        request[ACCESS] = opened
         try:
             response: web.StreamResponse | None = await handler(request)
         except Revoked:

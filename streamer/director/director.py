@@ -26,6 +26,7 @@ from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Session
 from streamer.conference.taps import Refused
 from streamer.conference.undo import effect, restore
+from streamer.control.media_plane import Change, MediaPlane, RoomLink
 from streamer.control.messages import RoomConfig
 from streamer.director import ahead, editing
 from streamer.director.day_repository import (
@@ -50,7 +51,6 @@ from streamer.director.news import (
     Listener,
     StretchForgotten,
 )
-from streamer.director.ports import Plane
 from streamer.director.room_alarms import RoomAlarms
 from streamer.director.room_state import RoomState
 from streamer.errors import NotFound, StreamerError
@@ -95,7 +95,7 @@ class Director:
     """``clock`` is UTC milliseconds. ``start`` it first, ``close`` it last; everything else in between, on the loop."""
 
     def __init__(
-        self, ledger: DayRepository, plane: Plane, *, clock: Callable[[], int], bells: RoomAlarms, logos: Path
+        self, ledger: DayRepository, plane: MediaPlane, *, clock: Callable[[], int], bells: RoomAlarms, logos: Path
     ) -> None:
         self._ledger = ledger
         self._plane = plane
@@ -387,7 +387,7 @@ class Director:
             return True
         return ticks % REVISION_EVERY == 0 and await self._ledger.revision() != self._revision
 
-    def _on_media(self, link: Any, what: str, data: Any) -> None:
+    def _on_media(self, _link: RoomLink, what: Change) -> None:
         if what != "meters":
             self._woken.set()
 

@@ -15,12 +15,12 @@ from streamer.broadcast.orders import RoomOrders
 from streamer.conference import airing
 from streamer.conference.day import RoomDay
 from streamer.conference.sessions import Event, Session
+from streamer.control.media_plane import MediaPlane
 from streamer.control.messages import RoomConfig
 from streamer.director.config import logo_files, room_config
 from streamer.director.day_repository import DayRepository
 from streamer.director.media import media_of
 from streamer.director.news import AlarmsChanged, Listener, News, RoomChanged, SessionChanged
-from streamer.director.ports import Plane
 from streamer.director.room_alarms import RoomAlarms
 from streamer.director.room_state import RoomState
 from streamer.errors import StreamerError
@@ -34,7 +34,7 @@ ORDERS_S = 3.0
 class Effects:
     """``logos``: the folder of uploaded logos. The director keeps ``events`` (by id) up to date."""
 
-    def __init__(self, ledger: DayRepository, plane: Plane, bells: RoomAlarms, logos: Path) -> None:
+    def __init__(self, ledger: DayRepository, plane: MediaPlane, bells: RoomAlarms, logos: Path) -> None:
         self.events: Mapping[str, Event] = {}
         self.faults = 0
         """Failures inside; each is logged."""

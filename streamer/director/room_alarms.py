@@ -11,7 +11,7 @@ from pathlib import Path
 from streamer.conference.alarms import Alarm, AlarmInputs, Detail, Level, Trouble, alarms_of
 from streamer.conference.day import RoomDay
 from streamer.conference.notices import Notices
-from streamer.director.ports import Link
+from streamer.control.media_plane import RoomLink
 from streamer.supervision import TASKS, Tasks
 
 DISK_EVERY_S = 10.0
@@ -54,7 +54,7 @@ class RoomAlarms:
         self._looked_at = -DISK_EVERY_S
         self._since: dict[tuple[str, str, str], int] = {}
 
-    def ringing(self, day: RoomDay, link: Link | None, rooms_writing: int, now_ms: int) -> tuple[Alarm, ...]:
+    def ringing(self, day: RoomDay, link: RoomLink | None, rooms_writing: int, now_ms: int) -> tuple[Alarm, ...]:
         """All alarms of a room. ``rooms_writing``: the number of rooms that share the disk."""
         keys = self._wrong_keys(day.room, now_ms)
         found = [*self._troubles(day.room, link, now_ms), *self._stopped_schedules(day)]
@@ -70,7 +70,7 @@ class RoomAlarms:
         inputs = AlarmInputs(tuple(keys), tuple(found), left_s, low_ms, viewers=viewers)
         return alarms_of(day, now_ms, inputs)
 
-    def _troubles(self, room: str, link: Link | None, now_ms: int) -> list[Trouble]:
+    def _troubles(self, room: str, link: RoomLink | None, now_ms: int) -> list[Trouble]:
         status = None if link is None or not link.up else link.status
         codes = [] if status is None else list(status.alarms)
         if self.unerased(room) and "not_erased" not in codes:
@@ -141,7 +141,7 @@ class RoomAlarms:
             found.append(Trouble("wrong_room_key", since_ms, about=about, details=details, session=notice.session))
         return found
 
-    def _disk_left_s(self, link: Link | None, rooms_writing: int) -> int | None:
+    def _disk_left_s(self, link: RoomLink | None, rooms_writing: int) -> int | None:
         if time.monotonic() - self._looked_at >= DISK_EVERY_S:
             self._looked_at = time.monotonic()
             self._left = self._left_bytes()

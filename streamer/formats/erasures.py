@@ -33,24 +33,24 @@ _HEAD = struct.Struct(">II")
 _KEY_BYTES = 32
 
 
-class _Record(msgspec.Struct, frozen=True, tag_field="type", tag=str.lower):
+class _Record(msgspec.Struct, frozen=True, tag_field="type"):
     at_ms: int
     """The time of the request, UTC milliseconds. Younger data stays."""
 
 
-class Person(_Record, frozen=True):
+class PersonErasure(_Record, frozen=True, tag="person"):
     """A participant's texts, names and votes."""
 
     who: bytes
 
 
-class Grant(_Record, frozen=True):
+class GrantErasure(_Record, frozen=True, tag="grant"):
     """A grant that was revoked."""
 
     who: bytes
 
 
-class Recording(_Record, frozen=True):
+class RecordingErasure(_Record, frozen=True, tag="recording"):
     """A session's recording: deleted by hand, by retention, or because it must not be recorded."""
 
     session: str
@@ -58,7 +58,7 @@ class Recording(_Record, frozen=True):
     """The room where it was recorded; empty if unknown."""
 
 
-class Stretch(_Record, frozen=True):
+class StretchErasure(_Record, frozen=True, tag="stretch"):
     """A forgotten stretch of a room's media times, from ``from_ms`` to before ``to_ms``."""
 
     room: str
@@ -66,7 +66,7 @@ class Stretch(_Record, frozen=True):
     to_ms: int
 
 
-Erasure = Person | Grant | Recording | Stretch
+Erasure = PersonErasure | GrantErasure | RecordingErasure | StretchErasure
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Erasure)
@@ -166,14 +166,14 @@ def decoded(data: bytes) -> Content:
     return Content(records, good, len(data) - good)
 
 
-def read_stretches(folder: Path, room: str) -> list[Stretch]:
+def read_stretches(folder: Path, room: str) -> list[StretchErasure]:
     """The forgotten stretches of a room, for its process, which has no database. Empty if the file cannot be read."""
     try:
         records = decoded((folder / LOG_FILE).read_bytes()).records
     except (OSError, ValueError):
         return []
     found = (noted.erasure for noted in records)
-    return [one for one in found if isinstance(one, Stretch) and one.room == room]
+    return [one for one in found if isinstance(one, StretchErasure) and one.room == room]
 
 
 def _records(data: bytes) -> Iterator[Noted]:

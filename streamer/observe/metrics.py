@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from streamer import __version__
-from streamer.control.messages import RoomStatus
+from streamer.control.media_plane import RoomLink
 from streamer.supervision import Tasks
 
 _BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
-class Link(Protocol):
-    @property
-    def status(self) -> RoomStatus | None: ...
-
-    @property
-    def up(self) -> bool: ...
-
-    def counters(self) -> dict[str, float]:
-        """This process's counters of its link to the room; monotonic."""
-
-
-Rooms = Callable[[], Mapping[str, Link]]
+Rooms = Callable[[], Mapping[str, RoomLink]]
 
 
 class WebMetrics:

@@ -1,9 +1,9 @@
-"""Our use of python-socketio and python-engineio. All use of their private parts stands here.
+"""Our use of python-engineio. All use of its private parts stands here, with a test for each.
 
 Ours are: sending (:class:`Wire`), because python-engineio has a queue without limit for each client and encodes for
-each; parsing and dispatch, because theirs collects binary attachments without limit, starts a task for each command and
-lets clients call its own ``connect``. Theirs are the handshake, the transports, the upgrade from one to the other, and
-the heartbeat.
+each; parsing and dispatch, because python-socketio collects binary attachments without limit, starts a task for each
+command and lets clients call its own ``connect``. Theirs are the handshake, the transports, the upgrade from one to the
+other, and the heartbeat.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections import deque
 from typing import Any, Protocol
 
 import engineio
-import socketio
 from aiohttp import web
 
 from streamer.buckets import Bucket
@@ -323,7 +322,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     service_task_handle: asyncio.Task[None] | None
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(async_mode="aiohttp", logger=_log, **options)
+        super().__init__(async_mode="aiohttp", logger=_log, async_handlers=False, **options)
         self._async = {**self._async, "websocket": WebSocket, "translate_request": _environment}
         self.wires: dict[str, Wire] = {}
         self._hanging_up: set[asyncio.Task[None]] = set()
@@ -338,11 +337,6 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if wire is None:
             wire = self.wires[socket.sid] = Wire(self, socket)
         return wire
-
-    async def send_packet(self, sid: str, pkt: Any) -> None:
-        socket = self.sockets.get(sid)
-        if socket is not None:
-            await socket.send(pkt)
 
     def hang_up(self, socket: Any) -> None:
         """End a session and answer its waiting poll."""
@@ -374,23 +368,21 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             await asyncio.gather(heartbeat, return_exceptions=True)
 
 
-class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
-    """Takes sessions and packets from the engine and hands them to the :class:`ConnectionHandler`."""
+class EngineServer:
+    """Takes sessions and packets from the engine and hands them to the :class:`ConnectionHandler`.
+    ``options``: the engine's."""
 
-    def __init__(self, house: ConnectionHandler, namespaces: frozenset[str], **options: Any) -> None:
-        self._house = house
+    def __init__(self, handler: ConnectionHandler, namespaces: frozenset[str], **options: Any) -> None:
+        self._handler = handler
         self._allowed = namespaces
-        super().__init__(logger=_log, **options)
+        self.engine = Engine(**options)
+        self.engine.on("connect", self._opened)
+        self.engine.on("message", self._received)
+        self.engine.on("disconnect", self._ended)
+        self._environments: dict[str, dict[str, Any]] = {}
+        """By session."""
         self.recently: deque[str] = deque(maxlen=20)
         """Malformed texts, for tests and debugging."""
-
-    def _engineio_server_class(self) -> type[Engine]:
-        return Engine
-
-    @property
-    def engine(self) -> Engine:
-        engine: Engine = self.eio
-        return engine
 
     async def answer(self, request: web.Request, address: str, body: bytes = b"") -> web.StreamResponse:
         """Engine.IO's answer to a request; a WebSocket's when it has ended."""
@@ -419,17 +411,17 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
     def _leave(self, wire: Wire, guest: NamespaceClient) -> None:
         if wire.guests.get(guest.namespace) is guest:
             del wire.guests[guest.namespace]
-            self._house.left(guest)
+            self._handler.left(guest)
 
     # --- what the engine calls -------------------------------------------------------------------------
 
-    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
-        self.environ[eio_sid] = environ
-        wire = self.engine.wire_of(self.engine.sockets[eio_sid])
-        self._house.opened(wire, environ[ADDRESS])
+    async def _opened(self, sid: str, environ: dict[str, Any]) -> None:
+        self._environments[sid] = environ
+        wire = self.engine.wire_of(self.engine.sockets[sid])
+        self._handler.opened(wire, environ[ADDRESS])
 
-    async def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
-        wire = self.engine.wires.get(eio_sid)
+    async def _received(self, sid: str, data: Any) -> None:
+        wire = self.engine.wires.get(sid)
         if wire is None:
             return
         try:
@@ -445,16 +437,16 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
             self.recently.append(str(error))
             wire.cut()
 
-    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
-        wire = self.engine.wires.pop(eio_sid, None)
-        environ = self.environ.pop(eio_sid, None)
+    async def _ended(self, sid: str, _reason: str) -> None:
+        wire = self.engine.wires.pop(sid, None)
+        environ = self._environments.pop(sid, None)
         if wire is None:
             return
         wire.release()
         for guest in list(wire.guests.values()):
             self._leave(wire, guest)
         if environ is not None:
-            self._house.ended(wire, environ[ADDRESS])
+            self._handler.ended(wire, environ[ADDRESS])
 
     async def _enter(self, wire: Wire, namespace: str, auth: Any) -> None:
         try:
@@ -466,8 +458,8 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
                 raise TooMany("Too much coming and going.", code="rate_limited")
             wire.entering.add(namespace)
             try:
-                request = self.environ[wire.sid]["aiohttp.request"]
-                guest = await self._house.enter(wire, namespace, auth, request)
+                request = self._environments[wire.sid]["aiohttp.request"]
+                guest = await self._handler.enter(wire, namespace, auth, request)
             finally:
                 wire.entering.discard(namespace)
         except StreamerError as error:
@@ -477,11 +469,11 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
             return
         if self.engine.wires.get(wire.sid) is not wire or wire.closed:
             # The client left during the lookup.
-            self._house.left(guest)
+            self._handler.left(guest)
             return
         wire.guests[namespace] = guest
         wire.write(pack(CONNECT, namespace, {"sid": guest.sid}))
-        self._house.entered(guest)
+        self._handler.entered(guest)
 
     async def _command(self, wire: Wire, namespace: str, ack: int | None, data: Any) -> None:
         if not isinstance(data, list) or not data or not isinstance(data[0], str):
@@ -489,6 +481,6 @@ class EngineServer(socketio.AsyncServer):  # type: ignore[misc]
         guest = wire.guests.get(namespace)
         if guest is None:
             return
-        answer = await self._house.command(guest, data[0], data[1:])
+        answer = await self._handler.command(guest, data[0], data[1:])
         if ack is not None:
             wire.write(pack(ACK, namespace, [answer], ack))

@@ -12,6 +12,7 @@ from streamer.conference.grants import Action, Grant
 from streamer.conference.sessions import Hold, Session, SessionState
 from streamer.conference.spans import output_name
 from streamer.conference.visibility import Caller, alarm_told
+from streamer.control.media_plane import MediaPlane
 from streamer.control.messages import SourceStatus, TrackStatus
 from streamer.director.director import Director
 from streamer.realtime import rights
@@ -25,7 +26,7 @@ from streamer.realtime.messages import (
     Meters,
     PublicationState,
 )
-from streamer.realtime.ports import Plane, StateOf, Views
+from streamer.realtime.ports import StateOf, Views
 from streamer.store.room_states import Acknowledgement
 
 State = Literal["off", "slate", "live"]
@@ -34,7 +35,7 @@ State = Literal["off", "slate", "live"]
 class Facts:
     """Made from the present values of the director and the media plane."""
 
-    def __init__(self, director: Director, plane: Plane, views: Views, state_of: StateOf) -> None:
+    def __init__(self, director: Director, plane: MediaPlane, views: Views, state_of: StateOf) -> None:
         self._director = director
         self._plane = plane
         self._views = views

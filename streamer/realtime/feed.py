@@ -18,6 +18,7 @@ import structlog
 from streamer.conference.delays import ShownTimes
 from streamer.conference.grants import Target
 from streamer.conference.sessions import Session
+from streamer.control.media_plane import Change, MediaPlane, RoomLink
 from streamer.director.director import Director
 from streamer.director.news import AlarmsChanged, News, RoomChanged, SessionChanged, StretchForgotten
 from streamer.errors import NotFound
@@ -33,7 +34,7 @@ from streamer.realtime.messages import (
     PublicationState,
     SessionRemoved,
 )
-from streamer.realtime.ports import Plane, Views
+from streamer.realtime.ports import Views
 from streamer.realtime.stats import Stats
 from streamer.supervision import TASKS
 
@@ -57,7 +58,7 @@ class DayFeed:
         hub: Hub,
         facts: Facts,
         director: Director,
-        plane: Plane,
+        plane: MediaPlane,
         views: Views,
         stats: Stats,
         session_closing: Callable[[str], None],
@@ -262,19 +263,13 @@ class DayFeed:
 
     # --- the media plane's --------------------------------------------------------------------------
 
-    def _on_media(self, link: Any, what: str, data: Any) -> None:
-        status = link.status
-        room = (
-            status.room
-            if status is not None
-            else next((name for name, one in self._plane.rooms.items() if one is link), None)
-        )
-        if room is None or room not in self._director.rooms:
+    def _on_media(self, link: RoomLink, what: Change) -> None:
+        if link.room not in self._director.rooms:
             return
-        if what == "meters":
-            self._tell_meters(room, data)
-        else:
-            self._tell_publications(room)
+        if what != "meters":
+            self._tell_publications(link.room)
+        elif link.meters is not None:
+            self._tell_meters(link.room, link.meters)
 
     def _tell_publications(self, room: str) -> None:
         now = self._facts.publications(room)
@@ -285,13 +280,13 @@ class DayFeed:
         for name in before.keys() - now.keys():
             self._hub.post(STUDIO, room, "publication.changed", gone(before[name]))
 
-    def _tell_meters(self, room: str, data: Any) -> None:
+    def _tell_meters(self, room: str, meters: dict[str, Any]) -> None:
         now = time.monotonic()
         if now - self._metered_at.get(room, 0.0) < METERS_S:
             self._stats.replaced_total += 1
             return
         self._metered_at[room] = now
-        self._hub.post(STUDIO, room, "meters", Meters(room, data), replaces=f"meters:{room}")
+        self._hub.post(STUDIO, room, "meters", Meters(room, meters), replaces=f"meters:{room}")
 
     # --- inside -------------------------------------------------------------------------------------
 

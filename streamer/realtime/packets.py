@@ -1,8 +1,8 @@
 """Socket.IO packets and WebSocket frames as bytes. Pure.
 
-This is own code beside python-socketio's for two reasons. One encoding must serve every reader. And incoming data needs
-a decoder that refuses what JSON does not have (NaN, any depth) and accepts no lone surrogates. Frames from a server are
-unmasked (RFC 6455, section 5.1), so the same bytes go to everybody.
+This is own code instead of python-socketio's for two reasons. One encoding must serve every reader. And incoming data
+needs a decoder that refuses what JSON does not have (NaN, any depth) and accepts no lone surrogates. Frames from a
+server are unmasked (RFC 6455, section 5.1), so the same bytes go to everybody.
 """
 
 from __future__ import annotations

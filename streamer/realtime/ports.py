@@ -1,39 +1,14 @@
-"""Socket.IO's view of the rest of the web plane. ``streamer.web.realtime`` connects it; tests use hand-written
-fakes."""
+"""Socket.IO's view of the rest of the web plane: who may come in, and how sessions are shown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from aiohttp import web
 
 from streamer.conference.grants import Grant
 from streamer.conference.sessions import Session
-from streamer.control.messages import RoomStatus
-
-
-class Link(Protocol):
-    """A web process's connection to one room process."""
-
-    @property
-    def status(self) -> RoomStatus | None: ...
-
-    @property
-    def meters(self) -> Any: ...
-
-    @property
-    def up(self) -> bool: ...
-
-
-class Plane(Protocol):
-    """All rooms of this machine's media host. ``listen``: ``(link, event, data)``, with the events of the rooms'
-    client."""
-
-    @property
-    def rooms(self) -> Mapping[str, Link]: ...
-
-    def listen(self, listener: Callable[[Any, str, Any], None]) -> Callable[[], None]: ...
 
 
 class AuthenticatedCaller(Protocol):
@@ -75,8 +50,8 @@ class Views(Protocol):
         without a key in news."""
 
 
-FindSession = Callable[[str], Any]
-"""``async (id) -> Session | None``: any session, in memory or not."""
+FindSession = Callable[[str], Awaitable[Session | None]]
+"""By id: any session, in memory or not."""
 StateOf = Callable[[str], str]
 """Room id -> the state of its public output: ``off``, ``slate`` or ``live``."""
 Clock = Callable[[], int]

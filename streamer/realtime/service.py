@@ -1,4 +1,4 @@
-"""The Socket.IO service as a whole: made by ``streamer.web.realtime``, served under ``/socket.io/``."""
+"""The Socket.IO service as a whole: made by ``streamer.web.application``, served under ``/socket.io/``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from aiohttp import web
 from streamer.audience.command_table import AUDIENCE_COMMANDS, MODERATION_COMMANDS
 from streamer.audience.service import Audience
 from streamer.audience.views import moment
+from streamer.control.media_plane import MediaPlane
 from streamer.director.director import Director
 from streamer.errors import BadRequest, StreamerError, Unavailable
 from streamer.realtime.admission import Admission
@@ -26,7 +27,7 @@ from streamer.realtime.hub import AUDIENCE, MODERATION, NAMESPACES, STUDIO, Clie
 from streamer.realtime.limits import ConnectionPlaces, Seats
 from streamer.realtime.log import SEQ_PER_MS
 from streamer.realtime.messages import RoomSnapshot, You
-from streamer.realtime.ports import AccessPolicy, Clock, FindSession, Plane, StateOf, Views
+from streamer.realtime.ports import AccessPolicy, Clock, FindSession, StateOf, Views
 from streamer.realtime.rights import room_target
 from streamer.realtime.stats import Stats
 from streamer.realtime.studio import STUDIO_COMMANDS
@@ -59,7 +60,7 @@ class Realtime:
         public_url: str,
         allowed_origins: Iterable[str],
         director: Director,
-        plane: Plane,
+        plane: MediaPlane,
         doors: AccessPolicy,
         views: Views,
         audience: Audience,

@@ -13,7 +13,7 @@ import structlog
 
 from streamer.broadcast.media_events import PUBLIC
 from streamer.control.framing import builtins_to, encode_frame
-from streamer.control.messages import Answer, Candidates, Event, Offer
+from streamer.control.messages import Answer, Candidates, ControlEvent, Offer
 from streamer.errors import NotFound, StreamerError
 from streamer.room.feed import GOP_MAX_BYTES, GOP_MAX_US
 from streamer.room.relay_link import RelayProcess, relay_unavailable
@@ -232,7 +232,7 @@ class Relay:
                     process.write(encode_frame(frame))
             return process
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: ControlEvent) -> None:
         if event.kind == "keyframe":
             if event.data == PUBLIC:
                 self._on_keyframe_wanted()

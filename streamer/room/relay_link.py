@@ -15,7 +15,7 @@ import structlog
 from streamer.control import process_files
 from streamer.control.channel import READ_LIMIT_BYTES
 from streamer.control.framing import FrameError, encode_frame, from_protocol_error, read_frame
-from streamer.control.messages import Event, Reply
+from streamer.control.messages import ControlEvent, Reply
 from streamer.control.serving import close_writer
 from streamer.errors import Unavailable
 from streamer.room.relay_wire import decode_relay
@@ -38,7 +38,7 @@ class RelayProcess:
         child: asyncio.subprocess.Process,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        on_event: Callable[[Event], None],
+        on_event: Callable[[ControlEvent], None],
         on_end: Callable[[RelayProcess], None],
     ) -> None:
         self._child = child
@@ -55,7 +55,7 @@ class RelayProcess:
         cls,
         room: str,
         settings: Settings,
-        on_event: Callable[[Event], None],
+        on_event: Callable[[ControlEvent], None],
         on_end: Callable[[RelayProcess], None],
     ) -> RelayProcess:
         """Raises OSError or TimeoutError."""
@@ -137,7 +137,7 @@ class RelayProcess:
         try:
             while (payload := await read_frame(reader)) is not None:
                 message = decode_relay(payload)
-                if isinstance(message, Event):
+                if isinstance(message, ControlEvent):
                     self._on_event(message)
                 elif isinstance(message, Reply):
                     self._settle(message)

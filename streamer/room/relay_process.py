@@ -26,7 +26,7 @@ from streamer.broadcast.media_events import PUBLIC
 from streamer.control import process_files
 from streamer.control.channel import READ_LIMIT_BYTES
 from streamer.control.framing import FrameError, builtins_to, encode_frame, read_frame, to_protocol_error
-from streamer.control.messages import Answer, Candidates, Event, Offer, ProtocolError, Reply, Request
+from streamer.control.messages import Answer, Candidates, ControlEvent, Offer, ProtocolError, Reply, Request
 from streamer.control.outbound import Outbound
 from streamer.control.serving import close_writer
 from streamer.errors import BadRequest, NotFound, StreamerError, Unavailable
@@ -103,7 +103,7 @@ class RelayServer:
         task.add_done_callback(self._tasks.discard)
 
     def _say(self, kind: str, data: Any) -> None:
-        self._out.send(encode_frame(Event(kind=kind, data=data)))
+        self._out.send(encode_frame(ControlEvent(kind=kind, data=data)))
 
     # --- viewers -------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from streamer.control.framing import FrameError
-from streamer.control.messages import Event, Offer, Reply, Request
+from streamer.control.messages import ControlEvent, Offer, Reply, Request
 
 
 class VideoFrame(msgspec.Struct, tag="v"):
@@ -40,7 +40,7 @@ class ViewerCounts(msgspec.Struct):
     """Connected viewers of the audience, without previews and without connections in progress."""
 
 
-RelayMessage = VideoFrame | AudioFrame | Request | Reply | Event
+RelayMessage = VideoFrame | AudioFrame | Request | Reply | ControlEvent
 
 _decoder: msgspec.msgpack.Decoder[RelayMessage] = msgspec.msgpack.Decoder(RelayMessage)
 

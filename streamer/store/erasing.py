@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import structlog
 
 from streamer.errors import StreamerError
-from streamer.formats.erasures import HEADER, Erasure, ErasureLog, Noted, Recording, Stretch
+from streamer.formats.erasures import HEADER, Erasure, ErasureLog, Noted, RecordingErasure, StretchErasure
 from streamer.store.database import Database, StoreUnavailable
 from streamer.store.logins import Secrets
 
@@ -79,14 +79,14 @@ class Erasing:
         found = [one for one in self._unfinished.values() if one.problem]
         return [one for one in found if room is None or getattr(one.erasure, "room", "") in ("", room)]
 
-    def stretches(self, room: str) -> list[Stretch]:
+    def stretches(self, room: str) -> list[StretchErasure]:
         """The stretches that are being deleted from a room's media."""
         found = (one.erasure for one in self._unfinished.values())
-        return [one for one in found if isinstance(one, Stretch) and one.room == room]
+        return [one for one in found if isinstance(one, StretchErasure) and one.room == room]
 
-    def recordings(self) -> list[Recording]:
+    def recordings(self) -> list[RecordingErasure]:
         """The recordings whose files are being deleted."""
-        return [one.erasure for one in self._unfinished.values() if isinstance(one.erasure, Recording)]
+        return [one.erasure for one in self._unfinished.values() if isinstance(one.erasure, RecordingErasure)]
 
     async def hashed(self, kind: str, name: str) -> bytes:
         """An id as it stands in the file. Raises StoreUnavailable without a key."""

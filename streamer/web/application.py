@@ -1,57 +1,86 @@
-"""Wiring: the only place that connects the parts of the web plane."""
+"""Wiring: the only place that makes, connects, starts and ends the parts of the web plane."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from streamer.api import forgetting
+from streamer.api.addresses import Proxies
+from streamer.api.admin_token import AdminToken
+from streamer.api.audiences import DirectorSessions
 from streamer.api.auth import is_crew
 from streamer.api.context import SERVICES, Services, now_ms
+from streamer.api.cursors import Cursors
+from streamer.api.documents import Documents
 from streamer.api.grants import revoke_again
+from streamer.api.hall_door import HallDoor
 from streamer.api.lapses import LapseWatch
+from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.monitoring import MetricsAccess
+from streamer.api.revocations import Ended, Opener, Revocations
 from streamer.api.routes import make_application
+from streamer.api.routing import PREFIX
+from streamer.api.session_keys import SessionKeys
+from streamer.api.waiting import StateWaiters
 from streamer.archive.archivist import Archivist
-from streamer.archive.gathering import FOREVER_MS
-from streamer.archive.material import HANDLE_MS
+from streamer.archive.gathering import neighbours
 from streamer.archive.retention import Retention
+from streamer.audience.captioning import Captioning
 from streamer.audience.news import AudienceEvent
-from streamer.conference.day import current
+from streamer.audience.service import Audience
+from streamer.conference.day import current, on_air_at
 from streamer.conference.grants import Action
 from streamer.conference.notices import Notices
 from streamer.conference.participation import closed_session
-from streamer.web.connections import ConnectionStats
+from streamer.conference.sessions import Session
+from streamer.control.client import MediaPlaneClient
+from streamer.control.media_plane import MediaPlane, RoomLink
+from streamer.control.server import wait_cancelled
 from streamer.delivery import routes as delivery
-from streamer.director.room_alarms import RoomAlarms, free_bytes
+from streamer.director.day_repository import DayRepository
 from streamer.director.director import Director
 from streamer.director.directorship import Directorship
-from streamer.director.day_repository import DayRepository
 from streamer.director.news import IncidentChanged, News, SessionChanged
+from streamer.director.room_alarms import RoomAlarms, free_bytes
 from streamer.errors import Unavailable
 from streamer.formats import erasures
 from streamer.observe import health
 from streamer.observe.metrics import WebMetrics
-from streamer.control.client import MediaPlane
-from streamer.control.server import wait_cancelled
+from streamer.planning.poll import SchedulePoller
+from streamer.realtime.caption_feed import CaptionFeed
+from streamer.realtime.schemas import asyncapi_document
+from streamer.realtime.service import Realtime
 from streamer.settings import Settings
-from streamer.web.realtime import REALTIME, add_realtime, count_viewers
 from streamer.store.database import Database
 from streamer.store.erasing import Erasing
 from streamer.store.people import Periods
+from streamer.store.sessions import Sessions
 from streamer.supervision import TASKS, Work, start_kept
+from streamer.web.access import RestAccess, RestViews
+from streamer.web.connections import ConnectionStats
+from streamer.web.viewers import count_viewers
 
 CONNECTIONS = web.AppKey("connections", ConnectionStats)
 LAPSES = web.AppKey("lapses", LapseWatch)
+REALTIME = web.AppKey("realtime", Realtime)
+
+EXPORTS_PER_MINUTE, EXPORTS_AT_ONCE = 600, 300
+"""Schedules and tables that a household fetches: when a talk ends, many phones of the hall add the next to their
+calendars."""
+FAILED_PASSWORDS_PER_MINUTE = 5
+"""Per address. A password can be guessed, a token cannot."""
+CAPTIONS_PER_MINUTE, CAPTIONS_AT_ONCE = 600, 60
+"""Three people who type over one link, with a text every 300 ms each, stay within it."""
 
 
 def make_app(settings: Settings, database: Database, directorship: Directorship, *, public_url: str) -> web.Application:
     """The web process's application, over an open database that this process directs. Its link to the media plane lives
     as long as it runs."""
-    plane = MediaPlane(settings, order_epoch=directorship.order_epoch, doubt=directorship.doubt)
+    plane = MediaPlaneClient(settings, order_epoch=directorship.order_epoch, doubt=directorship.doubt)
     app = assemble(settings, database, plane, public_url=public_url)
 
     async def connections(_app: web.Application) -> AsyncIterator[None]:
@@ -75,8 +104,8 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     await services.keys.start()
     # Erased data is gone before anybody is served, also after a restored database.
     await services.archivist.restore()
-    await services.archivist.erasing.follow()
-    run(services.archivist.erasing.run, "erasures")
+    await services.erasing.follow()
+    run(services.erasing.run, "erasures")
     await services.archivist.start()
     stack.push_async_callback(services.archivist.close)
     keeping = services.settings.archive
@@ -95,33 +124,170 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     stack.push_async_callback(services.audience.close)
     await app[REALTIME].start()
     stack.push_async_callback(app[REALTIME].close)
-    run(partial(count_viewers, app), "viewers")
+    run(partial(count_viewers, services, app[delivery.LIVE].viewers), "viewers")
     run(app[LAPSES].run, "lapsed grants")
     run(services.schedules.run, "schedule poller")
 
 
-def make_director(settings: Settings, database: Database, plane: MediaPlane, notices: Notices) -> Director:
-    """A director over these parts; ``start`` it after the database and the media plane."""
+def assemble(settings: Settings, database: Database, plane: MediaPlane, *, public_url: str) -> web.Application:
+    """The application over a database and a media plane that the caller starts and closes."""
+    metrics = WebMetrics()
+    services = make_services(settings, database, plane, public_url=public_url)
+    app = make_application(services, metrics.observe)
+    app[CONNECTIONS] = ConnectionStats()
+    app[LAPSES] = LapseWatch(services)
+    services.director.bells.lapsed = app[LAPSES].labels
+    delivery.setup(
+        app,
+        plane,
+        settings,
+        services.proxies.client_household,
+        services.keys,
+        services.archivist,
+        services.captions,
+        partial(is_crew, action=Action.RECORDING_READ),
+    )
+    app[REALTIME] = make_realtime(services)
+    app[REALTIME].add_routes(app)
+    document = asyncapi_document()
+
+    async def asyncapi(_request: web.Request) -> web.Response:
+        return web.json_response(document, headers={hdrs.CACHE_CONTROL: "public, max-age=300"})
+
+    app.router.add_get(f"{PREFIX}/asyncapi.json", asyncapi)
+    _measure(app, metrics)
+
+    async def media_host() -> None:
+        if not plane.host_up:
+            raise Unavailable("The media host does not answer.", code="media_host_unavailable")
+
+    checks = {"database": database.ping, "media_host": media_host}
+    health.add_routes(app, metrics, checks, guard=MetricsAccess(services))
+    return app
+
+
+def _public_state(link: RoomLink) -> str:
+    return delivery.public_state(link.view, link.status)
+
+
+def make_services(
+    settings: Settings,
+    database: Database,
+    plane: MediaPlane,
+    *,
+    public_url: str,
+    public_state: Callable[[RoomLink], str] = _public_state,
+) -> Services:
+    """The services that all handlers share, connected. ``public_state``: ``slate`` or ``live``, of an open room."""
+
+    def state_of(room: str) -> str:
+        link = plane.rooms.get(room)
+        return "off" if link is None else public_state(link)
+
+    def session_at(room: str, media_ms: int) -> str | None:
+        found = None if director.room(room) is None else on_air_at(director.day(room), media_ms)
+        return None if found is None else found.id
+
+    notices = Notices()
     bells = RoomAlarms(notices, free_bytes(settings.data))
-    return Director(DayRepository(database), plane, clock=now_ms, bells=bells, logos=settings.data / "logos")
-
-
-def make_archivist(settings: Settings, database: Database, plane: MediaPlane, director: Director) -> Archivist:
-    """An archivist that gets sessions and incidents from the director."""
+    director = Director(DayRepository(database), plane, clock=now_ms, bells=bells, logos=settings.data / "logos")
     erasing = Erasing(settings.data, database, clock=now_ms)
     archivist = Archivist(settings.data, database, plane, clock=now_ms, room_dir=settings.room_dir, erasing=erasing)
+    director.listen(partial(_hear_day, director, archivist))
+    audience = Audience(
+        database,
+        clock=now_ms,
+        sessions=DirectorSessions(director),
+        settings=settings.audience,
+        erasing=erasing,
+        marks_changed=archivist.marks_changed,
+    )
+    audience.listen(partial(_hear_trouble, director, notices))
+    keys = SessionKeys(database, director, settings.admin_token, now_ms, settings.data)
+    revocations = Revocations()
+    revocations.listen(keys.ended)
+    revocations.follow(keys.openers)
+    room, hls = settings.room, settings.hls
+    services = Services(
+        settings=settings,
+        public_url=public_url,
+        database=database,
+        plane=plane,
+        director=director,
+        archivist=archivist,
+        erasing=erasing,
+        audience=audience,
+        captions=Captioning(database, plane, clock=now_ms, session_at=session_at),
+        keys=keys,
+        schedules=SchedulePoller(database, settings.schedules, notices, clock=now_ms, applied=director.refresh),
+        notices=notices,
+        revocations=revocations,
+        state_of=state_of,
+        waiters=StateWaiters(state_of, limit=hls.max_held_total, per_household=hls.max_held_per_address),
+        cursors=Cursors(database),
+        tables=Documents(),
+        proxies=Proxies(settings.server.trusted_proxies),
+        # Ten times as many as are answered: wrong tokens must not keep out a right one that comes for the first time.
+        admin_token=AdminToken(settings.admin_token, RateLimit(10 * room.failed_attempts_per_minute)),
+        hall_door=HallDoor(database),
+        hashing=Turnstile(),
+        publish_attempts=RateLimit(room.attempts_per_minute),
+        # A lecture hall is one address: as many people may try WHEP there as may wait for a playlist.
+        play_attempts=RateLimit(hls.max_held_per_address),
+        failed_tokens=RateLimit(room.failed_attempts_per_minute),
+        failed_passwords=RateLimit(FAILED_PASSWORDS_PER_MINUTE),
+        exports=RateLimit(EXPORTS_PER_MINUTE, burst=EXPORTS_AT_ONCE, message="Too many exports."),
+        caption_posts=RateLimit(
+            CAPTIONS_PER_MINUTE, burst=CAPTIONS_AT_ONCE, message="Captions come faster than anybody reads."
+        ),
+    )
+    erasing.does(erasures.GrantErasure, partial(revoke_again, services))
+    erasing.does(erasures.StretchErasure, partial(forgetting.again, services))
+    bells.unerased = lambda room: bool(erasing.unfinished(room))
+    return services
 
-    def hear(news: News) -> None:
-        match news:
-            case SessionChanged():
-                archivist.changed(news.before, news.after)
-                for session in _beside(director, news):
-                    archivist.look_at(session)
-            case IncidentChanged():
-                archivist.marks_changed(news.session)
 
-    director.listen(hear)
-    return archivist
+def make_realtime(services: Services) -> Realtime:
+    """The Socket.IO service; ``start`` it after the director, ``close`` it before."""
+
+    async def find_session(session_id: str) -> Session | None:
+        async with services.database.read() as connection:
+            return await Sessions(connection).find(session_id)
+
+    realtime = Realtime(
+        services.settings.realtime,
+        public_url=services.public_url,
+        allowed_origins=services.settings.server.allowed_origins,
+        director=services.director,
+        plane=services.plane,
+        doors=RestAccess(services),
+        views=RestViews(services),
+        audience=services.audience,
+        find_session=find_session,
+        state_of=services.state_of,
+        clock=now_ms,
+    )
+
+    async def ended(what: Ended) -> None:
+        await realtime.close_grant(what.grant, what.login)
+
+    services.revocations.listen(ended)
+    services.revocations.follow(
+        lambda: [Opener(who.grant.id, who.login) for one in realtime.hub.clients() if (who := one.caller) is not None]
+    )
+    services.captions.listen(CaptionFeed(realtime.hub, services.director, services.state_of).hear)
+    return realtime
+
+
+def _hear_day(director: Director, archivist: Archivist, news: News) -> None:
+    """Recordings follow the changes of sessions and incidents."""
+    match news:
+        case SessionChanged():
+            archivist.changed(news.before, news.after)
+            for session in neighbours(director.day(news.room).sessions, news.before, news.after):
+                archivist.look_at(session.id)
+        case IncidentChanged():
+            archivist.marks_changed(news.session)
 
 
 def _hear_trouble(director: Director, notices: Notices, event: AudienceEvent) -> None:
@@ -141,85 +307,18 @@ def _hear_trouble(director: Director, notices: Notices, event: AudienceEvent) ->
     )
 
 
-def _beside(director: Director, news: SessionChanged) -> list[str]:
-    """Sessions whose recordings may contain, as handles, minutes that now belong to another session alone."""
-    before, after = news.before, news.after
-    if after is None or after.started_ms is None or not (after.closed or not after.recorded):
-        return []
-    if before is not None and (before.started_ms, before.ended_ms, before.closed, before.recorded) == (
-        after.started_ms,
-        after.ended_ms,
-        after.closed,
-        after.recorded,
-    ):
-        return []
-    from_ms, to_ms = after.started_ms - HANDLE_MS, (after.ended_ms or FOREVER_MS) + HANDLE_MS
-    return [
-        session.id
-        for session in director.day(news.room).sessions
-        if session.id != after.id
-        and session.started_ms is not None
-        and session.started_ms < to_ms
-        and (session.ended_ms is None or session.ended_ms > from_ms)
-    ]
-
-
-def assemble(settings: Settings, database: Database, plane: MediaPlane, *, public_url: str) -> web.Application:
-    """The application over a database and a media plane that the caller starts and closes."""
-    metrics = WebMetrics()
-    notices = Notices()
-    director = make_director(settings, database, plane, notices)
-    services = Services(
-        settings=settings,
-        database=database,
-        plane=plane,
-        director=director,
-        archivist=make_archivist(settings, database, plane, director),
-        notices=notices,
-        public_state=lambda link: delivery.public_state(link.view, link.status),
-        public_url=public_url,
-    )
-    services.erasing.does(erasures.Grant, partial(revoke_again, services))
-    services.erasing.does(erasures.Stretch, partial(forgetting.again, services))
-    app = make_application(services, metrics.observe)
-    app[CONNECTIONS] = ConnectionStats()
-    app[LAPSES] = LapseWatch(services)
-    director.bells.lapsed = app[LAPSES].labels
-    director.bells.unerased = lambda room: bool(services.erasing.unfinished(room))
-    services.audience.listen(partial(_hear_trouble, director, notices))
-    delivery.setup(
-        app,
-        plane,
-        settings,
-        services.proxies.client_household,
-        services.keys,
-        services.archivist,
-        services.captions,
-        partial(is_crew, action=Action.RECORDING_READ),
-    )
-    add_realtime(app, metrics)
-    _measure(app, metrics, plane)
-
-    async def media_host() -> None:
-        if not app[SERVICES].plane.host_up:
-            raise Unavailable("The media host does not answer.", code="media_host_unavailable")
-
-    checks = {"database": database.ping, "media_host": media_host}
-    health.add_routes(app, metrics, checks, guard=MetricsAccess(services))
-    return app
-
-
-def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> None:
+def _measure(app: web.Application, metrics: WebMetrics) -> None:
     services = app[SERVICES]
-    metrics.watch_rooms(lambda: plane.rooms)
+    metrics.watch_rooms(lambda: services.plane.rooms)
     metrics.watch_tasks(TASKS)
     metrics.watch_values("streamer_delivery", app[delivery.STATS])
     metrics.watch_values("streamer_connections", app[CONNECTIONS])
     metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS])
+    metrics.watch_values("streamer_realtime", app[REALTIME].stats)
     metrics.watch_counter(
         "streamer_media_host_reconnects",
         "Connections to the media host lost.",
-        partial(getattr, plane, "host_reconnects"),
+        partial(getattr, services.plane, "host_reconnects"),
     )
     for name, limit in (
         ("publish", services.publish_attempts),
@@ -234,6 +333,11 @@ def _measure(app: web.Application, metrics: WebMetrics, plane: MediaPlane) -> No
         metrics.watch_counter(
             f"streamer_refused_{name}", "Requests over the limit of an address.", partial(getattr, limit, "refused")
         )
+    metrics.watch_counter(
+        "streamer_audience_faults",
+        "What went wrong inside and was tried again.",
+        lambda: services.audience.faults_total,
+    )
     erasing = services.erasing
     for name, what in (("director", services.director), ("archivist", services.archivist), ("erasing", erasing)):
         metrics.watch_counter(

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from streamer.shares import Shares
 from streamer.descriptors import DescriptorBudget
+from streamer.shares import Shares
 
 
 class ConnectionKind(Enum):

@@ -22,11 +22,11 @@ from aiohttp import StreamReader, hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
 from streamer.api.auth import HOLDER
-from streamer.household import household
-from streamer.web.connections import Connections, ConnectionKind, Seat
 from streamer.errors import StreamerError, Unavailable
+from streamer.household import household
 from streamer.settings import ServerSettings
 from streamer.supervision import start_kept
+from streamer.web.connections import ConnectionKind, Connections, Seat
 
 LOOK_S = 1.0
 BATCH = 8

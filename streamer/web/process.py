@@ -26,23 +26,23 @@ from aiohttp import web
 from streamer.api.addresses import Proxies
 from streamer.api.auth import shows_crew
 from streamer.api.context import SERVICES
-from streamer.links import public_url
 from streamer.api.middlewares import error_response
-from streamer.web.application import CONNECTIONS, make_app
 from streamer.certificate import Certificate
-from streamer.web.connections import Connections, ConnectionStats
+from streamer.control import process_files
+from streamer.control.server import wait_cancelled
 from streamer.descriptors import budget, raise_limit
 from streamer.director.directorship import Directorship, this_process
 from streamer.errors import EXIT_DONE, EXIT_FAILED, StreamerError
-from streamer.web.http_server import HttpServer
+from streamer.links import public_url
 from streamer.observe.health import waiting_application
 from streamer.observe.logs import configure_logging
-from streamer.control import process_files
-from streamer.control.server import wait_cancelled
 from streamer.settings import Settings
 from streamer.store.database import Database, StoreUnavailable, database_url
 from streamer.store.directors import DirectorHolder
 from streamer.supervision import start_kept
+from streamer.web.application import CONNECTIONS, make_app
+from streamer.web.connections import Connections, ConnectionStats
+from streamer.web.http_server import HttpServer
 
 _CERTIFICATE_CHECK_S = 60.0
 _BACKLOG = 4096

@@ -18,7 +18,7 @@ from streamer.store.marks import Marks
 from streamer.store.recordings import Editions, Recording, Recordings, StoredEdition
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
-from tests.fakes.broadcast import FakeLink, FakePlane
+from tests.fakes.media_plane import FakePlane, FakeRoom, on_air
 from tests.fakes.stores import sqlite_store
 from tests.fakes.studio import Studio
 
@@ -27,7 +27,7 @@ from tests.fakes.studio import Studio
 class Archive:
     settings: Settings
     database: Database
-    link: FakeLink
+    link: FakeRoom
     plane: FakePlane
     studio: Studio
     later_ms: int = 0
@@ -45,7 +45,7 @@ class Archive:
         return Archivist(
             self.settings.data,
             self.database,
-            self.plane,  # type: ignore[arg-type]
+            self.plane,
             clock=clock,
             room_dir=self.settings.room_dir,
             erasing=Erasing(self.settings.data, self.database, clock=clock),
@@ -100,8 +100,8 @@ async def archive(data: Path) -> AsyncIterator[Archive]:
     try:
         async with database.write() as connection:
             await Rooms(connection).add(Room("salle", "Grande salle"))
-        link = FakeLink()
+        link = on_air()
         studio = Studio(settings.room_dir("salle"), link.feed)
-        yield Archive(settings, database, link, FakePlane(salle=link), studio)
+        yield Archive(settings, database, link, FakePlane(link), studio)
     finally:
         await database.close()

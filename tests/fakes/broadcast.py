@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 from streamer.broadcast.media_events import (
     PUBLIC,
@@ -19,7 +17,6 @@ from streamer.broadcast.media_events import (
     IntervalOpened,
     MediaEvent,
     Opened,
-    PartBytes,
     PartMade,
     SegmentDone,
     SegmentOpened,
@@ -27,7 +24,6 @@ from streamer.broadcast.media_events import (
     Trimmed,
 )
 from streamer.broadcast.programme import Broadcast, Chunk, InitSection, Interval, Part, Rendition, Segment
-from streamer.broadcast.view import BroadcastView
 
 EPOCH_MS = 1_795_000_000_000
 AAC_FRAME = 1920
@@ -222,40 +218,3 @@ class FakeBroadcast:
             out.write(data)
         self._sizes[file] = offset + len(data)
         return Chunk(file, offset, len(data))
-
-
-class FakeLink:
-    """Stands for ``room.client.RoomLink`` as delivery sees it."""
-
-    def __init__(self) -> None:
-        self.view = BroadcastView()
-        self.up = True
-        self.status: Any = SimpleNamespace(on_programme="main", sources={"main": SimpleNamespace(up=True)})
-        self.kept: dict[tuple[str, int], bytes] = {}
-        self.bytes = self
-        self._callbacks: list[Callable[[], None]] = []
-
-    def get(self, key: tuple[str, int]) -> bytes | None:
-        return self.kept.get(key)
-
-    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        self._callbacks.append(callback)
-        return lambda: self._callbacks.remove(callback)
-
-    @property
-    def subscribers(self) -> int:
-        return len(self._callbacks)
-
-    def feed(self, event: MediaEvent) -> None:
-        if isinstance(event, PartMade):
-            self.kept[(event.part.chunk.file, event.part.chunk.offset)] = event.data
-        elif isinstance(event, PartBytes):
-            self.kept[(event.file, event.offset)] = event.data
-        self.view.apply(event)
-        for callback in list(self._callbacks):
-            callback()
-
-
-class FakePlane:
-    def __init__(self, **rooms: FakeLink) -> None:
-        self.rooms: dict[str, FakeLink] = dict(rooms)

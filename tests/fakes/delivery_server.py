@@ -14,14 +14,15 @@ from streamer.delivery import routes
 from streamer.delivery.captions import CaptionSource
 from streamer.delivery.ports import DeliveryStats
 from streamer.settings import Settings
-from tests.fakes.broadcast import FakeBroadcast, FakeLink, FakePlane
+from tests.fakes.broadcast import FakeBroadcast
 from tests.fakes.keys import FakeKeys
+from tests.fakes.media_plane import FakePlane, FakeRoom, on_air
 
 
 @dataclass
 class Served:
     url: str
-    link: FakeLink
+    link: FakeRoom
     plane: FakePlane
     stats: DeliveryStats
     room_dir: Path
@@ -48,8 +49,8 @@ def client_address(request: web.BaseRequest) -> str:
 @asynccontextmanager
 async def serve(data: Path, *, captions: CaptionSource | None = None, **hls: Any) -> AsyncIterator[Served]:
     settings = Settings.model_validate({"data": data, "hls": hls})
-    link = FakeLink()
-    plane = FakePlane(salle=link)
+    link = on_air()
+    plane = FakePlane(link)
     app, keys = web.Application(), FakeKeys()
     routes.setup(app, plane, settings, client_address, keys, captions=captions)
     runner = web.AppRunner(app, shutdown_timeout=1.0)

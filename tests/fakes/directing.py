@@ -50,6 +50,11 @@ class Stage:
         director.listen(self.news.append)
         return director
 
+    def title_told(self) -> str | None:
+        """Of the session that the public is told runs in room a."""
+        current = self.director.face("a").current
+        return None if current is None else current.session.title
+
     async def open(self, *rooms: Room) -> None:
         async with self.database.write() as connection:
             await Venues(connection).add(Venue("paris", "Paris", "Europe/Paris", "fr"))

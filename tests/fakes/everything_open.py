@@ -14,6 +14,7 @@ from aiohttp import DummyCookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from streamer.api.context import SERVICES, Services
+from streamer.broadcast.view import BroadcastView
 from streamer.conference.sessions import Session, SessionState, Visibility
 from streamer.conference.spans import output_name
 from streamer.control.server import wait_cancelled
@@ -21,9 +22,8 @@ from streamer.formats.index import HEADER, encode_event
 from streamer.settings import Settings
 from streamer.store.database import Database
 from streamer.store.sessions import Sessions
-from streamer.web.application import LAPSES, assemble
-from streamer.web.realtime import REALTIME
-from tests.fakes.broadcast import FakeBroadcast, FakeLink
+from streamer.web.application import LAPSES, REALTIME, assemble
+from tests.fakes.broadcast import FakeBroadcast
 from tests.fakes.media_plane import FakePlane, FakeRoom
 from tests.fakes.slow_reader import SlowReader
 from tests.fakes.stores import sqlite_store
@@ -35,15 +35,6 @@ OFFER = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n"
     "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=fingerprint:sha-256 AA:BB\r\na=%s\r\n"
 )
-
-
-class RoomOnAir(FakeRoom):
-    """A room whose media are served as well."""
-
-    def __init__(self, config: Any) -> None:
-        super().__init__(config)
-        self.link = FakeLink()
-        self.view, self.bytes, self.subscribe = self.link.view, self.link, self.link.subscribe  # type: ignore[assignment]
 
 
 @dataclass
@@ -261,7 +252,7 @@ async def venue(settings: Settings, url: str = "http://streamer.test") -> AsyncI
     database = sqlite_store(settings.data)
     await database.start()
     plane = FakePlane()
-    app = assemble(settings, database, plane, public_url=url)  # type: ignore[arg-type]
+    app = assemble(settings, database, plane, public_url=url)
     services, realtime = app[SERVICES], app[REALTIME]
     http: Any = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
     await http.start_server()
@@ -276,11 +267,11 @@ async def venue(settings: Settings, url: str = "http://streamer.test") -> AsyncI
     made = Venue(http, str(http.make_url("")).rstrip("/"), app, plane, database, FakeBroadcast(_nothing), admin)
     try:
         await made.api("POST", "/rooms", {"id": "hall", "name": "Hall"})
-        room = plane.rooms["hall"] = RoomOnAir(services.director.config("hall"))
-        old = FakeLink()
-        studio = Studio(room_dir, old.view.apply)
+        room = plane.rooms["hall"] = FakeRoom(services.director.config("hall"))
+        old = BroadcastView()
+        studio = Studio(room_dir, old.apply)
         studio.run(24.5)
-        record = encode_event(old.view.snapshot())
+        record = encode_event(old.snapshot())
         assert record is not None
         (room_dir / studio.broadcast.id / "index-000001.sx").write_bytes(HEADER + record)
         board = _session("board", now_ms - 60_000, None)
@@ -289,7 +280,7 @@ async def venue(settings: Settings, url: str = "http://streamer.test") -> AsyncI
             await Sessions(connection).add(_session("done", studio.at(1), studio.at(24)))
         await services.archivist.look("done")
         await services.director.refresh()
-        made.live = FakeBroadcast(room.link.feed, room="hall", room_dir=room_dir, output=output_name(board)).open()
+        made.live = FakeBroadcast(room.feed, room="hall", room_dir=room_dir, output=output_name(board)).open()
         made.live.segments(3)
         made.live.still()
         realtime.feed.look()

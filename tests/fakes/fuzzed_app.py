@@ -26,8 +26,7 @@ from streamer.store.hall_codes import HallCodes
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
-from streamer.web.application import assemble
-from streamer.web.realtime import REALTIME
+from streamer.web.application import REALTIME, assemble
 from tests.fakes.fuzzed_web import Finds, damaged
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.stores import sqlite_store
@@ -86,7 +85,7 @@ async def fuzzed(folder: Path) -> AsyncIterator[FuzzedApp]:
                     )
                 ]
             )  # fmt: skip
-    app = assemble(settings, database, FakePlane(), public_url="http://streamer.test")  # type: ignore[arg-type]
+    app = assemble(settings, database, FakePlane(), public_url="http://streamer.test")
     services = app[SERVICES]
     for limit in (services.exports, services.hall_door.wrong, services.failed_passwords, services.admin_token.guesses):
         limit._size = limit._per_s = float(MANY)

@@ -19,7 +19,7 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 
 from streamer.control import process_files, run_folder
 from streamer.control.channel import Channel
-from streamer.control.messages import Answer, Event, Offer, RoomConfig, RoomStatus
+from streamer.control.messages import Answer, ControlEvent, Offer, RoomConfig, RoomStatus
 from streamer.host import spawn
 from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc.sender import EncodedSender
@@ -52,7 +52,7 @@ class HostileRoom:
         self._spare: Honest | None = None
         self._ports: list[int] = []
 
-    def note(self, event: Event) -> None:
+    def note(self, event: ControlEvent) -> None:
         if event.kind == "status":
             self.status = msgspec.convert(event.data, RoomStatus)
             if self.started_bytes:
@@ -155,7 +155,7 @@ async def hostile_room(folder: Path) -> AsyncIterator[HostileRoom]:
         str(file),
     ]
     process = subprocess.Popen(command, cwd=REPOSITORY)
-    notes: list[Event] = []
+    notes: list[ControlEvent] = []
     room: HostileRoom | None = None
     try:
         channel = await _reach(settings, lambda event: (room.note if room else notes.append)(event))
@@ -169,7 +169,7 @@ async def hostile_room(folder: Path) -> AsyncIterator[HostileRoom]:
         await asyncio.to_thread(process.wait, 20)
 
 
-async def _reach(settings: Settings, on_event: Callable[[Event], None]) -> Channel:
+async def _reach(settings: Settings, on_event: Callable[[ControlEvent], None]) -> Channel:
     async with asyncio.timeout(20):
         while True:
             try:

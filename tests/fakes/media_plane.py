@@ -1,6 +1,5 @@
-"""A media plane without processes: rooms that answer offers and remember what they were asked.
-
-``tests/unit/room/test_stand_in.py`` holds it to the real one.
+"""The stand-in for the media plane, without processes: rooms that show what they are fed, answer offers and remember
+what they were asked. ``tests/unit/room/test_stand_in.py`` holds it to the real one.
 """
 
 from __future__ import annotations
@@ -10,17 +9,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from streamer.broadcast.media_events import MediaEvent, PartBytes, PartMade
 from streamer.broadcast.view import BroadcastView
 from streamer.control import run_folder
+from streamer.control.media_plane import Change, RoomLink
 from streamer.control.messages import Answer, Candidates, Forgot, Offer, RoomConfig, RoomStatus, SourceStatus
+from streamer.control.part_cache import PartCache
 from streamer.errors import Conflict, NotFound, StreamerError
 
 ANSWER_SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n"
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeRoom:
-    """A room link. ``fail_with`` is raised by the next offer."""
+    """A room's link. ``fail_with`` is raised by the next offer."""
 
     config: RoomConfig
     status: RoomStatus | None = None
@@ -28,7 +30,7 @@ class FakeRoom:
     up: bool = True
     state: str = "slate"
     view: BroadcastView = field(default_factory=BroadcastView)
-    """It stays empty."""
+    """What it was fed shows in it."""
     offers: list[Offer] = field(default_factory=list)
     trickled: list[Candidates] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)
@@ -36,18 +38,38 @@ class FakeRoom:
     resources: dict[str, Offer] = field(default_factory=dict)
     fail_with: StreamerError | None = None
     restart_answer: Answer | None = None
-    bytes: dict[tuple[str, int], Any] = field(default_factory=dict)
-    """Of recent parts: none, all is read from the disk."""
-    tell: Callable[[FakeRoom, str, Any], None] = lambda room, what, data: None
+    bytes: PartCache = field(default_factory=lambda: PartCache(64 * 1024 * 1024))
+    tell: Callable[[RoomLink, Change], None] = lambda room, what: None
+    callbacks: dict[object, Callable[[], None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.status = RoomStatus(room=self.config.id, pid=1)
+        self.status = RoomStatus(room=self.room, pid=1)
+
+    @property
+    def room(self) -> str:
+        return self.config.id
+
+    @property
+    def subscribers(self) -> int:
+        return len(self.callbacks)
+
+    def feed(self, event: MediaEvent) -> None:
+        """As the room's process tells it."""
+        if isinstance(event, PartMade):
+            self.bytes.put((event.part.chunk.file, event.part.chunk.offset), event.data)
+        elif isinstance(event, PartBytes):
+            self.bytes.put((event.file, event.offset), event.data)
+        self.view.apply(event)
+        for callback in list(self.callbacks.values()):
+            callback()
 
     def counters(self) -> dict[str, float]:
         return {"room_reconnects_total": 2}
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        return lambda: None
+        ticket = object()
+        self.callbacks[ticket] = callback
+        return lambda: self.callbacks.pop(ticket, None)
 
     async def offer(self, offer: Offer) -> Answer:
         if self.fail_with is not None:
@@ -66,7 +88,7 @@ class FakeRoom:
             self.status.sources[offer.source] = SourceStatus(
                 name=offer.source, up=True, publication="p1", client=offer.client, notes=["no_audio"]
             )
-            self.tell(self, "status", self.status)
+            self.tell(self, "status")
         return Answer(sdp=ANSWER_SDP, resource=resource, etag="etag-1")
 
     async def candidates(self, candidates: Candidates) -> Answer | None:
@@ -82,23 +104,30 @@ class FakeRoom:
         self.hung_up.append(resource)
         if offer.kind == "publish" and self.status is not None:
             self.status.sources[offer.source].up = False
-            self.tell(self, "status", self.status)
+            self.tell(self, "status")
 
     async def forget(self, from_ms: int, to_ms: int) -> Forgot:
         self.forgotten.append((from_ms, to_ms))
         return Forgot()
 
 
+def on_air(room: str = "salle", source: str = "main") -> FakeRoom:
+    """A room whose programme takes a source that is up."""
+    link = FakeRoom(RoomConfig(room, room))
+    link.status = RoomStatus(room, 1, on_programme=source, sources={source: SourceStatus(name=source, up=True)})
+    return link
+
+
 class FakePlane:
     """Opens a room at once."""
 
-    def __init__(self) -> None:
-        self.rooms: dict[str, FakeRoom] = {}
+    def __init__(self, *rooms: FakeRoom) -> None:
+        self.rooms: dict[str, FakeRoom] = {link.room: link for link in rooms}
         self.host_up = True
         self.host_reconnects = 0
         self.configured: list[RoomConfig] = []
         self.stopped: list[str] = []
-        self.listeners: list[Callable[[Any, str, Any], None]] = []
+        self.listeners: list[Callable[[RoomLink, Change], None]] = []
 
     async def start(self) -> None:
         """There is nobody to connect to."""
@@ -106,21 +135,21 @@ class FakePlane:
     async def close(self) -> None:
         self.rooms.clear()
 
-    def listen(self, listener: Callable[[Any, str, Any], None]) -> Callable[[], None]:
+    def listen(self, listener: Callable[[RoomLink, Change], None]) -> Callable[[], None]:
         self.listeners.append(listener)
         return lambda: self.listeners.remove(listener)
 
-    def _tell(self, room: FakeRoom, what: str, data: Any) -> None:
+    def tell(self, link: RoomLink, what: Change) -> None:
         for listener in list(self.listeners):
-            listener(room, what, data)
+            listener(link, what)
 
     async def ensure(self, config: RoomConfig) -> FakeRoom:
         run_folder.check_room_id(config.id)
         self.configured.append(config)
         if config.id not in self.rooms:
-            room = self.rooms[config.id] = FakeRoom(config, tell=self._tell)
-            for what, data in (("added", None), ("status", room.status), ("up", None)):
-                self._tell(room, what, data)
+            room = self.rooms[config.id] = FakeRoom(config, tell=self.tell)
+            for what in ("added", "status", "up"):
+                self.tell(room, what)
         return self.rooms[config.id]
 
     async def configure(self, config: RoomConfig) -> None:
@@ -134,4 +163,4 @@ class FakePlane:
         link = self.rooms.pop(room)
         link.up = False
         for what in ("down", "removed"):
-            self._tell(link, what, None)
+            self.tell(link, what)

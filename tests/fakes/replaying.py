@@ -18,10 +18,10 @@ from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.delivery import routes
 from streamer.delivery.captions import CaptionSource
 from streamer.settings import Settings
-from tests.fakes.broadcast import FakeLink, FakePlane
 from tests.fakes.delivery_server import client_address
 from tests.fakes.hls_rules import MediaPlaylist, attributes, check_replay, parse_media
 from tests.fakes.keys import FakeKeys
+from tests.fakes.media_plane import FakePlane, FakeRoom, on_air
 from tests.fakes.packaging import broadcast
 from tests.fakes.studio import Studio
 
@@ -40,7 +40,7 @@ class FakeCatalogue:
 @dataclass
 class Replays:
     http: ClientSession
-    link: FakeLink
+    link: FakeRoom
     studio: Studio
     catalogue: FakeCatalogue
     settings: Settings
@@ -149,10 +149,10 @@ async def replays(
     async def is_crew(request: web.Request) -> bool:
         return bool(crew) and request.headers.get("X-Test-Role") == crew
 
-    link, catalogue = FakeLink(), FakeCatalogue()
+    link, catalogue = on_air(), FakeCatalogue()
     app = web.Application()
     keys = FakeKeys(catalogue)
-    routes.setup(app, FakePlane(salle=link), settings, client_address, keys, catalogue, captions, is_crew)
+    routes.setup(app, FakePlane(link), settings, client_address, keys, catalogue, captions, is_crew)
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -258,10 +258,6 @@ class Service:
         link.state = state
         return link
 
-    def media(self, link: FakeRoom, what: str, data: Any = None) -> None:
-        for listener in list(self.plane.listeners):
-            listener(link, what, data)
-
     async def connect(
         self, namespace: str = "/audience", transports: list[str] | None = None, headers: Any = None, **auth: Any
     ) -> Attendee:

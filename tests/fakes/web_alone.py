@@ -85,5 +85,5 @@ async def web_alone(settings: Mapping[str, Any]) -> AsyncIterator[Running]:
 
 
 if __name__ == "__main__":
-    application.MediaPlane = lambda settings, **_: FakePlane()  # type: ignore[assignment, misc]
+    application.MediaPlaneClient = lambda settings, **_: FakePlane()  # type: ignore[assignment, misc]
     sys.exit(process.main())

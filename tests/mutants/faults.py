@@ -307,7 +307,7 @@ FAULTS = (
         "streamer/director/incidents.py",
         "return current(day) if day.hold is not None or day.slate else None",
         "return current(day) if day.hold is not None else None",
-        "tests/unit/director/test_director.py::test_what_a_technician_covers_is_left_out_of_the_replay_too",
+        "tests/unit/director/test_withheld.py::test_what_a_technician_covers_is_left_out_of_the_replay_too",
         "A replay shows what a technician had covered.",
     ),
     # --- delivery
@@ -320,8 +320,8 @@ FAULTS = (
     ),
     Fault(
         "streamer/delivery/parts.py",
-        "if len(chunks) == 1 and (data := cache.get((first.file, first.offset))) and len(data) == first.size:",
-        "if len(chunks) == 1 and (data := cache.get((first.file, first.offset))):",
+        "if len(chunks) == 1 and (data := recent((first.file, first.offset))) and len(data) == first.size:",
+        "if len(chunks) == 1 and (data := recent((first.file, first.offset))):",
         "tests/unit/delivery/test_parts.py::test_a_cached_part_is_not_taken_for_the_larger_one_at_its_place",
         "A part is served for the segment that begins with it.",
     ),

@@ -1,4 +1,6 @@
-"""Makes the pages' types from the server's own documents: `python web/scripts/types.py` (`--check`: fails where they differ).
+"""Makes the pages' types from the server's own documents: `python web/scripts/types.py`.
+
+With `--check` it fails where they differ.
 
 REST: `src/lib/api/schema.d.ts`, from the OpenAPI document. Socket.IO's events: `src/lib/api/events.d.ts`.
 """

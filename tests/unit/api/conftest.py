@@ -10,15 +10,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from streamer.api.context import Services
 from streamer.api.routes import make_application
 from streamer.audience.service import Audience
-from streamer.conference.notices import Notices
 from streamer.director.director import Director
 from streamer.observe.metrics import WebMetrics
 from streamer.settings import Settings, load_settings
 from streamer.store.database import Database
-from streamer.web.application import make_archivist, make_director
+from streamer.web.application import make_services
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.stores import sqlite_store
 
@@ -67,20 +65,15 @@ async def serve(database: Database, plane: FakePlane) -> AsyncIterator[Callable[
     audiences: list[Audience] = []
 
     async def start(settings: Settings) -> Client:
-        notices = Notices()
-        director = make_director(settings, database, plane, notices)  # type: ignore[arg-type]
-        await director.start()
-        directors.append(director)
-        services = Services(
-            settings=settings,
-            database=database,
-            plane=plane,  # type: ignore[arg-type]
-            director=director,
-            archivist=make_archivist(settings, database, plane, director),  # type: ignore[arg-type]
-            notices=notices,
-            public_state=lambda link: link.state,  # type: ignore[attr-defined]
+        services = make_services(
+            settings,
+            database,
+            plane,
             public_url="http://streamer.test",
+            public_state=lambda link: link.state,  # type: ignore[attr-defined]
         )
+        await services.director.start()
+        directors.append(services.director)
         await services.keys.start()
         await services.audience.start()
         audiences.append(services.audience)

@@ -57,7 +57,7 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
                 for number in range(SESSIONS)
             ]
         )
-    app = assemble(settings, database, FakePlane(), public_url="http://streamer.test")  # type: ignore[arg-type]
+    app = assemble(settings, database, FakePlane(), public_url="http://streamer.test")
     client: Any = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
     await client.start_server()
     await app[SERVICES].director.start()

@@ -24,12 +24,15 @@ from streamer.conference.airing import PublicSession, PublicStatus
 from streamer.conference.delays import ShownTimes
 from streamer.conference.rooms import Room, Venue
 from streamer.conference.sessions import Event, Flag, Kind, Session, SessionState, Visibility
+from streamer.control.messages import RoomConfig
 from streamer.errors import NotFound
 from streamer.store.database import Database
 from streamer.store.events import Events
 from streamer.store.rooms import Rooms
 from streamer.store.sessions import Sessions
 from streamer.store.venues import Venues
+from tests.fakes.broadcast import FakeBroadcast
+from tests.fakes.media_plane import FakePlane
 from tests.fakes.schedule_rules import check_json, check_xml
 from tests.unit.api.conftest import Api, Client
 
@@ -75,7 +78,7 @@ class World:
     database: Database
     faces: Faces
     states: dict[str, str]
-    plane: SimpleNamespace
+    plane: FakePlane
 
     async def add(self, *sessions: Session) -> None:
         async with self.database.write() as connection:
@@ -118,9 +121,10 @@ async def world(database: Database) -> AsyncIterator[World]:
         await Events(connection).add(Event("jdll", "JDLL 2026", venue="v", acronym="jdll2026"))
         await Events(connection).add(Event("council", "Secret Council", venue="v"))
     faces, states = Faces(), {}
-    plane = SimpleNamespace(rooms={})
+    plane = FakePlane()
     services = SimpleNamespace(
         database=database,
+        director=faces,
         public_url=URL,
         plane=plane,
         state_of=lambda room: states.get(room, "off"),
@@ -130,7 +134,7 @@ async def world(database: Database) -> AsyncIterator[World]:
     )
     app = web.Application(middlewares=[errors])
     app[SERVICES] = services  # type: ignore[assignment]
-    exports.add_routes(app, faces)
+    exports.add_routes(app)
     client: TestClient[web.Request, web.Application] = TestClient(TestServer(app))
     await client.start_server()
     yield World(client, database, faces, states, plane)
@@ -277,12 +281,8 @@ async def test_streams_tell_what_is_on_now_and_next(world: World, monkeypatch: p
         current=PublicSession(now, ShownTimes(NOON_MS, NOON_MS + HOUR_MS + 600_000)),
         next=PublicSession(then, ShownTimes(NOON_MS + HOUR_MS + 600_000, NOON_MS + 2 * HOUR_MS + 600_000)),
     )
-    rendition = SimpleNamespace
-    world.plane.rooms["a"] = SimpleNamespace(
-        view=SimpleNamespace(
-            broadcast=SimpleNamespace(renditions=[rendition(width=1280, height=720), rendition(width=0, height=0)])
-        )
-    )
+    link = await world.plane.ensure(RoomConfig("a", "Salle"))
+    FakeBroadcast(link.feed, room="a").open()
     conferences = await world.streams()
     assert [(c["slug"], c["conference"], c["isCurrentlyStreaming"]) for c in conferences] == [
         ("jdll", "JDLL 2026", True),

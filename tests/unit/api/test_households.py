@@ -14,12 +14,11 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from streamer.api.context import SERVICES, Services
 from streamer.api.limits import RateLimit
+from streamer.control.messages import RoomConfig
 from streamer.delivery import routes
 from streamer.settings import load_settings
-from streamer.web.application import assemble
-from streamer.web.realtime import REALTIME
-from tests.fakes.broadcast import FakeLink
-from tests.fakes.media_plane import FakePlane
+from streamer.web.application import REALTIME, assemble
+from tests.fakes.media_plane import FakePlane, FakeRoom
 from tests.fakes.stores import sqlite_store
 from tests.fakes.waiting import until
 from tests.unit.api.conftest import ADMIN, Api, Client, bearer
@@ -48,9 +47,9 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
     )
     database = sqlite_store(settings.data)
     await database.start()
-    app = assemble(settings, database, FakePlane(), public_url="http://streamer.test")  # type: ignore[arg-type]
+    app = assemble(settings, database, FakePlane(), public_url="http://streamer.test")
     services = app[SERVICES]
-    services.public_state = lambda _link: "slate"
+    services.state_of = lambda _room: "slate"
     services.failed_passwords = RateLimit(MOST)
     client: Any = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
     await client.start_server()
@@ -143,7 +142,7 @@ async def test_a_household_shares_a_limit_and_the_neighbour_has_its_own(client: 
 
 
 async def test_a_household_holds_so_many_requests(client: Client) -> None:
-    link = FakeLink()
+    link = FakeRoom(RoomConfig("a", "a"))
     link.status = None
     services_of(client).plane.rooms["a"] = link  # type: ignore[index]
     assert client.app is not None

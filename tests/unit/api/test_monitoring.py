@@ -30,7 +30,7 @@ async def behind_proxy(settings: Settings, database: Database) -> AsyncIterator[
     server = settings.server.model_copy(update={"trusted_proxies": ("127.0.0.1",)})
     metrics = MetricsSettings(token=TOKEN, networks=("198.51.100.0/24",))
     settings = settings.model_copy(update={"server": server, "metrics": metrics})
-    app = assemble(settings, database, FakePlane(), public_url="http://streamer.test")  # type: ignore[arg-type]
+    app = assemble(settings, database, FakePlane(), public_url="http://streamer.test")
     async with TestClient(TestServer(app)) as client:
         yield client
 

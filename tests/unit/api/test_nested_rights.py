@@ -17,7 +17,7 @@ from streamer.audience.scope import Scope
 from streamer.conference.captions import Cue
 from streamer.store.captions import Captions
 from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
-from streamer.web.realtime import REALTIME
+from streamer.web.application import REALTIME
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until

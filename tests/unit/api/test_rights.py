@@ -237,7 +237,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
         await add_event(database, f"{side}-event", venue=f"{side}-venue")
         await add_session(database, f"{side}-session", f"{side}-room", begins_in=5, event=f"{side}-event")
     plane = FakePlane()
-    app = assemble(settings, database, plane, public_url="http://streamer.test")  # type: ignore[arg-type]
+    app = assemble(settings, database, plane, public_url="http://streamer.test")
     client = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
     await client.start_server()
     director = app[SERVICES].director

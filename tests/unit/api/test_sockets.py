@@ -17,8 +17,8 @@ from streamer.api.context import SERVICES
 from streamer.control.messages import RoomConfig
 from streamer.delivery.viewers import Viewers
 from streamer.settings import Settings
-from streamer.web.application import assemble
-from streamer.web.realtime import REALTIME, tell_viewers
+from streamer.web.application import REALTIME, assemble
+from streamer.web.viewers import tell_viewers
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.stores import sqlite_store
 from tests.fakes.talking import Attendee
@@ -51,7 +51,7 @@ class Whole:
 async def whole(settings: Settings) -> AsyncIterator[Whole]:
     database = sqlite_store(settings.data)
     await database.start()
-    app = assemble(settings, database, FakePlane(), public_url=URL)  # type: ignore[arg-type]
+    app = assemble(settings, database, FakePlane(), public_url=URL)
     client: Any = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
     await client.start_server()
     director, realtime = app[SERVICES].director, app[REALTIME]

@@ -28,7 +28,7 @@ from streamer.store.captions import Captions
 from streamer.store.marks import Marks
 from streamer.store.questions import Questions
 from streamer.store.sessions import Sessions
-from streamer.web.realtime import REALTIME
+from streamer.web.application import REALTIME
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.studio import Studio
 from tests.fakes.talking import Attendee

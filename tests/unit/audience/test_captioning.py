@@ -13,7 +13,8 @@ from streamer.conference.rooms import Room
 from streamer.errors import StreamerError
 from streamer.store.database import Database
 from streamer.store.rooms import Rooms
-from tests.fakes.broadcast import EPOCH_MS, FakeBroadcast, FakeLink, FakePlane
+from tests.fakes.broadcast import EPOCH_MS, FakeBroadcast
+from tests.fakes.media_plane import FakePlane, FakeRoom, on_air
 from tests.fakes.stores import sqlite_store
 
 
@@ -22,11 +23,11 @@ class Desk:
     """A room with a broadcast of 10 s, and who types there."""
 
     database: Database
-    link: FakeLink = field(default_factory=FakeLink)
+    link: FakeRoom = field(default_factory=on_air)
     told: list[CaptionEvent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.plane = FakePlane(salle=self.link)
+        self.plane = FakePlane(self.link)
         self.fake = FakeBroadcast(self.link.feed, caption_languages=("fr", "en")).open()
         self.fake.segments(5)
         self.captioning = self.another()
@@ -36,7 +37,7 @@ class Desk:
         """As after a restart."""
         return Captioning(
             self.database,
-            self.plane,  # type: ignore[arg-type]
+            self.plane,
             clock=lambda: EPOCH_MS + self.fake.at // 90,
             session_at=lambda room, at_ms: f"talk of {room}" if at_ms >= EPOCH_MS + 5_000 else None,
         )

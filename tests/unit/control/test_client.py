@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import uvloop
@@ -16,8 +15,10 @@ from streamer.broadcast.chunks import ChunkSet
 from streamer.broadcast.media_events import Opened, StillMade
 from streamer.broadcast.programme import Chunk
 from streamer.control import client, process_files
-from streamer.control.client import MediaPlane, PartCache, RoomLink
+from streamer.control.client import MediaPlaneClient
+from streamer.control.link import RoomClient
 from streamer.control.messages import Candidates, Offer, RoomConfig
+from streamer.control.part_cache import PartCache
 from streamer.errors import StreamerError
 from streamer.settings import Settings
 from tests.fakes.media_host import make_settings, running_host, start_host
@@ -36,21 +37,21 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 
 @pytest.fixture
-async def plane(settings: Settings) -> AsyncIterator[MediaPlane]:
-    plane = MediaPlane(settings, linger_s=0.3)
+async def plane(settings: Settings) -> AsyncIterator[MediaPlaneClient]:
+    plane = MediaPlaneClient(settings, linger_s=0.3)
     await plane.start()
     yield plane
     await plane.close()
 
 
-def track_end(link: RoomLink) -> int:
+def track_end(link: RoomClient) -> int:
     output = link.view.outputs.get("public")
     return output.tracks["v360"].end if output is not None else 0
 
 
-async def test_a_room_is_opened_mirrored_and_asked(settings: Settings, plane: MediaPlane) -> None:
+async def test_a_room_is_opened_mirrored_and_asked(settings: Settings, plane: MediaPlaneClient) -> None:
     heard: list[str] = []
-    plane.listen(lambda link, what, data: heard.append(what))
+    plane.listen(lambda link, what: heard.append(what))
     async with running_host(settings):
         link = await plane.ensure(RoomConfig(id="main", name="Main"))
         assert link is plane.rooms["main"]
@@ -80,10 +81,10 @@ async def test_a_room_is_opened_mirrored_and_asked(settings: Settings, plane: Me
 
 
 async def test_a_killed_room_leaves_its_mirror_and_comes_back_in_the_same_broadcast(
-    settings: Settings, plane: MediaPlane
+    settings: Settings, plane: MediaPlaneClient
 ) -> None:
     heard: list[str] = []
-    plane.listen(lambda link, what, data: heard.append(what))
+    plane.listen(lambda link, what: heard.append(what))
     async with running_host(settings):
         link = await plane.ensure(RoomConfig(id="main", name="Main"))
         await until(lambda: track_end(link) > 0)
@@ -107,11 +108,11 @@ async def test_a_killed_room_leaves_its_mirror_and_comes_back_in_the_same_broadc
 
 async def test_a_restarted_web_process_finds_the_rooms(settings: Settings) -> None:
     async with running_host(settings):
-        first = MediaPlane(settings)
+        first = MediaPlaneClient(settings)
         await first.start()
         await first.ensure(RoomConfig(id="main", name="Main"))
         await first.close()
-        second = MediaPlane(settings)
+        second = MediaPlaneClient(settings)
         await second.start()
         assert second.rooms["main"].up
         assert second.rooms["main"].view.broadcast is not None
@@ -120,13 +121,13 @@ async def test_a_restarted_web_process_finds_the_rooms(settings: Settings) -> No
 
 async def test_without_a_media_host_its_rooms_are_found_and_used(settings: Settings) -> None:
     host = start_host(settings)
-    first = MediaPlane(settings)
+    first = MediaPlaneClient(settings)
     await first.start()
     await first.ensure(RoomConfig(id="main", name="Main"))
     await first.close()
     host.kill()
     host.wait()
-    plane = MediaPlane(settings)
+    plane = MediaPlaneClient(settings)
     await plane.start()
     assert plane.rooms["main"].up
     assert not plane.host_up
@@ -142,7 +143,7 @@ async def test_without_a_media_host_its_rooms_are_found_and_used(settings: Setti
 
 
 async def test_no_media_host_is_a_503_with_retry_after(
-    settings: Settings, plane: MediaPlane, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, plane: MediaPlaneClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "HOST_LIMIT_S", 0.2)
     with pytest.raises(StreamerError) as caught:
@@ -151,16 +152,16 @@ async def test_no_media_host_is_a_503_with_retry_after(
     assert "Retry-After" in caught.value.headers
 
 
-async def test_a_request_waits_for_a_media_host_that_just_starts(settings: Settings, plane: MediaPlane) -> None:
+async def test_a_request_waits_for_a_media_host_that_just_starts(settings: Settings, plane: MediaPlaneClient) -> None:
     asking = asyncio.create_task(plane.ensure(RoomConfig(id="main", name="Main")))
     await asyncio.sleep(0)
     async with running_host(settings):
         assert (await asking).up
 
 
-async def test_a_closed_room_shows_its_end_and_then_goes(settings: Settings, plane: MediaPlane) -> None:
+async def test_a_closed_room_shows_its_end_and_then_goes(settings: Settings, plane: MediaPlaneClient) -> None:
     heard: list[str] = []
-    plane.listen(lambda link, what, data: heard.append(what))
+    plane.listen(lambda link, what: heard.append(what))
     async with running_host(settings):
         link = await plane.ensure(RoomConfig(id="main", name="Main"))
         await link.close()
@@ -174,7 +175,7 @@ async def test_a_closed_room_shows_its_end_and_then_goes(settings: Settings, pla
 
 
 async def test_a_connection_of_a_room_that_has_closed_is_gone_and_not_away(settings: Settings) -> None:
-    plane = MediaPlane(settings, linger_s=30.0)
+    plane = MediaPlaneClient(settings, linger_s=30.0)
     await plane.start()
     try:
         async with running_host(settings):
@@ -192,7 +193,7 @@ async def test_a_connection_of_a_room_that_has_closed_is_gone_and_not_away(setti
         await plane.close()
 
 
-async def test_a_room_that_is_just_closing_is_opened_again(settings: Settings, plane: MediaPlane) -> None:
+async def test_a_room_that_is_just_closing_is_opened_again(settings: Settings, plane: MediaPlaneClient) -> None:
     async with running_host(settings):
         link = await plane.ensure(RoomConfig(id="main", name="Main"))
         first = link.view.broadcast
@@ -208,14 +209,14 @@ async def test_a_room_that_is_just_closing_is_opened_again(settings: Settings, p
 # --- the link alone, against a room in this process -----------------------------------------------------
 
 
-def ignore(link: RoomLink, what: str, data: Any) -> None:
+def ignore(link: RoomClient, what: str) -> None:
     return None
 
 
 async def test_a_room_that_comes_back_empty_does_not_blank_the_mirror(tmp_path: Path) -> None:
     room = FakeRoom(tmp_path, "main", broadcast="b1")
     await room.start()
-    link = RoomLink(tmp_path, "main", cache_bytes=10_000, listener=ignore)
+    link = RoomClient(tmp_path, "main", cache_bytes=10_000, listener=ignore)
     await asyncio.wait_for(link.wait_up(), 5)
     room.tick()
     await until(lambda: track_end(link) > 0)
@@ -239,7 +240,7 @@ async def test_a_room_that_comes_back_empty_does_not_blank_the_mirror(tmp_path: 
 async def test_an_event_that_does_not_follow_makes_the_link_ask_again(tmp_path: Path) -> None:
     room = FakeRoom(tmp_path, "main", broadcast="b1")
     await room.start()
-    link = RoomLink(tmp_path, "main", cache_bytes=10_000, listener=ignore)
+    link = RoomClient(tmp_path, "main", cache_bytes=10_000, listener=ignore)
     await asyncio.wait_for(link.wait_up(), 5)
     room.data.seq += 1  # an event got lost on the way
     room.data.publish(StillMade(output="public", at_ms=5, jpeg=b"x"))
@@ -259,7 +260,7 @@ def test_the_link_keeps_up_on_uvloop_with_a_full_ring(tmp_path: Path) -> None:
         await room.start()
         for _ in range(120):
             room.tick()
-        link = RoomLink(tmp_path, "main", cache_bytes=96 * 1024 * 1024, listener=ignore)
+        link = RoomClient(tmp_path, "main", cache_bytes=96 * 1024 * 1024, listener=ignore)
         await asyncio.wait_for(link.wait_up(), 5)
         await until(lambda: len(link.bytes) == 120, limit_s=5)
         room.tick()
@@ -274,7 +275,7 @@ def test_the_link_keeps_up_on_uvloop_with_a_full_ring(tmp_path: Path) -> None:
 async def test_a_new_broadcast_in_the_same_process_is_followed(tmp_path: Path) -> None:
     room = FakeRoom(tmp_path, "main", broadcast="b1")
     await room.start()
-    link = RoomLink(tmp_path, "main", cache_bytes=10_000, listener=ignore)
+    link = RoomClient(tmp_path, "main", cache_bytes=10_000, listener=ignore)
     await asyncio.wait_for(link.wait_up(), 5)
     assert link.view.broadcast is not None
     room.publish(Opened(broadcast=link.view.broadcast.__class__(id="b2", room="main", epoch_ms=1, renditions=())))

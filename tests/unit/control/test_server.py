@@ -15,7 +15,7 @@ from streamer.control import run_folder
 from streamer.control.channel import Channel
 from streamer.control.data import DataServer
 from streamer.control.framing import decode_media, read_frame
-from streamer.control.messages import Event, Offer, RoomStatus
+from streamer.control.messages import ControlEvent, Offer, RoomStatus
 from streamer.control.server import ControlServer
 from streamer.errors import StreamerError
 from tests.fakes.room import FakeRoom
@@ -31,7 +31,7 @@ async def room(tmp_path: Path) -> AsyncIterator[FakeRoom]:
     assert run_folder.rooms_with_sockets(tmp_path) == []
 
 
-async def open_channel(tmp_path: Path, events: list[Event] | None = None) -> Channel:
+async def open_channel(tmp_path: Path, events: list[ControlEvent] | None = None) -> Channel:
     return await Channel.open(
         tmp_path, run_folder.control_socket("main"), (events if events is not None else []).append
     )
@@ -73,7 +73,7 @@ async def test_a_newcomer_hears_the_latest_status(room: FakeRoom, tmp_path: Path
     room.status.viewers_whep = 4
     room.control.publish("status", room.status)
     room.control.publish("meters", {"loudness": -20})
-    events: list[Event] = []
+    events: list[ControlEvent] = []
     channel = await open_channel(tmp_path, events)
     await until(lambda: events)
     assert [event.kind for event in events] == ["status"]

@@ -16,10 +16,6 @@ from streamer.delivery.ports import DeliveryStats
 from streamer.errors import NotFound, Unavailable
 
 
-class Memory(dict[tuple[str, int], bytes]):
-    """A part cache."""
-
-
 @pytest.fixture
 def stats() -> DeliveryStats:
     return DeliveryStats()
@@ -38,7 +34,7 @@ async def test_chunks_side_by_side_are_one_read_and_others_their_own(
     (tmp_path / "a").write_bytes(bytes(range(100)))
     (tmp_path / "b").write_bytes(b"x" * 10)
     chunks = [Chunk("a", 10, 5), Chunk("a", 15, 5), Chunk("b", 0, 10), Chunk("a", 0, 2)]
-    got = await media.get("r", tmp_path, Memory(), chunks)
+    got = await media.get("r", tmp_path, {}.get, chunks)
     assert got == bytes(range(10, 20)) + b"x" * 10 + bytes(range(2))
     assert stats.disk_reads_total == 1
     assert stats.disk_read_bytes_total == 22
@@ -46,24 +42,24 @@ async def test_chunks_side_by_side_are_one_read_and_others_their_own(
 
 async def test_memory_and_disk_in_one_segment(media: MediaBytes, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"0123456789")
-    memory = Memory({("a", 2): b"cd", ("", -5): b"live"})
-    got = await media.get("r", tmp_path, memory, [Chunk("a", 0, 2), Chunk("a", 2, 2), Chunk("", -5, 4)])
+    memory = {("a", 2): b"cd", ("", -5): b"live"}
+    got = await media.get("r", tmp_path, memory.get, [Chunk("a", 0, 2), Chunk("a", 2, 2), Chunk("", -5, 4)])
     assert got == b"01cdlive"
 
 
 async def test_a_cached_part_is_not_taken_for_the_larger_one_at_its_place(media: MediaBytes, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"0123456789")
-    assert await media.get("r", tmp_path, Memory({("a", 0): b"01"}), [Chunk("a", 0, 10)]) == b"0123456789"
+    assert await media.get("r", tmp_path, {("a", 0): b"01"}.get, [Chunk("a", 0, 10)]) == b"0123456789"
 
 
 async def test_a_larger_part_is_not_taken_for_the_cached_one_at_its_place(media: MediaBytes, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"0123456789")
-    assert await media.get("r", tmp_path, Memory({("a", 0): b"0123456789"}), [Chunk("a", 0, 4)]) == b"0123"
+    assert await media.get("r", tmp_path, {("a", 0): b"0123456789"}.get, [Chunk("a", 0, 4)]) == b"0123"
 
 
 async def test_memory_only_bytes_that_left_the_cache_are_gone(media: MediaBytes, tmp_path: Path) -> None:
     with pytest.raises(NotFound) as caught:
-        await media.get("r", tmp_path, Memory(), [Chunk("", -1, 5)])
+        await media.get("r", tmp_path, {}.get, [Chunk("", -1, 5)])
     assert caught.value.code == "gone"
 
 
@@ -72,13 +68,13 @@ async def test_bytes_that_are_not_in_the_file_are_gone(media: MediaBytes, tmp_pa
     """Deleted, or not written yet by a disk that is behind: never a short answer under an immutable address."""
     (tmp_path / "a").write_bytes(b"0123456789")
     with pytest.raises(NotFound):
-        await media.get("r", tmp_path, Memory(), [chunk])
+        await media.get("r", tmp_path, {}.get, [chunk])
 
 
 async def test_a_failing_disk_is_503(media: MediaBytes, tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(Unavailable) as caught:
-        await media.get("r", tmp_path, Memory(), [Chunk("a", 0, 1)])
+        await media.get("r", tmp_path, {}.get, [Chunk("a", 0, 1)])
     assert caught.value.code == "disk_failed"
 
 
@@ -93,7 +89,7 @@ async def test_viewers_of_the_same_bytes_share_a_read(
         return inner(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(parts, "_read_pieces", slowly)
-    readers = [asyncio.create_task(media.get("r", tmp_path, Memory(), [Chunk("a", 0, 4)])) for _ in range(50)]
+    readers = [asyncio.create_task(media.get("r", tmp_path, {}.get, [Chunk("a", 0, 4)])) for _ in range(50)]
     await asyncio.sleep(0.01)
     readers[0].cancel()
     hold.set()
@@ -101,7 +97,7 @@ async def test_viewers_of_the_same_bytes_share_a_read(
     assert isinstance(done[0], asyncio.CancelledError)
     assert done[1:] == [b"0123"] * 49
     assert stats.disk_reads_total == 1
-    assert await media.get("r", tmp_path, Memory(), [Chunk("a", 0, 4)]) == b"0123"
+    assert await media.get("r", tmp_path, {}.get, [Chunk("a", 0, 4)]) == b"0123"
     assert stats.disk_reads_total == 1, "and stay in memory for a while"
 
 
@@ -110,7 +106,7 @@ async def test_another_rooms_file_of_the_same_name_is_another_file(media: MediaB
         (tmp_path / room).mkdir()
         (tmp_path / room / "a").write_bytes(room.encode() * 4)
     for room in ("r", "s"):
-        assert await media.get(room, tmp_path / room, Memory(), [Chunk("a", 0, 4)]) == room.encode() * 4
+        assert await media.get(room, tmp_path / room, {}.get, [Chunk("a", 0, 4)]) == room.encode() * 4
 
 
 async def test_a_disk_that_hangs_is_503_in_time(
@@ -119,7 +115,7 @@ async def test_a_disk_that_hangs_is_503_in_time(
     hold = threading.Event()
     monkeypatch.setattr(parts, "_read_pieces", lambda *_: hold.wait(5) and b"")
     monkeypatch.setattr(parts, "MAX_READS", 3)
-    readers = [asyncio.create_task(media.get("r", tmp_path, Memory(), [Chunk("a", n, 4)])) for n in range(4)]
+    readers = [asyncio.create_task(media.get("r", tmp_path, {}.get, [Chunk("a", n, 4)])) for n in range(4)]
     try:
         results = await asyncio.wait_for(asyncio.gather(*readers, return_exceptions=True), 2)
         assert all(isinstance(result, Unavailable) for result in results)
@@ -131,9 +127,9 @@ async def test_a_disk_that_hangs_is_503_in_time(
 async def test_what_is_kept_is_bounded(media: MediaBytes, stats: DeliveryStats, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(bytes(5000))
     for n in range(10):
-        await media.get("r", tmp_path, Memory(), [Chunk("a", n * 300, 300)])
+        await media.get("r", tmp_path, {}.get, [Chunk("a", n * 300, 300)])
     assert media._recent_size <= 1000
-    await media.get("r", tmp_path, Memory(), [Chunk("a", 0, 5000)])
+    await media.get("r", tmp_path, {}.get, [Chunk("a", 0, 5000)])
     assert media._recent_size <= 1000
-    await media.get("r", tmp_path, Memory(), [Chunk("a", 9 * 300, 300)])
+    await media.get("r", tmp_path, {}.get, [Chunk("a", 9 * 300, 300)])
     assert stats.disk_reads_total == 11

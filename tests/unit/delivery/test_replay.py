@@ -114,7 +114,7 @@ async def test_the_room_may_delete_its_files(on: Replays) -> None:
     on.end(7.5)
     for file in on.settings.room_dir("salle").rglob("*.m4s"):
         file.unlink()
-    on.link.kept.clear()
+    on.link.bytes.clear()
     on.link.view.outputs.clear()
     await watching.reload()
     for player in (await on.player(), watching):

@@ -65,7 +65,7 @@ async def test_parts_joined_are_the_segment(served: Served, http: ClientSession)
 async def test_old_segments_come_from_disk(served: Served, http: ClientSession) -> None:
     fake = served.broadcast().open()
     fake.segments(30)
-    served.link.kept.clear()
+    served.link.bytes.clear()
     async with http.get(served.media(fake, "v720/1.m4s")) as r:
         assert await r.read() == fake.segment_bytes("v720", 1)
     async with http.get(served.media(fake, "v720/29.m4s")) as r:
@@ -94,7 +94,7 @@ async def test_the_address_of_a_merged_part_stands_for_nothing(served: Served, h
 async def test_media_that_is_gone_from_disk_is_404(served: Served, http: ClientSession) -> None:
     fake = served.broadcast().open()
     fake.segments(2)
-    served.link.kept.clear()
+    served.link.bytes.clear()
     (served.room_dir / fake.id / "v720-0000.m4s").unlink()
     async with http.get(served.media(fake, "v720/1.m4s")) as r:
         assert r.status == 404
@@ -199,7 +199,7 @@ async def test_conditional_requests(served: Served, http: ClientSession) -> None
 async def test_head_tells_the_size_and_reads_nothing(served: Served, http: ClientSession) -> None:
     fake = served.broadcast().open()
     fake.segments(1)
-    served.link.kept.clear()
+    served.link.bytes.clear()
     async with http.head(served.media(fake, "v720/0.m4s")) as r:
         assert r.status == 200
         assert r.headers["Content-Length"] == str(len(fake.segment_bytes("v720", 0)))

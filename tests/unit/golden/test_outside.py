@@ -105,7 +105,7 @@ async def whole(tmp_path: Path) -> AsyncIterator[Whole]:
     database = Database(database_url("", settings.data))
     await database.start()
     plane = FakePlane()
-    app = assemble(settings, database, plane, public_url="http://s.test")  # type: ignore[arg-type]
+    app = assemble(settings, database, plane, public_url="http://s.test")
     async with TestClient(TestServer(app)) as client:
         yield Whole(app, plane, client)
     await database.close()

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from streamer.control import process_files, run_folder
-from streamer.control.client import MediaPlane
+from streamer.control.client import MediaPlaneClient
 from streamer.control.messages import Answer, Offer, RoomConfig
 from streamer.host.media_host import MediaHost
 from streamer.host.memory import RoomGroups
@@ -39,9 +39,9 @@ def small_settings(folder: Path, memory_mb: int) -> Settings:
 
 
 @asynccontextmanager
-async def two_rooms(settings: Settings) -> AsyncIterator[tuple[MediaPlane, Honest]]:
+async def two_rooms(settings: Settings) -> AsyncIterator[tuple[MediaPlaneClient, Honest]]:
     """A room that will eat and its neighbour, which is published to; somebody else runs the media host."""
-    plane = MediaPlane(settings)
+    plane = MediaPlaneClient(settings)
     await plane.start()
     honest = Honest()
     try:
@@ -59,7 +59,7 @@ async def two_rooms(settings: Settings) -> AsyncIterator[tuple[MediaPlane, Hones
         await plane.close()
 
 
-async def the_eater_ends_alone(settings: Settings, plane: MediaPlane, honest: Honest) -> None:
+async def the_eater_ends_alone(settings: Settings, plane: MediaPlaneClient, honest: Honest) -> None:
     pid, other = plane.entries["eater"].pid, plane.entries["neighbour"].pid
     (settings.room_dir("eater") / "eat").touch()
     await until(lambda: plane.entries["eater"].pid not in (0, pid) and plane.entries["eater"].state == "up", limit_s=30)

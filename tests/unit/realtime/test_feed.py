@@ -23,21 +23,21 @@ async def test_publications_come_change_and_go() -> None:
         assert status is not None
         source = SourceStatus("main", True, "p1", "OBS", video=TrackStatus("h264", 3_000_000, width=1280, height=720))
         status.sources["main"] = source
-        service.media(room, "status", status)
+        service.plane.tell(room, "status")
         up = await studio.told("publication.changed")
         assert (up["data"]["up"], up["data"]["video"], up["data"]["client"]) == (True, "h264 1280x720", "OBS")
         # Bitrate and packets change all the time: that is no news.
         assert source.video is not None
         source.video.bitrate += 1000
         source.last_packet_ms += 1000
-        service.media(room, "status", status)
+        service.plane.tell(room, "status")
         status.sources["main"] = msgspec.structs.replace(source, up=False)
-        service.media(room, "status", status)
+        service.plane.tell(room, "status")
         await studio.told("publication.changed", lambda data: not data["up"] and data["publication"] == "p1")
         late = await service.connect("/studio", room="a", token="anna")
         assert late.snapshots[0]["rooms"]["a"]["publications"][0]["source"] == "main"
         del status.sources["main"]
-        service.media(room, "status", status)
+        service.plane.tell(room, "status")
         await studio.told("publication.changed", lambda data: data["publication"] == "")
         assert len(studio.of("publication.changed")) == 3
         service.realtime.hub.post("/audience", "a", "test", "mark")
@@ -52,15 +52,15 @@ async def test_meters_reach_the_studio_a_few_times_a_second_and_nobody_else() ->
         service.doors.admit("mia", "moderator", room="a")
         studio = await service.connect("/studio", room="a", token="anna")
         moderator = await service.connect("/moderation", room="a", token="mia")
+        room.meters = READING
         for _ in range(50):
-            service.media(room, "meters", READING)
+            service.plane.tell(room, "meters")
         told = await studio.told("meters")
         assert told["data"] == {"room": "a", "meters": READING}
         assert service.realtime.stats.replaced_total == 49
         service.realtime.hub.post("/moderation", "a", "test", "mark")
         await moderator.told("test")
         assert not moderator.of("meters")
-        room.meters = READING
         late = await service.connect("/studio", room="a", token="anna")
         assert late.snapshots[0]["rooms"]["a"]["meters"] == {"room": "a", "meters": READING}
 

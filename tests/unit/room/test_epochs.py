@@ -12,10 +12,10 @@ import pytest
 
 from streamer.control import process_files
 from streamer.control.channel import Channel
-from streamer.control.client import MediaPlane
+from streamer.control.client import MediaPlaneClient
 from streamer.control.framing import decode_control
-from streamer.control.link import RoomLink
-from streamer.control.messages import Event, Request, RoomConfig
+from streamer.control.link import RoomClient
+from streamer.control.messages import ControlEvent, Request, RoomConfig
 from streamer.errors import StreamerError
 from tests.fakes.media_host import make_settings, running_host
 from tests.fakes.room import FakeRoom
@@ -56,11 +56,11 @@ async def test_a_link_takes_in_no_event_of_an_older_epoch_and_doubts_at_a_newer_
     async def epoch() -> int:
         return mine
 
-    link = RoomLink(
+    link = RoomClient(
         tmp_path,
         "main",
         cache_bytes=10**6,
-        listener=lambda _link, what, _data: heard.append(what),
+        listener=lambda _link, what: heard.append(what),
         order_epoch=epoch,
         doubt=lambda: doubts.append(1),
     )
@@ -85,7 +85,7 @@ async def test_an_epoch_outlives_room_and_host(tmp_path: Path) -> None:
         return 8
 
     async with running_host(settings):
-        plane = MediaPlane(settings, order_epoch=first)
+        plane = MediaPlaneClient(settings, order_epoch=first)
         await plane.start()
         await plane.ensure(RoomConfig(id="main", name="Main"))
         os.kill(plane.entries["main"].pid, signal.SIGKILL)
@@ -115,4 +115,4 @@ def test_yesterdays_messages_are_read_and_todays_are_by_yesterdays_program() -> 
     old = msgspec.msgpack.encode({"type": "request", "id": 1, "method": "hello", "params": {}})
     assert decode_control(old) == Request(id=1, method="hello", epoch=0)
     event = msgspec.msgpack.encode({"type": "event", "kind": "status", "data": None})
-    assert decode_control(event) == Event(kind="status", data=None, epoch=0)
+    assert decode_control(event) == ControlEvent(kind="status", data=None, epoch=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,14 +11,16 @@ from typing import Any
 
 import pytest
 
-from streamer.control.client import MediaPlane
+from streamer.control.client import MediaPlaneClient
+from streamer.control.link import RoomClient
+from streamer.control.media_plane import MediaPlane, RoomLink
 from streamer.control.messages import Answer, Candidates, Offer, RoomConfig
 from streamer.delivery.state import public_state
 from streamer.errors import StreamerError
 from streamer.host.media_host import MediaHost
 from streamer.rtc import aiortc_hooks as hooks
 from tests.fakes.media_host import make_settings
-from tests.fakes.media_plane import FakePlane
+from tests.fakes.media_plane import FakePlane, FakeRoom
 from tests.fakes.peers import LOOPBACK
 from tests.fakes.waiting import until
 
@@ -25,14 +28,27 @@ FAR_MS = 1_700_000_000_000
 HALL = RoomConfig(id="hall", name="Hall")
 
 
+@pytest.mark.parametrize(
+    ("protocol", "kinds"), [(MediaPlane, (MediaPlaneClient, FakePlane)), (RoomLink, (RoomClient, FakeRoom))]
+)
+def test_both_have_the_methods_of_the_protocol(protocol: type, kinds: tuple[type, ...]) -> None:
+    methods = {name: method for name, method in vars(protocol).items() if name[0] != "_" and callable(method)}
+    assert len(methods) > 5
+    for kind in kinds:
+        for name, method in methods.items():
+            wanted, there = inspect.signature(method), inspect.signature(getattr(kind, name))
+            assert list(there.parameters)[: len(wanted.parameters)] == list(wanted.parameters), (kind, name)
+            assert inspect.iscoroutinefunction(getattr(kind, name)) == inspect.iscoroutinefunction(method), (kind, name)
+
+
 @asynccontextmanager
-async def real(folder: Path) -> AsyncIterator[MediaPlane]:
+async def real(folder: Path) -> AsyncIterator[MediaPlaneClient]:
     """Over a real media host, whose rooms are real processes."""
     settings = make_settings(folder)
     host = MediaHost(settings)
     await host.start()
     running = asyncio.create_task(host.run())
-    plane = MediaPlane(settings, linger_s=0.1)
+    plane = MediaPlaneClient(settings, linger_s=0.1)
     await plane.start()
     try:
         await until(lambda: plane.host_up)
@@ -69,7 +85,7 @@ async def play(plane: Any) -> dict[str, Any]:
     """A web process's observations of a room's life, step by step."""
     found: dict[str, Any] = {}
     told: list[str] = []
-    end = plane.listen(lambda link, what, data: told.append(what))
+    end = plane.listen(lambda link, what: told.append(what))
     found["before"] = (list(plane.rooms), plane.host_up)
     found["bad id"] = await refused(plane.ensure(RoomConfig(id="../hall", name="")))
     await plane.configure(HALL)
@@ -80,7 +96,7 @@ async def play(plane: Any) -> dict[str, Any]:
     assert link is plane.rooms["hall"]
     assert link is await plane.ensure(HALL)
     found["told at first"] = sorted(set(told))
-    found["opened"] = (list(plane.rooms), link.up, link.meters, link.view.broadcast, link.view.closed)
+    found["opened"] = (list(plane.rooms), link.up, link.room, link.meters, link.view.broadcast, link.view.closed)
     found["status"] = (link.status.room, dict(link.status.sources), link.status.media_up, link.status.viewers_whep)
     found["shown"] = public_state(link.view, link.status)
     assert "room_reconnects_total" in link.counters()

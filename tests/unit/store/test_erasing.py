@@ -17,9 +17,9 @@ from streamer.formats.erasures import (
     LOG_FILE,
     Erasure,
     ErasureLog,
-    Person,
-    Recording,
-    Stretch,
+    PersonErasure,
+    RecordingErasure,
+    StretchErasure,
     decoded,
     read_stretches,
 )
@@ -39,14 +39,18 @@ def opened(folder: Path) -> ErasureLog:
 def test_what_is_written_is_read_again_by_anybody_with_the_folder(tmp_path: Path) -> None:
     log = opened(tmp_path)
     who = log.hashed("person", "p-ann")
-    written = [Person(NOW_MS, who), Recording(NOW_MS, "talk", "hall"), Stretch(NOW_MS, "hall", 5, 9)]
+    written = [
+        PersonErasure(NOW_MS, who),
+        RecordingErasure(NOW_MS, "talk", "hall"),
+        StretchErasure(NOW_MS, "hall", 5, 9),
+    ]
     for one in written:
         log.add(one)
     again = opened(tmp_path)
     assert [noted.erasure for noted in again.read().records] == written
     assert again.hashed("person", "p-ann") == who
     assert again.hashed("grant", "p-ann") != who
-    assert read_stretches(tmp_path, "hall") == [Stretch(NOW_MS, "hall", 5, 9)]
+    assert read_stretches(tmp_path, "hall") == [StretchErasure(NOW_MS, "hall", 5, 9)]
     assert read_stretches(tmp_path, "other") == []
     for name in (LOG_FILE, KEY_FILE):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
@@ -54,7 +58,7 @@ def test_what_is_written_is_read_again_by_anybody_with_the_folder(tmp_path: Path
 
 def test_nobody_is_named_in_it(tmp_path: Path) -> None:
     log = opened(tmp_path)
-    log.add(Person(NOW_MS, log.hashed("person", "p-ann")))
+    log.add(PersonErasure(NOW_MS, log.hashed("person", "p-ann")))
     assert b"p-ann" not in (tmp_path / LOG_FILE).read_bytes()
     (tmp_path / "other").mkdir()
     assert opened(tmp_path / "other").hashed("person", "p-ann") != log.hashed("person", "p-ann"), "a key of its own"
@@ -62,18 +66,18 @@ def test_nobody_is_named_in_it(tmp_path: Path) -> None:
 
 def test_a_torn_record_is_dropped_and_written_over(tmp_path: Path) -> None:
     log = opened(tmp_path)
-    log.add(Recording(NOW_MS, "one"))
-    whole = log.add(Recording(NOW_MS, "two")).end
+    log.add(RecordingErasure(NOW_MS, "one"))
+    whole = log.add(RecordingErasure(NOW_MS, "two")).end
     path = tmp_path / LOG_FILE
     chance = random.Random(5)
     for _ in range(20):
         data = path.read_bytes()[:whole]
         path.write_bytes(data + chance.randbytes(chance.randrange(1, 60)))
         assert [noted.end for noted in log.read().records][-1] == whole
-    added = log.add(Recording(NOW_MS, "three"))
+    added = log.add(RecordingErasure(NOW_MS, "three"))
     assert added.begin == whole
     content = log.read()
-    assert [noted.erasure for noted in content.records][2:] == [Recording(NOW_MS, "three")]
+    assert [noted.erasure for noted in content.records][2:] == [RecordingErasure(NOW_MS, "three")]
     assert content.torn_bytes == 0
 
 
@@ -109,7 +113,7 @@ class Doer:
 
 def erasing(folder: Path, database: Database, doer: Doer) -> Erasing:
     made = Erasing(folder, database, clock=lambda: NOW_MS)
-    made.does(Recording, doer)
+    made.does(RecordingErasure, doer)
     return made
 
 
@@ -121,7 +125,7 @@ async def test_what_is_done_is_not_done_again_at_the_next_start(tmp_path: Path, 
     doer = Doer()
     first = erasing(tmp_path, database, doer)
     await first.follow()
-    await first.carry_out(Recording(NOW_MS, "one"), nothing)
+    await first.carry_out(RecordingErasure(NOW_MS, "one"), nothing)
     await erasing(tmp_path, database, doer).follow()
     assert doer.done == []
 
@@ -129,39 +133,39 @@ async def test_what_is_done_is_not_done_again_at_the_next_start(tmp_path: Path, 
 async def test_a_database_of_before_is_told_the_rest(tmp_path: Path, database: Database) -> None:
     doer = Doer()
     made = erasing(tmp_path, database, doer)
-    await made.carry_out(Recording(NOW_MS, "one"), nothing)
+    await made.carry_out(RecordingErasure(NOW_MS, "one"), nothing)
     older = tmp_path / "older"
     await database.close()
     older.mkdir()
     os.rename(tmp_path / "streamer.sqlite3", older / "streamer.sqlite3")
     await database.start()
-    await made.carry_out(Recording(NOW_MS, "two"), nothing)
+    await made.carry_out(RecordingErasure(NOW_MS, "two"), nothing)
     await database.close()
     os.rename(older / "streamer.sqlite3", tmp_path / "streamer.sqlite3")
     await database.start()
     await erasing(tmp_path, database, doer).follow()
-    assert doer.done == [Recording(NOW_MS, "two")]
+    assert doer.done == [RecordingErasure(NOW_MS, "two")]
     await erasing(tmp_path, database, doer).follow()
     assert len(doer.done) == 1
 
 
 async def test_another_files_mark_counts_for_nothing(tmp_path: Path, database: Database) -> None:
     doer = Doer()
-    await erasing(tmp_path, database, doer).carry_out(Recording(NOW_MS, "one"), nothing)
+    await erasing(tmp_path, database, doer).carry_out(RecordingErasure(NOW_MS, "one"), nothing)
     # Two copies of the list were joined.
     (tmp_path / LOG_FILE).unlink()
     log = opened(tmp_path)
     for name in ("two", "one"):
-        log.add(Recording(NOW_MS, name))
+        log.add(RecordingErasure(NOW_MS, name))
     await erasing(tmp_path, database, doer).follow()
-    assert [one.session for one in doer.done if isinstance(one, Recording)] == ["two", "one"]
+    assert [one.session for one in doer.done if isinstance(one, RecordingErasure)] == ["two", "one"]
 
 
 @pytest.mark.parametrize("problem", [OSError(errno.EROFS, "read-only"), StoreUnavailable("away")])
 async def test_what_fails_is_told_and_done_again(tmp_path: Path, database: Database, problem: Exception) -> None:
     doer = Doer()
     made = erasing(tmp_path, database, doer)
-    record = Recording(NOW_MS, "one", "hall")
+    record = RecordingErasure(NOW_MS, "one", "hall")
 
     async def refused() -> None:
         raise problem
@@ -190,11 +194,11 @@ async def test_one_that_failed_is_done_at_the_next_start(tmp_path: Path, databas
 
     made = erasing(tmp_path, database, doer)
     with pytest.raises(NotErased):
-        await made.carry_out(Recording(NOW_MS, "one"), refused)
+        await made.carry_out(RecordingErasure(NOW_MS, "one"), refused)
     # A later record does not hide it.
-    await made.carry_out(Recording(NOW_MS, "two"), nothing)
+    await made.carry_out(RecordingErasure(NOW_MS, "two"), nothing)
     await erasing(tmp_path, database, doer).follow()
-    assert Recording(NOW_MS, "one") in doer.done
+    assert RecordingErasure(NOW_MS, "one") in doer.done
 
 
 async def test_it_is_erased_though_it_cannot_be_written_down_and_then_not_acknowledged(
@@ -218,12 +222,12 @@ async def test_it_is_erased_though_it_cannot_be_written_down_and_then_not_acknow
         erased.append(1)
 
     with pytest.raises(NotErased):
-        await made.carry_out(Recording(NOW_MS, "one"), erase)
+        await made.carry_out(RecordingErasure(NOW_MS, "one"), erase)
     assert erased == [1]
     full = False
     await made.again()
     assert made.unfinished() == []
-    assert [noted.erasure for noted in made.log.read().records] == [Recording(NOW_MS, "one")]
+    assert [noted.erasure for noted in made.log.read().records] == [RecordingErasure(NOW_MS, "one")]
 
 
 async def test_one_that_is_broken_off_is_done_again(tmp_path: Path, database: Database) -> None:
@@ -234,6 +238,6 @@ async def test_one_that_is_broken_off_is_done_again(tmp_path: Path, database: Da
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        await made.carry_out(Recording(NOW_MS, "one"), broken)
+        await made.carry_out(RecordingErasure(NOW_MS, "one"), broken)
     await made.again()
-    assert doer.done == [Recording(NOW_MS, "one")]
+    assert doer.done == [RecordingErasure(NOW_MS, "one")]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamer.web.connections import Connections, ConnectionStats, ConnectionKind, Seat
 from streamer.descriptors import DescriptorBudget, budget
+from streamer.web.connections import ConnectionKind, Connections, ConnectionStats, Seat
 
 
 class Line:

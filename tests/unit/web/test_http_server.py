@@ -22,11 +22,11 @@ from aiohttp.web_protocol import RequestHandler
 
 from streamer.api.auth import HOLDER
 from streamer.api.middlewares import error_response
-from streamer.web.connections import Connections, ConnectionStats, ConnectionKind
 from streamer.descriptors import DescriptorBudget
-from streamer.web.http_server import Connection, HttpServer
 from streamer.settings import ServerSettings, Settings
 from streamer.store.directors import DirectorHolder
+from streamer.web.connections import ConnectionKind, Connections, ConnectionStats
+from streamer.web.http_server import Connection, HttpServer
 from streamer.web.process import _take
 from tests.fakes.certificates import write_certificate
 from tests.fakes.slow_reader import SlowReader
