@@ -1,5 +1,6 @@
 # make run    serves the demo on http://127.0.0.1:8080      make setup  only the set-up that these share
 # make test   runs every check and test; T=tests/unit/store or T=web/src/lib/api/read.test.ts those of a path
+# make dev    the demo with the pages from their sources on http://127.0.0.1:5173: what changes in either is there at once
 # make quick  lint, types, import laws and the unit tests that the change since main touches, in less than a minute
 # make fresh  make test of what is committed, in a bare Debian 13; wants root, debootstrap and a network
 # make mutants  the tests still catch known faults (tests/mutants); T=rtc those of one package
@@ -21,10 +22,13 @@ NODE_STAMP := web/node_modules/.installed
 WEB_STAMP := web/dist/.built
 WEB_SOURCES := $(shell find web/src web/public web/scripts web/*.html web/*.ts web/*.js web/package-lock.json -type f 2>/dev/null)
 
-.PHONY: run sbom test quick fresh weights bench mutants soak setup setup-app setup-system lock format clean
+.PHONY: run dev sbom test quick fresh weights bench mutants soak setup setup-app setup-system lock format clean
 
 run: setup-app
 	exec $(BIN)/streamer demo --host $(HOST) --port $(PORT) --data $(DATA)
+
+dev: setup-app
+	exec $(BIN)/python -m tests.dev --host $(HOST) --port $(PORT) --data $(DATA)
 
 test: setup
 ifneq ($(filter web/%,$(T)),)

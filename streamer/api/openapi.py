@@ -1,11 +1,15 @@
-"""The OpenAPI 3.1 document, made from the route table and the models."""
+"""The OpenAPI 3.1 document, made from the route table and the models; and how documents of this kind are answered."""
 
 from __future__ import annotations
 
+import functools
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -48,6 +52,16 @@ def openapi_document(routes: Sequence[Route]) -> dict[str, Any]:
             },
         },
     }
+
+
+def answered_with(make: Callable[[], dict[str, Any]]) -> Handler:
+    """A handler that answers with a document. The first request makes it: a process that starts has no time for it."""
+    made = functools.cache(lambda: json.dumps(make()))
+
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response(text=made(), headers={hdrs.CACHE_CONTROL: "public, max-age=300"})
+
+    return answer
 
 
 def _name(model: type[BaseModel]) -> str:

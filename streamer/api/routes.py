@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from aiohttp import hdrs, web
+import functools
+
+from aiohttp import web
 
 from streamer.api import (
     audit,
@@ -39,7 +41,7 @@ from streamer.api.middlewares import (
     errors,
     make_access_middleware,
 )
-from streamer.api.openapi import DOCUMENT_PATH, openapi_document
+from streamer.api.openapi import DOCUMENT_PATH, answered_with, openapi_document
 from streamer.api.routing import add_routes
 
 ROUTES = (
@@ -85,12 +87,7 @@ def make_application(services: Services, observe: Observe) -> web.Application:
         await services.waiters.close()
 
     app.on_shutdown.append(release)
-    document = openapi_document(ROUTES)
-
-    async def openapi(_request: web.Request) -> web.Response:
-        return web.json_response(document, headers={hdrs.CACHE_CONTROL: "public, max-age=300"})
-
-    app.router.add_get(DOCUMENT_PATH, openapi)
+    app.router.add_get(DOCUMENT_PATH, answered_with(functools.partial(openapi_document, ROUTES)))
     add_routes(app, ROUTES)
     whip.add_routes(app)
     whep.add_routes(app)

@@ -44,7 +44,7 @@ IDLE_MS = 30 * 60_000
 """A scope that nobody has used for this long leaves the memory."""
 
 
-class SessionsPort(Protocol):
+class SessionSource(Protocol):
     """The rooms' days. ``streamer.director.Director`` knows all of them; an adapter is a few lines."""
 
     def sessions(self, room: str) -> Sequence[Session]:
@@ -68,7 +68,7 @@ class Audience:
         database: Database,
         *,
         clock: Callable[[], int],
-        sessions: SessionsPort,
+        sessions: SessionSource,
         settings: AudienceSettings,
         erasing: Erasing,
         marks_changed: Callable[[str], None] = lambda _session: None,

@@ -22,7 +22,8 @@ from multidict import MultiMapping
 from streamer.broadcast.programme import TICKS_PER_S, Broadcast
 from streamer.broadcast.view import BroadcastView, OutputView
 from streamer.control.media_plane import RoomLink
-from streamer.delivery.ports import DeliveryStats, MediaAccess
+from streamer.delivery.access import MediaAccess
+from streamer.delivery.stats import DeliveryStats
 from streamer.errors import BadRequest, StreamerError, TooMany, Unavailable
 
 ACCESS: web.RequestKey[MediaAccess] = web.RequestKey("access", MediaAccess)

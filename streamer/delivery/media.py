@@ -1,8 +1,8 @@
 """The addresses below ``/live/{room}/``: finds their media and checks that the output lists them. On the loop.
 
 The same handlers serve the public output and, below ``/live/{room}/~{key}/``, a closed session's. Each request checks
-the key again (:class:`~streamer.delivery.ports.Keys`); a key that opens nothing is answered like a room that does not
-exist. Playlists' addresses are relative, so that one rendered body serves all keys.
+the key again (:class:`~streamer.delivery.access.AccessKeys`); a key that opens nothing is answered like a room that
+does not exist. Playlists' addresses are relative, so that one rendered body serves all keys.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from streamer.broadcast.programme import TICKS_PER_MS, Broadcast, Interval, Segm
 from streamer.broadcast.view import BroadcastView, OutputView, RenditionView
 from streamer.control.media_plane import MediaPlane, RoomLink
 from streamer.delivery import captions
+from streamer.delivery.access import AccessKeys, MediaAccess
 from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import (
     ACCESS,
@@ -34,7 +35,6 @@ from streamer.delivery.hold import (
     parse_directives,
 )
 from streamer.delivery.parts import MediaBytes
-from streamer.delivery.ports import DeliveryStats, Keys, MediaAccess
 from streamer.delivery.rendering import Renderers
 from streamer.delivery.responses import (
     AUDIO_TYPE,
@@ -47,6 +47,7 @@ from streamer.delivery.responses import (
     not_modified,
     playlist_response,
 )
+from streamer.delivery.stats import DeliveryStats
 from streamer.delivery.viewers import Viewers
 from streamer.errors import BadRequest, NotFound, NotOnAir, Unavailable
 from streamer.settings import Settings
@@ -89,7 +90,7 @@ class LiveDelivery:
         settings: Settings,
         client_address: ClientAddress,
         stats: DeliveryStats,
-        keys: Keys,
+        keys: AccessKeys,
         caption_source: CaptionSource | None = None,
     ) -> None:
         hls = settings.hls

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from streamer.broadcast.programme import Chunk
 from streamer.control.part_cache import Place
-from streamer.delivery.ports import DeliveryStats
+from streamer.delivery.stats import DeliveryStats
 from streamer.errors import NotFound, Unavailable
 
 READERS = 4

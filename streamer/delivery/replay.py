@@ -1,7 +1,7 @@
 """The addresses below ``/replay/{session}/``. On the loop, except reads.
 
 Published replays of public sessions play for everybody. All others are below ``/replay/{session}/~{key}/``, and each
-request checks the key again (:class:`~streamer.delivery.ports.Keys`). An edition's id alone opens nothing.
+request checks the key again (:class:`~streamer.delivery.access.AccessKeys`). An edition's id alone opens nothing.
 ``index.m3u8`` has the id of the current edition; playlists' addresses are relative, so the key stays in the path.
 """
 
@@ -21,11 +21,11 @@ from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView
 from streamer.control.media_plane import MediaPlane
 from streamer.delivery import captions
+from streamer.delivery.access import AccessKeys, MediaAccess
 from streamer.delivery.captions import CaptionSource, NoCaptions
 from streamer.delivery.hold import ACCESS, Holds
 from streamer.delivery.media import ClientAddress
 from streamer.delivery.parts import MediaBytes
-from streamer.delivery.ports import DeliveryStats, Keys, MediaAccess
 from streamer.delivery.replay_editions import OpenEdition
 from streamer.delivery.replay_playlists import REELS, multivariant
 from streamer.delivery.responses import (
@@ -38,6 +38,7 @@ from streamer.delivery.responses import (
     not_modified,
     playlist_response,
 )
+from streamer.delivery.stats import DeliveryStats
 from streamer.errors import NotFound, StreamerError, Unavailable
 from streamer.formats import fragments
 from streamer.settings import Settings
@@ -116,7 +117,7 @@ class ReplayDelivery:
         client_address: ClientAddress,
         holds: Holds,
         media_bytes: MediaBytes,
-        keys: Keys,
+        keys: AccessKeys,
         caption_source: CaptionSource | None = None,
     ) -> None:
         self.stats = ReplayStats()

@@ -9,14 +9,15 @@ from aiohttp import web
 
 from streamer.archive.catalogue import ReplayCatalogue
 from streamer.control.media_plane import MediaPlane
+from streamer.delivery.access import AccessKeys, MediaAccess
 from streamer.delivery.captions import CaptionSource
 from streamer.delivery.downloads import Downloads, IsCrew
 from streamer.delivery.hold import ACCESS, Revoked
 from streamer.delivery.media import ClientAddress, ClientGone, LiveDelivery, client_gone, not_on_air
-from streamer.delivery.ports import DeliveryStats, Keys, MediaAccess
 from streamer.delivery.replay import ReplayDelivery, ReplayStats
 from streamer.delivery.responses import error_response, preflight
 from streamer.delivery.state import PublicState, public_state
+from streamer.delivery.stats import DeliveryStats
 from streamer.errors import NotFound, StreamerError
 from streamer.settings import Settings
 
@@ -34,7 +35,7 @@ def setup(
     plane: MediaPlane,
     settings: Settings,
     client_address: ClientAddress,
-    keys: Keys,
+    keys: AccessKeys,
     catalogue: ReplayCatalogue | None = None,
     captions: CaptionSource | None = None,
     is_crew: IsCrew | None = None,

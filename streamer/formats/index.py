@@ -2,12 +2,13 @@
 
 A file is an 8-byte header and records of ``u32 length, u32 crc32, payload`` (big-endian); the payload is a media event
 in msgpack. The first record is a Snapshot, so that one file is enough and a new index can begin at any time. Pure
-except :func:`read_index`.
+except :func:`read_index`. ``python -m streamer.formats.index FILE ...`` prints indexes, one event a line.
 """
 
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -86,3 +87,16 @@ def _records(data: bytes, at: int) -> Iterator[tuple[int, bytes]]:
         if zlib.crc32(payload) != checksum:
             return
         yield at, payload
+
+
+def dump(path: Path) -> None:
+    """Print the events as JSON, one a line, and on standard error what could not be read. Raises as read_index."""
+    content = read_index(path)
+    for event in content.events:
+        print(msgspec.json.encode(event).decode())
+    print(f"{len(content.events)} events, {content.torn_bytes} bytes unread", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        dump(Path(name))

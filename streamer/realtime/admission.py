@@ -16,10 +16,10 @@ from streamer.conference.sessions import Session
 from streamer.director.director import Director
 from streamer.errors import StreamerError, Unavailable, Unprocessable
 from streamer.realtime import rights
+from streamer.realtime.access import AccessPolicy, FindSession
 from streamer.realtime.engine import Wire
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Client
 from streamer.realtime.messages import EVERY_ROOM, Handshake
-from streamer.realtime.ports import AccessPolicy, FindSession
 from streamer.settings import RealtimeSettings
 
 MOST_MOVED = 1000

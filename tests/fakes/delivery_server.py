@@ -12,7 +12,7 @@ from aiohttp import web
 
 from streamer.delivery import routes
 from streamer.delivery.captions import CaptionSource
-from streamer.delivery.ports import DeliveryStats
+from streamer.delivery.stats import DeliveryStats
 from streamer.settings import Settings
 from tests.fakes.broadcast import FakeBroadcast
 from tests.fakes.keys import FakeKeys

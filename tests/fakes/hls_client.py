@@ -236,18 +236,30 @@ class HlsFollower:
         return await self._media(track, urljoin(track.url, self.segment(name, msn).parts[index].uri))
 
     async def segment_bytes(self, name: str, msn: int, *, init: bool = True) -> bytes:
-        """A complete segment, after its init section; held against its parts where they are listed."""
+        """A complete segment, after its init section; held against its parts where they are listed now."""
         track, segment = self.tracks[name], self.segment(name, msn)
         if not segment.complete:
             raise ValueError(f"segment {msn} of {name} was not complete when the playlist was last read")
         data = await self._media(track, urljoin(track.url, segment.uri))
         playlist = track.playlist
-        listed = playlist.segment(msn) if playlist is not None else None
+        # Parts go from the playlist, and from the server, when they are three target durations old.
+        fresh = playlist is not None and time.monotonic() - track.loaded_at < playlist.target
+        listed = playlist.segment(msn) if playlist is not None and fresh else None
         if listed is not None and listed.parts:
             parts = [await self._media(track, urljoin(track.url, part.uri)) for part in listed.parts]
             if b"".join(parts) != data:
                 track.reader.fault(f"segment {msn}: its parts joined are not its bytes")
         return (await self.init_bytes(name, msn) if init else b"") + data
+
+    def stretches(self, name: str, first: int, last: int) -> list[tuple[int, int]]:
+        """``first`` to ``last`` in runs behind one init section each: a slate stands between where a camera paused."""
+        runs: list[tuple[int, int]] = []
+        for msn in range(first, last + 1):
+            if runs and self.segment(name, msn).map == self.segment(name, runs[-1][0]).map:
+                runs[-1] = (runs[-1][0], msn)
+            else:
+                runs.append((msn, msn))
+        return runs
 
     async def run_bytes(self, name: str, first: int, last: int) -> bytes:
         """Segments ``first`` to ``last`` behind one init section. They must share it."""

@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.fakes.stores import with_tables
 from tests.fakes.waiting import LIMIT_S, until_answered
 
 PATIENCE = {"STREAMER_MEDIA__OVERLOAD_BEHIND_MS": "2000"}
@@ -98,9 +99,12 @@ async def serving(
     before: Sequence[str] = (),
 ) -> AsyncIterator[Running]:
     """``environment`` holds settings (``STREAMER_HLS__DVR_S``). ``before`` stands before the command
-    (``small_disk.with_disks``). SIGTERM at the end has to leave nothing behind."""
+    (``small_disk.with_disks``). SIGTERM at the end has to leave nothing behind. A data folder of its own has all tables
+    already: the migrations are other tests' matter."""
     own = data is None
     folder = Path(tempfile.mkdtemp(prefix="streamer-")) if data is None else data
+    if own:
+        with_tables(folder)
     port = port or free_port()
     log = folder.with_suffix(".log")
     env = {

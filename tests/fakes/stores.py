@@ -43,12 +43,18 @@ def migrated() -> bytes:
         return file.read_bytes()
 
 
-def sqlite_store(folder: Path, kind: Callable[[URL], Database] = Database) -> Database:
-    """The database of a data folder, to be started. A new one has all tables."""
+def with_tables(folder: Path) -> None:
+    """Give a data folder a database with all tables, where it has none."""
     file = folder / "streamer.sqlite3"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.touch(0o600)
         file.write_bytes(migrated())
+
+
+def sqlite_store(folder: Path, kind: Callable[[URL], Database] = Database) -> Database:
+    """The database of a data folder, to be started. A new one has all tables."""
+    with_tables(folder)
     return kind(database_url("", folder))
 
 

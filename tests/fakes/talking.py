@@ -37,7 +37,7 @@ from streamer.director.kinds import kind_of, session_of
 from streamer.director.news import Actor, AlarmsChanged, Listener, News, RoomChanged, SessionChanged
 from streamer.errors import NotFound, StreamerError, Unauthorized
 from streamer.realtime import messages
-from streamer.realtime.ports import AuthenticatedCaller
+from streamer.realtime.access import AuthenticatedCaller
 from streamer.realtime.service import Realtime
 from streamer.settings import AudienceSettings, RealtimeSettings
 from streamer.store.actions import StoredAction

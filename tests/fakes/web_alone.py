@@ -26,6 +26,7 @@ from streamer.supervision import start_kept
 from streamer.web import application, process
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.running import ADMIN_TOKEN, START_LIMIT_S, Running
+from tests.fakes.stores import with_tables
 from tests.fakes.waiting import until_answered
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,6 +48,7 @@ async def web_alone(settings: Mapping[str, Any]) -> AsyncIterator[Running]:
         **{"server": {"port": port}, "log": {"format": "console"}, **settings},
     )
     prepare_data(given)
+    with_tables(folder)
     file = given.run_dir / WEB_SETTINGS
     process_files.write_atomically(file, given.model_dump_json(exclude={"admin_token"}).encode())
     command = [sys.executable, "-m", __spec__.name, "--settings", str(file), "--parent", str(os.getpid())]

@@ -12,6 +12,7 @@ FOLDERS = [ROOT / "web", ROOT / "tests"]
 PACKAGES = sorted(init.parent for init in (ROOT / "streamer").glob("*/__init__.py"))
 MODULE = re.compile(r"`(\w+\.py)`")
 PATH = re.compile(r"[`(](\w[\w./-]*(?:\.(?:py|ts|md)|(?<=\w)/))[`)]")
+NAME = re.compile(r"`((?:[A-Z_]\w*)(?:\.\w+)?)`")
 MOST_LINES = 80
 SECTIONS = ["Modules", "Rules it keeps", "Tests", "To change something"]
 
@@ -41,14 +42,20 @@ def test_a_package_has_a_readme_of_one_shape(package: Path) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
 def test_the_modules_that_a_readme_lists_are_those_that_there_are(package: Path) -> None:
-    listed = MODULE.findall(_modules(package))
     there = {path.name for path in package.glob("*.py")} - {"__init__.py", "__main__.py"}
-    assert sorted(listed) == sorted(there)
+    assert set(MODULE.findall(_modules(package))) == there
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
 def test_every_path_that_a_readme_names_is_there(package: Path) -> None:
     assert [name for name in PATH.findall(_readme(package)) if not _is_there(name, package)] == []
+
+
+def test_the_names_that_a_readme_uses_are_in_the_code() -> None:
+    words = set(re.findall(r"\w+", "\n".join(path.read_text("utf-8") for path in (ROOT / "streamer").rglob("*.py"))))
+    named = {name for package in PACKAGES for name in NAME.findall(_readme(package))}
+    assert "RoomService" in named
+    assert [name for name in sorted(named) if not words.issuperset(name.split("."))] == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -79,11 +79,24 @@ class Serve:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Serve]]:
+    with starting(tmp_path / "data") as begin:
+        yield begin
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """One that runs already: for tests that leave it as it was."""
+    with starting(tmp_path_factory.mktemp("shared") / "data") as begin:
+        yield begin()
+
+
+@contextlib.contextmanager
+def starting(data: Path) -> Iterator[Callable[..., Serve]]:
     """Start instances on one data folder; whatever they left is ended at the end."""
     started: list[Serve] = []
 
     def begin(*arguments: str, port: int | None = None, wait: bool = True) -> Serve:
-        instance = Serve(tmp_path / "data", port or free_port(), *arguments)
+        instance = Serve(data, port or free_port(), *arguments)
         started.append(instance)
         if wait:
             wait_for(instance.ready, "serve is ready")
@@ -125,8 +138,8 @@ def test_it_serves_and_ends_without_leaving_anything(start: Callable[..., Serve]
     assert list((instance.data / "run").glob("*.pid")) == []
 
 
-def test_a_killed_web_process_comes_back_and_refuses_nobody(start: Callable[..., Serve]) -> None:
-    instance = start()
+def test_a_killed_web_process_comes_back_and_refuses_nobody(shared: Serve) -> None:
+    instance = shared
     web, media = instance.pid("web"), instance.pid("media")
     assert web is not None
     os.kill(web, signal.SIGKILL)
@@ -136,8 +149,9 @@ def test_a_killed_web_process_comes_back_and_refuses_nobody(start: Callable[...,
     assert instance.pid("media") == media
 
 
-def test_a_killed_media_host_comes_back_alone(start: Callable[..., Serve]) -> None:
-    instance = start()
+def test_a_killed_media_host_comes_back_alone(shared: Serve) -> None:
+    instance = shared
+    wait_for(instance.ready, "ready")
     web, media = instance.pid("web"), instance.pid("media")
     assert media is not None
     os.kill(media, signal.SIGKILL)
@@ -163,12 +177,11 @@ def test_a_killed_serve_takes_its_web_process_along_and_leaves_the_media_host_to
     wait_for(lambda: not alive(media), "the adopted media host ends")
 
 
-def test_a_second_serve_on_one_folder_is_refused_in_words(start: Callable[..., Serve]) -> None:
-    first = start()
-    second = start(wait=False)
+def test_a_second_serve_on_one_folder_is_refused_in_words(shared: Serve) -> None:
+    second = Serve(shared.data, free_port())
     assert second.process.wait(LIMIT_S) == 1
     assert "Another streamer serves the data folder" in second.log.read_text()
-    assert first.ready()
+    assert shared.ready()
 
 
 def test_a_port_that_is_taken_is_said_and_starts_nothing(start: Callable[..., Serve]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from streamer.broadcast.programme import Chunk
 from streamer.delivery import parts
 from streamer.delivery.parts import MediaBytes
-from streamer.delivery.ports import DeliveryStats
+from streamer.delivery.stats import DeliveryStats
 from streamer.errors import NotFound, Unavailable
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,3 +88,13 @@ def test_another_version_is_refused() -> None:
 
 def test_stills_are_not_kept() -> None:
     assert encode_event(StillMade(output="public", at_ms=1, jpeg=b"x")) is None
+
+
+def test_an_index_is_printed_one_event_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "index-000000.sx"
+    file.write_bytes(INDEX + RECORDS[0][:9])
+    command = [sys.executable, "-m", "streamer.formats.index", str(file)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True)
+    types = [json.loads(line)["type"] for line in printed.stdout.splitlines()]
+    assert types == [event.__struct_config__.tag for event in EVENTS]
+    assert printed.stderr == f"{len(EVENTS)} events, 9 bytes unread\n"

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -17,7 +19,7 @@ from streamer.conference.grants import Grant, Role, new_token
 from streamer.conference.rooms import Between, Room, StartRule, Venue
 from streamer.errors import Conflict
 from streamer.store import revision
-from streamer.store.database import Database, StoreUnavailable, database_url, upgrade
+from streamer.store.database import MIGRATIONS, Database, StoreUnavailable, database_url, revisions, upgrade
 from streamer.store.grants import Grants, OpenConnection, WebRtcConnections
 from streamer.store.rooms import Rooms
 from streamer.store.tables import metadata
@@ -50,6 +52,12 @@ async def test_the_migrations_make_the_tables_of_the_model(store: Database) -> N
             lambda sync: compare_metadata(MigrationContext.configure(sync, opts={"compare_type": True}), metadata)
         )
     assert found == []
+
+
+def test_the_names_of_the_migrations_tell_their_order() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert list(revisions()) == [each.revision for each in ScriptDirectory.from_config(config).walk_revisions()][::-1]
 
 
 async def test_what_the_first_version_stored_is_still_there_after_the_migrations(store_url: str) -> None:

@@ -1,7 +1,7 @@
 import { type Translation, translator } from '$lib/i18n'
 
 export const en = {
-  title: 'The interface',
+  title: 'API reference',
   lead: 'What programs may ask of this server and send to it. Version {version}.',
   documents: 'For programs',
   rest: 'REST',
@@ -22,7 +22,7 @@ export const en = {
 } as const
 
 export const fr: Translation<typeof en> = {
-  title: 'L’interface',
+  title: 'Référence de l’API',
   lead: 'Ce que les programmes peuvent demander à ce serveur et lui envoyer. Version {version}.',
   documents: 'Pour les programmes',
   rest: 'REST',

@@ -1,45 +1,8 @@
-"""Delivery's view of the media plane, and its counters."""
+"""Delivery's own counters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Protocol
-
-
-class MediaAccess(Protocol):
-    """The access of a request with a key: ``streamer.api.session_keys.KeyAccess``."""
-
-    @property
-    def output(self) -> str:
-        """The closed session's output in its room."""
-        ...
-
-    @property
-    def unpublished(self) -> bool:
-        """Whether it opens a recording that is not published."""
-        ...
-
-    @property
-    def holds(self) -> bool:
-        """Whether it would be let in now. Answered from memory."""
-        ...
-
-    def on_end(self, callback: Callable[[], None], /) -> Callable[[], None]:
-        """Have ``callback`` called when the access ends. Returns the function that cancels this."""
-        ...
-
-
-class Keys(Protocol):
-    """The keys of closed sessions: ``streamer.api.session_keys.SessionKeys``. Asked at each request."""
-
-    async def open_live(self, room: str, outputs: Collection[str], key: str, /) -> MediaAccess | None:
-        """The access of a key to one of the room's outputs."""
-        ...
-
-    async def open_replay(self, session: str, key: str | None, /) -> MediaAccess | None:
-        """The access of a key, or of no key, to a session's recording."""
-        ...
 
 
 @dataclass(slots=True)
