@@ -22,7 +22,7 @@ fi
 root=$(cd "$root" && pwd)
 
 rm -f "$root/etc/apt/sources.list"
-# What leads to the registries, packages in folders of the machine among it. A path that is not there is left out.
+# Paths that lead to the registries, also to packages in folders of the machine. A missing path is left out.
 folders=$(grep -rhoE 'file:/[^ ]+' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | sed 's/^file://' || true)
 for path in $folders /etc/apt/apt.conf.d /etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/auth.conf.d /etc/pip.conf \
     /etc/xdg/pip /root/.config/pip /root/.npmrc /usr/etc/npmrc /etc/npmrc /etc/ssl/certs /usr/local/share/ca-certificates \

@@ -16,7 +16,7 @@ LITTLE = 4096
 
 @dataclass(frozen=True, slots=True)
 class DescriptorBudget:
-    """The division of a limit."""
+    """The limit of open file descriptors, divided among uses."""
 
     connections: int
     """For everybody."""

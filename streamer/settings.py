@@ -204,8 +204,8 @@ class HlsSettings(Section):
     """The usual length of a segment, seconds. Higher compresses better; lower lets viewers join and change quality
     sooner."""
     target_duration_s: int = Field(3, ge=2, le=10)
-    """EXT-X-TARGETDURATION, seconds: no segment is longer. Players stay about three times as long behind if they do not
-    read parts. More than segment_s."""
+    """EXT-X-TARGETDURATION, seconds: no segment is longer, so it should be more than segment_s. Players that do not
+    read parts stay three times as long behind."""
     part_target_ms: int = Field(334, ge=100, le=1000)
     """The length of a part at most, ms. Higher means fewer requests; lower means less delay, and less is lost in a
     crash."""
@@ -258,8 +258,8 @@ class RoomSettings(Section):
     """A room process that takes more memory than this is restarted, MB. Other rooms go on. Lower protects the machine;
     too low interrupts large rooms."""
     warm_spare: bool = True
-    """Whether a process is kept ready for the next room. It takes about 80 MB; without it the first camera waits some
-    seconds."""
+    """Whether a process is kept ready for the next room. It takes about 80 MB; without it the first camera waits for
+    the start of one."""
     restart_backoff_s: float = Field(0.5, ge=0, le=60)
     """The first wait before a crashed room is restarted, seconds. It doubles with each crash. Higher spares the
     machine; lower is back sooner."""
@@ -371,8 +371,8 @@ class AudienceSettings(Section):
     open_questions: int = Field(10, ge=1, le=100)
     """The open questions that a participant may have. A further one is refused."""
     keep_days: int = Field(365, ge=1, le=36_500)
-    """Messages, questions, votes and what was done about them are deleted after this time, days. Higher keeps personal
-    data longer."""
+    """Messages, questions, votes and moderators' actions on them are deleted after this time, days. Higher keeps
+    personal data longer."""
 
 
 class ArchiveSettings(Section):
@@ -442,7 +442,7 @@ class Settings(BaseSettings):
     def _is_long_enough(cls, value: str) -> str:
         if value and len(value) < SHORTEST_ADMIN_TOKEN:
             raise ValueError(
-                f"STREAMER_ADMIN_TOKEN has {len(value)} characters; at least {SHORTEST_ADMIN_TOKEN} are wanted. "
+                f"STREAMER_ADMIN_TOKEN has {len(value)} characters; at least {SHORTEST_ADMIN_TOKEN} are needed. "
                 "`openssl rand -hex 32` makes one"
             )
         return value
@@ -476,7 +476,7 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
 
 
 def describe_problems(error: ValidationError) -> list[str]:
-    """One line for each wrong setting: its path, what is wrong, what was found."""
+    """One line for each wrong setting: its path, the problem, the value."""
     lines = []
     for item in error.errors(include_url=False):
         where = ".".join(str(step) for step in item["loc"]) or "settings"

@@ -1,7 +1,7 @@
-"""Whether what is locked has known weaknesses: ``requirements.txt`` by pip-audit, ``web/package-lock.json`` by npm.
+"""Checks locked packages for known weaknesses: ``requirements.txt`` by pip-audit, ``web/package-lock.json`` by npm.
 
-Both ask the registries' advisory services. Where these do not answer (no network, a mirror that has none) nothing is
-known, and that is said: an audit that could not be made has not passed.
+Both ask the registries' advisory services. If these do not answer (no network, a mirror without them) the result is
+unknown and reported as such: an audit that could not be made has not passed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Audit:
 
 
 def read_pip_audit(output: str, complaint: str) -> Audit:
-    """``pip-audit --format json``: a package that its service does not know is told as ``skip_reason``."""
+    """``pip-audit --format json``: a package that its service does not know has a ``skip_reason``."""
     answer = _object(output)
     packages = answer.get("dependencies")
     if not isinstance(packages, list) or not packages:

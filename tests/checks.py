@@ -28,9 +28,9 @@ from tests.pool import WORKERS
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 SLOWEST = 20
-"""So many tests are named with their seconds."""
+"""The number of slowest tests that are printed with their seconds."""
 LIMIT_S = 300
-"""For one test, where it has no limit of its own: the machine may have other things to do as well."""
+"""The limit of a test without its own: the machine may have other work as well."""
 BESIDE = ("nice", "-n", "19")
 """Before a command that gets what time the others leave."""
 _PYTEST_NO_TESTS = 5
@@ -49,7 +49,8 @@ class Sum:
 
 
 def environment() -> dict[str, str]:
-    """Bytecode is kept whatever the shell says: each of a hundred processes would compile all of the program."""
+    """Bytecode is kept whatever the shell's setting is: otherwise each of a hundred processes would compile the whole
+    program."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"}
 
@@ -91,7 +92,7 @@ def outcomes(report: Path) -> dict[str, str]:
     # Written a moment ago by our own pytest.
     for case in ElementTree.parse(report).getroot().iter("testcase"):
         name = f"{case.get('classname')}::{case.get('name')}"
-        # One that fails, and fails once more when it is torn down, is told twice.
+        # A test that fails, and fails again in its tear-down, is reported twice.
         if case.find("failure") is not None or case.find("error") is not None:
             found[name] = "failed"
         else:

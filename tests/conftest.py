@@ -60,5 +60,5 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(autouse=True)
 def no_task_in_trouble() -> None:
-    """Faults of one test's tasks do not ring in the next one's rooms."""
+    """Failures of one test's tasks must not raise alarms in the next one's rooms."""
     TASKS._failed_at.clear()

@@ -22,7 +22,7 @@ from streamer.control import process_files
 ROOT = Path(__file__).resolve().parents[1]
 LOOK_S = 0.5
 DRAIN_S = 30.0
-"""What a server gets to end its rooms; then it is told to hurry."""
+"""The seconds that a server has to end its rooms; then it is told to hurry."""
 WEB_ONLY = frozenset({"web", "api", "realtime", "delivery", "director", "audience", "archive", "planning"})
 WEB_ONLY |= {"store", "schedules", "conference"}
 """Packages that no process of the media plane imports."""

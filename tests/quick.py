@@ -1,7 +1,7 @@
 """``make quick``: lint, types, import laws, and the unit tests that a change touches, in less than a minute.
 
-The change is what differs from where this branch left main, with what is not committed. A unit test is touched when it
-imports a changed module, by way of others too. The nearest come first, as many as the time holds.
+The change is the difference from the point where this branch left main, with uncommitted files. A unit test is touched
+if it imports a changed module, directly or by way of others. The nearest come first, as many as fit into the time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.checks import BIN, ROOT, run
 from tests.pool import SERVERS, WEIGHTS
 
 TESTS_S = 20.0
-"""Unit tests of so many recorded seconds."""
+"""The unit tests of this many recorded seconds."""
 _LIGHT_S = 0.5
 """The assumed time of a module without a record."""
 _IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]*)|import[ \t]+([\w.]+))", re.M)
@@ -75,7 +75,7 @@ def touched(changes: Iterable[str], files: Mapping[str, str]) -> list[str]:
 
 
 def affordable(tests: Iterable[str], weights: Mapping[str, float], limit_s: float = TESTS_S) -> list[str]:
-    """The first ones, as many as the time holds; what is too long by itself is left out."""
+    """The first tests that fit into the time; a test that is too long alone is left out."""
     chosen: list[str] = []
     for test in tests:
         if (seconds := weights.get(test, _LIGHT_S)) <= limit_s:
@@ -105,15 +105,15 @@ def main() -> int:
         if scripts:
             python.append(("pages: unit tests", ["npx", "vitest", "related", "--run", *scripts], web))
     with ThreadPoolExecutor(2) as threads:
-        lanes = [threads.submit(_lane, lane) for lane in (python, types)]
-        failed = [name for lane in lanes for name in lane.result()]
+        groups = [threads.submit(_run_steps, group) for group in (python, types)]
+        failed = [name for group in groups for name in group.result()]
     if len(chosen) < len(tests):
         print(f"\n{len(tests) - len(chosen)} modules of unit tests that the change touches are left to make test.")
     print(f"\n{time.monotonic() - started:.0f} s. " + (f"FAILED: {', '.join(failed)}" if failed else "All passed."))
     return 1 if failed else 0
 
 
-def _lane(steps: Iterable[tuple[str, list[str | Path], Path]]) -> list[str]:
+def _run_steps(steps: Iterable[tuple[str, list[str | Path], Path]]) -> list[str]:
     """One step after the other. Returns the names of those that failed."""
     return [name for name, command, folder in steps if run(name, command, folder, live=False)[0] != 0]
 

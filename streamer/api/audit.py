@@ -28,8 +28,8 @@ async def record(
     target_id: str,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Log a change in the transaction that makes it. ``kind`` and ``target_id`` name what was changed, ``target`` where
-    it lies; ``details`` is JSON-able and holds no secret. Refused attempts are not changes and are not logged."""
+    """Log a change in the transaction that makes it. ``kind`` and ``target_id`` name the changed object, ``target`` its
+    place; ``details`` is JSON-able and holds no secret. Refused attempts are not changes and are not logged."""
     entry = AuditEntry(
         at_ms=now_ms(),
         who=grant.id,
@@ -159,7 +159,7 @@ ROUTES = (
         "GET",
         "/audit",
         list_audit,
-        "Who changed what, newest first, inside one's own scope",
+        "Changes and their authors, newest first, inside one's own scope",
         "audit",
         action=Action.AUDIT_READ,
         query=AuditQuery,

@@ -12,7 +12,7 @@ from streamer.api.addresses import Proxies
 from streamer.api.admin_token import AdminToken
 from streamer.api.cursors import Cursors
 from streamer.api.documents import Documents
-from streamer.api.hall_door import HallDoor
+from streamer.api.hall_code_lookup import HallCodeLookup
 from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.revocations import Revocations
 from streamer.api.session_keys import SessionKeys
@@ -64,7 +64,7 @@ class Services:
     """Questions and polls as CSV."""
     proxies: Proxies
     admin_token: AdminToken
-    hall_door: HallDoor
+    hall_code_lookup: HallCodeLookup
     hashing: Turnstile
     publish_attempts: RateLimit
     play_attempts: RateLimit

@@ -37,7 +37,7 @@ class Cursors:
             sealed = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
             return (await self._keyed()).decrypt(sealed, [about.encode("utf-8", "surrogatepass")]).decode()
         except (InvalidTag, UnicodeError, binascii.Error, ValueError) as error:
-            raise BadRequest("The cursor is not one that this list gave.", code="bad_cursor") from error
+            raise BadRequest("The cursor belongs to another list.", code="bad_cursor") from error
 
     async def _keyed(self) -> AESSIV:
         if self._cipher is None:

@@ -1,8 +1,8 @@
 """The schedule and the live streams for other programs: ``/schedule.xml``, ``.json``, ``.ics`` and
 ``/streams/v2.json``.
 
-All of it is public and for any site's pages; nothing of a closed session is in it, whoever asks. A closed session's
-id is answered like one that does not exist, and an event that has closed sessions only like one that has none.
+All of it is public, also for pages of other sites, and contains nothing of a closed session. A closed session's id is
+answered like one that does not exist, and an event with closed sessions only like one without sessions.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from streamer.conference.visibility import ANYBODY, told
 from streamer.errors import NotFound, StreamerError, TooMany
 from streamer.schedules.assemble import digest_of, from_sessions
 from streamer.schedules.fields import title_slug
-from streamer.schedules.streams import Gathering, StreamRoom, Talk, gathering, write_streams
+from streamer.schedules.streams import CurrentEvent, StreamRoom, Talk, current_event, write_streams
 from streamer.schedules.write_frab import write_frab
 from streamer.schedules.write_ical import write_ical
 from streamer.schedules.write_json import write_json
@@ -146,7 +146,7 @@ class Exports:
             body = write_streams(
                 rooms,
                 around.venues,
-                around.gatherings,
+                around.current_events,
                 title=TITLE,
                 public_url=services.public_url,
                 timezone=DEFAULT_ZONE,
@@ -163,19 +163,19 @@ class Exports:
     def _stream_room(self, services: Services, room: Room) -> StreamRoom:
         state = services.state_of(room.id)
         try:
-            face: PublicStatus | None = services.director.face(room.id)
+            public: PublicStatus | None = services.director.public_status(room.id)
         except NotFound:
             # Another process made the room a moment ago.
-            face = None
-        if face is None:
+            public = None
+        if public is None:
             return StreamRoom(room, state=state)
-        reserved = face.reserved_until_ms is not None
+        reserved = public.reserved_until_ms is not None
         return StreamRoom(
             room,
             state=state,
-            current=None if reserved else _talk(face.current),
-            next=_talk(face.next),
-            reserved_until_ms=face.reserved_until_ms,
+            current=None if reserved else _talk(public.current),
+            next=_talk(public.next),
+            reserved_until_ms=public.reserved_until_ms,
             video_size=_video_size(services, room.id),
         )
 
@@ -209,20 +209,20 @@ def add_routes(app: web.Application) -> None:
         app.router.add_route(hdrs.METH_OPTIONS, path, _preflight)
 
 
-# --- what is asked for --------------------------------------------------------------------------------
+# --- queries ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
     rooms: list[Room]
     venues: dict[str, Venue]
-    gatherings: list[Gathering]
+    current_events: list[CurrentEvent]
 
 
 async def _surroundings(connection: AsyncConnection, now: int) -> _Surroundings:
     rooms = await Rooms(connection).all()
     venues = {venue.id: venue for venue in await Venues(connection).all()}
-    return _Surroundings(rooms, venues, await _gatherings(connection, now))
+    return _Surroundings(rooms, venues, await _current_events(connection, now))
 
 
 async def _limit(request: web.Request) -> None:
@@ -336,22 +336,22 @@ async def _public_sessions(connection: AsyncConnection, *, event: str | None, ro
             return found
 
 
-async def _gatherings(connection: AsyncConnection, now: int) -> list[Gathering]:
+async def _current_events(connection: AsyncConnection, now: int) -> list[CurrentEvent]:
     near = await Sessions(connection).of_rooms(None, now - _NEAR_MS, now + _NEAR_MS)
-    found: list[Gathering] = []
+    found: list[CurrentEvent] = []
     public = [session for session in near if told(ANYBODY, session, None).anything]
     for event_id in sorted({session.event for session in public if session.event is not None}):
         event = await Events(connection).find(event_id)
         if event is not None:
             sessions = await _public_sessions(connection, event=event_id, room=None)
-            held = gathering(event, sessions, now)
+            held = current_event(event, sessions, now)
             if held is not None:
                 found.append(held)
     return found
 
 
 def _talk(known: PublicSession | None) -> Talk | None:
-    # Checked a second time: a closed session is never told of here, even if a face has it.
+    # Checked a second time: a closed session must never appear here, even if the public status has it.
     if known is None or not told(ANYBODY, known.session, None).anything:
         return None
     return Talk(known.session, known.shown.start_ms, known.shown.end_ms)

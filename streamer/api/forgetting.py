@@ -41,7 +41,7 @@ async def _everywhere(services: Services, stretch: erasures.StretchErasure, acto
         if running and (link is None or not link.up):
             raise NotErased("The room's process does not answer.")
         if not await services.director.forget(room, from_ms, to_ms, actor):
-            raise NotErased("The room's disk has not taken it yet.")
+            raise NotErased("The room's disk has not erased it yet.")
 
     async def on_disk() -> None:
         if not running:

@@ -76,7 +76,7 @@ async def create_grant(call: Call) -> GrantCreated:
         target = await _named(call, connection, grant)
         holder = call.require(target)
         if not may_grant(holder, grant.role, target):
-            raise Forbidden("This role may not hand out that one.", details={"role": grant.role})
+            raise Forbidden("Your role may not grant this role.", details={"role": grant.role})
         await Grants(connection).add(grant, made.secret_sha256)
         await record(connection, holder, Action.GRANT_CREATE, target, "grant", grant.id, _said(grant))
         grant = await reaching(connection, grant, now_ms())
@@ -180,7 +180,7 @@ def _said(grant: Grant) -> dict[str, str]:
 def _require_over(call: Call, grant: Grant, target: Target) -> Grant:
     holder = call.require(target)
     if not may_grant(holder, grant.role, target):
-        raise Forbidden("This role may not change that one's grants.", details={"role": grant.role})
+        raise Forbidden("Your role may not change grants of this role.", details={"role": grant.role})
     return holder
 
 
@@ -267,7 +267,7 @@ ROUTES = (
         "DELETE",
         "/grants/{id}",
         revoke_grant,
-        "Revoke a grant and close what it opened",
+        "Revoke a grant and close everything that it opened",
         "grants",
         action=Action.GRANT_REVOKE,
         status=204,

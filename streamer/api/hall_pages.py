@@ -127,7 +127,7 @@ async def _find(request: web.Request) -> HallCode:
     """Raises NotFound, TooMany."""
     services = request.app[SERVICES]
     household = services.proxies.client_household(request)
-    found = await services.hall_door.find(request.match_info["code"], household)
+    found = await services.hall_code_lookup.find(request.match_info["code"], household)
     if found is None:
         raise no_such_code()
     return found

@@ -205,7 +205,7 @@ async def apply_import(call: Call) -> ImportDone:
     async with services.database.read() as connection:
         preview = await ImportPreviews(connection).find(call.path("id"))
     if preview is None or preview.expires_ms <= now:
-        raise NotFound("There is no such import, or it was shown too long ago.", code="no_such_import")
+        raise NotFound("There is no such import, or it has expired.", code="no_such_import")
     kept = preview.payload
     data = await asyncio.to_thread(lambda: zlib.decompress(base64.b64decode(kept["data"])))
     file = ScheduleFile(data, kept["source"], kept["event"] or preview.event, kept["venue"], kept["room"])
@@ -309,7 +309,7 @@ ROUTES = (
         "POST",
         "/imports",
         show_import,
-        "Read a schedule (the file as the body, or its address as JSON) and show what it would change",
+        "Read a schedule (the file as the body, or its address as JSON) and show the changes that it would make",
         "imports",
         action=Action.SCHEDULE_IMPORT,
         query=ImportQuery,

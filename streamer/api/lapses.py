@@ -49,9 +49,9 @@ async def sweep(services: Services) -> tuple[Lapse, ...]:
     """Close the connections that may not stay open, and return the publications that are on air past their grant's end
     or reach.
 
-    Called every few seconds. Closed are previews whose grant has ended or does not reach the room any more (a closed
-    session has begun there), and whatever a grant opened that is gone. A publication is only told of: nobody is taken
-    off the air by a clock.
+    Called every few seconds. It closes previews whose grant has ended or does not reach the room any more (a closed
+    session has begun there), and everything that a deleted grant opened. A publication is only reported: no clock takes
+    anybody off the air.
     """
     async with services.database.read() as connection:
         found = await lapses(connection, now_ms())

@@ -124,7 +124,7 @@ async def me(call: Call) -> MeView:
     """401 without credentials."""
     identity = await identify(call.request, call.services)
     if identity is None:
-        raise Unauthorized("Nobody is logged in.")
+        raise Unauthorized("You are not logged in.")
     return MeView.of(identity)
 
 
@@ -139,7 +139,7 @@ async def change_password(call: Call) -> None:
         is_set = await Secrets(connection).find(SECRET_NAME) is not None
     if is_set and not by_environment:
         if body.current is None:
-            raise Forbidden("The current password is wanted.", code="wrong_password")
+            raise Forbidden("The current password is needed.", code="wrong_password")
         try:
             await _check_password(call, body.current)
         except Unauthorized as error:
@@ -216,8 +216,8 @@ ROUTES = (
         body=LoginBody,
         answers=(MeView,),
     ),
-    Route("POST", "/logout", log_out, "End the login of the cookie that comes along", "login", status=204),
-    Route("GET", "/me", me, "Who asks, and what they may do", "login", answers=(MeView,)),
+    Route("POST", "/logout", log_out, "End the login of the request's cookie", "login", status=204),
+    Route("GET", "/me", me, "The caller and their rights", "login", answers=(MeView,)),
     Route(
         "PUT",
         "/password",

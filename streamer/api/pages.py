@@ -162,7 +162,7 @@ async def security_txt(request: web.Request) -> web.Response:
     services = request.app[SERVICES]
     contact = services.settings.server.security_contact
     if not contact:
-        raise NotFound("Nobody has been named.")
+        raise NotFound("There is no security contact.")
     # 2.5.5: "less than a year into the future". Counted from today on, so nobody has to renew it.
     expires = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + SECURITY_TXT_LASTS
     lines = (

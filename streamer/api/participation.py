@@ -1,6 +1,6 @@
 """``/api/v1/questions``, ``/polls``, a session's ``audience``, and a participant's own data.
 
-Everybody may read what everybody was shown; who moderates reads everything, with names.
+Everybody may read the items that everybody saw; moderators read all of them, with names.
 """
 
 from __future__ import annotations
@@ -339,7 +339,7 @@ def participant_of(request: web.Request, services: Services) -> ParticipantIdent
 def _me(call: Call) -> str:
     identity = participant_of(call.request, call.services)
     if identity is None:
-        raise Unauthorized("Nobody is known by this request.", code="no_participant")
+        raise Unauthorized("The request names no participant.", code="no_participant")
     return identity.id
 
 
@@ -389,11 +389,13 @@ ROUTES = (
         "GET",
         "/sessions/{id}/audience",
         watched,
-        "How many watched, and how long",
+        "The number of viewers, and the minutes that they watched",
         "audience",
         action=Action.AUDIT_READ,
         answers=(Watched,),
     ),
-    Route("GET", "/me/data", export, "All that is stored of the participant who asks", "audience", answers=(OwnData,)),
-    Route("DELETE", "/me/data", erase, "Remove it for good", "audience", answers=(Erased,)),
+    Route("GET", "/me/data", export, "Everything that is stored about the participant", "audience", answers=(OwnData,)),
+    Route(
+        "DELETE", "/me/data", erase, "Delete everything about the participant for good", "audience", answers=(Erased,)
+    ),
 )

@@ -1,8 +1,8 @@
 """The right that each address needs. The rights test compares every registered route with this table.
 
-An address that is not listed here fails that test, so nothing is open by oversight. What a role may do stands in
-``conference/grants.py``; which address carries which action stands in the route tables, and here once more: to be
-seen whole, and as a second opinion.
+An address that is not listed here fails that test, so nothing is open by oversight. ``conference/grants.py`` has the
+rights of a role; the route tables have the action of each address, and this table has it once more, as an overview and
+a second opinion.
 """
 
 from __future__ import annotations

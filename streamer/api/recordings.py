@@ -1,7 +1,7 @@
 """``/api/v1/recordings`` and ``/api/v1/retention``: recordings of sessions, their cuts, and their deletion.
 
-Everybody may see what everybody may watch. Whoever is covered by a grant, or has the link of an unlisted session, sees
-what is closed to others with addresses that hold a key of their own.
+Everybody sees the recordings that everybody may watch. The holder of a grant, or of an unlisted session's link, also
+sees closed ones, with addresses that hold the caller's own key.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from streamer.api.session_models import replay_path
 from streamer.api.sessions import target_of, venue_of
 from streamer.archive import editing
 from streamer.archive.editing import Edit
-from streamer.archive.gathering import FOREVER_MS
 from streamer.archive.material import Span
+from streamer.archive.material_sources import FOREVER_MS
 from streamer.archive.repository import RecordingEntry, Who
 from streamer.archive.retention import Retention, RetentionPlan
 from streamer.archive.stills import NoPicture, still_at
@@ -236,7 +236,7 @@ async def list_recordings(call: Call) -> RecordingList:
 
 async def _entry(call: Call) -> tuple[RecordingEntry, Recording]:
     """Raises NotFound, also for a recording that the caller may not know of."""
-    entry = await call.services.archivist.book.entry(call.path("id"), around=False)
+    entry = await call.services.archivist.repository.entry(call.path("id"), around=False)
     if entry is None or entry.recording is None or _told(call, entry, entry.recording) is None:
         raise _no_recording()
     return entry, entry.recording
@@ -258,12 +258,12 @@ async def still(call: Call) -> Text:
     grant = call.require(target_of(call.services, entry.session))
     archivist = call.services.archivist
     if not archivist.stills.take(grant.id):
-        raise TooMany("Too many pictures are asked for.", code="too_many_stills", headers={"Retry-After": "1"})
+        raise TooMany("Too many pictures are being made.", code="too_many_stills", headers={"Retry-After": "1"})
     try:
         material = await archivist.material(entry.session.id, recording.room)
         async with archivist.decoding:
             at_ms = call.query(StillQuery).at
-            made = await still_at(archivist.book.folder(entry.session.id), material, at_ms)
+            made = await still_at(archivist.repository.folder(entry.session.id), material, at_ms)
     except NoPicture:
         raise NotFound("There is no picture at this time.", code="no_still") from None
     finally:
@@ -318,7 +318,7 @@ async def look_at_retention(call: Call) -> RetentionView:
 
 
 async def apply_retention(call: Call) -> RetentionView:
-    """Delete now what is older than the rooms' retention. The same runs every hour."""
+    """Delete now the recordings that are older than the rooms' retention. The same runs every hour."""
     query = call.query(RetentionQuery)
     call.require(_room_target(call, query.room))
     retention = _retention(call)
@@ -374,7 +374,7 @@ ROUTES = (
         "GET",
         "/recordings",
         list_recordings,
-        "Recordings, newest first: what may be watched, and all of it for the crew",
+        "Recordings, newest first: those that the caller may watch, and all for the crew",
         "recordings",
         query=RecordingQuery,
         answers=(RecordingList,),
@@ -392,8 +392,8 @@ ROUTES = (
         "PATCH",
         "/recordings/{id}",
         change,
-        "Move the cut, leave stretches out, publish, pin: a changed cut is a new edition under a new address. What is"
-        " left out leaves the room's live windows too, for good: shown again, it is in the replay only",
+        "Move the cut, leave stretches out, publish, pin. A changed cut is a new edition under a new address. A stretch"
+        " that is left out leaves the room's live windows too, for good; shown again, it is in the replay only",
         "recordings",
         action=Action.RECORDING_CHANGE,
         body=RecordingChange,
@@ -421,7 +421,7 @@ ROUTES = (
         "GET",
         "/retention",
         look_at_retention,
-        "What retention would delete now, with its bytes",
+        "The recordings that retention would delete now, with their bytes",
         "recordings",
         action=Action.RECORDING_READ,
         query=RetentionQuery,
@@ -431,7 +431,7 @@ ROUTES = (
         "POST",
         "/retention",
         apply_retention,
-        "Delete now what retention would delete",
+        "Delete now the recordings that retention would delete",
         "recordings",
         action=Action.RECORDING_DELETE,
         query=RetentionQuery,

@@ -185,12 +185,12 @@ class RoomView(BaseModel):
         room: Room,
         state: str,
         status: RoomStatus | None,
-        face: PublicStatus,
+        public: PublicStatus,
         now: AnySession | None,
         following: AnySession | None,
     ) -> RoomView:
         sources = {name: SourceView(up=source.up) for name, source in (status.sources if status else {}).items()}
-        return RoomView(sources=sources, **_common(room, state, face, now, following))
+        return RoomView(sources=sources, **_common(room, state, public, now, following))
 
 
 class RoomCrewView(RoomView):
@@ -226,7 +226,7 @@ class RoomCrewView(RoomView):
         state: str,
         status: RoomStatus | None,
         meters: dict[str, dict[str, Any]] | None,
-        face: PublicStatus,
+        public: PublicStatus,
         day: RoomDay,
         orders: RoomOrders,
         shows: dict[str, str],
@@ -251,12 +251,12 @@ class RoomCrewView(RoomView):
             shedding=list(status.shedding) if status else [],
             alarms=alarms,
             meters=meters,
-            **_common(room, state, face, now, following),
+            **_common(room, state, public, now, following),
         )
 
 
 def _common(
-    room: Room, state: str, face: PublicStatus, now: AnySession | None, following: AnySession | None
+    room: Room, state: str, public: PublicStatus, now: AnySession | None, following: AnySession | None
 ) -> dict[str, Any]:
     return {
         "id": room.id,
@@ -266,11 +266,11 @@ def _common(
         "between": room.between,
         "caption_languages": list(room.caption_languages),
         "state": state,
-        "word": face.word,
+        "word": public.word,
         "session": now,
         "next": following,
-        "reserved_until": to_moment(face.reserved_until_ms),
-        "hold": HoldView.of(face.hold),
+        "reserved_until": to_moment(public.reserved_until_ms),
+        "hold": HoldView.of(public.hold),
     }
 
 

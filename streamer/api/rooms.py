@@ -46,7 +46,7 @@ def view_of(room: Room, services: Services, caller: Caller) -> RoomView | RoomCr
     link = services.plane.rooms.get(room.id)
     state = services.state_of(room.id)
     status = None if link is None else link.status
-    face = director.face(room.id)
+    public = director.public_status(room.id)
 
     def seen(session: Session | None, public: PublicSession | None) -> SessionView | SessionCrewView | None:
         """The session as the caller may see it. A caller without rights sees the public part."""
@@ -56,7 +56,7 @@ def view_of(room: Room, services: Services, caller: Caller) -> RoomView | RoomCr
         return session_view(services, caller, public.session)
 
     if caller.grant is None or not caller.grant.allows(Action.ROOM_CREW, target_of(room)):
-        return RoomView.of(room, state, status, face, seen(None, face.current), seen(None, face.next))
+        return RoomView.of(room, state, status, public, seen(None, public.current), seen(None, public.next))
     day = director.day(room.id)
     running, soon = current(day), director.following(room.id)
     taken = director.acknowledged(room.id)
@@ -66,13 +66,13 @@ def view_of(room: Room, services: Services, caller: Caller) -> RoomView | RoomCr
         state,
         status,
         None if link is None else link.meters,
-        face,
+        public,
         day,
         orders_told(caller, director.config(room.id).orders, day, room.venue),
         {} if status is None else {name: what for inner, what in status.shows.items() if (name := name_of(inner))},
         [AlarmView.of(alarm, taken.get(alarm.id)) for alarm in alarms_of(services, caller, room)],
-        seen(running, face.current),
-        seen(soon, face.next),
+        seen(running, public.current),
+        seen(soon, public.next),
     )
 
 

@@ -204,7 +204,7 @@ def _validate(model: type[_Model], values: dict[str, Any], where: str) -> _Model
 
 
 def invalid(error: ValidationError, where: str) -> Unprocessable:
-    """Field by field: ``details`` is ``[{"field": "name", "message": …}]``."""
+    """One error for all wrong fields: ``details`` is ``[{"field": "name", "message": …}]``."""
     details = [
         {"field": ".".join(str(step) for step in item["loc"]) or where, "message": item["msg"], "code": item["type"]}
         for item in error.errors(include_url=False, include_context=False, include_input=False)

@@ -112,7 +112,7 @@ async def poll_now(call: Call) -> ScheduleSourceView:
 
 
 async def confirm(call: Call) -> ScheduleSourceView:
-    """The caller is answerable from now on for what the address says."""
+    """Make the caller answerable for the schedule at this address from now on."""
     services = call.services
     async with services.database.write() as connection:
         event = await Events(connection).get(call.path("id"))
@@ -129,7 +129,7 @@ async def confirm(call: Call) -> ScheduleSourceView:
 
 
 def _no_schedule() -> Conflict:
-    return Conflict("The event names no schedule elsewhere.", code="no_schedule")
+    return Conflict("The event has no schedule address.", code="no_schedule")
 
 
 ROUTES = (
@@ -137,7 +137,7 @@ ROUTES = (
         "GET",
         "/schedule-sources",
         list_sources,
-        "Schedules that are followed: when they were read last, what went wrong, what waits for a yes",
+        "Schedules that are followed: their last reading, its error, the changes that wait for a confirmation",
         "imports",
         action=Action.SCHEDULE_IMPORT,
         query=SourceQuery,

@@ -1,8 +1,8 @@
 """Keys of closed sessions. A key is made for one holder and checked at each request. Used on the loop.
 
-A player asks several times a second, so answers come from memory: what is known of a holder is read again twice a
-second for as long as it is asked for, and at once when a grant is revoked, a login ends or a session changes here.
-What waits or lasts (held requests, downloads) is told the moment its key opens nothing any more.
+A player asks several times a second, so answers come from memory. The facts about a holder in use are read again twice
+a second, and at once when a grant is revoked, a login ends or a session changes here. Requests that wait or last (held
+requests, downloads) learn at once when their key opens nothing any more.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class KeyAccess:
 
     @property
     def holds(self) -> bool:
-        """Whether it would be let in now, as far as is known."""
+        """Whether the same caller would still get this access now, as far as this process knows."""
         return self.keys.holds(self)
 
     @property
@@ -227,7 +227,7 @@ class SessionKeys:
         """The number of requests that wait or last and want to hear of an end."""
         return sum(len(callbacks) for callbacks in self._waiting.values())
 
-    # --- what is known --------------------------------------------------------------------------------
+    # --- facts ----------------------------------------------------------------------------------------
 
     def openers(self) -> Iterable[Opener]:
         """The grants and logins that hold something open here, for the check whether another process has ended them."""

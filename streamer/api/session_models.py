@@ -224,7 +224,7 @@ def ms_of(moment: datetime) -> int:
 
 
 def check_span(start_ms: int, end_ms: int) -> None:
-    """Raises ValueError in the words of the body."""
+    """Raises ValueError; its message names the fields of the body."""
     if end_ms <= start_ms:
         raise ValueError("end must come after start")
     if end_ms - start_ms > LONGEST_MS:
@@ -417,7 +417,7 @@ class AnswerBody(Body):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.record is None and self.stream is None:
-            raise ValueError("record or stream has to be answered")
+            raise ValueError("answer record or stream")
         return self
 
 

@@ -1,7 +1,7 @@
 """Shared parts of WHIP and WHEP: bodies, answers, resources, CORS.
 
-RFC 9725 is meant where a section is named. The resource's address is the capability: PATCH and DELETE need no
-bearer, because deployed clients send none there.
+Section numbers are those of RFC 9725. The resource's address is the secret: PATCH and DELETE need no bearer, because
+deployed clients send none there.
 """
 
 from __future__ import annotations

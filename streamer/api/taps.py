@@ -138,7 +138,7 @@ async def air(call: Call) -> Done:
     if body.gain_db is not None:
         commands.append(taps.Gain(body.gain_db))
     if not commands:
-        raise invalid_field("slate", "slate, source or gain_db has to be named")
+        raise invalid_field("slate", "name slate, source or gain_db")
     done = [(room.id, await call.services.director.run(room.id, one, actor_of(grant))) for one in commands]
     return _told(call, done)
 
@@ -232,7 +232,7 @@ def _holds(kind: str) -> tuple[Route, Route]:
             "POST",
             f"/{kind}s/{{id}}/resume",
             _resume(kind),
-            "Go on, and move what is left if asked",
+            "End the hold, and move the rest of the day if asked",
             f"{kind}s",
             action=Action.ROOM_HOLD,
             body=ResumeBody,
@@ -245,18 +245,18 @@ ROUTES = (
     _session_tap("start", start, "Put a session on air, up to 30 minutes back", Action.SESSION_RUN, AtBody),
     _session_tap("end", end, "End a session, up to 30 minutes back", Action.SESSION_RUN, AtBody),
     _session_tap("extend", extend, "Let a session last longer", Action.SESSION_RUN, ExtendBody),
-    _session_tap("delay", delay, "Move a session, and all that follow", Action.SESSION_DELAY, DelayBody),
+    _session_tap("delay", delay, "Move a session, and all later ones if asked", Action.SESSION_DELAY, DelayBody),
     _session_tap("cancel", cancel, "Cancel a session", Action.SESSION_CANCEL),
-    _session_tap("reopen", reopen, "Go on with a session that ended a short while ago", Action.SESSION_RUN),
+    _session_tap("reopen", reopen, "Continue a session that has just ended", Action.SESSION_RUN),
     _session_tap(
-        "answer", answer, "Answer what do_not_record and do_not_stream ask", Action.SESSION_ANSWER, AnswerBody
+        "answer", answer, "Answer the questions of do_not_record and do_not_stream", Action.SESSION_ANSWER, AnswerBody
     ),
     *(route for kind in ("room", "venue", "event") for route in _holds(kind)),
     Route(
         "POST",
         "/rooms/{id}/ad_hoc",
         ad_hoc,
-        "Begin a session that nobody planned",
+        "Begin a session without a plan",
         "rooms",
         action=Action.SESSION_RUN,
         body=AdHocBody,
@@ -266,7 +266,7 @@ ROUTES = (
         "POST",
         "/rooms/{id}/air",
         air,
-        "Slate by hand, the source to take, gain",
+        "Set the slate by hand, the source, the gain",
         "rooms",
         action=Action.ROOM_AIR,
         body=AirBody,
@@ -286,7 +286,7 @@ ROUTES = (
         "POST",
         "/actions/{id}/undo",
         undo,
-        "Take a tap back",
+        "Undo an action",
         "actions",
         action=Action.ROOM_CREW,
         answers=(Done,),

@@ -71,7 +71,7 @@ async def timeline(call: Call) -> Timeline:
     target = target_of(services, session)
     if unknown := set(query.kinds.split(",")) - set(KINDS):
         raise invalid_field("kinds", f"there is no {min(unknown)}")
-    entry = await services.archivist.book.entry(session.id, around=False)
+    entry = await services.archivist.repository.entry(session.id, around=False)
     if query.whole:
         require(call.grant, Action.RECORDING_READ, target)
         shown = Shown(0, None)

@@ -35,7 +35,7 @@ def source_of(request: web.Request, default: str) -> str:
     """Raises BadRequest ``bad_source``."""
     source = request.match_info.get("source", default)
     if not is_source_name(source):
-        raise BadRequest("This is no name for a source.", code="bad_source", details={"source": source[:64]})
+        raise BadRequest("This is no valid name of a source.", code="bad_source", details={"source": source[:64]})
     return source
 
 

@@ -21,8 +21,8 @@ import structlog
 from streamer.archive import deleting, files, restoring
 from streamer.archive.catalogue import Details, ReplayState
 from streamer.archive.editions import LAG_MS, common_end
-from streamer.archive.gathering import FOREVER_MS, combined, forbidden, from_indexes, with_handles
 from streamer.archive.material import HANDLE_MS, Material, Span, glance, union
+from streamer.archive.material_sources import FOREVER_MS, combined, forbidden, from_indexes, with_handles
 from streamer.archive.repository import (
     RecordingEntry,
     RecordingRepository,
@@ -81,7 +81,7 @@ class Archivist:
         self.erasing = erasing
         erasing.does(erasures.RecordingErasure, functools.partial(deleting.again, self))
         self.dir = data / "recordings"
-        self.book = RecordingRepository(database, self.dir)
+        self.repository = RecordingRepository(database, self.dir)
         self.clock = clock
         self.faults = 0
         """Failed looks; each is logged and repeated."""
@@ -108,14 +108,14 @@ class Archivist:
     async def restore(self) -> None:
         """Restore the recordings that the database has lost, and delete those that it calls deleted. Call it before
         :meth:`start` and before erasures are applied, which may delete some of them again. Raises StoreUnavailable."""
-        self.faults += await restoring.put_back(self.book, self.dir)
+        self.faults += await restoring.put_back(self.repository, self.dir)
         await deleting.finish(self)
 
     async def start(self) -> None:
         """Continue the work from before the restart. Raises StoreUnavailable."""
-        self._answering = await self.book.answering()
+        self._answering = await self.repository.answering()
         now_ms = self.clock()
-        self._due = dict.fromkeys(await self.book.unfinished(now_ms - LOOK_BACK_MS), now_ms)
+        self._due = dict.fromkeys(await self.repository.unfinished(now_ms - LOOK_BACK_MS), now_ms)
         self._task = start_kept("archivist", self._run)
 
     async def close(self) -> None:
@@ -123,7 +123,7 @@ class Archivist:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    # --- what it is told ----------------------------------------------------------------------------
+    # --- events -------------------------------------------------------------------------------------
 
     def changed(self, before: Session | None, after: Session | None) -> None:
         """A session has changed. Returns at once; the archivist's task does the work."""
@@ -147,7 +147,7 @@ class Archivist:
         self._due[session] = min(at, self._due.get(session, at))
         self._woken.set()
 
-    # --- what it is asked -----------------------------------------------------------------------------
+    # --- questions ------------------------------------------------------------------------------------
 
     async def find(self, session: str) -> ReplayState | None:
         """The recording that delivery may serve of a session (``ReplayCatalogue``)."""
@@ -155,8 +155,8 @@ class Archivist:
             self._known.move_to_end(session)
             return self._known[session]
         writes = self._writes
-        entry = await self.book.entry(session, around=False)
-        state = state_of(entry, self.book.folder(session)) if entry is not None else None
+        entry = await self.repository.entry(session, around=False)
+        state = state_of(entry, self.repository.folder(session)) if entry is not None else None
         if writes == self._writes:
             # Otherwise something was written during the read, and the remembered state is newer.
             self.remember(session, state)
@@ -164,7 +164,7 @@ class Archivist:
 
     async def details(self, session: str) -> Details:
         """The session's title and other details for its file (``ReplayCatalogue``)."""
-        return await self.book.details(session)
+        return await self.repository.details(session)
 
     def has_replay(self, session: str) -> bool:
         """Whether the session's replay answers."""
@@ -221,11 +221,11 @@ class Archivist:
 
     async def look(self, session_id: str) -> None:
         """Update one session's recording. Raises StreamerError, OSError."""
-        entry = await self.book.entry(session_id)
+        entry = await self.repository.entry(session_id)
         if entry is None or (entry.session.started_ms is None and entry.recording is None):
             self.remember(session_id, None)
             if entry is None:
-                # A session that began unplanned and was taken back has no row that could tell of its files.
+                # A session that began unplanned and was undone has no row that could tell of its files.
                 await deleting.remove_left(self, session_id)
             return
         session, recording = entry.session, entry.recording
@@ -245,7 +245,7 @@ class Archivist:
             return
         await self.erase(entry, recording)
         if entry.session.started_ms is None:
-            await self.book.drop(entry.session.id)
+            await self.repository.drop(entry.session.id)
             self.remember(entry.session.id, None)
 
     async def erase(
@@ -262,7 +262,7 @@ class Archivist:
     async def withhold(self, entry: RecordingEntry, recording: Recording) -> None:
         """Serve the recording to nobody until it is cut again. The next look that finds the disk working does that."""
         now_ms = self.clock()
-        await self.book.write(recording, withdraw_ms=now_ms)
+        await self.repository.write(recording, withdraw_ms=now_ms)
         self.publish(with_edition(entry, recording, None, now_ms))
 
     async def _grow(self, entry: RecordingEntry) -> None:
@@ -290,11 +290,11 @@ class Archivist:
             or self._is_to_be_renewed(known, recording)
         ):
             fresh = new_edition(entry, session.started_ms, None, skips, now_ms)
-            await self.book.write(recording, edition=fresh)
+            await self.repository.write(recording, edition=fresh)
             entry = with_edition(entry, recording, fresh, fresh.created_ms)
         elif recording != known or current.skips != pairs:
             saved = replace(current, skips=pairs)
-            await self.book.write(recording, saved=saved)
+            await self.repository.write(recording, saved=saved)
             entry = _with_saved(entry, recording, saved)
         self._renewed.discard(session.id)
         self.publish(entry)
@@ -313,7 +313,7 @@ class Archivist:
         if not material.reels:
             # No disk has any of it. The row says that this is known.
             recording = replace(known or self._new(session), state=RecordingState.FAILED, published=False)
-            await self.book.write(recording, withdraw_ms=self.clock())
+            await self.repository.write(recording, withdraw_ms=self.clock())
             self.publish(with_edition(entry, recording, None, self.clock()))
             log.warning("nothing_recorded", session=session.id, room=session.room)
             return
@@ -325,11 +325,11 @@ class Archivist:
                 cut = _Cut(current.start_ms, current.end_ms or end_ms, tuple(Span(a, b) for a, b in current.skips))
             entry = await self._cut(entry, recording, material, cut)
         elif recording != known:
-            await self.book.write(recording)
+            await self.repository.write(recording)
             entry = replace(entry, recording=recording)
         self._renewed.discard(session.id)
         self.publish(entry)
-        await self.copy_book(entry)
+        await self.copy_entry(entry)
         tail_ms = end_ms + HANDLE_MS + round(TAIL_S * 1000)
         if self.clock() < tail_ms:
             self.look_at(session.id, after_s=(tail_ms - self.clock()) / 1000)
@@ -345,7 +345,7 @@ class Archivist:
             # The live edition ends where this edition ends, so that its viewers may watch to the end.
             saved = replace(live, end_ms=end_ms, skips=edition.skips)
             entry = _with_saved(entry, recording, saved)
-        await self.book.write(recording, saved=saved, edition=edition)
+        await self.repository.write(recording, saved=saved, edition=edition)
         return with_edition(entry, recording, edition, edition.created_ms)
 
     def _is_to_be_renewed(self, known: Recording | None, now: Recording) -> bool:
@@ -354,13 +354,13 @@ class Archivist:
 
     def publish(self, entry: RecordingEntry) -> None:
         """Let delivery answer with it from now on."""
-        self.remember(entry.session.id, state_of(entry, self.book.folder(entry.session.id)))
+        self.remember(entry.session.id, state_of(entry, self.repository.folder(entry.session.id)))
 
-    async def copy_book(self, entry: RecordingEntry) -> None:
+    async def copy_entry(self, entry: RecordingEntry) -> None:
         """Write the copy of the database's entry beside the media."""
         if entry.recording is None:
             return
-        path = self.book.folder(entry.session.id) / files.STATE_FILE
+        path = self.repository.folder(entry.session.id) / files.STATE_FILE
         await asyncio.to_thread(_write_copy, path, kept_of(entry, entry.recording))
 
     # --- material -------------------------------------------------------------------------------------
@@ -388,7 +388,7 @@ class Archivist:
     async def material(self, session: str, room: str) -> Material:
         """The material that was kept so far; empty if there is none or it cannot be read."""
         try:
-            return await asyncio.to_thread(files.read_material, self.book.folder(session))
+            return await asyncio.to_thread(files.read_material, self.repository.folder(session))
         except FileNotFoundError:
             return Material(session, room)
         except ValueError as error:
@@ -398,9 +398,9 @@ class Archivist:
     async def _keep(self, entry: RecordingEntry, material: Material) -> Material:
         if not material.reels:
             return material
-        folder = self.book.folder(entry.session.id)
+        folder = self.repository.folder(entry.session.id)
         kept = await asyncio.to_thread(files.keep, folder, self._room_dir(entry.session.room), material)
-        await self.copy_book(entry)
+        await self.copy_entry(entry)
         return kept
 
     def _new(self, session: Session) -> Recording:

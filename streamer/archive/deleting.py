@@ -29,7 +29,7 @@ async def remove(
     async def gone() -> None:
         if withdraw is not None:
             await withdraw()
-        await asyncio.to_thread(files.remove, archivist.book.folder(session))
+        await asyncio.to_thread(files.remove, archivist.repository.folder(session))
 
     await archivist.erasing.carry_out(erasures.RecordingErasure(archivist.clock(), session, room), gone)
 
@@ -40,7 +40,7 @@ async def remove_left(archivist: Archivist, session: str) -> None:
     known = next((one for one in archivist.erasing.recordings() if one.session == session), None)
     if known is not None:
         await archivist.erasing.carry_out(known, lambda: again(archivist, (known,), alone=True))
-    elif await asyncio.to_thread(archivist.book.folder(session).exists):
+    elif await asyncio.to_thread(archivist.repository.folder(session).exists):
         await remove(archivist, session)
 
 
@@ -50,7 +50,7 @@ async def withdraw(
     """Serve the recording to nobody. The row says that there was one."""
     now_ms = archivist.clock()
     gone = replace(recording, state=RecordingState.DELETED, published=False, size_bytes=0)
-    await archivist.book.write(gone, withdraw_ms=now_ms, who=who, action=action, at_ms=now_ms)
+    await archivist.repository.write(gone, withdraw_ms=now_ms, who=who, action=action, at_ms=now_ms)
     archivist.publish(with_edition(entry, gone, None, now_ms))
 
 
@@ -66,24 +66,24 @@ async def again(archivist: Archivist, records: Sequence[erasures.RecordingErasur
 
 
 async def _again(archivist: Archivist, record: erasures.RecordingErasure) -> None:
-    entry = await archivist.book.entry(record.session, around=False)
+    entry = await archivist.repository.entry(record.session, around=False)
     recording = entry.recording if entry is not None else None
     if entry is not None and recording is not None and recording.state is not RecordingState.DELETED:
         if recording.created_ms > record.at_ms:
             return  # the session went on after that, and was recorded again
         await withdraw(archivist, entry, recording, None, "")
-    await asyncio.to_thread(files.remove, archivist.book.folder(record.session))
+    await asyncio.to_thread(files.remove, archivist.repository.folder(record.session))
 
 
 async def finish(archivist: Archivist) -> None:
     """Delete the files of recordings that the database calls deleted: the process or the disk failed after the
     decision."""
-    async with archivist.book.reading() as recordings:
+    async with archivist.repository.reading() as recordings:
         deleted = await recordings.in_state(RecordingState.DELETED)
     for recording in deleted:
         session = recording.session
         try:
-            if await asyncio.to_thread(files.remove, archivist.book.folder(session)):
+            if await asyncio.to_thread(files.remove, archivist.repository.folder(session)):
                 log.warning("deletion_finished", session=session)
         except OSError as error:
             archivist.erasing.add_unfinished(

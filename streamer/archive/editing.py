@@ -1,6 +1,6 @@
 """People's changes of recordings: move the cut, hide and show stretches, publish, pin, delete, forget.
 
-Each change of what can be watched is a new edition under a new address; the old one answers 410.
+Each change of the visible parts makes a new edition under a new address; the old address answers 410.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import structlog
 
 from streamer.archive import deleting, files
 from streamer.archive.archivist import Archivist
-from streamer.archive.gathering import combined
 from streamer.archive.material import Material, Span, chunks_of, union
+from streamer.archive.material_sources import combined
 from streamer.archive.repository import RecordingEntry, Who, new_edition, with_edition
 from streamer.broadcast.programme import Chunk
 from streamer.errors import Conflict, NotFound, Unprocessable
@@ -80,7 +80,7 @@ async def edit(archivist: Archivist, session: str, change: Edit, who: Who) -> Re
             fresh = _again(entry, current, now_ms)
         if fresh is None and changed == recording:
             return entry
-        await archivist.book.write(
+        await archivist.repository.write(
             changed, edition=fresh, who=who, action=_action(change), at_ms=now_ms, details=_details(change)
         )
         if fresh is not None:
@@ -88,7 +88,7 @@ async def edit(archivist: Archivist, session: str, change: Edit, who: Who) -> Re
         else:
             entry = replace(entry, recording=changed)
         archivist.publish(entry)
-        await archivist.copy_book(entry)
+        await archivist.copy_entry(entry)
         return entry
 
 
@@ -116,9 +116,9 @@ async def forget(archivist: Archivist, room: str, from_ms: int, to_ms: int) -> l
     span = Span(from_ms, to_ms)
     touched: list[str] = []
     refused: OSError | None = None
-    for session in await archivist.book.of_room(room, span):
+    for session in await archivist.repository.of_room(room, span):
         async with archivist.alone(session):
-            entry = await archivist.book.entry(session)
+            entry = await archivist.repository.entry(session)
             if entry is None or entry.recording is None:
                 continue
             try:
@@ -137,7 +137,7 @@ async def forget(archivist: Archivist, room: str, from_ms: int, to_ms: int) -> l
 async def _forget(archivist: Archivist, entry: RecordingEntry, span: Span) -> bool:
     session, recording = entry.session.id, entry.recording
     assert recording is not None
-    folder = archivist.book.folder(session)
+    folder = archivist.repository.folder(session)
     material = await archivist.material(session, recording.room)
     left = await asyncio.to_thread(combined, material, (), (span,))
     lost = await asyncio.to_thread(_difference, material, left)
@@ -148,15 +148,15 @@ async def _forget(archivist: Archivist, entry: RecordingEntry, span: Span) -> bo
         return bool(lost)
     fresh = _again(entry, current, now_ms)
     changed = replace(recording, size_bytes=left.bytes)
-    await archivist.book.write(changed, edition=fresh)
+    await archivist.repository.write(changed, edition=fresh)
     entry = with_edition(entry, changed, fresh, fresh.created_ms)
     archivist.publish(entry)
-    await archivist.copy_book(entry)
+    await archivist.copy_entry(entry)
     return True
 
 
 async def _there(archivist: Archivist, session: str) -> tuple[RecordingEntry, Recording]:
-    entry = await archivist.book.entry(session)
+    entry = await archivist.repository.entry(session)
     if entry is None or entry.recording is None or entry.recording.state is RecordingState.DELETED:
         raise NotFound("There is no recording of this session.", code="no_recording")
     return entry, entry.recording
@@ -174,14 +174,14 @@ def _checked(material: Material, start_ms: int, end_ms: int, skips: Sequence[Spa
         raise Unprocessable("There is nothing to cut.", code="bad_cut")
     details = {"from_ms": whole.from_ms, "to_ms": whole.to_ms}
     if end_ms - start_ms < SHORTEST_MS:
-        raise Unprocessable("The end has to be at least a second after the start.", code="bad_cut", details=details)
+        raise Unprocessable("The end must be at least a second after the start.", code="bad_cut", details=details)
     if start_ms < whole.from_ms or end_ms > whole.to_ms:
-        raise Unprocessable("There is no material there.", code="bad_cut", details=details)
+        raise Unprocessable("There is no material at this time.", code="bad_cut", details=details)
     if len(skips) > MAX_SKIPS or any(s.to_ms <= s.from_ms for s in skips):
-        raise Unprocessable("What is skipped has a beginning and a later end.", code="bad_cut", details=details)
+        raise Unprocessable("A skipped stretch must end after it begins.", code="bad_cut", details=details)
     inside = union(Span(max(s.from_ms, start_ms), min(s.to_ms, end_ms)) for s in skips)
     if sum(s.to_ms - s.from_ms for s in inside) > end_ms - start_ms - SHORTEST_MS:
-        raise Unprocessable("Nothing would be left.", code="bad_cut", details=details)
+        raise Unprocessable("The cut would leave nothing.", code="bad_cut", details=details)
     return inside
 
 

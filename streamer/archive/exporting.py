@@ -50,7 +50,7 @@ class Range:
 
 @dataclass(slots=True)
 class Movie:
-    """A file that does not exist as a whole anywhere."""
+    """A file that is not stored as a whole: ``head``, then byte ranges of the recording's files. Sizes in bytes."""
 
     folder: Path
     head: bytes
@@ -66,7 +66,7 @@ class Movie:
         self._starts, self.size = tuple(starts), at
 
     def read(self, offset: int, size: int) -> bytes:
-        """Raises OSError, and EOFError if a file ends too early."""
+        """At most ``size`` bytes from ``offset`` on. Raises OSError, and EOFError if a file ends too early."""
         out: list[bytes] = []
         end = min(offset + size, self.size)
         if offset < len(self.head):

@@ -13,8 +13,8 @@ from typing import Any
 from streamer.archive import files
 from streamer.archive.catalogue import Details, EditionRef, ReplayState
 from streamer.archive.files import KeptEdition, RecordingSidecar
-from streamer.archive.gathering import FOREVER_MS
 from streamer.archive.material import HANDLE_MS, Span, union
+from streamer.archive.material_sources import FOREVER_MS
 from streamer.conference.rooms import Room
 from streamer.conference.sessions import Mark, MarkKind, Session, SessionState, Visibility
 from streamer.errors import NotFound

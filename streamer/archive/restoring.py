@@ -14,13 +14,13 @@ from streamer.errors import StreamerError
 log = structlog.get_logger(__name__)
 
 
-async def put_back(book: RecordingRepository, recordings_dir: Path) -> int:
+async def put_back(repository: RecordingRepository, recordings_dir: Path) -> int:
     """Restore recordings that have a folder and no row. Returns the number that could not be restored."""
     failed = 0
     for folder in await asyncio.to_thread(folders, recordings_dir):
         try:
             kept = await asyncio.to_thread(files.read, folder / files.STATE_FILE, files.RecordingSidecar)
-            if await book.restore(kept):
+            if await repository.restore(kept):
                 log.warning("recording_restored", session=kept.session, room=kept.room)
         except (OSError, ValueError, StreamerError) as error:
             failed += 1

@@ -75,7 +75,7 @@ class Retention:
                 old = await Recordings(connection).unpinned_before(one.id, now_ms - kept_days * DAY_MS)
                 titles = await Sessions(connection).find_many([recording.session for recording in old])
                 doomed += [Doomed(r, titles[r.session].title if r.session in titles else "", kept_days) for r in old]
-        folders = [self._archivist.book.folder(one.recording.session) for one in doomed]
+        folders = [self._archivist.repository.folder(one.recording.session) for one in doomed]
         return RetentionPlan(tuple(doomed), await asyncio.to_thread(files.freed_bytes, folders))
 
     async def apply(self, plan: RetentionPlan) -> list[str]:
@@ -84,7 +84,7 @@ class Retention:
         for doomed in plan.items:
             session = doomed.recording.session
             async with self._archivist.alone(session):
-                entry = await self._archivist.book.entry(session, around=False)
+                entry = await self._archivist.repository.entry(session, around=False)
                 recording = entry.recording if entry is not None else None
                 if entry is None or recording is None or recording.pinned:
                     continue

@@ -20,7 +20,7 @@ TARGET_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class LoggedAction:
     """The words of the action log about one action."""
 
     kind: str
@@ -33,7 +33,12 @@ class Deed:
 
 
 def acted(
-    state: ScopeState | None, who: Crew, at: Situation, deed: Deed, changes: list[Change], told: Mapping[str, Any]
+    state: ScopeState | None,
+    who: Crew,
+    at: Situation,
+    logged: LoggedAction,
+    changes: list[Change],
+    told: Mapping[str, Any],
 ) -> Decision:
     """The changes, their chapters, and an entry in the action log with the images for undo; without changes no entry.
 
@@ -42,12 +47,12 @@ def acted(
     if not changes:
         return Decision(data=dict(told))
     puts = [change for change in changes if isinstance(change, Put)]
-    action = action_of(state, who, at, deed, puts)
+    action = action_of(state, who, at, logged, puts)
     return Decision((*with_chapters(changes), Put(None, action)), dict(told), action)
 
 
 def action_of(
-    state: ScopeState | None, who: Crew, at: Situation, deed: Deed, puts: Sequence[Put] = ()
+    state: ScopeState | None, who: Crew, at: Situation, logged: LoggedAction, puts: Sequence[Put] = ()
 ) -> ModerationAction:
     return ModerationAction(
         id=at.new_id(),
@@ -57,10 +62,10 @@ def action_of(
         at_ms=at.now_ms,
         who=who.id,
         label=who.label,
-        kind=deed.kind,
-        target=deed.target[:TARGET_CHARACTERS],
-        participant=deed.about,
-        reason=deed.reason,
+        kind=logged.kind,
+        target=logged.target[:TARGET_CHARACTERS],
+        participant=logged.about,
+        reason=logged.reason,
         changes=tuple(images.image(put) for put in puts),
     )
 

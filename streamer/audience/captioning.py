@@ -156,7 +156,7 @@ class Captioning:
         if partial is None:
             at_ms = edge_ms if typed.at_ms is None else typed.at_ms
             if at_ms > edge_ms + AHEAD_MS + max(0, now_ms - edge_ms) or at_ms < edge_ms - LATEST_MS:
-                raise Unprocessable("That was not said in the last minutes.", code="too_late")
+                raise Unprocessable("This time is too long ago or in the future.", code="too_late")
             partial = _Partial(secrets.token_urlsafe(9), min(at_ms, edge_ms))
         event = CaptionEvent(
             room, self._session_at(room, partial.at_ms), partial.id, typed.lang, text, partial.at_ms, typed.final

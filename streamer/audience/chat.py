@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from streamer.audience.action_log import Deed, acted, reason_of
+from streamer.audience.action_log import LoggedAction, acted, reason_of
 from streamer.audience.command import (
     ClientMessage,
     Decision,
@@ -170,7 +170,9 @@ def _move(
         changes += settled(state, ids, at)
     authors = {message.participant for message in found}
     about = next(iter(authors)) if len(authors) == 1 else None
-    return acted(state, who, at, Deed(kind, " ".join(ids), about, reason_of(reason)), changes, {"ids": list(ids)})
+    return acted(
+        state, who, at, LoggedAction(kind, " ".join(ids), about, reason_of(reason)), changes, {"ids": list(ids)}
+    )
 
 
 def _message(state: ScopeState, message_id: str) -> Message:

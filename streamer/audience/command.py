@@ -55,7 +55,7 @@ class SomeItems(ClientMessage, frozen=True):
 
     def check(self) -> None:
         if not self.named:
-            raise Unprocessable("id or ids has to be named.", code="invalid", details={"field": "id"})
+            raise Unprocessable("Name id or ids.", code="invalid", details={"field": "id"})
 
 
 @dataclass(frozen=True, slots=True)

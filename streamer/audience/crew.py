@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal
 
 from streamer.audience import images
-from streamer.audience.action_log import LINE_CHARACTERS, Deed, acted
+from streamer.audience.action_log import LINE_CHARACTERS, LoggedAction, acted
 from streamer.audience.audience_scope import AudienceScope
 from streamer.audience.chapters import with_chapters
 from streamer.audience.command import ClientMessage, CountedCommand, Decision, Ident, Situation, StoredCommand, no_such
@@ -18,7 +18,7 @@ from streamer.conference.grants import Action
 from streamer.conference.participation import CrewMessage
 from streamer.errors import Conflict
 
-LINES = frozenset({"crew.say", "stage.cue"})
+CREW_MESSAGE_KINDS = frozenset({"crew.say", "stage.cue"})
 """The kinds of actions that are messages of the crew."""
 
 
@@ -47,14 +47,14 @@ class OwnLineUndo(Undo, frozen=True):
 
 def _say(_state: ScopeState, who: Crew, command: CrewSay, at: Situation) -> Decision:
     text = checked(command.text, LINE_CHARACTERS)
-    line = CrewMessage(at.new_id(), at.scope.room, at.scope.key, command.to, who.id, who.label, text, at.now_ms)
+    message = CrewMessage(at.new_id(), at.scope.room, at.scope.key, command.to, who.id, who.label, text, at.now_ms)
     kind = "crew.say" if command.to == "crew" else "stage.cue"
-    return acted(None, who, at, Deed(kind, line.id), [Put(None, line)], {"id": line.id})
+    return acted(None, who, at, LoggedAction(kind, message.id), [Put(None, message)], {"id": message.id})
 
 
 def _undo(state: ScopeState, who: Crew, command: Undo, at: Situation) -> Decision:
     action = state.actions.get(command.action)
-    own = action is not None and action.who == who.id and action.kind in LINES
+    own = action is not None and action.who == who.id and action.kind in CREW_MESSAGE_KINDS
     if action is None or (isinstance(command, OwnLineUndo) and not own):
         raise no_such("action")
     if action.undone_ms is not None:

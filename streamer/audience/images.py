@@ -77,7 +77,7 @@ def restored(state: ScopeState, changes: Iterable[Mapping[str, Any]]) -> list[Pu
         before, after = read(entry)
         now = _now(state, after)
         if now is None:
-            raise Conflict("What it was about is gone.", code="superseded")
+            raise Conflict("The changed item is gone.", code="superseded")
         back = undone(before, after, now)
         if back != now:
             puts.append(Put(now, back))
@@ -102,7 +102,7 @@ def _now(state: ScopeState, after: Any) -> Any:
         case Report():
             return state.reports.get(after.id, after)
         case CrewMessage():
-            return state.lines.get(after.id, after)
+            return state.crew_messages.get(after.id, after)
         case Notice():
             return state.notice if state.notice is not None and state.notice.id == after.id else after
         case _:

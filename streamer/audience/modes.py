@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from streamer.audience.action_log import LINE_CHARACTERS, Deed, acted
+from streamer.audience.action_log import LINE_CHARACTERS, LoggedAction, acted
 from streamer.audience.command import ClientMessage, Decision, Situation, StoredCommand
 from streamer.audience.moderation import checked_networks
 from streamer.audience.people import Crew
@@ -56,7 +56,7 @@ def _set(state: ScopeState, who: Crew, command: ModeSet, at: Situation) -> Decis
     after = replace(before, **given)
     changes: list[Change] = [Put(before, after)] if after != before else []
     what = " ".join(f"{name}={_plain(value)}" for name, value in given.items() if name not in ("words", "networks"))
-    return acted(state, who, at, Deed("room.mode", what), changes, {})
+    return acted(state, who, at, LoggedAction("room.mode", what), changes, {})
 
 
 def _set_notice(state: ScopeState, who: Crew, command: NoticeSet, at: Situation) -> Decision:
@@ -65,14 +65,14 @@ def _set_notice(state: ScopeState, who: Crew, command: NoticeSet, at: Situation)
         gone: list[Change] = []
         if before is not None and not before.removed:
             gone.append(Put(before, replace(before, removed=True)))
-        return acted(state, who, at, Deed("notice"), gone, {})
+        return acted(state, who, at, LoggedAction("notice"), gone, {})
     text = checked(command.text, LINE_CHARACTERS)
     until_ms = None if command.seconds is None else at.now_ms + command.seconds * 1000
     notice = Notice(at.new_id(), at.scope.room, at.scope.key, text, at.now_ms, until_ms)
     changes: list[Change] = [Put(None, notice)]
     if before is not None and not before.removed:
         changes.insert(0, Put(before, replace(before, removed=True)))
-    return acted(state, who, at, Deed("notice", notice.id), changes, {"id": notice.id})
+    return acted(state, who, at, LoggedAction("notice", notice.id), changes, {"id": notice.id})
 
 
 def _plain(value: Any) -> str:

@@ -49,9 +49,9 @@ def _set(state: ScopeState, who: Participant, command: NameSet, at: Situation) -
     name = checked(command.name, NAME_CHARACTERS)
     if not who.trusted:
         if not may_take_name(name, at.crew_names):
-            raise Conflict("That name is the crew's.", code="name_reserved")
+            raise Conflict("This name belongs to the crew.", code="name_reserved")
         if blocked(name, words_of(state, at)) is not None:
-            raise Conflict("That name is not taken here.", code="name_refused")
+            raise Conflict("This name is not allowed here.", code="name_refused")
     place = shortened(who.place if command.place is None else command.place, NAME_CHARACTERS)
     known = state.people.get(who.id)
     after = Person(who.id, name, place, who.since_ms, at.now_ms)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from streamer.audience.action_log import Deed, acted
+from streamer.audience.action_log import LoggedAction, acted
 from streamer.audience.command import ClientMessage, Decision, Ident, Situation, StoredCommand, no_such
 from streamer.audience.people import Crew, Participant
 from streamer.audience.state import Ballot, Change, Put, ScopeState
@@ -66,7 +66,7 @@ def _open(state: ScopeState, who: Crew, command: PollOpen, at: Situation) -> Dec
         media_at_ms=at.now_ms,
         results_at_end=command.results_at_end,
     )
-    return acted(state, who, at, Deed("poll.open", poll.id), [Put(None, poll)], {"id": poll.id})
+    return acted(state, who, at, LoggedAction("poll.open", poll.id), [Put(None, poll)], {"id": poll.id})
 
 
 def _close(state: ScopeState, who: Crew, command: PollClose, at: Situation) -> Decision:
@@ -74,7 +74,7 @@ def _close(state: ScopeState, who: Crew, command: PollClose, at: Situation) -> D
     if poll is None or poll.removed:
         raise no_such("poll")
     changes: list[Change] = [Put(poll, replace(poll, closed_ms=at.now_ms))] if poll.open else []
-    return acted(state, who, at, Deed("poll.close", poll.id), changes, {"id": poll.id})
+    return acted(state, who, at, LoggedAction("poll.close", poll.id), changes, {"id": poll.id})
 
 
 def checked_options(options: Sequence[str]) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ class Tallies:
         self.claims = {one: held for one, held in self.claims.items() if 0 < held[2] - now_ms <= CLAIM_MS}
         held = self.claims.get(item)
         if held is not None and held[0] != who:
-            raise Conflict("Somebody is at it.", code="claimed", details={"by": held[1]})
+            raise Conflict("Somebody else is working on this.", code="claimed", details={"by": held[1]})
         if not on:
             self.claims.pop(item, None)
             return now_ms

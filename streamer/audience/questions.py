@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from streamer.audience.action_log import Deed, acted, reason_of
+from streamer.audience.action_log import LoggedAction, acted, reason_of
 from streamer.audience.chat import verdict
 from streamer.audience.command import (
     ClientMessage,
@@ -108,7 +108,7 @@ def _ask(state: ScopeState, who: Participant, command: QuestionAsk, at: Situatio
     mine = [q for q in state.questions.values() if q.participant == who.id and not q.withdrawn]
     waiting = sum(q.state in (*WAITING, QuestionState.PENDING) and state.focus.has(q) for q in mine)
     if waiting >= at.settings.open_questions:
-        raise Conflict("You have many questions that wait; withdraw one.", code="too_many_questions")
+        raise Conflict("You have too many open questions; withdraw one.", code="too_many_questions")
     if state.open_questions() >= MOST_QUESTIONS:
         raise Conflict("There are too many questions.", code="too_many_questions")
     name = shown_name(state, who, at)
@@ -189,7 +189,7 @@ def _add(_state: ScopeState, who: Crew, command: QuestionAdd, at: Situation) -> 
         media_at_ms=at.now_ms,
         state=QuestionState.APPROVED,
     )
-    return acted(None, who, at, Deed("question.add", question.id), [Put(None, question)], {"id": question.id})
+    return acted(None, who, at, LoggedAction("question.add", question.id), [Put(None, question)], {"id": question.id})
 
 
 def _move(state: ScopeState, who: Crew, command: QuestionMove, at: Situation) -> Decision:
@@ -220,7 +220,7 @@ def _move(state: ScopeState, who: Crew, command: QuestionMove, at: Situation) ->
     told = {"ids": list(ids), "state": command.state.value}
     about = _question(state, ids[0]).participant if len(ids) == 1 else None
     reason = reason_of(command.reason)
-    return acted(state, who, at, Deed("question.move", " ".join(ids), about, reason), changes, told)
+    return acted(state, who, at, LoggedAction("question.move", " ".join(ids), about, reason), changes, told)
 
 
 def answered(question: Question, now_ms: int) -> Question:
@@ -234,7 +234,9 @@ def _edit(state: ScopeState, who: Crew, command: QuestionEdit, at: Situation) ->
     if text != question.text:
         original = question.text if question.original is None else question.original
         changes.append(Put(question, replace(question, text=text, original=None if original == text else original)))
-    return acted(state, who, at, Deed("question.edit", question.id, question.participant), changes, {"id": question.id})
+    return acted(
+        state, who, at, LoggedAction("question.edit", question.id, question.participant), changes, {"id": question.id}
+    )
 
 
 def _merge(state: ScopeState, who: Crew, command: QuestionMerge, at: Situation) -> Decision:
@@ -259,7 +261,7 @@ def _merge(state: ScopeState, who: Crew, command: QuestionMerge, at: Situation) 
             if part.merged_into == one
         ]
     told = {"id": into.id, "ids": ids}
-    return acted(state, who, at, Deed("question.merge", " ".join(ids)), changes, told)
+    return acted(state, who, at, LoggedAction("question.merge", " ".join(ids)), changes, told)
 
 
 def _carry(state: ScopeState, who: Crew, command: QuestionCarry, at: Situation) -> Decision:
@@ -274,7 +276,7 @@ def _carry(state: ScopeState, who: Crew, command: QuestionCarry, at: Situation) 
         Put(question, replace(question, session=state.focus.session)) for question in (*left, *parts)
     ]
     told = {"ids": [question.id for question in left], "session": state.focus.session}
-    return acted(state, who, at, Deed("question.carry", " ".join(told["ids"] or ())), changes, told)
+    return acted(state, who, at, LoggedAction("question.carry", " ".join(told["ids"] or ())), changes, told)
 
 
 def check_move(question: Question, to: QuestionState) -> None:
@@ -293,9 +295,9 @@ def check_move(question: Question, to: QuestionState) -> None:
 
 def _check_open(mode: Mode, who: Participant, anonymous: bool) -> None:
     if mode.questions is QuestionMode.CLOSED and not who.trusted:
-        raise Conflict("No questions are taken now.", code="questions_closed")
+        raise Conflict("Questions are closed now.", code="questions_closed")
     if anonymous and not mode.anonymous:
-        raise Conflict("Questions carry a name here.", code="anonymous_not_allowed")
+        raise Conflict("Questions need a name here.", code="anonymous_not_allowed")
 
 
 COMMANDS = (

@@ -29,7 +29,7 @@ MOST_LISTED = 100
 
 
 async def note_minute(database: Database, watching: Sequence[tuple[str, int]], minute_ms: int) -> None:
-    """``watching``: (session, viewers) of the sessions that are on."""
+    """Store the numbers of viewers in one minute. ``watching``: (session, viewers) of the sessions that are on."""
     if watching:
         async with database.write() as connection:
             await WatchMinutes(connection).put_many([(session, minute_ms, viewers) for session, viewers in watching])
@@ -61,26 +61,26 @@ class ActionLogRead(ClientMessage, frozen=True):
     before: MediaTime | None = None
 
 
-async def _card(database: Database, desk: AudienceScope, command: ParticipantCard, now_ms: int) -> dict[str, Any]:
+async def _card(database: Database, audience: AudienceScope, command: ParticipantCard, now_ms: int) -> dict[str, Any]:
     """Raises NotFound ``no_such_participant``."""
     participant = command.id
     async with database.read() as connection:
         people = Participants(connection)
         person = await people.find(participant)
         messages, questions = await people.count_of(participant)
-        latest = await ChatMessages(connection).of_participant(desk.scope.key, participant, 0)
+        latest = await ChatMessages(connection).of_participant(audience.scope.key, participant, 0)
         # Actions in other rooms help the moderators; actions in closed sessions stay there.
         about = [
             action
             for action in await Moderation(connection).about(participant)
-            if action.scope == desk.scope.key or closed_session(action.scope) is None
+            if action.scope == audience.scope.key or closed_session(action.scope) is None
         ]
-    here = desk.crowd.here.get(participant)
+    here = audience.crowd.here.get(participant)
     if person is None and here is None and not latest and not about:
         raise no_such("participant")
     since_ms = here.participant.since_ms if here is not None else person.created_ms if person is not None else None
     name = person.name if person is not None else here.participant.name if here is not None else ""
-    sanction = desk.shown.sanctions.get(participant)
+    sanction = audience.shown.sanctions.get(participant)
     shown = {
         "id": participant,
         "name": name,
@@ -102,9 +102,9 @@ async def _card(database: Database, desk: AudienceScope, command: ParticipantCar
     return {"card": shown}
 
 
-async def _actions(database: Database, desk: AudienceScope, command: ActionLogRead, _now_ms: int) -> dict[str, Any]:
+async def _actions(database: Database, audience: AudienceScope, command: ActionLogRead, _now_ms: int) -> dict[str, Any]:
     async with database.read() as connection:
-        found = await Moderation(connection).actions(desk.scope.key, MOST_LISTED, before_ms=command.before)
+        found = await Moderation(connection).actions(audience.scope.key, MOST_LISTED, before_ms=command.before)
     return {"actions": [views.action_view(action) for action in found]}
 
 
@@ -156,18 +156,18 @@ async def erase_again(database: Database, erasing: Erasing, records: Sequence[er
     return found
 
 
-def forget(desk: AudienceScope, participant: str, now_ms: int) -> list[AudienceEvent]:
+def forget(audience: AudienceScope, participant: str, now_ms: int) -> list[AudienceEvent]:
     """Delete the participant's data from memory. The events tell viewers and moderators that it is gone."""
     events: list[AudienceEvent] = []
-    key = desk.scope.key
-    shown = desk.shown
+    key = audience.scope.key
+    shown = audience.shown
     both = (Viewpoint.PUBLIC, Viewpoint.MODERATION)
     for message in [m for m in shown.messages.values() if m.participant == participant]:
         seen_by = both if message.public else both[1:]
         events += [AudienceEvent(key, viewpoint, "chat.deleted", {"id": message.id}, now_ms) for viewpoint in seen_by]
     mine = [q for q in shown.questions.values() if q.participant == participant]
     told: list[tuple[Question, bool]] = [(q, showing.in_public(q, shown.focus)) for q in mine]
-    for state in (desk.working, desk.shown):
+    for state in (audience.working, audience.shown):
         _forget(state, participant)
     for question, public in told:
         kept = shown.questions.get(question.id)
@@ -180,9 +180,9 @@ def forget(desk: AudienceScope, participant: str, now_ms: int) -> list[AudienceE
             for viewpoint in (both if public else both[1:])
         ]
     for questions in shown.votes:
-        desk.voted[questions] = None
+        audience.voted[questions] = None
     for polls in shown.ballots:
-        desk.polled[polls] = None
+        audience.polled[polls] = None
     return events
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
-from streamer.audience.action_log import Deed, acted
+from streamer.audience.action_log import LoggedAction, acted
 from streamer.audience.command import ClientMessage, Decision, Ident, LongText, Situation, StoredCommand, no_such
 from streamer.audience.habits import admit
 from streamer.audience.people import Crew, Participant
@@ -59,7 +59,7 @@ def _resolve(state: ScopeState, who: Crew, command: ReportResolve, at: Situation
     changes: list[Change] = [
         Put(report, replace(report, resolved_ms=at.now_ms)) for report in state.reports.values() if report.item in items
     ]
-    return acted(state, who, at, Deed("report.resolve", command.id), changes, {"id": command.id})
+    return acted(state, who, at, LoggedAction("report.resolve", command.id), changes, {"id": command.id})
 
 
 def settled(state: ScopeState, items: Iterable[str], at: Situation) -> list[Change]:

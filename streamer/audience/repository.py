@@ -14,7 +14,7 @@ from streamer.audience.images import read
 from streamer.audience.scope import Scope
 from streamer.audience.state import (
     MOST_ACTIONS,
-    MOST_LINES,
+    MOST_CREW_MESSAGES,
     MOST_POLLS,
     MOST_QUESTIONS,
     MOST_REPORTS,
@@ -105,7 +105,7 @@ class AudienceRepository:
     def check_room(self) -> None:
         """Raises Unavailable ``busy`` if too many commands wait; called before a command is decided."""
         if self._closing or len(self._waiting) >= MOST_WAITING:
-            raise Unavailable("Too much at once.", code="busy", headers={"Retry-After": "1"})
+            raise Unavailable("Too many commands at once.", code="busy", headers={"Retry-After": "1"})
 
     def write(self, changes: Sequence[Change], settle: Callable[[StreamerError | None], None]) -> asyncio.Future[None]:
         """Write the changes with the next transaction. The future raises StoreUnavailable if it failed."""
@@ -132,7 +132,9 @@ class AudienceRepository:
             except Exception as error:
                 self.faults_total += 1
                 log.exception("audience_cannot_write", commands=len(units))
-                problem = error if isinstance(error, StreamerError) else StoreUnavailable("It could not be stored.")
+                problem = (
+                    error if isinstance(error, StreamerError) else StoreUnavailable("The change could not be stored.")
+                )
                 # Later decisions rest on changes that were not written.
                 later, self._waiting = self._waiting, []
                 for unit in (*units, *later):
@@ -154,7 +156,7 @@ class AudienceRepository:
                 except Exception:
                     self.faults_total += 1
                     log.warning("audience_refused_by_database", exc_info=True)
-                    _settle(unit, StoreUnavailable("It could not be stored."))
+                    _settle(unit, StoreUnavailable("The change could not be stored."))
                 else:
                     _settle(unit, None)
             return
@@ -199,7 +201,9 @@ class AudienceRepository:
             state.sanctions = {s.participant: s for s in await moderation.sanctions(key, now_ms)}
             state.holds = {hold.prefix: hold for hold in await moderation.holds(key, now_ms)}
             state.reports = {r.id: r for r in (await moderation.open_reports(key, MOST_REPORTS))[::-1]}
-            state.lines = {line.id: line for line in await moderation.lines(key, MOST_LINES)}
+            state.crew_messages = {
+                message.id: message for message in await moderation.crew_messages(key, MOST_CREW_MESSAGES)
+            }
             state.actions = {a.id: a for a in (await moderation.actions(key, MOST_ACTIONS))[::-1]}
             state.notice = await modes.notice(key)
         return state
@@ -267,7 +271,7 @@ class _Page:
         await moderation.put_holds(self._of(AddressHold))
         await moderation.put_actions(self._of(ModerationAction))
         await moderation.put_reports(self._of(Report))
-        await moderation.put_lines(self._of(CrewMessage))
+        await moderation.put_crew_messages(self._of(CrewMessage))
         if self.chapters:
             await revision.bump(connection)
             await put_rows(connection, marks, [_MARKS.values(mark) for mark in self.chapters.values() if mark])

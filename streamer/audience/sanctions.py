@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from streamer.audience.action_log import LINE_CHARACTERS, Deed, acted, action_of, reason_of
+from streamer.audience.action_log import LINE_CHARACTERS, LoggedAction, acted, action_of, reason_of
 from streamer.audience.command import ClientMessage, Decision, Ident, LongText, Situation, StoredCommand
 from streamer.audience.moderation import LONGEST_MUTE_S, REMOVE_BACK_MS
 from streamer.audience.people import Crew
@@ -67,7 +67,7 @@ def participant_of(state: ScopeState, named: str, at: Situation) -> str:
 def _sanction(state: ScopeState, who: Crew, command: Mute | Ban | Unban, at: Situation) -> Decision:
     participant = participant_of(state, command.id, at)
     if participant in at.protected and not isinstance(command, Unban):
-        raise Forbidden("That is somebody of the crew.", code="forbidden")
+        raise Forbidden("This participant belongs to the crew.", code="forbidden")
     before = state.sanctions.get(participant)
     now = before or Sanction(at.scope.room, at.scope.key, participant)
     name = now.name or state.name_of(participant)
@@ -75,7 +75,7 @@ def _sanction(state: ScopeState, who: Crew, command: Mute | Ban | Unban, at: Sit
     remove, reason = False, ""
     if isinstance(command, Mute):
         if command.seconds > LONGEST_MUTE_S:
-            raise Unprocessable("That is too long.", code="invalid", details={"field": "seconds"})
+            raise Unprocessable("The time is too long.", code="invalid", details={"field": "seconds"})
         until_ms = at.now_ms + command.seconds * 1000 if command.seconds else 0
         reason, remove, kind = reason_of(command.reason), command.remove, "participant.mute"
         after = replace(now, muted_until_ms=until_ms, reason=reason, name=name, since_ms=at.now_ms)
@@ -92,7 +92,7 @@ def _sanction(state: ScopeState, who: Crew, command: Mute | Ban | Unban, at: Sit
         changes += _removed(state, participant, reason, at)
     told: dict[str, Any] = {"participant": participant, "muted_until": moment_or_none(after.muted_until_ms or None)}
     told["banned"] = after.banned
-    return acted(state, who, at, Deed(kind, participant, participant, reason), changes, told)
+    return acted(state, who, at, LoggedAction(kind, participant, participant, reason), changes, told)
 
 
 def _removed(state: ScopeState, participant: str, reason: str, at: Situation) -> list[Change]:
@@ -133,7 +133,7 @@ def _holds(state: ScopeState, participant: str, at: Situation) -> list[Put]:
 def _note(state: ScopeState, who: Crew, command: NoteAdd, at: Situation) -> Decision:
     participant = participant_of(state, command.id, at)
     text = checked(command.text, LINE_CHARACTERS)
-    action = action_of(state, who, at, Deed("participant.note", participant, participant, text))
+    action = action_of(state, who, at, LoggedAction("participant.note", participant, participant, text))
     return Decision((Put(None, action),), {"participant": participant}, action)
 
 

@@ -80,8 +80,8 @@ class Audience:
         self._sessions = sessions
         self._settings = settings
         self._marks_changed = marks_changed
-        self.book = AudienceRepository(database)
-        self._desks: dict[str, AudienceScope] = {}
+        self.repository = AudienceRepository(database)
+        self._audiences: dict[str, AudienceScope] = {}
         self._loading: dict[str, asyncio.Task[AudienceScope]] = {}
         self._listeners: list[Listener] = []
         self._identities: Identities | None = None
@@ -98,7 +98,7 @@ class Audience:
         async with self._database.write() as connection:
             key = await Secrets(connection).kept_key(SECRET_NAME)
         self._identities = Identities(key)
-        self.book.start()
+        self.repository.start()
         self._unlisten = self._sessions.listen(self._on_sessions)
         self._tasks = [start_kept("audience tick", self._tick)]
 
@@ -110,7 +110,7 @@ class Audience:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self.book.close()
+        await self.repository.close()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Send every event of every scope to ``listener``, for all viewpoints. Returns the function that ends it."""
@@ -138,23 +138,23 @@ class Audience:
 
     async def join(self, scope: Scope, participant: Participant, address: str) -> None:
         """Somebody has connected; called once for each connection. Raises Forbidden ``banned``, StoreUnavailable."""
-        desk = await self._desk(scope)
-        sanction = None if participant.crew else desk.shown.sanctions.get(participant.id)
+        audience = await self._audience(scope)
+        sanction = None if participant.crew else audience.shown.sanctions.get(participant.id)
         if sanction is not None and sanction.banned:
             raise Forbidden("You have been banned from here.", code="banned")
         if participant.name:
             # The connection's name and place count until the participant sets them again.
-            for state in (desk.working, desk.shown):
+            for state in (audience.working, audience.shown):
                 known = state.people.get(participant.id)
                 if known is not None and known.name != participant.name:
                     del state.people[participant.id]
-        desk.crowd.join(participant, address)
+        audience.crowd.join(participant, address)
 
     def leave(self, scope: Scope, participant: str) -> None:
         """One connection of the participant has ended."""
-        desk = self._desks.get(scope.key)
-        if desk is not None:
-            desk.crowd.leave(participant, self._clock())
+        audience = self._audiences.get(scope.key)
+        if audience is not None:
+            audience.crowd.leave(participant, self._clock())
 
     async def run(self, scope: Scope, who: Who, command: ClientMessage) -> dict[str, Any]:
         """Run the command. It is stored when this returns. Moderators' answers have the id for undo as ``action``, or
@@ -170,38 +170,38 @@ class Audience:
         definition, crew = definition_of(command), isinstance(who, Crew)
         if crew != (definition.action is not None):
             raise Forbidden("This is for moderators." if not crew else "This is for participants.", code="forbidden")
-        desk, decision = await self._desk(scope), Decision()
+        audience, decision = await self._audience(scope), Decision()
         match definition:
             case ReadCommand():
-                return await definition.read(self._database, desk, command, self._clock())
+                return await definition.read(self._database, audience, command, self._clock())
             case CountedCommand():
-                decision = definition.count(desk, who, command, self._clock())
+                decision = definition.count(audience, who, command, self._clock())
             case StoredCommand():
-                await self._fetch(desk, definition, command)
-                self.book.check_room()
-                decision = definition.decide(desk.working, who, command, self.situation(desk, who))
-                await self.put(desk, decision.changes)
+                await self._fetch(audience, definition, command)
+                self.repository.check_room()
+                decision = definition.decide(audience.working, who, command, self.situation(audience, who))
+                await self.put(audience, decision.changes)
         if decision.told is not None:
             kind, data = decision.told
-            self._tell(AudienceEvent(desk.scope.key, Viewpoint.MODERATION, kind, data, self._clock()))
+            self._tell(AudienceEvent(audience.scope.key, Viewpoint.MODERATION, kind, data, self._clock()))
         if crew:
             return {"action": None if decision.action is None else decision.action.id, **decision.data}
         return decision.data
 
     async def snapshot(self, scope: Scope, viewpoint: Viewpoint, participant: str | None = None) -> Mapping[str, Any]:
         """The present state for a viewpoint. ``own`` needs the ``participant`` and holds only their own items."""
-        desk = await self._desk(scope)
-        state, now_ms = desk.shown, self._clock()
+        audience = await self._audience(scope)
+        state, now_ms = audience.shown, self._clock()
         match viewpoint:
             case Viewpoint.PUBLIC:
-                return {**showing.public_snapshot(state, now_ms), "presence": desk.crowd.counts()}
+                return {**showing.public_snapshot(state, now_ms), "presence": audience.crowd.counts()}
             case Viewpoint.MODERATION:
                 claims = [
                     {"id": item, "by": label, "until": moment(until_ms)}
-                    for item, (_, label, until_ms) in desk.tallies.claims.items()
+                    for item, (_, label, until_ms) in audience.tallies.claims.items()
                     if until_ms > now_ms
                 ]
-                told = {"presence": desk.crowd.counts(), "claims": claims}
+                told = {"presence": audience.crowd.counts(), "claims": claims}
                 return {**showing.moderation_snapshot(state, now_ms), **told}
             case Viewpoint.STAGE:
                 return showing.stage_snapshot(state, now_ms)
@@ -209,16 +209,16 @@ class Audience:
                 assert participant is not None
                 return showing.own_snapshot(state, participant, now_ms)
 
-    async def lines(self, scope: Scope) -> list[dict[str, Any]]:
+    async def crew_messages(self, scope: Scope) -> list[dict[str, Any]]:
         """The crew's private chat, oldest first, as in ``crew.line``."""
-        return showing.lines((await self._desk(scope)).shown)
+        return showing.crew_messages((await self._audience(scope)).shown)
 
     def set_viewers(self, scope: Scope, *, hls: int, whep: int) -> None:
         """The number of viewers over HLS and over WHEP, besides those who are connected; called whenever it is
         known."""
-        desk = self._desks.get(scope.key)
-        if desk is not None:
-            desk.crowd.hls, desk.crowd.whep = hls, whep
+        audience = self._audiences.get(scope.key)
+        if audience is not None:
+            audience.crowd.hls, audience.crowd.whep = hls, whep
 
     # --- records ------------------------------------------------------------------------------------
 
@@ -235,7 +235,7 @@ class Audience:
         record = erasures.PersonErasure(self._clock(), await self._erasing.hashed(records.PERSON, participant))
 
         async def gone() -> Mapping[str, int]:
-            await self.book.flushed()
+            await self.repository.flushed()
             found = await records.erase(self._database, participant)
             self._forget(participant)
             return found
@@ -247,8 +247,8 @@ class Audience:
             self._forget(participant)
 
     def _forget(self, participant: str) -> None:
-        for desk in self._desks.values():
-            for event in records.forget(desk, participant, self._clock()):
+        for audience in self._audiences.values():
+            for event in records.forget(audience, participant, self._clock()):
                 self._tell(event)
 
     async def timeline(
@@ -263,126 +263,126 @@ class Audience:
 
     # --- deciding and storing -----------------------------------------------------------------------
 
-    def situation(self, desk: AudienceScope, who: Who | None = None) -> Situation:
-        networks = (*self._settings.exempt_networks, *desk.working.mode.networks)
-        crowd = desk.crowd
+    def situation(self, audience: AudienceScope, who: Who | None = None) -> Situation:
+        networks = (*self._settings.exempt_networks, *audience.working.mode.networks)
+        crowd = audience.crowd
         own = crowd.prefixes(who.id, networks) if isinstance(who, Participant) else ()
         return Situation(
-            scope=desk.scope,
+            scope=audience.scope,
             now_ms=self._clock(),
-            sessions=self._sessions.sessions(desk.scope.room),
+            sessions=self._sessions.sessions(audience.scope.room),
             settings=self._settings,
             new_id=self._new_id,
-            habits=desk.habits,
+            habits=audience.habits,
             prefixes=own,
             known=frozenset(crowd.here) if isinstance(who, Crew) else frozenset(),
             crew_names=tuple(
                 name
                 for one, came_as in crowd.trusted.items()
-                if (name := desk.working.name_in_use(one) or came_as) and one != getattr(who, "id", "")
+                if (name := audience.working.name_in_use(one) or came_as) and one != getattr(who, "id", "")
             ),
             protected=crowd.crew if isinstance(who, Crew) else frozenset(),
             prefixes_of=lambda participant: crowd.prefixes(participant, networks),
         )
 
-    async def put(self, desk: AudienceScope, changes: Sequence[Change]) -> None:
+    async def put(self, audience: AudienceScope, changes: Sequence[Change]) -> None:
         """Write the changes, then show and send them. Raises StoreUnavailable; then they do not hold."""
         if not changes:
-            if desk.unstored:
+            if audience.unstored:
                 # The answer rests on changes that are still being written.
-                await self.book.flushed()
+                await self.repository.flushed()
             return
-        desk.working.apply(changes)
-        desk.unstored += 1
-        written = self.book.write(changes, lambda error: self._settled(desk, changes, error))
+        audience.working.apply(changes)
+        audience.unstored += 1
+        written = self.repository.write(changes, lambda error: self._settled(audience, changes, error))
         await asyncio.shield(written)
 
-    def _settled(self, desk: AudienceScope, changes: Sequence[Change], error: StreamerError | None) -> None:
-        desk.unstored -= 1
+    def _settled(self, audience: AudienceScope, changes: Sequence[Change], error: StreamerError | None) -> None:
+        audience.unstored -= 1
         if error is not None:
-            desk.working = desk.shown.copy()
-            desk.behind = desk.unstored
+            audience.working = audience.shown.copy()
+            audience.behind = audience.unstored
             return
-        before = desk.shown.focus
-        desk.shown.apply(changes)
-        if desk.behind:
-            desk.behind -= 1
-            desk.working.apply(changes)
+        before = audience.shown.focus
+        audience.shown.apply(changes)
+        if audience.behind:
+            audience.behind -= 1
+            audience.working.apply(changes)
         now_ms = self._clock()
         for change in changes:
             if isinstance(change, Vote):
-                desk.voted[change.question] = None
+                audience.voted[change.question] = None
             elif isinstance(change, Ballot):
-                desk.polled[change.poll] = None
+                audience.polled[change.poll] = None
             elif isinstance(change, RecordingChapter):
                 self._marks_changed(change.session)
             else:
-                for event in showing.events_of(desk.scope.key, change, before, desk.shown, now_ms):
+                for event in showing.events_of(audience.scope.key, change, before, audience.shown, now_ms):
                     self._tell(event)
             if isinstance(change, Refocus):
-                before = desk.shown.focus
+                before = audience.shown.focus
 
-    async def _fetch(self, desk: AudienceScope, definition: StoredCommand[Any], command: ClientMessage) -> None:
+    async def _fetch(self, audience: AudienceScope, definition: StoredCommand[Any], command: ClientMessage) -> None:
         """Load the items of the command that are not in memory any more."""
         wanted: list[str] = []
         action = command.action if isinstance(command, Undo) else None
         if action is None:
-            wanted = [one for one in definition.messages(command) if one not in desk.working.messages]
+            wanted = [one for one in definition.messages(command) if one not in audience.working.messages]
             if not wanted:
                 return
-        found = await self.book.fetch(desk.scope, wanted, action)
-        for state in (desk.working, desk.shown):
+        found = await self.repository.fetch(audience.scope, wanted, action)
+        for state in (audience.working, audience.shown):
             records.take_back(state, found)
 
-    # --- desks --------------------------------------------------------------------------------------
+    # --- audiences ----------------------------------------------------------------------------------
 
-    async def _desk(self, scope: Scope) -> AudienceScope:
-        desk = self._desks.get(scope.key)
-        if desk is None:
+    async def _audience(self, scope: Scope) -> AudienceScope:
+        audience = self._audiences.get(scope.key)
+        if audience is None:
             loading = self._loading.get(scope.key)
             if loading is None:
                 loading = asyncio.create_task(self._load(scope), name=f"audience load {scope.key}")
                 self._loading[scope.key] = loading
                 loading.add_done_callback(lambda _task: self._loading.pop(scope.key, None))
-            desk = await asyncio.shield(loading)
-        desk.used_ms = self._clock()
-        return desk
+            audience = await asyncio.shield(loading)
+        audience.used_ms = self._clock()
+        return audience
 
     async def _load(self, scope: Scope) -> AudienceScope:
         now_ms = self._clock()
         sessions = self._sessions.sessions(scope.room)
         settings = self._settings
-        state = await self.book.load(scope, now_ms, settings.messages_in_memory, settings.keep_days)
+        state = await self.repository.load(scope, now_ms, settings.messages_in_memory, settings.keep_days)
         state.focus, state.previous = ticking.first_focus(scope, sessions, now_ms)
         # As if the scope had been in memory all the time.
         state.trim_questions()
-        desk = AudienceScope(scope, state, state.copy(), used_ms=now_ms)
-        self._desks[scope.key] = desk
-        return desk
+        audience = AudienceScope(scope, state, state.copy(), used_ms=now_ms)
+        self._audiences[scope.key] = audience
+        return audience
 
     def _on_sessions(self, room: str) -> None:
-        for desk in list(self._desks.values()):
-            if desk.scope.room == room:
-                self._refocus(desk)
+        for audience in list(self._audiences.values()):
+            if audience.scope.room == room:
+                self._refocus(audience)
 
-    def _refocus(self, desk: AudienceScope) -> None:
+    def _refocus(self, audience: AudienceScope) -> None:
         """Questions and polls follow the sessions."""
         try:
-            at = self.situation(desk)
+            at = self.situation(audience)
         except StreamerError:
             # The room was deleted; nobody asks any more.
             return
-        to = ticking.focus_now(desk.scope, at.sessions, at.now_ms)
-        if to.session == desk.working.focus.session:
+        to = ticking.focus_now(audience.scope, at.sessions, at.now_ms)
+        if to.session == audience.working.focus.session:
             return
-        changes = ticking.rolled_over(desk.working, to, at.now_ms)
-        self._put_later(desk, changes)
+        changes = ticking.rolled_over(audience.working, to, at.now_ms)
+        self._put_later(audience, changes)
 
-    def _put_later(self, desk: AudienceScope, changes: Sequence[Change]) -> None:
+    def _put_later(self, audience: AudienceScope, changes: Sequence[Change]) -> None:
         """Changes that follow by themselves. The repository writes them later and logs failures."""
-        desk.working.apply(changes)
-        desk.unstored += 1
-        self.book.write(changes, lambda error: self._settled(desk, changes, error))
+        audience.working.apply(changes)
+        audience.unstored += 1
+        self.repository.write(changes, lambda error: self._settled(audience, changes, error))
 
     # --- by itself ----------------------------------------------------------------------------------
 
@@ -399,17 +399,17 @@ class Audience:
     async def tick(self) -> None:
         """Bring everything to the present: sessions, delayed messages, votes, reactions, presence, minutes watched."""
         now_ms = self._clock()
-        for desk in list(self._desks.values()):
-            self._refocus(desk)
-            due = ticking.due(desk.working, now_ms)
+        for audience in list(self._audiences.values()):
+            self._refocus(audience)
+            due = ticking.due(audience.working, now_ms)
             if due:
-                self._put_later(desk, due)
-            for event in ticking.told(desk, now_ms):
+                self._put_later(audience, due)
+            for event in ticking.told(audience, now_ms):
                 self._tell(event)
-            for state in (desk.working, desk.shown):
+            for state in (audience.working, audience.shown):
                 state.forget_over(now_ms)
-            if not desk.crowd.here and not desk.unstored and now_ms - desk.used_ms > IDLE_MS:
-                del self._desks[desk.scope.key]
+            if not audience.crowd.here and not audience.unstored and now_ms - audience.used_ms > IDLE_MS:
+                del self._audiences[audience.scope.key]
         minute = now_ms // 60_000
         if minute != self._minute:
             self._minute = minute
@@ -418,11 +418,11 @@ class Audience:
     def _watching(self) -> list[tuple[str, int]]:
         """(session, viewers) of the sessions that are on."""
         found = []
-        for desk in self._desks.values():
-            session = desk.shown.focus.session
+        for audience in self._audiences.values():
+            session = audience.shown.focus.session
             running = None if session is None else self._sessions.find(session)
-            if running is not None and running.running and desk.crowd.viewers:
-                found.append((running.id, desk.crowd.viewers))
+            if running is not None and running.running and audience.crowd.viewers:
+                found.append((running.id, audience.crowd.viewers))
         return found
 
     def _tell(self, event: AudienceEvent) -> None:

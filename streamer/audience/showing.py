@@ -15,7 +15,7 @@ from streamer.audience.state import Change, Focus, Put, Refocus, ScopeState
 from streamer.audience.views import (
     Object,
     action_view,
-    line_view,
+    crew_message_view,
     message_for_moderators,
     message_view,
     mode_for_moderators,
@@ -44,7 +44,7 @@ from streamer.conference.participation import (
     Sanction,
 )
 
-# --- who sees what ----------------------------------------------------------------------------------
+# --- order ------------------------------------------------------------------------------------------
 
 
 def in_public(question: Question, focus: Focus) -> bool:
@@ -130,13 +130,13 @@ def moderation_snapshot(state: ScopeState, now_ms: int) -> Object:
         ],
         "reports": [report_view(report) for report in state.reports.values()],
         "actions": [action_view(action) for action in list(state.actions.values())[::-1]],
-        "lines": lines(state),
+        "lines": crew_messages(state),
     }
 
 
-def lines(state: ScopeState) -> list[Object]:
+def crew_messages(state: ScopeState) -> list[Object]:
     """The crew's private chat, oldest first."""
-    return [line_view(line) for line in state.lines.values() if not line.removed]
+    return [crew_message_view(message) for message in state.crew_messages.values() if not message.removed]
 
 
 def stage_snapshot(state: ScopeState, now_ms: int) -> Object:
@@ -145,11 +145,11 @@ def stage_snapshot(state: ScopeState, now_ms: int) -> Object:
     on_stage = [
         q.id for q in state.questions.values() if q.state is QuestionState.ON_STAGE and in_public(q, state.focus)
     ]
-    cues = [line for line in state.lines.values() if line.to == "stage" and not line.removed]
+    cues = [message for message in state.crew_messages.values() if message.to == "stage" and not message.removed]
     return {
         "order": {"by": state.mode.order.value, "ids": order},
         "on_stage": on_stage[-1] if on_stage else None,
-        "cue": line_view(cues[-1]) if cues else None,
+        "cue": crew_message_view(cues[-1]) if cues else None,
     }
 
 
@@ -185,7 +185,7 @@ def events_of(scope: str, change: Change, before: Focus, state: ScopeState, now_
         case Report():
             yield tell(Viewpoint.MODERATION, "report", report_view(item))
         case CrewMessage():
-            data = {"id": item.id, "to": item.to, "removed": True} if item.removed else line_view(item)
+            data = {"id": item.id, "to": item.to, "removed": True} if item.removed else crew_message_view(item)
             yield tell(Viewpoint.MODERATION, "crew.line", data)
             if item.to == "stage":
                 yield tell(Viewpoint.STAGE, "cue", data)

@@ -33,7 +33,7 @@ MOST_OVER = 500
 """Finished questions that stay in memory besides those."""
 MOST_POLLS = 50
 MOST_ACTIONS = 100
-MOST_LINES = 100
+MOST_CREW_MESSAGES = 100
 MOST_REPORTS = 500
 MOST_PEOPLE = 5000
 SLACK = 50
@@ -132,7 +132,7 @@ class ScopeState:
     """By prefix."""
     reports: dict[str, Report] = field(default_factory=dict)
     """Open ones."""
-    lines: dict[str, CrewMessage] = field(default_factory=dict)
+    crew_messages: dict[str, CrewMessage] = field(default_factory=dict)
     actions: dict[str, ModerationAction] = field(default_factory=dict)
     people: dict[str, Person] = field(default_factory=dict)
     notice: Notice | None = None
@@ -148,7 +148,7 @@ class ScopeState:
             sanctions=dict(self.sanctions),
             holds=dict(self.holds),
             reports=dict(self.reports),
-            lines=dict(self.lines),
+            crew_messages=dict(self.crew_messages),
             actions=dict(self.actions),
             people=dict(self.people),
         )
@@ -197,8 +197,8 @@ class ScopeState:
                 else:
                     self.reports.pop(item.id, None)
             case CrewMessage():
-                self.lines[item.id] = item
-                _keep_newest(self.lines, MOST_LINES)
+                self.crew_messages[item.id] = item
+                _keep_newest(self.crew_messages, MOST_CREW_MESSAGES)
             case Notice():
                 self.notice = item
             case ModerationAction():

@@ -79,7 +79,7 @@ def isolated(text: str) -> str:
 
 
 def visible(text: str) -> bool:
-    """Whether a reader sees anything in it."""
+    """Whether a reader sees anything of the text."""
     return any(
         (_PICTURES[0] <= character <= _PICTURES[-1])
         or (not character.isspace() and unicodedata.category(character)[0] not in "CM" and character not in _BLANK)

@@ -88,21 +88,21 @@ def due(state: ScopeState, now_ms: int) -> list[Change]:
     ]
 
 
-def told(desk: AudienceScope, now_ms: int) -> Iterable[AudienceEvent]:
+def told(audience: AudienceScope, now_ms: int) -> Iterable[AudienceEvent]:
     """Votes since the last look, the order if it has changed, and once a second reactions and presence."""
-    state, key = desk.shown, desk.scope.key
-    if abs(now_ms - desk.told_ms) < VOTES_MS:
+    state, key = audience.shown, audience.scope.key
+    if abs(now_ms - audience.told_ms) < VOTES_MS:
         return
-    whole_second = now_ms // SECOND_MS != desk.told_ms // SECOND_MS
-    desk.told_ms = now_ms
-    voted, desk.voted = desk.voted, {}
+    whole_second = now_ms // SECOND_MS != audience.told_ms // SECOND_MS
+    audience.told_ms = now_ms
+    voted, audience.voted = audience.voted, {}
     for question_id in voted:
         question = state.questions.get(question_id)
         if question is not None and question.merged_into is not None:
             question = state.questions.get(question.merged_into)
         if question is not None:
             yield from showing.question_events(key, question, state, now_ms, was_public=False)
-    polled, desk.polled = desk.polled, {}
+    polled, audience.polled = audience.polled, {}
     for poll_id in polled:
         poll = state.polls.get(poll_id)
         if poll is not None:
@@ -110,16 +110,16 @@ def told(desk: AudienceScope, now_ms: int) -> Iterable[AudienceEvent]:
     if not whole_second:
         return
     order = (state.mode.order.value, *showing.order_of(state, now_ms))
-    if order != desk.told_order:
-        if desk.told_order is not None or len(order) > 1:
+    if order != audience.told_order:
+        if audience.told_order is not None or len(order) > 1:
             yield from showing.order_events(key, state, now_ms)
-        desk.told_order = order
-    counts = desk.tallies.taken()
+        audience.told_order = order
+    counts = audience.tallies.taken()
     if counts:
         for viewpoint in (Viewpoint.PUBLIC, Viewpoint.MODERATION):
             yield AudienceEvent(key, viewpoint, "reaction.counts", {"counts": counts}, now_ms)
-    presence = desk.crowd.counts()
-    if presence != desk.told_presence:
-        desk.told_presence = presence
+    presence = audience.crowd.counts()
+    if presence != audience.told_presence:
+        audience.told_presence = presence
         for viewpoint in (Viewpoint.PUBLIC, Viewpoint.MODERATION):
             yield AudienceEvent(key, viewpoint, "presence", presence, now_ms, replaces="presence")

@@ -178,7 +178,7 @@ def as_shown(question: Question, shown: Shown) -> Asked | None:
     """The question as the replay shows it. A question from a skipped stretch is left out; a change in a skipped stretch
     is left out of the others.
 
-    None where the replay shows nothing of it.
+    None if the replay shows nothing of it.
     """
     asked = shown.has(question.media_at_ms)
     if not question.public or not shown.tells(question) or (question.media_at_ms >= shown.start_ms and not asked):

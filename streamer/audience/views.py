@@ -37,7 +37,7 @@ def moment_or_none(ms: int | None) -> str | None:
 
 
 def message_view(message: Message) -> Object:
-    """As everybody may see a visible message. The text is plain text, never markup."""
+    """A visible message in the form that everybody may see. The text is plain text, never markup."""
     return {
         "id": message.id,
         "participant": message.participant,
@@ -57,7 +57,7 @@ def message_for_moderators(message: Message) -> Object:
 
 
 def question_view(question: Question, votes: int) -> Object:
-    """As everybody may see a public question."""
+    """A public question in the form that everybody may see."""
     hidden = question.anonymous
     return {
         "id": question.id,
@@ -191,8 +191,14 @@ def report_view(report: Report) -> Object:
     }
 
 
-def line_view(line: CrewMessage) -> Object:
-    return {"id": line.id, "to": line.to, "label": line.label, "text": line.text, "at": moment(line.at_ms)}
+def crew_message_view(message: CrewMessage) -> Object:
+    return {
+        "id": message.id,
+        "to": message.to,
+        "label": message.label,
+        "text": message.text,
+        "at": moment(message.at_ms),
+    }
 
 
 def action_view(action: ModerationAction) -> Object:

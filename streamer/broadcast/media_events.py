@@ -93,7 +93,7 @@ class SegmentDone(Sequenced, tag="done"):
 
 
 class Trimmed(Sequenced, tag="trimmed"):
-    """The output's window now begins at ``first_msn``; what lies before is gone."""
+    """The output's window now begins at ``first_msn``; earlier segments are gone."""
 
     output: str
     first_msn: int

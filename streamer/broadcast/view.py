@@ -86,7 +86,7 @@ class OutputView:
 
     @property
     def interval(self) -> Interval | None:
-        """The newest interval: what the output shows now."""
+        """The newest interval, which is the present content of the output."""
         return next(reversed(self.intervals.values()), None)
 
     @property

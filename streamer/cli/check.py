@@ -134,7 +134,7 @@ def _clock() -> Iterator[Finding]:
     # struct timex begins with ``modes``; 0 only asks. It is smaller than 256 bytes everywhere.
     state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(256))
     if state == _TIME_ERROR:
-        yield Finding("warn", "clock", "not synchronised (or a container cannot tell): the schedule lives on it")
+        yield Finding("warn", "clock", "not synchronised, or not visible in a container: sessions start by this clock")
     elif state < 0:
         yield Finding("warn", "clock", "cannot be asked here; make sure that it is synchronised")
     else:

@@ -27,13 +27,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
+Host = Annotated[str | None, typer.Option(help="The address to listen on.")]
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="TCP port; 0 picks a free one.")]
-Data = Annotated[Path | None, typer.Option(help="Folder for everything that is kept.")]
-Config = Annotated[Path | None, typer.Option(help="Settings file, see configs/streamer.toml.")]
-PublicUrl = Annotated[str | None, typer.Option(help="Address that people type.")]
-TlsCert = Annotated[Path | None, typer.Option(help="PEM file with the certificate chain.")]
-TlsKey = Annotated[Path | None, typer.Option(help="PEM file with the private key.")]
+Data = Annotated[Path | None, typer.Option(help="The folder for everything that is kept.")]
+Config = Annotated[Path | None, typer.Option(help="A settings file, see configs/streamer.toml.")]
+PublicUrl = Annotated[str | None, typer.Option(help="The address that people type.")]
+TlsCert = Annotated[Path | None, typer.Option(help="A PEM file with the certificate chain.")]
+TlsKey = Annotated[Path | None, typer.Option(help="A PEM file with the private key.")]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -99,7 +99,7 @@ def serve(
     port: Port = None,
     data: Data = None,
     config: Config = None,
-    role: Annotated[Literal["all", "web", "media"], typer.Option(help="Which plane to run.")] = "all",
+    role: Annotated[Literal["all", "web", "media"], typer.Option(help="The plane to run.")] = "all",
     public_url: PublicUrl = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
@@ -147,7 +147,7 @@ def publish(
         str | None,
         typer.Argument(metavar="INPUT", help="A file (looped), rtsp://, rtmp:// or udp:// address; else a test card."),
     ] = None,
-    takeover: Annotated[bool, typer.Option("--takeover", help="Replace whoever publishes there.")] = False,
+    takeover: Annotated[bool, typer.Option("--takeover", help="Replace the present publisher.")] = False,
     parent: Annotated[int | None, typer.Option(hidden=True, help="End with this process.")] = None,
 ) -> None:
     """Publish a test card, a file or a camera over WHIP, until stopped."""
@@ -171,14 +171,16 @@ def publish(
 def grant(
     role: Annotated[
         Literal["admin", "organiser", "technician", "moderator", "captioner", "speaker", "viewer"],
-        typer.Option(help="What the link is for."),
+        typer.Option(help="The role of the link's holder."),
     ],
     room: Annotated[str | None, typer.Option(help="Only this room.")] = None,
     venue: Annotated[str | None, typer.Option(help="Only this venue's rooms.")] = None,
-    event: Annotated[str | None, typer.Option(help="Only this event's sessions, and their rooms meanwhile.")] = None,
-    session: Annotated[str | None, typer.Option(help="Only this session; ends half an hour after it.")] = None,
-    hours: Annotated[float | None, typer.Option(min=0.01, help="Ends after this many hours; else never.")] = None,
-    label: Annotated[str, typer.Option(help="Whose it is.")] = "",
+    event: Annotated[str | None, typer.Option(help="Only this event's sessions, and their rooms during them.")] = None,
+    session: Annotated[str | None, typer.Option(help="Only this session, until half an hour after it.")] = None,
+    hours: Annotated[
+        float | None, typer.Option(min=0.01, help="The link ends after this many hours; left out: never.")
+    ] = None,
+    label: Annotated[str, typer.Option(help="The holder's name, for the crew.")] = "",
     data: Data = None,
     config: Config = None,
 ) -> None:
@@ -207,19 +209,19 @@ def password(data: Data = None, config: Config = None) -> None:
     else:
         new = sys.stdin.readline().rstrip("\r\n")
     asyncio.run(set_password(settings, new))
-    print("The admin password is set. Whoever was logged in with the old one is not any more.")
+    print("The admin password is set. Logins with the old one have ended.")
 
 
 @app.command(name="import")
 def import_(
     source: Annotated[
-        str, typer.Argument(metavar="FILE_OR_URL", help="frab XML, c3voc JSON or iCalendar; - reads it.")
+        str, typer.Argument(metavar="FILE_OR_URL", help="frab XML, c3voc JSON or iCalendar; - reads standard input.")
     ],
-    event: Annotated[str | None, typer.Option(help="Into this event; else the one that the file names.")] = None,
-    venue: Annotated[str | None, typer.Option(help="Venue of a new event and of new rooms.")] = None,
-    room: Annotated[str | None, typer.Option(help="Where sessions without a room take place.")] = None,
+    event: Annotated[str | None, typer.Option(help="The event; left out: the one that the file names.")] = None,
+    venue: Annotated[str | None, typer.Option(help="The venue of a new event and of new rooms.")] = None,
+    room: Annotated[str | None, typer.Option(help="The room of sessions without a room.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference, write nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Also what touches sessions that are armed or on air.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Also change sessions that are armed or on air.")] = False,
     data: Data = None,
     config: Config = None,
 ) -> None:

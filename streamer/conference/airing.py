@@ -86,7 +86,7 @@ class PublicStatus:
     """Public session id -> times, for all public sessions of the day."""
 
 
-# --- what is shown ----------------------------------------------------------------------------------
+# --- content ----------------------------------------------------------------------------------------
 
 
 def public_shows(day: RoomDay, now_ms: int) -> Shows:
@@ -252,10 +252,10 @@ def _open_due(day: RoomDay, now_ms: int) -> Session | None:
     return next((session for session in reversed(all_obeyed(day, now_ms)) if not session.closed), None)
 
 
-# --- the public face --------------------------------------------------------------------------------
+# --- the public status -------------------------------------------------------------------------------
 
 
-def public_face(day: RoomDay, now_ms: int) -> PublicStatus:
+def public_status(day: RoomDay, now_ms: int) -> PublicStatus:
     """The facts that everybody may know."""
     shown = shown_times(day, now_ms)
     running = current(day)

@@ -262,7 +262,7 @@ def all_due_guarded(day: RoomDay, now_ms: int) -> tuple[Session, ...]:
 
 
 def due_guarded(day: RoomDay, now_ms: int) -> Session | None:
-    """The one of them that begins: the one with the latest start."""
+    """The guarded session that begins: of those that are due, the one with the latest start."""
     due = all_due_guarded(day, now_ms)
     return due[-1] if due else None
 

@@ -93,7 +93,7 @@ def _shifted(day: RoomDay, first: int, of_ms: int, by_ms: int) -> Shifted:
 def shown_times(day: RoomDay, now_ms: int) -> Mapping[str, ShownTimes]:
     """The expected begin and end of each session. Sessions that have begun keep their planned start.
 
-    What overruns pushes what follows on the same day until a break or a gap has swallowed it. Whole minutes.
+    An overrun moves the later sessions of the same day until a break or a gap has absorbed it. Whole minutes.
     """
     shown: dict[str, ShownTimes] = {}
     free_ms: int | None = None

@@ -157,7 +157,7 @@ class Target:
     """The subject of an action with the places that contain it. All None: the whole instance.
 
     Of a session: itself, its room, that room's venue and its event. Of a room: itself and its venue. Of an event:
-    itself and its venue. What is left out is covered by fewer grants, never by more.
+    itself and its venue. A missing value means that fewer grants cover the target, never more.
     """
 
     room: str | None = None
@@ -269,9 +269,9 @@ def may_grant(holder: Grant, role: Role, target: Target) -> bool:
 def may_plan_in(holder: Grant, room: Target, event_venue: str | None) -> bool:
     """Whether ``holder`` may put a session that their grant covers into ``room`` (the room itself, with its venue).
 
-    Grants of events act in the rooms of the event's sessions. So that nobody opens a room to themselves by planning
-    there, an event's organiser plans in the rooms of the event's venue, and in those that it has already; a session's
-    stays where it is.
+    A grant of an event acts in the rooms of the event's sessions. Nobody may open a room to themselves by planning a
+    session there. So an event's organiser plans in the rooms of the event's venue and in those that the event has
+    already; the holder of a session's grant cannot move it.
     """
     if holder.event is not None and holder.room is None and holder.venue is None:
         if event_venue is not None and room.venue == event_venue:

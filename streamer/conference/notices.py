@@ -111,7 +111,7 @@ class Notices:
         self._stopped.pop(event, None)
 
     def schedules_are(self, events: Set[str]) -> None:
-        """All events that have a schedule elsewhere."""
+        """Forget events without a schedule elsewhere. ``events``: all events that have one."""
         for event in self._stopped.keys() - events:
             del self._stopped[event]
 

@@ -78,9 +78,9 @@ def reaching(
 ) -> ReachingGrant:
     """``grant`` with the rooms that it reaches now.
 
-    ``own``: the grant's session, or its event's sessions around now; ``others``: whatever else goes on in their rooms;
-    ``zones``: time zone by room, UTC for one that is not named; ``session_rooms``: the rooms of all of the event's
-    sessions, where ``own`` are not all.
+    ``own``: the grant's session, or its event's sessions around now; ``others``: the other sessions in their rooms;
+    ``zones``: time zone by room, UTC for a missing one; ``session_rooms``: the rooms of all of the event's sessions, if
+    ``own`` are not all.
     """
     own = tuple(own)
     # A publisher who is on air there is still responsible for it.

@@ -43,7 +43,7 @@ def admin_holder(secret: bytes, admin_token: str) -> str:
 def with_generation(before: Session, after: Session) -> Session:
     """``after`` with its generation: one more than ``before`` if fewer people may see it, else the same.
 
-    A generation never goes back, so what a key opened before stays closed to it.
+    A generation never goes back, so an old key never opens the session again.
     """
     tightened = _OPENNESS[after.visibility] < _OPENNESS[before.visibility]
     return replace(after, generation=before.generation + tightened)

@@ -175,7 +175,7 @@ def _start(day: RoomDay, command: StartTap, now_ms: int) -> RoomDay:
         # A late start must not take minutes of a closed or unrecorded session.
         at_ms = max(now_ms, first_ms)
     elif at_ms < first_ms:
-        _refuse("before_previous", "The session before had not ended then.", details={"not_before_ms": first_ms})
+        _refuse("before_previous", "The session before was still on air then.", details={"not_before_ms": first_ms})
     return begun(day, session, at_ms, now_ms)
 
 
@@ -197,7 +197,7 @@ def _move_start(day: RoomDay, session: Session, at_ms: int) -> RoomDay:
     if tapped_away is not None:
         first_ms = max(first_ms, tapped_away.started_ms or 0)
     if at_ms < first_ms:
-        _refuse("before_previous", "The session before had not ended then.", details={"not_before_ms": first_ms})
+        _refuse("before_previous", "The session before was still on air then.", details={"not_before_ms": first_ms})
     changed = [replace(session, started_ms=at_ms)]
     if tapped_away is not None and not (at_ms > (session.started_ms or 0) and exposes(session, tapped_away)):
         changed.append(replace(tapped_away, ended_ms=at_ms))
@@ -266,7 +266,7 @@ def _ad_hoc(day: RoomDay, command: AdHoc, now_ms: int) -> RoomDay:
     if running is not None and running.ad_hoc and command.title in ("", running.title):
         return day
     if find(day, command.session) is not None:
-        _refuse("exists", "There is a session of this id.")
+        _refuse("exists", "There is already a session with this id.")
     length_ms = KIND_DEFAULTS[Kind.CONFERENCE].minutes * MINUTE_MS
     session = ad_hoc_session(day, command.session, command.title, now_ms, length_ms)
     _not_reserved(day, session, now_ms)
@@ -331,7 +331,7 @@ def _answer(day: RoomDay, command: ConsentAnswer, now_ms: int) -> RoomDay:
         (command.stream, session.do_not_stream is Flag.ASK),
     )
     if any(given is not None and not ask for given, ask in asked):
-        _refuse("not_asked", "Nobody is asked: the plan says it.")
+        _refuse("not_asked", "The plan has decided this already.")
     changed = replace(
         session,
         record_answer=session.record_answer if command.record is None else command.record,
@@ -396,7 +396,7 @@ _RULES: dict[type, Callable[[RoomDay, Any, int], RoomDay]] = {
 }
 
 
-# --- what they share --------------------------------------------------------------------------------
+# --- shared checks ----------------------------------------------------------------------------------
 
 
 def _refuse(code: str, message: str, status: int = 409, details: Any = None) -> Never:
@@ -415,10 +415,10 @@ def _tapped(day: RoomDay, at_ms: int | None, now_ms: int) -> int | None:
     if at_ms is None:
         return None
     if at_ms > now_ms + day.timing.early_tap_ms:
-        _refuse("in_the_future", "A tap is not planned ahead.", 422, {"not_after_ms": now_ms})
+        _refuse("in_the_future", "The time is in the future.", 422, {"not_after_ms": now_ms})
     if at_ms < now_ms - day.timing.late_tap_ms - day.timing.early_tap_ms:
         first_ms = now_ms - day.timing.late_tap_ms
-        _refuse("too_far_back", "At most half an hour back.", 422, {"not_before_ms": first_ms})
+        _refuse("too_far_back", "The time is more than half an hour back.", 422, {"not_before_ms": first_ms})
     return min(at_ms, now_ms)
 
 

@@ -76,8 +76,8 @@ def target_of(session: Session, venue: str | None) -> Target:
 def told(caller: Caller, session: Session, venue: str | None, *, as_closed: bool = False) -> Told:
     """The part of ``session`` that ``caller`` may know; ``venue`` is its room's.
 
-    ``as_closed``: about what was said while the session was closed. That stays with those who were told of it then,
-    whatever the session is now.
+    ``as_closed``: for messages from the time when the session was closed. They stay with the people who could read them
+    then, whatever the session is now.
     """
     grant, target = caller.grant, target_of(session, venue)
     closed = session.closed or as_closed
@@ -152,7 +152,7 @@ def orders_told(caller: Caller, orders: RoomOrders, day: RoomDay, venue: str | N
     )
 
 
-# --- replays, and what an audience said -------------------------------------------------------------
+# --- replays and an audience's items ----------------------------------------------------------------
 
 
 def recording_told(caller: Caller, session: Session, venue: str | None, *, published: bool, current: bool) -> bool:

@@ -1,6 +1,7 @@
-"""What an open room tells of itself: ``python -m streamer.control [--follow] DATA ROOM``.
+"""Prints the state of an open room: ``python -m streamer.control [--follow] DATA ROOM``.
 
-Its status as JSON; with ``--follow`` a line for each status, the first at once, and for each meter, until Ctrl-C.
+It prints the status as JSON; with ``--follow`` a line for each status, the first at once, and for each reading of the
+meters, until Ctrl-C.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def decode_media(payload: bytes) -> MediaEvent:
 
 
 def builtins_to(value: Any, kind: type[T]) -> T:
-    """A struct from the builtins that msgpack made of it. Raises msgspec.ValidationError."""
+    """Make a struct of the plain objects that msgpack decoded. Raises msgspec.ValidationError."""
     return msgspec.convert(value, kind)
 
 

@@ -102,7 +102,7 @@ class RoomClient:
             start_kept("room data", partial(self._keep, self._follow_data), task_name=f"room {room} data"),
         ]
 
-    # --- what there is -----------------------------------------------------------------------------
+    # --- state -------------------------------------------------------------------------------------
 
     @property
     def up(self) -> bool:

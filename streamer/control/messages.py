@@ -1,19 +1,17 @@
 """The control protocol between the web plane, the media host and the room processes.
 
-Messages are msgspec structs, msgpack on the wire, each framed by a 4-byte big-endian length.
-Version 1. A field may be added with a default; nothing is renamed or removed within a version, so
-that today's web process gets on with yesterday's room process.
+Messages are msgspec structs, msgpack on the wire, each framed by a 4-byte big-endian length. Version 1. A field may be
+added with a default; nothing is renamed or removed within a version, so that today's web process works with yesterday's
+room process.
 
-``epoch`` counts the changes of hands between web processes that direct over one database. A media host and a room
-remember the highest that they have been told, and refuse requests of an older one (``not_the_director`` 409); a
-web process does not take in events of an older one. 0, and what yesterday's process sends: not known, not refused.
+``epoch`` grows when another web process on the same database takes over the direction. A media host and a room remember
+the highest epoch that they have received, and refuse requests of an older one (``not_the_director`` 409); a web process
+ignores events of an older one. 0, as yesterday's process sends, is unknown and is not refused.
 
-Sockets (files in ``DIR/run``, mode 0600, reached through ``/proc/self/fd/N`` because a Unix
-address holds 107 bytes):
-
-``media.sock``               the media host: requests about rooms, room up/down events
-``room-{id}.control.sock``   one room: requests, status events, meters
-``room-{id}.data.sock``      one room: a snapshot, then media events (broadcast/media_events.py), no requests
+Sockets (files in ``DIR/run``, mode 0600, reached through ``/proc/self/fd/N`` because a Unix address holds 107 bytes):
+``media.sock`` is the media host's (requests about rooms, room up/down events), ``room-{id}.control.sock`` a room's
+(requests, status events, meters), ``room-{id}.data.sock`` a room's data socket (a snapshot, then the media events of
+broadcast/media_events.py; no requests).
 """
 
 from __future__ import annotations

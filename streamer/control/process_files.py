@@ -65,7 +65,7 @@ def child_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.upper().startswith("STREAMER_")}
 
 
-# --- what is kept of a room between processes -----------------------------------------------------
+# --- records of rooms -----------------------------------------------------------------------------
 
 
 def save_room(settings: Settings, config: RoomConfig) -> None:

@@ -16,12 +16,12 @@ class MediaAccess(Protocol):
 
     @property
     def unpublished(self) -> bool:
-        """Whether it opens a recording that is not published."""
+        """Whether this access opens a recording that is not published."""
         ...
 
     @property
     def holds(self) -> bool:
-        """Whether it would be let in now. Answered from memory."""
+        """Whether the same caller would still get this access now. Answered from memory."""
         ...
 
     def on_end(self, callback: Callable[[], None], /) -> Callable[[], None]:

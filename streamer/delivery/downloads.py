@@ -127,7 +127,7 @@ class Downloads:
     ) -> None:
         """Sends one block while the next is read. A slow client delays its own reads only.
 
-        A client that may not have the file any more is cut off, whatever of it waits to be sent.
+        A client that may not have the file any more is cut off, even if a part of it waits to be sent.
         """
         reading: asyncio.Task[bytes] | None = None
         unwatch = request[ACCESS].on_end(partial(_cut, request))

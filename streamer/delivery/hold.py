@@ -100,7 +100,7 @@ def _bad(message: str) -> BadRequest:
     return BadRequest(message, code="bad_directive")
 
 
-# --- what is waited for ---------------------------------------------------------------------------
+# --- conditions -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ class Holds:
             self._release(address, connection)
         if end is _End.TIME_IS_UP:
             self._stats.hold_timeouts_total += 1
-            raise _unavailable("not_in_time", "What was asked for did not come in time.")
+            raise _unavailable("not_in_time", "The requested media did not come in time.")
         if end is _End.CLIENT_GONE:
             self._stats.hold_disconnects_total += 1
             raise ClientGone

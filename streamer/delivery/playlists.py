@@ -153,7 +153,7 @@ class TrackText:
     def segment(self, segment: Segment, before: Segment | None, *, parts: bool) -> str:
         """The lines of a segment that is complete, or open with at least one part.
 
-        ``before`` is the segment before it that has bytes: the init section is named where it changes.
+        ``before`` is the segment before it that has bytes: the init section is named if it changes.
         """
         out: list[str] = []
         key = self.intervals[segment.interval].key
@@ -251,8 +251,8 @@ def reports(tracks: Iterable[RenditionView], but: str, *, dvr: bool) -> str:
 def live_window_start(output: OutputView, track: RenditionView, window_ticks: int) -> int:
     """The first msn of the playlist without ``?dvr=1``: the shortest run of whole segments that fills the window.
 
-    Durations are added up, because the timeline jumps where the room process crashed (6.2.2 asks for a length, not
-    a time). Never moves back, as segments are only added at the end.
+    Durations are added up, because the timeline jumps at a crash of the room process (6.2.2 asks for a length, not a
+    time). It never moves back, because segments are only added at the end.
     """
     first = track.first
     if first is None:

@@ -1,7 +1,7 @@
 """Playlists of replays as text (RFC 8216bis). No I/O.
 
-A replay has no parts and nothing to wait for: VOD, or EVENT while its session is on air. Lines are written once; an
-EVENT playlist that has grown joins what was written before.
+A replay has no parts, and no request waits: VOD, or EVENT while its session is on air. Lines are written once; a longer
+EVENT playlist reuses the earlier lines.
 """
 
 from __future__ import annotations

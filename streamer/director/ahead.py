@@ -15,23 +15,23 @@ from streamer.errors import NotFound
 PLANNING = (taps.Delay, taps.Cancel, taps.Reopen, taps.ConsentAnswer)
 
 
-async def day_around(ledger: DayRepository, day: RoomDay, sessions: Iterable[str | None]) -> RoomDay | None:
+async def day_around(day_repository: DayRepository, day: RoomDay, sessions: Iterable[str | None]) -> RoomDay | None:
     """The room's day around the first of ``sessions`` that is not in ``day``; None if all are in it, or no longer exist
     in the room."""
     for session_id in sessions:
         if session_id is None or find(day, session_id) is not None:
             continue
         try:
-            session = await ledger.session(session_id)
+            session = await day_repository.session(session_id)
         except NotFound:
             continue
         if session.room == day.room:
-            return replace(sorted_day(day, await ledger.around(session)), spare_id="")
+            return replace(sorted_day(day, await day_repository.around(session)), spare_id="")
     return None
 
 
 def planned(day: RoomDay, command: taps.Command, now_ms: int) -> RoomDay:
     """The day after ``command``. Raises Refused ``not_in_view`` for commands that belong to the day itself."""
     if not isinstance(command, PLANNING):
-        raise Refused("This session is not of these days.", code="not_in_view")
+        raise Refused("This session is on another day.", code="not_in_view")
     return taps.apply(day, command, now_ms)

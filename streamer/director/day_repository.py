@@ -33,7 +33,7 @@ PAST_MS = 24 * HOUR_MS
 AHEAD_MS = 48 * HOUR_MS
 """The days in memory: a session that ended yesterday can be reopened, and tomorrow's are shown."""
 UNDO_MS = UNDO_DAYS * DAY_MS
-"""Actions are remembered as long as somebody may ask what was done to a room. Undo works while nothing followed."""
+"""Actions are remembered for as long as somebody may ask about the room's past. Undo works while nothing followed."""
 PAGE = 200
 LATER = 200
 """The number of later actions that are checked for a conflict with an undo."""

@@ -95,15 +95,21 @@ class Director:
     """``clock`` is UTC milliseconds. ``start`` it first, ``close`` it last; everything else in between, on the loop."""
 
     def __init__(
-        self, ledger: DayRepository, plane: MediaPlane, *, clock: Callable[[], int], bells: RoomAlarms, logos: Path
+        self,
+        day_repository: DayRepository,
+        plane: MediaPlane,
+        *,
+        clock: Callable[[], int],
+        room_alarms: RoomAlarms,
+        logos: Path,
     ) -> None:
-        self._ledger = ledger
+        self._day_repository = day_repository
         self._plane = plane
         self._clock = clock
         self._loading = asyncio.Lock()
-        self.bells = bells
-        self._desks: dict[str, RoomState] = {}
-        self.effects = Effects(ledger, plane, bells, logos)
+        self.room_alarms = room_alarms
+        self._room_states: dict[str, RoomState] = {}
+        self.effects = Effects(day_repository, plane, room_alarms, logos)
         self._woken = asyncio.Event()
         self._revision = 0
         self._stale = False
@@ -116,8 +122,8 @@ class Director:
     async def start(self) -> None:
         """Raises StreamerError if the database does not answer."""
         await self._load()
-        for desk in self._desks.values():
-            await self.look(desk)
+        for state in self._room_states.values():
+            await self.look(state)
         self._unlisten = self._plane.listen(self._on_media)
         self._task = start_kept("director", self._run)
 
@@ -132,7 +138,7 @@ class Director:
         """Send the news to ``listener``. Returns the function that ends it."""
         return self.effects.listen(listener)
 
-    # --- what there is -----------------------------------------------------------------------------
+    # --- state -------------------------------------------------------------------------------------
 
     @property
     def faults(self) -> int:
@@ -140,84 +146,86 @@ class Director:
         return self.effects.faults
 
     @property
-    def desks(self) -> list[RoomState]:
-        return list(self._desks.values())
+    def room_states(self) -> list[RoomState]:
+        return list(self._room_states.values())
 
     @property
     def rooms(self) -> Mapping[str, Room]:
-        return {name: desk.room for name, desk in self._desks.items()}
+        return {name: state.room for name, state in self._room_states.items()}
 
     def room(self, room_id: str) -> Room | None:
-        desk = self._desks.get(room_id)
-        return desk.room if desk is not None else None
+        state = self._room_states.get(room_id)
+        return state.room if state is not None else None
 
     def venue_of(self, room_id: str) -> Venue | None:
-        desk = self._desks.get(room_id)
-        return desk.venue if desk is not None else None
+        state = self._room_states.get(room_id)
+        return state.venue if state is not None else None
 
     def rooms_of_venue(self, venue: str) -> list[Room]:
-        return [desk.room for desk in self._desks.values() if desk.room.venue == venue]
+        return [state.room for state in self._room_states.values() if state.room.venue == venue]
 
     def rooms_of_event(self, event: str) -> list[Room]:
         """The rooms in memory that have a session of the event."""
         return [
-            desk.room for desk in self._desks.values() if any(session.event == event for session in desk.day.sessions)
+            state.room
+            for state in self._room_states.values()
+            if any(session.event == event for session in state.day.sessions)
         ]
 
     def day(self, room_id: str) -> RoomDay:
         """Raises NotFound ``no_such_room``."""
-        return self._desk(room_id).day
+        return self._room_state(room_id).day
 
     def following(self, room_id: str) -> Session | None:
         """The session that would go on air next, closed or not; for the crew. Raises NotFound."""
-        return following(self._desk(room_id).day, self._clock())
+        return following(self._room_state(room_id).day, self._clock())
 
     def find(self, session_id: str) -> Session | None:
         """A session of the days in memory."""
-        for desk in self._desks.values():
-            if (session := find(desk.day, session_id)) is not None:
+        for state in self._room_states.values():
+            if (session := find(state.day, session_id)) is not None:
                 return session
         return None
 
-    def face(self, room_id: str) -> PublicStatus:
+    def public_status(self, room_id: str) -> PublicStatus:
         """The public status of the room. Raises NotFound."""
-        return airing.public_face(self._desk(room_id).day, self._clock())
+        return airing.public_status(self._room_state(room_id).day, self._clock())
 
     def shown(self, session: Session) -> tuple[int, int]:
         """The expected begin and end of the session; UTC milliseconds."""
-        desk = self._desks.get(session.room)
-        times = shown_times(desk.day, self._clock()).get(session.id) if desk is not None else None
+        state = self._room_states.get(session.room)
+        times = shown_times(state.day, self._clock()).get(session.id) if state is not None else None
         return (session.start_ms, session.end_ms) if times is None else (times.start_ms, times.end_ms)
 
     def alarms(self, room_id: str) -> tuple[Alarm, ...]:
-        return self._desk(room_id).alarms
+        return self._room_state(room_id).alarms
 
     def acknowledged(self, room_id: str) -> Mapping[str, Acknowledgement]:
         """Alarm id -> its acknowledgement."""
-        return self._desk(room_id).acknowledged
+        return self._room_state(room_id).acknowledged
 
     def config(self, room_id: str) -> RoomConfig:
         """The present config for the room's process; opening the room sends it. Raises NotFound."""
-        desk = self._desk(room_id)
-        return self.effects.config(desk, self._clock())
+        state = self._room_state(room_id)
+        return self.effects.config(state, self._clock())
 
     # --- taps --------------------------------------------------------------------------------------
 
     async def run(self, room_id: str, command: taps.Command, actor: Actor) -> Tapped:
         """Raises NotFound, :class:`~streamer.conference.taps.Refused`, StoreUnavailable; then nothing has changed."""
-        desk = self._desk(room_id)
+        state = self._room_state(room_id)
         kind, session = kind_of(command), session_of(command)
-        async with desk.lock:
+        async with state.lock:
             now_ms = self._clock()
             # An ad-hoc session is new, so it is stored nowhere yet.
             named = () if isinstance(command, taps.AdHoc) else (session,)
-            far = await ahead.day_around(self._ledger, desk.day, named)
+            far = await ahead.day_around(self._day_repository, state.day, named)
             if far is None:
-                before = clockwork.advance(self.effects.with_media(desk, now_ms), now_ms)
+                before = clockwork.advance(self.effects.with_media(state, now_ms), now_ms)
                 after = clockwork.advance(taps.apply(before, command, now_ms), now_ms)
-                return await self._tapped(desk, before, after, kind, session, actor, now_ms)
+                return await self._tapped(state, before, after, kind, session, actor, now_ms)
             after = ahead.planned(far, command, now_ms)
-            tapped = await self._written(desk, far, after, kind, session, actor, now_ms)
+            tapped = await self._written(state, far, after, kind, session, actor, now_ms)
         await self.refresh()
         return tapped
 
@@ -230,50 +238,50 @@ class Director:
 
     async def action(self, action_id: str) -> StoredAction:
         """Raises NotFound."""
-        return await self._ledger.action(action_id)
+        return await self._day_repository.action(action_id)
 
     async def recent(self, room_id: str, limit: int) -> list[Recent]:
         """People's actions in the room of the last days, newest first. Raises NotFound."""
-        desk = self._desk(room_id)
+        state = self._room_state(room_id)
         now_ms = self._clock()
-        latest = await self._ledger.latest(room_id, now_ms, limit)
+        latest = await self._day_repository.latest(room_id, now_ms, limit)
         found = []
         for newer, action in enumerate(latest):
             undoable = False
             if action.undone_ms is None:
-                day = await ahead.day_around(self._ledger, desk.day, _touched(action)) or desk.day
+                day = await ahead.day_around(self._day_repository, state.day, _touched(action)) or state.day
                 undoable = _undoable(day, action, now_ms, is_alone(action, latest[:newer]))
             found.append(Recent(action, undoable))
         return found
 
     async def undo(self, action_id: str, actor: Actor) -> Tapped:
         """Undo an action. A second undo changes nothing. Raises NotFound, Refused ``superseded``."""
-        stored = await self._ledger.action(action_id)
-        desk = self._desk(stored.room)
-        async with desk.lock:
-            stored = await self._ledger.action(action_id)
+        stored = await self._day_repository.action(action_id)
+        state = self._room_state(stored.room)
+        async with state.lock:
+            stored = await self._day_repository.action(action_id)
             if stored.undone_ms is not None:
                 return Tapped(None)
             now_ms, kind = self._clock(), f"{stored.kind}.undo"
-            alone = await self._ledger.is_alone(stored)
-            far = await ahead.day_around(self._ledger, desk.day, _touched(stored))
+            alone = await self._day_repository.is_alone(stored)
+            far = await ahead.day_around(self._day_repository, state.day, _touched(stored))
             if far is None:
-                before = clockwork.advance(self.effects.with_media(desk, now_ms), now_ms)
+                before = clockwork.advance(self.effects.with_media(state, now_ms), now_ms)
                 after = clockwork.advance(restore(before, effect_of(stored), now_ms, alone=alone), now_ms)
-                return await self._tapped(desk, before, after, kind, stored.session, actor, now_ms, undone=action_id)
+                return await self._tapped(state, before, after, kind, stored.session, actor, now_ms, undone=action_id)
             after = restore(far, effect_of(stored), now_ms, alone=alone)
-            tapped = await self._written(desk, far, after, kind, stored.session, actor, now_ms, undone=action_id)
+            tapped = await self._written(state, far, after, kind, stored.session, actor, now_ms, undone=action_id)
         await self.refresh()
         return tapped
 
     async def acknowledge(self, room_id: str, alarm_id: str, actor: Actor) -> None:
         """Acknowledge an alarm. Raises NotFound if the room does not have it."""
-        desk = self._desk(room_id)
-        if all(alarm.id != alarm_id for alarm in desk.alarms):
+        state = self._room_state(room_id)
+        if all(alarm.id != alarm_id for alarm in state.alarms):
             raise NotFound("There is no such alarm.", code="no_such_alarm")
         now_ms = self._clock()
-        desk.acknowledged[alarm_id] = await self._ledger.acknowledge(room_id, alarm_id, actor, now_ms)
-        self.effects.tell(AlarmsChanged(room_id, desk.alarms))
+        state.acknowledged[alarm_id] = await self._day_repository.acknowledge(room_id, alarm_id, actor, now_ms)
+        self.effects.tell(AlarmsChanged(room_id, state.alarms))
 
     def media_now_ms(self, room_id: str) -> int:
         """Now, as media time of the room. It differs from the machine's clock if that was set while the room was
@@ -299,7 +307,9 @@ class Director:
         if actor is not None:
             # The database comes last, because privacy does not wait for it.
             details = {"from_ms": from_ms, "to_ms": to_ms}
-            await self._ledger.note(actor, "media.forget", self._desk(room_id).room, details, self._clock())
+            await self._day_repository.note(
+                actor, "media.forget", self._room_state(room_id).room, details, self._clock()
+            )
         return complete
 
     # --- planning ----------------------------------------------------------------------------------
@@ -313,11 +323,11 @@ class Director:
 
     async def change(self, session_id: str, fields: Mapping[str, Any], actor: Actor) -> Edited:
         """Edit a session; changes of privacy take effect at once. Raises NotFound, Refused."""
-        session = self.find(session_id) or await self._ledger.session(session_id)
-        desk = self._desk(session.room)
-        async with desk.lock:
+        session = self.find(session_id) or await self._day_repository.session(session_id)
+        state = self._room_state(session.room)
+        async with state.lock:
             now_ms = self._clock()
-            session = find(desk.day, session_id) or await self._ledger.session(session_id)
+            session = find(state.day, session_id) or await self._day_repository.session(session_id)
             edited = editing.edited(session, fields)
             if edited == session:
                 return Edited(None, session)
@@ -328,13 +338,13 @@ class Director:
                 at_ms=now_ms,
                 details={name: _plain(value) for name, value in fields.items()},
             )
-            await self._write(change, desk.room.venue)
+            await self._write(change, state.room.venue)
         await self.refresh()
         return Edited(None, self.find(session_id) or edited)
 
     async def remove(self, session_id: str, actor: Actor) -> None:
         """Raises NotFound, Refused ``session_began`` for one that has been on air."""
-        session = self.find(session_id) or await self._ledger.session(session_id)
+        session = self.find(session_id) or await self._day_repository.session(session_id)
         editing.check_removable(session)
         await self._write(DayChange(removed=(session,), actor=actor, kind="session.delete", at_ms=self._clock()))
         await self.refresh()
@@ -342,8 +352,8 @@ class Director:
     async def refresh(self) -> None:
         """Read the changes of the database: rooms, venues, sessions."""
         await self._load()
-        for desk in self.desks:
-            await self.look(desk)
+        for state in self.room_states:
+            await self.look(state)
 
     # --- looking -----------------------------------------------------------------------------------
 
@@ -360,8 +370,8 @@ class Director:
                 self.effects.note_fault("director_cannot_read")
             # In parallel: a room whose process does not answer delays no other room.
             async with asyncio.TaskGroup() as group:
-                for desk in self.desks:
-                    group.create_task(self._look_safely(desk), name=f"director {desk.room.id}")
+                for state in self.room_states:
+                    group.create_task(self._look_safely(state), name=f"director {state.room.id}")
             wait_s = self._wait_s()
             pressing = wait_s < TICK_S
             with contextlib.suppress(TimeoutError):
@@ -371,65 +381,65 @@ class Director:
     def _wait_s(self) -> float:
         """Seconds until the next look: a guarded session's rules must hold on time, not half a second later."""
         now_ms = self._clock()
-        times = (next_obeyed_ms(desk.day, now_ms) for desk in self._desks.values())
+        times = (next_obeyed_ms(state.day, now_ms) for state in self._room_states.values())
         return min(TICK_S, *((at_ms - now_ms) / 1000 for at_ms in times if at_ms is not None), TICK_S)
 
-    async def _look_safely(self, desk: RoomState) -> None:
+    async def _look_safely(self, state: RoomState) -> None:
         try:
-            await self.look(desk)
+            await self.look(state)
         except Exception:
             TASKS.note("director")
-            self.effects.note_fault("director_look_failed", room=desk.room.id)
+            self.effects.note_fault("director_look_failed", room=state.room.id)
 
     async def _is_due(self, ticks: int) -> bool:
         """Whether the database must be read: tomorrow's sessions are due, or another process has changed it."""
         if self._stale or ticks % RELOAD_EVERY == 0:
             return True
-        return ticks % REVISION_EVERY == 0 and await self._ledger.revision() != self._revision
+        return ticks % REVISION_EVERY == 0 and await self._day_repository.revision() != self._revision
 
     def _on_media(self, _link: RoomLink, what: Change) -> None:
         if what != "meters":
             self._woken.set()
 
-    async def look(self, desk: RoomState) -> None:
+    async def look(self, state: RoomState) -> None:
         """Bring one room to the present: rules, orders, public status, alarms."""
-        async with desk.lock:
+        async with state.lock:
             now_ms = self._clock()
-            before = desk.day
-            day = self.effects.with_media(desk, now_ms)
+            before = state.day
+            day = self.effects.with_media(state, now_ms)
             if not day.spare_id:
                 day = replace(day, spare_id=secrets.token_urlsafe(9))
             after = clockwork.advance(day, now_ms)
             changed = after.sessions != before.sessions or after.hold != before.hold
-            desk.day = after
+            state.day = after
             # Privacy does not wait for a disk.
-            await self.effects.send_orders(desk, now_ms)
-            if changed or desk.unsaved or after.media != before.media:
-                await self._save_clockwork(desk, before, now_ms)
-            await self.effects.put_into_effect(desk, before, now_ms)
+            await self.effects.send_orders(state, now_ms)
+            if changed or state.unsaved or after.media != before.media:
+                await self._save_clockwork(state, before, now_ms)
+            await self.effects.put_into_effect(state, before, now_ms)
 
-    async def _save_clockwork(self, desk: RoomState, before: RoomDay, now_ms: int) -> None:
-        change = between(before, desk.day, actor=CLOCK, kind="clock", at_ms=now_ms)
-        if desk.unsaved:
-            change = replace(change, changed=desk.day.sessions, added=(), state=state_of(desk.day))
-        # Nobody will later ask about states that follow from the time (armed, overrun) or the media.
+    async def _save_clockwork(self, state: RoomState, before: RoomDay, now_ms: int) -> None:
+        change = between(before, state.day, actor=CLOCK, kind="clock", at_ms=now_ms)
+        if state.unsaved:
+            change = replace(change, changed=state.day.sessions, added=(), state=state_of(state.day))
+        # The audit log leaves out states that follow from the time (armed, overrun) or the media.
         change = replace(change, heard=any(_moved(before, session) for session in (*change.added, *change.changed)))
-        covered = incidents(before, desk.day, now_ms)
+        covered = incidents(before, state.day, now_ms)
         change = replace(change, opened=covered.opened, closed=covered.closed)
         try:
-            await self._write(change, desk.room.venue)
-            desk.unsaved = False
-            self._tell_incidents(desk, covered)
+            await self._write(change, state.room.venue)
+            state.unsaved = False
+            self._tell_incidents(state, covered)
         except (StreamerError, OSError) as error:
-            desk.unsaved = True
-            self.effects.note_fault("director_cannot_write", room=desk.room.id, error=str(error))
+            state.unsaved = True
+            self.effects.note_fault("director_cannot_write", room=state.room.id, error=str(error))
         except Exception:
-            desk.unsaved = True
-            self.effects.note_fault("director_cannot_write", room=desk.room.id)
+            state.unsaved = True
+            self.effects.note_fault("director_cannot_write", room=state.room.id)
 
     async def _tapped(
         self,
-        desk: RoomState,
+        state: RoomState,
         before: RoomDay,
         after: RoomDay,
         kind: str,
@@ -439,17 +449,17 @@ class Director:
         undone: str | None = None,
     ) -> Tapped:
         """Write an action and carry it out. The caller holds the lock."""
-        shown = desk.day
+        shown = state.day
         # Earlier effects of the clock are written with it.
-        tapped = await self._written(desk, before, after, kind, session, actor, now_ms, undone, written=shown)
-        desk.day = after
-        await self.effects.put_into_effect(desk, shown, now_ms)
-        self._tell_incidents(desk, incidents(shown, after, now_ms))
+        tapped = await self._written(state, before, after, kind, session, actor, now_ms, undone, written=shown)
+        state.day = after
+        await self.effects.put_into_effect(state, shown, now_ms)
+        self._tell_incidents(state, incidents(shown, after, now_ms))
         return tapped
 
     async def _written(
         self,
-        desk: RoomState,
+        state: RoomState,
         before: RoomDay,
         after: RoomDay,
         kind: str,
@@ -476,16 +486,16 @@ class Director:
         covered = incidents(shown, after, now_ms)
         change = replace(change, opened=covered.opened, closed=covered.closed)
         if not change.empty or action is not None or undone is not None:
-            await self._write(change, desk.room.venue)
+            await self._write(change, state.room.venue)
         return Tapped(action, tuple(image.after for image in done.sessions if image.after is not None))
 
-    def _tell_incidents(self, desk: RoomState, covered: Incidents) -> None:
+    def _tell_incidents(self, state: RoomState, covered: Incidents) -> None:
         for session in covered.sessions:
-            self.effects.tell(IncidentChanged(desk.room.id, session))
+            self.effects.tell(IncidentChanged(state.room.id, session))
 
     async def _write(self, change: DayChange, venue: str | None = None) -> None:
         known = self._revision
-        seen, self._revision = await self._ledger.write(change, venue)
+        seen, self._revision = await self._day_repository.write(change, venue)
         # Between our writes another process's change has not been read yet.
         self._stale = self._stale or seen != known
 
@@ -496,31 +506,31 @@ class Director:
         # One after the other: a read from before a room was made must not remove it again.
         async with self._loading:
             for _ in range(LOAD_TRIES):
-                if await self._loaded(await self._ledger.load(self._clock())):
+                if await self._loaded(await self._day_repository.load(self._clock())):
                     return
             # Somebody acts without pause, or the database is an older one: the next look reads it again.
-            self._revision = min(self._revision, await self._ledger.revision())
+            self._revision = min(self._revision, await self._day_repository.revision())
             self._stale = True
 
     async def _loaded(self, loaded: Loaded) -> bool:
         """False if an action has been written since ``loaded`` was read."""
-        for room_id in set(self._desks) - set(loaded.rooms):
-            gone = self._desks.pop(room_id)
+        for room_id in set(self._room_states) - set(loaded.rooms):
+            gone = self._room_states.pop(room_id)
             self.effects.tell_sessions(room_id, gone.day.sessions, ())
         for room_id, found in loaded.rooms.items():
-            desk = self._desks.get(room_id)
-            if desk is None:
-                desk = self._desks[room_id] = RoomState(found.room, found.venue, replace(found.day, sessions=()))
-                desk.acknowledged = dict(found.acknowledged)
-            async with desk.lock:
+            state = self._room_states.get(room_id)
+            if state is None:
+                state = self._room_states[room_id] = RoomState(found.room, found.venue, replace(found.day, sessions=()))
+                state.acknowledged = dict(found.acknowledged)
+            async with state.lock:
                 if self._revision > loaded.revision:
                     return False
-                desk.room, desk.venue = found.room, found.venue
-                if desk.unsaved:
+                state.room, state.venue = found.room, found.venue
+                if state.unsaved:
                     continue
-                before, fresh = desk.day.sessions, found.day
-                desk.day = replace(
-                    desk.day,
+                before, fresh = state.day.sessions, found.day
+                state.day = replace(
+                    state.day,
                     name=fresh.name,
                     start=fresh.start,
                     between=fresh.between,
@@ -534,11 +544,11 @@ class Director:
         self._stale = False
         return True
 
-    def _desk(self, room_id: str) -> RoomState:
-        desk = self._desks.get(room_id)
-        if desk is None:
+    def _room_state(self, room_id: str) -> RoomState:
+        state = self._room_states.get(room_id)
+        if state is None:
             raise NotFound("There is no such room.", code="no_such_room")
-        return desk
+        return state
 
 
 def _touched(action: StoredAction) -> list[str]:

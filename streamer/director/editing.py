@@ -19,15 +19,15 @@ PLANNED = PLANNED_TIMES | {"room"}
 def edited(session: Session, fields: Mapping[str, Any]) -> Session:
     """``session`` with ``fields`` of it changed.
 
-    Raises Conflict ``session_runs`` or ``session_over`` where the plan of what has begun is to be changed.
+    Raises Conflict ``session_runs`` or ``session_over`` for changes to the plan of a session that has begun.
     """
     changed = {name: value for name, value in fields.items() if getattr(session, name) != value}
     if not changed:
         return session
     if session.state not in OPEN and PLANNED & set(changed):
-        raise Conflict("The session is over; its plan stays.", code="session_over")
+        raise Conflict("The session is over; its plan cannot change.", code="session_over")
     if session.running and "room" in changed:
-        raise Conflict("The session is on air; it stays in its room.", code="session_runs")
+        raise Conflict("The session is on air; it cannot change its room.", code="session_runs")
     if "start_ms" in changed:
         # The plan itself has changed, so it contains the delay.
         changed["delay_ms"] = 0
@@ -45,4 +45,4 @@ def edited(session: Session, fields: Mapping[str, Any]) -> Session:
 def check_removable(session: Session) -> None:
     """Raises Conflict ``session_began`` for a session that has been on air."""
     if session.started_ms is not None or session.running or session.state is SessionState.ENDED:
-        raise Conflict("The session has been on air and stays.", code="session_began")
+        raise Conflict("The session has been on air; it cannot be deleted.", code="session_began")

@@ -34,13 +34,13 @@ ORDERS_S = 3.0
 class Effects:
     """``logos``: the folder of uploaded logos. The director keeps ``events`` (by id) up to date."""
 
-    def __init__(self, ledger: DayRepository, plane: MediaPlane, bells: RoomAlarms, logos: Path) -> None:
+    def __init__(self, day_repository: DayRepository, plane: MediaPlane, room_alarms: RoomAlarms, logos: Path) -> None:
         self.events: Mapping[str, Event] = {}
         self.faults = 0
         """Failures inside; each is logged."""
-        self._ledger = ledger
+        self._day_repository = day_repository
         self._plane = plane
-        self._bells = bells
+        self._room_alarms = room_alarms
         self._logos = logos
         self._listeners: dict[object, Listener] = {}
 
@@ -53,78 +53,81 @@ class Effects:
 
         return end
 
-    def config(self, desk: RoomState, now_ms: int) -> RoomConfig:
+    def config(self, state: RoomState, now_ms: int) -> RoomConfig:
         """The config for the room's process at ``now_ms``."""
-        return room_config(desk.room, desk.venue, self._orders(desk, now_ms))
+        return room_config(state.room, state.venue, self._orders(state, now_ms))
 
-    async def put_into_effect(self, desk: RoomState, before: RoomDay, now_ms: int) -> None:
-        await self.send_orders(desk, now_ms)
-        self.tell_sessions(desk.room.id, before.sessions, desk.day.sessions)
-        face = airing.public_face(desk.day, now_ms)
-        if face != desk.face or _by_hand(before) != _by_hand(desk.day):
-            desk.face = face
-            self.tell(RoomChanged(desk.room.id))
+    async def put_into_effect(self, state: RoomState, before: RoomDay, now_ms: int) -> None:
+        await self.send_orders(state, now_ms)
+        self.tell_sessions(state.room.id, before.sessions, state.day.sessions)
+        public = airing.public_status(state.day, now_ms)
+        if public != state.public_status or _by_hand(before) != _by_hand(state.day):
+            state.public_status = public
+            self.tell(RoomChanged(state.room.id))
         rooms = self._plane.rooms
-        alarms = self._bells.ringing(desk.day, rooms.get(desk.room.id), len(rooms), now_ms)
-        if alarms != desk.alarms:
-            desk.alarms = alarms
-            await self._let_go_of_alarms(desk)
-            self.tell(AlarmsChanged(desk.room.id, alarms))
+        alarms = self._room_alarms.ringing(state.day, rooms.get(state.room.id), len(rooms), now_ms)
+        if alarms != state.alarms:
+            state.alarms = alarms
+            await self._let_go_of_alarms(state)
+            self.tell(AlarmsChanged(state.room.id, alarms))
 
-    async def _let_go_of_alarms(self, desk: RoomState) -> None:
+    async def _let_go_of_alarms(self, state: RoomState) -> None:
         """Forget the acknowledgement of an alarm that has stopped: its next occurrence needs a new one."""
-        ids = {alarm.id for alarm in desk.alarms}
-        over = [name for name in desk.acknowledged if name not in ids]
+        ids = {alarm.id for alarm in state.alarms}
+        over = [name for name in state.acknowledged if name not in ids]
         if not over:
             return
         for name in over:
-            del desk.acknowledged[name]
+            del state.acknowledged[name]
         try:
-            await self._ledger.alarms_over(desk.room.id, over)
+            await self._day_repository.alarms_over(state.room.id, over)
         except StreamerError as error:
-            self.note_fault("director_cannot_write", room=desk.room.id, error=str(error))
+            self.note_fault("director_cannot_write", room=state.room.id, error=str(error))
 
-    async def send_orders(self, desk: RoomState, now_ms: int) -> None:
-        link = self._plane.rooms.get(desk.room.id)
+    async def send_orders(self, state: RoomState, now_ms: int) -> None:
+        link = self._plane.rooms.get(state.room.id)
         if link is None:
-            desk.sent = None
+            state.sent = None
             return
-        config = self.config(desk, now_ms)
-        if config == desk.sent:
+        config = self.config(state, now_ms)
+        if config == state.sent:
             return
         try:
             async with asyncio.timeout(ORDERS_S):
                 await self._plane.configure(config)
-            desk.sent = config
+            state.sent = config
         except (StreamerError, TimeoutError) as error:
             # The room is being restarted, and its media host sends it the last orders, so ask again soon.
-            desk.sent = None
-            log.warning("orders_not_taken", room=desk.room.id, error=str(error))
+            state.sent = None
+            log.warning("orders_not_taken", room=state.room.id, error=str(error))
 
-    def _orders(self, desk: RoomState, now_ms: int) -> RoomOrders:
-        language = desk.venue.language if desk.venue is not None else ""
-        orders = airing.orders(desk.day, now_ms, airing.TEXTS.get(language, airing.TEXTS["en"]))
-        logos = logo_files(self._logos_of(desk, now_ms), self._logos)
+    def _orders(self, state: RoomState, now_ms: int) -> RoomOrders:
+        language = state.venue.language if state.venue is not None else ""
+        orders = airing.orders(state.day, now_ms, airing.TEXTS.get(language, airing.TEXTS["en"]))
+        logos = logo_files(self._logos_of(state, now_ms), self._logos)
         return msgspec.structs.replace(orders, slate=msgspec.structs.replace(orders.slate, logos=logos))
 
-    def _logos_of(self, desk: RoomState, now_ms: int) -> tuple[str, ...]:
+    def _logos_of(self, state: RoomState, now_ms: int) -> tuple[str, ...]:
         """The logos of the venue's partners and of the public event."""
-        face = airing.public_face(desk.day, now_ms)
-        told = face.current or face.next
+        public = airing.public_status(state.day, now_ms)
+        told = public.current or public.next
         event = self.events.get(told.session.event or "") if told is not None else None
-        addresses = (*(desk.venue.logos if desk.venue is not None else ()), *(event.logos if event is not None else ()))
+        addresses = (
+            *(state.venue.logos if state.venue is not None else ()),
+            *(event.logos if event is not None else ()),
+        )
         return tuple(dict.fromkeys(addresses))
 
-    def with_media(self, desk: RoomState, now_ms: int) -> RoomDay:
-        link = self._plane.rooms.get(desk.room.id)
+    def with_media(self, state: RoomState, now_ms: int) -> RoomDay:
+        link = self._plane.rooms.get(state.room.id)
         media = media_of(
             None if link is None else link.status,
             room_open=link is not None,
             up=link is not None and link.up,
-            before=desk.day.media,
+            before=state.day.media,
             now_ms=now_ms,
         )
-        return desk.day if media == desk.day.media else replace(desk.day, media=media)
+        return state.day if media == state.day.media else replace(state.day, media=media)
 
     # --- telling ----------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ def media_of(status: RoomStatus | None, *, room_open: bool, up: bool, before: Me
             return replace(before, known=True)
         return MediaState(up=False, up_since_ms=None, stopped_ms=before.stopped_ms or now_ms, known=True)
     if not up or status is None:
-        # Nothing was coming in at the last known time; now there may be a camera in preview.
+        # At the last known time no media came in; now there may be a camera in preview.
         return before if before.up else replace(before, known=False)
     if status.media_up:
         since_ms = status.media_since_ms if status.media_since_ms is not None else now_ms

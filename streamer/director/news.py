@@ -21,7 +21,7 @@ class SessionChanged:
 
 @dataclass(frozen=True, slots=True)
 class RoomChanged:
-    """The room's public status (``Director.face``), or its hold, slate or gain, has changed."""
+    """The room's public status (``Director.public_status``), or its hold, slate or gain, has changed."""
 
     room: str
 

@@ -23,7 +23,7 @@ class RoomState:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     sent: RoomConfig | None = None
     """The config that the room process took last; None: it must be sent again."""
-    face: PublicStatus | None = None
+    public_status: PublicStatus | None = None
     alarms: tuple[Alarm, ...] = ()
     acknowledged: dict[str, Acknowledgement] = field(default_factory=dict)
     unsaved: bool = False

@@ -22,8 +22,8 @@ def erase_stretches(room_dir: Path, stretches: Sequence[tuple[int, int]]) -> int
     """Overwrite all bytes of the programme between the media times ``(from_ms, to_ms)`` with zeros, as the indexes name
     them, also if they are no longer listed. Returns the number of bytes.
 
-    Bytes behind the last that an index names belong to parts that nobody was told of: they go too where a stretch
-    reaches into the broadcast. Only while no process writes these files. Raises OSError.
+    Bytes behind the last that an index names belong to parts that were never announced: they are erased, too, if a
+    stretch reaches into the broadcast. Only while no process writes these files. Raises OSError.
     """
     erased = 0
     for folder in sorted(room_dir.iterdir()) if room_dir.is_dir() and stretches else []:

@@ -1,15 +1,15 @@
 """The list of erasures in a file outside the database: ``DIR/erasures.log``.
 
-A database that is put back from a backup knows nothing of what was erased since. This file does, and is applied before
-anybody is served (:mod:`streamer.store.erasing`). It is no personal data itself: ids of people and grants are in it as
+A database that is restored from a backup knows nothing of later erasures. This file does, and is applied before anybody
+is served (:mod:`streamer.store.erasing`). It is no personal data itself: ids of people and grants are in it as
 HMAC-SHA256 under the key in ``DIR/erasures.key`` (32 random bytes, beside the file and never in the database).
 
 The file is an 8-byte header (``SERA``, u32 version) and records of ``u32 length, u32 crc32, payload`` (big-endian, as
 in :mod:`streamer.formats.index`), at most 1 kB each. The payload is one of the structs below in msgpack, an object
 whose ``type`` names it. Records are added at the end, each with its checksum, and synced before an erasure is
-acknowledged; a torn last record was never acknowledged and is dropped. A record may be applied any number of times,
-and in any order. So the records of two copies of the file are joined by taking each payload once, as long as both have
-one key.
+acknowledged; a torn last record was never acknowledged and is dropped. A record may be applied any number of times, and
+in any order. So the records of two copies of the file are joined by taking each payload once, as long as both have one
+key.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The media host: one per machine and data folder. It starts, watches and restarts room processes, and answers
-who is there, on ``DIR/run/media.sock``.
+"""The media host: one per machine and data folder. It starts, watches and restarts room processes, and answers requests
+about them on ``DIR/run/media.sock``.
 
-Small on purpose: it touches no media, so there is nothing in it that a bad stream could bring down. It outlives
-the ``serve`` that started it when that one is killed; the next ``serve`` connects to it. When the host itself is
-killed, its rooms live on and the next host adopts them.
+It is small on purpose: it touches no media, so a bad stream cannot bring it down. It outlives a killed ``serve`` that
+started it; the next ``serve`` connects to it. When the host itself is killed, its rooms live on and the next host
+adopts them.
 
 ``python -m streamer.host.media_host --data DIR --settings FILE`` runs one.
 """
@@ -145,7 +145,7 @@ class MediaHost:
                     if keeper is None or keeper.closed:
                         if len(self._tasks) >= self._settings.room.max_rooms:
                             raise Unavailable(
-                                f"This machine holds {self._settings.room.max_rooms} rooms at once.",
+                                f"This machine runs {self._settings.room.max_rooms} rooms at once.",
                                 code="too_many_rooms",
                                 headers={"Retry-After": "30"},
                             )

@@ -101,7 +101,7 @@ class RoomProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """Negative: the signal that ended it. None while it lives, and for an adopted process."""
+        """The exit code; if negative, the signal that ended it. None while it lives, and for an adopted process."""
         return self._child.returncode if self._child is not None else None
 
     def send_signal(self, number: signal.Signals) -> None:

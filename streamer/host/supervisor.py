@@ -68,7 +68,7 @@ class RoomKeeper:
         self._drain = False
         self.restarts = 0
 
-    # --- what the host asks ------------------------------------------------------------------------
+    # --- for the host ------------------------------------------------------------------------------
 
     @property
     def entry(self) -> RoomEntry:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from streamer.formats.types import Sample, TrackConfig
 from streamer.media.meters import LoudnessMeter
 from streamer.media.ordered_worker import OrderedWorker
-from streamer.media.pcm import FADE, SAMPLE_RATE, PcmLine, conceal, crossfade, fade_in, fade_out, slew
+from streamer.media.pcm import FADE, SAMPLE_RATE, PcmWindow, conceal, crossfade, fade_in, fade_out, slew
 
 Pcm = NDArray[np.float32]
 
@@ -152,7 +152,7 @@ class SoundTrack:
         self._worker = OrderedWorker("sound")
         self._closed = False
         # Used on the sound's thread only.
-        self._line = PcmLine(to_samples(origin))
+        self._window = PcmWindow(to_samples(origin))
         self._next = to_samples(origin)
         """Next sample to encode."""
         self._end: int | None = None
@@ -243,7 +243,7 @@ class SoundTrack:
             block = self._bridge(end, at, block)
         if at < self._next:
             block, at = fade_in(block[:, self._next - at :]), self._next
-        self._line.write(at, block)
+        self._window.write(at, block)
         self._end = at + block.shape[1]
 
     def _bridge(self, end: int, at: int, block: Pcm) -> Pcm:
@@ -252,15 +252,15 @@ class SoundTrack:
             self._soften_end(end)
             return fade_in(block)
         self._counters["sound_concealed_total"] += 1
-        filled = conceal(self._line.read(end - SAMPLE_RATE // 20, SAMPLE_RATE // 20), at - end + FADE)
-        self._line.write(end, filled[:, :-FADE])
+        filled = conceal(self._window.read(end - SAMPLE_RATE // 20, SAMPLE_RATE // 20), at - end + FADE)
+        self._window.write(end, filled[:, :-FADE])
         return crossfade(filled[:, -FADE:], block)
 
     def _soften_end(self, end: int) -> None:
         """Fade out the sound that ends at ``end``, so that it does not click."""
         begin = max(end - FADE, self._next)
         if begin < end:
-            self._line.write(begin, fade_out(self._line.read(begin, end - begin)))
+            self._window.write(begin, fade_out(self._window.read(begin, end - begin)))
 
     def _advance(self, to: int) -> None:
         target = to_samples(to)
@@ -268,7 +268,7 @@ class SoundTrack:
             if self._end is not None and self._end < self._next + AAC_FRAME:
                 self._soften_end(self._end)
                 self._end = None
-            self._encode(self._line.take(self._next, AAC_FRAME))
+            self._encode(self._window.take(self._next, AAC_FRAME))
             self._next += AAC_FRAME
 
     def _encode(self, pcm: Pcm) -> None:
@@ -285,7 +285,7 @@ class SoundTrack:
     def _reset(self, at: int) -> None:
         position = max(to_samples(at), self._next)
         if self._end is not None and self._end > position:
-            self._line.clear(position)
+            self._window.clear(position)
             self._soften_end(position)
         # The next source's sound begins with a fade, whatever its clock says.
         self._end = None

@@ -94,7 +94,7 @@ class JobQueue:
     _closed: bool = False
 
     def put(self, job: Job) -> bool:
-        """False if there is no room, or if the queue is closed."""
+        """Add a job. False if there is no room, or if the queue is closed."""
         with self._ready:
             if self._closed:
                 return False

@@ -33,7 +33,7 @@ NEVER = 1 << 30
 PROFILES = {0x42: "baseline", 0x4D: "main", 0x64: "high"}
 
 _COMMON_HARDWARE: dict[str, dict[str, str]] = {
-    # Low latency without reordering; an asked-for key frame has to be an IDR; no lookahead that holds frames back.
+    # Low latency without reordering; a requested key frame must be an IDR; no lookahead that holds frames back.
     "h264_nvenc": {
         "preset": "p4",
         "tune": "ull",
@@ -210,7 +210,7 @@ def video_config(sps: tuple[bytes, ...], pps: tuple[bytes, ...]) -> TrackConfig:
 def profile_and_level(codecs: str) -> Mapping[str, str]:
     """Encoder options for an RFC 6381 string such as ``avc1.640028``; none for an empty or unknown one.
 
-    The multivariant playlist declares the string before a frame is encoded, so the encoder has to keep to it.
+    The multivariant playlist declares the string before a frame is encoded, so the encoder must keep to it.
     """
     family, _, code = codecs.partition(".")
     if family not in ("avc1", "avc3") or len(code) != 6:

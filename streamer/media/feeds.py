@@ -68,8 +68,8 @@ def stream_name(output: str) -> str:
 class TrackFeed:
     """A :class:`~streamer.media.packager.PackagerListener` for all tracks of one feed.
 
-    ``name`` is :data:`PROGRAMME` or :data:`SLATE_FEED`. A part that no output lists is not stored. ``streams`` is what
-    the names of its streams begin with; what lies in ``unrecorded`` is stored in memory only.
+    ``name`` is :data:`PROGRAMME` or :data:`SLATE_FEED`. A part that no output lists is not stored. ``streams`` is the
+    prefix of its streams' names; parts in ``unrecorded`` stretches are stored in memory only.
     """
 
     def __init__(

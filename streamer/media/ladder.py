@@ -34,8 +34,7 @@ from streamer.settings import MediaSettings
 log = structlog.get_logger(__name__)
 
 DROP_AT = 2
-"""A worker that is this many times later than the shedding limit takes only frames with a cut, so that the delay cannot
-grow."""
+"""A worker that is this many times later than the shedding limit takes only frames with a cut: no delay can grow."""
 MAX_FEED_JOBS = 240
 MAX_FEED_BYTES = 32 * 1024 * 1024
 """Of encoded frames that wait for the decoder."""
@@ -107,8 +106,8 @@ class Ladder:
         policy: ShedPolicy | None = None,
         encoder_factory: Callable[[RungSpec, MediaSettings], RungEncoder] = RungEncoder,
     ) -> None:
+        # Two rungs of one size would share picture objects, which belong to one worker, and would be useless.
         if len({(r.width, r.height) for r in rungs}) != len(rungs) or not rungs:
-            # Two rungs of one size would share picture objects, which belong to one worker, and would be useless.
             raise ValueError("a ladder needs rungs of different sizes")
         self._loop = loop
         self._settings = settings
@@ -326,8 +325,7 @@ class Ladder:
             self._emit(start)
 
     def _leave_out(self, cut: Cut | None) -> None:
-        """Skip a frame without decoding because too many wait. The beginning of a segment is kept, with the present
-        picture."""
+        """Skip a frame without decoding. The beginning of a segment is kept, with the present picture."""
         if not self._skipping:
             self._skipping = True
             self._decoder = None
@@ -482,8 +480,7 @@ class Ladder:
             self._give(rung, rung.encoder.drain())
 
     def _give(self, rung: _Rung, samples: list[Sample]) -> None:
-        """Give out the encoder's samples, in order. A cut goes with the first IDR at or after it: hardware answers
-        later."""
+        """Give out the encoder's samples, in order. A cut goes with the first IDR at or after it."""
         config = rung.encoder.config if rung.encoder else None
         if config is None:
             return

@@ -69,7 +69,7 @@ class OutputController:
         """The content now, or with the next part."""
         return self.shows if self.output.shows_programme else "slate"
 
-    # --- what the director orders ----------------------------------------------------------------------
+    # --- the director's orders -------------------------------------------------------------------------
 
     def order(self, shows: Shows, now: int) -> None:
         """The content from tick ``now`` on. The same order again changes nothing."""
@@ -113,7 +113,7 @@ class OutputController:
         """Whether it was closed so long ago that it need not be listed any more."""
         return self._over and self.closed_at is not None and now - self.closed_at > LINGER_TICKS
 
-    # --- what the pipeline tells ---------------------------------------------------------------------------
+    # --- from the pipeline ---------------------------------------------------------------------------------
 
     def cut(self, start: int) -> None:
         """A segment of the programme begins at ``start``."""

@@ -88,7 +88,7 @@ class Output:
         self._feeds = {PROGRAMME: FeedSegments(), SLATE_FEED: FeedSegments()}
         self._least_part = broadcast.part_target_ticks * MIN_PART_PERCENT // 100
 
-    # --- what people and the director ask --------------------------------------------------------------
+    # --- orders and questions --------------------------------------------------------------------------
 
     @property
     def aired(self) -> bool:
@@ -237,7 +237,7 @@ class Output:
                 self._slot(track, self._plan[track.msn]).closed = True
                 self._advance(track)
 
-    # --- what feeds bring ------------------------------------------------------------------------------
+    # --- from the feeds --------------------------------------------------------------------------------
 
     def segment_opened(self, feed: str, track: str, cut: Cut) -> None:
         """A segment begins in one track of a feed. Earlier ones are complete in this track."""

@@ -69,7 +69,7 @@ class ShedPolicy:
 
     @property
     def shedding(self) -> list[str]:
-        """Names as in ``v720:half``, ``v480:off``."""
+        """The rungs with less than the full rate, as in ``v720:half``, ``v480:off``."""
         return [
             f"{name}:{'half' if r.level == 'half' else 'off'}" for name, r in self._rungs.items() if r.level != "full"
         ]

@@ -23,7 +23,7 @@ _LONGEST_PERIOD = SAMPLE_RATE // 60
 _TEMPLATE = SAMPLE_RATE // 100
 
 
-class PcmLine:
+class PcmWindow:
     """The next seconds of the timeline, silent where nothing was written. Positions are samples since the epoch."""
 
     def __init__(self, start: int) -> None:
@@ -56,7 +56,7 @@ class PcmLine:
         return out
 
     def clear(self, at: int) -> None:
-        """Silence from ``at`` on."""
+        """Replace the sound from ``at`` on by silence."""
         self._data[:, max(0, at - self._base) :] = 0
 
 

@@ -124,7 +124,7 @@ class BroadcastPipeline:
             for r in broadcast.renditions
         }
 
-    # --- what takes write --------------------------------------------------------------------------
+    # --- from the takes ----------------------------------------------------------------------------
 
     def cut(self, start: int, *, discontinuity: bool = False) -> Cut:
         """Begin the next segment at ``start`` in every rendition."""
@@ -203,7 +203,7 @@ class BroadcastPipeline:
         self.sound_track.close()
         self.slates.close()
 
-    # --- what the workers made ---------------------------------------------------------------------
+    # --- from the workers --------------------------------------------------------------------------
 
     def _on_sample(self, rendition: str, sample: Sample, cut: Cut | None, config: TrackConfig) -> None:
         packager = self._packagers[rendition]

@@ -294,14 +294,14 @@ class Programme:
         if isinstance(self.take, PictureTake):
             self.keyframes.want(self.take.source, self.clock_ns())
 
-    # --- what is told ------------------------------------------------------------------------------
+    # --- status ------------------------------------------------------------------------------------
 
     def passes(self, source: str) -> bool:
         """Whether the source's own bits are the top rendition now."""
         return isinstance(self.take, PictureTake) and self.take.source == source and self.take.passthrough
 
     def notes(self, source: str) -> list[str]:
-        """Codes of what the technician should know of a source."""
+        """Codes of the notes about a source for the technician."""
         fitness, state = self._fitness.get(source), self.switch.sources.get(source)
         notes = [fitness.note] if fitness is not None and fitness.note else []
         now_ns = self.clock_ns()
@@ -357,8 +357,7 @@ class Programme:
         return own | (self.pipeline.counters if self.pipeline is not None else {})
 
     async def finish(self) -> None:
-        """The broadcast ends, whatever still comes in: close the segments at their present ends, whole ones if the
-        workers are quick enough."""
+        """The broadcast ends: close the segments at their present ends, whole ones if the workers are quick enough."""
         self.finished = True
         if self.pipeline is not None and self.takes is not None and (take := self.takes.take) is not None:
             self.takes.take = None

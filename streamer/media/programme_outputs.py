@@ -88,7 +88,7 @@ class ProgrammeOutputs:
                 self._emit(OutputGone(output=name))
         self._withhold(orders.withheld, start)
 
-    # --- what is told ------------------------------------------------------------------------------------
+    # --- status ------------------------------------------------------------------------------------------
 
     @property
     def shows(self) -> dict[str, Shows]:
@@ -105,7 +105,7 @@ class ProgrammeOutputs:
             "gaps_total": float(sum(output.gaps_total for output in outputs)),
         }
 
-    # --- what the director orders --------------------------------------------------------------------------
+    # --- the director's orders -----------------------------------------------------------------------------
 
     def obey(self, orders: RoomOrders, now: int) -> None:
         """The orders from tick ``now`` on."""
@@ -133,7 +133,7 @@ class ProgrammeOutputs:
         unlisted += self._programme.forget(start, end, gaps=True)
         self._store.forget(unlisted)
 
-    # --- what the pipeline tells -------------------------------------------------------------------------------
+    # --- from the pipeline -------------------------------------------------------------------------------------
 
     def cut(self, start: int) -> None:
         for controller in self._controllers.values():

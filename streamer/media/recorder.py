@@ -125,7 +125,7 @@ class Recorder:
     def start(self) -> None:
         """Start the writer and begin the index: the broadcast is open and ``snapshot`` shows it.
 
-        What the snapshot lists keeps its files from being removed.
+        Files of segments in the snapshot are not removed.
         """
         first = self._snapshot()
         for output, tracks in first.outputs.items():
@@ -221,7 +221,7 @@ class Recorder:
         return await asyncio.to_thread(self.stop, timeout_s)
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """The same, for callers that may wait."""
+        """Do as :meth:`close` does, for callers that may block."""
         self._queue.close()
         if self._thread.ident is None:
             return True

@@ -20,7 +20,8 @@ class FrameRelay(Protocol):
 
 
 class RelayTimeline:
-    """``start`` is the tick from which sound is missing."""
+    """Passes a broadcast's pictures and sound to the relay in order of time, with silence for missing sound. ``start``:
+    the tick from which sound is missing."""
 
     def __init__(self, relay: FrameRelay, start: int) -> None:
         self._relay = relay

@@ -142,7 +142,7 @@ def slate_image(width: int, height: int, text: SlateText, kind: str) -> Image.Im
 
 
 def picture_of(image: Image.Image) -> VideoFrame:
-    """A yuv420p picture, BT.709, limited range. Its size has to be even."""
+    """A yuv420p picture, BT.709, limited range. Its size must be even."""
     return VideoReformatter().reformat(
         VideoFrame.from_ndarray(np.asarray(image.convert("RGB")), format="rgb24"),
         format="yuv420p",

@@ -178,9 +178,9 @@ class TakeSequence:
     def slate_from(
         self, start: int, sound_of: str | None = None, *, clock: SourceClock | None = None, to: int | None = None
     ) -> None:
-        """Write the slate from ``start`` to ``to`` (now, where it is None), at once.
+        """Write the slate from ``start`` to ``to`` (None: now), at once.
 
-        ``clock``: of the take before, whose sound goes on.
+        ``clock``: the clock of the take before, whose sound goes on.
         """
         start = max(start, self.pipeline.grid.start + SHORTEST_TICKS if self.pipeline.grid.number else 0)
         if self.take is not None:

@@ -75,9 +75,9 @@ def rtp_ticks(unit: AccessUnit) -> int:
 class SourceClock:
     """Maps both tracks of one source to the timeline, for the length of one take.
 
-    The picture leads: its first frame stands at its arrival, or later where the take cannot begin by then. Sound
-    follows the sender's clock where both tracks' sender reports are in; until then its own arrival, moved as the
-    picture was, and what that was wrong by is made up at SOUND_SLEW_TICKS_PER_S.
+    The picture leads: its first frame stands at its arrival, or later if the take cannot begin by then. Sound follows
+    the sender's clock once both tracks have sender reports. Until then it follows its own arrival, moved like the
+    picture; the error is then corrected at SOUND_SLEW_TICKS_PER_S.
     """
 
     room: RoomClock

@@ -81,7 +81,9 @@ class _TaskCollector(Collector):
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        restarts = CounterMetricFamily("streamer_task_restarts", "Tasks begun anew after a fault.", labels=("task",))
+        restarts = CounterMetricFamily(
+            "streamer_task_restarts", "Tasks that were restarted after a failure.", labels=("task",)
+        )
         for name, count in self._tasks.restarts.items():
             restarts.add_metric((name,), count)
         yield restarts
@@ -127,7 +129,7 @@ class _RoomCollector(Collector):
             "streamer_source_packets", "Packets that came.", labels=("room", "source", "kind")
         )
         lost = CounterMetricFamily(
-            "streamer_source_packets_lost", "Packets that did not.", labels=("room", "source", "kind")
+            "streamer_source_packets_lost", "Packets that did not come.", labels=("room", "source", "kind")
         )
         counters: dict[str, CounterMetricFamily] = {}
         for room, link in rooms.items():
@@ -139,7 +141,7 @@ class _RoomCollector(Collector):
                 if family is None:
                     name = _metric_name(counter.removeprefix("room_"))
                     family = counters[counter] = CounterMetricFamily(
-                        f"streamer_room_{name}", "Counted for a room.", labels=("room",)
+                        f"streamer_room_{name}", "A counter of the room.", labels=("room",)
                     )
                 family.add_metric((room,), value)
             if status is None:

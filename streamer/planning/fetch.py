@@ -34,7 +34,7 @@ _ACCEPT = "application/json, application/xml;q=0.9, text/calendar;q=0.9, */*;q=0
 
 class NotFetched(Unprocessable):
     """The address cannot be fetched: codes ``bad_address``, ``address_refused``, ``unreachable``, ``too_slow``,
-    ``too_large``, ``refused_by_server``. The message does not tell what is behind a refused address."""
+    ``too_large``, ``refused_by_server``. The message tells nothing about a host behind a refused address."""
 
     code = "not_fetched"
 
@@ -136,7 +136,7 @@ def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
     if not names or names == ["identity"]:
         return lambda data, _limit: data
     if names not in (["gzip"], ["x-gzip"], ["deflate"]):
-        raise NotFetched("The answer is packed in a way that was not asked for.", code="refused_by_server")
+        raise NotFetched("The answer has an unknown compression.", code="refused_by_server")
     unpacker = zlib.decompressobj(32 + zlib.MAX_WBITS)
 
     def unpack(data: bytes, limit: int) -> bytes:
@@ -157,7 +157,7 @@ def _target(url: str) -> tuple[str, int]:
     if parts.scheme not in ("http", "https") or not parts.hostname or any(character.isspace() for character in url):
         raise NotFetched("The address does not begin with http:// or https://.", code="bad_address")
     if parts.username or parts.password:
-        raise NotFetched("An address with a password in it is not fetched.", code="bad_address")
+        raise NotFetched("The address must not contain a password.", code="bad_address")
     return parts.hostname, port if port is not None else {"http": 80, "https": 443}[parts.scheme]
 
 
@@ -170,7 +170,7 @@ async def _checked(host: str, port: int, allowed: Sequence[Network], resolve: Re
         texts = [str(literal)] if literal is not None else await resolve(host, port)
         found = [ipaddress.ip_address(text.partition("%")[0]) for text in texts]
     except (OSError, ValueError, UnicodeError) as error:
-        raise NotFetched("There is no host of that name.", code="unreachable") from error
+        raise NotFetched("There is no host with this name.", code="unreachable") from error
     good = [address for address in found if may_reach(address, allowed)]
     if not good:
         raise NotFetched(
@@ -223,7 +223,7 @@ class _Pinned(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         if host.lower().rstrip(".") != self._host.lower().rstrip("."):
-            raise OSError("only the checked host is connected to")
+            raise OSError("only the checked host may be connected")
         return [
             ResolveResult(
                 hostname=host,

@@ -165,7 +165,7 @@ async def _event(
     wanted = next((text for text in candidates if text and slug_of(text)), "")
     event_id = wanted if is_slug(wanted) else slug_of(wanted)
     if not event_id:
-        raise Unprocessable("The schedule does not say which event it is: name one.", code="no_event")
+        raise Unprocessable("The schedule names no event: choose one.", code="no_event")
     known = await Events(connection).find(event_id)
     if known is not None:
         return known, False

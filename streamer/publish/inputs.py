@@ -1,8 +1,7 @@
 """The inputs of ``streamer publish``: the test card, a file in a loop, or any input that FFmpeg's libraries open.
 
-A :class:`Feed` has a thread of its own that reads, encodes where it must, and calls ``emit`` with encoded frames in
-real time; it never builds up delay, and opens its input again when that ends or fails. ``emit`` is called in that
-thread.
+A :class:`Feed` has its own thread. The thread reads, encodes if necessary, and calls ``emit`` with encoded frames in
+real time. It never builds up delay, and opens its input again when that ends or fails.
 """
 
 from __future__ import annotations
@@ -177,7 +176,7 @@ class Feed:
                 # A file that was played to its end begins again at once; a camera that hung up is waited for.
                 steady = STEADY_S if self.live else SHORTEST_CLIP_S
             except Exception as error:
-                # Whatever error a library raises, the publisher tries again: the camera may be back.
+                # The publisher tries again after any error of a library: the camera may be back.
                 self.error = f"{type(error).__name__}: {error}"
                 log.warning("input_failed", error=self.error)
             failures = 0 if time.monotonic() - began > steady else failures + 1
@@ -267,7 +266,7 @@ class MediaFeed(Feed):
             video = next(iter(container.streams.video), None) if self.options.video else None
             audio = next(iter(container.streams.audio), None) if self.options.audio else None
             if video is None and audio is None:
-                raise ValueError("the input has neither picture nor sound that is wanted")
+                raise ValueError("the input has no usable picture or sound")
             log.info("input_opened", video=video and video.codec_context.name, audio=audio and audio.codec_context.name)
             picture = self._picture(video) if video is not None else None
             sound = _Sound(self.options.audio_bitrate) if audio is not None else None
@@ -409,7 +408,7 @@ class _Sound:
             at_us = int(frame.pts * frame.time_base * 1_000_000)
             expected_us = (self._anchor_us or 0) + self._samples * 1_000_000 // SAMPLE_RATE
             if self._anchor_us is not None and abs(at_us - expected_us) > 100_000:
-                self._reset()  # a hole in the input: what is buffered belongs before it
+                self._reset()  # a gap in the input: the buffered sound belongs before it
             if self._anchor_us is None:
                 self._anchor_us = at_us
             self._samples += frame.samples * SAMPLE_RATE // frame.sample_rate

@@ -119,7 +119,7 @@ def _pixels(box: Box, width: int, height: int) -> tuple[slice, slice]:
 
 
 def draw_card(width: int, height: int, label: str) -> Image.Image:
-    """Everything that stands still, RGB."""
+    """The parts of the card that do not move, as an RGB picture."""
     image = Image.new("RGB", (width, height), (14, 17, 22))
     draw = ImageDraw.Draw(image)
     unit = height / 720
@@ -239,7 +239,7 @@ def beep_block(utc_us: int) -> NDArray[np.int16]:
 
 
 def sound_frame(utc_us: int, pts: int) -> av.AudioFrame:
-    """The same, as a frame; ``pts`` in samples."""
+    """The sound of :func:`beep_block` as a frame; ``pts`` in samples."""
     frame = av.AudioFrame.from_ndarray(beep_block(utc_us).reshape(1, -1), format="s16", layout="stereo")
     frame.sample_rate = SAMPLE_RATE
     frame.pts = pts

@@ -32,13 +32,13 @@ class Admission:
     def __init__(
         self,
         director: Director,
-        doors: AccessPolicy,
+        access: AccessPolicy,
         find_session: FindSession,
         audience: Audience,
         settings: RealtimeSettings,
     ) -> None:
         self._director = director
-        self._doors = doors
+        self._access = access
         self._find_session = find_session
         self._settings = settings
         self._audience = audience
@@ -50,7 +50,7 @@ class Admission:
     async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request, sid: str) -> Client:
         """Raises StreamerError for a client that may not come in."""
         shake = _handshake(auth)
-        caller = await self._doors.identify(request, shake.token or None)
+        caller = await self._access.identify(request, shake.token or None)
         grant = None if caller is None else caller.grant
         session = None if shake.session is None else await self._session(shake.session)
         client = Client(
@@ -58,7 +58,7 @@ class Admission:
             namespace=namespace,
             wire=wire,
             channel="",
-            address=self._doors.address(request),
+            address=self._access.address(request),
             member=sid,
             bucket=Bucket(self._settings.commands_burst, self._settings.commands_per_s),
             caller=caller,
@@ -127,7 +127,7 @@ class Admission:
         Raises StreamerError with the code for the client.
         """
         if client.caller is not None:
-            renewed = await self._doors.renew(client.caller)
+            renewed = await self._access.renew(client.caller)
             if renewed is None and client.namespace == AUDIENCE and client.session is None:
                 # Public namespaces stay open: the client goes on without a grant.
                 client.caller = client.role = None
@@ -164,10 +164,10 @@ class Admission:
         if client.namespace == AUDIENCE:
             self._require_view(client, session)
         if session.closed != (client.session is not None):
-            raise StreamerError("The session's audience is another now. Come back.", code="moved", status=409)
+            raise StreamerError("The session has another audience now. Connect again.", code="moved", status=409)
 
     def _require_view(self, client: Client, session: Session) -> None:
-        by_link = self._doors.is_link(session, client.link)
+        by_link = self._access.is_link(session, client.link)
         rights.require_view(self._director, client.grant, session, by_link=by_link)
 
     async def _session(self, session_id: str) -> Session:
@@ -189,10 +189,10 @@ def _handshake(auth: Any) -> Handshake:
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from error
     if (shake.room is None) == (shake.session is None):
-        raise _invalid("Either room or session has to be named.")
+        raise _invalid("Name either room or session.")
     if shake.protocol not in (None, PROTOCOL_VERSION):
         raise Unprocessable(
-            f"Version {PROTOCOL_VERSION} of the protocol is spoken here.",
+            f"Version {PROTOCOL_VERSION} of the protocol is needed.",
             code="unsupported_protocol",
             details={"protocol": PROTOCOL_VERSION},
         )
@@ -204,4 +204,4 @@ def _invalid(message: str) -> Unprocessable:
 
 
 def unavailable() -> Unavailable:
-    return Unavailable("The server does not manage that at the moment.", code="unavailable")
+    return Unavailable("The server cannot do this at the moment.", code="unavailable")

@@ -27,7 +27,7 @@ SHARED_S = 1.0
 """The public part of a snapshot is encoded once for this time."""
 FOR_THE_STUDIO = frozenset({"crew.line", "trouble"})
 """Events of moderators and viewers that technicians also get."""
-LATEST_LINES = 20
+LATEST_CREW_MESSAGES = 20
 """Of each room, for a client of several rooms."""
 TRIES = 5
 
@@ -121,7 +121,7 @@ class AudienceFeed:
         if client.namespace == MODERATION:
             return {"moderation": await audience.snapshot(scope, Viewpoint.MODERATION)}
         if client.namespace == STUDIO:
-            return {"lines": await self._lines(client)}
+            return {"lines": await self._crew_messages(client)}
         told: dict[str, Any] = {
             "audience": await self._public(client),
             "own": await audience.snapshot(scope, Viewpoint.OWN, client.member),
@@ -131,17 +131,17 @@ class AudienceFeed:
             told["stage"] = await audience.snapshot(scope, Viewpoint.STAGE)
         return told
 
-    async def _lines(self, client: Client) -> list[dict[str, Any]]:
+    async def _crew_messages(self, client: Client) -> list[dict[str, Any]]:
         """The lines of the client's room, or the newest of each of its rooms."""
         if client.channel != EVERY_ROOM:
-            return await self._audience.lines(client.scope)
+            return await self._audience.crew_messages(client.scope)
         found: list[dict[str, Any]] = []
         for room in list(self._director.rooms):
             scope = Scope(room)
             target = self._target(scope)
             if target is not None and client.grant is not None and client.grant.allows(Action.ROOM_AIR, target):
-                latest = (await self._audience.lines(scope))[-LATEST_LINES:]
-                found += [{**line, "room": room} for line in latest]
+                latest = (await self._audience.crew_messages(scope))[-LATEST_CREW_MESSAGES:]
+                found += [{**message, "room": room} for message in latest]
         return found
 
     async def _public(self, client: Client) -> msgspec.Raw:

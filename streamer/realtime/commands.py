@@ -91,7 +91,7 @@ class Commands:
         tables: Mapping[str, Sequence[CommandDefinition[Any]]],
         *,
         director: Director,
-        doors: AccessPolicy,
+        access: AccessPolicy,
         views: Views,
         audience: Audience,
         settings: RealtimeSettings,
@@ -100,7 +100,7 @@ class Commands:
     ) -> None:
         self._tables = {space: {command.name: command for command in commands} for space, commands in tables.items()}
         self._director = director
-        self._doors = doors
+        self._access = access
         self._views = views
         self._audience = audience
         self._settings = settings
@@ -157,9 +157,11 @@ class Commands:
         payload = _checked(command, arguments)
         if command.budget is not None and self._is_new(client):
             # An identity costs nothing: limits of each participant do not stop a person who takes a new one each time.
-            _check(self._newcomers[command.budget].wait_s(household(client.address)), "Too many newcomers at once.")
+            _check(
+                self._newcomers[command.budget].wait_s(household(client.address)), "Too many new participants at once."
+            )
         if len(self._at_work) >= MOST_AT_WORK:
-            raise TooMany("Too much at once.", code="rate_limited", headers={"Retry-After": "1"})
+            raise TooMany("Too many commands at once.", code="rate_limited", headers={"Retry-After": "1"})
         # A client that hangs up does not stop it: a half-done change in the database would have no effect.
         task = asyncio.create_task(self._work(client, command, payload), name=f"command {name}")
         self._at_work.add(task)
@@ -167,7 +169,7 @@ class Commands:
         done, _ = await asyncio.wait({task}, timeout=self._settings.command_s)
         if not done:
             task.add_done_callback(_forget_error)
-            raise StreamerError("It takes too long; it may still be done.", code="timeout", status=504)
+            raise StreamerError("The command takes too long; it may still take effect.", code="timeout", status=504)
         return task.result()
 
     def _is_new(self, client: Client) -> bool:
@@ -179,7 +181,7 @@ class Commands:
         grant = None
         if client.caller is not None:
             # The grant as it is now: grants end, move with their sessions and are revoked.
-            renewed = client.caller if command.action is None else await self._doors.renew(client.caller)
+            renewed = client.caller if command.action is None else await self._access.renew(client.caller)
             if renewed is None:
                 # The check of the connection decides whether it stays.
                 client.renewed_at = 0.0
@@ -207,12 +209,12 @@ class Commands:
     def _room(self, client: Client, payload: RoomCommand) -> str:
         if client.channel == EVERY_ROOM:
             if payload.room is None:
-                raise Unprocessable("room has to be named.", code="invalid", details={"field": "room"})
+                raise Unprocessable("Name the room.", code="invalid", details={"field": "room"})
             room = payload.room
         else:
             room = client.room
             if payload.room not in (None, room):
-                raise Unprocessable("This is another room.", code="invalid", details={"field": "room"})
+                raise Unprocessable("The connection is for another room.", code="invalid", details={"field": "room"})
         if room not in self._director.rooms:
             raise rights.no_such_room()
         return room

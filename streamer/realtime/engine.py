@@ -77,17 +77,17 @@ class ConnectionHandler(Protocol):
     async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request) -> NamespaceClient:
         """Raises StreamerError for a client that may not come in."""
 
-    def entered(self, guest: Any) -> None:
+    def entered(self, client: Any) -> None:
         """The client has been told that it is in."""
 
-    async def command(self, guest: Any, name: str, payload: list[Any]) -> dict[str, Any]:
+    async def command(self, client: Any, name: str, payload: list[Any]) -> dict[str, Any]:
         """The acknowledgement. Does not raise."""
 
-    def left(self, guest: Any) -> None: ...
+    def left(self, client: Any) -> None: ...
 
 
 class SendQueue(asyncio.Queue[Any]):
-    """Engine.IO's queue of one session, with a limit: what does not fit is dropped, and ``overrun`` is set."""
+    """Engine.IO's queue of one session, with a limit: packets beyond it are dropped, and ``overrun`` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ class Wire:
         """The transport, if its descriptor may be written to."""
         self._descriptor = -1
         self._settled = 0
-        self.guests: dict[str, NamespaceClient] = {}
+        self.clients: dict[str, NamespaceClient] = {}
         """Namespace -> client."""
         self.entering: set[str] = set()
         self.entries = Bucket(ENTRIES_BURST, ENTRIES_PER_S)
@@ -399,21 +399,21 @@ class EngineServer:
             raise BadRequest("The session has ended.", code="session_ended") from error
         return response
 
-    def take_out(self, guest: NamespaceClient, wire: Wire, error: StreamerError) -> None:
+    def take_out(self, client: NamespaceClient, wire: Wire, error: StreamerError) -> None:
         """Tell a client the reason, and let it out of its namespace. Its session ends when it is in no namespace any
         more."""
-        if wire.guests.get(guest.namespace) is not guest:
+        if wire.clients.get(client.namespace) is not client:
             return
-        wire.write(pack(EVENT, guest.namespace, ["closed", error.body()]))
-        wire.write(pack(DISCONNECT, guest.namespace))
-        self._leave(wire, guest)
+        wire.write(pack(EVENT, client.namespace, ["closed", error.body()]))
+        wire.write(pack(DISCONNECT, client.namespace))
+        self._leave(wire, client)
 
-    def _leave(self, wire: Wire, guest: NamespaceClient) -> None:
-        if wire.guests.get(guest.namespace) is guest:
-            del wire.guests[guest.namespace]
-            self._handler.left(guest)
+    def _leave(self, wire: Wire, client: NamespaceClient) -> None:
+        if wire.clients.get(client.namespace) is client:
+            del wire.clients[client.namespace]
+            self._handler.left(client)
 
-    # --- what the engine calls -------------------------------------------------------------------------
+    # --- called by the engine --------------------------------------------------------------------------
 
     async def _opened(self, sid: str, environ: dict[str, Any]) -> None:
         self._environments[sid] = environ
@@ -430,8 +430,8 @@ class EngineServer:
                 await self._enter(wire, packet.namespace, packet.data)
             elif packet.kind == EVENT:
                 await self._command(wire, packet.namespace, packet.ack, packet.data)
-            elif packet.kind == DISCONNECT and (guest := wire.guests.get(packet.namespace)) is not None:
-                self._leave(wire, guest)
+            elif packet.kind == DISCONNECT and (client := wire.clients.get(packet.namespace)) is not None:
+                self._leave(wire, client)
         except Malformed as error:
             self.engine.malformed += 1
             self.recently.append(str(error))
@@ -443,8 +443,8 @@ class EngineServer:
         if wire is None:
             return
         wire.release()
-        for guest in list(wire.guests.values()):
-            self._leave(wire, guest)
+        for client in list(wire.clients.values()):
+            self._leave(wire, client)
         if environ is not None:
             self._handler.ended(wire, environ[ADDRESS])
 
@@ -452,14 +452,14 @@ class EngineServer:
         try:
             if namespace not in self._allowed:
                 raise StreamerError("There is no such namespace.", code="unknown_namespace", status=404)
-            if namespace in wire.guests or namespace in wire.entering:
-                raise StreamerError("Connected already.", code="already_connected", status=409)
+            if namespace in wire.clients or namespace in wire.entering:
+                raise StreamerError("The client is connected already.", code="already_connected", status=409)
             if wire.entries.wait_s() > 0:
-                raise TooMany("Too much coming and going.", code="rate_limited")
+                raise TooMany("Too many connections in a short time.", code="rate_limited")
             wire.entering.add(namespace)
             try:
                 request = self._environments[wire.sid]["aiohttp.request"]
-                guest = await self._handler.enter(wire, namespace, auth, request)
+                client = await self._handler.enter(wire, namespace, auth, request)
             finally:
                 wire.entering.discard(namespace)
         except StreamerError as error:
@@ -469,18 +469,18 @@ class EngineServer:
             return
         if self.engine.wires.get(wire.sid) is not wire or wire.closed:
             # The client left during the lookup.
-            self._handler.left(guest)
+            self._handler.left(client)
             return
-        wire.guests[namespace] = guest
-        wire.write(pack(CONNECT, namespace, {"sid": guest.sid}))
-        self._handler.entered(guest)
+        wire.clients[namespace] = client
+        wire.write(pack(CONNECT, namespace, {"sid": client.sid}))
+        self._handler.entered(client)
 
     async def _command(self, wire: Wire, namespace: str, ack: int | None, data: Any) -> None:
         if not isinstance(data, list) or not data or not isinstance(data[0], str):
             raise Malformed("no event")
-        guest = wire.guests.get(namespace)
-        if guest is None:
+        client = wire.clients.get(namespace)
+        if client is None:
             return
-        answer = await self._handler.command(guest, data[0], data[1:])
+        answer = await self._handler.command(client, data[0], data[1:])
         if ack is not None:
             wire.write(pack(ACK, namespace, [answer], ack))

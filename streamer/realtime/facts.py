@@ -45,15 +45,15 @@ class Facts:
 
     def broadcast(self, room: str) -> BroadcastChanged:
         """The public facts about a room's public output."""
-        face = self._director.face(room)
+        public = self._director.public_status(room)
         return BroadcastChanged(
             room=room,
             state=_state(self._state_of(room)),
-            word=face.word,
-            reserved_until=moment_or_none(face.reserved_until_ms),
-            hold=_hold(face.hold),
-            session=None if face.current is None else face.current.session.id,
-            next=None if face.next is None else face.next.session.id,
+            word=public.word,
+            reserved_until=moment_or_none(public.reserved_until_ms),
+            hold=_hold(public.hold),
+            session=None if public.current is None else public.current.session.id,
+            next=None if public.next is None else public.next.session.id,
         )
 
     def own_broadcast(self, session: Session) -> BroadcastChanged:
@@ -134,9 +134,9 @@ class Facts:
                 running = self._views.crew(own, client.caller, client.link) if own.running else None
                 return {"room": room, "broadcast": self.own_broadcast(own), "session": running, "next": None}
         told: dict[str, Any] = {"room": room, "broadcast": self.broadcast(room)}
-        face = self._director.face(room)
-        told["session"] = None if face.current is None else self._views.public(face.current.session)
-        told["next"] = None if face.next is None else self._views.public(face.next.session)
+        public = self._director.public_status(room)
+        told["session"] = None if public.current is None else self._views.public(public.current.session)
+        told["next"] = None if public.next is None else self._views.public(public.next.session)
         if client.grant is None or rights.ENTRY[client.namespace] is None:
             return told
         # Crew who may not know of a session see the public facts.

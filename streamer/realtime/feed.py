@@ -177,7 +177,7 @@ class DayFeed:
 
     def _tell_shown(self, room: str) -> None:
         """During an overrun the next sessions are shown later, which changes no session."""
-        shown = dict(self._director.face(room).shown or {})
+        shown = dict(self._director.public_status(room).shown or {})
         before, self._shown[room] = self._shown.get(room, {}), shown
         for session_id, times in shown.items():
             if session_id not in before or before[session_id] == times:
@@ -298,7 +298,7 @@ class DayFeed:
         self._publications[room] = self._facts.publications(room)
         self._alarms[room] = self._facts.alarms(room)
         self._air[room] = self._facts.air(room)
-        self._shown[room] = dict(self._director.face(room).shown or {})
+        self._shown[room] = dict(self._director.public_status(room).shown or {})
 
     def _forget_room(self, room: str) -> None:
         for namespace in (AUDIENCE, *CREW):

@@ -102,7 +102,7 @@ class Client:
         return Participant(self.member, self.name, self.place, role, self.since_ms)
 
     def may_have(self, entry: LogEntry, target: Target | None) -> bool:
-        """``target``: the entry's room, if the client is connected to several rooms."""
+        """Whether the client may get the entry. ``target``: the entry's room, for a client of several rooms."""
         if entry.only is not None and entry.only != self.member:
             return False
         if entry.for_all and target is None:

@@ -18,7 +18,7 @@ class Seats:
     def take(self, member: str) -> None:
         """Raises TooMany ``rate_limited``; then no place was taken."""
         if self._taken[member] >= self._most:
-            raise TooMany("You are here too often already.", code="rate_limited", headers={"Retry-After": "10"})
+            raise TooMany("You have too many connections already.", code="rate_limited", headers={"Retry-After": "10"})
         self._taken[member] += 1
 
     def leave(self, member: str) -> None:

@@ -61,7 +61,7 @@ class Realtime:
         allowed_origins: Iterable[str],
         director: Director,
         plane: MediaPlane,
-        doors: AccessPolicy,
+        access: AccessPolicy,
         views: Views,
         audience: Audience,
         find_session: FindSession,
@@ -70,7 +70,7 @@ class Realtime:
     ) -> None:
         self._settings = settings
         self._director = director
-        self._doors = doors
+        self._access = access
         self._clock = clock
         self._origins = origins_of(public_url, allowed_origins)
         self.stats = Stats()
@@ -83,11 +83,11 @@ class Realtime:
         )
         self._audience = audience
         self._audience_feed = AudienceFeed(self.hub, director, audience, self._take_out_banned)
-        self._porter = Admission(director, doors, find_session, audience, settings)
+        self._admission = Admission(director, access, find_session, audience, settings)
         self.commands = Commands(
             TABLES,
             director=director,
-            doors=doors,
+            access=access,
             views=views,
             audience=audience,
             settings=settings,
@@ -150,7 +150,7 @@ class Realtime:
         origin = request.headers.get("Origin")
         if origin is not None and origin not in self._origins:
             raise BadRequest("This page may not connect.", code="origin_not_allowed")
-        address = self._doors.address(request)
+        address = self._access.address(request)
         body = b""
         if request.method == "POST":
             body = await self._body(request)
@@ -176,7 +176,7 @@ class Realtime:
             raise StreamerError("The body did not come in time.", code="timeout", status=408) from error
         return bytes(body)
 
-    # --- what the engine asks -----------------------------------------------------------------------
+    # --- called by the engine -----------------------------------------------------------------------
 
     def opened(self, wire: Wire, address: str) -> None:
         self._places.take(address)
@@ -190,7 +190,7 @@ class Realtime:
 
     async def enter(self, wire: Wire, namespace: str, auth: Any, request: web.Request) -> Client:
         try:
-            client = await self._porter.enter(wire, namespace, auth, request, self.server.engine.generate_id())
+            client = await self._admission.enter(wire, namespace, auth, request, self.server.engine.generate_id())
             self._opened.pop(wire.sid, None)
             await self._seat(client)
         except StreamerError:
@@ -246,7 +246,7 @@ class Realtime:
             client.joined = False
             self._seats.leave(client.member)
             self._audience.leave(client.scope, client.member)
-        if not client.wire.guests and not client.wire.closed:
+        if not client.wire.clients and not client.wire.closed:
             self._opened[client.wire.sid] = (client.wire, time.monotonic())
 
     # --- grants -------------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ class Realtime:
             if caller is None or caller.grant.id != grant_id or (login is not None and caller.login != login):
                 continue
             if login is None:
-                error = StreamerError("The grant has been taken back.", code="revoked", status=401)
+                error = StreamerError("The grant has been revoked.", code="revoked", status=401)
             else:
                 error = StreamerError("The login has ended.", code="logged_out", status=401)
             self._take_out(client, error)
@@ -272,7 +272,7 @@ class Realtime:
         self.stats.taken_out_total += 1
         wire = client.wire
         self.server.take_out(client, wire, error)
-        if not wire.guests:
+        if not wire.clients:
             # Clients end a session without namespaces themselves; this is for those that do not.
             asyncio.get_running_loop().call_later(CHECK_S, _cut_if_idle, wire)
 
@@ -282,7 +282,7 @@ class Realtime:
 
     def _has_moved(self, session_id: str) -> None:
         """A session has become closed, or public: its audience is another."""
-        self._porter.note_moved(session_id, self._clock() * SEQ_PER_MS)
+        self._admission.note_moved(session_id, self._clock() * SEQ_PER_MS)
         self._look_at_session(session_id)
 
     async def _look_after(self) -> None:
@@ -308,7 +308,7 @@ class Realtime:
                 ):
                     await self._look_at(client)
             for wire, since in list(self._opened.values()):
-                if now - since >= self._settings.join_s and not wire.guests:
+                if now - since >= self._settings.join_s and not wire.clients:
                     self._opened.pop(wire.sid, None)
                     self.stats.cut_idle_total += 1
                     wire.cut()
@@ -317,7 +317,7 @@ class Realtime:
 
     async def _look_at(self, client: Client) -> None:
         try:
-            await self._porter.check(client)
+            await self._admission.check(client)
         except StreamerError as error:
             if error.status < 500:
                 self._take_out(client, error)
@@ -327,7 +327,7 @@ class Realtime:
 
 
 def _cut_if_idle(wire: Wire) -> None:
-    if not wire.guests:
+    if not wire.clients:
         wire.cut()
 
 

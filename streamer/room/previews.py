@@ -41,10 +41,10 @@ class Previews:
     def check(self, source: SourceState | None) -> None:
         """Errors: ``no_such_source`` 404, ``unsupported_media`` 406 for a picture that cannot be relayed as it is."""
         if source is None or not source.connected:
-            raise NotFound("Nothing comes in under that name.", code="no_such_source")
+            raise NotFound("There is no source with this name.", code="no_such_source")
         if source.codec not in ("", "h264"):
             raise StreamerError(
-                f"A preview is not re-encoded, and this source sends {source.codec}.",
+                f"A preview is not encoded again, and this source sends {source.codec}.",
                 code="unsupported_media",
                 status=406,
             )

@@ -1,9 +1,9 @@
 """The room process: one open room, from its first publication to thirty minutes after its last.
 
-``python -m streamer.room.process --data DIR --room ID --settings FILE``, started by the media host; with
-``--spare`` instead of ``--room ID`` it is told its room later (:mod:`streamer.host.spare`). It wires publishers
-(:mod:`publications`) to the programme (:mod:`streamer.media.programme`), and what the programme makes to the
-disk, the data socket and the WHEP relay. It knows no HTTP, no database, no user.
+``python -m streamer.room.process --data DIR --room ID --settings FILE``, started by the media host; with ``--spare``
+instead of ``--room ID`` it gets its room later (:mod:`streamer.host.spare`). It connects publishers
+(:mod:`publications`) with the programme (:mod:`streamer.media.programme`), and the programme's parts with the disk, the
+data socket and the WHEP relay. It knows no HTTP, no database, no user.
 """
 
 from __future__ import annotations
@@ -336,7 +336,7 @@ class RoomService:
         if isinstance(grant, str):
             await self.publications.hangup_grant(grant)
         elif not isinstance(resource, str):
-            raise BadRequest("A resource or a grant has to be named.", code="bad_params")
+            raise BadRequest("Name a resource or a grant.", code="bad_params")
         elif self.publications.owns(resource):
             await self.publications.hangup(resource)
         else:
@@ -353,7 +353,7 @@ class RoomService:
         if take is not None:
             self.publications.request_keyframe(take.source)
 
-    # --- what is told ------------------------------------------------------------------------------
+    # --- status ------------------------------------------------------------------------------------
 
     def status(self) -> RoomStatus:
         programme = self.programme

@@ -152,7 +152,7 @@ class Publication:
             log.info("etag_mismatch", publication=self.id, tag_length=len(tag))
             raise StreamerError("This is another ICE session.", code="etag_mismatch", status=412)
         if is_restart(fragment, self._facts.ufrag, self._facts.password):
-            raise RestartUnsupported("Publish anew instead of restarting ICE.")
+            raise RestartUnsupported("ICE restarts are not supported; publish again.")
         if self._pc is None or self._ended:
             return
         if self._candidates_taken + len(fragment.candidates) > self._settings.max_candidates:
@@ -251,7 +251,7 @@ class Publication:
             if receiver.kind == "video":
                 receiver.request_keyframe()
 
-    # --- what is told ---
+    # --- status ---------
 
     @property
     def last_packet_ns(self) -> int:

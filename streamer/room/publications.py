@@ -50,7 +50,7 @@ class SourceListener(Protocol):
 
 
 class Publications:
-    """See the module. Make it on its loop."""
+    """The publications of a room's process, see the module. Make it on the loop that will use it."""
 
     def __init__(self, settings: Settings, sink: SourceListener, *, drop: Drop | None = None) -> None:
         self._settings = settings
@@ -127,7 +127,7 @@ class Publications:
         names = self._feeding.keys() | self._coming.keys()
         if offer.source not in names and len(names) >= self._settings.room.max_sources:
             raise Unavailable(
-                "The room has as many sources as it may have.",
+                "The room has its maximum of sources.",
                 code="too_many_publications",
                 headers={"Retry-After": "10"},
             )
@@ -235,7 +235,7 @@ class Publications:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    # --- what is asked and told ---
+    # --- questions and status -----
 
     @property
     def count(self) -> int:

@@ -193,7 +193,7 @@ class RelayServer:
         if feed.name != PUBLIC and not watched:
             self._feeds.pop(feed.name, None)
 
-    # --- what is told ----------------------------------------------------------------------------------
+    # --- status ----------------------------------------------------------------------------------------
 
     async def _tell_regularly(self) -> None:
         while True:

@@ -179,7 +179,7 @@ class _Certificate(RTCCertificate):
 def new_peer(servers: Sequence[IceServer] = (), *, bundle: bool = False) -> RTCPeerConnection:
     """A peer connection without aiortc's default (public) STUN server.
 
-    ``bundle``: one transport from the start, for offers; answers follow what was offered.
+    ``bundle``: one transport from the start, for offers; answers follow the offer.
     """
     ice_servers = [
         RTCIceServer(urls=s.url, username=s.username or None, credential=s.credential or None) for s in servers

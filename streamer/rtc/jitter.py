@@ -1,8 +1,8 @@
 """Makes complete frames in order from packets that may be late, doubled or lost.
 
 Pure: no sockets, no clock of its own (``now_ns`` is passed in), no loop. aiortc's jitter buffer holds 512 packets,
-blocks at a hole until they overflow and asks for a lost packet once; a camera's key frame alone can be larger. This
-one holds a hole open for a bounded time, asks again and again meanwhile, and then goes on without.
+blocks at a hole until they overflow and requests a lost packet once; a camera's key frame alone can be larger. This one
+holds a hole open for a bounded time, requests the packets repeatedly, and then goes on without them.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class TimestampUnwrapper:
         return self.last
 
     def near(self, value: int) -> int:
-        """The same without changing the state: for the RTP time of a sender report."""
+        """Unwrap a number without changing the state: for the RTP time of a sender report."""
         if self.last is None:
             return value
         return self.last + ((value - self.last + 0x80000000) & 0xFFFFFFFF) - 0x80000000

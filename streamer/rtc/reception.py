@@ -112,7 +112,7 @@ class Reception:
         return self.packets - self._counted_from
 
     def fraction_lost(self) -> int:
-        """Since the last call, in 1/256."""
+        """The share of packets that were lost since the last call, in 1/256."""
         expected = self.expected - self._expected_before
         received = self._received - self._received_before
         self._expected_before, self._received_before = self.expected, self._received

@@ -124,7 +124,7 @@ def read_offer(text: str, purpose: Purpose = "publish", *, max_candidates: int =
         facts = _check_section(index, session, section, purpose)
         if any(m.kind == facts.kind for m in media):
             raise UnsupportedMedia(
-                f"One {facts.kind} track is taken, the offer has more.", details={"reason": "too_many_tracks"}
+                f"One {facts.kind} track is accepted, the offer has more.", details={"reason": "too_many_tracks"}
             )
         media.append(facts)
         transports.add((_need(session, section, "ice-ufrag", index), _need(session, section, "ice-pwd", index)))
@@ -133,7 +133,7 @@ def read_offer(text: str, purpose: Purpose = "publish", *, max_candidates: int =
         cleaned += lines
     first = _need(session, sections[0], "ice-ufrag", 0), _need(session, sections[0], "ice-pwd", 0)
     if len(transports) > 1 and not any(line.startswith("a=group:BUNDLE") for line in session):
-        raise BadOffer("The media sections have to be bundled.", details={"reason": "not_bundled"})
+        raise BadOffer("The media sections must be bundled.", details={"reason": "not_bundled"})
     return OfferFacts(
         sdp="\r\n".join(cleaned) + "\r\n",
         media=tuple(media),
@@ -150,7 +150,7 @@ def _check_section(index: int, session: list[str], section: list[str], purpose: 
     kind, port = match[1], int(match[2])
     if kind not in USABLE:
         raise UnsupportedMedia(
-            f"Media of kind {kind[:20]!r} is not taken; offer audio and video only.",
+            f"Media of kind {kind[:20]!r} is not accepted; offer audio and video only.",
             details={"reason": "kind", "index": index, "kind": kind[:20]},
         )
     # RFC 8843, section 6: zero is how a bundle-only section looks; otherwise it is a rejected one.
@@ -159,7 +159,7 @@ def _check_section(index: int, session: list[str], section: list[str], purpose: 
             "The offer has a rejected media section.", details={"reason": "rejected", "index": index}
         )
     if not re.fullmatch(r"UDP/TLS/RTP/SAVPF?", match[3]):
-        raise UnsupportedMedia("Media has to be UDP/TLS/RTP/SAVPF.", details={"reason": "profile", "index": index})
+        raise UnsupportedMedia("Media must be UDP/TLS/RTP/SAVPF.", details={"reason": "profile", "index": index})
     direction = next(
         (line[2:] for line in section if line in ("a=sendonly", "a=recvonly", "a=sendrecv", "a=inactive")),
         next((line[2:] for line in session if line in ("a=sendonly", "a=recvonly", "a=inactive")), "sendrecv"),
@@ -174,12 +174,12 @@ def _check_section(index: int, session: list[str], section: list[str], purpose: 
         raise BadOffer("a=setup has no known value.", details={"reason": "setup", "index": index})
     _need(session, section, "fingerprint", index)
     if "a=rtcp-mux" not in section:
-        raise BadOffer("RTP and RTCP have to be multiplexed (a=rtcp-mux).", details={"reason": "rtcp_mux"})
+        raise BadOffer("RTP and RTCP must be multiplexed (a=rtcp-mux).", details={"reason": "rtcp_mux"})
     codecs = _codecs(match[4].split(), section)
     usable = tuple(name for name in codecs if name in USABLE[kind])
     if not usable:
         raise UnsupportedMedia(
-            f"None of the {kind} codecs offered is taken.",
+            f"None of the {kind} codecs offered is accepted.",
             details={"reason": "codec", "kind": kind, "offered": list(codecs)[:20], "taken": list(USABLE[kind])},
         )
     return OfferedMedia(

@@ -44,9 +44,8 @@ def from_sessions(
     """The public sessions in ``rooms``, with planned times (with delays, without overruns).
 
     ``rooms`` are listed whether or not they have a session; sessions in other rooms are left out. ``timezone`` is for
-    rooms without a venue. ``now_ms`` dates a schedule without sessions. ``url``: the page of what is planned; left out,
-    the event's or this instance's.
-    The version follows from what is public, and from nothing else.
+    rooms without a venue. ``now_ms`` dates a schedule without sessions. ``url``: the schedule's page; left out, the
+    event's or this instance's. The version depends on the public contents only.
     """
     names = room_names(rooms, venues)
     shown = sorted(

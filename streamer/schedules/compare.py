@@ -162,7 +162,7 @@ def _merged(schedule: Schedule, rooms: dict[str, str | None]) -> Iterable[Schedu
             yield ScheduleWarning("one_room", f"{' and '.join(several)} are taken for one room ({room_id}).")
 
 
-# --- which is which ------------------------------------------------------------------------------------------------
+# --- pairs ---------------------------------------------------------------------------------------------------------
 
 
 def _paired(
@@ -199,7 +199,7 @@ def _paired(
     return [(item, found.get(at)) for at, item in enumerate(items)], list(left.values())
 
 
-# --- what would change ---------------------------------------------------------------------------------------------
+# --- changes -------------------------------------------------------------------------------------------------------
 
 
 def abstract_of(item: ScheduleItem) -> str:
@@ -221,9 +221,7 @@ def _added(item: ScheduleItem, room: str | None) -> DifferenceItem:
     visibility = item.visibility or KIND_DEFAULTS[item.kind].visibility
     consequences: tuple[Consequence, ...] = ()
     if visibility is not Visibility.PUBLIC and item.visibility is None:
-        consequences = (
-            Consequence("closed_by_kind", f"A {item.kind.value} is {visibility.value} unless somebody says otherwise."),
-        )
+        consequences = (Consequence("closed_by_kind", f"A {item.kind.value} is {visibility.value} by default."),)
     return DifferenceItem(f"new:{name_of(item)}", Change.ADDED, None, item, room, (), consequences)
 
 
@@ -253,7 +251,9 @@ def _changed(item: ScheduleItem, session: Session, room: str | None) -> Differen
     if session.state is SessionState.CANCELLED:
         fields.append(FieldChange("state", session.state, SessionState.SCHEDULED))
         consequences.append(
-            Consequence("cancelled_here", "It was cancelled, and the schedule has it: it would take place again.", True)
+            Consequence(
+                "cancelled_here", "It was cancelled here, but the schedule has it: it would take place again.", True
+            )
         )
     if not fields:
         return None
@@ -265,7 +265,7 @@ def _changed(item: ScheduleItem, session: Session, room: str | None) -> Differen
     if names & {"start_ms", "end_ms"}:
         consequences.extend(_by_hand(session))
     if session.state is SessionState.ENDED and names & _PRIVACY:
-        consequences.append(Consequence("has_ended", "It is over: this changes who may see its replay."))
+        consequences.append(Consequence("has_ended", "It is over: the change affects who may see its replay."))
     change = Change.MOVED if moved else Change.CHANGED
     return DifferenceItem(session.id, change, session, item, room or session.room, tuple(fields), tuple(consequences))
 
@@ -359,7 +359,7 @@ def _vanished(existing: Sequence[Session], left: Sequence[Session], now_ms: int 
         consequences = list(_liveliness(session, "cancelled", blocks=True))
         if many:
             consequences.append(
-                Consequence("many_vanish", "More than half of what is to come is missing from the schedule.", True)
+                Consequence("many_vanish", "More than half of the future sessions are missing from the schedule.", True)
             )
         fields = (FieldChange("state", session.state, SessionState.CANCELLED),)
         yield DifferenceItem(session.id, Change.CANCELLED, session, None, session.room, fields, tuple(consequences))

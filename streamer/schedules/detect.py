@@ -34,7 +34,7 @@ def read_schedule(data: bytes, *, timezone: str, now_ms: int) -> Schedule:
         return read_c3voc(_utf8(data), timezone=timezone)
     if re.match(r"<(?:!doctype\s+)?html\b", head, re.IGNORECASE):
         raise Unreadable(
-            "it is a web page, not a schedule: is a login asked for, or is this the page that links to it?"
+            "it is a web page, not a schedule: perhaps a login page, or the page that links to the schedule"
         )
     if head.startswith("<"):
         return read_frab(data.lstrip(), timezone=timezone)

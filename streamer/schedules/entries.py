@@ -100,7 +100,7 @@ def read_entry(raw: Raw, room: str, day: EntryDay, collector: Collector, *, defa
     type_name = one_line(raw.get("type"), NAME_CHARACTERS)
     kind = kind_of(type_name, title)
     if day.start_ms is not None and not day.start_ms <= start_ms <= (day.end_ms or start_ms + 1):
-        collector.warn("outside_day", "It begins outside the day that it stands in.", name)
+        collector.warn("outside_day", "It begins outside of its day.", name)
     record, record_said = _flag(raw, "do_not_record", collector, name)
     stream, stream_said = _flag(raw, "do_not_stream", collector, name)
     if record is Flag.NO and default_record is not Flag.NO:
@@ -151,17 +151,17 @@ def _start(raw: Raw, day: EntryDay, collector: Collector, name: str) -> int | No
     if moment is None:
         on = read_date(raw.get("date")) or day.date
         if on is None or clock is None:
-            collector.warn("no_start", "It is left out: nobody can tell when it begins.", name)
+            collector.warn("no_start", "It is left out: its begin is unknown.", name)
             return None
         night = read_date(raw.get("date")) is None and clock < day.begins
         moment = at(on, clock, collector.zone, plus_days=1 if night else 0)
-        collector.warn("no_date", "Its start is put together from the day and the time of day.", name)
+        collector.warn("no_date", "Its start is made from the day and the time of day.", name)
     elif moment.tzinfo is None:
         collector.warn("no_offset", "Its date has no offset: taken as local time.", name)
         moment = located(moment, collector.zone)
     ms = milliseconds(moment) if moment is not None else None
     if ms is None or moment is None:
-        collector.warn("no_start", "It is left out: its date is none.", name)
+        collector.warn("no_start", "It is left out: its date is not valid.", name)
         return None
     if clock is not None and clock.replace(second=0) != moment.time().replace(second=0, microsecond=0):
         local = moment.astimezone(collector.zone).time()

@@ -72,12 +72,12 @@ def room_guid(room: ScheduleRoom) -> str:
     return room.guid if is_uuid(room.guid) else guid_of("room", room.guid or room.slug or line_of(room.name))
 
 
-# --- which session is which ---------------------------------------------------------------------------
+# --- identities ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class ExportIdentity:
-    """Unique in a schedule, and the same each time it is written."""
+    """Names of a session in an exported schedule: unique in it, and the same each time it is written."""
 
     guid: str
     id: int

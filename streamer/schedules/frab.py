@@ -159,7 +159,7 @@ class _Reader:
     def _schedule(self) -> Schedule:
         conference = self._conference
         if not conference:
-            self.collector.warn("no_conference", "The schedule does not say what it is called.")
+            self.collector.warn("no_conference", "The schedule has no title.")
         if not self._version:
             self.collector.warn("no_version", "The schedule has no version.")
         start_ms, end_ms = conference_span(conference, self.collector)

@@ -70,7 +70,7 @@ def _decoded(data: bytes, collector: Collector) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        collector.warn("not_utf8", "The file is not all in UTF-8: the rest is taken as Windows-1252.")
+        collector.warn("not_utf8", "A part of the file is not UTF-8: it is read as Windows-1252.")
         return "\n".join(map(_decoded_line, data.split(b"\n")))
 
 
@@ -125,7 +125,7 @@ def _cut(text: str) -> _Pieces:
                 inside.pop()
             pieces.complete = pieces.complete or ended == "VCALENDAR"
     if inside[1:2] == ["VEVENT"]:
-        raise Unreadable("it is not complete: it breaks off within an event")
+        raise Unreadable("it is not complete: it ends inside an event")
     return pieces
 
 
@@ -143,9 +143,9 @@ class _Reader:
         self._read_timezones(pieces.timezones)
         self._cancelled = properties.get("METHOD", "").strip().upper() == "CANCEL"
         if not pieces.complete:
-            self.collector.warn("no_end", "The file breaks off: it may not be all there.")
+            self.collector.warn("no_end", "The file ends too early: a part may be missing.")
         if pieces.broken_lines:
-            self.collector.warn("broken_lines", f"{pieces.broken_lines} lines are not folded as they should be.")
+            self.collector.warn("broken_lines", f"{pieces.broken_lines} lines are folded wrongly.")
         series: dict[str, list[_Entry]] = {}
         for number, lines in enumerate(pieces.events):
             entry = self._entry(lines)
@@ -194,7 +194,7 @@ class _Reader:
         name = uid or title or "?"
         start_value = getattr(_first(event, "DTSTART"), "dt", None)
         if not isinstance(start_value, date):
-            self.collector.warn("no_start", "It is left out: nobody can tell when it begins.", name)
+            self.collector.warn("no_start", "It is left out: its begin is unknown.", name)
             return None
         if not title:
             self.collector.warn("no_title", "It has no title.", name)
@@ -203,7 +203,7 @@ class _Reader:
         start = _wall(start_value, zone)
         start_ms = milliseconds(located(start, zone))
         if start_ms is None:
-            self.collector.warn("no_start", "It is left out: its date is none.", name)
+            self.collector.warn("no_start", "It is left out: its date is not valid.", name)
             return None
         categories = tuple(_categories(event))
         type_name = next((category for category in categories if kind_of(category) is not Kind.CONFERENCE), "")

@@ -34,7 +34,7 @@ _FIELD = re.compile(
 
 @dataclass(slots=True)
 class Budget:
-    """The rules of one file share it."""
+    """The work that is left for expanding rules; all rules of one file share it."""
 
     left: int = BUDGET
 

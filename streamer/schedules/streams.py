@@ -49,7 +49,7 @@ class StreamRoom:
 
 
 @dataclass(frozen=True, slots=True)
-class Gathering:
+class CurrentEvent:
     """A current event: its begin and end, and its rooms, from its public sessions."""
 
     event: Event
@@ -58,7 +58,7 @@ class Gathering:
     rooms: frozenset[str]
 
 
-def gathering(event: Event, sessions: Iterable[Session], now_ms: int) -> Gathering | None:
+def current_event(event: Event, sessions: Iterable[Session], now_ms: int) -> CurrentEvent | None:
     """The event if it is current. An event without a public session is hidden."""
     public = [s for s in sessions if not s.closed and s.state is not SessionState.CANCELLED]
     if not public:
@@ -67,13 +67,13 @@ def gathering(event: Event, sessions: Iterable[Session], now_ms: int) -> Gatheri
     end_ms = max(s.end_ms for s in public) if event.end_ms is None else event.end_ms
     if not start_ms - NEAR_MS <= now_ms <= end_ms + NEAR_MS:
         return None
-    return Gathering(event, start_ms, end_ms, frozenset(s.room for s in public))
+    return CurrentEvent(event, start_ms, end_ms, frozenset(s.room for s in public))
 
 
 def write_streams(
     rooms: Sequence[StreamRoom],
     venues: Mapping[str, Venue],
-    gatherings: Iterable[Gathering],
+    current_events: Iterable[CurrentEvent],
     *,
     title: str,
     public_url: str,
@@ -84,7 +84,7 @@ def write_streams(
     writer = _Writer(rooms, venues, public_url, timezone, now_ms)
     conferences: list[dict[str, Any]] = []
     shown: set[str] = set()
-    for held in sorted(gatherings, key=lambda g: (g.start_ms, g.event.id)):
+    for held in sorted(current_events, key=lambda g: (g.start_ms, g.event.id)):
         inside = [room for room in rooms if room.room.id in held.rooms]
         shown.update(room.room.id for room in inside)
         venue = venues.get(held.event.venue or "")

@@ -228,7 +228,7 @@ class Database:
         except DBAPIError as error:
             # The disk is full, or the server went away: no part of the transaction holds.
             if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
-                raise StoreUnavailable("The database broke the transaction off.") from error
+                raise StoreUnavailable("The database ended the transaction.") from error
             raise
 
     async def ping(self, timeout_s: float = 2.0) -> None:

@@ -71,7 +71,7 @@ class Erasing:
         """Records of this kind are done by ``do``."""
         self._doers[kind] = do
 
-    # --- what is told ---------------------------------------------------------------------------------
+    # --- status ---------------------------------------------------------------------------------------
 
     def unfinished(self, room: str | None = None) -> list[Unfinished]:
         """The failed erasures that are tried again, oldest first; with ``room`` those of the room and those of no
@@ -89,7 +89,7 @@ class Erasing:
         return [one.erasure for one in self._unfinished.values() if isinstance(one.erasure, RecordingErasure)]
 
     async def hashed(self, kind: str, name: str) -> bytes:
-        """An id as it stands in the file. Raises StoreUnavailable without a key."""
+        """The keyed hash of an id, as the file of erasures contains it. Raises StoreUnavailable without a key."""
         await self._open()
         return self.log.hashed(kind, name)
 
@@ -197,7 +197,9 @@ class Erasing:
         self.faults += 1
         one.problem = str(error) if error is not None else "it cannot be written down"
         log.error("not_erased", kind=type(one.erasure).__name__, problem=one.problem)
-        return NotErased("It is not all gone yet; it is tried again.", headers={"Retry-After": str(round(RETRY_S))})
+        return NotErased(
+            "Some data is not erased yet; the erasure is tried again.", headers={"Retry-After": str(round(RETRY_S))}
+        )
 
     async def _do_again(self, waiting: Sequence[Unfinished], *, starting: bool = False) -> None:
         if not waiting:

@@ -57,7 +57,7 @@ class Grants:
         return None if row is None else _MAPPING.item(row)
 
     async def find_many(self, grant_ids: Iterable[str]) -> dict[str, Grant]:
-        """The existing ones, by id."""
+        """The grants that exist of these, by id."""
         ids, found = list(grant_ids), {}
         for at in range(0, len(ids), _AT_A_TIME):
             query = select(grants).where(grants.c.id.in_(ids[at : at + _AT_A_TIME]))

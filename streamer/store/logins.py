@@ -43,7 +43,7 @@ class Logins:
         return None if row is None else _MAPPING.item(row)
 
     async def by_prefixes(self, prefixes: Iterable[bytes]) -> dict[bytes, Login]:
-        """By the beginnings of their digests; 12 bytes belong to one login only."""
+        """Logins by the beginnings of their digests; a beginning of 12 bytes belongs to one login only."""
         found = {}
         for prefix in prefixes:
             query = select(logins).where(logins.c.secret_sha256 > prefix).order_by(logins.c.secret_sha256).limit(1)
@@ -53,7 +53,7 @@ class Logins:
         return found
 
     async def existing(self, digests: Iterable[bytes]) -> set[bytes]:
-        """The existing ones of these."""
+        """The digests among these that belong to a login."""
         query = select(logins.c.secret_sha256).where(logins.c.secret_sha256.in_(list(digests)))
         return {row.secret_sha256 for row in await self._connection.execute(query)}
 

@@ -17,13 +17,13 @@ _SANCTIONS = RowMapping(Sanction, sanctions)
 _HOLDS = RowMapping(AddressHold, address_holds)
 _ACTIONS = RowMapping(ModerationAction, moderation_actions)
 _REPORTS = RowMapping(Report, reports)
-_LINES = RowMapping(CrewMessage, crew_lines)
+_CREW_MESSAGES = RowMapping(CrewMessage, crew_lines)
 
 T = TypeVar("T")
 
 
 class Moderation:
-    """One transaction's view of all of them."""
+    """One transaction's view of the tables of moderation."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -42,18 +42,18 @@ class Moderation:
     async def put_reports(self, items: Sequence[Report]) -> None:
         await self._put(reports, _REPORTS, items)
 
-    async def put_lines(self, items: Sequence[CrewMessage]) -> None:
-        await self._put(crew_lines, _LINES, items)
+    async def put_crew_messages(self, items: Sequence[CrewMessage]) -> None:
+        await self._put(crew_lines, _CREW_MESSAGES, items)
 
     # --- read ---------------------------------------------------------------------------------------
 
     async def sanctions(self, scope: str, now_ms: int) -> list[Sanction]:
-        """Those in force."""
+        """The sanctions in force."""
         in_force = or_(sanctions.c.banned.is_(True), sanctions.c.muted_until_ms > now_ms)
         return await self._all(select(sanctions).where(sanctions.c.scope == scope, in_force), _SANCTIONS)
 
     async def holds(self, scope: str, now_ms: int) -> list[AddressHold]:
-        """Those in force."""
+        """The holds of addresses in force."""
         query = select(address_holds).where(address_holds.c.scope == scope, address_holds.c.until_ms > now_ms)
         return await self._all(query, _HOLDS)
 
@@ -78,10 +78,10 @@ class Moderation:
         query = select(reports).where(reports.c.scope == scope, reports.c.resolved_ms.is_(None))
         return await self._all(query.order_by(reports.c.at_ms.desc()).limit(limit), _REPORTS)
 
-    async def lines(self, scope: str, limit: int) -> list[CrewMessage]:
-        """The newest lines, oldest first."""
+    async def crew_messages(self, scope: str, limit: int) -> list[CrewMessage]:
+        """The newest messages of the crew's chat, oldest first."""
         query = select(crew_lines).where(crew_lines.c.scope == scope)
-        return (await self._all(query.order_by(crew_lines.c.at_ms.desc()).limit(limit), _LINES))[::-1]
+        return (await self._all(query.order_by(crew_lines.c.at_ms.desc()).limit(limit), _CREW_MESSAGES))[::-1]
 
     async def _put(self, table: Table, mapping: RowMapping[T], items: Sequence[T]) -> None:
         await put_rows(self._connection, table, [mapping.values(item) for item in items])

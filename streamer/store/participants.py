@@ -122,7 +122,7 @@ class WatchMinutes:
         self._connection = connection
 
     async def put_many(self, rows: Sequence[tuple[str, int, int]]) -> None:
-        """(session, the minute's start in UTC milliseconds, viewers)."""
+        """Store rows of (session, the minute's start in UTC milliseconds, viewers)."""
         values = [{"session_id": s, "minute_ms": minute, "viewers": viewers} for s, minute, viewers in rows]
         await put_rows(self._connection, watch_minutes, values)
 

@@ -404,7 +404,7 @@ LIST: tuple[TablePolicy, ...] = (
 
 
 async def sweep(connection: AsyncConnection, periods: Periods, now_ms: int) -> dict[str, int]:
-    """Delete old data in one transaction. Returns table -> number of rows."""
+    """Delete data older than its period, in one transaction. Returns table -> number of rows."""
     gone: dict[str, int] = {}
     moment = Moment(now_ms, periods)
     for kept in LIST:

@@ -30,7 +30,7 @@ class Polls:
         await put_rows(self._connection, table, [_MAPPING.values(poll) for poll in polls])
 
     async def put_votes(self, votes: Sequence[tuple[str, str, tuple[int, ...]]]) -> None:
-        """(poll, participant, options)."""
+        """Store votes: (poll, participant, options)."""
         rows = [{"poll_id": poll, "participant_id": who, "options": to_json(options)} for poll, who, options in votes]
         await put_rows(self._connection, poll_votes, rows)
 

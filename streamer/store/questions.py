@@ -30,7 +30,7 @@ class Questions:
         await put_rows(self._connection, table, [_MAPPING.values(question) for question in questions])
 
     async def put_votes(self, votes: Sequence[tuple[str, str]]) -> None:
-        """(question, participant)."""
+        """Store votes: (question, participant)."""
         rows = [{"question_id": question, "participant_id": participant} for question, participant in votes]
         await put_rows(self._connection, question_votes, rows)
 

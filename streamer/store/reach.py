@@ -100,7 +100,7 @@ async def target_of_room(connection: AsyncConnection, room_id: str) -> Target:
     return Target(room=room.id, venue=room.venue)
 
 
-# --- what outlives its grant ------------------------------------------------------------------------
+# --- connections that outlive their grants ----------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ class Sessions:
         return await self._all(query.order_by(sessions.c.start_ms, sessions.c.id))
 
     async def find_many(self, session_ids: Iterable[str]) -> dict[str, Session]:
-        """The existing ones, by id."""
+        """The sessions that exist of these, by id."""
         found: dict[str, Session] = {}
         for ids in _batches(list(session_ids)):
             for session in await self._all(select(sessions).where(sessions.c.id.in_(ids))):

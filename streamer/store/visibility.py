@@ -80,7 +80,7 @@ def recording_told(caller: Caller) -> Clause:
     return or_(session_allows(caller.grant, Action.RECORDING_READ), and_(current, watched))
 
 
-# --- what an audience said --------------------------------------------------------------------------
+# --- an audience's items ----------------------------------------------------------------------------
 
 
 def said_in(item: FromClause) -> ColumnElement[Any]:
@@ -96,7 +96,7 @@ def said_told(caller: Caller, item: FromClause) -> Clause:
 
 
 def said_for_crew(caller: Caller, item: FromClause, action: Action) -> Clause:
-    """Those of them that the caller may read as a moderator."""
+    """Rows of ``item`` that the caller may read as a moderator."""
     in_room = and_(said_in(item).is_(None), room_allows(caller.grant, action, item.c.room_id))
     return or_(in_room, and_(sessions.c.id.is_not(None), session_allows(caller.grant, action)))
 

@@ -17,7 +17,7 @@ from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.cursors import Cursors
 from streamer.api.documents import Documents
 from streamer.api.grants import revoke_again
-from streamer.api.hall_door import HallDoor
+from streamer.api.hall_code_lookup import HallCodeLookup
 from streamer.api.lapses import LapseWatch
 from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.monitoring import MetricsAccess
@@ -28,7 +28,7 @@ from streamer.api.routing import PREFIX
 from streamer.api.session_keys import SessionKeys
 from streamer.api.waiting import StateWaiters
 from streamer.archive.archivist import Archivist
-from streamer.archive.gathering import neighbours
+from streamer.archive.material_sources import neighbours
 from streamer.archive.retention import Retention
 from streamer.audience.captioning import Captioning
 from streamer.audience.news import AudienceEvent
@@ -109,12 +109,12 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
     run(services.erasing.run, "erasures")
     await services.archivist.start()
     stack.push_async_callback(services.archivist.close)
-    keeping = services.settings.archive
+    archive = services.settings.archive
     retention = Retention(
         services.archivist,
         services.database,
-        default_days=keeping.retention_days or None,
-        periods=Periods(services.settings.audience.keep_days, keeping.audit_days, keeping.speakers_days or None),
+        default_days=archive.retention_days or None,
+        periods=Periods(services.settings.audience.keep_days, archive.audit_days, archive.speakers_days or None),
     )
     # A restored database has data that became too old since.
     await retention.sweep()
@@ -137,7 +137,7 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
     app = make_application(services, metrics.observe)
     app[CONNECTIONS] = ConnectionStats()
     app[LAPSES] = LapseWatch(services)
-    services.director.bells.lapsed = app[LAPSES].labels
+    services.director.room_alarms.lapsed = app[LAPSES].labels
     delivery.setup(
         app,
         plane,
@@ -185,8 +185,10 @@ def make_services(
         return None if found is None else found.id
 
     notices = Notices()
-    bells = RoomAlarms(notices, free_bytes(settings.data))
-    director = Director(DayRepository(database), plane, clock=now_ms, bells=bells, logos=settings.data / "logos")
+    room_alarms = RoomAlarms(notices, free_bytes(settings.data))
+    director = Director(
+        DayRepository(database), plane, clock=now_ms, room_alarms=room_alarms, logos=settings.data / "logos"
+    )
     erasing = Erasing(settings.data, database, clock=now_ms)
     archivist = Archivist(settings.data, database, plane, clock=now_ms, room_dir=settings.room_dir, erasing=erasing)
     director.listen(partial(_hear_day, director, archivist))
@@ -225,7 +227,7 @@ def make_services(
         proxies=Proxies(settings.server.trusted_proxies),
         # Ten times as many as are answered: wrong tokens must not keep out a right one that comes for the first time.
         admin_token=AdminToken(settings.admin_token, RateLimit(10 * room.failed_attempts_per_minute)),
-        hall_door=HallDoor(database),
+        hall_code_lookup=HallCodeLookup(database),
         hashing=Turnstile(),
         publish_attempts=RateLimit(room.attempts_per_minute),
         # A lecture hall is one address: as many people may try WHEP there as may wait for a playlist.
@@ -239,7 +241,7 @@ def make_services(
     )
     erasing.does(erasures.GrantErasure, partial(revoke_again, services))
     erasing.does(erasures.StretchErasure, partial(forgetting.again, services))
-    bells.unerased = lambda room: bool(erasing.unfinished(room))
+    room_alarms.unerased = lambda room: bool(erasing.unfinished(room))
     return services
 
 
@@ -256,7 +258,7 @@ def make_realtime(services: Services) -> Realtime:
         allowed_origins=services.settings.server.allowed_origins,
         director=services.director,
         plane=services.plane,
-        doors=RestAccess(services),
+        access=RestAccess(services),
         views=RestViews(services),
         audience=services.audience,
         find_session=find_session,
@@ -324,7 +326,7 @@ def _measure(app: web.Application, metrics: WebMetrics) -> None:
         ("hashing", services.hashing),
         ("guessed_admin_tokens", services.admin_token.guesses),
         ("exports", services.exports),
-        ("wrong_hall_codes", services.hall_door.wrong),
+        ("wrong_hall_codes", services.hall_code_lookup.wrong),
     ):
         metrics.watch_counter(
             f"streamer_refused_{name}", "Requests over the limit of an address.", partial(getattr, limit, "refused")
@@ -337,5 +339,5 @@ def _measure(app: web.Application, metrics: WebMetrics) -> None:
     erasing = services.erasing
     for name, what in (("director", services.director), ("archivist", services.archivist), ("erasing", erasing)):
         metrics.watch_counter(
-            f"streamer_{name}_faults", "What went wrong inside and was tried again.", partial(getattr, what, "faults")
+            f"streamer_{name}_faults", "Internal failures that were tried again.", partial(getattr, what, "faults")
         )

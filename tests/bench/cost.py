@@ -71,7 +71,7 @@ def ffmpeg_command(ffmpeg: str, source: Path, seconds: float, settings: MediaSet
 
 
 def run_ffmpeg(ffmpeg: str, source: Path, seconds: float) -> FfmpegCost:
-    """Blocks until it is through. Raises RuntimeError where it fails."""
+    """Blocks until ffmpeg has ended. Raises RuntimeError if it fails."""
     load = machine.load()
     process = subprocess.Popen(ffmpeg_command(ffmpeg, source, seconds, MediaSettings()))
     _, status, usage = os.wait4(process.pid, 0)
@@ -82,7 +82,7 @@ def run_ffmpeg(ffmpeg: str, source: Path, seconds: float) -> FfmpegCost:
 
 
 def find_ffmpeg() -> str:
-    """Debian's (or whatever the system has), else the one that imageio-ffmpeg carries."""
+    """The system's ffmpeg (Debian's), else the one of imageio-ffmpeg."""
     found = shutil.which("ffmpeg")
     if found:
         return found

@@ -1,7 +1,7 @@
-"""Glass to glass: from the test card's clock to the picture in Chromium's ``<video>``, on one machine.
+"""Glass to glass: the delay from the test card's clock to the picture in Chromium's ``<video>``, on one machine.
 
-The card writes UTC into each picture where it is drawn; the page reads it back from the video when the picture is
-shown. In between lie the publisher's encoder, WebRTC, the room process, the web process and the player.
+The card writes UTC into each picture; the page reads it back from the video when the picture is shown. Between them are
+the publisher's encoder, WebRTC, the room process, the web process and the player.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Browser:
         self._process = process
 
     async def ask(self, do: str, **order: Any) -> dict[str, Any]:
-        """Raises RuntimeError with what the browser said."""
+        """Raises RuntimeError with the browser's message."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"do": do, **order}).encode() + b"\n")
@@ -125,7 +125,7 @@ class _TimedPublisher(Publisher):
 
 
 async def measure(seconds: float, opens: int, posts: int, say: Say) -> Figures:
-    """All of it on one server. What fails is told in ``problems`` and leaves its row empty."""
+    """All measurements on one server. A failure is reported in ``problems`` and leaves its row empty."""
     figures = Figures()
     async with serving() as running, browsing() as browser:
         token = await running.room(ROOM, start="auto")

@@ -28,7 +28,8 @@ SPEAKERS = 100
 
 @dataclass
 class Window:
-    """Of one server. ``events``: told to all together; ``messages``: frames that carried them."""
+    """The measurements of one server. ``events``: sent to all clients together; ``messages``: the frames with these
+    events."""
 
     events: int
     messages: int

@@ -1,7 +1,7 @@
 """A camera's worth of H.264, made on the spot: 1080p30, about 4.5 Mbit/s, an IDR every 2 s, no B-frames, Opus.
 
-The picture is meant to cost an encoder what a talk's camera costs: a textured ground that drifts with a hand-held
-camera, things that move across it on their own, a page that is turned now and then, and grain.
+The picture costs an encoder about as much as a talk's camera: a textured ground that drifts like a hand-held camera,
+things that move across it, a page that is turned now and then, and grain.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Everybody who is not of the crew, in one room of a real server: HLS with DVR, WHEP, stills, and what is told of it.
+"""All viewers without rights in one room of a real server: HLS with DVR, WHEP, stills, and the public facts.
 
 async with audience(server, "hall") as public:
     await public.edge_past(now_ms() + 3000)
@@ -37,8 +37,8 @@ def now_ms() -> int:
 
 @dataclass
 class Evidence:
-    """Everything of the camera that came out: UTC milliseconds that its pictures say, by where they were found, and
-    media times of sound."""
+    """Everything of the camera that came out: the UTC milliseconds in its pictures, by the place where they were found,
+    and media times of sound."""
 
     strips: dict[str, list[int]] = field(default_factory=dict)
     slates: dict[str, int] = field(default_factory=dict)
@@ -149,7 +149,7 @@ def strip_of(jpeg: bytes) -> int | None:
 
 @contextlib.asynccontextmanager
 async def audience(server: Running, room: str, *, whep: bool = True) -> AsyncIterator[Audience]:
-    """People who are there from now on. The room has to be open."""
+    """Viewers who watch from now on. The room must be open."""
     path = f"/live/{room}/index.m3u8"
 
     async def open_now() -> bool:

@@ -1,4 +1,5 @@
-"""An audience that is killed in the middle of two hundred writes a second, life after life, and what was kept of it."""
+"""An audience process that is killed in the middle of two hundred writes a second, life after life, and the data that
+was kept."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass
 class Lives:
-    """``acknowledged``: (kind, of what), in all lives. ``lost``: those that were not there after a kill."""
+    """``acknowledged``: (kind, id) in all lives. ``lost``: those that were missing after a kill."""
 
     folder: Path
     chance: random.Random
@@ -55,7 +56,7 @@ class Lives:
 
 
 async def _write_until_killed(folder: Path, first: int, chance: random.Random) -> list[tuple[str, str]]:
-    """(kind, of what) that was acknowledged."""
+    """(kind, id) of the acknowledged writes."""
     writer = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

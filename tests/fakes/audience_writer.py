@@ -1,7 +1,7 @@
-"""A process whose audience writes for as long as it lives: ``python -m tests.fakes.audience_writer FOLDER FIRST``.
+"""A process whose audience writes as long as it lives: ``python -m tests.fakes.audience_writer FOLDER FIRST``.
 
-Messages, votes and deletions, about two hundred a second; each is told of on standard output, a line with its kind and
-what it was about, once it has been acknowledged. Whoever reads the line may rely on it.
+Messages, votes and deletions, about two hundred a second. After each acknowledgement it prints a line with the kind and
+the id. A reader of the line may rely on it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Synthetic broadcasts: the events that a room process sends, with bytes that tell what they are.
+"""Synthetic broadcasts: the events of a room process, with bytes that name their own place.
 
-The bytes are no media (each part is a line of text repeated to its size), so a test can see from a response
-which part of which segment it was given.
+The bytes are no media (each part is a line of text repeated to its size), so a test can see from a response which part
+of which segment it got.
 """
 
 from __future__ import annotations

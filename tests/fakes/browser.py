@@ -38,7 +38,7 @@ ARGUMENTS = (
 OTHER_NAMES = ("streamer.example.test", "salle.example.test", "asso.example.test")
 """Of this machine, for a browser: none is localhost, which has rights of its own."""
 PATIENCE_MS = 45_000
-"""A busy machine makes nobody wrong; what comes costs no more."""
+"""A busy machine is no failure, and a long limit costs nothing while things arrive."""
 BY_WEBRTC = "document.querySelector('video')?.srcObject instanceof MediaStream"
 WEBRTC_AGAIN_S = 90.0
 """A page that saw no picture by it in five seconds plays otherwise, and tries again a minute later."""
@@ -104,7 +104,7 @@ async def chromium(*arguments: str) -> AsyncIterator[Browser]:
 
 @dataclass
 class Opened:
-    """A page, what it asked for and what went wrong in it."""
+    """A page, its requests and its errors."""
 
     page: Page
     context: BrowserContext

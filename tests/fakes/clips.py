@@ -59,7 +59,7 @@ def h264_clip(
 
 
 class ClipFeed(Feed):
-    """Sends a clip again and again, in the order of decoding, whatever is asked of it."""
+    """Sends a clip again and again in decoding order, and ignores requests for key frames."""
 
     def __init__(self, clip: list[Sent], emit: Emit, options: FeedOptions) -> None:
         super().__init__(emit, options)

@@ -1,8 +1,8 @@
-"""Thousands of WebSocket clients that cost little: what an audience looks like to a server, for loads and faults.
+"""Thousands of cheap WebSocket clients, which look like an audience to a server, for loads and faults.
 
-Each is a protocol on the loop, without a library around it; what a server sends alike to all is read once. Messages
-carry a number and the time at which they were sent (``text_of``), so that each member knows what it had, in which
-order, and how late. Frames are neither fragmented nor compressed, which holds for the servers that they are meant for.
+Each is a protocol on the loop, without a library around it; identical data is parsed once. Messages carry a number and
+their sending time (``text_of``), so that each member knows its messages, their order and their delay. Frames are
+neither fragmented nor compressed, as the tested servers send them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Heard:
 
 @dataclass(eq=False)
 class Member(asyncio.Protocol):
-    """One of the crowd. ``numbers`` are those of the messages that it was told, in that order."""
+    """One of the crowd. ``numbers`` are those of its messages, in order."""
 
     crowd: Crowd
     index: int
@@ -55,7 +55,7 @@ class Member(asyncio.Protocol):
     key: str | None = None
     """The token of its identity, to come back with."""
     resumed: list[bool] = field(default_factory=list)
-    """Of each connection, whether it went on where it was."""
+    """For each connection, whether it was resumed."""
     last_seq: int = 0
     errors: list[Any] = field(default_factory=list)
     """Connections that were refused, and why."""
@@ -74,8 +74,8 @@ class Member(asyncio.Protocol):
     # --- as a client --------------------------------------------------------------------------------
 
     async def connect(self, **auth: Any) -> None:
-        """Until its snapshot is there. Raises OSError where there is no connection, AssertionError where it is not
-        let in."""
+        """Returns when the snapshot has come. Raises OSError without a connection, AssertionError if the server refuses
+        the client."""
         self._buffer, self._upgraded = b"", False
         self.up, self.over = asyncio.Event(), asyncio.Event()
         self.auth = {**self.auth, **auth}
@@ -103,8 +103,8 @@ class Member(asyncio.Protocol):
                     await asyncio.sleep(chance.uniform(0.05, 0.5))
 
     async def ask(self, name: str, payload: Any) -> Any:
-        """A command's answer. Raises ConnectionResetError where it is not in, or the connection ends before it,
-        TimeoutError."""
+        """A command's answer. Raises ConnectionResetError if the client is not in or the connection ends before the
+        answer, TimeoutError."""
         if not self.up.is_set():
             raise ConnectionResetError("not in")
         self._asked += 1
@@ -308,7 +308,7 @@ class Crowd:
         return [delay_ns / 1e6 for delay_ns in self.delays_ns]
 
     def missing(self, numbers: Iterable[int], members: Iterable[Member] | None = None) -> int:
-        """How many of the numbers all of the members together were not told."""
+        """The number of messages that the members, together, did not get."""
         wanted = set(numbers)
         return sum(len(wanted - set(member.numbers)) for member in (self.members if members is None else members))
 
@@ -316,7 +316,7 @@ class Crowd:
         return sum(len(member.numbers) - len(set(member.numbers)) for member in self.members)
 
     def orders(self) -> int:
-        """In how many different orders members were told what they were told; 1 where all are alike."""
+        """The number of different orders in which members got their messages; 1 if all are alike."""
         return len({member.numbers.tobytes() for member in self.members})
 
 

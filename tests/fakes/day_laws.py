@@ -69,7 +69,7 @@ def running_of(day: RoomDay) -> Session | None:
 
 
 def in_their_time(day: RoomDay, now_ms: int, running: Session | None) -> list[Session]:
-    """The guarded sessions that have not begun although it is time, and that nobody's extension holds off."""
+    """The guarded sessions that have not begun although it is time, and that no extension delays."""
     until_ms = (running.extended_until_ms or 0) if running is not None else 0
     return [
         s
@@ -154,8 +154,8 @@ def check_between(day: RoomDay, now_ms: int, shows: str) -> None:
 
 def check_told(day: RoomDay, now_ms: int, slate: object) -> None:
     """The public facts contain nothing of a closed session."""
-    face = airing.public_face(day, now_ms)
-    text = f"{face!r} {slate!r}"
+    public = airing.public_status(day, now_ms)
+    text = f"{public!r} {slate!r}"
     running = running_of(day)
     for s in day.sessions:
         if s.closed:
@@ -163,19 +163,25 @@ def check_told(day: RoomDay, now_ms: int, slate: object) -> None:
             # A whole word: an id may begin like another's.
             told = [word for word in words if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)]
             law(not told, "a closed session is told")
-    law(face.current is None or face.current.session is running, "another session is told as being on air")
+    law(public.current is None or public.current.session is running, "another session is told as being on air")
     closed = [s for s in (running, *in_their_time(day, now_ms, running)) if s is not None and s.closed]
-    law((face.reserved_until_ms is not None) == bool(closed), "reserved is told where it is not, or is not where it is")
-    law(face.reserved_until_ms is None or face.reserved_until_ms >= now_ms - M, "reserved until a time that has passed")
-    if face.shown is not None:
+    law(
+        (public.reserved_until_ms is not None) == bool(closed),
+        "reserved is told where it is not, or is not where it is",
+    )
+    law(
+        public.reserved_until_ms is None or public.reserved_until_ms >= now_ms - M,
+        "reserved until a time that has passed",
+    )
+    if public.shown is not None:
         for s in day.sessions:
-            times = face.shown.get(s.id)
+            times = public.shown.get(s.id)
             if times is not None and s.state in WAITING:
                 law(times.start_ms >= s.start_ms and times.end_ms >= s.end_ms, "a session is shown early")
 
 
 def check_clock(before: RoomDay, after: RoomDay, now_ms: int) -> None:
-    """Between two values the clock did only what it may."""
+    """Between two values the clock made only allowed changes."""
     old = {s.id: s for s in before.sessions}
     for s in after.sessions:
         was = old.pop(s.id, None)
@@ -209,7 +215,7 @@ def check_clock(before: RoomDay, after: RoomDay, now_ms: int) -> None:
 
 
 def was_on_air(day: RoomDay, due: Session) -> bool:
-    """Whether what the camera shows had been on air, as somebody had tapped, when the time of ``due`` came."""
+    """Whether the camera's pictures had been put on air by a person when the time of ``due`` came."""
     if running_of(day) is not None:
         return True
     ends = [max(s.ended_ms, s.changed_ms or 0) for s in day.sessions if s.ended_ms is not None]
@@ -246,7 +252,8 @@ def check_tap(before: RoomDay, after: RoomDay, now_ms: int) -> None:
 
 
 def essence(day: RoomDay) -> object:
-    """An undo has to bring this back: all but when it was last changed, and what follows from the time."""
+    """The values that an undo must restore: all except the time of the last change and those that follow from the
+    time."""
     stage = {SessionState.ARMED: SessionState.SCHEDULED, SessionState.OVERRUN: SessionState.ON_AIR}
     sessions = {replace(s, changed_ms=None, state=stage.get(s.state, s.state)) for s in day.sessions}
     return sessions, day.hold, day.slate, day.source, day.gain_db

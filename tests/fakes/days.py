@@ -7,7 +7,7 @@ from typing import Any
 
 from streamer.broadcast.orders import RoomOrders
 from streamer.conference import taps
-from streamer.conference.airing import PublicStatus, orders, public_face
+from streamer.conference.airing import PublicStatus, orders, public_status
 from streamer.conference.alarms import Alarm, AlarmInputs, alarms_of
 from streamer.conference.clockwork import advance
 from streamer.conference.day import MediaState, RoomDay, current, find, sorted_day
@@ -98,8 +98,8 @@ class Hall:
         return orders(self.day, self.now_ms)
 
     @property
-    def face(self) -> PublicStatus:
-        return public_face(self.day, self.now_ms)
+    def public_status(self) -> PublicStatus:
+        return public_status(self.day, self.now_ms)
 
     def alarms(self, inputs: AlarmInputs | None = None) -> dict[str, Alarm]:
         return {alarm.code: alarm for alarm in alarms_of(self.day, self.now_ms, inputs or AlarmInputs())}

@@ -120,7 +120,7 @@ async def _remember(follower: HlsFollower, tally: Tally) -> None:
 
 
 async def _compare(newcomer: HlsFollower, tally: Tally) -> None:
-    """All that a viewer ever had is still what it was."""
+    """All segments that a viewer ever had are unchanged."""
     for (name, msn), digest in tally.seen.items():
         data = await newcomer.segment_bytes(name, msn)
         assert hashlib.sha256(data).hexdigest() == digest, f"{name} {msn} is another than it was"

@@ -31,7 +31,7 @@ class Picture:
 
     @property
     def strip(self) -> int | None:
-        """UTC milliseconds that the test card has in it, None where it is not the test card."""
+        """The UTC milliseconds in the test card's strip, None for another picture."""
         return decode_strip(self.luma)
 
 
@@ -53,7 +53,7 @@ class Sound:
 
 
 def pictures(data: bytes) -> list[Picture]:
-    """All pictures of an init section and segments behind it. Whatever cannot be decoded raises."""
+    """All pictures of an init section and the segments behind it. Raises if anything cannot be decoded."""
     with av.open(io.BytesIO(data), format="mp4") as container:
         (stream,) = container.streams.video
         assert not container.streams.audio, "a video rendition carries sound"

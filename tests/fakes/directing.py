@@ -28,7 +28,7 @@ TECHNICIAN = Actor("g1", "Anna")
 
 @dataclass
 class Stage:
-    """``now`` is moved by the test; ``look`` is what the director's own task does twice a second."""
+    """The test sets ``now``; ``look`` does the work of the director's own task, which runs twice a second."""
 
     database: Database
     folder: Path
@@ -43,16 +43,16 @@ class Stage:
         self.director = self._director()
 
     def _director(self) -> Director:
-        bells = RoomAlarms(self.notices, lambda: self.free)
+        room_alarms = RoomAlarms(self.notices, lambda: self.free)
         director = Director(
-            DayRepository(self.database), self.plane, clock=lambda: self.now, bells=bells, logos=self.folder
+            DayRepository(self.database), self.plane, clock=lambda: self.now, room_alarms=room_alarms, logos=self.folder
         )
         director.listen(self.news.append)
         return director
 
     def title_told(self) -> str | None:
         """Of the session that the public is told runs in room a."""
-        current = self.director.face("a").current
+        current = self.director.public_status("a").current
         return None if current is None else current.session.title
 
     async def open(self, *rooms: Room) -> None:
@@ -63,12 +63,13 @@ class Stage:
         await self.director.refresh()
 
     async def restart(self) -> None:
-        """Another process takes over, with what the database and the rooms tell."""
+        """Another process takes over, with the data of the database and the rooms."""
         self.director = self._director()
         await self.director.refresh()
 
     async def at(self, minutes: float) -> None:
-        """So many minutes after nine, with a look each half minute until then: time that nobody looked is a leap."""
+        """This many minutes after nine, with a look each half minute until then: time without a look counts as a
+        leap."""
         until = NINE + round(minutes * MINUTE)
         while self.now < until - MINUTE // 2:
             self.now += MINUTE // 2
@@ -77,8 +78,8 @@ class Stage:
         await self.look()
 
     async def look(self) -> None:
-        for desk in self.director.desks:
-            await self.director.look(desk)
+        for room_state in self.director.room_states:
+            await self.director.look(room_state)
 
     async def camera(self, room: str = "a", *, up: bool = True) -> FakeRoom:
         link = await self.plane.ensure(RoomConfig(room, room))
@@ -92,7 +93,7 @@ class Stage:
         return link
 
     async def plan(self, start: float, minutes: float = 45, room: str = "a", **fields: Any) -> str:
-        """A session that begins so many minutes after nine. Returns its id."""
+        """A session that begins this many minutes after nine. Returns its id."""
         fields.setdefault("title", "A talk")
         session = Session(
             id=secrets.token_urlsafe(9),

@@ -1,6 +1,6 @@
-"""A real room process that begins to eat memory, without end, once ``DIR/rooms/{id}/eat`` is there.
+"""A real room process that takes more and more memory as soon as ``DIR/rooms/{id}/eat`` exists.
 
-Run as a script by a media host, as ``python -m streamer.room.process`` is.
+A media host runs it as a script, like ``python -m streamer.room.process``.
 """
 
 from __future__ import annotations

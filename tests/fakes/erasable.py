@@ -1,4 +1,4 @@
-"""A data folder with everything in it that somebody may want erased, a web process over it, and what is left then.
+"""A data folder with everything that somebody may want erased, a web process over it, and a search for remains.
 
 The web process is the real application in this process, without a media host: its rooms are closed.
 """

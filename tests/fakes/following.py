@@ -30,11 +30,11 @@ def all_past(segments: int) -> Callable[[HlsFollower], bool]:
 def faultless(follower: HlsFollower, *, crashed: bool = False, cut: bool = False, shed: Collection[str] = ()) -> None:
     """The follower found no broken rule; the error names the first one.
 
-    ``crashed``: a room process was killed in between. A segment whose last part was shown and not yet on disk is then
-    a gap, once for each rendition: the part that a crash may lose. Where a camera of ours passed over frames, the part
-    before that hole is short: the picture that stands for so long does not fit into it. ``cut``: the window was cut to
-    the live edge, and a rendition that has not come there yet is not reported for a moment. ``shed``: encoded ones that
-    a busy machine may take frames from, which leaves parts short.
+    ``crashed``: a room process was killed in between. A segment whose last part was shown and not yet on disk is then a
+    gap, once for each rendition: a crash may lose this part. If our camera skipped frames, the part before that hole is
+    short, because the long picture does not fit into it. ``cut``: the window was cut to the live edge, and a rendition
+    that is not there yet is missing from the reports for a moment. ``shed``: encoded renditions that may lose frames on
+    a busy machine, which makes parts short.
     """
     passed_over = _passed_over(follower)
     found = [text for text in dict.fromkeys(follower.violations) if not _stuttered(follower, text)]

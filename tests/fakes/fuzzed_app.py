@@ -87,7 +87,12 @@ async def fuzzed(folder: Path) -> AsyncIterator[FuzzedApp]:
             )  # fmt: skip
     app = assemble(settings, database, FakePlane(), public_url="http://streamer.test")
     services = app[SERVICES]
-    for limit in (services.exports, services.hall_door.wrong, services.failed_passwords, services.admin_token.guesses):
+    for limit in (
+        services.exports,
+        services.hall_code_lookup.wrong,
+        services.failed_passwords,
+        services.admin_token.guesses,
+    ):
         limit._size = limit._per_s = float(MANY)
     client: TestClient[Any, Any] = TestClient(TestServer(app), cookie_jar=DummyCookieJar())
     await client.start_server()
@@ -175,7 +180,7 @@ async def search_polls(app: FuzzedApp, rounds: int, dice: random.Random) -> Find
 
 
 async def _drained(socket: aiohttp.ClientWebSocketResponse, finds: Finds) -> None:
-    """Read what is there; an answer of ours that something went wrong is a find."""
+    """Read the waiting answers; an internal error among them is a find."""
     while True:
         try:
             message = await socket.receive(timeout=0.02)

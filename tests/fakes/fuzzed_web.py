@@ -74,7 +74,7 @@ def damaged(seed: str, dice: random.Random) -> str:
 
 @dataclass
 class Parser:
-    """``read`` raises one of ``refusals`` for what it refuses. ``corpus``: what has to be tried in any case."""
+    """``read`` raises one of ``refusals`` for input that it refuses. ``corpus``: inputs that are always tried."""
 
     name: str
     seeds: Sequence[str]

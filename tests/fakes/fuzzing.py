@@ -1,7 +1,7 @@
-"""Inputs that are nearly right, for whatever a stranger or a publisher can send to the media plane. Deterministic.
+"""Nearly valid inputs for everything that a stranger or a publisher can send to the media plane. Deterministic.
 
-A target takes one input and swallows the errors that it documents; any other is a find. Each has seeds of its own:
-right ones to begin with, and what was once found to be wrong.
+A target takes one input and swallows its documented errors; any other error is a find. Each has its own seeds: valid
+inputs, and inputs that once broke it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from tests.fakes.peers import SPS_PPS, h264_frame
 from tests.fakes.whip import KeepingSink, loopback_settings
 
 LIMIT_S = 0.1
-"""Of processor time for one input: what holds a loop for longer is a find, too."""
+"""Processor time for one input: a longer block of the loop is a find, too."""
 NUMBERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
@@ -78,7 +78,7 @@ class Target:
     name: str
     seeds: tuple[bytes, ...]
     make: Callable[[], Callable[[bytes], None]]
-    """Called on a loop: what the inputs are given to, one after the other."""
+    """Called on a loop: returns the function that gets the inputs, one after the other."""
 
 
 def search(target: Target, rounds: int, seed: int = 0) -> None:

@@ -33,7 +33,7 @@ _MAX_AGE = re.compile(r"max-age=(\d+)")
 
 @dataclass
 class Track:
-    """One rendition as it is followed."""
+    """One followed rendition."""
 
     name: str
     url: str
@@ -77,7 +77,8 @@ class HlsFollower:
         self.tracks: dict[str, Track] = {}
         self.retried = 0
         self.unheld_s = 0.0
-        """How long the slowest answer took that nothing holds up: on a busy machine others take so much longer, too."""
+        """The time of the slowest answer that does not have to wait: on a busy machine the others take that much
+        longer, too."""
         self._violations: list[str] = []
         self._own_session = session is None
         self._session = session
@@ -236,7 +237,7 @@ class HlsFollower:
         return await self._media(track, urljoin(track.url, self.segment(name, msn).parts[index].uri))
 
     async def segment_bytes(self, name: str, msn: int, *, init: bool = True) -> bytes:
-        """A complete segment, after its init section; held against its parts where they are listed now."""
+        """A complete segment after its init section; compared with its parts if they are listed."""
         track, segment = self.tracks[name], self.segment(name, msn)
         if not segment.complete:
             raise ValueError(f"segment {msn} of {name} was not complete when the playlist was last read")

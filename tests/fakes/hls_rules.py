@@ -1,7 +1,7 @@
-"""RFC 8216bis as a strict reader: parses media playlists and says which rules they break.
+"""RFC 8216bis as a strict reader: parses media playlists and finds broken rules.
 
-Pure. :class:`TrackReader` is given one answer after the other for a rendition and holds each to the rules of a
-single playlist, to what it listed before, and to what was asked for. It knows nothing of Streamer's own code.
+Pure. :class:`TrackReader` gets the answers for a rendition one after the other. It checks each against the rules of a
+single playlist, against the earlier ones, and against the request. It knows nothing of Streamer's own code.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def attributes(text: str) -> dict[str, str]:
 
 
 def parse_media(text: str) -> MediaPlaylist:
-    """Raises Malformed on whatever a strict reader stumbles over."""
+    """Raises Malformed for everything that a strict reader refuses."""
     if not text.endswith("\n") or "\r" in text:
         raise Malformed("lines end with LF, the last one too")
     lines = text.split("\n")[:-1]
@@ -375,7 +375,7 @@ def check_captions(p: MediaPlaylist, beside: MediaPlaylist) -> list[str]:
 
 
 class TrackReader:
-    """Reads a rendition's playlists one after the other; :attr:`violations` says what was wrong."""
+    """Reads a rendition's playlists one after the other; :attr:`violations` has the broken rules."""
 
     def __init__(self, name: str, others: Iterable[str] = ()) -> None:
         self.name = name
@@ -392,7 +392,7 @@ class TrackReader:
     def read(
         self, text: str, *, wanted: tuple[int, int | None] | None = None, delta_allowed: bool = False
     ) -> MediaPlaylist | None:
-        """Take in an answer. ``wanted``: what a blocking reload asked for."""
+        """Take in an answer. ``wanted``: the segment and part of a blocking reload."""
         self.reloads += 1
         try:
             fresh = parse_media(text)

@@ -1,6 +1,6 @@
 """Texts that attack browsers, tables and logs, for every field that people fill in. Pages show them as text.
 
-Each script would set ``window.__xss``; what would make an element names it ``hostile``: a page that has taken one for
+Each script would set ``window.__xss``, and each element would be named ``hostile``: a page that has taken one for
 markup shows it by either.
 """
 
@@ -49,7 +49,7 @@ LOOK = """() => ({
         .filter((href) => /^\\s*(javascript|data|vbscript):/i.test(href)),
     handlers: [...document.querySelectorAll('[onerror],[onload],[onfocus],[onmouseover]')].length,
 })"""
-"""For ``page.evaluate``: what of them a page has taken for more than text."""
+"""For ``page.evaluate``: the hostile texts that a page has taken for markup."""
 
 HARMLESS: dict[str, Any] = {"ran": False, "elements": [], "links": [], "handlers": 0}
 """The page's answer if nothing broke."""

@@ -77,7 +77,7 @@ class HostileRoom:
                 await asyncio.sleep(PAUSE_S)
 
     def _stranger(self) -> None:
-        """Somebody who has found the honest publisher's port and sends what it likes."""
+        """A stranger who knows the honest publisher's port and sends anything to it."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             for port in self._ports:
                 for data in (*STUN, b"", b"\x80" * 40, b"\x16\xfe\xfd" + bytes(60), bytes(1400)):

@@ -20,7 +20,7 @@ class FakeOpened:
 
 
 class FakeKeys:
-    """A key in ``known`` opens the output or the session that stands there; no key opens what is public."""
+    """A key in ``known`` opens its output or session; no key opens public ones."""
 
     def __init__(self, catalogue: Any = None) -> None:
         self.known: dict[str, str] = {}
@@ -40,7 +40,7 @@ class FakeKeys:
         return self._open(None, "") if state is not None and not state.closed else None
 
     def revoke(self, key: str | None) -> None:
-        """At once, for what is open too. None: what was public is closed."""
+        """At once, also for open accesses. None: public ones are closed."""
         if key is not None:
             del self.known[key]
         for by, opened in self.opened:

@@ -15,7 +15,7 @@ CHILDREN = multiprocessing.get_context("forkserver")
 CHILDREN.set_forkserver_preload(["tests.fakes.erasable"])
 LIMIT_S = 60.0
 LONGER = 1.2
-"""Kills come up to so many times as late as the erasure took when nobody was killed."""
+"""Kills come up to this many times as late as an undisturbed erasure took."""
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Tally:
     finished_later: int = 0
     """Killed before they were acknowledged, and gone after the next start."""
     never_begun: int = 0
-    """Killed before anything of it was written down: all is there."""
+    """Killed before anything was recorded: all data is there."""
     broken: list[str] = field(default_factory=list)
     """Acknowledged and not gone, or half gone."""
 

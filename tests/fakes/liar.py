@@ -30,7 +30,7 @@ def vp8_key(width: int, height: int, size: int = 4000) -> bytes:
 
 
 def sps(width_mbs: int, height_mbs: int, *, refs: int = 1, level: int = 31) -> bytes:
-    """A Baseline parameter set that claims so many macroblocks and reference frames."""
+    """A Baseline parameter set that claims this many macroblocks and reference frames."""
     bits = ""
     for value in (0, 0, 2, refs):  # id, log2_max_frame_num - 4, pic_order_cnt_type, max_num_ref_frames
         bits += _ue(value)
@@ -83,7 +83,7 @@ class Liar:
         return int(self.senders[kind]._payload_type)
 
     def send(self, data: bytes) -> None:
-        """One packet, protected; what the libraries refuse to protect is not sent."""
+        """One packet, protected; packets that the libraries refuse to protect are not sent."""
         try:
             hooks.send(hooks.dtls_transports(self.pc)[0], data[:1400])
             self.sent += 1

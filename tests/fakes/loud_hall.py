@@ -1,7 +1,7 @@
-"""A process with the Socket.IO service in which much is said: ``python -m tests.fakes.loud_hall``.
+"""A process with a busy Socket.IO service: ``python -m tests.fakes.loud_hall``.
 
-It prints its port. Each line that it reads, ``COUNT SIZE PER_S``, has so many events of so many bytes posted in room
-``a``; a line with how many readers were cut off so far is printed when they are.
+It prints its port. Each line that it reads, ``COUNT SIZE PER_S``, posts that many events of that size in room ``a``,
+followed by a line with the number of readers that were cut off so far.
 """
 
 from __future__ import annotations

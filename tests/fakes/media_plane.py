@@ -1,6 +1,5 @@
-"""The stand-in for the media plane, without processes: rooms that show what they are fed, answer offers and remember
-what they were asked. ``tests/unit/room/test_stand_in.py`` holds it to the real one.
-"""
+"""The stand-in for the media plane, without processes: rooms that show the fed events, answer offers and remember their
+requests. ``tests/unit/room/test_stand_in.py`` compares it with the real one."""
 
 from __future__ import annotations
 
@@ -30,7 +29,7 @@ class FakeRoom:
     up: bool = True
     state: str = "slate"
     view: BroadcastView = field(default_factory=BroadcastView)
-    """What it was fed shows in it."""
+    """It shows the fed events."""
     offers: list[Offer] = field(default_factory=list)
     trickled: list[Candidates] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)

@@ -56,7 +56,7 @@ class Burst:
 
 
 async def burst(crowd: Crowd, count: int, *, first: int) -> Burst:
-    """So many messages in a second, each by another member."""
+    """This many messages in a second, each by another member."""
     crowd.forget()
     answers, _ = await talk(crowd.members, count, lambda: 1 / count, first=first)
     good = _good(answers)
@@ -77,7 +77,7 @@ async def burst(crowd: Crowd, count: int, *, first: int) -> Burst:
 
 @dataclass
 class Stalled:
-    """``grown``: resident bytes of the server at most, over what it had before. ``cut``: readers that were cut off."""
+    """``grown``: the most additional resident bytes of the server. ``cut``: readers that were cut off."""
 
     grown: int
     cut: int

@@ -182,7 +182,7 @@ def missing(room: Room) -> list[str]:
 
 
 def doubled_bytes(room: Room) -> int:
-    """Bytes of media that were told of more than once."""
+    """Bytes of media that were sent more than once."""
     assert room.mirror is not None
     told = [e for e in room.mirror.events if isinstance(e, PartMade) and e.data]
     return sum(len(e.data) for e in told) - sum(len(data) for data in room.mirror.bytes.values())

@@ -21,7 +21,7 @@ from tests.fakes.shared import SMALLEST
 from tests.fakes.waiting import LIMIT_S, SLOW_ANSWERS, until_answered
 
 ANSWER_LIMIT_S = 12.0
-"""A tap is told within this that the database is away, also the first one."""
+"""An action is told within this time that the database is away, also the first one."""
 
 
 def moment(in_s: float) -> str:

@@ -78,7 +78,7 @@ class MemoryStore:
 
 @dataclass
 class PartLog:
-    """A packager's listener that keeps what it is told."""
+    """A packager's listener that keeps its events."""
 
     opened: list[tuple[Cut, int]] = field(default_factory=list)
     parts: list[MadePart] = field(default_factory=list)

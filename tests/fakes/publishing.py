@@ -21,7 +21,7 @@ TINY = FeedOptions(width=320, height=180, frame_rate=24, bitrate=250_000, audio_
 """Enough to be passed through (20 pictures a second). Strips can be read, also in the 256x144 that are made of it."""
 STUTTER_US = 200_000
 STUTTERS: deque[int] = deque(maxlen=1000)
-"""UTC milliseconds where a camera of this process passed over frames, because the machine was too busy for it."""
+"""UTC milliseconds at which a camera of this process skipped frames because the machine was too busy."""
 
 
 class Camera:
@@ -78,7 +78,7 @@ async def camera(
     takeover: bool = False,
     **changes: object,
 ) -> AsyncIterator[Camera]:
-    """A camera that is connected. ``feed`` makes what it sends; ``changes`` are fields of :class:`FeedOptions`."""
+    """A connected camera. ``feed`` makes its media; ``changes`` are fields of :class:`FeedOptions`."""
     url = f"{server.url}/whip/{room}" + ("" if source == "main" else f"/{source}")
     options = replace(options, label=f"{room} {source}", **changes)  # type: ignore[arg-type]
     publisher = Publisher(url, token or server.tokens[room], file, options, takeover=takeover)

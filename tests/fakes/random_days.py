@@ -1,6 +1,6 @@
-"""Days at random: plans, taps, cameras, clocks that step, restarts; the laws of ``day_laws.py`` hold at all times.
+"""Random days: plans, taps, cameras, clocks that step, restarts; the laws of ``day_laws.py`` hold at all times.
 
-``python -m tests.fakes.random_days 100000`` runs that many (``--seed``, ``--jobs``) and says what it found.
+``python -m tests.fakes.random_days 100000`` runs that many (``--seed``, ``--jobs``) and prints its findings.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MIDNIGHT = 1_792_368_000_000  # a Monday in October, UTC
 
 @dataclass
 class RandomDay:
-    """One room's day from seven in the morning, driven by ``rng``. ``wall_ms`` is what the clock says."""
+    """One room's day from seven in the morning, driven by ``rng``. ``wall_ms`` is the clock's time."""
 
     rng: random.Random
     day: RoomDay = field(init=False)
@@ -124,7 +124,7 @@ class RandomDay:
             self.look(closely=self.wall_ms == end_ms or self.rng.random() < 0.1)
 
     def look(self, closely: bool = True) -> None:
-        """The rules look. Not ``closely``: what is shown is checked only where a session changed."""
+        """The rules look. Not ``closely``: the shown content is checked only if a session changed."""
         self.latest_ms = max(self.latest_ms, self.wall_ms)
         before = self.day
         if not before.spare_id:
@@ -151,7 +151,7 @@ class RandomDay:
             law(len(set(ids)) == len(ids), "two alarms of one id")
 
     def tap(self, command: taps.Command | None = None) -> None:
-        """Any command, or this one, and its undo; what it did is kept for an undo later."""
+        """Any command, or this one, and its undo; its effect is kept for a later undo."""
         command = command or self.command()
         before = advance(self.day, self.wall_ms)
         self.day = before
@@ -264,7 +264,7 @@ class RandomDay:
         self.look()
 
     def restart(self) -> None:
-        """The web process is another: what is stored is all that there is, and the media come a little later."""
+        """Another web process: it has the stored data only, and the media come a little later."""
         day, media = self.day, self.day.media
         self.day = RoomDay(
             day.room,

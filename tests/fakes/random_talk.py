@@ -1,5 +1,5 @@
-"""People and moderators of one audience who do things by chance, and what each viewer's client makes of what it is
-told: by the rules alone, through the log that those who come back are served from."""
+"""People and moderators of one audience who act by chance, and the state that each viewer's client builds from its
+events: by the rules alone, through the log that serves returning clients."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Picture:
 
 
 class World:
-    """One scope, its rules, and what each viewer's client makes of what it is told."""
+    """One scope, its rules, and the state that each viewer's client builds."""
 
     def __init__(self) -> None:
         self.now_ms = START_MS
@@ -162,7 +162,7 @@ class World:
             self.picture.hear(event.type, event.data)
 
     def remember(self) -> None:
-        """Somebody goes away now, with what they have been told."""
+        """A client goes away now, with its present state."""
         self.earlier.append(deepcopy(self.picture))
 
     def come_back(self, picture: Picture) -> Picture:

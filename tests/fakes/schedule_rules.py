@@ -38,7 +38,7 @@ REQUIRED = {"room", "title", "type", "date", "start", "duration", "abstract", "t
 
 
 def check_xml(document: bytes) -> ET.Element:
-    """Raises AssertionError for what the XSD would refuse; returns the root."""
+    """Raises AssertionError for violations of the XSD; returns the root."""
     root = ET.fromstring(document)
     assert root.tag == "schedule"
     names = [child.tag for child in root]
@@ -132,7 +132,7 @@ _OPTIONAL = {"logo"}
 
 
 def check_json(document: bytes) -> dict[str, Any]:
-    """Raises AssertionError for what the JSON schema would refuse; returns the conference."""
+    """Raises AssertionError for violations of the JSON schema; returns the conference."""
     whole = json.loads(document)
     assert set(whole) <= {"$schema", "generator", "schedule"}
     schedule = whole["schedule"]

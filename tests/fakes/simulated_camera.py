@@ -27,7 +27,7 @@ class Lens:
     codec: str = "h264"
     b_frames: bool = False
     gop: int | None = None
-    """An IDR at least every so many frames; None: only when asked."""
+    """An IDR at least every this many frames; None: only on request."""
     answers: bool = True
     """Gives an IDR when asked."""
     answer_s: float = 0.12
@@ -49,7 +49,7 @@ class Lens:
 
 @dataclass
 class Camera:
-    """``push`` takes what arrives. ``clock_s`` is where the sender's wall clock stands."""
+    """``push`` takes each arriving frame. ``clock_s`` is the sender's wall clock."""
 
     name: str
     loop: asyncio.AbstractEventLoop

@@ -1,7 +1,7 @@
-"""A day of many rooms in virtual time, through the real director: what the audience is shown, second by second.
+"""A day of many rooms in virtual time, through the real director: the audience's view, second by second.
 
-``python -m tests.fakes.simulated_day 10 40`` plays ten rooms with forty sessions each (``--seed``) and says what it
-looked at. Orders hold until others are given, so what was ordered last is held against every second until then.
+``python -m tests.fakes.simulated_day 10 40`` plays ten rooms with forty sessions each (``--seed``) and prints its
+counts. Orders hold until new ones come, so the last orders are checked for every second until then.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ PART = 334
 
 
 class DayPlane(FakePlane):
-    """Remembers what each room was told last, and nothing else."""
+    """Remembers the last orders of each room, and nothing else."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class World:
             await self._look(self.halls[name])
 
     def _between(self, now: int, then: int) -> None:
-        """Every second until then shows what was ordered last."""
+        """Every second until then shows the last orders."""
         seconds = max(0, (then - 1) // S - now // S)
         for hall in self.halls.values():
             self.count.seconds += seconds
@@ -258,25 +258,25 @@ class World:
         director, now = self.stage.director, self.stage.now
         self.count.looks += 1
         hall.clock(now)
-        await director.look(next(desk for desk in director.desks if desk.room.id == hall.name))
+        await director.look(next(room_state for room_state in director.room_states if room_state.room.id == hall.name))
         shown = hall.expected(now)
         self._known[hall.name] = (hall.next_change(now), shown)
         self._compare_orders(hall, shown)
         at = next((i for i, slot in enumerate(hall.slots) if slot.end > now), 0)
         self._compare_marks(hall, hall.slots[max(0, at - 4) : at + 4])
-        face = director.face(hall.name)
-        told = None if face.current is None else face.current.session
-        if face.word not in shown.words or (told and told.title) != shown.title:
-            raise AssertionError(self._words(hall, f"told {face.word}, {told and told.title}; {shown}"))
+        public = director.public_status(hall.name)
+        told = None if public.current is None else public.current.session
+        if public.word not in shown.words or (told and told.title) != shown.title:
+            raise AssertionError(self._words(hall, f"told {public.word}, {told and told.title}; {shown}"))
         if shown.reserved is None:
-            if face.reserved_until_ms is not None:
-                raise AssertionError(self._words(hall, f"reserved until {face.reserved_until_ms}; {shown}"))
+            if public.reserved_until_ms is not None:
+                raise AssertionError(self._words(hall, f"reserved until {public.reserved_until_ms}; {shown}"))
         else:
             planned, late = shown.reserved
             least = planned if planned >= now else -(-now // M) * M
-            if face.reserved_until_ms is None or not least <= face.reserved_until_ms <= least + late:
-                raise AssertionError(self._words(hall, f"reserved until {face.reserved_until_ms}, not {least}"))
-        told_of = {one.session.id for one in (face.current, face.next) if one is not None} | set(face.shown or ())
+            if public.reserved_until_ms is None or not least <= public.reserved_until_ms <= least + late:
+                raise AssertionError(self._words(hall, f"reserved until {public.reserved_until_ms}, not {least}"))
+        told_of = {one.session.id for one in (public.current, public.next) if one is not None} | set(public.shown or ())
         words = orders_words(self._plane.last.get(hall.name))
         if any(slot.id in told_of or slot.title in words for slot in hall.slots if slot.kind in CLOSED):
             raise AssertionError(self._words(hall, "a closed session is told of"))
@@ -379,7 +379,7 @@ def session_of(hall: Hall, slot: Slot) -> Session:
     )
 
 
-class FailingLedger(DayRepository):
+class FailingDayRepository(DayRepository):
     """Its writes fail while ``failing`` says so."""
 
     def __init__(self, database: Database) -> None:
@@ -399,14 +399,14 @@ class DayStage(Stage):
     failing: Callable[[], bool] = lambda: False
 
     def _director(self) -> Director:
-        bells = RoomAlarms(self.notices, lambda: None)
-        ledger = FailingLedger(self.database)
-        ledger.failing = lambda: self.failing()
-        return Director(ledger, self.plane, clock=lambda: self.now, bells=bells, logos=self.folder)
+        room_alarms = RoomAlarms(self.notices, lambda: None)
+        day_repository = FailingDayRepository(self.database)
+        day_repository.failing = lambda: self.failing()
+        return Director(day_repository, self.plane, clock=lambda: self.now, room_alarms=room_alarms, logos=self.folder)
 
 
 async def simulate(folder: Path, rooms: int, sessions: int, seed: int) -> Count:
-    """Raises AssertionError where the audience was shown, told or cut anything but what happened."""
+    """Raises AssertionError if the audience's view, the facts or the cuts differ from the true events."""
     rng = random.Random(seed)
     database = sqlite_store(folder)
     await database.start()

@@ -21,7 +21,7 @@ FAR = 1 << 60
 
 @dataclass(eq=False)
 class Slot:
-    """A session as people know it. ``kind``: ``open``, a break, or what is not to be seen or kept."""
+    """A session as people know it. ``kind``: ``open``, a break, or a kind that must not be seen or kept."""
 
     id: str
     title: str
@@ -52,7 +52,7 @@ class Shown:
     words: tuple[str, ...]
     title: str | None = None
     reserved: tuple[int, int] | None = None
-    """The planned end, and how much later it may be told to be while a hold keeps its start from coming."""
+    """The planned end, and the time by which it may be told later while a hold delays its start."""
     private: str | None = None
     """The output that shows the programme to a closed session's own audience."""
     record: bool | None = None
@@ -73,7 +73,8 @@ class Hall:
     patience: int = 0
     """Ten minutes of waiting count anew from here: a hold ended, or the clock stepped."""
     freed: int = 0
-    """When a person ended what was on air last, whatever mark was meant: what the clock begins then begins then."""
+    """The time when a person ended the last session on air, whatever mark was meant: a session that the clock then
+    begins starts there."""
     story: list[str] = field(default_factory=list)
 
     # --- what the clock does, by the issue's words ----------------------------------------------------
@@ -110,7 +111,7 @@ class Hall:
             self.begin(due, max(when, self.camera_since, self.last_end))
 
     def was_on_air(self, due: Slot) -> bool:
-        """Whether what the camera shows was on air when the time of ``due`` came."""
+        """Whether the camera's pictures were on air when the time of ``due`` came."""
         return max(self.last_end, self.freed) >= max(due.start, self.camera_since)
 
     def _by_itself(self, now: int) -> None:

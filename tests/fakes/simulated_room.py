@@ -1,4 +1,4 @@
-"""A whole room's programme in virtual time, and the rules that hold for what it publishes, whatever came in."""
+"""A whole room's programme in virtual time, and the rules for its output, whatever the sources send."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Room:
     relayed_sound: list[tuple[int, bytes]] = field(default_factory=list)
     stills: list[tuple[int, bytes]] = field(default_factory=list)
     orders: list[tuple[int, RoomOrders]] = field(default_factory=list)
-    """(now in ticks, what was ordered then)."""
+    """(now in ticks, the orders at that time)."""
     ordered_s: list[float] = field(default_factory=list)
     """The loop's time then."""
     forgotten: list[tuple[int, int]] = field(default_factory=list)
@@ -333,7 +333,7 @@ class Room:
         return self.pictures[0]
 
     def runs(self, rendition: str | None = None, output: str = PUBLIC) -> list[tuple[str, int, int]]:
-        """(source, first tick, end) of what a viewer of a rendition sees, one after the other."""
+        """(source, first tick, end) of the stretches that a viewer of a rendition sees, one after the other."""
         out: list[tuple[str, int, int]] = []
         for sample in self.shown(rendition or self.top, output):
             name = sample.tag.source

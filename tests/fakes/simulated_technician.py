@@ -13,8 +13,8 @@ from tests.fakes.simulated_hall import GUARDED, Hall, M, S, Slot, guarded_after
 
 @dataclass(frozen=True)
 class Tap:
-    """Yielded by people: the director is asked, and what it means is done to the hall once it is accepted.
-    ``None`` comes back where the database failed."""
+    """Yielded by people: the director gets the command, and its effect is applied to the hall if it is accepted.
+    ``None`` comes back if the database failed."""
 
     command: taps.Command | str
     """A command, or the action to take back."""
@@ -22,7 +22,7 @@ class Tap:
 
 
 Step = int | Tap
-"""Until when a person waits, or what they do."""
+"""The time until which a person waits, or their action."""
 People = Generator[Step, "str | None", None]
 
 
@@ -47,7 +47,7 @@ class Technician:
                 yield from self._open(index)
 
     def _around(self, index: int) -> People:
-        """Before a session: what comes is delayed, another is cancelled, something without a plan is put in."""
+        """Before a session: the next one is delayed, another is cancelled, an unplanned one is inserted."""
         hall, rng = self.hall, self.rng
         slot = hall.slots[index]
         if hall.on_air is None and slot.start > self.now() + 4 * M and rng.random() < 0.04:
@@ -151,7 +151,7 @@ class Technician:
             )
 
     def _wrong_start(self, index: int) -> People:
-        """Another session is put on air, and taken back half a minute later."""
+        """Another session is put on air by mistake, and undone half a minute later."""
         hall = self.hall
         others = [s for s in hall.slots[index + 1 : index + 5] if s.waiting and s.kind == "open"]
         if not others or any(s.start < self.now() + 5 * M for s in guarded_after(hall, index)):
@@ -176,8 +176,8 @@ class Technician:
             yield from self._tap(taps.Reopen(slot.id), lambda now: hall.back_to(saved, now))
 
     def _by_itself(self, index: int) -> People:
-        """A session that the clock begins; people end it, or forget to in a room where the next takes over. In a room
-        where they tap, they tap it where nothing that it could take over from was on air."""
+        """A session that the clock begins; people end it, or forget to in a room where the next takes over. In a
+        ``tap`` room they start it themselves if nothing on air could go over to it."""
         hall, rng, slot = self.hall, self.rng, self.hall.slots[index]
         patience = rng.randrange(20, 200) * S
         while hall.on_air is not slot:

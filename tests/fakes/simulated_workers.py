@@ -1,7 +1,7 @@
-"""The programme's workers without threads and without codecs: what goes in can be told from what comes out.
+"""The programme's workers without threads and without codecs: outputs can be matched with inputs.
 
-A picture carries its source, number and capture time through decoder, ladder and encoder; a sample of sound is
-worth its capture time. Real are the ladder, the sound track, the packagers and outputs around them.
+A picture carries its source, number and capture time through decoder, ladder and encoder; a sample of sound has its
+capture time as its value. The ladder, the sound track, the packagers and outputs around them are real.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Tag:
 def parameter_sets(
     width: int, height: int, profile: str = "high", b_frames: int = 0
 ) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """SPS and PPS of a real encoder. ``high`` is what the rungs say, cameras are ``baseline`` or ``main``."""
+    """SPS and PPS of a real encoder. ``high`` is the rungs' profile, cameras have ``baseline`` or ``main``."""
     encoder = av.CodecContext.create("libx264", "w")
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.framerate, encoder.time_base = Fraction(30), Fraction(1, 30)
@@ -133,7 +133,7 @@ class Picture:
 
 
 class SimulatedDecoder:
-    """Wants a key frame first and misses what was lost, as a real one; gives pictures out in order of presentation."""
+    """Needs a key frame first and misses lost frames, like a real one; gives pictures in order of presentation."""
 
     sample_aspect = Fraction(1)
 

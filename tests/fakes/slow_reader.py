@@ -34,7 +34,7 @@ class SlowReader:
         await asyncio.get_running_loop().sock_connect(self.sock, self._there)
 
     async def first_line(self) -> str:
-        """The answer's, a few bytes of it; the rest stays where it is."""
+        """The first line of the answer, a few bytes; the rest is not read."""
         got = await asyncio.get_running_loop().sock_recv(self.sock, 64)
         return got.split(b"\r\n")[0].decode()
 

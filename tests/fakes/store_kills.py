@@ -1,4 +1,5 @@
-"""A process that is killed in the middle of its writes to the database, again and again, and what is there then."""
+"""A process that is killed in the middle of its writes to the database, again and again, and a check of the data after
+each kill."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 async def kill_while_writing(url: str, folder: Path, kills: int, chance: random.Random) -> int:
-    """All that was acknowledged is there after each kill, and nothing by halves; else AssertionError. Returns how many
-    changes were acknowledged."""
+    """After each kill all acknowledged changes are there, complete; else AssertionError. Returns the number of
+    acknowledged changes."""
     database = Database(database_url(url, folder))
     await database.start()
     async with database.write() as connection:

@@ -1,7 +1,7 @@
-"""A process that writes into a store for as long as it lives: ``python -m tests.fakes.store_writer URL FIRST``.
+"""A process that writes into a store as long as it lives: ``python -m tests.fakes.store_writer URL FIRST``.
 
-Each transaction moves the one session "life" on, adds a session and a mark, and is told of on standard output, a line
-with its number, once it has been committed. Whoever reads the line may rely on it.
+Each transaction changes the one session "life" and adds a session and a mark. After the commit it prints a line with
+its number. A reader of the line may rely on it.
 """
 
 from __future__ import annotations

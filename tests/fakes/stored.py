@@ -36,7 +36,7 @@ class Stored:
 
 
 def read_stored(room_dir: Path, *, missing_tail: bool = False) -> Stored:
-    """``missing_tail``: the process was killed just now, what it had not written yet does not count."""
+    """``missing_tail``: the process was killed just now, so unwritten data does not count."""
     indexes = sorted(room_dir.glob("*/index-*.sx"), key=lambda path: (path.stat().st_mtime_ns, path.name))
     view = BroadcastView()
     for event in read_index(indexes[-1]).events:

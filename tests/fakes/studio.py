@@ -42,7 +42,8 @@ def aac_second() -> tuple[bytes, ...]:
 
 @dataclass
 class DiskStore:
-    """Appends parts to files, as the recorder does; a new file when told. ``written`` False: nothing gets to disk."""
+    """Appends parts to files, as the recorder does; begins a new file on request. ``written`` False: nothing reaches
+    the disk."""
 
     room_dir: Path
     folder: str

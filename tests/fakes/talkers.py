@@ -1,4 +1,4 @@
-"""An audience service with people in it: sessions by hand, a clock by hand, and everything that was told."""
+"""An audience service with people in it: sessions and clock are set by the test, and all events are kept."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SPEAKER = Participant("p-spe", "Dr Who", "", Role.SPEAKER, since_ms=START_MS - H
 
 
 def talk(session_id: str, started_ms: int | None, ended_ms: int | None = None, **fields: Any) -> Session:
-    """A public session of the hall; running where it has started and not ended."""
+    """A public session of the hall; running if it has started and not ended."""
     state = SessionState.SCHEDULED if started_ms is None else SessionState.ON_AIR
     state = state if ended_ms is None else SessionState.ENDED
     start_ms = START_MS if started_ms is None else started_ms
@@ -85,7 +85,7 @@ class Clock:
 
 @dataclass
 class Hall:
-    """The service, and what was told of it."""
+    """The service, and its events."""
 
     audience: Audience
     database: Database
@@ -157,7 +157,7 @@ async def refused(made: Hall, who: Who, command: ClientMessage) -> str:
 
 
 async def store_sessions(made: Hall, *sessions: Session) -> None:
-    """In the database and on the director's desk."""
+    """In the database and with the director."""
     async with made.database.write() as connection:
         known = await Sessions(connection).find_many([session.id for session in sessions])
         await Sessions(connection).add_many([session for session in sessions if session.id not in known])

@@ -24,7 +24,7 @@ from streamer.audience.people import Participant
 from streamer.audience.scope import Scope
 from streamer.audience.service import Audience
 from streamer.conference import clockwork, taps
-from streamer.conference.airing import PublicStatus, public_face
+from streamer.conference.airing import PublicStatus, public_status
 from streamer.conference.alarms import Alarm, alarms_of
 from streamer.conference.day import MINUTE_MS, RoomDay, find, following, sorted_day
 from streamer.conference.grants import Grant, Role
@@ -90,8 +90,8 @@ class ScriptedDirector:
     def find(self, session_id: str) -> Session | None:
         return next((s for day in self.days.values() if (s := find(day, session_id)) is not None), None)
 
-    def face(self, room_id: str) -> PublicStatus:
-        return public_face(self.day(room_id), self.now_ms())
+    def public_status(self, room_id: str) -> PublicStatus:
+        return public_status(self.day(room_id), self.now_ms())
 
     def alarms(self, room_id: str) -> tuple[Alarm, ...]:
         return self._alarms.get(room_id, ())
@@ -140,7 +140,7 @@ class ScriptedDirector:
         return session
 
     def put(self, day: RoomDay) -> None:
-        """Another day for the room, looked at and told of as the director does."""
+        """Set another day for the room and announce it, as the director does."""
         before = self.days[day.room]
         self._become(before, clockwork.advance(day, self.now_ms()))
 
@@ -192,7 +192,7 @@ class Visitor:
 
 
 @dataclass
-class ListedDoors:
+class ListedAccess:
     """Tokens and cookies that are known; ``revoke`` takes one back."""
 
     known: dict[str, Visitor] = field(default_factory=dict)
@@ -239,13 +239,13 @@ class PlainViews:
 
 @dataclass
 class Service:
-    """A served Realtime and what stands behind it."""
+    """A served Realtime and the fakes behind it."""
 
     realtime: Realtime
     port: int
     director: ScriptedDirector
     plane: FakePlane
-    doors: ListedDoors
+    access: ListedAccess
     audience: Any
     clients: list[Attendee] = field(default_factory=list)
 
@@ -261,7 +261,7 @@ class Service:
     async def connect(
         self, namespace: str = "/audience", transports: list[str] | None = None, headers: Any = None, **auth: Any
     ) -> Attendee:
-        """A client that is in; raises socketio's ConnectionError with the answer where it is refused."""
+        """A client that is in. Raises socketio's ConnectionError with the answer if it is refused."""
         client = Attendee(namespace)
         self.clients.append(client)
         await client.connect(self.url, auth or {"room": "a"}, transports or ["websocket"], headers or {})
@@ -281,7 +281,7 @@ class Service:
 
 
 class Attendee:
-    """A real python-socketio client in one namespace that keeps what it is told."""
+    """A real python-socketio client in one namespace that keeps its events."""
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
@@ -320,7 +320,7 @@ class Attendee:
 
     @property
     def text(self) -> str:
-        """All that it has ever been told."""
+        """All texts that it has ever received."""
         return json.dumps([self.snapshots, self.events, self.closed, self.error])
 
     async def close(self) -> None:
@@ -393,7 +393,7 @@ class QuietAudience:
     async def snapshot(self, scope: Scope, viewpoint: Viewpoint, participant: str | None = None) -> dict[str, Any]:
         return {"lines": []}
 
-    async def lines(self, scope: Scope) -> list[dict[str, Any]]:
+    async def crew_messages(self, scope: Scope) -> list[dict[str, Any]]:
         return []
 
 
@@ -419,7 +419,7 @@ class ScriptedSessions:
 
 @contextlib.asynccontextmanager
 async def audience_of(director: ScriptedDirector, folder: Path, **settings: Any) -> AsyncIterator[Audience]:
-    """A real one, with its database in a folder. What is planned by then is stored there."""
+    """A real one, with its database in a folder. The present plan is stored there."""
     database = sqlite_store(folder)
     await database.start()
     async with database.write() as connection:
@@ -451,10 +451,10 @@ async def audience_of(director: ScriptedDirector, folder: Path, **settings: Any)
 async def served(
     director: ScriptedDirector | None = None, *, audience: Any = None, port: int = 0, **settings: Any
 ) -> AsyncIterator[Service]:
-    """``audience``: a real one where it is spoken in."""
+    """``audience``: a real one, for tests that talk in it."""
     director = director or ScriptedDirector()
     audience = audience or QuietAudience()
-    plane, doors = FakePlane(), ListedDoors()
+    plane, access = FakePlane(), ListedAccess()
 
     async def find_session(session_id: str) -> Session | None:
         return None
@@ -465,7 +465,7 @@ async def served(
         allowed_origins=["https://other.test"],
         director=director,
         plane=plane,
-        doors=doors,
+        access=access,
         views=PlainViews(),
         audience=audience,
         find_session=find_session,
@@ -479,7 +479,7 @@ async def served(
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
-    service = Service(realtime, runner.addresses[0][1], director, plane, doors, audience)
+    service = Service(realtime, runner.addresses[0][1], director, plane, access, audience)
     try:
         yield service
     finally:

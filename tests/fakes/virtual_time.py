@@ -28,7 +28,7 @@ class _Selector(selectors.SelectSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """One thread only. What a callback raises ends the simulation."""
+    """One thread only. An error of a callback ends the simulation."""
 
     def __init__(self) -> None:
         self._now = BEGIN_S
@@ -43,7 +43,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return round(self._now * 1e9)
 
     def stall(self, seconds: float) -> None:
-        """Time passes; called from a callback: the loop was held up in it for so long."""
+        """Time passes inside a callback, as if the loop was blocked in it for that long."""
         self._now += seconds
 
     def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
@@ -54,7 +54,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run(main: Callable[[VirtualLoop], Coroutine[Any, Any, T]]) -> T:
-    """Run ``main`` in virtual time. Raises what it raises, or the first thing that a callback raised."""
+    """Run ``main`` in virtual time. Raises its error, or the first error of a callback."""
     loop = VirtualLoop()
     try:
         result = loop.run_until_complete(main(loop))

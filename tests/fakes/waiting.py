@@ -1,7 +1,7 @@
-"""Wait for a condition, with a limit: never a fixed sleep.
+"""Waits for a condition, with a limit: never a fixed sleep.
 
-Limits are generous. They end a test that hangs; they are no promise of how fast something is. A promise is held by
-:class:`Pace`, which allows for what a busy machine takes for anything.
+Limits are generous. They end a test that hangs, and promise no speed. :class:`Pace` checks promises of speed, with an
+allowance for a busy machine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ POLL_S = 0.01
 ASK_AGAIN_S = 0.05
 LIMIT_S = 60.0
 SLOW_ANSWERS = 6
-"""A promise is made up of about so many steps, each of which may have to wait for its turn as an answer has to."""
+"""A promise has about this many steps, each of which may have to wait for its turn like an answer."""
 
 
 async def until(condition: Callable[[], object], *, limit_s: float = LIMIT_S) -> None:
@@ -36,7 +36,7 @@ async def until_ended(*threads: threading.Thread) -> None:
 async def until_answered(
     ask: Callable[[], Awaitable[object]], *, limit_s: float = LIMIT_S, what: Callable[[], str] = lambda: ""
 ) -> None:
-    """The same for a condition that has to be asked for. ``what`` tells in the error how things stood."""
+    """The same for a condition that must be asked for. ``what`` describes the state in the error."""
     try:
         async with asyncio.timeout(limit_s):
             while not await ask():
@@ -68,7 +68,7 @@ class Pace:
         return time.monotonic() - began
 
     def allowed_s(self, promised_s: float) -> float:
-        """A promise of time, and what this machine takes for anything: next to nothing where it is idle."""
+        """A promised time plus this machine's present delay: next to nothing if it is idle."""
         return promised_s + SLOW_ANSWERS * self.slowest_s
 
 

@@ -1,4 +1,4 @@
-"""A stranger who follows every address that an answer names, and looks whether anything tells of what is hidden."""
+"""A stranger who follows every address in every answer, and checks that none tells of hidden things."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from aiohttp.test_utils import TestClient
 _ADDRESS = re.compile(r"""(?:https?://streamer\.test)?/[A-Za-z0-9_~./?&=%@:+-]*[A-Za-z0-9_~/=-]""")
 _BASE64 = re.compile(r"[A-Za-z0-9_+/-]{16,}")
 OPEN = "wagtail"
-"""In all that is public, so that it can be told that a walk has gone anywhere."""
+"""A word in all public texts, which proves that a walk has found something."""
 MOST = 600
 """Addresses: more than there are, so that a walk that turns in circles ends."""
 
 
 @dataclass
 class Hidden:
-    """Words that nobody may find who is not told of what they are of. Compared without case."""
+    """Words that only people with the right may find. Compared without case."""
 
     words: set[str] = field(default_factory=set)
 
@@ -42,7 +42,7 @@ class Hidden:
 
 @dataclass
 class Walk:
-    """``seen``: address -> status. ``found``: answers with the word of what is public."""
+    """``seen``: address -> status. ``found``: answers with the public word."""
 
     seen: dict[str, int] = field(default_factory=dict)
     found: int = 0

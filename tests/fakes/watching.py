@@ -1,4 +1,4 @@
-"""A WHEP player on aiortc against a real server: it decodes what comes and keeps what it saw and heard."""
+"""A WHEP player on aiortc against a real server: it decodes the media and keeps them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def offer_to_play(kinds: tuple[str, ...] = ("audio", "video")) -> Any:
 
 @contextlib.asynccontextmanager
 async def whep_player(server: Running, room: str, *, source: str = "", token: str = "") -> AsyncIterator[Player]:
-    """Connected once the answer is taken; raises :class:`Refusal` where the POST is not answered with 201."""
+    """Connected when the answer is applied; raises :class:`Refusal` if the POST is not answered with 201."""
     player, tasks = Player(), []
     pc = await offer_to_play()
     pc.on("track", lambda track: tasks.append(asyncio.create_task(_watch(track, player), name="whep track")))

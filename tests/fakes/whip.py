@@ -1,4 +1,4 @@
-"""A WHIP endpoint over :class:`Publications` with nothing around it, and a sink that keeps what comes."""
+"""A WHIP endpoint over :class:`Publications` alone, and a sink that keeps the units."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fakes.waiting import LIMIT_S
 
 
 class KeepingSink:
-    """Takes what publications bring, in order."""
+    """Keeps the units of publications, in order."""
 
     def __init__(self) -> None:
         self.units: list[AccessUnit] = []

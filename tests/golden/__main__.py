@@ -1,7 +1,7 @@
-"""``python -m tests.golden`` compares what the program writes with ``tests/golden/data``; ``--record`` writes it anew.
+"""``python -m tests.golden`` compares the program's output with ``tests/golden/data``; ``--record`` writes it anew.
 
-Record only what was changed on purpose, and read the difference before it is committed: clients, other versions of
-the program and files on disk rely on every byte of it. What was recorded before has to be readable still.
+Record only intended changes, and read the difference before the commit: clients, other versions of the program and
+files on disk rely on every byte of it. Earlier recordings must stay readable.
 """
 
 from __future__ import annotations

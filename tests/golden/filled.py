@@ -31,7 +31,7 @@ def without_defaults(value: Any) -> Any:
 
 
 def by_name(value: Any) -> Any:
-    """As JSON has it, each field under its name even where the format knows only its place."""
+    """The value in JSON's form, each field with its name even if the format knows only its place."""
     if isinstance(value, msgspec.Struct):
         return {
             field.encode_name: by_name(item)

@@ -40,7 +40,7 @@ def same_bytes(name: str, data: bytes) -> None:
 
 
 def same_json(name: str, value: Any) -> None:
-    """``value`` is what ``data/{name}`` holds, in whatever order its keys are."""
+    """``value`` equals the contents of ``data/{name}``, whatever the order of the keys."""
     path = DATA / name
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     if recording():
@@ -80,7 +80,7 @@ def _recorded(label: str, one: Format) -> dict[str, Any]:
 
 
 def _text(data: bytes) -> str:
-    """Text as it is, anything else in hexadecimal."""
+    """Text as it is, other bytes in hexadecimal."""
     return data.decode() if data[:1] in (b"{", b"[") else f"hex:{data.hex()}"
 
 

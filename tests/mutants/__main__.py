@@ -35,7 +35,7 @@ _PYTEST_STOPPED = 2
 
 
 class NotJudged(Exception):
-    """The line of a fault is not where it was, or its test did not run to an end."""
+    """The line of a fault has moved, or its test did not run to its end."""
 
 
 def copy_tree(folder: Path) -> Path:

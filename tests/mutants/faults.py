@@ -1,7 +1,7 @@
-"""Faults of one line, each of which a test catches: wrong bounds and units, swapped orders, checks and rights left out.
+"""Faults of one line, each of which a test catches: wrong bounds and units, swapped orders, missing checks and rights.
 
-``before`` and ``after`` are without indentation; ``before`` stands exactly once in the module. Whoever changes such a
-line moves the fault to where the rule stands now.
+``before`` and ``after`` are without indentation; ``before`` stands exactly once in the module. Move the fault along
+when you change its line.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ every_document = pytest.mark.parametrize("document", DOCUMENTS)
 
 
 def _code(text: str) -> list[str]:
-    """What stands in backticks, and the lines of indented and fenced blocks."""
+    """The texts in backticks, and the lines of indented and fenced blocks."""
     fenced = [line for block in re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S) for line in block.splitlines()]
     indented = [line.strip() for line in text.splitlines() if line.startswith("    ")]
     return [*CODE.findall(text), *fenced, *indented]

@@ -234,10 +234,10 @@ async def test_who_cancels_a_task_ends_it_and_work_that_is_done_is_not_begun_ane
 def test_what_fails_again_and_again_rings_at_the_operators_until_it_holds() -> None:
     now = 0.0
     tasks = Tasks(lambda: now)
-    bells = RoomAlarms(Notices(), lambda: None, tasks)
+    room_alarms = RoomAlarms(Notices(), lambda: None, tasks)
 
     def ringing() -> list[tuple[str, str, str, object]]:
-        found = bells.ringing(RoomDay("a", "A"), None, 0, 1000 + int(now * 1000))
+        found = room_alarms.ringing(RoomDay("a", "A"), None, 0, 1000 + int(now * 1000))
         return [(alarm.code, alarm.owner, alarm.level, alarm.details.get("task")) for alarm in found]
 
     for _ in range(TROUBLED_AFTER - 1):

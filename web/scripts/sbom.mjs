@@ -1,4 +1,4 @@
-// Prints what package-lock.json locks, as CycloneDX: Debian's npm has no `npm sbom`.
+// Prints the packages of package-lock.json as CycloneDX: Debian's npm has no `npm sbom`.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 

@@ -1,4 +1,4 @@
-"""In a server of the tests': the wall clock, moved by what the file ``CLOCK_STEP_FILE`` says, in milliseconds.
+"""In a test's server: the wall clock, moved by the milliseconds in the file ``CLOCK_STEP_FILE``.
 
 Python finds this module by PYTHONPATH and runs it before anything else. Monotonic clocks stay as they are.
 """

@@ -61,12 +61,12 @@ def closed(name: str, visibility: Visibility = Visibility.PRIVATE, **fields: Any
 
 
 @dataclass
-class Faces:
+class PublicRooms:
     """A director that knows what it is told."""
 
     known: dict[str, PublicStatus] = field(default_factory=dict)
 
-    def face(self, room_id: str) -> PublicStatus:
+    def public_status(self, room_id: str) -> PublicStatus:
         if room_id not in self.known:
             raise NotFound("There is no such room.")
         return self.known[room_id]
@@ -76,7 +76,7 @@ class Faces:
 class World:
     client: TestClient[web.Request, web.Application]
     database: Database
-    faces: Faces
+    public_rooms: PublicRooms
     states: dict[str, str]
     plane: FakePlane
 
@@ -120,11 +120,11 @@ async def world(database: Database) -> AsyncIterator[World]:
         await Rooms(connection).add(Room("c", "Atelier", venue="v", guid="6b1f0a52-8d0e-4c1c-9d1b-2f0c4f1c7e35"))
         await Events(connection).add(Event("jdll", "JDLL 2026", venue="v", acronym="jdll2026"))
         await Events(connection).add(Event("council", "Secret Council", venue="v"))
-    faces, states = Faces(), {}
+    public_rooms, states = PublicRooms(), {}
     plane = FakePlane()
     services = SimpleNamespace(
         database=database,
-        director=faces,
+        director=public_rooms,
         public_url=URL,
         plane=plane,
         state_of=lambda room: states.get(room, "off"),
@@ -137,7 +137,7 @@ async def world(database: Database) -> AsyncIterator[World]:
     exports.add_routes(app)
     client: TestClient[web.Request, web.Application] = TestClient(TestServer(app))
     await client.start_server()
-    yield World(client, database, faces, states, plane)
+    yield World(client, database, public_rooms, states, plane)
     await client.close()
 
 
@@ -275,7 +275,7 @@ async def test_streams_tell_what_is_on_now_and_next(world: World, monkeypatch: p
     then = session("y", event="jdll", start_ms=NOON_MS + HOUR_MS, end_ms=NOON_MS + 2 * HOUR_MS, do_not_stream=Flag.YES)
     await world.add(now, then)
     world.states |= {"a": "live", "b": "slate"}
-    world.faces.known["a"] = PublicStatus(
+    world.public_rooms.known["a"] = PublicStatus(
         "overrun",
         "programme",
         current=PublicSession(now, ShownTimes(NOON_MS, NOON_MS + HOUR_MS + 600_000)),
@@ -320,8 +320,8 @@ async def test_a_reserved_room_says_reserved_and_until_when(world: World, monkey
     await world.add(secret)
     world.states["a"] = "slate"
     shown = PublicSession(secret, ShownTimes(NOON_MS, NOON_MS + HOUR_MS))
-    # Even from a face that tells too much.
-    world.faces.known["a"] = PublicStatus(
+    # Even if the public status tells too much.
+    world.public_rooms.known["a"] = PublicStatus(
         "reserved", "slate", current=shown, next=shown, reserved_until_ms=NOON_MS + HOUR_MS
     )
     text = (await world.get("/streams/v2.json")).decode()

@@ -8,8 +8,8 @@ import re
 import pytest
 import segno
 
-from streamer.api import hall_codes, hall_door
-from streamer.api.hall_door import HallDoor
+from streamer.api import hall_code_lookup, hall_codes
+from streamer.api.hall_code_lookup import HallCodeLookup
 from streamer.api.limits import RateLimit
 from streamer.conference.hall_codes import ALPHABET, HallCode
 from streamer.conference.rooms import Room
@@ -140,35 +140,35 @@ async def test_whoever_guesses_is_slowed_down_and_the_hall_behind_the_same_addre
         await HallCodes(connection).add(HALL)
         await HallCodes(connection).add(HallCode("CD5H8M", "a", "Nantes", 1))
     now = 0.0
-    door = HallDoor(database, wrong=RateLimit(6, clock=lambda: now))
-    assert await door.find("cd5h8k", "hall") == HALL
+    lookup = HallCodeLookup(database, wrong=RateLimit(6, clock=lambda: now))
+    assert await lookup.find("cd5h8k", "hall") == HALL
     guesses = [f"CDCDC{letter}" for letter in ALPHABET[:10]]
-    found = await asyncio.gather(*(door.find(guess, "hall") for guess in guesses), return_exceptions=True)
+    found = await asyncio.gather(*(lookup.find(guess, "hall") for guess in guesses), return_exceptions=True)
     assert found[:6] == [None] * 6
     assert all(isinstance(one, TooMany) for one in found[6:])
     with pytest.raises(TooMany):
-        await door.find("CD5H8M", "hall")
+        await lookup.find("CD5H8M", "hall")
     for _ in range(50):
-        assert await door.find("CD5H8K", "hall") == HALL
-    assert await door.find("CD5H8M", "elsewhere") is not None
+        assert await lookup.find("CD5H8K", "hall") == HALL
+    assert await lookup.find("CD5H8M", "elsewhere") is not None
     # A text that cannot be a code tells nothing and costs nothing.
-    assert await door.find("hello", "hall") is None
+    assert await lookup.find("hello", "hall") is None
     now = 10.0
-    assert await door.find("CD5H8M", "hall") is not None
+    assert await lookup.find("CD5H8M", "hall") is not None
     # A revoked code is not found any more, and counts as a wrong guess.
     async with database.write() as connection:
         await HallCodes(connection).remove("a", "CD5H8K")
-    assert await door.find("CD5H8K", "hall") is None
-    monkeypatch.setattr(hall_door, "MOST_OPENED", 3)
+    assert await lookup.find("CD5H8K", "hall") is None
+    monkeypatch.setattr(hall_code_lookup, "MOST_OPENED", 3)
     for number in range(5):
-        assert await door.find("CD5H8M", f"address {number}") is not None
-    assert len(door._opened) == 3
+        assert await lookup.find("CD5H8M", f"address {number}") is not None
+    assert len(lookup._opened) == 3
 
 
 async def test_a_browser_that_guesses_is_told_on_a_page(client: Client) -> None:
     statuses: list[int] = []
     # A second lets another one in, so that a slow machine needs more of them.
-    for number in range(5 * hall_door.WRONG_PER_MINUTE):
+    for number in range(5 * hall_code_lookup.WRONG_PER_MINUTE):
         if 429 in statuses:
             break
         first, second = divmod(number, len(ALPHABET))
@@ -176,6 +176,6 @@ async def test_a_browser_that_guesses_is_told_on_a_page(client: Client) -> None:
             statuses.append(response.status)
             text = await response.text()
     assert (statuses[0], statuses[-1]) == (404, 429)
-    assert len(statuses) > hall_door.WRONG_PER_MINUTE
+    assert len(statuses) > hall_code_lookup.WRONG_PER_MINUTE
     assert int(response.headers["Retry-After"]) >= 1
     assert config_of(text)["hall"]["problem"] == "too_many"

@@ -134,7 +134,7 @@ async def a_wrong_token_over_a_socket(client: Client, address: str) -> int:
 async def test_a_household_shares_a_limit_and_the_neighbour_has_its_own(client: Client, attempt: Any) -> None:
     services = services_of(client)
     services.plane.rooms["a"] = await services.plane.ensure(services.director.config("a"))
-    services.hall_door.wrong = RateLimit(MOST)
+    services.hall_code_lookup.wrong = RateLimit(MOST)
     statuses = [await attempt(client, address) for address in OF_ONE[: MOST + 1]]
     assert 429 not in statuses[:MOST]
     assert statuses[MOST] == 429

@@ -75,7 +75,7 @@ async def test_a_links_token_becomes_a_cookie_that_scripts_and_other_sites_canno
 ) -> None:
     await api("POST", "/rooms", {"id": "a", "name": "A"})
     made = await api("POST", "/grants", {"role": "technician", "room": "a", "label": "Ana"})
-    assert await browser("GET", "/api/v1/me") == (401, {"error": _error("unauthorized", "Nobody is logged in.")})
+    assert await browser("GET", "/api/v1/me") == (401, {"error": _error("unauthorized", "You are not logged in.")})
     status, answer = await browser.log_in(token=made["token"])
     assert (status, answer["grant"], answer["role"], answer["label"], answer["room"], answer["page"]) == (
         200,

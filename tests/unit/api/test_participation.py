@@ -150,11 +150,11 @@ async def test_chapters_of_what_was_asked_behind_closed_doors_stay_there(whole: 
         await Marks(connection).save(replace(mark, at_ms=began.started_ms + 1))
     guest = whole.api.as_(await whole.api.grant("viewer", session=session))
     assert [chapter["question"] for chapter in (await guest("GET", path))["chapters"]] == [asked["id"]]
-    book = whole.app[SERVICES].archivist.book
-    assert [label for _, label in (await book.details(session)).chapters] == ["Who is to be dismissed?"]
+    repository = whole.app[SERVICES].archivist.repository
+    assert [label for _, label in (await repository.details(session)).chapters] == ["Who is to be dismissed?"]
     await whole.api("PATCH", f"/sessions/{session}", {"visibility": "public"}, expect=200)
     assert (await whole.api.as_("")("GET", path))["chapters"] == []
-    assert (await book.details(session)).chapters == ()
+    assert (await repository.details(session)).chapters == ()
     assert len((await whole.api("GET", path))["chapters"]) == 1
 
 
@@ -162,7 +162,7 @@ async def test_no_table_has_what_somebody_has_erased(whole: Whole) -> None:
     await _on_air(whole)
     viewer = await whole.connect(room="hall", name="Ada")
     await viewer.command("question.ask", {"text": "my own words"})
-    await whole.app[SERVICES].audience.book.flushed()
+    await whole.app[SERVICES].audience.repository.flushed()
 
     async def table() -> str:
         async with whole.api.client.get("/api/v1/questions?format=csv") as response:

@@ -179,8 +179,8 @@ async def test_a_revoked_expired_or_narrowed_grant_stops_it_until_somebody_confi
         assert api.client.app is not None
         services = api.client.app[SERVICES]
         assert set(services.notices.stopped_schedules()) == {"fair"}
-        for desk in services.director.desks:
-            await services.director.look(desk)
+        for room_state in services.director.room_states:
+            await services.director.look(room_state)
         ringing = (await api("GET", "/alarms?room=loire"))["items"]
         assert [one["level"] for one in ringing if one["code"] == "schedule_stopped"] == ["warning"]
         other = api.as_(await api.grant("organiser", event="open"))

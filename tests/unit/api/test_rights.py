@@ -187,7 +187,7 @@ class Forgetful(Database):
 
 
 @dataclass
-class House:
+class World:
     """A served application with one venue, room, event and session inside, and one of each outside."""
 
     client: TestClient[web.Request, web.Application]
@@ -223,7 +223,7 @@ def _template(canonical: str, info: Any) -> str:
 
 
 @pytest.fixture
-async def house(settings: Settings) -> AsyncIterator[House]:
+async def world(settings: Settings) -> AsyncIterator[World]:
     database = sqlite_store(settings.data, Forgetful)
     await database.start()
     limits = settings.room.model_copy(update={"attempts_per_minute": 100_000, "failed_attempts_per_minute": 100_000})
@@ -243,7 +243,7 @@ async def house(settings: Settings) -> AsyncIterator[House]:
     director = app[SERVICES].director
     await director.start()
     await app[SERVICES].audience.start()
-    house = House(client, database)
+    world = World(client, database)
     async with database.write() as connection:
         for role in Role:
             for scope in SCOPES:
@@ -251,19 +251,19 @@ async def house(settings: Settings) -> AsyncIterator[House]:
                 grant = Grant(id=made.grant_id, role=role, **scope)  # type: ignore[arg-type]
                 await Grants(connection).add(grant, made.secret_sha256)
                 now = time.time_ns() // 1_000_000
-                house.grants[role, name] = await reaching(connection, grant, now)
-                house.tokens[role, name] = made.token
-    house.asked_grant = house.grants[Role.VIEWER, "in-room"].id
+                world.grants[role, name] = await reaching(connection, grant, now)
+                world.tokens[role, name] = made.token
+    world.asked_grant = world.grants[Role.VIEWER, "in-room"].id
     database.forgetting = True
-    yield house
+    yield world
     await client.close()
     await app[SERVICES].audience.close()
     await director.close()
     await database.close()
 
 
-async def test_every_registered_address_is_listed_and_asks_what_the_list_says(house: House) -> None:
-    registered = {key for key, _ in house.rules()}
+async def test_every_registered_address_is_listed_and_asks_what_the_list_says(world: World) -> None:
+    registered = {key for key, _ in world.rules()}
     assert registered - set(RULES) == set(), "list these in streamer/api/permissions.py"
     for route in ROUTES:
         rule = RULES[f"{route.method} {route.full_path}"]
@@ -272,36 +272,36 @@ async def test_every_registered_address_is_listed_and_asks_what_the_list_says(ho
     assert asked - set(QUESTIONS) == set(), "say how these are asked for"
 
 
-async def test_each_role_and_scope_gets_what_the_table_says_and_no_more(house: House) -> None:
+async def test_each_role_and_scope_gets_what_the_table_says_and_no_more(world: World) -> None:
     wrong: list[str] = []
     allowed_later: list[tuple[str, str, Question]] = []
     asked = 0
-    for key in sorted({key for key, _ in house.rules()}):
+    for key in sorted({key for key, _ in world.rules()}):
         rule = RULES[key]
         if not isinstance(rule, Action):
             continue
         question = QUESTIONS[key]
-        status, said = await house.ask(key, "", question)
+        status, said = await world.ask(key, "", question)
         if status != 401:
             wrong.append(f"nobody {said}")
-        for (role, scope), token in house.tokens.items():
+        for (role, scope), token in world.tokens.items():
             if rule in PERMISSIONS[role]:
                 if question.missing:
                     continue
-                if house.grants[role, scope].allows(rule, question.target):
+                if world.grants[role, scope].allows(rule, question.target):
                     allowed_later.append((key, token, question))
                     continue
             elif scope not in ("", "in-room"):
                 # The role is looked at before anything else: two of its scopes are enough.
                 continue
-            status, said = await house.ask(key, token, question)
+            status, said = await world.ask(key, token, question)
             asked += 1
             if status != 403:
                 wrong.append(f"{role} of {scope or 'everything'} {said}")
     assert wrong == []
     # Deletions come last: the fake media plane remembers, the database does not.
     for key, token, question in sorted(allowed_later, key=lambda item: item[0].startswith("DELETE")):
-        status, said = await house.ask(key, token, question)
+        status, said = await world.ask(key, token, question)
         asked += 1
         if (status in (401, 403, 404, 405) or status >= 500) and not (status == 404 and question.absent):
             wrong.append(said)
@@ -309,15 +309,15 @@ async def test_each_role_and_scope_gets_what_the_table_says_and_no_more(house: H
     assert asked > 500
 
 
-async def test_what_is_open_answers_nobody_and_everybody_alike(house: House) -> None:
+async def test_what_is_open_answers_nobody_and_everybody_alike(world: World) -> None:
     wrong: list[str] = []
-    for key in sorted({key for key, _ in house.rules()}):
+    for key in sorted({key for key, _ in world.rules()}):
         rule: Rule = RULES[key]
         if isinstance(rule, Action):
             continue
-        for token in ("", house.tokens[Role.VIEWER, "out-session"]):
+        for token in ("", world.tokens[Role.VIEWER, "out-session"]):
             body = {} if key.startswith(("POST", "PUT")) and "/api/" in key else None
-            status, said = await house.ask(key, token, Question(body=body, raw=SDP_OFFER if "/whep/" in key else None))
+            status, said = await world.ask(key, token, Question(body=body, raw=SDP_OFFER if "/whep/" in key else None))
             if rule is Open.HOLDER:
                 right = status == (200 if token else 401)
             elif rule is Open.PARTICIPANT:
@@ -332,27 +332,27 @@ async def test_what_is_open_answers_nobody_and_everybody_alike(house: House) -> 
     assert wrong == []
 
 
-async def test_a_strangers_token_is_refused_everywhere_but_on_pages_and_media(house: House) -> None:
-    for key in sorted({key for key, _ in house.rules()}):
+async def test_a_strangers_token_is_refused_everywhere_but_on_pages_and_media(world: World) -> None:
+    for key in sorted({key for key, _ in world.rules()}):
         if " /api/v1/" in key and not key.endswith(("api.json", "/docs", "/login", "/logout", "/me")):
-            status, said = await house.ask(key, "stranger.secret", QUESTIONS.get(key, Question()))
+            status, said = await world.ask(key, "stranger.secret", QUESTIONS.get(key, Question()))
             assert status == 401, said
 
 
-async def test_a_cookie_opens_what_its_token_opens_and_nothing_else(house: House) -> None:
+async def test_a_cookie_opens_what_its_token_opens_and_nothing_else(world: World) -> None:
     for role, scope in ((Role.TECHNICIAN, "in-session"), (Role.ORGANISER, "in-event"), (Role.VIEWER, "")):
-        house.database.forgetting = False
-        async with house.client.post("/api/v1/login", json={"token": house.tokens[role, scope]}) as response:
+        world.database.forgetting = False
+        async with world.client.post("/api/v1/login", json={"token": world.tokens[role, scope]}) as response:
             cookie = response.cookies["streamer_session"].value
-        house.database.forgetting = True
+        world.database.forgetting = True
         for key, question in QUESTIONS.items():
             rule = RULES[key]
-            if key not in {known for known, _ in house.rules()} or question.missing or key.startswith("DELETE"):
+            if key not in {known for known, _ in world.rules()} or question.missing or key.startswith("DELETE"):
                 continue
             assert isinstance(rule, Action)
             method, _, template = key.partition(" ")
             sent = question.sent({"Cookie": f"streamer_session={cookie}"})
-            path = house.path(template) + question.query
-            async with house.client.request(method, path, **sent) as response:
-                may = house.grants[role, scope].allows(rule, question.target)
+            path = world.path(template) + question.query
+            async with world.client.request(method, path, **sent) as response:
+                may = world.grants[role, scope].allows(rule, question.target)
                 assert (response.status not in (401, 403)) is may, (key, role, response.status)

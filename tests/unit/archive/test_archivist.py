@@ -35,7 +35,7 @@ async def kept(tmp_path: Path) -> AsyncIterator[Archive]:
 
 
 def stored(kept: Archive, name: str = "talk") -> Material:
-    return files.read_material(kept.archivist.book.folder(name))
+    return files.read_material(kept.archivist.repository.folder(name))
 
 
 def pictures_between(material: Material, track: str = "v180") -> list[tuple[float, float]]:
@@ -68,7 +68,7 @@ async def test_its_end_makes_an_edition_and_links_the_files(kept: Archive) -> No
     state = await kept.archivist.find("talk")
     assert state is not None
     assert [e.replaced for e in state.editions] == [False, False], "its viewers go on to the end"
-    folder = kept.archivist.book.folder("talk")
+    folder = kept.archivist.repository.folder("talk")
     for file in folder.glob("media/*"):
         assert file.stat().st_nlink == 2
     recording = await kept.recording()
@@ -126,7 +126,7 @@ async def test_a_start_that_is_undone_leaves_nothing(kept: Archive) -> None:
     await kept.on_air(1)
     await kept.session(state=SessionState.SCHEDULED, started_ms=None)
     assert await kept.archivist.find("talk") is None
-    assert not kept.archivist.book.folder("talk").exists()
+    assert not kept.archivist.repository.folder("talk").exists()
     with pytest.raises(NotFound):
         await kept.recording()
 
@@ -173,7 +173,7 @@ async def test_what_must_not_be_recorded_is_not(kept: Archive) -> None:
     kept.studio.run(3)
     await kept.ended(4)
     assert await kept.archivist.find("talk") is None
-    assert not kept.archivist.book.folder("talk").exists()
+    assert not kept.archivist.repository.folder("talk").exists()
 
 
 async def test_an_answer_in_the_middle_takes_it_back(kept: Archive) -> None:
@@ -182,9 +182,9 @@ async def test_an_answer_in_the_middle_takes_it_back(kept: Archive) -> None:
     state = await kept.archivist.find("talk")
     assert state is not None
     assert not state.published, "unanswered means recorded and not published"
-    assert kept.archivist.book.folder("talk").exists()
+    assert kept.archivist.repository.folder("talk").exists()
     await kept.session(record_answer=False)
-    assert not kept.archivist.book.folder("talk").exists()
+    assert not kept.archivist.repository.folder("talk").exists()
     state = await kept.archivist.find("talk")
     assert state is not None
     assert all(edition.replaced for edition in state.editions)
@@ -304,7 +304,7 @@ async def test_what_is_pinned_is_not_deleted(kept: Archive) -> None:
         await delete(kept.archivist, "talk", ORGANISER)
     await edit(kept.archivist, "talk", Edit(pinned=False), ORGANISER)
     await delete(kept.archivist, "talk", ORGANISER)
-    assert not kept.archivist.book.folder("talk").exists()
+    assert not kept.archivist.repository.folder("talk").exists()
     state = await kept.archivist.find("talk")
     assert state is not None
     assert all(edition.replaced for edition in state.editions)
@@ -386,7 +386,7 @@ async def test_a_session_of_which_there_is_nothing_has_no_replay(kept: Archive) 
 
 async def test_damage_is_told_and_costs_only_what_it_hit(kept: Archive) -> None:
     await ready(kept)
-    path = kept.archivist.book.folder("talk") / files.MATERIAL_FILE
+    path = kept.archivist.repository.folder("talk") / files.MATERIAL_FILE
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
@@ -434,6 +434,6 @@ async def test_retention_takes_what_is_old_and_shows_it_before(kept: Archive) ->
     assert await retention.apply(plan) == [], "pinned between the look and the deed"
     await edit(kept.archivist, "talk", Edit(pinned=False), ORGANISER)
     assert await retention.apply(await retention.plan()) == ["talk"]
-    assert not kept.archivist.book.folder("talk").exists()
-    assert kept.archivist.book.folder("pinned").exists()
-    assert kept.archivist.book.folder("growing").exists()
+    assert not kept.archivist.repository.folder("talk").exists()
+    assert kept.archivist.repository.folder("pinned").exists()
+    assert kept.archivist.repository.folder("growing").exists()

@@ -89,13 +89,13 @@ async def test_questions_roll_over_with_the_session_and_are_carried_over_in_one_
         await made.do(MODERATOR, QuestionMove(None, (done,), state=QuestionState.ON_STAGE))
         ended = replace(one, state=talk("x", 1, 2).state, ended_ms=made.clock.now_ms)
         made.days.become(ended, talk("two", None))
-        await made.audience.book.flushed()
+        await made.audience.repository.flushed()
         # Until another begins, or two minutes have passed, those who watch behind still see and ask.
         assert [q["id"] for q in (await made.public())["questions"]] == [left, done]
         assert (await made.do(ANN, QuestionAsk("Am I late?")))["session"] == "one"
         made.clock.pass_s(30)
         made.days.become(ended, talk("two", made.clock.now_ms))
-        await made.audience.book.flushed()
+        await made.audience.repository.flushed()
         assert (await made.public())["questions"] == []
         assert made.told(Viewpoint.PUBLIC, "question.changed")[-1]["archived"]
         assert made.told(Viewpoint.PUBLIC, "poll.changed")[-1]["state"] == "closed"
@@ -143,13 +143,13 @@ async def test_a_poll_of_the_break_is_open_until_the_next_session(tmp_path: Path
         after = await made.do(MODERATOR, PollOpen(PollKind.SINGLE, "Coffee?"))
         made.clock.pass_s(95)
         await made.audience.tick()
-        await made.audience.book.flushed()
+        await made.audience.repository.flushed()
         states = {poll["id"]: poll["state"] for poll in (await made.moderators())["polls"]}
         assert states == {during["id"]: "closed", after["id"]: "open"}
         assert await made.do(ANN, PollVote(after["id"], (0,)))
         await store_sessions(made, over, talk("two", START_MS + 200_000))
         await made.audience.tick()
-        await made.audience.book.flushed()
+        await made.audience.repository.flushed()
         assert await refused(made, ANN, PollVote(after["id"], (1,))) == "poll_closed"
 
 

@@ -26,7 +26,7 @@ async def test_a_break_belongs_to_the_room_and_stands_beside_what_has_just_ended
         await made.do(MODERATOR, QuestionMove(None, (asked["id"],), state=QuestionState.ON_STAGE))
         made.clock.pass_s(GRACE_MS / 1000)
         await made.audience.tick()
-        await made.audience.book.flushed()
+        await made.audience.repository.flushed()
         (left,) = (await made.public())["questions"]
         assert (left["id"], left["state"]) == (asked["id"], "on_stage"), "the break goes on"
     async with hall(tmp_path) as again:
@@ -45,6 +45,6 @@ async def test_the_next_session_begins_without_the_breaks_questions(tmp_path: Pa
         asked = (await made.do(BEN, QuestionAsk("In the break?")))["id"]
         made.clock.pass_s(1)
         made.days.become(ended, talk("two", made.clock.now_ms))
-        await made.audience.book.flushed()
+        await made.audience.repository.flushed()
         assert (await made.public())["questions"] == []
         assert asked in (await made.moderators())["left_over"]

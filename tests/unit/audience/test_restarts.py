@@ -31,7 +31,7 @@ class Wishes:
 
     @property
     def state(self) -> Any:
-        return self._made.audience._desks[HALL.key].working
+        return self._made.audience._audiences[HALL.key].working
 
     def text(self, word: str = "") -> str:
         return f"text-{next(self._texts)}- {word}"
@@ -103,7 +103,7 @@ async def scenario(folder: Path, data: st.DataObject) -> None:
             act(wishes, data.draw)  # type: ignore[arg-type]
             await wishes.have()
             await made.audience.tick()
-        await made.audience.book.flushed()
+        await made.audience.repository.flushed()
         await made.audience.tick()
         before = await seen(made)
     async with hall(folder, clock=clock, days=days, blocked_words=("rubbish",)) as made:

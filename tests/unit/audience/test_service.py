@@ -240,7 +240,7 @@ async def test_a_clock_that_is_put_back_holds_no_message_longer(tmp_path: Path) 
         await made.do(ANN, ChatSend("hello"))
         made.clock.pass_s(-3600)
         await made.audience.tick()
-        await made.audience.book.flushed()
+        await made.audience.repository.flushed()
         assert [message["text"] for message in (await made.public())["chat"]] == ["hello"]
 
 
@@ -297,7 +297,7 @@ async def test_a_hold_gives_moderators_some_seconds(tmp_path: Path) -> None:
         await made.do(MODERATOR, ChatDelete(None, (second["id"],)))
         made.clock.pass_s(5)
         await made.audience.tick()
-        await made.audience.book.flushed()
+        await made.audience.repository.flushed()
         assert [m["id"] for m in made.told(Viewpoint.PUBLIC, "chat.message")] == [first["id"]]
         assert made.told(Viewpoint.PUBLIC, "chat.deleted") == []
 
@@ -431,12 +431,12 @@ async def test_what_the_database_does_not_take_is_no_fault_of_the_others(
 async def test_nothing_holds_that_could_not_be_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with hall(tmp_path) as made:
         asked = await made.do(ANN, QuestionAsk("Why?"))
-        write = made.audience.book._write
+        write = made.audience.repository._write
 
         async def broken(units: object) -> None:
             raise StoreUnavailable("The disk is full.")
 
-        monkeypatch.setattr(made.audience.book, "_write", broken)
+        monkeypatch.setattr(made.audience.repository, "_write", broken)
         done = await asyncio.gather(
             made.audience.run(HALL, ANN, ChatSend("lost")),
             made.audience.run(HALL, BEN, QuestionVote(asked["id"], 1)),
@@ -444,7 +444,7 @@ async def test_nothing_holds_that_could_not_be_stored(tmp_path: Path, monkeypatc
             return_exceptions=True,
         )
         assert [error.code for error in done if isinstance(error, StreamerError)] == ["store_unavailable"] * 3
-        monkeypatch.setattr(made.audience.book, "_write", write)
+        monkeypatch.setattr(made.audience.repository, "_write", write)
         assert ((await made.public())["chat"], (await made.moderators())["sanctions"]) == ([], [])
         assert (await made.do(BEN, QuestionVote(asked["id"], 1)))["votes"] == 1
         await made.do(ANN, ChatSend("found"))
@@ -454,9 +454,9 @@ async def test_commands_of_a_moment_share_a_transaction(tmp_path: Path) -> None:
     async with hall(tmp_path) as made:
         people = [Participant(f"p{n}", f"P{n}", since_ms=1) for n in range(200)]
         await made.do(ANN, ChatSend("first"))
-        before = made.audience.book.transactions_total
+        before = made.audience.repository.transactions_total
         await asyncio.gather(*(made.audience.run(HALL, person, ChatSend(f"by {person.id}")) for person in people))
-        assert made.audience.book.transactions_total - before <= 3
+        assert made.audience.repository.transactions_total - before <= 3
         told = [message["text"] for message in made.told(Viewpoint.PUBLIC, "chat.message")]
         assert told == ["first", *(f"by {person.id}" for person in people)]
 

@@ -43,7 +43,7 @@ def image(world: World) -> Any:
         state.mode,
         {s.participant: (s.banned, s.muted_until_ms) for s in state.sanctions.values() if s.banned or s.muted_until_ms},
         {hold.prefix: hold.until_ms for hold in state.holds.values() if hold.until_ms},
-        [line for line in state.lines.values() if line.to == "stage" and not line.removed],
+        [line for line in state.crew_messages.values() if line.to == "stage" and not line.removed],
     )
 
 

@@ -57,7 +57,7 @@ def test_a_short_admin_token_is_refused_at_start(command: str, tmp_path: Path, m
     monkeypatch.setenv("STREAMER_ADMIN_TOKEN", "x" * 31)
     result = streamer(command, "--port", "0", "--data", str(tmp_path / "d"))
     assert result.returncode == 2
-    assert "STREAMER_ADMIN_TOKEN has 31 characters; at least 32 are wanted" in result.stderr
+    assert "STREAMER_ADMIN_TOKEN has 31 characters; at least 32 are needed" in result.stderr
     assert "xxx" not in result.stderr
     assert not (tmp_path / "d").exists()
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.broadcast.orders import OutputOrder
-from streamer.conference.airing import TEXTS, orders, public_face, public_shows
+from streamer.conference.airing import TEXTS, orders, public_shows, public_status
 from streamer.conference.day import MediaState, RoomDay, clock_text, sorted_day
 from streamer.conference.rooms import Between
 from streamer.conference.sessions import Flag, Session, SessionState, Visibility
@@ -32,14 +32,14 @@ def test_a_publication_is_a_preview_until_the_tap() -> None:
 
 def test_overrun_is_on_air() -> None:
     room = hall(A).until("9:00").tap(StartTap("a")).until("9:50")
-    assert (room.orders.public, room.face.word) == ("programme", "overrun")
+    assert (room.orders.public, room.public_status.word) == ("programme", "overrun")
 
 
 def test_the_technicians_slate_and_a_hold_go_before_the_session() -> None:
     room = hall(A).until("9:00").tap(StartTap("a")).tap(Slate(True))
-    assert (room.orders.public, room.face.word) == ("slate", "paused")
+    assert (room.orders.public, room.public_status.word) == ("slate", "paused")
     room.tap(Slate(False)).tap(HoldOn("Fire alarm"))
-    assert (room.orders.public, room.face.word) == ("slate", "hold")
+    assert (room.orders.public, room.public_status.word) == ("slate", "hold")
     assert room.orders.record, "the minutes are there if they are wanted"
 
 
@@ -57,7 +57,7 @@ def test_a_closed_session_is_served_under_its_key_only() -> None:
 def test_stream_no_record_yes() -> None:
     told = hall(talk("s", "9:00", "9:45", do_not_stream=Flag.YES)).until("9:20")
     assert (told.orders.public, told.orders.record, told.orders.stretch) == ("slate", True, "")
-    assert told.face.word == "not_streamed"
+    assert told.public_status.word == "not_streamed"
     assert told.orders.slate.title == "Talk s"
 
 
@@ -153,22 +153,22 @@ def test_the_time_of_a_closed_session_that_nobody_tapped_is_not_shown_afterwards
 
 def test_now_and_next() -> None:
     room = hall(A, pause("p", "9:45", "10:00"), B).until("8:30")
-    assert (room.face.word, room.face.current) == ("before", None)
-    assert room.face.next is not None
-    assert room.face.next.session.id == "a"
-    face = room.until("9:00").tap(StartTap("a")).until("9:10").face
-    assert face.current is not None
-    assert face.next is not None
-    assert (face.current.session.id, face.next.session.id) == ("a", "b"), "a break is nothing to watch"
-    assert room.until("9:45").tap(End("a")).face.word == "between"
+    assert (room.public_status.word, room.public_status.current) == ("before", None)
+    assert room.public_status.next is not None
+    assert room.public_status.next.session.id == "a"
+    public = room.until("9:00").tap(StartTap("a")).until("9:10").public_status
+    assert public.current is not None
+    assert public.next is not None
+    assert (public.current.session.id, public.next.session.id) == ("a", "b"), "a break is nothing to watch"
+    assert room.until("9:45").tap(End("a")).public_status.word == "between"
 
 
 def test_reserved_until_then_and_nothing_else() -> None:
     room = hall(A, closed("g", "9:45", "10:00"), B, zone="Europe/Paris").until("9:00").tap(StartTap("a")).until("9:50")
-    face = room.face
-    assert (face.word, face.current, face.reserved_until_ms) == ("reserved", None, at("10:00"))
-    assert face.next is not None
-    assert face.next.session.id == "b"
+    public = room.public_status
+    assert (public.word, public.current, public.reserved_until_ms) == ("reserved", None, at("10:00"))
+    assert public.next is not None
+    assert public.next.session.id == "b"
     assert room.orders.slate.title == "Hall"
     assert room.orders.slate.text == "Reserved until 12:00"
     assert room.orders.slate.until_ms is None
@@ -241,8 +241,8 @@ def closed_days(draw: st.DrawFn) -> tuple[RoomDay, int]:
 @given(closed_days())
 def test_nothing_of_a_closed_session_is_told(case: tuple[RoomDay, int]) -> None:
     day, now_ms = case
-    face, slate = public_face(day, now_ms), orders(day, now_ms).slate
-    text = f"{face!r} {slate!r}"
+    public, slate = public_status(day, now_ms), orders(day, now_ms).slate
+    text = f"{public!r} {slate!r}"
     open_times = {ms for s in day.sessions if not s.closed for ms in (s.start_ms, s.end_ms, s.extended_until_ms)}
     for session in day.sessions:
         if not session.closed:
@@ -250,8 +250,8 @@ def test_nothing_of_a_closed_session_is_told(case: tuple[RoomDay, int]) -> None:
         told = (session.id, session.title, output_name(session), session.abstract, session.track, session.url)
         assert all(word not in text for word in (*told, *session.speakers, *session.tags))
         marks = (session.started_ms, session.ended_ms, session.start_ms)
-        shown = {ms for times in (face.shown or {}).values() for ms in (times.start_ms, times.end_ms)}
+        shown = {ms for times in (public.shown or {}).values() for ms in (times.start_ms, times.end_ms)}
         for mark in marks:
             if mark is not None and mark not in open_times and mark not in shown:
-                assert str(mark) not in text.replace(str(face.reserved_until_ms), "")
-        assert session.id not in (face.shown or {})
+                assert str(mark) not in text.replace(str(public.reserved_until_ms), "")
+        assert session.id not in (public.shown or {})

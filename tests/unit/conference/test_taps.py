@@ -238,7 +238,7 @@ def test_a_hold_and_its_end() -> None:
     room.tap(HoldOn("Still"))
     assert room.day.hold == Hold(at("9:10"), "Still")
     room.tap(Resume())
-    assert (room.face.hold, room["b"].start_ms) == (None, at("9:45"))
+    assert (room.public_status.hold, room["b"].start_ms) == (None, at("9:45"))
 
 
 def test_a_resume_may_move_what_is_left_of_the_day() -> None:

@@ -164,7 +164,7 @@ def test_the_start_of_a_closed_session_taken_back_leaves_the_room_reserved() -> 
     done = tapped(room, StartTap("g"))
     undo(room.until("9:05"), done)
     assert room.running is None
-    assert room.face.reserved_until_ms == at("9:45")
+    assert room.public_status.reserved_until_ms == at("9:45")
 
 
 def test_an_undo_of_an_end_in_an_auto_room_takes_back_what_the_clock_did_then() -> None:

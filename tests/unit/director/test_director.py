@@ -23,13 +23,13 @@ from tests.fakes.directing import MINUTE, NINE, TECHNICIAN, Stage
 async def test_a_room_stays_that_was_made_while_the_database_was_read(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ledger, begun, go_on = stage.director._ledger, asyncio.Event(), asyncio.Event()
-    load = ledger.load
+    day_repository, begun, go_on = stage.director._day_repository, asyncio.Event(), asyncio.Event()
+    load = day_repository.load
     known: set[str] = set()
     lost: set[str] = set()
 
     def look() -> None:
-        rooms = {desk.room.id for desk in stage.director.desks}
+        rooms = {room_state.room.id for room_state in stage.director.room_states}
         lost.update(known - rooms)
         known.update(rooms)
 
@@ -41,7 +41,7 @@ async def test_a_room_stays_that_was_made_while_the_database_was_read(
             await go_on.wait()
         return loaded
 
-    monkeypatch.setattr(ledger, "load", slow)
+    monkeypatch.setattr(day_repository, "load", slow)
     before = asyncio.create_task(stage.director.refresh())
     await begun.wait()
     async with stage.database.write() as connection:
@@ -91,7 +91,7 @@ async def test_a_tap_that_cannot_be_written_changes_nothing(stage: Stage, monkey
     async def full(_change: object, _venue: object = None) -> None:
         raise StoreUnavailable("The disk is full.")
 
-    monkeypatch.setattr(stage.director._ledger, "write", full)
+    monkeypatch.setattr(stage.director._day_repository, "write", full)
     with pytest.raises(StoreUnavailable):
         await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     assert not stage.session(talk).running
@@ -105,19 +105,19 @@ async def test_privacy_does_not_wait_for_the_database(stage: Stage, monkeypatch:
     await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
     await stage.at(29)
     assert stage.ordered().orders.public == "programme"
-    write = stage.director._ledger.write
+    write = stage.director._day_repository.write
 
     async def full(_change: object, _venue: object = None) -> None:
         raise StoreUnavailable("The disk is full.")
 
-    monkeypatch.setattr(stage.director._ledger, "write", full)
+    monkeypatch.setattr(stage.director._day_repository, "write", full)
     await stage.at(30)
     orders = stage.ordered().orders
     assert orders.public == "slate"
     assert [output.shows for output in orders.outputs] == ["programme"]
     assert "Board" not in str(orders)
     # A failed write is repeated as soon as possible.
-    monkeypatch.setattr(stage.director._ledger, "write", write)
+    monkeypatch.setattr(stage.director._day_repository, "write", write)
     await stage.at(31)
     async with stage.database.read() as connection:
         assert (await Sessions(connection).get(board)).state is SessionState.ON_AIR
@@ -144,9 +144,9 @@ async def test_an_auto_room_with_nothing_planned_goes_on_air_with_its_camera(sta
     await stage.director.refresh()
     assert stage.director.config("a").orders.public == "programme"
     await stage.camera()
-    face = stage.director.face("a")
-    assert face.current is not None
-    assert face.current.session.ad_hoc
+    public = stage.director.public_status("a")
+    assert public.current is not None
+    assert public.current.session.ad_hoc
     assert stage.title_told() == "Salle A"
 
 

@@ -1,4 +1,4 @@
-"""What is taken back, and what is changed ahead of its day."""
+"""Undoing actions, and changing sessions ahead of their day."""
 
 from __future__ import annotations
 

@@ -119,13 +119,13 @@ async def test_what_is_left_out_of_a_replay_is_withheld_from_the_live_windows(st
 
     async def edition(name: str, *skips: tuple[int, int]) -> tuple[Withheld, ...]:
         """The orders after the director has seen that there is another edition."""
-        known = await stage.director._ledger.revision()
+        known = await stage.director._day_repository.revision()
         async with stage.database.write() as connection:
             recording = Recording(talk, "a", "", "", NINE, end_ms=stage.now, state=RecordingState.READY)
             await Recordings(connection).put(recording)
             made = StoredEdition(name, talk, NINE, NINE + 20 * MINUTE, skips, stage.now + len(name))
             await Editions(connection).add(made)
-        assert await stage.director._ledger.revision() > known
+        assert await stage.director._day_repository.revision() > known
         await stage.director.refresh()
         return stage.ordered().orders.withheld
 

@@ -161,7 +161,7 @@ def test_items_as_each_viewpoint_is_told_of_them() -> None:
         "you": views.you_view(sanction, 0),
         "sanction": views.sanction_view(sanction, 0),
         "report": views.report_view(report),
-        "line": views.line_view(line),
+        "line": views.crew_message_view(line),
         "action": views.action_view(action),
     }
     same_json("audience_items.json", shown)

@@ -69,7 +69,7 @@ MAPPINGS: dict[str, RowMapping[Any]] = {
     "address_holds": moderation._HOLDS,
     "moderation_actions": moderation._ACTIONS,
     "reports": moderation._REPORTS,
-    "crew_lines": moderation._LINES,
+    "crew_lines": moderation._CREW_MESSAGES,
     "room_modes": modes._MODES,
     "notices": modes._NOTICES,
     "participants": participants._MAPPING,

@@ -34,8 +34,8 @@ async def hall(folder: Path, **audience: Any) -> AsyncIterator[Service]:
         audience_of(director, folder, **audience) as real,
         served(director, audience=real, commands_burst=50, newcomer_s=0) as service,
     ):
-        service.doors.admit("mod", "moderator", room="a")
-        service.doors.admit("tech", "technician", room="a")
+        service.access.admit("mod", "moderator", room="a")
+        service.access.admit("tech", "technician", room="a")
         studio = await service.connect("/studio", room="a", token="tech")
         assert (await studio.command("session.start", {"id": "s1"}))["ok"]
         await studio.close()
@@ -126,7 +126,7 @@ async def test_coming_back_loses_and_doubles_nothing(tmp_path: Path) -> None:
 
 async def test_questions_from_the_hall_to_the_stage(tmp_path: Path) -> None:
     async with hall(tmp_path) as service:
-        service.doors.admit("speaker", "speaker", room="a")
+        service.access.admit("speaker", "speaker", room="a")
         mod = await moderator(service)
         ada = await service.connect(room="a", name="Ada", place="hall")
         bob = await service.connect(room="a", name="Bob")
@@ -281,7 +281,7 @@ async def test_a_players_fraction_of_a_millisecond_counts(tmp_path: Path) -> Non
 
 async def test_a_private_session_has_an_audience_and_moderators_of_its_own(tmp_path: Path) -> None:
     async with hall(tmp_path) as service:
-        service.doors.admit("guest", "viewer", session="s2")
+        service.access.admit("guest", "viewer", session="s2")
         outside = await service.connect(room="a")
         of_room = await moderator(service)
         inside = await service.connect(session="s2", token="guest", name="Eve")
@@ -295,7 +295,7 @@ async def test_a_private_session_has_an_audience_and_moderators_of_its_own(tmp_p
         assert "between us" not in of_room.text + outside.text
         elsewhere = await of_room.command("chat.delete", {"id": said["id"]})
         assert elsewhere["error"]["code"] == "no_such_message"
-        service.doors.admit("neighbour", "moderator", room="b")
+        service.access.admit("neighbour", "moderator", room="b")
         assert await service.refused("/moderation", session="s2", token="neighbour") == "no_such_session"
 
 
@@ -329,9 +329,9 @@ async def test_each_moderators_command_asks_for_role_and_room_each_time(tmp_path
     assert set(commands) == set(PAYLOADS)
     async with hall(tmp_path) as service:
         for role in Role:
-            service.doors.admit("now", "admin")
+            service.access.admit("now", "admin")
             client = await service.connect("/moderation", room="a", token="now")
-            service.doors.admit("now", role, room="b")
+            service.access.admit("now", role, room="b")
             for name, command in commands.items():
                 answer = await client.command(name, PAYLOADS[name])
                 assert command.action is not None
@@ -427,10 +427,10 @@ async def test_after_a_restart_all_come_back_to_what_was_said(tmp_path: Path) ->
 
 async def test_a_rooms_moderator_finds_the_closed_session_that_runs_there_and_moderates_it(tmp_path: Path) -> None:
     async with hall(tmp_path) as service:
-        doors = service.doors
-        doors.admit("member", "viewer", session="s2")
-        doors.admit("other", "moderator", session="s1")
-        doors.admit("far", "moderator", room="b")
+        access = service.access
+        access.admit("member", "viewer", session="s2")
+        access.admit("other", "moderator", session="s1")
+        access.admit("far", "moderator", room="b")
         mod = await moderator(service)
         others = await service.connect(room="a", name="Ada")
         studio = await service.connect("/studio", room="a", token="tech")

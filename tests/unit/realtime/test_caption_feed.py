@@ -50,7 +50,7 @@ async def test_a_closed_sessions_captions_are_its_own_audiences(visibility: Visi
         director = service.director
         director.plan("board", begins_in=-1, visibility=visibility)
         director.plan("talk", begins_in=60)
-        service.doors.admit("member", "viewer", session="board")
+        service.access.admit("member", "viewer", session="board")
         await service.open_room("a", "live")
         public = await service.connect(room="a")
         member = await service.connect(session="board", token="member")

@@ -176,14 +176,14 @@ async def test_who_joins_nothing_is_let_go() -> None:
 
 async def test_a_grant_that_is_taken_back_closes_its_connections_within_a_second() -> None:
     async with served() as service:
-        service.doors.admit("anna", "technician", room="a")
-        service.doors.admit("bob", "technician", room="a")
+        service.access.admit("anna", "technician", room="a")
+        service.access.admit("bob", "technician", room="a")
         clients = [
             await service.connect("/studio", transports=transports, room="a", token="anna")
             for transports in (["websocket"], ["polling"])
         ]
         bob = await service.connect("/studio", room="a", token="bob")
-        del service.doors.known["anna"]
+        del service.access.known["anna"]
         began = time.monotonic()
         await service.realtime.close_grant("anna")
         for client in clients:
@@ -197,8 +197,8 @@ async def test_a_grant_that_is_taken_back_closes_its_connections_within_a_second
 
 async def test_a_login_that_ends_closes_only_what_it_opened() -> None:
     async with served() as service:
-        service.doors.admit("anna", "technician", room="a")
-        service.doors.known["by-cookie"] = Visitor(service.doors.known["anna"].grant, b"digest")
+        service.access.admit("anna", "technician", room="a")
+        service.access.known["by-cookie"] = Visitor(service.access.known["anna"].grant, b"digest")
         by_cookie = await service.connect("/studio", headers={"Cookie": "streamer_session=by-cookie"}, room="a")
         by_token = await service.connect("/studio", room="a", token="anna")
         await service.realtime.close_grant("anna", b"digest")
@@ -209,16 +209,16 @@ async def test_a_login_that_ends_closes_only_what_it_opened() -> None:
 
 async def test_grants_that_end_or_reach_no_more_are_noticed() -> None:
     async with served() as service:
-        doors = service.doors
-        doors.admit("short", "technician", room="a", expires_ms=service.director.now_ms() + 400)
+        access = service.access
+        access.admit("short", "technician", room="a", expires_ms=service.director.now_ms() + 400)
         ends = await service.connect("/studio", room="a", token="short")
         viewer = await service.connect("/audience", room="a", token="short")
         await until(lambda: ends.closed)
         assert ends.closed[0]["error"]["code"] == "grant_ended"
         assert not viewer.disconnected.is_set()
-        doors.admit("moved", "technician", room="a")
+        access.admit("moved", "technician", room="a")
         moved = await service.connect("/studio", room="a", token="moved")
-        doors.admit("moved", "technician", room="b")
+        access.admit("moved", "technician", room="b")
         for client in service.realtime.hub.clients("/studio"):
             client.renewed_at = 0.0
         await until(lambda: moved.closed)
@@ -227,20 +227,20 @@ async def test_grants_that_end_or_reach_no_more_are_noticed() -> None:
 
 async def test_a_database_that_does_not_answer_puts_nobody_out() -> None:
     async with served() as service:
-        service.doors.admit("anna", "technician", room="a")
+        service.access.admit("anna", "technician", room="a")
         anna = await service.connect("/studio", room="a", token="anna")
-        service.doors.failing = True
+        service.access.failing = True
         [client] = service.realtime.hub.clients("/studio")
         client.renewed_at = 0.0
         answer = await anna.command("air.slate", {"on": True})
         assert answer["error"]["code"] == "store_unavailable"
-        service.doors.failing = False
+        service.access.failing = False
         assert (await anna.command("air.slate", {"on": True}))["ok"]
 
 
 async def test_two_namespaces_on_one_connection_are_let_in_and_out_apart() -> None:
     async with served() as service, aiohttp.ClientSession() as http:
-        service.doors.admit("anna", "technician", room="a")
+        service.access.admit("anna", "technician", room="a")
         client = await RawClient.open(http, service.url)
         await client.message()
         await client.socket.send_str('40/studio,{"room":"a","token":"anna"}')

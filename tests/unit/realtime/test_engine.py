@@ -49,13 +49,13 @@ class Recorder:
         return type("Client", (), {"sid": "c1", "namespace": namespace})()
 
     def entered(self, guest: Any) -> None:
-        """Nothing is told."""
+        """Does nothing."""
 
     async def command(self, guest: Any, name: str, payload: list[Any]) -> dict[str, Any]:
         return {"ok": True, "name": name}
 
     def left(self, guest: Any) -> None:
-        """Nothing is kept."""
+        """Does nothing."""
 
 
 @dataclass

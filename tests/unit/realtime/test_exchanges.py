@@ -46,7 +46,7 @@ def _steps(text: str) -> Iterator[Step]:
 
 @dataclass
 class Values:
-    """What the page's ids, keys and times stand for."""
+    """The real ids, keys and times for those on the page."""
 
     known: dict[Any, Any] = field(default_factory=dict)
 
@@ -154,7 +154,7 @@ async def test_the_exchanges_of_the_page_are_as_they_are_told(title: str, tmp_pa
         served(director, audience=audience, newcomer_s=0) as service,
     ):
         for token, role in (("mia", "moderator"), ("anna", "technician")):
-            service.doors.admit(token, role, room=ROOM)
+            service.access.admit(token, role, room=ROOM)
         play = Play(service, await service.open_room(ROOM))
         if "/studio" not in EXCHANGES[title]:
             anna = await service.connect("/studio", room=ROOM, token="anna")

@@ -15,7 +15,7 @@ READING = {"sound": {"momentary_lufs": -23.0}, "picture": {"black": False}}
 async def test_publications_come_change_and_go() -> None:
     async with served() as service:
         room = await service.open_room("a")
-        service.doors.admit("anna", "technician", room="a")
+        service.access.admit("anna", "technician", room="a")
         studio = await service.connect("/studio", room="a", token="anna")
         viewer = await service.connect(room="a")
         assert studio.snapshots[0]["rooms"]["a"]["publications"] == []
@@ -48,8 +48,8 @@ async def test_publications_come_change_and_go() -> None:
 async def test_meters_reach_the_studio_a_few_times_a_second_and_nobody_else() -> None:
     async with served() as service:
         room = await service.open_room("a")
-        service.doors.admit("anna", "technician", room="a")
-        service.doors.admit("mia", "moderator", room="a")
+        service.access.admit("anna", "technician", room="a")
+        service.access.admit("mia", "moderator", room="a")
         studio = await service.connect("/studio", room="a", token="anna")
         moderator = await service.connect("/moderation", room="a", token="mia")
         room.meters = READING
@@ -67,7 +67,7 @@ async def test_meters_reach_the_studio_a_few_times_a_second_and_nobody_else() ->
 
 async def test_a_publication_that_outlives_its_grant_is_told_by_name() -> None:
     async with served() as service:
-        service.doors.admit("anna", "technician", room="a")
+        service.access.admit("anna", "technician", room="a")
         studio = await service.connect("/studio", room="a", token="anna")
         alarm = Alarm("grant_expired:a:Camera", "grant_expired", "warning", 1, "technician", None, {"label": "Camera"})
         service.director.ring("a", alarm)
@@ -93,7 +93,7 @@ async def test_what_an_output_shows_is_told_when_it_shows_it() -> None:
 async def test_a_room_that_is_removed_closes_its_clients_and_a_new_one_opens() -> None:
     async with served() as service:
         viewer = await service.connect(room="b")
-        service.doors.admit("root", "admin")
+        service.access.admit("root", "admin")
         everywhere = await service.connect("/studio", room="*", token="root")
         room = service.director.rooms.pop("b")
         del service.director.days["b"]

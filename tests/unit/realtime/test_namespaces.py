@@ -20,7 +20,7 @@ async def test_a_viewer_gets_a_snapshot_of_the_room_and_then_what_changes() -> N
         assert snapshot["rooms"]["a"]["broadcast"]["state"] == "slate"
         assert snapshot["rooms"]["a"]["next"]["id"] == "s1"
         assert (snapshot["resumed"], snapshot["reset"], snapshot["you"]["name"]) == (False, False, "Ada L")
-        service.doors.admit("tech", "technician", room="a")
+        service.access.admit("tech", "technician", room="a")
         studio = await service.connect("/studio", room="a", token="tech")
         answer = await studio.command("session.start", {"id": "s1"})
         assert answer["ok"], answer
@@ -60,11 +60,11 @@ async def test_an_upgraded_client_gets_its_frames_straight_after_a_while() -> No
 
 async def test_refusals_tell_their_code() -> None:
     async with served() as service:
-        doors = service.doors
-        doors.admit("moderator", "moderator", room="a")
-        doors.admit("technician", "technician", room="a")
-        doors.admit("viewer", "viewer")
-        doors.admit("organiser", "organiser", venue="paris")
+        access = service.access
+        access.admit("moderator", "moderator", room="a")
+        access.admit("technician", "technician", room="a")
+        access.admit("viewer", "viewer")
+        access.admit("organiser", "organiser", venue="paris")
         assert await service.refused("/audience", room="nowhere") == "no_such_room"
         assert await service.refused("/audience", session="nothing") == "no_such_session"
         assert await service.refused("/audience", room="*") == "no_such_room"
@@ -104,7 +104,7 @@ async def test_a_client_may_ask_for_the_version_of_the_protocol_and_is_told_it()
 
 async def test_a_login_cookie_is_as_good_as_a_token_and_a_bad_one_is_as_good_as_none() -> None:
     async with served() as service:
-        service.doors.admit("technician", "technician", room="a")
+        service.access.admit("technician", "technician", room="a")
         studio = await service.connect("/studio", headers={"Cookie": "streamer_session=technician"}, room="a")
         assert studio.snapshots[0]["you"]["role"] == "technician"
         viewer = await service.connect(headers={"Cookie": "streamer_session=old"}, room="a")
@@ -113,7 +113,7 @@ async def test_a_login_cookie_is_as_good_as_a_token_and_a_bad_one_is_as_good_as_
 
 async def test_a_role_counts_where_it_is_held() -> None:
     async with served() as service:
-        service.doors.admit("mia", "moderator", room="a")
+        service.access.admit("mia", "moderator", room="a")
         at_home = await service.connect(room="a", token="mia")
         elsewhere = await service.connect(room="b", token="mia")
         assert at_home.snapshots[0]["you"]["role"] == "moderator"
@@ -122,13 +122,13 @@ async def test_a_role_counts_where_it_is_held() -> None:
 
 async def test_a_session_is_watched_by_whom_it_is_for() -> None:
     async with served() as service:
-        director, doors = service.director, service.doors
+        director, access = service.director, service.access
         director.plan("open", begins_in=60)
         director.plan("listed", begins_in=120, visibility=Visibility.UNLISTED)
         director.plan("secret", begins_in=180, visibility=Visibility.PRIVATE)
-        doors.admit("guest", "viewer", session="secret")
-        doors.admit("stranger", "viewer", session="listed")
-        doors.admit("technician", "technician", room="a")
+        access.admit("guest", "viewer", session="secret")
+        access.admit("stranger", "viewer", session="listed")
+        access.admit("technician", "technician", room="a")
         client = await service.connect(session="open")
         assert client.snapshots[0]["session"] is None
         assert await service.refused(session="listed") == "no_such_session"
@@ -144,8 +144,8 @@ async def test_a_session_is_watched_by_whom_it_is_for() -> None:
 
 async def test_the_studio_of_all_rooms_sees_those_of_its_grant_in_one_order() -> None:
     async with served() as service:
-        service.doors.admit("organiser", "organiser", venue="paris")
-        service.doors.admit("technician", "technician", room="b")
+        service.access.admit("organiser", "organiser", venue="paris")
+        service.access.admit("technician", "technician", room="b")
         everywhere = await service.connect("/studio", room="*", token="organiser")
         only_b = await service.connect("/studio", room="*", token="technician")
         assert set(everywhere.snapshots[0]["rooms"]) == {"a", "b"}

@@ -56,7 +56,7 @@ async def test_fresh_identities_of_one_address_flood_nothing(tmp_path: Path) -> 
         assert {error["code"] for error in refused} == {"rate_limited"}
         assert all(error["retry_after"] >= 1 for error in refused)
         # It does not keep out people who speak for the crew.
-        service.doors.admit("ada", "speaker", room="a")
+        service.access.admit("ada", "speaker", room="a")
         speaker = await service.connect(room="a", token="ada")
         assert (await speaker.command("chat.send", {"text": "Please stop."}))["ok"]
         # Another household is not concerned.
@@ -71,7 +71,7 @@ class Hall:
         self.now_s = 0.0
         monkeypatch.setattr(commands, "Buckets", partial(Buckets, clock=lambda: self.now_s))
         director = ScriptedDirector()
-        others: Any = dict.fromkeys(("doors", "views"))
+        others: Any = dict.fromkeys(("access", "views"))
         self.commands = Commands(
             {AUDIENCE: AUDIENCE_COMMANDS},
             director=director,
@@ -94,9 +94,9 @@ class Hall:
             bucket=bucket, room="a", since_ms=since_ms,
         )  # fmt: skip
 
-    async def refused(self, deeds: list[tuple[float, Client, str, dict[str, Any]]]) -> int:
+    async def refused(self, commands: list[tuple[float, Client, str, dict[str, Any]]]) -> int:
         count = 0
-        for self.now_s, client, name, payload in sorted(deeds, key=lambda deed: deed[0]):
+        for self.now_s, client, name, payload in sorted(commands, key=lambda command: command[0]):
             count += not (await self.commands.answer(client, name, [payload]))["ok"]
         return count
 
@@ -106,20 +106,20 @@ async def test_a_hall_of_300_phones_comes_in_and_speaks(monkeypatch: pytest.Monk
     """All join within a minute. Each takes a name, says something within some tens of seconds, votes in a poll that is
     open for some, and reacts."""
     dice, hall = random.Random(seed), Hall(monkeypatch)
-    deeds = []
+    commands = []
     for number in range(PHONES):
         came_s = dice.uniform(0, 40)
         phone = hall.phone(number, came_s)
         says: tuple[str, dict[str, Any]] = ("chat.send", {"text": f"Hello {number}"})
         if number % 6 == 0:
             says = ("question.ask", {"text": f"Why {number}?"})
-        deeds += [
+        commands += [
             (came_s + 1, phone, "name.set", {"name": f"N{number}"}),
             (came_s + dice.uniform(1, 20), phone, *says),
             (dice.uniform(41, 59), phone, "poll.vote", {"id": "x", "options": [0]}),
             *((came_s + dice.uniform(0, 60), phone, "reaction", {"kind": "clap"}) for _ in range(5)),
         ]
-    assert await hall.refused(deeds) == 0
+    assert await hall.refused(commands) == 0
 
 
 async def test_a_hall_that_votes_within_a_second_of_coming_in_is_let_in(monkeypatch: pytest.MonkeyPatch) -> None:

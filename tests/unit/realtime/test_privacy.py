@@ -29,11 +29,11 @@ async def _settled(service: Service, mark: str) -> None:
 @pytest.mark.parametrize("visibility", [Visibility.PRIVATE, Visibility.UNLISTED])
 async def test_the_public_learns_that_the_room_is_reserved_and_nothing_more(visibility: Visibility) -> None:
     async with served() as service:
-        director, doors = service.director, service.doors
+        director, access = service.director, service.access
         room = await service.open_room("a", "slate")
-        doors.admit("anna", "technician", room="a")
-        doors.admit("member", "viewer", session="secret")
-        doors.admit("guest", "viewer", session="other")
+        access.admit("anna", "technician", room="a")
+        access.admit("member", "viewer", session="secret")
+        access.admit("guest", "viewer", session="other")
         public = await service.connect(room="a")
         with_another_grant = await service.connect(room="a", token="guest")
         director.plan("before", begins_in=-10, minutes=30)
@@ -88,9 +88,9 @@ async def test_a_session_that_becomes_private_is_gone_for_the_public_and_for_tho
 
 async def test_who_watches_an_unlisted_session_by_its_link_is_put_out_when_it_becomes_private() -> None:
     async with served() as service:
-        director, doors = service.director, service.doors
+        director, access = service.director, service.access
         director.plan("secret", begins_in=60, visibility=Visibility.UNLISTED)
-        doors.admit("member", "viewer", session="secret")
+        access.admit("member", "viewer", session="secret")
         assert await service.refused(session="secret") == "no_such_session"
         assert await service.refused(session="secret", key="link.other") == "no_such_session"
         by_link = await service.connect(session="secret", key="link.secret")
@@ -106,9 +106,9 @@ async def test_who_watches_an_unlisted_session_by_its_link_is_put_out_when_it_be
 
 async def test_a_session_that_becomes_private_puts_out_all_who_came_for_it_without_a_grant() -> None:
     async with served() as service:
-        director, doors = service.director, service.doors
+        director, access = service.director, service.access
         director.plan("talk", begins_in=-5)
-        doors.admit("member", "viewer", session="talk")
+        access.admit("member", "viewer", session="talk")
         stranger = await service.connect(session="talk")
         member = await service.connect(session="talk", token="member")
         in_the_room = await service.connect(room="a")
@@ -130,10 +130,10 @@ async def test_a_session_that_becomes_private_puts_out_all_who_came_for_it_witho
 
 async def test_a_private_session_that_becomes_public_brings_its_audience_into_the_rooms() -> None:
     async with served() as service:
-        director, doors = service.director, service.doors
+        director, access = service.director, service.access
         director.plan("board", begins_in=-5, visibility=Visibility.PRIVATE)
-        doors.admit("member", "viewer", session="board")
-        doors.admit("moderator", "moderator", room="a")
+        access.admit("member", "viewer", session="board")
+        access.admit("moderator", "moderator", room="a")
         member = await service.connect(session="board", token="member")
         moderator = await service.connect("/moderation", session="board", token="moderator")
         director.change("board", visibility=Visibility.PUBLIC)
@@ -148,12 +148,12 @@ async def test_a_private_session_that_becomes_public_brings_its_audience_into_th
 
 async def test_a_crew_of_one_session_is_not_told_of_another_closed_one() -> None:
     async with served() as service:
-        director, doors = service.director, service.doors
+        director, access = service.director, service.access
         director.plan("own", begins_in=5, visibility=Visibility.PRIVATE)
         # A session's technician, whose grant reaches the room at this time.
         grant = ReachingGrant("anna", Role.TECHNICIAN, session="own", rooms=frozenset({"a"}))
-        doors.known["anna"] = Visitor(grant)
-        doors.admit("chief", "organiser")
+        access.known["anna"] = Visitor(grant)
+        access.admit("chief", "organiser")
         anna = await service.connect("/studio", room="a", token="anna")
         chief = await service.connect("/studio", room="a", token="chief")
         director.plan("secret", begins_in=60, visibility=Visibility.PRIVATE, title="Secret board meeting")

@@ -89,7 +89,7 @@ async def test_a_reader_that_takes_nothing_for_too_long_is_cut_off_even_if_littl
 
 async def test_a_slow_reader_gets_all_of_it_late_and_only_the_newest_reading() -> None:
     async with served(max_behind_bytes=100 * MIB, log_bytes=100 * MIB) as service, aiohttp.ClientSession() as http:
-        service.doors.admit("anna", "technician", room="a")
+        service.access.admit("anna", "technician", room="a")
         client = await RawClient.open(http, service.url, "/studio", room="a", token="anna")
         await client.message()
         hub, posted = service.realtime.hub, 0

@@ -32,7 +32,7 @@ async def _running(service: Service) -> None:
     """``s1`` is on air, and that it was started can be undone."""
     service.director.plan("s1", begins_in=1)
     service.director.ring("a", ALARM)
-    service.doors.admit("root", "admin")
+    service.access.admit("root", "admin")
     studio = await service.connect("/studio", room="a", token="root")
     assert (await studio.command("session.start", {"id": "s1"}))["action"] == "action-1"
     await studio.close()
@@ -47,9 +47,9 @@ async def test_each_command_is_for_whom_the_table_says() -> None:
         async with served() as service:
             await _running(service)
             for role in Role:
-                token = service.doors.admit(f"now-{role}", "admin")
+                token = service.access.admit(f"now-{role}", "admin")
                 studio = await service.connect("/studio", room="a", token=token)
-                service.doors.admit(token, role, room="b")
+                service.access.admit(token, role, room="b")
                 answer = await studio.command(name, PAYLOADS[name])
                 assert answer["ok"] is False
                 may = command.action in PERMISSIONS[role]
@@ -57,7 +57,7 @@ async def test_each_command_is_for_whom_the_table_says() -> None:
                 await studio.close()
             for role in (Role.TECHNICIAN, Role.ORGANISER, Role.ADMIN):
                 assert command.action in PERMISSIONS[role]
-            token = service.doors.admit("of-this-room", "technician", room="a")
+            token = service.access.admit("of-this-room", "technician", room="a")
             studio = await service.connect("/studio", room="a", token=token)
             answer = await studio.command(name, PAYLOADS[name])
             assert answer["ok"], (name, answer)
@@ -66,9 +66,9 @@ async def test_each_command_is_for_whom_the_table_says() -> None:
 async def test_a_moderator_with_the_crews_rights_cannot_undo_a_tap() -> None:
     async with served() as service:
         await _running(service)
-        service.doors.admit("anna", "technician", room="a")
+        service.access.admit("anna", "technician", room="a")
         studio = await service.connect("/studio", room="a", token="anna")
-        service.doors.admit("anna", "moderator", room="a")
+        service.access.admit("anna", "moderator", room="a")
         answer = await studio.command("undo", {"action": "action-1"})
         assert answer["error"]["code"] == "forbidden"
 
@@ -78,7 +78,7 @@ async def test_start_extend_end_and_undo_by_room() -> None:
         director = service.director
         director.plan("s1", begins_in=2)
         director.plan("s2", begins_in=50)
-        service.doors.admit("anna", "technician", room="a")
+        service.access.admit("anna", "technician", room="a")
         studio = await service.connect("/studio", room="a", token="anna")
         started = await studio.command("session.start")
         assert started["session"]["id"] == "s1"
@@ -104,7 +104,7 @@ async def test_a_tap_of_a_moment_ago_is_not_taken_for_the_next_session() -> None
     async with served() as service:
         service.director.plan("s1", begins_in=1)
         service.director.plan("s2", begins_in=5)
-        service.doors.admit("anna", "technician", room="a")
+        service.access.admit("anna", "technician", room="a")
         studio = await service.connect("/studio", room="a", token="anna")
         await studio.command("session.start")
         assert service.director.find("s2").state is SessionState.ARMED  # type: ignore[union-attr]
@@ -114,8 +114,8 @@ async def test_a_tap_of_a_moment_ago_is_not_taken_for_the_next_session() -> None
 async def test_air_and_alarms_answer_with_what_is_now_and_everybody_in_the_studio_is_told() -> None:
     async with served() as service:
         await _running(service)
-        service.doors.admit("anna", "technician", room="a")
-        service.doors.admit("bob", "organiser")
+        service.access.admit("anna", "technician", room="a")
+        service.access.admit("bob", "organiser")
         anna = await service.connect("/studio", room="a", token="anna")
         bob = await service.connect("/studio", room="*", token="bob")
         assert anna.snapshots[0]["rooms"]["a"]["alarms"][0]["id"] == ALARM.id
@@ -139,7 +139,7 @@ async def test_air_and_alarms_answer_with_what_is_now_and_everybody_in_the_studi
 
 async def test_connected_to_all_rooms_each_command_names_its_room() -> None:
     async with served() as service:
-        service.doors.admit("anna", "technician", room="a")
+        service.access.admit("anna", "technician", room="a")
         anna = await service.connect("/studio", room="*", token="anna")
         assert (await anna.command("air.slate", {"on": True}))["error"]["code"] == "invalid"
         assert (await anna.command("air.slate", {"on": True, "room": "a"}))["ok"]
@@ -173,7 +173,7 @@ async def test_connected_to_all_rooms_each_command_names_its_room() -> None:
 )
 async def test_what_does_not_fit_its_schema_is_refused(name: str, payload: Any) -> None:
     async with served() as service:
-        service.doors.admit("anna", "technician", room="a")
+        service.access.admit("anna", "technician", room="a")
         studio = await service.connect("/studio", room="a", token="anna")
         answer = await studio.command(name, payload)
         assert answer["ok"] is False
@@ -192,7 +192,7 @@ async def test_unknown_commands_and_too_many_are_answered() -> None:
 
 async def test_a_command_that_takes_too_long_is_answered_and_still_done() -> None:
     async with served(command_s=0.1) as service:
-        service.doors.admit("anna", "technician", room="a")
+        service.access.admit("anna", "technician", room="a")
         studio = await service.connect("/studio", room="a", token="anna")
         service.director.delay_s = 0.3
         answer = await studio.command("air.slate", {"on": True})
@@ -202,7 +202,7 @@ async def test_a_command_that_takes_too_long_is_answered_and_still_done() -> Non
 
 async def test_one_clients_commands_are_done_in_their_order() -> None:
     async with served() as service:
-        service.doors.admit("anna", "technician", room="a")
+        service.access.admit("anna", "technician", room="a")
         studio = await service.connect("/studio", room="a", token="anna")
         service.director.delay_s = 0.02
         answers = await asyncio.gather(*(studio.command("air.gain", {"db": -number}) for number in range(10)))

@@ -167,7 +167,7 @@ def test_values_of_any_type_in_json_are_no_accident(value: object) -> None:
         (b"[1, 2]", "schedule"),
         (b"Title;Start;End\n", "neither"),
         (XML[:-40], "not complete"),
-        (ICS[:400], "breaks off"),
+        (ICS[:400], "ends inside"),
         (b"<schedule><version>1</version></schedule>", "neither a conference"),
     ],
 )

@@ -247,8 +247,8 @@ async def test_what_moderators_did_and_what_holds_because_of_it(hall: Database) 
         await moderation.put_reports([report, replace(report, id="r2", resolved_ms=NINE)])
         assert await moderation.open_reports("a", 9) == [report]
         lines = [CrewMessage(f"l{n}", "a", "a", "stage", "g1", "Mo", HARD, NINE + n) for n in range(3)]
-        await moderation.put_lines(lines)
-        assert await moderation.lines("a", 2) == lines[1:]
+        await moderation.put_crew_messages(lines)
+        assert await moderation.crew_messages("a", 2) == lines[1:]
 
 
 async def test_captions_by_their_time_and_language(hall: Database) -> None:

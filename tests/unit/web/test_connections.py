@@ -9,7 +9,7 @@ from streamer.descriptors import DescriptorBudget, budget
 from streamer.web.connections import ConnectionKind, Connections, ConnectionStats, Seat
 
 
-class Line:
+class FakeConnection:
     """A connection that can be cut."""
 
     def __init__(self, seat: Seat) -> None:
@@ -20,23 +20,23 @@ class Line:
         self.was_cut = True
 
 
-def house(places: int = 16, crew: int = 4, **options: int) -> Connections:
+def limited(places: int = 16, crew: int = 4, **options: int) -> Connections:
     return Connections(DescriptorBudget(places, crew), ConnectionStats(), **options)
 
 
-def come(connections: Connections, household: str, count: int = 1, *, busy: bool = False) -> list[Line]:
+def come(connections: Connections, household: str, count: int = 1, *, busy: bool = False) -> list[FakeConnection]:
     lines = []
     for _ in range(count):
         seat = connections.admit(household)
         if seat is not None:
-            lines.append(Line(seat))
+            lines.append(FakeConnection(seat))
             if busy and seat.kind is ConnectionKind.ANYBODY:
                 connections.busy(seat)
     return lines
 
 
 def test_one_household_has_half_of_the_places_and_its_own_idle_connections_go_for_its_newest() -> None:
-    connections = house()
+    connections = limited()
     lines = come(connections, "greedy", 20)
     assert [line.was_cut for line in lines] == [True] * 12 + [False] * 8
     assert connections.stats.open == 8
@@ -47,7 +47,7 @@ def test_one_household_has_half_of_the_places_and_its_own_idle_connections_go_fo
 
 
 def test_where_all_is_taken_idle_ones_of_the_household_with_most_go_for_a_newcomer() -> None:
-    connections = house(places=6)
+    connections = limited(places=6)
     lines = {name: come(connections, name, 3) for name in "abcde"}
     here = {name: sum(not line.was_cut for line in lines[name]) for name in lines}
     assert min(here.values()) >= 1
@@ -55,7 +55,7 @@ def test_where_all_is_taken_idle_ones_of_the_household_with_most_go_for_a_newcom
 
 
 def test_who_is_being_answered_is_not_cut_and_a_grant_opens_what_strangers_cannot_fill() -> None:
-    connections = house()
+    connections = limited()
     busy = come(connections, "a", 20, busy=True) + come(connections, "b", 20, busy=True)
     busy += [line for name in "cdefghijkl" for line in come(connections, name, 5, busy=True)]
     assert not any(line.was_cut for line in busy if line.seat.kind is ConnectionKind.ANYBODY)
@@ -73,14 +73,14 @@ def test_who_is_being_answered_is_not_cut_and_a_grant_opens_what_strangers_canno
 
 
 def test_the_crew_of_a_household_that_fills_its_share_comes_in_all_the_same() -> None:
-    connections = house()
+    connections = limited()
     come(connections, "hall", 8, busy=True)
     [crew] = come(connections, "hall")
     assert crew.seat.kind is ConnectionKind.PROBATION
 
 
 def test_trusted_proxies_take_nobodys_share() -> None:
-    connections = house()
+    connections = limited()
     seats = [connections.admit("proxy", proxy=True) for _ in range(12)]
     assert all(seat is not None and seat.kind is ConnectionKind.PROXY for seat in seats)
     assert len([line for line in come(connections, "viewer", 3) if not line.was_cut]) == 3
@@ -89,15 +89,15 @@ def test_trusted_proxies_take_nobodys_share() -> None:
 
 
 def test_a_bound_per_household_can_be_set() -> None:
-    connections = house(per_household=2)
+    connections = limited(per_household=2)
     assert [line.was_cut for line in come(connections, "a", 4)] == [True, True, False, False]
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(("come", "busy", "idle", "prove", "leave")))))
 def test_whatever_comes_and_goes_the_counts_hold(events: list[tuple[str, str]]) -> None:
-    connections = house(places=8, crew=3)
-    here: list[Line] = []
+    connections = limited(places=8, crew=3)
+    here: list[FakeConnection] = []
     for household, what in events * 3:
         mine = [line for line in here if line.seat.household == household]
         if what == "come":

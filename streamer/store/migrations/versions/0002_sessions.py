@@ -1,4 +1,4 @@
-"""Events, sessions and their marks, recordings, what was done by whom, logins, imports; scopes of grants."""
+"""Events, sessions and their marks, recordings, actions, logins, imports; scopes of grants."""
 
 import sqlalchemy as sa
 from alembic import op

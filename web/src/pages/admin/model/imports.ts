@@ -117,7 +117,7 @@ const readToldFollowed = shape<Schema['ScheduleSourceView']>()(({ field, needed 
   waiting: field('waiting', itemsOf('changed')),
 }))
 
-/** An event's schedule elsewhere, which the server reads by itself (`streamer/api/polling.py`). */
+/** An event's schedule elsewhere, which the server reads by itself (`streamer/api/schedule_sources.py`). */
 export function readFollowed(body: unknown) {
   const told = readToldFollowed(body)
   return told && { ...told, eventName: told.eventName ?? told.event }

@@ -10,7 +10,7 @@ import { readText, readTextOrNull } from '$lib/api/read'
 import { type CrewMessage, readTrouble, type Trouble } from '$features/talk/model/crew-messages'
 import { keepMark, type MarkStore, readMark, unreadOf, withCrewMessage } from './crew-messages'
 
-/** Complaints of a kind that are older say nothing of now (`streamer/audience/gathering.py` counts a minute). */
+/** Older complaints of a kind no longer count (`streamer/audience/presence.py` counts those of one minute). */
 export const TROUBLE_MS = 60_000
 /** It may have been said all the same. */
 const UNHEARD = new Set(['no_answer', 'timeout'])

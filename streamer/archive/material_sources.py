@@ -33,8 +33,8 @@ def forbidden(session: Session, others: Iterable[Session]) -> tuple[Span, ...]:
 
 
 def neighbours(sessions: Iterable[Session], before: Session | None, after: Session | None) -> list[Session]:
-    """The room's other sessions whose recordings may contain, as handles, minutes that now belong to the changed
-    session alone."""
+    """The room's other sessions whose recordings may contain, as handles, minutes that now belong to the changed one
+    alone."""
     if after is None or after.started_ms is None or not (after.closed or not after.recorded):
         return []
     if before is not None and (before.started_ms, before.ended_ms, before.closed, before.recorded) == (

@@ -14,7 +14,7 @@ WRONG_PER_MINUTE = 60
 MOST_OPENED = 10_000
 
 
-class HallDoor:
+class HallCodeLookup:
     """A lecture hall is one household: a code that opened from there goes on opening while others there try wrong
     ones."""
 
