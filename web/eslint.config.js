@@ -27,5 +27,19 @@ export default ts.config(
     languageOptions: { parserOptions: { extraFileExtensions: ['.svelte'], parser: ts.parser, svelteConfig } },
   },
   { files: ['src/**'], plugins: { streamer: { rules: { layers } } }, rules: { 'streamer/layers': 'error' } },
+  {
+    // A picture and a file are no JSON.
+    files: ['src/**'],
+    ignores: ['src/pages/admin/views/CutEdge.svelte', 'src/features/talk/panel/mydata.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...['value', 'quasis.0.value.raw'].map((text) => ({
+          selector: `CallExpression[callee.name="fetch"][arguments.0.${text}=/^.api/]`,
+          message: 'Requests go through `ask` of lib/api/client.ts, which looks at every answer.',
+        })),
+      ],
+    },
+  },
   { files: ['scripts/**', 'tests/**', '*.config.*'], languageOptions: { globals: { ...globals.node } } },
 )

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -20,9 +19,9 @@ from streamer.director.directorship import Directorship
 from streamer.store.database import (
     Database,
     NotTheDirector,
-    _config,
     database_url,
     head,
+    revisions,
     upgrade,
 )
 from streamer.store.directors import DirectorHolder
@@ -36,8 +35,7 @@ Grant = Callable[[], Awaitable[tuple[int, str]]]
 
 def former() -> str:
     """The revision before the last."""
-    script = ScriptDirectory.from_config(_config())
-    return str(script.get_revision(head()).down_revision)  # type: ignore[union-attr]
+    return revisions()[-2]
 
 
 async def serve(data: Path, url: str) -> tuple[int, str]:

@@ -111,7 +111,10 @@ async def test_the_life_of_a_session_by_taps(hall: Api, plane: FakePlane) -> Non
 
 
 async def test_delay_moves_what_follows_and_cancel_is_told(hall: Api) -> None:
-    first, second = await plan(hall, 5), await plan(hall, 60, title="Second")
+    now = datetime.now(UTC)
+    # Both on one day, which ends at four in the morning of the venue.
+    noon = (now.replace(hour=12, minute=0) + timedelta(days=1) - now) / timedelta(minutes=1)
+    first, second = await plan(hall, noon), await plan(hall, noon + 55, title="Second")
     delayed = await hall("POST", f"/sessions/{first['id']}/delay", {"minutes": 10, "following": True}, expect=200)
     assert delayed["delay_minutes"] == 10
     assert (await hall("GET", f"/sessions/{second['id']}"))["delay_minutes"] == 10

@@ -44,7 +44,8 @@ async def test_a_sender_that_lies_in_every_field_holds_nobody_up(tmp_path: Path)
 async def test_a_picture_that_claims_to_be_huge_is_not_decoded_and_the_technician_reads_why(tmp_path: Path) -> None:
     room = await ordeal(tmp_path, range(1, 2), (huge_pictures,))
     assert room.status is not None
-    assert [room.status.sources[name].notes for name in ("main", "slides")] == [["picture_too_large"]] * 2
+    # On a busy machine a sound may come late, which is said beside it.
+    assert all("picture_too_large" in room.status.sources[name].notes for name in ("main", "slides"))
 
 
 def piece(data: bytes = b"x", *, begins: bool = False) -> PayloadPiece:

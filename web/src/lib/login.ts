@@ -39,6 +39,7 @@ export async function logIn(credentials: { token: string } | { password: string 
     json: credentials,
     // It is sent to its end, even if the page is left at once.
     keepalive: true,
+    timeout_ms: null,
     ...(fetcher && { fetcher }),
   })
   if (result.ok) return readMe(result.data)

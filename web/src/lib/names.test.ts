@@ -58,3 +58,8 @@ describe('comments', () => {
     expect(question.test('/** What it is. */')).toBe(true)
   })
 })
+
+it('has no module over 500 lines', () => {
+  const long = Object.entries(SOURCES).filter(([, text]) => text.split('\n').length > 501)
+  expect(long.map(([path]) => path)).toEqual([])
+})

@@ -58,6 +58,8 @@ describe('a request', () => {
     await expect(ask('/a', refused)).resolves.toMatchObject({ ok: false, status: 409, error })
     const proxy = answering(() => new Response('<html>', { status: 502 }))
     await expect(ask('/a', proxy)).resolves.toMatchObject({ ok: false, status: 502, error: { code: 'http_502' } })
+    const busy = answering(() => new Response('', { status: 503, headers: { 'Retry-After': '2' } }))
+    await expect(ask('/a', busy)).resolves.toMatchObject({ ok: false, retryAfter_ms: 2_000 })
     const away = { fetcher: () => Promise.reject(new TypeError('network')) }
     await expect(ask('/a', away)).resolves.toMatchObject({ ok: false, status: 0, error: { code: 'unreachable' } })
   })

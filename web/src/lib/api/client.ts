@@ -1,5 +1,5 @@
 /** Requests to this server's REST interface. `ask` is the only place that calls `fetch` for them and looks at an answer. */
-import { isRecord, listOf, type Reader, readText, readTextOrNull } from './read'
+import { isRecord, listOf, type Reader, readText, readTextOrNull, readTime } from './read'
 import type { JsonObject, Told } from './types'
 
 /** The error that the server names; `details` depends on the code. */
@@ -9,9 +9,13 @@ export interface ApiError {
   details: unknown
 }
 
-/** `date_ms`: the header `Date`, UTC ms. `status` 0: no answer came; `code` is then `unreachable`. */
+/**
+ * `date_ms`: the header `Date`, UTC ms. `status` 0: no answer came; `code` is then `unreachable`. `retryAfter_ms`: the header
+ * `Retry-After`; null without one.
+ */
 export type Result<T = JsonObject> =
-  { ok: true; data: Told<T>; date_ms: number | null } | { ok: false; status: number; error: ApiError }
+  | { ok: true; data: Told<T>; date_ms: number | null }
+  | { ok: false; status: number; error: ApiError; retryAfter_ms: number | null }
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>
 
@@ -20,7 +24,7 @@ export interface Options extends RequestInit {
   token?: string
   /** Sent as the body. */
   json?: unknown
-  /** Null: whoever gives the signal sees to it. */
+  /** Null: only the signal ends it. */
   timeout_ms?: number | null
   fetcher?: Fetch
 }
@@ -50,15 +54,20 @@ export async function ask<T = JsonObject>(
       signal: limits.length > 1 ? AbortSignal.any(limits) : (limits[0] ?? null),
     })
   } catch {
-    return { ok: false, status: 0, error: errorOf('unreachable') }
+    return { ok: false, status: 0, error: errorOf('unreachable'), retryAfter_ms: null }
   }
   const { ok, status } = response
   const body: unknown = status === 204 ? {} : await response.json().catch(() => null)
   if (ok && isRecord(body)) {
-    const date_ms = Date.parse(response.headers.get('Date') ?? '')
-    return { ok, data: body as Told<T>, date_ms: Number.isNaN(date_ms) ? null : date_ms }
+    return { ok, data: body as Told<T>, date_ms: readTime(response.headers.get('Date')) }
   }
-  return { ok: false, status, error: readError(body) ?? errorOf(ok ? 'bad_answer' : `http_${status}`) }
+  const retry_s = Number.parseFloat(response.headers.get('Retry-After') ?? '')
+  return {
+    ok: false,
+    status,
+    error: readError(body) ?? errorOf(ok ? 'bad_answer' : `http_${status}`),
+    retryAfter_ms: Number.isFinite(retry_s) ? retry_s * 1000 : null,
+  }
 }
 
 /** Reads `{"error": {"code", "message", "details"}}`; null where it is something else (a proxy's page). */

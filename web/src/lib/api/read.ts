@@ -99,6 +99,12 @@ export const oneOf =
  */
 export const wordOf = <T extends string>(): Reader<T> => readTextOrNull as Reader<T>
 
+/** The same of one that need not be told. */
+export const wordElse =
+  <T extends string>(otherwise: T) =>
+  (value: unknown): T =>
+    wordOf<T>()(value) ?? otherwise
+
 /** A word that something is done by: one of a newer server becomes the fallback, one that is not told null. */
 export const wordOr =
   <const T extends string>(known: readonly T[], otherwise: T) =>

@@ -18,6 +18,7 @@ import {
   readYes,
   readYesOrNull,
   shape,
+  wordElse,
   wordOf,
 } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
@@ -76,13 +77,13 @@ const readTold = shape<Schema['SessionCrewView']>()(({ field, needed }) => ({
   tags: field('tags', readNames),
   track: field('track', readText),
   url: field('url', readText),
-  kind: field('kind', oneOf(KINDS, 'conference')),
+  kind: field('kind', wordElse<Schema['Kind']>('conference')),
   capacity: field('capacity', readNumberOrNull),
   // A word that is not understood is taken as the stricter.
   visibility: field('visibility', oneOf(VISIBILITIES, 'private')),
-  doNotRecord: field('do_not_record', oneOf(FLAGS, 'no')),
-  doNotStream: field('do_not_stream', oneOf(FLAGS, 'no')),
-  replay: field('replay', oneOf(REPLAY_POLICIES, 'at_once')),
+  doNotRecord: field('do_not_record', wordElse<Schema['Flag']>('no')),
+  doNotStream: field('do_not_stream', wordElse<Schema['Flag']>('no')),
+  replay: field('replay', wordElse<Schema['ReplayPolicy']>('at_once')),
   state: needed('state', wordOf<SessionState>()),
   /** As planned now, delays included. */
   start_ms: needed('start', readTime),

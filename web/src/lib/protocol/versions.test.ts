@@ -49,8 +49,9 @@ it('reads a session of an older and of a newer server', () => {
   const words = ['kind', 'visibility', 'do_not_record', 'do_not_stream', 'replay', 'state'] as const
   survivesVersions(readSession, SESSION, ['id', 'title', 'state', 'start', 'end'], words)
   // An unknown state is shown as it is told, an unknown visibility is taken as the strictest.
-  expect(readSession({ ...SESSION, state: 'rehearsed', visibility: 'members' })).toMatchObject({
+  expect(readSession({ ...SESSION, state: 'rehearsed', kind: 'hackathon', visibility: 'members' })).toMatchObject({
     state: 'rehearsed',
+    kind: 'hackathon',
     visibility: 'private',
   })
 })

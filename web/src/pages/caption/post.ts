@@ -1,24 +1,20 @@
+import { ask } from '$lib/api/client'
+import type { Schema } from '$lib/api/types'
 import { type Answer, NotTaken, type Sent } from './typing'
+
+const USUAL_WAIT_MS = 2_000
 
 /** Sends a text to the room. Rejects with {@link NotTaken} where it was refused. `lost`: we may not, or no longer. */
 export async function post(address: string, { at, ...rest }: Sent, lost: () => void): Promise<Answer> {
-  const response = await fetch(address, {
+  const result = await ask<Schema['CaptionAnswer']>(address, {
     method: 'POST',
-    headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
-    body: JSON.stringify(at === null ? rest : { ...rest, at }),
-    signal: AbortSignal.timeout(8_000),
+    json: at === null ? rest : { ...rest, at },
   })
-  if (response.status === 401 || response.status === 403) lost()
-  if (!response.ok) throw await refusal(response)
-  return (await response.json()) as Answer
-}
-
-async function refusal(response: Response): Promise<NotTaken> {
-  const body = (await response.json().catch(() => null)) as { error?: { code?: unknown } } | null
-  const code = body?.error?.code
-  const after_s = Number(response.headers.get('Retry-After') ?? NaN)
+  if (result.ok) return { id: result.data.id ?? '', text: result.data.text ?? '' }
+  const { status, error, retryAfter_ms } = result
+  if (status === 0) throw new Error(error.code)
+  if (status === 401 || status === 403) lost()
   // A problem that passes by itself is tried again; another one when the captioner says so.
-  const passes = response.status === 429 || response.status === 503
-  const wait_ms = Number.isFinite(after_s) ? after_s * 1000 : 2_000
-  return new NotTaken(typeof code === 'string' ? code : '', passes ? wait_ms : null)
+  const passes = status === 429 || status === 503
+  throw new NotTaken(error.code, passes ? (retryAfter_ms ?? USUAL_WAIT_MS) : null)
 }

@@ -49,7 +49,7 @@ describe('rooms', () => {
     expect(roomForm(crew).caption_languages).toBe('fr\nbr')
     expect(readRoom({ id: 'a', between: 'new', state: 'new' })).toMatchObject({
       name: 'a',
-      between: 'slate',
+      between: 'new',
       state: 'off',
       retentionDays: null,
       aliases: [],

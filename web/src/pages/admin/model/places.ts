@@ -1,5 +1,5 @@
 /** Venues, rooms and events as their organisers see them, and the bodies that change them. Pure. */
-import { oneOf, readNumberOrNull, readText, readTextOrNull, readTexts, shape } from '$lib/api/read'
+import { oneOf, readNumberOrNull, readText, readTextOrNull, readTexts, shape, wordElse } from '$lib/api/read'
 import type { Schema } from '$lib/api/types'
 import { named, readAlarms, readEvent, readHold, readSession, readWord, type Venue } from '$lib/protocol/day'
 import { fromLocal, rfc3339, toLocal } from './when'
@@ -8,8 +8,8 @@ const readToldRoom = shape<Schema['RoomCrewView']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
   name: field('name', readTextOrNull),
   venue: field('venue', readTextOrNull),
-  start: field('start', oneOf(['tap', 'auto'], 'tap')),
-  between: field('between', oneOf(['slate', 'picture_muted', 'open'], 'slate')),
+  start: field('start', wordElse<Schema['StartRule']>('tap')),
+  between: field('between', wordElse<Schema['Between']>('slate')),
   state: field('state', oneOf(['off', 'slate', 'live'], 'off')),
   word: field('word', readWord),
   hold: field('hold', readHold),
