@@ -22,7 +22,15 @@ from streamer.archive import deleting, files, restoring
 from streamer.archive.catalogue import Details, ReplayState
 from streamer.archive.editions import LAG_MS, common_end
 from streamer.archive.material import HANDLE_MS, Material, Span, glance, union
-from streamer.archive.material_sources import FOREVER_MS, combined, forbidden, from_indexes, with_handles
+from streamer.archive.material_sources import (
+    FOREVER_MS,
+    PART_MS,
+    combined,
+    forbidden,
+    from_indexes,
+    wait_for_mark,
+    with_handles,
+)
 from streamer.archive.repository import (
     RecordingEntry,
     RecordingRepository,
@@ -33,7 +41,6 @@ from streamer.archive.repository import (
     with_edition,
 )
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
-from streamer.broadcast.view import BroadcastView
 from streamer.conference.sessions import ReplayPolicy, Session
 from streamer.control.media_plane import MediaPlane
 from streamer.errors import StreamerError
@@ -51,10 +58,6 @@ CHECKPOINT_S = 60.0
 most."""
 TAIL_S = 10.0
 """The wait after the end of the handle behind the session, while the last media reach the disk."""
-PART_MS = 334
-SOON_S = 0.7
-LATEST_S = 2.5
-"""The longest wait at the end for the programme to reach the mark. A part, or a rendition that lags, may be missing."""
 LOOK_BACK_MS = 2 * 3600 * 1000
 REMEMBERED = 512
 MAX_STILLS = 8
@@ -307,8 +310,8 @@ class Archivist:
         assert session.started_ms is not None
         end_ms = session.ended_ms if session.ended_ms is not None else session.end_ms
         growing = known is None or known.state is RecordingState.GROWING
-        if growing:
-            await self._wait_for_mark(session.room, end_ms)
+        if growing and (link := self._plane.rooms.get(session.room)) is not None:
+            await wait_for_mark(link, end_ms)
         material = await self._keep(entry, await self._gather(entry, end_ms))
         if not material.reels:
             # No disk has any of it. The row says that this is known.
@@ -427,27 +430,6 @@ class Archivist:
             state=RecordingState.READY,
         )
 
-    async def _wait_for_mark(self, room: str, end_ms: int) -> None:
-        """Wait until every rendition has reached the mark, or is near enough, or the time is up."""
-        link = self._plane.rooms.get(room)
-        if link is None:
-            return
-        changed = asyncio.Event()
-        unsubscribe = link.subscribe(changed.set)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        try:
-            while (waited := loop.time() - began) < LATEST_S:
-                changed.clear()
-                edge_ms = _edge_ms(link.view)
-                if edge_ms is None or edge_ms >= end_ms or (waited >= SOON_S and edge_ms >= end_ms - PART_MS):
-                    return
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(SOON_S - waited if waited < SOON_S else LATEST_S - waited):
-                        await changed.wait()
-        finally:
-            unsubscribe()
-
 
 class _Cut(NamedTuple):
     start_ms: int
@@ -489,14 +471,6 @@ def _published(session: Session, recording: Recording) -> bool:
     if not session.recorded or session.replay is ReplayPolicy.NEVER:
         return False
     return recording.published if recording.reviewed else session.published
-
-
-def _edge_ms(view: BroadcastView) -> int | None:
-    """The media time that every rendition of the programme has reached."""
-    broadcast, output = view.broadcast, view.outputs.get(PROGRAMME_OUTPUT)
-    if broadcast is None or output is None or view.closed:
-        return None
-    return broadcast.media_time_ms(min((track.end for track in output.tracks.values()), default=0))
 
 
 def _with_saved(entry: RecordingEntry, recording: Recording, saved: StoredEdition) -> RecordingEntry:

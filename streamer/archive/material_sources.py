@@ -5,6 +5,8 @@ Reading files blocks: call it in a thread. A mirror is read on the loop.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -15,11 +17,16 @@ from streamer.archive.material import HANDLE_MS, Material, Reel, Span, collect, 
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT
 from streamer.broadcast.view import BroadcastView, OutOfStep
 from streamer.conference.sessions import Session
+from streamer.control.media_plane import RoomLink
 from streamer.formats.index import INDEX_GLOB, read_index
 
 log = structlog.get_logger(__name__)
 
 FOREVER_MS = 1 << 52
+PART_MS = 334
+SOON_S = 0.7
+LATEST_S = 2.5
+"""The longest wait at the end for the programme to reach the mark. A part, or a rendition that lags, may be missing."""
 
 
 def forbidden(session: Session, others: Iterable[Session]) -> tuple[Span, ...]:
@@ -90,6 +97,33 @@ def combined(before: Material, fresh: Iterable[Reel], gone: Sequence[Span]) -> M
         reels = joined(reels, reel)
     left = tuple(kept for reel in reels if (kept := without(reel, all_gone)) is not None)
     return msgspec.structs.replace(before, reels=left, gone=all_gone)
+
+
+async def wait_for_mark(link: RoomLink, end_ms: int) -> None:
+    """Wait until every rendition has reached the mark, or is near enough, or the time is up."""
+    changed = asyncio.Event()
+    unsubscribe = link.subscribe(changed.set)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        while (waited := loop.time() - began) < LATEST_S:
+            changed.clear()
+            edge_ms = _edge_ms(link.view)
+            if edge_ms is None or edge_ms >= end_ms or (waited >= SOON_S and edge_ms >= end_ms - PART_MS):
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SOON_S - waited if waited < SOON_S else LATEST_S - waited):
+                    await changed.wait()
+    finally:
+        unsubscribe()
+
+
+def _edge_ms(view: BroadcastView) -> int | None:
+    """The media time that every rendition of the programme has reached."""
+    broadcast, output = view.broadcast, view.outputs.get(PROGRAMME_OUTPUT)
+    if broadcast is None or output is None or view.closed:
+        return None
+    return broadcast.media_time_ms(min((track.end for track in output.tracks.values()), default=0))
 
 
 def _read(path: Path) -> BroadcastView | None:
