@@ -11,10 +11,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator
 
+from tests.fakes.attendees import Attendee
 from tests.fakes.browser import AXE, Opened, needs_chromium, opened
 from tests.fakes.hostile import HARMLESS, HOSTILE, LOOK
 from tests.fakes.running import Running
-from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until, until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]

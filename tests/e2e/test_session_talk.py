@@ -14,10 +14,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
+from tests.fakes.attendees import Attendee
 from tests.fakes.browser import AXE, Opened, needs_chromium, opened
 from tests.fakes.publishing import TINY, camera
 from tests.fakes.running import ADMIN_TOKEN, Running
-from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]

@@ -15,11 +15,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator
 
+from tests.fakes.attendees import Attendee
 from tests.fakes.browser import Opened, needs_chromium, opened
 from tests.fakes.hostile import HARMLESS, HOSTILE, LOOK, NAMES
 from tests.fakes.publishing import TINY, camera
 from tests.fakes.running import ADMIN_TOKEN, Running
-from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]

@@ -23,12 +23,12 @@ from streamer.settings import Settings
 from streamer.store.database import Database
 from streamer.store.sessions import Sessions
 from streamer.web.application import LAPSES, REALTIME, assemble
+from tests.fakes.attendees import Attendee
 from tests.fakes.broadcast import FakeBroadcast
 from tests.fakes.media_plane import FakePlane, FakeRoom
 from tests.fakes.slow_reader import SlowReader
 from tests.fakes.stores import sqlite_store
 from tests.fakes.studio import Studio
-from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until
 
 OFFER = (

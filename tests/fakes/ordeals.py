@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.attendees import Attendee
 from tests.fakes.crowd import Crowd, Member, talk
 from tests.fakes.running import ADMIN_TOKEN, Running
-from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]

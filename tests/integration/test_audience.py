@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 import socketio
 
+from tests.fakes.attendees import Attendee
 from tests.fakes.running import ADMIN_TOKEN, Running
 from tests.fakes.shared import PLAIN, Servers
-from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until, until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]

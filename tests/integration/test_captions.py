@@ -9,13 +9,13 @@ from urllib.parse import urljoin
 
 import pytest
 
+from tests.fakes.attendees import Attendee
 from tests.fakes.captions import Shown, read_vtt
 from tests.fakes.hls_rules import check_captions, parse_media
 from tests.fakes.publishing import tiny_camera
 from tests.fakes.replaying import Player
 from tests.fakes.running import Running
 from tests.fakes.shared import TOP
-from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]

@@ -18,8 +18,8 @@ from streamer.conference.captions import Cue
 from streamer.store.captions import Captions
 from streamer.store.recordings import Editions, Recording, Recordings, RecordingState, StoredEdition
 from streamer.web.application import REALTIME
+from tests.fakes.attendees import Attendee
 from tests.fakes.media_plane import FakePlane
-from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until
 from tests.fakes.walking import Hidden
 from tests.unit.api.conftest import Api

@@ -19,9 +19,9 @@ from streamer.delivery.viewers import Viewers
 from streamer.settings import Settings
 from streamer.web.application import REALTIME, assemble
 from streamer.web.viewers import tell_viewers
+from tests.fakes.attendees import Attendee
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.stores import sqlite_store
-from tests.fakes.talking import Attendee
 from tests.fakes.waiting import until
 from tests.unit.api.conftest import ADMIN, Api
 

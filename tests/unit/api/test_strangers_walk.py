@@ -29,9 +29,9 @@ from streamer.store.marks import Marks
 from streamer.store.questions import Questions
 from streamer.store.sessions import Sessions
 from streamer.web.application import REALTIME
+from tests.fakes.attendees import Attendee
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.studio import Studio
-from tests.fakes.talking import Attendee
 from tests.fakes.walking import OPEN, Hidden, walk
 from tests.unit.api.conftest import bearer
 from tests.unit.api.test_sockets import Whole

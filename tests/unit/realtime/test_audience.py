@@ -18,7 +18,8 @@ import pytest
 from streamer.conference.grants import PERMISSIONS, Role
 from streamer.conference.sessions import Visibility
 from streamer.realtime.service import TABLES
-from tests.fakes.talking import Attendee, RawClient, ScriptedDirector, Service, audience_of, served
+from tests.fakes.attendees import Attendee, RawClient
+from tests.fakes.talking import ScriptedDirector, Service, audience_of, served
 from tests.fakes.waiting import until
 
 MODERATORS = (Role.MODERATOR, Role.ORGANISER, Role.ADMIN)

@@ -15,7 +15,8 @@ from streamer.realtime.engine import MOST_UNSENT_BYTES
 from streamer.realtime.limits import ConnectionPlaces
 from streamer.realtime.packets import ACK, pack
 from streamer.realtime.service import origins_of
-from tests.fakes.talking import PUBLIC_URL, RawClient, Visitor, served
+from tests.fakes.attendees import RawClient
+from tests.fakes.talking import PUBLIC_URL, Visitor, served
 from tests.fakes.waiting import until
 
 POLL = "/socket.io/?EIO=4&transport=polling"

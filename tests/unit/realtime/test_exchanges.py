@@ -14,8 +14,9 @@ import pytest
 
 from streamer.conference.alarms import Alarm
 from streamer.control.messages import SourceStatus, TrackStatus
+from tests.fakes.attendees import Attendee
 from tests.fakes.media_plane import FakeRoom
-from tests.fakes.talking import Attendee, ScriptedDirector, Service, audience_of, served
+from tests.fakes.talking import ScriptedDirector, Service, audience_of, served
 from tests.fakes.waiting import until
 
 PAGE = (files("streamer.realtime") / "protocol.md").read_text("utf-8")

@@ -20,7 +20,8 @@ from streamer.realtime.commands import Commands
 from streamer.realtime.hub import AUDIENCE, Client
 from streamer.realtime.stats import Stats
 from streamer.settings import RealtimeSettings
-from tests.fakes.talking import RawClient, ScriptedDirector, audience_of, served
+from tests.fakes.attendees import RawClient
+from tests.fakes.talking import ScriptedDirector, audience_of, served
 
 PHONES = 300
 

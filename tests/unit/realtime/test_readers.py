@@ -10,7 +10,8 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.fakes.talking import RawClient, served
+from tests.fakes.attendees import RawClient
+from tests.fakes.talking import served
 from tests.fakes.waiting import until
 
 MIB = 1024 * 1024

@@ -8,7 +8,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.fakes.talking import RawClient, Service, served
+from tests.fakes.attendees import RawClient
+from tests.fakes.talking import Service, served
 from tests.fakes.waiting import until
 
 
