@@ -68,7 +68,11 @@ class FakeRoom:
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         ticket = object()
         self.callbacks[ticket] = callback
-        return lambda: self.callbacks.pop(ticket, None)
+
+        def end() -> None:
+            self.callbacks.pop(ticket, None)
+
+        return end
 
     async def offer(self, offer: Offer) -> Answer:
         if self.fail_with is not None:
