@@ -24,7 +24,8 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, TCPConnector
 
-from tests.fakes.hls_rules import ListedSegment, MediaPlaylist, TrackReader, attributes, check_alignment
+from tests.fakes.hls_playlist import ListedSegment, MediaPlaylist, attributes
+from tests.fakes.hls_rules import TrackReader, check_alignment
 from tests.fakes.waiting import LIMIT_S, SLOW_ANSWERS
 
 PLAYLIST_TYPES = ("application/vnd.apple.mpegurl", "audio/mpegurl")

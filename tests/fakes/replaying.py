@@ -19,7 +19,8 @@ from streamer.delivery import routes
 from streamer.delivery.captions import CaptionSource
 from streamer.settings import Settings
 from tests.fakes.delivery_server import client_address
-from tests.fakes.hls_rules import MediaPlaylist, attributes, check_replay, parse_media
+from tests.fakes.hls_playlist import MediaPlaylist, attributes, parse_media
+from tests.fakes.hls_rules import check_replay
 from tests.fakes.keys import FakeKeys
 from tests.fakes.media_plane import FakePlane, FakeRoom, on_air
 from tests.fakes.packaging import broadcast

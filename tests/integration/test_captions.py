@@ -11,7 +11,8 @@ import pytest
 
 from tests.fakes.attendees import Attendee
 from tests.fakes.captions import Shown, read_vtt
-from tests.fakes.hls_rules import check_captions, parse_media
+from tests.fakes.hls_playlist import parse_media
+from tests.fakes.hls_rules import check_captions
 from tests.fakes.publishing import tiny_camera
 from tests.fakes.replaying import Player
 from tests.fakes.running import Running

@@ -16,7 +16,8 @@ from streamer.delivery import captions
 from tests.fakes.broadcast import EPOCH_MS, FakeBroadcast
 from tests.fakes.captions import FakeCaptions, Shown, read_vtt
 from tests.fakes.delivery_server import Served, serve
-from tests.fakes.hls_rules import MediaPlaylist, check_captions, check_playlist, parse_media
+from tests.fakes.hls_playlist import MediaPlaylist, parse_media
+from tests.fakes.hls_rules import check_captions, check_playlist
 from tests.fakes.replaying import Player, replays
 from tests.fakes.waiting import until
 

@@ -13,7 +13,7 @@ from aiohttp import ClientSession, TCPConnector
 from streamer.broadcast.media_events import Opened
 from streamer.broadcast.programme import Broadcast
 from tests.fakes.delivery_server import Served, serve
-from tests.fakes.hls_rules import parse_media
+from tests.fakes.hls_playlist import parse_media
 
 
 async def until(condition: Callable[[], bool], limit_s: float = 5.0) -> None:

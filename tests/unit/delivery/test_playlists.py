@@ -16,7 +16,8 @@ from streamer.broadcast.view import BroadcastView
 from streamer.delivery import playlists
 from streamer.delivery.rendering import Playlist, Renderers
 from tests.fakes.broadcast import EPOCH_MS, RENDITIONS, FakeBroadcast
-from tests.fakes.hls_rules import TrackReader, check_alignment, check_playlist, parse_media
+from tests.fakes.hls_playlist import parse_media
+from tests.fakes.hls_rules import TrackReader, check_alignment, check_playlist
 
 
 class Harness:
