@@ -72,17 +72,25 @@ async def _identify(request: web.Request, services: Services) -> Identity | None
     token = token.strip()
     household = services.proxies.client_household(request)
     try:
-        grant = await find_grant(token, services, household) if scheme.lower() == "bearer" and token else None
-        if grant is None:
-            services.failed_tokens.take(household)
-    except TooMany as error:
+        return Identity(await grant_of(token if scheme.lower() == "bearer" else "", services, household))
+    except (TooMany, Unauthorized) as error:
         error.headers.update(_BAD_TOKEN)
         raise
+
+
+async def grant_of(token: str, services: Services, household: str) -> Grant:
+    """The grant of a token that a client of ``household`` presents.
+
+    Raises Unauthorized ``invalid_token`` (which counts as a guess), Unauthorized ``grant_not_in_force``, and TooMany
+    for a household that has guessed too often.
+    """
+    grant = await find_grant(token, services, household) if token else None
     if grant is None:
-        raise Unauthorized("The token is not valid.", code="invalid_token", headers=_BAD_TOKEN)
+        services.failed_tokens.take(household)
+        raise Unauthorized("The token is not valid.", code="invalid_token")
     if not grant.in_force(now_ms()):
-        raise Unauthorized("The grant is not in force at this time.", code="grant_not_in_force", headers=_BAD_TOKEN)
-    return Identity(grant)
+        raise Unauthorized("The grant is not in force at this time.", code="grant_not_in_force")
+    return grant
 
 
 async def is_crew(request: web.Request, action: Action) -> bool:

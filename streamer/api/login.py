@@ -8,14 +8,14 @@ from aiohttp import hdrs
 from pydantic import BaseModel, StringConstraints, model_validator
 
 from streamer.api.audit import record
-from streamer.api.auth import BY_PASSWORD, Identity, find_grant, identify
+from streamer.api.auth import BY_PASSWORD, Identity, grant_of, identify
 from streamer.api.context import now_ms
 from streamer.api.cookies import clear_cookie, digest, idle_ms, new_secret, secret_of, set_cookie
 from streamer.api.models import Body, Moment, to_moment
 from streamer.api.revocations import Ended
 from streamer.api.routing import Call, Route
 from streamer.api.signalling import client_of
-from streamer.conference.grants import ADMIN, EVERYTHING, PERMISSIONS, Action, Grant, ReachingGrant, Role, Target
+from streamer.conference.grants import ADMIN, EVERYTHING, PERMISSIONS, Action, ReachingGrant, Role, Target
 from streamer.errors import Forbidden, TooMany, Unauthorized, Unavailable
 from streamer.links import page_of
 from streamer.passwords import MAX_BYTES, SECRET_NAME, check_strength, hash_password, is_outdated, password_matches
@@ -84,7 +84,7 @@ async def log_in(call: Call) -> MeView:
     body = call.body(LoginBody)
     services, request = call.services, call.request
     if body.token is not None:
-        grant = await _by_token(call, body.token)
+        grant = await grant_of(body.token, services, services.proxies.client_household(request))
     else:
         assert body.password is not None
         await _check_password(call, body.password)
@@ -154,18 +154,6 @@ async def change_password(call: Call) -> None:
         await record(connection, grant, Action.PASSWORD_CHANGE, EVERYTHING, "password", "admin")
     for login in ended:
         await services.revocations.announce(Ended(ADMIN.id, login.secret_sha256))
-
-
-async def _by_token(call: Call, token: str) -> Grant:
-    services = call.services
-    household = services.proxies.client_household(call.request)
-    grant = await find_grant(token, services, household)
-    if grant is None:
-        services.failed_tokens.take(household)
-        raise Unauthorized("The token is not valid.", code="invalid_token")
-    if not grant.in_force(now_ms()):
-        raise Unauthorized("The grant is not in force at this time.", code="grant_not_in_force")
-    return grant
 
 
 async def _check_password(call: Call, password: str) -> None:

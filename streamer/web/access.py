@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from streamer.api.auth import Identity, find_grant, find_grant_by_id, identify, still_in
+from streamer.api.auth import Identity, find_grant_by_id, grant_of, identify, still_in
 from streamer.api.context import Services, now_ms
 from streamer.api.cookies import secret_of
 from streamer.api.session_models import SessionCrewView, SessionView
@@ -15,7 +15,6 @@ from streamer.api.sessions import context_of
 from streamer.conference import visibility
 from streamer.conference.grants import Grant
 from streamer.conference.sessions import Session
-from streamer.errors import Unauthorized
 from streamer.realtime.access import AuthenticatedCaller
 from streamer.store.logins import Login
 
@@ -48,14 +47,7 @@ class RestAccess:
                 return None
             found = await identify(request, services)
             return None if found is None else Entrant(found.grant, found.login)
-        household = services.proxies.client_household(request)
-        grant = await find_grant(token, services, household)
-        if grant is None:
-            services.failed_tokens.take(household)
-            raise Unauthorized("The token is not valid.", code="invalid_token")
-        if not grant.in_force(now_ms()):
-            raise Unauthorized("The grant is not in force at this time.", code="grant_not_in_force")
-        return Entrant(grant)
+        return Entrant(await grant_of(token, services, services.proxies.client_household(request)))
 
     def is_link(self, session: Session, key: str) -> bool:
         return self._services.keys.is_link(session, key)
