@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes.fuzzing import TARGETS, Target, search, search_answers
+from tests.fakes.changed_inputs import Target, search
+from tests.fakes.fuzzing import TARGETS, search_answers
 
 ROUNDS = 150
 
