@@ -8,8 +8,8 @@
 # make bench  prints the benchmark tables                   make sbom   writes what is locked, as CycloneDX, to build/sbom
 # make weights  runs every check and test, and records how long each module took
 #
-# PYTHON chooses the interpreter (3.11 to 3.13), HOST, PORT and DATA the demo's.
-PYTHON ?= python3
+# PYTHON chooses the interpreter (3.11 to 3.13; without it Debian's own, else python3), HOST, PORT and DATA the demo's.
+PYTHON ?=
 HOST ?= 127.0.0.1
 PORT ?= 8080
 DATA ?= data

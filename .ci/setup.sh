@@ -13,15 +13,29 @@ apt_install() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
+fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
+
+# Without PYTHON it is Debian's own, where it can make an environment: built with optimisations, it does the same work in
+# little more than half the time of one that pyenv built.
+chosen_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        printf '%s\n' "$PYTHON"
+    elif fits /usr/bin/python3 && /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        printf '%s\n' /usr/bin/python3
+    else
+        printf '%s\n' python3
+    fi
+}
+
 setup_python() {
     venv=$1
-    python=${PYTHON:-python3}
+    python=$(chosen_python)
     if ! command -v "$python" >/dev/null 2>&1; then
         if is_root && has_apt; then apt_install python3 python3-venv; else
             fail "Python 3.11 to 3.13 is needed and '$python' is not there; install it, or say make PYTHON=/path/to/python3"
         fi
     fi
-    "$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' ||
+    fits "$python" ||
         fail "Python 3.11 to 3.13 is needed; '$python' is $("$python" -V 2>&1). Say make PYTHON=/path/to/python3"
     if [ -x "$venv/bin/python" ] && ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
         rm -rf "$venv"

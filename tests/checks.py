@@ -3,9 +3,7 @@
 The last line is the sum: ``N passed, N failed, N skipped``. With CI=true a test that is skipped because a
 program is missing has failed (tests/conftest.py).
 
-The Python tests are one pool (tests/pool.py). What only works runs beside it, at the lowest priority. Tests of media
-depend on time, and a busy machine has none to spare: failed ones are tried once more at the end, one after the other
-with nothing beside them. Those that pass then are named.
+The Python tests are one pool (tests/pool.py). What only works runs beside it, at the lowest priority.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -35,9 +33,6 @@ LIMIT_S = 300
 """The limit of a test without its own: the machine may have other work as well."""
 BESIDE = ("nice", "-n", "19")
 """Before a command that gets what time the others leave."""
-TRY_AGAIN = 25
-"""More failures than this are no matter of timing."""
-_PYTEST_FAILURES = 1
 _PYTEST_NO_TESTS = 5
 
 
@@ -46,14 +41,11 @@ class Sum:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
-    late: list[str] = field(default_factory=list)
-    """Tests among those passed that needed the second try."""
 
     def add(self, other: Sum) -> None:
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
-        self.late += other.late
 
 
 def environment() -> dict[str, str]:
@@ -108,52 +100,17 @@ def outcomes(report: Path) -> dict[str, str]:
     return found
 
 
-def summed(first: dict[str, str], second: dict[str, str]) -> Sum:
-    """``second`` is the second try of what failed. Only what has passed in it did not fail."""
-    late = [name for name, outcome in first.items() if outcome == "failed" and second.get(name) == "passed"]
-    counts = Counter({**first, **dict.fromkeys(late, "passed")}.values())
-    return Sum(counts["passed"], counts["failed"], counts["skipped"], late)
-
-
-@dataclass
-class Pool:
+def python_tests(folder: Path, paths: Sequence[str] = ("tests",), options: Sequence[str] = ()) -> tuple[Sum, float]:
     """All Python tests. ``folder`` is for what pytest reports and remembers."""
-
-    folder: Path
-    paths: Sequence[str] = ("tests",)
-    options: Sequence[str] = ()
-    seconds: float = 0.0
-    code: int = 0
-    first: dict[str, str] = field(default_factory=dict)
-    second: dict[str, str] = field(default_factory=dict)
-
-    def run(self) -> None:
-        how = ("-p", "tests.pool", "-n", str(WORKERS), f"--durations={SLOWEST}", *self.options)
-        self.first, self.code = self._pytest("Python tests", how)
-
-    def run_again(self) -> None:
-        """Those that failed, where they are few."""
-        if self.code == _PYTEST_FAILURES and 0 < self._failed <= TRY_AGAIN:
-            last = ("-p", "no:xdist", "--last-failed", "--last-failed-no-failures=none")
-            self.second, _ = self._pytest(f"the second try of {self._failed}", last)
-
-    def result(self) -> Sum:
-        found = summed(self.first, self.second)
-        if self.code not in (0, _PYTEST_NO_TESTS) and not self._failed:
-            found.failed = 1
-        return found
-
-    @property
-    def _failed(self) -> int:
-        return list(self.first.values()).count("failed")
-
-    def _pytest(self, title: str, options: Sequence[str]) -> tuple[dict[str, str], int]:
-        report = self.folder / "report.xml"
-        report.unlink(missing_ok=True)
-        how = (f"--timeout={LIMIT_S}", f"--junitxml={report}", "-o", f"cache_dir={self.folder}/cache")
-        code, _, seconds = run(title, [BIN / "python", "-m", "pytest", "-q", *how, *options, *self.paths])
-        self.seconds += seconds
-        return (outcomes(report) if report.exists() else {}), code
+    report = folder / "report.xml"
+    how = ("-p", "tests.pool", "-n", str(WORKERS), f"--durations={SLOWEST}", f"--timeout={LIMIT_S}")
+    command = [BIN / "python", "-m", "pytest", "-q", *how, f"--junitxml={report}", "-o", f"cache_dir={folder}/cache"]
+    code, _, seconds = run("Python tests", [*command, *options, *paths])
+    counts = Counter(outcomes(report).values()) if report.exists() else Counter[str]()
+    found = Sum(counts["passed"], counts["failed"], counts["skipped"])
+    if code not in (0, _PYTEST_NO_TESTS) and not found.failed:
+        found.failed = 1
+    return found, seconds
 
 
 def audited(audit: Audit) -> Sum:
@@ -198,13 +155,10 @@ def others() -> list[tuple[str, Sum, float]]:
 
 
 def everything(folder: Path, options: Sequence[str] = ()) -> list[tuple[str, Sum, float]]:
-    pool = Pool(folder, options=options)
     with ThreadPoolExecutor(1) as beside:
         done = beside.submit(others)
-        pool.run()
-        results = done.result()
-    pool.run_again()
-    return [*results, ("Python tests", pool.result(), pool.seconds)]
+        python = python_tests(folder, options=options)
+        return [*done.result(), ("Python tests", *python)]
 
 
 def main() -> int:
@@ -220,8 +174,6 @@ def main() -> int:
             f"{'FAILED' if result.failed else 'ok':7} {name:24} {result.passed:5} passed {result.failed:3} failed "
             f"{result.skipped:3} skipped {seconds:6.0f} s"
         )
-    if total.late:
-        print(f"{len(total.late)} passed on the second try:", *total.late, sep="\n  ")
     if total.skipped:
         print("Skipped tests and their reasons stand above, at the end of their run (SKIPPED).")
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
