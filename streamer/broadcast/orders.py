@@ -68,3 +68,6 @@ class RoomOrders(msgspec.Struct, frozen=True):
     gain_db: float = 0.0
     slate: SlateOrder = SlateOrder()
     withheld: tuple[Withheld, ...] = ()
+    slate_from_ms: int | None = None
+    """From this time of the machine's clock on, UTC milliseconds, the public output shows the slate: then a session
+    begins that must not be seen. The room keeps it by itself, should the director be late or away."""

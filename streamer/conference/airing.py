@@ -20,8 +20,10 @@ from streamer.conference.day import (
     clock_text,
     current,
     following,
+    is_guarded,
     is_hidden,
     never_streamed,
+    obeyed_from_ms,
     passed_over,
 )
 from streamer.conference.delays import ShownTimes, shown_times
@@ -171,7 +173,21 @@ def orders(day: RoomDay, now_ms: int, texts: SlateTexts = TEXTS["en"]) -> RoomOr
         gain_db=day.gain_db,
         slate=slate(day, now_ms, texts),
         withheld=withheld(day),
+        slate_from_ms=_slate_from_ms(day, now_ms),
     )
+
+
+def _slate_from_ms(day: RoomDay, now_ms: int) -> int | None:
+    """The time when the next hidden session is obeyed, told in advance to a room that is seen."""
+    if public_shows(day, now_ms) == "slate":
+        return None
+    running = current(day)
+    times = (
+        (obeyed_from_ms(session, running), session.end_ms)
+        for session in day.sessions
+        if airable(session) and is_guarded(session) and is_hidden(session)
+    )
+    return min((from_ms for from_ms, end_ms in times if max(from_ms, now_ms) < end_ms), default=None)
 
 
 def _outputs(day: RoomDay, now_ms: int) -> tuple[OutputOrder, ...]:

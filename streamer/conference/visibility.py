@@ -135,7 +135,8 @@ def outputs_told(caller: Caller, day: RoomDay, venue: str | None) -> Callable[[s
 
 
 def orders_told(caller: Caller, orders: RoomOrders, day: RoomDay, venue: str | None) -> RoomOrders:
-    """A room's orders for its crew, without the withheld stretches, which only the room process needs."""
+    """A room's orders for its crew. Withheld stretches and the time of the next hidden session are the room process's
+    alone."""
     name_of = outputs_told(caller, day, venue)
     known = {one.id for one in day.sessions if told(caller, one, venue).anything}
     running = current(day)
@@ -149,6 +150,7 @@ def orders_told(caller: Caller, orders: RoomOrders, day: RoomDay, venue: str | N
         stretch=orders.stretch if orders.stretch in known else "",
         keep_from_ms=orders.keep_from_ms if running is None or running.id in known else None,
         withheld=(),
+        slate_from_ms=None,
     )
 
 

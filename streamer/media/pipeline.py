@@ -62,11 +62,14 @@ class BroadcastPipeline:
         recovered: Recovered | None,
         orders: RoomOrders,
         on_decode_error: Callable[[], None],
+        before_sample: Callable[[], None],
     ) -> None:
-        """``on_decode_error``: the decoder wants a key frame."""
+        """``on_decode_error``: the decoder wants a key frame. ``before_sample`` is called before a sample or a still
+        is handed on, so that orders with a time hold for it even if the loop was blocked."""
         loop = asyncio.get_running_loop()
         self.broadcast = broadcast
         self.top = plan.top
+        self._before_sample = before_sample
         self.rungs = plan.rungs
         self.grid = SegmentGrid(
             nominal=int(settings.hls.segment_s * TICKS_PER_S),
@@ -91,7 +94,7 @@ class BroadcastPipeline:
                 on_rung_off=self._on_rung_off,
                 on_rung_on=lambda rung, cut: self._stand_in(rung, rung, cut),
                 on_shedding=lambda shedding: listener.changed(),
-                on_still=lambda jpeg, at: self.outputs.still(jpeg, at),
+                on_still=self._on_still,
             ),
         )
         self.slates = SlateShelf(
@@ -106,7 +109,7 @@ class BroadcastPipeline:
             plan.sounds,
             loop=loop,
             start=start,
-            on_frame=lambda rendition, sample: self._packagers[rendition].push(sample),
+            on_frame=self._on_frame,
             meter=self.loudness,
         )
         self.sound_track.set_gain(orders.gain_db)
@@ -135,6 +138,7 @@ class BroadcastPipeline:
         return cut
 
     def sound(self, unit: AccessUnit, start: int) -> None:
+        self._before_sample()
         self.sound_track.push(unit.codec, unit.data, start)
         public = self.outputs.public
         if public.shown_from is None or start < public.shown_from:
@@ -206,6 +210,7 @@ class BroadcastPipeline:
     # --- from the workers --------------------------------------------------------------------------
 
     def _on_sample(self, rendition: str, sample: Sample, cut: Cut | None, config: TrackConfig) -> None:
+        self._before_sample()
         packager = self._packagers[rendition]
         if cut is not None:
             packager.begin(cut, config)
@@ -213,6 +218,14 @@ class BroadcastPipeline:
         shown_from = self.outputs.public.shown_from
         if rendition == self.top and shown_from is not None and sample.start >= shown_from:
             self.relay.picture(sample, config)
+
+    def _on_still(self, jpeg: bytes, start: int) -> None:
+        self._before_sample()
+        self.outputs.still(jpeg, start)
+
+    def _on_frame(self, rendition: str, sample: Sample) -> None:
+        self._before_sample()
+        self._packagers[rendition].push(sample)
 
     def _on_rung_off(self, name: str, cut: Cut) -> None:
         names = [rung.name for rung in self.rungs]

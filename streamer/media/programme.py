@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from streamer.broadcast.orders import RoomOrders
@@ -65,6 +66,8 @@ class Programme:
     max_height: int = 0
     """The top rendition's height if no source told its size in time; 0: 720."""
     clock_ns: Callable[[], int] = time.monotonic_ns
+    time_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    """The machine's clock, UTC milliseconds. It may be set while the room is open; ``clock_ns`` may not."""
     switch: SourceSwitch = field(init=False)
     keyframes: KeyframeRequests = field(init=False)
     clock: RoomClock | None = None
@@ -81,6 +84,7 @@ class Programme:
     _ticked_ns: int = 0
 
     def __post_init__(self) -> None:
+        self.orders = self._due(self.orders)
         self.switch = SourceSwitch(int(self.settings.media.silence_before_slate_s * NS))
         self.switch.preferred = self.orders.source or MAIN
         self.keyframes = KeyframeRequests(self.publishers)
@@ -154,6 +158,7 @@ class Programme:
 
     def obey(self, orders: RoomOrders) -> None:
         """Follow the director's orders from now on. The same orders again change nothing."""
+        orders = self._due(orders)
         before, self.orders = self.orders, orders
         if orders == before:
             return
@@ -167,6 +172,16 @@ class Programme:
         if orders.source != before.source:
             self.prefer(orders.source or MAIN)
         self.listener.changed()
+
+    def _due(self, orders: RoomOrders) -> RoomOrders:
+        """The orders as they hold now."""
+        if orders.slate_from_ms is None or self.time_ms() < orders.slate_from_ms:
+            return orders
+        return msgspec.structs.replace(orders, public="slate", slate_from_ms=None)
+
+    def _look_at_the_clock(self) -> None:
+        if self.orders.slate_from_ms is not None:
+            self.obey(self.orders)
 
     def forget(self, from_ms: int, to_ms: int) -> tuple[int, int] | None:
         """Remove the media between two media times from every list; ``to_ms`` is now at the latest. Returns the stretch
@@ -193,6 +208,7 @@ class Programme:
         now_ns = self.clock_ns()
         if self.finished:
             return
+        self._look_at_the_clock()
         self.presence.note(self._media_time_ms(self.switch.heard_ns(now_ns)))
         if self.pipeline is None or self.clock is None or self.takes is None:
             if self._first_unit_ns and now_ns - self._first_unit_ns > self.settings.room.open_timeout_s * NS:
@@ -252,7 +268,7 @@ class Programme:
 
     def _open(self, plan: RenditionPlan, now_ns: int) -> None:
         hls = self.settings.hls
-        clock = RoomClock.opened(now_ms=int(time.time() * 1000), now_ns=now_ns)
+        clock = RoomClock.opened(now_ms=self.time_ms(), now_ns=now_ns)
         broadcast = Broadcast(
             id=secrets.token_urlsafe(12),
             room=self.room,
@@ -282,6 +298,7 @@ class Programme:
             recovered=recovered,
             orders=self.orders,
             on_decode_error=self._decode_failed,
+            before_sample=self._look_at_the_clock,
         )
         self.takes = TakeSequence(
             self.pipeline, clock, self.clock_ns, self.switch, self.keyframes, self._fitness, self.listener.changed
@@ -336,13 +353,13 @@ class Programme:
             return None
         if self.clock is not None:
             return self.clock.epoch_ms + self.clock.ticks(at_ns) // TICKS_PER_MS
-        return int(time.time() * 1000) - (self.clock_ns() - at_ns) // 1_000_000
+        return self.time_ms() - (self.clock_ns() - at_ns) // 1_000_000
 
     @property
     def clock_offset_ms(self) -> int:
         """Media time minus the machine's clock, which may have been set while the room is open."""
         now_ms = self._media_time_ms(self.clock_ns())
-        return 0 if self.clock is None or now_ms is None else now_ms - int(time.time() * 1000)
+        return 0 if self.clock is None or now_ms is None else now_ms - self.time_ms()
 
     @property
     def alarms(self) -> list[str]:

@@ -82,6 +82,20 @@ def in_their_time(day: RoomDay, now_ms: int, running: Session | None) -> list[Se
     ]
 
 
+def hidden_from(day: RoomDay, now_ms: int, running: Session | None) -> list[int]:
+    """When the sessions to come will hide the room by themselves."""
+    until_ms = (running.extended_until_ms or 0) if running is not None else 0
+    return [
+        max(s.start_ms, until_ms)
+        for s in day.sessions
+        if s.state in WAITING
+        and s.kind is not Kind.BREAK
+        and max(now_ms, s.start_ms, until_ms) < s.end_ms
+        and may_not_be_seen(s)
+        and decided(s)
+    ]
+
+
 def check_lives(day: RoomDay, latest_ms: int) -> None:
     """Marks fit states, and no two sessions share minutes."""
     lives = []
@@ -116,6 +130,8 @@ def check_shown(day: RoomDay, now_ms: int) -> None:
             law(told.public == "programme", "a public session without its sound")
     elif running is not None:
         law(shut, "a public session that is on air is not shown")
+    first_ms = min(hidden_from(day, now_ms, running), default=None)
+    law(told.slate_from_ms == (None if told.public == "slate" else first_ms), "the room does not know when to hide")
     unrecorded = (running is not None and not running.recorded) or any(not s.recorded for s in due)
     law(not (unrecorded and told.record), "what must not be recorded is")
     if running is not None and not unrecorded:

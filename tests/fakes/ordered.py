@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from streamer.broadcast.media_events import (
     PRIVATE_PREFIX,
     PROGRAMME_OUTPUT,
@@ -45,7 +47,25 @@ def stretches(room: Room) -> list[Stretch]:
     """The orders that held, and from when to when."""
     orders = [(0, room.told), *room.orders]
     ends = [(at, s) for (at, _), s in zip(orders[1:], room.ordered_s, strict=True)] + [(END, 1e9)]
-    return [Stretch(at, *end, what) for (at, what), end in zip(orders, ends, strict=True) if end[0] > at]
+    given = [Stretch(at, *end, what) for (at, what), end in zip(orders, ends, strict=True)]
+    return [part for stretch in given for part in _in_time(room, stretch) if part.end > part.start]
+
+
+def _in_time(room: Room, given: Stretch) -> list[Stretch]:
+    """Before and after the time from which the orders want the slate."""
+    from_ms = given.orders.slate_from_ms
+    if from_ms is None:
+        return [given]
+    assert room.mirror is not None
+    assert room.mirror.view.broadcast is not None
+    tick = max(given.start, (from_ms - room.mirror.view.broadcast.epoch_ms) * TICKS_PER_MS)
+    if tick >= given.end:
+        return [given]
+    slate = replace(given.orders, public="slate")
+    return [
+        Stretch(given.start, tick, (from_ms - room.zero_ms) / 1000, given.orders),
+        Stretch(tick, given.end, given.end_s, slate),
+    ]
 
 
 @dataclass(frozen=True)

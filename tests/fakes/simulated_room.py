@@ -134,6 +134,8 @@ class Room:
     takes: list[tuple[int, str, bool]] = field(default_factory=list)
     """(now, source, passed through) whenever it is another."""
     resumed_at: int | None = None
+    zero_ms: int = 1_800_000_000_000
+    """The machine's clock at zero of the loop's."""
     _seeds: int = 0
 
     def __post_init__(self) -> None:
@@ -148,6 +150,7 @@ class Room:
             relay=self,
             text=TEXT,
             clock_ns=self.loop.time_ns,
+            time_ms=self.time_ms,
             orders=orders,
         )
 
@@ -192,6 +195,10 @@ class Room:
     def now(self) -> int:
         clock = self.programme.clock
         return clock.ticks(self.loop.time_ns()) if clock else 0
+
+    def time_ms(self) -> int:
+        """The machine's clock."""
+        return self.zero_ms + self.loop.time_ns() // 1_000_000
 
     @property
     def on(self) -> str:

@@ -103,6 +103,31 @@ def test_the_last_minutes_before_a_closed_session(extended: bool) -> None:
     assert public_shows(day, at("9:50")) == "slate"
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        closed("g", "9:45", "10:30"),
+        talk("g", "9:45", "10:30", visibility=Visibility.UNLISTED),
+        talk("g", "9:45", "10:30", do_not_stream=Flag.YES),
+    ],
+)
+def test_a_room_that_is_seen_is_told_when_the_next_hidden_session_begins(hidden: Session) -> None:
+    room = hall(A, closed("later", "12:00", "12:30"), hidden).until("8:59")
+    assert room.orders.slate_from_ms is None, "the slate is there already"
+    room.until("9:00").tap(StartTap("a"))
+    assert (room.orders.public, room.orders.slate_from_ms) == ("programme", at("9:45"))
+    assert room.tap(Extend("a", 5)).orders.slate_from_ms == at("9:50")
+    assert (room.until("9:50").orders.public, room.orders.slate_from_ms) == ("slate", None)
+
+
+def test_only_a_session_that_hides_the_room_by_itself_is_told_in_advance() -> None:
+    others = (talk("g", "9:45", "10:30", do_not_record=Flag.YES), talk("ask", "10:30", "11:00", do_not_stream=Flag.ASK))
+    room = hall(A, *others).until("9:00").tap(StartTap("a"))
+    assert room.orders.slate_from_ms is None
+    room = hall(A, closed("g", "9:45", "9:48")).until("9:00").tap(StartTap("a")).tap(Extend("a", 5))
+    assert room.orders.slate_from_ms is None, "it is over when the extension ends"
+
+
 def test_every_one_of_several_closed_sessions_counts() -> None:
     first = talk("f", "9:00", "9:45", do_not_record=Flag.YES)
     told = hall(first, closed("g", "9:10", "9:40"), camera=False).until("9:20").orders

@@ -70,3 +70,10 @@ def test_the_crew_of_a_closed_session_finds_its_output_by_the_sessions_id() -> N
     assert [output.name for output in orders_told(crew, orders, room.day, None).outputs] == ["~b"]
     assert orders_told(elsewhere, orders, room.day, None).outputs == ()
     assert [outputs_told(crew, room.day, None)(name) for name in ("public", inner, "~other")] == ["public", "~b", None]
+
+
+def test_the_crew_is_not_told_when_the_next_hidden_session_begins() -> None:
+    room = hall(talk("a", "9:00", "9:45"), talk("b", "10:00", "10:45", visibility=Visibility.PRIVATE))
+    orders = airing.orders(room.until("9:00").tap(StartTap("a")).day, room.now_ms)
+    assert orders.slate_from_ms is not None
+    assert orders_told(grant(Role.TECHNICIAN, session="a"), orders, room.day, None).slate_from_ms is None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from streamer.broadcast.media_events import PROGRAMME_OUTPUT, PUBLIC, OutputClosed, OutputGone, StillMade
-from streamer.broadcast.orders import OutputOrder, RoomOrders, Withheld
+from streamer.broadcast.orders import OutputOrder, RoomOrders, SlateOrder, Withheld
 from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S
 from streamer.control.messages import RoomConfig
 from streamer.media import programme_outputs
@@ -115,6 +116,50 @@ def test_a_private_hour_is_the_private_outputs_alone() -> None:
     assert 6.5 * TICKS_PER_S < end - start < 7.7 * TICKS_PER_S
     keys = {o: {i.key for i in room.mirror.view.outputs[o].intervals.values()} for o in (PUBLIC, PROGRAMME_OUTPUT)}
     assert not keys[PUBLIC] & keys[PROGRAMME_OUTPUT]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_room_hides_itself_at_the_time_that_it_was_told(late: bool) -> None:
+    async def script(room: Room) -> None:
+        await room.come()
+        await room.pass_time(3)
+        from_ms = room.time_ms() + 2_000
+        room.order(slate_from_ms=from_ms)
+        orders = room.programme.orders
+        await room.pass_time(1.9)
+        assert room.shows == {PUBLIC: "programme"}
+        if late:
+            await asyncio.sleep(0.8)  # what comes in and is encoded meanwhile is taken before the next tick
+        await room.pass_time(0.2)
+        assert room.shows == {PUBLIC: "slate"}
+        assert not room.programme.aired
+        for _ in range(3):
+            room.programme.obey(orders)
+            await room.pass_time(1)
+        assert room.shows == {PUBLIC: "slate"}, "the same orders again, by a media host or a web process that is back"
+        room.order(public="slate", slate_from_ms=None, slate=SlateOrder("Reserved"))
+        await room.pass_time(1)
+        room.order(public="programme", slate_from_ms=room.time_ms() + 60_000)
+        await room.pass_time(3)
+        assert room.shows == {PUBLIC: "programme"}
+
+    room = checked(played(script))
+    assert names(room) == ["main", "slate-first", "main"]
+    (_, _, end) = room.runs()[0]
+    assert 4.5 * TICKS_PER_S < end <= 5 * TICKS_PER_S
+
+
+def test_a_room_that_comes_back_after_that_time_shows_nothing() -> None:
+    async def script(room: Room) -> None:
+        await room.come()
+        await room.pass_time(5)
+        room.order(slate_from_ms=room.time_ms() + 1_000)
+        await room.pass_time(0.5)
+        room.crash(3.0)
+        await room.pass_time(4)
+        assert room.shows == {PUBLIC: "slate"}
+
+    assert names(checked(played(script))) == ["main", "slate-first"]
 
 
 def test_a_private_session_that_is_reopened_goes_on_under_its_address() -> None:

@@ -66,6 +66,9 @@ STEPS: tuple[Step, ...] = (
             {A: "programme", B: "programme"},
         )
     ),
+    ("slate_from", 0.5),
+    ("slate_from", 3.0),
+    ("slate_from", None),
     ("record", False),
     ("record", True),
     ("stretch", "other"),
@@ -92,6 +95,8 @@ async def take(room: Room, step: Step) -> None:
     if what == "forget":
         assert isinstance(value, tuple)
         room.forget(*value)
+    elif what == "slate_from":
+        room.order(slate_from_ms=None if value is None else room.time_ms() + int(float(str(value)) * 1000))
     elif what == "camera":
         if "main" in room.cameras:
             room.cameras["main"].change(**value)  # type: ignore[arg-type]
