@@ -39,7 +39,8 @@ async def test_a_sessions_technician_comes_into_the_studio_of_its_room(browser: 
         await seen.page.wait_for_url(f"{server.url}/studio/lobby")
         await seen.holds("location.hash === ''")
         me = await seen.page.evaluate(ME)
-        assert (me["role"], me["session"], me["label"], me["rooms"]) == ("technician", session, "Ana", ["lobby"])
+        told = [me.get(name) for name in ("role", "session", "label", "rooms")]
+        assert told == ["technician", session, "Ana", ["lobby"]], me
         # The other one is the participant's, who has no account.
         (cookie,) = [one for one in await seen.context.cookies() if one["name"] == "streamer_session"]
         assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("streamer_session", True, "Lax")
