@@ -157,7 +157,8 @@ class SoundTrack:
         """Next sample to encode."""
         self._end: int | None = None
         """The end of the last packet's sound; None after silence."""
-        self._drift = 0.0
+        self._drift = self._lately = 0.0
+        """The distance of packets from their place, smoothed over 16 and over 4 of them."""
         self._decoder: SoundDecoder | None = None
         self._gain = 1.0
         self._wanted_gain = 1.0
@@ -229,10 +230,11 @@ class SoundTrack:
             block = fade_in(block)
         elif abs(at - end) <= GLUE:
             self._drift += (at - end - self._drift) / 16
-            block, at = slew(block, self._drift), end
+            self._lately += (at - end - self._lately) / 4
+            block, at = slew(block, self._drift, self._lately), end
         elif at < end:
             # The source's clock was set back, or a packet came twice: the sound that was placed first stays.
-            self._drift = 0.0
+            self._drift = self._lately = 0.0
             if at + size <= end:
                 self._counters["sound_refused_total"] += 1
                 return
@@ -289,7 +291,7 @@ class SoundTrack:
             self._soften_end(position)
         # The next source's sound begins with a fade, whatever its clock says.
         self._end = None
-        self._drift = 0.0
+        self._drift = self._lately = 0.0
         self._decoder = None
 
     def _post(self, name: str, sample: Sample) -> None:

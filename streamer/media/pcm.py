@@ -18,6 +18,10 @@ SLEW_FROM = SAMPLE_RATE * 2 // 1000
 """Sound that is less than 2 ms off stays where it is."""
 SLEW_PER = 250
 """One of this many samples is added or left out: 4 ms a second, seven cents."""
+FAST_FROM = SAMPLE_RATE * 4 // 1000
+FAST_SHARE = 5
+"""Sound that stays further off is drawn by a fifth of the rest with each packet: its sender's clock runs fast or slow,
+by 5 % where FFmpeg catches up."""
 _SHORTEST_PERIOD = SAMPLE_RATE // 400
 _LONGEST_PERIOD = SAMPLE_RATE // 60
 _TEMPLATE = SAMPLE_RATE // 100
@@ -84,13 +88,22 @@ def crossfade(old: Pcm, block: Pcm) -> Pcm:
     return out
 
 
-def slew(block: Pcm, drift: float) -> Pcm:
-    """Make a block a little longer (``drift`` > 0: it lies too early) or shorter, so that the next one lies better."""
+def slew(block: Pcm, drift: float, lately: float = 0.0) -> Pcm:
+    """Make a block a little longer (``drift`` > 0: it lies too early) or shorter, so that the next one lies better.
+
+    ``drift`` is the distance over a third of a second, ``lately`` over a few packets.
+    """
     size = block.shape[1]
-    if abs(drift) < SLEW_FROM or size < SLEW_PER:
+    if size < SLEW_PER:
         return block
-    most = max(1, size // SLEW_PER)
-    change = int(np.clip(round(drift / 8), -most, most))
+    change = 0
+    if abs(drift) >= SLEW_FROM:
+        most = max(1, size // SLEW_PER)
+        change = int(np.clip(round(drift / 8), -most, most))
+    if abs(lately) > FAST_FROM:
+        change += round((abs(lately) - FAST_FROM) / FAST_SHARE * np.sign(lately))
+    if not change:
+        return block
     positions = np.arange(size + change) * (size / (size + change))
     known = np.arange(size)
     return np.stack([np.interp(positions, known, channel) for channel in block]).astype(np.float32)

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 
 from streamer.broadcast.programme import TICKS_PER_MS, TICKS_PER_S
 from streamer.formats.types import AccessUnit
 
 SLEW_PER_SEGMENT_TICKS = 1 * TICKS_PER_MS
 """A running take follows the sender's drift by at most this per segment."""
+CATCH_UP_PERCENT = 8
+"""Where the drift would end the take, it is followed as fast as this: FFmpeg catches up at 1.05 times its speed."""
 SOUND_SLEW_TICKS_PER_S = 5 * TICKS_PER_MS
 """The speed at which sound is moved to the picture once sender reports tell its place."""
 SOUND_STEP_TICKS = 150 * TICKS_PER_MS
@@ -30,6 +33,13 @@ SOUND_FAR_TICKS = 8 * TICKS_PER_S
 """Sound that is further from its arrival than this has no place: its clock jumped, or its reports are wrong."""
 AHEAD_TICKS = TICKS_PER_S // 2
 """The same before arrival: a picture cannot come before it was taken, and the first of a take was not much late."""
+AHEAD_SLACK_TICKS = 4 * AHEAD_TICKS // 5
+"""A picture that is further ahead of its arrival than this is drawn back."""
+BEHIND_SLACK_TICKS = 11 * TICKS_PER_S // 10
+"""The same behind. A queue on the path that holds back so much may empty at once, and what was given must not put the
+pictures before AHEAD_TICKS then."""
+BEHIND_WINDOW = 60
+"""Frames over which the least delay must be this long."""
 DRIFT_WINDOW = 256
 """Frames over which the least delay counts as the path's: queues only add to it."""
 
@@ -95,6 +105,7 @@ class SourceClock:
     _first_delay: int | None = None
     _delays: deque[int] = field(default_factory=lambda: deque(maxlen=DRIFT_WINDOW))
     _last_slew_ticks: int = 0
+    _last_start: int | None = None
 
     def video_start(self, unit: AccessUnit) -> int:
         """The picture's tick. Monotonic as far as the sender's RTP time is."""
@@ -107,7 +118,7 @@ class SourceClock:
             self._video_offset = start - rtp
             self._shift = start - arrival
             self._last_slew_ticks = start
-        start = rtp + self._video_offset
+        start = self._caught_up(arrival, rtp + self._video_offset)
         self._follow_drift(arrival, start)
         if unit.sender_us is not None:
             self._sender_offset = start - self._sender_ticks(unit.sender_us)
@@ -160,6 +171,33 @@ class SourceClock:
         most = max(1, (now - self._last_sound) * SOUND_SLEW_TICKS_PER_S // TICKS_PER_S)
         self._sound_offset += max(-most, min(most, error))
 
+    def _caught_up(self, arrival: int, start: int) -> int:
+        """``start`` nearer to ``arrival``, where a sender whose clock runs fast or slow has gone too far from it."""
+        passed = start - self._last_start if self._last_start is not None else 0
+        most = max(0, passed) * CATCH_UP_PERCENT // 100
+        step = 0
+        if start - arrival > AHEAD_SLACK_TICKS:
+            step = -min(most, start - arrival - AHEAD_SLACK_TICKS)
+        elif arrival - start > BEHIND_SLACK_TICKS and len(self._delays) >= BEHIND_WINDOW:
+            least = min(islice(reversed(self._delays), BEHIND_WINDOW))
+            step = min(most, max(0, least - BEHIND_SLACK_TICKS))
+        # A clock that jumped ends the take.
+        if step and -REANCHOR_TICKS <= start - arrival <= AHEAD_TICKS + most:
+            self._move(step)
+            start += step
+        self._last_start = start
+        return start
+
+    def _move(self, step: int) -> None:
+        """Both tracks at once: they stand together."""
+        assert self._video_offset is not None
+        self._video_offset += step
+        if self._sound_offset is not None:
+            self._sound_offset += step
+        if self._sender_offset is not None:
+            self._sender_offset += step
+        self._delays = deque((delay - step for delay in self._delays), maxlen=DRIFT_WINDOW)
+
     def _follow_drift(self, arrival: int, start: int) -> None:
         self._delays.append(arrival - start)
         if len(self._delays) < DRIFT_WINDOW:
@@ -173,9 +211,8 @@ class SourceClock:
         self._last_slew_ticks = start
         drift = least - self._first_delay
         slew = max(-SLEW_PER_SEGMENT_TICKS, min(SLEW_PER_SEGMENT_TICKS, drift))
-        if slew and self._video_offset is not None:
-            self._video_offset += slew
-            self._delays = deque((delay - slew for delay in self._delays), maxlen=DRIFT_WINDOW)
+        if slew:
+            self._move(slew)
 
     @staticmethod
     def _sender_ticks(sender_us: int) -> int:

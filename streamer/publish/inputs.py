@@ -19,6 +19,7 @@ from av.bitstream import BitStreamFilterContext
 from av.video.frame import PictureType, VideoFrame
 
 from streamer.publish.testcard import BLOCK, BLOCK_US, SAMPLE_RATE, TestCard, sound_frame
+from streamer.publish.upright import UPRIGHT, lies, turn_of, upright
 
 log = structlog.get_logger(__name__)
 
@@ -235,7 +236,8 @@ class TestCardFeed(Feed):
 class MediaFeed(Feed):
     """A file, camera or listener, opened with FFmpeg's libraries.
 
-    H.264 without B-frames is sent as it is; all other video is decoded and encoded. Sound becomes Opus.
+    H.264 without B-frames is sent as it is, if it lies as it is seen; all other video is decoded and encoded. Sound
+    becomes Opus.
     """
 
     def __init__(self, url: str, emit: Emit, options: FeedOptions) -> None:
@@ -268,7 +270,10 @@ class MediaFeed(Feed):
             if video is None and audio is None:
                 raise ValueError("the input has no usable picture or sound")
             log.info("input_opened", video=video and video.codec_context.name, audio=audio and audio.codec_context.name)
-            picture = self._picture(video) if video is not None else None
+            if video is not None:
+                video.thread_type = "AUTO"
+            copies = video is not None and self._may_copy(video.codec_context)
+            picture: _Copied | _Transcoded | None = None
             sound = _Sound(self.options.audio_bitrate) if audio is not None else None
             # The next round of a file goes on where this one ended.
             self._base_us = None
@@ -282,16 +287,19 @@ class MediaFeed(Feed):
                 origin_us = at_us if origin_us is None else origin_us
                 late_us = self._pace(at_us - origin_us)
                 base_us = self._base_us or 0
-                if packet.stream is video and picture is not None:
+                if packet.stream is video:
+                    if picture is None:
+                        if copies and not packet.is_keyframe:
+                            continue
+                        picture = self._picture(video, packet if copies else None)
                     for data, pts_us, key in picture.take(packet, late_us > LATE_US, self._key_due):
                         self._out(Encoded("video", data, base_us + pts_us - origin_us, key))
                 elif sound is not None and late_us <= LATE_US:
                     for data, pts_us in sound.take(packet):
                         self._out(Encoded("audio", data, base_us + pts_us - origin_us, True))
 
-    def _picture(self, stream: Any) -> _Copied | _Transcoded:
-        context = stream.codec_context
-        plain = (
+    def _may_copy(self, context: Any) -> bool:
+        return bool(
             self.options.codec == "h264"
             and context.name == "h264"
             and not context.has_b_frames
@@ -299,6 +307,11 @@ class MediaFeed(Feed):
             and context.profile in ("Baseline", "Constrained Baseline", "Main", "High", "Constrained High")
             and (self.live or self._has_regular_keyframes())
         )
+
+    def _picture(self, stream: Any, first: Any) -> _Copied | _Transcoded:
+        """``first``: the first key frame of a stream that may be copied, else None."""
+        context = stream.codec_context
+        plain = first is not None and _is_upright(context, first)
         log.info("input_picture", passed_through=plain, codec=context.name, width=context.width, height=context.height)
         return _Copied(stream) if plain else _Transcoded(stream, self.options)
 
@@ -338,6 +351,13 @@ class MediaFeed(Feed):
             self._emit(encoded)
 
 
+def _is_upright(context: Any, first: Any) -> bool:
+    """Whether the first key frame is to be shown as it is stored. Nothing after it was decoded."""
+    frames = [*context.decode(first), *context.decode(None)]
+    context.flush_buffers()
+    return all(turn_of(frame) == UPRIGHT for frame in frames)
+
+
 class _Copied:
     """H.264 packets as they are, in Annex B, parameter sets before each key frame."""
 
@@ -363,7 +383,6 @@ class _Transcoded:
         self._encoder: VideoEncoder | None = None
         self._step_us = 1_000_000 // options.frame_rate
         self._next_us: int | None = None
-        stream.thread_type = "AUTO"
 
     def take(self, packet: Any, late: bool, key_due: Callable[[], bool]) -> Iterator[tuple[bytes, int, bool]]:
         for frame in packet.decode():
@@ -373,13 +392,16 @@ class _Transcoded:
             if self._next_us is not None and self._next_us - JUMP_US < at_us < self._next_us - self._step_us // 2:
                 continue  # above the frame rate
             self._next_us = max(at_us, self._next_us or at_us) + self._step_us if self._near(at_us) else None
-            scale = min(1.0, MAX_WIDTH / frame.width, MAX_HEIGHT / frame.height)
-            width, height = int(frame.width * scale) // 2 * 2, int(frame.height * scale) // 2 * 2
+            turn = turn_of(frame)
+            wide, high = (frame.height, frame.width) if lies(turn) else (frame.width, frame.height)
+            scale = min(1.0, MAX_WIDTH / wide, MAX_HEIGHT / high)
+            width, height = int(wide * scale) // 2 * 2, int(high * scale) // 2 * 2
             encoder = self._encoder
             if encoder is None or (encoder.width, encoder.height) != (width, height):
                 encoder = self._encoder = VideoEncoder(self._options, width, height)
-            picture = frame.reformat(width=width, height=height, format="yuv420p")
-            data, key = encoder.encode(picture, at_us, key_due())
+            stored = (height, width) if lies(turn) else (width, height)
+            picture = frame.reformat(width=stored[0], height=stored[1], format="yuv420p")
+            data, key = encoder.encode(upright(picture, turn), at_us, key_due())
             if data:
                 yield data, at_us, key
 

@@ -108,6 +108,7 @@ class Publication:
                     hooks.answer_as_dtls_server(pc)
                 hooks.bind(pc, self._binding)
                 self._gates = hooks.tap(pc, max_kbps=self._settings.max_publish_kbps)
+                hooks.keep_while_heard(pc)
                 pc.on("connectionstatechange", self._on_state)
                 await pc.setLocalDescription(await pc.createAnswer())
                 await self._meet(pc, hooks.remote_addresses(pc))

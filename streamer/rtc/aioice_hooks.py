@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import aioice.ice
+import aioice.stun
 import structlog
 from aioice.candidate import candidate_foundation, candidate_priority
 
+from streamer.rtc.consent import Consent
 from streamer.rtc.ice import LOOPBACK, IceBinding
 
 log = structlog.get_logger(__name__)
@@ -43,8 +46,11 @@ class StunProtocol(aioice.ice.StunProtocol):
     """aioice's protocol, for a socket that strangers may send to."""
 
     refused = 0
+    came_from: tuple[str, int] | None = None
+    """The sender of the datagram that is being taken in now."""
 
     def datagram_received(self, data: Any, addr: Any) -> None:
+        self.came_from = (addr[0], addr[1])
         try:
             super().datagram_received(data, addr)
         except Exception as error:
@@ -53,6 +59,54 @@ class StunProtocol(aioice.ice.StunProtocol):
             self.refused += 1
             if self.refused in (1, 100, 10_000):
                 log.warning("stun_refused", error=repr(error), count=self.refused)
+        finally:
+            self.came_from = None
+
+
+class ConsentChecks:
+    """Replaces ``Connection.query_consent`` of a publication: see :mod:`streamer.rtc.consent`."""
+
+    def __init__(self, connection: Any, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._connection = connection
+        self._clock_ns = clock_ns
+        self.consent = Consent(clock_ns())
+
+    async def __call__(self) -> None:
+        """A task of aioice's, from the nomination of a pair to the connection's end."""
+        connection = self._connection
+        self.consent = Consent(self._clock_ns())
+        while not self.consent.over(self._clock_ns()):
+            # RFC 7675, section 5.1: "randomized between 0.8 and 1.2 times the basic value".
+            await asyncio.sleep(aioice.ice.CONSENT_INTERVAL * random.uniform(0.8, 1.2))  # noqa: S311 - spreads checks
+            for pair in list(connection._nominated.values()):
+                await self.check(pair)
+        log.info("consent_over")
+        connection._query_consent_task = None
+        await connection.close()
+
+    async def check(self, pair: Any) -> bool:
+        """One binding request. Returns whether it was answered."""
+        answered = await binding_request(self._connection, pair)
+        if answered:
+            self.consent.answered(self._clock_ns())
+        return answered
+
+    def came(self) -> None:
+        """An authentic datagram is being taken in. It counts if it came over the validated pair."""
+        pair = self._connection._nominated.get(1)
+        if pair is not None and getattr(pair.protocol, "came_from", None) == pair.remote_addr:
+            self.consent.heard(self._clock_ns())
+
+
+async def binding_request(connection: Any, pair: Any) -> bool:
+    """One STUN binding request on a pair, given up after 1.5 s. Returns whether it was answered."""
+    request = connection.build_request(pair, nominate=False)
+    key = connection.remote_password.encode()
+    try:
+        await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=1)
+    except (aioice.stun.TransactionError, ConnectionError):
+        return False
+    return True
 
 
 class Checks:
@@ -64,9 +118,12 @@ class Checks:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._check = connection.check_incoming
+        self.consent: ConsentChecks | None = None
         self.refused = 0
 
     def __call__(self, message: Any, addr: tuple[str, int], protocol: Any) -> None:
+        if self.consent is not None:
+            self.consent.came()
         remote = self._connection._remote_candidates
         if len(remote) >= MAX_REMOTE and not any(c.host == addr[0] and c.port == addr[1] for c in remote):
             self.refused += 1
@@ -119,6 +176,9 @@ class Gatherer:
                 candidates += await self._relayed(component=component, addresses=[], timeout=timeout)
             finally:
                 connection.stun_server = stun_server
+            for protocol in connection._protocols:
+                # aioice makes its own for a relayed address.
+                protocol.__class__ = StunProtocol
         return candidates
 
     async def _listen(self, address: str) -> Any:

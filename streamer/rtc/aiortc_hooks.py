@@ -33,7 +33,6 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, Protocol
 
-import aioice.stun
 import aiortc.codecs
 import structlog
 from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCRtpTransceiver, RTCSessionDescription
@@ -43,7 +42,15 @@ from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpCodecParameters
 from aiortc.rtp import AnyRtcpPacket, RtcpPacket, RtpPacket, is_rtcp
 
 from streamer.control.ice_servers import IceServer
-from streamer.rtc.aioice_hooks import Checks, DatagramQueue, Gatherer, host_candidate, listen
+from streamer.rtc.aioice_hooks import (
+    Checks,
+    ConsentChecks,
+    DatagramQueue,
+    Gatherer,
+    binding_request,
+    host_candidate,
+    listen,
+)
 from streamer.rtc.gate import MAX_DATAGRAM, Gate, asks_for_too_much
 from streamer.rtc.ice import IceBinding
 
@@ -280,6 +287,7 @@ class _Tap:
         self._dtls = dtls
         self._connection = connection
         self.gate = Gate(max_kbps)
+        self.consent: ConsentChecks | None = None
         self._early: deque[bytes] | None = deque(maxlen=EARLY_MAX)
         """Packets that came before our end was ready; None once it is. The sender may be ready first, and its first
         packets are its first key frame."""
@@ -317,7 +325,7 @@ class _Tap:
                 return
             if control:
                 compound = srtp.unprotect_rtcp(data)
-                self.gate.authentic(ssrc)
+                self._authentic(ssrc)
                 if asks_for_too_much(compound):
                     self.gate.refused["too_large"] += 1
                     return
@@ -326,7 +334,7 @@ class _Tap:
                         recipient.on_rtcp(report, now_ns)
             else:
                 plain = srtp.unprotect(data)
-                self.gate.authentic(ssrc)
+                self._authentic(ssrc)
                 packet = RtpPacket.parse(plain, dtls._rtp_header_extensions_map)
                 receiver = dtls._rtp_router.route_rtp(packet)
                 if receiver is None:
@@ -340,6 +348,12 @@ class _Tap:
             if self.gate.refused["malformed"] in (1, 100, 10_000):
                 log.warning("datagram_refused", error=repr(error), count=self.gate.refused["malformed"])
 
+    def _authentic(self, ssrc: int) -> None:
+        # libsrtp refuses what was replayed.
+        self.gate.authentic(ssrc)
+        if self.consent is not None:
+            self.consent.came()
+
 
 def tap(pc: RTCPeerConnection, *, max_kbps: int = 0) -> list[Gate]:
     """Deliver media straight from the sockets to the peer's :class:`MediaEndpoint` objects.
@@ -352,6 +366,14 @@ def tap(pc: RTCPeerConnection, *, max_kbps: int = 0) -> list[Gate]:
         connection.data_received = received = _Tap(dtls, connection, max_kbps)
         gates.append(received.gate)
     return gates
+
+
+def keep_while_heard(pc: RTCPeerConnection) -> None:
+    """What comes from a publisher keeps its connection, not its answers alone. After :func:`bind` and :func:`tap`."""
+    for dtls in dtls_transports(pc):
+        connection: Any = dtls.transport._connection
+        checks = ConsentChecks(connection)
+        connection.query_consent = connection.check_incoming.consent = connection.data_received.consent = checks
 
 
 def register_receiver(dtls: RTCDtlsTransport, receiver: Any, parameters: Any) -> None:
@@ -384,10 +406,14 @@ def unregister_sender(dtls: RTCDtlsTransport, sender: Any) -> None:
 
 
 def send(dtls: RTCDtlsTransport, data: bytes) -> bool:
-    """Protect and send one RTP packet or one compound RTCP packet, now. False: not connected."""
+    """Protect and send one RTP packet or one compound RTCP packet, now. False: not connected, or without consent."""
     private: Any = dtls
-    pair = private.transport._connection._nominated.get(1)
+    connection = private.transport._connection
+    pair = connection._nominated.get(1)
     if pair is None or private._tx_srtp is None or dtls.state != "connected":
+        return False
+    checks = connection.query_consent
+    if isinstance(checks, ConsentChecks) and not checks.consent.admits(time.monotonic_ns()):
         return False
     protected = private._tx_srtp.protect_rtcp(data) if is_rtcp(data) else private._tx_srtp.protect(data)
     transport = pair.protocol.transport
@@ -400,22 +426,23 @@ def send(dtls: RTCDtlsTransport, data: bytes) -> bool:
 async def round_trip(dtls: RTCDtlsTransport) -> float | None:
     """One STUN binding request on the selected pair. Returns the round trip in seconds, None without an answer.
 
-    It renews consent as well (RFC 7675).
+    It renews a publisher's consent as well (RFC 7675).
     """
     connection: Any = dtls.transport._connection
     pair = connection._nominated.get(1)
     if pair is None or connection.remote_password is None:
         return None
-    request = connection.build_request(pair, nominate=False)
+    checks = connection.query_consent
     started = time.monotonic()
     try:
         async with asyncio.timeout(RTT_TIMEOUT_S):
-            await pair.protocol.request(
-                request, pair.remote_addr, integrity_key=connection.remote_password.encode(), retransmissions=0
-            )
-    except (aioice.stun.TransactionError, TimeoutError, ConnectionError):
+            if isinstance(checks, ConsentChecks):
+                answered = await checks.check(pair)
+            else:
+                answered = await binding_request(connection, pair)
+    except TimeoutError:
         return None
-    return time.monotonic() - started
+    return time.monotonic() - started if answered else None
 
 
 def remote_address(dtls: RTCDtlsTransport) -> str:

@@ -16,6 +16,7 @@ from streamer.control.ice_servers import IceServer, ice_servers
 from streamer.settings import Settings
 
 LOOPBACK = "127.0.0.1"
+LOOPBACK_6 = "::1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,12 @@ def binding_from(settings: Settings) -> IceBinding:
 
 def binding_towards(url: str) -> IceBinding:
     """The binding of a client that talks to ``url``: loopback stays on loopback."""
-    return IceBinding(addresses=(LOOPBACK,) if _is_loopback(urlsplit(url).hostname or "") else ())
+    host = urlsplit(url).hostname or ""
+    if not _is_loopback(host):
+        return IceBinding()
+    # A server that is reached by IPv6, or by the name, may have addresses of both kinds for media.
+    both = host == "localhost" or ":" in host
+    return IceBinding(addresses=(LOOPBACK, LOOPBACK_6) if both else (LOOPBACK,))
 
 
 def same_machine(binding: IceBinding, remote: Iterable[str]) -> list[str]:

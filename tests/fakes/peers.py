@@ -41,8 +41,13 @@ class Pair:
 
 @asynccontextmanager
 async def pair(
-    *, drop: Drop | None = None, binding: IceBinding = LOOPBACK, codec: tuple[str, str] = ("H264", "42e01f")
+    *,
+    drop: Drop | None = None,
+    binding: IceBinding = LOOPBACK,
+    codec: tuple[str, str] = ("H264", "42e01f"),
+    publication: bool = False,
 ) -> AsyncIterator[Pair]:
+    """``publication``: the receiver keeps its sender as a room keeps its publisher."""
     hooks.install()
     sending, receiving = hooks.new_peer(bundle=True), hooks.new_peer()
     made = Pair(sending, receiving, {}, {})
@@ -75,6 +80,8 @@ async def pair(
         hooks.answer_as_dtls_server(receiving)
         hooks.bind(receiving, binding)
         hooks.tap(receiving)
+        if publication:
+            hooks.keep_while_heard(receiving)
         await receiving.setLocalDescription(await receiving.createAnswer())
         await sending.setRemoteDescription(receiving.localDescription)
         await until(lambda: all(s.ready for s in made.senders.values()))

@@ -57,7 +57,8 @@ async def until(condition: Callable[[], object], limit_s: float = LIMIT_S) -> No
 class WhipShim:
     """``POST /whip/{room}`` and the resource. ``requests`` keeps methods and headers as they came."""
 
-    def __init__(self, settings: Settings | None = None, *, drop: Drop | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, drop: Drop | None = None, host: str = "127.0.0.1") -> None:
+        self.host = host
         self.sink = KeepingSink()
         self.settings = settings or loopback_settings()
         self.drop = drop
@@ -76,10 +77,11 @@ class WhipShim:
 
     async def start(self) -> None:
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, self.host, 0)
         await site.start()
         port = self._runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{port}/whip/hall"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        self.url = f"http://{host}:{port}/whip/hall"
 
     async def stop(self) -> None:
         await self.publications.close()
@@ -129,8 +131,10 @@ class WhipShim:
 
 
 @asynccontextmanager
-async def whip_shim(settings: Settings | None = None, *, drop: Drop | None = None) -> AsyncIterator[WhipShim]:
-    shim = WhipShim(settings, drop=drop)
+async def whip_shim(
+    settings: Settings | None = None, *, drop: Drop | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[WhipShim]:
+    shim = WhipShim(settings, drop=drop, host=host)
     await shim.start()
     try:
         yield shim

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 from streamer.formats import h264
+from streamer.media.timeline import RoomClock, SourceClock
 from tests.fakes.whip import WhipShim, until, whip_shim
 
 
@@ -24,11 +26,11 @@ def ffmpeg() -> str:
     return path
 
 
-async def publish(shim: WhipShim, *options: str) -> asyncio.subprocess.Process:
+async def publish(shim: WhipShim, *options: str, picture: str = "size=640x360:rate=30") -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         ffmpeg(),
         *("-hide_banner", "-loglevel", "warning", "-re"),
-        *("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=30"),
+        *("-f", "lavfi", "-i", f"testsrc2={picture}"),
         *("-f", "lavfi", "-i", "sine=frequency=1000:sample_rate=48000"),
         *options,
         *("-c:v", "libx264", "-profile:v", "baseline", "-preset", "ultrafast", "-tune", "zerolatency"),
@@ -84,6 +86,37 @@ async def test_one_percent_loss_costs_no_frame() -> None:
     assert counters["rtp_packets_recovered_total"] > 0
     assert counters["rtp_frames_dropped_total"] == 0
     assert not any(unit.damaged for unit in shim.sink.of("video"))
+
+
+@pytest.mark.slow
+async def test_a_minute_without_answers_to_checks_and_with_a_lag_that_is_caught_up() -> None:
+    """Its answers end with its handshake: consent was over after 30 s. After a lag it sends at 1.05 times its speed."""
+    async with whip_shim() as shim:
+        process = await publish(shim, picture="size=320x180:rate=15")
+        try:
+            await until(lambda: len(shim.sink.of("video")) > 30)
+            began = shim.sink.of("video")[0].arrival_ns
+            process.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(3)
+            process.send_signal(signal.SIGCONT)
+            resumed = len(shim.sink.of("video"))
+            await until(lambda: shim.sink.units[-1].arrival_ns - began > 60e9 or len(shim.sink.events) > 1, 80)
+            units = shim.sink.units[:]
+            status = shim.publications.status()["main"]
+        finally:
+            await stop(process)
+    assert shim.sink.events[:1] == [("up", "main")]
+    assert status.up
+    take = SourceClock(RoomClock(0, began))
+    late = [unit for unit in units if unit.kind == "video"][resumed + 15 :]
+    first = next(unit for unit in late if h264.parse_access_unit(unit.data).idr)
+    gained = late[-1].rtp_time - first.rtp_time - (late[-1].arrival_ns - first.arrival_ns) * 9 // 100_000
+    assert gained > 45_000, "it has caught up by more than half a second"
+    for unit in units[units.index(first) :]:
+        if unit.kind == "video":
+            assert not take.jumped(take.video_start(unit), unit)
+        else:
+            assert not take.sound_is_far(take.sound_start(unit), unit)
 
 
 async def test_the_resource_is_deleted_at_the_end() -> None:

@@ -156,6 +156,20 @@ async def test_sound_that_lies_beside_its_place_is_drawn_there() -> None:
     assert np.abs(np.diff(heard[0, 2000:])).max() < 0.05
 
 
+@pytest.mark.parametrize("speed", [1.05, 0.95])
+async def test_a_source_that_catches_up_is_heard_without_a_seam(speed: float) -> None:
+    listener = Listener()
+    for index, packet in enumerate(opus(tone(4))):
+        listener.track.push("opus", packet, round(index * 1800 / speed))
+    _, heard = await listener.play(3 * TICKS)
+    wave = heard[0, RATE : RATE + 380 * 240]
+    assert np.abs(wave).reshape(-1, 240).max(axis=1).min() > 0.25
+    assert np.abs(np.diff(wave)).max() < 0.03
+    rising = np.flatnonzero((wave[:-1] < 0) & (wave[1:] >= 0))
+    assert (len(rising) - 1) / (rising[-1] - rising[0]) * RATE == pytest.approx(440 * speed, rel=0.005)
+    assert listener.track.counters["sound_concealed_total"] == 0
+
+
 async def test_a_source_may_change_its_channels() -> None:
     listener = Listener()
     stereo = tone(1)

@@ -68,6 +68,24 @@ def test_a_camera_of_any_kind_is_one_take_close_behind_the_clock(lens: dict[str,
     assert lens.get("fps") == 5 or all(abs(error) < LIP_S for error in errors[200:])
 
 
+@pytest.mark.parametrize("ppm", [50_000.0, -50_000.0])
+def test_a_sender_that_catches_up_or_falls_back_is_one_take(ppm: float) -> None:
+    """FFmpeg at 1.05 times its speed after a lag was on the slate after 9.9 s."""
+
+    async def script(room: Room) -> None:
+        await room.come("main", ppm=ppm)
+        await room.pass_time(45)
+
+    room = played(script)
+    assert faults(room) == []
+    assert names(room) == ["main"]
+    assert discontinuities(room) == 0
+    for rendition in room.renditions:
+        assert worst_lag_s(room, rendition) < 1.8
+        assert min(lag for _, lag in room.lag[rendition]) > -TICKS_PER_S // 2
+    assert all(abs(error) < LIP_S for error in lip_errors(room, "main", 1)[200:])
+
+
 def test_b_frames_are_encoded_in_order() -> None:
     async def script(room: Room) -> None:
         room.programme.prefer("b_frames")

@@ -78,6 +78,36 @@ def test_a_drifting_sender_is_followed_by_at_most_one_ms_per_segment(ppm: float)
         assert abs(moved[n + 60] - moved[n]) <= SLEW_PER_SEGMENT_TICKS + 4
 
 
+@pytest.mark.parametrize(("speed", "seconds"), [(1.05, 120), (1.08, 60), (0.95, 120), (1.02, 400)])
+@pytest.mark.parametrize("reports", [True, False])
+def test_a_sender_that_catches_up_or_falls_back_stays_in_its_take(speed: float, seconds: int, reports: bool) -> None:
+    """FFmpeg sends at 1.05 times its speed after a lag, its own clock unmoved."""
+    clock = SourceClock(ROOM)
+    pictures, sounds, errors = [], [], []
+    for n in range(seconds * 50):
+        at = n * 20.0
+        delay = 20 + at / speed - at
+        known = 5_000_000.0 if reports else None
+        sounds.append(clock.sound_start(one := sound(at, delay_ms=delay, sender_ms=known)))
+        assert not clock.sound_is_far(sounds[-1], one)
+        if n % 2 == 0:
+            pictures.append(clock.video_start(two := picture(at, delay_ms=delay, sender_ms=known)))
+            assert not clock.jumped(pictures[-1], two), f"after {at / 1000} s"
+            errors.append(pictures[-1] - sounds[-1])
+    assert max(map(abs, errors)) <= 10 * TICKS_PER_MS
+    # No picture stands still or goes back, and none is held for long.
+    assert min(b - a for a, b in pairwise(pictures)) > 36 * TICKS_PER_MS
+    assert max(b - a for a, b in pairwise(pictures)) < 44 * TICKS_PER_MS
+
+
+def test_a_queue_on_the_path_that_fills_and_empties_costs_no_take() -> None:
+    clock = SourceClock(ROOM)
+    for n in range(3000):
+        at = n * 1000 / 30
+        delay = 20 + (1400 if 20_000 < at < 60_000 else 0)
+        assert not clock.jumped(clock.video_start(one := picture(at, delay_ms=delay)), one)
+
+
 def test_a_clock_that_jumped_is_noticed() -> None:
     clock = SourceClock(ROOM)
     clock.video_start(picture(0))

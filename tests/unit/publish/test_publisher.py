@@ -22,7 +22,8 @@ from streamer.formats.types import AccessUnit
 from streamer.publish.inputs import Encoded, FeedOptions, MediaFeed, TestCardFeed
 from streamer.publish.publisher import Publisher, PublishRefused
 from streamer.publish.testcard import TestCard, decode_strip, sound_frame
-from tests.fakes.whip import WhipShim, until, whip_shim
+from streamer.publish.upright import turn_of, upright
+from tests.fakes.whip import WhipShim, loopback_settings, until, whip_shim
 
 SMALL = FeedOptions(width=320, height=180, bitrate=300_000)
 
@@ -41,15 +42,19 @@ async def publishing(
         await asyncio.wait_for(task, 15)
 
 
-def times_shown(units: list[AccessUnit], codec: str = "h264") -> list[int | None]:
+def pictures(units: list[AccessUnit], codec: str = "h264") -> list[np.ndarray]:
+    """The luma of each."""
     decoder = av.CodecContext.create(codec, "r")
     shown = []
     for unit in units:
         for frame in decoder.decode(av.Packet(unit.data)):
             plane = frame.planes[0]
-            luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
-            shown.append(decode_strip(luma))
+            shown.append(np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width])
     return shown
+
+
+def times_shown(units: list[AccessUnit], codec: str = "h264") -> list[int | None]:
+    return [decode_strip(luma) for luma in pictures(units, codec)]
 
 
 async def test_the_card_arrives_with_the_time_that_its_clock_says() -> None:
@@ -160,6 +165,13 @@ async def test_a_wrong_token_or_address_is_told_at_once(status: int) -> None:
         assert not publisher.feed._thread.is_alive()
 
 
+async def test_it_publishes_to_an_ipv6_loopback() -> None:
+    settings = loopback_settings(host_addresses=("::1",))
+    async with whip_shim(settings, host="::1") as shim, publishing(shim):
+        assert shim.url.startswith("http://[::1]:")
+        await until(lambda: shim.sink.of("video"))
+
+
 async def test_no_thread_and_no_task_is_left() -> None:
     tasks = len(asyncio.all_tasks())
     async with whip_shim() as shim, publishing(shim):
@@ -171,10 +183,15 @@ async def test_no_thread_and_no_task_is_left() -> None:
 # --- files and cameras ---
 
 
-def write_clip(path: Path, *, seconds: float = 1.5, gop: int = 15, b_frames: int = 0, fmt: str | None = None) -> None:
+def write_clip(
+    path: Path, *, seconds: float = 1.5, gop: int = 15, b_frames: int = 0, fmt: str | None = None, turned: int = 0
+) -> None:
+    """``turned``: the degrees that the container asks a player to turn the picture by, counter-clockwise."""
     with av.open(str(path), "w", format=fmt) as out:
         video = out.add_stream("libx264", rate=30, options={"preset": "ultrafast", "bf": str(b_frames), "g": str(gop)})
         video.width, video.height, video.pix_fmt = 320, 180, "yuv420p"
+        if turned:
+            video.set_display_rotation(turned)
         audio = out.add_stream("aac", rate=48_000, layout="stereo")
         card = TestCard(320, 180)
         for index in range(int(seconds * 30)):
@@ -225,6 +242,42 @@ async def test_a_file_that_cannot_be_sent_as_it_is_is_encoded(tmp_path: Path, b_
     assert not any(h264.parse_access_unit(unit.data).has_b for unit in units)
     assert all(b.rtp_time > a.rtp_time for a, b in pairwise(units))
     assert sum(ms is not None for ms in times_shown(units)) > 25
+
+
+@pytest.mark.parametrize("turned", [90, 180, -90])
+async def test_a_telephones_picture_stands_upright(tmp_path: Path, turned: int) -> None:
+    clip = tmp_path / "clip.mp4"
+    write_clip(clip, turned=turned)
+    async with whip_shim() as shim, publishing(shim, str(clip)):
+        await until(lambda: len(shim.sink.of("video")) > 20, 15)
+        units = shim.sink.of("video")[:20]
+    shown = pictures(units)
+    assert {picture.shape for picture in shown} == {(180, 320) if turned == 180 else (320, 180)}
+    stored = [np.rot90(picture, -turned // 90) for picture in shown]
+    assert sum(decode_strip(picture) is not None for picture in stored) > 15
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_picture_is_turned_and_mirrored_as_its_matrix_says(tmp_path: Path, degrees: int, mirrored: bool) -> None:
+    clip = tmp_path / "clip.mp4"
+    source = np.zeros((64, 96, 3), np.uint8)
+    source[:20, :30] = (255, 0, 0)
+    source[40:, :16] = (0, 255, 0)
+    with av.open(str(clip), "w") as out:
+        stream = out.add_stream("libx264", rate=30, options={"preset": "ultrafast", "qp": "4"})
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.set_display_rotation(degrees, hflip=mirrored)
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(source, format="rgb24")))
+        out.mux(stream.encode(None))
+    with av.open(str(clip)) as container:
+        frame = next(container.decode(video=0))
+    made = upright(frame, turn_of(frame)).to_ndarray(format="rgb24").astype(int)
+    expected = np.rot90(source, degrees // 90).astype(int)
+    if mirrored:
+        expected = expected[:, ::-1]
+    assert made.shape == expected.shape
+    assert np.abs(made - expected).mean() < 8
 
 
 async def test_a_transport_stream_over_udp_is_taken(tmp_path: Path) -> None:

@@ -330,7 +330,7 @@ async def test_nothing_is_left_after_closing() -> None:
     ("owner", "names"),
     [
         (aioice.ice.Connection, ["get_component_candidates", "data_received", "build_request", "sort_check_list"]),
-        (aioice.ice.Connection, ["_pair_remote_candidate", "gather_candidates"]),
+        (aioice.ice.Connection, ["_pair_remote_candidate", "gather_candidates", "query_consent", "check_incoming"]),
         (aioice.ice, ["server_reflexive_candidate", "StunProtocol", "TransportPolicy"]),
         (aiortc.RTCDtlsTransport, ["_set_role", "_register_rtp_receiver", "_unregister_rtp_receiver"]),
         (aiortc.RTCDtlsTransport, ["_register_rtp_sender", "_unregister_rtp_sender"]),

@@ -20,7 +20,8 @@ def test_media_is_bound_where_the_server_listens_if_that_is_one_address() -> Non
 
 def test_a_publisher_stays_on_loopback_with_its_server() -> None:
     assert binding_towards("http://127.0.0.1:8080/whip/x").addresses == ("127.0.0.1",)
-    assert binding_towards("http://localhost/whip/x").addresses == ("127.0.0.1",)
+    assert binding_towards("http://localhost/whip/x").addresses == ("127.0.0.1", "::1")
+    assert "::1" in binding_towards("http://[::1]:8080/whip/x").addresses
     assert binding_towards("https://stream.example.org/whip/x").addresses == ()
 
 
