@@ -60,6 +60,8 @@ def times_shown(units: list[AccessUnit], codec: str = "h264") -> list[int | None
 async def test_the_card_arrives_with_the_time_that_its_clock_says() -> None:
     async with whip_shim() as shim:
         async with publishing(shim):
+            # The sender's clock is known from its first report on.
+            await until(lambda: sum(unit.sender_us is not None for unit in shim.sink.of("video")) > 20)
             await until(lambda: len(shim.sink.of("video")) > 45 and len(shim.sink.of("audio")) > 60)
             units = list(shim.sink.of("video"))
             sound = shim.sink.of("audio")[-1]
