@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
+FIRST_ADMIN_LINK = "first-admin.link"
+"""The one-time link by which somebody becomes the first admin of a new server."""
 FOLDERS = ("run", "rooms", "recordings", "logos")
 FILES = (
     "streamer.sqlite3",
@@ -22,8 +24,19 @@ FILES = (
     "streamer.sqlite3.migrate",
     "erasures.log",
     "erasures.key",
+    FIRST_ADMIN_LINK,
 )
 _OTHERS = 0o077
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether something has been kept in the folder, or it is there and empty, as a new volume is."""
+    if any((folder / name).exists() for name in ("run", "streamer.sqlite3")):
+        return True
+    try:
+        return not {entry.name for entry in os.scandir(folder)} - {"lost+found"}
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from streamer.problems import UNKNOWN, Problems
 
 
 def is_http_url(text: str) -> bool:
@@ -407,7 +409,7 @@ class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severity that is logged: debug, info, warning or error. debug logs most."""
     format: Literal["auto", "console", "json"] = "auto"
-    """console is for people, json for programs. auto: console on a terminal, else json."""
+    """console is for people (sentences, local time), json for programs. auto: console on a terminal, else json."""
 
 
 SHORTEST_ADMIN_TOKEN = 32
@@ -460,33 +462,27 @@ class Settings(BaseSettings):
 def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
     """Read the settings. ``overrides`` are nested dicts from the command line; None in them means: not given.
 
-    Raises ValidationError with the field's path, OSError or TOMLDecodeError for the file, and ValueError for an
-    unknown section.
+    Raises ValidationError with all problems by the field's path, OSError or TOMLDecodeError for the file.
     """
-    from_file: dict[str, Any] = tomllib.loads(config.read_text("utf-8")) if config else {}
-    unknown = sorted(set(from_file) - set(Settings.model_fields))
-    if unknown:
-        raise ValueError(f"{config}: there is no setting or section called {', '.join(unknown)}")
-    if "admin_token" in from_file:
+    return merged_settings(tomllib.loads(config.read_text("utf-8")) if config else {}, str(config), overrides)
+
+
+def merged_settings(from_file: dict[str, Any], title: str, overrides: dict[str, Any]) -> Settings:
+    """As :func:`load_settings`, of a file that is parsed already. ``title`` names it in the error."""
+    problems = Problems()
+    known = {name: value for name, value in from_file.items() if name in Settings.model_fields}
+    for name in from_file.keys() - known.keys():
+        problems.add((name,), UNKNOWN, "There is no such setting or section", from_file[name])
+    if known.pop("admin_token", None) is not None:
         # People copy and commit settings files. This token may do everything, so it must not stand in one.
-        raise ValueError(f"{config}: admin_token is taken from the environment only (STREAMER_ADMIN_TOKEN)")
-    env = Settings().model_dump(exclude_unset=True)
-    merged = _merge(_merge(from_file, env), overrides)
-    return Settings.model_validate(merged)
-
-
-def describe_problems(error: ValidationError) -> list[str]:
-    """One line for each wrong setting: its path, the problem, the value."""
-    lines = []
-    for item in error.errors(include_url=False):
-        where = ".".join(str(step) for step in item["loc"]) or "settings"
-        found = (
-            ""
-            if where in ("admin_token", "metrics.token") or isinstance(item["input"], dict)
-            else f" (found {item['input']!r})"
-        )
-        lines.append(f"{where}: {item['msg']}{found}")
-    return lines
+        problems.add(("admin_token",), "in_a_file", "It is taken from the environment only (STREAMER_ADMIN_TOKEN)")
+    env: dict[str, Any] = {}
+    with problems.collected():
+        env = Settings().model_dump(exclude_unset=True)
+    with problems.collected():
+        settings = Settings.model_validate(_merge(_merge(known, env), overrides))
+    problems.tell(title)
+    return settings
 
 
 def _merge(low: dict[str, Any], high: dict[str, Any]) -> dict[str, Any]:

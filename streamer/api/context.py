@@ -12,6 +12,7 @@ from streamer.api.addresses import Proxies
 from streamer.api.admin_token import AdminToken
 from streamer.api.cursors import Cursors
 from streamer.api.documents import Documents
+from streamer.api.first_admin_link import FirstAdminLink
 from streamer.api.hall_code_lookup import HallCodeLookup
 from streamer.api.limits import RateLimit, Turnstile
 from streamer.api.revocations import Revocations
@@ -64,6 +65,7 @@ class Services:
     """Questions and polls as CSV."""
     proxies: Proxies
     admin_token: AdminToken
+    first_admin: FirstAdminLink
     hall_code_lookup: HallCodeLookup
     hashing: Turnstile
     publish_attempts: RateLimit

@@ -148,7 +148,7 @@ async def change_password(call: Call) -> None:
     own = secret_of(call.request)
     keep = b"" if own is None else digest(own, services.settings.admin_token)
     async with services.database.write() as connection:
-        await Secrets(connection).put(SECRET_NAME, hashed)
+        await Secrets(connection).put_password(hashed)
         ended = [login for login in await Logins(connection).of_grant(None) if login.secret_sha256 != keep]
         await Logins(connection).remove_of_grant(None, besides=keep)
         await record(connection, grant, Action.PASSWORD_CHANGE, EVERYTHING, "password", "admin")

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import resource
 import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 import ifaddr
+from cryptography import x509
 
 from streamer import data_folder
 from streamer.api.assets import default_folder
@@ -22,20 +27,39 @@ from streamer.control import process_files
 from streamer.descriptors import LITTLE, budget, raise_limit
 from streamer.links import public_url
 from streamer.media.capabilities import missing_codecs, versions
+from streamer.media.encoders import SOFTWARE, why_not
 from streamer.rtc.ice import binding_from
 from streamer.serve import is_serving
-from streamer.settings import Settings
+from streamer.settings import MediaSettings, Settings
 
-_LITTLE_DISK_H = 24
+_LITTLE_DISK_H, _LEAST_DISK_H = 24, 1
+PRESETS = (
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+)
+"""Those of libx264."""
+_SOON_DAYS = 14
+"""A certificate that ends within this time is told."""
 _TIME_ERROR = 5
 """adjtimex: the clock is not synchronised."""
+
+
+Level = Literal["ok", "warn", "bad"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """``bad`` prevents a broadcast; ``warn`` will cause trouble."""
 
-    level: Literal["ok", "warn", "bad"]
+    level: Level
     subject: str
     text: str
 
@@ -61,6 +85,21 @@ def _codecs(settings: Settings) -> Iterator[Finding]:
         yield Finding("bad", "codecs", f"missing: {', '.join(missing)} ({versions()})")
     else:
         yield Finding("ok", "codecs", f"all there ({versions()})")
+    if settings.media.encoder not in missing:
+        yield _encoder(settings.media)
+
+
+def _encoder(media: MediaSettings) -> Finding:
+    name = f"{media.encoder}, preset {media.preset}" if media.encoder == SOFTWARE else media.encoder
+    if (why := why_not(media)) is None:
+        return Finding("ok", "encoder", f"{name} encodes")
+    text = f"{name} does not open ({why})"
+    if media.encoder != SOFTWARE:
+        text += f": its hardware or driver is not there; media.encoder = {SOFTWARE!r} needs none"
+    elif media.preset not in PRESETS:
+        near = get_close_matches(media.preset, PRESETS, 1)
+        text += f": did you mean {near[0]}?" if near else f": a preset is one of {', '.join(PRESETS)}"
+    return Finding("bad", "encoder", text)
 
 
 def bytes_per_hour(settings: Settings) -> int:
@@ -70,17 +109,39 @@ def bytes_per_hour(settings: Settings) -> int:
     return kbps * 1000 // 8 * 3600
 
 
-def _disk(settings: Settings) -> Iterator[Finding]:
-    folder = settings.data
+def _nearest(folder: Path) -> Path:
+    """The folder itself, or where it would be made: the nearest one above it that is there."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    usage = shutil.disk_usage(folder)
+    return folder
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    usage = shutil.disk_usage(_nearest(settings.data))
     hours = usage.free / bytes_per_hour(settings)
-    text = f"{usage.free / 1e9:.0f} GB free: about {hours:.0f} room hours of recording"
-    yield Finding("ok" if hours >= _LITTLE_DISK_H else "warn", "disk", text)
+    text = f"{usage.free / 1e9:.3g} GB free: about {hours:.{0 if hours >= 10 else 1}f} room hours of recording"
+    level: Level = "ok" if hours >= _LITTLE_DISK_H else "warn"
+    if hours < _LEAST_DISK_H:
+        level, text = "bad", f"{text}; one room fills it in less than an hour"
+    yield Finding(level, "disk", text)
 
 
 def _data(settings: Settings) -> Iterator[Finding]:
+    folder = _nearest(settings.data)
+    try:
+        # It has no name even for a moment where the file system can do that.
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x" * 4096)
+            file.flush()
+    except OSError as error:
+        who = f"user {os.geteuid()}"
+        what = (
+            f"{settings.data} cannot be written by {who}"
+            if folder == settings.data
+            else (f"{settings.data} is not there, and {who} cannot make it in {folder}")
+        )
+        yield Finding("bad", "data folder", f"{what} ({error.strerror})")
+        return
     found = list(data_folder.loose(settings.data))
     open_to_all = [one for one in found if one.exposed]
     if open_to_all:
@@ -192,13 +253,34 @@ def _access(settings: Settings) -> Iterator[Finding]:
     if server.tls_cert is not None and server.tls_key is not None:
         try:
             Certificate(server.tls_cert, server.tls_key)
-        except OSError as error:
+            served = x509.load_pem_x509_certificate(server.tls_cert.read_bytes())
+        except (OSError, ValueError) as error:
             yield Finding("bad", "TLS", f"the certificate cannot be read: {error}")
             return
+        yield from _certificate(served, parts.hostname or "")
     if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
         yield Finding("warn", "TLS", f"{url} is plain HTTP: browsers give no camera to the studio page there")
     else:
         yield Finding("ok", "TLS", f"people come to {url}")
+
+
+def _certificate(served: x509.Certificate, host: str) -> Iterator[Finding]:
+    left = served.not_valid_after_utc - datetime.now(UTC)
+    if left <= timedelta():
+        yield Finding("bad", "certificate", f"it ended on {served.not_valid_after_utc:%Y-%m-%d}: browsers refuse it")
+    elif left < timedelta(days=_SOON_DAYS):
+        yield Finding("warn", "certificate", f"it ends in {left.days} days; a new file in its place is taken by itself")
+    try:
+        names = served.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        named: list[str] = []
+    else:
+        named = [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
+    # RFC 6125, 6.4.3: a star stands for one label, the first.
+    if not any(
+        host.lower() in (name.lower(), name.lower().replace("*", host.lower().partition(".")[0], 1)) for name in named
+    ):
+        yield Finding("warn", "certificate", f"it is for {', '.join(named) or 'nobody'}, and people come to {host}")
 
 
 def _pages(settings: Settings) -> Iterator[Finding]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
 from streamer import __version__
 from streamer.errors import EXIT_FAILED, EXIT_USAGE, StreamerError
-from streamer.settings import Settings, describe_problems, is_http_url, load_settings
+from streamer.settings import Settings, is_http_url, load_settings
 
 app = typer.Typer(
     name="streamer",
@@ -53,15 +52,15 @@ def _complain(message: str) -> None:
 
 def read_settings(config: Path | None, **overrides: Any) -> Settings:
     """Settings from file, environment and command line; problems in plain words and exit code 2."""
+    from streamer.cli.settings_problems import mistakes
+
     try:
         settings = load_settings(config, **overrides)
-    except ValidationError as error:
-        for line in describe_problems(error):
+    except OSError as error:
+        _complain(f"the settings file cannot be read: {error}")
+    except ValueError:
+        for line in mistakes(config, overrides):
             _complain(line)
-    except tomllib.TOMLDecodeError as error:
-        _complain(f"{config} is not TOML: {error}")
-    except (OSError, ValueError) as error:
-        _complain(str(error))
     else:
         server = settings.server
         if (server.tls_cert is None) == (server.tls_key is None):
@@ -93,6 +92,19 @@ def _data_settings(data: Path | None, config: Path | None) -> Settings:
     return running if running is not None else settings
 
 
+def _own_settings(data: Path | None, config: Path | None) -> Settings:
+    """As :func:`_data_settings`. A folder of something else is refused: what is written there would be seen by
+    nobody."""
+    from streamer.data_folder import is_ours
+
+    settings = _data_settings(data, config)
+    if not is_ours(settings.data):
+        what = "holds other things" if settings.data.exists() else "is not there"
+        _complain(f"the data folder {settings.data} {what}: is --data right? streamer serve makes a new one")
+        raise typer.Exit(EXIT_USAGE)
+    return settings
+
+
 @app.command()
 def serve(
     host: Host = None,
@@ -114,9 +126,20 @@ def serve(
 
     async def ready(url: str, _settings: Settings) -> list[Child]:
         print(f"Streamer {__version__} serves on {url}", flush=True)
+        _tell_first_admin(settings)
         return []
 
     raise typer.Exit(asyncio.run(run(settings, role, ready)))
+
+
+def _tell_first_admin(settings: Settings) -> None:
+    """Print the one-time link of a new server, if somebody sits before it. A log would keep it."""
+    from streamer.data_folder import FIRST_ADMIN_LINK
+
+    if sys.stdout.isatty():
+        with contextlib.suppress(OSError):
+            link = (settings.data / FIRST_ADMIN_LINK).read_text("utf-8")
+            print(f"\nNobody is admin here yet. Open this link to be:\n\n{link}", flush=True)
 
 
 @app.command()
@@ -192,7 +215,7 @@ def grant(
     if sum(value is not None for value in scope.values()) > 1:
         _complain("a grant has one scope: --room, --venue, --event or --session")
         raise typer.Exit(EXIT_USAGE)
-    settings = _data_settings(data, config)
+    settings = _own_settings(data, config)
     expires_ms = None if hours is None else time.time_ns() // 1_000_000 + round(hours * 3_600_000)
     made = asyncio.run(make_grant(settings, Role(role), **scope, label=label, expires_ms=expires_ms))
     print(f"Link:  {made.link}\nToken: {made.token}")
@@ -203,7 +226,7 @@ def password(data: Data = None, config: Config = None) -> None:
     """Set the admin password: asked for twice on a terminal, else the first line of standard input."""
     from streamer.cli.granting import set_password
 
-    settings = _data_settings(data, config)
+    settings = _own_settings(data, config)
     if sys.stdin.isatty():
         new = typer.prompt("New admin password", hide_input=True, confirmation_prompt=True)
     else:
@@ -236,6 +259,8 @@ def import_(
         _complain(f"there is no file {source}")
         raise typer.Exit(EXIT_USAGE)
     settings = _data_settings(data, config)
+    if not settings.data.exists():
+        _complain(f"the data folder {settings.data} is new")
     try:
         imported = asyncio.run(import_schedule(settings, ImportRequest(source, event, venue, room, dry_run, yes)))
     except Unreadable as error:
@@ -246,13 +271,22 @@ def import_(
 
 
 @app.command()
-def check(data: Data = None, config: Config = None, host: Host = None, port: Port = None) -> None:
-    """Check codecs, disk, ports, clock, access and pages before a broadcast."""
+def check(
+    data: Data = None,
+    config: Config = None,
+    host: Host = None,
+    port: Port = None,
+    public_url: PublicUrl = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+) -> None:
+    """Check settings, codecs, disk, ports, clock, access and pages before a broadcast, with the options of serve."""
     from streamer.cli.check import check as run
     from streamer.serve import is_serving, running_settings
 
-    settings = read_settings(config, data=data, server={"host": host, "port": port})
-    if config is None and host is None and port is None and is_serving(settings.data):
+    settings = _server_settings(host, port, data, config, public_url, tls_cert, tls_key)
+    as_serving = (config, host, port, public_url, tls_cert, tls_key) == (None,) * 6
+    if as_serving and is_serving(settings.data):
         settings = running_settings(settings.data) or settings
     marks = {"ok": "[green]ok[/]", "warn": "[yellow]look[/]", "bad": "[red]bad[/]"}
     table = Table(box=None, show_header=False, pad_edge=False)

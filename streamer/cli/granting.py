@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from streamer.api.audit import record
 from streamer.conference.grants import Action, Grant, Role, Target, new_token
+from streamer.data_folder import FIRST_ADMIN_LINK
 from streamer.links import grant_link, public_url
-from streamer.passwords import SECRET_NAME, check_strength, hash_password
+from streamer.passwords import check_strength, hash_password
 from streamer.serve import prepare_data
 from streamer.settings import Settings
 from streamer.store.database import Database, database_url
@@ -99,6 +100,8 @@ async def add_grant(
         await Grants(connection).add(grant, made.secret_sha256)
         details = {"role": role.value, "label": label}
         await record(connection, COMMAND_LINE, Action.GRANT_CREATE, target, "grant", grant.id, details)
+    if role is Role.ADMIN:
+        _remove_link(settings)
     return MadeGrant(grant, made.token, grant_link(public_url(settings), grant, made.token))
 
 
@@ -112,8 +115,14 @@ async def set_password(settings: Settings, password: str) -> None:
     await database.start()
     try:
         async with database.write() as connection:
-            await Secrets(connection).put(SECRET_NAME, hashed)
+            await Secrets(connection).put_password(hashed)
             await Logins(connection).remove_of_grant(None)
             await record(connection, COMMAND_LINE, Action.PASSWORD_CHANGE, Target(), "password", "admin")
+        _remove_link(settings)
     finally:
         await database.close()
+
+
+def _remove_link(settings: Settings) -> None:
+    """The database has closed the first admin's link; a file that opens nothing would only mislead."""
+    (settings.data / FIRST_ADMIN_LINK).unlink(missing_ok=True)

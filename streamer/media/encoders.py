@@ -68,6 +68,19 @@ class _Opened:
     pixel_format: str
 
 
+def why_not(settings: MediaSettings) -> str | None:
+    """Why the encoder of the settings makes no picture here; None: it makes one. Takes some 20 ms."""
+    height = settings.rungs[0].height if settings.rungs else settings.max_height
+    size = (height * 16 // 9 // 2 * 2, height // 2 * 2)
+    spec = RungSpec(f"{height}p", *size, 1_000_000, 1_500_000, float(settings.max_frame_rate))
+    try:
+        encoder = RungEncoder(spec, settings, or_software=False)
+        encoder.encode(VideoFrame(*size, "yuv420p"), 0)
+    except (av.FFmpegError, ValueError, OSError, EncoderUnavailable) as error:
+        return str(error).partition(": 'avcodec_open2")[0]
+    return None
+
+
 class RungEncoder:
     """Encodes the frames of one rung. IDRs by order only, no B-frames, output in input order.
 
@@ -75,9 +88,11 @@ class RungEncoder:
     Raises :class:`EncoderUnavailable` where not even the software encoder opens.
     """
 
-    def __init__(self, spec: RungSpec, settings: MediaSettings) -> None:
+    def __init__(self, spec: RungSpec, settings: MediaSettings, *, or_software: bool = True) -> None:
+        """``or_software`` false: nothing replaces an encoder that does not open."""
         self.spec = spec
         self._settings = settings
+        self._or_software = or_software
         self.fell_back = False
         """Whether the hardware encoder of the settings did not open, and libx264 is used instead."""
         self._held = 0
@@ -137,6 +152,8 @@ class RungEncoder:
 
     def _open(self) -> _Opened:
         wanted = self._settings.encoder
+        if not self._or_software:
+            return self._try(wanted)
         names = [SOFTWARE] if self.fell_back or wanted == SOFTWARE else [wanted, SOFTWARE]
         for name in names:
             try:

@@ -1,13 +1,15 @@
-"""Logging: structlog over the standard library, console or JSON lines on stderr."""
+"""Logging: structlog over the standard library, sentences or JSON lines on stderr."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Any
 
 import structlog
 
+from streamer.observe.log_words import WordsRenderer
 from streamer.settings import LogSettings
 
 _SECRET_KEYS = frozenset({"token", "authorization", "secret", "resource", "cookie", "password", "credential"})
@@ -17,9 +19,8 @@ def configure_logging(settings: LogSettings, *, role: str = "") -> None:
     """Once per process, before anything is logged. ``role`` is on every line (``serve``, ``web``, ``media`` ...)."""
     level = getattr(logging, settings.level.upper())
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
-    # Tracebacks without local variables: they hold people's names and words, and take a second to print.
-    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else console
+    words = WordsRenderer(colours=sys.stderr.isatty() and "NO_COLOR" not in os.environ)
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else words
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         _role_adder(role),
@@ -45,7 +46,8 @@ def configure_logging(settings: LogSettings, *, role: str = "") -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *([structlog.processors.format_exc_info] if as_json else []),
+                # Without local variables: they hold people's names and words.
+                structlog.processors.format_exc_info,
                 renderer,
             ],
         )

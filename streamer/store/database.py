@@ -21,13 +21,13 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmana
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event, inspect, select, text
+from sqlalchemy import event, insert, inspect, select, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from streamer.errors import StreamerError
-from streamer.store.tables import directors
+from streamer.store.tables import FIRST_ADMIN, directors, secrets
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK_S = 60.0
@@ -324,6 +324,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     """
     if not pending(connection):
         return
+    is_new = not inspect(connection).has_table("alembic_version")
     # Only here: a web process that starts again in the middle of a talk has no fifth of a second to spare for it.
     from alembic import command
     from alembic.config import Config
@@ -332,6 +333,8 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+    if is_new and revision == "head":
+        connection.execute(insert(secrets).values(name=FIRST_ADMIN, value="open"))
 
 
 def head() -> str:

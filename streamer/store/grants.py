@@ -9,11 +9,12 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Row, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from streamer.conference.grants import Grant, Target, secret_matches, split_token
+from streamer.conference.grants import Grant, Role, Target, secret_matches, split_token
 from streamer.errors import NotFound
+from streamer.store.logins import Secrets
 from streamer.store.mapping import RowMapping
 from streamer.store.paging import Page, after_pair, page_of, pair_place
-from streamer.store.tables import connections, events, grants, rooms, sessions
+from streamer.store.tables import FIRST_ADMIN, connections, events, grants, rooms, sessions
 from streamer.store.writing import add_rows
 
 _MAPPING = RowMapping(Grant, grants, unstored=("rooms", "about", "lapses_ms"))
@@ -99,6 +100,8 @@ class Grants:
             taken="A grant with this id exists.",
             unknown="What the grant is for does not exist.",
         )
+        if grant.role is Role.ADMIN:
+            await Secrets(self._connection).remove(FIRST_ADMIN)
 
     async def save_times(self, grant: Grant) -> None:
         """Store the changeable fields of a grant: label and times."""

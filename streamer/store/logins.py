@@ -9,8 +9,9 @@ from secrets import token_hex
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from streamer.passwords import SECRET_NAME as PASSWORD
 from streamer.store.mapping import RowMapping
-from streamer.store.tables import logins, secrets
+from streamer.store.tables import FIRST_ADMIN, logins, secrets
 from streamer.store.writing import add_rows, put_row
 
 
@@ -115,5 +116,14 @@ class Secrets:
     async def put(self, name: str, value: str) -> None:
         await put_row(self._connection, secrets, {"name": name}, {"value": value}, unknown="")
 
+    async def put_password(self, hashed: str) -> None:
+        """Set the admin's password: from now on there is an admin."""
+        await self.put(PASSWORD, hashed)
+        await self.remove(FIRST_ADMIN)
+
     async def remove(self, name: str) -> None:
-        await self._connection.execute(delete(secrets).where(secrets.c.name == name))
+        await self.take(name)
+
+    async def take(self, name: str) -> bool:
+        """Removes the secret. Of several that try only one is told True."""
+        return bool((await self._connection.execute(delete(secrets).where(secrets.c.name == name))).rowcount)

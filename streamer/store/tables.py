@@ -273,6 +273,9 @@ secrets = Table(
     Column("name", String(48), primary_key=True),
     Column("value", UnboundedText, nullable=False),
 )
+FIRST_ADMIN = "first_admin"
+"""A secret of this name means that no admin has ever been made. A new database has it. Whatever makes an admin or sets
+the admin's password takes it away, for good: a database of an older program has none."""
 
 audit = Table(
     "audit",

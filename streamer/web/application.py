@@ -16,6 +16,7 @@ from streamer.api.auth import is_crew
 from streamer.api.context import SERVICES, Services, now_ms
 from streamer.api.cursors import Cursors
 from streamer.api.documents import Documents
+from streamer.api.first_admin_link import FirstAdminLink
 from streamer.api.grants import revoke_again
 from streamer.api.hall_code_lookup import HallCodeLookup
 from streamer.api.lapses import LapseWatch
@@ -103,6 +104,8 @@ async def _start_day(app: web.Application, stack: AsyncExitStack) -> None:
         stack.push_async_callback(wait_cancelled, start_kept(name, work))
 
     await services.keys.start()
+    await services.first_admin.offer()
+    stack.callback(services.first_admin.withdraw)
     # Erased data is gone before anybody is served, also after a restored database.
     await services.archivist.restore()
     await services.erasing.follow()
@@ -227,6 +230,7 @@ def make_services(
         proxies=Proxies(settings.server.trusted_proxies),
         # Ten times as many as are answered: wrong tokens must not keep out a right one that comes for the first time.
         admin_token=AdminToken(settings.admin_token, RateLimit(10 * room.failed_attempts_per_minute)),
+        first_admin=FirstAdminLink(database, settings.data, public_url, allowed=not settings.admin_token, clock=now_ms),
         hall_code_lookup=HallCodeLookup(database),
         hashing=Turnstile(),
         publish_attempts=RateLimit(room.attempts_per_minute),

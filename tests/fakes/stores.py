@@ -19,7 +19,7 @@ from streamer.store.database import Database, database_url, upgrade
 from streamer.store.tables import metadata
 from tests.fakes.postgres import Postgres, binaries, running_postgres
 
-_SEEDED = ("revisions", "directors")
+_SEEDED = ("revisions", "directors", "secrets")
 """Tables that the migrations put rows into."""
 _REMEMBER = "CREATE SCHEMA first; " + "".join(f"CREATE TABLE first.{name} AS TABLE {name}; " for name in _SEEDED)
 _RESET = " ".join(

@@ -6,16 +6,20 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from streamer import __version__
+from streamer.cli.commands import _tell_first_admin
 from streamer.passwords import SECRET_NAME, password_matches
+from streamer.settings import Settings
 from streamer.store.audit import AuditLog
 from streamer.store.database import Database, database_url
 from streamer.store.grants import Grants
 from streamer.store.logins import Secrets
 from streamer.store.rooms import Room, Rooms
+from tests.fakes.certificates import write_certificate
 from tests.fakes.command import streamer
 from tests.fakes.planned import add_session
 
@@ -95,6 +99,18 @@ async def test_a_grant_from_the_command_line_opens_what_it_says(tmp_path: Path) 
     await database.close()
 
 
+@pytest.mark.parametrize("command", [("grant", "--role", "admin"), ("password",)])
+def test_a_mistyped_data_folder_is_refused_and_not_made(command: tuple[str, ...], tmp_path: Path) -> None:
+    for folder, words in ((tmp_path / "typo", "is not there"), (tmp_path / "other", "holds other things")):
+        (tmp_path / "other").mkdir(exist_ok=True)
+        (tmp_path / "other" / "notes.txt").touch()
+        refused = streamer(*command, "--data", str(folder), stdin="a sentence that nobody guesses\n")
+        assert refused.returncode == 2, refused.stderr
+        assert words in refused.stderr
+        assert "streamer serve makes" in refused.stderr
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["notes.txt", "other"]
+
+
 def test_check_tells_what_an_operator_should_know(tmp_path: Path) -> None:
     result = streamer("check", "--data", str(tmp_path / "none"), "--port", "0")
     assert "Traceback" not in result.stderr
@@ -102,6 +118,75 @@ def test_check_tells_what_an_operator_should_know(tmp_path: Path) -> None:
         assert re.search(rf"^(ok|look|bad)\s+{subject}\s", result.stdout, re.MULTILINE), (subject, result.stdout)
     assert "room hours" in result.stdout
     assert not (tmp_path / "none").exists()
+
+
+def _checked(*arguments: str) -> tuple[int, dict[str, str]]:
+    """Exit code, and what is said of each subject, with its level."""
+    result = streamer("check", "--port", "0", *arguments)
+    assert "Traceback" not in result.stderr
+    text = re.sub(r"\s*\n {6,}", " ", result.stdout)
+    found = re.findall(r"^(ok|look|bad)\s+(.+?)\s{2,}(.+?)\s*$", text, re.MULTILINE)
+    return result.returncode, {subject: f"{level} {words}" for level, subject, words in found}
+
+
+@pytest.mark.parametrize("data", ["/proc/none", "/proc", "file/data", "file"])
+def test_check_fails_on_a_folder_that_it_cannot_write(data: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, found = _checked("--data", str(tmp_path / data))
+    assert (code, found["data folder"].split()[0]) == (1, "bad")
+
+
+def test_check_fails_on_a_disk_for_less_than_an_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for free, level in ((4_000_000_000, "bad"), (9_000_000_000, "look"), (900_000_000_000, "ok")):
+        monkeypatch.setattr("shutil.disk_usage", lambda _folder, free=free: SimpleNamespace(free=free))
+        code, found = _checked("--data", str(tmp_path))
+        assert (code, found["disk"].split()[0]) == (int(level == "bad"), level)
+
+
+@pytest.mark.parametrize(
+    ("media", "words"),
+    [
+        ('preset = "veryfasst"', "did you mean veryfast?"),
+        ('preset = "p4"', "one of ultrafast, superfast"),
+        ('encoder = "h264_v4l2m2m"', "h264_v4l2m2m does not open"),
+    ],
+)
+def test_check_fails_on_an_encoder_or_preset_that_does_not_open(media: str, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text(f"[media]\n{media}\n")
+    code, found = _checked("--data", str(tmp_path / "d"), "--config", str(file))
+    assert (code, found["encoder"].split()[0]) == (1, "bad")
+    assert words in found["encoder"]
+
+
+def test_check_takes_the_address_and_the_certificate_that_serve_is_given(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    write_certificate(certificate, key, names=("*.example.org",))
+    options = ("--data", str(tmp_path / "d"), "--tls-cert", str(certificate), "--tls-key", str(key))
+    code, found = _checked(*options, "--public-url", "https://live.example.org")
+    assert (code, found["TLS"]) == (0, "ok people come to https://live.example.org")
+    assert found["certificate"].startswith("look it ends in 0 days")
+    _, found = _checked(*options, "--public-url", "https://live.other.org")
+    assert found["certificate"] == "look it is for *.example.org, 127.0.0.1, and people come to live.other.org"
+    key.write_text("nothing")
+    code, found = _checked(*options)
+    assert (code, found["TLS"].split()[0]) == (1, "bad")
+    assert streamer("check", "--tls-cert", str(certificate)).returncode == 2
+
+
+def test_the_first_admins_link_is_printed_at_a_terminal_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(data=tmp_path)
+    (tmp_path / "first-admin.link").write_text("http://a/admin#first=x\n\nGood once.\n")
+    _tell_first_admin(settings)
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    _tell_first_admin(settings)
+    assert "\nhttp://a/admin#first=x\n" in capsys.readouterr().out
+    (tmp_path / "first-admin.link").unlink()
+    _tell_first_admin(settings)
+    assert capsys.readouterr().out == ""
 
 
 def test_check_tells_when_few_files_may_be_open(tmp_path: Path) -> None:

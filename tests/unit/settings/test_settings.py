@@ -11,7 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from streamer.cli.settings_file import descriptions, render
-from streamer.settings import Section, Settings, describe_problems, load_settings
+from streamer.cli.settings_problems import mistakes
+from streamer.settings import Section, Settings, load_settings
 
 FILE = Path(__file__).resolve().parents[3] / "configs" / "streamer.toml"
 
@@ -81,9 +82,9 @@ def test_the_command_line_outranks_the_environment_and_that_the_file(
 def test_a_wrong_setting_is_named_with_its_path(tmp_path: Path, text: str, words: str) -> None:
     file = tmp_path / "s.toml"
     file.write_text(text)
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ValidationError):
         load_settings(file)
-    assert any(line.startswith(f"{words}: ") for line in describe_problems(caught.value))
+    assert any(f"s.toml:2: {words}: " in line for line in mistakes(file, {}))
 
 
 @pytest.mark.parametrize("text", ["[sever]\nport = 1\n", 'admin_token = "x"\n'])
@@ -92,6 +93,64 @@ def test_what_does_not_belong_in_the_file_is_refused(tmp_path: Path, text: str) 
     file.write_text(text)
     with pytest.raises(ValueError, match=r"s\.toml"):
         load_settings(file)
+
+
+def test_all_mistakes_are_told_at_once_with_line_and_what_was_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text(
+        "\n".join(
+            (
+                "prot = 8080",
+                'admin_token = "x"',
+                "[sever]",
+                "port = 1",
+                "[server]",
+                "prot = 1  # a comment",
+                "host = 0.0.0.0",
+                "dvr_s = 60",
+                "public_url = https://live.example.org",
+                "[hls]",
+                "dvr_s = 1",
+                "[metrics]",
+                'token = "short-and-secret"',
+                "[media]",
+                "rungs = [",
+                "  { height = 5, bitrate_kbps = 100 },",
+                "]",
+            )
+        )
+    )
+    monkeypatch.setenv("STREAMER_SERVER__PORT", "many")
+    monkeypatch.setenv("STREAMER_ICE__PORT_MIM", "5")
+    told = mistakes(file, {})
+    assert [line.partition("s.toml")[2] or line for line in told] == [
+        "STREAMER_SERVER__PORT: server.port: Input should be a valid integer, unable to parse string as an integer "
+        "(found 'many')",
+        "STREAMER_ICE__PORT_MIM: ice.port_mim: there is no such setting; did you mean ice.port_min?",
+        ":1: prot: there is no such setting; did you mean server.port?",
+        ":2: admin_token: It is taken from the environment only (STREAMER_ADMIN_TOKEN)",
+        ":3: sever: there is no such section; did you mean server?",
+        ":6: server.prot: there is no such setting; did you mean server.port?",
+        ":7: this line is not TOML: Expected newline or end of document after a statement",
+        ":8: server.dvr_s: there is no such setting; did you mean hls.dvr_s?",
+        ":9: this line is not TOML: Invalid value",
+        ":11: hls.dvr_s: Input should be greater than or equal to 60 (found 1)",
+        ":13: metrics.token: has 32 characters or more",
+        ":15: media.rungs.0.height: Input should be greater than or equal to 90 (found 5)",
+    ]
+
+
+def test_a_file_that_is_cut_off_or_no_text_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text('[server]\nhost = "127.0.0.1\n\nport = [1,\n')
+    assert [line.split("s.toml")[1][:28] for line in mistakes(file, {})] == [
+        ":2: this line is not TOML: I",
+        ":4: this line is not TOML: I",
+    ]
+    file.write_bytes(b"\xff\xfe[")
+    assert "is not UTF-8" in mistakes(file, {})[0]
 
 
 @pytest.mark.parametrize("frame_rate", [10, 12, 12.5, 15, 20, 24, 25, 30, 50, 60])

@@ -13,6 +13,11 @@ export function tokenInHash(hash: string): string {
   return new URLSearchParams(hash.replace(/^#/, '')).get('token') ?? ''
 }
 
+/** `#first=…` of an address: the one-time link of a server that has no admin yet. '' where there is none. */
+export function firstInHash(hash: string): string {
+  return new URLSearchParams(hash.replace(/^#/, '')).get('first') ?? ''
+}
+
 /** Reads a pasted text: a whole link, its fragment, or the bare token. */
 export function readPasted(text: string): { token: string; room: string } | null {
   const pasted = text.trim()

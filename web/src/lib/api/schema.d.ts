@@ -502,6 +502,11 @@ export interface components {
             /** Minutes */
             minutes: number;
         };
+        /** FirstAdminBody */
+        FirstAdminBody: {
+            /** Secret */
+            secret: string;
+        };
         /**
          * Flag
          * @description ``do_not_record`` and ``do_not_stream``. ``ask``: the technician is asked when the session is armed; without an

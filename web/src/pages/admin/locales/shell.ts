@@ -21,6 +21,15 @@ export const en = {
   'view.audit': 'Audit log',
   'view.account': 'Your access',
 
+  'first.title': 'A new server',
+  'first.intro':
+    'Nobody looks after this server yet. With this link you become its administrator: you set up rooms, bring the schedule and hand out links.',
+  'first.become': 'Become the administrator',
+  'first.next': 'The link works once. You then get a link of your own; keep it, or set a password under “Your access”.',
+  'first.spent': 'This link has been used, or is older than half an hour, or this server has had an administrator.',
+  'first.again': 'Who can log in to the machine makes a new link for themselves there:',
+  'first.leave': 'I have a link',
+
   'login.title': 'Administration',
   'login.intro': 'Paste the link or the token that you were given, or log in with the administrator’s password.',
   'login.token': 'Link or token',
@@ -163,6 +172,16 @@ export const fr: Translation<typeof en> = {
   'view.count': 'Bilan de l’année',
   'view.audit': 'Journal',
   'view.account': 'Votre accès',
+
+  'first.title': 'Un nouveau serveur',
+  'first.intro':
+    'Personne ne s’occupe encore de ce serveur. Ce lien fait de vous son administrateur : vous créez les salles, importez le programme et distribuez les liens.',
+  'first.become': 'Devenir administrateur',
+  'first.next':
+    'Ce lien ne sert qu’une fois. Vous recevrez ensuite votre propre lien ; gardez-le, ou choisissez un mot de passe sous « Votre accès ».',
+  'first.spent': 'Ce lien a déjà servi, ou date de plus d’une demi-heure, ou ce serveur a déjà eu un administrateur.',
+  'first.again': 'Qui peut se connecter à la machine y crée un nouveau lien :',
+  'first.leave': 'J’ai un lien',
 
   'login.title': 'Administration',
   'login.intro': 'Collez le lien ou le jeton reçu, ou connectez-vous avec le mot de passe d’administration.',

@@ -1,0 +1,120 @@
+"""Mistakes in the settings, in plain words: where each stands, and what was probably meant."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from streamer.problems import UNKNOWN
+from streamer.settings import Settings, merged_settings
+
+SettingPath = tuple[int | str, ...]
+"""Names of a section and a setting, and numbers of items in a list."""
+_SECRETS = frozenset({"admin_token", "metrics.token", "ice.turn_credential", "store.url"})
+_SECTION = re.compile(r"\s*\[\[?\s*([\w.\-\"' ]+?)\s*\]\]?\s*(?:#.*)?$")
+_SETTING = re.compile(r"\s*([\w.\-\"' ]+?)\s*=")
+_AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_MOST_LINES = 50
+_IN_SECTIONS = {
+    name: tuple(field.annotation.model_fields)
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+}
+
+
+def mistakes(file: Path | None, overrides: dict[str, Any]) -> list[str]:
+    """All mistakes in a settings file, the environment and the command line, one a line; empty: there is none.
+
+    A line that is no TOML is told and left out, so that the others are looked at too. Raises OSError.
+    """
+    try:
+        text = "" if file is None else file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        return [f"{file} is not UTF-8: {error}"]
+    found: list[tuple[int, str]] = []
+    parsed: dict[str, Any] = {}
+    for _ in range(_MOST_LINES):
+        try:
+            parsed = tomllib.loads(text)
+            break
+        except tomllib.TOMLDecodeError as error:
+            number, words = _line_of(error, text)
+            found.append((number, f"{file}:{number}: this line is not TOML: {words}"))
+            lines = text.split("\n")
+            if not lines[number - 1]:
+                break
+            lines[number - 1] = ""
+            text = "\n".join(lines)
+    try:
+        merged_settings(parsed, str(file), overrides)
+    except ValidationError as error:
+        found += _told(error, file, places(text))
+    return [line for _, line in sorted(found, key=lambda one: one[0])]
+
+
+def _line_of(error: tomllib.TOMLDecodeError, text: str) -> tuple[int, str]:
+    """The number of the line that is no TOML, and why. A value of several lines is told where it ends."""
+    lines = text.split("\n")
+    at = _AT_LINE.search(str(error))
+    number = int(at[1]) if at is not None and at[1] else len(lines)
+    while number > 1 and not lines[number - 1].strip():
+        number -= 1
+    return number, _AT_LINE.sub("", str(error))
+
+
+def places(text: str) -> dict[SettingPath, int]:
+    """The line of each section and setting of a settings file that is TOML."""
+    found: dict[SettingPath, int] = {}
+    section: SettingPath = ()
+    for number, line in enumerate(text.split("\n"), 1):
+        if (header := _SECTION.match(line)) is not None:
+            section = _names(header[1])
+            found.setdefault(section, number)
+        elif (setting := _SETTING.match(line)) is not None:
+            found.setdefault((*section, *_names(setting[1])), number)
+    return found
+
+
+def _names(text: str) -> SettingPath:
+    return tuple(part.strip().strip("\"'") for part in text.split("."))
+
+
+def _told(error: ValidationError, file: Path | None, lines: Mapping[SettingPath, int]) -> Iterator[tuple[int, str]]:
+    """Line and words of each problem; those that stand in no file come first."""
+    for item in error.errors(include_url=False, include_context=False):
+        path = item["loc"]
+        name = ".".join(str(step) for step in path)
+        variable = "STREAMER_" + "__".join(str(step) for step in path[:2]).upper()
+        line = next((lines[path[:size]] for size in range(len(path), 0, -1) if path[:size] in lines), 0)
+        if variable in os.environ:
+            line, where = 0, f"{variable}: " if variable != "STREAMER_ADMIN_TOKEN" else ""
+        else:
+            where = f"{file}:{line}: " if line else ""
+        words = item["msg"].removeprefix("Value error, ")
+        if item["type"] == UNKNOWN:
+            words = "there is no such section" if isinstance(item["input"], dict) else "there is no such setting"
+            if near := meant(path, section=isinstance(item["input"], dict)):
+                words += f"; did you mean {near}?"
+        elif name not in _SECRETS and not isinstance(item["input"], dict):
+            words += f" (found {item['input']!r})"
+        yield line, f"{where}{name}: {words}"
+
+
+def meant(path: SettingPath, *, section: bool) -> str:
+    """The setting or section that was probably meant by a path that leads to none; empty if none is near."""
+    *above, last = (str(step) for step in path)
+    if section:
+        return "".join(get_close_matches(last, _IN_SECTIONS, 1))
+    near = get_close_matches(last, _IN_SECTIONS.get(above[0], ()), 1, cutoff=0.65) if above else []
+    if near:
+        return f"{above[0]}.{near[0]}"
+    others = {field: f"{name}.{field}" for name, fields in _IN_SECTIONS.items() for field in fields}
+    others |= {name: name for name in Settings.model_fields if name not in _IN_SECTIONS}
+    return others.get(last) or "".join(others[name] for name in get_close_matches(last, others, 1, cutoff=0.75))
