@@ -74,8 +74,8 @@ async def test_the_card_arrives_with_the_time_that_its_clock_says() -> None:
     assert len(pairs) > 20
     assert all(abs(sender_ms - ms) < 3 for sender_ms, ms in pairs)
     # A machine that had no time for a while leaves pictures out, and the clock goes on.
-    apart = Counter((b.rtp_time - a.rtp_time) / 3000 for a, b in pairwise(units))
-    assert all(gap >= 1 and gap == int(gap) for gap in apart), apart
+    apart = Counter(round((b.rtp_time - a.rtp_time) / 3000) for a, b in pairwise(units))
+    assert min(apart) == 1, apart
     assert apart[1] > 0.9 * apart.total(), apart
     assert sound.sender_us is not None
     assert abs(sound.sender_us / 1000 - time.time() * 1000) < 2000
