@@ -43,6 +43,11 @@ def add_cors(headers: Any) -> None:
     headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = _EXPOSED
 
 
+ENDPOINT_METHODS = "POST, PATCH, DELETE, OPTIONS"
+"""An endpoint's answer to OPTIONS names those of its resources too: Eyevinn's client trickles only where PATCH is
+among them, and a browser's preflight of a resource may be taken from the endpoint's."""
+
+
 def preflight(methods: str, extra: dict[str, str]) -> web.Response:
     """The answer to OPTIONS, for a browser's preflight or a client's question."""
     return web.Response(
@@ -145,12 +150,18 @@ async def patch_resource(request: web.Request) -> web.Response:
 
 
 async def delete_resource(request: web.Request) -> web.Response:
-    """Section 4.2: 200 once the connection is closed. Some clients accept no other status."""
-    link = _open_room(request)
+    """Section 4.2: 200 once the connection is closed, also where the client closed it first; some clients accept no
+    other status. An address that never was a connection's is 404."""
     secret = request.match_info["secret"]
-    await to_the_end(link.hangup(secret))
+    missing: NotFound | None = None
+    try:
+        await to_the_end(_open_room(request).hangup(secret))
+    except NotFound as error:
+        missing = error
     async with request.app[SERVICES].database.write() as connection:
-        await WebRtcConnections(connection).remove(secret)
+        known = await WebRtcConnections(connection).remove(secret)
+    if missing is not None and not known:
+        raise missing
     # FFmpeg's WHIP muxer calls every answer a failure, with a body or without, and ends all the same.
     return web.Response(status=200)
 

@@ -107,7 +107,7 @@ async def offer_as(
 async def endpoint_options(request: web.Request) -> web.Response:
     """CORS preflight, and ``Accept-Post`` (section 4.2). A valid token is also told of the ICE servers."""
     services = request.app[SERVICES]
-    response = signalling.preflight("POST, OPTIONS", {"Accept-Post": signalling.SDP})
+    response = signalling.preflight(signalling.ENDPOINT_METHODS, {"Accept-Post": signalling.SDP})
     try:
         grant = await authenticate(request, services)
     except StreamerError:

@@ -52,8 +52,9 @@ def date_time(epoch_ms: int, ticks: int) -> str:
 def multivariant(broadcast: Broadcast, *, dvr: bool = False) -> str:
     """The playlist that a viewer opens. URIs are relative to ``/live/{room}/``.
 
-    Sound is an audio group, and a variant of its own. The first variant is the one that players without an
-    estimate of their bandwidth begin with, so the middle of the ladder stands first; the others go from best to least.
+    The best sound is an audio group; each sound is a variant of its own. The first variant is the one that players
+    without an estimate of their bandwidth begin with, so the middle of the ladder stands first; the others go from best
+    to least.
     """
     query = DVR_QUERY if dvr else ""
     return variants(broadcast.renditions, broadcast.id, query, languages=broadcast.caption_languages)
@@ -74,18 +75,19 @@ def variants(
     if videos:
         videos.insert(0, videos.pop(len(videos) // 2))
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{VERSION}", "#EXT-X-INDEPENDENT-SEGMENTS", *extra]
-    for sound in sounds:
-        channels = f',CHANNELS="{sound.channels}"' if sound.channels else ""
+    best = sounds[0] if sounds else None
+    if best is not None:
+        channels = f',CHANNELS="{best.channels}"' if best.channels else ""
         lines.append(
-            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{sound.name}",NAME="{sound.name}",DEFAULT=YES,AUTOSELECT=YES'
-            f'{channels},URI="{folder}/{sound.name}.m3u8{query}"'
+            f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="{best.name}",NAME="{best.name}",DEFAULT=YES,AUTOSELECT=YES'
+            f'{channels},URI="{folder}/{best.name}.m3u8{query}"'
         )
     lines += [captions.media_line(language, folder, query) for language in languages]
-    sound_of_video = sounds[0] if sounds else None
     for video in videos:
-        lines += _variant(folder, video, sound_of_video, query, captioned=bool(languages))
+        lines += _variant(folder, video, best, query, captioned=bool(languages))
     for sound in sounds:
-        lines += _variant(folder, sound, sound, query, captioned=bool(languages))
+        # VLC takes the last group with a default, whichever the variant names: the leaner sound is in none.
+        lines += _variant(folder, sound, best if sound is best else None, query, captioned=bool(languages))
     return "\n".join(lines) + "\n"
 
 

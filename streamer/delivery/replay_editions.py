@@ -24,7 +24,7 @@ from streamer.control.part_cache import Place
 from streamer.delivery import captions
 from streamer.delivery.parts import MediaBytes, RecentParts
 from streamer.delivery.rendering import Playlist
-from streamer.delivery.replay_playlists import TrackWriter
+from streamer.delivery.replay_playlists import REELS, TrackWriter, join_inits
 from streamer.errors import NotFound, Unavailable
 from streamer.formats import fragments
 
@@ -50,6 +50,8 @@ class OpenEdition:
         """The reels that pieces refer to, in order, without their segments."""
         self._gone: tuple[Span, ...] = ()
         self._writers: dict[str, TrackWriter] = {}
+        self._joined: dict[str, tuple[dict[int, int], dict[int, bytes]]] = {}
+        """By rendition of a finished edition: see :func:`join_inits`."""
         self._seen: tuple[object, ...] = ()
 
     @property
@@ -64,7 +66,9 @@ class OpenEdition:
         return pieces[number] if number < len(pieces) else None
 
     def init(self, rendition: str, reel: int, number: int) -> bytes | None:
-        """An init section that a piece of the rendition needs."""
+        """An init section that a piece of the rendition needs. ``number`` and ``reel`` as in addresses."""
+        if (joined := self._join(rendition)[1].get(reel * REELS + number)) is not None:
+            return joined
         if reel >= len(self._reels):
             return None
         pieces = self.edition.tracks.get(rendition, ())
@@ -90,8 +94,24 @@ class OpenEdition:
             return None
         if not pieces:
             raise Unavailable("There is nothing to play yet.", code="not_in_time", headers={"Retry-After": "1"})
-        writer = self._writers.setdefault(rendition, TrackWriter(rendition, self._event, captioned))
+        writer = self._writers.get(rendition)
+        if writer is None:
+            joined = {} if captioned else self._join(rendition)[0]
+            writer = self._writers[rendition] = TrackWriter(rendition, self._event, captioned, joined)
         return writer.playlist(self.edition, pieces, ended=self.finished)
+
+    def _join(self, rendition: str) -> tuple[dict[int, int], dict[int, bytes]]:
+        """Nothing for an EVENT playlist, which names what comes as it comes."""
+        if self._event or not self.finished:
+            return {}, {}
+        made = self._joined.get(rendition)
+        if made is None:
+            made = self._joined[rendition] = join_inits(self.edition.tracks.get(rendition, ()), self._init_of)
+        return made
+
+    def _init_of(self, piece: EditionSegment) -> bytes | None:
+        init = self._reels[piece.reel].init(piece.init)
+        return init.data if init is not None else None
 
     # --- growing ------------------------------------------------------------------------------------
 

@@ -7,13 +7,14 @@ EVENT playlist reuses the earlier lines.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamer.archive.editions import Edition, EditionSegment
 from streamer.broadcast.programme import TICKS_PER_S
 from streamer.delivery import playlists
 from streamer.delivery.rendering import Playlist, deflate
+from streamer.formats import cmaf
 
 VERSION = 7
 """EXT-X-MAP in a playlist that is not I-frames only needs version 6 (section 8); CMAF players expect 7."""
@@ -22,6 +23,8 @@ FROM_THE_START = "#EXT-X-START:TIME-OFFSET=0.0,PRECISE=YES"
 """Players begin an EVENT playlist at its end otherwise: 4.4.2.2."""
 REELS = 1_000_000
 """An init section's number in addresses: its reel times this, and its id in the broadcast."""
+JOINED = REELS * REELS
+"""Added to the number of the first of several init sections that are joined to one."""
 
 
 def multivariant(edition: Edition, folder: str, *, event: bool) -> Playlist:
@@ -35,6 +38,29 @@ def init_number(piece: EditionSegment) -> int:
     return piece.reel * REELS + piece.init
 
 
+def join_inits(
+    pieces: Sequence[EditionSegment], data_of: Callable[[EditionSegment], bytes | None]
+) -> tuple[dict[int, int], dict[int, bytes]]:
+    """As few init sections as there can be, for players that take only one: number -> number of the joined one, and the
+    joined ones themselves."""
+    groups: list[tuple[list[int], bytes]] = []
+    for piece in pieces:
+        number = init_number(piece)
+        if piece.gap or any(number in numbers for numbers, _ in groups):
+            continue
+        data = data_of(piece)
+        if data is None:
+            continue
+        both = cmaf.joined_init(groups[-1][1], data) if groups else None
+        if both is None:
+            groups.append(([number], data))
+        else:
+            groups[-1] = ([*groups[-1][0], number], both)
+    many = [(numbers, data) for numbers, data in groups if len(numbers) > 1]
+    names = {number: JOINED + numbers[0] for numbers, _ in many for number in numbers}
+    return names, {JOINED + numbers[0]: data for numbers, data in many}
+
+
 @dataclass(slots=True)
 class TrackWriter:
     """The media playlist of one rendition of an edition. ``name`` is the rendition's name, and a folder beside the
@@ -44,6 +70,8 @@ class TrackWriter:
     event: bool
     captions: bool = False
     """Whether it is a subtitle rendition; then the pieces are those of the rendition that it follows."""
+    joined: Mapping[int, int] = field(default_factory=dict)
+    """The numbers of init sections that are joined -> that of the joined one."""
     _texts: list[bytes] = field(default_factory=list)
     _packed: list[bytes] = field(default_factory=list)
     """Raw deflate of the finished blocks; one less than ``texts`` while the last block grows."""
@@ -54,7 +82,14 @@ class TrackWriter:
     _made: tuple[int, bool, Playlist] | None = None
 
     def playlist(self, edition: Edition, pieces: Sequence[EditionSegment], *, ended: bool) -> Playlist:
-        """``pieces`` begin with those of the call before. There must be one."""
+        """``pieces`` begin with those of the call before. There must be one.
+
+        A gap is listed once something follows it: FFmpeg asks for it again and again, and at the end of all it stands
+        for nothing.
+        """
+        if not self.captions:
+            last = next((n for n in range(len(pieces) - 1, -1, -1) if not pieces[n].gap), -1)
+            pieces = pieces[: last + 1] or pieces
         made = self._made
         if made is not None and made[:2] == (len(pieces), ended):
             return made[2]
@@ -80,7 +115,10 @@ class TrackWriter:
         if piece.discontinuity:
             out.append("#EXT-X-DISCONTINUITY\n")
         number = init_number(piece)
-        if not self.captions and not piece.gap and (piece.discontinuity or number != self._map):
+        number = self.joined.get(number, number)
+        # "It applies to every Media Segment that appears after it" (4.4.4.5), across discontinuities too; yt-dlp takes
+        # none after the first segment.
+        if not self.captions and not piece.gap and number != self._map:
             out.append(f'#EXT-X-MAP:URI="{self.name}/init-{number}.mp4"\n')
             self._map = number
         epoch = edition.epochs_ms[piece.reel]

@@ -127,6 +127,29 @@ def init_section(config: TrackConfig) -> bytes:
     return _box(b"ftyp", brands) + movie
 
 
+def joined_init(first: bytes, other: bytes) -> bytes | None:
+    """One init section for the samples of both, pictures of one size whose parameter sets have ids of their own. None
+    where there can be none."""
+    if first == other:
+        return first
+    try:
+        sets = [_parameter_sets(init) for init in (first, other)]
+        sps, pps = (tuple(dict.fromkeys((*sets[0][kind], *sets[1][kind]))) for kind in (0, 1))
+        shapes = {(s.width, s.height, s.sample_aspect, s.chroma_format, s.bit_depth) for s in map(h264.parse_sps, sps)}
+        if len(shapes) > 1 or any(len({h264.set_id(nal) for nal in nals}) < len(nals) for nals in (sps, pps)):
+            return None
+        return init_section(video_config(sps, pps))
+    except ValueError:
+        return None
+
+
+def _parameter_sets(init: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    at = init.find(b"avcC")
+    if at < 4:
+        raise ValueError("no avcC")
+    return h264.parse_avc_configuration(init[at + 4 : at - 4 + int.from_bytes(init[at - 4 : at], "big")])
+
+
 def fragment(config: TrackConfig, sequence: int, samples: Sequence[Sample], end: int) -> bytes:
     """moof and mdat of the samples, which must be in order; the last one ends at ``end``, in ticks.
 

@@ -266,14 +266,19 @@ def avc_configuration(sps: Sequence[bytes], pps: Sequence[bytes]) -> bytes:
         raise ValueError("an avcC takes 1 to 31 SPS and 1 to 255 PPS")
     if any(len(nal) > 0xFFFF for nal in (*sps, *pps)):
         raise ValueError("a parameter set is too long")
-    first = parse_sps(sps[0])
-    out = [bytes((1, first.profile, first.constraints, first.level, 0xFF, 0xE0 | len(sps)))]
+    first, *others = (parse_sps(nal) for nal in sps)
+    # What a decoder of all of them must be able to do.
+    profile, level = max(s.profile for s in (first, *others)), max(s.level for s in (first, *others))
+    constraints = first.constraints
+    for other in others:
+        constraints &= other.constraints
+    out = [bytes((1, profile, constraints, level, 0xFF, 0xE0 | len(sps)))]
     for nal in sps:
         out += (len(nal).to_bytes(2, "big"), nal)
     out.append(bytes((len(pps),)))
     for nal in pps:
         out += (len(nal).to_bytes(2, "big"), nal)
-    if first.profile in (100, 110, 122, 144):
+    if profile in (100, 110, 122, 144):
         depth = 0xF8 | (first.bit_depth - 8)
         out.append(bytes((0xFC | first.chroma_format, depth, depth, 0)))
     return b"".join(out)
@@ -300,6 +305,12 @@ def parse_avc_configuration(record: bytes) -> tuple[tuple[bytes, ...], tuple[byt
             at += 2 + size
         sets.append(tuple(nals))
     return sets[0], sets[1]
+
+
+def set_id(nal: bytes) -> int:
+    """The id of an SPS or PPS. Raises ValueError."""
+    # seq_parameter_set_id follows profile, constraints and level (7.3.2.1.1), pic_parameter_set_id nothing.
+    return BitReader(_unescape(nal[4 if nal[0] & 0x1F == NAL_SPS else 1 :])).ue()
 
 
 def parameter_sets(extradata: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:

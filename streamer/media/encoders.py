@@ -206,6 +206,8 @@ class RungEncoder:
                 # Scene cuts would put IDRs inside segments, and looking for them costs a tenth of all work.
                 "sc_threshold": "0",
                 "a53cc": "0",
+                # Sources have 0. With another id a replay names one init section for both (``cmaf.joined_init``).
+                "x264-params": "sps-id=1",
             }
         else:
             options |= _COMMON_HARDWARE.get(name, {})

@@ -20,6 +20,7 @@ from streamer.control.messages import Answer, Candidates, Offer, SourceStatus
 from streamer.errors import BadRequest, Conflict, NotFound, Unavailable
 from streamer.formats.types import AccessUnit
 from streamer.room.duels import WINDOW_NS, Duels
+from streamer.room.ended import EndedConnections
 from streamer.room.publication import Publication
 from streamer.rtc.ice import binding_from
 from streamer.rtc.receiver import Drop
@@ -68,6 +69,7 @@ class Publications:
         self._coming: dict[str, Publication] = {}
         """Answered, but not connected yet: at most one per source."""
         self._gone: dict[str, SourceStatus] = {}
+        self._ended_ones = EndedConnections()
         self._duels = Duels()
         self._closing: set[asyncio.Task[None]] = set()
         self._totals: dict[str, float] = {
@@ -155,8 +157,10 @@ class Publications:
         return None
 
     async def hangup(self, resource: str) -> None:
-        """End the publication of the resource. Error: ``no_such_resource`` 404."""
-        self._finish(self._find(resource), "hung_up")
+        """End the publication of the resource, if it has not ended by itself. Error: ``no_such_resource`` 404."""
+        if not self._ended_ones.settle(resource):
+            self._finish(self._find(resource), "hung_up")
+            self._ended_ones.settle(resource)
 
     async def hangup_grant(self, grant: str) -> None:
         """End all publications of a revoked grant."""
@@ -165,7 +169,8 @@ class Publications:
                 self._finish(publication, "revoked")
 
     def owns(self, resource: str) -> bool:
-        return any(p.resource == resource for p in self._all())
+        """Whether it is a publication's, present or ended by itself."""
+        return self._ended_ones.has(resource) or any(p.resource == resource for p in self._all())
 
     def _find(self, resource: str) -> Publication:
         for publication in self._all():
@@ -229,6 +234,7 @@ class Publications:
                 del self._gone[next(iter(self._gone))]
 
     def _retire(self, publication: Publication, reason: str) -> None:
+        self._ended_ones.add(publication.resource)
         for name, count in publication.counters().items():
             self._totals[name] = self._totals.get(name, 0.0) + count
         task = asyncio.create_task(publication.close(reason), name=f"close publication {publication.id}")

@@ -5,6 +5,7 @@ after the last. All on the loop; pushing never waits.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from streamer.broadcast.media_events import PUBLIC
 from streamer.control.framing import builtins_to, encode_frame
 from streamer.control.messages import Answer, Candidates, ControlEvent, Offer
 from streamer.errors import NotFound, StreamerError
+from streamer.room.ended import EndedConnections
 from streamer.room.feed import GOP_MAX_BYTES, GOP_MAX_US
 from streamer.room.relay_link import RelayProcess, relay_unavailable
 from streamer.room.relay_wire import AudioFrame, VideoFrame, ViewerCounts, feed_of
@@ -99,6 +101,9 @@ class Relay:
         self._places = WhepPlaces(settings.whep)
         """Places of offers until the relay process answers, which has the same limits."""
         self._resources: dict[str, str] = {}
+        self._ended = EndedConnections()
+        self._deleted: set[str] = set()
+        """Connections that end because of their DELETE."""
         self._connected = 0
         self._relay_counters: dict[str, float] = {}
         self._earlier_counters: dict[str, float] = {}
@@ -194,8 +199,15 @@ class Relay:
         return None
 
     async def hangup(self, resource: str) -> None:
-        """Errors: ``no_such_resource`` 404."""
-        await self._of(resource).request("hangup", {"resource": resource})
+        """Nothing where the connection has ended by itself. Errors: ``no_such_resource`` 404."""
+        if self._ended.settle(resource):
+            return
+        process = self._of(resource)
+        if resource in self._deleted:
+            raise NotFound("There is no such connection.", code="no_such_resource")
+        self._deleted.add(resource)
+        with contextlib.suppress(NotFound):  # it has ended by itself, and its room has not been told yet
+            await process.request("hangup", {"resource": resource})
 
     async def close(self) -> None:
         """End the relay process and with it every viewer's connection."""
@@ -240,6 +252,11 @@ class Relay:
                 self._on_source_keyframe_wanted(str(event.data).removeprefix("source/"))
         elif event.kind == "viewers":
             told = builtins_to(event.data, ViewerCounts)
+            for resource in self._resources.keys() - told.resources.keys():
+                if resource in self._deleted:
+                    self._deleted.discard(resource)
+                else:
+                    self._ended.add(resource)
             self._resources = told.resources
             self._connected = told.connected
             self._relay_counters = told.counters
@@ -257,7 +274,10 @@ class Relay:
         for name, value in self._relay_counters.items():
             self._earlier_counters[name] = self._earlier_counters.get(name, 0) + value
         self._relay_counters = {}
+        for resource in self._resources:
+            self._ended.add(resource)
         self._resources = {}
+        self._deleted.clear()
         self._connected = 0
         if process is not None:
             task = asyncio.create_task(process.stop(), name=f"room {self._room} relay stop")

@@ -160,8 +160,10 @@ class WebRtcConnections:
         query = select(connections).where(connections.c.grant_id.not_in(select(grants.c.id)))
         return [_opened(row) for row in await self._connection.execute(query)]
 
-    async def remove(self, resource: str) -> None:
-        await self._connection.execute(delete(connections).where(connections.c.resource == resource))
+    async def remove(self, resource: str) -> bool:
+        """Returns whether it was known."""
+        removed = await self._connection.execute(delete(connections).where(connections.c.resource == resource))
+        return removed.rowcount > 0
 
 
 def _opened(row: Row[Any]) -> OpenConnection:

@@ -53,6 +53,27 @@ async def test_a_publication_opens_the_room_and_gets_its_resource(client: Client
         assert (await response.json())["error"]["code"] == "no_such_resource"
 
 
+async def test_a_delete_after_the_room_closed_is_no_error(client: Client, plane: FakePlane, token: str) -> None:
+    async with client.post("/whip/a", data=OFFER, headers={**bearer(token), **SDP}) as response:
+        location = response.headers["Location"]
+    del plane.rooms["a"]
+    async with client.delete(location) as response:
+        assert response.status == 200
+    for address in (location, "/whip/a/main/never-was-a-connection"):
+        async with client.delete(address) as response:
+            assert response.status == 404
+
+
+async def test_the_endpoint_names_the_methods_of_its_resources(client: Client) -> None:
+    """Eyevinn's WHIP client trickles only where PATCH is among them."""
+    for path in ("/whip/a", "/whip/a/spare", "/whep/a"):
+        async with client.options(path) as response:
+            assert response.status == 204
+            for header in ("Allow", "Access-Control-Allow-Methods"):
+                named = {method.strip() for method in response.headers[header].split(",")}
+                assert named == {"POST", "PATCH", "DELETE", "OPTIONS"}
+
+
 async def test_a_named_source_and_a_takeover_reach_the_room(client: Client, plane: FakePlane, token: str) -> None:
     async with client.post("/whip/a/spare?takeover=1", data=OFFER, headers={**bearer(token), **SDP}) as response:
         assert response.status == 201

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from streamer.broadcast.media_events import MediaEvent
 from streamer.broadcast.programme import Broadcast, Rendition
@@ -81,6 +82,17 @@ def test_multivariant_has_sound_apart_and_the_middle_first() -> None:
         '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a128",NAME="a128",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",'
         'URI="b1/a128.m3u8?dvr=1"'
     ) in lines
+
+
+def test_one_sound_is_the_default_and_the_leaner_one_is_only_a_variant() -> None:
+    video, good = RENDITIONS[0], RENDITIONS[2]
+    poor = structs.replace(good, name="a64", bandwidth=70_000, average_bandwidth=64_000)
+    text = playlists.multivariant(Broadcast("b", "r", EPOCH_MS, (poor, good, video)))
+    media = [line for line in text.splitlines() if line.startswith("#EXT-X-MEDIA")]
+    assert len(media) == 1
+    assert 'GROUP-ID="a128"' in media[0]
+    assert "DEFAULT=YES" in media[0]
+    assert text.endswith('#EXT-X-STREAM-INF:BANDWIDTH=70000,AVERAGE-BANDWIDTH=64000,CODECS="mp4a.40.2"\nb/a64.m3u8\n')
 
 
 def test_multivariant_without_sound_and_without_picture() -> None:

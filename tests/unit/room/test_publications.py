@@ -318,6 +318,23 @@ async def test_a_publisher_that_closes_its_connection_is_gone_at_once() -> None:
         await until(lambda: ("down", "main", "hung_up") in s.sink.events, 3)
 
 
+async def test_a_delete_after_the_connection_closed_ends_nothing_and_is_no_error() -> None:
+    """whip-whep closes its connection first; a publisher that was thrown out deletes what was its own."""
+    async with stage() as s:
+        camera, other = s.camera(), s.camera()
+        closed = await camera.connect()
+        await camera.pc.close()
+        await until(lambda: ("down", "main", "hung_up") in s.sink.events)
+        thrown_out = await s.camera().connect()
+        await other.connect(takeover=True)
+        for answer in (closed, thrown_out):
+            assert s.publications.owns(answer.resource)
+            await s.publications.hangup(answer.resource)
+            assert (await refused(s.publications.hangup(answer.resource))).status == 404
+        assert s.publications.count == 1
+        assert (await refused(s.publications.hangup("never"))).status == 404
+
+
 async def test_a_publisher_that_never_connects_is_given_up() -> None:
     async with stage(loopback_settings(connect_timeout_s=0.5)) as s:
         await s.publications.offer(Offer("publish", await s.camera().sdp(), grant="g1"))
