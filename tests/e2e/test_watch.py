@@ -219,6 +219,33 @@ def _segments(seen: Opened, since: int) -> list[str]:
     return [request.url for request in seen.requests[since:] if request.url.endswith(".m4s")]
 
 
+async def test_on_a_phone_a_first_tap_only_shows_the_controls(browser: Browser, server: Running) -> None:
+    phone = {"width": 390, "height": 844, "has_touch": True, "is_mobile": True}
+    async with opened(browser, f"{server.url}/watch/hall", language="fr-FR", **phone) as seen:
+        await seen.wait_moving()
+        await seen.holds(
+            "document.querySelector('.timeline input').max - document.querySelector('.timeline input').min > 20_000"
+        )
+        hidden = "document.querySelector('media-controller').hasAttribute('userinactive')"
+        await seen.holds(hidden)
+        box = await seen.page.locator(".timeline input").bounding_box()
+        assert box is not None
+        at = box["x"] + box["width"] * 0.1, box["y"] + box["height"] / 2
+        back = seen.page.get_by_role("button", name=re.compile("^Revenir au direct"))
+        await seen.page.touchscreen.tap(*at)
+        await seen.holds(
+            f"!({hidden}) && getComputedStyle(document.querySelector('.timeline')).pointerEvents !== 'none'"
+        )
+        assert await back.count() == 0, "a tap on what is not seen moves nothing"
+        await seen.page.touchscreen.tap(*at)
+        await back.wait_for()
+        for width in (390, 320):
+            await seen.page.set_viewport_size({"width": width, "height": 844})
+            box = await seen.page.locator("media-fullscreen-button").bounding_box()
+            assert box is not None
+            assert box["x"] + box["width"] <= width, "full screen is within reach"
+
+
 async def test_speaks_the_browsers_language_and_the_one_that_is_chosen(browser: Browser, server: Running) -> None:
     async with watching(browser, server, language="fr-FR") as seen:
         await seen.page.get_by_role("button", name="Activer le son", exact=True).wait_for()

@@ -1,3 +1,5 @@
+import type { SpokenCaptions } from './spoken.svelte'
+
 /** Captions over the picture: which language, how large, where; remembered on this device. */
 
 export type CaptionSize = 'small' | 'medium' | 'large'
@@ -54,14 +56,21 @@ function rowsOf(cue: VTTCue): string[] {
  * and the text is above the controls. Only where the system plays full screen by itself does it draw them.
  */
 export class Captions {
-  languages = $state.raw<readonly CaptionLanguage[]>([])
+  readonly languages: readonly CaptionLanguage[] = $derived.by(() => this.spoken?.languages ?? this.ofTracks)
   on = $state(false)
   size = $state<CaptionSize>('medium')
   place = $state<CaptionPlace>('bottom')
   /** The lines that are shown now. */
-  rows = $state.raw<readonly string[]>([])
+  readonly rows: readonly string[] = $derived.by(() => {
+    if (!this.spoken) return this.cueRows
+    return this.on ? this.spoken.rows(this.language) : []
+  })
+  /** Told by the page, where what plays has no tracks. */
+  spoken = $state.raw<SpokenCaptions | null>(null)
   /** The language that is or would be shown. */
   readonly language: string | null
+  private ofTracks = $state.raw<readonly CaptionLanguage[]>([])
+  private cueRows = $state.raw<readonly string[]>([])
   private wanted = $state('')
   private media: HTMLVideoElement | null = null
   private followed: TextTrack | null = null
@@ -144,7 +153,7 @@ export class Captions {
     const fresh = tracks
       .filter(({ language }, index) => tracks.findIndex((other) => other.language === language) === index)
       .map(({ language, label }) => ({ tag: language, name: label || language }))
-    if (JSON.stringify(fresh) !== JSON.stringify(this.languages)) this.languages = fresh
+    if (JSON.stringify(fresh) !== JSON.stringify(this.ofTracks)) this.ofTracks = fresh
     const shown = this.on ? (tracks.findLast(({ language }) => language === this.language) ?? null) : null
     for (const track of tracks) {
       const mode = track !== shown ? 'disabled' : this.systemDraws ? 'showing' : 'hidden'
@@ -170,7 +179,7 @@ export class Captions {
       null,
     )
     const rows = newest && !this.systemDraws ? rowsOf(newest) : []
-    if (rows.join('\n') !== this.rows.join('\n')) this.rows = rows
+    if (rows.join('\n') !== this.cueRows.join('\n')) this.cueRows = rows
   }
 
   private fullscreen(on: boolean): void {

@@ -119,7 +119,7 @@ export class HlsEngine implements Engine {
     this.drop()
     const hls = new Hls({
       ...hlsConfig(this.source, this.start_s),
-      pLoader: this.source === 'replay' ? replayPlaylistLoader() : earlyPlaylistLoader(),
+      pLoader: this.source === 'replay' || this.source === 'dvr' ? replayPlaylistLoader() : earlyPlaylistLoader(),
     })
     this.hls = hls
     // Captions are drawn by the page (captions.svelte.ts).

@@ -10,7 +10,7 @@ import { NativeEngine } from './native-engine'
 import { type Output, outputOf } from './output'
 import { Recording, type Replay } from './recording.svelte'
 import { type Mode, Runner } from './runner.svelte'
-import { type Chapter, liveTimeline, type Timeline } from './timeline'
+import { beforeStart, type Chapter, liveTimeline, type Timeline } from './timeline'
 
 export type { Mode }
 
@@ -291,9 +291,14 @@ export class Player {
    */
   mayMoveTo(position_s: number): boolean {
     if (this.replay) return true
-    const behind_s = this.runner.engine?.playhead.behind_s
-    if (!this.media || behind_s == null) return false
-    if (position_s > this.media.currentTime + behind_s - 1) {
+    const playhead = this.runner.engine?.playhead
+    if (!this.media || playhead?.behind_s == null) return false
+    const before_ms = beforeStart(playhead, position_s, this.media.currentTime)
+    if (before_ms !== null && this.runner.source === 'live') {
+      void this.seek(before_ms)
+      return false
+    }
+    if (position_s > this.media.currentTime + playhead.behind_s - 1) {
       if (!this.following) this.goLive()
       return false
     }
@@ -308,8 +313,6 @@ export class Player {
     if (window) this.look()
     return window
   }
-
-  // --- what runs -----------------------------------------------------------------------------------------------------
 
   private begin(source: 'live' | 'dvr' = 'live', start_s: number | null = null): void {
     this.drop()
@@ -332,8 +335,6 @@ export class Player {
     this.runner.drop()
     this.latency_ms = null
   }
-
-  // --- what happens --------------------------------------------------------------------------------------------------
 
   /** Tells the state of the room, or of the session that is played, to a player that does not ask by itself. */
   tell(answer: RoomAnswer): void {

@@ -6,6 +6,7 @@ import type { Source } from './hls-config'
 import { HlsEngine } from './hls-engine'
 import { fetchText } from './media'
 import { NativeEngine } from './native-engine'
+import { SpokenCaptions } from './spoken.svelte'
 import { WhepPlayback } from './whep-playback'
 
 /** How the viewer wants to watch. */
@@ -52,6 +53,8 @@ export class Runner {
   current = $state(-1)
   /** The browser refused to start by itself. */
   refused = $state(false)
+  /** Captions that the page tells: WebRTC carries no text. */
+  readonly spoken = new SpokenCaptions()
   engine: Engine | null = null
   whep: WhepPlayback | null = null
   source: Source = 'live'
@@ -91,6 +94,7 @@ export class Runner {
     this.dropWhep()
     this.engine?.close()
     this.engine = null
+    this.spoken.clear()
     this.source = 'live'
     this.playing = 'none'
     this.failing = false
@@ -152,8 +156,7 @@ export class Runner {
       ondiscontinuity: () => this.events.ondiscontinuity(),
     }
     if (HlsEngine.supported) this.engine = new HlsEngine(this.media, address, source, start_s, events)
-    else if (NativeEngine.supported(this.media))
-      this.engine = new NativeEngine(this.media, address, events, source === 'replay' ? start_s : null)
+    else if (NativeEngine.supported(this.media)) this.engine = new NativeEngine(this.media, address, events, start_s)
     if (source !== 'audio' && this.chosen >= 0) this.engine?.choose(this.chosen)
     void this.play()
   }

@@ -16,6 +16,22 @@ export interface Chapter {
   label: string
 }
 
+/** One press of a key that goes back. */
+const STEP_MS = 10_000
+
+/**
+ * Where a seek of the element leads that would leave the loaded playlist at its start; null where it stays inside. Keys ask for
+ * nothing below the element's zero, which is where that playlist begins.
+ *
+ * @param position_s asked for, in the element's time
+ * @param current_s where the element is
+ */
+export function beforeStart({ at_ms, start_ms }: Playhead, position_s: number, current_s: number): number | null {
+  if (at_ms === null || start_ms === null || position_s > current_s) return null
+  const wanted_ms = Math.min(at_ms + (position_s - current_s) * 1000, position_s <= 0 ? at_ms - STEP_MS : Infinity)
+  return wanted_ms < start_ms ? wanted_ms : null
+}
+
 /**
  * The timeline of a live broadcast; null while its times are unknown.
  *

@@ -17,6 +17,7 @@ export const en = {
   embedTitle: '{room}, live',
   audience: 'Audience',
   talk: 'Show chat and questions',
+  about: 'Abstract',
 } as const
 
 export const fr: Translation<typeof en> = {
@@ -36,6 +37,7 @@ export const fr: Translation<typeof en> = {
   embedTitle: '{room}, en direct',
   audience: 'Public',
   talk: 'Afficher discussion et questions',
+  about: 'Résumé',
 }
 
 export const t = translator({ en, fr })
