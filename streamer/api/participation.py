@@ -163,7 +163,7 @@ async def get_poll(call: Call) -> Item:
     async with call.services.database.read() as connection:
         found = await Polls(connection).find(call.path("id"))
     view = None
-    if found is not None and not found.removed:
+    if found is not None and found.public:
         (view,) = await _poll_views(call.services, await _caller(call, said_in(found)), [found])
     if view is None:
         raise no_such("poll")

@@ -107,6 +107,7 @@ class ModeChanged(msgspec.Struct, frozen=True):
     shield: bool | Absent = msgspec.UNSET
     words: list[str] | Absent = msgspec.UNSET
     networks: list[str] | Absent = msgspec.UNSET
+    word_lists: list[str] | Absent = msgspec.UNSET
 
 
 class NoticeChanged(msgspec.Struct, frozen=True):

@@ -13,11 +13,14 @@ from streamer.audience.moderation import checked_networks
 from streamer.audience.people import Crew
 from streamer.audience.state import Change, Put, ScopeState
 from streamer.audience.texts import checked, shortened
+from streamer.audience.word_lists import WordList
 from streamer.conference.grants import Action
 from streamer.conference.participation import ChatMode, Notice, QuestionMode, QuestionOrder
 from streamer.errors import Unprocessable
 
 MOST_WORDS = 500
+UNNAMED = frozenset({"words", "networks", "word_lists"})
+"""Lists, whose values the action log does not name."""
 
 
 class ModeSet(ClientMessage, frozen=True):
@@ -32,6 +35,7 @@ class ModeSet(ClientMessage, frozen=True):
     shield: bool | None = None
     words: Annotated[tuple[Annotated[str, Meta(max_length=200)], ...], Meta(max_length=1000)] | None = None
     networks: Annotated[tuple[Annotated[str, Meta(max_length=100)], ...], Meta(max_length=100)] | None = None
+    word_lists: Annotated[tuple[WordList, ...], Meta(max_length=10)] | None = None
 
 
 class NoticeSet(ClientMessage, frozen=True):
@@ -53,9 +57,11 @@ def _set(state: ScopeState, who: Crew, command: ModeSet, at: Situation) -> Decis
         if len(words) > MOST_WORDS:
             raise Unprocessable(f"No more than {MOST_WORDS} words.", code="invalid", details={"field": "words"})
         given["words"] = words
+    if "word_lists" in given:
+        given["word_lists"] = tuple(sorted(set(given["word_lists"])))
     after = replace(before, **given)
     changes: list[Change] = [Put(before, after)] if after != before else []
-    what = " ".join(f"{name}={_plain(value)}" for name, value in given.items() if name not in ("words", "networks"))
+    what = " ".join(f"{name}={_plain(value)}" for name, value in given.items() if name not in UNNAMED)
     return acted(state, who, at, LoggedAction("room.mode", what), changes, {})
 
 

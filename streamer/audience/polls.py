@@ -18,7 +18,10 @@ from streamer.conference.participation import Poll, PollKind
 from streamer.errors import Conflict, Unprocessable
 
 MOST_OPTIONS = 10
+MOST_PREPARED = 30
 OPTION_CHARACTERS = 100
+RATING_STEPS = ("1", "2", "3", "4", "5")
+"""The options of a rating without options."""
 YES_NO = ("Yes", "No")
 """The options of a poll without options; pages translate these two."""
 
@@ -31,12 +34,28 @@ class PollVote(ClientMessage, frozen=True):
 
 
 class PollOpen(ClientMessage, frozen=True):
-    """Without options: yes or no. Answer: ``id``."""
+    """Without options: yes or no, or a rating from 1 to 5. Answer: ``id``."""
 
     kind: PollKind
     question: str
     options: Annotated[tuple[str, ...], Meta(max_length=100)] = ()
     results_at_end: bool = False
+
+
+class PollPrepare(PollOpen, frozen=True):
+    """For later: only the moderators see it until it is started. Answer: ``id``."""
+
+
+class PollStart(ClientMessage, frozen=True):
+    """A prepared one."""
+
+    id: Ident
+
+
+class PollDiscard(ClientMessage, frozen=True):
+    """A prepared one."""
+
+    id: Ident
 
 
 class PollClose(ClientMessage, frozen=True):
@@ -45,7 +64,7 @@ class PollClose(ClientMessage, frozen=True):
 
 def _vote(state: ScopeState, who: Participant, command: PollVote, _at: Situation) -> Decision:
     poll = state.polls.get(command.id)
-    if poll is None or poll.removed:
+    if poll is None or not poll.public:
         raise no_such("poll")
     chosen = choice(poll, command.options)
     if state.ballots.get(poll.id, {}).get(who.id, ()) == chosen:
@@ -54,33 +73,66 @@ def _vote(state: ScopeState, who: Participant, command: PollVote, _at: Situation
 
 
 def _open(state: ScopeState, who: Crew, command: PollOpen, at: Situation) -> Decision:
-    poll = Poll(
+    poll = _made(state, command, at)
+    return acted(state, who, at, LoggedAction("poll.open", poll.id), [Put(None, poll)], {"id": poll.id})
+
+
+def _prepare(state: ScopeState, who: Crew, command: PollPrepare, at: Situation) -> Decision:
+    if sum(poll.prepared and not poll.removed for poll in state.polls.values()) >= MOST_PREPARED:
+        raise Conflict(f"No more than {MOST_PREPARED} polls are kept for later.", code="too_many_polls")
+    poll = replace(_made(state, command, at), prepared=True)
+    return acted(state, who, at, LoggedAction("poll.prepare", poll.id), [Put(None, poll)], {"id": poll.id})
+
+
+def _start(state: ScopeState, who: Crew, command: PollStart, at: Situation) -> Decision:
+    poll = _prepared(state, command.id)
+    session, now_ms = state.focus.session, at.now_ms
+    opened = replace(poll, prepared=False, session=session, at_ms=now_ms, media_at_ms=now_ms)
+    return acted(state, who, at, LoggedAction("poll.start", poll.id), [Put(poll, opened)], {"id": poll.id})
+
+
+def _discard(state: ScopeState, who: Crew, command: PollDiscard, at: Situation) -> Decision:
+    poll = _prepared(state, command.id)
+    changes: list[Change] = [Put(poll, replace(poll, removed=True))]
+    return acted(state, who, at, LoggedAction("poll.discard", poll.id), changes, {"id": poll.id})
+
+
+def _prepared(state: ScopeState, poll_id: str) -> Poll:
+    poll = state.polls.get(poll_id)
+    if poll is None or poll.removed:
+        raise no_such("poll")
+    if not poll.prepared:
+        raise Conflict("The poll has been opened already.", code="wrong_state")
+    return poll
+
+
+def _made(state: ScopeState, command: PollOpen, at: Situation) -> Poll:
+    return Poll(
         id=at.new_id(),
         room=at.scope.room,
         scope=at.scope.key,
         session=state.focus.session,
         kind=command.kind,
         question=checked(command.question, at.settings.question_characters),
-        options=checked_options(command.options),
+        options=checked_options(command.options, RATING_STEPS if command.kind is PollKind.RATING else YES_NO),
         at_ms=at.now_ms,
         media_at_ms=at.now_ms,
         results_at_end=command.results_at_end,
     )
-    return acted(state, who, at, LoggedAction("poll.open", poll.id), [Put(None, poll)], {"id": poll.id})
 
 
 def _close(state: ScopeState, who: Crew, command: PollClose, at: Situation) -> Decision:
     poll = state.polls.get(command.id)
-    if poll is None or poll.removed:
+    if poll is None or not poll.public:
         raise no_such("poll")
     changes: list[Change] = [Put(poll, replace(poll, closed_ms=at.now_ms))] if poll.open else []
     return acted(state, who, at, LoggedAction("poll.close", poll.id), changes, {"id": poll.id})
 
 
-def checked_options(options: Sequence[str]) -> tuple[str, ...]:
-    """Raises Unprocessable ``invalid``, ``empty_text``, ``too_long``."""
+def checked_options(options: Sequence[str], without: tuple[str, ...] = YES_NO) -> tuple[str, ...]:
+    """``without``: those of a poll without options. Raises Unprocessable ``invalid``, ``empty_text``, ``too_long``."""
     if not options:
-        return YES_NO
+        return without
     if not 2 <= len(options) <= MOST_OPTIONS:
         raise Unprocessable(f"A poll has 2 to {MOST_OPTIONS} options.", code="invalid", details={"field": "options"})
     found = tuple(checked(option, OPTION_CHARACTERS) for option in options)
@@ -94,7 +146,7 @@ def choice(poll: Poll, options: Sequence[int | str]) -> tuple[int, ...]:
     if not poll.open:
         raise Conflict("The poll is closed.", code="poll_closed")
     chosen = sorted({_option(poll, option) for option in options})
-    if poll.kind is PollKind.SINGLE and len(chosen) > 1:
+    if poll.kind is not PollKind.MULTIPLE and len(chosen) > 1:
         raise Unprocessable("One option only.", code="invalid", details={"field": "options"})
     return tuple(chosen)
 
@@ -127,5 +179,8 @@ def _no_option() -> Unprocessable:
 COMMANDS = (
     StoredCommand("poll.vote", PollVote, _vote, budget="votes"),
     StoredCommand("poll.open", PollOpen, _open, action=Action.POLL_RUN),
+    StoredCommand("poll.prepare", PollPrepare, _prepare, action=Action.POLL_RUN),
+    StoredCommand("poll.start", PollStart, _start, action=Action.POLL_RUN),
+    StoredCommand("poll.discard", PollDiscard, _discard, action=Action.POLL_RUN),
     StoredCommand("poll.close", PollClose, _close, action=Action.POLL_RUN),
 )

@@ -91,6 +91,7 @@ async def _card(database: Database, audience: AudienceScope, command: Participan
         "messages": messages,
         "questions": questions,
         **views.you_view(sanction, now_ms),
+        "written": _written(latest, audience.shown, participant),
         "latest": [views.message_for_moderators(message) for message in latest[:50]],
         "history": [views.action_view(action) for action in about if action.kind != "participant.note"],
         "notes": [
@@ -100,6 +101,21 @@ async def _card(database: Database, audience: AudienceScope, command: Participan
         ],
     }
     return {"card": shown}
+
+
+def _written(messages: Sequence[Message], state: ScopeState, participant: str) -> list[dict[str, Any]]:
+    """Messages and questions of the session that is on, the newest first. A card tells no anonymous question."""
+
+    def entry(kind: str, item: Message | Question, state: str, text: str) -> tuple[int, dict[str, Any]]:
+        return item.at_ms, {"kind": kind, "id": item.id, "text": text, "state": state, "at": views.moment(item.at_ms)}
+
+    found = [entry("message", m, m.state.value, m.text) for m in messages if state.focus.has(m)]
+    found += [
+        entry("question", q, "withdrawn" if q.withdrawn else q.state.value, q.original or q.text)
+        for q in state.questions.values()
+        if q.participant == participant and state.focus.has(q) and not q.anonymous
+    ]
+    return [told for _, told in sorted(found, key=lambda one: one[0], reverse=True)]
 
 
 async def _actions(database: Database, audience: AudienceScope, command: ActionLogRead, _now_ms: int) -> dict[str, Any]:

@@ -186,7 +186,15 @@ class AudienceRepository:
                 # A closed session's own audience begins with the words and networks of the room.
                 of_room = await modes.find(scope.room)
                 mode = (
-                    None if of_room is None else Mode(scope.room, key, words=of_room.words, networks=of_room.networks)
+                    None
+                    if of_room is None
+                    else Mode(
+                        scope.room,
+                        key,
+                        words=of_room.words,
+                        networks=of_room.networks,
+                        word_lists=of_room.word_lists,
+                    )
                 )
             state = ScopeState(mode or Mode(scope.room, key), keep=keep)
             state.messages = {m.id: m for m in await ChatMessages(connection).newest(key, keep)}

@@ -81,7 +81,7 @@ def public_snapshot(state: ScopeState, now_ms: int) -> Object:
         "polls": [
             poll_view(poll, state.ballots.get(poll.id, {}))
             for poll in state.polls.values()
-            if not poll.removed and (poll.open or poll.session == state.focus.session)
+            if poll.public and (poll.open or poll.session == state.focus.session)
         ],
         "mode": mode_view(state.mode),
         "notice": None if over else notice_view(notice),
@@ -171,7 +171,8 @@ def events_of(scope: str, change: Change, before: Focus, state: ScopeState, now_
         case Question():
             yield from _question_events(tell, earlier if isinstance(earlier, Question) else None, item, before, state)
         case Poll():
-            yield from poll_events(scope, item, state, now_ms)
+            was = isinstance(earlier, Poll) and earlier.public
+            yield from poll_events(scope, item, state, now_ms, was_public=was)
         case Mode():
             yield tell(Viewpoint.PUBLIC, "room.mode", mode_view(item), replaces="mode")
             yield tell(Viewpoint.MODERATION, "room.mode", mode_for_moderators(item), replaces="mode")
@@ -272,12 +273,17 @@ def question_events(
     yield tell(Viewpoint.MODERATION, "question.changed", crew, media_at=at, replaces=key)
 
 
-def poll_events(scope: str, poll: Poll, state: ScopeState, now_ms: int) -> Iterable[AudienceEvent]:
+def poll_events(
+    scope: str, poll: Poll, state: ScopeState, now_ms: int, *, was_public: bool = True
+) -> Iterable[AudienceEvent]:
     """The present state of a poll."""
     tell = _Teller(scope, now_ms)
     key = f"poll {poll.id}"
     for viewpoint in (Viewpoint.PUBLIC, Viewpoint.MODERATION):
-        if poll.removed:
+        hidden = viewpoint is Viewpoint.PUBLIC and poll.prepared
+        if hidden and not was_public:
+            continue
+        if poll.removed or hidden:
             yield tell(viewpoint, "poll.changed", {"id": poll.id, "removed": True}, replaces=key)
         else:
             data = poll_view(poll, state.ballots.get(poll.id, {}), crew=viewpoint is Viewpoint.MODERATION)

@@ -96,10 +96,10 @@ class Focus:
     session: str | None
     since_ms: int
 
-    def has(self, question: Question) -> bool:
-        if question.session is None:
-            return question.at_ms >= self.since_ms
-        return question.session == self.session
+    def has(self, item: Question | Message) -> bool:
+        if item.session is None:
+            return item.at_ms >= self.since_ms
+        return item.session == self.session
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ class ScopeState:
         for poll in list(self.polls.values()):
             if len(self.polls) <= MOST_POLLS:
                 return
-            if not poll.open:
+            if not poll.open and (poll.removed or not poll.prepared):
                 del self.polls[poll.id]
                 self.ballots.pop(poll.id, None)
 

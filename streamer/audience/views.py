@@ -119,7 +119,7 @@ def poll_view(poll: Poll, ballots: Mapping[str, tuple[int, ...]], *, crew: bool 
             for index, text in enumerate(poll.options)
         ],
         "voters": len(ballots),
-        "state": "open" if poll.open else "closed",
+        "state": "open" if poll.open else "prepared" if poll.prepared else "closed",
         "results_at_end": poll.results_at_end,
         "at": moment(poll.at_ms),
         "media_at": poll.media_at_ms,
@@ -148,6 +148,7 @@ def mode_for_moderators(mode: Mode) -> Object:
         "shield": mode.shield,
         "words": list(mode.words),
         "networks": list(mode.networks),
+        "word_lists": list(mode.word_lists),
     }
 
 

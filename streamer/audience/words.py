@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import groupby, pairwise
 
 CONFUSABLES = {
     # Cyrillic
@@ -24,6 +26,10 @@ CONFUSABLES = {
     "ħ": "h",
     "ŧ": "t",
 }
+SHORTEST_PLURAL = 4
+"""Letters of a word whose plural is looked for: shorter ones have too many other meanings."""
+SHORTEST_PAIR = 6
+"""Letters of a word that is found in two pieces."""
 LEET = dict(zip("013457@$!|€+", "oieastasiiet", strict=True))
 """Digits and signs that stand for letters. ``8``, ``9``, ``6`` and ``2`` are left alone: numbers are no words."""
 
@@ -51,76 +57,104 @@ def _letters(text: str) -> str:
     return "".join(LEET.get(character, character) for character in text)
 
 
-def _squeezed(word: str) -> str:
-    """Runs of one letter become one letter: ``baaaad`` is ``bad``."""
-    out: list[str] = []
-    for character in word:
-        if not out or out[-1] != character:
-            out.append(character)
-    return "".join(out)
+@dataclass(frozen=True, slots=True)
+class _Spelling:
+    """A word with its runs of one letter counted: ``baaad`` is ``bad`` with (1, 3, 1)."""
+
+    letters: str
+    runs: tuple[int, ...]
+
+    def shows(self, word: _Spelling) -> bool:
+        """Whether it is the word, perhaps drawn out. ``as`` is not ``ass``."""
+        return self.letters == word.letters and all(a >= b for a, b in zip(self.runs, word.runs, strict=True))
 
 
-@lru_cache(maxsize=256)
-def _needles(words: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Each blocked word (or phrase) as the tokens to look for."""
-    found = []
-    for word in words:
-        tokens = tuple(_squeezed(_letters(token)) for token in folded(word).split())
-        if tokens:
-            found.append(tokens)
-    return tuple(found)
+def _spelling(word: str) -> _Spelling:
+    runs = [(letter, len(tuple(same))) for letter, same in groupby(word)]
+    return _Spelling("".join(letter for letter, _ in runs), tuple(count for _, count in runs))
+
+
+@dataclass(slots=True)
+class _Needles:
+    """Words to look for, with their places in the list."""
+
+    words: dict[str, list[tuple[_Spelling, int]]] = field(default_factory=dict)
+    """By their letters, in singular and plural; phrases without their spaces, too."""
+    phrases: dict[str, list[tuple[tuple[_Spelling, ...], int]]] = field(default_factory=dict)
+    """By the letters of the first word."""
+
+    def add(self, word: str, index: int) -> None:
+        tokens = [_letters(token) for token in folded(word).split()]
+        if not tokens:
+            return
+        for number in _numbers("".join(tokens)):
+            spelled = _spelling(number)
+            self.words.setdefault(spelled.letters, []).append((spelled, index))
+        if len(tokens) > 1:
+            spelled_out = tuple(_spelling(token) for token in tokens)
+            self.phrases.setdefault(spelled_out[0].letters, []).append((spelled_out, index))
+
+    def named(self, spelled: _Spelling) -> list[int]:
+        return [index for word, index in self.words.get(spelled.letters, ()) if spelled.shows(word)]
+
+
+def _numbers(word: str) -> Iterable[str]:
+    """A word in singular and plural, French or English."""
+    yield word
+    if len(word) < SHORTEST_PLURAL:
+        return
+    yield from (f"{word}s", f"{word}es", f"{word}x")
+    if word.endswith("y"):
+        yield f"{word[:-1]}ies"
+    if word.endswith(("s", "x")) and not word.endswith("ss"):
+        yield word[:-1]
+
+
+@lru_cache(maxsize=64)
+def _needles(words: tuple[str, ...]) -> _Needles:
+    found = _Needles()
+    for index, word in enumerate(words):
+        found.add(word, index)
+    return found
 
 
 def blocked(text: str, words: tuple[str, ...]) -> str | None:
     """The first of ``words`` that the text holds as a whole word or phrase; None if it holds none.
 
-    A word inside another does not count (Scunthorpe); ``b a d`` and ``b.a.d`` do.
+    A word inside another does not count (Scunthorpe), nor do two words that make one together (``pen is``). Plurals,
+    ``b a d``, ``b.a.d``, ``ba d``, and long words in two pieces do.
     """
     if not words:
         return None
+    needles = _needles(words)
     plain = folded(text).split()
-    spellings = [
-        [_squeezed(_letters(token)) for token in plain],
-        # Digits as themselves, if the sign at the end was a sign: ``bad!``.
-        [_squeezed(_letters("".join(c for c in token if c.isalnum()))) for token in plain],
-    ]
-    spellings.append(_joined(spellings[0]))
-    spellings.append(_joined(spellings[1]))
-    # Looked up in a set: one character may become many (U+FDFA eighteen), and there may be hundreds of words.
-    there = [frozenset(tokens) for tokens in spellings]
-    for index, needle in enumerate(_needles(words)):
-        for tokens, known in zip(spellings, there, strict=True):
-            if known.issuperset(needle) and (len(needle) == 1 or _follow(needle, tokens)):
-                return words[index] if index < len(words) else needle[0]
-    return None
+    # Digits as letters, then as themselves, if the sign at the end was a sign: ``bad!``.
+    readings = ([_letters(token) for token in plain], [_letters(_alone(token)) for token in plain])
+    found: list[int] = []
+    for tokens in readings:
+        spelled = [_spelling(token) for token in tokens]
+        for at, one in enumerate(spelled):
+            found += needles.named(one)
+            for phrase, index in needles.phrases.get(one.letters, ()):
+                there = spelled[at : at + len(phrase)]
+                if len(there) == len(phrase) and all(map(_Spelling.shows, there, phrase)):
+                    found.append(index)
+        for joined in _joined(tokens):
+            found += needles.named(_spelling(joined))
+    return words[min(found)] if found else None
 
 
-def _follow(needle: tuple[str, ...], tokens: list[str]) -> bool:
-    """Whether the tokens of ``needle`` stand in ``tokens`` one after the other."""
-    width = len(needle)
-    return any(tuple(tokens[at : at + width]) == needle for at in range(len(tokens) - width + 1))
+def _alone(token: str) -> str:
+    return "".join(character for character in token if character.isalnum())
 
 
-def _joined(tokens: list[str]) -> list[str]:
-    """The tokens with single letters joined."""
-    out: list[str] = []
-    alone = ""
-    for token in [*tokens, ""]:
-        if len(token) == 1:
-            alone += token
-            continue
-        if alone:
-            out.append(_squeezed(alone))
-            alone = ""
-        if token:
-            out.append(token)
-    return out
-
-
-def same_words(text: str, other: str) -> bool:
-    """Whether two names look the same to a reader, for whom ``l`` and ``I`` are one."""
-    return _drawn(text) == _drawn(other)
-
-
-def _drawn(text: str) -> str:
-    return _letters(folded(text)).replace(" ", "").replace("l", "i")
+def _joined(tokens: list[str]) -> Iterable[str]:
+    """Words that were taken apart: runs of pieces of one letter, of two at most, and pairs that are long together."""
+    for most in (1, 2):
+        for short, run in groupby(tokens, lambda token, most=most: len(token) <= most):  # type: ignore[misc]
+            pieces = list(run)
+            if short and len(pieces) > 1:
+                yield "".join(pieces)
+    for one, other in pairwise(tokens):
+        if len(one) > 1 and len(other) > 1 and len(one) + len(other) >= SHORTEST_PAIR:
+            yield one + other

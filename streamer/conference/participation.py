@@ -71,6 +71,8 @@ WAITING = frozenset({QuestionState.APPROVED, QuestionState.ON_STAGE})
 class PollKind(StrEnum):
     SINGLE = "single"
     MULTIPLE = "multiple"
+    RATING = "rating"
+    """One step of a scale: the options in order, the first counts 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +149,16 @@ class Poll:
     results_at_end: bool = False
     """The audience sees the counts only after the poll is closed."""
     removed: bool = False
+    prepared: bool = False
+    """The moderators keep it for later; its times are those of its making."""
 
     @property
     def open(self) -> bool:
-        return self.closed_ms is None and not self.removed
+        return self.closed_ms is None and self.public
+
+    @property
+    def public(self) -> bool:
+        return not self.removed and not self.prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +180,8 @@ class Mode:
     """Words that are blocked here, besides the instance's."""
     networks: tuple[str, ...] = ()
     """The hall's own networks: no ban holds newcomers from there."""
+    word_lists: tuple[str, ...] = ()
+    """Lists of words that are blocked too, by language."""
 
 
 @dataclass(frozen=True, slots=True)

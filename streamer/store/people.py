@@ -257,7 +257,7 @@ LIST: tuple[TablePolicy, ...] = (
     TablePolicy(
         t.polls,
         "question options",
-        "id room_id scope session_id kind at_ms media_at_ms closed_ms results_at_end removed",
+        "id room_id scope session_id kind at_ms media_at_ms closed_ms results_at_end removed prepared",
         "Polls, as moderators worded them",
         Until.KEEP_DAYS,
         _audience(t.polls),
@@ -383,7 +383,7 @@ LIST: tuple[TablePolicy, ...] = (
     TablePolicy(
         t.room_modes,
         "words",
-        "scope room_id chat slow_seconds questions anonymous order hold_seconds shield networks",
+        "scope room_id chat slow_seconds questions anonymous order hold_seconds shield networks word_lists",
         "Words that moderators block, which may be names",
         Until.CHANGED,
     ),

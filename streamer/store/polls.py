@@ -61,6 +61,7 @@ class Polls:
         query = select(table).where(
             table.c.session_id == session,
             table.c.removed.is_(False),
+            table.c.prepared.is_(False),
             table.c.media_at_ms < to_ms,
             or_(table.c.closed_ms.is_(None), table.c.closed_ms >= from_ms),
         )
@@ -76,8 +77,9 @@ class Polls:
         session: str | None = None,
         caller: Caller | None = None,
     ) -> Page[Poll]:
-        """By time, without deleted ones. ``caller``: only those that they may know of; None: all."""
-        query = select(table).where(table.c.removed.is_(False)).order_by(table.c.at_ms, table.c.id).limit(limit + 1)
+        """By time, without deleted and prepared ones. ``caller``: only those that they may know of; None: all."""
+        query = select(table).where(table.c.removed.is_(False), table.c.prepared.is_(False))
+        query = query.order_by(table.c.at_ms, table.c.id).limit(limit + 1)
         if after is not None:
             query = query.where(after_pair(table.c.at_ms, table.c.id, after))
         if room is not None:

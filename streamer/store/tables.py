@@ -433,6 +433,7 @@ polls = Table(
     Column("closed_ms", BigInteger),
     Column("results_at_end", Boolean, nullable=False),
     Column("removed", Boolean, nullable=False),
+    Column("prepared", Boolean, nullable=False),
     Index("ix_polls_scope_at_ms", "scope", "at_ms"),
     Index("ix_polls_session_id_media_at_ms", "session_id", "media_at_ms"),
     Index("ix_polls_room_id", "room_id"),
@@ -462,6 +463,7 @@ room_modes = Table(
     Column("shield", Boolean, nullable=False),
     Column("words", UnboundedText, nullable=False),
     Column("networks", UnboundedText, nullable=False),
+    Column("word_lists", UnboundedText, nullable=False),
 )
 """The rules of an audience. An audience without a row has the defaults."""
 

@@ -164,7 +164,7 @@ async def test_a_question_goes_from_a_phone_to_the_screens(browser: Browser, ser
         said = await moderate("crew.say", to="stage", text="Please repeat the question")
         cue = speaker.page.get_by_test_id("cue")
         await cue.get_by_text("Please repeat the question").wait_for()
-        await cue.get_by_text("From Mo").wait_for()
+        await cue.get_by_text("From the moderator", exact=True).wait_for()
         await moderate("undo", action=said["action"])
         await cue.wait_for(state="detached")
         await moderate("crew.say", to="stage", text="Hurry up a bit")
@@ -188,6 +188,68 @@ async def test_a_question_goes_from_a_phone_to_the_screens(browser: Browser, ser
         assert not any("Hurry" in frame or "repeat the" in frame for frame in heard)
         assert await screen.page.get_by_test_id("cue").count() == 0
         assert "Hurry" not in await screen.page.inner_text("body")
+
+
+SQUASHED = """() => {
+    const box = (element) => element.getBoundingClientRect()
+    const within = (a, b) =>
+        a.top >= b.top - 1 && a.bottom <= b.bottom + 1 && a.left >= b.left - 1 && a.right <= b.right + 1
+    const left = (a, b) => a.right <= b.left + 1 || a.bottom <= b.top + 1
+    const apart = (a, b) => left(a, b) || left(b, a)
+    const seen = { top: 0, left: 0, bottom: innerHeight, right: innerWidth }
+    const found = []
+    const parts = [...document.querySelectorAll('h1, [role=timer], .question, .poll, .next, .following, .cue, header')]
+    for (const part of parts) {
+        if (!within(box(part), seen)) found.push(`${part.className} leaves the screen`)
+        for (const other of parts)
+            if (part !== other && !part.contains(other) && !other.contains(part) && !apart(box(part), box(other)))
+                found.push(`${part.className} lies over ${other.className}`)
+        for (const text of part.querySelectorAll('h2, li, .text, .label, .time, button')) {
+            if (box(text).height < 11 || parseFloat(getComputedStyle(text).fontSize) < 11.5)
+                found.push(`${text.textContent} is squashed`)
+            if (!within(box(text), box(part))) found.push(`${text.textContent} is cut off`)
+        }
+    }
+    return found
+}"""
+
+
+async def test_with_a_poll_a_question_and_a_cue_nothing_is_squashed_on_a_small_screen(
+    browser: Browser, server: Running
+) -> None:
+    hall = await make_hall(server, "small")
+    now = time.time()
+    following = {
+        "room": "small",
+        "title": "Ce qui vient ensuite",
+        "start": moment(now + 2400),
+        "end": moment(now + 4800),
+    }
+    await hall.begin("Une régie pour une personne, et ce que cela change pour les associations de quartier")
+    await server.api("POST", "/sessions", following, status=201)
+    address = f"{hall.stage}?lang=fr#token={hall.speaker}"
+    async with (
+        moderating(hall) as moderate,
+        opened(browser, address, language="fr-FR", width=1280, height=720) as screen,
+    ):
+        for number in range(4):
+            await moderate("question.add", text=f"Question {number}: combien de personnes faut-il, et pour combien ?")
+        options = [f"Une réponse {number}" for number in range(10)]
+        await moderate("poll.open", kind="single", question="Qu'en pensez-vous, ici et à distance ?", options=options)
+        await moderate("crew.say", to="stage", text="Plus que cinq minutes. Répétez les questions, s'il vous plaît.")
+        await screen.page.get_by_test_id("cue").get_by_text("De la modération", exact=True).wait_for()
+        await screen.page.get_by_test_id("poll").get_by_text("Une réponse 9").wait_for()
+
+        async def nothing_squashed() -> bool:
+            latest[:] = await screen.page.evaluate(SQUASHED)
+            return latest == []
+
+        latest: list[str] = []
+        await until_answered(nothing_squashed, limit_s=20, what=lambda: f"nothing squashed: {latest}")
+        staged = await moderate("question.add", text="Et celle qui est sur scène, est-ce qu'on peut encore la lire ?")
+        await moderate("question.move", id=staged["id"], state="on_stage")
+        await screen.page.locator(".question .text").wait_for()
+        await until_answered(nothing_squashed, limit_s=20, what=lambda: f"nothing squashed: {latest}")
 
 
 async def test_the_timer_turns_red_follows_an_extension_and_the_day_goes_on(browser: Browser, server: Running) -> None:

@@ -28,6 +28,7 @@ MODE = {"chat": "open", "questions": "open", "anonymous": True}
 AT_ONCE = 3
 """Messages of one participant before a pause is asked for."""
 LATE_MS = 8_000
+LONG = "A message as long as one may be: " + "and on it goes " * 11
 PHONE: dict[str, Any] = {"width": 390, "height": 844, "has_touch": True, "is_mobile": True}
 
 
@@ -239,6 +240,12 @@ async def test_polls_are_voted_in_and_reactions_counted(
     await look_at(ada, "Polls")
     poll = ada.page.get_by_role("region", name="Seen it before?")
     await poll.get_by_label("Yes").check()
+    async with joined(server, name="Full hall") as others:
+        await does(others, "poll.vote", {"id": first["id"], "options": [1]})
+        await poll.get_by_text("1 person voted").wait_for()
+        assert await poll.get_by_label("Yes").is_checked(), "somebody else's vote changes nothing of what is ticked"
+        await does(others, "poll.vote", {"id": first["id"], "options": []})
+        await poll.get_by_text("0 people voted").wait_for()
     await poll.get_by_role("button", name="Vote").click()
     await poll.get_by_text("100 %, 1").wait_for()
     await poll.get_by_role("button", name="Change my vote").click()
@@ -361,9 +368,17 @@ async def test_on_a_phone_the_picture_stays_in_sight(browser: Browser, server: R
                 await look_at(seen, name)
                 assert await seen.accessibility() == [], name
                 assert await seen.overflow_px() == 0
-        await seen.page.set_viewport_size({"width": 360, "height": 640})
-        assert await seen.overflow_px() == 0
         await look_at(seen, "Chat")
+        async with joined(server, name="Ada Lovelace") as other:
+            await does(other, "chat.send", {"text": LONG})
+        await act(row(seen, LONG), "Reply")
+        for width, height in ((390, 844), (360, 640), (320, 640)):
+            await seen.page.set_viewport_size({"width": width, "height": height})
+            assert await seen.overflow_px() == 0
+            box = await seen.page.get_by_role("button", name="Send", exact=True).bounding_box()
+            assert box is not None
+            assert box["x"] + box["width"] <= width, "what is replied to pushes nothing away"
+        await seen.page.get_by_role("button", name="Do not reply").click()
         # The height that a keyboard leaves.
         await seen.page.set_viewport_size({"width": 390, "height": 480})
         await seen.page.locator("textarea").click()

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from streamer.audience import habits, texts
 from streamer.audience.identity import Identities
+from streamer.audience.look_alikes import look_of, same_look, skeleton
 from streamer.audience.moderation import CLAIM_MS, exempt, prefix_of
 from streamer.audience.presence import Tallies
 from streamer.audience.question_order import ordered, tally, voted, voters
 from streamer.audience.scope import GRACE_MS, Scope, focus, media_time, session_at
-from streamer.audience.words import blocked, same_words
+from streamer.audience.word_lists import WORD_LISTS, words_in
+from streamer.audience.words import blocked
 from streamer.conference.participation import Question, QuestionOrder, QuestionState
 from streamer.errors import StreamerError
 from tests.fakes.talkers import START_MS, closed, talk
@@ -147,10 +149,61 @@ def test_phrases_other_scripts_and_odd_words() -> None:
     assert blocked("Go  to HELL now", ("nope", "go to hell")) == "go to hell"
     assert blocked("это дурак тут", ("дурак",)) == "дурак"
     assert blocked("anything", ("", "  ", "!!")) is None
-    assert same_words("M0dérateur", "moderateur")
-    assert same_words("ADMlN", "Admin")
-    assert same_words("Α.d.m.ı.n", "admin")
-    assert not same_words("Adam", "admin")
+
+
+def test_a_word_is_found_in_the_plural_drawn_out_and_in_pieces() -> None:
+    for text in ("idiots!", "i di ot", "IDIOOOTS", "1d10ts"):
+        assert blocked(text, ("idiot",)) == "idiot", text
+    assert blocked("an idiot", ("idiots",)) == "idiots"
+    assert blocked("les bateaux", ("bateau",)) == "bateau"
+    assert blocked("two bunnies", ("bunny",)) == "bunny"
+    for text in ("gotohell", "go-to-hell", "g o t o h e l l"):
+        assert blocked(text, ("nope", "go to hell")) == "go to hell", text
+
+
+ORDINARY = (
+    "Scunthorpe, Essex and Penistone",
+    "the pen is mightier",
+    "a therapist assesses the class",
+    "as usual, Dickens with a cocktail",
+    "je suis en retard, passe-moi le sel",
+    "pros and cons of a guitar pedal",
+    "un bas tarif, un concours, une analyse, des putois",
+    "shiitake",
+)
+
+
+@pytest.mark.parametrize("text", ORDINARY)
+def test_lists_of_words_find_none_in_ordinary_sentences(text: str) -> None:
+    assert blocked(text, words_in(WORD_LISTS)) is None
+
+
+def test_lists_of_words_are_by_language() -> None:
+    assert blocked("quels connards", words_in(("fr",))) == "connard"
+    assert blocked("quels connards", words_in(("en",))) is None
+    assert blocked("you ass hole", words_in(("en",))) == "asshole"
+    assert words_in(()) == words_in(("tlh",)) == ()
+    for language in WORD_LISTS:
+        listed = words_in((language,))
+        assert list(listed) == sorted(set(listed)), "in order, each once"
+        assert all(blocked(word, listed) is not None for word in listed)
+
+
+# --- names ------------------------------------------------------------------------------------------
+
+
+def test_names_are_compared_as_a_reader_sees_them() -> None:
+    assert skeleton("ѕсоре") == skeleton("scope")  # UTS 39's own example
+    for name in ("M0dérateur", "MODERATEUR", "Мodеrаteur", "ｍｏｄｅｒａｔｅｕｒ", "mo de\u200brateur", "rnoderateur"):
+        assert same_look(name, "moderateur"), name
+    assert same_look("ADMlN", "Admin")
+    assert same_look("Α.d.m.ı.n", "admin")
+    assert same_look("PauI MARTIN", "Paul Martin")
+    for name, other in (("Adam", "admin"), ("Paul", "Paul Martin"), ("Paula Martin", "Paul Martin"), ("👏", "🎉")):
+        assert not same_look(name, other), name
+    assert look_of("Zoé") != look_of("Zoe")
+    assert look_of("ada  lovelace") == look_of("Ada Lovelace")
+    assert look_of("👏") != look_of("🎉")
 
 
 # --- floods -----------------------------------------------------------------------------------------

@@ -369,7 +369,7 @@ async def test_nobody_is_called_what_a_speaker_is_called_who_is_here(tmp_path: P
         await made.do(replace(ANN, id="p-eve", name="The D\u043ector"), ChatSend("believe me"))
         assert made.told(Viewpoint.PUBLIC, "chat.message")[-1]["name"] == ""
         made.audience.leave(HALL, SPEAKER.id)
-        assert (await made.do(ANN, NameSet("The Doctor")))["name"] == "The Doctor"
+        assert (await made.do(ANN, NameSet("The Doctor")))["name"] == "The Doctor 2", "what the speaker said is there"
 
 
 async def test_a_place_that_came_with_the_connection_is_stored_clean(tmp_path: Path) -> None:

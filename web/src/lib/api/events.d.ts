@@ -198,6 +198,9 @@ export interface components {
                 "question.merge": components["schemas"]["QuestionMerge"];
                 "question.carry": components["schemas"]["QuestionCarry"];
                 "poll.open": components["schemas"]["PollOpen"];
+                "poll.prepare": components["schemas"]["PollPrepare"];
+                "poll.start": components["schemas"]["PollStart"];
+                "poll.discard": components["schemas"]["PollDiscard"];
                 "poll.close": components["schemas"]["PollClose"];
                 "participant.mute": components["schemas"]["Mute"];
                 "participant.ban": components["schemas"]["Ban"];
@@ -340,6 +343,7 @@ export interface components {
             shield?: boolean;
             words?: string[];
             networks?: string[];
+            word_lists?: string[];
         };
         /**
          * ModeSet
@@ -364,6 +368,8 @@ export interface components {
             words?: string[] | null;
             /** @default null */
             networks?: string[] | null;
+            /** @default null */
+            word_lists?: ("en" | "fr")[] | null;
         };
         /**
          * Mute
@@ -436,13 +442,20 @@ export interface components {
             id: string;
         };
         /**
+         * PollDiscard
+         * @description A prepared one.
+         */
+        PollDiscard: {
+            id: string;
+        };
+        /**
          * PollKind
          * @enum {unknown}
          */
-        PollKind: "multiple" | "single";
+        PollKind: "multiple" | "rating" | "single";
         /**
          * PollOpen
-         * @description Without options: yes or no. Answer: ``id``.
+         * @description Without options: yes or no, or a rating from 1 to 5. Answer: ``id``.
          */
         PollOpen: {
             kind: components["schemas"]["PollKind"];
@@ -457,6 +470,25 @@ export interface components {
             id: number;
             text: string;
             votes: number | null;
+        };
+        /**
+         * PollPrepare
+         * @description For later: only the moderators see it until it is started. Answer: ``id``.
+         */
+        PollPrepare: {
+            kind: components["schemas"]["PollKind"];
+            question: string;
+            /** @default [] */
+            options?: string[];
+            /** @default false */
+            results_at_end?: boolean;
+        };
+        /**
+         * PollStart
+         * @description A prepared one.
+         */
+        PollStart: {
+            id: string;
         };
         /**
          * PollVote

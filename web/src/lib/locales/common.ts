@@ -1,6 +1,7 @@
 import { type Translation, translator } from '$lib/i18n'
 
 export const en = {
+  unnamed: 'Guest',
   product: 'Streamer',
   close: 'Close',
   language: 'Language',
@@ -9,6 +10,7 @@ export const en = {
 } as const
 
 export const fr: Translation<typeof en> = {
+  unnamed: 'Invité',
   product: 'Streamer',
   close: 'Fermer',
   language: 'Langue',

@@ -4,6 +4,31 @@ const READABLE_PX = 26
 /** Of the box' height: a question of two words need not fill the wall. */
 const LARGEST = 0.3
 
+/** The smallest letters that are still read from a desk. */
+const LEAST_PX = 12
+
+/** Makes the letters of a box smaller until all of it fits, whenever the box or what stands in it changes. */
+export function shrink(box: HTMLElement, _contents: unknown) {
+  const measure = () => {
+    box.style.fontSize = ''
+    const fits = () => box.scrollHeight <= box.clientHeight
+    if (box.clientHeight === 0 || fits()) return
+    let low = LEAST_PX
+    let high = Number.parseFloat(getComputedStyle(box).fontSize)
+    for (let step = 0; step < 8; step++) {
+      const middle = (low + high) / 2
+      box.style.fontSize = `${middle}px`
+      if (fits()) low = middle
+      else high = middle
+    }
+    box.style.fontSize = `${low}px`
+  }
+  const sizes = new ResizeObserver(measure)
+  sizes.observe(box)
+  measure()
+  return { update: measure, destroy: () => sizes.disconnect() }
+}
+
 /**
  * Makes the text of a box' first child as large as the box allows, whenever either changes. Words are kept whole while they
  * can be read that way.

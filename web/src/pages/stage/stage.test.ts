@@ -2,10 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { survivesVersions } from '$lib/api/versions'
 import type { SocketSchema } from '$lib/api/types'
 import { readSession, type Session } from '$lib/protocol/day'
-import { readPoll } from '$features/talk/model/items'
 import { readCue, stillCounts } from './cue'
 import { ServerClock } from './server-clock'
-import { shares } from './shares'
 import { clockText, minutesLeft, timerOf } from './timer'
 import { readAsked, tokenOf, withoutToken } from './view'
 
@@ -150,31 +148,5 @@ describe('an address', () => {
     expect(tokenOf({ hash: '#top', search: '' })).toBe('')
     expect(withoutToken(address)).toBe('/stage/a?view=hall')
     expect(withoutToken({ pathname: '/stage/a', hash: '', search: '?token=z' })).toBe('/stage/a')
-  })
-})
-
-describe('a poll’s bars', () => {
-  const poll = (votes: (number | null)[], voters: number) =>
-    readPoll({
-      id: 'p',
-      kind: 'multiple',
-      question: 'Which?',
-      options: votes.map((count, id) => ({ id, text: String(id), votes: count })),
-      voters,
-      state: 'open',
-      at: NINE,
-    })!
-
-  it('are parts of the people, of whom each may have chosen several', () => {
-    expect(shares(poll([4, 2, 0], 4)).map(({ share, first }) => [share, first])).toEqual([
-      [1, true],
-      [0.5, false],
-      [0, false],
-    ])
-    expect(shares(poll([0, 0], 0)).map(({ share, first }) => [share, first])).toEqual([
-      [0, false],
-      [0, false],
-    ])
-    expect(shares(poll([null, null], 9)).map(({ share }) => share)).toEqual([null, null])
   })
 })

@@ -100,7 +100,7 @@ const readToldQuestion = shape<SocketSchema['QuestionChanged']>()(({ field, need
 export const readQuestion = (data: unknown) => withMediaTime(readToldQuestion(data))
 export type Question = Read<typeof readQuestion>
 
-export type PollOption = Read<typeof readOption>
+export const POLL_KINDS = ['single', 'multiple', 'rating'] as const
 const readOption = shape<SocketSchema['PollOption']>()(({ field, needed }) => ({
   id: needed('id', (value) => (typeof value === 'number' ? value : null)),
   text: needed('text', readAnyText),
@@ -110,7 +110,7 @@ const readOption = shape<SocketSchema['PollOption']>()(({ field, needed }) => ({
 
 const readToldPoll = shape<SocketSchema['PollChanged']>()(({ field, needed }) => ({
   id: needed('id', readTextOrNull),
-  kind: field('kind', oneOf(['single', 'multiple'], 'single')),
+  kind: field('kind', oneOf(POLL_KINDS, 'single')),
   question: needed('question', readAnyText),
   options: needed('options', (value) => {
     const options = readItems(value, readOption)
@@ -119,6 +119,8 @@ const readToldPoll = shape<SocketSchema['PollChanged']>()(({ field, needed }) =>
   /** People who voted. */
   voters: field('voters', readCount),
   open: field('state', (value) => value === 'open'),
+  /** Moderators: it is kept for later. */
+  prepared: field('state', (value) => value === 'prepared'),
   resultsAtEnd: field('results_at_end', readYes),
   at_ms: needed('at', readTime),
   told_ms: field('media_at', readTime),
@@ -140,6 +142,7 @@ export const readMode = shape<SocketSchema['ModeChanged']>()(({ field, needed, m
   hold_s: maybe('hold_seconds', readCount),
   shield: maybe('shield', readYes),
   words: maybe('words', readTexts),
+  wordLists: maybe('word_lists', readTexts),
   networks: maybe('networks', readTexts),
 }))
 

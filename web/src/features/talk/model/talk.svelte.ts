@@ -6,8 +6,9 @@ import { BROWSER_PORTS, type LiveEvent, type LivePorts, type LiveState } from '$
 import { readText, readTime } from '$lib/api/read'
 import type { ApiError } from '$lib/api/client'
 import type { JsonObject } from '$lib/api/types'
+import { ChatView } from './chat-view.svelte'
 import { Conversation } from './conversation.svelte'
-import { isTrusted } from './items'
+import { isTrusted, type Poll } from './items'
 import { type OutgoingMessage, Outbox, type Refusal, refusalOf } from './outbox.svelte'
 import { sameText } from './text'
 
@@ -32,6 +33,7 @@ export interface Pause {
 /** Somebody's part in an audience: what there is, what they say and what becomes of it. */
 export class Talk {
   readonly conversation = new Conversation()
+  readonly view = new ChatView(this.conversation)
   state = $state<LiveState>('closed')
   /** Why there is no connection, where the server said so. */
   error = $state.raw<ApiError | null>(null)
@@ -77,6 +79,11 @@ export class Talk {
   readonly questionsTaken = $derived.by(() => {
     const { mode } = this.conversation
     return mode !== null && !this.barred && (mode.questions !== 'closed' || this.trusted)
+  })
+  /** An open poll that one has not voted in; the newest. */
+  readonly toVote: Poll | null = $derived.by(() => {
+    const { polls, choices } = this.conversation
+    return this.barred ? null : (polls.find(({ id, open }) => open && !choices.has(id)) ?? null)
   })
   /** The tabs that have something to show. */
   readonly tabs: readonly Tab[] = $derived.by(() => {
@@ -298,6 +305,7 @@ export class Talk {
   }
 
   private tick(): void {
+    this.view.look(this.mediaTime(), Date.now() + this.offset_ms)
     const counting =
       this.chatPause !== null ||
       this.questionPause !== null ||

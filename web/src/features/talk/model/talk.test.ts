@@ -56,6 +56,7 @@ const refused = (code: string, retry_after?: number) => ({ ok: false, error: { c
 
 let wires: Wire[]
 let talk: Talk
+let picture_ms: number
 let seq: number
 const ports: LivePorts = {
   open: async (_namespace, auth) => {
@@ -90,13 +91,56 @@ beforeEach(async () => {
   vi.useFakeTimers({ now: NOW_MS })
   wires = []
   seq = 1
-  talk = new Talk({ room: 'turing' }, () => NOW_MS - 4_000.4, ports)
+  picture_ms = NOW_MS - 4_000.4
+  talk = new Talk({ room: 'turing' }, () => picture_ms, ports)
   talk.start()
   await settled()
 })
 afterEach(() => {
   talk.stop()
   vi.useRealTimers()
+})
+
+it('lets the chat follow a picture that is more than half a minute behind live', async () => {
+  const said = (id: string, s: number) => message(id, { at: at(s), media_at: NOW_MS + s * 1000 })
+  snapshot({ audience: { chat: [said('old', -120), said('seen', -41), said('later', -20), said('new', -2)] } })
+  const ids = () => talk.view.messages.map(({ id }) => id)
+  await settled(500)
+  expect(talk.view.picture_ms).toBeNull()
+  expect(ids()).toEqual(['old', 'seen', 'later', 'new'])
+
+  picture_ms = NOW_MS - 40_000
+  await settled(500)
+  expect(ids()).toEqual(['old', 'seen'])
+  expect(talk.view.ahead).toBe(2)
+  tell('chat.message', said('newer', 1))
+  expect(talk.view.ahead).toBe(3)
+  tell('chat.deleted', { id: 'old' })
+  expect(ids(), 'what is removed is gone at once').toEqual(['seen'])
+  // An answer to the picture is there, and belongs to it.
+  talk.say('hello', null)
+  await settled()
+  expect(wire().sent.at(-1)?.data).toMatchObject({ media_at: NOW_MS - 40_000 })
+  tell('chat.message', message('mine', { participant: 'me', at: at(2), media_at: NOW_MS - 40_000 }))
+  expect(ids()).toEqual(['seen', 'mine'])
+  tell('poll.changed', {
+    id: 'p',
+    question: 'Tea?',
+    options: [{ id: 0, text: 'Yes', votes: 0 }],
+    at: at(2),
+    state: 'open',
+  })
+  expect(talk.toVote?.id, 'polls are live').toBe('p')
+
+  picture_ms = NOW_MS - 20_000
+  await settled(11_000)
+  expect(ids()).toEqual(['seen', 'mine', 'later'])
+
+  talk.view.live = true
+  expect(ids()).toEqual(['seen', 'later', 'new', 'newer', 'mine'])
+  picture_ms = Date.now() - 4_000
+  await settled(500)
+  expect([talk.view.picture_ms, talk.view.live, talk.view.ahead]).toEqual([null, false, 0])
 })
 
 it('says and asks with the media time of the picture', async () => {

@@ -22,6 +22,15 @@ it.each([
   '',
 ])('makes no address of %j', (text) => expect(pieces(text)).toEqual([{ text, href: null }]))
 
+it('shows a name that may be drawn like another as it is looked up', () => {
+  expect(pieces('https://аррlе.com/login?x=1').map(({ text, href }) => [text, href])).toEqual([
+    ['https://xn--l-7sbq6ba.com/login?x=1', 'https://xn--l-7sbq6ba.com/login?x=1'],
+  ])
+  expect(pieces('http://café.example:8080/é')).toEqual([
+    { text: 'http://xn--caf-dma.example:8080/é', href: 'http://xn--caf-dma.example:8080/%C3%A9' },
+  ])
+})
+
 it('ends an address at what could end an attribute', () => {
   expect(pieces('https://example.org/"onclick=x').map(({ href }) => href)).toEqual(['https://example.org/', null])
 })

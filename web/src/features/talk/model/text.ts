@@ -10,7 +10,10 @@ export interface Piece {
   href: string | null
 }
 
-/** A text with the addresses in it told apart. Only `http` and `https`, shown as they were written. */
+/**
+ * A text with the addresses in it told apart. Only `http` and `https`, shown as they were written, but for a name of other than
+ * Latin letters: that is shown as it is looked up (Punycode), since it may be drawn like another.
+ */
 export function pieces(text: string): Piece[] {
   const found: Piece[] = []
   let from = 0
@@ -19,11 +22,16 @@ export function pieces(text: string): Piece[] {
     const href = safeAddress(written)
     if (href === null) continue
     if (match.index > from) found.push({ text: text.slice(from, match.index), href: null })
-    found.push({ text: written, href })
+    found.push({ text: shownAddress(written), href })
     from = match.index + written.length
   }
   if (from < text.length || found.length === 0) found.push({ text: text.slice(from), href: null })
   return found
+}
+
+function shownAddress(written: string): string {
+  const [, before = '', host = '', after = ''] = /^(https?:\/\/)([^/?#:]*)(.*)$/isu.exec(written) ?? []
+  return /^[\x21-\x7e]*$/.test(host) ? written : before + new URL(written).hostname + after
 }
 
 function safeAddress(written: string): string | null {

@@ -96,6 +96,7 @@ describe('a server one version older or newer', () => {
       shield: false,
       words: [],
       networks: [],
+      word_lists: [],
     }
     survivesVersions(readMode, mode, ['chat', 'questions'], ['chat', 'questions', 'order'])
     const notice: SocketSchema['NoticeChanged'] = { id: 'n', text: 'Lunch', at: AT, until: null }

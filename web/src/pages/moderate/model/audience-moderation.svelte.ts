@@ -317,8 +317,8 @@ export class AudienceModeration {
   }
 
   undo(): void {
-    const latest = this.commands.latest(this.now())
-    if (latest && !latest.undone && latest.actions.length > 0) void this.commands.undo(latest)
+    const last = this.commands.undoable
+    if (last) void this.commands.undo(last)
     else this.commands.refuse('undo', '', 'nothing')
   }
 

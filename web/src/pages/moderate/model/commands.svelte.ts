@@ -32,6 +32,9 @@ export const COMMANDS = [
   'merge',
   'carry',
   'poll.open',
+  'poll.prepare',
+  'poll.start',
+  'poll.discard',
   'poll.close',
   'mode',
   'shield.up',
@@ -103,6 +106,11 @@ export class ModeratorCommands {
   latest(now_ms: number): Done | null {
     const last = this.done[0]
     return last && now_ms - last.at_ms < UNDO_MS ? last : null
+  }
+
+  /** The last that can still be taken back, however long ago: the next press takes back the one before it. */
+  get undoable(): Done | null {
+    return this.done.find(({ undone, actions }) => !undone && actions.length > 0) ?? null
   }
 
   /** Never rejects: what was refused is in `refusal`. @returns the last answer, null where one was refused */

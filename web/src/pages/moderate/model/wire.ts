@@ -1,5 +1,16 @@
 /** Messages of `/moderation` that only moderators get (`streamer/realtime/protocol.md`); times become UTC ms. */
-import { listOf, oneOf, type Read, readNumber, readText, readTextOrNull, readTime, readYes, shape } from '$lib/api/read'
+import {
+  listOf,
+  oneOf,
+  type Read,
+  readAnyText,
+  readNumber,
+  readText,
+  readTextOrNull,
+  readTime,
+  readYes,
+  shape,
+} from '$lib/api/read'
 import type { SocketSchema } from '$lib/api/types'
 import { readMessage } from '$features/talk/model/items'
 
@@ -64,6 +75,14 @@ const readNote = shape<Record<string, unknown>>()(({ field, needed }) => ({
   at_ms: needed('at', readTime),
 }))
 
+const readWritten = shape<Record<string, unknown>>()(({ field, needed }) => ({
+  kind: field('kind', oneOf(['message', 'question'], 'message')),
+  id: needed('id', readTextOrNull),
+  text: needed('text', readAnyText),
+  state: field('state', readText),
+  at_ms: needed('at', readTime),
+}))
+
 /** A participant as moderators see them. */
 export type Card = Read<typeof readCard>
 export const readCard = shape<Record<string, unknown>>()(({ field, needed }) => ({
@@ -78,6 +97,8 @@ export const readCard = shape<Record<string, unknown>>()(({ field, needed }) => 
   mutedUntil_ms: field('muted_until', readTime),
   banned: field('banned', readYes),
   latest: field('latest', listOf(readMessage)),
+  /** In the session that is on, the newest first. */
+  written: field('written', listOf(readWritten)),
   history: field('history', listOf(readAction)),
   notes: field('notes', listOf(readNote)),
 }))

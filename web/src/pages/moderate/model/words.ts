@@ -1,5 +1,6 @@
 /** Actions and messages in words. */
 import { locale } from '$lib/i18n'
+import { nameOf } from '$lib/person'
 import { dayName, dayOf, timeOfDay } from '$lib/protocol/times'
 import { t } from '../locales'
 import { en } from '../locales/en'
@@ -20,7 +21,7 @@ export function short(text: string, most = SHORT): string {
   return characters.length > most ? `${characters.slice(0, most - 1).join('')}…` : plain
 }
 
-export const nameOf = (name: string | null): string => name || t('name.none')
+export { nameOf }
 
 /** The two places that have a name of their own; others are what people call them. */
 export function placeWords(place: string): string {
