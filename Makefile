@@ -6,6 +6,7 @@
 # make mutants  the tests still catch known faults (tests/mutants); T=rtc those of one package
 # make soak   the long searches: fuzzing, endurance; T=tests/soak/test_fuzzing_web.py one of them
 # make bench  prints the benchmark tables                   make sbom   writes what is locked, as CycloneDX, to build/sbom
+# make wheel  writes the program with its pages as one file, to build/wheel
 # make weights  runs every check and test, and records how long each module took
 #
 # PYTHON chooses the interpreter (3.11 to 3.13; without it Debian's own, else python3), HOST, PORT and DATA the demo's.
@@ -22,7 +23,7 @@ NODE_STAMP := web/node_modules/.installed
 WEB_STAMP := web/dist/.built
 WEB_SOURCES := $(shell find web/src web/public web/scripts web/*.html web/*.ts web/*.js web/package-lock.json -type f 2>/dev/null)
 
-.PHONY: run dev sbom test quick fresh weights bench mutants soak setup setup-app setup-system lock format clean
+.PHONY: run dev wheel sbom test quick fresh weights bench mutants soak setup setup-app setup-system lock format clean
 
 run: setup-app
 	exec $(BIN)/streamer demo --host $(HOST) --port $(PORT) --data $(DATA)
@@ -56,6 +57,15 @@ bench: setup
 
 mutants: setup
 	$(BIN)/python -m tests.mutants $(T)
+
+# The program with its pages in one file, for pipx and pip: build/wheel/streamer-….whl.
+wheel: setup-app
+	rm -rf build/wheel build/wheel-source
+	mkdir -p build/wheel-source
+	cp -r pyproject.toml README.md LICENSE streamer build/wheel-source
+	cp -r web/dist build/wheel-source/streamer/web_dist
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir build/wheel build/wheel-source
+	rm -rf build/wheel-source
 
 # From the lock files: the program's packages, and the pages' with what builds them.
 sbom:

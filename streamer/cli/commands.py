@@ -299,6 +299,19 @@ def check(
 
 
 @app.command()
+def unit(
+    role: Annotated[Literal["all", "web", "media"], typer.Option(help="The plane that the unit runs.")] = "all",
+    data: Data = None,
+    config: Config = None,
+) -> None:
+    """Print a systemd unit that fits where this program is installed."""
+    from streamer.cli.units import installed_program
+    from streamer.cli.units import unit as text_of
+
+    print(text_of(role, installed_program(), data, config), end="")
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     print(__version__)

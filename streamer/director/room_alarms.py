@@ -12,11 +12,10 @@ from streamer.conference.alarms import Alarm, AlarmInputs, Detail, Level, Troubl
 from streamer.conference.day import RoomDay
 from streamer.conference.notices import Notices
 from streamer.control.media_plane import RoomLink
+from streamer.observe.disk import ROOM_BYTES_S
 from streamer.supervision import TASKS, Tasks
 
 DISK_EVERY_S = 10.0
-ROOM_BYTES_S = 700_000
-"""Bytes a second that a room writes, if its renditions are not known: five of them, the largest at 1080p."""
 OPERATORS = frozenset(
     {"disk_behind", "disk_full", "disk_error", "not_erased", "task_failing", "clock_moved", "room_out_of_memory"}
 )

@@ -10,8 +10,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from streamer.errors import StreamerError, Unavailable
 from streamer.observe.metrics import WebMetrics
 
-Check = Callable[[], Awaitable[None]]
-"""Raises a StreamerError if the thing that it checks does not work."""
+Check = Callable[[], Awaitable[str | None]]
+"""Raises a StreamerError if the thing that it checks does not work. An answer other than None is told instead of
+``ok``: it works, and somebody should look."""
 Guard = Callable[[web.Request], Awaitable[None]]
 """Raises a StreamerError for clients that may not ask."""
 
@@ -46,13 +47,13 @@ def add_routes(app: web.Application, metrics: WebMetrics, checks: Mapping[str, C
 
     async def readyz(_request: web.Request) -> web.Response:
         found: dict[str, str] = {}
+        failed: list[str] = []
         for name, check in checks.items():
             try:
-                await check()
-                found[name] = "ok"
+                found[name] = await check() or "ok"
             except StreamerError as error:
                 found[name] = error.code
-        failed = [name for name, state in found.items() if state != "ok"]
+                failed.append(name)
         if failed:
             answer = Unavailable("Not ready.", code="not_ready", details=found).body()
             return web.json_response(answer, status=503, headers=_NOT_READY)

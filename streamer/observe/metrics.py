@@ -12,6 +12,8 @@ from prometheus_client.registry import Collector
 
 from streamer import __version__
 from streamer.control.media_plane import RoomLink
+from streamer.observe.disk import Disk
+from streamer.observe.metric_help import help_of
 from streamer.supervision import Tasks
 
 _BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -26,11 +28,14 @@ class WebMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._requests = Counter(
-            "streamer_http_requests", "Requests.", ("route", "method", "status"), registry=self.registry
+            "streamer_http_requests",
+            "HTTP requests that were answered.",
+            ("route", "method", "status"),
+            registry=self.registry,
         )
         self._seconds = Histogram(
             "streamer_http_request_seconds",
-            "Time to answer; held playlists included.",
+            "Seconds to answer a request; held playlists, which wait for the next part, included.",
             ("route",),
             buckets=_BUCKETS,
             registry=self.registry,
@@ -60,6 +65,10 @@ class WebMetrics:
 
     def watch_tasks(self, tasks: Tasks) -> None:
         self.registry.register(_TaskCollector(tasks))
+
+    def watch_disk(self, look: Callable[[], Disk | None]) -> None:
+        """``look`` is called for each scrape."""
+        self.registry.register(_DiskCollector(look))
 
     def watch_counter(self, name: str, help_text: str, read: Callable[[], float]) -> None:
         self.registry.register(_FunctionCollector(name, help_text, read))
@@ -99,37 +108,39 @@ class _RoomCollector(Collector):
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        build = GaugeMetricFamily("streamer_build_info", "The running version.", labels=("version",))
+        build = GaugeMetricFamily("streamer_build_info", "1, with the running version as a label.", labels=("version",))
         build.add_metric((__version__,), 1)
         yield build
         rooms = dict(self._rooms())
-        count = GaugeMetricFamily("streamer_rooms", "Open rooms.")
+        count = GaugeMetricFamily("streamer_rooms", "Rooms that are open: their broadcast runs.")
         count.add_metric((), len(rooms))
         yield count
         per_room = {
             name: GaugeMetricFamily(f"streamer_room_{name}", text, labels=("room",))
             for name, text in (
-                ("up", "Whether the room process answers."),
-                ("on_programme", "Whether the programme takes a source, not the slate."),
-                ("whep_viewers", "Lowest-latency viewers."),
-                ("alarms", "Alarms that stand."),
+                ("up", "1 while the room's process answers, else 0."),
+                ("on_programme", "1 while the programme shows a source, 0 while it shows the slate."),
+                ("whep_viewers", "Lowest-latency viewers (WHEP) that are connected now."),
+                ("alarms", "Troubles that the room's process tells of now."),
                 ("shedding", "Renditions that run at a reduced rate or not at all."),
             )
         }
         per_source = {
             name: GaugeMetricFamily(f"streamer_source_{name}", text, labels=("room", "source", *extra))
             for name, text, extra in (
-                ("up", "Whether packets came within the last second.", ()),
-                ("round_trip_seconds", "Round trip to the publisher.", ()),
+                ("up", "1 while packets of the source come, 0 after a second without.", ()),
+                ("round_trip_seconds", "Seconds from us to the publisher and back, by its RTCP reports.", ()),
                 ("bitrate_bits", "Bits per second that come in.", ("kind",)),
-                ("jitter_seconds", "Interarrival jitter.", ("kind",)),
+                ("jitter_seconds", "Seconds by which packets come unevenly (RFC 3550, 6.4.1).", ("kind",)),
             )
         }
         packets = CounterMetricFamily(
-            "streamer_source_packets", "Packets that came.", labels=("room", "source", "kind")
+            "streamer_source_packets", "RTP packets of the source that came.", labels=("room", "source", "kind")
         )
         lost = CounterMetricFamily(
-            "streamer_source_packets_lost", "Packets that did not come.", labels=("room", "source", "kind")
+            "streamer_source_packets_lost",
+            "RTP packets of the source that never came.",
+            labels=("room", "source", "kind"),
         )
         counters: dict[str, CounterMetricFamily] = {}
         for room, link in rooms.items():
@@ -141,7 +152,7 @@ class _RoomCollector(Collector):
                 if family is None:
                     name = _metric_name(counter.removeprefix("room_"))
                     family = counters[counter] = CounterMetricFamily(
-                        f"streamer_room_{name}", "A counter of the room.", labels=("room",)
+                        f"streamer_room_{name}", help_of(f"room_{name.removesuffix('_total')}"), labels=("room",)
                     )
                 family.add_metric((room,), value)
             if status is None:
@@ -181,14 +192,36 @@ class _ValuesCollector(Collector):
             if not isinstance(value, int | float):
                 continue
             name = f"{self._prefix}_{_metric_name(field.name)}"
+            meaning = help_of(name.removeprefix("streamer_").removesuffix("_total"))
             if not field.name.endswith("_total"):
-                gauge = GaugeMetricFamily(name, field.name)
+                gauge = GaugeMetricFamily(name, meaning)
                 gauge.add_metric((), value)
                 yield gauge
             else:
-                counter = CounterMetricFamily(name, field.name)
+                counter = CounterMetricFamily(name, meaning)
                 counter.add_metric((), value)
                 yield counter
+
+
+class _DiskCollector(Collector):
+    def __init__(self, look: Callable[[], Disk | None]) -> None:
+        self._look = look
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        disk = self._look()
+        if disk is None:
+            return
+        for name, text, value in (
+            ("free_bytes", "Bytes that are free for the data folder.", disk.free),
+            ("size_bytes", "Bytes of the file system that holds the data folder.", disk.size),
+            ("left_seconds", "The time until it is full, while the rooms that are open now go on.", disk.left_s),
+        ):
+            family = GaugeMetricFamily(f"streamer_disk_{name}", text)
+            family.add_metric((), value)
+            yield family
 
 
 class _FunctionCollector(Collector):

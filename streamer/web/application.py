@@ -51,6 +51,8 @@ from streamer.director.room_alarms import RoomAlarms, free_bytes
 from streamer.errors import Unavailable
 from streamer.formats import erasures
 from streamer.observe import health
+from streamer.observe.disk import disk_check, disk_of
+from streamer.observe.metric_help import help_of
 from streamer.observe.metrics import WebMetrics
 from streamer.planning.poll import SchedulePoller
 from streamer.realtime.caption_feed import CaptionFeed
@@ -160,7 +162,12 @@ def assemble(settings: Settings, database: Database, plane: MediaPlane, *, publi
         if not plane.host_up:
             raise Unavailable("The media host does not answer.", code="media_host_unavailable")
 
-    checks = {"database": database.ping, "media_host": media_host}
+    look_at_disk = disk_check(settings.data, lambda: len(plane.rooms))
+
+    async def disk() -> str:
+        return look_at_disk()
+
+    checks = {"database": database.ping, "media_host": media_host, "disk": disk}
     health.add_routes(app, metrics, checks, guard=MetricsAccess(services))
     return app
 
@@ -313,13 +320,14 @@ def _measure(app: web.Application, metrics: WebMetrics) -> None:
     services = app[SERVICES]
     metrics.watch_rooms(lambda: services.plane.rooms)
     metrics.watch_tasks(TASKS)
+    metrics.watch_disk(lambda: disk_of(services.settings.data, len(services.plane.rooms)))
     metrics.watch_values("streamer_delivery", app[delivery.STATS])
     metrics.watch_values("streamer_connections", app[CONNECTIONS])
     metrics.watch_values("streamer_replay", app[delivery.REPLAY_STATS])
     metrics.watch_values("streamer_realtime", app[REALTIME].stats)
     metrics.watch_counter(
         "streamer_media_host_reconnects",
-        "Connections to the media host lost.",
+        "Connections to the media host that were lost and made again.",
         partial(getattr, services.plane, "host_reconnects"),
     )
     for name, limit in (
@@ -333,15 +341,17 @@ def _measure(app: web.Application, metrics: WebMetrics) -> None:
         ("wrong_hall_codes", services.hall_code_lookup.wrong),
     ):
         metrics.watch_counter(
-            f"streamer_refused_{name}", "Requests over the limit of an address.", partial(getattr, limit, "refused")
+            f"streamer_refused_{name}", help_of(f"refused_{name}"), partial(getattr, limit, "refused")
         )
     metrics.watch_counter(
         "streamer_audience_faults",
-        "What went wrong inside and was tried again.",
+        "Failures inside the audience service that were tried again; each is in the log.",
         lambda: services.audience.faults_total,
     )
     erasing = services.erasing
     for name, what in (("director", services.director), ("archivist", services.archivist), ("erasing", erasing)):
         metrics.watch_counter(
-            f"streamer_{name}_faults", "Internal failures that were tried again.", partial(getattr, what, "faults")
+            f"streamer_{name}_faults",
+            f"Failures inside the {name} that were tried again; each is in the log.",
+            partial(getattr, what, "faults"),
         )

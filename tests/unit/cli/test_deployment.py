@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pwd
 import re
 import shutil
 import socket
@@ -16,8 +17,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from streamer.cli import units
+from streamer.cli.units import CONFIG, DATA, PROGRAM, TEMPLATES, unit
 from streamer.settings import load_settings
 from tests.fakes.certificates import write_certificate
+from tests.fakes.command import streamer
 from tests.fakes.nginx import nginx, nginx_config, nginx_program
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -135,6 +139,37 @@ def test_what_the_image_copies_is_there_and_not_ignored() -> None:
             for source in line.split()[1:-1]:
                 assert (ROOT / source).exists(), source
                 assert any(source == item or source.startswith(f"{item}/") or source == f"{item}/" for item in kept)
+
+
+@pytest.mark.parametrize("name", ["streamer", "streamer-web", "streamer-media"])
+def test_the_units_that_are_shipped_are_the_templates_of_the_command(name: str) -> None:
+    shipped = (ROOT / "configs/systemd" / f"{name}.service").read_text("utf-8")
+    assert (TEMPLATES / f"{name}.service").read_text("utf-8") == shipped
+    assert f"ExecStart={PROGRAM} serve" in shipped
+    assert f" --config {CONFIG} --data {DATA}\n" in shipped
+
+
+def test_a_unit_fits_where_the_program_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(units, "CONFIG", str(tmp_path / "none.toml"))
+    usual = unit("all", Path("/opt/pipx/venvs/streamer/bin/streamer"), None, None)
+    assert "ExecStart=/opt/pipx/venvs/streamer/bin/streamer serve" in usual
+    assert "User=streamer\n" in usual
+    assert "ProtectHome=yes" in usual
+    monkeypatch.undo()
+    program = tmp_path / "streamer"
+    program.write_text("#!/bin/sh\n")
+    monkeypatch.setattr(units, "_HOMES", (f"{tmp_path}/",))
+    home = unit("web", program, tmp_path / "100% data", tmp_path / "s.toml")
+    owner = pwd.getpwuid(os.geteuid()).pw_name
+    data = f'"{tmp_path}/100%% data"'
+    assert f"ExecStart={program} serve --role web --config {tmp_path}/s.toml --data {data}\n" in home
+    assert f"User={owner}\n" in home
+    assert f"ReadWritePaths={data}\n" in home
+    assert "StateDirectory" not in home
+    assert "ProtectHome=read-only" in home
+    printed = streamer("unit", "--role", "media")
+    assert printed.returncode == 0
+    assert f"ExecStart={Path(sys.prefix) / 'bin' / 'streamer'} serve --role media" in printed.stdout
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="optional: no systemd here")

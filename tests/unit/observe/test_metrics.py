@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import structlog
@@ -16,7 +20,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from streamer.control.messages import RoomConfig, RoomStatus, SourceStatus, TrackStatus
 from streamer.errors import Unavailable
 from streamer.observe import health
+from streamer.observe.disk import LEAST_BYTES, ROOM_BYTES_S, disk_check, disk_of
 from streamer.observe.logs import configure_logging
+from streamer.observe.metric_help import HELP
 from streamer.observe.metrics import WebMetrics
 from streamer.settings import LogSettings
 from tests.fakes.media_plane import FakeRoom
@@ -75,7 +81,7 @@ def test_requests_rooms_and_delivery_are_told() -> None:
 
 
 async def test_ready_means_every_check_passes_and_live_asks_none() -> None:
-    broken = [False]
+    broken, low = [False], [False]
 
     async def host() -> None:
         if broken[0]:
@@ -84,25 +90,72 @@ async def test_ready_means_every_check_passes_and_live_asks_none() -> None:
     async def database() -> None:
         return None
 
+    async def disk() -> str | None:
+        return "disk_low" if low[0] else None
+
     async def nobody(_request: web.Request) -> None:
         return None
 
     app = web.Application()
-    health.add_routes(app, WebMetrics(), {"database": database, "media_host": host}, guard=nobody)
+    health.add_routes(app, WebMetrics(), {"database": database, "media_host": host, "disk": disk}, guard=nobody)
     async with TestClient(TestServer(app)) as client:
         assert (await client.get("/readyz")).status == 200
+        low[0] = True
+        response = await client.get("/readyz")
+        assert (response.status, (await response.json())["checks"]["disk"]) == (200, "disk_low")
         broken[0] = True
         response = await client.get("/readyz")
         assert (response.status, response.headers["Retry-After"]) == (503, "1")
         error = (await response.json())["error"]
         assert (error["code"], error["details"]) == (
             "not_ready",
-            {"database": "ok", "media_host": "media_host_unavailable"},
+            {"database": "ok", "media_host": "media_host_unavailable", "disk": "disk_low"},
         )
         assert (await client.get("/livez")).status == 200
         metrics = await client.get("/metrics")
         assert metrics.headers["Content-Type"].startswith("text/plain; version=0.0.4")
         assert "streamer_http" in await metrics.text()
+
+
+async def test_ready_tells_a_disk_that_gets_full_and_fails_on_a_full_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [10**12]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=free[0], total=2 * 10**12))
+    check = disk_check(tmp_path, lambda: 2)
+    assert check() == "ok"
+    free[0] = 2 * ROOM_BYTES_S * 3599
+    assert check() == "disk_low", "two rooms write"
+    free[0] = LEAST_BYTES - 1
+    with pytest.raises(Unavailable) as full:
+        check()
+    assert full.value.code == "disk_full"
+    with pytest.raises(Unavailable) as gone:
+        disk_check(tmp_path / "none", lambda: 0)()
+    assert gone.value.code == "disk_not_writable"
+    metrics = WebMetrics()
+    free[0] = 2 * ROOM_BYTES_S * 60
+    metrics.watch_disk(lambda: disk_of(tmp_path, 2))
+    found = samples(metrics)
+    assert found["streamer_disk_free_bytes", ()] == free[0]
+    assert found["streamer_disk_size_bytes", ()] == 2 * 10**12
+    assert found["streamer_disk_left_seconds", ()] == 60
+
+
+def test_each_metric_says_what_it_means() -> None:
+    """More than its name: each counter of rooms and of the web process is explained."""
+    recorded = Path(__file__).parents[2] / "golden" / "data"
+    kinds = json.loads((recorded / "metrics.json").read_text())["kinds"]
+    parts = tuple(f"streamer_{part}_" for part in ("connections", "delivery", "replay", "realtime", "refused"))
+    fields = {name.removeprefix("streamer_").removesuffix("_total") for name in kinds if name.startswith(parts)}
+    counters = json.loads((recorded / "codes.json").read_text())["counters"]
+    rooms = {f"room_{name.removeprefix('room_').removesuffix('_total')}" for name in counters}
+    rooms -= {f"room_cut_{name}" for name in ("body", "headers", "idle", "slow")}
+    assert set(HELP) == fields | rooms
+    for name, text in HELP.items():
+        assert text.endswith("."), name
+        assert len(text.split()) >= 3, f"{name}: {text}"
+        assert len(set(re.findall(r"[a-z]+", text.lower())) - set(name.split("_"))) >= 2, f"{name} says its name"
 
 
 def test_logs_are_json_lines_without_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
