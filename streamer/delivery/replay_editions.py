@@ -101,7 +101,7 @@ class OpenEdition:
         return writer.playlist(self.edition, pieces, ended=self.finished)
 
     def _join(self, rendition: str) -> tuple[dict[int, int], dict[int, bytes]]:
-        """Nothing for an EVENT playlist, which names what comes as it comes."""
+        """Empty for an EVENT playlist, which names what comes as it comes."""
         if self._event or not self.finished:
             return {}, {}
         made = self._joined.get(rendition)

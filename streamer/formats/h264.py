@@ -267,7 +267,7 @@ def avc_configuration(sps: Sequence[bytes], pps: Sequence[bytes]) -> bytes:
     if any(len(nal) > 0xFFFF for nal in (*sps, *pps)):
         raise ValueError("a parameter set is too long")
     first, *others = (parse_sps(nal) for nal in sps)
-    # What a decoder of all of them must be able to do.
+    # A decoder must be able to do all of them.
     profile, level = max(s.profile for s in (first, *others)), max(s.level for s in (first, *others))
     constraints = first.constraints
     for other in others:

@@ -18,7 +18,7 @@ from streamer.formats.types import AccessUnit
 SLEW_PER_SEGMENT_TICKS = 1 * TICKS_PER_MS
 """A running take follows the sender's drift by at most this per segment."""
 CATCH_UP_PERCENT = 8
-"""Where the drift would end the take, it is followed as fast as this: FFmpeg catches up at 1.05 times its speed."""
+"""A drift that would end the take is followed as fast as this. FFmpeg catches up at 1.05 times its speed."""
 SOUND_SLEW_TICKS_PER_S = 5 * TICKS_PER_MS
 """The speed at which sound is moved to the picture once sender reports tell its place."""
 SOUND_STEP_TICKS = 150 * TICKS_PER_MS

@@ -199,7 +199,7 @@ class Relay:
         return None
 
     async def hangup(self, resource: str) -> None:
-        """Nothing where the connection has ended by itself. Errors: ``no_such_resource`` 404."""
+        """A connection that has ended by itself needs no more than this. Errors: ``no_such_resource`` 404."""
         if self._ended.settle(resource):
             return
         process = self._of(resource)

@@ -369,7 +369,10 @@ def tap(pc: RTCPeerConnection, *, max_kbps: int = 0) -> list[Gate]:
 
 
 def keep_while_heard(pc: RTCPeerConnection) -> None:
-    """What comes from a publisher keeps its connection, not its answers alone. After :func:`bind` and :func:`tap`."""
+    """A publisher's connection is kept by all that comes from it, not by its answers alone.
+
+    After :func:`bind` and :func:`tap`.
+    """
     for dtls in dtls_transports(pc):
         connection: Any = dtls.transport._connection
         checks = ConsentChecks(connection)

@@ -30,7 +30,7 @@ def test_what_is_heard_keeps_a_connection_and_what_is_sent_without_answers_is_li
         at.heard(second * S)
         assert not at.over(second * S)
     assert sum(at.admits(29 * S) for _ in range(1000)) == 1000
-    # Nothing was answered for 30 s.
+    # No answer came for 30 s.
     sent = sum(at.admits(30 * S + n * S // 100) for n in range(1000))
     assert sent <= consent.RTCP_BURST + 10 * consent.RTCP_PER_S
     at.answered(41 * S)
