@@ -21,9 +21,11 @@ BIN := $(VENV)/bin
 PYTHON_STAMP := $(VENV)/.installed
 NODE_STAMP := web/node_modules/.installed
 WEB_STAMP := web/dist/.built
+CLIENTS := tests/interop/clients
+CLIENTS_STAMP := $(CLIENTS)/node_modules/.installed
 WEB_SOURCES := $(shell find web/src web/public web/scripts web/*.html web/*.ts web/*.js web/package-lock.json -type f 2>/dev/null)
 
-.PHONY: run dev wheel sbom test quick fresh weights bench mutants soak setup setup-app setup-system lock format clean
+.PHONY: run dev wheel sbom test quick fresh weights bench mutants soak setup setup-app setup-system setup-players lock format clean
 
 run: setup-app
 	exec $(BIN)/streamer demo --host $(HOST) --port $(PORT) --data $(DATA)
@@ -76,7 +78,7 @@ sbom:
 # With other dice each time; SOAK_SEED does a search again.
 SOAK_RUN = SOAK=1 $(BIN)/pytest --timeout 7200 --hypothesis-profile=default
 
-soak: setup
+soak: setup setup-players
 ifdef T
 	$(SOAK_RUN) $(T)
 else
@@ -84,7 +86,7 @@ else
 	$(SOAK_RUN) -m "search or hypothesis" tests/unit tests/faults
 endif
 
-setup: setup-app setup-system
+setup: setup-app setup-system $(CLIENTS_STAMP)
 
 setup-app: $(PYTHON_STAMP) $(WEB_STAMP)
 
@@ -100,6 +102,13 @@ $(WEB_STAMP): $(NODE_STAMP) $(WEB_SOURCES)
 	cd web && npm run --silent build
 	touch $@
 
+$(CLIENTS_STAMP): $(CLIENTS)/package-lock.json $(NODE_STAMP)
+	sh .ci/setup.sh clients
+	touch $@
+
+setup-players: $(PYTHON_STAMP)
+	sh .ci/setup.sh players $(VENV)
+
 # Programs that only tests use. Without root they are left out, and their tests are skipped with the reason.
 setup-system:
 	@sh .ci/setup.sh system
@@ -112,5 +121,5 @@ format:
 	cd web && npm run --silent format
 
 clean:
-	rm -rf $(VENV) web/node_modules web/dist web/.svelte-check .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS)/node_modules tests/soak/players/node_modules build/players web/node_modules web/dist web/.svelte-check .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -92,6 +92,23 @@ setup_system() {
     fi
 }
 
+# Publishers on Node that only tests use.
+setup_clients() {
+    cd tests/interop/clients
+    npm ci --silent --no-audit --no-fund
+}
+
+# Players that only tests/soak/test_players.py uses, in places of their own.
+setup_players() {
+    players=tests/soak/players
+    (cd $players && npm ci --silent --no-audit --no-fund)
+    [ -x build/players/bin/python ] || "$1/bin/python" -m venv build/players
+    build/players/bin/python -m pip install --quiet --disable-pip-version-check -r $players/requirements.txt
+    command -v mpv >/dev/null 2>&1 || {
+        is_root && has_apt && apt_install mpv
+    } || say "not there: mpv. Its tests will be skipped; as root: apt-get install mpv"
+}
+
 # Chromium without its windows opens a page in a third of the time. Not every system has it, and tests do without.
 setup_headless_shell() {
     [ ! -x /usr/lib/chromium/chromium-headless-shell ] && is_root && has_apt || return 0
@@ -114,6 +131,8 @@ shift
 case $step in
 python) setup_python "$@" ;;
 node) setup_node ;;
+clients) setup_clients ;;
+players) setup_players "$@" ;;
 system)
     setup_system
     setup_headless_shell

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from aiohttp import hdrs, web
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import BaseModel
 
 from streamer.api.context import SERVICES
@@ -51,7 +51,8 @@ def _checked(data: bytes) -> tuple[bytes, tuple[int, int]]:
         with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
             if max(opened.size) > MAX_SIDE or min(opened.size) < 1:
                 raise Unprocessable(f"A logo has at most {MAX_SIDE} pixels a side.", code="bad_picture")
-            picture = opened.convert("RGBA")
+            # The kept picture has no EXIF, which says how a photograph is to be turned.
+            picture = ImageOps.exif_transpose(opened).convert("RGBA")
     except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
         raise Unprocessable("This is no PNG, JPEG or WebP picture.", code="bad_picture") from error
     picture.thumbnail((KEPT_SIDE, KEPT_SIDE))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 _PLATE = (247, 249, 252)
 """Logos are drawn for paper: on the dark slate each stands on a light plate."""
@@ -40,7 +40,8 @@ def _scaled(file: str, width: int, height: int) -> Image.Image | None:
         return None
     try:
         with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as opened:
-            logo = opened.convert("RGBA")
+            # Browsers turn a photograph as its EXIF says, and so do we.
+            logo = ImageOps.exif_transpose(opened).convert("RGBA")
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
     scale = min(width / logo.width, height / logo.height)

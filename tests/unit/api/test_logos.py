@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from streamer.control.messages import RoomConfig
 from tests.fakes.media_plane import FakePlane
@@ -36,6 +36,15 @@ async def test_a_logo_is_kept_small_and_served_for_ever(api: Api) -> None:
         assert "immutable" in response.headers["Cache-Control"]
         assert Image.open(io.BytesIO(await response.read())).size == (800, 200)
     assert await upload(api, png()) == made
+
+
+async def test_a_photograph_is_kept_upright(api: Api) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    out = io.BytesIO()
+    Image.new("RGB", (100, 300), (10, 120, 60)).save(out, "JPEG", exif=exif)
+    made = await upload(api, out.getvalue())
+    assert (made["width"], made["height"]) == (300, 100)
 
 
 @pytest.mark.parametrize(

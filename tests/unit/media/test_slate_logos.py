@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from streamer.media.slate import render_slate
 
@@ -30,6 +30,15 @@ def test_a_logo_stands_at_the_foot_in_its_own_colours_and_shape(tmp_path: Path) 
     assert rows.min() > 720 * 0.75
     height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
     assert 2.8 < width / height < 3.2
+
+
+def test_a_photograph_that_lies_on_its_side_stands_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (100, 300), RED).save(tmp_path / "a.png", exif=exif)
+    picture = render_slate(1280, 720, room="Salle", logos=[str(tmp_path / "a.png")])
+    rows, columns = np.nonzero(np.abs(np.asarray(picture).astype(int) - np.array(RED)).sum(axis=2) < 30)
+    assert 2.8 < (np.ptp(columns) + 1) / (np.ptp(rows) + 1) < 3.2
 
 
 def test_what_cannot_be_read_is_left_out_and_the_row_does_not_run_over(tmp_path: Path) -> None:

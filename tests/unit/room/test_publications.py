@@ -125,6 +125,17 @@ async def test_an_offer_without_candidates_is_met_by_the_publishers_checks() -> 
         await until(lambda: ("up", "main") in s.sink.events)
 
 
+async def test_a_telephone_turns_its_pictures_itself() -> None:
+    """Chromium sends them as the sensor lies where its offer of this extension is accepted."""
+    async with stage() as s:
+        camera = s.camera()
+        line = "a=extmap:9 urn:3gpp:video-orientation\r\n"
+        sdp = (await camera.sdp()).replace("a=rtcp-mux\r\n", f"a=rtcp-mux\r\n{line}")
+        assert line in sdp
+        answer = await camera.publish(sdp=sdp)
+        assert "video-orientation" not in answer.sdp
+
+
 async def test_candidates_may_come_later() -> None:
     async with stage() as s:
         camera = s.camera()
