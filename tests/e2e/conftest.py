@@ -15,12 +15,15 @@ from playwright.async_api import Browser
 from tests.fakes.browser import OTHER_NAMES, chromium
 from tests.fakes.certificates import Certificate
 from tests.fakes.running import Running, serving
+from tests.fakes.shared import close_rooms
 from tests.fakes.web_alone import web_alone
 
 SETTINGS = {
     # A source of 720 or 360 lines has this below it, a small one nothing.
     "STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]',
-    "STREAMER_MEDIA__SLATE_FRAME_RATE": "15",
+    # How well pictures are encoded is no matter here.
+    "STREAMER_MEDIA__PRESET": "ultrafast",
+    "STREAMER_MEDIA__SLATE_FRAME_RATE": "12",
     # A camera that shares its process with a test on a busy machine pauses now and then.
     "STREAMER_MEDIA__SILENCE_BEFORE_SLATE_S": "3",
     "STREAMER_HLS__SEGMENT_S": "1",
@@ -53,6 +56,13 @@ async def browser(certificate: Certificate) -> AsyncIterator[Browser]:
 async def server() -> AsyncIterator[Running]:
     async with serving(environment=SETTINGS) as running:
         yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def closed_rooms(server: Running) -> AsyncIterator[None]:
+    """The rooms that a test opened end with it."""
+    yield
+    await close_rooms(server)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

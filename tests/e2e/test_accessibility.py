@@ -8,9 +8,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.fakes.browser import AXE, Opened, needs_chromium, opened
+from tests.fakes.browser import AXE, SENDS_SMALL, Opened, needs_chromium, opened
 from tests.fakes.publishing import TINY, camera
 from tests.fakes.running import Running
+from tests.fakes.shared import close_rooms
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="session"),
@@ -23,17 +24,24 @@ NARROWEST = 320
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def server(server: Running) -> AsyncIterator[Running]:
+async def server(server: Running) -> Running:
     venue = await server.api("POST", "/venues", {"id": "asso", "name": "Maison des associations"}, status=201)
     for room in ("live", "slate", "dark"):
         await server.room(room, name=f"Salle {room}", venue=venue["id"], start="auto")
+    return server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def on_air(server: Running) -> AsyncIterator[None]:
+    """For the last tests, so that the cameras run no longer than they are needed."""
     # A source that is not on the programme: the room stays open, and shows its slate.
     async with camera(server, "slate", source="side", options=TINY, video=False), camera(server, "live", options=TINY):
         async with camera(server, "slate", options=TINY):
             await server.wait_state("slate", "live")
         await server.wait_state("live", "live")
         await server.wait_state("slate", "slate")
-        yield server
+        yield
+    await close_rooms(server)
 
 
 SIZES = {"en-GB": (1280, 800), "fr-FR": (360, 740)}
@@ -55,12 +63,7 @@ async def check(seen: Opened, language: str = "en-GB") -> None:
 @pytest.mark.parametrize(
     ("path", "ready"),
     [
-        ("/watch/live", "document.querySelector('video')?.currentTime > 0"),
-        ("/watch/slate", "document.querySelector('video')?.currentTime > 0"),
         ("/watch/dark", "document.querySelector('.card')"),
-        ("/embed/live", "document.querySelector('video')?.currentTime > 0"),
-        ("/", "document.querySelectorAll('a.card').length >= 3"),
-        ("/studio", "document.querySelectorAll('main a').length >= 3"),
         ("/studio/dark", "document.querySelector('input')"),
         ("/watch/nowhere", "document.querySelector('h1')"),
     ],
@@ -69,17 +72,6 @@ async def test_a_page_is_accessible(browser: Browser, server: Running, path: str
     async with opened(browser, f"{server.url}{path}", language=language) as seen:
         await seen.holds(f"Boolean({ready})")
         await check(seen, language)
-
-
-async def test_the_players_menu_and_its_help_are_accessible(browser: Browser, server: Running) -> None:
-    async with opened(browser, f"{server.url}/watch/live") as seen:
-        await seen.holds("document.querySelector('video')?.currentTime > 0")
-        await seen.page.get_by_role("button", name="Quality and delay").click()
-        await check(seen)
-        await seen.page.keyboard.press("Escape")
-        await seen.page.keyboard.press("?")
-        await seen.page.get_by_role("dialog").wait_for()
-        await check(seen)
 
 
 @pytest.mark.parametrize("language", SIZES)
@@ -105,6 +97,7 @@ async def test_the_interface_is_read_by_keys_and_accessible_closed_and_open(
         await check(seen, language)
 
 
+@pytest.mark.usefixtures("closed_rooms")
 @pytest.mark.parametrize("language", SIZES)
 async def test_the_studio_is_accessible_before_and_on_air(browser: Browser, server: Running, language: str) -> None:
     room = f"studio-{language[:2]}"
@@ -114,17 +107,48 @@ async def test_the_studio_is_accessible_before_and_on_air(browser: Browser, serv
         f"{server.url}/studio/{room}#token={token}",
         language=language,
         permissions=("camera", "microphone"),
+        script=SENDS_SMALL,
     ) as seen:
         tally = "document.querySelector('[data-testid=tally]')?.dataset.state === '{}'"
         await seen.holds(tally.format("standby"))
         await check(seen, language)
         await seen.page.set_viewport_size({"width": 1280, "height": 800})
+        await seen.page.locator("input[type=radio][value='720p']").check()
         await seen.page.locator(".empty button").click()
         await seen.holds(tally.format("preview"))
-        await seen.page.locator("input[type=radio][value='720p']").check()
         await seen.page.keyboard.press("o")
         await seen.holds(tally.format("on_air"))
         await check(seen, language)
         await seen.page.keyboard.press("o")
         await seen.page.locator("dialog[open], [role=dialog]").first.wait_for()
         await check(seen, language)
+
+
+@pytest.mark.parametrize("language", SIZES)
+@pytest.mark.parametrize(
+    ("path", "ready"),
+    [
+        ("/watch/live", "document.querySelector('video')?.currentTime > 0"),
+        ("/watch/slate", "document.querySelector('video')?.currentTime > 0"),
+        ("/embed/live", "document.querySelector('video')?.currentTime > 0"),
+        ("/", "document.querySelectorAll('a.card').length >= 3"),
+        ("/studio", "document.querySelectorAll('main a').length >= 3"),
+    ],
+)
+async def test_a_page_is_accessible_while_rooms_are_on_air(
+    browser: Browser, server: Running, on_air: None, path: str, ready: str, language: str
+) -> None:
+    async with opened(browser, f"{server.url}{path}", language=language) as seen:
+        await seen.holds(f"Boolean({ready})")
+        await check(seen, language)
+
+
+async def test_the_players_menu_and_its_help_are_accessible(browser: Browser, server: Running, on_air: None) -> None:
+    async with opened(browser, f"{server.url}/watch/live") as seen:
+        await seen.holds("document.querySelector('video')?.currentTime > 0")
+        await seen.page.get_by_role("button", name="Quality and delay").click()
+        await check(seen)
+        await seen.page.keyboard.press("Escape")
+        await seen.page.keyboard.press("?")
+        await seen.page.get_by_role("dialog").wait_for()
+        await check(seen)

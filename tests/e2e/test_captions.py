@@ -14,6 +14,7 @@ from playwright.async_api import Browser
 from tests.fakes.browser import AXE, Opened, needs_chromium, opened
 from tests.fakes.publishing import TINY, camera
 from tests.fakes.running import ADMIN_TOKEN, Running
+from tests.fakes.shared import close_rooms
 from tests.fakes.waiting import until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
@@ -102,6 +103,7 @@ async def test_from_the_captioners_keys_to_the_viewers_eyes_live_and_in_the_repl
             return response.status == 200 and "captions-fr" in await response.text()
 
     await until_answered(published, limit_s=60)
+    await close_rooms(server)
     async with opened(browser, f"{server.url}/session/{session['id']}") as viewer:
         await viewer.page.get_by_role("button", name="Watch the replay").click()
         await viewer.wait_moving()

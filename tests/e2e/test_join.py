@@ -72,3 +72,23 @@ async def test_the_administrator_comes_in_by_password(browser: Browser, server: 
         await field.press("Enter")
         await seen.page.wait_for_url(lambda url: "/join" not in url)
         assert (await seen.page.evaluate(ME))["role"] == "admin"
+
+
+async def test_a_page_knows_nothing_of_who_was_there_before(browser: Browser, server: Running) -> None:
+    """All tests here take their browser contexts in turns."""
+    for _ in range(2):
+        async with opened(browser, f"{server.url}/join") as seen:
+            assert await seen.page.evaluate(KEPT) == [None, None, "", [], []]
+            await seen.page.evaluate(KEEP)
+            assert await seen.page.evaluate(KEPT) == ["1", "1", "kept=1", ["kept"], ["kept"]]
+
+
+KEPT = """async () => [localStorage.getItem('kept'), sessionStorage.getItem('kept'), document.cookie,
+  (await indexedDB.databases()).map(({ name }) => name), await caches.keys()]"""
+KEEP = """async () => {
+  localStorage.setItem('kept', '1')
+  sessionStorage.setItem('kept', '1')
+  document.cookie = 'kept=1'
+  await caches.open('kept')
+  await new Promise((resolve) => { indexedDB.open('kept').onsuccess = resolve })
+}"""

@@ -12,11 +12,12 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.fakes.browser import BY_WEBRTC, OTHER_NAMES, WEBRTC_AGAIN_S, needs_chromium, opened
+from tests.fakes.browser import BY_WEBRTC, OTHER_NAMES, SENDS_SMALL, WEBRTC_AGAIN_S, needs_chromium, opened
 from tests.fakes.certificates import Certificate
 from tests.fakes.nginx import nginx, nginx_config, nginx_program
 from tests.fakes.publishing import TINY, camera
 from tests.fakes.running import Running, free_port, serving
+from tests.fakes.shared import close_rooms
 from tests.fakes.waiting import until_answered
 
 pytestmark = [
@@ -70,15 +71,16 @@ async def test_the_studio_publishes_and_a_link_from_the_api_leads_there(browser:
     await proxied.server.room("amphi", name="Amphi", start="auto")
     grant = await proxied.server.api("POST", "/grants", {"role": "technician", "room": "amphi"}, status=201)
     assert grant["link"].startswith(f"{proxied.url}/studio/amphi#token=")
-    async with opened(browser, grant["link"], permissions=("camera", "microphone")) as seen:
+    async with opened(browser, grant["link"], permissions=("camera", "microphone"), script=SENDS_SMALL) as seen:
         assert await seen.page.evaluate("isSecureContext")
-        await seen.page.get_by_role("button", name="Open camera and microphone").click()
         await seen.page.get_by_role("radio", name="720p").check()
+        await seen.page.get_by_role("button", name="Open camera and microphone").click()
         await seen.page.get_by_role("button", name="Go on air").click()
         await seen.holds("document.querySelector('[data-testid=tally]').dataset.state === 'on_air'", within_s=60)
         await proxied.server.wait_state("amphi", "live")
         async with opened(browser, f"{proxied.url}/watch/amphi") as viewer:
             await viewer.holds("document.querySelector('video').currentTime > 1", within_s=60)
+    await close_rooms(proxied.server)
 
 
 async def test_viewers_play_over_http2_and_over_webrtc(browser: Browser, proxied: Proxied) -> None:

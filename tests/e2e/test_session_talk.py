@@ -18,6 +18,7 @@ from tests.fakes.attendees import Attendee
 from tests.fakes.browser import AXE, Opened, needs_chromium, opened
 from tests.fakes.publishing import TINY, camera
 from tests.fakes.running import ADMIN_TOKEN, Running
+from tests.fakes.shared import close_rooms
 from tests.fakes.waiting import until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
@@ -129,6 +130,7 @@ async def _hold(server: Running, viewer: Opened) -> Held:
             return response.status == 200 and "ENDLIST" not in await response.text()
 
     await until_answered(published, limit_s=60)
+    await close_rooms(server)
     return Held(str(session["id"]), zero, (zero - begin) / 1000, 8.2 + late, 7.5 + late - began_s, viewer)
 
 

@@ -14,14 +14,19 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.fakes import decoding
-from tests.fakes.browser import Opened, needs_chromium, opened
+from tests.fakes.browser import SENDS_SMALL, Opened, needs_chromium, opened
 from tests.fakes.devtools import tabbed_chromium
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import TINY, camera
 from tests.fakes.running import Running
 from tests.fakes.waiting import until_answered
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="session"),
+    pytest.mark.slow,
+    pytest.mark.usefixtures("closed_rooms"),
+    *needs_chromium,
+]
 
 ELSEWHERE = "salle.example.test"
 BACK_WITHIN_S = 30.0
@@ -31,19 +36,19 @@ LEAST_RATE = 5
 
 @contextlib.asynccontextmanager
 async def studio(
-    browser: Browser, server: Running, room: str, token: str | None = None, *, language: str = "en-GB"
+    browser: Browser, server: Running, room: str, token: str | None = None, *, language: str = "en-GB", script: str = ""
 ) -> AsyncIterator[Opened]:
     address = f"{server.url}/studio/{room}#token={token or server.tokens[room]}"
-    async with opened(browser, address, language=language, permissions=("camera", "microphone")) as seen:
+    may = ("camera", "microphone")
+    async with opened(browser, address, language=language, permissions=may, script=script) as seen:
         yield seen
 
 
 async def open_devices(seen: Opened) -> None:
+    # Two cores have to draw and encode this, and all else besides.
+    await seen.page.get_by_role("radio", name="720p").check()
     # If media come in already, the key stands a second time below the picture.
     await seen.page.get_by_role("button", name="Open camera and microphone").first.click()
-    await seen.holds("document.querySelector('[data-testid=preview]').videoWidth > 0")
-    # Two cores have to encode this, and all else besides.
-    await seen.page.get_by_role("radio", name="720p").check()
     await seen.holds("document.querySelector('[data-testid=preview]').videoHeight === 720")
 
 
@@ -193,9 +198,9 @@ async def test_scenes_and_a_shared_screen_by_the_keys(browser: Browser, server: 
 
 RED_SLIDES = """() => {
   const canvas = document.createElement('canvas'), context = canvas.getContext('2d')
-  canvas.width = 1280; canvas.height = 720
-  setInterval(() => { context.fillStyle = '#d01010'; context.fillRect(0, 0, 1280, 720) }, 50)
-  navigator.mediaDevices.getDisplayMedia = async () => canvas.captureStream(20)
+  canvas.width = 320; canvas.height = 180
+  setInterval(() => { context.fillStyle = '#d01010'; context.fillRect(0, 0, 320, 180) }, 100)
+  navigator.mediaDevices.getDisplayMedia = async () => canvas.captureStream(10)
 }"""
 COLOUR = """([x, y]) => {
   const video = document.querySelector('[data-testid=preview]'), canvas = document.createElement('canvas')
@@ -209,7 +214,7 @@ COLOUR = """([x, y]) => {
 
 async def test_comes_back_by_itself_after_a_crash_and_after_a_reload(browser: Browser, server: Running) -> None:
     await server.room("crash", start="auto")
-    async with studio(browser, server, "crash") as seen:
+    async with studio(browser, server, "crash", script=SENDS_SMALL) as seen:
         await go_on_air(seen)
         await server.wait_state("crash", "live")
         chosen = await devices(seen)
@@ -247,9 +252,10 @@ async def test_goes_on_in_a_tab_that_is_hidden(server: Running) -> None:
     async with tabbed_chromium("--autoplay-policy=no-user-gesture-required") as browser:
         tab = await browser.tab(f"{server.url}/studio/hidden#token={token}")
         await tab.show()
-        await tab.holds(click("Open camera and microphone"))
-        await tab.holds("document.querySelector('[data-testid=preview]').videoWidth > 0")
+        await tab.holds("document.querySelector('input[type=radio][value=\"720p\"]') !== null")
         await tab.evaluate("document.querySelector('input[type=radio][value=\"720p\"]').click()")
+        await tab.evaluate(SENDS_SMALL)
+        await tab.holds(click("Open camera and microphone"))
         await tab.holds("document.querySelector('[data-testid=preview]').videoHeight === 720")
         await tab.holds(click("Go on air"))
         await server.wait_state("hidden", "live")
@@ -270,9 +276,9 @@ async def test_goes_on_in_a_tab_that_is_hidden(server: Running) -> None:
         assert await tab.evaluate("document.hidden")
         async with HlsFollower(f"{server.url}/live/hidden/index.m3u8") as follower:
             await follower.open()
-            edge = follower.edge("v720")[0]
-            await follower.follow(until=lambda f: f.edge("v720")[0] >= edge + 3)
-            shown = decoding.pictures(await whole_segments(follower, "v720"))
+            edge = follower.edge("v180")[0]
+            await follower.follow(until=lambda f: f.edge("v180")[0] >= edge + 3)
+            shown = decoding.pictures(await whole_segments(follower, "v180"))
         assert np.abs(shown[0].luma.astype(int) - shown[-1].luma.astype(int)).mean() > 0.5
 
 
@@ -305,7 +311,7 @@ async def test_takes_over_a_room_that_another_encoder_holds(browser: Browser, se
     )
     async with camera(server, "taken", options=TINY):
         await server.wait_state("taken", "live")
-        async with studio(browser, server, "taken", grant["token"]) as seen:
+        async with studio(browser, server, "taken", grant["token"], script=SENDS_SMALL) as seen:
             await open_devices(seen)
             await seen.text(re.compile("on air with another publisher"))
             await seen.page.get_by_role("button", name="Take over").click()

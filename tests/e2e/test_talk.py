@@ -33,11 +33,17 @@ PHONE: dict[str, Any] = {"width": 390, "height": 844, "has_touch": True, "is_mob
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def server(server: Running) -> AsyncIterator[Running]:
+async def server(server: Running) -> Running:
     await server.room("talk", name="Grande salle", start="auto")
+    return server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def on_air(server: Running) -> AsyncIterator[None]:
+    """With a picture, for what is told of it. The tests that want it stand together: the room stays open between."""
     async with camera(server, "talk", options=TINY):
         await server.wait_state("talk", "live")
-        yield server
+        yield
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -115,12 +121,17 @@ async def stored(server: Running, seen: Opened) -> dict[str, Any]:
     return dict((await answer.json())["data"])
 
 
-async def test_two_viewers_talk(viewers: tuple[Opened, Opened], server: Running, moderator: Attendee) -> None:
+async def test_two_viewers_talk(
+    viewers: tuple[Opened, Opened], server: Running, moderator: Attendee, on_air: None
+) -> None:
     ada, bob = viewers
     said = row(ada, "Hello from the hall")
     assert await said.get_by_text("(you)").is_visible()
     told = next(m for m in moderator.snapshots[0]["moderation"]["chat"] if m["text"] == "Hello from the hall")
-    behind_ms = datetime.fromisoformat(told["at"]).timestamp() * 1000 - told["media_at"]
+    await ada.wait_moving()
+    await say(ada, "What a picture")
+    about = (await moderator.told("chat.message", lambda data: data["text"] == "What a picture"))["data"]
+    behind_ms = datetime.fromisoformat(about["at"]).timestamp() * 1000 - about["media_at"]
     assert 200 < behind_ms < LATE_MS, "aligned with the picture that Ada saw"
 
     await act(row(bob, "Hello from the hall"), "Reply")
@@ -144,6 +155,24 @@ async def test_two_viewers_talk(viewers: tuple[Opened, Opened], server: Running,
     await bob.text("The moderators have been told")
     report = await moderator.told("report")
     assert (report["data"]["item"], report["data"]["reason"]) == (told["id"], "too friendly")
+
+
+async def test_who_hears_nothing_is_helped_before_the_technician_is_called(
+    viewers: tuple[Opened, Opened], server: Running, moderator: Attendee, on_air: None
+) -> None:
+    ada, _ = viewers
+    await ada.wait_moving()
+    asked = ada.page.get_by_role("button", name="No sound?")
+    await asked.click()
+    await ada.text("Your player is muted.")
+    assert moderator.of("trouble") == []
+    await ada.page.get_by_role("group", name="No sound?").get_by_role("button", name="Turn on sound").click()
+    await ada.holds("!document.querySelector('video').muted && !document.querySelector('video').paused")
+    await ada.page.get_by_role("button", name="Still no sound").click()
+    await ada.text("Thank you, the technician has been told")
+    told = await moderator.told("trouble")
+    assert told["data"] == {"kind": "no_sound", "people": 1, "alarm": False}
+    await ada.page.keyboard.press("Escape")
 
 
 async def test_the_rooms_modes_are_told_and_counted_down(
@@ -306,24 +335,6 @@ async def test_what_is_hostile_arrives_as_text(
     await bob.page.get_by_role("button", name="I have read it").click()
     await bob.page.locator(".notice").wait_for(state="detached")
     await does(moderator, "notice", {"text": ""})
-
-
-async def test_who_hears_nothing_is_helped_before_the_technician_is_called(
-    viewers: tuple[Opened, Opened], server: Running, moderator: Attendee
-) -> None:
-    ada, _ = viewers
-    await ada.wait_moving()
-    asked = ada.page.get_by_role("button", name="No sound?")
-    await asked.click()
-    await ada.text("Your player is muted.")
-    assert moderator.of("trouble") == []
-    await ada.page.get_by_role("group", name="No sound?").get_by_role("button", name="Turn on sound").click()
-    await ada.holds("!document.querySelector('video').muted && !document.querySelector('video').paused")
-    await ada.page.get_by_role("button", name="Still no sound").click()
-    await ada.text("Thank you, the technician has been told")
-    told = await moderator.told("trouble")
-    assert told["data"] == {"kind": "no_sound", "people": 1, "alarm": False}
-    await ada.page.keyboard.press("Escape")
 
 
 async def test_a_reader_is_not_moved_and_a_keyboard_reaches_everything(

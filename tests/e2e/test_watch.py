@@ -15,10 +15,13 @@ from playwright.async_api import Browser
 from tests.fakes.browser import BY_WEBRTC, WEBRTC_AGAIN_S, Opened, needs_chromium, opened
 from tests.fakes.publishing import camera
 from tests.fakes.running import Running
+from tests.fakes.shared import close_rooms
 from tests.fakes.waiting import until, until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
 
+HEIGHT, LOWER = 240, 180
+"""Of the pictures."""
 PART = re.compile(r"/\d+\.\d+\.m4s$")
 FIRST_PICTURE_S = 8.0
 LATENCY_LIMIT_MS = 4_000
@@ -33,9 +36,17 @@ BEHIND_EDGE = """() => {
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server(server: Running) -> AsyncIterator[Running]:
     await server.room("hall", name="Grande salle", start="auto")
-    async with camera(server, "hall", frame_rate=15):
+    async with camera(server, "hall", width=426, height=HEIGHT, frame_rate=15):
         await server.wait_state("hall", "live")
         yield server
+    await close_rooms(server)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def viewer(browser: Browser, server: Running) -> AsyncIterator[Opened]:
+    """A page for the tests of its controls. Each leaves it as it was: live, automatic, without sound."""
+    async with watching(browser, server) as seen:
+        yield seen
 
 
 @contextlib.asynccontextmanager
@@ -63,85 +74,6 @@ async def test_opens_and_plays_without_sound_in_a_few_seconds(browser: Browser, 
         await until(lambda: any(PART.search(request.url) for request in seen.requests), limit_s=FIRST_PICTURE_S)
         await seen.text("Grande salle")
         assert "Grande salle" in await seen.page.title()
-
-
-async def test_is_a_few_seconds_behind_the_camera_and_says_so(browser: Browser, server: Running) -> None:
-    async with watching(browser, server) as seen:
-        await seen.wait_moving()
-        measured: list[float] = []
-
-        async def steady() -> bool:
-            late = await seen.latency_ms()
-            if late is not None:
-                measured.append(late)
-            return len(measured) >= 30 and statistics.median(measured[-30:]) < LATENCY_LIMIT_MS
-
-        await until_answered(steady, limit_s=60, what=lambda: f"latencies {measured[-30:]}")
-        assert min(measured) > 100, "nothing is shown before it was filmed"
-        label = await seen.page.get_by_role("button", name=re.compile(r"Live, [\d.]+ seconds behind")).get_attribute(
-            "aria-label"
-        )
-        assert label is not None
-        said = float(label.split()[1])
-        assert abs(said * 1000 - statistics.median(measured[-30:])) < 1500
-
-
-async def test_sound_is_a_click_away(browser: Browser, server: Running) -> None:
-    async with watching(browser, server) as seen:
-        await seen.wait_moving()
-        unmute = seen.page.get_by_role("button", name="Turn on sound", exact=True)
-        await unmute.click()
-        await seen.holds("!document.querySelector('video').muted")
-        await unmute.wait_for(state="hidden")
-        await seen.wait_moving(beyond_ms=await seen.wait_moving())
-        # The output of the sound decoder; the browser counts it for its own page only.
-        await seen.holds("document.querySelector('video').webkitAudioDecodedByteCount > 10_000")
-
-
-async def test_quality_menu_switches_the_picture_and_back_to_automatic(browser: Browser, server: Running) -> None:
-    async with watching(browser, server) as seen:
-        await seen.wait_moving()
-        for height in (180, 360):
-            await choose(seen, f"{height}p")
-            await seen.holds("(height) => document.querySelector('video').videoHeight === height", height)
-            await seen.wait_moving()
-        await choose(seen, "Automatic")
-        await seen.wait_moving()
-
-
-async def test_seeks_back_in_the_broadcast_and_returns_to_live(browser: Browser, server: Running) -> None:
-    async with watching(browser, server) as seen:
-        await seen.wait_moving()
-        bar = seen.page.get_by_role("slider", name="Position in the broadcast")
-        await bar.focus()
-        # Until there is that much to go back to.
-        await seen.holds(
-            "(ms) => { const bar = document.querySelector('.timeline input'); return bar.max - bar.min > ms }",
-            SEEK_BACK_MS + 2_000,
-            within_s=60,
-        )
-        for _ in range(SEEK_BACK_MS // SEEK_STEP_MS):
-            await bar.press("ArrowLeft")
-        await seen.wait_moving()
-
-        measured: list[float | None] = []
-
-        async def went_back() -> bool:
-            # From the live edge, which a busy machine may have behind the clock.
-            measured.append(back := await seen.page.evaluate(BEHIND_EDGE))
-            return back is not None and SEEK_BACK_MS - 3_000 < back < SEEK_BACK_MS + 10_000
-
-        # Keys pressed in a row add up; the picture of the first may be seen for a moment.
-        await until_answered(went_back, limit_s=60, what=lambda: f"behind the edge {measured[-30:]}")
-        live = seen.page.get_by_role("button", name=re.compile("^Go live"))
-        await live.click()
-        await live.wait_for(state="hidden")
-        await until_answered(lambda: _is_live(seen), limit_s=60)
-
-
-async def _is_live(seen: Opened) -> bool:
-    late = await seen.latency_ms()
-    return late is not None and late < LATENCY_LIMIT_MS
 
 
 async def test_keys_pause_mute_and_fill_the_screen(browser: Browser, server: Running) -> None:
@@ -196,27 +128,15 @@ async def test_lowest_latency_plays_over_webrtc_and_falls_back_when_it_is_full(
             assert any(PART.search(request.url) for request in second.requests)
 
 
-async def test_a_poor_link_gets_sound_and_stills_and_no_parts(browser: Browser, server: Running) -> None:
-    async with watching(browser, server) as seen:
-        await seen.wait_moving()
-        await choose(seen, "Poor link")
-        await seen.text("Poor link: sound and stills")
-        await seen.page.get_by_alt_text("Picture of the room, renewed every 10 seconds").wait_for(state="visible")
-        before = await seen.page.evaluate("document.querySelector('video').currentTime")
-        await seen.holds("(before) => document.querySelector('video').currentTime > before + 3", before)
-        asked = len(seen.requests)
-        await until(lambda: len(_segments(seen, asked)) >= 2, limit_s=60)
-        later = seen.requests[asked:]
-        assert not [request.url for request in later if PART.search(request.url)]
-        assert not [request.url for request in later if re.search(r"/live/.*/v\d+(/|\.m3u8)", request.url)], (
-            "no pictures"
-        )
-        await seen.page.get_by_role("button", name="Back to video").click()
-        await seen.wait_moving()
-
-
-def _segments(seen: Opened, since: int) -> list[str]:
-    return [request.url for request in seen.requests[since:] if request.url.endswith(".m4s")]
+async def test_speaks_the_browsers_language_and_the_one_that_is_chosen(browser: Browser, server: Running) -> None:
+    async with watching(browser, server, language="fr-FR") as seen:
+        await seen.page.get_by_role("button", name="Activer le son", exact=True).wait_for()
+        assert await seen.page.evaluate("document.documentElement.lang") == "fr"
+        await seen.page.get_by_role("button", name="English").click()
+        await seen.page.get_by_role("button", name="Turn on sound", exact=True).wait_for()
+        assert await seen.page.evaluate("document.documentElement.lang") == "en"
+        await seen.page.reload()
+        await seen.page.get_by_role("button", name="Turn on sound", exact=True).wait_for()
 
 
 async def test_on_a_phone_a_first_tap_only_shows_the_controls(browser: Browser, server: Running) -> None:
@@ -246,25 +166,110 @@ async def test_on_a_phone_a_first_tap_only_shows_the_controls(browser: Browser, 
             assert box["x"] + box["width"] <= width, "full screen is within reach"
 
 
-async def test_speaks_the_browsers_language_and_the_one_that_is_chosen(browser: Browser, server: Running) -> None:
-    async with watching(browser, server, language="fr-FR") as seen:
-        await seen.page.get_by_role("button", name="Activer le son", exact=True).wait_for()
-        assert await seen.page.evaluate("document.documentElement.lang") == "fr"
-        await seen.page.get_by_role("button", name="English").click()
-        await seen.page.get_by_role("button", name="Turn on sound", exact=True).wait_for()
-        assert await seen.page.evaluate("document.documentElement.lang") == "en"
-        await seen.page.reload()
-        await seen.page.get_by_role("button", name="Turn on sound", exact=True).wait_for()
+async def test_is_a_few_seconds_behind_the_camera_and_says_so(viewer: Opened) -> None:
+    await viewer.wait_moving()
+    measured: list[float] = []
+
+    async def steady() -> bool:
+        late = await viewer.latency_ms()
+        if late is not None:
+            measured.append(late)
+        return len(measured) >= 30 and statistics.median(measured[-30:]) < LATENCY_LIMIT_MS
+
+    await until_answered(steady, limit_s=60, what=lambda: f"latencies {measured[-30:]}")
+    assert min(measured) > 100, "nothing is shown before it was filmed"
+    label = await viewer.page.get_by_role("button", name=re.compile(r"Live, [\d.]+ seconds behind")).get_attribute(
+        "aria-label"
+    )
+    assert label is not None
+    said = float(label.split()[1])
+    assert abs(said * 1000 - statistics.median(measured[-30:])) < 1500
 
 
-async def test_a_viewer_without_network_is_told_and_goes_on_when_it_is_back(browser: Browser, server: Running) -> None:
-    async with watching(browser, server) as seen:
-        await seen.mark()
-        last = await seen.wait_moving()
-        await seen.context.set_offline(True)
-        await seen.text("Connection lost, trying again", within_s=60)
-        await seen.context.set_offline(False)
-        last = await seen.wait_moving(beyond_ms=last + 1_000)
-        await until_answered(lambda: _is_live(seen), limit_s=60)
-        await seen.page.get_by_text("Connection lost, trying again").first.wait_for(state="hidden")
-        await seen.check_mark()
+async def test_sound_is_a_click_away(viewer: Opened) -> None:
+    await viewer.wait_moving()
+    unmute = viewer.page.get_by_role("button", name="Turn on sound", exact=True)
+    await unmute.click()
+    await viewer.holds("!document.querySelector('video').muted")
+    await unmute.wait_for(state="hidden")
+    await viewer.wait_moving(beyond_ms=await viewer.wait_moving())
+    # The output of the sound decoder; the browser counts it for its own page only.
+    await viewer.holds("document.querySelector('video').webkitAudioDecodedByteCount > 10_000")
+    await viewer.page.keyboard.press("m")
+    await viewer.holds("document.querySelector('video').muted")
+
+
+async def test_quality_menu_switches_the_picture_and_back_to_automatic(viewer: Opened) -> None:
+    await viewer.wait_moving()
+    for height in (LOWER, HEIGHT):
+        await choose(viewer, f"{height}p")
+        await viewer.holds("(height) => document.querySelector('video').videoHeight === height", height)
+        await viewer.wait_moving()
+    await choose(viewer, "Automatic")
+    await viewer.wait_moving()
+
+
+async def test_seeks_back_in_the_broadcast_and_returns_to_live(viewer: Opened) -> None:
+    await viewer.wait_moving()
+    bar = viewer.page.get_by_role("slider", name="Position in the broadcast")
+    await bar.focus()
+    # Until there is that much to go back to.
+    await viewer.holds(
+        "(ms) => { const bar = document.querySelector('.timeline input'); return bar.max - bar.min > ms }",
+        SEEK_BACK_MS + 2_000,
+        within_s=60,
+    )
+    for _ in range(SEEK_BACK_MS // SEEK_STEP_MS):
+        await bar.press("ArrowLeft")
+    await viewer.wait_moving()
+
+    measured: list[float | None] = []
+
+    async def went_back() -> bool:
+        # From the live edge, which a busy machine may have behind the clock.
+        measured.append(back := await viewer.page.evaluate(BEHIND_EDGE))
+        return back is not None and SEEK_BACK_MS - 3_000 < back < SEEK_BACK_MS + 10_000
+
+    # Keys pressed in a row add up; the picture of the first may be seen for a moment.
+    await until_answered(went_back, limit_s=60, what=lambda: f"behind the edge {measured[-30:]}")
+    live = viewer.page.get_by_role("button", name=re.compile("^Go live"))
+    await live.click()
+    await live.wait_for(state="hidden")
+    await until_answered(lambda: _is_live(viewer), limit_s=60)
+
+
+async def _is_live(seen: Opened) -> bool:
+    late = await seen.latency_ms()
+    return late is not None and late < LATENCY_LIMIT_MS
+
+
+async def test_a_poor_link_gets_sound_and_stills_and_no_parts(viewer: Opened) -> None:
+    await viewer.wait_moving()
+    await choose(viewer, "Poor link")
+    await viewer.text("Poor link: sound and stills")
+    await viewer.page.get_by_alt_text("Picture of the room, renewed every 10 seconds").wait_for(state="visible")
+    before = await viewer.page.evaluate("document.querySelector('video').currentTime")
+    await viewer.holds("(before) => document.querySelector('video').currentTime > before + 3", before)
+    asked = len(viewer.requests)
+    await until(lambda: len(_segments(viewer, asked)) >= 2, limit_s=60)
+    later = viewer.requests[asked:]
+    assert not [request.url for request in later if PART.search(request.url)]
+    assert not [request.url for request in later if re.search(r"/live/.*/v\d+(/|\.m3u8)", request.url)], "no pictures"
+    await viewer.page.get_by_role("button", name="Back to video").click()
+    await viewer.wait_moving()
+
+
+def _segments(seen: Opened, since: int) -> list[str]:
+    return [request.url for request in seen.requests[since:] if request.url.endswith(".m4s")]
+
+
+async def test_a_viewer_without_network_is_told_and_goes_on_when_it_is_back(viewer: Opened) -> None:
+    await viewer.mark()
+    last = await viewer.wait_moving()
+    await viewer.context.set_offline(True)
+    await viewer.text("Connection lost, trying again", within_s=60)
+    await viewer.context.set_offline(False)
+    last = await viewer.wait_moving(beyond_ms=last + 1_000)
+    await until_answered(lambda: _is_live(viewer), limit_s=60)
+    await viewer.page.get_by_text("Connection lost, trying again").first.wait_for(state="hidden")
+    await viewer.check_mark()

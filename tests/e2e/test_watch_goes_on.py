@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.fakes.browser import Opened, needs_chromium, opened
 from tests.fakes.publishing import TINY, camera
 from tests.fakes.running import Running
+from tests.fakes.shared import close_rooms
 from tests.fakes.waiting import until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, *needs_chromium]
@@ -56,7 +60,9 @@ async def test_a_page_lives_through_a_rooms_day(browser: Browser, server: Runnin
         await seen.check_mark()
 
 
-async def test_pages_go_on_when_the_rooms_process_is_killed(browser: Browser, server: Running) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def pages(browser: Browser, server: Running) -> AsyncIterator[tuple[Opened, Opened]]:
+    """Two that play the same camera, over HLS and over WebRTC. No test may load them again."""
     await server.room("killed", name="Killed", start="auto")
     async with camera(server, "killed", options=TINY):
         await server.wait_state("killed", "live")
@@ -66,28 +72,24 @@ async def test_pages_go_on_when_the_rooms_process_is_killed(browser: Browser, se
         ):
             await seen.mark()
             await lowest.mark()
-            last = max(await seen.wait_moving(), await lowest.wait_moving())
-            await server.kill("room-killed")
-            await seen.wait_moving(beyond_ms=last + BEHIND_MS, within_s=60)
-            await lowest.wait_moving(beyond_ms=last + BEHIND_MS, within_s=60)
-            await seen.check_mark()
-            await lowest.check_mark()
+            yield seen, lowest
+    await close_rooms(server)
 
 
-async def test_pages_go_on_when_the_web_process_is_killed(browser: Browser, server: Running) -> None:
-    await server.room("reborn", name="Reborn", start="auto")
-    async with camera(server, "reborn", options=TINY):
-        await server.wait_state("reborn", "live")
-        async with (
-            opened(browser, f"{server.url}/watch/reborn") as seen,
-            opened(browser, f"{server.url}/watch/reborn?latency=lowest") as lowest,
-        ):
-            await seen.mark()
-            await lowest.mark()
-            last = max(await seen.wait_moving(), await lowest.wait_moving())
-            old = await server.kill("web")
-            await lowest.wait_moving(beyond_ms=last + 1_000)
-            await seen.wait_moving(beyond_ms=last + BEHIND_MS, within_s=60)
-            assert server.pid("web") != old
-            await seen.check_mark()
-            await lowest.check_mark()
+async def test_pages_go_on_when_the_rooms_process_is_killed(pages: tuple[Opened, Opened], server: Running) -> None:
+    last = max([await page.wait_moving() for page in pages])
+    await server.kill("room-killed")
+    for page in pages:
+        await page.wait_moving(beyond_ms=last + BEHIND_MS, within_s=60)
+        await page.check_mark()
+
+
+async def test_pages_go_on_when_the_web_process_is_killed(pages: tuple[Opened, Opened], server: Running) -> None:
+    seen, lowest = pages
+    last = max(await seen.wait_moving(), await lowest.wait_moving())
+    old = await server.kill("web")
+    await lowest.wait_moving(beyond_ms=last + 1_000)
+    await seen.wait_moving(beyond_ms=last + BEHIND_MS, within_s=60)
+    assert server.pid("web") != old
+    for page in pages:
+        await page.check_mark()

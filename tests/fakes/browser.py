@@ -1,4 +1,4 @@
-"""Debian's Chromium for end-to-end tests: one browser for a worker, a fresh context for a test, no fixed waits.
+"""Debian's Chromium for end-to-end tests: one browser for a worker, a new visitor for a test, no fixed waits.
 
 Playwright brings its own driver; the browser is the system's, without its windows where Debian's headless shell is
 installed: that opens a page in a third of the time. Each page of :func:`opened` knows how to read the test
@@ -8,17 +8,20 @@ card's time strip out of its ``<video>``, and is photographed when its test fail
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright
 from playwright.async_api import Error as BrowserError
+from yarl import URL
 
 from tests.fakes.waiting import until_answered
 
@@ -32,6 +35,8 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # A page finds the process of the one before: half of what it takes to open one is to start that.
+    "--renderer-process-limit=1",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )
@@ -48,6 +53,29 @@ document.getAnimations().forEach((animation) => {
 })
 """
 SEVERE = frozenset({"serious", "critical"})
+RUN_AXE = """(severe) => {
+  const mild = axe._audit.rules.filter(({ impact }) => impact && !severe.includes(impact))
+  const rules = Object.fromEntries(mild.map(({ id }) => [id, { enabled: false }]))
+  return axe.run(document, { rules, resultTypes: ['violations'] })
+}"""
+"""Without the rules whose findings have a milder impact, always the rule's own: nobody would read them."""
+
+SENDS_SMALL = """
+{
+  const { addTransceiver } = RTCPeerConnection.prototype, { setParameters } = RTCRtpSender.prototype
+  const small = (encodings) => encodings.forEach((one) => { one.scaleResolutionDownBy = 4 })
+  RTCPeerConnection.prototype.addTransceiver = function (what, init) {
+    if (init?.sendEncodings) small(init.sendEncodings)
+    return addTransceiver.call(this, what, init)
+  }
+  RTCRtpSender.prototype.setParameters = function (parameters) {
+    if (this.track?.kind === 'video') small(parameters.encodings)
+    return setParameters.call(this, parameters)
+  }
+}
+"""
+"""For :func:`opened`: what the page films goes out in a quarter of its width, 320x180, which a room passes on as it
+is."""
 
 needs_chromium = [
     pytest.mark.browser,
@@ -160,7 +188,7 @@ class Opened:
             await self.page.evaluate(AXE.read_text("utf-8"))
         # A colour on its way to another is nobody's choice.
         await self.page.evaluate(FINISH_TRANSITIONS)
-        found = await self.page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+        found = await self.page.evaluate(RUN_AXE, sorted(SEVERE))
         return [
             f"{violation['id']}: {node['target']} {node['failureSummary']}"
             for violation in found["violations"]
@@ -175,6 +203,36 @@ class Opened:
         )
 
 
+@dataclass
+class _Profile:
+    """A browser context that visitors take in turns. Its first page keeps its process, and is nobody's."""
+
+    context: BrowserContext
+    first: Page
+
+    @classmethod
+    async def make(cls, browser: Browser, **options: Any) -> _Profile:
+        context = await browser.new_context(**options)
+        context.set_default_timeout(PATIENCE_MS)
+        await context.add_init_script(READ_STRIP)
+        return cls(context, await context.new_page())
+
+    async def forget(self, requests: Iterable[Request]) -> None:
+        """All that pages keep. What remains is the cache of files, as with anybody who comes back."""
+        for page in self.context.pages:
+            if page is not self.first:
+                await page.close()
+        await self.context.clear_cookies()
+        protocol = await self.context.new_cdp_session(self.first)
+        for origin in {URL(request.url).origin() for request in requests if request.url.startswith("http")}:
+            await protocol.send("Storage.clearDataForOrigin", {"origin": str(origin), "storageTypes": "all"})
+        await protocol.detach()
+
+
+_FREE: WeakKeyDictionary[Browser, dict[str, list[_Profile]]] = WeakKeyDictionary()
+"""By what they were made with."""
+
+
 @contextlib.asynccontextmanager
 async def opened(
     browser: Browser,
@@ -184,16 +242,21 @@ async def opened(
     width: int = 1280,
     height: int = 800,
     permissions: tuple[str, ...] = (),
+    script: str = "",
     **options: Any,
 ) -> AsyncIterator[Opened]:
-    """A page in a context of its own. An error that a script of the page left unhandled fails the test."""
-    context = await browser.new_context(
-        locale=language, viewport={"width": width, "height": height}, permissions=list(permissions), **options
-    )
-    context.set_default_timeout(PATIENCE_MS)
-    await context.add_init_script(READ_STRIP)
-    page = await context.new_page()
-    seen = Opened(page, context, [], [])
+    """The page of a visitor who was never here. An error that a script of the page left unhandled fails the test.
+
+    ``script`` runs before those of the page. Nothing moves for show (``reduced_motion``), unless it is asked for.
+    """
+    options = {"reduced_motion": "reduce", **options}
+    options |= {"locale": language, "viewport": {"width": width, "height": height}, "permissions": list(permissions)}
+    free = _FREE.setdefault(browser, {}).setdefault(json.dumps(options, sort_keys=True), [])
+    profile = free.pop() if free else await _Profile.make(browser, **options)
+    page = await profile.context.new_page()
+    if script:
+        await page.add_init_script(script)
+    seen = Opened(page, profile.context, [], [])
     page.on("request", lambda request: seen.requests.append(request))
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     try:
@@ -203,9 +266,10 @@ async def opened(
     except BaseException as error:
         with contextlib.suppress(BrowserError):
             error.add_note(f"photographed: {await _photograph(page)}")
+        await profile.context.close()
         raise
-    finally:
-        await context.close()
+    await profile.forget(seen.requests)
+    free.append(profile)
 
 
 async def _photograph(page: Page) -> Path:
