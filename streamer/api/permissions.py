@@ -77,6 +77,7 @@ _API: Mapping[str, Rule] = {
     # Lists leave out closed sessions, and by id they are 404, for callers who may not know of them.
     "GET /sessions": Open.EVERYBODY,
     "POST /sessions": Action.SESSION_CREATE,
+    "POST /sessions/{id}/repeat": Action.SESSION_CREATE,
     "GET /sessions/{id}": Open.EVERYBODY,
     "PATCH /sessions/{id}": Action.SESSION_CHANGE,
     "DELETE /sessions/{id}": Action.SESSION_DELETE,

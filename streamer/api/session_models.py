@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,11 @@ LONGEST_MS = 7 * 24 * 3600 * 1000
 def _flag(value: Any) -> Any:
     """A flag may be sent as a boolean too."""
     return {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+
+
+def in_reach(day: date) -> bool:
+    """Whether sessions may lie on this day."""
+    return EARLIEST_MS <= datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000 < LATEST_MS
 
 
 def _in_reach(moment: datetime) -> datetime:

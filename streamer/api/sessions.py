@@ -8,7 +8,7 @@ from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from streamer.api.auth import require
-from streamer.api.context import Services, actor_of
+from streamer.api.context import Services, actor_of, now_ms
 from streamer.api.models import LinkQuery, to_ms
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.session_models import (
@@ -102,6 +102,7 @@ async def list_sessions(call: Call) -> SessionList:
                 event=query.event,
                 venue=query.venue,
                 from_ms=to_ms(query.from_),
+                now_ms=now_ms(),
                 until_ms=to_ms(query.until),
                 states=None if query.state is None else (query.state,),
                 language=query.language,
@@ -123,7 +124,7 @@ async def create_session(call: Call) -> SessionCrewView:
     if room is None:
         raise invalid_field("room", "there is no such room")
     grant = call.require(Target(room=room.id, venue=room.venue, event=body.event))
-    _check_room(grant, room, await _event_named(call, body.event))
+    check_room(grant, room, await event_named(call, body.event))
     session = body.session(secrets.token_urlsafe(9))
     done = await services.director.add([session], actor_of(grant))
     call.headers["Location"] = f"/api/v1/sessions/{session.id}"
@@ -149,9 +150,9 @@ async def change_session(call: Call) -> SessionCrewDone:
     # A session may only be moved to a place that the grant reaches too.
     moved = replace(session, room=fields.get("room", session.room), event=fields.get("event", session.event))
     require(grant, Action.SESSION_CHANGE, target_of(services, moved))
-    event = await _event_named(call, moved.event)
+    event = await event_named(call, moved.event)
     if room is not None and room.id != session.room:
-        _check_room(grant, room, event)
+        check_room(grant, room, event)
     try:
         check_span(fields.get("start_ms", session.start_ms), fields.get("end_ms", session.end_ms))
     except ValueError as error:
@@ -169,7 +170,7 @@ async def delete_session(call: Call) -> None:
     await call.services.director.remove(session.id, actor_of(grant))
 
 
-async def _event_named(call: Call, name: str | None) -> Event | None:
+async def event_named(call: Call, name: str | None) -> Event | None:
     if name is None:
         return None
     async with call.services.database.read() as connection:
@@ -179,7 +180,7 @@ async def _event_named(call: Call, name: str | None) -> Event | None:
     return event
 
 
-def _check_room(grant: Grant, room: Room, event: Event | None) -> None:
+def check_room(grant: Grant, room: Room, event: Event | None) -> None:
     """The holder must reach the room; an event's organiser also reaches the rooms of its venue. Raises Forbidden."""
     if not may_plan_in(grant, Target(room=room.id, venue=room.venue), None if event is None else event.venue):
         raise Forbidden("The grant's scope does not reach this room.", code="out_of_scope", details={"room": room.id})

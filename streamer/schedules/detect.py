@@ -40,7 +40,9 @@ def read_schedule(data: bytes, *, timezone: str, now_ms: int) -> Schedule:
         return read_frab(data.lstrip(), timezone=timezone)
     if "BEGIN:VCALENDAR" in head.upper():
         return read_ical(data, timezone=timezone, now_ms=now_ms)
-    raise Unreadable("it is neither frab XML, nor c3voc JSON, nor iCalendar")
+    first = "".join(character for character in head.splitlines()[0] if character.isprintable())[:80]
+    line = data[: data.find(head[0].encode())].count(b"\n") + 1
+    raise Unreadable(f"it is neither frab XML, nor c3voc JSON, nor iCalendar: line {line} is “{first}”")
 
 
 def _unpacked(data: bytes) -> bytes:

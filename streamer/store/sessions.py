@@ -54,8 +54,10 @@ class Sessions:
         states: Iterable[SessionState] | None = None,
         language: str | None = None,
         caller: Caller | None = None,
+        now_ms: int | None = None,
     ) -> Page[Session]:
         """By planned start. ``from_ms`` and ``until_ms``: sessions that overlap this time, by plan or in fact.
+        ``now_ms``: what runs is in each time that begins before it; None: in each.
         ``caller``: only those that they may know of; None: all."""
         query = select(sessions).order_by(sessions.c.start_ms, sessions.c.id).limit(limit + 1)
         if after is not None:
@@ -67,7 +69,8 @@ class Sessions:
         if venue is not None:
             query = query.where(sessions.c.room_id.in_(select(rooms.c.id).where(rooms.c.venue_id == venue)))
         if from_ms is not None:
-            query = query.where(_lasts_past(from_ms, RUNNING))
+            # What runs lasts at least until now. Nobody knows that it lasts until some later day.
+            query = query.where(_lasts_past(from_ms, RUNNING if now_ms is None or from_ms <= now_ms else ()))
         if until_ms is not None:
             query = query.where(_begins_before(until_ms))
         if states is not None:

@@ -100,6 +100,7 @@ QUESTIONS: dict[str, Question] = {
     "POST /api/v1/sessions": Question(
         Target("in-room", "in-venue", "in-event"), {"room": "in-room", "event": "in-event", "title": "New", **TIMES}
     ),
+    "POST /api/v1/sessions/{id}/repeat": Question(SESSION, {"dates": ["2030-06-01"]}),
     "PATCH /api/v1/sessions/{id}": Question(SESSION, {"title": "New"}),
     "DELETE /api/v1/sessions/{id}": Question(SESSION),
     "GET /api/v1/sessions/{id}/audience": Question(SESSION),

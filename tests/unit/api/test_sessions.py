@@ -238,3 +238,40 @@ async def test_an_edit_is_seen_and_its_limits_are_told(hall: Api) -> None:
     await hall("PATCH", f"/sessions/{made['id']}", {"end": made["start"]}, expect=422)
     await hall("PATCH", f"/sessions/{made['id']}", {"title": None}, expect=422)
     await hall("PATCH", "/sessions/nothing", {"title": "x"}, expect=404)
+
+
+async def test_a_session_is_repeated_weekly_and_duplicated(hall: Api) -> None:
+    await hall("POST", "/rooms", {"id": "b", "name": "Salle B", "venue": "paris"})
+    body = {"title": "Yoga", "start": "2030-10-21T18:00:00+02:00", "end": "2030-10-21T19:30:00+02:00"}
+    first = await hall("POST", "/sessions", {"room": "a", "kind": "workshop", "speakers": ["Ana"], **body})
+    made = await hall(
+        "POST", f"/sessions/{first['id']}/repeat", {"until": "2030-11-11", "except": ["2030-10-28", "2030-11-04"]}
+    )
+    (copy,) = made["items"]
+    assert (copy["start"], copy["end"]) == ("2030-11-11T18:00:00+01:00", "2030-11-11T19:30:00+01:00")
+    assert (copy["title"], copy["speakers"], copy["kind"], copy["room"]) == ("Yoga", ["Ana"], "workshop", "a")
+    assert copy["id"] != first["id"]
+    twice = await hall("POST", f"/sessions/{first['id']}/repeat", {"dates": ["2030-10-21"], "room": "b"})
+    assert [(one["start"], one["room"]) for one in twice["items"]] == [(first["start"], "b")]
+    assert len((await hall("GET", "/sessions?from=2030-01-01T00:00:00Z"))["items"]) == 3
+    for wrong in (
+        {},
+        {"dates": ["2030-10-22"], "until": "2031-01-01"},
+        {"until": "2030-10-21"},
+        {"until": "2099-01-01"},
+        {"dates": ["2200-01-01"]},
+        {"dates": ["2030-10-22"], "room": "none"},
+    ):
+        await hall("POST", f"/sessions/{first['id']}/repeat", wrong, expect=422)
+    # Who may plan in one room only does not plan in another.
+    mine = hall.as_(await hall.grant("organiser", room="a"))
+    await mine("POST", f"/sessions/{first['id']}/repeat", {"dates": ["2030-10-22"], "room": "b"}, expect=403)
+    await mine("POST", f"/sessions/{twice['items'][0]['id']}/repeat", {"dates": ["2030-10-22"]}, expect=403)
+
+
+async def test_another_day_does_not_show_what_runs_today(hall: Api) -> None:
+    made = await plan(hall, -5)
+    await hall("POST", f"/sessions/{made['id']}/start", expect=200)
+    now, tomorrow = moment(0)[:19] + "Z", moment(24 * 60)[:19] + "Z"
+    assert [one["id"] for one in (await hall("GET", f"/sessions?from={now}"))["items"]] == [made["id"]]
+    assert (await hall("GET", f"/sessions?from={tomorrow}"))["items"] == []

@@ -1368,6 +1368,11 @@ export interface components {
             /** @default null */
             replay?: components["schemas"]["ReplayPolicy"] | null;
         };
+        /** SessionCopies */
+        SessionCopies: {
+            /** Items */
+            items: components["schemas"]["SessionCrewView"][];
+        };
         /** SessionCreate */
         SessionCreate: {
             /** Room */
@@ -1596,6 +1601,37 @@ export interface components {
             items: (components["schemas"]["SessionView"] | components["schemas"]["SessionCrewView"])[];
             /** Cursor */
             cursor: string | null;
+        };
+        /**
+         * SessionRepeat
+         * @description Either the days, or a weekly rule.
+         */
+        SessionRepeat: {
+            /**
+             * Dates
+             * @default []
+             */
+            dates?: string[];
+            /**
+             * Weeks
+             * @default 1
+             */
+            weeks?: number;
+            /**
+             * Until
+             * @default null
+             */
+            until?: string | null;
+            /**
+             * Except
+             * @default []
+             */
+            except?: string[];
+            /**
+             * Room
+             * @default null
+             */
+            room?: string | null;
         };
         /**
          * SessionState
