@@ -69,7 +69,7 @@ class Sessions:
         if venue is not None:
             query = query.where(sessions.c.room_id.in_(select(rooms.c.id).where(rooms.c.venue_id == venue)))
         if from_ms is not None:
-            # What runs lasts at least until now. Nobody knows that it lasts until some later day.
+            # A running session lasts at least until now; whether until some later day is not known.
             query = query.where(_lasts_past(from_ms, RUNNING if now_ms is None or from_ms <= now_ms else ()))
         if until_ms is not None:
             query = query.where(_begins_before(until_ms))

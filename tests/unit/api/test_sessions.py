@@ -263,7 +263,7 @@ async def test_a_session_is_repeated_weekly_and_duplicated(hall: Api) -> None:
         {"dates": ["2030-10-22"], "room": "none"},
     ):
         await hall("POST", f"/sessions/{first['id']}/repeat", wrong, expect=422)
-    # Who may plan in one room only does not plan in another.
+    # A room's organiser does not plan in another room.
     mine = hall.as_(await hall.grant("organiser", room="a"))
     await mine("POST", f"/sessions/{first['id']}/repeat", {"dates": ["2030-10-22"], "room": "b"}, expect=403)
     await mine("POST", f"/sessions/{twice['items'][0]['id']}/repeat", {"dates": ["2030-10-22"]}, expect=403)
