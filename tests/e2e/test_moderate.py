@@ -234,7 +234,8 @@ async def test_the_same_by_thumb_on_a_phone(browser: Browser, server: Running) -
         await ben.told("question.changed", lambda data: data["id"] == asked and data["state"] == "answered")
         await foot.get_by_role("button", name="Polls").tap()
         await seen.page.get_by_label("Question").fill("Lunch?")
-        await tap("Open the poll")
+        await tap("Keep it for later")
+        await tap("Open it")
         await ben.told("poll.changed", lambda data: data["question"] == "Lunch?")
         await tap("Close it")
         await ben.told("poll.changed", lambda data: data["state"] == "closed")
@@ -311,6 +312,11 @@ async def test_the_chat_stands_still_while_it_is_read_and_the_page_stays_small(
             "() => { const g = document.querySelectorAll('[role=grid]')[1];"
             " return g.scrollTop + g.clientHeight > g.scrollHeight - 40 }"
         )
+        in_sight = await chat.evaluate(
+            "(grid) => [...grid.querySelectorAll('[data-key]')].map((row) => row.getBoundingClientRect())"
+            ".filter(({ top }) => top >= grid.getBoundingClientRect().top).length"
+        )
+        assert in_sight >= 15, "a full hall is seen at a glance"
         await chat.hover()
         late = [await into(server, "many", name=name) for name in ("Late", "Later")]
         await say(late[0], "while you read")

@@ -60,6 +60,7 @@ export const en = {
 
   // Far behind live.
   'far.follows': 'The chat follows your picture.',
+  'far.none': 'Nothing had been said yet at this moment.',
   'far.live': 'The chat is live, ahead of your picture.',
   'far.toLive': 'Live chat',
   'far.liveNew': { one: 'Live chat ({count} new)', other: 'Live chat ({count} new)' },
@@ -273,6 +274,7 @@ export const fr: Translation<typeof en> = {
   emoji: 'Émojis',
 
   'far.follows': 'Le chat suit votre image.',
+  'far.none': 'Rien n’avait encore été dit à ce moment.',
   'far.live': 'Le chat est en direct, en avance sur votre image.',
   'far.toLive': 'Chat en direct',
   'far.liveNew': { one: 'Chat en direct ({count} nouveau)', other: 'Chat en direct ({count} nouveaux)' },

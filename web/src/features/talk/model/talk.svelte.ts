@@ -214,6 +214,8 @@ export class Talk {
   private happened(events: readonly LiveEvent[]): void {
     this.count(events)
     this.conversation.events(events)
+    const removed = events.filter(({ type }) => type === 'chat.deleted').map(({ data }) => readText(data['id']))
+    if (removed.length > 0) this.view.forget(new Set(removed))
     this.chat.look()
     this.questions.look()
     this.now_ms = Date.now()
