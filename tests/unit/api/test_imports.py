@@ -88,3 +88,34 @@ async def test_an_organiser_imports_into_the_own_venue_only(api: Api) -> None:
     assert shown["venue"] == "paris"
     await organiser("POST", f"/imports/{shown['id']}/apply", expect=200)
     await show(api.as_(await api.grant("technician", venue="paris")), text, "?venue=paris", status=403)
+
+
+async def test_a_room_that_the_schedule_renames_is_the_same_room(api: Api) -> None:
+    await api("POST", "/venues", {"id": "paris", "name": "Paris"})
+    text = schedule((1, "09:00", "One"), (2, "10:00", "Two"))
+    shown = await show(api, text, "?venue=paris")
+    await api("POST", f"/imports/{shown['id']}/apply", expect=200)
+    link = await api.grant("technician", room="grande-salle")
+    renamed = text.replace("Grande salle", "Salle Ada")
+    shown = await show(api, renamed)
+    assert shown["new_rooms"] == ["Salle Ada"]
+    assert [item["changes"]["room"][0] for item in shown["difference"]["moved"]] == ["grande-salle"] * 2
+    # What the page does when somebody says that it is the same room.
+    await api("PATCH", "/rooms/grande-salle", {"name": "Salle Ada", "aliases": ["Grande salle"]})
+    for wording in (renamed, text):
+        shown = await show(api, wording)
+        assert (shown["new_rooms"], shown["difference"]["unchanged"]) == ([], 2)
+    assert (await api.as_(link)("GET", "/me"))["room"] == "grande-salle"
+
+
+async def test_what_waits_for_a_room_is_added_once_it_is_made(api: Api) -> None:
+    text = schedule((1, "09:00", "One"), (2, "10:00", "Two"))
+    shown = await show(api, text)
+    keys = [item["key"] for item in shown["difference"]["added"]]
+    done = await api("POST", f"/imports/{shown['id']}/apply", {"accept": keys, "create_rooms": False}, expect=200)
+    assert [(item["key"], item["room"], item["room_name"]) for item in done["waiting"]] == [
+        (key, None, "Grande salle") for key in keys
+    ]
+    again = await show(api, text)
+    done = await api("POST", f"/imports/{again['id']}/apply", {"accept": keys[:1]}, expect=200)
+    assert (done["added"], done["waiting"]) == (1, [])

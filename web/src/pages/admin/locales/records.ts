@@ -38,6 +38,16 @@ export const en = {
   'imports.applied': { one: '{count} session was added or changed.', other: '{count} sessions were added or changed.' },
   'imports.waiting': { one: '{count} change waits:', other: '{count} changes wait:' },
   'imports.see': 'See the sessions',
+  'imports.same': '“{room}” is',
+  'imports.same.none': 'a new room',
+  'imports.same.rename': 'It is the same room: rename it',
+  'imports.same.hint':
+    'A room that is renamed keeps its address, its links and its codes; its old name still finds it.',
+  'waits.no_room': 'Its room “{room}” is not here.',
+  'waits.blocked': 'It cannot be changed now.',
+  'waits.needs_yes': 'It wants your yes.',
+  'waits.make': 'Make the rooms and add them',
+  'waits.yes': 'Apply them all the same',
   'imports.follow': 'Follow this address',
   'imports.follow.text':
     'The schedule is then asked for again every few minutes; what hurts nobody is applied by itself.',
@@ -176,6 +186,16 @@ export const fr: Translation<typeof en> = {
   'imports.applied': { one: '{count} session ajoutée ou modifiée.', other: '{count} sessions ajoutées ou modifiées.' },
   'imports.waiting': { one: '{count} changement attend :', other: '{count} changements attendent :' },
   'imports.see': 'Voir les sessions',
+  'imports.same': '« {room} » est',
+  'imports.same.none': 'une nouvelle salle',
+  'imports.same.rename': 'C’est la même salle : la renommer',
+  'imports.same.hint':
+    'Une salle renommée garde son adresse, ses liens et ses codes ; son ancien nom la trouve encore.',
+  'waits.no_room': 'Sa salle « {room} » n’existe pas ici.',
+  'waits.blocked': 'Elle ne peut pas être modifiée maintenant.',
+  'waits.needs_yes': 'Votre accord est nécessaire.',
+  'waits.make': 'Créer les salles et les ajouter',
+  'waits.yes': 'Appliquer quand même',
   'imports.follow': 'Suivre cette adresse',
   'imports.follow.text':
     'Le programme est alors relu toutes les quelques minutes ; ce qui ne gêne personne s’applique tout seul.',

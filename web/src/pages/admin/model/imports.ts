@@ -142,6 +142,32 @@ export function tally(items: readonly ImportItem[], chosen: ReadonlySet<string>)
   })
 }
 
+/**
+ * The id of the room from which most sessions would move to the schedule's room `name`, which is not here: it may be the
+ * same room under another name. '' where none would.
+ */
+export function likelySame(items: readonly ImportItem[], name: string): string {
+  const counts = new Map<string, number>()
+  for (const { changes, roomName } of items) {
+    const old = roomName === name ? changes.find(({ field }) => field === 'room')?.old : undefined
+    if (typeof old === 'string') counts.set(old, (counts.get(old) ?? 0) + 1)
+  }
+  return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0] ?? ''
+}
+
+/** The change that gives a room its schedule's new name. The old one still finds it; its id, links and codes stay. */
+export function renaming(room: { name: string; aliases: readonly string[] }, name: string) {
+  return { name, aliases: [...new Set([...room.aliases, room.name])].filter((alias) => alias !== name) }
+}
+
+export type Waits = 'no_room' | 'blocked' | 'needs_yes'
+
+/** Why an item was left out of what was applied. */
+export function whyWaiting({ room, blocked }: Pick<ImportItem, 'room' | 'blocked'>): Waits {
+  if (room === null) return 'no_room'
+  return blocked ? 'blocked' : 'needs_yes'
+}
+
 /** `accept` of the request: the keys that are chosen, which leaves out the others. */
 export function accepted(items: readonly ImportItem[], chosen: ReadonlySet<string>): string[] {
   return items.filter((item) => chosen.has(item.key) && !item.blocked).map(({ key }) => key)
