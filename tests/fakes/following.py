@@ -11,6 +11,8 @@ from tests.fakes.publishing import STUTTERS
 
 TOLD = 25
 NEAR_MS = 500
+SEEN_MS = 6_000
+"""A room looks for this long at how regular a camera is, before it encodes its picture anew."""
 _SHORT = re.compile(r"(?P<name>\w+): segment (?P<msn>\d+): part \d+ of \S+ s is under 85 %")
 
 
@@ -71,8 +73,20 @@ def _stuttered(follower: HlsFollower, text: str) -> bool:
         return False
     segment = follower.segment(match["name"], int(match["msn"]))
     begin = segment.pdt_ms or 0
-    end = begin + float(segment.known_duration) * 1000
-    return any(begin - NEAR_MS <= at <= end + NEAR_MS for at in STUTTERS)
+    return _skipped(begin, begin + float(segment.known_duration) * 1000)
+
+
+def breaks(follower: HlsFollower, name: str) -> list[int]:
+    """Segments, but the first two, that begin with a discontinuity although the camera skipped no frames before."""
+    return [
+        msn
+        for msn, segment in follower.tracks[name].reader.known.items()
+        if msn > 1 and segment.discontinuity and not _skipped((segment.pdt_ms or 0) - SEEN_MS, segment.pdt_ms or 0)
+    ]
+
+
+def _skipped(begin_ms: float, end_ms: float) -> bool:
+    return any(begin_ms - NEAR_MS <= at <= end_ms + NEAR_MS for at in STUTTERS)
 
 
 def _of_lost(text: str, lost: list[str]) -> bool:

@@ -1,7 +1,8 @@
 """Whole servers that the tests of a worker share: one for each set of settings, each test with rooms of its own.
 
-A server costs some five seconds of CPU before it answers, a room another one. ``server`` is the one that most tests
-ask for; a module whose subject are other settings defines a fixture of that name for itself.
+A server costs two seconds of CPU before it answers, a room another one, and a server that nobody uses a hundredth of a
+core. ``server`` is the one that most tests ask for; a module whose subject are other settings defines a fixture of that
+name for itself.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ SMALLEST = {
     "STREAMER_MEDIA__SLATE_FRAME_RATE": "12",
     "STREAMER_HLS__SEGMENT_S": "1",
     "STREAMER_HLS__TARGET_DURATION_S": "2",
+    "STREAMER_ROOM__WARM_SPARE": "false",
 }
-"""For servers of one test's own, under a camera of 160x90."""
+"""For servers of one test's own, with one room under a camera of 160x90."""
 SMALL = {
     "STREAMER_MEDIA__RUNGS": LADDER,
     "STREAMER_MEDIA__STILL_INTERVAL_S": "1",
@@ -40,36 +42,59 @@ SMALL = {
     "STREAMER_HLS__CACHE_BYTES_PER_ROOM": "4000000",
     "STREAMER_WHEP__MAX_VIEWERS": "2",
     "STREAMER_ROOM__ATTEMPTS_PER_MINUTE": "500",
+    # Crowds that come from one address may speak at once: how newcomers are held back is no matter of whole servers.
+    "STREAMER_REALTIME__NEWCOMER_S": "0",
 }
 """Segments of a second: where neither rates nor sizes are the subject."""
 PATIENT = {"STREAMER_MEDIA__SILENCE_BEFORE_SLATE_S": "10", "STREAMER_MEDIA__OVERLOAD_BEHIND_MS": "5000"}
 """A busy machine may hold a camera or an encoder up for some seconds: without a slate, and no rendition is given up."""
 REAL = PATIENT | {"STREAMER_MEDIA__RUNGS": LADDER}
 """Segments and parts as they are by default."""
-PLAIN = PATIENT | {"STREAMER_REALTIME__NEWCOMER_S": "0", "STREAMER_MEDIA__PRESET": "ultrafast"}
-"""All by default, the ladder too, which is encoded in a hurry. Crowds that come from one address may speak at once: how
-newcomers are held back is no matter there."""
+KEPT = 2
+"""Servers of a worker that nobody uses and that run on: the one of most tests, and the last of another kind."""
+
+
+@dataclass
+class _Kept:
+    running: Running
+    stack: contextlib.AsyncExitStack
+    users: int = 0
 
 
 @dataclass
 class Servers:
-    """Those that run, by their settings and the command before theirs."""
+    """Those that run, by their settings and the command before theirs; the one that was used last stands last."""
 
-    stack: contextlib.AsyncExitStack
-    running: dict[Any, Running] = field(default_factory=dict)
+    kept: dict[Any, _Kept] = field(default_factory=dict)
 
     @contextlib.asynccontextmanager
     async def lent(self, settings: Mapping[str, str], before: Sequence[str] = ()) -> AsyncIterator[Running]:
         """The server with these settings. The rooms that are open at the end are closed."""
         key = (frozenset(settings.items()), tuple(before))
-        running = self.running.get(key)
-        if running is None or not await _answers(running):
-            running = await self.stack.enter_async_context(serving(environment=settings, before=before))
-            self.running[key] = running
+        found = self.kept.pop(key, None)
+        if found is not None and not await _answers(found.running):
+            await found.stack.aclose()
+            found = None
+        if found is None:
+            await self._end_unused(KEPT - 1)
+            stack = contextlib.AsyncExitStack()
+            running = await stack.enter_async_context(serving(environment=settings, before=before))
+            found = _Kept(running, stack)
+        self.kept[key] = found
+        found.users += 1
         try:
-            yield running
+            yield found.running
         finally:
-            await close_rooms(running)
+            found.users -= 1
+            await close_rooms(found.running)
+
+    async def close(self) -> None:
+        await self._end_unused(0)
+
+    async def _end_unused(self, leave: int) -> None:
+        unused = [key for key, one in self.kept.items() if not one.users]
+        for key in unused[: max(0, len(unused) - leave)]:
+            await self.kept.pop(key).stack.aclose()
 
 
 async def _answers(server: Running) -> bool:
@@ -97,8 +122,11 @@ async def close_rooms(server: Running) -> None:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def servers() -> AsyncIterator[Servers]:
-    async with contextlib.AsyncExitStack() as stack:
-        yield Servers(stack)
+    kept = Servers()
+    try:
+        yield kept
+    finally:
+        await kept.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 POLL_S = 0.01
 ASK_AGAIN_S = 0.05
+ASK_SELDOM_S = 0.25
+"""Each question costs both processes some milliseconds: who has waited for a second asks less often."""
 LIMIT_S = 60.0
 SLOW_ANSWERS = 6
 """A promise has about this many steps, each of which may have to wait for its turn like an answer."""
@@ -34,13 +36,20 @@ async def until_ended(*threads: threading.Thread) -> None:
 
 
 async def until_answered(
-    ask: Callable[[], Awaitable[object]], *, limit_s: float = LIMIT_S, what: Callable[[], str] = lambda: ""
+    ask: Callable[[], Awaitable[object]],
+    *,
+    limit_s: float = LIMIT_S,
+    seldom_s: float = ASK_SELDOM_S,
+    what: Callable[[], str] = lambda: "",
 ) -> None:
-    """The same for a condition that must be asked for. ``what`` describes the state in the error."""
+    """The same for a condition that must be asked for, at last every ``seldom_s``. ``what`` describes the state in the
+    error."""
+    pause_s = ASK_AGAIN_S
     try:
         async with asyncio.timeout(limit_s):
             while not await ask():
-                await asyncio.sleep(ASK_AGAIN_S)
+                await asyncio.sleep(pause_s)
+                pause_s = min(seldom_s, pause_s * 1.2)
     except TimeoutError:
         raise AssertionError(f"not within {limit_s} s: {what() or ask}") from None
 
@@ -64,7 +73,7 @@ class Pace:
             self.slowest_s, asked = max(self.slowest_s, now - asked - ASK_AGAIN_S), now
             return answer
 
-        await until_answered(watched, what=what)
+        await until_answered(watched, seldom_s=ASK_AGAIN_S, what=what)
         return time.monotonic() - began
 
     def allowed_s(self, promised_s: float) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -14,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from tests.fakes import decoding
-from tests.fakes.following import all_past, faultless, holes_ms
+from tests.fakes.following import all_past, breaks, faultless, holes_ms
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import Camera, camera
 from tests.fakes.running import Running, free_port, serving
@@ -25,6 +24,7 @@ from tests.fakes.waiting import LIMIT_S, until, until_answered
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 PART_MS = 334
+ONE_ROOM = REAL | {"STREAMER_ROOM__WARM_SPARE": "false"}
 
 
 def alive(pid: int) -> bool:
@@ -105,7 +105,7 @@ async def test_a_killed_web_process_costs_viewers_failed_requests_and_the_files_
         faultless(follower)
         for name in follower.tracks:
             assert holes_ms(follower, name) == []
-            assert not any(s.discontinuity for m, s in follower.tracks[name].reader.known.items() if m > 1)
+            assert breaks(follower, name) == []
         async with HlsFollower(f"{server.url}/live/web/index.m3u8?dvr=1") as newcomer:
             await newcomer.open()
             assert newcomer.tracks["v360"].url.partition("?")[0] == address
@@ -143,46 +143,44 @@ async def test_a_killed_media_host_leaves_the_rooms_to_the_next(server: Running)
     await files_play(server, "host")
 
 
-async def test_a_killed_supervisor_leaves_the_broadcast_to_the_next_serve(tmp_path: Path) -> None:
+async def test_a_killed_supervisor_leaves_the_broadcast_to_the_next_serve_and_sigterm_to_the_one_after(
+    tmp_path: Path,
+) -> None:
     port, data = free_port(), tmp_path / "data"
     async with contextlib.AsyncExitStack() as stack:
-        first = await stack.enter_async_context(serving(data=data, port=port, environment=REAL))
+        first = await stack.enter_async_context(serving(data=data, port=port, environment=ONE_ROOM))
         source, follower = await stack.enter_async_context(on_air(first, "stage"))
         room, media = first.pid("room-stage"), first.pid("media")
         first.process.kill()
         await first.process.wait()
         assert alive(room)
-        async with serving(data=data, port=port, environment=REAL) as second:
-            assert (second.pid("room-stage"), second.pid("media")) == (room, media)
-            await follower.follow(until=all_past(1))
-            faultless(follower)
-            assert source.publisher.state.connections == 1
-            assert holes_ms(follower, "v360") == []
-            second.process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(LIMIT_S):
-                assert await second.process.wait() == 0
-            await until(lambda: not alive(room) and not alive(media))
-            assert list((data / "run").glob("*.pid")) == []
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(room, 0)
-            raise AssertionError("the room process is left over")
-        await files_play(first, "stage")
+        second = await stack.enter_async_context(serving(data=data, port=port, environment=ONE_ROOM))
+        assert (second.pid("room-stage"), second.pid("media")) == (room, media)
+        await follower.follow(until=all_past(1))
+        faultless(follower)
+        assert source.publisher.state.connections == 1
+        assert holes_ms(follower, "v360") == []
+        web = second.pid("web")
+        await ends(second)
+        assert not alive(web)
+        await until(lambda: not alive(room) and not alive(media))
+        assert list((data / "run").glob("*.pid")) == []
+
+        third = await stack.enter_async_context(serving(data=data, port=port, environment=ONE_ROOM))
+        await until(lambda: source.publisher.state.connections >= 2)
+        await third.wait_state("stage", "live")
+        await follower.follow(until=all_past(1))
+        faultless(follower)
+        stored = await files_play(third, "stage", live=True)
+        assert stored.broadcast in follower.tracks["v360"].url
+        pids = [third.pid(name) for name in ("web", "media", "room-stage")]
+        await ends(third)
+        assert not any(alive(pid) for pid in pids), "its own processes end before it"
+        await files_play(third, "stage")
 
 
-async def test_a_restart_on_sigterm_goes_on_in_the_same_broadcast(tmp_path: Path) -> None:
-    port, data = free_port(), tmp_path / "data"
-    async with contextlib.AsyncExitStack() as stack:
-        first = await stack.enter_async_context(serving(data=data, port=port, environment=REAL))
-        source, follower = await stack.enter_async_context(on_air(first, "stage"))
-        pids = [first.pid(name) for name in ("web", "media", "room-stage")]
-        first.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(LIMIT_S):
-            assert await first.process.wait() == 0
-        assert not any(alive(pid) for pid in pids)
-        async with serving(data=data, port=port, environment=REAL) as second:
-            await until(lambda: source.publisher.state.connections >= 2)
-            await second.wait_state("stage", "live")
-            await follower.follow(until=all_past(1))
-            faultless(follower)
-            stored = await files_play(second, "stage", live=True)
-            assert stored.broadcast in follower.tracks["v360"].url
+async def ends(server: Running) -> None:
+    """In order, on SIGTERM."""
+    server.process.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(LIMIT_S):
+        assert await server.process.wait() == 0

@@ -13,7 +13,7 @@ import socketio
 
 from tests.fakes.attendees import Attendee
 from tests.fakes.running import ADMIN_TOKEN, Running
-from tests.fakes.shared import PLAIN, Servers
+from tests.fakes.shared import SMALL, Servers
 from tests.fakes.waiting import until, until_answered
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
@@ -24,7 +24,7 @@ PEOPLE = 20
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server(servers: Servers) -> AsyncIterator[Running]:
-    async with servers.lent(PLAIN) as running:
+    async with servers.lent(SMALL) as running:
         await running.room(ROOM)
         yield running
 

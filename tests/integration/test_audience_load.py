@@ -12,7 +12,7 @@ from tests.fakes import ordeals
 from tests.fakes.crowd import Crowd
 from tests.fakes.ordeals import MIB
 from tests.fakes.running import Running
-from tests.fakes.shared import PLAIN, Servers
+from tests.fakes.shared import SMALL, Servers
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -22,7 +22,7 @@ CLIENTS = 100
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server(servers: Servers) -> AsyncIterator[Running]:
-    async with servers.lent(PLAIN) as running:
+    async with servers.lent(SMALL) as running:
         for room in (ROOM, "troll"):
             await running.room(room)
         yield running

@@ -39,6 +39,7 @@ SETTINGS = (
         # The least that they may be: what is older comes from the files.
         "STREAMER_HLS__CACHE_BYTES_PER_ROOM": "1000000",
         "STREAMER_HLS__LIVE_WINDOW_S": str(WINDOW_S),
+        "STREAMER_ROOM__WARM_SPARE": "false",
         "STREAMER_HLS__MAX_HELD_PER_ADDRESS": str(HELD),
         "STREAMER_HLS__MAX_HELD_TOTAL": "10",
         "STREAMER_SERVER__TRUSTED_PROXIES": '["127.0.0.1"]',

@@ -12,19 +12,21 @@ from tests.fakes.clips import ClipFeed, h264_clip
 from tests.fakes.following import all_past, faultless, whole
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.publishing import camera
-from tests.fakes.shared import PLAIN, Servers
+from tests.fakes.running import serving
+from tests.fakes.shared import PATIENT
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
+SETTINGS = PATIENT | {"STREAMER_MEDIA__PRESET": "ultrafast", "STREAMER_ROOM__WARM_SPARE": "false"}
 LADDER = {"v1080": (1920, 1080), "v720": (1280, 720), "v480": (854, 480), "v360": (640, 360), "v240": (426, 240)}
 
 
-async def test_a_1080p_camera_becomes_five_pictures_cut_at_the_same_places(servers: Servers) -> None:
+async def test_a_1080p_camera_becomes_five_pictures_cut_at_the_same_places() -> None:
     # Encoded once: the machine has enough to do with the ladder.
     clip = await asyncio.to_thread(
         partial(h264_clip, seconds=2, keyframe_s=1, width=1920, height=1080, fps=25, tune="zerolatency")
     )
-    async with servers.lent(PLAIN) as server:
+    async with serving(environment=SETTINGS) as server:
         await server.room("grand", start="auto")
         async with (
             camera(server, "grand", audio=False, feed=lambda emit, options: ClipFeed(clip, emit, options)),

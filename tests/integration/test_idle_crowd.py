@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.crowd import Crowd
 from tests.fakes.idle_crowd import idle_crowd, many_descriptors, small_server
 from tests.fakes.publishing import tiny_camera
-from tests.fakes.shared import PLAIN, Servers
+from tests.fakes.shared import SMALL, Servers
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ async def test_a_hall_of_300_phones_behind_one_address_watches_chats_and_votes(s
     phones, rounds = 300, 2
     with many_descriptors():
         # By the time of a vote they have been there for longer than newcomers.
-        async with servers.lent(PLAIN) as server:
+        async with servers.lent(SMALL) as server:
             await server.room("phones", start="auto")
             async with tiny_camera(server, "phones"):
                 await server.wait_state("phones", "live")

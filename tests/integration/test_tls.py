@@ -43,7 +43,7 @@ async def test_publish_and_watch_under_a_name_with_tls(tmp_path: Path) -> None:
     port = free_port()
     public = f"https://{NAME}:{port}"
     arguments = ("--tls-cert", str(certificate), "--tls-key", str(key), "--public-url", public)
-    settings = SMALL | {"STREAMER_MEDIA__RUNGS": "[]"}
+    settings = SMALL | {"STREAMER_MEDIA__RUNGS": "[]", "STREAMER_ROOM__WARM_SPARE": "false"}
     async with (
         serving(*arguments, port=port, data=tmp_path / "data", environment=settings),
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusting, resolver=OnLoopback(), limit=0)) as session,

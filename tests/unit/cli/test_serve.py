@@ -43,13 +43,15 @@ def free_port() -> int:
 class Serve:
     """One ``streamer serve`` and what it left in its data folder."""
 
-    def __init__(self, data: Path, port: int, *arguments: str) -> None:
+    def __init__(self, data: Path, port: int, *arguments: str, spare: bool = False) -> None:
         self.data, self.port = data, port
+        environment = {**os.environ, "STREAMER_ROOM__WARM_SPARE": str(spare).lower()}
         self.url = f"http://127.0.0.1:{port}"
         self.log = data.with_name(f"{data.name}-{time.monotonic_ns()}.log")
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 [*STREAMER, "serve", "--port", str(port), "--data", str(data), *arguments],
+                env=environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -95,8 +97,8 @@ def starting(data: Path) -> Iterator[Callable[..., Serve]]:
     """Start instances on one data folder; whatever they left is ended at the end."""
     started: list[Serve] = []
 
-    def begin(*arguments: str, port: int | None = None, wait: bool = True) -> Serve:
-        instance = Serve(data, port or free_port(), *arguments)
+    def begin(*arguments: str, port: int | None = None, wait: bool = True, spare: bool = False) -> Serve:
+        instance = Serve(data, port or free_port(), *arguments, spare=spare)
         started.append(instance)
         if wait:
             wait_for(instance.ready, "serve is ready")
@@ -121,11 +123,17 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def test_it_serves_and_ends_without_leaving_anything(start: Callable[..., Serve]) -> None:
-    instance = start()
+    instance = start(spare=True)
     web, media = instance.pid("web"), instance.pid("media")
     assert web is not None
     assert media is not None
+    wait_for(lambda: children(media), "the spare room process")
+    (spare,) = children(media)
     assert instance.get("/livez") == 200
     assert instance.get("/metrics") == 200
     assert instance.get("/api/v1/rooms") == 200
@@ -135,6 +143,7 @@ def test_it_serves_and_ends_without_leaving_anything(start: Callable[..., Serve]
     assert instance.stop() == 0
     assert not alive(web)
     assert not alive(media)
+    assert not alive(spare)
     assert list((instance.data / "run").glob("*.pid")) == []
 
 
