@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, StringConstraints
@@ -15,8 +15,12 @@ from streamer.conference.grants import EVERYTHING, Action, Grant, Target
 from streamer.conference.visibility import told
 from streamer.errors import NotFound
 from streamer.store.audit import AuditEntry, AuditLog
+from streamer.store.grants import Grants
 from streamer.store.reach import target_of_event, target_of_room, target_of_session
 from streamer.store.sessions import Sessions
+
+_OF_SESSIONS = ("session", "recording")
+"""Kinds whose ids are those of sessions."""
 
 
 async def record(
@@ -81,12 +85,14 @@ class AuditView(BaseModel):
     action: str
     kind: str
     target: str
+    name: str
+    """Of a session, its recording or a grant: its title or label now; empty where it is gone or has none."""
     room: str | None
     venue: str | None
     details: dict[str, Any]
 
     @classmethod
-    def of(cls, entry: AuditEntry) -> Self:
+    def of(cls, entry: AuditEntry, name: str = "") -> Self:
         at = to_moment(entry.at_ms)
         assert at is not None
         return cls(
@@ -97,6 +103,7 @@ class AuditView(BaseModel):
             action=entry.action,
             kind=entry.target_kind,
             target=entry.target_id,
+            name=name,
             room=entry.room,
             venue=entry.venue,
             details=dict(entry.details),
@@ -132,7 +139,25 @@ async def list_audit(call: Call) -> AuditList:
             from_ms=to_ms(query.from_),
             until_ms=to_ms(query.until),
         )
-    return AuditList(items=[AuditView.of(entry) for entry in page.items], cursor=await call.cursor(query, page.cursor))
+        names = await _names(call, connection, page.items)
+    items = [AuditView.of(entry, names.get((entry.target_kind, entry.target_id), "")) for entry in page.items]
+    return AuditList(items=items, cursor=await call.cursor(query, page.cursor))
+
+
+async def _names(call: Call, connection: AsyncConnection, entries: Sequence[AuditEntry]) -> dict[tuple[str, str], str]:
+    """Titles and labels by (kind, id), of what the caller may know of."""
+    sessions = await Sessions(connection).find_many({e.target_id for e in entries if e.target_kind in _OF_SESSIONS})
+    names = {}
+    for session in sessions.values():
+        if told(call.caller(), session, _venue(call, session.room)).anything:
+            names.update({(kind, session.id): session.title for kind in _OF_SESSIONS})
+    grants = await Grants(connection).find_many({e.target_id for e in entries if e.target_kind == "grant"})
+    return names | {("grant", grant.id): grant.label for grant in grants.values()}
+
+
+def _venue(call: Call, room: str) -> str | None:
+    venue = call.services.director.venue_of(room)
+    return None if venue is None else venue.id
 
 
 async def _scope(

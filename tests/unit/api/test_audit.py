@@ -82,3 +82,16 @@ async def test_a_holder_sees_what_happened_in_their_own_place_only(
         await api.as_(await api.grant(role))("GET", "/audit", expect=403)
     await api("GET", "/audit?kind=session", expect=422)
     await api("GET", "/audit?cursor=eA", expect=400)
+
+
+async def test_entries_name_what_they_are_about(api: Api) -> None:
+    await api("POST", "/rooms", {"id": "a", "name": "A"})
+    times = {"start": "2030-06-01T10:00:00Z", "end": "2030-06-01T11:00:00Z"}
+    made = await api("POST", "/sessions", {"room": "a", "title": "Yoga", **times})
+    gone = await api("POST", "/sessions", {"room": "a", "title": "Gone", **times})
+    await api("DELETE", f"/sessions/{gone['id']}")
+    await api("POST", "/grants", {"role": "technician", "room": "a", "label": "Ana"})
+    named = {(one["kind"], one["target"]): one["name"] for one in (await api("GET", "/audit"))["items"]}
+    assert named["session", made["id"]] == "Yoga"
+    assert named["session", gone["id"]] == ""
+    assert [name for (kind, _), name in named.items() if kind == "grant"] == ["Ana"]

@@ -147,6 +147,8 @@ export interface components {
             kind: string;
             /** Target */
             target: string;
+            /** Name */
+            name: string;
             /** Room */
             room: string | null;
             /** Venue */

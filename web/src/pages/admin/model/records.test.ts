@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { EACH_ROOM, grantBodies, grantForm, readCard, readGrant, stateOf } from './grants'
 import { accepted, chosenAtFirst, readFollowed, readPreview, tally, valueText } from './imports'
-import { outlook, readAudit, readYear } from './records'
+import { ACTIONS, actionText } from '../locales/records'
+import { outlook, peopleOf, readAudit, readYear } from './records'
 
 const item = (key: string, more: object = {}) => ({
   key,
@@ -177,5 +178,29 @@ describe('records', () => {
     expect(outlook({ count: 100 }, 2026, Date.UTC(2026, 6, 2, 12))).toBe(200)
     expect(outlook({ count: 3 }, 2026, Date.UTC(2026, 0, 10))).toBeNull()
     expect(outlook({ count: 150 }, 2025, Date.UTC(2026, 6, 2))).toBe(150)
+  })
+})
+
+describe('the audit log', () => {
+  it('is filtered by people, not by their ids', () => {
+    const entries = [
+      { who: 'g2', label: 'Zoé' },
+      { who: 'g1', label: 'Ana' },
+      { who: 'g1', label: 'Ana' },
+      { who: 'clock', label: '' },
+    ]
+    expect(peopleOf(entries, '')).toEqual([
+      ['g1', 'Ana'],
+      ['clock', 'clock'],
+      ['g2', 'Zoé'],
+    ])
+    // One whom nothing that is shown names stays chosen.
+    expect(peopleOf([], 'g9')).toEqual([['g9', 'g9']])
+  })
+
+  it('tells actions in words, and those of a newer server as it calls them', () => {
+    for (const action of ACTIONS) expect(actionText(action)).not.toContain('.')
+    expect(ACTIONS).toContain('session.start')
+    expect(actionText('session.teleport')).toBe('session.teleport')
   })
 })

@@ -11,6 +11,8 @@ export const readAudit = shape<Schema['AuditView']>()(({ field, needed }) => ({
   action: field('action', readText),
   kind: field('kind', readText),
   target: field('target', readText),
+  /** Its title or label; '' where it is gone, or of another kind. */
+  name: field('name', readText),
   room: field('room', readTextOrNull),
   venue: field('venue', readTextOrNull),
   /** The changed fields with their old and new values, or with what was said. */
@@ -22,6 +24,13 @@ export const readAudit = shape<Schema['AuditView']>()(({ field, needed }) => ({
     ),
   ),
 }))
+
+/** Those who did something, by the id that the log knows them by, in the order of their names. */
+export function peopleOf(entries: readonly Pick<AuditEntry, 'who' | 'label'>[], more: string): [string, string][] {
+  const named = new Map(entries.map(({ who, label }) => [who, label || who]))
+  if (more !== '' && !named.has(more)) named.set(more, more)
+  return [...named].sort(([, a], [, b]) => a.localeCompare(b))
+}
 
 export type YearRow = Read<typeof readYear>
 export const readYear = shape<Schema['YearView']>()(({ field }) => ({

@@ -153,6 +153,7 @@ it('reads records and figures', () => {
     action: 'room.change',
     kind: 'room',
     target: 'turing',
+    name: 'A talk',
     room: 'turing',
     venue: null,
     details: { name: ['a', 'b'] },
