@@ -27,6 +27,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from streamer.errors import StreamerError
+from streamer.store.sqlite import SqliteConnection, driver
 from streamer.store.tables import FIRST_ADMIN, directors, secrets
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -270,7 +271,7 @@ class Database:
     def _make_engine(self, **pool: int) -> AsyncEngine:
         """Errors do not contain the values: they are logged, and the values are people's words."""
         if self.is_sqlite:
-            engine = create_async_engine(self.url, hide_parameters=True, **pool)
+            engine = create_async_engine(self.url, module=driver(), hide_parameters=True, **pool)
             event.listen(engine.sync_engine, "connect", self._sqlite_connect)
             event.listen(engine.sync_engine, "begin", _sqlite_begin)
             return engine
@@ -366,8 +367,12 @@ def _has_directors(connection: Connection) -> bool:
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    write = connection.get_execution_options().get("streamer_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    if connection.get_execution_options().get("streamer_write", False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        begun = connection.connection.dbapi_connection
+        assert isinstance(begun, SqliteConnection)
+        begun.begin()
 
 
 @contextmanager

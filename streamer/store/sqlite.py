@@ -1,0 +1,103 @@
+"""SQLite's driver, with one visit to a connection's thread for each statement.
+
+SQLAlchemy's adapter goes there four times: for a cursor, to execute, to fetch, to close. A visit costs more than most
+statements cost SQLite. Here the statement is executed, read and closed in one visit, a transaction that only reads
+begins in the visit of its first statement, and one that did nothing ends without a visit.
+
+``tests/unit/store/test_sqlite.py`` counts visits: it fails with a version of SQLAlchemy or aiosqlite that has no longer
+the private names that this relies on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import aiosqlite
+from sqlalchemy.dialects.sqlite.aiosqlite import (
+    AsyncAdapt_aiosqlite_connection,
+    AsyncAdapt_aiosqlite_cursor,
+    AsyncAdapt_aiosqlite_dbapi,
+)
+
+Run = Callable[[sqlite3.Connection], sqlite3.Cursor]
+
+
+class _Cursor(AsyncAdapt_aiosqlite_cursor):
+    """One statement. The driver's cursor is made with it, and closed when all rows are here."""
+
+    __slots__ = ()
+    _awaitable_cursor_close = False
+    _adapt_connection: SqliteConnection
+
+    def _make_new_cursor(self, connection: Any) -> Any:
+        return None
+
+    def _aenter_cursor(self, cursor: Any) -> Any:
+        return cursor
+
+    async def _execute_async(self, operation: Any, parameters: Any) -> None:
+        await self._run(lambda connection: connection.execute(operation, parameters or ()))
+
+    async def _executemany_async(self, operation: Any, seq_of_parameters: Any) -> None:
+        await self._run(lambda connection: connection.executemany(operation, seq_of_parameters))
+
+    async def _run(self, statement: Run) -> None:
+        async with self._adapt_connection._execute_mutex:
+            self._cursor, self._rows = await self._adapt_connection.visit(statement)
+
+    def close(self) -> None:
+        self._rows.clear()
+
+
+class SqliteConnection(AsyncAdapt_aiosqlite_connection):
+    __slots__ = ("_begins", "_used")
+    _cursor_cls = _Cursor
+
+    def __init__(self, dbapi: Any, connection: Any) -> None:
+        super().__init__(dbapi, connection)
+        self._begins = False
+        self._used = False
+        """Whether a statement was sent since the last transaction ended. A cancelled one still runs to its end."""
+
+    def begin(self) -> None:
+        """Begin a transaction with the next statement: the moment that it sees is that of its first read anyway."""
+        self._begins = True
+
+    async def visit(self, statement: Run) -> tuple[Any, deque[Any]]:
+        """The closed cursor and all rows of one statement."""
+        begins, self._begins, self._used = self._begins, False, True
+
+        def work(connection: sqlite3.Connection) -> tuple[Any, deque[Any]]:
+            if begins:
+                connection.execute("BEGIN")
+            cursor = statement(connection)
+            rows = deque(cursor.fetchall() if cursor.description else ())
+            cursor.close()
+            return cursor, rows
+
+        found: tuple[Any, deque[Any]] = await self._connection._execute(work, self._connection._conn)
+        return found
+
+    def commit(self) -> None:
+        if self._used:
+            super().commit()
+        self._begins = self._used = False
+
+    def rollback(self) -> None:
+        if self._used:
+            super().rollback()
+        self._begins = self._used = False
+
+
+class _Driver(AsyncAdapt_aiosqlite_dbapi):
+    def connect(self, *arg: Any, **kw: Any) -> SqliteConnection:
+        made = super().connect(*arg, **kw)
+        return SqliteConnection(self, made._connection)
+
+
+def driver() -> AsyncAdapt_aiosqlite_dbapi:
+    """For ``create_async_engine(url, module=driver())``."""
+    return _Driver(aiosqlite, sqlite3)
