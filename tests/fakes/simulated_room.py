@@ -6,6 +6,7 @@ import asyncio
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class Shown:
     def end(self) -> int:
         return self.start + self.duration
 
-    @property
+    @cached_property
     def tag(self) -> Tag:
         return Tag.of_sample(self.data)
 
@@ -137,6 +138,8 @@ class Room:
     zero_ms: int = 1_800_000_000_000
     """The machine's clock at zero of the loop's."""
     _seeds: int = 0
+    _read: dict[int, tuple[PartMade, list[Shown]]] = field(default_factory=dict)
+    """Parts with their samples, by identity: each rule looks at all of them again."""
 
     def __post_init__(self) -> None:
         self.programme = self._programme(self.told)
@@ -322,8 +325,13 @@ class Room:
             for (name, _), parts in sorted(self.mirror.of(output).parts.items())
             if name == rendition
             for part in parts
-            for sample in samples_of(part, timescale)
+            for sample in self._samples(part, timescale)
         ]
+
+    def _samples(self, part: PartMade, timescale: int) -> list[Shown]:
+        if (read := self._read.get(id(part))) is None:
+            read = self._read[id(part)] = (part, samples_of(part, timescale))
+        return read[1]
 
     @property
     def renditions(self) -> list[str]:
@@ -428,7 +436,7 @@ def faults_of(room: Room, output: str) -> list[str]:
             for part in parts:
                 if part.part.duration > part_target + 1:
                     found.append(f"{name} {msn}.{part.index}: a part of {part.part.duration / TICKS_PER_S:.3f} s")
-            samples = [s for part in parts for s in samples_of(part, 48_000 if audio else TICKS_PER_S)]
+            samples = [s for part in parts for s in room._samples(part, 48_000 if audio else TICKS_PER_S)]
             if samples and not samples[0].sync:
                 found.append(f"{name} {msn}: does not begin with a key frame")
         for before, after in pairwise(shown[name]):

@@ -23,6 +23,7 @@ from streamer.formats import cmaf, h264
 from streamer.formats.types import RungSpec, Sample, TrackConfig
 from streamer.media import audio, ladder, pipeline
 from streamer.media.decode import Decoded
+from streamer.media.meters import LoudnessMeter
 from streamer.media.slate import SlateClip, SlateText
 from streamer.settings import MediaSettings
 
@@ -247,6 +248,12 @@ class SimulatedShelf:
         return SlateClip(rung_config(spec), 3000, tuple(frames))
 
 
+class SimulatedMeter(LoudnessMeter):
+    """Hears nothing: what stands for sound here has no loudness."""
+
+    def push(self, samples: audio.Pcm, start: int) -> None: ...
+
+
 SOUND_RANGE_S = 1000.0
 """A sample of source n is worth n times this and its capture time in seconds."""
 
@@ -307,6 +314,7 @@ def simulated_workers() -> Iterator[None]:
         patch.setattr(pipeline, "Ladder", partial(ladder.Ladder, encoder_factory=SimulatedEncoder))
         patch.setattr(pipeline, "SlateShelf", SimulatedShelf)
         patch.setattr(pipeline, "PictureMeter", lambda: None)
+        patch.setattr(pipeline, "LoudnessMeter", SimulatedMeter)
         yield
     if SimulatedWorker.raised:
         raise SimulatedWorker.raised[0]
