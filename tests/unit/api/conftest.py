@@ -17,6 +17,7 @@ from streamer.observe.metrics import WebMetrics
 from streamer.settings import Settings, load_settings
 from streamer.store.database import Database
 from streamer.web.application import make_services
+from tests.fakes.loops import _function_scoped_runner as _function_scoped_runner
 from tests.fakes.media_plane import FakePlane
 from tests.fakes.stores import sqlite_store
 

@@ -7,6 +7,7 @@ import pytest
 from aiohttp import ClientSession
 
 from tests.fakes.delivery_server import Served, serve
+from tests.fakes.loops import _function_scoped_runner as _function_scoped_runner
 
 
 @pytest.fixture

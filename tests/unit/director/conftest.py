@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.directing import Stage
+from tests.fakes.loops import _function_scoped_runner as _function_scoped_runner
 from tests.fakes.stores import sqlite_store
 
 
