@@ -92,6 +92,12 @@ def told_apart(state: ScopeState, participant: str, name: str, *, theirs: bool =
     return numbered
 
 
+def numbered_of(name: str, given: str) -> bool:
+    """Whether ``name`` is what :func:`told_apart` made of the name that was given."""
+    base, _, number = name.rpartition(" ")
+    return number.isdecimal() and base == shortened(given, NAME_CHARACTERS - 5)
+
+
 def speakers_of(state: ScopeState, at: Situation) -> tuple[str, ...]:
     """Full names of the speakers of the session that is on."""
     return next((one.speakers for one in at.sessions if one.id == state.focus.session), ())

@@ -21,6 +21,7 @@ from streamer.audience.command import ClientMessage, CountedCommand, Decision, R
 from streamer.audience.command_table import definition_of
 from streamer.audience.crew import Undo
 from streamer.audience.identity import SECRET_NAME, Identities, ParticipantIdentity
+from streamer.audience.names import numbered_of
 from streamer.audience.news import AudienceEvent, Listener, Viewpoint
 from streamer.audience.people import Crew, Participant, Who
 from streamer.audience.repository import AudienceRepository
@@ -146,7 +147,11 @@ class Audience:
             # The connection's name and place count until the participant sets them again.
             for state in (audience.working, audience.shown):
                 known = state.people.get(participant.id)
-                if known is not None and known.name != participant.name:
+                if (
+                    known is not None
+                    and known.name != participant.name
+                    and not numbered_of(known.name, participant.name)
+                ):
                     del state.people[participant.id]
         audience.crowd.join(participant, address)
 

@@ -347,6 +347,21 @@ FAULTS = (
         "tests/unit/audience/test_service.py::test_authors_take_back_their_own_and_nobody_elses",
         "Anybody may withdraw anybody's message.",
     ),
+    Fault(
+        "streamer/audience/showing.py",
+        "hidden = viewpoint is Viewpoint.PUBLIC and poll.prepared",
+        "hidden = False",
+        "tests/unit/audience/test_polls.py"
+        "::test_a_prepared_poll_is_the_moderators_until_it_is_opened_in_the_session_that_is_on",
+        "Viewers are told of a poll that is kept for later.",
+    ),
+    Fault(
+        "streamer/audience/records.py",
+        "if q.participant == participant and state.focus.has(q) and not q.anonymous",
+        "if q.participant == participant and state.focus.has(q)",
+        "tests/unit/audience/test_naming.py::test_a_card_has_what_somebody_wrote_in_this_session",
+        "A card tells who asked anonymously.",
+    ),
     # --- realtime
     Fault(
         "streamer/realtime/log.py",

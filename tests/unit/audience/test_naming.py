@@ -35,6 +35,16 @@ async def test_namesakes_get_a_number(tmp_path: Path) -> None:
         assert (await made.do(CEM, NameSet("a" * 40)))["name"] == "a" * 35 + " 2"
 
 
+async def test_who_comes_back_under_the_name_that_was_given_keeps_its_number(tmp_path: Path) -> None:
+    async with hall(tmp_path) as made:
+        await said(made, ANN, "first")
+        assert await said(made, CEM, "me too") == "Ann 2"
+        await made.audience.join(HALL, CEM, "192.0.2.1")
+        assert (await made.own(CEM))["you"]["name"] == "Ann 2"
+        await made.audience.join(HALL, replace(CEM, name="Cem"), "192.0.2.1")
+        assert await said(made, replace(CEM, name="Cem"), "another one") == "Cem"
+
+
 async def test_the_sessions_speakers_keep_their_full_names_for_themselves(tmp_path: Path) -> None:
     async with hall(tmp_path) as made:
         speakers = ("Ada Lovelace", "Zoé Martin")

@@ -165,7 +165,7 @@ async def test_questions_and_their_votes(hall: Database) -> None:
 
 
 async def test_polls_and_their_votes(hall: Database) -> None:
-    whole = poll(1, closed_ms=NINE + 60_000, results_at_end=True, removed=True)
+    whole = poll(1, closed_ms=NINE + 60_000, results_at_end=True, removed=True, prepared=True)
     no_defaults(whole)
     async with hall.write() as connection:
         polls = Polls(connection)
@@ -184,7 +184,11 @@ async def test_polls_and_their_votes(hall: Database) -> None:
         page = await polls.page(2, None)
         assert [one.id for one in page.items] == ["p2", "p3"]
         assert [one.id for one in (await polls.page(2, page.cursor)).items] == ["p4"]
-        await polls.put_many([whole])
+        await polls.put_many([whole, poll(5, prepared=True)])
+        # The moderators have it; a list and a replay have not.
+        assert "p5" in [one.id for one in await polls.newest("a", 9)]
+        assert "p5" not in [one.id for one in (await polls.page(9, None)).items]
+        assert "p5" not in [one.id for one in await polls.between("s", NINE, NINE + 99, 9)]
 
 
 async def test_what_a_room_may_do_and_is_told(hall: Database) -> None:
@@ -200,6 +204,7 @@ async def test_what_a_room_may_do_and_is_told(hall: Database) -> None:
         shield=True,
         words=(HARD, "spam"),
         networks=("192.0.2.0/24",),
+        word_lists=("en", "fr"),
     )
     no_defaults(mode)
     async with hall.write() as connection:

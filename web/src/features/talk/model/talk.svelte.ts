@@ -10,7 +10,7 @@ import { ChatView } from './chat-view.svelte'
 import { Conversation } from './conversation.svelte'
 import { isTrusted, type Poll } from './items'
 import { type OutgoingMessage, Outbox, type Refusal, refusalOf } from './outbox.svelte'
-import { sameText } from './text'
+import { sameText, withoutNumber } from './text'
 
 export const TABS = ['chat', 'questions', 'polls'] as const
 export type Tab = (typeof TABS)[number]
@@ -196,7 +196,8 @@ export class Talk {
     if (!answer.ok && !later) return refusalOf(answer, Date.now())
     const taken = answer.ok ? readText(answer.data['name']) || name : name
     this.conversation.named(taken, this.conversation.you.place)
-    remember({ name: taken })
+    // Elsewhere there may be nobody of that name.
+    remember({ name: withoutNumber(taken, name) })
     this.link?.update({ name: taken })
     return null
   }

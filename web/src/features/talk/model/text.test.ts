@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { lengthOf, pieces, sameText, shortened } from './text'
+import { lengthOf, pieces, sameText, shortened, withoutNumber } from './text'
 
 it('tells addresses from the words around them, as they were written', () => {
   expect(pieces('see https://example.org/a?b=1, or (http://example.net/x).')).toEqual([
@@ -45,4 +45,12 @@ it('counts and shortens by characters', () => {
   expect(lengthOf(' 👏👏 ')).toBe(2)
   expect(shortened('👏'.repeat(5), 3)).toBe('👏👏…')
   expect(shortened('abc', 3)).toBe('abc')
+})
+
+it('knows the number that tells namesakes apart from a name', () => {
+  expect(withoutNumber('Ada 2', ' Ada ')).toBe('Ada')
+  expect(withoutNumber('Ada', 'Ada')).toBe('Ada')
+  expect(withoutNumber('Ada 2', 'Ada 2')).toBe('Ada 2')
+  expect(withoutNumber('Ada L.', 'Ada')).toBe('Ada L.')
+  expect(withoutNumber('Grace H.', ' Grace  H.')).toBe('Grace H.')
 })

@@ -65,3 +65,9 @@ export function shortened(text: string, most = 80): string {
   const characters = [...text]
   return characters.length > most ? `${characters.slice(0, most - 1).join('')}…` : text
 }
+
+/** The name that was typed, where the server has only added the number that tells namesakes apart; else the server's. */
+export function withoutNumber(taken: string, typed: string): string {
+  const name = typed.trim()
+  return taken.startsWith(`${name} `) && /^\d+$/.test(taken.slice(name.length + 1)) ? name : taken
+}
