@@ -17,7 +17,7 @@ from streamer.media.muting import silent_frame
 from streamer.media.packager import TrackPackager
 from streamer.media.relay_timeline import RelayTimeline
 from streamer.media.slate import SLATE_KIND
-from streamer.media.slates import SlateShelf
+from streamer.media.slates import LEAST_OLD_TICKS, SlateShelf
 
 LAG_TICKS = TICKS_PER_S // 10
 """The slate is written up to this long before now. The programme comes back at a key frame, which needed time to
@@ -57,6 +57,7 @@ class OffAir:
         }
         self.number = number
         self._segment = start
+        self._titles = parts.slates.titles
         self._next = start
         self._next_sound = -(-(start - AAC_TICKS // 2) // AAC_TICKS) * AAC_TICKS
         """The nearest frame to the cut of the programme's sound; of two equally near ones the earlier."""
@@ -73,7 +74,9 @@ class OffAir:
         # A segment that is about to end is not followed by another: a few ms would have no sound.
         longest = grid.longest if grid.demanded else grid.nominal
         while self._next <= to:
-            if not self._frames or self._next - self._segment >= longest - self._frame_ticks // 2:
+            age = self._next - self._segment
+            new_title = self._titles != self._parts.slates.titles and age >= LEAST_OLD_TICKS
+            if not self._frames or new_title or age >= longest - self._frame_ticks // 2:
                 self._open(self._next)
             self._picture()
         self._write_silence(to)
@@ -103,6 +106,7 @@ class OffAir:
 
     def _open(self, start: int) -> None:
         clips = self._parts.slates.clips(SLATE_KIND)
+        self._titles = self._parts.slates.titles
         configs = {name: clip.config for name, clip in clips.items()}
         self.number += 1
         cut = Cut(self.number, start, discontinuity=not self._frames or configs != self._configs)

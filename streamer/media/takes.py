@@ -17,6 +17,7 @@ from streamer.media.grid import SHORTEST_TICKS
 from streamer.media.incoming import IncomingUnit
 from streamer.media.pipeline import BroadcastPipeline
 from streamer.media.slate import SlateClip
+from streamer.media.slates import LEAST_OLD_TICKS
 from streamer.media.timeline import SourceClock
 
 FILL_AFTER_TICKS = TICKS_PER_S // 10
@@ -257,6 +258,7 @@ class SlateTake:
     _next: dict[str, Sample] = field(default_factory=dict)
     _configs: dict[str, TrackConfig] = field(default_factory=dict)
     _segment: int = -1
+    _titles: int = 0
     _cut: Cut | None = None
 
     @property
@@ -285,6 +287,10 @@ class SlateTake:
             start = self.start if self.last < 0 else self.last + self.frame_ticks
             if start > to:
                 return
+            if self._segment >= 0 and self._titles != self.pipeline.slates.titles:
+                # What the crew has just said to viewers does not wait for the segment's end.
+                self._titles = self.pipeline.slates.titles
+                self.pipeline.grid.demand(max(start, self._segment + LEAST_OLD_TICKS))
             if self._segment < 0 or self.pipeline.grid.due(start, frame_ticks=self.frame_ticks):
                 self._open(start)
             for rendition, frames in self._frames.items():
@@ -297,6 +303,7 @@ class SlateTake:
 
     def _open(self, start: int) -> None:
         clips = self.clips()
+        self._titles = self.pipeline.slates.titles
         configs = {name: clip.config for name, clip in clips.items()}
         # New parameter sets mean a new init section and a discontinuity in every rendition at the same place.
         changed = self._segment >= 0 and configs != self._configs

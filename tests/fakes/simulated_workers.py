@@ -220,6 +220,7 @@ class SimulatedShelf:
         self._rungs, self._loop, self._on_ready = rungs, loop, on_ready
         self._shown: SlateText = text
         self._text = text
+        self.titles = 0
         self.set_text(text)
 
     def set_text(self, text: SlateText) -> None:
@@ -236,6 +237,7 @@ class SimulatedShelf:
 
     def _ready(self, text: SlateText) -> None:
         if text is self._text:
+            self.titles += text.title != self._shown.title
             self._shown = text
             for kind in ("slate", "sound_only"):
                 self._on_ready(kind)

@@ -374,6 +374,30 @@ def test_another_text_on_the_slate_is_no_discontinuity() -> None:
     assert room.stills[-1][1] == b"slate|second"
 
 
+@pytest.mark.parametrize(("camera", "cuts"), [("is gone", 2), ("goes on unseen", 1), ("is on air", 1)])
+def test_what_the_crew_says_by_a_hold_is_on_the_slate_within_a_second(camera: str, cuts: int) -> None:
+    said: list[int] = []
+
+    async def script(room: Room) -> None:
+        await room.come()
+        await room.pass_time(4.3)
+        if camera == "is gone":
+            await room.go()
+        elif camera == "goes on unseen":
+            room.order(public="slate")
+        # A segment of the slate has just begun.
+        await room.pass_time(2.2 if camera == "is gone" else 2.0)
+        said.append(room.now)
+        room.programme.configure(SlateText(room="Room", title="Fire alarm", text="second"))
+        room.order(public="slate")
+        await room.pass_time(5)
+
+    room = checked(played(script))
+    (begin,) = (start for name, start, _ in room.runs() if name == "slate-second")
+    assert 0 < (begin - said[0]) / TICKS_PER_S <= 1.1
+    assert discontinuities(room) == cuts, "the same parameter sets go on"
+
+
 @pytest.mark.parametrize("stall_s", [0.3, 1.3])
 def test_a_loop_that_is_held_up_takes_nobody_off(stall_s: float) -> None:
     async def script(room: Room) -> None:

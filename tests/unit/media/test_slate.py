@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -112,10 +114,45 @@ async def test_the_shelf_has_a_slate_at_once_and_a_better_one_soon() -> None:
         shelf.set_text(SlateText("Autre salle"))
         shelf.set_text(SlateText("Encore une"))
         async with asyncio.timeout(20):
-            while len(ready) < 4:
+            while shelf.clips("sound_only") is second:
                 await asyncio.sleep(0.01)
-        assert shelf.clips("sound_only") is not second
         assert shelf.text.room == "Encore une"
+    finally:
+        shelf.close()
+        await until_ended(shelf._worker._thread)
+
+
+async def test_a_new_title_is_there_before_its_long_clip_is_and_a_new_minute_is_not() -> None:
+    shelf = SlateShelf(RUNGS, MediaSettings(), TEXT, asyncio.get_running_loop(), segment_s=0.5)
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    try:
+        await until(lambda: shelf.still("sound_only") is not None)
+        before, lengths = shelf.clips(), [len(shelf.clips()["v360"].frames)]
+        # The countdown's minute goes by: the old slate is good enough until the new one is made.
+        shelf.set_text(replace(TEXT, text="in 5 minutes"))
+        await until(lambda: shelf.clips() is not before)
+        lengths.append(len(shelf.clips()["v360"].frames))
+        assert shelf.titles == 0
+        # Of two that come one upon the other the last one counts.
+        shelf.set_text(replace(TEXT, title="Alarme incendie"))
+        shelf.set_text(replace(TEXT, title="Alarme incendie", text="Sortez"))
+        await until(lambda: shelf.titles == 1)
+        short = shelf.clips()
+        lengths.append(len(short["v360"].frames))
+        assert short["v360"].config == before["v360"].config
+        shown = play(short["v360"], list(short["v360"].samples(0, 12_000)))[0]
+        wanted = render_slate(
+            640, 360, room=TEXT.room, venue=TEXT.venue, title="Alarme incendie", text="Sortez", language="fr"
+        )
+        assert np.abs(shown.astype(int) - np.asarray(wanted)).mean() < 4
+        await until(lambda: shelf.clips() is not short)
+        lengths.append(len(shelf.clips()["v360"].frames))
+        assert lengths[0] == lengths[1] == lengths[3] > lengths[2] == 2
     finally:
         shelf.close()
         await until_ended(shelf._worker._thread)
