@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from streamer.conference.alarms import Alarm, AlarmInputs, Detail, Level, Trouble, alarms_of
-from streamer.conference.day import RoomDay
+from streamer.conference.day import RoomDay, current
 from streamer.conference.notices import Notices
+from streamer.conference.rooms import MAIN, SPARE
 from streamer.control.media_plane import RoomLink
 from streamer.observe.disk import ROOM_BYTES_S
 from streamer.supervision import TASKS, Tasks
@@ -56,7 +57,11 @@ class RoomAlarms:
     def ringing(self, day: RoomDay, link: RoomLink | None, rooms_writing: int, now_ms: int) -> tuple[Alarm, ...]:
         """All alarms of a room. ``rooms_writing``: the number of rooms that share the disk."""
         keys = self._wrong_keys(day.room, now_ms)
-        found = [*self._troubles(day.room, link, now_ms), *self._stopped_schedules(day)]
+        found = [
+            *self._troubles(day.room, link, now_ms),
+            *self._on_spare(day, link, now_ms),
+            *self._stopped_schedules(day),
+        ]
         viewers = self._complaints(day.room, now_ms)
         left_s = self._disk_left_s(link, rooms_writing)
         ringing = {(trouble.code, trouble.about) for trouble in (*keys, *found)}
@@ -97,6 +102,16 @@ class RoomAlarms:
                 Trouble("grant_expired", since_ms, level="warning", about=label, details=details, session=session)
             )
         return found
+
+    def _on_spare(self, day: RoomDay, link: RoomLink | None, now_ms: int) -> Iterator[Trouble]:
+        """The room has lost its source and shows what is there for that case: the next loss is the slate."""
+        running = current(day)
+        if running is None or link is None or not link.up or link.status is None:
+            return
+        if link.status.on_programme == SPARE and day.source != SPARE:
+            details: dict[str, Detail] = {"source": day.source or MAIN}
+            since_ms = self._since_ms(day.room, "running_on_spare", "", now_ms)
+            yield Trouble("running_on_spare", since_ms, details=details, session=running.id)
 
     def _complaints(self, room: str, now_ms: int) -> tuple[Trouble, ...]:
         return tuple(

@@ -61,6 +61,27 @@ async def test_two_encoders_with_one_link_ring_as_long_as_they_fight(stage: Stag
     assert "publication_duel" not in [alarm.code for alarm in stage.director.alarms("a")]
 
 
+async def test_running_on_the_spare_rings_until_the_main_source_is_back_or_the_spare_is_meant(stage: Stage) -> None:
+    talk = await stage.plan(0)
+    await stage.camera()
+    status = stage.plane.rooms["a"].status
+    assert status is not None
+    status.on_programme = "spare"
+    await stage.look()
+    assert stage.director.alarms("a") == (), "nobody is on air"
+    await stage.director.run("a", taps.StartTap(talk), TECHNICIAN)
+    (alarm,) = stage.director.alarms("a")
+    assert (alarm.code, alarm.level, alarm.session) == ("running_on_spare", "alarm", talk)
+    assert (alarm.details, alarm.owner) == ({"source": "main"}, "technician")
+    status.on_programme = "main"
+    await stage.look()
+    assert stage.director.alarms("a") == ()
+    status.on_programme = "spare"
+    await stage.director.run("a", taps.Take("spare"), TECHNICIAN)
+    await stage.look()
+    assert stage.director.alarms("a") == ()
+
+
 async def test_what_several_viewers_report_rings_until_they_are_quiet(stage: Stage) -> None:
     talk = await stage.plan(0)
     await stage.camera()
