@@ -20,6 +20,7 @@ from streamer import __version__
 from streamer.control.ice_servers import IceServer, parse_link_headers
 from streamer.errors import StreamerError
 from streamer.publish.inputs import Encoded, FeedOptions, open_feed
+from streamer.publish.understudy import Understudy
 from streamer.rtc import aiortc_hooks as hooks
 from streamer.rtc.ice import binding_towards
 from streamer.rtc.sender import EncodedSender
@@ -39,6 +40,8 @@ BACKOFF_S = (0.3, 0.5, 1.0, 2.0, 3.0, 5.0)
 STEADY_S = 10.0
 MAX_WAITING = 120
 """Frames on their way from the feed's thread to the loop. With more of them the loop is stuck, and they are dropped."""
+GIVE_WAY_AFTER = 5
+"""Attempts of an understudy that has not been on air yet: its own predecessor may not be silent for long enough."""
 FINAL = frozenset((400, 401, 403, 404, 405, 406, 413, 415, 422))
 """Answers to the first POST that do not change by waiting."""
 
@@ -54,9 +57,11 @@ class PublishRefused(StreamerError):
 class SessionLost(Exception):
     """This connection has ended; the next may work."""
 
-    def __init__(self, reason: str, *, retry_after_s: float = 0.0) -> None:
+    def __init__(self, reason: str, *, retry_after_s: float = 0.0, occupied: bool = False) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
+        self.occupied = occupied
+        """Somebody else publishes there."""
 
 
 @dataclass(slots=True)
@@ -81,6 +86,7 @@ class Publisher:
         options: FeedOptions | None = None,
         *,
         takeover: bool = False,
+        understudy: Understudy | None = None,
     ) -> None:
         self.url = url
         self.state = PublisherState()
@@ -88,6 +94,7 @@ class Publisher:
         self.feed = open_feed(source, self._from_thread, self.options)
         self._token = token
         self._takeover = takeover
+        self._understudy = understudy
         self._loop = asyncio.get_running_loop()
         self._senders: dict[str, EncodedSender] = {}
         self._waiting = 0
@@ -133,12 +140,18 @@ class Publisher:
                         self.state.last_error = str(error) or type(error).__name__
                         wait = error.retry_after_s if isinstance(error, SessionLost) else 0.0
                         log.info("publishing_interrupted", reason=self.state.last_error)
+                        if self._understudy is not None and self._is_taken(error, failures):
+                            await self._understudy.until_free(http, stop)
                     failures = 0 if self._loop.time() - began > STEADY_S else failures + 1
                     back_off = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311
                     await _wait_for(stop, max(wait, back_off))
         finally:
             self.feed.wanted.clear()
             await asyncio.to_thread(self.feed.stop)
+
+    def _is_taken(self, error: Exception, failures: int) -> bool:
+        occupied = isinstance(error, SessionLost) and error.occupied
+        return occupied and (self.state.connections > 0 or failures >= GIVE_WAY_AFTER)
 
     async def _session(self, http: aiohttp.ClientSession, stop: asyncio.Event) -> None:
         """One connection, from its POST to its end. Returns when ``stop`` is set, else raises."""
@@ -187,7 +200,8 @@ class Publisher:
                 message = f"{response.status}: {_message(body)}"
                 if response.status in FINAL and self.state.attempts == 1:
                     raise PublishRefused(f"The endpoint refused with {message}", status=response.status)
-                raise SessionLost(message, retry_after_s=_seconds(response.headers.get("Retry-After", "")))
+                retry_after_s = _seconds(response.headers.get("Retry-After", ""))
+                raise SessionLost(message, retry_after_s=retry_after_s, occupied=response.status == 409)
             location = response.headers.get("Location", "")
             resource = urljoin(str(response.url), location) if location else ""
             # For the next attempt: our candidates are gathered before the first answer comes.
@@ -247,9 +261,10 @@ async def publish(
     stop: asyncio.Event,
     options: FeedOptions | None = None,
     takeover: bool = False,
+    understudy: Understudy | None = None,
 ) -> None:
     """Publish until ``stop`` is set, reconnecting for ever. See :class:`Publisher`."""
-    await Publisher(url, token, source, options, takeover=takeover).run(stop)
+    await Publisher(url, token, source, options, takeover=takeover, understudy=understudy).run(stop)
 
 
 async def _wait_for(event: asyncio.Event, seconds: float) -> bool:

@@ -71,6 +71,7 @@ class WhipShim:
         """Answer each POST with this status."""
         app = web.Application()
         app.router.add_post("/whip/{room}", self._post)
+        app.router.add_get("/api/v1/rooms/{room}", self._room)
         app.router.add_patch("/whip/{room}/{resource}", self._patch)
         app.router.add_delete("/whip/{room}/{resource}", self._delete)
         self._runner = web.AppRunner(app)
@@ -107,6 +108,10 @@ class WhipShim:
         self.answers.append(answer.sdp)
         headers = {"Location": f"/whip/hall/{answer.resource}", "ETag": f'"{answer.etag}"'}
         return web.Response(text=answer.sdp, status=201, content_type="application/sdp", headers=headers)
+
+    async def _room(self, _request: web.Request) -> web.Response:
+        up = {name: {"up": status.up} for name, status in self.publications.status().items()}
+        return web.json_response({"id": "hall", "sources": up})
 
     async def _patch(self, request: web.Request) -> web.Response:
         self.requests.append(("PATCH", dict(request.headers)))

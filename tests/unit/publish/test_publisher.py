@@ -22,6 +22,7 @@ from streamer.formats.types import AccessUnit
 from streamer.publish.inputs import Encoded, FeedOptions, MediaFeed, TestCardFeed
 from streamer.publish.publisher import Publisher, PublishRefused
 from streamer.publish.testcard import TestCard, decode_strip, sound_frame
+from streamer.publish.understudy import Understudy
 from streamer.publish.upright import turn_of, upright
 from tests.fakes.whip import WhipShim, loopback_settings, until, whip_shim
 
@@ -30,10 +31,16 @@ SMALL = FeedOptions(width=320, height=180, bitrate=300_000)
 
 @asynccontextmanager
 async def publishing(
-    shim: WhipShim, source: str | None = None, options: FeedOptions = SMALL
+    shim: WhipShim,
+    source: str | None = None,
+    options: FeedOptions = SMALL,
+    *,
+    token: str = "secret",
+    takeover: bool = False,
+    understudy: Understudy | None = None,
 ) -> AsyncIterator[Publisher]:
     stop = asyncio.Event()
-    publisher = Publisher(shim.url, "secret", source, options)
+    publisher = Publisher(shim.url, token, source, options, takeover=takeover, understudy=understudy)
     task = asyncio.create_task(publisher.run(stop))
     try:
         yield publisher
@@ -140,6 +147,24 @@ async def test_it_publishes_anew_when_it_is_hung_up() -> None:
         await until(lambda: shim.sink.units)
         await shim.publications.hangup(shim.publications._feeding["main"].resource)
         await until(lambda: publisher.state.connections == 2)
+
+
+async def test_an_understudy_gives_way_and_comes_back_once_the_source_has_long_been_free() -> None:
+    only_sound = FeedOptions(video=False)
+    async with whip_shim() as shim:
+        understudy = Understudy(shim.url, free_s=0.6, look_s=0.02)
+        async with publishing(shim, options=only_sound, understudy=understudy) as demo:
+            await until(lambda: demo.state.connected)
+            async with publishing(shim, options=only_sound, token="visitor", takeover=True) as visitor:
+                await until(lambda: visitor.state.connected and "409" in demo.state.last_error)
+                # A visitor who loads the page anew is back before the other is.
+                await shim.publications.hangup(shim.publications._feeding["main"].resource)
+                await until(lambda: visitor.state.connections == 2)
+                assert demo.state.connections == 1
+            left = time.monotonic()
+            await until(lambda: demo.state.connections == 2)
+            assert time.monotonic() - left >= 0.5
+            assert len([event for event in shim.sink.events if event[0] == "up"]) == 4
 
 
 async def test_a_server_that_is_not_there_yet_is_waited_for() -> None:
