@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
+import signal
 
 import pytest
 from aiohttp import ClientSession
 
+from streamer.control import process_files
 from tests.fakes.audience import Audience, audience, now_ms
 from tests.fakes.hls_client import HlsFollower
 from tests.fakes.on_disk import search
@@ -16,6 +19,7 @@ from tests.fakes.planned_day import (
     PART_MS,
     SECRETS,
     killed,
+    ms_of,
     plan,
     recording,
     replayed,
@@ -43,8 +47,8 @@ async def test_late_taps_make_the_replay_and_an_undone_end_goes_on(server: Runni
         await source_up(server, room)
         up_ms = now_ms()
         # People tap late: here as soon as there is something to go back to.
-        await until(lambda: now_ms() > up_ms + 4_000)
-        begun_ms = up_ms + 1_500
+        await until(lambda: now_ms() > up_ms + 2_500)
+        begun_ms = up_ms + 1_000
         started = await tap(server, talk, "start", at=begun_ms)
         assert started["started_at_ms"] == begun_ms
         index = f"/replay/{talk['id']}/index.m3u8"
@@ -72,9 +76,9 @@ async def test_late_taps_make_the_replay_and_an_undone_end_goes_on(server: Runni
                 return False
 
             await until_answered(goes_on)
-            await until(lambda: now_ms() > now + 4_000)
+            await until(lambda: now_ms() > now + 2_500)
 
-            end_ms = now_ms() - 3_000
+            end_ms = now_ms() - 1_500
             live = (await playing(http, index)).renditions[TOP]
             ended = await tap(server, talk, "end", at=end_ms)
             assert ended["ended_at_ms"] == end_ms
@@ -137,9 +141,11 @@ async def test_killed_processes_keep_the_day_and_privacy(server: Running) -> Non
             state = await server.wait_state(room, "live")
             assert state["orders"]["public"] == "programme"
 
-            board = await plan(server, room, in_s=3, for_s=600, title=SECRETS[0], kind="meeting")
+            board = await plan(server, room, in_s=2, for_s=600, title=SECRETS[0], kind="meeting")
+            await without_web(server, room, until_ms=ms_of(board["start"]) + 1_000)
             running = await wait_session(server, board, "on_air")
             begun_ms = running["started_at_ms"]
+            assert begun_ms <= ms_of(board["start"])
             for process in (f"room-{room}", "web", "media"):
                 await killed(server, process)
                 killed_ms = now_ms()
@@ -158,6 +164,23 @@ async def test_killed_processes_keep_the_day_and_privacy(server: Running) -> Non
             await tap(server, board, "end")
 
 
+async def without_web(server: Running, room: str, *, until_ms: int) -> None:
+    """The web process stands still, as soon as the room knows when it is to hide."""
+    settings = process_files.read_settings(server.data / "run" / process_files.SETTINGS_FILE)
+
+    def knows() -> bool:
+        config = process_files.load_room(settings, room)
+        return config is not None and config.orders.slate_from_ms is not None
+
+    await until(knows)
+    web = server.pid("web")
+    os.kill(web, signal.SIGSTOP)
+    try:
+        await until(lambda: now_ms() > until_ms)
+    finally:
+        os.kill(web, signal.SIGCONT)
+
+
 async def test_a_late_tap_takes_the_minutes_of_a_closed_session_out_of_the_public_window(server: Running) -> None:
     room = "given"
     await server.room(room)
@@ -168,8 +191,8 @@ async def test_a_late_tap_takes_the_minutes_of_a_closed_session_out_of_the_publi
         await tap(server, talk, "start")
         await server.wait_state(room, "live")
         async with audience(server, room, whep=False) as public:
-            await public.edge_past(now_ms() + 3_500)
-        began_ms = now_ms() - 3_000
+            await public.edge_past(now_ms() + 2_500)
+        began_ms = now_ms() - 2_000
         await tap(server, board, "start", at=began_ms)
         assert (await session_state(server, talk))["ended_at_ms"] == began_ms
         await server.wait_state(room, "slate")
