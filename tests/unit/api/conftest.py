@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from argon2 import PasswordHasher
 
+from streamer import passwords
 from streamer.api.routes import make_application
 from streamer.audience.service import Audience
 from streamer.director.director import Director
@@ -22,12 +24,19 @@ from tests.fakes.media_plane import FakePlane
 from tests.fakes.stores import sqlite_store
 
 ADMIN = "admin-token-of-the-tests-0123456789"
+REAL_HASHER = passwords._HASHER
 
 Client = TestClient[web.Request, web.Application]
 
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed by the same rules with a thousandth of the work, which is a fifth of a second on purpose."""
+    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
 
 
 @pytest.fixture
