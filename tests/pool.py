@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.assertion import rewrite
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
@@ -128,8 +129,24 @@ def pytest_configure(config: pytest.Config) -> None:
     workerinput: dict[str, Any] | None = getattr(config, "workerinput", None)
     if workerinput is not None and workerinput["low_priority"]:
         os.nice(_NICE)
-    if workerinput is None and config.getoption("record_weights"):
-        config.pluginmanager.register(_Recorder())
+    if workerinput is None:
+        _rewrite_assertions(config)
+        if config.getoption("record_weights"):
+            config.pluginmanager.register(_Recorder())
+
+
+def _rewrite_assertions(config: pytest.Config) -> None:
+    """Once, before the workers begin: in a new checkout each of them would do so for every module."""
+    state = config.stash[rewrite.assertstate_key]
+    for module in (file for path in config.args for file in Path(path).rglob("*.py")):
+        cached = rewrite.get_cache_dir(module) / f"{module.stem}{rewrite.PYC_TAIL}"
+        if (
+            module.name.startswith(("test_", "conftest."))
+            and not cached.exists()
+            and rewrite.try_makedirs(cached.parent)
+        ):
+            source_hash, code = rewrite._rewrite_test(module, config)
+            rewrite._write_pyc(state, code, source_hash, cached)
 
 
 class _Recorder:

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from _pytest.assertion import rewrite
 
 from tests import checks, pool
 
 SUITE = """
 import pytest
+from _pytest.assertion import rewrite
 def test_steady(): pass
 @pytest.mark.skip(reason="not here")
 def test_left_out(): pass
@@ -37,6 +39,9 @@ def test_every_test_is_counted_once_and_what_fails_has_failed(suite: Path) -> No
     for number in range(pool.WORKERS):
         suite.with_name(f"test_more_{number}.py").write_text("def test_more(): pass")
     assert counted(suite) == checks.Sum(passed=1 + pool.WORKERS, failed=1, skipped=1)
+    # Who leads the workers has rewritten each module for all of them.
+    written = rewrite.get_cache_dir(suite).glob(f"*{rewrite.PYC_TAIL}")
+    assert len(list(written)) == 1 + pool.WORKERS
 
 
 def test_a_suite_that_cannot_be_collected_has_failed(suite: Path) -> None:
