@@ -41,6 +41,12 @@ export default defineConfig({
       input: { ...Object.fromEntries(SHELLS.map((shell) => [shell, here(`./${shell}.html`)])), early: EARLY },
     },
   },
-  // Each test makes what it needs: modules are loaded once for all files of a worker.
-  test: { include: ['{src,scripts}/**/*.test.ts'], environment: 'node', isolate: false, maxWorkers: 2 },
+  // Each test makes what it needs: modules are loaded once for all files. Another worker would only load them again.
+  test: {
+    include: ['{src,scripts}/**/*.test.ts'],
+    environment: 'node',
+    isolate: false,
+    pool: 'threads',
+    maxWorkers: 1,
+  },
 })
