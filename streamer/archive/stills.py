@@ -1,15 +1,17 @@
-"""Stills of a recording's material, for moving a cut by frames. A short-lived process decodes them."""
+"""Stills of a recording's material: for moving a cut by frames, and as pictures of a replay. A short-lived process
+decodes them."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.archive.material import Material, Reel
-from streamer.broadcast.programme import Segment
+from streamer.broadcast.programme import Part, Segment
 from streamer.control.process_files import child_environment
 from streamer.formats import fragments
 
@@ -17,6 +19,8 @@ DECODER = "streamer.media.frames"
 DECODE_S = 20.0
 HEIGHT = 480
 """The rendition nearest to this height is decoded: people must see whose mouth is open."""
+SHEET_HEIGHT = 90
+"""The same for the small pictures of a sheet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ async def still_at(folder: Path, material: Material, at_ms: int) -> MaterialStil
         if segment is None or init is None:
             continue
         try:
-            data = await asyncio.to_thread(_read, folder, segment)
+            data = await asyncio.to_thread(_read, folder, segment.parts)
             frames = fragments.frames_of(data)
             jpeg, tick = await _decode(init.data + data, reel.ticks(at_ms))
         except (OSError, EOFError, ValueError) as error:
@@ -59,10 +63,42 @@ async def still_at(folder: Path, material: Material, at_ms: int) -> MaterialStil
     raise NoPicture
 
 
+async def sheet_of(folder: Path, material: Material, times_ms: Sequence[int]) -> bytes:
+    """A JPEG with the key frames before these media times, in rows (``streamer.media.frames.sheet``).
+
+    Raises NoPicture.
+    """
+    try:
+        data = await asyncio.to_thread(_beginnings, folder, material, times_ms)
+        return await _run("sheet", data)
+    except (OSError, EOFError, ValueError) as error:
+        raise NoPicture from error
+
+
+def _beginnings(folder: Path, material: Material, times_ms: Sequence[int]) -> bytes:
+    out = []
+    for at_ms in times_ms:
+        found = b""
+        for reel in material.reels:
+            segment = _segment_at(reel, at_ms, SHEET_HEIGHT)
+            init = reel.init(segment.init) if segment is not None else None
+            if segment is not None and init is not None:
+                found = init.data + _read(folder, segment.parts[:1])
+                break
+        out.append(len(found).to_bytes(4, "big") + found)
+    return b"".join(out)
+
+
 async def _decode(data: bytes, at: int) -> tuple[bytes, int]:
     """The JPEG that is shown at tick ``at`` and its own tick. Raises ValueError if no picture can be decoded."""
+    told = await _run(str(at), data)
+    return told[8:], int.from_bytes(told[:8], "big", signed=True)
+
+
+async def _run(order: str, data: bytes) -> bytes:
+    """The answer of a process that decodes ``data``. Raises ValueError."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", DECODER, str(at)),
+        *(sys.executable, "-m", DECODER, order),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -79,13 +115,13 @@ async def _decode(data: bytes, at: int) -> tuple[bytes, int]:
             await child.wait()
     if child.returncode != 0:
         raise ValueError("no picture can be decoded")
-    return told[8:], int.from_bytes(told[:8], "big", signed=True)
+    return told
 
 
-def _segment_at(reel: Reel, at_ms: int) -> Segment | None:
+def _segment_at(reel: Reel, at_ms: int, height: int = HEIGHT) -> Segment | None:
     videos = [r for r in reel.broadcast.renditions if r.kind == "video" and reel.tracks.get(r.name)]
     tick = reel.ticks(at_ms)
-    for rendition in sorted(videos, key=lambda r: abs(r.height - HEIGHT)):
+    for rendition in sorted(videos, key=lambda r: abs(r.height - height)):
         for segment in reel.tracks[rendition.name]:
             if segment.start <= tick < segment.start + segment.duration and segment.parts:
                 return segment
@@ -102,9 +138,9 @@ def _inside(material: Material, at_ms: int) -> int | None:
     return at_ms if whole is not None and whole.from_ms <= at_ms < whole.to_ms else None
 
 
-def _read(folder: Path, segment: Segment) -> bytes:
+def _read(folder: Path, parts: Sequence[Part]) -> bytes:
     out = []
-    for part in segment.parts:
+    for part in parts:
         descriptor = os.open(folder / part.chunk.file, os.O_RDONLY | os.O_CLOEXEC)
         try:
             data = os.pread(descriptor, part.chunk.size, part.chunk.offset)

@@ -14,6 +14,7 @@ from streamer.delivery.captions import CaptionSource
 from streamer.delivery.downloads import Downloads, IsCrew
 from streamer.delivery.hold import ACCESS, Revoked
 from streamer.delivery.media import ClientAddress, ClientGone, LiveDelivery, client_gone, not_on_air
+from streamer.delivery.pictures import ReplayPictures
 from streamer.delivery.replay import ReplayDelivery, ReplayStats
 from streamer.delivery.responses import error_response, preflight
 from streamer.delivery.state import PublicState, public_state
@@ -72,12 +73,15 @@ def setup(
         downloads = Downloads(replay, catalogue, client_address, is_crew or _nobody, most, captions)
         app[REPLAY_STATS] = replay.stats
         opened = partial(_opened, replay.open)
+        pictures = ReplayPictures(catalogue)
         paths += [
             # "~" begins no edition's id either.
             (f"/replay/{{session}}/{key}{path}", opened(handler))
             for key in ("~{secret}/", "")
             for path, handler in (
                 ("index.m3u8", replay.index),
+                ("still.jpg", pictures.still),
+                ("sheet.jpg", pictures.sheet),
                 ("{edition}/index.m3u8", replay.edition_index),
                 ("{edition}/download.mp4", downloads.download),
                 ("{edition}/{rendition}.m3u8", replay.playlist),

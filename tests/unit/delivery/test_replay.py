@@ -11,6 +11,7 @@ from pathlib import Path
 
 import av
 import pytest
+from PIL import Image, ImageStat
 from yarl import URL
 
 from streamer.archive.catalogue import EditionRef, ReplayState
@@ -433,3 +434,36 @@ async def test_slow_readers_of_one_household_leave_downloads_for_others_and_for_
             assert (r.status, len(await r.read())) == (200, r.content_length)
         for reader in slow + more:
             reader.close()
+
+
+async def test_pictures_of_a_replay_are_of_what_it_shows(on: Replays) -> None:
+    on.studio.run(4)
+    on.begin(2.0)
+    for name in ("still", "sheet"):
+        async with on.http.get(f"/replay/talk/{name}.jpg") as response:
+            assert response.status == 404
+    on.studio.run(21.5)
+    on.end(22.0, skips=(Span(on.studio.at(4), on.studio.at(6)),))
+    greys = {}
+    for name in ("still", "sheet"):
+        async with on.http.get(f"/replay/talk/{name}.jpg") as response:
+            assert (response.status, response.content_type) == (200, "image/jpeg")
+            assert response.headers["Cache-Control"].startswith("public")
+            tag, tiles = response.headers["ETag"], response.headers.get("X-Tiles")
+            with Image.open(io.BytesIO(await response.read())) as picture:
+                width = picture.width if name == "still" else 160
+                greys[name] = [
+                    ImageStat.Stat(picture.convert("L").crop((left + 40, 20, left + 120, 70))).mean[0]
+                    for left in range(0, picture.width, width)
+                ]
+        async with on.http.get(f"/replay/talk/{name}.jpg", headers={"If-None-Match": tag}) as response:
+            assert response.status == 304
+    # A seventh of 18 s from the start, which is behind the skip; the key frames before a quarter and three quarters.
+    assert is_of(6, round(greys["still"][0]))
+    assert (tiles, len(greys["sheet"])) == ("2", 2)
+    assert is_of(8, round(greys["sheet"][0]))
+    assert is_of(16, round(greys["sheet"][1]))
+    on.change(published=False)
+    for name in ("still", "sheet"):
+        async with on.http.get(f"/replay/talk/{name}.jpg") as response:
+            assert response.status == 404
