@@ -6,12 +6,17 @@ import gzip
 import hashlib
 import json
 import mimetypes
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_COMPRESSIBLE = ("text/", "application/javascript", "application/json", "image/svg+xml")
+_COMPRESSIBLE = ("text/", "application/javascript", "application/json", "application/manifest+json", "image/svg+xml")
 _MAX_CACHED_BYTES = 64 * 1024 * 1024
+_NO_SCRIPT = re.compile(rb"<noscript>.*?</noscript>", re.S)
+"""The shell's own sentence: the text has one of its own."""
+_STYLES = re.compile(rb'<link rel="stylesheet"[^>]*>')
+_TITLE = re.compile(rb"<title>.*?</title>", re.S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,16 @@ class StaticFile:
     gzipped: bytes | None
     content_type: str
     etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class FirstText:
+    """HTML for a shell: elements of its head in place of its title, and the text that stands in the page's place until
+    its program has loaded."""
+
+    head: str
+    text: str
+    lang: str
 
 
 class PageFiles:
@@ -35,15 +50,25 @@ class PageFiles:
         self._cache: dict[str, tuple[int, StaticFile]] = {}
         self._cached_bytes = 0
 
-    def shell(self, name: str, config: dict[str, Any]) -> bytes | None:
-        """The page ``name`` with its configuration in it; None if the front end is not built."""
+    def shell(self, name: str, config: dict[str, Any], told: FirstText | None = None) -> bytes | None:
+        """The page ``name`` with its configuration, and with ``told`` in its head and its place; None if the front end
+        is not built."""
         file = self._read(f"{name}.html")
         if file is None:
             return None
         # In a data block only "</" could end it early; "<!--" confuses parsers as well.
         text = json.dumps(config, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
         block = f'<script type="application/json" id="streamer-config">{text}</script>'
-        return file.body.replace(b"</head>", block.encode("utf-8") + b"</head>", 1)
+        body = file.body.replace(b"</head>", block.encode("utf-8") + b"</head>", 1)
+        if told is None:
+            return body
+        head, first = told.head.encode("utf-8"), told.text.encode("utf-8")
+        body = _TITLE.sub(lambda _: head, body, count=1)
+        body = body.replace(b'<html lang="en">', f'<html lang="{told.lang}">'.encode(), 1)
+        # Behind the text, the program's styles do not keep it from being painted; the program still waits for them.
+        styles = b"".join(_STYLES.findall(body))
+        body = _NO_SCRIPT.sub(b"", _STYLES.sub(b"", body))
+        return body.replace(b'<div id="app"></div>', b'<div id="app">' + first + b"</div>" + styles, 1)
 
     def asset(self, path: str) -> StaticFile | None:
         """A file of ``assets/`` or the folder's root by its address below it; None if there is none."""
@@ -65,6 +90,9 @@ class PageFiles:
         except (OSError, ValueError):
             return None
         content_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
+        if path.endswith(".webmanifest"):
+            # Not known everywhere.
+            content_type = "application/manifest+json"
         if content_type == "text/javascript":
             content_type = "application/javascript"
         packed = gzip.compress(body, 9, mtime=0) if content_type.startswith(_COMPRESSIBLE) else None

@@ -1,4 +1,5 @@
-"""The shells of the pages. They contain only the configuration that a page needs at once; the API gives the rest."""
+"""The shells of the pages. They contain the configuration that a page needs at once, and, for everybody, what is public
+(:mod:`.summaries`); the API gives the rest."""
 
 from __future__ import annotations
 
@@ -11,14 +12,17 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from streamer import __version__
-from streamer.api.assets import PageFiles, default_folder
+from streamer.api import summaries, summary_markup
+from streamer.api.assets import FirstText, PageFiles, default_folder
+from streamer.api.auth import authenticate, caller_of
 from streamer.api.context import SERVICES
 from streamer.api.cookies import participant_cookie
 from streamer.api.participation import participant_of
 from streamer.api.routing import PREFIX
+from streamer.api.sessions import any_session, told_of
 from streamer.api.whip import room_of
 from streamer.conference.rooms import Room, Venue
-from streamer.errors import NotFound
+from streamer.errors import NotFound, StreamerError, Unavailable
 
 FILES = web.AppKey("page_files", PageFiles)
 FOR_THE_AUDIENCE = frozenset({"watch", "session", "join", "hall", "stage"})
@@ -74,11 +78,22 @@ def locale_of(request: web.Request) -> str:
 
 
 async def home(request: web.Request) -> web.Response:
-    return shell_page(request, "index", "home", None, None)
+    summary = await summaries.of_home(request.app[SERVICES])
+    return shell_page(request, "index", "home", None, None, told=_first_text(request, summary))
 
 
 async def watch(request: web.Request) -> web.Response:
-    return await _room_page(request, "watch")
+    services = request.app[SERVICES]
+    try:
+        room, venue = await room_of(services.database, request.match_info["room"])
+    except NotFound:
+        return missing_page(request)
+    summary = await summaries.of_room(services, room, venue)
+    now = None
+    if (facts := summary.main) is not None:
+        now = {name: getattr(facts.session, name) for name in ("title", "language", "speakers")}
+    told = _first_text(request, summary)
+    return shell_page(request, "watch", "watch", room, venue, more={"now": now}, told=told)
 
 
 async def embed(request: web.Request) -> web.Response:
@@ -120,21 +135,56 @@ async def join(request: web.Request) -> web.Response:
     return shell_page(request, "join", "join", None, None)
 
 
+async def archive(request: web.Request) -> web.Response:
+    """Past sessions. The page reads from its own address what is looked for."""
+    return shell_page(request, "archive", "archive", None, None)
+
+
 async def docs(request: web.Request) -> web.Response:
     """The interface for readers, made from the documents for programs."""
     return shell_page(request, "docs", "docs", None, None)
 
 
 async def session(request: web.Request) -> web.Response:
-    """One page for every id and key. The API tells those who may know whether there is such a session."""
+    """One page for every key. Without a key it is 404 for all who may not know of such a session. The page is the same
+    for a closed one and one that does not exist: the API gives it to those who log in."""
+    if "key" not in request.match_info:
+        services, session_id = request.app[SERVICES], request.match_info["session"]
+        try:
+            summary = await summaries.of_session(services, session_id)
+        except Unavailable:
+            # The page asks by itself until the database answers.
+            return shell_page(request, "session", "session", None, None, status=503)
+        if summary is not None:
+            return shell_page(request, "session", "session", None, None, told=_first_text(request, summary))
+        return shell_page(request, "session", "session", None, None, status=await _status_for_crew(request, session_id))
     response = shell_page(request, "session", "session", None, None)
-    if "key" in request.match_info:
-        # The address is the secret that opens the session. So no other site learns it, no cache keeps it and no search
-        # finds it.
-        response.headers["Referrer-Policy"] = "no-referrer"
-        response.headers[hdrs.CACHE_CONTROL] = "private, no-store"
-        response.headers["X-Robots-Tag"] = "noindex"
+    # The address is the secret that opens the session. So no other site learns it, no cache keeps it and no search
+    # finds it.
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers[hdrs.CACHE_CONTROL] = "private, no-store"
+    response.headers["X-Robots-Tag"] = "noindex"
     return response
+
+
+async def _status_for_crew(request: web.Request, session_id: str) -> int:
+    """200 for holders of a login that covers this closed session, else 404."""
+    services = request.app[SERVICES]
+    try:
+        grant = await authenticate(request, services)
+    except StreamerError:
+        return 404
+    known = None if grant is None else await any_session(services, session_id)
+    if known is None or not told_of(services, caller_of(request, grant, known), known).anything:
+        return 404
+    return 200
+
+
+def _first_text(request: web.Request, summary: summaries.PageSummary) -> FirstText:
+    lang = locale_of(request)
+    reader = summary_markup.reader_of(lang, request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
+    head = summary_markup.head(summary, reader, request.app[SERVICES].public_url)
+    return FirstText(head, summary_markup.text(summary, reader), lang)
 
 
 async def asset(request: web.Request) -> web.Response:
@@ -194,8 +244,10 @@ def shell_page(
     *,
     more: Mapping[str, object] | None = None,
     status: int = 200,
+    told: FirstText | None = None,
 ) -> web.Response:
-    """A page's shell with its configuration in it. ``more`` is the configuration of this page alone."""
+    """A page's shell with its configuration in it. ``more`` is the configuration of this page alone, ``told`` its text
+    before its program has loaded."""
     services = request.app[SERVICES]
     config = {
         "page": page,
@@ -208,7 +260,7 @@ def shell_page(
         "locale": locale_of(request),
         **(more or {}),
     }
-    body = request.app[FILES].shell(file, config)
+    body = request.app[FILES].shell(file, config, told)
     if body is None:
         return _plain(request, 503, "unbuilt", "unbuilt_text")
     headers = {hdrs.CACHE_CONTROL: "no-cache", hdrs.VARY: "Accept-Encoding, Accept-Language"}
@@ -282,8 +334,9 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/moderate", moderate)
     app.router.add_get("/moderate/{room}", moderate)
     app.router.add_get("/stage/{room}", stage)
+    app.router.add_get("/archive", archive)
     app.router.add_get("/join", join)
     app.router.add_get(f"{PREFIX}/docs", docs)
     app.router.add_get("/.well-known/security.txt", security_txt)
     app.router.add_get("/assets/{path:.+}", asset)
-    app.router.add_get("/{path:favicon[.](?:ico|svg)|robots[.]txt|site[.]webmanifest}", asset)
+    app.router.add_get("/{path:favicon[.](?:ico|svg)|robots[.]txt|site[.]webmanifest|icons/[a-z0-9-]+[.]png}", asset)

@@ -17,7 +17,7 @@ class Open(StrEnum):
     """The kinds of addresses that need no action."""
 
     EVERYBODY = "everybody"
-    """Public contents, and the shells of pages, which are empty: the API gives their contents."""
+    """Public contents, and the shells of pages, which hold public contents only: the API gives the others."""
     HOLDER = "holder"
     """The holder of any grant."""
     PARTICIPANT = "participant"
@@ -97,6 +97,7 @@ _API: Mapping[str, Rule] = {
     "GET /sessions/{id}/audience": Action.AUDIT_READ,
     "GET /me/data": Open.PARTICIPANT,
     "DELETE /me/data": Open.PARTICIPANT,
+    "GET /replays": Open.EVERYBODY,
     "GET /recordings": Open.EVERYBODY,
     "GET /recordings/{id}": Open.EVERYBODY,
     "PATCH /recordings/{id}": Action.RECORDING_CHANGE,
@@ -137,6 +138,7 @@ _PAGES: Mapping[str, Rule] = {
     "GET /session/{session}/{key}": Open.EVERYBODY,
     "GET /admin": Open.EVERYBODY,
     "GET /admin/{tail}": Open.EVERYBODY,
+    "GET /archive": Open.EVERYBODY,
     "GET /join": Open.EVERYBODY,
     # Without such a code it is a page to type another.
     "GET /join/{code}": Open.EVERYBODY,
@@ -160,6 +162,8 @@ _PAGES: Mapping[str, Rule] = {
     "GET /schedule.json": Open.EVERYBODY,
     "GET /schedule.ics": Open.EVERYBODY,
     "GET /streams/v2.json": Open.EVERYBODY,
+    # Of public content only, whoever asks.
+    "GET /oembed": Open.EVERYBODY,
 }
 
 _MEDIA: Mapping[str, Rule] = {
@@ -183,11 +187,15 @@ _MEDIA: Mapping[str, Rule] = {
     "GET /live/{room}/~{tail}": Open.CAPABILITY,
     # Published replays of public sessions are open; the others need a key.
     "GET /replay/{session}/index.m3u8": Open.EVERYBODY,
+    "GET /replay/{session}/still.jpg": Open.EVERYBODY,
+    "GET /replay/{session}/sheet.jpg": Open.EVERYBODY,
     "GET /replay/{session}/{edition}/index.m3u8": Open.EVERYBODY,
     "GET /replay/{session}/{edition}/download.mp4": Open.EVERYBODY,
     "GET /replay/{session}/{edition}/{rendition}.m3u8": Open.EVERYBODY,
     "GET /replay/{session}/{edition}/{rendition}/{name}": Open.EVERYBODY,
     "GET /replay/{session}/~{secret}/index.m3u8": Open.CAPABILITY,
+    "GET /replay/{session}/~{secret}/still.jpg": Open.CAPABILITY,
+    "GET /replay/{session}/~{secret}/sheet.jpg": Open.CAPABILITY,
     "GET /replay/{session}/~{secret}/{edition}/index.m3u8": Open.CAPABILITY,
     "GET /replay/{session}/~{secret}/{edition}/download.mp4": Open.CAPABILITY,
     "GET /replay/{session}/~{secret}/{edition}/{rendition}.m3u8": Open.CAPABILITY,

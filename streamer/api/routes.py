@@ -21,10 +21,12 @@ from streamer.api import (
     login,
     logos,
     malformed,
+    oembed,
     pages,
     participation,
     recordings,
     repeating,
+    replays,
     rooms,
     schedule_sources,
     sessions,
@@ -57,6 +59,7 @@ ROUTES = (
     *taps.ROUTES,
     *crew.ROUTES,
     *recordings.ROUTES,
+    *replays.ROUTES,
     *imports.ROUTES,
     *schedule_sources.ROUTES,
     *grants.ROUTES,
@@ -97,6 +100,7 @@ def make_application(services: Services, observe: Observe) -> web.Application:
     whep.add_routes(app)
     logos.add_routes(app)
     exports.add_routes(app)
+    oembed.add_routes(app)
     pages.add_routes(app)
     hall_pages.add_routes(app)
     return app

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from streamer.api.auth import require
+from streamer.api.context import Services
 from streamer.api.models import LinkQuery
 from streamer.api.routing import Call, Route, invalid_field
 from streamer.api.sessions import find_session, target_of, venue_of
@@ -16,7 +17,7 @@ from streamer.archive.repository import RecordingEntry
 from streamer.audience.timelines import FOREVER_MS, KINDS, NOTHING, Shown
 from streamer.conference.grants import Action
 from streamer.conference.sessions import Session
-from streamer.conference.visibility import recording_told, told
+from streamer.conference.visibility import Caller, recording_told, told
 from streamer.errors import NotFound
 from streamer.store.recordings import RecordingState
 
@@ -71,14 +72,14 @@ async def timeline(call: Call) -> Timeline:
     target = target_of(services, session)
     if unknown := set(query.kinds.split(",")) - set(KINDS):
         raise invalid_field("kinds", f"there is no {min(unknown)}")
-    entry = await services.archivist.repository.entry(session.id, around=False)
     if query.whole:
         require(call.grant, Action.RECORDING_READ, target)
         shown = Shown(0, None)
-    elif entry is None or not (session.running or _may_watch(call, entry)):
-        raise NotFound("There is no replay of this session.", code="no_replay")
     else:
-        shown = _shown(entry, session)
+        told_to = await shown_to(services, call.caller(session), session)
+        if told_to is None:
+            raise NotFound("There is no replay of this session.", code="no_replay")
+        shown = told_to
     # Messages of a closed session stay closed, even if the session became public since.
     closed = told(call.caller(session), session, venue_of(services, session.room), as_closed=True).anything
     shown = replace(shown, closed=closed)
@@ -86,12 +87,20 @@ async def timeline(call: Call) -> Timeline:
     return Timeline.model_validate(found)
 
 
-def _may_watch(call: Call, entry: RecordingEntry) -> bool:
+async def shown_to(services: Services, caller: Caller, session: Session) -> Shown | None:
+    """The media times that the caller may be told of; None: the session neither is on air nor has a replay for them."""
+    entry = await services.archivist.repository.entry(session.id, around=False)
+    if entry is None or not (session.running or _may_watch(services, caller, entry)):
+        return None
+    return _shown(entry, session)
+
+
+def _may_watch(services: Services, caller: Caller, entry: RecordingEntry) -> bool:
     session, recording = entry.session, entry.recording
     if recording is None or recording.state is RecordingState.DELETED or entry.current is None:
         return False
-    venue = venue_of(call.services, session.room)
-    return recording_told(call.caller(session), session, venue, published=recording.published, current=True)
+    venue = venue_of(services, session.room)
+    return recording_told(caller, session, venue, published=recording.published, current=True)
 
 
 def _shown(entry: RecordingEntry, session: Session) -> Shown:

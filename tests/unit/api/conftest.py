@@ -43,9 +43,23 @@ def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 def settings(tmp_path: Path) -> Settings:
     dist = tmp_path / "dist"
     (dist / "assets").mkdir(parents=True)
-    for page in ("index", "watch", "studio", "embed", "session", "admin", "caption", "join", "stage", "hall", "docs"):
+    for page in (
+        "index",
+        "watch",
+        "studio",
+        "embed",
+        "session",
+        "admin",
+        "caption",
+        "join",
+        "stage",
+        "hall",
+        "docs",
+        "archive",
+    ):
         (dist / f"{page}.html").write_text(
-            f"<!doctype html><html><head><title>{page}</title></head><body></body></html>"
+            f'<!doctype html><html lang="en"><head><title>{page}</title>'
+            f'<link rel="stylesheet" href="/assets/{page}.css"></head><body><div id="app"></div></body></html>'
         )
     (dist / "assets" / "app-abc123.js").write_text("console.log('hello');" * 50)
     return load_settings(

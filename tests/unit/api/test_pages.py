@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Awaitable, Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
 from streamer.settings import Settings
@@ -193,3 +195,24 @@ async def test_whom_to_tell_of_weaknesses(
 def test_a_contact_is_an_address_that_a_program_can_follow(contact: str) -> None:
     with pytest.raises(ValidationError):
         Settings.model_validate({"server": {"security_contact": contact}})
+
+
+async def test_the_page_can_be_installed_and_nothing_of_it_is_kept(client: Client, settings: Settings) -> None:
+    public = Path(__file__).parents[3] / "web" / "public"
+    assert settings.web_dist is not None
+    for name in ("site.webmanifest", *(f"icons/{icon.name}" for icon in (public / "icons").iterdir())):
+        target = settings.web_dist / name
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes((public / name).read_bytes())
+    async with client.get("/site.webmanifest") as response:
+        assert response.content_type == "application/manifest+json"
+        manifest = await response.json(content_type=None)
+    assert (manifest["start_url"], manifest["display"]) == ("/", "standalone")
+    for icon in manifest["icons"]:
+        async with client.get(icon["src"]) as response:
+            assert response.status == 200
+            with Image.open(io.BytesIO(await response.read())) as picture:
+                assert f"{picture.width}x{picture.height}" == icon["sizes"]
+    # No service worker could serve a page of yesterday.
+    sources = [*(public.parent / "src").rglob("*.ts"), *(public.parent / "src").rglob("*.svelte")]
+    assert not [path for path in sources if "serviceWorker" in path.read_text("utf-8")]

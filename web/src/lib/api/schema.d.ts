@@ -537,6 +537,16 @@ export interface components {
              */
             to_ms?: number | null;
         };
+        /**
+         * FoundLine
+         * @description A line of captions with the words.
+         */
+        FoundLine: {
+            /** At S */
+            at_s: number;
+            /** Text */
+            text: string;
+        };
         /** GrantChange */
         GrantChange: {
             /**
@@ -1011,11 +1021,27 @@ export interface components {
             /** Download Url */
             download_url: string | null;
         };
+        /** ReplayList */
+        ReplayList: {
+            /** Items */
+            items: components["schemas"]["ReplayView"][];
+            /** Cursor */
+            cursor: string | null;
+        };
         /**
          * ReplayPolicy
          * @enum {string}
          */
         ReplayPolicy: "at_once" | "after_review" | "never";
+        /** ReplayView */
+        ReplayView: {
+            session: components["schemas"]["SessionView"];
+            /** Still Url */
+            still_url: string;
+            /** Duration Ms */
+            duration_ms: number;
+            found: components["schemas"]["FoundLine"] | null;
+        };
         /** ResumeBody */
         ResumeBody: {
             /**
