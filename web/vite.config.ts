@@ -21,6 +21,7 @@ const SHELLS = [
   'hall',
   'moderate',
   'docs',
+  'archive',
 ] as const
 
 /** Asks for the playlist before the player's code is here. */

@@ -242,6 +242,16 @@ async def test_a_press_leads_to_the_moment_and_chapters_are_in_the_bar(
         await page.get_by_role("tab", name="Polls").wait_for(state="hidden")
 
 
+async def test_a_link_to_a_moment_begins_there(browser: Browser, server: Running, held: Held) -> None:
+    async with opened(browser, f"{server.url}/session/{held.id}?t=0m3s") as seen:
+        await seen.holds("document.querySelector('video')?.currentTime >= 3")
+        await seen.page.get_by_role("button", name=re.compile(r"Copy at 0:0\d")).wait_for()
+        await seen.holds("navigator.mediaSession.metadata?.title === document.querySelector('h1').textContent")
+        assert await seen.page.locator(".first").count() == 0
+        await seen.page.goto(f"{server.url}/archive?q=bonjour")
+        await seen.page.get_by_role("link", name=re.compile("Said at 0:")).first.wait_for()
+
+
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (make setup)")
 @pytest.mark.parametrize("language", ["en-GB", "fr-FR"])
 async def test_the_page_is_accessible_on_desks_and_phones(

@@ -7,9 +7,15 @@ export interface PageRoom {
   logos: readonly string[]
 }
 
+export interface PageNow {
+  title: string
+  language: string
+  speakers: readonly string[]
+}
+
 /** The configuration that the server gives a page in `<script type="application/json" id="streamer-config">`. */
 export interface PageConfig {
-  page: 'home' | 'watch' | 'embed' | 'session' | 'studio' | 'admin' | 'join' | 'stage' | 'hall' | 'docs'
+  page: 'home' | 'watch' | 'embed' | 'session' | 'studio' | 'admin' | 'join' | 'stage' | 'hall' | 'docs' | 'archive'
   /** Null on pages of no room, and where the room is unknown. */
   room: PageRoom | null
   publicUrl: string
@@ -17,6 +23,8 @@ export interface PageConfig {
   /** Whether this server offers WHEP to viewers. */
   whep: boolean
   iceServers: RTCIceServer[]
+  /** The public session that was on air in the room when the page was made. */
+  now?: PageNow | null
   /** Of a link with a hall's code: what it stands for, or why it stands for nothing. */
   hall?: { code: string; place: string; problem: 'unknown' | 'too_many' | null }
 }

@@ -155,7 +155,7 @@ export class Player {
     this.watcher?.start()
     media.addEventListener('ended', () => this.ended(), { signal })
     if (!this.runner.wanted) this.runner.refused = true
-    else if (this.watcher || (this.status && this.status.state !== 'off')) this.begin()
+    else if (this.watcher || this.replay || (this.status && this.status.state !== 'off')) this.begin()
   }
 
   /** Whether changes are told (`tell`) as they happen: then the player asks rarely. */
@@ -176,10 +176,10 @@ export class Player {
     if (this.replay === null && this.media && this.playing !== 'none') this.begin()
   }
 
-  /** Plays a recording from its start; one that is played already goes on where it is. */
-  watchReplay(replay: Replay): void {
-    const other = this.recording.watch(replay)
-    if (!other && this.playing !== 'none') return
+  /** Plays a recording from a place, by default its start; one that is played already goes on where it is, or there. */
+  watchReplay(replay: Replay, start_s?: number): void {
+    const other = this.recording.watch(replay, start_s)
+    if (!other && this.playing !== 'none') return start_s === undefined ? undefined : this.seekReplay(start_s * 1000)
     this.recording.gone = false
     this.following = false
     this.runner.wanted = this.runner.wanted || this.media !== null
@@ -321,9 +321,9 @@ export class Player {
     this.playback = 'loading'
     this.recording.finished = false
     const { replay } = this
-    if (replay)
-      this.runner.begin(this.mode, { address: absolute(replay.address), source: 'replay', start_s: start_s ?? 0 })
-    else this.runner.begin(this.mode, { address: this.address, source, start_s })
+    const from_s = start_s ?? (replay && this.recording.start_s)
+    const address = replay ? absolute(replay.address) : this.address
+    this.runner.begin(this.mode, { address, source: replay ? 'replay' : source, start_s: from_s })
   }
 
   /** Back from the browser's cache of pages. */

@@ -28,6 +28,8 @@ export class Recording {
   /** It was played to its end. */
   finished = $state(false)
   rate = $state(1)
+  /** Where it begins, and begins again after an engine was lost: seconds from its start. */
+  start_s = 0
   private media: HTMLVideoElement | null = null
 
   attach(media: HTMLVideoElement): void {
@@ -35,8 +37,9 @@ export class Recording {
   }
 
   /** @returns whether it is another one than was played so far */
-  watch(replay: Replay): boolean {
+  watch(replay: Replay, start_s?: number): boolean {
     const same = this.replay?.address === replay.address
+    if (start_s !== undefined || !same) this.start_s = start_s ?? 0
     this.replay = replay
     if (!replay.growing && same) this.setRate(1)
     return !same

@@ -1,17 +1,5 @@
 import type { Locale } from '$lib/i18n'
 
-const formats = new Map<string, Intl.DateTimeFormat>()
-
-/** The viewer's local time of day of a media time, with seconds: `14:05:09`, `2:05:09 PM`. */
-export function clockTime(date_ms: number, locale: Locale): string {
-  let format = formats.get(locale)
-  if (!format) {
-    format = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit', second: '2-digit' })
-    formats.set(locale, format)
-  }
-  return format.format(date_ms)
-}
-
 /** A span as a clock shows it: `0:07`, `12:30`, `1:02:03`. */
 export function span(duration_ms: number): string {
   const total = Math.max(0, Math.round(duration_ms / 1000))

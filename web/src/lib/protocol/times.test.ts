@@ -7,7 +7,7 @@ describe('a time of day', () => {
   it('is the venue’s, as the language writes it', () => {
     expect(timeOfDay(NOON, 'fr', 'Europe/Paris')).toBe('13:00')
     expect(timeOfDay(NOON, 'fr', 'Indian/Reunion')).toBe('16:00')
-    expect(timeOfDay(NOON, 'en', 'Europe/Paris')).toMatch(/^1:00\sPM$/u)
+    expect(timeOfDay(NOON, 'en', 'Europe/Paris')).toBe('13:00')
     expect(dayName(NOON, 'fr', 'Europe/Paris')).toBe('mardi 24 novembre')
   })
 

@@ -1,13 +1,15 @@
-/** Times of day for people, in the venue's zone and, where it differs, in the reader's. */
+/** Times of day for people, in a zone, as the reader's region writes them. */
 import type { Locale } from '$lib/i18n'
+import { hourStyle, regional } from '$lib/i18n/region'
 
 const formats = new Map<string, Intl.DateTimeFormat>()
 
 function formatOf(locale: Locale, zone: string | undefined, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  const key = `${locale} ${zone} ${JSON.stringify(options)}`
+  const tag = regional(locale)
+  const key = `${tag} ${zone} ${JSON.stringify(options)}`
   let format = formats.get(key)
   if (!format) {
-    format = new Intl.DateTimeFormat(locale, zone === undefined ? options : { ...options, timeZone: zone })
+    format = new Intl.DateTimeFormat(tag, zone === undefined ? options : { ...options, timeZone: zone })
     formats.set(key, format)
   }
   return format
@@ -20,7 +22,13 @@ export function ownZone(): string {
 
 /** `14:05`, `2:05 PM`; the reader's own zone without one. */
 export function timeOfDay(at_ms: number, locale: Locale, zone?: string): string {
-  return formatOf(locale, zone, { hour: 'numeric', minute: '2-digit' }).format(at_ms)
+  return formatOf(locale, zone, { hour: hourStyle(regional(locale)), minute: '2-digit' }).format(at_ms)
+}
+
+/** `14:05:09`, `2:05:09 PM`, for places in a live broadcast. */
+export function clockTime(at_ms: number, locale: Locale, zone?: string): string {
+  const hour = hourStyle(regional(locale))
+  return formatOf(locale, zone, { hour, minute: '2-digit', second: '2-digit' }).format(at_ms)
 }
 
 /** `Tuesday 24 November`, in the language's order. */

@@ -1,5 +1,7 @@
-import { mount } from 'svelte'
 import '$lib/styles/base.css'
+import { openPage } from '$lib/open-page'
 import Home from './Home.svelte'
+import { HomePage } from './model.svelte'
 
-mount(Home, { target: document.getElementById('app') ?? document.body })
+const page = new HomePage()
+openPage(Home, { page }, page.looked)

@@ -2,6 +2,7 @@ import { getAll, getJson, moment } from '$lib/api'
 import { readList } from '$lib/api/client'
 import { DEFAULT_ZONE, type EventInfo, readEvent, readSession, readVenue } from '$lib/protocol/day'
 import type { Session, Venue } from '$lib/protocol/day'
+import { myList } from '$lib/my-list.svelte'
 import { type ListedRoom, readListed } from '$lib/protocol/rooms'
 import { addDays, dayOf } from '$lib/protocol/times'
 import { Backoff } from '$lib/whip/backoff'
@@ -31,6 +32,10 @@ export class HomePage {
   readonly today = $derived(dayOf(this.now_ms, this.zone))
   readonly day = $derived(this.filters.day ?? this.today)
 
+  /** Until the first look has an answer, or none. */
+  readonly looked: Promise<void>
+  private hasLooked: () => void = () => undefined
+
   private timer: ReturnType<typeof setTimeout> | undefined
   private clock: ReturnType<typeof setInterval> | undefined
   private sessionsAsked_ms = -Infinity
@@ -39,6 +44,10 @@ export class HomePage {
   private turn = 0
   private readonly closing = new AbortController()
   private readonly backoff = new Backoff(1_000, 15_000)
+
+  constructor() {
+    this.looked = new Promise((resolve) => (this.hasLooked = resolve))
+  }
 
   /** Of the venue that is looked at; of the first where it is all of them. */
   get zone(): string {
@@ -102,6 +111,7 @@ export class HomePage {
       this.unreachable = true
       wait_ms = this.backoff.next()
     }
+    this.hasLooked()
     if (turn !== this.turn || this.closing.signal.aborted) return
     this.timer = setTimeout(() => document.hidden || void this.look(), wait_ms)
   }
@@ -137,6 +147,7 @@ export class HomePage {
     }
     if (turn !== this.turn || day !== this.day) return
     this.sessions = sessions.filter(({ visibility }) => visibility === 'public')
+    myList.renew(this.sessions)
     this.next = next
     this.loading = false
     this.sessionsAsked_ms = performance.now()

@@ -1,6 +1,7 @@
-import { mount } from 'svelte'
 import '$lib/styles/base.css'
 import { readConfig } from '$lib/config'
+import { openPage } from '$lib/open-page'
+import { readOffset } from '$lib/protocol/offset'
 import type { Mode } from '$features/player/player.svelte'
 import { SessionPage } from './model.svelte'
 import Session from './Session.svelte'
@@ -8,6 +9,11 @@ import Session from './Session.svelte'
 const config = readConfig()
 const asked = new URLSearchParams(location.search)
 const mode: Mode = asked.get('latency') === 'lowest' ? 'lowest' : asked.has('poor') ? 'poor' : 'standard'
-const page = new SessionPage(decodeURIComponent(location.pathname.split('/')[2] ?? ''), config, mode)
+const page = new SessionPage(
+  decodeURIComponent(location.pathname.split('/')[2] ?? ''),
+  config,
+  mode,
+  readOffset(asked.get('t')),
+)
 
-mount(Session, { target: document.getElementById('app') ?? document.body, props: { page } })
+openPage(Session, { page }, page.asked)

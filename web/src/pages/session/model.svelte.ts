@@ -17,6 +17,7 @@ import { type RoomStatus, readStatus } from '$lib/protocol/room'
 import { Backoff } from '$lib/whip/backoff'
 import { outputOf } from '$features/player/output'
 import { type Mode, Player } from '$features/player/player.svelte'
+import { resumePlaces } from '$features/player/resume'
 import { paceOf, type Stage, stageOf } from './stage'
 
 /** The public output goes on after the session: what a viewer has not seen yet of it is played to its end. */
@@ -45,6 +46,11 @@ export class SessionPage {
   readonly onlyYou = $derived(this.stage === 'replay' && this.session?.replayUrl === null)
   readonly replayUrl = $derived(this.session?.replayUrl ?? this.early)
 
+  /** Until the first question has an answer, or none. */
+  readonly asked: Promise<void>
+  private hasAsked: () => void = () => undefined
+
+  private readonly places = resumePlaces()
   private stopped = false
   private asking = false
   private timer: ReturnType<typeof setTimeout> | undefined
@@ -59,7 +65,11 @@ export class SessionPage {
     readonly id: string,
     private readonly config: PageConfig,
     private readonly mode: Mode,
-  ) {}
+    /** The place that the address names, seconds from the start of the recording; it is gone to once. */
+    private offset_s: number | null = null,
+  ) {
+    this.asked = new Promise((resolve) => (this.hasAsked = resolve))
+  }
 
   start(): void {
     this.clock = setInterval(() => this.tick(), 1_000)
@@ -72,6 +82,7 @@ export class SessionPage {
   }
 
   stop(): void {
+    this.keepPlace()
     this.stopped = true
     this.leave()
     clearInterval(this.clock)
@@ -99,14 +110,15 @@ export class SessionPage {
       wait_ms = this.backoff.next()
     }
     this.asking = false
+    this.hasAsked()
     if (!this.stopped) this.timer = setTimeout(() => void this.ask(), wait_ms)
   }
 
-  /** The viewer wants the recording: from its start, with sound. */
-  watchReplay(growing: boolean): void {
+  /** The viewer wants the recording, from its start or where they left it, with sound. */
+  watchReplay(growing: boolean, start_s = 0): void {
     const { player, replayUrl } = this
     if (!player || !replayUrl) return
-    player.watchReplay({ address: localPath(replayUrl), growing })
+    player.watchReplay({ address: localPath(replayUrl), growing }, player.replay ? undefined : start_s)
     player.press()
     player.unmute()
   }
@@ -155,7 +167,22 @@ export class SessionPage {
   private tick(): void {
     const before = this.stage
     this.now_ms = Date.now()
+    this.keepPlace()
     if (this.stage !== before) void this.ask()
+  }
+
+  /** Seconds from the start at which this browser left the recording; null: nowhere. */
+  get left_s(): number | null {
+    return this.places.of(this.id)
+  }
+
+  /** Remembers where the recording is. */
+  private keepPlace(): void {
+    const { player } = this
+    const timeline = player?.timeline
+    if (!player?.replay || player.replay.growing || timeline?.unit !== 'span') return
+    const at_ms = player.recording.finished ? timeline.end_ms : timeline.at_ms
+    this.places.keep(this.id, at_ms / 1000, timeline.end_ms / 1000)
   }
 
   /** Makes what there is to play out of what is known. */
@@ -181,6 +208,10 @@ export class SessionPage {
     else if (this.player.status?.state === 'live' && this.player.replay === null) {
       this.playOut = setTimeout(() => this.tell('off'), PLAY_OUT_MS)
     } else this.tell('off')
+    if (this.offset_s !== null && this.replayUrl && (live || stage === 'replay')) {
+      this.player.watchReplay({ address: localPath(this.replayUrl), growing: live }, this.offset_s)
+      this.offset_s = null
+    }
     const { replay } = this.player
     if (replay?.growing && !live) this.player.watchReplay({ ...replay, growing: false })
   }

@@ -18,6 +18,9 @@ export const en = {
   audience: 'Audience',
   talk: 'Show chat and questions',
   about: 'Abstract',
+  shareLink: 'Share',
+  copyAt: 'Copy at {time}',
+  shareAt: 'Share at {time}',
 } as const
 
 export const fr: Translation<typeof en> = {
@@ -38,6 +41,9 @@ export const fr: Translation<typeof en> = {
   audience: 'Public',
   talk: 'Afficher discussion et questions',
   about: 'Résumé',
+  shareLink: 'Partager',
+  copyAt: 'Copier à {time}',
+  shareAt: 'Partager à {time}',
 }
 
 export const t = translator({ en, fr })

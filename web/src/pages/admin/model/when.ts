@@ -1,5 +1,6 @@
 /** Dates and times as forms have them: a wall clock's, in a zone. Pure. */
 import type { Locale } from '$lib/i18n'
+import { regional } from '$lib/i18n/region'
 import { dayOf, offsetOf } from '$lib/protocol/times'
 
 const MINUTE_MS = 60_000
@@ -33,7 +34,7 @@ export const nextQuarter = (now_ms: number): number => Math.ceil(now_ms / (15 * 
 /** `Tue 24 Nov, 09:05` in the zone. */
 export function moment(at_ms: number | null, locale: Locale, zone: string): string {
   if (at_ms === null) return '–'
-  return new Intl.DateTimeFormat(locale, {
+  return new Intl.DateTimeFormat(regional(locale), {
     weekday: 'short',
     day: 'numeric',
     month: 'short',

@@ -11,7 +11,6 @@ export const en = {
   'unreachable.text': 'Trying again by itself.',
   picture: 'What {room} shows now',
   count: { one: '{count} room on air', other: '{count} rooms on air' },
-  clocks: 'All times are the venue’s: {time} now ({zone}). Where you are it is {own} ({ownZone}).',
   filters: 'Choose what is shown',
   venue: 'Venue',
   'venue.all': 'All venues',
@@ -30,6 +29,12 @@ export const en = {
   nowTime: '{time}',
   elsewhere: 'Other rooms',
   subscribe: 'All sessions in your calendar',
+  archive: 'Past sessions',
+  watchNow: 'Watch now',
+  list: 'My list',
+  'list.kept': 'Kept in this browser only.',
+  'list.calendar': 'Into my calendar, with reminders',
+  'list.remove': 'Take off my list: {title}',
 } as const
 
 export const fr: Translation<typeof en> = {
@@ -43,7 +48,6 @@ export const fr: Translation<typeof en> = {
   'unreachable.text': 'Nouvelle tentative automatique.',
   picture: 'Ce que montre {room} en ce moment',
   count: { one: '{count} salle à l’antenne', other: '{count} salles à l’antenne' },
-  clocks: 'Les heures sont celles du lieu : il y est {time} ({zone}). Chez vous, il est {own} ({ownZone}).',
   filters: 'Choisir ce qui est montré',
   venue: 'Lieu',
   'venue.all': 'Tous les lieux',
@@ -62,6 +66,12 @@ export const fr: Translation<typeof en> = {
   nowTime: '{time}',
   elsewhere: 'Autres salles',
   subscribe: 'Toutes les sessions dans votre agenda',
+  archive: 'Sessions passées',
+  watchNow: 'Regarder',
+  list: 'Ma liste',
+  'list.kept': 'Conservée dans ce navigateur seulement.',
+  'list.calendar': 'Dans mon agenda, avec des rappels',
+  'list.remove': 'Retirer de ma liste : {title}',
 }
 
 export const t = translator({ en, fr })
