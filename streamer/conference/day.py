@@ -14,7 +14,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from streamer.conference.rooms import Between, StartRule
-from streamer.conference.sessions import Flag, Hold, Kind, Session, SessionState
+from streamer.conference.sessions import RUNNING, Flag, Hold, Kind, Session, SessionState
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -149,7 +149,8 @@ def sorted_day(day: RoomDay, sessions: Iterable[Session]) -> RoomDay:
 def current(day: RoomDay) -> Session | None:
     """The session that is on air or has overrun; at most one is."""
     for session in day.sessions:
-        if session.running:
+        # Asked many times a second, of a whole day: no property.
+        if session.state in RUNNING:
             return session
     return None
 

@@ -298,8 +298,8 @@ class World:
             return
         orders = config.orders
         private = next((output.name for output in orders.outputs if output.shows == "programme"), None)
-        names = {slot.id: output_name(session_of(hall, slot)) for slot in hall.slots}
-        if orders.public != shown.shows or private != names.get(shown.private or ""):
+        wanted = next((output_name(session_of(hall, slot)) for slot in hall.slots if slot.id == shown.private), None)
+        if orders.public != shown.shows or private != wanted:
             raise AssertionError(self._words(hall, f"ordered {orders.public}, {private}; {shown}"))
         if shown.record is not None and orders.record != shown.record:
             raise AssertionError(self._words(hall, f"record is {orders.record}; {shown}"))
