@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "golden" / "data"
 DOCUMENTS = {
     name: (ROOT / name).read_text("utf-8")
-    for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "FIRST_DAY.md")
+    for name in ("README.md", "SECURITY.md", "CONTRIBUTING.md", "configs/first-day.md")
     if (ROOT / name).exists()
 }
 CODE = re.compile(r"`([^`\n]+)`")
@@ -43,8 +43,9 @@ def test_links_and_paths_lead_somewhere(document: str) -> None:
     links = [link.partition("#")[0] for link in LINK.findall(text) if "://" not in link]
     named = [word for word in CODE.findall(text) if re.fullmatch(r"[\w.-]+(/[\w.*-]+)+/?", word)]
     tests = [path for code in _code(text) for path in re.findall(r"\bT=\"?([\w./-]+)", code) if "/" in path]
-    paths = [*links, *tests, *(name for name in named if name.split("/")[0] in TOP)]
+    paths = [*tests, *(name for name in named if name.split("/")[0] in TOP)]
     assert [path for path in paths if not any(ROOT.glob(path))] == []
+    assert [link for link in links if link and not (ROOT / document).parent.joinpath(link).exists()] == []
 
 
 @every_document
