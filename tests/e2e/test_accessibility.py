@@ -147,8 +147,7 @@ async def test_a_page_is_accessible_while_rooms_are_on_air(
 async def test_the_players_menu_and_its_help_are_accessible(browser: Browser, server: Running, on_air: None) -> None:
     async with opened(browser, f"{server.url}/watch/live") as seen:
         await seen.holds("document.querySelector('video')?.currentTime > 0")
-        # Controls that went out of sight let presses through: a hand at the mouse brings them back.
-        await seen.page.mouse.move(300, 300)
+        await seen.show_controls()
         await seen.page.get_by_role("button", name="Quality and delay").click()
         await check(seen)
         await seen.page.keyboard.press("Escape")

@@ -30,6 +30,7 @@ async def server(server: Running) -> Running:
 
 async def turn_on(seen: Opened, *choices: str) -> None:
     for choice in choices:
+        await seen.show_controls()
         await seen.page.get_by_role("button", name="Quality and delay").click()
         await seen.page.get_by_role("menuitemradio", name=choice, exact=True).click()
 

@@ -64,6 +64,7 @@ async def watching(
 
 async def choose(seen: Opened, label: str) -> None:
     """An entry of the menu of qualities and delays, by its first words: the automatic one tells its height too."""
+    await seen.show_controls()
     await seen.page.get_by_role("button", name="Quality and delay").click()
     await seen.page.locator("[role^=menuitem]").filter(has_text=re.compile(rf"^\s*{label}")).click()
 
@@ -192,6 +193,7 @@ async def test_is_a_few_seconds_behind_the_camera_and_says_so(viewer: Opened) ->
 async def test_sound_is_a_click_away(viewer: Opened) -> None:
     await viewer.wait_moving()
     unmute = viewer.page.get_by_role("button", name="Turn on sound", exact=True)
+    await viewer.show_controls()
     await unmute.click()
     await viewer.holds("!document.querySelector('video').muted")
     await unmute.wait_for(state="hidden")
@@ -232,6 +234,7 @@ async def test_seeks_back_in_the_broadcast_and_returns_to_live(viewer: Opened) -
     # Keys pressed in a row add up; the picture of the first may be seen for a moment.
     await until_answered(went_back, limit_s=60, what=lambda: f"behind the edge {measured[-30:]}")
     live = viewer.page.get_by_role("button", name=re.compile("^Go live"))
+    await viewer.show_controls()
     await live.click()
     await live.wait_for(state="hidden")
     await until_answered(lambda: _is_live(viewer), limit_s=60)

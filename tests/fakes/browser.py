@@ -174,6 +174,11 @@ class Opened:
         """Until the page shows these words."""
         await self.page.get_by_text(words).first.wait_for(state="visible", timeout=within_s * 1000)
 
+    async def show_controls(self) -> None:
+        """The player's hide after a moment and let clicks through; whoever moves the mouse over it has them back."""
+        for x in (200, 220):
+            await self.page.mouse.move(x, 200)
+
     async def mark(self) -> None:
         """Something that a reload would wipe out; :meth:`check_mark` tells."""
         await self.page.evaluate("globalThis.notReloaded = true")
