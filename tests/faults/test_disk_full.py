@@ -21,7 +21,8 @@ from tests.fakes.waiting import until, until_answered
 pytestmark = [pytest.mark.asyncio, pytest.mark.slow, needs_mounts]
 
 SETTINGS = SMALLEST | {"STREAMER_MEDIA__STILL_INTERVAL_S": "60"}
-DISK = "size=64m,nr_inodes=400"
+DISK = "size=128m,nr_inodes=400"
+"""Twice as much as a server must have free to be ready."""
 BLOCK = bytes(1 << 20)
 
 

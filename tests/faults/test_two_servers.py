@@ -25,7 +25,11 @@ from tests.fakes.waiting import LIMIT_S, until, until_answered
 pytestmark = pytest.mark.slow
 
 ABSENT_S = 4.0
-SETTINGS = SMALLEST | {"STREAMER_STORE__DIRECTOR_ABSENT_S": str(ABSENT_S)}
+SETTINGS = SMALLEST | {
+    "STREAMER_STORE__DIRECTOR_ABSENT_S": str(ABSENT_S),
+    # Events by their names: sentences for people may change.
+    "STREAMER_LOG__FORMAT": "json",
+}
 
 
 @pytest.fixture
