@@ -24,7 +24,10 @@ from tests.fakes.waiting import LIMIT_S, until, until_answered
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 PART_MS = 334
-ONE_ROOM = REAL | {"STREAMER_ROOM__WARM_SPARE": "false"}
+SETTINGS = REAL | {
+    "STREAMER_MEDIA__RUNGS": '[{"height": 144, "bitrate_kbps": 120}]',
+    "STREAMER_ROOM__WARM_SPARE": "false",
+}
 
 
 def alive(pid: int) -> bool:
@@ -36,7 +39,7 @@ def alive(pid: int) -> bool:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def server(servers: Servers) -> AsyncIterator[Running]:
-    async with servers.lent(REAL) as running:
+    async with servers.lent(SETTINGS) as running:
         yield running
 
 
@@ -148,13 +151,13 @@ async def test_a_killed_supervisor_leaves_the_broadcast_to_the_next_serve_and_si
 ) -> None:
     port, data = free_port(), tmp_path / "data"
     async with contextlib.AsyncExitStack() as stack:
-        first = await stack.enter_async_context(serving(data=data, port=port, environment=ONE_ROOM))
+        first = await stack.enter_async_context(serving(data=data, port=port, environment=SETTINGS))
         source, follower = await stack.enter_async_context(on_air(first, "stage"))
         room, media = first.pid("room-stage"), first.pid("media")
         first.process.kill()
         await first.process.wait()
         assert alive(room)
-        second = await stack.enter_async_context(serving(data=data, port=port, environment=ONE_ROOM))
+        second = await stack.enter_async_context(serving(data=data, port=port, environment=SETTINGS))
         assert (second.pid("room-stage"), second.pid("media")) == (room, media)
         await follower.follow(until=all_past(1))
         faultless(follower)
@@ -166,7 +169,7 @@ async def test_a_killed_supervisor_leaves_the_broadcast_to_the_next_serve_and_si
         await until(lambda: not alive(room) and not alive(media))
         assert list((data / "run").glob("*.pid")) == []
 
-        third = await stack.enter_async_context(serving(data=data, port=port, environment=ONE_ROOM))
+        third = await stack.enter_async_context(serving(data=data, port=port, environment=SETTINGS))
         await until(lambda: source.publisher.state.connections >= 2)
         await third.wait_state("stage", "live")
         await follower.follow(until=all_past(1))
