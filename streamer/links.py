@@ -15,6 +15,8 @@ _PAGES = {
     Role.CAPTIONER: "caption",
     Role.SPEAKER: "stage",
     Role.VIEWER: "watch",
+    # Without an encoder a browser publishes there; it is told nothing of the crew.
+    Role.PUBLISHER: "studio",
 }
 
 

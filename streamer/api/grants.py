@@ -25,7 +25,16 @@ from streamer.api.models import (
 from streamer.api.qr import qr_data_uri
 from streamer.api.revocations import Ended
 from streamer.api.routing import Call, Route, invalid_field
-from streamer.conference.grants import EVERYTHING, Action, Grant, Target, may_grant, new_token
+from streamer.conference.grants import (
+    EVERYTHING,
+    Action,
+    Grant,
+    Target,
+    bounded_end_ms,
+    may_grant,
+    new_token,
+    roles_seen,
+)
 from streamer.conference.visibility import told
 from streamer.errors import Forbidden, NotFound, Unprocessable
 from streamer.formats import erasures
@@ -50,7 +59,7 @@ async def list_grants(call: Call) -> GrantList:
             scope = Target(room=holder.room, venue=holder.venue, event=holder.event, session=holder.session)
         else:
             call.require(scope)
-        page = await Grants(connection).page(query.limit, after, scope=scope)
+        page = await Grants(connection).page(query.limit, after, scope=scope, roles=roles_seen(call.grant))
         items = await with_ends(connection, page.items, now_ms())
     return GrantList(
         items=[GrantView.of(grant, now_ms()) for grant in items], cursor=await call.cursor(query, page.cursor)
@@ -77,6 +86,7 @@ async def create_grant(call: Call) -> GrantCreated:
         holder = call.require(target)
         if not may_grant(holder, grant.role, target):
             raise Forbidden("Your role may not grant this role.", details={"role": grant.role})
+        grant = replace(grant, expires_ms=bounded_end_ms(holder, grant.expires_ms))
         await Grants(connection).add(grant, made.secret_sha256)
         await record(connection, holder, Action.GRANT_CREATE, target, "grant", grant.id, _said(grant))
         grant = await reaching(connection, grant, now_ms())
@@ -89,7 +99,9 @@ async def create_grant(call: Call) -> GrantCreated:
 async def get_grant(call: Call) -> GrantView:
     async with call.services.database.read() as connection:
         grant = await Grants(connection).get(call.path("id"))
-        call.require(await _target(connection, grant))
+        holder = call.require(await _target(connection, grant))
+        if grant.role not in roles_seen(holder):
+            raise Forbidden("Your role may not see grants of this role.", details={"role": grant.role})
         grant = await reaching(connection, grant, now_ms())
     return GrantView.of(grant, now_ms())
 
@@ -107,7 +119,7 @@ async def change_grant(call: Call) -> GrantView:
             grant,
             label=body.label if body.label is not None else grant.label,
             not_before_ms=to_ms(body.not_before) if "not_before" in sent else grant.not_before_ms,
-            expires_ms=to_ms(body.expires) if "expires" in sent else grant.expires_ms,
+            expires_ms=bounded_end_ms(holder, to_ms(body.expires)) if "expires" in sent else grant.expires_ms,
         )
         if (
             grant.not_before_ms is not None
@@ -234,7 +246,7 @@ ROUTES = (
         "GET",
         "/grants",
         list_grants,
-        "List the grants inside one's own scope, without tokens",
+        "List the grants inside one's own scope, without tokens; a technician's are those of encoders",
         "grants",
         action=Action.GRANT_READ,
         query=GrantQuery,

@@ -165,12 +165,16 @@ def demo(
 @app.command()
 def publish(
     url: Annotated[str, typer.Option(help="WHIP address, such as http://127.0.0.1:8080/whip/room.")],
-    token: Annotated[str, typer.Option(envvar="STREAMER_PUBLISH_TOKEN", help="A technician's token.")],
+    token: Annotated[str, typer.Option(envvar="STREAMER_PUBLISH_TOKEN", help="A publisher's or technician's token.")],
     source: Annotated[
         str | None,
         typer.Argument(metavar="INPUT", help="A file (looped), rtsp://, rtmp:// or udp:// address; else a test card."),
     ] = None,
     takeover: Annotated[bool, typer.Option("--takeover", help="Replace the present publisher.")] = False,
+    give_way: Annotated[
+        bool,
+        typer.Option("--give-way", help="Leave it to whoever takes over; come back when it was free for a minute."),
+    ] = False,
     parent: Annotated[int | None, typer.Option(hidden=True, help="End with this process.")] = None,
 ) -> None:
     """Publish a test card, a file or a camera over WHIP, until stopped."""
@@ -181,19 +185,22 @@ def publish(
     if not is_http_url(url):
         _complain(f"--url is a WHIP address that begins with http:// or https://, not {url}")
         raise typer.Exit(EXIT_USAGE)
+    if takeover and give_way:
+        _complain("--takeover and --give-way exclude each other")
+        raise typer.Exit(EXIT_USAGE)
     if source is not None and "://" not in source and not Path(source).exists():
         _complain(f"there is no file {source}")
         raise typer.Exit(EXIT_USAGE)
     if parent is not None:
         die_with_parent(parent)
     configure_logging(read_settings(None).log, role="publish")
-    raise typer.Exit(asyncio.run(run_publisher(url, token, source, takeover=takeover)))
+    raise typer.Exit(asyncio.run(run_publisher(url, token, source, takeover=takeover, give_way=give_way)))
 
 
 @app.command()
 def grant(
     role: Annotated[
-        Literal["admin", "organiser", "technician", "moderator", "captioner", "speaker", "viewer"],
+        Literal["admin", "organiser", "technician", "moderator", "captioner", "speaker", "viewer", "publisher"],
         typer.Option(help="The role of the link's holder."),
     ],
     room: Annotated[str | None, typer.Option(help="Only this room.")] = None,

@@ -25,6 +25,7 @@ from streamer.store.hall_codes import HallCodes
 LABEL = "demo"
 ROLES = (
     (Role.TECHNICIAN, ROOM.id, None),
+    (Role.PUBLISHER, ROOM.id, None),
     (Role.MODERATOR, ROOM.id, None),
     (Role.CAPTIONER, ROOM.id, None),
     (Role.SPEAKER, ROOM.id, None),
@@ -47,7 +48,7 @@ async def ready(url: str, settings: Settings) -> list[Child]:
     _print_links(url, granted, code)
 
     async def start() -> WatchedProcess:
-        return _start_publisher(settings, granted[Role.TECHNICIAN].token)
+        return _start_publisher(settings, granted[Role.PUBLISHER].token)
 
     return [Child("publisher", start, drain_s=_DRAIN_S)]
 
@@ -83,7 +84,7 @@ def _start_publisher(settings: Settings, token: str) -> WatchedProcess:
     host = "127.0.0.1" if server.host in ("", "0.0.0.0", "::") else server.host
     host = f"[{host}]" if ":" in host else host
     command = [sys.executable, "-m", "streamer.cli", "publish", "--parent", str(os.getpid())]
-    command += ["--url", f"{scheme}://{host}:{server.port}/whip/{ROOM.id}", "--takeover"]
+    command += ["--url", f"{scheme}://{host}:{server.port}/whip/{ROOM.id}", "--give-way"]
     child = subprocess.Popen(  # noqa: S603 - our own interpreter
         command,
         stdin=subprocess.DEVNULL,
@@ -102,9 +103,9 @@ def _print_links(url: str, granted: dict[Role, MadeGrant], code: HallCode) -> No
         ("Audience", f"{url}/watch/{ROOM.id}"),
         ("In the hall", f"{url}/join/{code.code}"),
         ("Its screen", f"{url}/stage/{ROOM.id}?view=hall&code={code.code}"),
-        *((role.capitalize(), made.link) for role, made in granted.items()),
+        *((role.capitalize(), made.link) for role, made in granted.items() if role is not Role.PUBLISHER),
         ("OBS (WHIP)", f"{url}/whip/{ROOM.id}"),
-        ("  its token", granted[Role.TECHNICIAN].token),
+        ("  its token", granted[Role.PUBLISHER].token),
         ("Interface", f"{url}/api/v1/docs"),
     ):
         console.print(f"{name:14}{link}")

@@ -18,6 +18,8 @@ class Role(StrEnum):
     CAPTIONER = "captioner"
     SPEAKER = "speaker"
     VIEWER = "viewer"
+    PUBLISHER = "publisher"
+    """An encoder: it publishes, and is told what the public is told."""
 
 
 class Action(StrEnum):
@@ -101,6 +103,9 @@ _TECHNICIAN = _CREW | {
     Action.RECORDING_READ,
     Action.MEDIA_FORGET,
     Action.STAGE_READ,
+    Action.GRANT_READ,
+    Action.GRANT_CREATE,
+    Action.GRANT_REVOKE,
 }
 _MODERATOR = _CREW | {
     Action.ROOM_CODES,
@@ -119,6 +124,7 @@ PERMISSIONS: Mapping[Role, frozenset[Action]] = {
     Role.CAPTIONER: _VIEWER | {Action.CAPTION_WRITE},
     Role.SPEAKER: _VIEWER | {Action.STAGE_READ},
     Role.VIEWER: _VIEWER,
+    Role.PUBLISHER: frozenset({Action.PUBLISH}),
 }
 """Role -> actions, inside the grant's scope.
 
@@ -130,8 +136,12 @@ session unbegun, puts up the slate, or begins a session without a plan.
 GRANTABLE: Mapping[Role, frozenset[Role]] = {
     Role.ADMIN: frozenset(Role),
     Role.ORGANISER: frozenset(Role) - {Role.ADMIN, Role.ORGANISER},
+    # So that an encoder need not hold the technician's own rights.
+    Role.TECHNICIAN: frozenset({Role.PUBLISHER}),
 }
 """The roles that a role may grant or revoke. Only admins grant their own role."""
+SEES_ALL_GRANTS = frozenset({Role.ADMIN, Role.ORGANISER})
+"""The roles that see the grants of every role inside their scope; others see those that they may grant."""
 
 IN_THE_ROOM = frozenset(
     {
@@ -264,6 +274,18 @@ class ReachingGrant(Grant):
 def may_grant(holder: Grant, role: Role, target: Target) -> bool:
     """Whether ``holder`` may create or revoke a grant of ``role`` for ``target``."""
     return holder.allows(Action.GRANT_CREATE, target) and role in GRANTABLE.get(holder.role, frozenset())
+
+
+def roles_seen(holder: Grant) -> frozenset[Role]:
+    """The roles whose grants ``holder`` may see inside their scope."""
+    return frozenset(Role) if holder.role in SEES_ALL_GRANTS else GRANTABLE.get(holder.role, frozenset())
+
+
+def bounded_end_ms(holder: Grant, expires_ms: int | None) -> int | None:
+    """The end of a grant that ``holder`` makes or changes: a technician's encoder stays no longer than they do."""
+    if holder.role in SEES_ALL_GRANTS or holder.expires_ms is None:
+        return expires_ms
+    return holder.expires_ms if expires_ms is None else min(expires_ms, holder.expires_ms)
 
 
 def may_plan_in(holder: Grant, room: Target, event_venue: str | None) -> bool:

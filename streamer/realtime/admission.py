@@ -51,6 +51,10 @@ class Admission:
         """Raises StreamerError for a client that may not come in."""
         shake = _handshake(auth)
         caller = await self._access.identify(request, shake.token or None)
+        if caller is not None and caller.grant.role in rights.OUTSIDE:
+            if shake.token:
+                raise rights.no_entry(caller.grant)
+            caller = None  # in a browser that publishes, somebody may watch as well
         grant = None if caller is None else caller.grant
         session = None if shake.session is None else await self._session(shake.session)
         client = Client(

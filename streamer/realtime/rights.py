@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from streamer.audience.scope import Scope
-from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Target
+from streamer.conference.grants import IN_THE_ROOM, Action, Grant, Role, Target
 from streamer.conference.sessions import Session
 from streamer.conference.visibility import Caller, target_of, told
 from streamer.director.director import Director
@@ -18,6 +18,8 @@ ENTRY: Mapping[str, Action | None] = {
     STUDIO: Action.ROOM_AIR,
 }
 """Namespace -> the right that its clients need in the room. None: open to everybody."""
+OUTSIDE = frozenset({Role.PUBLISHER})
+"""Roles whose tokens open no namespace, not even the public one."""
 
 
 def require(grant: Grant | None, action: Action, target: Target | None = None) -> Grant:
@@ -69,6 +71,10 @@ def venue_id(director: Director, room_id: str) -> str | None:
 def tells(director: Director, grant: Grant | None, session: Session) -> bool:
     """Whether the grant's holder may know of the session."""
     return told(Caller(grant), session, venue_id(director, session.room)).anything
+
+
+def no_entry(grant: Grant) -> Forbidden:
+    return Forbidden("The grant's role opens no connection.", details={"role": grant.role})
 
 
 def no_such_session() -> NotFound:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -80,9 +80,12 @@ class Grants:
             return None
         return _MAPPING.item(row)
 
-    async def page(self, limit: int, after: str | None, *, scope: Target) -> Page[Grant]:
-        """The grants whose scope lies inside ``scope``, oldest first."""
+    async def page(
+        self, limit: int, after: str | None, *, scope: Target, roles: Collection[Role] = tuple(Role)
+    ) -> Page[Grant]:
+        """The grants of ``roles`` whose scope lies inside ``scope``, oldest first."""
         query = select(grants).order_by(grants.c.created_ms, grants.c.id).limit(limit + 1)
+        query = query.where(grants.c.role.in_([role.value for role in roles]))
         if after is not None:
             query = query.where(after_pair(grants.c.created_ms, grants.c.id, after))
         inside = _inside(scope)

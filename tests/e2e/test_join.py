@@ -60,6 +60,19 @@ async def test_a_link_that_is_over_is_explained_and_another_can_be_pasted(browse
         await seen.page.wait_for_url(f"{server.url}/studio/lobby")
 
 
+async def test_every_page_that_takes_a_link_gives_its_token_up_and_logs_in_by_it(
+    browser: Browser, server: Running
+) -> None:
+    rooms = ("watch/lobby?t=5", "studio/lobby", "moderate/lobby", "caption/lobby")
+    for page in ("", "studio", "moderate", "admin", *rooms):
+        label = f"of {page}"
+        grant = await server.api("POST", "/grants", {"role": "organiser", "label": label}, status=201)
+        async with opened(browser, f"{server.url}/{page}#token={grant['token']}") as seen:
+            await seen.holds("location.hash === ''")
+            assert seen.page.url == f"{server.url}/{page}"
+            await seen.holds(f"{ME}.then((me) => me.label === '{label}')")
+
+
 async def test_the_administrator_comes_in_by_password(browser: Browser, server: Running) -> None:
     await server.api("PUT", "/password", {"password": PASSWORD}, status=204)
     async with opened(browser, f"{server.url}/join") as seen:

@@ -239,6 +239,11 @@ async def test_comes_back_by_itself_after_a_crash_and_after_a_reload(browser: Br
         await server.wait_state("crash", "live")
         assert "token" not in seen.page.url
 
+        # Opened anew it asks for a press: whoever comes along may not want to be on air.
+        await seen.page.goto(f"{server.url}/studio/crash")
+        await seen.page.get_by_role("button", name="Go on sending").click()
+        await tally(seen, "on_air")
+
 
 async def devices(seen: Opened) -> list[str]:
     found = await seen.page.evaluate(
@@ -302,6 +307,95 @@ async def test_a_bad_token_is_told_and_another_can_be_pasted(browser: Browser, s
         await field.fill(f"{server.url}/studio/locked#token={server.tokens['locked']}")
         await seen.page.get_by_role("button", name="Open the studio").click()
         await seen.page.get_by_role("button", name="Open camera and microphone").wait_for()
+
+
+async def test_a_venues_link_opens_all_its_rooms_and_a_rooms_link_no_other(browser: Browser, server: Running) -> None:
+    await server.api("POST", "/venues", {"id": "lille", "name": "Lille"}, status=201)
+    await server.room("haut", name="Salle haute", venue="lille")
+    await server.room("ailleurs", name="Ailleurs")
+    grant = await server.api("POST", "/grants", {"role": "technician", "venue": "lille"}, status=201)
+    assert grant["link"] == f"{server.url}/studio#token={grant['token']}"
+    async with opened(browser, grant["link"]) as seen:
+        await seen.page.get_by_role("heading", name="Alarms").wait_for()
+        assert seen.page.url == f"{server.url}/studio"
+        await seen.page.get_by_role("link", name="Salle haute").click()
+        await room_state(seen, "standby")
+        # Its other rooms open beside it: what is on air here goes on.
+        async with seen.context.expect_page() as beside:
+            await seen.page.get_by_role("link", name="All rooms").click()
+        assert (await beside.value).url == f"{server.url}/studio"
+        assert seen.page.url == f"{server.url}/studio/haut"
+    async with studio(browser, server, "haut", server.tokens["ailleurs"]) as seen:
+        # Before any camera.
+        await seen.text("This link is for the room Ailleurs, not for Salle haute.")
+        assert await seen.accessibility() == []
+        await seen.page.get_by_role("link", name="Open the studio of Ailleurs").click()
+        await seen.page.get_by_role("button", name="Open camera and microphone").wait_for()
+        assert seen.page.url == f"{server.url}/studio/ailleurs"
+
+
+async def test_a_hold_for_the_venue_is_read_on_the_page_and_on_the_slate_within_two_seconds(
+    browser: Browser, server: Running
+) -> None:
+    await server.api("POST", "/venues", {"id": "brest", "name": "Brest", "language": "fr"}, status=201)
+    await server.room("etage", name="Étage", venue="brest", start="auto")
+    await server.room("autre", name="Autre", venue="brest")
+    grant = await server.api("POST", "/grants", {"role": "technician", "venue": "brest"}, status=201)
+    words = "Exercice : sortez par la cour"
+    async with (
+        camera(server, "etage", options=TINY),
+        opened(browser, grant["link"]) as crew,
+        opened(browser, f"{server.url}/watch/etage") as viewer,
+    ):
+        await server.wait_state("etage", "live")
+        async with HlsFollower(f"{server.url}/live/etage/index.m3u8") as follower:
+            await follower.open()
+            await crew.page.get_by_role("button", name="Hold: All rooms of Brest").click()
+            await crew.page.get_by_role("textbox", name="What viewers read").fill(words)
+            assert await crew.accessibility() == []
+            held_ms = time.time() * 1000
+            await crew.page.get_by_role("button", name="Hold now").click()
+            await viewer.page.get_by_role("status").get_by_text(words).wait_for()
+            await crew.page.get_by_text(words).first.wait_for()
+            assert (await server.state("autre"))["hold"]["message"] == words
+            name = next(track for track in follower.tracks if track.startswith("v"))
+            edge = follower.edge(name)[0]
+            await follower.follow(until=lambda f: f.edge(name)[0] >= edge + 4)
+            known = follower.tracks[name].reader.known
+            said: dict[int, Any] = {}
+            for msn in sorted(msn for msn, segment in known.items() if segment.complete):
+                first = decoding.pictures(await follower.run_bytes(name, msn, msn))[0]
+                said[known[msn].pdt_ms or 0] = first.luma.astype(int)
+            words_shown = [at for at, luma in said.items() if np.abs(luma - said[max(said)]).mean() < 1]
+            assert 0 < min(words_shown) - held_ms < 2000
+        await crew.page.get_by_role("button", name="Resume all rooms of Brest").click()
+        await server.wait_state("etage", "live")
+        await viewer.page.get_by_text(words).wait_for(state="detached")
+
+
+async def test_an_encoder_gets_a_token_that_is_not_the_technicians(browser: Browser, server: Running) -> None:
+    token = await server.room("obs", name="OBS")
+    async with studio(browser, server, "obs") as seen:
+        await seen.page.get_by_role("button", name="Make a token for an encoder").click()
+        field = seen.page.get_by_role("textbox", name="Bearer token")
+        made = await field.input_value()
+        assert made not in ("", token)
+        assert await field.get_attribute("type") == "password"
+        assert await seen.accessibility() == []
+        async with camera(server, "obs", token=made, options=TINY):
+            await until_answered(lambda: _comes_in(server, "obs"))
+            await seen.page.get_by_role("button", name=re.compile("^Revoke: ")).click()
+            await seen.page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+            await field.wait_for(state="detached")
+            await until_answered(lambda: _is_silent(server, "obs"))
+
+
+async def _comes_in(server: Running, room: str) -> bool:
+    return bool((await main_source(server, room)).get("up"))
+
+
+async def _is_silent(server: Running, room: str) -> bool:
+    return not await _comes_in(server, room)
 
 
 async def test_takes_over_a_room_that_another_encoder_holds(browser: Browser, server: Running) -> None:

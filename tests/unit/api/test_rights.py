@@ -127,7 +127,7 @@ QUESTIONS: dict[str, Question] = {
     # There is none: that is told to whoever may.
     "DELETE /api/v1/rooms/{id}/hall-codes/{code}": Question(ROOM, absent=True),
     "GET /api/v1/grants": Question(ROOM, query="?room=in-room"),
-    "POST /api/v1/grants": Question(ROOM, {"role": "viewer", "room": "in-room"}),
+    "POST /api/v1/grants": Question(ROOM, {"role": "publisher", "room": "in-room"}),
     "GET /api/v1/grants/{id}": Question(ROOM),
     "PATCH /api/v1/grants/{id}": Question(ROOM, {"label": "New"}),
     "DELETE /api/v1/grants/{id}": Question(ROOM),
@@ -254,7 +254,7 @@ async def world(settings: Settings) -> AsyncIterator[World]:
                 now = time.time_ns() // 1_000_000
                 world.grants[role, name] = await reaching(connection, grant, now)
                 world.tokens[role, name] = made.token
-    world.asked_grant = world.grants[Role.VIEWER, "in-room"].id
+    world.asked_grant = world.grants[Role.PUBLISHER, "in-room"].id
     database.forgetting = True
     yield world
     await client.close()

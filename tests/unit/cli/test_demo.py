@@ -19,7 +19,8 @@ URL = "http://127.0.0.1:8080"
 async def test_a_link_for_each_role_opens_that_roles_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = load_settings(None, data=tmp_path)
     await ready(URL, settings)
-    links = dict(re.findall(r"^(\S.*?) {2,}(http\S+)$", capsys.readouterr().out, re.MULTILINE))
+    printed = capsys.readouterr().out
+    links = dict(re.findall(r"^(\S.*?) {2,}(http\S+)$", printed, re.MULTILINE))
     pages = {name: link.removeprefix(URL).partition("#")[0] for name, link in links.items()}
     assert re.fullmatch(r"/join/[2-9A-Z]{6}", pages.pop("In the hall"))
     assert pages.pop("Its screen").startswith("/stage/demo?view=hall&code=")
@@ -34,6 +35,8 @@ async def test_a_link_for_each_role_opens_that_roles_page(tmp_path: Path, capsys
         "OBS (WHIP)": "/whip/demo",
         "Interface": "/api/v1/docs",
     }
+    token = re.search(r"^ +its token +(\S+)$", printed, re.MULTILINE)
+    assert token is not None
     database = Database(database_url("", tmp_path))
     await database.start()
     try:
@@ -42,6 +45,9 @@ async def test_a_link_for_each_role_opens_that_roles_page(tmp_path: Path, capsys
                 grant = await Grants(connection).by_token(links[role.capitalize()].partition("#token=")[2])
                 assert grant is not None
                 assert grant.role is role
+            encoder = await Grants(connection).by_token(token[1])
+            assert encoder is not None
+            assert encoder.role is Role.PUBLISHER
     finally:
         await database.close()
 

@@ -16,8 +16,10 @@ from streamer.conference.grants import (
     ReachingGrant,
     Role,
     Target,
+    bounded_end_ms,
     may_grant,
     may_plan_in,
+    roles_seen,
 )
 from streamer.conference.reach import EARLY_MS, FORGOTTEN_MS, LATE_MS, reaching
 from streamer.conference.sessions import Session, SessionState, Visibility
@@ -37,14 +39,25 @@ def test_every_role_stands_in_the_table_and_lesser_roles_hold_less() -> None:
     assert set(PERMISSIONS) == set(Role)
     assert PERMISSIONS[Role.ADMIN] == frozenset(Action)
     assert set().union(*PERMISSIONS.values()) == set(Action)
-    for role in Role:
+    for role in set(Role) - {Role.PUBLISHER}:
         assert PERMISSIONS[Role.VIEWER] <= PERMISSIONS[role] <= PERMISSIONS[Role.ADMIN]
+    assert PERMISSIONS[Role.PUBLISHER] == {Action.PUBLISH}
     for role in (Role.TECHNICIAN, Role.MODERATOR, Role.CAPTIONER, Role.SPEAKER):
         assert PERMISSIONS[role] < PERMISSIONS[Role.ORGANISER]
     for holder, given in GRANTABLE.items():
         for role in given:
             assert PERMISSIONS[role] <= PERMISSIONS[holder]
             assert role is not holder or holder is Role.ADMIN
+
+
+def test_a_technicians_encoder_stays_no_longer_than_they_do() -> None:
+    ana = Grant("g", Role.TECHNICIAN, room="a", expires_ms=NINE)
+    assert GRANTABLE[Role.TECHNICIAN] == roles_seen(ana) == {Role.PUBLISHER}
+    assert [bounded_end_ms(ana, asked) for asked in (None, NINE + 1, NINE - 1)] == [NINE, NINE, NINE - 1]
+    assert bounded_end_ms(replace(ana, expires_ms=None), None) is None
+    organiser = replace(ana, role=Role.ORGANISER)
+    assert bounded_end_ms(organiser, NINE + 1) == NINE + 1
+    assert roles_seen(organiser) == set(Role)
 
 
 @pytest.mark.parametrize("role", list(Role))

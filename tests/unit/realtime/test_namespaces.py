@@ -65,6 +65,7 @@ async def test_refusals_tell_their_code() -> None:
         access.admit("technician", "technician", room="a")
         access.admit("viewer", "viewer")
         access.admit("organiser", "organiser", venue="paris")
+        access.admit("encoder", "publisher", room="a")
         assert await service.refused("/audience", room="nowhere") == "no_such_room"
         assert await service.refused("/audience", session="nothing") == "no_such_session"
         assert await service.refused("/audience", room="*") == "no_such_room"
@@ -82,6 +83,9 @@ async def test_refusals_tell_their_code() -> None:
         assert await service.refused("/moderation", room="a", token="technician") == "forbidden"
         assert await service.refused("/moderation", room="a") == "unauthorized"
         assert await service.refused("/moderation", room="*", token="organiser") == "no_such_room"
+        for namespace in ("/audience", "/moderation", "/studio"):
+            assert await service.refused(namespace, room="a", token="encoder") == "forbidden"
+        assert await service.refused("/studio", room="*", token="encoder") == "forbidden"
         assert await service.refused("/", room="a") == "unknown_namespace"
         assert await service.refused("/admin", room="a", token="organiser") == "unknown_namespace"
         for namespace, token in (
@@ -92,7 +96,7 @@ async def test_refusals_tell_their_code() -> None:
         ):
             client = await service.connect(namespace, room="a", token=token)
             assert client.snapshots[0]["you"]["role"] == token
-        assert service.realtime.stats.refused_total == 17
+        assert service.realtime.stats.refused_total == 21
 
 
 async def test_a_client_may_ask_for_the_version_of_the_protocol_and_is_told_it() -> None:
@@ -109,6 +113,9 @@ async def test_a_login_cookie_is_as_good_as_a_token_and_a_bad_one_is_as_good_as_
         assert studio.snapshots[0]["you"]["role"] == "technician"
         viewer = await service.connect(headers={"Cookie": "streamer_session=old"}, room="a")
         assert viewer.snapshots[0]["you"]["role"] is None
+        service.access.admit("encoder", "publisher", room="a")
+        beside = await service.connect(headers={"Cookie": "streamer_session=encoder"}, room="a")
+        assert beside.snapshots[0]["you"]["role"] is None
 
 
 async def test_a_role_counts_where_it_is_held() -> None:

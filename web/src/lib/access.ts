@@ -1,5 +1,7 @@
 /** The token of a grant's link, which opens this page. Pure over a storage and an address. */
 
+import { tokenOf } from './link-token'
+
 export interface KeyStore {
   getItem(key: string): string | null
   setItem(key: string, value: string): void
@@ -7,11 +9,6 @@ export interface KeyStore {
 }
 
 const key = (room: string) => `streamer.token.${room}`
-
-/** `#token=…` of an address, or '' where there is none. */
-export function tokenInHash(hash: string): string {
-  return new URLSearchParams(hash.replace(/^#/, '')).get('token') ?? ''
-}
 
 /** `#first=…` of an address: the one-time link of a server that has no admin yet. '' where there is none. */
 export function firstInHash(hash: string): string {
@@ -23,11 +20,13 @@ export function readPasted(text: string): { token: string; room: string } | null
   const pasted = text.trim()
   const address = /^https?:\/\//i.test(pasted) ? tryUrl(pasted) : null
   if (address) {
-    const token = tokenInHash(address.hash)
+    const token = tokenOf(address)
     const room = /\/studio\/([^/]+)\/?$/.exec(address.pathname)?.[1] ?? ''
     return token ? { token, room: decodeURIComponent(room) } : null
   }
-  const bare = pasted.includes('token=') ? tokenInHash(pasted.slice(pasted.indexOf('token='))) : pasted
+  const bare = pasted.includes('token=')
+    ? tokenOf({ hash: pasted.slice(pasted.indexOf('token=')), search: '' })
+    : pasted
   return /^[\w.~+/=-]{8,512}$/.test(bare) ? { token: bare, room: '' } : null
 }
 

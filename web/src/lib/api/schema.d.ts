@@ -1064,7 +1064,7 @@ export interface components {
          * Role
          * @enum {string}
          */
-        Role: "admin" | "organiser" | "technician" | "moderator" | "captioner" | "speaker" | "viewer";
+        Role: "admin" | "organiser" | "technician" | "moderator" | "captioner" | "speaker" | "viewer" | "publisher";
         /** RoomAlarmView */
         RoomAlarmView: {
             /** Id */

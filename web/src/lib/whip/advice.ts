@@ -5,8 +5,8 @@ import type { OutgoingStats } from './stats'
 export type UploadAdvice = 'upload_weak' | 'computer_slow' | 'packet_loss'
 
 export interface AdviceLimits {
-  /** A picture of this size needs about this much, bits per second. */
-  neededBitrate: number
+  /** The picture that is sent now needs about this much, bits per second. */
+  neededBitrate: () => number
   /** A state must hold for this long before it is worth a word, ms. */
   holdMs: number
 }
@@ -44,7 +44,7 @@ export class UploadWatch {
     const available = stats.availableBitrate
     this.hold(
       'upload_weak',
-      stats.limitation === 'bandwidth' || (available !== null && available < this.limits.neededBitrate),
+      stats.limitation === 'bandwidth' || (available !== null && available < this.limits.neededBitrate()),
       stats.atMs,
     )
     this.hold('computer_slow', stats.limitation === 'cpu', stats.atMs)

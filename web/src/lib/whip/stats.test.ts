@@ -55,7 +55,7 @@ describe('advice about the upload', () => {
   })
 
   it('comes after five seconds below what the picture needs, and goes five seconds after', () => {
-    const watch = new UploadWatch({ neededBitrate: 2_000_000, holdMs: 5000 })
+    const watch = new UploadWatch({ neededBitrate: () => 2_000_000, holdMs: 5000 })
     for (let second = 0; second < 5; second++) watch.take(at(second, { availableBitrate: 900_000 }))
     expect(watch.advice).toEqual([])
     watch.take(at(5, { availableBitrate: 900_000 }))
@@ -66,8 +66,18 @@ describe('advice about the upload', () => {
     expect(watch.advice).toEqual([])
   })
 
+  it('goes by the picture that is sent now', () => {
+    let needed = 4_000_000
+    const watch = new UploadWatch({ neededBitrate: () => needed, holdMs: 0 })
+    watch.take(at(1, { availableBitrate: 2_000_000 }))
+    expect(watch.advice).toEqual(['upload_weak'])
+    needed = 1_500_000
+    watch.take(at(2, { availableBitrate: 2_000_000 }))
+    expect(watch.advice).toEqual([])
+  })
+
   it('measures how long the server has been silent', () => {
-    const watch = new UploadWatch({ neededBitrate: 1, holdMs: 5000 })
+    const watch = new UploadWatch({ neededBitrate: () => 1, holdMs: 5000 })
     watch.take(at(1, { heardFrom: true }))
     watch.take(at(2, { heardFrom: false }))
     watch.take(at(6, { heardFrom: false }))

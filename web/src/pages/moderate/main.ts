@@ -2,6 +2,7 @@ import { mount } from 'svelte'
 import '$lib/styles/base.css'
 import './moderate.css'
 import { readConfig } from '$lib/config'
+import { enterByLink } from '$lib/enter'
 import Moderate from './Moderate.svelte'
 import Rooms from './Rooms.svelte'
 
@@ -10,6 +11,6 @@ const id = config.room?.id ?? decodeURIComponent(location.pathname.split('/')[2]
 const target = document.getElementById('app')
 if (target) {
   target.replaceChildren()
-  if (id === '') mount(Rooms, { target })
+  if (id === '') void enterByLink().then((problem) => mount(Rooms, { target, props: { problem } }))
   else mount(Moderate, { target, props: { config, room: { id, name: config.room?.name ?? id } } })
 }

@@ -1,5 +1,6 @@
 import '$lib/styles/base.css'
 import { readConfig } from '$lib/config'
+import { enterByLink } from '$lib/enter'
 import { openPage } from '$lib/open-page'
 import { readOffset } from '$lib/protocol/offset'
 import type { Mode } from '$features/player/player.svelte'
@@ -9,11 +10,13 @@ import Session from './Session.svelte'
 const config = readConfig()
 const asked = new URLSearchParams(location.search)
 const mode: Mode = asked.get('latency') === 'lowest' ? 'lowest' : asked.has('poor') ? 'poor' : 'standard'
-const page = new SessionPage(
-  decodeURIComponent(location.pathname.split('/')[2] ?? ''),
-  config,
-  mode,
-  readOffset(asked.get('t')),
-)
+void enterByLink().then(() => {
+  const page = new SessionPage(
+    decodeURIComponent(location.pathname.split('/')[2] ?? ''),
+    config,
+    mode,
+    readOffset(asked.get('t')),
+  )
 
-openPage(Session, { page }, page.asked)
+  openPage(Session, { page }, page.asked)
+})

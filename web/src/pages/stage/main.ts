@@ -1,27 +1,27 @@
 import { mount } from 'svelte'
 import '$lib/styles/base.css'
 import './stage.css'
+import { takeToken, tokenOf } from '$lib/link-token'
 import { readConfig } from '$lib/config'
 import { locale } from '$lib/i18n'
 import Stage from './Stage.svelte'
 import { closedSessionOf } from './stage.svelte'
-import { readAsked, tokenOf, withoutToken } from './view'
+import { readAsked } from './view'
 
 const config = readConfig()
 const asked = readAsked(location.search)
 const room = config.room?.id ?? decodeURIComponent(location.pathname.split('/')[2] ?? '')
 const key = `streamer.stage.${room}`
 
-/** The link's token. It leaves the address, and stays for reloads of this tab: a screen runs for days. */
-function takeToken(): string {
-  const given = tokenOf(location)
+/** The link's token. It stays for reloads of this tab: a screen runs for days. */
+function keptToken(): string {
+  const given = takeToken()
   try {
     if (given === '') return sessionStorage.getItem(key) ?? ''
     sessionStorage.setItem(key, given)
   } catch {
-    return given // The address keeps it, for there is nothing else that would.
+    // Without storage a reload is the hall's view.
   }
-  history.replaceState(history.state, '', withoutToken(location))
   return given
 }
 
@@ -30,7 +30,7 @@ documentElement.dataset['theme'] = asked.theme
 documentElement.classList.toggle('transparent', asked.transparent)
 if (asked.language) locale.use(asked.language)
 
-const token = takeToken()
+const token = keptToken()
 // Another link opened in the same tab changes no more than the fragment.
 window.addEventListener('hashchange', () => tokenOf(location) !== '' && location.reload())
 

@@ -5,7 +5,7 @@ import { readSession, type Session } from '$lib/protocol/day'
 import { readCue, stillCounts } from './cue'
 import { ServerClock } from './server-clock'
 import { clockText, minutesLeft, timerOf } from './timer'
-import { readAsked, tokenOf, withoutToken } from './view'
+import { readAsked } from './view'
 
 const NINE = Date.UTC(2026, 10, 24, 9)
 const MINUTE = 60_000
@@ -139,14 +139,5 @@ describe('an address', () => {
       code: '',
       place: '',
     })
-  })
-
-  it('gives its token up', () => {
-    const address = { pathname: '/stage/a', hash: '#token=x.y', search: '?view=hall&token=z' }
-    expect(tokenOf(address)).toBe('x.y')
-    expect(tokenOf({ hash: '', search: '?token=z' })).toBe('z')
-    expect(tokenOf({ hash: '#top', search: '' })).toBe('')
-    expect(withoutToken(address)).toBe('/stage/a?view=hall')
-    expect(withoutToken({ pathname: '/stage/a', hash: '', search: '?token=z' })).toBe('/stage/a')
   })
 })

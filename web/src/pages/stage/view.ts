@@ -26,17 +26,3 @@ export function readAsked(search: string): Asked {
     place: query.get('place') ?? '',
   }
 }
-
-/** The token of a link: in its fragment, or in its query, as some programs drop fragments. */
-export function tokenOf(address: { hash: string; search: string }): string {
-  const token = new URLSearchParams(address.hash.replace(/^#/, '')).get('token')
-  return token ?? new URLSearchParams(address.search).get('token') ?? ''
-}
-
-/** The address without its token: an address bar is seen, photographed and shared. */
-export function withoutToken(address: { pathname: string; hash: string; search: string }): string {
-  const query = new URLSearchParams(address.search)
-  query.delete('token')
-  const text = query.toString()
-  return address.pathname + (text === '' ? '' : `?${text}`)
-}

@@ -10,11 +10,20 @@ const asked = new URLSearchParams(location.search)
 const mode: Mode = asked.get('latency') === 'lowest' ? 'lowest' : asked.has('poor') ? 'poor' : 'standard'
 const room = config.room?.id ?? decodeURIComponent(location.pathname.split('/')[2] ?? '')
 
-pageClock.venue = config.room?.timezone ?? undefined
+/** People who come along a link of their own wait for it: the first picture's scripts are counted in bytes. */
+const LINK = /[#?&]token=/
+window.addEventListener('hashchange', () => LINK.test(location.hash) && location.reload())
+const entered = LINK.test(location.href)
+  ? import('$lib/enter').then(({ enterByLink }) => enterByLink())
+  : Promise.resolve(null)
 
-const player = new Player({ room, mode, whep: config.whep, iceServers: config.iceServers, autoplay: true })
-const place = asked.get('t')
-if (place !== null) void import('$features/player/begin-at.svelte').then(({ beginAt }) => beginAt(player, place))
-// The picture of the text stays until the video has one.
-const poster = document.querySelector('.first img')?.getAttribute('src') ?? null
-openPage(Watch, { player, room: config.room, now: config.now ?? null, poster })
+void entered.then(() => {
+  pageClock.venue = config.room?.timezone ?? undefined
+
+  const player = new Player({ room, mode, whep: config.whep, iceServers: config.iceServers, autoplay: true })
+  const place = asked.get('t')
+  if (place !== null) void import('$features/player/begin-at.svelte').then(({ beginAt }) => beginAt(player, place))
+  // The picture of the text stays until the video has one.
+  const poster = document.querySelector('.first img')?.getAttribute('src') ?? null
+  openPage(Watch, { player, room: config.room, now: config.now ?? null, poster })
+})

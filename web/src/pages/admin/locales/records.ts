@@ -116,6 +116,8 @@ export const en = {
   'cards.print': 'Print the cards',
   'cards.done': 'I have them',
   'cards.qr': 'QR code of the link for {label}',
+  'cards.server': 'Server (WHIP)',
+  'cards.token': 'Bearer token',
   'cards.keep': 'Whoever has this card has this access. Keep it safe.',
 
   'count.lead': 'Sessions that took place and were open to the public. The label asks for {wanted} a year.',
@@ -295,6 +297,8 @@ export const fr: Translation<typeof en> = {
   'cards.print': 'Imprimer les cartes',
   'cards.done': 'Je les ai',
   'cards.qr': 'QR code du lien pour {label}',
+  'cards.server': 'Serveur (WHIP)',
+  'cards.token': 'Jeton du porteur',
   'cards.keep': 'Qui a cette carte a cet accès. Gardez-la en lieu sûr.',
 
   'count.lead': 'Les sessions qui ont eu lieu et étaient ouvertes au public. Le label en demande {wanted} par an.',

@@ -73,5 +73,7 @@ describe('inScope', () => {
 it('lets organisers hand out what is below them, and admins everything', () => {
   expect(grantable(me())).not.toContain('organiser')
   expect(grantable(me({ role: 'admin' }))).toContain('admin')
-  expect(grantable(me({ role: 'technician' }))).toEqual([])
+  expect(grantable(me())).toContain('publisher')
+  expect(grantable(me({ role: 'technician' }))).toEqual(['publisher'])
+  expect(grantable(me({ role: 'moderator' }))).toEqual([])
 })

@@ -48,7 +48,8 @@ export function inScope(
 
 /** Roles that they may hand out (`GRANTABLE` of `streamer/conference/grants.py`). */
 export function grantable(me: Pick<Me, 'role'>): readonly Me['role'][] {
-  const all: Me['role'][] = ['technician', 'moderator', 'speaker', 'captioner', 'viewer']
+  const all: Me['role'][] = ['technician', 'publisher', 'moderator', 'speaker', 'captioner', 'viewer']
   if (me.role === 'admin') return [...all, 'organiser', 'admin']
+  if (me.role === 'technician') return ['publisher']
   return me.role === 'organiser' ? all : []
 }

@@ -36,6 +36,7 @@ function scopeOf(body: Readonly<Record<string, unknown>>): { kind: ScopeKind; id
 
 const readLink = shape<Schema['GrantCreated']>()(({ field, needed }) => ({
   link: needed('link', readTextOrNull),
+  token: field('token', readText),
   // Only a picture of ours goes into the page.
   qr: field('qr', (value) => (readText(value).startsWith('data:image/svg+xml') ? readText(value) : '')),
 }))
@@ -47,6 +48,13 @@ export function readCard(body: unknown): GrantCard | null {
   const grant = readGrant(body)
   const card = readLink(body)
   return grant && card && { ...grant, ...card }
+}
+
+/** The address and the token that an encoder asks for; null for links of people. `{room}` stands where it is not one room. */
+export function encoderOf(card: GrantCard): { server: string; token: string } | null {
+  if (card.role !== 'publisher' || card.token === '') return null
+  const room = card.scope.kind === 'room' ? encodeURIComponent(card.scope.id) : '{room}'
+  return { server: `${new URL(card.link).origin}/whip/${room}`, token: card.token }
 }
 
 export function stateOf(grant: Pick<Grant, 'notBefore_ms' | 'ends_ms'>, now_ms: number): GrantState {

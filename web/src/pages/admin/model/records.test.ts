@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { EACH_ROOM, grantBodies, grantForm, readCard, readGrant, stateOf } from './grants'
+import { EACH_ROOM, encoderOf, grantBodies, grantForm, readCard, readGrant, stateOf } from './grants'
 import { accepted, chosenAtFirst, readFollowed, readPreview, tally, valueText } from './imports'
 import { ACTIONS, actionText } from '../locales/records'
 import { outlook, peopleOf, readAudit, readYear } from './records'
@@ -131,6 +131,22 @@ describe('grants', () => {
     })
     expect(readCard({ ...body, link: 'http://x', qr: 'https://elsewhere/pixel' })?.qr).toBe('')
     expect(readCard(body)).toBeNull()
+  })
+
+  it('of an encoder is the address and the token that it asks for', () => {
+    const told = {
+      id: 'g',
+      role: 'publisher',
+      room: 'b12',
+      link: 'https://tv.example/studio/b12#token=g.s',
+      token: 'g.s',
+    }
+    const card = readCard(told)
+    expect(card && encoderOf(card)).toEqual({ server: 'https://tv.example/whip/b12', token: 'g.s' })
+    const wide = readCard({ ...told, room: null, venue: 'v' })
+    expect(wide && encoderOf(wide)?.server).toBe('https://tv.example/whip/{room}')
+    const person = readCard({ ...told, role: 'technician' })
+    expect(person && encoderOf(person)).toBeNull()
   })
 
   it('are asked for one by one, or for each room', () => {

@@ -23,6 +23,8 @@ const readTold = shape<Schema['RoomCrewView']>()(({ field, needed }) => ({
   venue: field('venue', readTextOrNull),
   /** Whether sessions begin by themselves. */
   auto: field('start', (value) => value === 'auto'),
+  /** Shown to the public between two sessions. */
+  between: field('between', oneOf(['slate', 'picture_muted', 'open'], 'slate')),
   /** On air or overrun, closed ones included. */
   session: field('session', readSession),
   next: field('next', readSession),

@@ -57,6 +57,7 @@ export class Inputs {
   private compositor: Compositor | null = null
   private compositorStarting: Promise<void> | null = null
   private readonly meter = new LevelMeter()
+  private readonly labels = { camera: '', microphone: '' }
   private darkSeconds = 0
   private skippedBefore = 0
   private slowSeconds = 0
@@ -87,6 +88,15 @@ export class Inputs {
       clearInterval(this.levelsTimer)
       this.closeAll()
     })
+  }
+
+  /**
+   * The camera and the microphone that are open, to tell whether they are those of before. By their names: some browsers
+   * make new ids for each page that is loaded.
+   */
+  get devicesInUse(): string {
+    const { camera, microphone } = this.labels
+    return JSON.stringify([this.open.camera ? camera : '', this.open.microphone ? microphone : ''])
   }
 
   /** Gets a picture ready, of whatever there is. */
@@ -211,6 +221,7 @@ export class Inputs {
       this.capture.camera(id, picture, id === '' && matchMedia('(pointer: coarse)').matches ? 'environment' : ''),
     )
     if (!track) return
+    this.labels.camera = track.label
     track.contentHint = 'motion'
     this.change({ cameraId: track.getSettings().deviceId ?? cameraId })
     this.compositor?.attach('camera', track)
@@ -222,6 +233,7 @@ export class Inputs {
     const track = await this.opened('microphone', microphoneId, (id) => this.capture.microphone(id, sound))
     if (!track) return
     this.change({ microphoneId: track.getSettings().deviceId ?? microphoneId })
+    this.labels.microphone = track.label
     this.microphoneTrack = track
     track.enabled = !this.microphoneOff
     this.meter.reset()

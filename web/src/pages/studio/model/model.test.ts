@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { WhipStatus } from '$lib/whip/client'
 import { en } from '../locales/en'
 import { fr } from '../locales/fr'
-import { keepToken, keptToken, type KeyStore, readPasted, tokenInHash } from '$lib/access'
+import { keepToken, keptToken, type KeyStore, readPasted } from '$lib/access'
 import { readRoom, type RoomInfo, type RoomState, RoomWatch } from './room'
-import { DEFAULTS, loadSettings, markOnAir, RESUME_WITHIN_MS, saveSettings, wasOnAir } from './settings'
+import { DEFAULTS, loadSettings, markOnAir, mayResume, saveSettings, wasOnAir } from './settings'
 import { shortcut } from './shortcuts'
 import { clientName, elapsed, otherPublisher, SilenceWatch, SourceWatch, tally } from './tally'
 
@@ -35,7 +35,6 @@ const ROOM: RoomInfo = {
 
 describe('the token', () => {
   it('comes out of a link, a fragment or as it is', () => {
-    expect(tokenInHash('#token=g1.s3cret')).toBe('g1.s3cret')
     expect(readPasted(' https://tv.example/studio/b12#token=g1.s3cret ')).toEqual({ token: 'g1.s3cret', room: 'b12' })
     expect(readPasted('#token=g1.s3cret')).toEqual({ token: 'g1.s3cret', room: '' })
     expect(readPasted('g1.s3cret')).toEqual({ token: 'g1.s3cret', room: '' })
@@ -80,11 +79,27 @@ describe('settings', () => {
 
   it('take a page on air again after a reload, not the next morning', () => {
     const store = new Memory()
-    markOnAir(store, 'r', { since: 1000, at: 5000 })
-    expect(wasOnAir(store, 'r', 6000)).toEqual({ since: 1000, at: 5000 })
-    expect(wasOnAir(store, 'r', 5001 + RESUME_WITHIN_MS)).toBeNull()
+    const mark = { since: 1000, at: 5000, session: 'talk', devices: 'cam mic' }
+    markOnAir(store, 'r', mark)
+    expect(wasOnAir(store, 'r', 6000)).toEqual(mark)
+    expect(wasOnAir(store, 'r', 5000 + 3_600_000)).toEqual(mark)
+    expect(wasOnAir(store, 'r', 5000 + 13 * 3_600_000)).toBeNull()
     markOnAir(store, 'r', null)
     expect(wasOnAir(store, 'r', 6000)).toBeNull()
+    store.setItem('streamer.studio.r.air', '{"since": 1000, "at": 5000}')
+    expect(wasOnAir(store, 'r', 6000)).toEqual({ since: 1000, at: 5000, session: null, devices: '' })
+  })
+
+  it('lets a reload send by itself for a minute, in the same session, with the same devices', () => {
+    const mark = { since: 1000, at: 5000, session: 'talk', devices: 'cam mic' }
+    const now = { at: 65_000, session: 'talk', devices: 'cam mic' }
+    expect(mayResume(mark, now)).toBe(true)
+    expect(mayResume(mark, { ...now, at: 65_001 })).toBe(false)
+    expect(mayResume(mark, { ...now, at: 4_999 })).toBe(false)
+    expect(mayResume(mark, { ...now, session: 'next talk' })).toBe(false)
+    expect(mayResume(mark, { ...now, session: null })).toBe(false)
+    expect(mayResume({ ...mark, session: null }, { ...now, session: null })).toBe(true)
+    expect(mayResume(mark, { ...now, devices: 'other mic' })).toBe(false)
   })
 })
 

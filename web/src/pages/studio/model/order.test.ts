@@ -3,6 +3,7 @@ import {
   clockOf,
   doubtAbout,
   endMoments,
+  minutesBack,
   flagsOf,
   isAsking,
   notBefore,
@@ -44,6 +45,16 @@ describe('a late tap', () => {
       { id: 'ago3', at_ms: now_ms - 3 * MINUTE_MS },
       { id: 'words', at_ms: firstWords_ms },
     ])
+  })
+
+  it('may mean any minute of the last thirty', () => {
+    const at = (seconds: number, least_ms = 0) =>
+      minutesBack(now_ms + seconds * 1000, least_ms).map((at_ms) => (at_ms - now_ms) / MINUTE_MS)
+    // At 9:10:30: from 9:10 back to 8:41.
+    expect(at(30)).toEqual(Array.from({ length: 30 }, (_, index) => 0 - index))
+    expect(at(0)).toEqual(Array.from({ length: 29 }, (_, index) => -1 - index))
+    expect(at(30, now_ms - 3 * MINUTE_MS)).toEqual([0, -1, -2])
+    expect(at(30, now_ms + 5_000)).toEqual([])
   })
 
   it('offers nothing that lies in another session, or more than half an hour back', () => {

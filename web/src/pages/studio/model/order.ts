@@ -10,6 +10,8 @@ const REOPEN_MS = 15 * MINUTE_MS
 const LATE_TAP_MS = 30 * MINUTE_MS
 /** A moment that lies less far back is as good as now. */
 const WORDS_LEAST_MS = 10_000
+/** The time in which somebody chooses a minute and presses. */
+const CHOOSING_MS = 20_000
 /** A start so early is probably of the wrong session, or in the wrong room. */
 const EARLY_MS = 20 * MINUTE_MS
 
@@ -78,6 +80,14 @@ export function startMoments({ now_ms, notBefore_ms, firstWords_ms }: StartFacts
     moments.push({ id: 'words', at_ms: firstWords_ms })
   }
   return moments
+}
+
+/** Whole minutes by the clock that a late tap may mean, the newest first: all within half an hour, after `least_ms`. */
+export function minutesBack(now_ms: number, least_ms: number): number[] {
+  const last_ms = Math.floor((now_ms - 1) / MINUTE_MS) * MINUTE_MS
+  const found = Array.from({ length: LATE_TAP_MS / MINUTE_MS }, (_, index) => last_ms - index * MINUTE_MS)
+  // Choosing takes a moment, and the server refuses times that lie further back.
+  return found.filter((at_ms) => at_ms > least_ms && now_ms - at_ms <= LATE_TAP_MS - CHOOSING_MS)
 }
 
 interface EndFacts {

@@ -18,6 +18,9 @@ import {
   unreadOf,
 } from './crew-messages'
 import { readRoom, type RoomInfo } from './room'
+import { keyOf, requestOf, type Tap } from './taps'
+
+export type HoldTap = Extract<Tap, { kind: 'hold' | 'resume' }>
 
 const POLL_MS = 5_000
 const POLL_CONNECTED_MS = 20_000
@@ -33,6 +36,8 @@ export class Overview {
   live = $state<LiveState>('closed')
   now_ms = $state(Date.now())
   pending = $state.raw<readonly string[]>([])
+  /** Why the last hold or resume of many rooms was not done; '' otherwise. */
+  untapped = $state('')
   /** Why the last alarm could not be taken; '' otherwise. */
   trouble = $state('')
 
@@ -113,7 +118,31 @@ export class Overview {
 
   mayTake(room: string): boolean {
     const crew = this.rooms?.find(({ id }) => id === room)?.crew
-    return Boolean(crew) && (this.me?.actions.includes('alarm.acknowledge') ?? false)
+    return Boolean(crew) && this.may('alarm.acknowledge')
+  }
+
+  get zone(): string {
+    return this.venues.find(({ id }) => id === this.me?.venue)?.timezone ?? DEFAULT_ZONE
+  }
+
+  may(action: string): boolean {
+    return this.me?.actions.includes(action) ?? false
+  }
+
+  isPending(tap: HoldTap): boolean {
+    return this.pending.includes(`${keyOf(tap)}/${tap.id}`)
+  }
+
+  /** Holds or resumes many rooms. Sent again it changes nothing: what was refused is in `untapped`. */
+  async tap(tap: HoldTap): Promise<void> {
+    const key = `${keyOf(tap)}/${tap.id}`
+    if (this.pending.includes(key)) return
+    this.pending = [...this.pending, key]
+    const { path, body } = requestOf(tap, '')
+    const answer = await this.api.post(path, body)
+    this.untapped = answer.ok ? '' : answer.error.code
+    await this.read()
+    this.pending = this.pending.filter((other) => other !== key)
   }
 
   async take(alarm: RoomAlarm): Promise<void> {

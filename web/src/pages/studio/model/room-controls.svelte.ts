@@ -1,6 +1,6 @@
 /** The steps before a tap: questions that are asked once, dialogs, shortcuts. No DOM. */
 
-import { isAhead, isRunning, type Session } from '$lib/protocol/day'
+import { isAhead, isClosed, isRunning, type Session } from '$lib/protocol/day'
 import { shortTimeIn } from './clock'
 import { locale } from '$lib/i18n'
 import { t } from '../locales/day'
@@ -58,7 +58,10 @@ export class RoomControls {
   end(session: Session, at_ms: number | null, { ask = false } = {}): void {
     const run = () => void this.day.tap({ kind: 'end', session: session.id, at_ms }, session.title)
     if (!ask) return run()
-    this.question = { title: t('sure.end.title'), texts: [t('sure.end')], confirm: t('tap.end'), run }
+    // Next to a closed session the room shows the slate, whatever it shows between others.
+    const shown = isClosed(session) ? 'slate' : (this.day.room?.between ?? 'slate')
+    const texts = [t(`sure.end.${shown}`), t('sure.end')]
+    this.question = { title: t('sure.end.title'), texts, confirm: t('tap.end'), run }
   }
 
   extend(session: Session, minutes: number): void {

@@ -12,7 +12,8 @@ import { readStats, type OutgoingStats } from '$lib/whip/stats'
 import { whipPath, type StudioRoom } from './place'
 import type { Preferences } from './preferences.svelte'
 import type { RoomState } from './room'
-import { markOnAir, wasOnAir } from './settings'
+import { OnlyTab } from './only-tab'
+import { markOnAir, mayResume, wasOnAir, type AirMark } from './settings'
 import { SilenceWatch, SourceWatch } from './tally'
 
 const LOOK_AGAIN_MS = 600
@@ -26,6 +27,8 @@ export interface SenderPorts {
   readRoom: () => Promise<RoomState>
   /** A picture, ready to be sent. */
   ready: () => Promise<OutgoingTracks>
+  /** The session that is on, and the devices in use. */
+  facts: () => Omit<AirMark, 'since' | 'at'>
   store: Storage
 }
 
@@ -36,6 +39,8 @@ export class Sender {
   /** The page came back by itself after a reload. */
   resumed = $state(false)
   endedAtMs = $state<number | null>(null)
+  /** It was sending when it was left, and waits for a press to go on. */
+  paused = $state.raw<AirMark | null>(null)
   readonly publishing = $derived(!['idle', 'ended', 'refused'].includes(this.whip.state))
 
   private readonly client: WhipClient
@@ -45,6 +50,7 @@ export class Sender {
   private ownPublication = ''
   private wakeLock: WakeLockSentinel | null = null
   private lookAgain: unknown
+  private readonly tab: OnlyTab
 
   constructor(
     config: PageConfig,
@@ -53,7 +59,7 @@ export class Sender {
     private readonly preferences: Preferences,
     private readonly ports: SenderPorts,
   ) {
-    this.upload = new UploadWatch({ neededBitrate: PICTURES[preferences.current.picture].needed, holdMs: 5000 })
+    this.upload = new UploadWatch({ neededBitrate: () => PICTURES[preferences.current.picture].needed, holdMs: 5000 })
     this.client = new WhipClient(
       {
         ...ports,
@@ -63,6 +69,7 @@ export class Sender {
       { endpoint: `${location.origin}${whipPath(place)}`, token, encoder: this.encoder() },
     )
     this.whip = this.client.current
+    this.tab = new OnlyTab(`${place.id}.${place.source}`, () => this.publishing)
   }
 
   /** @param signal ends it */
@@ -74,32 +81,41 @@ export class Sender {
     signal.addEventListener('abort', () => {
       this.ports.clearTimeout(this.lookAgain)
       this.client.end()
+      this.tab.close()
       void this.wakeLock?.release().catch(() => undefined)
     })
   }
 
-  /** When this page was last seen sending, if that was a moment ago. */
-  wasSending(): { since: number } | null {
+  /** The mark of a tab that was left while it sent, and did not end that itself. */
+  wasSending(): AirMark | null {
     return wasOnAir(this.ports.store, this.place.id, Date.now())
   }
 
   async go(options: StartOptions = {}): Promise<void> {
     const tracks = await this.ports.ready()
     this.endedAtMs = null
+    this.paused = null
     this.upload.reset()
     this.client.start(tracks, options)
     await this.keepAwake()
   }
 
-  async resume(since: number): Promise<void> {
+  /** Goes on with what this tab sent before, or waits for a press. @param reloaded and not opened anew */
+  async resume(mark: AirMark, reloaded: boolean): Promise<void> {
+    const same = mayResume(mark, { ...this.ports.facts(), at: Date.now() })
+    if (!reloaded || !same || !(await this.tab.alone())) {
+      if (!this.publishing) this.paused = mark
+      return
+    }
     this.resumed = true
-    await this.go({ liveSinceMs: since })
+    await this.go({ liveSinceMs: mark.since })
   }
 
   end(): void {
     const wasLive = this.whip.liveSinceMs !== null
     this.client.end()
     this.resumed = false
+    this.paused = null
     this.endedAtMs = wasLive ? Date.now() : null
     markOnAir(this.ports.store, this.place.id, null)
     void this.wakeLock?.release().catch(() => undefined)
@@ -140,7 +156,7 @@ export class Sender {
   /** Once a second. */
   async tick(now_ms: number): Promise<void> {
     if (this.publishing && this.whip.liveSinceMs !== null) {
-      markOnAir(this.ports.store, this.place.id, { since: this.whip.liveSinceMs, at: now_ms })
+      this.mark(this.whip.liveSinceMs, now_ms)
     }
     const { peer } = this.client
     if (this.whip.state !== 'live' || !(peer instanceof BrowserPeer)) return
@@ -157,10 +173,14 @@ export class Sender {
     return encoderOptions(this.preferences.current.picture, this.preferences.current.sound)
   }
 
+  private mark(since: number, at: number): void {
+    markOnAir(this.ports.store, this.place.id, { ...this.ports.facts(), since, at })
+  }
+
   private left(event: PageTransitionEvent): void {
     if (event.persisted) return
     const since = this.whip.liveSinceMs
-    if (this.publishing && since !== null) markOnAir(this.ports.store, this.place.id, { since, at: Date.now() })
+    if (this.publishing && since !== null) this.mark(since, Date.now())
     // Viewers get the slate at once instead of a picture that stands still.
     this.client.end()
   }

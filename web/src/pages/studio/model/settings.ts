@@ -3,6 +3,7 @@
 import type { PictureSize, SoundPreset } from '$lib/capture/presets'
 import { CORNERS, SCENES, type Corner, type Scene } from '$lib/compositor/geometry'
 import type { KeyStore } from '$lib/access'
+import { readText, readTextOrNull } from '$lib/api/read'
 
 export interface StudioSettings {
   cameraId: string
@@ -60,14 +61,28 @@ export function saveSettings(store: KeyStore, room: string, settings: StudioSett
   writeObject(store, key(room), settings)
 }
 
-/** How long after its last sign of life a page may go on air by itself: a reload or a crash, not the next morning. */
-export const RESUME_WITHIN_MS = 10 * 60_000
+/** How long after its last sign of life a page may send by itself: a reload, not the next talk. */
+export const RESUME_WITHIN_MS = 60_000
+/** How long it offers to go on by one press. */
+const OFFER_WITHIN_MS = 12 * 3_600_000
 
+/** Left by a page that was sending when it was last seen. */
 export interface AirMark {
   /** When the publication first went live, ms since the epoch. */
   since: number
   /** Last sign of life. */
   at: number
+  /** Id of the session that was on air; null for none. */
+  session: string | null
+  /** The devices in use. */
+  devices: string
+}
+
+/** Whether a page that comes back sends by itself, or asks for a press. */
+export function mayResume(mark: AirMark, now: Omit<AirMark, 'since'>): boolean {
+  const age = now.at - mark.at
+  // Another session's audience has not agreed to this picture; another camera may look at something else.
+  return age >= 0 && age <= RESUME_WITHIN_MS && mark.session === now.session && mark.devices === now.devices
 }
 
 export function markOnAir(store: KeyStore, room: string, mark: AirMark | null): void {
@@ -82,12 +97,13 @@ export function markOnAir(store: KeyStore, room: string, mark: AirMark | null): 
   }
 }
 
-/** The mark of a page that was on air a moment ago, else null. */
+/** The mark of a page that was sending when it was left, else null. */
 export function wasOnAir(store: KeyStore, room: string, nowMs: number): AirMark | null {
-  const { since, at } = readObject(store, `${key(room)}.air`)
+  const { since, at, session, devices } = readObject(store, `${key(room)}.air`)
   if (typeof since !== 'number' || typeof at !== 'number') return null
-  const age = nowMs - at
-  return age >= 0 && age <= RESUME_WITHIN_MS ? { since, at } : null
+  if (nowMs < at || nowMs - at > OFFER_WITHIN_MS) return null
+  // A mark of an older version names no devices: it does not fit.
+  return { since, at, session: readTextOrNull(session), devices: readText(devices) }
 }
 
 function readObject(store: KeyStore, name: string): Record<string, unknown> {

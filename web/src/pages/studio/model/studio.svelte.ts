@@ -70,6 +70,7 @@ export class Studio {
       ...clock,
       readRoom: () => this.roomWatch.read(),
       ready: () => this.inputs.ready(),
+      facts: () => ({ session: this.crew?.session?.id ?? null, devices: this.inputs.devicesInUse }),
       store: stores.session,
     })
     this.day = new Day(place.id, token, { refresh: () => void this.roomWatch.read(), store: stores.settings })
@@ -115,16 +116,33 @@ export class Studio {
     if (this.inputs.environment === null) await this.sender.go(options)
   }
 
+  /** Goes on with what was sent before the page was left, in one press. */
+  async goOn(): Promise<void> {
+    if (!this.inputs.any) await this.inputs.openAll()
+    if (this.inputs.any) await this.send()
+  }
+
   private async resume(): Promise<void> {
     if (this.inputs.environment) return
     const air = this.sender.wasSending()
     this.inputs.screenWanted = air !== null && this.settings.scene !== 'camera'
     if (!air && !this.settings.previewing) return
+    const told = this.told()
     await this.inputs.openAll()
+    if (!air) return
+    // Which session is on air decides whether it may go on by itself.
+    await told
     // A reload or a restored tab goes on; whoever comes along the link again decides anew.
     const [navigation] = performance.getEntriesByType('navigation') as PerformanceNavigationTiming[]
-    if (!air || navigation?.type === 'navigate') return
-    await this.sender.resume(air.since)
+    await this.sender.resume(air, navigation !== undefined && navigation.type !== 'navigate')
+  }
+
+  /** The room's state is known. A server that starts again is waited for. */
+  private async told(): Promise<void> {
+    while (this.room.info === null && !this.abort.signal.aborted) {
+      if ((await this.roomWatch.read()).info !== null) return
+      await new Promise((resolve) => setTimeout(resolve, 500))
+    }
   }
 
   private seen(): void {

@@ -105,7 +105,7 @@ describe('words', () => {
 
   it('are there for every alarm, with its details', () => {
     const codes =
-      'nothing_coming_in on_air_without_media unplanned_media hold unanswered not_started reserved_for_next closed_ahead takeover_ahead wrong_room_key publication_duel grant_expired disk_low disk_full disk_error disk_behind room_out_of_memory task_failing clock_moved not_erased encoder_overload viewers_no_sound viewers_no_picture viewers_stutter viewers_sync viewers_other'
+      'nothing_coming_in running_on_spare on_air_without_media unplanned_media hold unanswered not_started reserved_for_next closed_ahead takeover_ahead wrong_room_key publication_duel grant_expired disk_low disk_full disk_error disk_behind room_out_of_memory task_failing clock_moved not_erased encoder_overload viewers_no_sound viewers_no_picture viewers_stutter viewers_sync viewers_other'
     for (const code of codes.split(' ')) expect(en).toHaveProperty([`alarm.${code}`])
     expect(alarmWords('disk_low', { minutes_left: 42 })).toBe('Disk for 42 more minutes')
     expect(alarmWords('viewers_no_sound', { people: 4 })).toBe('4 viewers report: no sound')

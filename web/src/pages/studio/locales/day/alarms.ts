@@ -18,6 +18,8 @@ export const en = {
   'owner.operator': 'the operator',
   'alarm.nothing_coming_in': 'Nothing is coming in, and a session is due',
   'alarm.on_air_without_media': 'On air with nothing coming in',
+  'alarm.running_on_spare':
+    'Running on the spare: {source} sends nothing. If the spare fails too, viewers see the slate',
   'alarm.unplanned_media': 'Something is coming in, and nothing is planned',
   'alarm.not_started': 'The session’s time has come, and nobody started it',
   'alarm.hold': 'Hold is on',
@@ -63,6 +65,8 @@ export const fr: Translation<typeof en> = {
   'owner.operator': 'l’exploitant',
   'alarm.nothing_coming_in': 'Rien n’arrive, et c’est bientôt l’heure d’une session',
   'alarm.on_air_without_media': 'À l’antenne sans que rien n’arrive',
+  'alarm.running_on_spare':
+    'Sur la source de secours : {source} n’envoie rien. Si elle tombe aussi, le public verra le carton',
   'alarm.unplanned_media': 'Quelque chose arrive, et rien n’est prévu',
   'alarm.not_started': 'L’heure de la session est passée, et personne ne l’a démarrée',
   'alarm.hold': 'La salle est suspendue',

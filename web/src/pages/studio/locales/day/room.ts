@@ -3,6 +3,8 @@ import type { Translation } from '$lib/i18n'
 /** Actions on a whole room. */
 export const en = {
   'room.title': 'Room',
+  'wide.title': 'The whole house',
+  'hold.again': 'Change the text',
   'hold.do': 'Hold',
   'hold.title': 'Hold: stop everything',
   'hold.says': 'Slate and silence at once. Sessions keep their state, and replays skip the gap.',
@@ -45,6 +47,8 @@ export const en = {
 
 export const fr: Translation<typeof en> = {
   'room.title': 'Salle',
+  'wide.title': 'Toute la maison',
+  'hold.again': 'Changer le texte',
   'hold.do': 'Suspendre',
   'hold.title': 'Suspendre : tout arrêter',
   'hold.says': 'Carton et silence aussitôt. Les sessions gardent leur état, et les rediffusions sautent ce passage.',

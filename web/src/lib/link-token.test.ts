@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest'
+import { takeToken, tokenOf, withoutToken } from './link-token'
+
+/** A tab at an address; keeps what its address bar showed. */
+function tab(address: string) {
+  const shown: string[] = []
+  return {
+    location: new URL(address, 'https://tv.example'),
+    history: {
+      state: 7,
+      replaceState: (_state: unknown, _: string, url?: string | URL | null) => shown.push(String(url)),
+    },
+    shown,
+  }
+}
+
+describe('a link’s token', () => {
+  it('is in its fragment, or in its query, as some programs drop fragments', () => {
+    expect(tokenOf({ hash: '#token=g.s', search: '?token=z' })).toBe('g.s')
+    expect(tokenOf({ hash: '', search: '?view=hall&token=z' })).toBe('z')
+    expect(tokenOf({ hash: '#top', search: '' })).toBe('')
+  })
+
+  it('is taken out of the address, and all else stays there', () => {
+    const opened = tab('/studio/b12?source=spare#token=g.s')
+    expect(takeToken(opened)).toBe('g.s')
+    expect(opened.shown).toEqual(['/studio/b12?source=spare'])
+    expect(withoutToken(new URL('https://tv.example/watch/a?token=z&t=8m20s#chat'))).toBe('/watch/a?t=8m20s#chat')
+    expect(withoutToken(new URL('https://tv.example/stage/a?token=z#token=x&view=hall'))).toBe('/stage/a#view=hall')
+  })
+
+  it('that is not there leaves the address as it is', () => {
+    const opened = tab('/watch/a?t=500#chat')
+    expect(takeToken(opened)).toBe('')
+    expect(opened.shown).toEqual([])
+  })
+})
