@@ -17,7 +17,7 @@ from tests.fakes.certificates import Certificate
 from tests.fakes.nginx import nginx, nginx_config, nginx_program
 from tests.fakes.publishing import TINY, camera
 from tests.fakes.running import Running, free_port, serving
-from tests.fakes.shared import close_rooms
+from tests.fakes.shared import SMALLEST, close_rooms
 from tests.fakes.waiting import until_answered
 
 pytestmark = [
@@ -46,7 +46,7 @@ async def proxied(certificate: Certificate, tmp_path_factory: pytest.TempPathFac
         path.chmod(0o755)
     port, upstream = free_port(), free_port()
     url = f"https://{NAME}:{port}"
-    settings = {
+    settings = SMALLEST | {
         "STREAMER_MEDIA__RUNGS": '[{"height": 180, "bitrate_kbps": 150}]',
         "STREAMER_SERVER__TRUSTED_PROXIES": '["127.0.0.1"]',
     }
