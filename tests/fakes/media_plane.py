@@ -34,6 +34,7 @@ class FakeRoom:
     trickled: list[Candidates] = field(default_factory=list)
     hung_up: list[str] = field(default_factory=list)
     forgotten: list[tuple[int, int]] = field(default_factory=list)
+    taken_over: set[str] = field(default_factory=set)
     resources: dict[str, Offer] = field(default_factory=dict)
     fail_with: StreamerError | None = None
     restart_answer: Answer | None = None
@@ -83,6 +84,7 @@ class FakeRoom:
                     if other.grant != offer.grant and not offer.takeover:
                         raise Conflict("Somebody else sends here.", code="source_occupied")
                     del self.resources[resource]
+                    self.taken_over.add(resource)
         self.offers.append(offer)
         resource = secrets.token_urlsafe(24)
         self.resources[resource] = offer
@@ -101,6 +103,10 @@ class FakeRoom:
         return self.restart_answer
 
     async def hangup(self, resource: str) -> None:
+        if resource in self.taken_over:
+            # Its DELETE comes late, once.
+            self.taken_over.remove(resource)
+            return
         offer = self.resources.pop(resource, None)
         if offer is None:
             raise NotFound("There is no such resource.", code="no_such_resource")

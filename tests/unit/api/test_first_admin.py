@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,13 @@ from streamer.store.tables import metadata
 from tests.unit.api.conftest import Api, Client
 
 Serve = Callable[[Settings], Awaitable[Client]]
+
+
+@pytest.fixture
+def _function_scoped_runner() -> Iterator[asyncio.Runner]:
+    """asyncio's own loop: a timer of uvloop cannot be run ahead of its time."""
+    with asyncio.Runner() as runner:
+        yield runner
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ async def play(plane: Any) -> dict[str, Any]:
     found["source"] = (source.name, source.client, bool(source.publication), "status" in told)
     found["occupied"] = await refused(link.offer(await offer(grant="two")))
     second = await link.offer(await offer(grant="two", takeover=True))
-    found["taken over"] = (form(second), await refused(link.hangup(first.resource)))
+    found["taken over"] = (form(second), await link.hangup(first.resource), await refused(link.hangup(first.resource)))
     found["hung up"] = (await link.hangup(second.resource), await refused(link.hangup(second.resource)))
     await until(lambda: not any(source.up for source in link.status.sources.values()))
     forgotten = await link.forget(FAR_MS, FAR_MS + 1000)
