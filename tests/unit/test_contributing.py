@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 PYTHON = ".venv/bin/python "
 TEST = "make test T="
-TYPES = f"{PYTHON}web/scripts/types.py"
+TYPES = f"{PYTHON}web/scripts/generate_types.py"
 HELD_TO_THE_CODE = ("test_settings", "test_protocol")
 COPIED = ("streamer", "tests", "configs", "pyproject.toml", "CONTRIBUTING.md", "web")
 LEFT_OUT = shutil.ignore_patterns("node_modules", "dist", "screenshots")

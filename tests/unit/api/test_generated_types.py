@@ -8,7 +8,7 @@ from pathlib import Path
 
 from streamer.realtime.schemas import EVENTS, socket_document
 
-SCRIPT = Path(__file__).parents[3] / "web" / "scripts" / "types.py"
+SCRIPT = Path(__file__).parents[3] / "web" / "scripts" / "generate_types.py"
 
 
 def test_the_committed_types_are_what_the_documents_give() -> None:

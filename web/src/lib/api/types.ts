@@ -1,4 +1,4 @@
-/** The server's own types: `python web/scripts/types.py` makes them from its OpenAPI document and its socket's messages. */
+/** The server's own types: `python web/scripts/generate_types.py` makes them from its OpenAPI document and its socket's messages. */
 import type { components as socket } from './events'
 import type { components as rest } from './schema'
 

@@ -1,4 +1,4 @@
-"""Makes the pages' types from the server's own documents: `python web/scripts/types.py`.
+"""Makes the pages' types from the server's own documents: `python web/scripts/generate_types.py`.
 
 With `--check` it fails where they differ.
 
@@ -60,7 +60,7 @@ def main() -> int:
         if "--check" not in sys.argv[1:]:
             target.write_text(text, "utf-8")
     if differing and "--check" in sys.argv[1:]:
-        print(f"{', '.join(differing)}: not what the server says. Run: python web/scripts/types.py", file=sys.stderr)
+        print(f"{', '.join(differing)}: not what the server says. Run: python web/scripts/generate_types.py", file=sys.stderr)
         return 1
     return 0
 
