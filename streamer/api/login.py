@@ -8,7 +8,7 @@ from aiohttp import hdrs
 from pydantic import BaseModel, StringConstraints, model_validator
 
 from streamer.api.audit import record
-from streamer.api.auth import BY_PASSWORD, Identity, grant_of, identify
+from streamer.api.auth import BY_PASSWORD, Identity, by_cookie, grant_of, identify
 from streamer.api.context import now_ms
 from streamer.api.cookies import clear_cookie, digest, idle_ms, new_secret, secret_of, set_cookie
 from streamer.api.models import Body, Moment, to_moment
@@ -80,7 +80,8 @@ class MeView(BaseModel):
 
 
 async def log_in(call: Call) -> MeView:
-    """401 for wrong credentials, 429 after a few failures a minute from one address."""
+    """401 for wrong credentials, 429 after a few failures a minute from one address. The former login of the browser
+    ends, unless the same grant's."""
     body = call.body(LoginBody)
     services, request = call.services, call.request
     if body.token is not None:
@@ -92,6 +93,13 @@ async def log_in(call: Call) -> MeView:
     now = now_ms()
     stored_grant = None if grant.id == ADMIN.id else grant.id
     lasts_ms = idle_ms(stored_grant)
+    known = secret_of(request)
+    if known is not None and stored_grant is not None:
+        present = await by_cookie(known, services)
+        if present is not None and present.grant.id == grant.id:
+            # The same link once more: other tabs, and requests on their way, go by this login.
+            call.headers[hdrs.SET_COOKIE] = set_cookie(request, services, known, lasts_ms)
+            return MeView.of(present)
     secret = new_secret(by_admin_token=grant is ADMIN)
     login = Login(
         secret_sha256=digest(secret, services.settings.admin_token),

@@ -72,7 +72,7 @@ class FirstPiece:
     def met(self, view: BroadcastView) -> bool:
         output, broadcast = view.outputs.get(PROGRAMME_OUTPUT), view.broadcast
         if output is None or broadcast is None or view.closed:
-            return True  # nothing to wait for
+            return True
         wholes = [track.newest_whole for track in output.tracks.values()]
         return all(
             w is not None and broadcast.media_time_ms(w.start + w.duration) > self.after_ms + 100 for w in wholes

@@ -57,6 +57,8 @@ async def serve(data: Path, url: str) -> tuple[int, str]:
 def grant(monkeypatch: pytest.MonkeyPatch, store_url: str, tmp_path: Path) -> Grant:
     """``streamer grant``. Exit code and output."""
     monkeypatch.setenv("STREAMER_STORE__URL", store_url)
+    # A folder that is not there is refused.
+    (tmp_path / "d" / "run").mkdir(parents=True)
 
     async def run() -> tuple[int, str]:
         done = await asyncio.to_thread(streamer, "grant", "--role", "admin", "--data", str(tmp_path / "d"))

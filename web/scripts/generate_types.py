@@ -60,7 +60,10 @@ def main() -> int:
         if "--check" not in sys.argv[1:]:
             target.write_text(text, "utf-8")
     if differing and "--check" in sys.argv[1:]:
-        print(f"{', '.join(differing)}: not what the server says. Run: python web/scripts/generate_types.py", file=sys.stderr)
+        print(
+            f"{', '.join(differing)}: not what the server says. Run: python web/scripts/generate_types.py",
+            file=sys.stderr,
+        )
         return 1
     return 0
 

@@ -87,7 +87,7 @@ async def test_a_links_token_becomes_a_cookie_that_scripts_and_other_sites_canno
         "/studio/a",
     )
     assert "publish" in answer["actions"]
-    assert "grant.create" not in answer["actions"]
+    assert "session.create" not in answer["actions"]
     assert (browser.attributes["httponly"], browser.attributes["samesite"], browser.attributes["path"]) == (
         True,
         "Lax",
@@ -102,6 +102,19 @@ async def test_a_links_token_becomes_a_cookie_that_scripts_and_other_sites_canno
     # A token that comes along counts instead, a wrong one too.
     assert (await browser("GET", "/api/v1/grants", headers=bearer(ADMIN)))[0] == 200
     assert (await browser("GET", "/api/v1/rooms", headers=bearer("wrong.one")))[0] == 401
+
+
+async def test_the_same_link_once_more_keeps_the_login_and_another_link_ends_it(api: Api, browser: Browser) -> None:
+    await api("POST", "/rooms", {"id": "a", "name": "A"})
+    ana, bob = [await api("POST", "/grants", {"role": role, "room": "a"}) for role in ("technician", "moderator")]
+    await browser.log_in(token=ana["token"])
+    first = browser.cookie
+    status, answer = await browser.log_in(token=ana["token"])
+    assert (status, answer["grant"], browser.cookie) == (200, ana["id"], first), "other tabs go by this cookie"
+    await browser.log_in(token=bob["token"])
+    assert browser.cookie != first
+    browser.cookie = first
+    assert (await browser("GET", "/api/v1/me"))[0] == 401
 
 
 @pytest.mark.parametrize(
@@ -153,8 +166,9 @@ async def test_logging_out_revoking_and_expiry_each_end_the_login_at_once(
         ended.append(what)
 
     client.app[SERVICES].revocations.listen(told)  # type: ignore[index]
+    other = await api("POST", "/grants", {"role": "moderator"})
     made = await api("POST", "/grants", {"role": "technician"})
-    await browser.log_in(token=made["token"])
+    await browser.log_in(token=other["token"])
     first = browser.cookie
     await browser.log_in(token=made["token"])
     second, browser.cookie = browser.cookie, first
@@ -164,7 +178,7 @@ async def test_logging_out_revoking_and_expiry_each_end_the_login_at_once(
     assert (browser.cookie, browser.attributes["max-age"]) == ("", "0")
     browser.cookie = second
     assert (await browser("GET", "/api/v1/me"))[0] == 401
-    assert [what.grant for what in ended] == [made["id"]] * 2
+    assert [what.grant for what in ended] == [other["id"], made["id"]]
     assert len({what.login for what in ended} - {None}) == 2
     browser.cookie = ""
     assert (await browser("POST", "/api/v1/logout"))[0] == 204
