@@ -7,6 +7,7 @@ import contextlib
 import re
 import time
 from collections.abc import AsyncIterator
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -163,8 +164,9 @@ async def room_state(seen: Opened, state: str) -> None:
 async def whole_segments(follower: HlsFollower, name: str) -> bytes:
     """The last run of whole segments behind one init section."""
     whole = sorted(msn for msn, s in follower.tracks[name].reader.known.items() if s.complete)
-    run = [msn for msn in whole if follower.segment(name, msn).map == follower.segment(name, whole[-1]).map][-3:]
-    return await follower.run_bytes(name, run[0], run[-1])
+    behind = follower.segment(name, whole[-1]).map
+    run = list(takewhile(lambda msn: follower.segment(name, msn).map == behind, reversed(whole)))[:3]
+    return await follower.run_bytes(name, run[-1], run[0])
 
 
 async def test_scenes_and_a_shared_screen_by_the_keys(browser: Browser, server: Running) -> None:
