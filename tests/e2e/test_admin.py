@@ -50,7 +50,7 @@ DTSTAMP:20300101T000000Z\r
 DTSTART:{start}\r
 DTEND:{end}\r
 SUMMARY:{title}\r
-LOCATION:Grande salle\r
+LOCATION:Salle des fêtes\r
 END:VEVENT\r
 """
 
@@ -59,7 +59,7 @@ END:VEVENT\r
 async def server(pages_server: Running) -> Running:
     for venue in ("asso", "annexe"):
         await pages_server.api("POST", "/venues", {"id": venue, "name": f"Maison {venue}"}, status=201)
-    await pages_server.room("hall", name="Grande salle", venue="asso")
+    await pages_server.room("hall", name="Salle des fêtes", venue="asso")
     await pages_server.room("attic", name="Grenier", venue="annexe")
     start = datetime.now(UTC) + timedelta(hours=1)
     body = {"room": "hall", "title": "Déjà là", "start": start.isoformat()}
@@ -111,7 +111,7 @@ async def test_a_link_leads_to_the_page_and_its_token_leaves_the_address(browser
         secret = address.rpartition(".")[2]
         assert not any(secret in request.url for request in seen.requests)
         await go(seen, server, "rooms")
-        await seen.text("Grande salle")
+        await seen.text("Salle des fêtes")
         assert await seen.page.get_by_text("Grenier").count() == 0, "another venue's room"
 
 
