@@ -105,8 +105,8 @@ async def newest(follower: HlsFollower, name: str, back: int = 0) -> list[decodi
 
 
 def holes_ms(follower: HlsFollower, name: str, first: int = 0) -> list[float]:
-    """Jumps of media time between the segments of a rendition, beyond what rounding and AAC frames make. ``first``: the
-    number of the first segment that is looked at."""
+    """Jumps of media time between the segments of a rendition, beyond what rounding and AAC frames make, except where
+    our camera skipped frames. ``first``: the number of the first segment that is looked at."""
     known = follower.tracks[name].reader.known
     out = []
     for msn in [number for number in sorted(known) if number >= first][:-1]:
@@ -114,5 +114,6 @@ def holes_ms(follower: HlsFollower, name: str, first: int = 0) -> list[float]:
         assert after is not None, f"{name}: no segment {msn + 1}"
         assert before.pdt_ms is not None
         assert after.pdt_ms is not None
-        out.append(after.pdt_ms - before.pdt_ms - float(before.known_duration) * 1000)
+        if not _skipped(before.pdt_ms, after.pdt_ms):
+            out.append(after.pdt_ms - before.pdt_ms - float(before.known_duration) * 1000)
     return [hole for hole in out if abs(hole) > 2]

@@ -153,15 +153,17 @@ async def test_connections_are_limited_per_address_and_given_back() -> None:
     async with served(max_connections_per_address=2) as service, aiohttp.ClientSession() as http:
         hall, home = {"X-Test-Address": "192.0.2.1"}, {"X-Test-Address": "192.0.2.2"}
         url = f"{service.url}/socket.io/?EIO=4&transport=websocket"
-        first = await http.ws_connect(url, headers=hall)
-        await http.ws_connect(url, headers=hall)
+        # A connection that nobody keeps is closed.
+        first, second = [await http.ws_connect(url, headers=hall) for _ in range(2)]
+        await until(lambda: service.realtime.stats.sessions == 2)
         async with http.get(service.url + POLL, headers=hall) as response:
             assert response.status == 429
             assert response.headers["Retry-After"]
-        await http.ws_connect(url, headers=home)
+        elsewhere = await http.ws_connect(url, headers=home)
         await first.close()
         await until(lambda: service.realtime.stats.sessions == 2)
-        await http.ws_connect(url, headers=hall)
+        again = await http.ws_connect(url, headers=hall)
+        assert not any(one.closed for one in (second, elsewhere, again))
 
 
 async def test_who_joins_nothing_is_let_go() -> None:
