@@ -52,6 +52,12 @@ class Evidence:
         found = {where: [ms for ms in strips if from_ms < ms < to_ms] for where, strips in self.strips.items()}
         return {where: strips for where, strips in found.items() if strips}
 
+    def beeps_since(self, from_ms: float) -> dict[str, list[int]]:
+        """Where beeps that the camera made at ``from_ms`` or later were heard. It makes one at each whole second of its
+        clock, and a busy machine's room gets it some 300 ms later."""
+        found = {where: [ms for ms in times if ms - ms % 1000 >= from_ms] for where, times in self.loud.items()}
+        return {where: times for where, times in found.items() if times}
+
     def loud_between(self, from_ms: float, to_ms: float) -> dict[str, list[int]]:
         found = {where: [ms for ms in times if from_ms < ms < to_ms] for where, times in self.loud.items()}
         return {where: times for where, times in found.items() if times}
