@@ -53,8 +53,8 @@ class Evidence:
         return {where: strips for where, strips in found.items() if strips}
 
     def beeps_since(self, from_ms: float) -> dict[str, list[int]]:
-        """Where beeps that the camera made at ``from_ms`` or later were heard. It makes one at each whole second of its
-        clock, and a busy machine's room gets it some 300 ms later."""
+        """The places where beeps that the camera made at ``from_ms`` or later were heard. It makes one at each whole
+        second of its clock, and a busy machine's room gets it some 300 ms later."""
         found = {where: [ms for ms in times if ms - ms % 1000 >= from_ms] for where, times in self.loud.items()}
         return {where: times for where, times in found.items() if times}
 
