@@ -94,6 +94,13 @@ class RoomConfig(msgspec.Struct):
     """The caption languages of the next broadcast; a running one keeps its own."""
     epoch: int = 0
     """The epoch of the web process that ordered it; stored with it for a restart."""
+    media_rules: dict[str, float] = {}
+    """Code of a :class:`MediaTrouble` -> its on-time in seconds, where the operator's settings differ from the room
+    process's own."""
+    source_kinds: dict[str, str] = {}
+    """Source -> ``camera``, ``slides`` or ``mixed``; a source that is not here is of unknown kind."""
+    suppressed_sources: tuple[str, ...] = ()
+    """Sources whose sender says that it suppresses noise: quiet tells nothing of their microphones."""
 
 
 class Forget(msgspec.Struct):
@@ -198,6 +205,40 @@ class SourceStatus(msgspec.Struct):
     ..."""
 
 
+class MediaTrouble(msgspec.Struct):
+    """A trouble that the room process found in sound, picture or way; it is told while it lasts.
+
+    Codes: ``sound_dead``, ``sound_silent``, ``sound_quiet``, ``sound_loud``, ``sound_clipping``, ``sound_one_channel``,
+    ``sound_polarity``, ``sound_hum``, ``sound_howl``, ``sound_dropouts``; ``picture_black``, ``picture_flat``,
+    ``picture_frozen``, ``picture_dark``, ``picture_washed_out``, ``frames_few``, ``keyframes_rare``; ``upload_weak``,
+    ``encoder_slow``.
+    """
+
+    code: str
+    source: str = ""
+    """The source that has it; "" is the programme."""
+    since_ms: int = 0
+    """The machine's UTC ms at which the trouble itself began, not when its on-time was over."""
+    details: dict[str, float | str | None] = {}
+    """Measured values that prove it, by name."""
+
+
+class MediaMeasure(msgspec.Struct):
+    """The last findings in a source's media, or in the programme's. Times are the machine's UTC ms; None is never yet,
+    or not known."""
+
+    loudness: float | None = None
+    """LUFS over the last ten seconds of voiced sound."""
+    heard_ms: int | None = None
+    """The last sound above the source's own noise floor."""
+    voice_ms: int | None = None
+    """The last voice."""
+    moved_ms: int | None = None
+    """The last movement in the picture."""
+    keyframe_s: float | None = None
+    """The distance of the last two key frames that nobody asked for."""
+
+
 class RoomStatus(msgspec.Struct):
     """Everything that a room process knows of itself except the media. Sent with every change."""
 
@@ -235,3 +276,7 @@ class RoomStatus(msgspec.Struct):
     clock_offset_ms: int = 0
     """Media time minus the machine's clock at the time of this status: not 0 if the clock was set while the room is
     open."""
+    troubles: list[MediaTrouble] = []
+    """The troubles of sound, picture and way now: on-time and clearing are applied."""
+    measures: dict[str, MediaMeasure] = {}
+    """Source -> what was found in it last; "" is the programme. Sources that nobody decodes have pictures only."""
